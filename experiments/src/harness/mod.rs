@@ -1,0 +1,3 @@
+//! Running architectures as child processes and measuring them.
+
+pub mod result;

@@ -1,0 +1,263 @@
+//! `result.json`: what a comparison found. The structs here are its schema (see also `result.schema.json`).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole of `result.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CompareResult {
+    /// Of this format.
+    pub schema_version: u32,
+    pub provenance: Provenance,
+    pub settings: Settings,
+    /// One per architecture and repeat, in the order in which they ran.
+    pub runs: Vec<RunResult>,
+    /// One per question; empty while runs are missing.
+    pub questions: Vec<Question>,
+    /// False where it was interrupted.
+    pub complete: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Of Twopath; `unknown` outside a checkout. `+dirty` where the work tree had changes.
+    pub commit: String,
+    pub version: String,
+    pub seed: u64,
+    /// Of the libraries that matter: polars, timely, arrow.
+    pub versions: BTreeMap<String, String>,
+    pub machine: Machine,
+    pub durability: String,
+    pub threads: BTreeMap<String, usize>,
+    /// Timely's progress mode.
+    pub progress_mode: String,
+    /// ISO 8601 UTC.
+    pub started: String,
+    pub command: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Machine {
+    pub cpu: String,
+    pub cores: usize,
+    pub memory_bytes: u64,
+    pub os: String,
+    pub kernel: String,
+    pub filesystem: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settings {
+    pub workload: String,
+    pub architectures: Vec<String>,
+    /// Events per second of the steady phase.
+    pub rate: f64,
+    /// Seconds of the steady phase.
+    pub duration_s: f64,
+    pub repeats: u32,
+    pub partitions: u32,
+    pub workers: usize,
+    /// Events loaded before the steady phase.
+    pub events_history: u64,
+    pub events_steady: u64,
+    pub batch_interval_ms: f64,
+    pub publish_interval_ms: f64,
+    /// Of the version that is deployed at the start, and of the fix (the same where there is none).
+    pub sql_v1: String,
+    pub sql_v2: String,
+    /// The price file's figures.
+    pub prices: Prices,
+}
+
+/// Money, in the price file's currency.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Prices {
+    pub currency: String,
+    pub cpu_hour: f64,
+    pub memory_gib_hour: f64,
+    pub storage_gib_month: f64,
+    pub written_gib: f64,
+    /// Where the prices come from.
+    pub source: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Quantiles {
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+    pub mean: f64,
+    pub count: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "message")]
+pub enum Outcome {
+    Ok,
+    /// The child died or gave an error; its figures are void.
+    Crashed(String),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunResult {
+    pub architecture: String,
+    pub repeat: u32,
+    pub outcome: Outcome,
+    /// Events that the run took in, history and steady phase.
+    pub events: u64,
+    /// Of the steady phase, from the first intended arrival until every event was covered.
+    pub duration_ms: f64,
+    /// Per event of the steady phase: from its intended arrival until the first answer that covers it could be read.
+    pub freshness_ms: Quantiles,
+    /// Events of the steady phase that no answer covered by the end of the run.
+    pub events_never_covered: u64,
+    /// Per query: point reads by key.
+    pub query_latency_ms: Quantiles,
+    /// Per answer: age of the oldest event that it should cover and does not (0 where there is none).
+    pub staleness_ms: Quantiles,
+    pub answers: Answers,
+    /// From deploying the fix until every answer is right; none where that did not happen or there was no fix.
+    pub time_to_correct_ms: Option<f64>,
+    /// Bytes of views, tables and state over what there was before the deployment, at most, until the fix was complete.
+    pub extra_storage_bytes_max: u64,
+    pub cost: Cost,
+    pub code: Code,
+    /// False where the backlog grew all through the steady phase: then freshness says nothing but that.
+    pub steady: bool,
+    pub series: Series,
+    pub marks: Vec<Mark>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Answers {
+    /// All that were read during the steady phase; each was checked against the reference.
+    pub checked: u64,
+    /// Differ from what the right code (version 2) gives at the answer's own position.
+    pub wrong: u64,
+    /// Differ from what the code that was serving gives at the answer's own position: a bug of Twopath's; must be 0.
+    pub wrong_engine: u64,
+    /// Differ from what the right code gives over everything that had arrived when the answer was read.
+    pub outdated: u64,
+    /// From the first to the last wrong answer after the deployment of the fix (0 where none).
+    pub wrong_for_ms: f64,
+    /// Over the wrong answers: |given - right| of the query's first numeric aggregate column; mean and largest.
+    pub error_mean: f64,
+    pub error_max: f64,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Cost {
+    pub cpu_s_per_million_events: LayerCost,
+    pub rss_bytes_max: u64,
+    pub bytes_written: u64,
+    pub bytes_read: u64,
+    pub log_bytes: u64,
+    /// Batch views at rest.
+    pub view_bytes: u64,
+    /// Realtime views and tables in memory.
+    pub state_bytes: u64,
+    pub money_per_million_events: f64,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct LayerCost {
+    /// The layers under test together: all but `load`.
+    pub total: f64,
+    /// `log`, `batch`, `speed`, `serving`, `load` (the generator and the querying client: not charged).
+    pub by_layer: BTreeMap<String, f64>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Code {
+    /// Of query logic that the architecture makes people write (without blanks and comments).
+    pub lines: u64,
+    pub functions: u64,
+    /// Places that the fix had to touch (runs of changed lines, over all files).
+    pub places_touched: u64,
+    pub listings: Vec<Listing>,
+}
+
+/// Code for showing side by side.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Listing {
+    pub layer: String,
+    pub title: String,
+    /// `sql` or `rust`.
+    pub language: String,
+    pub v1: String,
+    pub v2: String,
+}
+
+/// What the charts show. All times are milliseconds since the start of the steady phase.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Series {
+    /// Freshness by intended arrival, in bins of equal width.
+    pub freshness: Vec<FreshnessBin>,
+    /// Answers by the time they were read, in bins of equal width.
+    pub answers: Vec<AnswersBin>,
+    /// For the distribution charts: `[percentile, milliseconds]`.
+    pub freshness_percentiles: Vec<[f64; 2]>,
+    pub query_latency_percentiles: Vec<[f64; 2]>,
+    /// Raw histograms, as base64 of HdrHistogram's V2 compressed encoding (nanoseconds... see `unit`).
+    pub freshness_hdr: String,
+    pub query_latency_hdr: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct FreshnessBin {
+    pub at_ms: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub max_ms: f64,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct AnswersBin {
+    pub at_ms: f64,
+    pub checked: u64,
+    pub wrong: u64,
+    pub outdated: u64,
+}
+
+/// Something that happened: a bar where it has an end, else a line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Mark {
+    /// `batch_run`, `deploy`, `catch_up`, `cutover`, `corrected`, `load_end`.
+    pub kind: String,
+    pub label: String,
+    pub at_ms: f64,
+    pub until_ms: Option<f64>,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Question {
+    /// A stable name: `freshness_p99`.
+    pub id: String,
+    /// In plain words: `How long until an event is in the answer? (p99)`.
+    pub question: String,
+    pub unit: String,
+    /// True where less is better (always, today; stands here for readers of the file).
+    pub lower_is_better: bool,
+    pub by_architecture: BTreeMap<String, Estimate>,
+    /// Where there is one: its interval against every other excludes 1.
+    pub winner: Option<String>,
+    /// One sentence of why.
+    pub why: String,
+}
+
+/// The median over repeats, and how it compares.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Estimate {
+    /// None where no repeat has it.
+    pub median: Option<f64>,
+    /// Every repeat's value.
+    pub values: Vec<Option<f64>>,
+    /// Against the best architecture of this line, paired by repeat: median ratio and 95 % bootstrap interval.
+    pub ratio: Option<f64>,
+    pub ratio_low: Option<f64>,
+    pub ratio_high: Option<f64>,
+}

@@ -1,0 +1,3 @@
+//! The `twopath` program's parts: workloads, architectures, scenarios, the harness that measures them, and the report.
+
+pub mod harness;

@@ -1,0 +1,1 @@
+//! What a run cost, as the operating system counts it.

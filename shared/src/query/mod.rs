@@ -1,0 +1,16 @@
+//! What is computed: filter, projection, window, grouping, aggregates, and what is done at answering time.
+//!
+//! A [`Query`] has two halves. The first (`filter`, `keys`, `aggregates`) is computed by the engines, incrementally
+//! or in full, into groups of accumulators: a [`crate::view::GroupTable`]. The second (`output`, `having`, `order_by`, `limit`)
+//! is computed when an answer is asked for, by [`crate::view::finalise`]. A window is a key like any other
+//! ([`ExprKind::Tumble`]); a query without GROUP BY and aggregates groups by all its columns and repeats each group
+//! as often as it was seen, so that engines know one shape only.
+
+mod sql;
+mod types;
+
+pub use sql::{QueryError, parse};
+pub use types::{
+    Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Query, TimeField, TimeUnit,
+    UnaryOp, Value,
+};

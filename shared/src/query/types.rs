@@ -1,0 +1,306 @@
+//! The logical query and its types.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The types of SQL values in Twopath. Arrow's integer columns of every width are read as [`DataType::Int`], its float
+/// columns as [`DataType::Float`], its timestamp columns of every unit as [`DataType::Timestamp`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataType {
+    Bool,
+    /// 64-bit signed integer, as PostgreSQL's `bigint`; overflow is an error.
+    Int,
+    /// 64-bit float, as PostgreSQL's `double precision`.
+    Float,
+    /// UTF-8 text, compared byte by byte (PostgreSQL's collation "C").
+    Text,
+    /// Microseconds since 1970-01-01 00:00:00 UTC.
+    Timestamp,
+    /// A length of time in microseconds (no months).
+    Interval,
+    /// 128-bit integer: what SUM over [`DataType::Int`] gives, as PostgreSQL's `numeric` with scale 0.
+    Numeric,
+}
+
+/// One SQL value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(Arc<str>),
+    /// Microseconds since 1970-01-01 00:00:00 UTC.
+    Timestamp(i64),
+    /// Microseconds.
+    Interval(i64),
+    Numeric(i128),
+}
+
+/// A typed expression. Integer and float operands of one operator have been brought to one type by the parser (with
+/// [`ExprKind::Cast`]), so that an evaluator never converts on its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Expr {
+    pub kind: ExprKind,
+    pub data_type: DataType,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExprKind {
+    /// A column by index: of the topic's schema in `filter`, `keys` and `aggregates`; of the group row (keys first, then
+    /// aggregates) in `output`, `having` and `order_by`.
+    Column(usize),
+    Literal(Value),
+    Unary {
+        op: UnaryOp,
+        arg: Box<Expr>,
+    },
+    /// AND and OR evaluate left to right: where the left side decides, an error of the right side does not happen.
+    Binary {
+        op: BinaryOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    IsNull {
+        arg: Box<Expr>,
+        negated: bool,
+    },
+    /// `CASE WHEN c THEN v ... ELSE e END`; a branch that is not taken raises no error. All values have this expression's type.
+    Case {
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+    },
+    Cast {
+        arg: Box<Expr>,
+    },
+    /// `EXTRACT(field FROM arg)` of a timestamp (UTC) or an interval. Int, except EPOCH, which is Float (seconds with fraction).
+    Extract {
+        field: TimeField,
+        arg: Box<Expr>,
+    },
+    /// `DATE_TRUNC(unit, arg)` of a timestamp, in UTC.
+    DateTrunc {
+        unit: TimeUnit,
+        arg: Box<Expr>,
+    },
+    /// The start of the tumbling window of `size_us` microseconds, aligned to 1970-01-01 UTC, that a timestamp falls in.
+    Tumble {
+        arg: Box<Expr>,
+        size_us: i64,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnaryOp {
+    Not,
+    Negate,
+}
+
+/// Operand types: arithmetic over two Int, two Float or (in `output`, `having`, `order_by`) two Numeric; Timestamp - Timestamp
+/// gives Interval; Timestamp ± Interval gives Timestamp; Interval ± Interval gives Interval. Comparison over two of the same type.
+/// Int / Int truncates toward zero; Int % Int takes the dividend's sign; division by zero is an error, also for Float (PostgreSQL).
+/// Numeric / Numeric gives Float. Float overflow to infinity is an error, as in PostgreSQL. For comparison and grouping, NaN
+/// equals NaN and is greater than every number; -0.0 equals 0.0 (and is stored as 0.0 in a key).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BinaryOp {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Modulo,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    And,
+    Or,
+}
+
+/// Fields of EXTRACT. `Dow` is 0 for Sunday; `Week` is the ISO week; `Second` is whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeField {
+    Year,
+    Quarter,
+    Month,
+    Week,
+    Day,
+    Dow,
+    Doy,
+    Hour,
+    Minute,
+    Second,
+    Epoch,
+}
+
+/// Units of DATE_TRUNC; `Week` starts on Monday.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeUnit {
+    Year,
+    Quarter,
+    Month,
+    Week,
+    Day,
+    Hour,
+    Minute,
+    Second,
+}
+
+/// An aggregate over the rows of a group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Aggregate {
+    pub function: AggregateFunction,
+    /// `None` for COUNT(*) only.
+    pub arg: Option<Expr>,
+}
+
+/// What each gives (NULLs are ignored; over no non-NULL value the result is NULL, or 0 for the counts):
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AggregateFunction {
+    /// Rows, or non-NULL values of the argument. Int.
+    Count,
+    /// Int gives Numeric (exact), Float gives Float, Interval gives Interval.
+    Sum,
+    /// Int, Float, Text, Timestamp, Interval; the argument's type.
+    Min,
+    Max,
+    /// Float: the exact sum divided by the count, once, at answering time. Over Int, Float or Interval (there: an Interval, truncated toward zero).
+    Avg,
+    /// Exact. Int.
+    CountDistinct,
+    /// HyperLogLog, 2^12 registers: standard error 1.04 / sqrt(4096) = 1.6 %. Int.
+    ApproxCountDistinct,
+    /// DDSketch with relative error 1 % (of the value at the quantile q in 0..=1). Over Int or Float; Float.
+    ApproxQuantile(f64),
+}
+
+impl Aggregate {
+    /// The type of the finalised aggregate.
+    pub fn data_type(&self) -> DataType {
+        let arg = self.arg.as_ref().map(|a| a.data_type);
+        match (self.function, arg) {
+            (AggregateFunction::Count | AggregateFunction::CountDistinct | AggregateFunction::ApproxCountDistinct, _) => DataType::Int,
+            (AggregateFunction::Sum, Some(DataType::Int)) => DataType::Numeric,
+            (AggregateFunction::Avg, Some(DataType::Interval)) => DataType::Interval,
+            (AggregateFunction::Avg | AggregateFunction::ApproxQuantile(_), _) => DataType::Float,
+            (_, Some(t)) => t,
+            (_, None) => unreachable!("only COUNT has no argument"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NamedExpr {
+    pub name: String,
+    pub expr: Expr,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    pub expr: Expr,
+    pub descending: bool,
+    /// PostgreSQL's default: NULLs last ascending, first descending.
+    pub nulls_first: bool,
+}
+
+/// A column of the topic's schema as a query sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    pub name: String,
+    pub data_type: DataType,
+    pub nullable: bool,
+}
+
+/// One logical query over one topic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Query {
+    pub topic: String,
+    /// The topic's columns; [`ExprKind::Column`] indexes into this (and equally into the topic's Arrow schema).
+    pub fields: Vec<Field>,
+    /// Rows for which it is not TRUE are left out.
+    pub filter: Option<Expr>,
+    /// The grouping; empty for an aggregate over everything, which then has exactly one group (also over no rows).
+    pub keys: Vec<NamedExpr>,
+    pub aggregates: Vec<Aggregate>,
+    /// `true` for a query without GROUP BY and aggregates: keys are its columns, the only aggregate is COUNT(*), and an answer
+    /// repeats each group that often (before ORDER BY and LIMIT).
+    pub rows: bool,
+    pub output: Vec<NamedExpr>,
+    pub having: Option<Expr>,
+    pub order_by: Vec<Order>,
+    pub limit: Option<u64>,
+}
+
+impl Query {
+    /// Whether it is one group over everything, present also over no rows (SQL's aggregate without GROUP BY).
+    pub fn is_global(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The indexes of the topic's columns that the engines must read, ascending.
+    pub fn columns_read(&self) -> Vec<usize> {
+        let mut seen = vec![false; self.fields.len()];
+        let exprs =
+            self.filter.iter().chain(self.keys.iter().map(|k| &k.expr)).chain(self.aggregates.iter().filter_map(|a| a.arg.as_ref()));
+        for e in exprs {
+            e.visit(&mut |e| {
+                if let ExprKind::Column(i) = e.kind {
+                    seen[i] = true;
+                }
+            });
+        }
+        (0..seen.len()).filter(|&i| seen[i]).collect()
+    }
+}
+
+impl Expr {
+    /// Calls `f` on this expression and on all below it, parents first.
+    pub fn visit<'a>(&'a self, f: &mut impl FnMut(&'a Expr)) {
+        f(self);
+        match &self.kind {
+            ExprKind::Column(_) | ExprKind::Literal(_) => {}
+            ExprKind::Unary { arg, .. }
+            | ExprKind::IsNull { arg, .. }
+            | ExprKind::Cast { arg }
+            | ExprKind::Extract { arg, .. }
+            | ExprKind::DateTrunc { arg, .. }
+            | ExprKind::Tumble { arg, .. } => arg.visit(f),
+            ExprKind::Binary { left, right, .. } => {
+                left.visit(f);
+                right.visit(f);
+            }
+            ExprKind::Case { branches, otherwise } => {
+                for (c, v) in branches {
+                    c.visit(f);
+                    v.visit(f);
+                }
+                if let Some(e) = otherwise {
+                    e.visit(f);
+                }
+            }
+        }
+    }
+}
+
+/// What can go wrong with a value while a query runs. An answer over a row that raises one is that error, in every engine, as in
+/// PostgreSQL, where the statement fails.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvalError {
+    #[error("division by zero; guard it, as in CASE WHEN b <> 0 THEN a / b END")]
+    DivisionByZero,
+    #[error("number out of range; cast to DOUBLE PRECISION before the arithmetic, if an approximate result will do")]
+    OutOfRange,
+    #[error("invalid text for {to:?}: '{text}'; filter such rows out, or guard the CAST with CASE")]
+    InvalidText { text: String, to: DataType },
+}

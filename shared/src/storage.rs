@@ -1,0 +1,1 @@
+//! The storage seam: everything that the log does to files goes through [`Storage`], so that tests can tear a write.
