@@ -1,3 +1,4 @@
 //! The `twopath` program's parts: workloads, architectures, scenarios, the harness that measures them, and the report.
 
 pub mod harness;
+pub mod scenarios;

@@ -93,15 +93,22 @@ pub struct Quantiles {
     pub count: u64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind", content = "message")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Outcome {
+    #[default]
     Ok,
-    /// The child died or gave an error; its figures are void.
-    Crashed(String),
+    /// The child died, hung or gave an error; the run's figures are void. Written by the parent alone.
+    Crashed {
+        /// What happened, with the last lines of the child's standard error.
+        message: String,
+        exit_code: Option<i32>,
+        signal: Option<i32>,
+    },
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// One run. The child fills it, but for `outcome` of a crash, `samples` and money, which are the parent's.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RunResult {
     pub architecture: String,
     pub repeat: u32,
@@ -129,6 +136,9 @@ pub struct RunResult {
     pub steady: bool,
     pub series: Series,
     pub marks: Vec<Mark>,
+    /// Parquet files of raw samples, relative to the folder of `result.json`.
+    #[serde(default)]
+    pub samples: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -159,6 +169,7 @@ pub struct Cost {
     pub view_bytes: u64,
     /// Realtime views and tables in memory.
     pub state_bytes: u64,
+    /// In the price file's currency; the parent computes it (see `harness::prices`).
     pub money_per_million_events: f64,
 }
 

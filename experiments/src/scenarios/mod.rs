@@ -1,0 +1,3 @@
+//! Questions asked of architectures. A scenario that is not named here does not exist.
+
+pub mod compare;
