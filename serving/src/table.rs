@@ -1,0 +1,182 @@
+//! One version of a job, as readers see it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use twopath_shared::query::{EvalError, Query};
+use twopath_shared::view::{self, Answer, Ask, BatchView, Generation, GroupTable, RealtimeView};
+use twopath_shared::{Coverage, CoveragePart, Position};
+
+use crate::ServingError;
+
+/// A batch view and the generations after its horizon, answered as one.
+///
+/// Readers load one immutable state and answer from it; writers take turns, and replace it. So a publication is seen whole or not
+/// at all, and readers and writers never wait for one another.
+pub struct Table {
+    query: Arc<Query>,
+    partitions: usize,
+    state: ArcSwap<State>,
+    /// Publications come from two layers; each builds on the state that the other left.
+    writers: Mutex<()>,
+    observer: Option<Observer>,
+}
+
+type Observer = Box<dyn Fn(&Position) + Send + Sync>;
+
+/// Bytes in memory, by where they came from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TableBytes {
+    pub batch: u64,
+    pub realtime: u64,
+}
+
+#[derive(Default)]
+struct State {
+    batch: Option<Arc<BatchView>>,
+    /// Those that the batch view does not answer for, oldest first.
+    generations: Vec<Generation>,
+    error: Option<EvalError>,
+    /// What an answer from this state covers; none while there is a hole at the log's start.
+    coverage: Option<Coverage>,
+}
+
+impl Table {
+    /// An empty table for `query` over a topic of `partitions` partitions.
+    pub fn new(query: Arc<Query>, partitions: usize) -> Self {
+        assert!(partitions > 0, "a topic has a partition");
+        Table { query, partitions, state: ArcSwap::default(), writers: Mutex::default(), observer: None }
+    }
+
+    /// As [`Table::new`]; `observer` is called after each publication, in their order, with the position that answers have from then
+    /// on: first readers can see it, then it is called.
+    pub fn observed(query: Arc<Query>, partitions: usize, observer: impl Fn(&Position) + Send + Sync + 'static) -> Self {
+        Table { observer: Some(Box::new(observer)), ..Table::new(query, partitions) }
+    }
+
+    pub fn query(&self) -> &Arc<Query> {
+        &self.query
+    }
+
+    /// Readers move to `view` and the generations that it answers for are dropped, in one step. Where the realtime view has not yet
+    /// read up to the view's horizon, answers are the batch view's alone until it has.
+    ///
+    /// # Panics
+    /// If `view` is cut at an earlier barrier than the one it replaces, or does not abut the generations after it.
+    pub fn publish_batch(&self, view: BatchView) {
+        assert_eq!(view.horizon.partitions(), self.partitions, "a batch view of another topic");
+        self.replace(|old| {
+            if let Some(before) = &old.batch {
+                assert!(view.barrier >= before.barrier, "batch view at barrier {} after one at {}", view.barrier, before.barrier);
+                assert!(view.horizon.covers(&before.horizon), "batch view to {} after one to {}", view.horizon, before.horizon);
+            }
+            let generations = after(view.barrier, &old.generations);
+            State::new(Some(Arc::new(view)), generations, old.error.clone())
+        });
+    }
+
+    /// Readers move to `view`, less what the batch view answers for.
+    ///
+    /// # Panics
+    /// If `view` lies behind the realtime view that it replaces, or leaves a hole after the batch view.
+    pub fn publish_realtime(&self, view: Arc<RealtimeView>) {
+        self.replace(|old| {
+            let barrier = old.batch.as_ref().map_or(0, |b| b.barrier);
+            let generations = after(barrier, &view.generations);
+            State::new(old.batch.clone(), generations, view.error.clone())
+        });
+    }
+
+    fn replace(&self, next: impl FnOnce(&State) -> State) {
+        let _turn = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.state.load();
+        let new = next(&old);
+        if let (Some(before), Some(after)) = (old.position(), new.position()) {
+            assert!(after.covers(before), "answers would go back from {before} to {after}");
+        }
+        let new = Arc::new(new);
+        self.state.store(new.clone());
+        if let (Some(observer), Some(position)) = (&self.observer, new.position()) {
+            observer(position);
+        }
+    }
+
+    /// The answer over everything published, and what it covers.
+    pub fn answer(&self, ask: &Ask) -> Result<Answer, ServingError> {
+        if let Some(key) = ask.key.as_ref().filter(|k| k.len() != self.query.keys.len()) {
+            let names = self.query.keys.iter().map(|k| k.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(ServingError::KeyLength { given: key.len(), wanted: self.query.keys.len(), names });
+        }
+        let state = self.state.load();
+        if let Some(error) = &state.error {
+            return Err(error.clone().into());
+        }
+        let Some(coverage) = &state.coverage else {
+            return Err(match state.generations.first() {
+                Some(first) => ServingError::HistoryMissing { from: first.from.clone() },
+                None => ServingError::NothingPublished,
+            });
+        };
+        let parts: Vec<&GroupTable> = state.tables().collect();
+        let rows = view::answer(&self.query, &parts, ask)?;
+        Ok(Answer { rows, coverage: coverage.clone() })
+    }
+
+    /// The position that an answer would be exact for now; `None` while there is none.
+    pub fn position(&self) -> Option<Position> {
+        self.state.load().position().cloned()
+    }
+
+    /// What an answer would cover now; `None` while there is none.
+    pub fn coverage(&self) -> Option<Coverage> {
+        self.state.load().coverage.clone()
+    }
+
+    /// The barrier at which the batch view is cut, if there is a batch view.
+    pub fn batch_barrier(&self) -> Option<u64> {
+        self.state.load().batch.as_ref().map(|b| b.barrier)
+    }
+
+    /// Bytes in memory of what readers see now.
+    pub fn bytes(&self) -> TableBytes {
+        let state = self.state.load();
+        TableBytes {
+            batch: state.batch.as_ref().map_or(0, |b| b.table.bytes() as u64),
+            realtime: state.generations.iter().flat_map(|g| &g.tables).map(|t| t.bytes() as u64).sum(),
+        }
+    }
+}
+
+/// The generations that a batch view cut at `barrier` does not answer for.
+fn after(barrier: u64, generations: &[Generation]) -> Vec<Generation> {
+    generations.iter().filter(|g| g.number >= barrier).cloned().collect()
+}
+
+impl State {
+    fn new(batch: Option<Arc<BatchView>>, generations: Vec<Generation>, error: Option<EvalError>) -> Self {
+        let from_start = batch.is_some() || generations.first().is_some_and(|g| g.from.records() == 0);
+        let coverage = from_start.then(|| {
+            let batch = batch.iter().map(|b| CoveragePart {
+                source: format!("batch view {}", b.version),
+                from: Position::zero(b.horizon.partitions()),
+                to: b.horizon.clone(),
+            });
+            let generations = generations.iter().map(|g| CoveragePart {
+                source: format!("generation {}", g.number),
+                from: g.from.clone(),
+                to: g.to.clone(),
+            });
+            Coverage::of(batch.chain(generations).collect())
+        });
+        State { batch, generations, error, coverage }
+    }
+
+    fn position(&self) -> Option<&Position> {
+        self.coverage.as_ref().and_then(Coverage::position)
+    }
+
+    fn tables(&self) -> impl Iterator<Item = &GroupTable> {
+        let batch = self.batch.iter().map(|b| &*b.table);
+        batch.chain(self.generations.iter().flat_map(|g| &g.tables).map(|t| &**t))
+    }
+}
