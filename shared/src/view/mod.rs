@@ -3,6 +3,8 @@
 //! Batch views, realtime views and everything between are one shape: a [`GroupTable`] of keys and accumulators over a range of
 //! the log. Merging is associative and commutative, so parts may be made by different engines and put together in any order.
 
+pub mod store;
+
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};

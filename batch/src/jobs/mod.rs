@@ -1,0 +1,3 @@
+//! Logic written by hand for polars, as for the classic Lambda architecture.
+
+pub mod flights;
