@@ -171,6 +171,9 @@ pub struct Cost {
     pub state_bytes: u64,
     /// In the price file's currency; the parent computes it (see `harness::prices`).
     pub money_per_million_events: f64,
+    /// The same by part: `cpu`, `memory`, `storage`, `writing`.
+    #[serde(default)]
+    pub money_by_part: BTreeMap<String, f64>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -254,8 +257,10 @@ pub struct Question {
     /// True where less is better (always, today; stands here for readers of the file).
     pub lower_is_better: bool,
     pub by_architecture: BTreeMap<String, Estimate>,
-    /// Where there is one: its interval against every other excludes 1.
+    /// Where there is one: its interval against every other excludes 1 (see `harness::statistics`).
     pub winner: Option<String>,
+    /// Where there is no winner: the best and those that cannot be told from it.
+    pub tied: Vec<String>,
     /// One sentence of why.
     pub why: String,
 }
@@ -267,7 +272,8 @@ pub struct Estimate {
     pub median: Option<f64>,
     /// Every repeat's value.
     pub values: Vec<Option<f64>>,
-    /// Against the best architecture of this line, paired by repeat: median ratio and 95 % bootstrap interval.
+    /// Against the best architecture of this line, paired by repeat: median ratio and 95 % interval. None for the best itself, and where
+    /// the best is 0 or (interval) there are fewer than two pairs.
     pub ratio: Option<f64>,
     pub ratio_low: Option<f64>,
     pub ratio_high: Option<f64>,
