@@ -46,7 +46,7 @@ impl Layer {
     pub fn of_thread(name: &str) -> Option<Layer> {
         let pools = [("polars", Layer::Batch), ("rayon", Layer::Batch), ("timely", Layer::Speed)];
         let own = Layer::ALL.into_iter().map(|layer| (layer.name(), layer));
-        let belongs = |prefix| name.strip_prefix(prefix).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()));
+        let belongs = |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()));
         own.chain(pools).find(|(prefix, _)| belongs(prefix)).map(|(_, layer)| layer)
     }
 }
