@@ -1,0 +1,177 @@
+//! What a job's threads share: the epoch that is asked for, the wish to stop, and what has been published.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use timely::scheduling::SyncActivator;
+use twopath_shared::Position;
+use twopath_shared::clock::Clock;
+use twopath_shared::log::Tail;
+use twopath_shared::view::{Generation, RealtimeView};
+
+use crate::error::SpeedError;
+use crate::job::Publish;
+
+pub(crate) struct Control {
+    pub tail: Tail,
+    clock: Arc<dyn Clock>,
+    to: Publish,
+    /// A worker whose epoch is below this is to read what there is and to close its epoch.
+    epoch: AtomicU64,
+    stopped: AtomicBool,
+    failure: Mutex<Option<SpeedError>>,
+    /// What wakes the workers' sources.
+    sources: Mutex<Vec<SyncActivator>>,
+    /// Generations below this are to be dropped as soon as they are complete.
+    drop_below: AtomicU64,
+    /// Generations below this have been dropped from the published views.
+    dropped_below: AtomicU64,
+    records_read: AtomicU64,
+    state_bytes: Vec<AtomicUsize>,
+    view: Mutex<Arc<RealtimeView>>,
+}
+
+impl Control {
+    pub fn new(tail: Tail, clock: Arc<dyn Clock>, to: Publish, from: (u64, Position), workers: usize) -> Self {
+        let (number, from) = from;
+        let nothing = Generation { number, from: from.clone(), to: from, tables: Vec::new() };
+        let view = RealtimeView { generations: vec![nothing], published_us: clock.now_us(), error: None };
+        Control {
+            tail,
+            clock,
+            to,
+            epoch: AtomicU64::new(1),
+            stopped: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            sources: Mutex::new(Vec::new()),
+            drop_below: AtomicU64::new(number),
+            dropped_below: AtomicU64::new(number),
+            records_read: AtomicU64::new(0),
+            state_bytes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            view: Mutex::new(Arc::new(view)),
+        }
+    }
+
+    pub fn now_us(&self) -> i64 {
+        self.clock.now_us()
+    }
+
+    // --- epochs ---
+
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Moves the epoch on, without waking anybody.
+    pub fn tick(&self) -> u64 {
+        self.epoch.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Asks every worker to close the epochs below `epoch`.
+    pub fn ask(&self, epoch: u64) {
+        if self.epoch.fetch_max(epoch, Ordering::AcqRel) < epoch {
+            self.wake_sources();
+        }
+    }
+
+    /// Asks for a view though nothing may have been appended.
+    pub fn ask_for_epoch(&self) {
+        self.tick();
+        self.wake_sources();
+        self.tail.wake();
+    }
+
+    /// Makes a worker's source known to the others.
+    pub fn register(&self, source: SyncActivator) {
+        lock(&self.sources).push(source);
+    }
+
+    pub fn wake_sources(&self) {
+        for source in lock(&self.sources).iter() {
+            // A worker that has ended needs no waking.
+            let _ = source.activate();
+        }
+    }
+
+    // --- the end ---
+
+    pub fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Asks every thread of the job to end.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.wake_sources();
+        self.tail.wake();
+    }
+
+    /// Stops the job because of `error`; the first one is kept.
+    pub fn fail(&self, error: SpeedError) {
+        tracing::error!(%error, "speed job failed");
+        lock(&self.failure).get_or_insert(error);
+        self.stop();
+    }
+
+    pub fn failure(&self) -> Option<SpeedError> {
+        lock(&self.failure).clone()
+    }
+
+    // --- generations ---
+
+    pub fn drop_generations_below(&self, number: u64) {
+        self.drop_below.fetch_max(number, Ordering::AcqRel);
+        self.ask_for_epoch();
+    }
+
+    /// The generations below this have been asked to be dropped and are complete.
+    pub fn dropped_below(&self) -> u64 {
+        self.dropped_below.load(Ordering::Acquire)
+    }
+
+    /// Drops what has been asked to be dropped below the generation `last`, which is still being read. Gives the first one kept.
+    pub fn drop_up_to(&self, last: u64) -> u64 {
+        let below = self.drop_below.load(Ordering::Acquire).min(last);
+        let before = self.dropped_below.fetch_max(below, Ordering::AcqRel);
+        if before < below {
+            // The workers let go of the groups in their next epoch.
+            self.ask_for_epoch();
+        }
+        below.max(before)
+    }
+
+    // --- figures ---
+
+    pub fn count_read(&self, records: u64) {
+        self.records_read.fetch_add(records, Ordering::Relaxed);
+    }
+
+    pub fn records_read(&self) -> u64 {
+        self.records_read.load(Ordering::Relaxed)
+    }
+
+    pub fn set_state_bytes(&self, worker: usize, bytes: usize) {
+        self.state_bytes[worker].store(bytes, Ordering::Relaxed);
+    }
+
+    pub fn state_bytes(&self) -> usize {
+        self.state_bytes.iter().map(|b| b.load(Ordering::Relaxed)).sum()
+    }
+
+    // --- the view ---
+
+    pub fn publish(&self, view: RealtimeView) {
+        let view = Arc::new(view);
+        *lock(&self.view) = Arc::clone(&view);
+        (self.to)(view);
+    }
+
+    pub fn view(&self) -> Arc<RealtimeView> {
+        Arc::clone(&lock(&self.view))
+    }
+}
+
+/// None of the values behind these locks can be left half-changed by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,200 @@
+//! The source: frames of this worker's partitions, epoch by epoch.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::operators::generic::operator::source;
+use timely::dataflow::{Scope, Stream};
+use twopath_shared::log::{Barrier, Entry, LogError, PartitionReader, Start};
+use twopath_shared::{Offset, PartitionId};
+
+use super::Plan;
+use super::reached::Reached;
+use crate::control::Control;
+use crate::error::SpeedError;
+
+/// Rows handed on at once: few enough to stay in the cache until they are aggregated, many enough that scheduling costs nothing.
+const CHUNK_ROWS: usize = 32 * 1024;
+
+/// An epoch of a reader that lags takes this share of the lag ...
+const LAG_SHARE: u64 = 8;
+
+/// ... but at least this many rows: what is read in about the time of a publish interval,
+const EPOCH_ROWS_MIN: u64 = 64 * 1024;
+
+/// ... and at most this many, so that progress is seen and memory is bounded.
+const EPOCH_ROWS_MAX: u64 = 4 * 1024 * 1024;
+
+/// What the source hands on.
+pub(super) enum Read {
+    /// A frame's rows (the columns that the query reads), with the number of barriers before them.
+    Records { generation: u64, batch: RecordBatch },
+    /// The epoch is over for this worker, which has read this far.
+    Closed(Reached),
+}
+
+/// One partition as this job reads it.
+pub(crate) struct Partition {
+    id: PartitionId,
+    reader: PartitionReader,
+    /// The offset of the next record.
+    offset: Offset,
+    /// The number of barriers before it.
+    generation: u64,
+    /// Where this epoch's reading may end.
+    goal: Offset,
+    /// Whether this epoch's reading has ended.
+    done: bool,
+    /// Where a bounded replay ends.
+    bound: Option<Offset>,
+}
+
+impl Partition {
+    /// Opens worker `index`'s share: the partitions whose number modulo `peers` is `index`.
+    pub fn open(plan: &Plan, index: usize, peers: usize) -> Result<Vec<Partition>, SpeedError> {
+        let (first_generation, from) = &plan.from;
+        let mut partitions = Vec::new();
+        for (id, offset) in from.iter().filter(|(id, _)| id.index() % peers == index) {
+            let reader = plan.topic.reader(id, Start::Offset(offset), Some(plan.fold.columns()))?;
+            let generation = reader.generation().max(*first_generation);
+            let bound = plan.to.as_ref().map(|to| to.get(id));
+            partitions.push(Partition { id, reader, offset, generation, goal: offset, done: true, bound });
+        }
+        Ok(partitions)
+    }
+
+    /// Starts an epoch: reading may go on to the end of the log as it is now. Gives the number of rows up to there.
+    fn begin(&mut self, control: &Control) -> u64 {
+        self.goal = self.bound.unwrap_or_else(|| control.tail.end(self.id));
+        self.done = self.bound.is_some_and(|bound| self.offset >= bound);
+        self.goal.0.saturating_sub(self.offset.0)
+    }
+
+    /// Reads one frame (and the barriers before it). Even at the goal one look is taken, for a barrier may stand there.
+    fn read_frame(&mut self, barriers: &mut Vec<Barrier>) -> Result<Option<(u64, RecordBatch)>, LogError> {
+        while let Some(entry) = self.reader.next()? {
+            match entry {
+                Entry::Barrier(barrier) => {
+                    self.generation = self.generation.max(barrier.number);
+                    barriers.push(barrier);
+                }
+                Entry::Records(records) => {
+                    assert_eq!(records.base, self.offset, "partition {} has a hole", self.id);
+                    let mut batch = records.batch;
+                    if let Some(bound) = self.bound {
+                        let rows = batch.num_rows().min((bound.0 - self.offset.0) as usize);
+                        batch = batch.slice(0, rows);
+                    }
+                    self.offset.0 += batch.num_rows() as u64;
+                    self.done = self.offset >= self.goal;
+                    return Ok(Some((self.generation, batch)));
+                }
+            }
+        }
+        self.done = true;
+        Ok(None)
+    }
+}
+
+/// Reads `partitions` into the dataflow. Idle, it costs nothing: it runs when [`Control`] has moved the epoch on (there may be
+/// more to read, or another worker needs this one to close its epoch), and as long as it lags.
+pub(super) fn frames<'s>(scope: Scope<'s, u64>, partitions: Vec<Partition>, plan: &Plan) -> Stream<'s, u64, Vec<Read>> {
+    let bounded = plan.to.is_some();
+    let control = Arc::clone(&plan.control);
+    source::<_, CapacityContainerBuilder<Vec<Read>>, _, _>(scope, "Frames", move |capability, info| {
+        let again = scope.activator_for(info.address.clone());
+        control.register(scope.worker().sync_activator_for(info.address.to_vec()));
+        let mut capability = Some(capability);
+        let mut epoch = Epoch { partitions, control: Arc::clone(&control), open: false, rows_left: 0, barriers: Vec::new() };
+        move |output| {
+            let Some(held) = &mut capability else { return };
+            if control.stopped() {
+                capability = None;
+                return;
+            }
+            let asked = control.epoch();
+            if !epoch.open {
+                if asked == *held.time() {
+                    return;
+                }
+                epoch.begin(bounded);
+            }
+            let mut chunk = Vec::new();
+            if let Err(error) = epoch.read_chunk(&mut chunk) {
+                control.fail(error.into());
+                capability = None;
+                return;
+            }
+            let caught_up = epoch.partitions.iter().all(|p| p.done);
+            let over = caught_up || epoch.rows_left == 0;
+            if over {
+                chunk.push(Read::Closed(epoch.close()));
+            }
+            if !chunk.is_empty() {
+                output.session(held).give_container(&mut chunk);
+            }
+            if over && caught_up && bounded {
+                capability = None;
+            } else if over && caught_up {
+                held.downgrade(&asked);
+            } else if over {
+                // A reason to go on stands as long as there is a lag: the others are asked to close their epochs too.
+                let next = *held.time() + 1;
+                held.downgrade(&next);
+                control.ask(next + 1);
+                again.activate();
+            } else {
+                again.activate();
+            }
+        }
+    })
+}
+
+/// The epoch that this worker is in.
+struct Epoch {
+    partitions: Vec<Partition>,
+    control: Arc<Control>,
+    /// Whether reading for it has begun.
+    open: bool,
+    /// How many rows it still takes before it is closed though there are more.
+    rows_left: u64,
+    barriers: Vec<Barrier>,
+}
+
+impl Epoch {
+    fn begin(&mut self, bounded: bool) {
+        let lag: u64 = self.partitions.iter_mut().map(|p| p.begin(&self.control)).sum();
+        self.rows_left = if bounded { u64::MAX } else { (lag / LAG_SHARE).clamp(EPOCH_ROWS_MIN, EPOCH_ROWS_MAX) };
+        self.open = true;
+    }
+
+    /// Reads frames from all partitions in turn, so that they keep together in time.
+    fn read_chunk(&mut self, chunk: &mut Vec<Read>) -> Result<(), LogError> {
+        let mut rows = 0;
+        while rows < CHUNK_ROWS && self.rows_left > 0 {
+            let mut any = false;
+            for partition in self.partitions.iter_mut().filter(|p| !p.done) {
+                if let Some((generation, batch)) = partition.read_frame(&mut self.barriers)? {
+                    any = true;
+                    rows += batch.num_rows();
+                    self.rows_left = self.rows_left.saturating_sub(batch.num_rows() as u64);
+                    chunk.push(Read::Records { generation, batch });
+                }
+            }
+            if !any {
+                break;
+            }
+        }
+        self.control.count_read(rows as u64);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Reached {
+        self.open = false;
+        Reached {
+            partitions: self.partitions.iter().map(|p| (p.id, p.offset, p.generation)).collect(),
+            barriers: std::mem::take(&mut self.barriers),
+        }
+    }
+}

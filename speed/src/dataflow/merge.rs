@@ -1,0 +1,92 @@
+//! Merging: this worker's share of the keys, as immutable runs per generation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::Operator;
+use twopath_shared::query::EvalError;
+use twopath_shared::view::GroupTable;
+
+use super::Plan;
+use super::parcels::{Parcels, by_address};
+use super::partial::Part;
+use super::reached::Reached;
+use super::runs::Runs;
+
+/// One worker's state once an epoch is complete, for the publisher.
+pub(super) struct Share {
+    pub worker: usize,
+    pub reached: Reached,
+    pub generations: Vec<(u64, Vec<Arc<GroupTable>>)>,
+    /// Errors that rows raised in this epoch, with their generations.
+    pub errors: Vec<(u64, EvalError)>,
+}
+
+pub(super) trait Merge<'s> {
+    fn merge(self, plan: &Plan) -> Stream<'s, u64, Parcels<Share>>;
+}
+
+/// What has arrived for an epoch that is not complete yet.
+struct Pending {
+    capability: Capability<u64>,
+    tables: Vec<(u64, GroupTable)>,
+    errors: Vec<(u64, EvalError)>,
+    reached: Reached,
+}
+
+impl<'s> Merge<'s> for Stream<'s, u64, Parcels<Part>> {
+    fn merge(self, plan: &Plan) -> Stream<'s, u64, Parcels<Share>> {
+        let worker = self.scope().index();
+        let control = Arc::clone(&plan.control);
+        let merges = plan.merges.clone();
+        let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
+        let mut state: BTreeMap<u64, Runs> = BTreeMap::new();
+        self.unary_frontier::<CapacityContainerBuilder<Parcels<Share>>, _, _, _>(by_address(), "Merge", move |_, _| {
+            move |(input, frontier), output| {
+                input.for_each(|epoch, parcels| {
+                    let Some(capability) = epoch.retain_least(output.output_index()) else { return };
+                    let pending = pending.entry(*capability.time()).or_insert_with(|| Pending {
+                        capability,
+                        tables: Vec::new(),
+                        errors: Vec::new(),
+                        reached: Reached::default(),
+                    });
+                    for (_, part) in parcels.0.drain(..) {
+                        match part {
+                            Part::Table { generation, table } => pending.tables.push((generation, table)),
+                            Part::Error { generation, error } => pending.errors.push((generation, error)),
+                            Part::Closed(reached) => pending.reached = reached,
+                        }
+                    }
+                });
+                while let Some(entry) = pending.first_entry() {
+                    if frontier.less_equal(entry.key()) {
+                        break;
+                    }
+                    let Pending { capability, tables, errors, reached } = entry.remove();
+                    let dropped = control.dropped_below();
+                    state.retain(|&generation, _| generation >= dropped);
+                    let mut fresh: BTreeMap<u64, GroupTable> = BTreeMap::new();
+                    for (generation, table) in tables {
+                        // The workers' parts of one epoch become one run.
+                        match fresh.get_mut(&generation) {
+                            Some(run) => run.merge(&table),
+                            None => drop(fresh.insert(generation, table)),
+                        }
+                    }
+                    for (generation, table) in fresh.into_iter().filter(|&(generation, _)| generation >= dropped) {
+                        state.entry(generation).or_insert_with(|| Runs::new(merges.clone())).push(table);
+                    }
+                    state.values_mut().for_each(Runs::tidy);
+                    control.set_state_bytes(worker, state.values().map(Runs::bytes).sum());
+                    let generations = state.iter().map(|(&generation, runs)| (generation, runs.tables())).collect();
+                    let share = Share { worker, reached, generations, errors };
+                    output.session(&capability).give_container(&mut Parcels(vec![(0, share)]));
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,37 @@
+//! What can go wrong with a job.
+
+use std::sync::Arc;
+
+use twopath_shared::Position;
+use twopath_shared::log::LogError;
+
+/// Why a job could not be started, or has stopped.
+///
+/// An error of a *row* (a division by zero, say) is none of these: it is an answer, and stands in the published view.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SpeedError {
+    #[error(transparent)]
+    Log(Arc<LogError>),
+    #[error("the logic reads column '{column}', which topic '{topic}' does not have; its columns are {columns}")]
+    Column { topic: String, column: String, columns: String },
+    #[error("position {position} does not fit topic '{topic}' with {partitions} partitions; give one offset per partition")]
+    Partitions { topic: String, position: Position, partitions: usize },
+    #[error("position {from} is not in generation {generation} of topic '{topic}'; start at that barrier's position, or at generation 0 and offset 0")]
+    Start { topic: String, from: Position, generation: u64 },
+    #[error("position {to} is before {from}, where reading starts; ask for a later one")]
+    Backwards { from: Position, to: Position },
+    #[error("position {to} is beyond the end of topic '{topic}', which is {end}; ask for an earlier one, or wait for more events")]
+    BeyondEnd { topic: String, to: Position, end: Position },
+    #[error("a job needs at least one worker; set workers to 1 or more")]
+    NoWorkers,
+    #[error("cannot start the workers: {reason}; is the limit of threads reached?")]
+    Workers { reason: String },
+    #[error("a thread of the job panicked: {message}; this is a bug, start the job again from the log")]
+    Panicked { message: String },
+}
+
+impl From<LogError> for SpeedError {
+    fn from(e: LogError) -> Self {
+        SpeedError::Log(Arc::new(e))
+    }
+}

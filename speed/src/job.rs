@@ -1,0 +1,379 @@
+//! Jobs: the dataflow running on threads of its own, following the log or replaying a part of it.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use timely::communication::{WorkerGuards, initialize_from};
+use timely::worker::Worker;
+use timely::{CommunicationConfig, WorkerConfig};
+use twopath_shared::Position;
+use twopath_shared::clock::{Clock, SystemClock};
+use twopath_shared::log::Topic;
+use twopath_shared::query::Query;
+use twopath_shared::view::RealtimeView;
+
+use crate::control::Control;
+use crate::dataflow::{Plan, merge_runs_off_thread};
+use crate::error::SpeedError;
+use crate::logic::{Fold, Logic};
+
+/// Where the views of a job go. It is called on a worker's thread: it should only store the view and return.
+pub type Publish = Arc<dyn Fn(Arc<RealtimeView>) + Send + Sync>;
+
+/// Nothing is waited for longer than this without a look around; every wake-up that matters comes by itself.
+const FOREVER: Duration = Duration::from_secs(3600);
+
+/// How far back the rate of [`Progress`] looks.
+const RATE_WINDOW: Duration = Duration::from_secs(3);
+
+/// How timely tells its workers of progress (see timely's `ProgressMode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProgressMode {
+    /// Held back until it could matter to another worker: fewer messages.
+    #[default]
+    Demand,
+    /// At once: a little sooner with few workers, more messages.
+    Eager,
+}
+
+impl std::fmt::Display for ProgressMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            ProgressMode::Demand => "demand",
+            ProgressMode::Eager => "eager",
+        })
+    }
+}
+
+/// How a job runs.
+#[derive(Clone)]
+pub struct SpeedOptions {
+    /// Worker `w` reads the partitions whose number modulo `workers` is `w`.
+    pub workers: usize,
+    /// Views are published at most this often while the job is up with the log.
+    pub publish_interval: Duration,
+    pub progress_mode: ProgressMode,
+    /// Stamps the published views.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for SpeedOptions {
+    fn default() -> Self {
+        SpeedOptions {
+            workers: 1,
+            publish_interval: Duration::from_millis(1),
+            progress_mode: ProgressMode::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// How far a job is.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// What the published view covers.
+    pub position: Position,
+    /// The log's end.
+    pub end: Position,
+    /// How many records lie between them.
+    pub lag_records: u64,
+    /// Records read per second over the last seconds.
+    pub rate_records_per_s: f64,
+    /// When the lag will be closed at the present rates of reading and appending; `None` where it will not.
+    pub eta: Option<Duration>,
+    /// Why the job has stopped by itself.
+    pub failure: Option<SpeedError>,
+}
+
+/// A running job. Dropping it stops it.
+pub struct SpeedJob {
+    control: Arc<Control>,
+    progress_mode: ProgressMode,
+    threads: Option<Threads>,
+    /// When how many records had been read, and where the log ended.
+    samples: Mutex<VecDeque<(Instant, u64, u64)>>,
+    partitions: usize,
+}
+
+/// Follows the topic from `from` (the number of a generation, and the position in it where reading starts: its barrier's, or 0 and
+/// the log's start) until it is stopped, and gives every view to `publish`.
+///
+/// # Errors
+/// The logic does not fit the topic, `from` is not in that generation, the log cannot be read, or threads cannot be started.
+pub fn start(
+    topic: &Topic,
+    query: Arc<Query>,
+    logic: Logic,
+    from: (u64, Position),
+    options: SpeedOptions,
+    publish: Publish,
+) -> Result<SpeedJob, SpeedError> {
+    let end = topic.end()?.records();
+    let threads = Threads::start(topic, query, logic, from, None, &options, publish)?;
+    Ok(SpeedJob {
+        control: Arc::clone(&threads.control),
+        progress_mode: options.progress_mode,
+        threads: Some(threads),
+        samples: Mutex::new(VecDeque::from([(Instant::now(), 0, end)])),
+        partitions: topic.partitions(),
+    })
+}
+
+/// Replays the log from `from` up to `to` (anywhere, also within a frame) through the same dataflow, and gives the view at `to`.
+///
+/// # Errors
+/// As [`start`]; also if `to` is before `from`, or beyond the log's end.
+pub fn replay(
+    topic: &Topic,
+    query: Arc<Query>,
+    logic: Logic,
+    from: (u64, Position),
+    to: &Position,
+    workers: usize,
+) -> Result<RealtimeView, SpeedError> {
+    let options = SpeedOptions { workers, ..SpeedOptions::default() };
+    let threads = Threads::start(topic, query, logic, from, Some(to.clone()), &options, Arc::new(|_| {}))?;
+    let control = Arc::clone(&threads.control);
+    threads.join()?;
+    let view = control.view();
+    drop(control);
+    assert_eq!(view.position(), to, "a replay ended elsewhere");
+    Ok(Arc::unwrap_or_clone(view))
+}
+
+impl SpeedJob {
+    pub fn progress(&self) -> Progress {
+        let view = self.control.view();
+        let end = Position::new((0..self.partitions).map(|p| self.control.tail.end(twopath_shared::PartitionId(p as u32))).collect());
+        let lag_records = end.records_since(view.position());
+        let (rate, growth) = self.rates(end.records());
+        let eta = match rate - growth {
+            _ if lag_records == 0 => Some(Duration::ZERO),
+            closing if closing > 0.0 => Duration::try_from_secs_f64(lag_records as f64 / closing).ok(),
+            _ => None,
+        };
+        Progress { position: view.position().clone(), end, lag_records, rate_records_per_s: rate, eta, failure: self.control.failure() }
+    }
+
+    /// The last published view.
+    pub fn view(&self) -> Arc<RealtimeView> {
+        self.control.view()
+    }
+
+    /// Lets go of the generations below `number`, because a batch view covers them. The one that is being read is kept in any case.
+    pub fn drop_generations_below(&self, number: u64) {
+        self.control.drop_generations_below(number);
+    }
+
+    /// Approximate bytes of the groups held.
+    pub fn state_bytes(&self) -> usize {
+        self.control.state_bytes()
+    }
+
+    pub fn progress_mode(&self) -> ProgressMode {
+        self.progress_mode
+    }
+
+    /// Stops the job and waits for its threads.
+    ///
+    /// # Errors
+    /// What had stopped the job before.
+    pub fn stop(mut self) -> Result<(), SpeedError> {
+        self.control.stop();
+        self.threads.take().map_or(Ok(()), Threads::join)
+    }
+
+    /// Records read and appended per second since the oldest sample of the window.
+    fn rates(&self, end: u64) -> (f64, f64) {
+        let (now, read) = (Instant::now(), self.control.records_read());
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        while samples.len() > 1 && now - samples[1].0 > RATE_WINDOW {
+            samples.pop_front();
+        }
+        let oldest = samples[0];
+        samples.push_back((now, read, end));
+        let seconds = (now - oldest.0).as_secs_f64().max(1e-9);
+        ((read - oldest.1) as f64 / seconds, (end.saturating_sub(oldest.2)) as f64 / seconds)
+    }
+}
+
+impl Drop for SpeedJob {
+    fn drop(&mut self) {
+        self.control.stop();
+        if let Some(threads) = self.threads.take() {
+            // Nobody is left to hear of a failure; it has been logged.
+            let _ = threads.join();
+        }
+    }
+}
+
+/// A job's threads: `speed-0` .. are the workers; `speed-merge` merges large runs; `speed-tail` wakes several workers together.
+struct Threads {
+    control: Arc<Control>,
+    workers: WorkerGuards<()>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    fn start(
+        topic: &Topic,
+        query: Arc<Query>,
+        logic: Logic,
+        from: (u64, Position),
+        to: Option<Position>,
+        options: &SpeedOptions,
+        publish: Publish,
+    ) -> Result<Threads, SpeedError> {
+        let barriers = topic.barriers()?;
+        check(topic, &from, to.as_ref(), options)?;
+        let fold = Fold::new(topic, Arc::clone(&query), logic)?;
+        let control = Arc::new(Control::new(topic.tail()?, Arc::clone(&options.clock), publish, from.clone(), options.workers));
+        let (merges, tasks) = channel();
+        let mut helpers = Vec::new();
+        let follows = to.is_none();
+        if follows {
+            let control = Arc::clone(&control);
+            helpers.push(spawn("speed-merge", move || merge_runs_off_thread(tasks, &control))?);
+        }
+        if follows && options.workers > 1 {
+            let (control, interval) = (Arc::clone(&control), options.publish_interval);
+            helpers.push(spawn("speed-tail", move || wake_workers(&control, interval))?);
+        }
+        let plan = Plan { topic: topic.clone(), query, fold, from, to, barriers, control: Arc::clone(&control), merges };
+        match spawn_workers(plan, options) {
+            Ok(workers) => Ok(Threads { control, workers, helpers }),
+            Err(error) => {
+                control.stop();
+                helpers.into_iter().for_each(|h| drop(h.join()));
+                Err(error)
+            }
+        }
+    }
+
+    fn join(self) -> Result<(), SpeedError> {
+        // The workers catch their own panics and report them as failures.
+        self.workers.join().for_each(drop);
+        for helper in self.helpers {
+            helper.thread().unpark();
+            if let Err(panic) = helper.join() {
+                self.control.fail(SpeedError::Panicked { message: message(&*panic) });
+            }
+        }
+        self.control.failure().map_or(Ok(()), Err)
+    }
+}
+
+/// Refuses what does not fit the topic.
+fn check(topic: &Topic, from: &(u64, Position), to: Option<&Position>, options: &SpeedOptions) -> Result<(), SpeedError> {
+    let name = || topic.config().name.clone();
+    if options.workers == 0 {
+        return Err(SpeedError::NoWorkers);
+    }
+    let (generation, from) = from;
+    for position in [Some(from), to].into_iter().flatten() {
+        if position.partitions() != topic.partitions() {
+            return Err(SpeedError::Partitions { topic: name(), position: position.clone(), partitions: topic.partitions() });
+        }
+    }
+    let barriers = topic.barriers()?;
+    let at = |number: u64| barriers.iter().find(|b| b.number == number).map(|b| &b.position);
+    let after_its_start = *generation == 0 || at(*generation).is_some_and(|start| from.covers(start));
+    let before_its_end = at(generation + 1).is_none_or(|end| end.covers(from));
+    if !after_its_start || !before_its_end {
+        return Err(SpeedError::Start { topic: name(), from: from.clone(), generation: *generation });
+    }
+    let Some(to) = to else { return Ok(()) };
+    if !to.covers(from) {
+        return Err(SpeedError::Backwards { from: from.clone(), to: to.clone() });
+    }
+    let end = topic.end()?;
+    if !end.covers(to) {
+        return Err(SpeedError::BeyondEnd { topic: name(), to: to.clone(), end });
+    }
+    Ok(())
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, SpeedError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|e| SpeedError::Workers { reason: e.to_string() })
+}
+
+fn spawn_workers(plan: Plan, options: &SpeedOptions) -> Result<WorkerGuards<()>, SpeedError> {
+    let interval = options.publish_interval;
+    let config = WorkerConfig::default().progress_mode(match options.progress_mode {
+        ProgressMode::Demand => timely::worker::ProgressMode::Demand,
+        ProgressMode::Eager => timely::worker::ProgressMode::Eager,
+    });
+    let communication =
+        if options.workers == 1 { CommunicationConfig::Thread } else { CommunicationConfig::Process(options.workers) };
+    let spawned = communication.try_build().and_then(|(builders, others)| {
+        initialize_from(builders, others, move |allocator| {
+            name_thread(&format!("speed-{}", allocator.index()));
+            let run = || run(&plan, Worker::new(config.clone(), allocator, Some(Instant::now())), interval);
+            match catch_unwind(AssertUnwindSafe(run)) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => plan.control.fail(error),
+                Err(panic) => plan.control.fail(SpeedError::Panicked { message: message(&*panic) }),
+            }
+        })
+    });
+    spawned.map_err(|reason| SpeedError::Workers { reason })
+}
+
+/// One worker, from the building of its dataflow to the job's end.
+fn run(plan: &Plan, mut worker: Worker, interval: Duration) -> Result<(), SpeedError> {
+    let probe = plan.build(&mut worker)?;
+    let control = &plan.control;
+    if plan.to.is_none() && worker.peers() == 1 {
+        // Nobody but the log can wake it, so it waits for the log itself.
+        follow(control, interval, || {
+            while !control.stopped() && probe.less_than(&control.epoch()) {
+                worker.step();
+            }
+        });
+    } else {
+        while !control.stopped() && worker.has_dataflows() {
+            worker.step_or_park(None);
+        }
+    }
+    Ok(())
+}
+
+/// Beside several workers: wakes them together.
+fn wake_workers(control: &Control, interval: Duration) {
+    follow(control, interval, || {});
+}
+
+/// Starts an epoch whenever the log has grown, but not before `interval` has passed since the last, and then does `work`.
+fn follow(control: &Control, interval: Duration, mut work: impl FnMut()) {
+    while !control.stopped() {
+        let started = Instant::now();
+        let seen = control.tail.sequence();
+        control.tick();
+        control.wake_sources();
+        work();
+        while !control.stopped()
+            && let Some(left) = interval.checked_sub(started.elapsed())
+            && !left.is_zero()
+        {
+            std::thread::park_timeout(left);
+        }
+        if !control.stopped() {
+            control.tail.wait(seen, FOREVER);
+        }
+    }
+}
+
+/// Timely names the threads that it spawns; the harness charges time by thread name. Where the system has no such file, the name stays.
+fn name_thread(name: &str) {
+    let _ = std::fs::write("/proc/thread-self/comm", name);
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,3 @@
+//! Jobs written by hand for the stream engine.
+
+pub mod flights;
