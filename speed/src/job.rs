@@ -257,7 +257,7 @@ impl Threads {
 
     fn join(self) -> Result<(), SpeedError> {
         // The workers catch their own panics and report them as failures.
-        self.workers.join().for_each(drop);
+        self.workers.join().into_iter().for_each(drop);
         for helper in self.helpers {
             helper.thread().unpark();
             if let Err(panic) = helper.join() {
