@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use twopath_shared::Position;
 use twopath_shared::log::LogError;
+use twopath_shared::query::DataType;
 
 /// Why a job could not be started, or has stopped.
 ///
@@ -12,8 +13,8 @@ use twopath_shared::log::LogError;
 pub enum SpeedError {
     #[error(transparent)]
     Log(Arc<LogError>),
-    #[error("the logic reads column '{column}', which topic '{topic}' does not have; its columns are {columns}")]
-    Column { topic: String, column: String, columns: String },
+    #[error("'{logic}' reads a column '{column}' of type {expected:?}, which topic '{topic}' does not have (it has {columns}); use SQL for this topic")]
+    Column { logic: String, column: String, expected: DataType, topic: String, columns: String },
     #[error("position {position} does not fit topic '{topic}' with {partitions} partitions; give one offset per partition")]
     Partitions { topic: String, position: Position, partitions: usize },
     #[error("position {from} is not in generation {generation} of topic '{topic}'; start at that barrier's position, or at generation 0 and offset 0")]

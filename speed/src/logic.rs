@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use twopath_shared::log::Topic;
-use twopath_shared::query::{EvalError, Query};
+use twopath_shared::query::{DataType, EvalError, Query};
 use twopath_shared::view::GroupTable;
 
 use crate::error::SpeedError;
@@ -19,10 +18,24 @@ pub enum Logic {
 /// Logic written for the stream engine: it folds a frame of the log into a table of groups.
 #[derive(Debug, Clone, Copy)]
 pub struct HandWritten {
-    /// The topic's columns that it reads, by name.
-    pub columns: &'static [&'static str],
+    /// For messages.
+    pub name: &'static str,
+    /// The version of the code.
+    pub version: u32,
+    /// The topic's columns that it reads, by name, with the types that it expects of them.
+    pub columns: &'static [(&'static str, DataType)],
     /// Gets those columns (by name; their order is the topic's) and the table of the query's keys and aggregates.
     pub fold: fn(&RecordBatch, &mut GroupTable) -> Result<(), EvalError>,
+}
+
+impl Logic {
+    /// What messages call it.
+    pub fn name(&self) -> String {
+        match self {
+            Logic::Sql => "sql".to_owned(),
+            Logic::Hand(hand) => format!("{} version {}", hand.name, hand.version),
+        }
+    }
 }
 
 /// Logic made ready for one topic.
@@ -34,18 +47,20 @@ pub(crate) struct Fold {
 }
 
 impl Fold {
-    pub fn new(topic: &Topic, query: Arc<Query>, logic: Logic) -> Result<Self, SpeedError> {
+    pub fn new(query: Arc<Query>, logic: Logic) -> Result<Self, SpeedError> {
         let columns = match logic {
             Logic::Sql => query.columns_read(),
             Logic::Hand(hand) => {
                 let mut columns = Vec::new();
-                for &name in hand.columns {
-                    let index = topic.schema().index_of(name).map_err(|_| SpeedError::Column {
-                        topic: topic.config().name.clone(),
+                for &(name, expected) in hand.columns {
+                    let place = query.fields.iter().position(|f| f.name == name && f.data_type == expected);
+                    columns.push(place.ok_or_else(|| SpeedError::Column {
+                        logic: Logic::Hand(hand).name(),
                         column: name.to_owned(),
-                        columns: topic.schema().fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>().join(", "),
-                    })?;
-                    columns.push(index);
+                        expected,
+                        topic: query.topic.clone(),
+                        columns: query.fields.iter().map(|f| format!("{} {:?}", f.name, f.data_type)).collect::<Vec<_>>().join(", "),
+                    })?);
                 }
                 columns.sort_unstable();
                 columns.dedup();
