@@ -13,11 +13,15 @@ use twopath_shared::query::DataType;
 pub enum SpeedError {
     #[error(transparent)]
     Log(Arc<LogError>),
-    #[error("'{logic}' reads a column '{column}' of type {expected:?}, which topic '{topic}' does not have (it has {columns}); use SQL for this topic")]
+    #[error(
+        "'{logic}' reads a column '{column}' of type {expected:?}, which topic '{topic}' does not have (it has {columns}); use SQL for this topic"
+    )]
     Column { logic: String, column: String, expected: DataType, topic: String, columns: String },
     #[error("position {position} does not fit topic '{topic}' with {partitions} partitions; give one offset per partition")]
     Partitions { topic: String, position: Position, partitions: usize },
-    #[error("position {from} is not in generation {generation} of topic '{topic}'; start at that barrier's position, or at generation 0 and offset 0")]
+    #[error(
+        "position {from} is not in generation {generation} of topic '{topic}'; start at that barrier's position, or at generation 0 and offset 0"
+    )]
     Start { topic: String, from: Position, generation: u64 },
     #[error("position {to} is before {from}, where reading starts; ask for a later one")]
     Backwards { from: Position, to: Position },

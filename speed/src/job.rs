@@ -308,8 +308,7 @@ fn spawn_workers(plan: Plan, options: &SpeedOptions) -> Result<WorkerGuards<()>,
         ProgressMode::Demand => timely::worker::ProgressMode::Demand,
         ProgressMode::Eager => timely::worker::ProgressMode::Eager,
     });
-    let communication =
-        if options.workers == 1 { CommunicationConfig::Thread } else { CommunicationConfig::Process(options.workers) };
+    let communication = if options.workers == 1 { CommunicationConfig::Thread } else { CommunicationConfig::Process(options.workers) };
     let spawned = communication.try_build().and_then(|(builders, others)| {
         initialize_from(builders, others, move |allocator| {
             name_thread(&format!("speed-{}", allocator.index()));

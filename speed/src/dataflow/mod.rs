@@ -66,12 +66,7 @@ impl Plan {
         let partitions = Partition::open(self, worker.index(), worker.peers())?;
         let publisher = Publisher::new(self, worker.peers());
         Ok(worker.dataflow_named("speed", |scope| {
-            frames(scope, partitions, self)
-                .partial(&self.query, self.fold.clone())
-                .merge(self)
-                .publish(publisher)
-                .probe()
-                .0
+            frames(scope, partitions, self).partial(&self.query, self.fold.clone()).merge(self).publish(publisher).probe().0
         }))
     }
 }

@@ -61,9 +61,11 @@ impl Progress {
             self.partitions
                 .iter()
                 .enumerate()
-                .map(|(p, &(offset, generation))| {
-                    if generation > last { self.barrier(last + 1).get(PartitionId(p as u32)) } else { offset }
-                })
+                .map(
+                    |(p, &(offset, generation))| {
+                        if generation > last { self.barrier(last + 1).get(PartitionId(p as u32)) } else { offset }
+                    },
+                )
                 .collect(),
         );
         let start = |number: u64| if number == self.from.0 { self.from.1.clone() } else { self.barrier(number).meet(&position) };
