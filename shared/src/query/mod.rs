@@ -6,8 +6,11 @@
 //! ([`ExprKind::Tumble`]); a query without GROUP BY and aggregates groups by all its columns and repeats each group
 //! as often as it was seen, so that engines know one shape only.
 
+mod display;
 mod sql;
+pub mod time;
 mod types;
+pub mod values;
 
 pub use sql::{QueryError, parse};
 pub use types::{

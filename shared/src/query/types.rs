@@ -264,6 +264,23 @@ impl Query {
 }
 
 impl Expr {
+    pub fn new(kind: ExprKind, data_type: DataType) -> Self {
+        Expr { kind, data_type }
+    }
+
+    /// A column by index; see [`ExprKind::Column`].
+    pub fn column(index: usize, data_type: DataType) -> Self {
+        Expr { kind: ExprKind::Column(index), data_type }
+    }
+
+    pub fn literal(value: Value, data_type: DataType) -> Self {
+        Expr { kind: ExprKind::Literal(value), data_type }
+    }
+
+    pub fn binary(op: BinaryOp, left: Expr, right: Expr, data_type: DataType) -> Self {
+        Expr { kind: ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) }, data_type }
+    }
+
     /// Calls `f` on this expression and on all below it, parents first.
     pub fn visit<'a>(&'a self, f: &mut impl FnMut(&'a Expr)) {
         f(self);

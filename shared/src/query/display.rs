@@ -1,0 +1,216 @@
+//! Queries and expressions as text: canonical SQL, for manifests, messages and people.
+
+use std::fmt;
+
+use super::time;
+use super::types::*;
+
+impl DataType {
+    /// The type's name in SQL, in lower case.
+    pub fn sql_name(self) -> &'static str {
+        match self {
+            DataType::Bool => "boolean",
+            DataType::Int => "bigint",
+            DataType::Float => "double precision",
+            DataType::Text => "text",
+            DataType::Timestamp => "timestamp",
+            DataType::Interval => "interval",
+            DataType::Numeric => "numeric",
+        }
+    }
+
+    pub(super) fn sql_name_with_article(self) -> String {
+        let article = if self == DataType::Interval { "an" } else { "a" };
+        format!("{article} {}", self.sql_name())
+    }
+
+    pub fn is_number(self) -> bool {
+        matches!(self, DataType::Int | DataType::Float | DataType::Numeric)
+    }
+}
+
+impl BinaryOp {
+    pub fn sql_name(self) -> &'static str {
+        match self {
+            BinaryOp::Add => "+",
+            BinaryOp::Subtract => "-",
+            BinaryOp::Multiply => "*",
+            BinaryOp::Divide => "/",
+            BinaryOp::Modulo => "%",
+            BinaryOp::Equal => "=",
+            BinaryOp::NotEqual => "<>",
+            BinaryOp::Less => "<",
+            BinaryOp::LessOrEqual => "<=",
+            BinaryOp::Greater => ">",
+            BinaryOp::GreaterOrEqual => ">=",
+            BinaryOp::And => "AND",
+            BinaryOp::Or => "OR",
+        }
+    }
+
+    pub fn is_comparison(self) -> bool {
+        use BinaryOp::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
+        matches!(self, Equal | NotEqual | Less | LessOrEqual | Greater | GreaterOrEqual)
+    }
+}
+
+impl AggregateFunction {
+    /// The function's name in SQL, in upper case, without DISTINCT.
+    pub fn sql_name(self) -> &'static str {
+        match self {
+            AggregateFunction::Count | AggregateFunction::CountDistinct => "COUNT",
+            AggregateFunction::Sum => "SUM",
+            AggregateFunction::Min => "MIN",
+            AggregateFunction::Max => "MAX",
+            AggregateFunction::Avg => "AVG",
+            AggregateFunction::ApproxCountDistinct => "APPROX_COUNT_DISTINCT",
+            AggregateFunction::ApproxQuantile(_) => "APPROX_QUANTILE",
+        }
+    }
+}
+
+/// As a query's answer shows it: NULL as nothing, times in ISO 8601.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => Ok(()),
+            Value::Bool(b) => b.fmt(f),
+            Value::Int(i) => i.fmt(f),
+            Value::Float(x) if x.is_infinite() => f.write_str(if *x > 0.0 { "Infinity" } else { "-Infinity" }),
+            Value::Float(x) => x.fmt(f),
+            Value::Text(t) => t.fmt(f),
+            Value::Timestamp(us) => f.write_str(&time::format_timestamp(*us)),
+            Value::Interval(us) => f.write_str(&time::format_interval(*us)),
+            Value::Numeric(n) => n.fmt(f),
+        }
+    }
+}
+
+/// A value as a literal of SQL.
+fn literal(value: &Value, data_type: DataType) -> String {
+    match value {
+        Value::Null => format!("CAST(NULL AS {})", data_type.sql_name()),
+        Value::Float(x) if x.is_nan() || x.is_infinite() => format!("CAST('{value}' AS double precision)"),
+        Value::Float(x) => format!("{x:?}"),
+        Value::Text(t) => format!("'{}'", t.replace('\'', "''")),
+        Value::Timestamp(_) => format!("TIMESTAMP '{value}'"),
+        Value::Interval(_) => format!("INTERVAL '{value}'"),
+        Value::Bool(_) | Value::Int(_) | Value::Numeric(_) => value.to_string(),
+    }
+}
+
+/// An expression with the names of its columns.
+pub struct Named<'a> {
+    expr: &'a Expr,
+    names: &'a [String],
+}
+
+impl Expr {
+    /// The expression as SQL over columns of these names; a column beyond them is written `#3`.
+    pub fn named<'a>(&'a self, names: &'a [String]) -> Named<'a> {
+        Named { expr: self, names }
+    }
+}
+
+/// As [`Expr::named`], without names.
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.named(&[]).fmt(f)
+    }
+}
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |e| Named { expr: e, names: self.names };
+        match &self.expr.kind {
+            ExprKind::Column(i) => match self.names.get(*i) {
+                Some(name) => f.write_str(name),
+                None => write!(f, "#{i}"),
+            },
+            ExprKind::Literal(value) => f.write_str(&literal(value, self.expr.data_type)),
+            ExprKind::Unary { op: UnaryOp::Not, arg } => write!(f, "(NOT {})", of(arg)),
+            ExprKind::Unary { op: UnaryOp::Negate, arg } => write!(f, "(- {})", of(arg)),
+            ExprKind::Binary { op, left, right } => write!(f, "({} {} {})", of(left), op.sql_name(), of(right)),
+            ExprKind::IsNull { arg, negated } => write!(f, "({} IS {}NULL)", of(arg), if *negated { "NOT " } else { "" }),
+            ExprKind::Case { branches, otherwise } => {
+                f.write_str("CASE")?;
+                for (condition, value) in branches {
+                    write!(f, " WHEN {} THEN {}", of(condition), of(value))?;
+                }
+                if let Some(otherwise) = otherwise {
+                    write!(f, " ELSE {}", of(otherwise))?;
+                }
+                f.write_str(" END")
+            }
+            ExprKind::Cast { arg } => write!(f, "CAST({} AS {})", of(arg), self.expr.data_type.sql_name()),
+            ExprKind::Extract { field, arg } => {
+                write!(f, "EXTRACT({} FROM {})", format!("{field:?}").to_uppercase(), of(arg))
+            }
+            ExprKind::DateTrunc { unit, arg } => write!(f, "DATE_TRUNC('{}', {})", format!("{unit:?}").to_lowercase(), of(arg)),
+            ExprKind::Tumble { arg, size_us } => write!(f, "WINDOW_START({}, INTERVAL '{}')", of(arg), time::format_interval(*size_us)),
+        }
+    }
+}
+
+/// A name as an identifier: quoted where it would not be read as itself.
+fn identifier(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+impl Query {
+    /// The topic's columns as identifiers.
+    fn column_names(&self) -> Vec<String> {
+        self.fields.iter().map(|f| identifier(&f.name)).collect()
+    }
+
+    /// What the columns of a group's row are: the keys' expressions, then the aggregates, as SQL.
+    pub fn group_names(&self) -> Vec<String> {
+        let columns = self.column_names();
+        let keys = self.keys.iter().map(|k| k.expr.named(&columns).to_string());
+        let aggregates = self.aggregates.iter().map(|a| {
+            let arg = a.arg.as_ref().map_or("*".to_owned(), |e| e.named(&columns).to_string());
+            match a.function {
+                AggregateFunction::CountDistinct => format!("COUNT(DISTINCT {arg})"),
+                AggregateFunction::ApproxQuantile(q) => format!("APPROX_QUANTILE({arg}, {q:?})"),
+                function => format!("{}({arg})", function.sql_name()),
+            }
+        });
+        keys.chain(aggregates).collect()
+    }
+}
+
+/// The query as one line of SQL, with every conversion written out. A window is shown as the function WINDOW_START.
+impl fmt::Display for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.column_names();
+        let names = self.group_names();
+        f.write_str("SELECT ")?;
+        for (i, output) in self.output.iter().enumerate() {
+            let comma = if i > 0 { ", " } else { "" };
+            write!(f, "{comma}{} AS {}", output.expr.named(&names), identifier(&output.name))?;
+        }
+        write!(f, " FROM {}", identifier(&self.topic))?;
+        if let Some(filter) = &self.filter {
+            write!(f, " WHERE {}", filter.named(&columns))?;
+        }
+        if !self.rows && !self.keys.is_empty() {
+            let keys: Vec<String> = self.keys.iter().map(|k| k.expr.named(&columns).to_string()).collect();
+            write!(f, " GROUP BY {}", keys.join(", "))?;
+        }
+        if let Some(having) = &self.having {
+            write!(f, " HAVING {}", having.named(&names))?;
+        }
+        for (i, order) in self.order_by.iter().enumerate() {
+            f.write_str(if i == 0 { " ORDER BY " } else { ", " })?;
+            order.expr.named(&names).fmt(f)?;
+            f.write_str(if order.descending { " DESC" } else { " ASC" })?;
+            f.write_str(if order.nulls_first { " NULLS FIRST" } else { " NULLS LAST" })?;
+        }
+        if let Some(limit) = self.limit {
+            write!(f, " LIMIT {limit}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! The SQL text: its tokens, its syntax tree, and the places that errors name.
+
+use sqlparser::ast::{self, Statement};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
+
+use super::QueryError;
+
+/// A longer text is refused: binding recurses once per operator of a chain, and this bounds it well within a thread's stack.
+const TOKENS_MAX: usize = 4_000;
+const BYTES_MAX: usize = 100_000;
+/// How deep parentheses, CASE and calls may nest.
+const DEPTH_MAX: usize = 100;
+
+pub(super) struct Source<'a> {
+    sql: &'a str,
+    tokens: std::cell::RefCell<Vec<TokenWithSpan>>,
+}
+
+impl<'a> Source<'a> {
+    pub fn new(sql: &'a str) -> Self {
+        Source { sql, tokens: Default::default() }
+    }
+
+    /// The syntax tree of the one query that the text must be.
+    pub fn parse(&self) -> Result<Box<ast::Query>, QueryError> {
+        if self.sql.len() > BYTES_MAX {
+            return Err(self.error_at_start(format!("the query is longer than {BYTES_MAX} bytes: shorten it")));
+        }
+        let tokens = Tokenizer::new(&PostgreSqlDialect {}, self.sql)
+            .tokenize_with_location()
+            .map_err(|e| self.error(Span { start: e.location, end: e.location }, e.message))?;
+        let words = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_)));
+        if let Some(beyond) = words.clone().nth(TOKENS_MAX) {
+            return Err(self.error(beyond.span, format!("the query is longer than {TOKENS_MAX} words and signs: shorten it")));
+        }
+        let Some(first) = words.clone().next() else {
+            return Err(self.error_at_start("the query is empty: write SELECT ... FROM ...".to_owned()));
+        };
+        let first_span = first.span;
+        let starts_query = match &first.token {
+            Token::Word(w) => matches!(w.keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::TABLE | Keyword::FROM),
+            token => *token == Token::LParen,
+        };
+        if !starts_query {
+            let message = format!("a query starts with SELECT, not with '{}': a topic is only read, its log changes by appending", first.token);
+            return Err(self.error(first_span, message));
+        }
+        *self.tokens.borrow_mut() = words.cloned().collect();
+        let statements = Parser::new(&PostgreSqlDialect {})
+            .with_recursion_limit(DEPTH_MAX)
+            .with_tokens_with_locations(without_table_keyword(&self.tokens.borrow()))
+            .parse_statements()
+            .map_err(|e| self.parser_error(e))?;
+        let count = statements.len();
+        match <[Statement; 1]>::try_from(statements) {
+            Ok([Statement::Query(query)]) => Ok(query),
+            Ok([_]) => Err(self.error(first_span, "only SELECT is supported".to_owned())),
+            Err(_) => Err(self.error_at_start(format!("{count} statements where one SELECT is expected: run them one by one"))),
+        }
+    }
+
+    pub fn error(&self, span: Span, message: impl Into<String>) -> QueryError {
+        if span.start.line == 0 {
+            return self.error_at_start(message);
+        }
+        let start = self.byte_of(span.start);
+        let end = self.byte_of(span.end).max(start);
+        QueryError { message: message.into(), line: span.start.line, column: span.start.column, span: start..end }
+    }
+
+    pub fn error_at_start(&self, message: impl Into<String>) -> QueryError {
+        QueryError { message: message.into(), line: 1, column: 1, span: 0..self.sql.len() }
+    }
+
+    /// The text of a range that an error names.
+    pub fn text(&self, span: &std::ops::Range<usize>) -> &'a str {
+        self.sql.get(span.clone()).unwrap_or("")
+    }
+
+    /// The place of the first of these keywords, for clauses whose syntax tree does not say where they stand.
+    pub fn keyword(&self, keywords: &[Keyword]) -> Span {
+        let tokens = self.tokens.borrow();
+        let is_one = |t: &&TokenWithSpan| matches!(&t.token, Token::Word(w) if keywords.contains(&w.keyword));
+        tokens.iter().find(is_one).map_or(Span::empty(), |t| t.span)
+    }
+
+    fn byte_of(&self, location: Location) -> usize {
+        let mut line_start = 0;
+        for _ in 1..location.line {
+            match self.sql[line_start..].find('\n') {
+                Some(at) => line_start += at + 1,
+                None => return self.sql.len(),
+            }
+        }
+        let in_line = self.sql[line_start..].char_indices().nth(location.column.saturating_sub(1) as usize);
+        in_line.map_or(self.sql.len(), |(at, _)| line_start + at)
+    }
+
+    /// The parser puts the place into the message's text, if anywhere.
+    fn parser_error(&self, error: ParserError) -> QueryError {
+        let text = match error {
+            ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
+            ParserError::RecursionLimitExceeded => {
+                return self.error_at_start(format!("the query nests deeper than {DEPTH_MAX} levels: flatten it"));
+            }
+        };
+        let place = text.rsplit_once(" at Line: ").and_then(|(message, place)| {
+            let (line, column) = place.split_once(", Column: ")?;
+            let start = Location { line: line.parse().ok()?, column: column.parse().ok()? };
+            Some((message.to_owned(), start))
+        });
+        match place {
+            Some((message, start)) => {
+                let tokens = self.tokens.borrow();
+                let span = tokens.iter().find(|t| t.span.start == start).map_or(Span { start, end: start }, |t| t.span);
+                self.error(span, message)
+            }
+            // At the text's end the parser names no place.
+            None => {
+                let end = self.tokens.borrow().last().map_or(Span::empty(), |t| Span { start: t.span.end, end: t.span.end });
+                self.error(end, text)
+            }
+        }
+    }
+}
+
+/// `TUMBLE(TABLE t, ...)` as `TUMBLE(t, ...)`: the parser knows no TABLE argument.
+fn without_table_keyword(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
+    let is_window = |t: &TokenWithSpan| {
+        matches!(&t.token, Token::Word(w) if ["TUMBLE", "HOP", "SESSION"].iter().any(|name| w.value.eq_ignore_ascii_case(name)))
+    };
+    let is_table = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::TABLE);
+    let is_argument = |i: usize| i >= 2 && is_table(&tokens[i]) && tokens[i - 1].token == Token::LParen && is_window(&tokens[i - 2]);
+    (0..tokens.len()).filter(|&i| !is_argument(i)).map(|i| tokens[i].clone()).collect()
+}

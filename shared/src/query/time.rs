@@ -1,0 +1,245 @@
+//! The calendar and the writing of times: proleptic Gregorian, UTC, without leap seconds, as PostgreSQL reckons.
+
+pub const US_PER_SECOND: i64 = 1_000_000;
+pub const US_PER_MINUTE: i64 = 60 * US_PER_SECOND;
+pub const US_PER_HOUR: i64 = 60 * US_PER_MINUTE;
+pub const US_PER_DAY: i64 = 24 * US_PER_HOUR;
+
+/// Days from 1970-01-01 to a civil date; `month` and `day` from 1.
+///
+/// Counts in eras of 400 years that start on 1 March, so that the leap day is the last of its year.
+pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let month_from_march = (i64::from(month) + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + i64::from(day) - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// The civil date (year, month, day) of a number of days since 1970-01-01: the inverse of [`days_from_civil`].
+pub fn civil_from_days(days: i64) -> (i64, u32, u32) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u32;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 } as u32;
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+/// The number of days in a month.
+pub fn days_in_month(year: i64, month: u32) -> u32 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Reads `2013-01-31`, `2013-01-31 05:15`, `2013-01-31T05:15:00.25Z`, `... +02:00`: microseconds since 1970, UTC where no zone is given.
+/// `None` where the text is none of these, or no such day or time exists.
+pub fn parse_timestamp(text: &str) -> Option<i64> {
+    let mut scan = Scan(text.trim().as_bytes());
+    let year = scan.digits(4, 6)?;
+    scan.byte(b'-')?;
+    let month = scan.digits(1, 2)? as u32;
+    scan.byte(b'-')?;
+    let day = scan.digits(1, 2)? as u32;
+    if year == 0 || !(1..=12).contains(&month) || !(1..=days_in_month(year, month)).contains(&day) {
+        return None;
+    }
+    let date = days_from_civil(year, month, day).checked_mul(US_PER_DAY)?;
+    if scan.0.is_empty() {
+        return Some(date);
+    }
+    if scan.byte(b' ').is_none() {
+        scan.byte(b'T').or_else(|| scan.byte(b't'))?;
+    }
+    let time = scan.time_of_day()?;
+    let offset = scan.zone()?;
+    scan.0.is_empty().then(|| date.checked_add(time)?.checked_sub(offset))?
+}
+
+/// Reads PostgreSQL's interval texts as far as they have a fixed length: `1 hour 30 minutes`, `-2 days`, `01:30:00`, `1 day 02:00`.
+/// A bare number counts in `unit` where one is given (as in `INTERVAL '5' MINUTE`), else in seconds. The error says what is wrong.
+pub fn parse_interval(text: &str, unit: Option<&str>) -> Result<i64, String> {
+    let bad = || format!("'{text}' is not an interval: write a number and a unit, such as INTERVAL '15' MINUTE or INTERVAL '1 day 12 hours'");
+    let mut total: i128 = 0;
+    let mut words = text.split_ascii_whitespace().peekable();
+    if words.peek().is_none() {
+        return Err(bad());
+    }
+    while let Some(word) = words.next() {
+        if word.contains(':') {
+            let (sign, rest) = match word.strip_prefix('-') {
+                Some(rest) => (-1, rest),
+                None => (1, word),
+            };
+            let mut scan = Scan(rest.as_bytes());
+            let time = scan.duration().filter(|_| scan.0.is_empty()).ok_or_else(bad)?;
+            total += sign * i128::from(time);
+            continue;
+        }
+        let split = word.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(word.len());
+        let (number, attached) = word.split_at(split);
+        let name = if !attached.is_empty() {
+            attached
+        } else if let Some(next) = words.next_if(|w| w.starts_with(|c: char| c.is_ascii_alphabetic())) {
+            next
+        } else {
+            unit.unwrap_or("second")
+        };
+        let unit_us = unit_us(name).ok_or_else(|| match name.to_ascii_lowercase().trim_end_matches('s') {
+            "month" | "mon" | "year" | "y" | "quarter" | "decade" | "century" => {
+                format!("a {name} has no fixed length: write days, as in INTERVAL '30 days'")
+            }
+            _ => bad(),
+        })?;
+        total += decimal_times(number, unit_us).ok_or_else(bad)?;
+    }
+    i64::try_from(total).map_err(|_| format!("the interval '{text}' is out of range: it must fit 64 bits of microseconds"))
+}
+
+/// Microseconds of a unit of fixed length, by its singular, plural or PostgreSQL's short name.
+fn unit_us(name: &str) -> Option<i64> {
+    Some(match name.to_ascii_lowercase().as_str() {
+        "us" | "usec" | "usecs" | "microsecond" | "microseconds" => 1,
+        "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => 1_000,
+        "s" | "sec" | "secs" | "second" | "seconds" => US_PER_SECOND,
+        "m" | "min" | "mins" | "minute" | "minutes" => US_PER_MINUTE,
+        "h" | "hr" | "hrs" | "hour" | "hours" => US_PER_HOUR,
+        "d" | "day" | "days" => US_PER_DAY,
+        "w" | "week" | "weeks" => 7 * US_PER_DAY,
+        _ => return None,
+    })
+}
+
+/// A decimal text times a whole number, rounded toward zero.
+fn decimal_times(text: &str, by: i64) -> Option<i128> {
+    let (sign, digits) = match text.as_bytes().first()? {
+        b'-' => (-1, &text[1..]),
+        b'+' => (1, &text[1..]),
+        _ => (1, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.len() + fraction.len() == 0 || whole.len() > 18 || fraction.len() > 15 {
+        return None;
+    }
+    let all = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if !all(whole) || !all(fraction) {
+        return None;
+    }
+    let mantissa: i128 = format!("0{whole}{fraction}").parse().ok()?;
+    Some(sign * mantissa * i128::from(by) / 10_i128.pow(fraction.len() as u32))
+}
+
+/// Writes microseconds since 1970 as `2013-01-31 05:15:00` or `2013-01-31 05:15:00.25` (UTC).
+pub fn format_timestamp(us: i64) -> String {
+    let (year, month, day) = civil_from_days(us.div_euclid(US_PER_DAY));
+    let time = us.rem_euclid(US_PER_DAY);
+    let seconds = time / US_PER_SECOND;
+    let mut text = if year > 0 { format!("{year:04}") } else { format!("{:04}", 1 - year) };
+    text += &format!("-{month:02}-{day:02} {:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    text += &fraction(time % US_PER_SECOND);
+    if year <= 0 {
+        text += " BC";
+    }
+    text
+}
+
+/// Writes microseconds as `26:15:00` or `-00:00:00.5`: hours, minutes, seconds.
+pub fn format_interval(us: i64) -> String {
+    let sign = if us < 0 { "-" } else { "" };
+    let us = us.unsigned_abs();
+    let seconds = us / US_PER_SECOND as u64;
+    let fraction = fraction((us % US_PER_SECOND as u64) as i64);
+    format!("{sign}{:02}:{:02}:{:02}{fraction}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+fn fraction(us: i64) -> String {
+    if us == 0 {
+        return String::new();
+    }
+    format!(".{us:06}").trim_end_matches('0').to_owned()
+}
+
+/// What is left of a text that is being read.
+struct Scan<'a>(&'a [u8]);
+
+impl Scan<'_> {
+    fn byte(&mut self, byte: u8) -> Option<()> {
+        let rest = self.0.strip_prefix(&[byte])?;
+        self.0 = rest;
+        Some(())
+    }
+
+    /// A number of at least `min` and at most `max` digits.
+    fn digits(&mut self, min: usize, max: usize) -> Option<i64> {
+        let count = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
+        if count < min || count > max {
+            return None;
+        }
+        let (digits, rest) = self.0.split_at(count);
+        self.0 = rest;
+        Some(digits.iter().fold(0, |n, b| n * 10 + i64::from(b - b'0')))
+    }
+
+    fn time_of_day(&mut self) -> Option<i64> {
+        let hours = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
+        (hours <= 2).then_some(())?;
+        self.duration().filter(|us| *us < US_PER_DAY)
+    }
+
+    /// `h:mm`, `h:mm:ss`, `h:mm:ss.ffffff`.
+    fn duration(&mut self) -> Option<i64> {
+        let hours = self.digits(1, 9)?;
+        self.byte(b':')?;
+        let minutes = self.digits(1, 2)?;
+        let mut us = hours * US_PER_HOUR + minutes * US_PER_MINUTE;
+        let mut seconds = 0;
+        if self.byte(b':').is_some() {
+            seconds = self.digits(1, 2)?;
+            us += seconds * US_PER_SECOND;
+            if self.byte(b'.').is_some() {
+                let before = self.0.len();
+                let digits = self.digits(1, 6)?;
+                us += digits * 10_i64.pow(6 - (before - self.0.len()) as u32);
+            }
+        }
+        (minutes < 60 && seconds < 60).then_some(us)
+    }
+
+    /// Nothing, `Z`, `UTC`, `+02`, `+0230` or `-02:30`: microseconds east of Greenwich.
+    fn zone(&mut self) -> Option<i64> {
+        while self.byte(b' ').is_some() {}
+        if self.0.is_empty() {
+            return Some(0);
+        }
+        if self.0.eq_ignore_ascii_case(b"z") || self.0.eq_ignore_ascii_case(b"utc") {
+            self.0 = &[];
+            return Some(0);
+        }
+        let sign = if self.byte(b'+').is_some() {
+            1
+        } else {
+            self.byte(b'-')?;
+            -1
+        };
+        let digits = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
+        let (hours, minutes) = if digits == 4 {
+            let both = self.digits(4, 4)?;
+            (both / 100, both % 100)
+        } else {
+            let hours = self.digits(1, 2)?;
+            let minutes = if self.byte(b':').is_some() { self.digits(2, 2)? } else { 0 };
+            (hours, minutes)
+        };
+        (hours <= 15 && minutes < 60).then_some(sign * (hours * US_PER_HOUR + minutes * US_PER_MINUTE))
+    }
+}
