@@ -69,7 +69,8 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
 /// Reads PostgreSQL's interval texts as far as they have a fixed length: `1 hour 30 minutes`, `-2 days`, `01:30:00`, `1 day 02:00`.
 /// A bare number counts in `unit` where one is given (as in `INTERVAL '5' MINUTE`), else in seconds. The error says what is wrong.
 pub fn parse_interval(text: &str, unit: Option<&str>) -> Result<i64, String> {
-    let bad = || format!("'{text}' is not an interval: write a number and a unit, such as INTERVAL '15' MINUTE or INTERVAL '1 day 12 hours'");
+    let bad =
+        || format!("'{text}' is not an interval: write a number and a unit, such as INTERVAL '15' MINUTE or INTERVAL '1 day 12 hours'");
     let mut total: i128 = 0;
     let mut words = text.split_ascii_whitespace().peekable();
     if words.peek().is_none() {

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The types of SQL values in Twopath. Arrow's integer columns of every width are read as [`DataType::Int`], its float
-/// columns as [`DataType::Float`], its timestamp columns of every unit as [`DataType::Timestamp`].
+/// The types of SQL values in Twopath, and what they are read from: Arrow's integers of every width as [`DataType::Int`] (an unsigned
+/// value above `i64::MAX` is [`EvalError::OutOfRange`]); Float32 and Float64 as [`DataType::Float`]; Utf8, LargeUtf8, Utf8View and
+/// dictionaries of Utf8 as [`DataType::Text`]; timestamps of every unit as [`DataType::Timestamp`] (nanoseconds rounded down to
+/// microseconds, a value beyond 64 bits of microseconds is [`EvalError::OutOfRange`]), and so Date32 and Date64 (midnight UTC); Duration
+/// of every unit as [`DataType::Interval`] (likewise). A topic with any other column cannot be queried: `parse` names the column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DataType {
@@ -74,20 +77,28 @@ pub enum ExprKind {
         branches: Vec<(Expr, Expr)>,
         otherwise: Option<Box<Expr>>,
     },
+    /// From → to, and no others: Int → Float; Int → Numeric; Int → Text (decimal); Bool → Int (0, 1); Bool → Text (`false`, `true`);
+    /// Float → Int (rounds half to even; NaN or beyond 64 bits is [`EvalError::OutOfRange`]); Numeric → Int (range-checked);
+    /// Numeric → Float; Text → Int (ASCII white space around it, a sign, decimal digits; beyond 64 bits is `OutOfRange`, anything
+    /// else [`EvalError::InvalidText`]); Text → Float (as Rust's `f64::from_str` after trimming ASCII white space; finite digits that give
+    /// infinity are `OutOfRange`). NULL gives NULL.
     Cast {
         arg: Box<Expr>,
     },
-    /// `EXTRACT(field FROM arg)` of a timestamp (UTC) or an interval. Int, except EPOCH, which is Float (seconds with fraction).
+    /// `EXTRACT(field FROM arg)` of a timestamp (UTC, proleptic Gregorian, with a year 0) or an interval. Int, except EPOCH, which is Float
+    /// (microseconds / 1e6). Of an interval: DAY (whole days), HOUR (below 24), MINUTE, SECOND, each truncated toward zero and with the
+    /// interval's sign, and EPOCH.
     Extract {
         field: TimeField,
         arg: Box<Expr>,
     },
-    /// `DATE_TRUNC(unit, arg)` of a timestamp, in UTC.
+    /// `DATE_TRUNC(unit, arg)` of a timestamp, in UTC. A start before the first 64-bit microsecond is [`EvalError::OutOfRange`].
     DateTrunc {
         unit: TimeUnit,
         arg: Box<Expr>,
     },
-    /// The start of the tumbling window of `size_us` microseconds, aligned to 1970-01-01 UTC, that a timestamp falls in.
+    /// The start of the tumbling window of `size_us` (positive) microseconds, aligned to 1970-01-01 UTC, that a timestamp falls in (rounded
+    /// down, also before 1970). A start before the first 64-bit microsecond is [`EvalError::OutOfRange`].
     Tumble {
         arg: Box<Expr>,
         size_us: i64,
@@ -103,9 +114,15 @@ pub enum UnaryOp {
 
 /// Operand types: arithmetic over two Int, two Float or (in `output`, `having`, `order_by`) two Numeric; Timestamp - Timestamp
 /// gives Interval; Timestamp ± Interval gives Timestamp; Interval ± Interval gives Interval. Comparison over two of the same type.
-/// Int / Int truncates toward zero; Int % Int takes the dividend's sign; division by zero is an error, also for Float (PostgreSQL).
-/// Numeric / Numeric gives Float. Float overflow to infinity is an error, as in PostgreSQL. For comparison and grouping, NaN
-/// equals NaN and is greater than every number; -0.0 equals 0.0 (and is stored as 0.0 in a key).
+/// Int / Int truncates toward zero; Int % Int takes the dividend's sign; division by zero is an error, also for Float (PostgreSQL),
+/// whatever the dividend. Int, Timestamp and Interval results beyond 64 bits, and Numeric results of more than 38 digits, are
+/// [`EvalError::OutOfRange`] (`i64::MIN / -1` and `-i64::MIN` too; `i64::MIN % -1` is 0). Numeric / Numeric gives Float: both as Float, divided.
+/// Float % Float takes the dividend's sign (IEEE fmod). A Float result that is infinite though both operands are finite is `OutOfRange`, as in
+/// PostgreSQL; underflow gives 0. Where either operand is NULL the result is NULL, and no error is raised (NULL / 0 is NULL). For comparison and
+/// grouping, NaN equals NaN and is greater than every number; -0.0 equals 0.0 (and is stored as 0.0 in a key).
+///
+/// AND and OR: a left side that decides (FALSE for AND, TRUE for OR) keeps the right side from being evaluated; a left side that is NULL
+/// does not, so an error of the right side happens then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BinaryOp {
@@ -163,13 +180,15 @@ pub struct Aggregate {
     pub arg: Option<Expr>,
 }
 
-/// What each gives (NULLs are ignored; over no non-NULL value the result is NULL, or 0 for the counts):
+/// What each gives (NULLs are ignored; over no non-NULL value the result is NULL, or 0 for the counts). Accumulating and merging raise no
+/// error: what does not fit is found out when an answer is finalised, so that it does not depend on the order of merging.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AggregateFunction {
     /// Rows, or non-NULL values of the argument. Int.
     Count,
-    /// Int gives Numeric (exact), Float gives Float, Interval gives Interval.
+    /// Int gives Numeric (exact), Interval gives Interval (summed in 128 bits; a sum beyond 64 bits is [`EvalError::OutOfRange`] at answering
+    /// time). Float gives Float by IEEE addition in any order: equal up to rounding; infinities and NaN spread and raise no error.
     Sum,
     /// Int, Float, Text, Timestamp, Interval; the argument's type.
     Min,
@@ -180,7 +199,8 @@ pub enum AggregateFunction {
     CountDistinct,
     /// HyperLogLog, 2^12 registers: standard error 1.04 / sqrt(4096) = 1.6 %. Int.
     ApproxCountDistinct,
-    /// DDSketch with relative error 1 % (of the value at the quantile q in 0..=1). Over Int or Float; Float.
+    /// DDSketch with relative error 1 % of the value of rank floor(q * (n - 1)) in ascending order, q in 0..=1 (values nearer to zero than
+    /// 1e-9 count as 0). Over Int or Float; Float. NaN and infinities are left out, as NULLs are.
     ApproxQuantile(f64),
 }
 
@@ -222,6 +242,12 @@ pub struct Field {
 }
 
 /// One logical query over one topic.
+///
+/// How an answer is made of the groups: HAVING first (a group for which it is not TRUE is left out, and its output raises no error);
+/// then `output` and `order_by` of every group left (also of those that LIMIT cuts off); then the order; then, for `rows`, each
+/// group as often as its count; then LIMIT. The order is total: after `order_by`, ties are broken by the group's key, key by key,
+/// ascending, NULLs last (FALSE before TRUE, numbers with NaN greatest, text by bytes); without `order_by` that is the order.
+/// An error anywhere in it is the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Query {
     pub topic: String,

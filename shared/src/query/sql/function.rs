@@ -8,20 +8,8 @@ use super::expr::{Binder, Bound, BoundKind, Place};
 use super::scope::nearest;
 use crate::query::types::*;
 
-const FUNCTIONS: [&str; 12] = [
-    "count",
-    "sum",
-    "min",
-    "max",
-    "avg",
-    "approx_count_distinct",
-    "approx_quantile",
-    "coalesce",
-    "nullif",
-    "abs",
-    "date_trunc",
-    "extract",
-];
+const FUNCTIONS: [&str; 12] =
+    ["count", "sum", "min", "max", "avg", "approx_count_distinct", "approx_quantile", "coalesce", "nullif", "abs", "date_trunc", "extract"];
 
 /// The arguments of a call, as plain as supported calls have them.
 struct Arguments<'a> {
@@ -35,7 +23,8 @@ impl Binder<'_> {
         let span = call.name.span();
         let name = call.name.to_string().to_lowercase();
         if call.over.is_some() {
-            let message = "window functions (OVER) are not supported: group by a window with FROM TUMBLE(...), or by the columns of PARTITION BY";
+            let message =
+                "window functions (OVER) are not supported: group by a window with FROM TUMBLE(...), or by the columns of PARTITION BY";
             return Err(self.error(span, message));
         }
         if !FUNCTIONS.contains(&name.as_str()) {
@@ -182,7 +171,9 @@ impl Binder<'_> {
         let upper = name.to_uppercase();
         match self.place {
             Place::Where => return Err(self.error(span, format!("{upper} cannot stand in WHERE, which sees single rows: use HAVING"))),
-            Place::GroupBy => return Err(self.error(span, format!("{upper} cannot stand in GROUP BY: group by columns and expressions of them"))),
+            Place::GroupBy => {
+                return Err(self.error(span, format!("{upper} cannot stand in GROUP BY: group by columns and expressions of them")));
+            }
             Place::Argument => return Err(self.error(span, format!("{upper} cannot stand inside another aggregate"))),
             Place::Select | Place::Having | Place::OrderBy => {}
         }
@@ -201,13 +192,7 @@ impl Binder<'_> {
         Ok(Bound::typed(Expr::column(self.scope.fields.len() + index, data_type), span))
     }
 
-    fn aggregate_of(
-        &mut self,
-        name: &str,
-        args: Arguments<'_>,
-        filter: Option<&ast::Expr>,
-        span: Span,
-    ) -> Result<Aggregate, QueryError> {
+    fn aggregate_of(&mut self, name: &str, args: Arguments<'_>, filter: Option<&ast::Expr>, span: Span) -> Result<Aggregate, QueryError> {
         let filter = filter.map(|f| self.expr_of(f, DataType::Bool, "in FILTER")).transpose()?;
         let when = |value: Expr| match &filter {
             None => value,

@@ -108,7 +108,10 @@ fn scope(source: &Source<'_>, topic: &str, fields: Vec<Field>, select: &ast::Sel
         [from] => from,
         [] => return Err(source.error_at_start(format!("the query reads nothing: write FROM {topic}"))),
         [_, second, ..] => {
-            return Err(source.error(second.relation.span(), "a query reads one topic: joins are not supported yet; join the events before appending them"));
+            return Err(source.error(
+                second.relation.span(),
+                "a query reads one topic: joins are not supported yet; join the events before appending them",
+            ));
         }
     };
     if !from.joins.is_empty() {
@@ -380,11 +383,7 @@ fn alias_hint(binder: &Binder<'_>, error: QueryError, items: &[Item], clause: &s
     QueryError { message, ..error }
 }
 
-fn order_by(
-    binder: &mut Binder<'_>,
-    clause: Option<&ast::OrderBy>,
-    items: &[Item],
-) -> Result<Vec<(Item, bool, bool)>, QueryError> {
+fn order_by(binder: &mut Binder<'_>, clause: Option<&ast::OrderBy>, items: &[Item]) -> Result<Vec<(Item, bool, bool)>, QueryError> {
     let Some(clause) = clause else { return Ok(Vec::new()) };
     let OrderByKind::Expressions(exprs) = &clause.kind else {
         return Err(binder.error(binder.source.keyword(&[Keyword::ORDER]), "ORDER BY ALL is not supported: name the columns"));

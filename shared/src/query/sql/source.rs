@@ -45,7 +45,8 @@ impl<'a> Source<'a> {
             token => *token == Token::LParen,
         };
         if !starts_query {
-            let message = format!("a query starts with SELECT, not with '{}': a topic is only read, its log changes by appending", first.token);
+            let message =
+                format!("a query starts with SELECT, not with '{}': a topic is only read, its log changes by appending", first.token);
             return Err(self.error(first_span, message));
         }
         *self.tokens.borrow_mut() = words.cloned().collect();
@@ -129,9 +130,7 @@ impl<'a> Source<'a> {
 
 /// `TUMBLE(TABLE t, ...)` as `TUMBLE(t, ...)`: the parser knows no TABLE argument.
 fn without_table_keyword(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
-    let is_window = |t: &TokenWithSpan| {
-        matches!(&t.token, Token::Word(w) if ["TUMBLE", "HOP", "SESSION"].iter().any(|name| w.value.eq_ignore_ascii_case(name)))
-    };
+    let is_window = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if ["TUMBLE", "HOP", "SESSION"].iter().any(|name| w.value.eq_ignore_ascii_case(name)));
     let is_table = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::TABLE);
     let is_argument = |i: usize| i >= 2 && is_table(&tokens[i]) && tokens[i - 1].token == Token::LParen && is_window(&tokens[i - 2]);
     (0..tokens.len()).filter(|&i| !is_argument(i)).map(|i| tokens[i].clone()).collect()
