@@ -3,92 +3,33 @@
 //! Batch views, realtime views and everything between are one shape: a [`GroupTable`] of keys and accumulators over a range of
 //! the log. Merging is associative and commutative, so parts may be made by different engines and put together in any order.
 
+mod accumulator;
+mod answer;
+mod calendar;
+mod canonical;
+mod cast;
+mod eval;
+mod index;
+mod keys;
+mod plan;
+mod rest;
 pub mod store;
+mod table;
+mod time;
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::RecordBatch;
+
+pub use answer::{Ask, answer, answer_schema};
+pub use canonical::{arrow_type, canonical, value_at};
+pub use cast::{parse_timestamp, text_of};
+pub use eval::{eval, eval_condition};
+pub use plan::Plan;
+pub use table::GroupTable;
 
 use crate::position::{Coverage, Position};
-use crate::query::{EvalError, Query, Value};
-
-/// Groups by key, each with the accumulators of a query's aggregates, stored by column.
-#[derive(Debug, Clone)]
-pub struct GroupTable {}
-
-impl GroupTable {
-    /// An empty table laid out for the query's keys and aggregates.
-    pub fn new(_query: &Query) -> Self {
-        todo!()
-    }
-
-    /// The number of groups.
-    pub fn len(&self) -> usize {
-        todo!()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Approximate bytes in memory.
-    pub fn bytes(&self) -> usize {
-        todo!()
-    }
-
-    /// Folds rows in: `keys` are the evaluated key columns and `args` the evaluated aggregate arguments (`None` for COUNT(*)), all of
-    /// one length, in the canonical Arrow type of their SQL type ([`arrow_type`]).
-    pub fn update(&mut self, _keys: &[ArrayRef], _args: &[Option<ArrayRef>], _rows: usize) -> Result<(), EvalError> {
-        todo!()
-    }
-
-    /// Filters, evaluates and folds in one record batch of the topic (all of the topic's columns, or with the columns
-    /// that `query.columns_read()` leaves out replaced by anything of the same length).
-    pub fn update_from_log(&mut self, _query: &Query, _batch: &RecordBatch) -> Result<(), EvalError> {
-        todo!()
-    }
-
-    /// Merges all of `other`'s groups in.
-    pub fn merge(&mut self, _other: &GroupTable) {
-        todo!()
-    }
-
-    /// Merges one group of `other` in (or adds it).
-    pub fn merge_group(&mut self, _other: &GroupTable, _group: usize) {
-        todo!()
-    }
-
-    /// Splits by key hash into `n` tables; equal keys go to equal places in every process.
-    pub fn split(self, _n: usize) -> Vec<GroupTable> {
-        todo!()
-    }
-
-    /// The group with this key, if present.
-    pub fn find(&self, _key: &[Value]) -> Option<usize> {
-        todo!()
-    }
-
-    /// The key of a group.
-    pub fn key(&self, _group: usize) -> Vec<Value> {
-        todo!()
-    }
-
-    /// The table at rest: key columns `k0..`, then the accumulator columns, sorted by key. The inverse is [`GroupTable::from_batch`].
-    pub fn to_batch(&self) -> RecordBatch {
-        todo!()
-    }
-
-    /// Reads what [`GroupTable::to_batch`] wrote; the error says what in the file does not fit the query.
-    pub fn from_batch(_query: &Query, _batch: &RecordBatch) -> Result<Self, String> {
-        todo!()
-    }
-}
-
-/// The Arrow type in which the engines hand over values of a SQL type: Boolean, Int64, Float64, Utf8, Timestamp(Microsecond, "UTC"),
-/// Int64 (an interval's microseconds: Duration(Microsecond)), Decimal128(38, 0).
-pub fn arrow_type(_t: crate::query::DataType) -> arrow_schema::DataType {
-    todo!()
-}
+use crate::query::EvalError;
 
 /// The batch layer's result: everything below `horizon`.
 #[derive(Debug, Clone)]
@@ -133,24 +74,9 @@ impl RealtimeView {
     }
 }
 
-/// What an answer is asked for.
-#[derive(Debug, Clone, Default)]
-pub struct Ask {
-    /// Only the group with this key (one value per key of the query).
-    pub key: Option<Vec<Value>>,
-    /// Only groups whose first key is in this range (both inclusive; either may be open).
-    pub first_key: (Option<Value>, Option<Value>),
-}
-
 /// An answer: rows in the query's output columns, and what they cover.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub rows: RecordBatch,
     pub coverage: Coverage,
-}
-
-/// Merges the parts' groups that `ask` wants, finalises them, and applies HAVING, ORDER BY and LIMIT. Without ORDER BY, rows come
-/// in key order. `parts` are given with their coverage, in log order.
-pub fn answer(_query: &Query, _parts: &[&GroupTable], _ask: &Ask) -> Result<RecordBatch, EvalError> {
-    todo!()
 }

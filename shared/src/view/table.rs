@@ -1,0 +1,283 @@
+//! Groups of accumulators.
+
+use arrow_array::{ArrayRef, RecordBatch};
+
+use super::accumulator::{Accumulate, Accumulator};
+use super::index::{Index, Tag};
+use super::keys::{EMPTY_HASH, KeyColumn, KeyInput, KeyValues, fold, tag};
+use super::plan::Plan;
+use crate::query::{DataType, EvalError, Query, Value};
+
+/// Groups by key, each with the accumulators of a query's aggregates, stored by column. Groups are numbered in the order in which they
+/// came; a log being nearly in time order, those of the current window lie together.
+#[derive(Debug, Clone)]
+pub struct GroupTable {
+    pub(super) keys: Vec<KeyColumn>,
+    /// By group.
+    pub(super) tags: Vec<Tag>,
+    index: Index,
+    pub(super) accumulators: Vec<Accumulator>,
+    /// Reused from batch to batch: row hashes and row groups.
+    hashes: Vec<u64>,
+    groups: Vec<u32>,
+}
+
+impl GroupTable {
+    /// An empty table laid out for the query's keys and aggregates. Where the query groups by nothing, it has its one group.
+    pub fn new(query: &Query) -> Self {
+        let mut table = Self::without_groups(query);
+        if query.is_global() {
+            table.tags.push(tag(EMPTY_HASH));
+            table.accumulators.iter_mut().for_each(|a| a.grow(1, false));
+        }
+        table
+    }
+
+    pub(super) fn without_groups(query: &Query) -> Self {
+        GroupTable {
+            keys: query.keys.iter().map(|k| KeyColumn::new(k.expr.data_type)).collect(),
+            tags: Vec::new(),
+            index: Index::default(),
+            accumulators: query.aggregates.iter().map(Accumulator::new).collect(),
+            hashes: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    /// A table of the same layout without groups (or with the one group of a query without keys, without rows).
+    fn emptied(&self) -> Self {
+        let mut table = GroupTable {
+            keys: self.keys.iter().map(|k| KeyColumn::new(k.data_type)).collect(),
+            tags: Vec::new(),
+            index: Index::default(),
+            accumulators: self.accumulators.iter().map(Accumulator::emptied).collect(),
+            hashes: Vec::new(),
+            groups: Vec::new(),
+        };
+        if table.keys.is_empty() {
+            table.tags.push(tag(EMPTY_HASH));
+            table.accumulators.iter_mut().for_each(|a| a.grow(1, false));
+        }
+        table
+    }
+
+    /// The number of groups.
+    pub fn len(&self) -> usize {
+        self.tags.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Approximate bytes in memory.
+    pub fn bytes(&self) -> usize {
+        self.keys.iter().map(KeyColumn::bytes).sum::<usize>()
+            + self.accumulators.iter().map(Accumulator::bytes).sum::<usize>()
+            + self.tags.capacity() * size_of::<Tag>()
+            + self.index.bytes()
+            + self.hashes.capacity() * size_of::<u64>()
+            + self.groups.capacity() * size_of::<u32>()
+    }
+
+    /// Folds rows in: `keys` are the evaluated key columns and `args` the evaluated aggregate arguments (`None` for COUNT(*)), all of
+    /// one length, in the canonical Arrow type of their SQL type ([`super::arrow_type`]).
+    pub fn update(&mut self, keys: &[ArrayRef], args: &[Option<ArrayRef>], rows: usize) -> Result<(), EvalError> {
+        assert_eq!(keys.len(), self.keys.len(), "one column per key");
+        assert_eq!(args.len(), self.accumulators.len(), "one argument per aggregate");
+        assert!(keys.iter().chain(args.iter().flatten()).all(|a| a.len() == rows), "columns of one length");
+        let inputs: Vec<KeyInput> = self.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect();
+        let mut groups = std::mem::take(&mut self.groups);
+        self.resolve(&inputs, rows, &mut groups);
+        for (accumulator, arg) in self.accumulators.iter_mut().zip(args) {
+            accumulator.grow(self.tags.len(), arg.as_ref().is_none_or(|a| a.null_count() == 0));
+            accumulator.update(arg.as_ref(), &groups);
+        }
+        self.groups = groups;
+        Ok(())
+    }
+
+    /// Filters, evaluates and folds in one record batch of the topic (all of the topic's columns, or with the columns
+    /// that `query.columns_read()` leaves out replaced by anything of the same length). A job that reads many batches makes its
+    /// [`Plan`] once.
+    pub fn update_from_log(&mut self, query: &Query, batch: &RecordBatch) -> Result<(), EvalError> {
+        let plan = Plan::new(query);
+        let projected = batch.project(&plan.projection).expect("the batch has the topic's columns");
+        plan.update(self, &projected)
+    }
+
+    /// The group of each row, new ones added. The accumulators do not have the new groups yet.
+    fn resolve(&mut self, inputs: &[KeyInput], rows: usize, groups: &mut Vec<u32>) {
+        groups.clear();
+        groups.reserve(rows);
+        let plain: Option<Vec<&[i64]>> = inputs.iter().map(KeyInput::plain).collect();
+        let (index, tags) = (&mut self.index, &mut self.tags);
+        match (&mut self.keys[..], plain.as_deref()) {
+            ([], _) => groups.resize(rows, 0),
+            ([a], Some([x])) if !a.has_nulls() => {
+                let KeyValues::Fixed(a) = &mut a.values else { unreachable!("plain keys are fixed") };
+                resolve_plain(index, tags, [a], [x], rows, groups);
+            }
+            ([a, b], Some([x, y])) if !a.has_nulls() && !b.has_nulls() => {
+                let (KeyValues::Fixed(a), KeyValues::Fixed(b)) = (&mut a.values, &mut b.values) else {
+                    unreachable!("plain keys are fixed")
+                };
+                resolve_plain(index, tags, [a, b], [x, y], rows, groups);
+            }
+            (keys, _) => {
+                self.hashes.clear();
+                self.hashes.resize(rows, EMPTY_HASH);
+                inputs.iter().for_each(|input| input.hash_into(&mut self.hashes));
+                for (row, &hash) in self.hashes.iter().enumerate() {
+                    let tag = tag(hash);
+                    let same = |group: u32| keys.iter().zip(inputs).all(|(k, input)| k.same(group as usize, input, row));
+                    let group = index.find(tag, same).unwrap_or_else(|| {
+                        let group = next_group(tags);
+                        index.insert(tag, group);
+                        tags.push(tag);
+                        keys.iter_mut().zip(inputs).for_each(|(k, input)| k.push(input, row));
+                        group
+                    });
+                    groups.push(group);
+                }
+            }
+        }
+    }
+
+    /// Merges all of `other`'s groups in.
+    pub fn merge(&mut self, other: &GroupTable) {
+        if self.is_empty() {
+            *self = other.clone();
+        } else {
+            self.merge_groups(other, &(0..other.len() as u32).collect::<Vec<_>>());
+        }
+    }
+
+    /// Merges one group of `other` in (or adds it).
+    pub fn merge_group(&mut self, other: &GroupTable, group: usize) {
+        self.merge_groups(other, &[group as u32]);
+    }
+
+    /// Merges these groups of `other` in, which have different numbers.
+    pub(super) fn merge_groups(&mut self, other: &GroupTable, from: &[u32]) {
+        let mut to = std::mem::take(&mut self.groups);
+        to.clear();
+        to.reserve(from.len());
+        for &theirs in from {
+            let tag = other.tags[theirs as usize];
+            let (keys, others) = (&self.keys, &other.keys);
+            let same = |group: u32| keys.iter().zip(others).all(|(k, o)| k.same_group(group as usize, o, theirs as usize));
+            let found = if keys.is_empty() && !self.tags.is_empty() { Some(0) } else { self.index.find(tag, same) };
+            to.push(found.unwrap_or_else(|| {
+                let group = next_group(&self.tags);
+                self.index.insert(tag, group);
+                self.tags.push(tag);
+                self.keys.iter_mut().zip(others).for_each(|(k, o)| k.push_group(o, theirs as usize));
+                group
+            }));
+        }
+        for (mine, theirs) in self.accumulators.iter_mut().zip(&other.accumulators) {
+            mine.grow(self.tags.len(), theirs.complete());
+            mine.merge(theirs, from, &to);
+        }
+        self.groups = to;
+    }
+
+    /// Splits by key hash into `n` tables; equal keys go to equal places in every process.
+    pub fn split(self, n: usize) -> Vec<GroupTable> {
+        assert!(n > 0, "a table is split into at least one");
+        if n == 1 {
+            return vec![self];
+        }
+        let mut parts = vec![Vec::new(); n];
+        for (group, &tag) in self.tags.iter().enumerate() {
+            // The high bits choose the table, the low bits the place in its index.
+            parts[(u64::from(tag) * n as u64 >> 32) as usize].push(group as u32);
+        }
+        let split = parts.iter().map(|groups| {
+            let mut table = self.emptied();
+            table.merge_groups(&self, groups);
+            table
+        });
+        split.collect()
+    }
+
+    /// The group with this key, if present.
+    pub fn find(&self, key: &[Value]) -> Option<usize> {
+        if key.len() != self.keys.len() {
+            return None;
+        }
+        if self.keys.is_empty() {
+            return (!self.is_empty()).then_some(0);
+        }
+        let hash = self.keys.iter().zip(key).try_fold(EMPTY_HASH, |hash, (k, value)| k.fold_value(hash, value))?;
+        let same = |group: u32| self.keys.iter().zip(key).all(|(k, value)| k.same_value(group as usize, value));
+        self.index.find(tag(hash), same).map(|group| group as usize)
+    }
+
+    /// The key of a group.
+    pub fn key(&self, group: usize) -> Vec<Value> {
+        self.keys.iter().map(|k| k.value(group)).collect()
+    }
+
+    /// The order of two groups by key: column by column, NULL last, texts byte by byte.
+    pub(super) fn compare(&self, a: u32, b: u32) -> std::cmp::Ordering {
+        self.keys.iter().map(|k| k.compare(a as usize, b as usize)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    }
+
+    /// All groups in key order.
+    pub(super) fn sorted(&self) -> Vec<u32> {
+        let mut groups: Vec<u32> = (0..self.len() as u32).collect();
+        groups.sort_unstable_by(|&a, &b| self.compare(a, b));
+        groups
+    }
+
+    /// A table of these key columns, which have `groups` rows, with accumulators that hold as many groups. `Err` is the row of a key
+    /// that was there before.
+    pub(super) fn from_columns(query: &Query, keys: &[ArrayRef], accumulators: Vec<Accumulator>, groups: usize) -> Result<Self, usize> {
+        let mut table = Self::without_groups(query);
+        let types: Vec<DataType> = query.keys.iter().map(|k| k.expr.data_type).collect();
+        let inputs: Vec<KeyInput> = keys.iter().zip(types).map(|(a, t)| KeyInput::new(a, t)).collect();
+        let mut resolved = Vec::new();
+        table.index.reserve(groups);
+        table.resolve(&inputs, groups, &mut resolved);
+        if keys.is_empty() {
+            table.tags = vec![tag(EMPTY_HASH); groups];
+        }
+        if let Some(row) = resolved.iter().enumerate().position(|(row, &group)| group as usize != row) {
+            return Err(row);
+        }
+        table.accumulators = accumulators;
+        Ok(table)
+    }
+}
+
+/// The number of the group that is added next.
+fn next_group(tags: &[Tag]) -> u32 {
+    assert!(tags.len() < u32::MAX as usize - 1, "a table holds fewer than 2^32 groups: split it");
+    tags.len() as u32
+}
+
+/// [`GroupTable::resolve`] for keys that are all of fixed width and without nulls.
+fn resolve_plain<const N: usize>(
+    index: &mut Index,
+    tags: &mut Vec<Tag>,
+    mut keys: [&mut Vec<i64>; N],
+    inputs: [&[i64]; N],
+    rows: usize,
+    groups: &mut Vec<u32>,
+) {
+    let inputs = inputs.map(|values| &values[..rows]);
+    for row in 0..rows {
+        let key: [i64; N] = std::array::from_fn(|k| inputs[k][row]);
+        let tag = tag(key.iter().fold(EMPTY_HASH, |hash, &v| fold(hash, v as u64)));
+        let found = index.find(tag, |group| (0..N).all(|k| keys[k][group as usize] == key[k]));
+        groups.push(found.unwrap_or_else(|| {
+            let group = next_group(tags);
+            index.insert(tag, group);
+            tags.push(tag);
+            keys.iter_mut().zip(key).for_each(|(mine, value)| mine.push(value));
+            group
+        }));
+    }
+}
