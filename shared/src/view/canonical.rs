@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
-};
+use arrow_array::types::{Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray};
 use arrow_buffer::NullBuffer;
 use arrow_cast::{CastOptions, cast_with_options};
@@ -43,28 +40,44 @@ pub fn is_canonical(array: &dyn Array, t: DataType) -> bool {
     }
 }
 
-/// A topic's column in the canonical type of `t`. Free where it has that type already. Timestamps of other units are brought to the
-/// microsecond that they fall in; an unsigned integer or a time that does not fit 64 bits is [`EvalError::OutOfRange`].
+/// A topic's column in the canonical type of `t`, from any of the Arrow types that [`DataType`] names. Free where it has that type
+/// already. Times are rounded down to microseconds; what does not fit 64 bits is [`EvalError::OutOfRange`].
 pub fn canonical(array: &ArrayRef, t: DataType) -> Result<ArrayRef, EvalError> {
     if is_canonical(array.as_ref(), t) {
         return Ok(array.clone());
     }
-    let scaled = |v: i64, by: i64| v.checked_mul(by).ok_or(EvalError::OutOfRange);
-    if t == DataType::Timestamp {
-        let us: Int64Array = match array.data_type() {
-            ArrowType::Timestamp(TimeUnit::Second, _) => array.as_primitive::<TimestampSecondType>().try_unary(|v| scaled(v, 1_000_000))?,
-            ArrowType::Timestamp(TimeUnit::Millisecond, _) => {
-                array.as_primitive::<TimestampMillisecondType>().try_unary(|v| scaled(v, 1_000))?
-            }
-            ArrowType::Timestamp(TimeUnit::Microsecond, _) => array.as_primitive::<TimestampMicrosecondType>().reinterpret_cast(),
-            ArrowType::Timestamp(TimeUnit::Nanosecond, _) => array.as_primitive::<TimestampNanosecondType>().unary(|v| v.div_euclid(1_000)),
-            ArrowType::Date32 => array.as_primitive::<Date32Type>().try_unary(|v| scaled(i64::from(v), DAY_US))?,
-            other => panic!("a column of type {other} is no timestamp: the schema and the query disagree"),
-        };
-        return Ok(from_i64(us, t));
+    if !matches!(t, DataType::Timestamp | DataType::Interval) {
+        let options = CastOptions { safe: false, ..CastOptions::default() };
+        return cast_with_options(array, &arrow_type(t), &options).map_err(|_| EvalError::OutOfRange);
     }
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(array, &arrow_type(t), &options).map_err(|_| EvalError::OutOfRange)
+    let (units, us_per_unit) = match array.data_type() {
+        ArrowType::Timestamp(unit, _) | ArrowType::Duration(unit) => (bare_i64(array), us_per(*unit)),
+        ArrowType::Date64 => (bare_i64(array), us_per(TimeUnit::Millisecond)),
+        ArrowType::Date32 => (array.as_primitive::<Date32Type>().unary(i64::from), Some(DAY_US)),
+        other => panic!("a column of type {other} is no {t:?}: the schema and the query disagree"),
+    };
+    let us = match us_per_unit {
+        None => units.unary(|v: i64| v.div_euclid(1_000)),
+        Some(1) => units,
+        Some(us) => units.try_unary(|v: i64| v.checked_mul(us).ok_or(EvalError::OutOfRange))?,
+    };
+    Ok(from_i64(us, t))
+}
+
+/// Microseconds in a unit; `None` for nanoseconds.
+fn us_per(unit: TimeUnit) -> Option<i64> {
+    match unit {
+        TimeUnit::Second => Some(1_000_000),
+        TimeUnit::Millisecond => Some(1_000),
+        TimeUnit::Microsecond => Some(1),
+        TimeUnit::Nanosecond => None,
+    }
+}
+
+/// The integers in memory of a column of times, whatever they mean.
+fn bare_i64(array: &ArrayRef) -> Int64Array {
+    let data = array.to_data().into_builder().data_type(ArrowType::Int64).build().expect("times of 64 bits are integers of 64 bits");
+    Int64Array::from(data)
 }
 
 /// A boolean, integer, float, timestamp or interval column as integers of the same order: NaN is greatest and equals itself, -0.0 is

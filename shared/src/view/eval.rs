@@ -108,8 +108,8 @@ fn value(expr: &Expr, columns: &[ArrayRef], rows: usize, guard: Guard) -> Result
     })
 }
 
-fn map(operand: Operand, f: impl FnOnce(&dyn Array) -> Result<ArrayRef, EvalError>) -> Result<Operand, EvalError> {
-    Ok(Operand { array: f(operand.array.as_ref())?, scalar: operand.scalar })
+fn map(operand: Operand, f: impl FnOnce(&ArrayRef) -> Result<ArrayRef, EvalError>) -> Result<Operand, EvalError> {
+    Ok(Operand { array: f(&operand.array)?, scalar: operand.scalar })
 }
 
 /// TRUE rows; NULL counts as FALSE.
@@ -258,6 +258,9 @@ fn int_division(op: BinaryOp, a: i64, b: i64) -> Result<i64, EvalError> {
     }
 }
 
+/// A Numeric has at most 38 digits.
+const NUMERIC_LIMIT: u128 = 10u128.pow(38);
+
 fn numeric_op(op: BinaryOp, a: i128, b: i128) -> Result<i128, EvalError> {
     match op {
         BinaryOp::Add => a.checked_add(b),
@@ -267,6 +270,7 @@ fn numeric_op(op: BinaryOp, a: i128, b: i128) -> Result<i128, EvalError> {
         BinaryOp::Modulo => Some(a.wrapping_rem(b)),
         _ => unreachable!("{op:?} over two Numeric is no Numeric"),
     }
+    .filter(|v| v.unsigned_abs() < NUMERIC_LIMIT)
     .ok_or(EvalError::OutOfRange)
 }
 

@@ -23,7 +23,6 @@ use arrow_array::RecordBatch;
 
 pub use answer::{Ask, answer, answer_schema};
 pub use canonical::{arrow_type, canonical, value_at};
-pub use cast::{parse_timestamp, text_of};
 pub use eval::{eval, eval_condition};
 pub use plan::Plan;
 pub use table::GroupTable;

@@ -8,12 +8,12 @@
 //! | --- | --- |
 //! | COUNT | `count` Int64 |
 //! | SUM of Int or Interval | `sum` Decimal128(38, 0), null: no value yet |
-//! | SUM of Float | `sum` Float64 of the finite values, `special` UInt8: 1 saw infinity, 2 -infinity, 4 NaN |
+//! | SUM of Float | `sum` Float64, null: no value yet |
 //! | AVG | those of SUM, then `count` |
 //! | MIN, MAX | `extreme` Int64: the value, of a float its place in the order of floats; Utf8 for text |
 //! | COUNT(DISTINCT) | `distinct` List of Int64 (as for MIN) or Utf8, sorted |
-//! | APPROX_COUNT_DISTINCT | `hll` Binary: DataSketches' HLL |
-//! | APPROX_QUANTILE | `ddsketch` Binary: three little-endian u64 counts of -infinity, infinity and NaN, then DataDog's DDSketch |
+//! | APPROX_COUNT_DISTINCT | `hll` Binary: DataSketches' HLL, null: no value yet |
+//! | APPROX_QUANTILE | `ddsketch` Binary: DataDog's DDSketch, null: no value yet |
 //!
 //! The schema's metadata has `twopath.view` = [`VERSION`].
 

@@ -6,7 +6,7 @@ use super::accumulator::{Accumulate, Accumulator};
 use super::index::{Index, Tag};
 use super::keys::{EMPTY_HASH, KeyColumn, KeyInput, KeyValues, fold, tag};
 use super::plan::Plan;
-use crate::query::{DataType, EvalError, Query, Value};
+use crate::query::{EvalError, Query, Value};
 
 /// Groups by key, each with the accumulators of a query's aggregates, stored by column. Groups are numbered in the order in which they
 /// came; a log being nearly in time order, those of the current window lie together.
@@ -25,35 +25,18 @@ pub struct GroupTable {
 impl GroupTable {
     /// An empty table laid out for the query's keys and aggregates. Where the query groups by nothing, it has its one group.
     pub fn new(query: &Query) -> Self {
-        let mut table = Self::without_groups(query);
-        if query.is_global() {
-            table.tags.push(tag(EMPTY_HASH));
-            table.accumulators.iter_mut().for_each(|a| a.grow(1, false));
-        }
-        table
+        let keys = query.keys.iter().map(|k| KeyColumn::new(k.expr.data_type)).collect();
+        Self::laid_out(keys, query.aggregates.iter().map(Accumulator::new).collect())
     }
 
-    pub(super) fn without_groups(query: &Query) -> Self {
-        GroupTable {
-            keys: query.keys.iter().map(|k| KeyColumn::new(k.expr.data_type)).collect(),
-            tags: Vec::new(),
-            index: Index::default(),
-            accumulators: query.aggregates.iter().map(Accumulator::new).collect(),
-            hashes: Vec::new(),
-            groups: Vec::new(),
-        }
-    }
-
-    /// A table of the same layout without groups (or with the one group of a query without keys, without rows).
     fn emptied(&self) -> Self {
-        let mut table = GroupTable {
-            keys: self.keys.iter().map(|k| KeyColumn::new(k.data_type)).collect(),
-            tags: Vec::new(),
-            index: Index::default(),
-            accumulators: self.accumulators.iter().map(Accumulator::emptied).collect(),
-            hashes: Vec::new(),
-            groups: Vec::new(),
-        };
+        let keys = self.keys.iter().map(|k| KeyColumn::new(k.data_type)).collect();
+        Self::laid_out(keys, self.accumulators.iter().map(Accumulator::emptied).collect())
+    }
+
+    fn laid_out(keys: Vec<KeyColumn>, accumulators: Vec<Accumulator>) -> Self {
+        let (tags, index) = (Vec::new(), Index::default());
+        let mut table = GroupTable { keys, tags, index, accumulators, hashes: Vec::new(), groups: Vec::new() };
         if table.keys.is_empty() {
             table.tags.push(tag(EMPTY_HASH));
             table.accumulators.iter_mut().for_each(|a| a.grow(1, false));
@@ -160,14 +143,12 @@ impl GroupTable {
 
     /// Merges these groups of `other` in, which have different numbers.
     pub(super) fn merge_groups(&mut self, other: &GroupTable, from: &[u32]) {
-        let mut to = std::mem::take(&mut self.groups);
-        to.clear();
-        to.reserve(from.len());
+        let mut to = Vec::with_capacity(from.len());
         for &theirs in from {
             let tag = other.tags[theirs as usize];
             let (keys, others) = (&self.keys, &other.keys);
             let same = |group: u32| keys.iter().zip(others).all(|(k, o)| k.same_group(group as usize, o, theirs as usize));
-            let found = if keys.is_empty() && !self.tags.is_empty() { Some(0) } else { self.index.find(tag, same) };
+            let found = if keys.is_empty() { Some(0) } else { self.index.find(tag, same) };
             to.push(found.unwrap_or_else(|| {
                 let group = next_group(&self.tags);
                 self.index.insert(tag, group);
@@ -180,7 +161,6 @@ impl GroupTable {
             mine.grow(self.tags.len(), theirs.complete());
             mine.merge(theirs, from, &to);
         }
-        self.groups = to;
     }
 
     /// Splits by key hash into `n` tables; equal keys go to equal places in every process.
@@ -208,7 +188,7 @@ impl GroupTable {
             return None;
         }
         if self.keys.is_empty() {
-            return (!self.is_empty()).then_some(0);
+            return Some(0);
         }
         let hash = self.keys.iter().zip(key).try_fold(EMPTY_HASH, |hash, (k, value)| k.fold_value(hash, value))?;
         let same = |group: u32| self.keys.iter().zip(key).all(|(k, value)| k.same_value(group as usize, value));
@@ -235,15 +215,11 @@ impl GroupTable {
     /// A table of these key columns, which have `groups` rows, with accumulators that hold as many groups. `Err` is the row of a key
     /// that was there before.
     pub(super) fn from_columns(query: &Query, keys: &[ArrayRef], accumulators: Vec<Accumulator>, groups: usize) -> Result<Self, usize> {
-        let mut table = Self::without_groups(query);
-        let types: Vec<DataType> = query.keys.iter().map(|k| k.expr.data_type).collect();
-        let inputs: Vec<KeyInput> = keys.iter().zip(types).map(|(a, t)| KeyInput::new(a, t)).collect();
+        let mut table = Self::new(query);
+        let inputs: Vec<KeyInput> = table.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect();
         let mut resolved = Vec::new();
         table.index.reserve(groups);
         table.resolve(&inputs, groups, &mut resolved);
-        if keys.is_empty() {
-            table.tags = vec![tag(EMPTY_HASH); groups];
-        }
         if let Some(row) = resolved.iter().enumerate().position(|(row, &group)| group as usize != row) {
             return Err(row);
         }

@@ -86,7 +86,7 @@ impl Accumulate for Avg {
                 return Ok(from_i64(Int64Array::new(means, nulls), DataType::Interval));
             }
             Sum::Int(sum) => groups.iter().map(|&g| sum.sum(g) as f64 / divisor(g) as f64).collect(),
-            Sum::Float(sum) => groups.iter().map(|&g| Ok(sum.sum(g)? / divisor(g) as f64)).collect::<Result<_, EvalError>>()?,
+            Sum::Float(sum) => groups.iter().map(|&g| sum.sums[g as usize] / divisor(g) as f64).collect(),
         };
         Ok(Arc::new(Float64Array::new(quotients.into(), nulls)))
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Float64Type, UInt8Type};
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, UInt8Array};
+use arrow_array::types::{Decimal128Type, Float64Type};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array};
 use arrow_schema::DataType as ArrowType;
 
 use super::{Accumulate, Column, Presence, Reader, pick, required};
@@ -153,42 +153,12 @@ impl Accumulate for IntSum {
     }
 }
 
-/// Sums of floats. Rounding depends on the order of additions, which is why answers over them are compared with a tolerance;
-/// infinities and NaN do not, as they are kept apart.
+/// Sums of floats by IEEE addition, infinities and NaN included. Rounding depends on the order of additions, which is why answers over
+/// them are compared with a tolerance.
 #[derive(Debug, Clone, Default)]
 pub struct FloatSum {
-    /// Of the finite values.
-    sums: Vec<f64>,
-    /// Which of [`POSITIVE`], [`NEGATIVE`] and [`NAN`] a group has seen; kept once one has.
-    special: Option<Vec<u8>>,
+    pub sums: Vec<f64>,
     presence: Presence,
-}
-
-const POSITIVE: u8 = 1;
-const NEGATIVE: u8 = 2;
-const NAN: u8 = 4;
-
-impl FloatSum {
-    fn add_special(&mut self, group: u32, flags: u8) {
-        let groups = self.sums.len();
-        self.special.get_or_insert_with(|| vec![0; groups])[group as usize] |= flags;
-    }
-
-    fn special(&self, group: u32) -> u8 {
-        self.special.as_ref().map_or(0, |s| s[group as usize])
-    }
-
-    /// # Errors
-    /// [`EvalError::OutOfRange`] where the sum of finite values is not finite.
-    pub fn sum(&self, group: u32) -> Result<f64, EvalError> {
-        match self.special(group) {
-            0 if self.sums[group as usize].is_finite() => Ok(self.sums[group as usize]),
-            0 => Err(EvalError::OutOfRange),
-            POSITIVE => Ok(f64::INFINITY),
-            NEGATIVE => Ok(f64::NEG_INFINITY),
-            _ => Ok(f64::NAN),
-        }
-    }
 }
 
 impl Accumulate for FloatSum {
@@ -198,42 +168,29 @@ impl Accumulate for FloatSum {
 
     fn grow(&mut self, groups: usize, complete: bool) {
         self.sums.resize(groups, 0.0);
-        if let Some(special) = &mut self.special {
-            special.resize(groups, 0);
-        }
         self.presence.grow(groups, complete);
     }
 
     fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
         let values = required(arg).as_primitive::<Float64Type>();
-        for (row, (&group, &value)) in groups.iter().zip(values.values()).enumerate() {
-            if values.is_null(row) {
-                continue;
+        match values.nulls() {
+            None => {
+                groups.iter().zip(values.values()).for_each(|(&g, &v)| self.sums[g as usize] += v);
+                self.presence.mark_all(groups);
             }
-            if value.is_finite() {
-                self.sums[group as usize] += value;
-            } else {
-                self.add_special(
-                    group,
-                    if value.is_nan() {
-                        NAN
-                    } else if value > 0.0 {
-                        POSITIVE
-                    } else {
-                        NEGATIVE
-                    },
-                );
+            Some(nulls) => {
+                let rows = groups.iter().zip(values.values()).zip(nulls);
+                rows.filter(|(_, valid)| *valid).for_each(|((&g, &v), _)| {
+                    self.sums[g as usize] += v;
+                    self.presence.mark(g);
+                });
             }
-            self.presence.mark(group);
         }
     }
 
     fn merge(&mut self, other: &Self, from: &[u32], to: &[u32]) {
         for (&from, &to) in from.iter().zip(to) {
             self.sums[to as usize] += other.sums[from as usize];
-            if other.special(from) != 0 {
-                self.add_special(to, other.special(from));
-            }
         }
         self.presence.merge(&other.presence, from, to);
     }
@@ -243,16 +200,11 @@ impl Accumulate for FloatSum {
     }
 
     fn finalise(&self, groups: &[u32]) -> Result<ArrayRef, EvalError> {
-        let sums = groups.iter().map(|&g| self.sum(g)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Arc::new(Float64Array::new(sums.into(), self.presence.nulls(groups))))
+        Ok(Arc::new(Float64Array::new(pick(&self.sums, groups).into(), self.presence.nulls(groups))))
     }
 
     fn columns(&self, groups: &[u32]) -> Vec<Column> {
-        let special: Vec<u8> = groups.iter().map(|&g| self.special(g)).collect();
-        vec![
-            ("sum", Arc::new(Float64Array::new(pick(&self.sums, groups).into(), self.presence.nulls(groups)))),
-            ("special", Arc::new(UInt8Array::from(special))),
-        ]
+        vec![("sum", Arc::new(Float64Array::new(pick(&self.sums, groups).into(), self.presence.nulls(groups))))]
     }
 
     fn load(&mut self, read: &mut Reader) -> Result<(), String> {
@@ -260,13 +212,10 @@ impl Accumulate for FloatSum {
         let sums = column.as_primitive::<Float64Type>();
         self.sums = (0..sums.len()).map(|row| if sums.is_null(row) { 0.0 } else { sums.value(row) }).collect();
         self.presence = Presence::load(sums.nulls(), sums.len());
-        let special = read.next("special", &ArrowType::UInt8, false)?;
-        let special = special.as_primitive::<UInt8Type>().values();
-        self.special = special.iter().any(|&s| s != 0).then(|| special.to_vec());
         Ok(())
     }
 
     fn bytes(&self) -> usize {
-        self.sums.capacity() * size_of::<f64>() + self.special.as_ref().map_or(0, Vec::capacity) + self.presence.bytes()
+        self.sums.capacity() * size_of::<f64>() + self.presence.bytes()
     }
 }
