@@ -4,18 +4,23 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// Of the format of `result.json`; counts up when a reader of the old one would be misled.
+pub const SCHEMA_VERSION: u32 = 1;
+
 /// The whole of `result.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CompareResult {
-    /// Of this format.
+    /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
     pub provenance: Provenance,
     pub settings: Settings,
     /// One per architecture and repeat, in the order in which they ran.
     pub runs: Vec<RunResult>,
-    /// One per question; empty while runs are missing.
+    /// One per question, from the runs so far.
     pub questions: Vec<Question>,
-    /// False where it was interrupted.
+    /// What it all comes to, in sentences.
+    pub findings: Vec<String>,
+    /// False where runs are missing: it was interrupted, or is still going on.
     pub complete: bool,
 }
 

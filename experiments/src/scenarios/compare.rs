@@ -1,9 +1,34 @@
 //! `twopath compare`: the same events, the same schedule and the same code change, asked of every architecture.
 
-use std::path::PathBuf;
-use std::time::Duration;
+mod asked;
+mod bars;
+mod folder;
 
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, Utc};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use twopath_shared::log::Durability;
+
+use crate::harness::parent::{ChildEnd, run_child, time_limit};
+use crate::harness::plan::plan;
+use crate::harness::prices::{PricesError, charge, read_prices};
+use crate::harness::provenance::{Occasion, command_line, provenance};
+use crate::harness::result::{CompareResult, Outcome, RunResult, SCHEMA_VERSION};
+use crate::harness::spec::RunSpec;
+use crate::report::findings::findings;
+use crate::report::html;
+use crate::report::questions::questions;
+use crate::report::table::{Look, table};
+use crate::workloads::WorkloadError;
+use asked::{Asked, check};
+use bars::Bars;
+use folder::Folder;
 
 /// What the user chose. `Default` gives the defaults of the command line.
 #[derive(Debug, Clone)]
@@ -75,8 +100,18 @@ impl Default for CompareSettings {
 /// Why a comparison could not be made at all. A run that failed is not one of these: it is part of the result.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
-    #[error("{0}")]
-    Settings(String),
+    #[error("{option} {value}: {problem}")]
+    Setting { option: &'static str, value: String, problem: String },
+    #[error(transparent)]
+    Prices(#[from] PricesError),
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    #[error("cannot write the results to {path}: {source}; give another folder with --out")]
+    Out { path: String, source: std::io::Error },
+    #[error("cannot start a run as a child process: {0}; check the limits on processes and memory (ulimit -a)")]
+    Start(std::io::Error),
+    #[error("cannot watch for Ctrl-C: {0}")]
+    Signals(std::io::Error),
 }
 
 /// How a comparison ended.
@@ -103,6 +138,128 @@ impl Ending {
 
 /// Makes all runs, saves `result.json`, `report.html` and the raw samples, and prints the table or the JSON.
 pub fn run(settings: &CompareSettings) -> Result<Ending, CompareError> {
-    let _ = settings;
-    todo!("the parent side lands within the hour")
+    let program = std::env::current_exe().map_err(CompareError::Start)?;
+    run_with(settings, &|spec| {
+        let mut command = Command::new(&program);
+        command.arg("run-child").arg(spec);
+        command
+    })
+}
+
+/// As [`run`], with the child's command given: it gets the path of its `RunSpec`.
+pub fn run_with(settings: &CompareSettings, child: &dyn Fn(&Path) -> Command) -> Result<Ending, CompareError> {
+    check(settings)?;
+    let prices = read_prices(settings.prices.as_deref())?;
+    let asked = Asked::new(settings)?;
+    let started = now();
+    let out = settings.out.clone().unwrap_or_else(|| Path::new("twopath-results").join(started.format("%Y-%m-%dT%H-%M-%SZ").to_string()));
+    let folder = Folder::create(&out)?;
+    let stop = stop_on_signals().map_err(CompareError::Signals)?;
+    let occasion = Occasion {
+        seed: settings.seed,
+        durability: settings.durability,
+        workers: settings.workers,
+        progress_mode: "demand",
+        started,
+        command: command_line(std::env::args()),
+        dir: &out,
+    };
+    let mut result = CompareResult {
+        schema_version: SCHEMA_VERSION,
+        provenance: provenance(&occasion),
+        settings: asked.settings(settings, prices),
+        runs: vec![],
+        questions: vec![],
+        findings: vec![],
+        complete: false,
+    };
+    let runs = plan(&settings.architectures, settings.repeats, settings.seed);
+    let bars = Bars::new(runs.len());
+    for (index, planned) in runs.iter().enumerate() {
+        bars.begin(index, planned);
+        let spec = asked.spec(settings, planned, &result.settings, &folder);
+        let Some(mut run) = one_run(&spec, settings, &folder, &stop, &bars, child)? else { break };
+        charge(&mut run, result.settings.events_steady, &result.settings.prices);
+        result.runs.push(run);
+        result.complete = index + 1 == runs.len();
+        conclude(&mut result);
+        folder.save(&result)?;
+    }
+    bars.end();
+    conclude(&mut result);
+    folder.save(&result)?;
+    folder.write("report.html", html::report(&result).as_bytes())?;
+    folder.clear_scratch();
+    print(&result, settings.format, &folder);
+    Ok(ending(&result))
+}
+
+fn conclude(result: &mut CompareResult) {
+    result.questions = questions(result);
+    result.findings = findings(result);
+}
+
+fn ending(result: &CompareResult) -> Ending {
+    let flawed = |run: &RunResult| run.outcome != Outcome::Ok || run.answers.wrong_engine > 0;
+    match result {
+        result if !result.complete => Ending::Interrupted,
+        result if result.runs.iter().any(flawed) => Ending::Flawed,
+        _ => Ending::Complete,
+    }
+}
+
+/// None where it was stopped.
+fn one_run(
+    spec: &RunSpec,
+    settings: &CompareSettings,
+    folder: &Folder,
+    stop: &AtomicBool,
+    bars: &Bars,
+    child: &dyn Fn(&Path) -> Command,
+) -> Result<Option<RunResult>, CompareError> {
+    if stop.load(Ordering::SeqCst) {
+        return Ok(None);
+    }
+    let spec_file = folder.begin_run(spec)?;
+    let crashed = |outcome| RunResult { architecture: spec.architecture.clone(), repeat: spec.repeat, outcome, ..RunResult::default() };
+    let end = run_child(&mut child(&spec_file), time_limit(settings.duration), stop, |progress| bars.progress(progress));
+    let run = match end.map_err(CompareError::Start)? {
+        ChildEnd::Stopped => None,
+        ChildEnd::Failed(outcome) => Some(crashed(outcome)),
+        ChildEnd::Done => Some(match folder.read_run(spec) {
+            Ok(run) => run,
+            Err(message) => crashed(Outcome::Crashed { message, exit_code: Some(0), signal: None }),
+        }),
+    };
+    folder.end_run(spec);
+    Ok(run)
+}
+
+/// Standard output has the table or the JSON and nothing else.
+fn print(result: &CompareResult, format: Format, folder: &Folder) {
+    let mut out = std::io::stdout().lock();
+    // A closed pipe (`| head`) is no reason to fail: everything is saved.
+    let _ = match format {
+        Format::Json => serde_json::to_writer_pretty(&mut out, result).map_err(std::io::Error::from).and_then(|()| writeln!(out)),
+        Format::Table => {
+            let table = table(result, Look::of_stdout());
+            writeln!(out, "{table}\nThe whole story: {}\nAll figures:     {}", folder.path("report.html"), folder.path("result.json"))
+        }
+    };
+}
+
+/// Set by Ctrl-C or SIGTERM; a second one ends the process at once.
+fn stop_on_signals() -> std::io::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag unset here, and sets it there.
+        signal_hook::flag::register_conditional_shutdown(signal, i32::from(Ending::Interrupted.exit_code()), stop.clone())?;
+        signal_hook::flag::register(signal, stop.clone())?;
+    }
+    Ok(stop)
+}
+
+fn now() -> DateTime<Utc> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    DateTime::from_timestamp(i64::try_from(since.as_secs()).unwrap_or(0), 0).unwrap_or_default()
 }
