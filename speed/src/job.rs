@@ -18,7 +18,7 @@ use twopath_shared::query::Query;
 use twopath_shared::view::RealtimeView;
 
 use crate::control::Control;
-use crate::dataflow::{Plan, merge_runs_off_thread};
+use crate::dataflow::{Wiring, merge_runs_off_thread};
 use crate::error::SpeedError;
 use crate::logic::{Fold, Logic};
 
@@ -244,8 +244,8 @@ impl Threads {
             let (control, interval) = (Arc::clone(&control), options.publish_interval);
             helpers.push(spawn("speed-tail", move || wake_workers(&control, interval))?);
         }
-        let plan = Plan { topic: topic.clone(), query, fold, from, to, barriers, control: Arc::clone(&control), merges };
-        match spawn_workers(plan, options) {
+        let wiring = Wiring { topic: topic.clone(), query, fold, from, to, barriers, control: Arc::clone(&control), merges };
+        match spawn_workers(wiring, options) {
             Ok(workers) => Ok(Threads { control, workers, helpers }),
             Err(error) => {
                 control.stop();
@@ -302,7 +302,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
     std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|e| SpeedError::Workers { reason: e.to_string() })
 }
 
-fn spawn_workers(plan: Plan, options: &SpeedOptions) -> Result<WorkerGuards<()>, SpeedError> {
+fn spawn_workers(wiring: Wiring, options: &SpeedOptions) -> Result<WorkerGuards<()>, SpeedError> {
     let interval = options.publish_interval;
     let config = WorkerConfig::default().progress_mode(match options.progress_mode {
         ProgressMode::Demand => timely::worker::ProgressMode::Demand,
@@ -312,11 +312,11 @@ fn spawn_workers(plan: Plan, options: &SpeedOptions) -> Result<WorkerGuards<()>,
     let spawned = communication.try_build().and_then(|(builders, others)| {
         initialize_from(builders, others, move |allocator| {
             name_thread(&format!("speed-{}", allocator.index()));
-            let run = || run(&plan, Worker::new(config.clone(), allocator, Some(Instant::now())), interval);
+            let run = || run(&wiring, Worker::new(config.clone(), allocator, Some(Instant::now())), interval);
             match catch_unwind(AssertUnwindSafe(run)) {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => plan.control.fail(error),
-                Err(panic) => plan.control.fail(SpeedError::Panicked { message: message(&*panic) }),
+                Ok(Err(error)) => wiring.control.fail(error),
+                Err(panic) => wiring.control.fail(SpeedError::Panicked { message: message(&*panic) }),
             }
         })
     });
@@ -324,10 +324,10 @@ fn spawn_workers(plan: Plan, options: &SpeedOptions) -> Result<WorkerGuards<()>,
 }
 
 /// One worker, from the building of its dataflow to the job's end.
-fn run(plan: &Plan, mut worker: Worker, interval: Duration) -> Result<(), SpeedError> {
-    let probe = plan.build(&mut worker)?;
-    let control = &plan.control;
-    if plan.to.is_none() && worker.peers() == 1 {
+fn run(wiring: &Wiring, mut worker: Worker, interval: Duration) -> Result<(), SpeedError> {
+    let probe = wiring.build(&mut worker)?;
+    let control = &wiring.control;
+    if wiring.to.is_none() && worker.peers() == 1 {
         // Nobody but the log can wake it, so it waits for the log itself.
         follow(control, interval, || {
             while !control.stopped() && probe.less_than(&control.epoch()) {

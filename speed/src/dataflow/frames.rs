@@ -9,7 +9,7 @@ use timely::dataflow::{Scope, Stream};
 use twopath_shared::log::{Barrier, Entry, LogError, PartitionReader, Start};
 use twopath_shared::{Offset, PartitionId};
 
-use super::Plan;
+use super::Wiring;
 use super::reached::Reached;
 use crate::control::Control;
 use crate::error::SpeedError;
@@ -52,13 +52,13 @@ pub(crate) struct Partition {
 
 impl Partition {
     /// Opens worker `index`'s share: the partitions whose number modulo `peers` is `index`.
-    pub fn open(plan: &Plan, index: usize, peers: usize) -> Result<Vec<Partition>, SpeedError> {
-        let (first_generation, from) = &plan.from;
+    pub fn open(wiring: &Wiring, index: usize, peers: usize) -> Result<Vec<Partition>, SpeedError> {
+        let (first_generation, from) = &wiring.from;
         let mut partitions = Vec::new();
         for (id, offset) in from.iter().filter(|(id, _)| id.index() % peers == index) {
-            let reader = plan.topic.reader(id, Start::Offset(offset), Some(plan.fold.columns()))?;
+            let reader = wiring.topic.reader(id, Start::Offset(offset), Some(wiring.fold.columns()))?;
             let generation = reader.generation().max(*first_generation);
-            let bound = plan.to.as_ref().map(|to| to.get(id));
+            let bound = wiring.to.as_ref().map(|to| to.get(id));
             partitions.push(Partition { id, reader, offset, generation, goal: offset, done: true, bound });
         }
         Ok(partitions)
@@ -99,9 +99,9 @@ impl Partition {
 
 /// Reads `partitions` into the dataflow. Idle, it costs nothing: it runs when [`Control`] has moved the epoch on (there may be
 /// more to read, or another worker needs this one to close its epoch), and as long as it lags.
-pub(super) fn frames<'s>(scope: Scope<'s, u64>, partitions: Vec<Partition>, plan: &Plan) -> Stream<'s, u64, Vec<Read>> {
-    let bounded = plan.to.is_some();
-    let control = Arc::clone(&plan.control);
+pub(super) fn frames<'s>(scope: Scope<'s, u64>, partitions: Vec<Partition>, wiring: &Wiring) -> Stream<'s, u64, Vec<Read>> {
+    let bounded = wiring.to.is_some();
+    let control = Arc::clone(&wiring.control);
     source::<_, CapacityContainerBuilder<Vec<Read>>, _, _>(scope, "Frames", move |capability, info| {
         let again = scope.activator_for(info.address.clone());
         control.register(scope.worker().sync_activator_for(info.address.to_vec()));

@@ -10,7 +10,7 @@ use timely::dataflow::operators::generic::Operator;
 use twopath_shared::query::EvalError;
 use twopath_shared::view::GroupTable;
 
-use super::Plan;
+use super::Wiring;
 use super::parcels::{Parcels, by_address};
 use super::partial::Part;
 use super::reached::Reached;
@@ -26,7 +26,7 @@ pub(super) struct Share {
 }
 
 pub(super) trait Merge<'s> {
-    fn merge(self, plan: &Plan) -> Stream<'s, u64, Parcels<Share>>;
+    fn merge(self, wiring: &Wiring) -> Stream<'s, u64, Parcels<Share>>;
 }
 
 /// What has arrived for an epoch that is not complete yet.
@@ -38,10 +38,10 @@ struct Pending {
 }
 
 impl<'s> Merge<'s> for Stream<'s, u64, Parcels<Part>> {
-    fn merge(self, plan: &Plan) -> Stream<'s, u64, Parcels<Share>> {
+    fn merge(self, wiring: &Wiring) -> Stream<'s, u64, Parcels<Share>> {
         let worker = self.scope().index();
-        let control = Arc::clone(&plan.control);
-        let merges = plan.merges.clone();
+        let control = Arc::clone(&wiring.control);
+        let merges = wiring.merges.clone();
         let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
         let mut state: BTreeMap<u64, Runs> = BTreeMap::new();
         self.unary_frontier::<CapacityContainerBuilder<Parcels<Share>>, _, _, _>(by_address(), "Merge", move |_, _| {

@@ -46,7 +46,7 @@ use partial::Partial;
 use publish::{Publish, Publisher};
 
 /// What one job's dataflow is built from, the same in every worker.
-pub(crate) struct Plan {
+pub(crate) struct Wiring {
     pub topic: Topic,
     pub query: Arc<Query>,
     pub fold: Fold,
@@ -60,7 +60,7 @@ pub(crate) struct Plan {
     pub merges: Sender<MergeTask>,
 }
 
-impl Plan {
+impl Wiring {
     /// Builds this worker's part. The probe passes an epoch once it has been published.
     pub fn build(&self, worker: &mut Worker) -> Result<ProbeHandle<u64>, SpeedError> {
         let partitions = Partition::open(self, worker.index(), worker.peers())?;

@@ -10,7 +10,7 @@ use timely::dataflow::operators::generic::Operator;
 use twopath_shared::query::EvalError;
 use twopath_shared::view::{Generation, GroupTable, RealtimeView};
 
-use super::Plan;
+use super::Wiring;
 use super::merge::Share;
 use super::parcels::{Parcels, by_address};
 use super::reached::Progress;
@@ -61,13 +61,13 @@ impl<'s> Publish<'s> for Stream<'s, u64, Parcels<Share>> {
 }
 
 impl Publisher {
-    pub fn new(plan: &Plan, peers: usize) -> Self {
+    pub fn new(wiring: &Wiring, peers: usize) -> Self {
         Publisher {
-            progress: Progress::new(plan.from.clone(), &plan.barriers),
-            whole_barriers: plan.to.is_none(),
+            progress: Progress::new(wiring.from.clone(), &wiring.barriers),
+            whole_barriers: wiring.to.is_none(),
             shares: vec![Vec::new(); peers],
             error: None,
-            control: Arc::clone(&plan.control),
+            control: Arc::clone(&wiring.control),
         }
     }
 

@@ -1,0 +1,228 @@
+//! A topic of random events, and the reference rolled forward to any position of it.
+#![allow(dead_code)]
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use twopath_shared::log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
+use twopath_shared::query::{EvalError, Query, Value};
+use twopath_shared::reference::Reference;
+use twopath_shared::view::{Ask, RealtimeView, answer, value_at};
+use twopath_shared::{Coverage, CoveragePart, PartitionId, Position};
+use twopath_speed::Publish;
+
+/// What the tests ask: windows, no keys at all, a filter with exact and approximate sketches, plain rows.
+pub const QUERIES: [&str; 4] = [
+    "SELECT window_start, key, COUNT(*), SUM(n), MIN(n), MAX(key) FROM TUMBLE(TABLE events, DESCRIPTOR(time), INTERVAL '1' MINUTE)
+     GROUP BY window_start, key",
+    "SELECT COUNT(*), SUM(d), AVG(n) FROM events",
+    "SELECT key, COUNT(DISTINCT d), APPROX_COUNT_DISTINCT(n), APPROX_QUANTILE(d, 0.5) FROM events WHERE n > 0 GROUP BY key",
+    "SELECT key, d FROM events WHERE d % 7 = 3",
+];
+
+/// Raises an error for every event whose `d` is 0.
+pub const FRAGILE: &str = "SELECT key, SUM(1000 / d) FROM events GROUP BY key";
+
+pub struct Events {
+    pub topic: Topic,
+    pub writer: TopicWriter,
+    pub random: Random,
+    schema: SchemaRef,
+    pub dir: tempfile::TempDir,
+}
+
+impl Events {
+    pub fn new(partitions: u32, seed: u64) -> Events {
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+            Field::new("key", DataType::Utf8, true),
+            Field::new("n", DataType::Int64, true),
+            Field::new("d", DataType::Int64, false),
+        ]));
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::open(dir.path()).unwrap();
+        let topic = log
+            .create_topic(TopicConfig {
+                name: "events".into(),
+                schema: schema.clone(),
+                partitions,
+                partition_by: PartitionBy::RoundRobin,
+                time_column: Some("time".into()),
+                durability: Durability::None,
+                segment_bytes: 64 << 10,
+            })
+            .unwrap();
+        let writer = topic.writer().unwrap();
+        Events { topic, writer, random: Random(seed), schema, dir }
+    }
+
+    pub fn query(&self, sql: &str) -> Arc<Query> {
+        Arc::new(twopath_shared::query::parse(sql, "events", self.topic.schema()).unwrap())
+    }
+
+    /// Events out of order, some with NULLs, over few keys and few minutes.
+    pub fn batch(&mut self, rows: usize) -> RecordBatch {
+        let random = &mut self.random;
+        let times = TimestampMicrosecondArray::from_iter_values((0..rows).map(|_| random.below(300_000_000) as i64 - 60_000_000));
+        let keys = StringArray::from_iter(
+            (0..rows).map(|_| (random.below(8) != 0).then(|| format!("key {}", random.below(20)))),
+        );
+        let n = Int64Array::from_iter((0..rows).map(|_| (random.below(5) != 0).then(|| random.below(1000) as i64 - 300)));
+        let d = Int64Array::from_iter_values((0..rows).map(|_| 1 + random.below(50) as i64));
+        let columns: Vec<ArrayRef> = vec![Arc::new(times.with_timezone("UTC")), Arc::new(keys), Arc::new(n), Arc::new(d)];
+        RecordBatch::try_new(self.schema.clone(), columns).unwrap()
+    }
+
+    /// One event with this key and `d`.
+    pub fn one(&self, key: &str, d: i64) -> RecordBatch {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC")),
+            Arc::new(StringArray::from(vec![key])),
+            Arc::new(Int64Array::from(vec![1])),
+            Arc::new(Int64Array::from(vec![d])),
+        ];
+        RecordBatch::try_new(self.schema.clone(), columns).unwrap()
+    }
+
+    /// Appends random batches, with a barrier now and then; gives their positions.
+    pub fn append_some(&mut self, batches: usize) -> Vec<Position> {
+        let mut barriers = Vec::new();
+        for _ in 0..batches {
+            let rows = 1 + self.random.below(200) as usize;
+            let batch = self.batch(rows);
+            self.writer.append(&batch).unwrap();
+            if self.random.below(10) == 0 {
+                barriers.push(self.writer.barrier().unwrap().position);
+            }
+        }
+        barriers
+    }
+
+    pub fn start(&self) -> Position {
+        Position::zero(self.topic.partitions())
+    }
+
+    pub fn end(&self) -> Position {
+        self.topic.end().unwrap()
+    }
+
+    /// The oracle's answer over the records from `from` up to `to`.
+    pub fn reference(&self, query: &Query, from: &Position, to: &Position) -> Result<Vec<Vec<Value>>, EvalError> {
+        let mut reference = Reference::new(query.clone());
+        for (partition, from) in from.iter() {
+            let mut reader = self.topic.reader(partition, Start::First, None).unwrap();
+            while reader.offset() < to.get(partition) {
+                let Some(Entry::Records(records)) = reader.next().unwrap() else { continue };
+                for row in 0..records.batch.num_rows() {
+                    let offset = records.base.0 + row as u64;
+                    if (from.0..to.get(partition).0).contains(&offset) {
+                        reference.push_row(&records.batch, row);
+                    }
+                }
+            }
+        }
+        reference.answer()
+    }
+
+    /// Asserts that a view is whole and that it says what the reference says.
+    pub fn check(&self, query: &Query, from: &Position, view: &RealtimeView) {
+        let mut parts: Vec<CoveragePart> = view
+            .generations
+            .iter()
+            .map(|g| CoveragePart { source: format!("generation {}", g.number), from: g.from.clone(), to: g.to.clone() })
+            .collect();
+        if from.records() > 0 {
+            let whole = Position::zero(from.partitions());
+            parts.insert(0, CoveragePart { source: "before".into(), from: whole, to: from.clone() });
+        }
+        assert_eq!(Coverage::of(parts).position(), Some(view.position()));
+        let expected = self.reference(query, from, view.position());
+        assert_eq!(rows_of(query, view), expected, "at {} (from {from})", view.position());
+    }
+}
+
+/// A view's answer.
+pub fn rows_of(query: &Query, view: &RealtimeView) -> Result<Vec<Vec<Value>>, EvalError> {
+    if let Some(error) = &view.error {
+        return Err(error.clone());
+    }
+    let parts: Vec<_> = view.generations.iter().flat_map(|g| &g.tables).map(|t| &**t).collect();
+    let batch = answer(query, &parts, &Ask::default())?;
+    Ok((0..batch.num_rows()).map(|row| batch.columns().iter().map(|c| value_at(c, row)).collect()).collect())
+}
+
+/// Keeps every view that a job publishes.
+#[derive(Default)]
+pub struct Views {
+    views: Mutex<Vec<Arc<RealtimeView>>>,
+    more: Condvar,
+}
+
+impl Views {
+    pub fn new() -> (Arc<Views>, Publish) {
+        let views = Arc::new(Views::default());
+        let keep = Arc::clone(&views);
+        let publish = move |view| {
+            keep.views.lock().unwrap().push(view);
+            keep.more.notify_all();
+        };
+        (views, Arc::new(publish))
+    }
+
+    /// Waits for a view that fulfils `wanted`.
+    pub fn wait(&self, what: &str, wanted: impl Fn(&RealtimeView) -> bool) -> Arc<RealtimeView> {
+        let mut views = self.views.lock().unwrap();
+        loop {
+            if let Some(view) = views.iter().rev().find(|v| wanted(v)) {
+                return Arc::clone(view);
+            }
+            let (next, timeout) = self.more.wait_timeout(views, Duration::from_secs(60)).unwrap();
+            views = next;
+            assert!(!timeout.timed_out(), "no view {what}; the last is at {:?}", views.last().map(|v| v.position().to_string()));
+        }
+    }
+
+    pub fn wait_for(&self, position: &Position) -> Arc<RealtimeView> {
+        self.wait(&format!("at {position}"), |v| v.position() == position)
+    }
+
+    pub fn all(&self) -> Vec<Arc<RealtimeView>> {
+        self.views.lock().unwrap().clone()
+    }
+
+    /// Every view in turn, or an even sample of `count` with the last.
+    pub fn sample(&self, count: usize) -> Vec<Arc<RealtimeView>> {
+        let all = self.all();
+        let step = all.len().div_ceil(count).max(1);
+        all.iter().rev().step_by(step).cloned().collect()
+    }
+}
+
+/// SplitMix64.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+/// A random position between two.
+pub fn between(random: &mut Random, from: &Position, to: &Position) -> Position {
+    let mut position = from.clone();
+    for (partition, end) in to.iter() {
+        let start = from.get(partition).0;
+        position.set(PartitionId(partition.0), twopath_shared::Offset(start + random.below(end.0 - start + 1)));
+    }
+    position
+}
