@@ -231,7 +231,7 @@ impl Threads {
     ) -> Result<Threads, SpeedError> {
         let barriers = topic.barriers()?;
         check(topic, &from, to.as_ref(), options)?;
-        let fold = Fold::new(Arc::clone(&query), logic)?;
+        let fold = Fold::new(&query, logic)?;
         let control = Arc::new(Control::new(topic.tail()?, Arc::clone(&options.clock), publish, from.clone(), options.workers));
         let (merges, tasks) = channel();
         let mut helpers = Vec::new();

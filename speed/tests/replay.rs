@@ -70,7 +70,9 @@ fn what_cannot_be_replayed_is_said() {
     );
     assert_eq!(
         message(run((1, start.clone()), end.clone(), 1)),
-        format!("position {start} is not in generation 1 of topic 'events'; start at that barrier's position, or at generation 0 and offset 0")
+        format!(
+            "position {start} is not in generation 1 of topic 'events'; start at that barrier's position, or at generation 0 and offset 0"
+        )
     );
     assert_eq!(
         message(run((0, Position::zero(3)), end, 1)),

@@ -29,7 +29,7 @@ pub(super) trait Partial<'s> {
 }
 
 impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
-    fn partial(self, query: &Arc<Query>, mut fold: Fold) -> Stream<'s, u64, Parcels<Part>> {
+    fn partial(self, query: &Arc<Query>, fold: Fold) -> Stream<'s, u64, Parcels<Part>> {
         let query = Arc::clone(query);
         let (index, peers) = (self.scope().index(), self.scope().peers());
         // An epoch seldom spans more than one barrier, so a list serves.

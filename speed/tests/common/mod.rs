@@ -66,9 +66,7 @@ impl Events {
     pub fn batch(&mut self, rows: usize) -> RecordBatch {
         let random = &mut self.random;
         let times = TimestampMicrosecondArray::from_iter_values((0..rows).map(|_| random.below(300_000_000) as i64 - 60_000_000));
-        let keys = StringArray::from_iter(
-            (0..rows).map(|_| (random.below(8) != 0).then(|| format!("key {}", random.below(20)))),
-        );
+        let keys = StringArray::from_iter((0..rows).map(|_| (random.below(8) != 0).then(|| format!("key {}", random.below(20)))));
         let n = Int64Array::from_iter((0..rows).map(|_| (random.below(5) != 0).then(|| random.below(1000) as i64 - 300)));
         let d = Int64Array::from_iter_values((0..rows).map(|_| 1 + random.below(50) as i64));
         let columns: Vec<ArrayRef> = vec![Arc::new(times.with_timezone("UTC")), Arc::new(keys), Arc::new(n), Arc::new(d)];
