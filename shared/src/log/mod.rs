@@ -1,162 +1,90 @@
 //! The log: topics, partitions, segments of frames; one writer, any number of readers.
+//!
+//! **What it is**: an append-only, checksummed record of Arrow record batches in files, which readers in this and other processes map
+//! and follow. Everything that was acknowledged is found again, once and in order, or named as damaged.
+//!
+//! **What it is not**: replicated, compressed, or ever shortened from the front (no retention). Not a network service. Not safe on
+//! file systems where a mapping does not see another process's writes (NFS). Linux on little-endian machines only.
+//!
+//! # Files
+//!
+//! ```text
+//! DIR/TOPIC/topic.json                        name, id, schema, partitions, policies
+//!           lock                              held (flock) by the one writer, whose process it names
+//!           tail                              how far each partition is committed; wakes readers
+//!           p0/00000000000000000000.arrow     the segments of partition 0, named for their first offset
+//! ```
+//!
+//! A segment file: Arrow's magic and schema message (the *head*, padded to 64 bytes), frames, and once it is sealed a *seal*: Arrow's
+//! end-of-stream marker and a summary (128 bytes), then Arrow's file footer, whose blocks point at the frames' messages. So a sealed
+//! segment is a standard Arrow IPC file. Bytes are written once and never changed; numbers are little-endian.
+//!
+//! A frame: this header, then a body whose length is a multiple of 64. The body of a `records` frame is one encapsulated Arrow IPC record
+//! batch message; of a `barrier` frame the barrier's number, the number of partitions, and one offset per partition (8 bytes each).
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 0–3 | magic `2PFR` |
+//! | 4–5 | version, 1 |
+//! | 6 | kind: 1 records, 2 barrier |
+//! | 7 | flags: 1 has a producer, 2 has event times |
+//! | 8–15 | topic id |
+//! | 16–23 | schema fingerprint |
+//! | 24–27 | partition |
+//! | 28–31 | count of records |
+//! | 32–39 | offset of the first record |
+//! | 40–55 | least and greatest event time, microseconds since 1970 |
+//! | 56–63 | arrival time, microseconds since 1970; never goes back |
+//! | 64–79 | producer, and its sequence number |
+//! | 80–87 | generation: the number of barriers before this frame |
+//! | 88–95 | bytes of the body |
+//! | 96–99 | bytes of the body that are the message's metadata |
+//! | 100–103 | CRC-32C of the segment's head |
+//! | 104–119 | zero |
+//! | 120–123 | CRC-32C of the body |
+//! | 124–127 | CRC-32C of bytes 0–123, and so, through the one before, of the whole frame |
+//!
+//! The header has a checksum of its own so that one can hop from header to header without reading the bodies.
+//!
+//! # Who knows how far the log goes
+//!
+//! The writer publishes each partition's committed end in the [`Tail`]. After a reboot, or in a copied folder, the tail counts for
+//! nothing, and the frames of the last segment say it. A frame is acknowledged once it is published, and published once it is as durable
+//! as the topic's policy says ([`Durability`]).
 
+mod config;
+mod error;
+mod frame;
+mod hash;
+mod lock;
+mod partition;
+mod partition_writer;
+mod reader;
+mod recovery;
+mod segment;
+mod tail;
+mod topic;
+mod verify;
+mod writer;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Weak};
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
 
+use crate::clock::{Clock, SystemClock};
 use crate::position::{Offset, PartitionId, Position};
+use crate::storage::{OsStorage, Storage, write_atomically};
 
-/// When an append counts as done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Durability {
-    /// Once the operating system has it: survives the death of the process, not of the machine.
-    None,
-    /// As `None`, and synced every so often in the background: the last interval may be lost with the machine.
-    Interval(Duration),
-    /// Once it is on the disk (fdatasync per append).
-    Batch,
-}
-
-/// How records find their partition.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PartitionBy {
-    /// By a stable hash of this column.
-    Key(String),
-    RoundRobin,
-}
-
-#[derive(Debug, Clone)]
-pub struct TopicConfig {
-    pub name: String,
-    pub schema: SchemaRef,
-    pub partitions: u32,
-    pub partition_by: PartitionBy,
-    /// The event-time column (a timestamp), if there is one.
-    pub time_column: Option<String>,
-    pub durability: Durability,
-    /// A segment is sealed once it is at least this large.
-    pub segment_bytes: u64,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    #[error("todo")]
-    Todo,
-}
-
-/// A folder of topics.
-#[derive(Debug, Clone)]
-pub struct Log {}
-
-impl Log {
-    /// Opens (and where needed makes) a folder of topics.
-    pub fn open(_dir: &Path) -> Result<Self, LogError> {
-        todo!()
-    }
-    pub fn create_topic(&self, _config: TopicConfig) -> Result<Topic, LogError> {
-        todo!()
-    }
-    pub fn topic(&self, _name: &str) -> Result<Topic, LogError> {
-        todo!()
-    }
-    pub fn topics(&self) -> Result<Vec<String>, LogError> {
-        todo!()
-    }
-}
-
-/// One topic, open for reading; cheap to clone.
-#[derive(Clone)]
-pub struct Topic(Arc<PathBuf>);
-
-/// Where a reader starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    First,
-    End,
-    Offset(Offset),
-    /// The first frame that holds a record with this event time (microseconds since 1970) or later.
-    EventTime(i64),
-    /// The first frame that arrived at this time (microseconds since 1970) or later.
-    ArrivalTime(i64),
-}
-
-impl Topic {
-    pub fn config(&self) -> &TopicConfig {
-        todo!()
-    }
-    pub fn schema(&self) -> &SchemaRef {
-        todo!()
-    }
-    pub fn partitions(&self) -> usize {
-        todo!()
-    }
-    /// Takes the topic's write lock; a second writer is told who holds it. Recovers a torn tail.
-    pub fn writer(&self) -> Result<TopicWriter, LogError> {
-        todo!()
-    }
-    /// A reader of one partition. With a projection (ascending column indexes), entries hold those columns only, in that order.
-    pub fn reader(&self, _partition: PartitionId, _start: Start, _projection: Option<&[usize]>) -> Result<PartitionReader, LogError> {
-        todo!()
-    }
-    /// The position up to which records can be read now.
-    pub fn end(&self) -> Result<Position, LogError> {
-        todo!()
-    }
-    /// All barriers so far, in order; number 1 is the first.
-    pub fn barriers(&self) -> Result<Vec<Barrier>, LogError> {
-        todo!()
-    }
-    /// What wakes followers of this topic.
-    pub fn tail(&self) -> Result<Tail, LogError> {
-        todo!()
-    }
-    /// Bytes of all segment files.
-    pub fn bytes(&self) -> Result<u64, LogError> {
-        todo!()
-    }
-    /// The sealed and active segment files of a partition, in order.
-    pub fn segments(&self, _partition: PartitionId) -> Result<Vec<SegmentInfo>, LogError> {
-        todo!()
-    }
-}
-
-#[derive(Debug, Clone)]
-pub struct SegmentInfo {
-    pub path: PathBuf,
-    pub base: Offset,
-    /// Exclusive.
-    pub end: Offset,
-    pub sealed: bool,
-    pub bytes: u64,
-}
-
-/// Wakes those who wait for more of a topic: in this process and in others, within microseconds (a futex in a shared mapping).
-#[derive(Clone)]
-pub struct Tail(());
-
-impl Tail {
-    /// A number that changes with every append and barrier. Take it before you look, and wait with it when there was nothing.
-    pub fn sequence(&self) -> u32 {
-        todo!()
-    }
-    /// Returns once the sequence differs from `seen`, or after `timeout`.
-    pub fn wait(&self, _seen: u32, _timeout: Duration) {
-        todo!()
-    }
-    /// Wakes all waiters of this process and others without an append (to stop a follower).
-    pub fn wake(&self) {
-        todo!()
-    }
-    /// The committed end of a partition, without opening a file: one atomic load.
-    pub fn end(&self, _partition: PartitionId) -> Offset {
-        todo!()
-    }
-}
+pub use config::{Durability, PartitionBy, TopicConfig};
+pub use error::LogError;
+pub use reader::{PartitionReader, Range, Start};
+pub use topic::{SegmentInfo, Tail, Topic};
+pub use verify::{Problem, VerifyReport};
+pub use writer::TopicWriter;
 
 /// A cut of the log at which every reader can agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,37 +99,6 @@ pub struct Barrier {
 pub struct ProducerSequence {
     pub producer: u64,
     pub sequence: u64,
-}
-
-/// The one writer of a topic. Appends may come from several threads.
-pub struct TopicWriter(());
-
-impl TopicWriter {
-    /// Splits the rows over the partitions, and returns the position after it. Rows of one partition keep their order.
-    pub fn append(&self, _batch: &RecordBatch) -> Result<Position, LogError> {
-        todo!()
-    }
-    /// Appends one frame to one partition and returns the offset of its first record.
-    pub fn append_to(
-        &self,
-        _partition: PartitionId,
-        _batch: &RecordBatch,
-        _producer: Option<ProducerSequence>,
-    ) -> Result<Offset, LogError> {
-        todo!()
-    }
-    /// Puts a barrier into every partition at once and rolls their segments.
-    pub fn barrier(&self) -> Result<Barrier, LogError> {
-        todo!()
-    }
-    /// Everything appended so far is on the disk when this returns.
-    pub fn sync(&self) -> Result<(), LogError> {
-        todo!()
-    }
-    /// Syncs and lets go of the lock. (Dropping does the same, without telling of errors.)
-    pub fn close(self) -> Result<(), LogError> {
-        todo!()
-    }
 }
 
 /// What stands in the log.
@@ -223,20 +120,96 @@ pub struct Records {
     pub batch: RecordBatch,
 }
 
-pub struct PartitionReader(());
+/// A folder of topics. Clones, and the topics opened through them, share their mappings and what they know of which checksums hold.
+#[derive(Clone)]
+pub struct Log {
+    dir: PathBuf,
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    open: Arc<Mutex<HashMap<String, Weak<topic::Shared>>>>,
+}
 
-impl PartitionReader {
-    /// The next entry, or `None` at the committed end (then wait with [`Tail`] and call again).
-    #[allow(clippy::should_implement_trait)]
-    pub fn next(&mut self) -> Result<Option<Entry>, LogError> {
-        todo!()
+impl Log {
+    /// Opens (and where needed makes) a folder of topics.
+    pub fn open(dir: &Path) -> Result<Self, LogError> {
+        Self::with(Arc::new(OsStorage), Arc::new(SystemClock), dir)
     }
-    /// The offset of the next record.
-    pub fn offset(&self) -> Offset {
-        todo!()
+
+    /// As [`Self::open`], with the storage that the writer uses and the clock that gives arrival times.
+    pub fn with(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, dir: &Path) -> Result<Self, LogError> {
+        storage.create_dir(dir).map_err(LogError::io("create", dir))?;
+        Ok(Log { dir: dir.to_owned(), storage, clock, open: Arc::default() })
     }
-    /// The number of barriers before the next record in this partition.
-    pub fn generation(&self) -> u64 {
-        todo!()
+
+    /// Makes a topic: all of it or nothing.
+    pub fn create_topic(&self, config: TopicConfig) -> Result<Topic, LogError> {
+        config.check()?;
+        let dir = self.dir.join(&config.name);
+        let exists = || LogError::TopicExists { name: config.name.clone() };
+        if dir.exists() {
+            return Err(exists());
+        }
+        let id = RandomState::new().hash_one((self.clock.now_us(), std::process::id(), &config.name));
+        let beside = self.dir.join(format!(".{}.new-{id:016x}", config.name));
+        for p in 0..config.partitions {
+            let dir = beside.join(format!("p{p}"));
+            self.storage.create_dir(&dir).map_err(LogError::io("create", &dir))?;
+        }
+        let path = beside.join("topic.json");
+        write_atomically(&*self.storage, &path, &config::to_json(&config, id)).map_err(LogError::io("write", &path))?;
+        {
+            let topic = Topic::open(&beside, self.storage.clone(), self.clock.clone())?;
+            for p in topic.0.partition_ids() {
+                partition_writer::create_segment(&topic.0, p, Offset(0))?;
+            }
+        }
+        match self.storage.rename(&beside, &dir) {
+            Err(e) if matches!(e.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => return Err(exists()),
+            other => other.map_err(LogError::io("make", &dir))?,
+        }
+        self.storage.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))?;
+        let topic = self.topic(&config.name)?;
+        // Empty partitions are committed up to their heads: an open and a close say so.
+        topic.writer()?.close()?;
+        Ok(topic)
+    }
+
+    /// Opens a topic for reading.
+    pub fn topic(&self, name: &str) -> Result<Topic, LogError> {
+        config::check_name(name)?;
+        let dir = self.dir.join(name);
+        if !dir.join("topic.json").is_file() {
+            return Err(LogError::NoSuchTopic { name: name.to_owned(), dir: self.dir.clone(), known: self.topics()? });
+        }
+        let topic = Topic::open(&dir, self.storage.clone(), self.clock.clone())?;
+        let mut open = topic::lock(&self.open);
+        // A topic of that name may have been deleted and made anew.
+        if let Some(shared) = open.get(name).and_then(Weak::upgrade).filter(|shared| shared.id == topic.0.id) {
+            return Ok(Topic(shared));
+        }
+        open.insert(name.to_owned(), Arc::downgrade(&topic.0));
+        Ok(topic)
+    }
+
+    /// The names of the topics, sorted.
+    pub fn topics(&self) -> Result<Vec<String>, LogError> {
+        topic::names(&self.dir)
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Topic").field("dir", &self.dir()).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,236 @@
+//! What a topic is, and its file `topic.json`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use serde::{Deserialize, Serialize};
+
+use super::error::LogError;
+use super::hash::xxh64;
+
+/// When an append counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// Once the operating system has it: survives the death of the process, not of the machine.
+    None,
+    /// As `None`, and synced every so often in the background: the last interval may be lost with the machine.
+    Interval(Duration),
+    /// Once it is on the disk (fdatasync per append).
+    Batch,
+}
+
+/// How records find their partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartitionBy {
+    /// By a stable hash of this column (XXH64 of the value; equal keys always meet in one partition).
+    Key(String),
+    /// Batch by batch in turn.
+    RoundRobin,
+}
+
+/// What a topic is made of.
+#[derive(Debug, Clone)]
+pub struct TopicConfig {
+    pub name: String,
+    pub schema: SchemaRef,
+    pub partitions: u32,
+    pub partition_by: PartitionBy,
+    /// The event-time column (a timestamp), if there is one.
+    pub time_column: Option<String>,
+    pub durability: Durability,
+    /// A segment is sealed once it is at least this large ([`TopicConfig::SEGMENT_BYTES`] unless there is a reason).
+    pub segment_bytes: u64,
+}
+
+impl TopicConfig {
+    /// How large a segment grows unless told otherwise.
+    pub const SEGMENT_BYTES: u64 = 64 << 20;
+
+    /// One partition, in turn, no time column, durability `none`, segments of [`Self::SEGMENT_BYTES`].
+    pub fn new(name: impl Into<String>, schema: SchemaRef) -> TopicConfig {
+        TopicConfig {
+            name: name.into(),
+            schema,
+            partitions: 1,
+            partition_by: PartitionBy::RoundRobin,
+            time_column: None,
+            durability: Durability::None,
+            segment_bytes: Self::SEGMENT_BYTES,
+        }
+    }
+
+    /// Whether a topic can be made so.
+    pub(crate) fn check(&self) -> Result<(), LogError> {
+        check_name(&self.name)?;
+        let bad = |what: String| Err(LogError::BadConfig { topic: self.name.clone(), what });
+        if self.partitions == 0 || self.partitions > PARTITIONS_MAX {
+            return bad(format!("it wants {} partitions; give it 1 to {PARTITIONS_MAX}", self.partitions));
+        }
+        if self.segment_bytes == 0 || self.segment_bytes > 1 << 40 {
+            return bad(format!("segments of {} bytes; give them 1 byte to 1 TiB", self.segment_bytes));
+        }
+        if self.schema.fields().is_empty() {
+            return bad("its schema has no columns".into());
+        }
+        let mut names = std::collections::HashSet::new();
+        for field in self.schema.fields() {
+            if !names.insert(field.name()) {
+                return bad(format!("two columns are named '{}'; rename one", field.name()));
+            }
+            if holds_dictionary(field.data_type()) {
+                return bad(format!("column '{}' is dictionary-encoded; cast it to its value type first", field.name()));
+            }
+            if field.data_type().to_string().parse::<DataType>().ok().as_ref() != Some(field.data_type()) {
+                return bad(format!(
+                    "column '{}' has the type {}, which a topic cannot keep; cast it first",
+                    field.name(),
+                    field.data_type()
+                ));
+            }
+        }
+        if let PartitionBy::Key(key) = &self.partition_by {
+            let Ok(field) = self.schema.field_with_name(key) else {
+                return bad(format!("its key column '{key}' is not in the schema; it has {}", column_names(&self.schema)));
+            };
+            if !super::partition::can_hash(field.data_type()) {
+                return bad(format!(
+                    "its key column '{key}' has the type {}; use text, whole numbers, dates, times or booleans",
+                    field.data_type()
+                ));
+            }
+        }
+        if let Some(time) = &self.time_column {
+            match self.schema.field_with_name(time) {
+                Err(_) => return bad(format!("its time column '{time}' is not in the schema; it has {}", column_names(&self.schema))),
+                Ok(field) if !matches!(field.data_type(), DataType::Timestamp(..)) => {
+                    return bad(format!("its time column '{time}' has the type {}; cast it to a timestamp first", field.data_type()));
+                }
+                Ok(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+const PARTITIONS_MAX: u32 = 1024;
+const NAME_BYTES_MAX: usize = 200;
+
+pub(crate) fn check_name(name: &str) -> Result<(), LogError> {
+    let fits = !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && !name.starts_with('.')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    if fits { Ok(()) } else { Err(LogError::BadTopicName { name: name.to_owned() }) }
+}
+
+fn column_names(schema: &Schema) -> String {
+    schema.fields().iter().map(|f| format!("'{}'", f.name())).collect::<Vec<_>>().join(", ")
+}
+
+fn holds_dictionary(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(..) => true,
+        DataType::List(f)
+        | DataType::LargeList(f)
+        | DataType::ListView(f)
+        | DataType::LargeListView(f)
+        | DataType::FixedSizeList(f, _)
+        | DataType::Map(f, _) => holds_dictionary(f.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|f| holds_dictionary(f.data_type())),
+        DataType::Union(fields, _) => fields.iter().any(|(_, f)| holds_dictionary(f.data_type())),
+        DataType::RunEndEncoded(_, values) => holds_dictionary(values.data_type()),
+        _ => false,
+    }
+}
+
+/// `topic.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format: u32,
+    name: String,
+    /// 16 hexadecimal digits.
+    id: String,
+    fields: Vec<Column>,
+    partitions: u32,
+    partition_by: PartitionBy,
+    time_column: Option<String>,
+    durability: Durability,
+    segment_bytes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Column {
+    name: String,
+    /// As arrow-rs writes it.
+    r#type: String,
+    nullable: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+}
+
+const FORMAT: u32 = 1;
+
+fn columns(schema: &Schema) -> Vec<Column> {
+    let column = |f: &Arc<Field>| Column {
+        name: f.name().clone(),
+        r#type: f.data_type().to_string(),
+        nullable: f.is_nullable(),
+        metadata: f.metadata().iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+    };
+    schema.fields().iter().map(column).collect()
+}
+
+/// A number that differs between schemas: what frames carry of theirs.
+pub(crate) fn fingerprint(schema: &Schema) -> u64 {
+    let text: String = columns(schema).iter().map(|c| format!("{}\n{}\n{}\n", c.name, c.r#type, c.nullable)).collect();
+    xxh64(text.as_bytes())
+}
+
+pub(crate) fn to_json(config: &TopicConfig, id: u64) -> Vec<u8> {
+    let file = File {
+        format: FORMAT,
+        name: config.name.clone(),
+        id: format!("{id:016x}"),
+        fields: columns(&config.schema),
+        partitions: config.partitions,
+        partition_by: config.partition_by.clone(),
+        time_column: config.time_column.clone(),
+        durability: config.durability,
+        segment_bytes: config.segment_bytes,
+    };
+    let mut json = serde_json::to_vec_pretty(&file).expect("plain data always becomes JSON");
+    json.push(b'\n');
+    json
+}
+
+pub(crate) fn from_json(path: &Path, json: &[u8]) -> Result<(TopicConfig, u64), LogError> {
+    let bad = |what: String| LogError::BadTopicFile { path: path.to_owned(), what };
+    let file: File = serde_json::from_slice(json).map_err(|e| bad(format!("not a topic's file: {e}")))?;
+    if file.format != FORMAT {
+        return Err(bad(format!("written in format {}, and this program knows format {FORMAT} only", file.format)));
+    }
+    let id = u64::from_str_radix(&file.id, 16).map_err(|_| bad(format!("'{}' is not a topic's id", file.id)))?;
+    let field = |c: Column| {
+        let data_type: DataType = c.r#type.parse().map_err(|e| bad(format!("column '{}': {e}", c.name)))?;
+        Ok(Field::new(c.name, data_type, c.nullable).with_metadata(c.metadata.into_iter().collect::<std::collections::HashMap<_, _>>()))
+    };
+    let fields = file.fields.into_iter().map(field).collect::<Result<Vec<_>, LogError>>()?;
+    let config = TopicConfig {
+        name: file.name,
+        schema: Arc::new(Schema::new(fields)),
+        partitions: file.partitions,
+        partition_by: file.partition_by,
+        time_column: file.time_column,
+        durability: file.durability,
+        segment_bytes: file.segment_bytes,
+    };
+    config.check().map_err(|e| bad(e.to_string()))?;
+    Ok((config, id))
+}

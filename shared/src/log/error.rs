@@ -1,0 +1,66 @@
+//! What can go wrong with the log. Every message names the place and the way out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use arrow_schema::ArrowError;
+
+use crate::position::{Offset, PartitionId};
+
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("there is no topic '{name}' in {}: {}", dir.display(), known_topics(known))]
+    NoSuchTopic { name: String, dir: PathBuf, known: Vec<String> },
+    #[error("topic '{name}' exists already: choose another name, or append to it")]
+    TopicExists { name: String },
+    #[error("'{name}' cannot be a topic's name: use letters, digits, '-', '_' and '.', not first a '.', at most 200 of them")]
+    BadTopicName { name: String },
+    #[error("topic '{topic}' cannot be made so: {what}")]
+    BadConfig { topic: String, what: String },
+    #[error("{}: {what}; restore the file, or make the topic anew", path.display())]
+    BadTopicFile { path: PathBuf, what: String },
+    #[error("column '{column}' does not fit topic '{topic}': it wants {expected}, and got {found}")]
+    SchemaMismatch { topic: String, column: String, expected: String, found: String },
+    #[error("topic '{topic}' is being written by {holder}: a topic has one writer at a time; stop that one first")]
+    Locked { topic: String, holder: String },
+    #[error(
+        "{}, byte {offset}: {what}; see everything that is wrong with `twopath log verify`, and restore the file from a copy",
+        path.display()
+    )]
+    Corrupt { path: PathBuf, offset: u64, what: String },
+    #[error("topic '{topic}' partition {partition} has no offset {offset}: it ends at {end}")]
+    OffsetOutOfRange { topic: String, partition: PartitionId, offset: Offset, end: Offset },
+    #[error("topic '{topic}' has no partition {partition}: it has {partitions} of them, numbered from 0")]
+    NoSuchPartition { topic: String, partition: PartitionId, partitions: usize },
+    #[error("topic '{topic}' has no column number {column}: it has {columns}, numbered from 0; name them in ascending order, each once")]
+    BadProjection { topic: String, column: usize, columns: usize },
+    #[error("producer {producer} sent its number {sequence} after its number {last}: its numbers must go up")]
+    StaleSequence { producer: u64, sequence: u64, last: u64 },
+    #[error("the writer of topic '{topic}' takes no more appends after an error ({cause}): close it and open it again")]
+    WriterFailed { topic: String, cause: String },
+    #[error("no space is left for {}: free some, then open the topic's writer again; nothing acknowledged is lost", path.display())]
+    DiskFull { path: PathBuf },
+    #[error("could not {action} {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("topic '{topic}': {source}")]
+    Arrow { topic: String, source: ArrowError },
+}
+
+fn known_topics(known: &[String]) -> String {
+    if known.is_empty() { "it holds no topics; create or import one first".into() } else { format!("it holds {}", known.join(", ")) }
+}
+
+impl LogError {
+    /// For `map_err`: an input/output error with what was being done and to which file.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
+        let path = path.to_owned();
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LogError::DiskFull { path },
+            _ => LogError::Io { action, path, source },
+        }
+    }
+
+    pub(crate) fn corrupt(path: &Path, offset: u64, what: impl Into<String>) -> LogError {
+        LogError::Corrupt { path: path.to_owned(), offset, what: what.into() }
+    }
+}

@@ -1,0 +1,265 @@
+//! The one who appends to a partition's active segment.
+
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
+use arrow_ipc::Block;
+use arrow_ipc::writer::StreamEncoder;
+
+use crate::position::{Offset, PartitionId};
+use crate::storage::AppendFile;
+
+use super::error::LogError;
+use super::frame::{HEADER_BYTES, Header, Identity, Kind, barrier_body};
+use super::recovery::{Found, Rest, block};
+use super::segment::{self, Head, Summary};
+use super::tail::Committed;
+use super::topic::Shared;
+use super::{Barrier, Durability, ProducerSequence};
+
+pub(crate) struct PartitionWriter {
+    partition: PartitionId,
+    path: PathBuf,
+    file: Arc<dyn AppendFile>,
+    base: Offset,
+    /// Bytes of the segment that are good.
+    len: u64,
+    identity: Identity,
+    summary: Summary,
+    blocks: Vec<Block>,
+    /// By producer: its last number, and the offset that it got.
+    producers: HashMap<u64, (u64, Offset)>,
+    arrival_us: i64,
+    encoder: StreamEncoder,
+    /// Whether something was written since the last sync.
+    pub unsynced: bool,
+    pub was_being_sealed: bool,
+}
+
+impl PartitionWriter {
+    /// Starts the segment `base`.
+    pub fn create(
+        topic: &Shared,
+        partition: PartitionId,
+        base: Offset,
+        generation: u64,
+        producers: HashMap<u64, (u64, Offset)>,
+        arrival_us: i64,
+    ) -> Result<PartitionWriter, LogError> {
+        let (path, file, head) = create_segment(topic, partition, base)?;
+        let found = Found {
+            head: Some(head),
+            summary: Summary::empty(base, generation),
+            blocks: Vec::new(),
+            producers: HashMap::new(),
+            last_barrier: None,
+            frames_end: head.len,
+            rest: Rest::Nothing,
+        };
+        let mut writer = PartitionWriter::resume(topic, partition, base, file, head, found, producers, arrival_us)?;
+        writer.path = path;
+        Ok(writer)
+    }
+
+    /// Goes on where `found` ends.
+    #[allow(clippy::too_many_arguments)]
+    pub fn resume(
+        topic: &Shared,
+        partition: PartitionId,
+        base: Offset,
+        file: Arc<dyn AppendFile>,
+        head: Head,
+        found: Found,
+        producers: HashMap<u64, (u64, Offset)>,
+        arrival_us: i64,
+    ) -> Result<PartitionWriter, LogError> {
+        Ok(PartitionWriter {
+            partition,
+            path: topic.partition_dir(partition).join(segment::file_name(base)),
+            file,
+            base,
+            len: found.frames_end.max(head.len),
+            identity: topic.identity(partition, head.crc),
+            summary: found.summary,
+            blocks: found.blocks,
+            producers,
+            arrival_us,
+            encoder: encoder(topic)?,
+            unsynced: false,
+            was_being_sealed: found.rest == Rest::TornSeal,
+        })
+    }
+
+    pub fn committed(&self) -> Committed {
+        Committed { end: self.summary.end, base: self.base, bytes: self.len, generation: self.summary.generation }
+    }
+
+    pub fn holds_records(&self) -> bool {
+        self.summary.end > self.base
+    }
+
+    pub fn file(&self) -> (Arc<dyn AppendFile>, PathBuf) {
+        (self.file.clone(), self.path.clone())
+    }
+
+    /// What the producer's last number came to, if this is it again.
+    pub fn repeated(&self, producer: Option<ProducerSequence>) -> Result<Option<Offset>, LogError> {
+        let Some(ProducerSequence { producer, sequence }) = producer else {
+            return Ok(None);
+        };
+        match self.producers.get(&producer) {
+            Some(&(last, offset)) if last == sequence => Ok(Some(offset)),
+            Some(&(last, _)) if last > sequence => Err(LogError::StaleSequence { producer, sequence, last }),
+            _ => Ok(None),
+        }
+    }
+
+    /// Appends one frame of records, and returns the offset of the first.
+    pub fn append_records(
+        &mut self,
+        topic: &Shared,
+        batch: &RecordBatch,
+        event_us: Option<(i64, i64)>,
+        producer: Option<ProducerSequence>,
+    ) -> Result<Offset, LogError> {
+        let arrow = |source| LogError::Arrow { topic: topic.config.name.clone(), source };
+        let message = self.encoder.encode(batch).map_err(arrow)?;
+        // The message starts with Arrow's continuation marker and the length of its padded metadata.
+        let metadata_len = 8 + super::frame::get_u32(&message[0], 4);
+        let base = self.summary.end;
+        let header = Header {
+            event_us,
+            producer: producer.map(|p| (p.producer, p.sequence)),
+            metadata_len,
+            ..self.header(topic, Kind::Records, batch.num_rows() as u32)
+        };
+        let pos = self.write(topic, header, &message)?;
+        self.blocks.push(block(pos.0, &pos.1));
+        if let Some(p) = producer {
+            self.producers.insert(p.producer, (p.sequence, base));
+        }
+        Ok(base)
+    }
+
+    pub fn append_barrier(&mut self, topic: &Shared, barrier: &Barrier) -> Result<(), LogError> {
+        assert_eq!(barrier.position.get(self.partition), self.summary.end, "a barrier cuts where the partition ends");
+        assert_eq!(barrier.number, self.summary.generation + 1, "barriers come in order");
+        let header = self.header(topic, Kind::Barrier, 0);
+        self.write(topic, header, &[Buffer::from(barrier_body(barrier))])?;
+        Ok(())
+    }
+
+    fn header(&mut self, topic: &Shared, kind: Kind, count: u32) -> Header {
+        // Arrival times never go back, even where the clock does, so that one can seek by them.
+        self.arrival_us = self.arrival_us.max(topic.clock.now_us());
+        Header {
+            kind,
+            identity: self.identity,
+            base: self.summary.end,
+            count,
+            event_us: None,
+            arrival_us: self.arrival_us,
+            producer: None,
+            generation: self.summary.generation,
+            body_len: 0,
+            metadata_len: 0,
+            body_crc: 0,
+        }
+    }
+
+    /// Writes a frame, and returns its place and header. On error nothing of it counts, and what there is of it is cut away if possible.
+    fn write(&mut self, topic: &Shared, mut header: Header, body: &[Buffer]) -> Result<(u64, Header), LogError> {
+        header.body_len = body.iter().map(|b| b.len() as u64).sum();
+        header.body_crc = body.iter().fold(0, |crc, b| crc32c::crc32c_append(crc, b));
+        assert!(header.body_len.is_multiple_of(super::frame::ALIGN_BYTES), "the encoder pads to the alignment");
+        let header_bytes = header.encode();
+        let mut parts = Vec::with_capacity(body.len() + 1);
+        parts.push(IoSlice::new(&header_bytes));
+        parts.extend(body.iter().map(|b| IoSlice::new(b)));
+        self.append(&parts)?;
+        if topic.config.durability == Durability::Batch {
+            self.sync()?;
+        }
+        let pos = self.len;
+        self.len += HEADER_BYTES + header.body_len;
+        self.summary.add(&header);
+        Ok((pos, header))
+    }
+
+    fn append(&mut self, parts: &[IoSlice<'_>]) -> Result<(), LogError> {
+        self.unsynced = true;
+        self.file.append(parts).map_err(|e| {
+            if let Err(cut) = self.file.truncate(self.len) {
+                tracing::warn!(file = %self.path.display(), offset = self.len, "could not cut a failed write away: {cut}");
+            }
+            LogError::io("append to", &self.path)(e)
+        })
+    }
+
+    pub fn sync(&mut self) -> Result<(), LogError> {
+        if self.unsynced {
+            self.file.sync_data().map_err(LogError::io("sync", &self.path))?;
+            self.unsynced = false;
+        }
+        Ok(())
+    }
+
+    /// Seals the segment and starts the next. One without records is left as it is.
+    pub fn roll(&mut self, topic: &Shared) -> Result<(), LogError> {
+        if !self.holds_records() {
+            return Ok(());
+        }
+        let seal = segment::seal(&topic.config.schema, &self.summary, &self.blocks);
+        self.append(&[IoSlice::new(&seal)])?;
+        if topic.config.durability != Durability::None {
+            // Before the next segment is there: so only the last segment of a synced topic can have a torn tail.
+            self.sync()?;
+        }
+        let base = self.summary.end;
+        let (path, file, head) = create_segment(topic, self.partition, base)?;
+        self.path = path;
+        self.file = file;
+        self.base = base;
+        self.len = head.len;
+        self.identity.head_crc = head.crc;
+        self.summary = Summary::empty(base, self.summary.generation);
+        self.blocks.clear();
+        self.unsynced = true;
+        Ok(())
+    }
+}
+
+/// An encoder whose next output is a record batch message (its first one is the schema, which stands in the file's head already).
+fn encoder(topic: &Shared) -> Result<StreamEncoder, LogError> {
+    let arrow = |source| LogError::Arrow { topic: topic.config.name.clone(), source };
+    let schema = &topic.config.schema;
+    let mut encoder = StreamEncoder::try_new(schema).map_err(arrow)?;
+    encoder.encode(&RecordBatch::new_empty(schema.clone())).map_err(arrow)?;
+    Ok(encoder)
+}
+
+/// Makes the file of the segment `base`, with its head.
+pub(crate) fn create_segment(
+    topic: &Shared,
+    partition: PartitionId,
+    base: Offset,
+) -> Result<(PathBuf, Arc<dyn AppendFile>, Head), LogError> {
+    let dir = topic.partition_dir(partition);
+    let path = dir.join(segment::file_name(base));
+    let head = segment::head(&topic.config.schema);
+    let make = || -> io::Result<Arc<dyn AppendFile>> {
+        let file = topic.storage.create(&path)?;
+        file.append(&[IoSlice::new(&head)])?;
+        if topic.config.durability != Durability::None {
+            file.sync_data()?;
+            topic.storage.sync_dir(&dir)?;
+        }
+        Ok(file)
+    };
+    let file = make().map_err(LogError::io("create", &path))?;
+    Ok((path, file, Head { len: head.len() as u64, crc: crc32c::crc32c(&head) }))
+}

@@ -1,0 +1,287 @@
+//! Reading a partition: from anywhere, to the end, and on.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::FileDecoder;
+use arrow_ipc::{Block, MetadataVersion};
+
+use crate::position::{Offset, PartitionId};
+
+use super::error::LogError;
+use super::frame::{HEADER_BYTES, Header, Kind, parse_barrier};
+use super::segment::{Segment, Step, View, step};
+use super::topic::Shared;
+use super::{Barrier, Entry, Records};
+
+/// Where a reader starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    First,
+    End,
+    /// At this record; the barriers that stand right before it come first.
+    Offset(Offset),
+    /// The first frame that holds a record with this event time (microseconds since 1970) or later.
+    EventTime(i64),
+    /// The first frame that arrived at this time (microseconds since 1970) or later.
+    ArrivalTime(i64),
+}
+
+/// A walk from frame header to frame header over the committed frames of a partition.
+pub(crate) struct Walk {
+    pub partition: PartitionId,
+    pub segment: Arc<Segment>,
+    /// The committed bytes of the segment; of a sealed one, all of them.
+    pub view: View,
+    pub pos: u64,
+    /// Of the next record.
+    pub offset: Offset,
+    /// The number of barriers passed.
+    pub generation: u64,
+    head_crc: u32,
+    /// Whether `view` goes to the file's end.
+    sealed: bool,
+}
+
+impl Walk {
+    /// A walk that goes on in the segment `base` at byte `pos` (0 for its first frame), where `offset` must follow.
+    pub fn resume(
+        topic: &Shared,
+        partition: PartitionId,
+        base: Offset,
+        pos: u64,
+        offset: Offset,
+        generation: u64,
+    ) -> Result<Walk, LogError> {
+        let segment = topic.segment(partition, base);
+        let committed = topic.committed(partition)?;
+        let sealed = base != committed.base;
+        let view = segment.view(if sealed { segment.file_len()? } else { committed.bytes })?;
+        let head = segment.head(&view)?;
+        let offset = if pos == 0 { base } else { offset };
+        Ok(Walk { partition, segment, view, pos: pos.max(head.len), offset, generation, head_crc: head.crc, sealed })
+    }
+
+    /// A walk over one sealed segment, for [`Self::next_in_segment`].
+    pub fn sealed(topic: &Shared, partition: PartitionId, base: Offset, generation: u64) -> Result<Walk, LogError> {
+        let segment = topic.segment(partition, base);
+        let view = segment.view(segment.file_len()?)?;
+        let head = segment.head(&view)?;
+        Ok(Walk { partition, segment, view, pos: head.len, offset: base, generation, head_crc: head.crc, sealed: true })
+    }
+
+    /// The next frame's place and header, or `None` at the committed end.
+    pub fn next(&mut self, topic: &Shared) -> Result<Option<(u64, Header)>, LogError> {
+        loop {
+            if self.pos >= self.view.limit() && !self.more(topic)? {
+                return Ok(None);
+            }
+            if let Some(found) = self.next_in_segment(topic)? {
+                return Ok(Some(found));
+            }
+            *self = Walk::resume(topic, self.partition, self.offset, 0, self.offset, self.generation)?;
+        }
+    }
+
+    /// The next frame's place and header, or `None` at the segment's seal.
+    pub fn next_in_segment(&mut self, topic: &Shared) -> Result<Option<(u64, Header)>, LogError> {
+        let corrupt = |what: String| LogError::corrupt(&self.segment.path, self.pos, what);
+        let identity = topic.identity(self.partition, self.head_crc);
+        match step(self.view.from(self.pos), &identity, self.offset, self.generation).map_err(corrupt)? {
+            Step::Frame(header) => {
+                let pos = self.pos;
+                self.pos += header.frame_len();
+                self.offset = header.end();
+                self.generation = header.generation_after();
+                Ok(Some((pos, header)))
+            }
+            Step::Seal => {
+                let summary = self.segment.seal(&self.view, self.pos)?;
+                if (summary.end, summary.generation) != (self.offset, self.generation) {
+                    return Err(corrupt("the seal does not say what the frames before it come to".into()));
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Looks for more committed bytes, in this segment or the next.
+    fn more(&mut self, topic: &Shared) -> Result<bool, LogError> {
+        if self.sealed {
+            return Err(LogError::corrupt(&self.segment.path, self.pos, "the segment is not sealed, though another one follows it"));
+        }
+        let committed = topic.committed(self.partition)?;
+        if committed.base == self.segment.base {
+            if committed.bytes <= self.pos {
+                return Ok(false);
+            }
+            self.view = self.segment.view(committed.bytes)?;
+        } else {
+            self.view = self.segment.view(self.segment.file_len()?)?;
+            self.sealed = true;
+        }
+        Ok(self.view.limit() > self.pos)
+    }
+}
+
+/// Reads one partition, entry by entry.
+pub struct PartitionReader {
+    topic: Arc<Shared>,
+    walk: Walk,
+    decoder: FileDecoder,
+    /// Records below this offset are left out: the start lies inside a frame.
+    from: Offset,
+}
+
+impl PartitionReader {
+    pub(crate) fn open(
+        topic: Arc<Shared>,
+        partition: PartitionId,
+        start: Start,
+        projection: Option<&[usize]>,
+    ) -> Result<PartitionReader, LogError> {
+        topic.check_partition(partition)?;
+        let decoder = decoder(&topic, projection)?;
+        let walk = seek(&topic, partition, start)?;
+        let from = if let Start::Offset(offset) = start { offset } else { walk.offset };
+        Ok(PartitionReader { topic, walk, decoder, from })
+    }
+
+    /// The next entry, or `None` at the committed end (then wait with [`super::Tail`] and call again).
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Entry>, LogError> {
+        let Some((pos, header)) = self.walk.next(&self.topic)? else {
+            return Ok(None);
+        };
+        let (segment, view) = (&self.walk.segment, &self.walk.view);
+        segment.verify_body(view, pos, &header)?;
+        let corrupt = |what: &str| LogError::corrupt(&segment.path, pos, what);
+        let body = pos + HEADER_BYTES..pos + header.frame_len();
+        if header.kind == Kind::Barrier {
+            let barrier = parse_barrier(view.bytes(body), self.topic.partitions());
+            return Ok(Some(Entry::Barrier(barrier.ok_or_else(|| corrupt("the frame is not a barrier of this topic"))?)));
+        }
+        let message = view.buffer(body);
+        let block = Block::new(0, header.metadata_len as i32, (header.body_len - u64::from(header.metadata_len)) as i64);
+        let batch = self
+            .decoder
+            .read_record_batch(&block, &message)
+            .map_err(|e| corrupt(&format!("the frame's records cannot be decoded: {e}")))?
+            .filter(|batch| batch.num_rows() == header.count as usize)
+            .ok_or_else(|| corrupt("the frame does not hold as many records as its header says"))?;
+        let skip = self.from.0.saturating_sub(header.base.0);
+        let batch = if skip == 0 { batch } else { batch.slice(skip as usize, batch.num_rows() - skip as usize) };
+        Ok(Some(Entry::Records(Records {
+            partition: self.walk.partition,
+            base: Offset(header.base.0 + skip),
+            arrival_us: header.arrival_us,
+            batch,
+        })))
+    }
+
+    /// The offset of the next record.
+    pub fn offset(&self) -> Offset {
+        self.walk.offset.max(self.from)
+    }
+
+    /// The number of barriers that have been passed: those before the next entry.
+    pub fn generation(&self) -> u64 {
+        self.walk.generation
+    }
+
+    /// Which partition this reads.
+    pub fn partition(&self) -> PartitionId {
+        self.walk.partition
+    }
+}
+
+fn decoder(topic: &Shared, projection: Option<&[usize]>) -> Result<FileDecoder, LogError> {
+    let schema = topic.config.schema.clone();
+    let columns = schema.fields().len();
+    let decoder = FileDecoder::new(schema, MetadataVersion::V5);
+    // SAFETY: what is skipped is the check that offsets, lengths and UTF-8 are as Arrow wants them. They were when the writer encoded valid
+    // arrays, and the body's checksum, which every reader checks first, says that these are the bytes that the writer wrote.
+    let decoder = unsafe { decoder.with_skip_validation(true) };
+    let Some(projection) = projection else {
+        return Ok(decoder);
+    };
+    let ascending = projection.windows(2).all(|pair| pair[0] < pair[1]);
+    if let Some(&column) = projection.iter().find(|&&c| c >= columns || !ascending) {
+        return Err(LogError::BadProjection { topic: topic.config.name.clone(), column, columns });
+    }
+    Ok(decoder.with_projection(projection.to_vec()))
+}
+
+/// A walk whose next frame is the first that the start asks for.
+fn seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk, LogError> {
+    let committed = topic.committed(partition)?;
+    let bases = topic.bases(partition)?;
+    let mut base = Offset(0);
+    match start {
+        Start::End => return Walk::resume(topic, partition, committed.base, committed.bytes, committed.end, committed.generation),
+        Start::First => return Walk::resume(topic, partition, base, 0, base, 0),
+        Start::Offset(offset) if offset > committed.end => {
+            return Err(LogError::OffsetOutOfRange { topic: topic.config.name.clone(), partition, offset, end: committed.end });
+        }
+        // Not the segment that starts with it: the barriers before it end the segment before.
+        Start::Offset(offset) => base = bases.iter().copied().filter(|b| *b < offset).next_back().unwrap_or_default(),
+        Start::EventTime(_) | Start::ArrivalTime(_) => {}
+    }
+    let generation = topic.generation_at(partition, &bases, base)?;
+    let mut walk = Walk::resume(topic, partition, base, 0, base, generation)?;
+    let wanted = |header: &Header| match start {
+        Start::Offset(offset) => header.end() > offset || (header.kind == Kind::Barrier && header.base == offset),
+        Start::EventTime(at_us) => header.event_us.is_some_and(|(_, max)| max >= at_us),
+        Start::ArrivalTime(at_us) => header.kind == Kind::Records && header.arrival_us >= at_us,
+        Start::First | Start::End => unreachable!("answered above"),
+    };
+    while let Some((pos, header)) = walk.next(topic)? {
+        if wanted(&header) {
+            walk.pos = pos;
+            walk.offset = header.base;
+            walk.generation = header.generation;
+            break;
+        }
+    }
+    Ok(walk)
+}
+
+/// The records of a part of a partition, with a first and a last offset.
+pub struct Range {
+    reader: PartitionReader,
+    to: Offset,
+}
+
+impl Range {
+    pub(crate) fn new(reader: PartitionReader, to: Offset) -> Range {
+        Range { reader, to }
+    }
+
+    fn pull(&mut self) -> Result<Option<Records>, LogError> {
+        while self.reader.offset() < self.to {
+            // The range was committed when it was made, so that the end cannot come before it.
+            match self.reader.next()? {
+                Some(Entry::Records(mut records)) => {
+                    let rows = (self.to.0 - records.base.0).min(records.batch.num_rows() as u64) as usize;
+                    records.batch = cut(records.batch, rows);
+                    return Ok(Some(records));
+                }
+                Some(Entry::Barrier(Barrier { .. })) => {}
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn cut(batch: RecordBatch, rows: usize) -> RecordBatch {
+    if rows == batch.num_rows() { batch } else { batch.slice(0, rows) }
+}
+
+impl Iterator for Range {
+    type Item = Result<Records, LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.pull().transpose()
+    }
+}

@@ -1,0 +1,332 @@
+//! A segment: one file of frames, mapped by readers, and in the end an Arrow IPC file.
+
+use std::fs::{self, File};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use arrow_buffer::Buffer;
+use arrow_ipc::convert::IpcSchemaEncoder;
+use arrow_ipc::{Block, FooterBuilder, MessageBuilder, MessageHeader, MetadataVersion};
+use arrow_schema::Schema;
+use flatbuffers::FlatBufferBuilder;
+use memmap2::{MmapOptions, MmapRaw};
+
+use crate::position::Offset;
+
+use super::error::LogError;
+use super::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Identity, get, get_u32, put};
+
+const ARROW_MAGIC: &[u8; 6] = b"ARROW1";
+/// Arrow's end-of-stream marker; a message of length 0. No frame starts with it.
+const END_OF_STREAM: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+const SEAL_MAGIC: [u8; 8] = *b"2PSEAL\0\x01";
+/// The end-of-stream marker and the seal's summary.
+const SEAL_BYTES: usize = 128;
+const SUFFIX: &str = ".arrow";
+
+/// The file name of the segment that starts at `base`.
+pub(crate) fn file_name(base: Offset) -> String {
+    format!("{:020}{SUFFIX}", base.0)
+}
+
+/// The base offset in a segment's file name, if it is one.
+pub(crate) fn parse_file_name(name: &str) -> Option<Offset> {
+    let digits = name.strip_suffix(SUFFIX)?;
+    (digits.len() == 20).then(|| digits.parse().ok().map(Offset))?
+}
+
+/// What stands before the first frame: Arrow's magic and the schema message, padded so that the first frame is aligned.
+pub(crate) fn head(schema: &Schema) -> Vec<u8> {
+    let mut fbb = FlatBufferBuilder::new();
+    let schema = IpcSchemaEncoder::new().schema_to_fb_offset(&mut fbb, schema).as_union_value();
+    let mut message = MessageBuilder::new(&mut fbb);
+    message.add_version(MetadataVersion::V5);
+    message.add_header_type(MessageHeader::Schema);
+    message.add_bodyLength(0);
+    message.add_header(schema);
+    let root = message.finish();
+    fbb.finish(root, None);
+    let message = fbb.finished_data();
+    let len = (16 + message.len()).next_multiple_of(ALIGN_BYTES as usize);
+    let mut head = Vec::with_capacity(len);
+    head.extend_from_slice(b"ARROW1\0\0\xff\xff\xff\xff");
+    head.extend_from_slice(&((len - 16) as u32).to_le_bytes());
+    head.extend_from_slice(message);
+    head.resize(len, 0);
+    head
+}
+
+/// Length and checksum of a segment's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub len: u64,
+    pub crc: u32,
+}
+
+impl Head {
+    /// The head at the start of a segment file. Its checksum is compared with the one in the first frame.
+    pub fn read(bytes: &[u8]) -> Result<Head, &'static str> {
+        let start = bytes.get(..16).ok_or("the file ends inside its head")?;
+        if &start[..12] != b"ARROW1\0\0\xff\xff\xff\xff" {
+            return Err("the file does not start as a segment does");
+        }
+        let len = 16 + get_u32(start, 12) as usize;
+        if !len.is_multiple_of(ALIGN_BYTES as usize) {
+            return Err("the length of the file's head is wrong");
+        }
+        let head = bytes.get(..len).ok_or("the file ends inside its head")?;
+        Ok(Head { len: len as u64, crc: crc32c::crc32c(head) })
+    }
+}
+
+/// What the frames of a segment come to; written when it is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub frames: u64,
+    pub end: Offset,
+    pub event_us: Option<(i64, i64)>,
+    /// First and last arrival time: microseconds since 1970.
+    pub arrival_us: (i64, i64),
+    /// The number of barriers before what follows the segment.
+    pub generation: u64,
+}
+
+impl Summary {
+    pub fn empty(base: Offset, generation: u64) -> Summary {
+        Summary { frames: 0, end: base, event_us: None, arrival_us: (0, 0), generation }
+    }
+
+    pub fn add(&mut self, header: &Header) {
+        if self.frames == 0 {
+            self.arrival_us.0 = header.arrival_us;
+        }
+        self.frames += 1;
+        self.end = header.end();
+        self.arrival_us.1 = header.arrival_us;
+        self.generation = header.generation_after();
+        self.event_us = match (self.event_us, header.event_us) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+    }
+}
+
+/// Everything that sealing appends: end-of-stream marker, summary, Arrow footer.
+pub(crate) fn seal(schema: &Schema, summary: &Summary, blocks: &[Block]) -> Vec<u8> {
+    let mut fbb = FlatBufferBuilder::new();
+    let no_dictionaries = fbb.create_vector::<Block>(&[]);
+    let batches = fbb.create_vector(blocks);
+    let schema = IpcSchemaEncoder::new().schema_to_fb_offset(&mut fbb, schema);
+    let mut footer = FooterBuilder::new(&mut fbb);
+    footer.add_version(MetadataVersion::V5);
+    footer.add_schema(schema);
+    footer.add_dictionaries(no_dictionaries);
+    footer.add_recordBatches(batches);
+    let root = footer.finish();
+    fbb.finish(root, None);
+    let mut footer = fbb.finished_data().to_vec();
+    let footer_len = footer.len() as u32;
+    footer.extend_from_slice(&footer_len.to_le_bytes());
+    footer.extend_from_slice(ARROW_MAGIC);
+
+    let mut b = vec![0u8; SEAL_BYTES];
+    b[..8].copy_from_slice(&END_OF_STREAM);
+    b[8..16].copy_from_slice(&SEAL_MAGIC);
+    put(&mut b, 16, summary.frames);
+    put(&mut b, 24, summary.end.0);
+    let (min, max) = summary.event_us.unwrap_or_default();
+    put(&mut b, 32, min as u64);
+    put(&mut b, 40, max as u64);
+    put(&mut b, 48, summary.arrival_us.0 as u64);
+    put(&mut b, 56, summary.arrival_us.1 as u64);
+    put(&mut b, 64, summary.generation);
+    b[72..76].copy_from_slice(&(footer.len() as u32).to_le_bytes());
+    b[76..80].copy_from_slice(&crc32c::crc32c(&footer).to_le_bytes());
+    b[80] = u8::from(summary.event_us.is_some());
+    let crc = crc32c::crc32c(&b[..124]);
+    b[124..128].copy_from_slice(&crc.to_le_bytes());
+    b.extend_from_slice(&footer);
+    b
+}
+
+/// Whether a seal, and not a frame, starts here.
+pub(crate) fn is_seal(bytes: &[u8]) -> bool {
+    bytes.starts_with(&END_OF_STREAM[..4])
+}
+
+/// The summary in `bytes`, which go from a seal's start to the file's end.
+pub(crate) fn parse_seal(bytes: &[u8]) -> Result<Summary, &'static str> {
+    let Some((b, footer)) = bytes.split_at_checked(SEAL_BYTES) else {
+        return Err("the file ends inside its seal");
+    };
+    if b[..8] != END_OF_STREAM || b[8..16] != SEAL_MAGIC || crc32c::crc32c(&b[..124]) != get_u32(b, 124) {
+        return Err("the checksum of the segment's seal does not fit it");
+    }
+    if get_u32(b, 72) as usize != footer.len() || crc32c::crc32c(footer) != get_u32(b, 76) {
+        return Err("the checksum of the segment's Arrow footer does not fit it");
+    }
+    Ok(Summary {
+        frames: get(b, 16),
+        end: Offset(get(b, 24)),
+        event_us: (b[80] != 0).then(|| (get(b, 32) as i64, get(b, 40) as i64)),
+        arrival_us: (get(b, 48) as i64, get(b, 56) as i64),
+        generation: get(b, 64),
+    })
+}
+
+/// What stands at a place in a segment.
+pub(crate) enum Step {
+    Frame(Header),
+    Seal,
+}
+
+/// The next thing in `bytes`, which start where it must start and end where the committed bytes do.
+pub(crate) fn step(bytes: &[u8], identity: &Identity, base: Offset, generation: u64) -> Result<Step, String> {
+    if is_seal(bytes) {
+        return Ok(Step::Seal);
+    }
+    let header = Header::decode(bytes)?;
+    header.check(identity, base, generation)?;
+    if header.frame_len() > bytes.len() as u64 {
+        return Err("the file ends inside a frame".into());
+    }
+    Ok(Step::Frame(header))
+}
+
+/// The body of the frame that `bytes` start with, if its checksum holds.
+pub(crate) fn check_body(bytes: &[u8], header: &Header) -> Result<(), &'static str> {
+    let body = &bytes[HEADER_BYTES as usize..header.frame_len() as usize];
+    if crc32c::crc32c(body) == header.body_crc { Ok(()) } else { Err("the checksum of a frame's body does not fit it") }
+}
+
+struct Mapping {
+    raw: MmapRaw,
+    /// The file's length when last looked at: no byte from there on is ever touched.
+    file_len: AtomicU64,
+}
+
+/// A segment as the readers of this process share it: its mapping, and up to where its checksums are known to hold.
+pub(crate) struct Segment {
+    pub path: PathBuf,
+    pub base: Offset,
+    /// Bytes to map at least, so that a growing file is mapped once.
+    room_bytes: u64,
+    mapping: Mutex<Option<Arc<Mapping>>>,
+    /// All frames below this byte have had their bodies checked in this process.
+    verified: AtomicU64,
+    head: OnceLock<Head>,
+    seal: OnceLock<(u64, Summary)>,
+}
+
+impl Segment {
+    pub fn new(dir: &Path, base: Offset, segment_bytes: u64) -> Segment {
+        Segment {
+            path: dir.join(file_name(base)),
+            base,
+            room_bytes: segment_bytes + segment_bytes / 4 + (1 << 20),
+            mapping: Mutex::new(None),
+            verified: AtomicU64::new(0),
+            head: OnceLock::new(),
+            seal: OnceLock::new(),
+        }
+    }
+
+    /// The file's length in bytes.
+    pub fn file_len(&self) -> Result<u64, LogError> {
+        Ok(fs::metadata(&self.path).map_err(LogError::io("look at", &self.path))?.len())
+    }
+
+    /// The first `limit` bytes, all of them committed (and so never changed again).
+    pub fn view(&self, limit: u64) -> Result<View, LogError> {
+        let mut current = self.mapping.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mapping) = current.as_ref().filter(|m| m.raw.len() as u64 >= limit) {
+            if mapping.file_len.load(Ordering::Relaxed) < limit {
+                mapping.file_len.store(self.checked_len(limit)?, Ordering::Relaxed);
+            }
+            return Ok(View { mapping: mapping.clone(), limit });
+        }
+        let len = self.checked_len(limit)?;
+        let file = File::open(&self.path).map_err(LogError::io("open", &self.path))?;
+        let map_len = limit.max(self.room_bytes).max(len);
+        let raw = MmapOptions::new().len(map_len as usize).map_raw_read_only(&file).map_err(LogError::io("map", &self.path))?;
+        let mapping = Arc::new(Mapping { raw, file_len: AtomicU64::new(len) });
+        *current = Some(mapping.clone());
+        Ok(View { mapping, limit })
+    }
+
+    fn checked_len(&self, limit: u64) -> Result<u64, LogError> {
+        let len = self.file_len()?;
+        if len < limit {
+            let what = format!("the file ends here, though {limit} bytes of it were committed");
+            return Err(LogError::corrupt(&self.path, len, what));
+        }
+        Ok(len)
+    }
+
+    pub fn head(&self, view: &View) -> Result<Head, LogError> {
+        if let Some(head) = self.head.get() {
+            return Ok(*head);
+        }
+        let head = Head::read(view.from(0)).map_err(|what| LogError::corrupt(&self.path, 0, what))?;
+        Ok(*self.head.get_or_init(|| head))
+    }
+
+    /// Checks the body of the frame at `pos`, unless this process did so before.
+    pub fn verify_body(&self, view: &View, pos: u64, header: &Header) -> Result<(), LogError> {
+        if pos < self.verified.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        check_body(view.from(pos), header).map_err(|what| LogError::corrupt(&self.path, pos, what))?;
+        let below = if self.head.get().is_some_and(|h| h.len == pos) { 0 } else { pos };
+        // Fails where another reader was faster, or where frames before this one are still unchecked: then nothing is known.
+        let _ = self.verified.compare_exchange(below, pos + header.frame_len(), Ordering::AcqRel, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The summary in the seal that starts at `pos` of a file that `view` shows to its end; checked once.
+    pub fn seal(&self, view: &View, pos: u64) -> Result<Summary, LogError> {
+        if let Some((at, summary)) = self.seal.get() {
+            if *at == pos {
+                return Ok(*summary);
+            }
+        }
+        let summary = parse_seal(view.from(pos)).map_err(|what| LogError::corrupt(&self.path, pos, what))?;
+        Ok(self.seal.get_or_init(|| (pos, summary)).1)
+    }
+}
+
+/// The committed bytes of a mapped segment.
+#[derive(Clone)]
+pub(crate) struct View {
+    mapping: Arc<Mapping>,
+    limit: u64,
+}
+
+impl View {
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// The bytes from `pos` to the limit.
+    pub fn from(&self, pos: u64) -> &[u8] {
+        self.bytes(pos..self.limit)
+    }
+
+    pub fn bytes(&self, range: Range<u64>) -> &[u8] {
+        assert!(range.start <= range.end && range.end <= self.limit, "{range:?} is not below {}", self.limit);
+        // SAFETY: the range lies in the mapping and below the file's length (Segment::view compared both with the limit), and committed
+        // bytes are never written again; the slice borrows `self`, which keeps the mapping.
+        unsafe { std::slice::from_raw_parts(self.mapping.raw.as_ptr().add(range.start as usize), (range.end - range.start) as usize) }
+    }
+
+    /// The same bytes as an Arrow buffer, which keeps the mapping alive.
+    pub fn buffer(&self, range: Range<u64>) -> Buffer {
+        let bytes = self.bytes(range);
+        let ptr = NonNull::from(bytes).cast::<u8>();
+        // SAFETY: as in `bytes`; the buffer owns a share of the mapping, so that the memory outlives it.
+        unsafe { Buffer::from_custom_allocation(ptr, bytes.len(), self.mapping.clone()) }
+    }
+}

@@ -1,0 +1,373 @@
+//! A topic, open for reading.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arrow_schema::SchemaRef;
+
+use crate::clock::Clock;
+use crate::position::{Offset, PartitionId, Position};
+use crate::storage::Storage;
+
+use super::config::{self, TopicConfig};
+use super::error::LogError;
+use super::frame::{HEADER_BYTES, Identity, Kind, parse_barrier};
+use super::lock::WriteLock;
+use super::reader::{PartitionReader, Range, Start};
+use super::recovery::scan;
+use super::segment::{Segment, parse_file_name};
+use super::tail::{Committed, TailMap};
+use super::verify::VerifyReport;
+use super::writer::TopicWriter;
+use super::{Barrier, verify};
+
+/// One topic, open for reading; cheap to clone. All clones share what they know of which checksums hold.
+#[derive(Clone)]
+pub struct Topic(pub(crate) Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub dir: PathBuf,
+    pub config: TopicConfig,
+    pub id: u64,
+    pub fingerprint: u64,
+    pub storage: Arc<dyn Storage>,
+    pub clock: Arc<dyn Clock>,
+    pub tail: TailMap,
+    /// By partition: the segments that this process has looked at, by base offset.
+    segments: Vec<Mutex<HashMap<Offset, Arc<Segment>>>>,
+    /// By partition: what a scan gave where the tail does not count, and the file and length that it is about.
+    scanned: Vec<Mutex<Option<(Offset, u64, Committed)>>>,
+    barriers: Mutex<Barriers>,
+}
+
+/// The barriers read so far, and the reader that finds the later ones.
+#[derive(Default)]
+struct Barriers {
+    found: Vec<Barrier>,
+    /// Where to go on in partition 0: segment, byte, offset.
+    next: Option<(Offset, u64, Offset)>,
+}
+
+/// A segment file of a partition.
+#[derive(Debug, Clone)]
+pub struct SegmentInfo {
+    pub path: PathBuf,
+    pub base: Offset,
+    /// Exclusive.
+    pub end: Offset,
+    /// Whether it is finished, and a standard Arrow IPC file.
+    pub sealed: bool,
+    pub bytes: u64,
+}
+
+impl Topic {
+    /// Opens the topic in `dir`, whose `topic.json` exists.
+    pub(crate) fn open(dir: &Path, storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Result<Topic, LogError> {
+        let path = dir.join("topic.json");
+        let json = storage.read(&path).map_err(LogError::io("read", &path))?;
+        let (config, id) = config::from_json(&path, &json)?;
+        let partitions = config.partitions as usize;
+        let tail = TailMap::open(&dir.join("tail"), id, partitions)?;
+        Ok(Topic(Arc::new(Shared {
+            dir: dir.to_owned(),
+            fingerprint: config::fingerprint(&config.schema),
+            config,
+            id,
+            storage,
+            clock,
+            tail,
+            segments: (0..partitions).map(|_| Mutex::default()).collect(),
+            scanned: (0..partitions).map(|_| Mutex::default()).collect(),
+            barriers: Mutex::default(),
+        })))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0.config.name
+    }
+
+    pub fn config(&self) -> &TopicConfig {
+        &self.0.config
+    }
+
+    pub fn schema(&self) -> &SchemaRef {
+        &self.0.config.schema
+    }
+
+    pub fn partitions(&self) -> usize {
+        self.0.partitions()
+    }
+
+    /// The folder that holds the topic.
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    /// Takes the topic's write lock; a second writer is told who holds it. Recovers a torn tail.
+    pub fn writer(&self) -> Result<TopicWriter, LogError> {
+        TopicWriter::open(self.0.clone())
+    }
+
+    /// A reader of one partition. With a projection (ascending column indexes), entries hold those columns only, in that order.
+    pub fn reader(&self, partition: PartitionId, start: Start, projection: Option<&[usize]>) -> Result<PartitionReader, LogError> {
+        PartitionReader::open(self.0.clone(), partition, start, projection)
+    }
+
+    /// The records of one partition from `from` up to, and without, `to`: frame by frame, the first and the last cut to fit.
+    pub fn range(&self, partition: PartitionId, from: Offset, to: Offset, projection: Option<&[usize]>) -> Result<Range, LogError> {
+        let end = self.0.committed(partition)?.end;
+        if to > end {
+            return Err(LogError::OffsetOutOfRange { topic: self.name().into(), partition, offset: to, end });
+        }
+        Ok(Range::new(self.reader(partition, Start::Offset(from.min(to)), projection)?, to))
+    }
+
+    /// The position up to which records can be read now.
+    pub fn end(&self) -> Result<Position, LogError> {
+        self.0.end()
+    }
+
+    /// All barriers so far, in order; number 1 is the first.
+    pub fn barriers(&self) -> Result<Vec<Barrier>, LogError> {
+        self.0.barriers()
+    }
+
+    /// What wakes followers of this topic.
+    pub fn tail(&self) -> Result<Tail, LogError> {
+        self.end()?;
+        Ok(Tail(self.0.clone()))
+    }
+
+    /// Bytes of all segment files.
+    pub fn bytes(&self) -> Result<u64, LogError> {
+        let mut bytes = 0;
+        for p in self.0.partition_ids() {
+            for base in self.0.bases(p)? {
+                bytes += self.0.segment(p, base).file_len()?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// The sealed and active segment files of a partition, in order.
+    pub fn segments(&self, partition: PartitionId) -> Result<Vec<SegmentInfo>, LogError> {
+        let committed = self.0.committed(partition)?;
+        let bases = self.0.bases(partition)?;
+        let mut infos = Vec::with_capacity(bases.len());
+        for base in bases.into_iter().filter(|b| *b <= committed.base) {
+            let segment = self.0.segment(partition, base);
+            infos.push(SegmentInfo {
+                path: segment.path.clone(),
+                base,
+                end: committed.end,
+                sealed: base < committed.base,
+                bytes: segment.file_len()?,
+            });
+        }
+        for i in 1..infos.len() {
+            infos[i - 1].end = infos[i].base;
+        }
+        Ok(infos)
+    }
+
+    /// Checks every checksum of a sealed segment, unless this process did so before: to be called before an engine maps the file itself.
+    pub fn verify_segment(&self, partition: PartitionId, base: Offset) -> Result<(), LogError> {
+        verify::segment(&self.0, partition, base)
+    }
+
+    /// Reads every byte of every segment, and reports everything that is wrong with file and byte.
+    pub fn verify(&self) -> Result<VerifyReport, LogError> {
+        verify::topic(&self.0)
+    }
+}
+
+impl Shared {
+    pub fn partitions(&self) -> usize {
+        self.config.partitions as usize
+    }
+
+    pub fn partition_ids(&self) -> impl Iterator<Item = PartitionId> + use<> {
+        (0..self.config.partitions).map(PartitionId)
+    }
+
+    pub fn check_partition(&self, partition: PartitionId) -> Result<(), LogError> {
+        if partition.index() < self.partitions() {
+            return Ok(());
+        }
+        Err(LogError::NoSuchPartition { topic: self.config.name.clone(), partition, partitions: self.partitions() })
+    }
+
+    pub fn partition_dir(&self, partition: PartitionId) -> PathBuf {
+        self.dir.join(format!("p{partition}"))
+    }
+
+    pub fn lock_path(&self) -> PathBuf {
+        self.dir.join("lock")
+    }
+
+    pub fn is_being_written(&self) -> bool {
+        WriteLock::is_held(&self.lock_path())
+    }
+
+    /// What every frame of a segment of `partition` says, given the head of its file.
+    pub fn identity(&self, partition: PartitionId, head_crc: u32) -> Identity {
+        Identity { topic_id: self.id, schema_fingerprint: self.fingerprint, partition, head_crc }
+    }
+
+    /// The base offsets of a partition's segments, ascending.
+    pub fn bases(&self, partition: PartitionId) -> Result<Vec<Offset>, LogError> {
+        let dir = self.partition_dir(partition);
+        let names = self.storage.list(&dir).map_err(LogError::io("list", &dir))?;
+        let mut bases: Vec<Offset> = names.iter().filter_map(|n| parse_file_name(n)).collect();
+        bases.sort_unstable();
+        if bases.first() != Some(&Offset(0)) {
+            return Err(LogError::corrupt(&dir, 0, "the partition's first segment is missing"));
+        }
+        Ok(bases)
+    }
+
+    pub fn segment(&self, partition: PartitionId, base: Offset) -> Arc<Segment> {
+        let mut segments = lock(&self.segments[partition.index()]);
+        let new = || Arc::new(Segment::new(&self.partition_dir(partition), base, self.config.segment_bytes));
+        segments.entry(base).or_insert_with(new).clone()
+    }
+
+    pub fn end(&self) -> Result<Position, LogError> {
+        let ends = self.partition_ids().map(|p| Ok(self.committed(p)?.end)).collect::<Result<_, LogError>>()?;
+        Ok(Position::new(ends))
+    }
+
+    /// How far a partition is committed: by the tail, or by the frames of the last segment where the tail does not count.
+    pub fn committed(&self, partition: PartitionId) -> Result<Committed, LogError> {
+        self.check_partition(partition)?;
+        match self.tail.committed(partition) {
+            Some(committed) => Ok(committed),
+            None => self.scan_committed(partition),
+        }
+    }
+
+    fn scan_committed(&self, partition: PartitionId) -> Result<Committed, LogError> {
+        let mut cached = lock(&self.scanned[partition.index()]);
+        let bases = self.bases(partition)?;
+        let last = *bases.last().expect("`bases` gives at least one");
+        let segment = self.segment(partition, last);
+        let len = segment.file_len()?;
+        if let Some((base, at_len, committed)) = *cached {
+            if (base, at_len) == (last, len) {
+                return Ok(committed);
+            }
+        }
+        let bytes = self.storage.read(&segment.path).map_err(LogError::io("read", &segment.path))?;
+        let found = scan(self, partition, last, self.generation_at(partition, &bases, last)?, &segment.path, &bytes)?;
+        found.refuse_damage(self, &segment.path, &bytes)?;
+        let committed = Committed { end: found.summary.end, base: last, bytes: found.frames_end, generation: found.summary.generation };
+        *cached = Some((last, bytes.len() as u64, committed));
+        Ok(committed)
+    }
+
+    /// The number of barriers before the segment `base` of a partition, from the seal of the one before it.
+    pub fn generation_at(&self, partition: PartitionId, bases: &[Offset], base: Offset) -> Result<u64, LogError> {
+        let Some(before) = bases.iter().rev().find(|b| **b < base) else {
+            return Ok(0);
+        };
+        let segment = self.segment(partition, *before);
+        let view = segment.view(segment.file_len()?)?;
+        let at = seal_start(view.from(0))
+            .ok_or_else(|| LogError::corrupt(&segment.path, view.limit(), "the segment is not sealed, though another one follows it"))?;
+        let summary = segment.seal(&view, at)?;
+        if bases.iter().find(|b| **b > *before) != Some(&summary.end) {
+            return Err(LogError::corrupt(
+                &segment.path,
+                at,
+                format!("the segment ends at offset {}, and the next one starts elsewhere", summary.end),
+            ));
+        }
+        Ok(summary.generation)
+    }
+
+    fn barriers(&self) -> Result<Vec<Barrier>, LogError> {
+        let mut known = lock(&self.barriers);
+        let zero = PartitionId(0);
+        let committed = self.committed(zero)?;
+        if committed.generation == known.found.len() as u64 {
+            return Ok(known.found.clone());
+        }
+        let (base, pos, offset) = known.next.unwrap_or_default();
+        let mut walk = super::reader::Walk::resume(self, zero, base, pos, offset, known.found.len() as u64)?;
+        while let Some((pos, header)) = walk.next(self)? {
+            if header.kind == Kind::Barrier {
+                walk.segment.verify_body(&walk.view, pos, &header)?;
+                let body = walk.view.bytes(pos + HEADER_BYTES..pos + header.frame_len());
+                let barrier = parse_barrier(body, self.partitions());
+                known
+                    .found
+                    .push(barrier.ok_or_else(|| LogError::corrupt(&walk.segment.path, pos, "the frame is not a barrier of this topic"))?);
+            }
+        }
+        known.next = Some((walk.segment.base, walk.pos, walk.offset));
+        Ok(known.found.clone())
+    }
+}
+
+/// Where the seal starts in a sealed segment's bytes.
+pub(crate) fn seal_start(bytes: &[u8]) -> Option<u64> {
+    let footer_len = arrow_ipc::reader::read_footer_length(*bytes.last_chunk::<10>()?).ok()?;
+    (bytes.len() as u64).checked_sub(128 + footer_len as u64 + 10)
+}
+
+/// A lock is poisoned only by a bug that has been reported already; what it guards here is whole at any time.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Wakes those who wait for more of a topic: in this process and in others, within microseconds (a futex in a shared mapping).
+#[derive(Clone)]
+pub struct Tail(Arc<Shared>);
+
+impl Tail {
+    /// A number that changes with every append and barrier. Take it before you look, and wait with it when there was nothing.
+    pub fn sequence(&self) -> u32 {
+        self.0.tail.sequence()
+    }
+
+    /// Returns once the sequence differs from `seen`, or after `timeout`.
+    pub fn wait(&self, seen: u32, timeout: Duration) {
+        self.0.tail.wait(seen, timeout);
+    }
+
+    /// Wakes all waiters of this process and others without an append (to stop a follower).
+    pub fn wake(&self) {
+        self.0.tail.wake();
+    }
+
+    /// The committed end of a partition, without opening a file: a few atomic loads.
+    pub fn end(&self, partition: PartitionId) -> Offset {
+        match self.0.tail.committed(partition) {
+            Some(committed) => committed.end,
+            // Scanned when this tail was made; it changes only once a writer makes the tail count.
+            None => lock(&self.0.scanned[partition.index()]).map_or(Offset(0), |(_, _, c)| c.end),
+        }
+    }
+}
+
+/// The topics in a folder, sorted.
+pub(crate) fn names(dir: &Path) -> Result<Vec<String>, LogError> {
+    let mut names = Vec::new();
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(names),
+        Err(e) => return Err(LogError::io("list", dir)(e)),
+    };
+    for entry in entries {
+        let name = entry.map_err(LogError::io("list", dir))?.file_name().to_string_lossy().into_owned();
+        if config::check_name(&name).is_ok() && dir.join(&name).join("topic.json").is_file() {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}

@@ -1,0 +1,242 @@
+//! Checking a whole topic, byte by byte, and naming everything that is wrong.
+
+use std::path::{Path, PathBuf};
+
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::FileDecoder;
+use arrow_ipc::{Block, MetadataVersion};
+use serde::Serialize;
+
+use crate::position::{Offset, PartitionId};
+
+use super::error::LogError;
+use super::frame::{HEADER_BYTES, Header, Kind, parse_barrier};
+use super::reader::Walk;
+use super::recovery::{block, later_frame};
+use super::segment::{self, Head, Summary};
+use super::topic::Shared;
+use super::writer::event_range_us;
+
+/// What [`super::Topic::verify`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct VerifyReport {
+    pub segments: u64,
+    pub frames: u64,
+    pub records: u64,
+    /// In the log: each counts once, though it stands in every partition.
+    pub barriers: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    pub problems: Vec<Problem>,
+}
+
+/// Something wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    pub path: PathBuf,
+    /// Bytes from the file's start.
+    pub offset: u64,
+    pub what: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, byte {}: {}", self.path.display(), self.offset, self.what)
+    }
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn problem(&mut self, path: &Path, offset: u64, what: impl Into<String>) {
+        self.problems.push(Problem { path: path.to_owned(), offset, what: what.into() });
+    }
+}
+
+/// Checks the bodies of a sealed segment, through the mapping that readers use, so that they need not do it again.
+pub(crate) fn segment(topic: &Shared, partition: PartitionId, base: Offset) -> Result<(), LogError> {
+    topic.check_partition(partition)?;
+    let bases = topic.bases(partition)?;
+    let mut walk = Walk::sealed(topic, partition, base, topic.generation_at(partition, &bases, base)?)?;
+    while let Some((pos, header)) = walk.next_in_segment(topic)? {
+        walk.segment.verify_body(&walk.view, pos, &header)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn topic(topic: &Shared) -> Result<VerifyReport, LogError> {
+    let mut report = VerifyReport::default();
+    let being_written = topic.is_being_written();
+    for p in topic.partition_ids() {
+        let dir = topic.partition_dir(p);
+        let bases = match topic.bases(p) {
+            Ok(bases) => bases,
+            Err(e) => {
+                report.problem(&dir, 0, e.to_string());
+                continue;
+            }
+        };
+        let mut expected = Summary::empty(Offset(0), 0);
+        for (i, &base) in bases.iter().enumerate() {
+            // Before the file is read: what was committed then is there.
+            let committed = topic.tail.committed(p).filter(|c| c.base == base).map(|c| c.bytes);
+            let path = topic.segment(p, base).path.clone();
+            let bytes = topic.storage.read(&path).map_err(LogError::io("read", &path))?;
+            if base != expected.end {
+                report.problem(&path, 0, format!("a segment for offset {} must follow, and this one is named for {base}", expected.end));
+            }
+            let place = Place { topic, partition: p, path: &path, last: i + 1 == bases.len(), committed, being_written };
+            expected = file(&place, &bytes, Summary::empty(base, expected.generation), &mut report);
+        }
+        if p == PartitionId(0) {
+            report.barriers = expected.generation;
+        } else if report.barriers != expected.generation && !being_written {
+            let what = format!("the partition has {} barriers, and partition 0 has {}", expected.generation, report.barriers);
+            report.problem(&dir, 0, what);
+        }
+    }
+    Ok(report)
+}
+
+/// A segment file, and what is known about it beforehand.
+struct Place<'a> {
+    topic: &'a Shared,
+    partition: PartitionId,
+    path: &'a Path,
+    last: bool,
+    /// Bytes that the tail says are committed; `None` for a sealed segment, or without a tail that counts.
+    committed: Option<u64>,
+    being_written: bool,
+}
+
+/// Checks one file, and gives what its frames come to.
+fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut VerifyReport) -> Summary {
+    let Place { topic, partition, path, .. } = *place;
+    report.segments += 1;
+    report.bytes += bytes.len() as u64;
+    let len = bytes.len() as u64;
+    if let Some(committed) = place.committed.filter(|c| *c > len) {
+        report.problem(path, len, format!("the file ends here, though {committed} bytes of it were committed"));
+    }
+    let head = match Head::read(bytes) {
+        Ok(head) => head,
+        Err(what) => {
+            report.problem(path, 0, what);
+            return summary;
+        }
+    };
+    let identity = topic.identity(partition, head.crc);
+    let decoder = FileDecoder::new(topic.config.schema.clone(), MetadataVersion::V5);
+    // One copy, aligned, for the decoder.
+    let buffer = Buffer::from(bytes);
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut pos = head.len;
+    // What a reader would stop at is reported once, and reading goes on at the next good frame.
+    let resync = |from: u64, report: &mut VerifyReport, what: String| -> Option<u64> {
+        let next = later_frame(topic, bytes, from);
+        let uncommitted = place.last && next.is_none() && place.committed.is_some_and(|c| from >= c);
+        if uncommitted && place.being_written {
+            return None;
+        }
+        let torn = if uncommitted { "; nothing of it was acknowledged, and the next writer cuts it away" } else { "" };
+        report.problem(path, from, format!("{what}{torn}"));
+        next
+    };
+    loop {
+        let rest = &bytes[pos as usize..];
+        if rest.is_empty() {
+            if !place.last {
+                report.problem(path, pos, "the segment is not sealed, though another one follows it");
+            } else if summary.frames == 0 && bytes != segment::head(&topic.config.schema) {
+                report.problem(path, 0, "the file's head is not that of the topic's schema");
+            }
+            return summary;
+        }
+        if segment::is_seal(rest) && later_frame(topic, bytes, pos).is_none() {
+            seal(place, rest, pos, &summary, &blocks, report);
+            return summary;
+        }
+        let header = match Header::decode(rest) {
+            Ok(header) => header,
+            Err(what) => match resync(pos, report, what.into()) {
+                Some(next) => {
+                    pos = next;
+                    adopt(&mut summary, bytes, pos);
+                    continue;
+                }
+                None => return summary,
+            },
+        };
+        if let Err(what) = header.check(&identity, summary.end, summary.generation) {
+            report.problem(path, pos, what);
+            adopt(&mut summary, bytes, pos);
+        }
+        if header.frame_len() > rest.len() as u64 {
+            match resync(pos, report, "the file ends inside a frame".into()) {
+                Some(next) => {
+                    pos = next;
+                    adopt(&mut summary, bytes, pos);
+                    continue;
+                }
+                None => return summary,
+            }
+        }
+        if let Err(what) = segment::check_body(rest, &header) {
+            report.problem(path, pos, what);
+        } else if let Err(what) = body(topic, &decoder, &buffer, pos, &header) {
+            report.problem(path, pos, what);
+        }
+        report.frames += 1;
+        report.records += u64::from(header.count);
+        if header.kind == Kind::Records {
+            blocks.push(block(pos, &header));
+        }
+        summary.add(&header);
+        pos += header.frame_len();
+    }
+}
+
+/// Takes over where the good frame at `pos` says that it stands, so that one problem is not reported again for each frame after it.
+fn adopt(summary: &mut Summary, bytes: &[u8], pos: u64) {
+    if let Ok(header) = Header::decode(&bytes[pos as usize..]) {
+        summary.end = header.base;
+        summary.generation = header.generation;
+    }
+}
+
+/// Checks what a checksum cannot say: that the body is what its header says it is, and valid Arrow.
+fn body(topic: &Shared, decoder: &FileDecoder, bytes: &Buffer, pos: u64, header: &Header) -> Result<(), String> {
+    let body = bytes.slice_with_length((pos + HEADER_BYTES) as usize, header.body_len as usize);
+    if header.kind == Kind::Barrier {
+        let barrier = parse_barrier(&body, topic.partitions()).ok_or("the frame is not a barrier of this topic")?;
+        let fits = barrier.number == header.generation + 1 && barrier.position.get(header.identity.partition) == header.base;
+        return if fits { Ok(()) } else { Err("the barrier does not say what its frame's header says".into()) };
+    }
+    let block = Block::new(0, header.metadata_len as i32, (header.body_len - u64::from(header.metadata_len)) as i64);
+    let batch = decoder.read_record_batch(&block, &body).map_err(|e| format!("the frame's records cannot be decoded: {e}"))?;
+    let batch =
+        batch.filter(|b| b.num_rows() == header.count as usize).ok_or("the frame does not hold as many records as its header says")?;
+    let time = topic.config.time_column.as_ref().and_then(|name| batch.column_by_name(name));
+    if time.and_then(event_range_us) != header.event_us {
+        return Err("the frame's header does not give the range of its event times".into());
+    }
+    Ok(())
+}
+
+fn seal(place: &Place<'_>, rest: &[u8], pos: u64, summary: &Summary, blocks: &[Block], report: &mut VerifyReport) {
+    match segment::parse_seal(rest) {
+        Ok(found) if found == *summary => {}
+        Ok(_) => report.problem(place.path, pos, "the seal does not say what the frames before it come to"),
+        // A writer is at it.
+        Err(_) if place.last && place.being_written => return,
+        Err(what) => return report.problem(place.path, pos, what),
+    }
+    let footer = &rest[128..rest.len() - 10];
+    let listed = arrow_ipc::root_as_footer(footer).ok().and_then(|f| Some(f.recordBatches()?.iter().copied().collect::<Vec<_>>()));
+    if listed.as_deref() != Some(blocks) {
+        report.problem(place.path, pos, "the segment's Arrow footer does not list its frames");
+    }
+}

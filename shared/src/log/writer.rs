@@ -1,0 +1,350 @@
+//! The one writer of a topic.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowTimestampType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{DataType, TimeUnit};
+
+use crate::position::{Offset, PartitionId, Position};
+
+use super::config::{Durability, PartitionBy};
+use super::error::LogError;
+use super::lock::WriteLock;
+use super::partition::split;
+use super::partition_writer::PartitionWriter;
+use super::recovery::recover;
+use super::topic::{Shared, lock};
+use super::{Barrier, ProducerSequence};
+
+/// The one writer of a topic. Appends may come from several threads.
+///
+/// After an error while writing or syncing it takes no more appends, because it cannot know what the disk holds; opening it
+/// again finds out.
+pub struct TopicWriter {
+    inner: Arc<Inner>,
+    syncer: Option<Syncer>,
+}
+
+struct Inner {
+    topic: Arc<Shared>,
+    /// Locked in ascending order where several are.
+    partitions: Vec<Mutex<PartitionWriter>>,
+    /// Why no more appends are taken.
+    failed: OnceLock<String>,
+    /// Whose turn it is, round robin.
+    turn: AtomicU64,
+    key: Option<usize>,
+    time: Option<usize>,
+    _lock: WriteLock,
+}
+
+/// The thread that syncs every so often, and how to stop it.
+struct Syncer {
+    stop: Arc<(Mutex<bool>, Condvar)>,
+    thread: JoinHandle<()>,
+}
+
+impl TopicWriter {
+    pub(crate) fn open(topic: Arc<Shared>) -> Result<TopicWriter, LogError> {
+        let write_lock = WriteLock::take(&topic.lock_path(), &topic.config.name)?;
+        let mut partitions = Vec::new();
+        let mut barriers = Vec::new();
+        for p in topic.partition_ids() {
+            let (partition, barrier) = recover(&topic, p)?;
+            partitions.push(partition);
+            barriers.extend(barrier);
+        }
+        complete_barrier(&topic, &mut partitions, barriers)?;
+        let committed: Vec<_> = partitions.iter().map(PartitionWriter::committed).collect();
+        topic.tail.begin(&committed);
+        let column = |name: &String| topic.config.schema.index_of(name).expect("a topic's config names columns of its schema");
+        let inner = Arc::new(Inner {
+            key: match &topic.config.partition_by {
+                PartitionBy::Key(name) => Some(column(name)),
+                PartitionBy::RoundRobin => None,
+            },
+            time: topic.config.time_column.as_ref().map(column),
+            partitions: partitions.into_iter().map(Mutex::new).collect(),
+            failed: OnceLock::new(),
+            turn: AtomicU64::new(0),
+            topic,
+            _lock: write_lock,
+        });
+        let syncer = match inner.topic.config.durability {
+            Durability::Interval(interval) => Some(Syncer::start(inner.clone(), interval)?),
+            Durability::None | Durability::Batch => None,
+        };
+        Ok(TopicWriter { inner, syncer })
+    }
+
+    /// Splits the rows over the partitions, and returns the position after it. Rows of one partition keep their order.
+    pub fn append(&self, batch: &RecordBatch) -> Result<Position, LogError> {
+        let inner = &*self.inner;
+        inner.check_schema(batch)?;
+        let count = inner.partitions.len();
+        let mut position = inner.topic.end()?;
+        if batch.num_rows() == 0 {
+            return Ok(position);
+        }
+        let arrow = |source| LogError::Arrow { topic: inner.topic.config.name.clone(), source };
+        let parts = match inner.key {
+            Some(key) if count > 1 => split(batch, key, count as u32).map_err(arrow)?,
+            _ => {
+                let turn = (inner.turn.fetch_add(1, Ordering::Relaxed) % count as u64) as usize;
+                (0..count).map(|p| (p == turn).then(|| batch.clone())).collect()
+            }
+        };
+        for (p, part) in parts.into_iter().enumerate() {
+            if let Some(part) = part {
+                let p = PartitionId(p as u32);
+                let base = inner.append_to(p, &part, None)?;
+                position.set(p, Offset(base.0 + part.num_rows() as u64));
+            }
+        }
+        inner.topic.tail.wake();
+        Ok(position)
+    }
+
+    /// Appends one frame to one partition and returns the offset of its first record. A batch without rows appends nothing.
+    pub fn append_to(&self, partition: PartitionId, batch: &RecordBatch, producer: Option<ProducerSequence>) -> Result<Offset, LogError> {
+        self.inner.topic.check_partition(partition)?;
+        self.inner.check_schema(batch)?;
+        let offset = self.inner.append_to(partition, batch, producer)?;
+        self.inner.topic.tail.wake();
+        Ok(offset)
+    }
+
+    /// Puts a barrier into every partition at once and rolls their segments.
+    pub fn barrier(&self) -> Result<Barrier, LogError> {
+        let inner = &*self.inner;
+        let topic = &*inner.topic;
+        let mut partitions: Vec<_> = inner.partitions.iter().map(lock).collect();
+        inner.check_failed()?;
+        let number = partitions[0].committed().generation + 1;
+        let position = Position::new(partitions.iter().map(|p| p.committed().end).collect());
+        let barrier = Barrier { number, position };
+        let write = |partitions: &mut Vec<std::sync::MutexGuard<'_, PartitionWriter>>| {
+            let sync = |partitions: &mut Vec<std::sync::MutexGuard<'_, PartitionWriter>>| match topic.config.durability {
+                Durability::None => Ok(()),
+                Durability::Interval(_) | Durability::Batch => partitions.iter_mut().try_for_each(|p| p.sync()),
+            };
+            // A barrier must not outlive what it cuts off, nor a segment's end the barrier that ended it.
+            sync(partitions)?;
+            partitions.iter_mut().try_for_each(|p| p.append_barrier(topic, &barrier))?;
+            sync(partitions)?;
+            partitions.iter_mut().try_for_each(|p| p.roll(topic))
+        };
+        write(&mut partitions).map_err(|e| inner.fail(e))?;
+        for (p, partition) in topic.partition_ids().zip(&partitions) {
+            topic.tail.publish(p, &partition.committed());
+        }
+        drop(partitions);
+        topic.tail.wake();
+        Ok(barrier)
+    }
+
+    /// Everything appended so far is on the disk when this returns.
+    pub fn sync(&self) -> Result<(), LogError> {
+        self.inner.sync()
+    }
+
+    /// Syncs and lets go of the lock. (Dropping does the same, without telling of errors.)
+    pub fn close(mut self) -> Result<(), LogError> {
+        self.stop();
+        self.inner.sync()
+    }
+
+    fn stop(&mut self) {
+        if let Some(syncer) = self.syncer.take() {
+            syncer.stop();
+        }
+    }
+}
+
+impl Drop for TopicWriter {
+    fn drop(&mut self) {
+        self.stop();
+        if let Err(e) = self.inner.sync() {
+            tracing::warn!("closing the writer of topic '{}': {e}", self.inner.topic.config.name);
+        }
+    }
+}
+
+impl Inner {
+    fn check_failed(&self) -> Result<(), LogError> {
+        match self.failed.get() {
+            Some(cause) => Err(LogError::WriterFailed { topic: self.topic.config.name.clone(), cause: cause.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn fail(&self, error: LogError) -> LogError {
+        let _ = self.failed.set(error.to_string());
+        error
+    }
+
+    fn append_to(&self, partition: PartitionId, batch: &RecordBatch, producer: Option<ProducerSequence>) -> Result<Offset, LogError> {
+        let event_us = self.time.and_then(|column| event_range_us(batch.column(column)));
+        let mut writer = lock(&self.partitions[partition.index()]);
+        self.check_failed()?;
+        if let Some(offset) = writer.repeated(producer)? {
+            return Ok(offset);
+        }
+        if batch.num_rows() == 0 {
+            return Ok(writer.committed().end);
+        }
+        let offset = writer.append_records(&self.topic, batch, event_us, producer).map_err(|e| self.fail(e))?;
+        if writer.committed().bytes >= self.topic.config.segment_bytes {
+            // The frame counts already: it must be seen even if rolling fails.
+            self.topic.tail.publish(partition, &writer.committed());
+            writer.roll(&self.topic).map_err(|e| self.fail(e))?;
+        }
+        self.topic.tail.publish(partition, &writer.committed());
+        Ok(offset)
+    }
+
+    fn sync(&self) -> Result<(), LogError> {
+        for partition in &self.partitions {
+            let mut writer = lock(partition);
+            self.check_failed()?;
+            writer.sync().map_err(|e| self.fail(e))?;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::sync`], but appends go on meanwhile.
+    fn sync_aside(&self) -> Result<(), LogError> {
+        for partition in &self.partitions {
+            let (file, path) = {
+                let mut writer = lock(partition);
+                self.check_failed()?;
+                if !std::mem::take(&mut writer.unsynced) {
+                    continue;
+                }
+                writer.file()
+            };
+            file.sync_data().map_err(LogError::io("sync", &path)).map_err(|e| self.fail(e))?;
+        }
+        Ok(())
+    }
+
+    fn check_schema(&self, batch: &RecordBatch) -> Result<(), LogError> {
+        let schema = &self.topic.config.schema;
+        let found = batch.schema_ref();
+        if Arc::ptr_eq(schema, found) {
+            return Ok(());
+        }
+        let mismatch = |column: &str, expected: String, found: String| {
+            Err(LogError::SchemaMismatch { topic: self.topic.config.name.clone(), column: column.to_owned(), expected, found })
+        };
+        for (i, want) in schema.fields().iter().enumerate() {
+            let Some(got) = found.fields().get(i) else {
+                return mismatch(want.name(), format!("it as column {i}"), format!("{i} columns"));
+            };
+            if got.name() != want.name() {
+                return mismatch(want.name(), format!("it as column {i}"), format!("'{}' there", got.name()));
+            }
+            if got.data_type() != want.data_type() {
+                return mismatch(want.name(), want.data_type().to_string(), got.data_type().to_string());
+            }
+            if !want.is_nullable() && batch.column(i).null_count() > 0 {
+                return mismatch(want.name(), "no NULLs".into(), format!("{} of them", batch.column(i).null_count()));
+            }
+        }
+        match found.fields().get(schema.fields().len()) {
+            Some(extra) => mismatch(extra.name(), format!("{} columns", schema.fields().len()), "one more".into()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Syncer {
+    fn start(inner: Arc<Inner>, interval: Duration) -> Result<Syncer, LogError> {
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let stopped = stop.clone();
+        let dir = inner.topic.dir.clone();
+        let run = move || {
+            let (flag, changed) = &*stopped;
+            let mut stop = lock(flag);
+            while !*stop {
+                stop = changed.wait_timeout(stop, interval).map_or_else(|e| e.into_inner().0, |(guard, _)| guard);
+                drop(stop);
+                if let Err(e) = inner.sync_aside() {
+                    tracing::warn!("syncing topic '{}': {e}", inner.topic.config.name);
+                    return;
+                }
+                stop = lock(flag);
+            }
+        };
+        let thread =
+            std::thread::Builder::new().name("log-sync".into()).spawn(run).map_err(LogError::io("start a syncing thread for", &dir))?;
+        Ok(Syncer { stop, thread })
+    }
+
+    fn stop(self) {
+        *lock(&self.stop.0) = true;
+        self.stop.1.notify_all();
+        let _ = self.thread.join();
+    }
+}
+
+/// Puts the last barrier into the partitions that a dying writer did not reach, and rolls what a barrier ends.
+fn complete_barrier(topic: &Shared, partitions: &mut [PartitionWriter], found: Vec<Barrier>) -> Result<(), LogError> {
+    let last = partitions.iter().map(|p| p.committed().generation).max().unwrap_or(0);
+    let barrier = found.into_iter().find(|b| b.number == last);
+    for (p, partition) in topic.partition_ids().zip(partitions.iter_mut()) {
+        let committed = partition.committed();
+        if committed.generation < last {
+            let missing = || format!("partition {p} has {} barriers, and another one has {last}", committed.generation);
+            let dir = topic.partition_dir(p);
+            let Some(barrier) = barrier.as_ref().filter(|b| b.number == committed.generation + 1) else {
+                return Err(LogError::corrupt(&dir, committed.bytes, missing()));
+            };
+            if barrier.position.get(p) != committed.end {
+                let what = format!("{}; it should end at offset {} and ends at {}", missing(), barrier.position.get(p), committed.end);
+                return Err(LogError::corrupt(&dir, committed.bytes, what));
+            }
+            tracing::warn!(partition = p.0, number = last, "completed a barrier that an earlier writer did not finish");
+            partition.append_barrier(topic, barrier)?;
+            partition.roll(topic)?;
+        } else if barrier.as_ref().is_some_and(|b| b.position.get(p) == committed.end) {
+            partition.roll(topic)?;
+        }
+    }
+    Ok(())
+}
+
+/// Least and greatest event time of a column: microseconds since 1970, rounded down.
+pub(crate) fn event_range_us(column: &ArrayRef) -> Option<(i64, i64)> {
+    match column.data_type() {
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            range::<TimestampSecondType>(column).map(|(a, b)| (a.saturating_mul(1_000_000), b.saturating_mul(1_000_000)))
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            range::<TimestampMillisecondType>(column).map(|(a, b)| (a.saturating_mul(1000), b.saturating_mul(1000)))
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => range::<TimestampMicrosecondType>(column),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            range::<TimestampNanosecondType>(column).map(|(a, b)| (a.div_euclid(1000), b.div_euclid(1000)))
+        }
+        other => unreachable!("a topic's time column has type {other}, which its creation refuses"),
+    }
+}
+
+fn range<T: ArrowTimestampType>(column: &ArrayRef) -> Option<(i64, i64)> {
+    let values = column.as_primitive::<T>();
+    let fold = |(min, max): (i64, i64), v: i64| (min.min(v), max.max(v));
+    let nothing = (i64::MAX, i64::MIN);
+    let found = match values.nulls() {
+        None => values.values().iter().copied().fold(nothing, fold),
+        Some(_) => values.iter().flatten().fold(nothing, fold),
+    };
+    (found.0 <= found.1).then_some(found)
+}

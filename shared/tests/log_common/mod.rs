@@ -1,0 +1,56 @@
+//! What the log's tests share: one schema, and batches whose ids count.
+#![allow(dead_code)]
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use twopath_shared::PartitionId;
+use twopath_shared::log::{Entry, Start, Topic, TopicConfig};
+
+pub fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Int64, false),
+        Field::new("at", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), true),
+        Field::new("name", DataType::Utf8, true),
+        Field::new("odd", DataType::Boolean, true),
+    ]))
+}
+
+pub fn config(name: &str, partitions: u32) -> TopicConfig {
+    TopicConfig { partitions, time_column: Some("at".into()), ..TopicConfig::new(name, schema()) }
+}
+
+/// Event `id` happened at `id` milliseconds; some names and flags are NULL.
+pub fn events(ids: Range<i64>) -> RecordBatch {
+    let ids: Vec<i64> = ids.collect();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(ids.clone())),
+        Arc::new(TimestampMillisecondArray::from(ids.clone()).with_timezone("UTC")),
+        Arc::new(ids.iter().map(|i| (i % 7 != 3).then(|| format!("name {}", i % 97))).collect::<StringArray>()),
+        Arc::new(ids.iter().map(|i| (i % 5 != 1).then_some(i % 2 == 1)).collect::<BooleanArray>()),
+    ];
+    RecordBatch::try_new(schema(), columns).unwrap()
+}
+
+pub fn ids(batches: &[RecordBatch]) -> Vec<i64> {
+    batches.iter().flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec()).collect()
+}
+
+pub fn names(batch: &RecordBatch) -> Vec<Option<String>> {
+    batch.column(2).as_string::<i32>().iter().map(|n| n.map(str::to_owned)).collect()
+}
+
+pub fn read_all(topic: &Topic, partition: PartitionId) -> Vec<RecordBatch> {
+    let mut reader = topic.reader(partition, Start::First, None).unwrap();
+    let mut batches = Vec::new();
+    while let Some(entry) = reader.next().unwrap() {
+        if let Entry::Records(records) = entry {
+            batches.push(records.batch);
+        }
+    }
+    batches
+}
