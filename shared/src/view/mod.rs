@@ -12,9 +12,12 @@ mod eval;
 mod index;
 mod keys;
 mod plan;
+mod recent;
 mod rest;
 pub mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 mod time;
 
 use std::sync::Arc;

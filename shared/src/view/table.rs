@@ -6,6 +6,7 @@ use super::accumulator::{Accumulate, Accumulator};
 use super::index::{Index, Tag};
 use super::keys::{EMPTY_HASH, KeyColumn, KeyInput, KeyValues, fold, tag};
 use super::plan::Plan;
+use super::recent::Recent;
 use crate::query::{EvalError, Query, Value};
 
 /// Groups by key, each with the accumulators of a query's aggregates, stored by column. Groups are numbered in the order in which they
@@ -16,6 +17,7 @@ pub struct GroupTable {
     /// By group.
     pub(super) tags: Vec<Tag>,
     index: Index,
+    recent: Recent,
     pub(super) accumulators: Vec<Accumulator>,
     /// Reused from batch to batch: row hashes and row groups.
     hashes: Vec<u64>,
@@ -36,7 +38,7 @@ impl GroupTable {
 
     fn laid_out(keys: Vec<KeyColumn>, accumulators: Vec<Accumulator>) -> Self {
         let (tags, index) = (Vec::new(), Index::default());
-        let mut table = GroupTable { keys, tags, index, accumulators, hashes: Vec::new(), groups: Vec::new() };
+        let mut table = GroupTable { keys, tags, index, recent: Recent::default(), accumulators, hashes: Vec::new(), groups: Vec::new() };
         if table.keys.is_empty() {
             table.tags.push(tag(EMPTY_HASH));
             table.accumulators.iter_mut().for_each(|a| a.grow(1, false));
@@ -59,6 +61,7 @@ impl GroupTable {
             + self.accumulators.iter().map(Accumulator::bytes).sum::<usize>()
             + self.tags.capacity() * size_of::<Tag>()
             + self.index.bytes()
+            + self.recent.bytes()
             + self.hashes.capacity() * size_of::<u64>()
             + self.groups.capacity() * size_of::<u32>()
     }
@@ -92,20 +95,20 @@ impl GroupTable {
     /// The group of each row, new ones added. The accumulators do not have the new groups yet.
     fn resolve(&mut self, inputs: &[KeyInput], rows: usize, groups: &mut Vec<u32>) {
         groups.clear();
-        groups.reserve(rows);
+        groups.resize(rows, 0);
         let plain: Option<Vec<&[i64]>> = inputs.iter().map(KeyInput::plain).collect();
-        let (index, tags) = (&mut self.index, &mut self.tags);
+        let (index, recent, tags) = (&mut self.index, &mut self.recent, &mut self.tags);
         match (&mut self.keys[..], plain.as_deref()) {
-            ([], _) => groups.resize(rows, 0),
+            ([], _) => {}
             ([a], Some([x])) if !a.has_nulls() => {
                 let KeyValues::Fixed(a) = &mut a.values else { unreachable!("plain keys are fixed") };
-                resolve_plain(index, tags, [a], [x], rows, groups);
+                resolve_plain(index, recent, tags, [a], [x], groups);
             }
             ([a, b], Some([x, y])) if !a.has_nulls() && !b.has_nulls() => {
                 let (KeyValues::Fixed(a), KeyValues::Fixed(b)) = (&mut a.values, &mut b.values) else {
                     unreachable!("plain keys are fixed")
                 };
-                resolve_plain(index, tags, [a, b], [x, y], rows, groups);
+                resolve_plain(index, recent, tags, [a, b], [x, y], groups);
             }
             (keys, _) => {
                 self.hashes.clear();
@@ -114,14 +117,13 @@ impl GroupTable {
                 for (row, &hash) in self.hashes.iter().enumerate() {
                     let tag = tag(hash);
                     let same = |group: u32| keys.iter().zip(inputs).all(|(k, input)| k.same(group as usize, input, row));
-                    let group = index.find(tag, same).unwrap_or_else(|| {
+                    groups[row] = index.find(tag, same).unwrap_or_else(|| {
                         let group = next_group(tags);
                         index.insert(tag, group);
                         tags.push(tag);
                         keys.iter_mut().zip(inputs).for_each(|(k, input)| k.push(input, row));
                         group
                     });
-                    groups.push(group);
                 }
             }
         }
@@ -237,23 +239,30 @@ fn next_group(tags: &[Tag]) -> u32 {
 /// [`GroupTable::resolve`] for keys that are all of fixed width and without nulls.
 fn resolve_plain<const N: usize>(
     index: &mut Index,
+    recent: &mut Recent,
     tags: &mut Vec<Tag>,
     mut keys: [&mut Vec<i64>; N],
     inputs: [&[i64]; N],
-    rows: usize,
-    groups: &mut Vec<u32>,
+    groups: &mut [u32],
 ) {
-    let inputs = inputs.map(|values| &values[..rows]);
-    for row in 0..rows {
+    let inputs = inputs.map(|values| &values[..groups.len()]);
+    recent.fit(tags.len());
+    for (row, group) in groups.iter_mut().enumerate() {
         let key: [i64; N] = std::array::from_fn(|k| inputs[k][row]);
+        let is_key = |keys: &[&mut Vec<i64>; N], group: u32| (0..N).all(|k| keys[k].get(group as usize) == Some(&key[k]));
+        let guess = recent.at(&key);
+        if is_key(&keys, *guess) {
+            *group = *guess;
+            continue;
+        }
         let tag = tag(key.iter().fold(EMPTY_HASH, |hash, &v| fold(hash, v as u64)));
-        let found = index.find(tag, |group| (0..N).all(|k| keys[k][group as usize] == key[k]));
-        groups.push(found.unwrap_or_else(|| {
+        *group = index.find(tag, |group| is_key(&keys, group)).unwrap_or_else(|| {
             let group = next_group(tags);
             index.insert(tag, group);
             tags.push(tag);
             keys.iter_mut().zip(key).for_each(|(mine, value)| mine.push(value));
             group
-        }));
+        });
+        *guess = *group;
     }
 }

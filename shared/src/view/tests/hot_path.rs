@@ -1,0 +1,127 @@
+//! The windowed count and sum against a hand-written loop over the same columns in memory: how fast, and whether they agree.
+//!
+//! `cargo test --release -p twopath-shared hot_path -- --ignored --nocapture`
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_schema::{Field, Schema};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::query;
+use crate::query::{DataType, Value};
+use crate::view::{Ask, GroupTable, Plan, answer, value_at};
+
+const MINUTE_US: i64 = 60_000_000;
+
+struct Events {
+    times: Vec<i64>,
+    urls: Vec<i64>,
+    durations: Vec<i64>,
+}
+
+/// Page views of `minutes` minutes over `urls` urls, nearly in time order: some seconds late at most. The same every time.
+fn events(rows: usize, minutes: i64, urls: u64) -> Events {
+    let mut state = 0x1234_5678_9abc_def0u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let start = 1_700_000_000_000_000i64;
+    let span = minutes * MINUTE_US;
+    let mut e = Events { times: Vec::new(), urls: Vec::new(), durations: Vec::new() };
+    for row in 0..rows {
+        let at = start + (row as i128 * i128::from(span) / rows as i128) as i64;
+        e.times.push(at - (random() % 3_000_000) as i64);
+        // The product of two uniform draws favours small numbers, as pages' popularity does.
+        let (a, b) = (random() >> 32, random() >> 32);
+        e.urls.push((((a * b) >> 32) * urls >> 32) as i64);
+        e.durations.push((random() % 10_000) as i64);
+    }
+    e
+}
+
+fn baseline(e: &Events) -> HashMap<(i64, i64), (i64, i64), FixedState> {
+    let mut groups: HashMap<(i64, i64), (i64, i64), FixedState> = HashMap::default();
+    for ((&time, &url), &duration) in e.times.iter().zip(&e.urls).zip(&e.durations) {
+        let group = groups.entry((time - time.rem_euclid(MINUTE_US), url)).or_default();
+        group.0 += 1;
+        group.1 += duration;
+    }
+    groups
+}
+
+fn batches(e: &Events, rows: usize) -> Vec<RecordBatch> {
+    let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(e.times.clone()).with_timezone("UTC"));
+    let urls: ArrayRef = Arc::new(Int64Array::from(e.urls.clone()));
+    let durations: ArrayRef = Arc::new(Int64Array::from(e.durations.clone()));
+    let names = ["ts", "url", "duration"];
+    let columns = [times, urls, durations];
+    let fields: Vec<Field> = names.iter().zip(&columns).map(|(n, c)| Field::new(*n, c.data_type().clone(), false)).collect();
+    let all = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.to_vec()).unwrap();
+    (0..all.num_rows()).step_by(rows).map(|from| all.slice(from, rows.min(all.num_rows() - from))).collect()
+}
+
+fn run(rows: usize, minutes: i64, urls: u64, repeats: usize) {
+    let events = events(rows, minutes, urls);
+    let query = query(
+        "SELECT window_start, url, COUNT(*) AS n, SUM(duration) AS total FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)
+         GROUP BY window_start, url",
+        &[("ts", DataType::Timestamp), ("url", DataType::Int), ("duration", DataType::Int)],
+    );
+    let plan = Plan::new(&query);
+    let batches = batches(&events, 65_536);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..repeats {
+        let started = Instant::now();
+        let expected = baseline(&events);
+        theirs.push(started.elapsed());
+
+        let started = Instant::now();
+        let mut table = GroupTable::new(&query);
+        for batch in &batches {
+            plan.update(&mut table, batch).unwrap();
+        }
+        ours.push(started.elapsed());
+
+        assert_eq!(table.len(), expected.len());
+        let rows = answer(&query, &[&table], &Ask::default()).unwrap();
+        for row in 0..rows.num_rows() {
+            let value = |c: usize| value_at(rows.column(c).as_ref(), row);
+            let (Value::Timestamp(start), Value::Int(url)) = (value(0), value(1)) else { panic!("{:?}", value(0)) };
+            let (count, total) = expected[&(start, url)];
+            assert_eq!((value(2), value(3)), (Value::Int(count), Value::Numeric(i128::from(total))));
+        }
+    }
+    let median = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        times[times.len() / 2].as_secs_f64()
+    };
+    let (ours, theirs) = (median(&mut ours), median(&mut theirs));
+    let rate = |s: f64| rows as f64 / s / 1e6;
+    println!(
+        "{rows} rows, {} groups: view {:.1} M rows/s, loop {:.1} M rows/s, ratio {:.2}",
+        baseline(&events).len(),
+        rate(ours),
+        rate(theirs),
+        theirs / ours
+    );
+}
+
+#[test]
+fn agrees_with_a_loop() {
+    run(100_000, 7, 1_000, 1);
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn hot_path() {
+    if std::env::var("HOT_ONE").is_ok() { return run(20_000_000, 50, 12_000, 7); }
+    run(20_000_000, 50, 12_000, 3);
+    run(20_000_000, 5, 120_000, 3);
+    run(20_000_000, 5_000, 100, 3);
+}
