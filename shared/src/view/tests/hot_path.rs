@@ -120,7 +120,9 @@ fn agrees_with_a_loop() {
 #[test]
 #[ignore = "a measurement"]
 fn hot_path() {
-    if std::env::var("HOT_ONE").is_ok() { return run(20_000_000, 50, 12_000, 7); }
+    if std::env::var("HOT_ONE").is_ok() {
+        return run(20_000_000, 50, 12_000, 7);
+    }
     run(20_000_000, 50, 12_000, 3);
     run(20_000_000, 5, 120_000, 3);
     run(20_000_000, 5_000, 100, 3);

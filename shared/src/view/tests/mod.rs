@@ -1,6 +1,8 @@
 //! Tests of the whole: what spans the files of this module.
 
 mod hot_path;
+mod merging;
+mod rows;
 
 use arrow_schema::{Field, Schema};
 
