@@ -16,7 +16,7 @@ const P0: PartitionId = PartitionId(0);
 
 #[test]
 fn what_is_appended_is_read() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let log = Log::open(dir.path()).unwrap();
     let topic = log.create_topic(config("t", 1)).unwrap();
     let writer = topic.writer().unwrap();
@@ -33,7 +33,7 @@ fn what_is_appended_is_read() {
 
 #[test]
 fn segments_roll_and_are_arrow_files() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let log = Log::open(dir.path()).unwrap();
     let topic = log.create_topic(TopicConfig { segment_bytes: 4096, ..config("t", 1) }).unwrap();
     let writer = topic.writer().unwrap();
@@ -61,7 +61,7 @@ fn segments_roll_and_are_arrow_files() {
 
 #[test]
 fn equal_keys_meet_and_keep_their_order() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let log = Log::open(dir.path()).unwrap();
     let topic = log.create_topic(TopicConfig { partition_by: PartitionBy::Key("name".into()), ..config("t", 3) }).unwrap();
     let writer = topic.writer().unwrap();
@@ -84,7 +84,7 @@ fn equal_keys_meet_and_keep_their_order() {
 
 #[test]
 fn barriers_cut_every_partition_and_roll() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let log = Log::open(dir.path()).unwrap();
     let topic = log.create_topic(config("t", 2)).unwrap();
     let writer = topic.writer().unwrap();
@@ -121,7 +121,7 @@ fn barriers_cut_every_partition_and_roll() {
 
 #[test]
 fn starts() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let clock = ManualClock::at(1_000);
     let log = Log::with(Arc::new(OsStorage), Arc::new(clock.clone()), dir.path()).unwrap();
     let topic = log.create_topic(TopicConfig { segment_bytes: 4096, ..config("t", 1) }).unwrap();
@@ -162,7 +162,7 @@ fn starts() {
 
 #[test]
 fn projection_reads_only_those_columns() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let topic = Log::open(dir.path()).unwrap().create_topic(config("t", 1)).unwrap();
     topic.writer().unwrap().append(&events(0..10)).unwrap();
     let mut reader = topic.reader(P0, Start::First, Some(&[0, 2])).unwrap();
@@ -175,7 +175,7 @@ fn projection_reads_only_those_columns() {
 
 #[test]
 fn a_reader_follows_a_writer() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let topic = Log::open(dir.path()).unwrap().create_topic(TopicConfig { segment_bytes: 10_000, ..config("t", 1) }).unwrap();
     // Opened on its own: another mapping, as in another process.
     let other = Log::open(dir.path()).unwrap().topic("t").unwrap();
@@ -211,7 +211,7 @@ fn a_reader_follows_a_writer() {
 
 #[test]
 fn one_writer_at_a_time() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let topic = Log::open(dir.path()).unwrap().create_topic(config("t", 1)).unwrap();
     let writer = topic.writer().unwrap();
     let second = topic.writer().err().unwrap().to_string();
@@ -222,7 +222,7 @@ fn one_writer_at_a_time() {
 
 #[test]
 fn a_repeated_sequence_is_not_appended_again() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let topic = Log::open(dir.path()).unwrap().create_topic(TopicConfig { segment_bytes: 2000, ..config("t", 1) }).unwrap();
     let send = |writer: &TopicWriter, sequence, rows: std::ops::Range<i64>| {
         writer.append_to(P0, &events(rows), Some(ProducerSequence { producer: 7, sequence }))
@@ -242,7 +242,7 @@ fn a_repeated_sequence_is_not_appended_again() {
 
 #[test]
 fn clear_errors() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let log = Log::open(dir.path()).unwrap();
     assert!(log.topic("t").err().unwrap().to_string().contains("holds no topics"));
     let topic = log.create_topic(config("t", 1)).unwrap();

@@ -224,7 +224,7 @@ fn seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk, Lo
             return Err(LogError::OffsetOutOfRange { topic: topic.config.name.clone(), partition, offset, end: committed.end });
         }
         // Not the segment that starts with it: the barriers before it end the segment before.
-        Start::Offset(offset) => base = bases.iter().copied().filter(|b| *b < offset).next_back().unwrap_or_default(),
+        Start::Offset(offset) => base = bases.iter().copied().rfind(|b| *b < offset).unwrap_or_default(),
         Start::EventTime(_) | Start::ArrivalTime(_) => {}
     }
     let generation = topic.generation_at(partition, &bases, base)?;

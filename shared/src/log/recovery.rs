@@ -11,7 +11,7 @@ use arrow_ipc::Block;
 
 use crate::position::{Offset, PartitionId};
 
-use super::Barrier;
+use super::{Barrier, Durability};
 use super::error::LogError;
 use super::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Kind, parse_barrier};
 use super::partition_writer::PartitionWriter;
@@ -192,7 +192,9 @@ pub(crate) fn recover(topic: &Shared, partition: PartitionId) -> Result<(Partiti
             Head { len: head.len() as u64, crc: crc32c::crc32c(&head) }
         }
     };
-    file.sync_data().map_err(LogError::io("sync", &path))?;
+    if topic.config.durability != Durability::None {
+        file.sync_data().map_err(LogError::io("sync", &path))?;
+    }
     let barrier = found.last_barrier.clone();
     let mut writer = PartitionWriter::resume(topic, partition, last, file, head, found, producers, arrival_us)?;
     // A crash before a finished sealing: the segment was to be sealed, and now is.

@@ -288,10 +288,10 @@ impl Segment {
 
     /// The summary in the seal that starts at `pos` of a file that `view` shows to its end; checked once.
     pub fn seal(&self, view: &View, pos: u64) -> Result<Summary, LogError> {
-        if let Some((at, summary)) = self.seal.get() {
-            if *at == pos {
-                return Ok(*summary);
-            }
+        if let Some((at, summary)) = self.seal.get()
+            && *at == pos
+        {
+            return Ok(*summary);
         }
         let summary = parse_seal(view.from(pos)).map_err(|what| LogError::corrupt(&self.path, pos, what))?;
         Ok(self.seal.get_or_init(|| (pos, summary)).1)

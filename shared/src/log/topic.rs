@@ -256,10 +256,10 @@ impl Shared {
         let last = *bases.last().expect("`bases` gives at least one");
         let segment = self.segment(partition, last);
         let len = segment.file_len()?;
-        if let Some((base, at_len, committed)) = *cached {
-            if (base, at_len) == (last, len) {
-                return Ok(committed);
-            }
+        if let Some((base, at_len, committed)) = *cached
+            && (base, at_len) == (last, len)
+        {
+            return Ok(committed);
         }
         let bytes = self.storage.read(&segment.path).map_err(LogError::io("read", &segment.path))?;
         let found = scan(self, partition, last, self.generation_at(partition, &bases, last)?, &segment.path, &bytes)?;

@@ -36,6 +36,20 @@ pub fn events(ids: Range<i64>) -> RecordBatch {
     RecordBatch::try_new(schema(), columns).unwrap()
 }
 
+/// A folder that goes with the test: in memory where the machine offers that, because these tests sync thousands of times.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// Two columns of [`events`] only: small frames, for tests that try every byte.
+pub fn narrow(ids: Range<i64>) -> RecordBatch {
+    events(ids).project(&[0, 2]).unwrap()
+}
+
+pub fn narrow_config(name: &str) -> TopicConfig {
+    TopicConfig::new(name, narrow(0..0).schema())
+}
+
 pub fn ids(batches: &[RecordBatch]) -> Vec<i64> {
     batches.iter().flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec()).collect()
 }
