@@ -11,13 +11,13 @@ use arrow_ipc::Block;
 
 use crate::position::{Offset, PartitionId};
 
-use super::{Barrier, Durability};
 use super::error::LogError;
 use super::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Kind, parse_barrier};
 use super::partition_writer::PartitionWriter;
 use super::reader::Walk;
 use super::segment::{self, Head, Summary};
 use super::topic::Shared;
+use super::{Barrier, Durability};
 
 /// What follows a segment's last good frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

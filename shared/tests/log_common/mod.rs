@@ -68,3 +68,7 @@ pub fn read_all(topic: &Topic, partition: PartitionId) -> Vec<RecordBatch> {
     }
     batches
 }
+
+pub fn partition_ids(topic: &Topic) -> impl Iterator<Item = PartitionId> + use<> {
+    (0..topic.partitions() as u32).map(PartitionId)
+}
