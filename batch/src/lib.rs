@@ -9,11 +9,15 @@
 
 mod compute;
 mod error;
+mod expr;
+mod frame;
 pub mod jobs;
 mod logic;
+mod prepare;
+mod read;
 mod run;
 
-pub use compute::compute;
+pub use compute::{compute, compute_timed, threads};
 pub use error::BatchError;
 pub use logic::{HandWritten, Logic};
 pub use run::run_batch;

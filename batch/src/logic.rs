@@ -11,21 +11,25 @@ pub enum Logic {
     Hand(HandWritten),
 }
 
-/// Hand-written polars for one query.
+/// Hand-written polars for one query: a function, and which of its columns are the query's keys and aggregate arguments.
 #[derive(Debug, Clone)]
 pub struct HandWritten {
     /// For manifests and messages.
     pub name: &'static str,
     /// The version of the code.
     pub version: u32,
-    /// From the topic's columns (by name; timestamps as Int64 microseconds) to the query's keys, in order, and after them the
-    /// arguments of its aggregates, in order (COUNT(*) has none): Int, Timestamp and Interval as Int64, Float as Float64, Text as
-    /// String, Bool as Boolean. Rows that the query leaves out are to be filtered out.
+    /// From the topic's columns, by name (timestamps as Int64 microseconds), to the columns named below. Rows that the query leaves out
+    /// are to be filtered out; the others stay, one for one. Columns are to be named, not selected by patterns.
     pub plan: fn(LazyFrame) -> LazyFrame,
+    /// The columns that are the query's keys, in its order. Int, Timestamp and Interval are Int64 in polars, Float is Float64, Text is
+    /// String, Bool is Boolean.
+    pub keys: &'static [&'static str],
+    /// The columns that are the arguments of the query's aggregates, in its order; `None` for COUNT(*).
+    pub args: &'static [Option<&'static str>],
 }
 
 impl Logic {
-    /// What manifests call it.
+    /// What manifests and messages call it.
     pub fn name(&self) -> String {
         match self {
             Logic::Sql => "sql".to_owned(),

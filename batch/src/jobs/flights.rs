@@ -1,37 +1,31 @@
 //! The built-in queries over the flights of 2013, written by hand for polars.
 //!
 //! Version 1 computes a delay by subtracting clock times as if they were numbers; version 2 does it right, across midnight too.
-//! The lines between `logic` markers are what `twopath compare` counts and shows.
+//! What stands between the `logic` markers is what people write and maintain beside the SQL: `twopath compare` counts and shows it.
 
 use polars::prelude::*;
 
 use crate::HandWritten;
 
-/// The hand-written logic of a built-in flights query in one of its versions, if there is one.
-///
-/// Names: `delays_by_origin_and_hour`, `delay_quantiles_by_carrier_and_day`, `tail_numbers_by_carrier_and_day`, `totals_by_route`,
-/// `cancelled_by_day`.
-pub fn hand_written(query: &str, version: u32) -> Option<HandWritten> {
-    let (name, plan): (_, fn(LazyFrame) -> LazyFrame) = match (query, version) {
-        ("delays_by_origin_and_hour", 1) => ("delays_by_origin_and_hour", v1::delays_by_origin_and_hour),
-        ("delays_by_origin_and_hour", 2) => ("delays_by_origin_and_hour", v2::delays_by_origin_and_hour),
-        ("delay_quantiles_by_carrier_and_day", 1) => ("delay_quantiles_by_carrier_and_day", v1::delay_quantiles_by_carrier_and_day),
-        ("delay_quantiles_by_carrier_and_day", 2) => ("delay_quantiles_by_carrier_and_day", v2::delay_quantiles_by_carrier_and_day),
-        // These do not compute a delay: the code change leaves them as they are.
-        ("tail_numbers_by_carrier_and_day", 1 | 2) => ("tail_numbers_by_carrier_and_day", tail_numbers_by_carrier_and_day),
-        ("totals_by_route", 1 | 2) => ("totals_by_route", totals_by_route),
-        ("cancelled_by_day", 1 | 2) => ("cancelled_by_day", cancelled_by_day),
-        _ => return None,
-    };
-    Some(HandWritten { name, version, plan })
-}
-
 const HOUR_US: i64 = 3_600_000_000;
 const DAY_US: i64 = 24 * HOUR_US;
 
-/// The start of the tumbling window that a timestamp (microseconds) falls in.
-fn window(time: &str, size_us: i64) -> Expr {
-    col(time).floor_div(lit(size_us)) * lit(size_us)
+/// The hand-written logic of a built-in flights query in one of its versions, if there is one.
+pub fn hand_written(query: &str, version: u32) -> Option<HandWritten> {
+    let (logic, v1): (HandWritten, fn(LazyFrame) -> LazyFrame) = match query {
+        "delays_by_origin_hour" => (DELAYS_BY_ORIGIN_HOUR, v1::delays_by_origin_hour),
+        "delay_quantiles_by_carrier_day" => (DELAY_QUANTILES_BY_CARRIER_DAY, v1::delay_quantiles_by_carrier_day),
+        // These compute no delay: the fix leaves them as they are.
+        "distinct_tails_by_carrier_day" => (DISTINCT_TAILS_BY_CARRIER_DAY, distinct_tails_by_carrier_day),
+        "totals_by_route" => (TOTALS_BY_ROUTE, totals_by_route),
+        "cancelled_share_by_day" => (CANCELLED_SHARE_BY_DAY, cancelled_share_by_day),
+        _ => return None,
+    };
+    match version {
+        1 => Some(HandWritten { version, plan: v1, ..logic }),
+        2 => Some(logic),
+        _ => None,
+    }
 }
 
 mod v1 {
@@ -43,22 +37,19 @@ mod v1 {
         col("dep_time") - col("sched_dep_time")
     }
 
-    pub fn delays_by_origin_and_hour(flights: LazyFrame) -> LazyFrame {
-        flights.with_column(delay().alias("delay")).select([
-            col("origin"),
+    pub fn delays_by_origin_hour(flights: LazyFrame) -> LazyFrame {
+        flights.filter(col("dep_time").is_not_null()).select([
             window("sched_dep", HOUR_US).alias("hour"),
-            col("delay").alias("delay_for_count"),
-            col("delay").alias("delay_for_avg"),
-            col("delay").alias("delay_for_max"),
+            col("origin"),
+            delay().alias("delay"),
         ])
     }
 
-    pub fn delay_quantiles_by_carrier_and_day(flights: LazyFrame) -> LazyFrame {
-        flights.with_column(delay().alias("delay")).select([
-            col("carrier"),
+    pub fn delay_quantiles_by_carrier_day(flights: LazyFrame) -> LazyFrame {
+        flights.filter(col("dep_time").is_not_null()).select([
             window("sched_dep", DAY_US).alias("day"),
-            col("delay").alias("delay_for_p50"),
-            col("delay").alias("delay_for_p90"),
+            col("carrier"),
+            delay().alias("delay"),
         ])
     }
     // logic: end version 1
@@ -79,37 +70,82 @@ mod v2 {
         when(delay.clone().lt(lit(-60))).then(delay.clone() + lit(1440)).otherwise(delay)
     }
 
-    pub fn delays_by_origin_and_hour(flights: LazyFrame) -> LazyFrame {
-        flights.with_column(delay().alias("delay")).select([
-            col("origin"),
+    pub fn delays_by_origin_hour(flights: LazyFrame) -> LazyFrame {
+        flights.filter(col("dep_time").is_not_null()).select([
             window("sched_dep", HOUR_US).alias("hour"),
-            col("delay").alias("delay_for_count"),
-            col("delay").alias("delay_for_avg"),
-            col("delay").alias("delay_for_max"),
+            col("origin"),
+            delay().alias("delay"),
         ])
     }
 
-    pub fn delay_quantiles_by_carrier_and_day(flights: LazyFrame) -> LazyFrame {
-        flights.with_column(delay().alias("delay")).select([
-            col("carrier"),
+    pub fn delay_quantiles_by_carrier_day(flights: LazyFrame) -> LazyFrame {
+        flights.filter(col("dep_time").is_not_null()).select([
             window("sched_dep", DAY_US).alias("day"),
-            col("delay").alias("delay_for_p50"),
-            col("delay").alias("delay_for_p90"),
+            col("carrier"),
+            delay().alias("delay"),
         ])
     }
     // logic: end version 2
 }
 
 // logic: begin both versions
-fn tail_numbers_by_carrier_and_day(flights: LazyFrame) -> LazyFrame {
-    flights.select([col("carrier"), window("sched_dep", DAY_US).alias("day"), col("tailnum")])
+/// The start of the tumbling window that a timestamp falls in.
+fn window(time: &str, size_us: i64) -> Expr {
+    col(time).floor_div(lit(size_us)) * lit(size_us)
+}
+
+fn distinct_tails_by_carrier_day(flights: LazyFrame) -> LazyFrame {
+    flights.select([window("sched_dep", DAY_US).alias("day"), col("carrier"), col("tailnum")])
 }
 
 fn totals_by_route(flights: LazyFrame) -> LazyFrame {
-    flights.select([col("origin"), col("dest"), col("distance")])
+    flights.select([col("origin"), col("dest"), col("dep_time"), col("distance"), col("air_time"), col("known")])
 }
 
-fn cancelled_by_day(flights: LazyFrame) -> LazyFrame {
-    flights.select([window("sched_dep", DAY_US).alias("day"), col("dep_time").is_null().cast(DataType::Int64).alias("cancelled")])
+fn cancelled_share_by_day(flights: LazyFrame) -> LazyFrame {
+    flights.select([
+        window("sched_dep", DAY_US).alias("day"),
+        when(col("dep_time").is_null()).then(lit(1i64)).otherwise(lit(0i64)).alias("cancelled"),
+    ])
 }
+
+const DELAYS_BY_ORIGIN_HOUR: HandWritten = HandWritten {
+    name: "delays_by_origin_hour",
+    version: 2,
+    plan: v2::delays_by_origin_hour,
+    keys: &["hour", "origin"],
+    args: &[Some("delay"), Some("delay"), None],
+};
+
+const DELAY_QUANTILES_BY_CARRIER_DAY: HandWritten = HandWritten {
+    name: "delay_quantiles_by_carrier_day",
+    version: 2,
+    plan: v2::delay_quantiles_by_carrier_day,
+    keys: &["day", "carrier"],
+    args: &[Some("delay"), Some("delay"), Some("delay"), None],
+};
+
+const DISTINCT_TAILS_BY_CARRIER_DAY: HandWritten = HandWritten {
+    name: "distinct_tails_by_carrier_day",
+    version: 2,
+    plan: distinct_tails_by_carrier_day,
+    keys: &["day", "carrier"],
+    args: &[Some("tailnum"), Some("tailnum"), None],
+};
+
+const TOTALS_BY_ROUTE: HandWritten = HandWritten {
+    name: "totals_by_route",
+    version: 2,
+    plan: totals_by_route,
+    keys: &["origin", "dest"],
+    args: &[None, Some("dep_time"), Some("distance"), Some("air_time"), Some("known")],
+};
+
+const CANCELLED_SHARE_BY_DAY: HandWritten = HandWritten {
+    name: "cancelled_share_by_day",
+    version: 2,
+    plan: cancelled_share_by_day,
+    keys: &["day"],
+    args: &[Some("cancelled"), Some("cancelled"), None],
+};
 // logic: end both versions
