@@ -14,7 +14,7 @@ use twopath_shared::query::Query;
 use twopath_shared::view::{GroupTable, canonical};
 
 use crate::frame::{to_arrow, to_polars};
-use crate::prepare::{Prepared, polars_error, run};
+use crate::prepare::{Prepared, polars_error};
 use crate::read::{Part, for_each_piece, parts};
 use crate::{BatchError, Logic};
 
@@ -100,7 +100,8 @@ impl Job<'_> {
             frame.push(to_polars(&read.name, &column).map_err(failed)?);
         }
         let frame = DataFrame::new(rows, frame).map_err(failed)?;
-        let result = run(self.prepared.plan(frame)).map_err(failed)?;
+        // The in-memory engine: polars' streaming engine is not in the feature set.
+        let result = self.prepared.plan(frame).collect().map_err(failed)?;
         let rows = result.height();
         let output = |(name, t): &(String, _)| result.column(name).and_then(|c| to_arrow(c, t, rows)).map_err(failed);
         Ok((self.prepared.outputs.iter().map(output).collect::<Result<_, _>>()?, rows))
@@ -118,9 +119,7 @@ impl Job<'_> {
 /// A query is over columns by index: they must be those that it was parsed against.
 fn check_columns(topic: &Topic, query: &Query) -> Result<(), BatchError> {
     let schema = topic.schema();
-    let other = |what: String| {
-        Err(BatchError::OtherTopic { query_topic: query.topic.clone(), topic: topic.config().name.clone(), what })
-    };
+    let other = |what: String| Err(BatchError::OtherTopic { query_topic: query.topic.clone(), topic: topic.config().name.clone(), what });
     if schema.fields().len() != query.fields.len() {
         return other(format!("{} columns, not {}", schema.fields().len(), query.fields.len()));
     }

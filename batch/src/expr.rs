@@ -13,8 +13,7 @@ use std::sync::{Arc, OnceLock};
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType as ArrowType, Schema, TimeUnit};
 use polars::prelude::{
-    Column, DataType as PolarsType, Expr as Plan, Field as PolarsField, LiteralValue, NULL, PlSmallStr, PolarsError, col, lit, map_multiple,
-    when,
+    Column, DataType as PolarsType, Expr as Plan, Field as PolarsField, NULL, PolarsError, col, lit, map_multiple, when,
 };
 use twopath_shared::query::{BinaryOp, DataType, EvalError, Expr, ExprKind, UnaryOp, Value};
 use twopath_shared::view::{arrow_type, eval};

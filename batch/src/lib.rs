@@ -7,6 +7,7 @@
 //! **What it is not**: incremental. It keeps nothing between runs, so whatever a run computes depends on the log and the query
 //! alone. This is the only crate that knows polars.
 
+pub mod bench;
 mod compute;
 mod error;
 mod expr;

@@ -1,7 +1,7 @@
 //! A query and its logic, made ready to run over frames of one topic.
 
 use arrow_schema::{DataType as ArrowType, Schema, SchemaRef};
-use polars::prelude::{Column, DataFrame, Expr as Plan, IntoLazy, LazyFrame, PlSmallStr, PolarsError, PolarsResult, col};
+use polars::prelude::{Column, DataFrame, Expr as Plan, IntoLazy, LazyFrame, PlSmallStr, PolarsError, col};
 use twopath_shared::query::{DataType, Query};
 use twopath_shared::view::arrow_type;
 
@@ -36,9 +36,7 @@ impl Prepared {
     pub fn new(query: &Query, logic: &Logic, schema: &SchemaRef) -> Result<Self, BatchError> {
         match logic {
             Logic::Sql => Ok(sql(query, schema)),
-            Logic::Hand(hand) => {
-                hand_written(query, hand, schema).map_err(|what| BatchError::HandShape { logic: logic.name(), what })
-            }
+            Logic::Hand(hand) => hand_written(query, hand, schema).map_err(|what| BatchError::HandShape { logic: logic.name(), what }),
         }
     }
 
@@ -167,13 +165,4 @@ fn empty_frame(columns: &[ReadColumn]) -> LazyFrame {
 /// For messages: what failed, and where.
 pub fn polars_error(logic: &Logic) -> impl Fn(PolarsError) -> BatchError + '_ {
     |source| BatchError::Polars { logic: logic.name(), source }
-}
-
-/// Runs a plan with polars' in-memory engine: its streaming engine is not in the feature set, and the choice is to stay explicit.
-pub fn run(plan: LazyFrame) -> PolarsResult<DataFrame> {
-    use polars::prelude::{Engine, QueryResult};
-    match plan.collect_with_engine(Engine::InMemory)? {
-        QueryResult::Single(frame) => Ok(frame),
-        QueryResult::Multiple(_) => unreachable!("one plan has one result"),
-    }
 }
