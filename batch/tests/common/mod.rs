@@ -1,0 +1,97 @@
+//! Topics to test with, and answers to compare.
+#![allow(dead_code)]
+
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::SchemaRef;
+use tempfile::TempDir;
+use twopath_batch::{BatchError, Logic, compute};
+use twopath_shared::log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
+use twopath_shared::query::{EvalError, Query, Value};
+use twopath_shared::reference::Reference;
+use twopath_shared::view::{Ask, GroupTable, answer, value_at};
+use twopath_shared::{PartitionId, Position};
+
+/// A topic in a folder of its own, removed in the end.
+pub struct TestTopic {
+    pub dir: TempDir,
+    pub topic: Topic,
+    pub writer: TopicWriter,
+}
+
+pub fn topic(name: &str, schema: SchemaRef, partitions: u32, time_column: Option<&str>, segment_bytes: u64) -> TestTopic {
+    let dir = TempDir::new().unwrap();
+    let config = TopicConfig {
+        name: name.to_owned(),
+        schema,
+        partitions,
+        partition_by: PartitionBy::RoundRobin,
+        time_column: time_column.map(str::to_owned),
+        durability: Durability::None,
+        segment_bytes,
+    };
+    let topic = Log::open(dir.path()).unwrap().create_topic(config).unwrap();
+    let writer = topic.writer().unwrap();
+    TestTopic { dir, topic, writer }
+}
+
+/// The reference interpreter over everything below `horizon`.
+pub fn reference(topic: &Topic, query: &Query, horizon: &Position) -> Reference {
+    let mut reference = Reference::new(query.clone());
+    for (partition, end) in horizon.iter() {
+        let mut reader = topic.reader(partition, Start::First, None).unwrap();
+        while reader.offset() < end {
+            if let Some(Entry::Records(records)) = reader.next().unwrap() {
+                let rows = (records.batch.num_rows() as u64).min(end.0 - records.base.0);
+                reference.push(&records.batch.slice(0, rows as usize));
+            }
+        }
+    }
+    reference
+}
+
+/// All records of a partition, in order.
+pub fn records(topic: &Topic, partition: PartitionId) -> Vec<RecordBatch> {
+    let mut reader = topic.reader(partition, Start::First, None).unwrap();
+    let mut batches = Vec::new();
+    while let Some(entry) = reader.next().unwrap() {
+        if let Entry::Records(records) = entry {
+            batches.push(records.batch);
+        }
+    }
+    batches
+}
+
+/// An answer's rows, in key order or the query's order.
+pub fn rows(query: &Query, table: &GroupTable) -> Result<Vec<Vec<Value>>, EvalError> {
+    let batch = answer(query, &[table], &Ask::default())?;
+    Ok((0..batch.num_rows()).map(|row| batch.columns().iter().map(|c| value_at(c.as_ref(), row)).collect()).collect())
+}
+
+/// Checks that the batch layer and the reference agree: on the rows, or on there being an error.
+pub fn assert_agrees(topic: &Topic, query: &Query, logic: &Logic, horizon: &Position) {
+    let expected = reference(topic, query, horizon).answer();
+    let got = match compute(topic, query, logic, horizon) {
+        Ok(table) => rows(query, &table),
+        Err(BatchError::Eval(e)) => Err(e),
+        Err(other) => panic!("{other}\n{query:#?}"),
+    };
+    match (&got, &expected) {
+        (Ok(got), Ok(expected)) => {
+            assert_eq!(got.len(), expected.len(), "{logic:?} at {horizon}: {query:#?}");
+            for (g, e) in got.iter().zip(expected) {
+                assert!(g.len() == e.len() && g.iter().zip(e).all(|(g, e)| same(g, e)), "{g:?} is not {e:?} ({logic:?} at {horizon}): {query:#?}");
+            }
+        }
+        // Which of the rows that raise errors comes first is nobody's promise.
+        (Err(_), Err(_)) => {}
+        _ => panic!("{got:?} is not {expected:?} ({logic:?} at {horizon}): {query:#?}"),
+    }
+}
+
+/// Equal values; floats to 1e-9, as their sums depend on the order.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Float(a), Value::Float(b)) => a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()),
+        _ => a == b,
+    }
+}
