@@ -40,7 +40,7 @@ pub fn compute_timed(
     let parts = parts(topic, horizon)?;
     let steps = Steps::default();
     let prepared = Prepared::new(query, logic, topic.schema())?;
-    let job = Job { topic, query, logic, prepared, steps: &steps };
+    let job = Job { topic, logic, prepared, steps: &steps };
     // polars' own pool, so that a plan that runs in it does not change threads.
     let table = THREAD_POOL.install(|| {
         parts
@@ -59,7 +59,6 @@ pub fn threads() -> usize {
 
 struct Job<'a> {
     topic: &'a Topic,
-    query: &'a Query,
     logic: &'a Logic,
     prepared: Prepared,
     steps: &'a Steps,

@@ -55,9 +55,18 @@ fn flights(rows: usize, seed: u64) -> RecordBatch {
         };
         let known = sched_us + if gone { delay * 60_000_000 } else { 0 };
         let some = |v: i64| gone.then_some(v);
-        let numbers =
-            [Some(sched_us), Some(known), Some(random(9_000)), Some(clock(sched)), some(dep), some(delay), Some(clock((sched + 90) % 1440))];
-        for (column, v) in columns.iter_mut().zip(numbers.into_iter().chain([some(1), some(delay), some(60 + random(300)), Some(100 + random(4_900))])) {
+        let numbers = [
+            Some(sched_us),
+            Some(known),
+            Some(random(9_000)),
+            Some(clock(sched)),
+            some(dep),
+            some(delay),
+            Some(clock((sched + 90) % 1440)),
+        ];
+        for (column, v) in
+            columns.iter_mut().zip(numbers.into_iter().chain([some(1), some(delay), some(60 + random(300)), Some(100 + random(4_900))]))
+        {
             column.push(v);
         }
         texts[0].push(Some(["UA", "B6", "AA"][random(3) as usize].to_owned()));
@@ -66,9 +75,7 @@ fn flights(rows: usize, seed: u64) -> RecordBatch {
         texts[3].push(Some(["IAH", "LAX"][random(2) as usize].to_owned()));
     }
     let number = |i: usize| Arc::new(Int64Array::from(columns[i].clone())) as ArrayRef;
-    let time = |i: usize| {
-        Arc::new(columns[i].iter().copied().collect::<TimestampMicrosecondArray>().with_timezone("UTC")) as ArrayRef
-    };
+    let time = |i: usize| Arc::new(columns[i].iter().copied().collect::<TimestampMicrosecondArray>().with_timezone("UTC")) as ArrayRef;
     let text = |i: usize| Arc::new(StringArray::from(texts[i].clone())) as ArrayRef;
     let columns = vec![
         time(0),
@@ -184,14 +191,14 @@ fn logic_that_does_not_fit_its_query_is_refused() {
         (refused(&routes, HandWritten { keys: &["origin", "destination"], ..right.clone() }), "to be its column 'destination'"),
         (refused(&routes, HandWritten { keys: &["origin", "distance"], ..right.clone() }), "is i64, and Text is str in polars"),
         (
-            refused(
-                &routes,
-                HandWritten { plan: |f| f.select([polars::prelude::col("no_such_column")]), ..right.clone() },
-            ),
+            refused(&routes, HandWritten { plan: |f| f.select([polars::prelude::col("no_such_column")]), ..right.clone() }),
             "polars refuses it over this topic",
         ),
         (
-            refused(&routes, HandWritten { args: &[Some("distance"), Some("dep_time"), Some("distance"), Some("air_time"), Some("known")], ..right }),
+            refused(
+                &routes,
+                HandWritten { args: &[Some("distance"), Some("dep_time"), Some("distance"), Some("air_time"), Some("known")], ..right },
+            ),
             "which has none",
         ),
     ];

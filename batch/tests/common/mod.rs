@@ -1,7 +1,7 @@
 //! Topics to test with, and answers to compare.
 #![allow(dead_code)]
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use tempfile::TempDir;
 use twopath_batch::{BatchError, Logic, compute};
@@ -79,7 +79,10 @@ pub fn assert_agrees(topic: &Topic, query: &Query, logic: &Logic, horizon: &Posi
         (Ok(got), Ok(expected)) => {
             assert_eq!(got.len(), expected.len(), "{logic:?} at {horizon}: {query:#?}");
             for (g, e) in got.iter().zip(expected) {
-                assert!(g.len() == e.len() && g.iter().zip(e).all(|(g, e)| same(g, e)), "{g:?} is not {e:?} ({logic:?} at {horizon}): {query:#?}");
+                assert!(
+                    g.len() == e.len() && g.iter().zip(e).all(|(g, e)| same(g, e)),
+                    "{g:?} is not {e:?} ({logic:?} at {horizon}): {query:#?}"
+                );
             }
         }
         // Which of the rows that raise errors comes first is nobody's promise.
