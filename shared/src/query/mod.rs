@@ -6,13 +6,14 @@
 //! ([`ExprKind::Tumble`]); a query without GROUP BY and aggregates groups by all its columns and repeats each group
 //! as often as it was seen, so that engines know one shape only.
 
+pub mod arbitrary;
 mod display;
 mod sql;
 pub mod time;
 mod types;
 pub mod values;
 
-pub use sql::{QueryError, parse};
+pub use sql::{QueryError, column_type, parse};
 pub use types::{
     Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Query, TimeField, TimeUnit,
     UnaryOp, Value,

@@ -200,7 +200,7 @@ pub enum AggregateFunction {
     /// HyperLogLog, 2^12 registers: standard error 1.04 / sqrt(4096) = 1.6 %. Int.
     ApproxCountDistinct,
     /// DDSketch with relative error 1 % of the value of rank floor(q * (n - 1)) in ascending order, q in 0..=1 (values nearer to zero than
-    /// 1e-9 count as 0). Over Int or Float; Float. NaN and infinities are left out, as NULLs are.
+    /// 1e-9 count as 0; values more than 6e17 times smaller than the largest count as that much smaller). Over Int or Float; Float. NaN and infinities are left out, as NULLs are.
     ApproxQuantile(f64),
 }
 

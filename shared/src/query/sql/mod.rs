@@ -15,6 +15,7 @@ mod source;
 use arrow_schema::Schema;
 
 use super::types::*;
+pub use scope::data_type as column_type;
 use source::Source;
 
 /// Why a SQL text is not a query, with the place in the text.
