@@ -51,7 +51,7 @@ impl PlainGroups {
 /// grouped by its in-memory engine in its own thread pool.
 pub fn plain_polars(sealed: &[PathBuf], query: &CountAndSum) -> Result<PlainGroups, BatchError> {
     let frame = map_segments(sealed, &[query.time, query.key, query.sum]).map_err(failed)?;
-    let window = col(query.time).floor_div(lit(query.size_us)) * lit(query.size_us);
+    let window = col(query.time) - col(query.time) % lit(query.size_us);
     let groups = frame
         .lazy()
         .group_by([window.alias("window"), col(query.key).alias("key")])

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType as ArrowType, Schema, TimeUnit};
 use polars::prelude::{
-    Column, DataType as PolarsType, Expr as Plan, Field as PolarsField, NULL, PolarsError, col, lit, map_multiple, when,
+    Column, DataType as PolarsType, Expr as Plan, Field as PolarsField, NULL, PolarsError, Scalar, col, lit, map_multiple, when,
 };
 use twopath_shared::query::{BinaryOp, DataType, EvalError, Expr, ExprKind, UnaryOp, Value};
 use twopath_shared::view::{arrow_type, eval};
@@ -163,9 +163,9 @@ fn over_columns(expr: &Expr) -> Expr {
 fn literal(value: &Value, data_type: DataType) -> Plan {
     match value {
         Value::Null => lit(NULL).cast(polars_type(&arrow_type(data_type))),
-        Value::Bool(v) => lit(*v),
-        Value::Int(v) | Value::Timestamp(v) | Value::Interval(v) => lit(*v),
-        Value::Float(v) => lit(*v),
+        Value::Bool(v) => lit(Scalar::from(*v)),
+        Value::Int(v) | Value::Timestamp(v) | Value::Interval(v) => lit(Scalar::from(*v)),
+        Value::Float(v) => lit(Scalar::from(*v)),
         Value::Text(v) => lit(v.to_string()),
         Value::Numeric(_) => unreachable!("numerics come out of SUM only, after grouping"),
     }

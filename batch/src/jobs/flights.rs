@@ -61,7 +61,7 @@ mod v2 {
     // logic: begin version 2
     /// Minutes since midnight of a clock time written HHMM.
     fn minutes(hhmm: &str) -> Expr {
-        col(hhmm).floor_div(lit(100)) * lit(60) + col(hhmm) % lit(100)
+        col(hhmm) / lit(100) * lit(60) + col(hhmm) % lit(100)
     }
 
     /// Minutes from the scheduled to the actual departure. Nobody leaves over an hour early: then it is the next day.
@@ -91,7 +91,7 @@ mod v2 {
 // logic: begin both versions
 /// The start of the tumbling window that a timestamp falls in.
 fn window(time: &str, size_us: i64) -> Expr {
-    col(time).floor_div(lit(size_us)) * lit(size_us)
+    col(time) - col(time) % lit(size_us)
 }
 
 fn distinct_tails_by_carrier_day(flights: LazyFrame) -> LazyFrame {
@@ -103,10 +103,7 @@ fn totals_by_route(flights: LazyFrame) -> LazyFrame {
 }
 
 fn cancelled_share_by_day(flights: LazyFrame) -> LazyFrame {
-    flights.select([
-        window("sched_dep", DAY_US).alias("day"),
-        when(col("dep_time").is_null()).then(lit(1i64)).otherwise(lit(0i64)).alias("cancelled"),
-    ])
+    flights.select([window("sched_dep", DAY_US).alias("day"), col("dep_time").is_null().cast(DataType::Int64).alias("cancelled")])
 }
 
 const DELAYS_BY_ORIGIN_HOUR: HandWritten = HandWritten {

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use twopath_batch::{BatchError, Logic, compute};
 use twopath_shared::log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
 use twopath_shared::query::{EvalError, Query, Value};
-use twopath_shared::reference::Reference;
+use twopath_shared::reference::{Reference, compare};
 use twopath_shared::view::{Ask, GroupTable, answer, value_at};
 use twopath_shared::{PartitionId, Position};
 
@@ -73,28 +73,9 @@ pub fn assert_agrees(topic: &Topic, query: &Query, logic: &Logic, horizon: &Posi
     let got = match compute(topic, query, logic, horizon) {
         Ok(table) => rows(query, &table),
         Err(BatchError::Eval(e)) => Err(e),
-        Err(other) => panic!("{other}\n{query:#?}"),
+        Err(other) => panic!("{other}\n{query:?}"),
     };
-    match (&got, &expected) {
-        (Ok(got), Ok(expected)) => {
-            assert_eq!(got.len(), expected.len(), "{logic:?} at {horizon}: {query:#?}");
-            for (g, e) in got.iter().zip(expected) {
-                assert!(
-                    g.len() == e.len() && g.iter().zip(e).all(|(g, e)| same(g, e)),
-                    "{g:?} is not {e:?} ({logic:?} at {horizon}): {query:#?}"
-                );
-            }
-        }
-        // Which of the rows that raise errors comes first is nobody's promise.
-        (Err(_), Err(_)) => {}
-        _ => panic!("{got:?} is not {expected:?} ({logic:?} at {horizon}): {query:#?}"),
-    }
-}
-
-/// Equal values; floats to 1e-9, as their sums depend on the order.
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Float(a), Value::Float(b)) => a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()),
-        _ => a == b,
+    if let Err(difference) = compare(query, &expected, &got) {
+        panic!("{difference}\n{logic:?} at {horizon}\n{query:?}");
     }
 }
