@@ -1,0 +1,92 @@
+//! Appending against writing the same bytes to a plain file.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use arrow_array::RecordBatch;
+use twopath_shared::PartitionId;
+use twopath_shared::log::{Durability, Log};
+
+use super::events::{Pageviews, column_bytes};
+use super::{BenchError, Ratio, Size, side_by_side, speed_ratio};
+
+/// Rows per append: half a megabyte of 32-byte events.
+const ROWS_PER_APPEND: usize = 16_384;
+
+pub fn durability_none(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+    let events = (size.events / 4).max(100_000);
+    let batches = Pageviews::generate(events, 1, ROWS_PER_APPEND).batches;
+    let pairs = append_and_write(dir, size.rounds, &batches, Durability::None, false)?;
+    Ok(vec![speed_ratio(
+        "append_none",
+        "append, durability none, 32-byte events, against writing the same bytes to a file",
+        0.5,
+        0.8,
+        &pairs,
+        events as f64 / 1e6,
+        "million events/s",
+    )])
+}
+
+pub fn durability_batch(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+    let appends = if size.quick { 5 } else { 100 };
+    let batches = Pageviews::generate((appends * ROWS_PER_APPEND) as u64, 1, ROWS_PER_APPEND).batches;
+    let pairs = append_and_write(dir, size.rounds, &batches, Durability::Batch, true)?;
+    Ok(vec![speed_ratio(
+        "append_batch",
+        "append, durability batch, against writing and fdatasync'ing the same bytes at the same cadence",
+        0.9,
+        1.0,
+        &pairs,
+        appends as f64,
+        "synced appends/s",
+    )])
+}
+
+fn append_and_write(
+    dir: &Path,
+    rounds: usize,
+    batches: &[RecordBatch],
+    durability: Durability,
+    sync: bool,
+) -> Result<Vec<(f64, f64)>, BenchError> {
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    side_by_side(
+        rounds,
+        |round| {
+            let home = dir.join(format!("log-{round}"));
+            let topic = Log::open(&home)?.create_topic(Pageviews::topic("pageviews", 1, durability))?;
+            let writer = topic.writer()?;
+            let start = Instant::now();
+            for batch in batches {
+                writer.append_to(PartitionId(0), batch, None)?;
+            }
+            let took = start.elapsed();
+            writer.close()?;
+            let end = topic.end()?.records();
+            if end != rows as u64 {
+                return Err(BenchError::Answers { bench: "append", left: end.to_string(), right: rows.to_string() });
+            }
+            std::fs::remove_dir_all(home)?;
+            Ok(took)
+        },
+        |round| {
+            let path = dir.join(format!("plain-{round}"));
+            let mut file = File::create(&path)?;
+            let start = Instant::now();
+            for batch in batches {
+                for column in batch.columns() {
+                    file.write_all(column_bytes(column))?;
+                }
+                if sync {
+                    file.sync_data()?;
+                }
+            }
+            let took = start.elapsed();
+            std::fs::remove_file(path)?;
+            Ok(took)
+        },
+    )
+}

@@ -1,0 +1,190 @@
+//! `twopath bench`: speed as ratios, measured side by side in one run, with the answers checked.
+//!
+//! Every row times two ways of doing the same work in turn, A B A B ..., several times, and reports the median of the paired
+//! ratios: on a noisy machine a ratio holds where an absolute time does not. A row whose two answers differ is an error, not a row.
+
+mod append;
+mod events;
+mod freshness;
+mod read;
+mod replay;
+mod scan;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+pub use events::{Pageviews, hand_written_loop};
+
+/// One measured ratio.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ratio {
+    /// A stable name: `append_none`.
+    pub id: &'static str,
+    /// What is measured, against what.
+    pub what: String,
+    /// The median over the rounds. How many times as fast as the baseline; for a row with a unit, the value itself.
+    pub ratio: f64,
+    /// Every round's ratio.
+    pub rounds: Vec<f64>,
+    /// At least this (at most, where `lower_is_better`).
+    pub floor: f64,
+    pub aim: f64,
+    /// Of `ratio`, `floor` and `aim`: none for a plain ratio, or `ms`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<&'static str>,
+    pub lower_is_better: bool,
+    /// Absolute figures of this run, for orientation only.
+    pub detail: String,
+}
+
+impl Ratio {
+    pub fn meets_floor(&self) -> bool {
+        if self.lower_is_better { self.ratio <= self.floor } else { self.ratio >= self.floor }
+    }
+
+    pub fn meets_aim(&self) -> bool {
+        if self.lower_is_better { self.ratio <= self.aim } else { self.ratio >= self.aim }
+    }
+}
+
+/// What `twopath bench --format json` prints.
+#[derive(Debug, Serialize)]
+pub struct BenchResult {
+    pub ratios: Vec<Ratio>,
+    /// `quick` runs are small: they check that the benches work, and their ratios mean little.
+    pub quick: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    #[error("{bench}: the two sides gave different answers ({left} against {right}); this is a bug, and no ratio is reported")]
+    Answers { bench: &'static str, left: String, right: String },
+    #[error("{0}")]
+    Log(#[from] twopath_shared::log::LogError),
+    #[error("{0}")]
+    Batch(#[from] twopath_batch::BatchError),
+    #[error("{0}")]
+    Speed(#[from] twopath_speed::SpeedError),
+    #[error("{0}")]
+    Serving(#[from] twopath_serving::ServingError),
+    #[error("cannot use the bench's folder: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("there is no bench named '{name}'; there are: {known}")]
+    Unknown { name: String, known: String },
+}
+
+/// How large the benches are.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Events of the large aggregations (20 million in full).
+    pub events: u64,
+    /// Times each pair is measured.
+    pub rounds: usize,
+    pub quick: bool,
+}
+
+impl Size {
+    pub fn full() -> Self {
+        Size { events: 20_000_000, rounds: 5, quick: false }
+    }
+
+    /// Small enough for a test.
+    pub fn quick() -> Self {
+        Size { events: 200_000, rounds: 2, quick: true }
+    }
+}
+
+type Bench = fn(&Path, Size) -> Result<Vec<Ratio>, BenchError>;
+
+const BENCHES: [(&str, Bench); 8] = [
+    ("append_none", append::durability_none),
+    ("append_batch", append::durability_batch),
+    ("scan", scan::column),
+    ("speed", replay::speed_against_loop),
+    ("replay", replay::replay_batch_and_polars),
+    ("freshness", freshness::at_half_rate),
+    ("read", read::merged_against_batch),
+    ("scale", replay::scale),
+];
+
+/// The names that `--only` takes.
+pub fn names() -> Vec<&'static str> {
+    BENCHES.iter().map(|(n, _)| *n).collect()
+}
+
+/// Runs the benches named in `only` (all where it is empty) in a scratch folder below `dir`; `progress` hears each name before it runs.
+pub fn run(dir: &Path, size: Size, only: &[String], mut progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
+    if let Some(name) = only.iter().find(|o| !BENCHES.iter().any(|(n, _)| n == o)) {
+        return Err(BenchError::Unknown { name: name.clone(), known: names().join(", ") });
+    }
+    let mut ratios = Vec::new();
+    for (name, bench) in BENCHES {
+        if !only.is_empty() && !only.iter().any(|o| o == name) {
+            continue;
+        }
+        progress(name);
+        let scratch = dir.join(name);
+        std::fs::create_dir_all(&scratch)?;
+        let made = bench(&scratch, size);
+        std::fs::remove_dir_all(&scratch)?;
+        ratios.extend(made?);
+    }
+    Ok(BenchResult { ratios, quick: size.quick })
+}
+
+/// Times `a` and `b` in turn and gives every round's seconds.
+fn side_by_side<E>(
+    rounds: usize,
+    mut a: impl FnMut(usize) -> Result<Duration, E>,
+    mut b: impl FnMut(usize) -> Result<Duration, E>,
+) -> Result<Vec<(f64, f64)>, E> {
+    let mut pairs = Vec::with_capacity(rounds);
+    for round in 0..rounds {
+        // The order changes from round to round, so that neither always runs on the other's warm or dirty caches.
+        let (ta, tb) = if round % 2 == 0 {
+            let ta = a(round)?;
+            (ta, b(round)?)
+        } else {
+            let tb = b(round)?;
+            (a(round)?, tb)
+        };
+        pairs.push((ta.as_secs_f64(), tb.as_secs_f64()));
+    }
+    Ok(pairs)
+}
+
+fn timed<T>(f: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let made = f();
+    (made, start.elapsed())
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let n = sorted.len();
+    if n == 0 {
+        return f64::NAN;
+    }
+    (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0
+}
+
+/// The ratio of speeds, ours over the baseline's, from pairs of (our seconds, baseline's seconds) for `units` of work.
+fn speed_ratio(id: &'static str, what: &str, floor: f64, aim: f64, pairs: &[(f64, f64)], units: f64, unit: &str) -> Ratio {
+    let rounds: Vec<f64> = pairs.iter().map(|(ours, base)| base / ours).collect();
+    let ours = median(&pairs.iter().map(|p| units / p.0).collect::<Vec<_>>());
+    let base = median(&pairs.iter().map(|p| units / p.1).collect::<Vec<_>>());
+    Ratio {
+        id,
+        what: what.to_owned(),
+        ratio: median(&rounds),
+        rounds,
+        floor,
+        aim,
+        unit: None,
+        lower_is_better: false,
+        detail: format!("{ours:.1} against {base:.1} {unit}"),
+    }
+}

@@ -1,0 +1,155 @@
+//! The large aggregation: windowed count and sum of pageviews, by the stream, the batch layer, plain polars and a hand-written loop.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use twopath_shared::Position;
+use twopath_shared::log::{Durability, Log, Topic};
+use twopath_shared::query::Query;
+use twopath_shared::view::{Ask, GroupTable, answer};
+
+use super::events::{Pageviews, Totals, hand_written_loop};
+use super::{BenchError, Ratio, Size, median, side_by_side, speed_ratio, timed};
+
+/// The speed layer with one worker from the log, against a competent single-threaded program over columns in memory.
+pub fn speed_against_loop(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+    let made = Pageviews::generate(size.events, 1, 65_536);
+    let topic = made.log(&Log::open(dir)?, "pageviews", 1, Durability::None)?;
+    let query = Arc::new(Pageviews::query(&topic));
+    let columns = made.columns();
+    drop(made);
+    let end = topic.end()?;
+    let pairs = side_by_side(
+        size.rounds,
+        |_| {
+            let start = Instant::now();
+            let tables = replay(&topic, &query, &end, 1)?;
+            let took = start.elapsed();
+            agree("speed", &totals_of(&query, &tables)?, &hand_written_loop(&columns).totals())?;
+            Ok::<_, BenchError>(took)
+        },
+        |_| {
+            let (groups, took) = timed(|| hand_written_loop(&columns));
+            std::hint::black_box(groups.len());
+            Ok(took)
+        },
+    )?;
+    Ok(vec![speed_ratio(
+        "speed",
+        "speed layer, 1 worker, windowed count and sum of pageviews from the log, against a hand-written single-threaded loop over the same columns in memory",
+        0.6,
+        0.9,
+        &pairs,
+        size.events as f64 / 1e6,
+        "million events/s",
+    )])
+}
+
+/// Replay with two workers against the batch layer, and the batch layer against plain polars, over one log of two partitions.
+pub fn replay_batch_and_polars(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+    let made = Pageviews::generate(size.events, 1, 65_536);
+    let topic = made.log(&Log::open(dir)?, "pageviews", 2, Durability::None)?;
+    drop(made);
+    let query = Arc::new(Pageviews::query(&topic));
+    let end = topic.end()?;
+    let expected = totals_of(&query, &[Arc::new(twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, &end)?)])?;
+
+    let batch = |_| {
+        let start = Instant::now();
+        let table = twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, &end)?;
+        let took = start.elapsed();
+        agree("batch", &totals_of(&query, &[Arc::new(table)])?, &expected)?;
+        Ok::<_, BenchError>(took)
+    };
+    let against_batch = side_by_side(
+        size.rounds,
+        |_| {
+            let start = Instant::now();
+            let tables = replay(&topic, &query, &end, 2)?;
+            let took = start.elapsed();
+            agree("replay", &totals_of(&query, &tables)?, &expected)?;
+            Ok::<_, BenchError>(took)
+        },
+        batch,
+    )?;
+    let against_polars = side_by_side(size.rounds, batch, |_| {
+        let start = Instant::now();
+        let (groups, count, sum) = twopath_batch::bench::plain_polars(&topic)?;
+        let took = start.elapsed();
+        agree("plain polars", &Totals { groups, count, sum }, &expected)?;
+        Ok(took)
+    })?;
+    let millions = size.events as f64 / 1e6;
+    Ok(vec![
+        speed_ratio("replay", "replay, 2 workers, same query, against the batch layer on the same log", 1.0, 2.0, &against_batch, millions, "million events/s"),
+        speed_ratio("batch", "batch layer, same query, against plain polars over the same Arrow files", 1.0, 2.0, &against_polars, millions, "million events/s"),
+    ])
+}
+
+/// Appending and replaying ten times as many events, per event. The large log is compared with the small one of the same run.
+pub fn scale(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+    let small = size.events / 2;
+    let large = size.events * 5;
+    let mut rounds = Vec::new();
+    let mut detail = Vec::new();
+    for round in 0..if size.quick { 1 } else { 2 } {
+        let per_second = |events: u64, name: String| -> Result<f64, BenchError> {
+            let log = Log::open(&dir.join(&name))?;
+            let topic = log.create_topic(Pageviews::topic("pageviews", 2, Durability::None))?;
+            let writer = topic.writer()?;
+            // Generating is not timed; the events are made in pieces so that 100 million need not fit in memory twice.
+            let mut took = std::time::Duration::ZERO;
+            for batch in Pageviews::stream(events, 1, 65_536) {
+                let start = Instant::now();
+                writer.append(&batch)?;
+                took += start.elapsed();
+            }
+            writer.close()?;
+            let query = Arc::new(Pageviews::query(&topic));
+            let end = topic.end()?;
+            let (tables, replayed) = timed(|| replay(&topic, &query, &end, 2));
+            let counted = totals_of(&query, &tables?)?.count;
+            if counted != events as i64 {
+                return Err(BenchError::Answers { bench: "scale", left: counted.to_string(), right: events.to_string() });
+            }
+            std::fs::remove_dir_all(dir.join(&name))?;
+            Ok(events as f64 / (took + replayed).as_secs_f64())
+        };
+        let at_small = per_second(small, format!("small-{round}"))?;
+        let at_large = per_second(large, format!("large-{round}"))?;
+        rounds.push(at_large / at_small);
+        detail.push(format!("{:.1} against {:.1} million events/s", at_large / 1e6, at_small / 1e6));
+    }
+    Ok(vec![Ratio {
+        id: "scale",
+        what: format!("events per second (append and replay) at {} events, against at {}", large, small),
+        ratio: median(&rounds),
+        rounds,
+        floor: 0.9,
+        aim: 1.0,
+        unit: None,
+        lower_is_better: false,
+        detail: detail.join("; "),
+    }])
+}
+
+fn replay(topic: &Topic, query: &Arc<Query>, end: &Position, workers: usize) -> Result<Vec<Arc<GroupTable>>, BenchError> {
+    let from = (0, Position::zero(topic.partitions()));
+    let view = twopath_speed::replay(topic, query.clone(), twopath_speed::Logic::Sql, from, end, workers)?;
+    Ok(view.generations.into_iter().flat_map(|g| g.tables).collect())
+}
+
+/// The whole answer boiled down to three numbers that any slip would change.
+fn totals_of(query: &Query, tables: &[Arc<GroupTable>]) -> Result<Totals, BenchError> {
+    let parts: Vec<&GroupTable> = tables.iter().map(Arc::as_ref).collect();
+    let rows = answer(query, &parts, &Ask::default()).expect("counts and sums of small integers raise no error");
+    Ok(Totals::of_answer(&rows))
+}
+
+fn agree(bench: &'static str, left: &Totals, right: &Totals) -> Result<(), BenchError> {
+    if left == right {
+        return Ok(());
+    }
+    Err(BenchError::Answers { bench, left: format!("{left:?}"), right: format!("{right:?}") })
+}
