@@ -81,6 +81,11 @@ impl Pageviews {
         parse(&sql, name, topic.schema()).expect("the bench's own query is valid")
     }
 
+    /// The same, as plain polars is asked.
+    pub fn plain_query() -> twopath_batch::bench::CountAndSum<'static> {
+        twopath_batch::bench::CountAndSum { time: "time", size_us: MINUTE_US, key: "url", sum: "duration_ms" }
+    }
+
     pub fn columns(&self) -> Columns {
         let rows = self.batches.iter().map(RecordBatch::num_rows).sum();
         let mut columns = Columns { time: Vec::with_capacity(rows), url: Vec::with_capacity(rows), duration_ms: Vec::with_capacity(rows) };
@@ -141,6 +146,11 @@ pub fn hand_written_loop(columns: &Columns) -> Groups {
 }
 
 impl Totals {
+    /// Of rows of window, url, count, sum.
+    pub fn of_rows(rows: &[[i64; 4]]) -> Self {
+        Totals { groups: rows.len(), count: rows.iter().map(|r| r[2]).sum(), sum: rows.iter().map(|r| i128::from(r[3])).sum() }
+    }
+
     /// Of the query's answer: window_start, url, views, duration_ms.
     pub fn of_answer(rows: &RecordBatch) -> Self {
         Totals {
