@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use twopath_shared::{PartitionId, Position};
 use twopath_shared::log::{Durability, Log, Topic};
 use twopath_shared::query::Query;
 use twopath_shared::view::{Ask, GroupTable, answer};
+use twopath_shared::{PartitionId, Position};
 
 use super::events::{Pageviews, Totals, hand_written_loop};
 use super::{BenchError, Ratio, Size, median, side_by_side, speed_ratio, timed};
@@ -85,8 +85,24 @@ pub fn replay_batch_and_polars(dir: &Path, size: Size) -> Result<Vec<Ratio>, Ben
     })?;
     let millions = size.events as f64 / 1e6;
     Ok(vec![
-        speed_ratio("replay", "replay, 2 workers, same query, against the batch layer on the same log", 1.0, 2.0, &against_batch, millions, "million events/s"),
-        speed_ratio("batch", "batch layer, same query, against plain polars over the same Arrow files", 1.0, 2.0, &against_polars, millions, "million events/s"),
+        speed_ratio(
+            "replay",
+            "replay, 2 workers, same query, against the batch layer on the same log",
+            1.0,
+            2.0,
+            &against_batch,
+            millions,
+            "million events/s",
+        ),
+        speed_ratio(
+            "batch",
+            "batch layer, same query, against plain polars over the same Arrow files",
+            1.0,
+            2.0,
+            &against_polars,
+            millions,
+            "million events/s",
+        ),
     ])
 }
 

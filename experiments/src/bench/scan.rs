@@ -13,7 +13,8 @@ use super::{BenchError, Ratio, Size, side_by_side, speed_ratio, timed};
 pub fn column(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
     let made = Pageviews::generate(size.events, 1, 65_536);
     let topic = made.log(&Log::open(dir)?, "pageviews", 1, Durability::None)?;
-    let in_memory: Vec<i64> = made.batches.iter().flat_map(|b| b.column(DURATION_MS).as_primitive::<Int64Type>().values().iter().copied()).collect();
+    let in_memory: Vec<i64> =
+        made.batches.iter().flat_map(|b| b.column(DURATION_MS).as_primitive::<Int64Type>().values().iter().copied()).collect();
     drop(made);
 
     // The first pass verifies checksums, once per process; the row is about what every later scan costs.
