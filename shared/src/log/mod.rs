@@ -53,6 +53,7 @@
 //! as the topic's policy says ([`Durability`]).
 
 mod config;
+mod decode;
 mod error;
 mod frame;
 mod hash;

@@ -21,6 +21,9 @@ use super::tail::Committed;
 use super::topic::Shared;
 use super::{Barrier, Durability, ProducerSequence};
 
+/// A frame with a body up to this size is copied together before it is written: cheaper than many small pieces.
+const GATHER_BYTES_MAX: u64 = 16 << 10;
+
 pub(crate) struct PartitionWriter {
     partition: PartitionId,
     path: PathBuf,
@@ -35,6 +38,8 @@ pub(crate) struct PartitionWriter {
     producers: HashMap<u64, (u64, Offset)>,
     arrival_us: i64,
     encoder: StreamEncoder,
+    /// Room in which small frames are put together.
+    gathered: Vec<u8>,
     /// Whether something was written since the last sync.
     pub unsynced: bool,
     pub was_being_sealed: bool,
@@ -89,6 +94,7 @@ impl PartitionWriter {
             producers,
             arrival_us,
             encoder: encoder(topic)?,
+            gathered: Vec::new(),
             unsynced: false,
             was_being_sealed: found.rest == Rest::TornSeal,
         })
@@ -174,13 +180,25 @@ impl PartitionWriter {
     /// Writes a frame, and returns its place and header. On error nothing of it counts, and what there is of it is cut away if possible.
     fn write(&mut self, topic: &Shared, mut header: Header, body: &[Buffer]) -> Result<(u64, Header), LogError> {
         header.body_len = body.iter().map(|b| b.len() as u64).sum();
-        header.body_crc = body.iter().fold(0, |crc, b| crc32c::crc32c_append(crc, b));
         assert!(header.body_len.is_multiple_of(super::frame::ALIGN_BYTES), "the encoder pads to the alignment");
-        let header_bytes = header.encode();
-        let mut parts = Vec::with_capacity(body.len() + 1);
-        parts.push(IoSlice::new(&header_bytes));
-        parts.extend(body.iter().map(|b| IoSlice::new(b)));
-        self.append(&parts)?;
+        if header.body_len <= GATHER_BYTES_MAX {
+            let mut frame = std::mem::take(&mut self.gathered);
+            frame.resize(HEADER_BYTES as usize, 0);
+            body.iter().for_each(|b| frame.extend_from_slice(b));
+            header.body_crc = crc32c::crc32c(&frame[HEADER_BYTES as usize..]);
+            frame[..HEADER_BYTES as usize].copy_from_slice(&header.encode());
+            let appended = self.append(&[IoSlice::new(&frame)]);
+            frame.clear();
+            self.gathered = frame;
+            appended?;
+        } else {
+            header.body_crc = body.iter().fold(0, |crc, b| crc32c::crc32c_append(crc, b));
+            let header_bytes = header.encode();
+            let mut parts = Vec::with_capacity(body.len() + 1);
+            parts.push(IoSlice::new(&header_bytes));
+            parts.extend(body.iter().map(|b| IoSlice::new(b)));
+            self.append(&parts)?;
+        }
         if topic.config.durability == Durability::Batch {
             self.sync()?;
         }

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_ipc::reader::FileDecoder;
-use arrow_ipc::{Block, MetadataVersion};
 
 use crate::position::{Offset, PartitionId};
 
+use super::decode::Decoder;
 use super::error::LogError;
 use super::frame::{HEADER_BYTES, Header, Kind, parse_barrier};
 use super::segment::{Segment, Step, View, step};
@@ -128,7 +127,7 @@ impl Walk {
 pub struct PartitionReader {
     topic: Arc<Shared>,
     walk: Walk,
-    decoder: FileDecoder,
+    decoder: Decoder,
     /// Records below this offset are left out: the start lies inside a frame.
     from: Offset,
 }
@@ -141,7 +140,7 @@ impl PartitionReader {
         projection: Option<&[usize]>,
     ) -> Result<PartitionReader, LogError> {
         topic.check_partition(partition)?;
-        let decoder = decoder(&topic, projection)?;
+        let decoder = Decoder::new(&topic, projection)?;
         let walk = seek(&topic, partition, start)?;
         let from = if let Start::Offset(offset) = start { offset } else { walk.offset };
         Ok(PartitionReader { topic, walk, decoder, from })
@@ -161,14 +160,7 @@ impl PartitionReader {
             let barrier = parse_barrier(view.bytes(body), self.topic.partitions());
             return Ok(Some(Entry::Barrier(barrier.ok_or_else(|| corrupt("the frame is not a barrier of this topic"))?)));
         }
-        let message = view.buffer(body);
-        let block = Block::new(0, header.metadata_len as i32, (header.body_len - u64::from(header.metadata_len)) as i64);
-        let batch = self
-            .decoder
-            .read_record_batch(&block, &message)
-            .map_err(|e| corrupt(&format!("the frame's records cannot be decoded: {e}")))?
-            .filter(|batch| batch.num_rows() == header.count as usize)
-            .ok_or_else(|| corrupt("the frame does not hold as many records as its header says"))?;
+        let batch = self.decoder.decode(&header, &view.buffer(body)).map_err(|what| corrupt(&what))?;
         let skip = self.from.0.saturating_sub(header.base.0);
         let batch = if skip == 0 { batch } else { batch.slice(skip as usize, batch.num_rows() - skip as usize) };
         Ok(Some(Entry::Records(Records {
@@ -193,23 +185,6 @@ impl PartitionReader {
     pub fn partition(&self) -> PartitionId {
         self.walk.partition
     }
-}
-
-fn decoder(topic: &Shared, projection: Option<&[usize]>) -> Result<FileDecoder, LogError> {
-    let schema = topic.config.schema.clone();
-    let columns = schema.fields().len();
-    let decoder = FileDecoder::new(schema, MetadataVersion::V5);
-    // SAFETY: what is skipped is the check that offsets, lengths and UTF-8 are as Arrow wants them. They were when the writer encoded valid
-    // arrays, and the body's checksum, which every reader checks first, says that these are the bytes that the writer wrote.
-    let decoder = unsafe { decoder.with_skip_validation(true) };
-    let Some(projection) = projection else {
-        return Ok(decoder);
-    };
-    let ascending = projection.windows(2).all(|pair| pair[0] < pair[1]);
-    if let Some(&column) = projection.iter().find(|&&c| c >= columns || !ascending) {
-        return Err(LogError::BadProjection { topic: topic.config.name.clone(), column, columns });
-    }
-    Ok(decoder.with_projection(projection.to_vec()))
 }
 
 /// A walk whose next frame is the first that the start asks for.
