@@ -9,7 +9,7 @@ use arrow_buffer::NullBuffer;
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType as ArrowType, TimeUnit};
 
-use super::calendar::DAY_US;
+use crate::query::time::US_PER_DAY;
 use crate::query::{DataType, EvalError, Value};
 
 /// The Arrow type in which the engines hand over values of a SQL type: Boolean, Int64, Float64, Utf8, Timestamp(Microsecond, "UTC"),
@@ -53,7 +53,7 @@ pub fn canonical(array: &ArrayRef, t: DataType) -> Result<ArrayRef, EvalError> {
     let (units, us_per_unit) = match array.data_type() {
         ArrowType::Timestamp(unit, _) | ArrowType::Duration(unit) => (bare_i64(array), us_per(*unit)),
         ArrowType::Date64 => (bare_i64(array), us_per(TimeUnit::Millisecond)),
-        ArrowType::Date32 => (array.as_primitive::<Date32Type>().unary(i64::from), Some(DAY_US)),
+        ArrowType::Date32 => (array.as_primitive::<Date32Type>().unary(i64::from), Some(US_PER_DAY)),
         other => panic!("a column of type {other} is no {t:?}: the schema and the query disagree"),
     };
     let us = match us_per_unit {
@@ -179,23 +179,6 @@ pub fn one_row(value: &Value, t: DataType) -> ArrayRef {
         Value::Float(v) => Arc::new(Float64Array::from(vec![*v])),
         Value::Text(v) => Arc::new(StringArray::from(vec![v.as_ref()])),
         Value::Numeric(v) => Arc::new(numeric(vec![*v], None)),
-    }
-}
-
-/// The value in one row of a column in canonical type.
-pub fn value_at(array: &dyn Array, row: usize) -> Value {
-    if array.is_null(row) {
-        return Value::Null;
-    }
-    match array.data_type() {
-        ArrowType::Boolean => Value::Bool(array.as_boolean().value(row)),
-        ArrowType::Int64 => Value::Int(array.as_primitive::<Int64Type>().value(row)),
-        ArrowType::Float64 => Value::Float(array.as_primitive::<Float64Type>().value(row)),
-        ArrowType::Utf8 => Value::Text(array.as_string::<i32>().value(row).into()),
-        ArrowType::Timestamp(TimeUnit::Microsecond, _) => Value::Timestamp(array.as_primitive::<TimestampMicrosecondType>().value(row)),
-        ArrowType::Duration(TimeUnit::Microsecond) => Value::Interval(array.as_primitive::<DurationMicrosecondType>().value(row)),
-        ArrowType::Decimal128(_, 0) => Value::Numeric(array.as_primitive::<Decimal128Type>().value(row)),
-        other => panic!("{other} is not a canonical type"),
     }
 }
 

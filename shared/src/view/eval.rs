@@ -24,6 +24,10 @@ use crate::query::{BinaryOp, DataType, EvalError, Expr, ExprKind, UnaryOp};
 /// # Errors
 /// The [`EvalError`] of one of the rows that raise one.
 pub fn eval(expr: &Expr, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef, EvalError> {
+    // A constant that fails is no error where there is no row to need it.
+    if rows == 0 {
+        return Ok(arrow_array::new_empty_array(&arrow_type(expr.data_type)));
+    }
     Ok(value(expr, columns, rows, None)?.into_array(rows))
 }
 

@@ -5,7 +5,6 @@
 
 mod accumulator;
 mod answer;
-mod calendar;
 mod canonical;
 mod cast;
 mod eval;
@@ -25,7 +24,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 pub use answer::{Ask, answer, answer_schema};
-pub use canonical::{arrow_type, canonical, value_at};
+pub use canonical::{arrow_type, canonical};
 pub use eval::{eval, eval_condition};
 pub use plan::Plan;
 pub use table::GroupTable;

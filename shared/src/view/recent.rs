@@ -4,12 +4,19 @@
 ///
 /// The groups that a log's records fall into at one time are few, and lie anywhere in the [`super::index::Index`]; here they lie close
 /// together, so that they stay in the nearest caches. A key has one place, and the last group that was found there is the guess.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Recent {
     /// Group numbers; the length is a power of two.
     groups: Vec<u32>,
     /// The high bits of a hash that make a place.
     shift: u32,
+}
+
+/// A copy starts without guesses: most copies are only read.
+impl Clone for Recent {
+    fn clone(&self) -> Self {
+        Recent::default()
+    }
 }
 
 const FEWEST: usize = 256;

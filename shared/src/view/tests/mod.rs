@@ -2,6 +2,7 @@
 
 mod hot_path;
 mod merging;
+mod reference;
 mod rows;
 
 use arrow_schema::{Field, Schema};

@@ -5,8 +5,9 @@ use arrow_select::concat::concat;
 use proptest::prelude::*;
 
 use super::query;
+use crate::query::values::rows;
 use crate::query::{DataType, Query, Value};
-use crate::view::canonical::{arrow_type, one_row, value_at};
+use crate::view::canonical::{arrow_type, one_row};
 
 pub const COLUMNS: [(&str, DataType); 8] = [
     ("k", DataType::Int),
@@ -86,11 +87,7 @@ pub fn every_aggregate(keys: &str) -> Query {
     query(&format!("SELECT {columns}{} FROM t{group_by}", select.join(", ")), &COLUMNS)
 }
 
-pub fn values(batch: &RecordBatch) -> Vec<Row> {
-    (0..batch.num_rows()).map(|row| batch.columns().iter().map(|c| value_at(c.as_ref(), row)).collect()).collect()
-}
-
 /// As text, in which NaN equals itself.
 pub fn shown(batch: &RecordBatch) -> Vec<String> {
-    values(batch).iter().map(|row| format!("{row:?}")).collect()
+    rows(batch).unwrap().iter().map(|row| format!("{row:?}")).collect()
 }
