@@ -58,7 +58,8 @@ impl Accumulate for Quantiles {
         if array.data_type() == &ArrowType::Float64 {
             for (&group, value) in groups.iter().zip(array.as_primitive::<Float64Type>()) {
                 if let Some(value) = value.filter(|v| v.is_finite()) {
-                    self.at(group).add(value);
+                    // -0.0 becomes 0.0, so that the least of them does not depend on the order.
+                    self.at(group).add(value + 0.0);
                 }
             }
         } else {
