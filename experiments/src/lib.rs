@@ -1,6 +1,8 @@
 //! The `twopath` program's parts: workloads, architectures, scenarios, the harness that measures them, and the report.
 
 pub mod bench;
+pub mod cli;
+pub mod files;
 pub mod harness;
 pub mod report;
 pub mod scenarios;

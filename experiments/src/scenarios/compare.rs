@@ -26,6 +26,7 @@ use crate::report::html;
 use crate::report::questions::questions;
 use crate::report::table::{Look, table};
 use crate::workloads::WorkloadError;
+pub use asked::ARCHITECTURES;
 use asked::{Asked, check};
 use bars::Bars;
 use folder::Folder;

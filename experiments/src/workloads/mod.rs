@@ -5,6 +5,7 @@
 
 mod error;
 mod flights;
+mod own;
 mod pageviews;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use twopath_shared::log::{Durability, PartitionBy, TopicConfig};
 
 pub use error::WorkloadError;
 pub use flights::{flights, flights_parquet};
+pub use own::own;
 pub use pageviews::{Burst, Pageviews};
 
 /// The names of the built-in workloads, the default first.

@@ -13,7 +13,7 @@ pub mod time;
 mod types;
 pub mod values;
 
-pub use sql::{QueryError, column_type, parse};
+pub use sql::{QueryError, column_type, parse, topic_of};
 pub use types::{
     Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Query, TimeField, TimeUnit,
     UnaryOp, Value,

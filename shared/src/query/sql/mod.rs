@@ -11,12 +11,14 @@ mod operator;
 mod scope;
 mod select;
 mod source;
+mod topic;
 
 use arrow_schema::Schema;
 
 use super::types::*;
 pub use scope::data_type as column_type;
 use source::Source;
+pub use topic::topic_of;
 
 /// Why a SQL text is not a query, with the place in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

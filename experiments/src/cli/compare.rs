@@ -1,0 +1,155 @@
+//! `twopath compare`: what the user chose, for [`crate::scenarios::compare`].
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use twopath_shared::log::Durability;
+
+use super::Failure;
+use super::log::parse_durability;
+use crate::scenarios::compare::{self, CompareSettings};
+
+/// Runs architectures side by side on the same events and compares them
+///
+/// Each runs as a process of its own: history is loaded, events arrive on schedule, and in mid-run version 2 of the query is deployed,
+/// which corrects a bug of version 1. The table tells which was fresher, which was right, what each cost and what the change cost.
+/// Ctrl-C ends it with the results so far.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath compare
+  twopath compare --architectures lambda,kappa --rate 20000 --duration 20s --repeats 5
+  twopath compare --workload pageviews --durability batch
+  twopath compare --events clicks.csv --time-column time --sql 'SELECT page, COUNT(*) AS n FROM events GROUP BY page'
+  twopath compare --format json --out results > result.json")]
+pub(super) struct CompareArgs {
+    /// Which events: flights (recorded) or pageviews (generated)
+    #[arg(long, value_name = "NAME", default_value = "flights", value_parser = ["flights", "pageviews"], conflicts_with = "events")]
+    workload: String,
+    /// Which of the workload's queries [default: its first]
+    #[arg(long, value_name = "NAME", conflicts_with = "sql")]
+    query: Option<String>,
+    /// Which architectures
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',', value_parser = compare::ARCHITECTURES, default_values_t = CompareSettings::default().architectures)]
+    architectures: Vec<String>,
+    /// Events per second of the steady phase
+    #[arg(long, value_name = "N", value_parser = parse_rate, default_value_t = CompareSettings::default().rate)]
+    rate: f64,
+    /// How long the steady phase is
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "8s")]
+    duration: Duration,
+    /// How often each architecture runs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), default_value_t = CompareSettings::default().repeats)]
+    repeats: u32,
+    /// Of the topic
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), default_value_t = CompareSettings::default().partitions)]
+    partitions: u32,
+    /// Worker threads of the speed layer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), default_value = "1")]
+    workers: u16,
+    /// When an append counts as done: none, interval, interval:50ms or batch
+    #[arg(long, value_name = "POLICY", value_parser = parse_durability, default_value = "none")]
+    durability: Durability,
+    /// Of the generated events, the order of the runs and the keys that are read
+    #[arg(long, value_name = "N", default_value_t = CompareSettings::default().seed)]
+    seed: u64,
+    /// Your own events: a Parquet, CSV, JSON Lines or Arrow file, in order of arrival
+    #[arg(long, value_name = "FILE", requires = "sql")]
+    events: Option<PathBuf>,
+    /// The event-time column of your own events
+    #[arg(long, value_name = "COLUMN", requires = "events")]
+    time_column: Option<String>,
+    /// Your own query: a SQL text, or a file that holds one
+    #[arg(long, value_name = "TEXT_OR_FILE", requires = "events")]
+    sql: Option<String>,
+    /// Where the results go [default: twopath-results/START]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// From the start of one batch run to the start of the next
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "2s")]
+    batch_interval: Duration,
+    /// From one snapshot of the speed layer to the next
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "1ms")]
+    publish_interval: Duration,
+    /// A price file in TOML, instead of the bundled one
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// All of result.json
+    Json,
+}
+
+pub(super) fn run(args: CompareArgs) -> Result<ExitCode, Failure> {
+    let settings = settings(args)?;
+    Ok(ExitCode::from(compare::run(&settings)?.exit_code()))
+}
+
+fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
+    let mut architectures: Vec<String> = Vec::new();
+    for name in args.architectures {
+        if architectures.contains(&name) {
+            return Err(Failure::usage(format!("--architectures names '{name}' twice")));
+        }
+        architectures.push(name);
+    }
+    Ok(CompareSettings {
+        workload: args.workload,
+        architectures,
+        rate: args.rate,
+        duration: args.duration,
+        repeats: args.repeats,
+        partitions: args.partitions,
+        workers: usize::from(args.workers),
+        durability: args.durability,
+        seed: args.seed,
+        events: args.events,
+        time_column: args.time_column,
+        // For a built-in workload, the scenario takes a query's name in the place of a text.
+        sql: args.sql.or(args.query),
+        out: args.out,
+        format: match args.format {
+            Format::Table => compare::Format::Table,
+            Format::Json => compare::Format::Json,
+        },
+        prices: args.prices,
+        batch_interval: args.batch_interval,
+        publish_interval: args.publish_interval,
+    })
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|r: &f64| r.is_finite() && *r > 0.0).ok_or_else(|| "write how many events a second, such as 4000".into())
+}
+
+fn parse_positive_duration(text: &str) -> Result<Duration, String> {
+    super::parse_duration(text).and_then(|d| if d.is_zero() { Err("it must be more than nothing".into()) } else { Ok(d) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        args: CompareArgs,
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_scenario() {
+        let parsed = Only::try_parse_from(["compare"]).ok().unwrap();
+        let settings = settings(parsed.args).ok().unwrap();
+        assert_eq!(format!("{settings:?}"), format!("{:?}", CompareSettings::default()));
+    }
+}

@@ -1,0 +1,47 @@
+//! `twopath log create`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use twopath_shared::log::Log;
+
+use super::TopicArgs;
+use crate::cli::Failure;
+
+/// Makes an empty topic
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath log create clicks --schema 'time:timestamp, user:text, page:text, ms:int' --time-column time
+  twopath log create clicks --schema clicks.schema --time-column time --key user --partitions 4")]
+pub(super) struct CreateArgs {
+    /// Its name: letters, digits, '-', '_' and '.'
+    topic: String,
+    /// Its columns, such as 'time:timestamp, name:text, n:int, x:float, ok:bool', or a file that holds that
+    #[arg(long, value_name = "TEXT_OR_FILE")]
+    schema: String,
+    /// The event-time column
+    #[arg(long, value_name = "COLUMN")]
+    time_column: Option<String>,
+    #[command(flatten)]
+    new: TopicArgs,
+}
+
+pub(super) fn run(dir: &Path, args: &CreateArgs) -> Result<ExitCode, Failure> {
+    let Some(schema) = super::schema_text(Some(&args.schema))? else { unreachable!("a schema was given") };
+    if schema.rest {
+        return Err(Failure::usage("a schema of a new topic names its columns; * stands for those of a file, which only an import has"));
+    }
+    let time_column = args.time_column.as_deref();
+    let config = args.new.config(&args.topic, schema.arrow(time_column), time_column);
+    let topic = Log::open(dir)?.create_topic(config)?;
+    eprintln!(
+        "topic '{}' made in {}: {} columns, {} partitions",
+        args.topic,
+        dir.display(),
+        topic.schema().fields().len(),
+        topic.partitions()
+    );
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,164 @@
+//! `twopath log`: topics, and what is in them.
+
+mod append;
+mod cat;
+mod create;
+mod import;
+mod stat;
+mod verify;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use twopath_shared::log::{Durability, Log, PartitionBy, Topic, TopicConfig};
+
+use super::Failure;
+use crate::files::{FileError, SchemaText};
+
+/// Makes topics, fills them, reads and checks them
+#[derive(Debug, Args)]
+pub(super) struct LogArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Create(create::CreateArgs),
+    Import(import::ImportArgs),
+    Append(append::AppendArgs),
+    Cat(cat::CatArgs),
+    Stat(stat::StatArgs),
+    Verify(verify::VerifyArgs),
+}
+
+pub(super) fn run(dir: &Path, args: LogArgs) -> Result<ExitCode, Failure> {
+    match args.command {
+        Command::Create(args) => create::run(dir, &args),
+        Command::Import(args) => import::run(dir, &args),
+        Command::Append(args) => append::run(dir, &args),
+        Command::Cat(args) => cat::run(dir, &args),
+        Command::Stat(args) => stat::run(dir, &args),
+        Command::Verify(args) => verify::run(dir, &args),
+    }
+}
+
+/// How a topic that does not exist yet is to be made.
+#[derive(Debug, Args)]
+struct TopicArgs {
+    /// The column that decides an event's partition: equal keys, one partition [default: none, in turn]
+    #[arg(long, value_name = "COLUMN")]
+    key: Option<String>,
+    /// Of a new topic [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    partitions: Option<u32>,
+    /// When an append counts as done: `none` (the operating system has it), `batch` (it is on the disk), or `interval` (synced every 100 ms; `interval:50ms` for another) [default: none]
+    #[arg(long, value_name = "POLICY", value_parser = parse_durability)]
+    durability: Option<Durability>,
+    /// Segments are sealed at this size, such as 64M [default: 64M]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    segment_bytes: Option<u64>,
+}
+
+impl TopicArgs {
+    fn config(&self, name: &str, schema: arrow_schema::SchemaRef, time_column: Option<&str>) -> TopicConfig {
+        TopicConfig {
+            name: name.into(),
+            schema,
+            partitions: self.partitions.unwrap_or(1),
+            partition_by: self.key.clone().map_or(PartitionBy::RoundRobin, PartitionBy::Key),
+            time_column: time_column.map(String::from),
+            durability: self.durability.unwrap_or(Durability::None),
+            segment_bytes: self.segment_bytes.unwrap_or(64 << 20),
+        }
+    }
+
+    /// That an existing topic is what the options say, where they say something.
+    fn check(&self, config: &TopicConfig) -> Result<(), Failure> {
+        let differs = |what: &str, has: String, wanted: String| {
+            let message = format!("topic '{}' exists and has {what} {has}, not {wanted}", config.name);
+            Err(Failure::with_help(message, format!("leave out the option: {what} is chosen when a topic is made")))
+        };
+        if let Some(n) = self.partitions.filter(|n| *n != config.partitions) {
+            return differs("--partitions", config.partitions.to_string(), n.to_string());
+        }
+        if let Some(key) = self.key.as_ref().filter(|key| config.partition_by != PartitionBy::Key(String::clone(key))) {
+            let has = match &config.partition_by {
+                PartitionBy::Key(column) => column.clone(),
+                PartitionBy::RoundRobin => "none".into(),
+            };
+            return differs("--key", has, key.clone());
+        }
+        if let Some(durability) = self.durability.filter(|d| *d != config.durability) {
+            return differs("--durability", durability_text(config.durability), durability_text(durability));
+        }
+        Ok(())
+    }
+}
+
+/// `none`, `batch`, `interval` or `interval:50ms`.
+pub(super) fn parse_durability(text: &str) -> Result<Durability, String> {
+    match text {
+        "none" => Ok(Durability::None),
+        "batch" => Ok(Durability::Batch),
+        "interval" => Ok(Durability::Interval(Duration::from_millis(100))),
+        _ => match text.strip_prefix("interval:").and_then(|t| super::parse_duration(t).ok()).filter(|d| !d.is_zero()) {
+            Some(interval) => Ok(Durability::Interval(interval)),
+            None => Err("write none, batch, interval, or interval:50ms".into()),
+        },
+    }
+}
+
+pub(super) fn durability_text(durability: Durability) -> String {
+    match durability {
+        Durability::None => "none".into(),
+        Durability::Batch => "batch".into(),
+        Durability::Interval(interval) => format!("interval:{}ms", interval.as_secs_f64() * 1e3),
+    }
+}
+
+/// `4096`, `64K`, `64M`, `1G`: powers of 1024.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KB" | "KIB" => 10,
+        "M" | "MB" | "MIB" => 20,
+        "G" | "GB" | "GIB" => 30,
+        _ => return Err("write a number of bytes, such as 4096, 64K, 64M or 1G".into()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "write a number of bytes, such as 4096, 64K, 64M or 1G".to_owned())?;
+    number.checked_mul(1 << shift).filter(|b| *b > 0).ok_or_else(|| "this is no size of a segment".into())
+}
+
+/// Opens a topic for reading, without making a folder where there is none.
+pub(super) fn open_topic(dir: &Path, name: &str) -> Result<Topic, Failure> {
+    if !dir.is_dir() {
+        let message = format!("{}: there is no such folder of topics", dir.display());
+        return Err(Failure::with_help(message, "name it with --dir, or make a topic with `twopath log create` or `twopath log import`"));
+    }
+    Ok(Log::open(dir)?.topic(name)?)
+}
+
+/// The topic, if there is one.
+fn find_topic(dir: &Path, name: &str) -> Result<Option<Topic>, Failure> {
+    if !dir.is_dir() {
+        return Ok(None);
+    }
+    let log = Log::open(dir)?;
+    match log.topics()?.iter().any(|t| t == name) {
+        true => Ok(Some(log.topic(name)?)),
+        false => Ok(None),
+    }
+}
+
+/// A `--schema`, read.
+fn schema_text(text_or_file: Option<&str>) -> Result<Option<SchemaText>, Failure> {
+    let wrong = |e: FileError| match e {
+        FileError::SchemaText { .. } => Failure::usage(e),
+        other => Failure::from(other),
+    };
+    text_or_file.map(SchemaText::read).transpose().map_err(wrong)
+}

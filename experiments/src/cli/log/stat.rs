@@ -1,0 +1,216 @@
+//! `twopath log stat`.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use twopath_shared::PartitionId;
+use twopath_shared::log::{Entry, Log, PartitionBy, Start, Topic};
+use twopath_shared::query::Value;
+
+use crate::cli::{Failure, output};
+use crate::files::ColumnType;
+
+/// Tells what a topic holds
+///
+/// Without a topic's name: what topics there are.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath log stat
+  twopath log stat flights
+  twopath log stat flights --format json")]
+pub(super) struct StatArgs {
+    topic: Option<String>,
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// One object
+    Json,
+}
+
+#[derive(Serialize)]
+struct Stat {
+    topic: String,
+    records: u64,
+    /// The position after the last record: one offset per partition.
+    end: String,
+    bytes: u64,
+    durability: String,
+    key: Option<String>,
+    time_column: Option<String>,
+    columns: Vec<Column>,
+    partitions: Vec<Partition>,
+    barriers: Vec<Barrier>,
+}
+
+#[derive(Serialize)]
+struct Column {
+    name: String,
+    r#type: String,
+    nullable: bool,
+}
+
+#[derive(Serialize)]
+struct Partition {
+    partition: u32,
+    records: u64,
+    segments: u64,
+    segments_sealed: u64,
+    bytes: u64,
+    /// ISO 8601 UTC; none where there are no records, or no time column.
+    event_time_min: Option<String>,
+    event_time_max: Option<String>,
+    arrival_time_min: Option<String>,
+    arrival_time_max: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Barrier {
+    number: u64,
+    position: String,
+}
+
+pub(super) fn run(dir: &Path, args: &StatArgs) -> Result<ExitCode, Failure> {
+    match &args.topic {
+        Some(name) => show_topic(&stat(&super::open_topic(dir, name)?)?, args.format)?,
+        None => show_topics(dir, args.format)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn stat(topic: &Topic) -> Result<Stat, Failure> {
+    let config = topic.config();
+    let end = topic.end()?;
+    let column = |f: &std::sync::Arc<arrow_schema::Field>| Column {
+        name: f.name().clone(),
+        r#type: ColumnType::of(f.data_type()).map_or_else(|| f.data_type().to_string(), |t| t.name().to_owned()),
+        nullable: f.is_nullable(),
+    };
+    Ok(Stat {
+        topic: config.name.clone(),
+        records: end.records(),
+        end: end.to_string(),
+        bytes: topic.bytes()?,
+        durability: super::durability_text(config.durability),
+        key: match &config.partition_by {
+            PartitionBy::Key(column) => Some(column.clone()),
+            PartitionBy::RoundRobin => None,
+        },
+        time_column: config.time_column.clone(),
+        columns: topic.schema().fields().iter().map(column).collect(),
+        partitions: (0..config.partitions).map(|p| partition(topic, PartitionId(p))).collect::<Result<_, _>>()?,
+        barriers: topic.barriers()?.iter().map(|b| Barrier { number: b.number, position: b.position.to_string() }).collect(),
+    })
+}
+
+/// Reads the time column of the whole partition, and nothing else of it.
+fn partition(topic: &Topic, partition: PartitionId) -> Result<Partition, Failure> {
+    let time = topic.config().time_column.as_ref().and_then(|name| topic.schema().index_of(name).ok());
+    let projection: Vec<usize> = time.into_iter().collect();
+    let mut reader = topic.reader(partition, Start::First, Some(&projection))?;
+    let (mut event, mut arrival) = (Range::default(), Range::default());
+    while let Some(entry) = reader.next()? {
+        let Entry::Records(records) = entry else { continue };
+        arrival.add(records.arrival_us);
+        for row in output::values(&records.batch).map_err(Failure::of)? {
+            if let [Value::Timestamp(us)] = row[..] {
+                event.add(us);
+            }
+        }
+    }
+    let segments = topic.segments(partition)?;
+    Ok(Partition {
+        partition: partition.0,
+        records: reader.offset().0,
+        segments: segments.len() as u64,
+        segments_sealed: segments.iter().filter(|s| s.sealed).count() as u64,
+        bytes: segments.iter().map(|s| s.bytes).sum(),
+        event_time_min: event.0.map(|(min, _)| output::timestamp(min)),
+        event_time_max: event.0.map(|(_, max)| output::timestamp(max)),
+        arrival_time_min: arrival.0.map(|(min, _)| output::timestamp(min)),
+        arrival_time_max: arrival.0.map(|(_, max)| output::timestamp(max)),
+    })
+}
+
+/// Least and greatest, if any.
+#[derive(Default)]
+struct Range(Option<(i64, i64)>);
+
+impl Range {
+    fn add(&mut self, us: i64) {
+        self.0 = Some(self.0.map_or((us, us), |(min, max)| (min.min(us), max.max(us))));
+    }
+}
+
+fn show_topic(stat: &Stat, format: Format) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    if format == Format::Json {
+        serde_json::to_writer_pretty(&mut out, stat).map_err(|e| Failure::from(std::io::Error::from(e)))?;
+        return Ok(writeln!(out)?);
+    }
+    writeln!(out, "{}: {} records in {} bytes, up to {}", stat.topic, stat.records, stat.bytes, stat.end)?;
+    let key = stat.key.as_ref().map_or("in turn".to_owned(), |k| format!("by {k}"));
+    let time = stat.time_column.as_deref().unwrap_or("none");
+    writeln!(out, "durability {}, partitioned {key}, time column {time}", stat.durability)?;
+    let columns: Vec<String> =
+        stat.columns.iter().map(|c| format!("{}:{}{}", c.name, c.r#type, if c.nullable { "" } else { " not null" })).collect();
+    writeln!(out, "columns {}\n", columns.join(", "))?;
+    let names = ["partition", "records", "segments", "sealed", "bytes", "events from", "events to", "arrived from", "arrived to"];
+    let text = |t: &Option<String>| t.as_ref().map_or(Value::Null, |t| Value::Text(t.as_str().into()));
+    let number = |n: u64| Value::Int(n as i64);
+    let rows: Vec<Vec<Value>> = stat
+        .partitions
+        .iter()
+        .map(|p| {
+            let times = [&p.event_time_min, &p.event_time_max, &p.arrival_time_min, &p.arrival_time_max].map(text);
+            [number(p.partition.into()), number(p.records), number(p.segments), number(p.segments_sealed), number(p.bytes)]
+                .into_iter()
+                .chain(times)
+                .collect()
+        })
+        .collect();
+    output::table(&mut out, &names.map(String::from), &rows)?;
+    if !stat.barriers.is_empty() {
+        writeln!(out)?;
+        let rows: Vec<Vec<Value>> = stat.barriers.iter().map(|b| vec![number(b.number), Value::Text(b.position.as_str().into())]).collect();
+        output::table(&mut out, &["barrier".into(), "position".into()], &rows)?;
+    }
+    Ok(())
+}
+
+fn show_topics(dir: &Path, format: Format) -> Result<(), Failure> {
+    let names = if dir.is_dir() { Log::open(dir)?.topics()? } else { Vec::new() };
+    let mut rows = Vec::new();
+    for name in &names {
+        let topic = super::open_topic(dir, name)?;
+        let end = topic.end()?;
+        rows.push((name, end.records(), end.partitions() as u64, topic.bytes()?));
+    }
+    let mut out = std::io::stdout().lock();
+    if format == Format::Json {
+        let topics: Vec<_> = rows
+            .iter()
+            .map(|(name, records, partitions, bytes)| serde_json::json!({"topic": name, "records": records, "partitions": partitions, "bytes": bytes}))
+            .collect();
+        return Ok(writeln!(out, "{}", serde_json::Value::from(topics))?);
+    }
+    if rows.is_empty() {
+        eprintln!("{} holds no topics; make one with `twopath log create` or `twopath log import`", dir.display());
+        return Ok(());
+    }
+    let rows: Vec<Vec<Value>> = rows
+        .into_iter()
+        .map(|(name, records, partitions, bytes)| {
+            vec![Value::Text(name.as_str().into()), Value::Int(records as i64), Value::Int(partitions as i64), Value::Int(bytes as i64)]
+        })
+        .collect();
+    Ok(output::table(&mut out, &["topic", "records", "partitions", "bytes"].map(String::from), &rows)?)
+}

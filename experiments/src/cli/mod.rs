@@ -1,0 +1,99 @@
+//! The command line: one file per command.
+//!
+//! Answers go to standard output; progress, coverage and complaints to standard error. Exit codes: 0 done; 1 it could not be done,
+//! or it found something wrong; 2 the command was not understood.
+
+mod bench;
+mod compare;
+mod completions;
+mod failure;
+mod log;
+mod output;
+mod progress;
+mod query;
+mod run_child;
+mod sql;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+pub use sql::sql_text;
+
+/// Compares the Lambda and Kappa architectures on one immutable event log.
+#[derive(Debug, Parser)]
+#[command(name = "twopath", version, propagate_version = true, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// The folder of topics
+    #[arg(long, global = true, value_name = "DIR", default_value = "twopath-data")]
+    dir: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  twopath compare
+  twopath log import flights --from flights.parquet --time-column sched_dep
+  twopath query --sql 'SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier' --engine batch
+  twopath log verify flights";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Compare(compare::CompareArgs),
+    Log(log::LogArgs),
+    Query(query::QueryArgs),
+    Bench(bench::BenchArgs),
+    Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    RunChild(run_child::RunChildArgs),
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+/// Runs the program with these arguments, the program's name first.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version are "errors" of clap's with exit code 0. A closed pipe leaves nobody to tell.
+            let _ = e.print();
+            return ExitCode::from(e.exit_code().try_into().unwrap_or(2));
+        }
+    };
+    failure::set_up_reports();
+    let done = match cli.command {
+        Command::Compare(args) => compare::run(args),
+        Command::Log(args) => log::run(&cli.dir, args),
+        Command::Query(args) => query::run(&cli.dir, &args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::RunChild(args) => run_child::run(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(failure) => failure.show(),
+    }
+}
+
+/// `90s`, `1500ms`, `2m`, `1.5h`; a bare number is seconds.
+fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || "write a time such as 8s, 500ms or 2m".to_owned();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds = match &text[digits.len()..] {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = digits.parse().map_err(|_| wrong())?;
+    std::time::Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())
+}

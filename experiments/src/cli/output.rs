@@ -1,0 +1,221 @@
+//! Rows on standard output: a table for people, CSV and JSON for programs.
+//!
+//! CSV follows RFC 4180 with a header line: text is quoted where it must be, NULL is an empty cell and the empty text `""`. Timestamps are ISO 8601 in
+//! UTC (`2013-01-01T10:00:00Z`, with a fraction only where there is one), intervals `hours:minutes:seconds` (`-00:05:00`, `26:00:00.5`),
+//! sums of integers whole numbers of any length, floats the shortest decimals that read back as the same float (`NaN`, `Infinity` and
+//! `-Infinity` are texts in JSON, which has no such numbers).
+
+use std::io::{self, Write};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, DurationMicrosecondType, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, TimeUnit};
+use clap::ValueEnum;
+use twopath_shared::query::{Value, time};
+
+use crate::files::ColumnType;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Table,
+    /// One object
+    Json,
+    /// RFC 4180 with a header line
+    Csv,
+}
+
+/// The rows of a record batch as SQL values.
+pub(super) fn values(batch: &RecordBatch) -> Result<Vec<Vec<Value>>, ArrowError> {
+    let columns = batch.columns().iter().map(canonical).collect::<Result<Vec<_>, _>>()?;
+    Ok((0..batch.num_rows()).map(|row| columns.iter().map(|column| value(column, row)).collect()).collect())
+}
+
+/// A column of any type that a topic may have, in the type that [`value`] reads.
+fn canonical(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match column.data_type() {
+        DataType::Decimal128(_, 0) | DataType::Duration(TimeUnit::Microsecond) => Ok(column.clone()),
+        other => match ColumnType::of(other) {
+            Some(t) if t.arrow() == *other => Ok(column.clone()),
+            Some(t) => arrow_cast::cast(column, &t.arrow()),
+            None => arrow_cast::cast(column, &DataType::Utf8),
+        },
+    }
+}
+
+fn value(column: &ArrayRef, row: usize) -> Value {
+    if column.is_null(row) {
+        return Value::Null;
+    }
+    match column.data_type() {
+        DataType::Boolean => Value::Bool(column.as_boolean().value(row)),
+        DataType::Int64 => Value::Int(column.as_primitive::<Int64Type>().value(row)),
+        DataType::Float64 => Value::Float(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Timestamp(..) => Value::Timestamp(column.as_primitive::<TimestampMicrosecondType>().value(row)),
+        DataType::Duration(_) => Value::Interval(column.as_primitive::<DurationMicrosecondType>().value(row)),
+        DataType::Decimal128(..) => Value::Numeric(column.as_primitive::<Decimal128Type>().value(row)),
+        _ => Value::Text(column.as_string::<i32>().value(row).into()),
+    }
+}
+
+/// A value as text; NULL is empty.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(b) => b.to_string(),
+        Value::Int(i) => i.to_string(),
+        Value::Float(f) => float(*f),
+        Value::Text(s) => s.to_string(),
+        Value::Timestamp(us) => timestamp(*us),
+        Value::Interval(us) => interval(*us),
+        Value::Numeric(n) => n.to_string(),
+    }
+}
+
+/// Microseconds since 1970 as ISO 8601, UTC.
+pub(super) fn timestamp(us: i64) -> String {
+    time::format_timestamp(us).replacen(' ', "T", 1) + "Z"
+}
+
+fn interval(us: i64) -> String {
+    time::format_interval(us)
+}
+
+fn float(f: f64) -> String {
+    let magnitude = f.abs();
+    if f.is_nan() {
+        "NaN".into()
+    } else if f.is_infinite() {
+        if f > 0.0 { "Infinity".into() } else { "-Infinity".into() }
+    } else if magnitude != 0.0 && !(1e-5..1e15).contains(&magnitude) {
+        format!("{f:e}")
+    } else {
+        f.to_string()
+    }
+}
+
+/// A value as JSON.
+pub(super) fn json(value: &Value) -> String {
+    match value {
+        Value::Null => "null".into(),
+        Value::Bool(_) | Value::Int(_) | Value::Numeric(_) => text(value),
+        Value::Float(f) if f.is_finite() => text(value),
+        _ => json_text(&text(value)),
+    }
+}
+
+/// A text as a JSON string.
+pub(super) fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A row as a JSON object.
+pub(super) fn json_row(names: &[String], row: &[Value]) -> String {
+    let fields: Vec<String> = names.iter().zip(row).map(|(name, value)| format!("{}:{}", json_text(name), json(value))).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+/// One line of CSV.
+pub(super) fn csv_line<'a>(out: &mut dyn Write, cells: impl IntoIterator<Item = (&'a str, bool)>) -> io::Result<()> {
+    for (i, (text, is_null)) in cells.into_iter().enumerate() {
+        if i > 0 {
+            out.write_all(b",")?;
+        }
+        let must_quote = !is_null && (text.is_empty() || text.contains([',', '"', '\n', '\r']));
+        if must_quote {
+            write!(out, "\"{}\"", text.replace('"', "\"\""))?;
+        } else {
+            out.write_all(text.as_bytes())?;
+        }
+    }
+    out.write_all(b"\n")
+}
+
+/// A row of values as a line of CSV.
+pub(super) fn csv_row(out: &mut dyn Write, row: &[Value]) -> io::Result<()> {
+    let texts: Vec<String> = row.iter().map(text).collect();
+    csv_line(out, texts.iter().zip(row).map(|(text, value)| (text.as_str(), *value == Value::Null)))
+}
+
+/// The names as the header line of CSV.
+pub(super) fn csv_header(out: &mut dyn Write, names: &[String]) -> io::Result<()> {
+    csv_line(out, names.iter().map(|name| (name.as_str(), false)))
+}
+
+/// A table: numbers right, the rest left, NULL as a dash.
+pub(super) fn table(out: &mut dyn Write, names: &[String], rows: &[Vec<Value>]) -> io::Result<()> {
+    let shown = |value: &Value| if *value == Value::Null { "-".to_owned() } else { printable(&text(value)) };
+    let texts: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(shown).collect()).collect();
+    let length = |text: &str| text.chars().count();
+    let widths: Vec<usize> = names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| texts.iter().map(|row| length(&row[i])).chain([length(name)]).max().unwrap_or(0))
+        .collect();
+    let numeric: Vec<bool> = (0..names.len())
+        .map(|i| {
+            let mut values = rows.iter().map(|row| &row[i]).filter(|v| **v != Value::Null).peekable();
+            values.peek().is_some() && values.all(|v| matches!(v, Value::Int(_) | Value::Float(_) | Value::Numeric(_) | Value::Interval(_)))
+        })
+        .collect();
+    let mut line = |cells: &[String]| {
+        let padded = cells.iter().enumerate().map(|(i, cell)| {
+            let pad = " ".repeat(widths[i] - length(cell));
+            if numeric[i] { format!("{pad}{cell}") } else { format!("{cell}{pad}") }
+        });
+        writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    line(names)?;
+    line(&widths.iter().map(|w| "-".repeat(*w)).collect::<Vec<_>>())?;
+    texts.iter().try_for_each(|row| line(row))
+}
+
+/// A text that keeps to its line and does not drive the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_as_text() {
+        let cases = [
+            (Value::Timestamp(1_357_034_400_000_000), "2013-01-01T10:00:00Z"),
+            (Value::Timestamp(1_357_034_400_250_000), "2013-01-01T10:00:00.25Z"),
+            (Value::Timestamp(-1), "1969-12-31T23:59:59.999999Z"),
+            (Value::Interval(-300_000_000), "-00:05:00"),
+            (Value::Interval(93_600_500_000), "26:00:00.5"),
+            (Value::Numeric(i128::MAX), "170141183460469231731687303715884105727"),
+            (Value::Float(0.1), "0.1"),
+            (Value::Float(2.0), "2"),
+            (Value::Float(1e300), "1e300"),
+            (Value::Float(1e-7), "1e-7"),
+            (Value::Float(f64::NEG_INFINITY), "-Infinity"),
+            (Value::Null, ""),
+        ];
+        for (value, wanted) in cases {
+            assert_eq!(text(&value), wanted, "{value:?}");
+        }
+        assert_eq!(json(&Value::Float(f64::NAN)), "\"NaN\"");
+        assert_eq!(json(&Value::Text("a\"\n".into())), r#""a\"\n""#);
+    }
+
+    #[test]
+    fn csv_quotes_what_it_must() {
+        let mut out = Vec::new();
+        let row = [Value::Null, Value::Text("".into()), Value::Text("a,b".into()), Value::Text("say \"hi\"\n".into()), Value::Int(-1)];
+        csv_row(&mut out, &row).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), ",\"\",\"a,b\",\"say \"\"hi\"\"\n\",-1\n");
+    }
+
+    #[test]
+    fn tables_line_up() {
+        let mut out = Vec::new();
+        let rows = [vec![Value::Text("EWR".into()), Value::Int(5)], vec![Value::Null, Value::Int(12_345)]];
+        table(&mut out, &["origin".into(), "n".into()], &rows).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "origin      n\n------  -----\nEWR         5\n-       12345\n");
+    }
+}

@@ -1,0 +1,246 @@
+//! `twopath query`: one question, answered by the engine of one's choice.
+
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use twopath_shared::log::{Barrier, Entry, Start, Topic};
+use twopath_shared::query::{Query, Value};
+use twopath_shared::reference::Reference;
+use twopath_shared::view::{self, Ask, BatchView, GroupTable, RealtimeView};
+use twopath_shared::{Coverage, CoveragePart, Position};
+
+use super::output::{self, Format};
+use super::{Failure, sql};
+
+/// Answers a SQL query over a topic
+///
+/// The topic is what stands after FROM. Every engine gives the same rows in the same order (without ORDER BY in the order of the
+/// GROUP BY columns), so that two answers can be compared with diff. What an answer covers is told on standard error, or in the
+/// JSON object.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath query --sql 'SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin' --engine batch
+  twopath query --sql delays.sql --engine merged --format csv > merged.csv
+  twopath query --sql delays.sql --engine reference --at 1000,1000 --format json
+
+Windows are table functions:
+  SELECT window_start, COUNT(*) AS n
+  FROM TUMBLE(TABLE flights, DESCRIPTOR(sched_dep), INTERVAL '1' DAY) GROUP BY window_start")]
+pub(super) struct QueryArgs {
+    /// The query: a SQL text, or the name of a file that holds one
+    #[arg(long, value_name = "TEXT_OR_FILE")]
+    sql: String,
+    /// Who computes the answer
+    #[arg(long, value_enum, default_value = "batch")]
+    engine: Engine,
+    /// Answer for this position instead of the log's end: one offset per partition, such as 120,98
+    #[arg(long, value_name = "POSITION")]
+    at: Option<Position>,
+    /// For `merged`: where the batch view ends [default: the last barrier at or before the position; without one, halfway]
+    #[arg(long, value_name = "POSITION")]
+    horizon: Option<Position>,
+    /// Worker threads of the speed layer
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: u16,
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// Row by row in the most obvious way, on one thread
+    Reference,
+    /// The batch layer: everything in full
+    Batch,
+    /// The speed layer: replayed from the log's start
+    Speed,
+    /// A batch view up to the horizon, merged with the speed layer's view of the rest
+    Merged,
+    /// The single path: the speed layer's replay in a serving table of its own
+    Kappa,
+}
+
+/// An answer as rows of values.
+struct Answered {
+    names: Vec<String>,
+    rows: Vec<Vec<Value>>,
+    coverage: Coverage,
+}
+
+pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<ExitCode, Failure> {
+    if args.horizon.is_some() && args.engine != Engine::Merged {
+        return Err(Failure::usage("--horizon is where the batch view of --engine merged ends; the other engines have none"));
+    }
+    let sql = sql::read_sql(&args.sql)?;
+    let topic = sql::topic_named(dir, &sql)?;
+    let query = Arc::new(sql::parse(&sql, &topic)?);
+    let end = topic.end()?;
+    let at = match &args.at {
+        None => end,
+        Some(at) => checked(at, "--at", &end)?,
+    };
+    let answered = match args.engine {
+        Engine::Reference => by_reference(&topic, &query, &at)?,
+        Engine::Batch => by_batch(&topic, &query, &at)?,
+        Engine::Speed => by_speed(&topic, &query, &at, args.workers)?,
+        Engine::Merged => by_merging(&topic, &query, &at, args)?,
+        Engine::Kappa => by_kappa(&topic, &query, &at, args.workers)?,
+    };
+    show(&answered, args.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A position that the topic has.
+fn checked(position: &Position, option: &str, end: &Position) -> Result<Position, Failure> {
+    if position.partitions() != end.partitions() {
+        return Err(Failure::usage(format!(
+            "{option} {position} has {} offsets and the topic {} partitions; give one offset for each, such as {end}, the end",
+            position.partitions(),
+            end.partitions()
+        )));
+    }
+    if !end.covers(position) {
+        return Err(Failure::usage(format!("{option} {position} lies beyond the end of the topic, which is {end}")));
+    }
+    Ok(position.clone())
+}
+
+fn by_reference(topic: &Topic, query: &Query, at: &Position) -> Result<Answered, Failure> {
+    let mut reference = Reference::new(query.clone());
+    for (partition, to) in at.iter() {
+        let mut reader = topic.reader(partition, Start::First, None)?;
+        while reader.offset() < to {
+            match reader.next()? {
+                None => break,
+                Some(Entry::Barrier(_)) => {}
+                Some(Entry::Records(records)) => {
+                    let wanted = (to.0 - records.base.0).min(records.batch.num_rows() as u64) as usize;
+                    reference.push(&records.batch.slice(0, wanted));
+                }
+            }
+        }
+    }
+    let names = query.output.iter().map(|c| c.name.clone()).collect();
+    let part = CoveragePart { source: "reference".into(), from: Position::zero(at.partitions()), to: at.clone() };
+    Ok(Answered { names, rows: reference.answer()?, coverage: Coverage::of(vec![part]) })
+}
+
+fn by_batch(topic: &Topic, query: &Query, at: &Position) -> Result<Answered, Failure> {
+    let table = twopath_batch::compute(topic, query, &twopath_batch::Logic::Sql, at)?;
+    let part = CoveragePart { source: "batch".into(), from: Position::zero(at.partitions()), to: at.clone() };
+    answered(query, &[&table], Coverage::of(vec![part]))
+}
+
+fn by_speed(topic: &Topic, query: &Arc<Query>, at: &Position, workers: u16) -> Result<Answered, Failure> {
+    let view = replay(topic, query, (0, Position::zero(at.partitions())), at, workers)?;
+    if let Some(error) = view.error {
+        return Err(error.into());
+    }
+    let parts = view.generations.iter().map(|g| CoveragePart {
+        source: format!("generation {}", g.number),
+        from: g.from.clone(),
+        to: g.to.clone(),
+    });
+    let coverage = Coverage::of(parts.collect());
+    let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| g.tables.iter().map(AsRef::as_ref)).collect();
+    answered(query, &tables, coverage)
+}
+
+fn by_merging(topic: &Topic, query: &Arc<Query>, at: &Position, args: &QueryArgs) -> Result<Answered, Failure> {
+    let barriers = topic.barriers()?;
+    let (barrier, horizon) = horizon(&barriers, at, args.horizon.as_ref())?;
+    let table = Arc::new(twopath_batch::compute(topic, query, &twopath_batch::Logic::Sql, &horizon)?);
+    let view = replay(topic, query, (barrier, horizon.clone()), at, args.workers)?;
+    let serving = twopath_serving::Table::new(query.clone(), topic.partitions());
+    serving.publish_batch(BatchView { version: 1, barrier, horizon, table });
+    serving.publish_realtime(Arc::new(view));
+    served(&serving)
+}
+
+fn by_kappa(topic: &Topic, query: &Arc<Query>, at: &Position, workers: u16) -> Result<Answered, Failure> {
+    let view = replay(topic, query, (0, Position::zero(at.partitions())), at, workers)?;
+    let serving = twopath_serving::Table::new(query.clone(), topic.partitions());
+    serving.publish_realtime(Arc::new(view));
+    served(&serving)
+}
+
+/// Where a batch view may end, and how many barriers lie before: at a barrier, or where the user says.
+fn horizon(barriers: &[Barrier], at: &Position, wanted: Option<&Position>) -> Result<(u64, Position), Failure> {
+    let Some(wanted) = wanted else {
+        if let Some(barrier) = barriers.iter().rfind(|b| at.covers(&b.position)) {
+            return Ok((barrier.number, barrier.position.clone()));
+        }
+        // Before every barrier in one partition at least: half of the way there in each.
+        let first = barriers.first().map_or_else(|| at.clone(), |b| at.meet(&b.position));
+        let half = first.offsets().iter().map(|o| twopath_shared::Offset(o.0 / 2)).collect();
+        return Ok((0, Position::new(half)));
+    };
+    let wanted = checked(wanted, "--horizon", at)?;
+    let before = barriers.iter().rfind(|b| wanted.covers(&b.position)).map_or(0, |b| b.number);
+    match barriers.iter().find(|b| b.number > before && !b.position.covers(&wanted)) {
+        None => Ok((before, wanted)),
+        Some(barrier) => Err(Failure::usage(format!(
+            "--horizon {wanted} lies before barrier {} ({}) in one partition and after it in another; choose one side",
+            barrier.number, barrier.position
+        ))),
+    }
+}
+
+fn replay(topic: &Topic, query: &Arc<Query>, from: (u64, Position), to: &Position, workers: u16) -> Result<RealtimeView, Failure> {
+    Ok(twopath_speed::replay(topic, query.clone(), twopath_speed::Logic::Sql, from, to, usize::from(workers))?)
+}
+
+fn answered(query: &Query, parts: &[&GroupTable], coverage: Coverage) -> Result<Answered, Failure> {
+    rows_of(&view::answer(query, parts, &Ask::default())?, coverage)
+}
+
+fn served(table: &twopath_serving::Table) -> Result<Answered, Failure> {
+    let answer = table.answer(&Ask::default())?;
+    rows_of(&answer.rows, answer.coverage)
+}
+
+fn rows_of(rows: &arrow_array::RecordBatch, coverage: Coverage) -> Result<Answered, Failure> {
+    let names = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
+    Ok(Answered { names, rows: output::values(rows).map_err(Failure::of)?, coverage })
+}
+
+fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
+    let Answered { names, rows, coverage } = answered;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    match format {
+        Format::Table => output::table(&mut out, names, rows)?,
+        Format::Csv => {
+            output::csv_header(&mut out, names)?;
+            rows.iter().try_for_each(|row| output::csv_row(&mut out, row))?;
+        }
+        Format::Json => {
+            let position = coverage.position().map(ToString::to_string).unwrap_or_default();
+            let parts: Vec<BTreeMap<&str, String>> = coverage
+                .parts
+                .iter()
+                .map(|p| [("source", p.source.clone()), ("from", p.from.to_string()), ("to", p.to.to_string())].into())
+                .collect();
+            let columns: Vec<String> = names.iter().map(|n| output::json_text(n)).collect();
+            let rows: Vec<String> = rows.iter().map(|row| output::json_row(names, row)).collect();
+            writeln!(
+                out,
+                "{{\"position\":{},\"coverage\":{},\"columns\":[{}],\"rows\":[{}{}]}}",
+                output::json_text(&position),
+                serde_json::to_string(&parts).map_err(Failure::of)?,
+                columns.join(","),
+                if rows.is_empty() { "" } else { "\n" },
+                rows.join(",\n")
+            )?;
+        }
+    }
+    out.flush()?;
+    if format != Format::Json {
+        eprintln!("{} rows; exact for position {}", rows.len(), coverage);
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! SQL given on the command line.
+
+use std::path::Path;
+
+use twopath_shared::log::Topic;
+use twopath_shared::query::{self, Query};
+
+use super::Failure;
+
+/// The text itself, or what stands in the file of that name. What holds a blank or a line break is always a text.
+pub fn sql_text(text_or_file: &str) -> std::io::Result<String> {
+    let path = Path::new(text_or_file);
+    let looks_like_a_file = !text_or_file.trim().contains(char::is_whitespace) || path.is_file();
+    let text = if looks_like_a_file { std::fs::read_to_string(path)? } else { text_or_file.to_owned() };
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}
+
+/// As [`sql_text`], with the message of a failure.
+pub(super) fn read_sql(text_or_file: &str) -> Result<String, Failure> {
+    sql_text(text_or_file)
+        .map_err(|e| Failure::with_help(format!("{text_or_file}: {e}"), "give a SQL text, or the name of a file that holds one"))
+}
+
+/// Opens the topic that a SQL text reads.
+pub(super) fn topic_named(dir: &Path, sql: &str) -> Result<Topic, Failure> {
+    let name = query::topic_of(sql).map_err(|e| Failure::sql(&e, sql))?;
+    super::log::open_topic(dir, &name)
+}
+
+/// Parses a query over a topic; a failure shows the place.
+pub(super) fn parse(sql: &str, topic: &Topic) -> Result<Query, Failure> {
+    query::parse(sql, &topic.config().name, topic.schema()).map_err(|e| Failure::sql(&e, sql))
+}
