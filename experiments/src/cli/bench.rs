@@ -1,25 +1,29 @@
 //! `twopath bench`: what the user chose, for [`crate::bench`].
 
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use twopath_shared::query::Value;
 
-use super::Failure;
+use super::{Failure, output, progress};
+use crate::bench::{self, Ratio, Size};
 
 /// Measures the layers against plain code, side by side
 ///
 /// Each ratio compares a part of Twopath with the simplest code that does the same work on the same data in the same run; the answers
-/// are checked.
+/// are checked. The full size takes several minutes and some gigabytes in the data folder, which are removed at the end.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   twopath bench --quick
-  twopath bench --only scan --format json")]
+  twopath bench --only scan,replay --format json")]
 pub(super) struct BenchArgs {
-    /// Only those whose name holds this text
-    #[arg(long, value_name = "TEXT")]
-    only: Option<String>,
-    /// Less data and fewer repeats
+    /// Only these
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::names()))]
+    only: Vec<String>,
+    /// Little data and few rounds: whether the benches work, not how fast anything is
     #[arg(long)]
     quick: bool,
     /// What goes to standard output
@@ -31,11 +35,45 @@ pub(super) struct BenchArgs {
 enum Format {
     /// For people
     Table,
-    /// One object: {"ratios":[{"what","ratio","floor","aim"}]}
+    /// One object: {"ratios":[{"what","ratio","floor","aim",...}]}
     Json,
 }
 
-pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
-    let _ = (&args.only, args.quick, args.format);
-    Err(Failure::of("the benches are not in this program yet"))
+pub(super) fn run(dir: &Path, args: &BenchArgs) -> Result<ExitCode, Failure> {
+    let io = |e: std::io::Error| Failure::of(format!("{}: {e}", dir.display()));
+    std::fs::create_dir_all(dir).map_err(io)?;
+    // In the data folder, so that it is that disk which is measured.
+    let scratch = tempfile::Builder::new().prefix(".bench-").tempdir_in(dir).map_err(io)?;
+    let size = if args.quick { Size::quick() } else { Size::full() };
+    let bar = progress::bar("starting", 0);
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    let result = bench::run(scratch.path(), size, &args.only, |name| bar.set_message(name.to_owned()));
+    bar.finish_and_clear();
+    let result = result?;
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, &result).map_err(|e| Failure::from(std::io::Error::from(e)))?;
+            writeln!(out)?;
+        }
+        Format::Table => {
+            let names = ["what", "ratio", "floor", "aim", "", "detail"].map(String::from);
+            output::table(&mut out, &names, &result.ratios.iter().map(row).collect::<Vec<_>>())?;
+        }
+    }
+    if result.quick {
+        eprintln!("quick: these figures mean little; leave --quick out to measure");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(ratio: &Ratio) -> Vec<Value> {
+    let text = |t: &str| Value::Text(t.into());
+    let figure = |f: f64| text(&format!("{f:.2}{}", ratio.unit.map(|u| format!(" {u}")).unwrap_or_default()));
+    let verdict = match (ratio.meets_floor(), ratio.meets_aim()) {
+        (_, true) => "aim met",
+        (true, false) => "floor met",
+        (false, false) => "below floor",
+    };
+    vec![text(&ratio.what), figure(ratio.ratio), figure(ratio.floor), figure(ratio.aim), text(verdict), text(&ratio.detail)]
 }

@@ -73,6 +73,7 @@ macro_rules! fails_with {
 }
 
 fails_with!(
+    crate::bench::BenchError,
     crate::files::FileError,
     crate::workloads::WorkloadError,
     crate::scenarios::compare::CompareError,

@@ -72,7 +72,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Compare(args) => compare::run(args),
         Command::Log(args) => log::run(&cli.dir, args),
         Command::Query(args) => query::run(&cli.dir, &args),
-        Command::Bench(args) => bench::run(&args),
+        Command::Bench(args) => bench::run(&cli.dir, &args),
         Command::Completions(args) => completions::run(&args),
         Command::RunChild(args) => run_child::run(&args),
     };
