@@ -38,9 +38,9 @@ pub fn answer_schema(query: &Query) -> SchemaRef {
 /// # Errors
 /// The [`EvalError`] of one of the wanted groups that raise one.
 pub fn answer(query: &Query, parts: &[&GroupTable], ask: &Ask) -> Result<RecordBatch, EvalError> {
-    let table = wanted(query, parts, ask);
+    let (table, mut groups) = wanted(query, parts, ask);
     // The group rows: keys, then aggregates, in key order.
-    let mut groups = table.sorted();
+    table.sort(&mut groups);
     let mut columns = group_rows(&table, &groups)?;
     if let Some(having) = &query.having {
         let kept = BooleanArray::new(eval_condition(having, &columns, groups.len())?, None);
@@ -67,31 +67,46 @@ pub fn answer(query: &Query, parts: &[&GroupTable], ask: &Ask) -> Result<RecordB
     Ok(RecordBatch::try_new_with_options(schema, outputs, &options).expect("outputs have the query's types"))
 }
 
-/// The merged groups that are asked for.
-fn wanted<'a>(query: &Query, parts: &[&'a GroupTable], ask: &Ask) -> Cow<'a, GroupTable> {
+/// A table in which the groups that are asked for are merged, and which they are. Where one part has them all, it is that part, and
+/// nothing is copied.
+fn wanted<'a>(query: &Query, parts: &[&'a GroupTable], ask: &Ask) -> (Cow<'a, GroupTable>, Vec<u32>) {
     let (from, to) = (ask.first_key.0.as_ref(), ask.first_key.1.as_ref());
-    if ask.key.is_none() && from.is_none() && to.is_none() {
-        return match parts {
-            [] => Cow::Owned(GroupTable::new(query)),
-            [only] => Cow::Borrowed(only),
-            _ => Cow::Owned(merged(parts)),
-        };
+    let found: Vec<(&GroupTable, Vec<u32>)> = match &ask.key {
+        Some(key) => {
+            let within = |part: &GroupTable, group| part.keys.first().is_none_or(|k| k.within(group, from, to));
+            let groups = parts.iter().filter_map(|p| p.find(key).filter(|&g| within(p, g)).map(|g| (*p, vec![g as u32])));
+            groups.collect()
+        }
+        None if from.is_none() && to.is_none() => match parts {
+            [] => vec![],
+            [only] => vec![(*only, all(only))],
+            _ => {
+                let table = merged(parts);
+                let groups = all(&table);
+                return (Cow::Owned(table), groups);
+            }
+        },
+        None => {
+            let groups = |p: &GroupTable| match p.keys.first() {
+                None => all(p),
+                Some(k) => (0..p.len() as u32).filter(|&g| k.within(g as usize, from, to)).collect(),
+            };
+            parts.iter().map(|p| (*p, groups(p))).filter(|(_, groups)| !groups.is_empty()).collect()
+        }
+    };
+    if let [(part, _)] = found[..] {
+        return (Cow::Borrowed(part), found.into_iter().flat_map(|(_, groups)| groups).collect());
     }
     let mut table = GroupTable::new(query);
-    for part in parts {
-        if let Some(key) = &ask.key {
-            if let Some(group) = part.find(key)
-                && part.keys.first().is_none_or(|k| k.within(group, from, to))
-            {
-                table.merge_group(part, group);
-            }
-        } else {
-            let first = part.keys.first();
-            let groups: Vec<u32> = (0..part.len() as u32).filter(|&g| first.is_none_or(|k| k.within(g as usize, from, to))).collect();
-            table.merge_groups(part, &groups);
-        }
+    for (part, groups) in found {
+        table.merge_groups(part, &groups);
     }
-    Cow::Owned(table)
+    let groups = all(&table);
+    (Cow::Owned(table), groups)
+}
+
+fn all(table: &GroupTable) -> Vec<u32> {
+    (0..table.len() as u32).collect()
 }
 
 /// All parts in one: the largest is copied as it is.

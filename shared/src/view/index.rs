@@ -35,6 +35,13 @@ impl Index {
         None
     }
 
+    /// The group in the first place of this tag's run, if it has the tag: most often [`Index::find`]'s group. Reads one entry.
+    #[inline]
+    pub fn first(&self, tag: Tag) -> Option<u32> {
+        let entry = *self.entries.get(tag as usize & self.entries.len().wrapping_sub(1))?;
+        ((entry >> 32) as Tag == tag && entry != 0).then(|| entry as u32 - 1)
+    }
+
     /// Adds a group that is not there yet.
     pub fn insert(&mut self, tag: Tag, group: u32) {
         self.reserve(1);

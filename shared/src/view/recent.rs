@@ -33,15 +33,27 @@ impl Recent {
         }
     }
 
-    /// The guess for a key, which is replaced where it was wrong.
+    /// The guess for a key.
     #[inline(always)]
-    pub fn at<const N: usize>(&mut self, key: &[i64; N]) -> &mut u32 {
+    pub fn guess<const N: usize>(&self, key: &[i64; N]) -> u32 {
+        self.groups[self.place(key)]
+    }
+
+    /// Guesses this group from now on.
+    #[inline(always)]
+    pub fn remember<const N: usize>(&mut self, key: &[i64; N], group: u32) {
+        let place = self.place(key);
+        self.groups[place] = group;
+    }
+
+    #[inline(always)]
+    fn place<const N: usize>(&self, key: &[i64; N]) -> usize {
         // Multiplying carries low bits upwards only, and the high ones are taken.
         let mut hash = 0u64;
         for &value in key {
             hash = hash.wrapping_add(value as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         }
-        &mut self.groups[(hash >> self.shift) as usize]
+        (hash >> self.shift) as usize
     }
 
     pub fn bytes(&self) -> usize {

@@ -35,7 +35,8 @@ const VERSION_KEY: &str = "twopath.view";
 impl GroupTable {
     /// The table at rest: key columns `k0..`, then the accumulator columns, sorted by key. The inverse is [`GroupTable::from_batch`].
     pub fn to_batch(&self) -> RecordBatch {
-        let groups = self.sorted();
+        let mut groups: Vec<u32> = (0..self.len() as u32).collect();
+        self.sort(&mut groups);
         let mut columns: Vec<(String, ArrayRef)> = Vec::new();
         for (i, key) in self.keys.iter().enumerate() {
             columns.push((format!("k{i}"), key.take(&groups)));

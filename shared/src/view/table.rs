@@ -207,11 +207,9 @@ impl GroupTable {
         self.keys.iter().map(|k| k.compare(a as usize, b as usize)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
     }
 
-    /// All groups in key order.
-    pub(super) fn sorted(&self) -> Vec<u32> {
-        let mut groups: Vec<u32> = (0..self.len() as u32).collect();
+    /// Brings groups into key order.
+    pub(super) fn sort(&self, groups: &mut [u32]) {
         groups.sort_unstable_by(|&a, &b| self.compare(a, b));
-        groups
     }
 
     /// A table of these key columns, which have `groups` rows, with accumulators that hold as many groups. `Err` is the row of a key
@@ -236,7 +234,13 @@ fn next_group(tags: &[Tag]) -> u32 {
     tags.len() as u32
 }
 
+/// Rows that [`resolve_plain`] takes through its steps together.
+const BLOCK: usize = 256;
+
 /// [`GroupTable::resolve`] for keys that are all of fixed width and without nulls.
+///
+/// Each step goes over a block of rows before the next one starts, so that the reads of one step wait for memory together, and a
+/// wrong guess costs no mispredicted branch.
 fn resolve_plain<const N: usize>(
     index: &mut Index,
     recent: &mut Recent,
@@ -245,24 +249,41 @@ fn resolve_plain<const N: usize>(
     inputs: [&[i64]; N],
     groups: &mut [u32],
 ) {
-    let inputs = inputs.map(|values| &values[..groups.len()]);
     recent.fit(tags.len());
-    for (row, group) in groups.iter_mut().enumerate() {
-        let key: [i64; N] = std::array::from_fn(|k| inputs[k][row]);
-        let is_key = |keys: &[&mut Vec<i64>; N], group: u32| (0..N).all(|k| keys[k].get(group as usize) == Some(&key[k]));
-        let guess = recent.at(&key);
-        if is_key(&keys, *guess) {
-            *group = *guess;
-            continue;
+    for (block, groups) in groups.chunks_mut(BLOCK).enumerate() {
+        let inputs = inputs.map(|values| &values[block * BLOCK..][..groups.len()]);
+        let key = |row: usize| -> [i64; N] { std::array::from_fn(|k| inputs[k][row]) };
+        // Without a short circuit: a branch less.
+        let same =
+            |keys: &[&mut Vec<i64>; N], group: u32, key: &[i64; N]| (0..N).fold(true, |same, k| same & (keys[k][group as usize] == key[k]));
+
+        let mut missed = [0u32; BLOCK];
+        let mut misses = 0;
+        for (row, group) in groups.iter_mut().enumerate() {
+            let key = key(row);
+            *group = recent.guess(&key);
+            missed[misses] = row as u32;
+            misses += usize::from(tags.is_empty() || !same(&keys, *group, &key));
         }
-        let tag = tag(key.iter().fold(EMPTY_HASH, |hash, &v| fold(hash, v as u64)));
-        *group = index.find(tag, |group| is_key(&keys, group)).unwrap_or_else(|| {
-            let group = next_group(tags);
-            index.insert(tag, group);
-            tags.push(tag);
-            keys.iter_mut().zip(key).for_each(|(mine, value)| mine.push(value));
-            group
-        });
-        *guess = *group;
+        let missed = &missed[..misses];
+
+        let mut found = [(0, None); BLOCK];
+        for (&row, found) in missed.iter().zip(&mut found) {
+            let tag = tag(key(row as usize).iter().fold(EMPTY_HASH, |hash, &v| fold(hash, v as u64)));
+            *found = (tag, index.first(tag));
+        }
+        for (&row, &(tag, first)) in missed.iter().zip(&found) {
+            let key = key(row as usize);
+            let group = first.filter(|&group| same(&keys, group, &key)).or_else(|| index.find(tag, |group| same(&keys, group, &key)));
+            let group = group.unwrap_or_else(|| {
+                let group = next_group(tags);
+                index.insert(tag, group);
+                tags.push(tag);
+                keys.iter_mut().zip(key).for_each(|(mine, value)| mine.push(value));
+                group
+            });
+            groups[row as usize] = group;
+            recent.remember(&key, group);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The windowed count and sum against a hand-written loop over the same columns in memory: how fast, and whether they agree.
 //!
-//! `cargo test --release -p twopath-shared hot_path -- --ignored --nocapture`
+//! `cargo test --release -p twopath-shared --lib hot_path -- --ignored --nocapture --test-threads 1`
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +15,9 @@ use crate::query::values::rows;
 use crate::query::{DataType, Value};
 use crate::view::{Ask, GroupTable, Plan, answer};
 
+const COLUMNS: [(&str, DataType); 3] = [("ts", DataType::Timestamp), ("url", DataType::Int), ("duration", DataType::Int)];
+const SQL: &str = "SELECT window_start, url, COUNT(*) AS n, SUM(duration) AS total
+    FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE) GROUP BY window_start, url";
 const MINUTE_US: i64 = 60_000_000;
 
 struct Events {
@@ -69,11 +72,7 @@ fn batches(e: &Events, rows: usize) -> Vec<RecordBatch> {
 
 fn run(count: usize, minutes: i64, urls: u64, repeats: usize) {
     let events = events(count, minutes, urls);
-    let query = query(
-        "SELECT window_start, url, COUNT(*) AS n, SUM(duration) AS total FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)
-         GROUP BY window_start, url",
-        &[("ts", DataType::Timestamp), ("url", DataType::Int), ("duration", DataType::Int)],
-    );
+    let query = query(SQL, &COLUMNS);
     let plan = Plan::new(&query);
     let batches = batches(&events, 65_536);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -121,4 +120,53 @@ fn hot_path() {
     run(20_000_000, 50, 12_000, 3);
     run(20_000_000, 5, 120_000, 3);
     run(20_000_000, 5_000, 100, 3);
+}
+
+/// What the serving and the batch layer do with tables of this size.
+#[test]
+#[ignore = "a measurement"]
+fn tables() {
+    let query = query(SQL, &COLUMNS);
+    let plan = Plan::new(&query);
+    let all = batches(&events(4_000_000, 50, 12_000), 65_536);
+    let table = |batches: &[RecordBatch]| {
+        let mut table = GroupTable::new(&query);
+        batches.iter().for_each(|b| plan.update(&mut table, b).unwrap());
+        table
+    };
+    let (left, right) = (table(&all[..30]), table(&all[20..]));
+    let timed = |what: &str, groups: usize, f: &mut dyn FnMut()| {
+        let best = (0..5).map(|_| {
+            let started = Instant::now();
+            f();
+            started.elapsed()
+        });
+        let best = best.min().unwrap().as_secs_f64();
+        println!("{what}: {:.3} ms, {:.1} ns a group", best * 1e3, best * 1e9 / groups as f64);
+    };
+    println!("{} and {} groups, {} bytes", left.len(), right.len(), left.bytes() + right.bytes());
+    let mut merged = left.clone();
+    timed("merge into a copy", right.len(), &mut || {
+        merged = left.clone();
+        merged.merge(&right);
+    });
+    timed("merge again", right.len(), &mut || merged.merge(&right));
+    timed("split in two", left.len(), &mut || assert_eq!(left.clone().split(2).len(), 2));
+    let mut stored = left.to_batch();
+    timed("to_batch", left.len(), &mut || stored = left.to_batch());
+    timed("from_batch", left.len(), &mut || assert_eq!(GroupTable::from_batch(&query, &stored).unwrap().len(), left.len()));
+    let keys: Vec<Vec<Value>> = (0..10_000).map(|i| right.key(i * 7 % right.len())).collect();
+    let read = |parts: &[&GroupTable]| {
+        for key in &keys {
+            let ask = Ask { key: Some(key.clone()), ..Ask::default() };
+            assert!(answer(&query, parts, &ask).unwrap().num_rows() <= 1);
+        }
+    };
+    timed("read by key, one part", keys.len(), &mut || read(&[&right]));
+    timed("read by key, two parts", keys.len(), &mut || read(&[&left, &right]));
+    timed("answer of one part", left.len(), &mut || assert_eq!(answer(&query, &[&left], &Ask::default()).unwrap().num_rows(), left.len()));
+    let top = super::query(&format!("{SQL} ORDER BY n DESC LIMIT 10"), &COLUMNS);
+    timed("top ten of two parts", merged.len(), &mut || {
+        assert_eq!(answer(&top, &[&left, &right], &Ask::default()).unwrap().num_rows(), 10);
+    });
 }
