@@ -34,21 +34,120 @@ fn expr(sql: &str) -> String {
     q.keys[0].expr.named(&names).to_string()
 }
 
+fn exprs(all: &[&str]) -> String {
+    all.iter().map(|e| format!("{e}  →  {}\n", expr(e))).collect()
+}
+
 #[test]
-fn smoke() {
-    println!(
-        "{}",
-        canonical(
-            "SELECT origin, COUNT(*) AS n, AVG(delay) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR) GROUP BY origin, window_start, window_end HAVING COUNT(*) > 3 ORDER BY n DESC, 1 LIMIT 5"
-        )
-    );
-    println!("{}", canonical("SELECT * FROM flights WHERE t >= '2013-01-01' AND delay IN (1,2,3) ORDER BY delay % 7"));
-    println!("{}", expr("COALESCE(delay, 0) + 1.5"));
-    println!("{}", parse("SELECT orgin FROM flights", "flights", &schema()).unwrap_err().report("SELECT orgin FROM flights"));
-    println!(
-        "{}",
-        parse("SELECT origin FROM flights WHERE (delay", "flights", &schema())
-            .unwrap_err()
-            .report("SELECT origin FROM flights WHERE (delay")
-    );
+fn conversions_are_written_out() {
+    insta::assert_snapshot!(exprs(&[
+        "delay + 1.5",
+        "distance > delay",
+        "delay / 2",
+        "COALESCE(delay, 0.5)",
+        "CASE WHEN cancelled THEN 1 ELSE 2.5 END",
+        "NULLIF(delay, 1.5)",
+        "distance::int",
+        "CAST(delay AS BOOLEAN)",
+        "CAST(cancelled AS BIGINT)",
+        "CAST(t AS DATE)",
+        "CAST('7' AS BIGINT)",
+        "day - t",
+        "INTERVAL '1' DAY + t",
+        "- took",
+        "t > '2013-01-01'",
+        "t + '90 minutes'",
+        "took < '1 hour'",
+        "delay = NULL",
+        "NULL",
+        "'x'",
+        "-5",
+        "- (5)",
+        "\"Air Time\"",
+        "flights.delay",
+        "DELAY",
+    ]), @"");
+}
+
+#[test]
+fn short_forms_become_few_kinds() {
+    insta::assert_snapshot!(exprs(&[
+        "delay BETWEEN 1 AND 3",
+        "delay NOT BETWEEN 1 AND 3",
+        "origin IN ('JFK')",
+        "delay NOT IN (1, 2.5, NULL)",
+        "COALESCE(tail, origin, '?')",
+        "COALESCE(NULL)",
+        "NULLIF(origin, '')",
+        "ABS(delay)",
+        "CASE origin WHEN 'JFK' THEN 1 WHEN 'LGA' THEN 2 END",
+        "delay IS DISTINCT FROM 1",
+        "delay IS NOT DISTINCT FROM NULL",
+        "cancelled IS NOT TRUE",
+        "cancelled IS UNKNOWN",
+        "EXTRACT(DOW FROM t)",
+        "DATE_TRUNC('Hour', t)",
+        "NOT cancelled AND (delay > 1 OR delay < 0)",
+    ]), @"");
+}
+
+#[test]
+fn queries() {
+    let all = [
+        "SELECT * FROM flights",
+        "SELECT f.* FROM flights AS f LIMIT 10",
+        "SELECT COUNT(*) FROM flights",
+        "SELECT COUNT(1), COUNT(NULL), COUNT(delay) FROM flights",
+        "SELECT origin, COUNT(*) AS n, AVG(delay), MAX(delay) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR) GROUP BY origin, window_start, window_end HAVING COUNT(*) > 3 ORDER BY n DESC, origin LIMIT 5",
+        "SELECT window_end, SUM(delay) / COUNT(*) FROM tumble(flights, DESCRIPTOR(t), INTERVAL '15 minutes') x GROUP BY window_end",
+        "SELECT * FROM TUMBLE(TABLE flights, DESCRIPTOR(day), INTERVAL '1' DAY)",
+        "SELECT DATE_TRUNC('day', t) AS d, COUNT(DISTINCT tail), APPROX_COUNT_DISTINCT(tail), APPROX_QUANTILE(delay, 0.9) FROM flights GROUP BY d",
+        "SELECT origin AS delay, COUNT(*) FROM flights GROUP BY delay, origin",
+        "SELECT delay % 2, COUNT(*) FROM flights GROUP BY 1 ORDER BY 2 DESC NULLS LAST, delay % 2 NULLS FIRST",
+        "SELECT CASE WHEN delay > 15 THEN 'late' ELSE 'ok' END AS state, COUNT(*) FILTER (WHERE cancelled), SUM(delay) FILTER (WHERE NOT cancelled) FROM flights WHERE origin <> 'EWR' GROUP BY state",
+        "SELECT delay + 1 FROM flights GROUP BY delay HAVING delay > 2 ORDER BY -delay",
+        "SELECT 1 FROM flights HAVING COUNT(*) > 5",
+        "SELECT origin FROM flights ORDER BY t DESC",
+        "SELECT COUNT(*) FROM flights GROUP BY origin, origin;",
+    ];
+    let text: String = all.iter().map(|sql| format!("{sql}\n  →  {}\n", canonical(sql))).collect();
+    insta::assert_snapshot!(text, @"");
+}
+
+#[test]
+fn shapes() {
+    let global = query("SELECT COUNT(*) FROM flights");
+    assert!(global.is_global() && !global.rows);
+    let rows = query("SELECT origin, origin AS again FROM flights ORDER BY delay");
+    assert!(rows.rows && !rows.is_global());
+    assert_eq!((rows.keys.len(), rows.output.len(), rows.aggregates.len()), (2, 2, 1), "the ORDER BY column is a key of its own");
+    let once = query("SELECT SUM(delay) FROM flights HAVING SUM(delay) > 1 ORDER BY SUM(delay)");
+    assert_eq!(once.aggregates.len(), 1, "equal aggregates are computed once");
+    let names: Vec<String> = query("SELECT origin, COUNT(*), delay % 2, AVG(delay) AS \"A\" FROM flights GROUP BY 1, 3")
+        .output
+        .into_iter()
+        .map(|o| o.name)
+        .collect();
+    assert_eq!(names, ["origin", "count", "?column?", "A"]);
+    assert_eq!(query("SELECT SUM(distance) FROM flights WHERE cancelled GROUP BY origin").columns_read(), [1, 4, 5]);
+}
+
+#[test]
+fn canonical_text_means_the_same() {
+    // Without windows, the canonical text is SQL again, and a fixed point.
+    for sql in [
+        "SELECT origin, AVG(delay + 0.5) FROM flights WHERE t < '2013-02-01' AND delay IN (1, 2) GROUP BY origin HAVING COUNT(*) > 3 ORDER BY 2 LIMIT 3",
+        "SELECT COALESCE(tail, 'it''s'), took + INTERVAL '-90 minutes', delay IS DISTINCT FROM 3, CAST(NULL AS TEXT) FROM flights",
+        "SELECT APPROX_QUANTILE(delay, 0.5), COUNT(*) FILTER (WHERE NOT cancelled), MAX(\"Air Time\") FROM flights",
+    ] {
+        let once = canonical(sql);
+        assert_eq!(canonical(&once), once);
+    }
+}
+
+#[test]
+fn queries_survive_json() {
+    let q = query("SELECT origin, AVG(delay), SUM(distance * 0.1) FROM flights WHERE t > '1969-01-01' GROUP BY origin");
+    let text = serde_json::to_string(&q).unwrap();
+    assert_eq!(serde_json::from_str::<Query>(&text).unwrap(), q);
 }
