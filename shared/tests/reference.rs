@@ -446,3 +446,21 @@ fn one_group_by_its_key() {
     assert_eq!(reference.answer_key(&[text("c")]), Ok(None));
     assert_eq!(reference.answer(), Ok(vec![]));
 }
+
+/// Prints the rate; asserts only the answer. `cargo test --release -p twopath-shared --test reference -- --ignored --nocapture`
+#[test]
+#[ignore = "prints a rate"]
+fn rate() {
+    let rows: Vec<_> =
+        (0..400_000_i64).map(|i| (Some(["a", "b", "c"][i as usize % 3]), Some(i % 1000), Some(0.5), i * 1_000_000)).collect();
+    let batch = events(&rows);
+    let sql = "SELECT k, window_start, COUNT(*), AVG(v), MAX(v), SUM(CASE WHEN v > 15 THEN 1 ELSE 0 END)
+               FROM TUMBLE(TABLE t, DESCRIPTOR(at), INTERVAL '1' HOUR) WHERE v IS NOT NULL GROUP BY k, window_start";
+    let mut reference = Reference::new(parse(sql, "t", &batch.schema()).unwrap());
+    let start = std::time::Instant::now();
+    reference.push(&batch);
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{:.2} M rows/s", rows.len() as f64 / seconds / 1e6);
+    let counted: i64 = reference.answer().unwrap().iter().map(|r| if let Value::Int(n) = r[2] { n } else { 0 }).sum();
+    assert_eq!(counted, 400_000);
+}

@@ -1,6 +1,6 @@
 //! Binding of expressions: syntax tree in, typed expression out.
 
-use sqlparser::ast::{self, Ident, Spanned};
+use sqlparser::ast::{self, BinaryOperator, Ident, Spanned};
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
@@ -98,6 +98,7 @@ impl Binder<'_> {
             A::TypedString(typed) => self.typed_string(typed),
             A::Interval(interval) => self.interval(interval),
             A::UnaryOp { op, expr } => self.unary(*op, expr),
+            A::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } => self.chain(op, ast),
             A::BinaryOp { left, op, right } => {
                 let left = self.bind(left)?;
                 let right = self.bind(right)?;
@@ -181,6 +182,48 @@ impl Binder<'_> {
         }
     }
 
+    /// `a AND b AND c`, `a OR b OR c`: the parser nests them to the left.
+    fn chain(&mut self, op: &BinaryOperator, ast: &ast::Expr) -> Result<Bound, QueryError> {
+        let bound_op = if *op == BinaryOperator::And { BinaryOp::And } else { BinaryOp::Or };
+        let mut operands: Vec<&ast::Expr> = Vec::new();
+        let mut rest = ast;
+        while let ast::Expr::BinaryOp { left, op: o, right } = rest
+            && o == op
+        {
+            operands.push(right);
+            rest = left;
+        }
+        operands.push(rest);
+        let what = format!("beside {}", bound_op.sql_name());
+        let mut span = Span::empty();
+        let mut conditions = Vec::with_capacity(operands.len());
+        for operand in operands.into_iter().rev() {
+            let bound = self.bind(operand)?;
+            span = span.union(&bound.span);
+            conditions.push(self.coerce(bound, DataType::Bool, &what)?);
+        }
+        Ok(Bound::typed(balanced(bound_op, conditions), span))
+    }
+
+    /// Refuses an expression that could be written to a manifest, but not read again.
+    pub fn check_nesting(&self, expr: &Expr, span: Span) -> Result<(), QueryError> {
+        if nesting(expr) > NESTING_MAX {
+            return Err(self.error(span, "the expression nests too deeply: split it into several output columns, or put parentheses so that both sides of its operators are alike in length"));
+        }
+        Ok(())
+    }
+
+    /// Refuses to copy a large expression often, as nested short forms would.
+    pub fn check_copies(&self, expr: &Expr, copies: usize, span: Span) -> Result<(), QueryError> {
+        let mut size = 0;
+        expr.visit(&mut |_| size += 1);
+        if size * copies > COPIED_MAX {
+            let message = "this short form of a large expression becomes too large: put the expression out as a column of its own, or write it with fewer COALESCE, NULLIF, ABS, BETWEEN, IN inside one another";
+            return Err(self.error(span, message));
+        }
+        Ok(())
+    }
+
     fn is_null(&mut self, arg: &ast::Expr, negated: bool) -> Result<Bound, QueryError> {
         let bound = self.bind(arg)?;
         let span = bound.span;
@@ -209,6 +252,8 @@ impl Binder<'_> {
         let (left, right) = (self.bind(left)?, self.bind(right)?);
         let span = left.span.union(&right.span);
         let (left, right) = self.unify_two(left, right, "compared by IS DISTINCT FROM")?;
+        self.check_copies(&left, 2, span)?;
+        self.check_copies(&right, 3, span)?;
         let op = if negated { BinaryOp::Equal } else { BinaryOp::NotEqual };
         let is_null = |arg: &Expr, negated| Expr::new(ExprKind::IsNull { arg: Box::new(arg.clone()), negated }, DataType::Bool);
         let branches = vec![
@@ -226,6 +271,7 @@ impl Binder<'_> {
         let (Some(arg), Some(low), Some(high)) = (exprs.next(), exprs.next(), exprs.next()) else {
             unreachable!("three expressions in, three out");
         };
+        self.check_copies(&arg, 2, span)?;
         let from = Expr::binary(BinaryOp::GreaterOrEqual, arg.clone(), low, DataType::Bool);
         let to = Expr::binary(BinaryOp::LessOrEqual, arg, high, DataType::Bool);
         let both = Expr::binary(BinaryOp::And, from, to, DataType::Bool);
@@ -243,8 +289,9 @@ impl Binder<'_> {
         }
         let mut exprs = self.unify(all, "compared by IN")?;
         let arg = exprs.remove(0);
+        self.check_copies(&arg, exprs.len(), span)?;
         let equal = exprs.into_iter().map(|e| Expr::binary(BinaryOp::Equal, arg.clone(), e, DataType::Bool)).collect();
-        let any = any_of(equal);
+        let any = balanced(BinaryOp::Or, equal);
         Ok(Bound::typed(if negated { not(any) } else { any }, span))
     }
 
@@ -269,6 +316,7 @@ impl Binder<'_> {
                 }
                 let mut exprs = self.unify(all, "compared by CASE")?;
                 let operand = exprs.remove(0);
+                self.check_copies(&operand, exprs.len(), span)?;
                 whens.extend(exprs.into_iter().map(|e| Expr::binary(BinaryOp::Equal, operand.clone(), e, DataType::Bool)));
             }
         }
@@ -287,15 +335,39 @@ impl Binder<'_> {
     }
 }
 
+/// How many nodes the copies of one expression may have.
+const COPIED_MAX: usize = 10_000;
+/// serde_json reads 128 levels; some of them are above the expression.
+const NESTING_MAX: usize = 110;
+
+/// How deep the expression's JSON nests.
+fn nesting(expr: &Expr) -> usize {
+    match &expr.kind {
+        ExprKind::Column(_) | ExprKind::Literal(_) => 3,
+        ExprKind::Unary { arg, .. }
+        | ExprKind::IsNull { arg, .. }
+        | ExprKind::Cast { arg }
+        | ExprKind::Extract { arg, .. }
+        | ExprKind::DateTrunc { arg, .. }
+        | ExprKind::Tumble { arg, .. } => 3 + nesting(arg),
+        ExprKind::Binary { left, right, .. } => 3 + nesting(left).max(nesting(right)),
+        ExprKind::Case { branches, otherwise } => {
+            let inner = branches.iter().map(|(c, v)| 5 + nesting(c).max(nesting(v))).max().unwrap_or(0);
+            inner.max(otherwise.as_ref().map_or(0, |e| 3 + nesting(e)))
+        }
+    }
+}
+
 pub(super) fn not(arg: Expr) -> Expr {
     Expr::new(ExprKind::Unary { op: UnaryOp::Not, arg: Box::new(arg) }, DataType::Bool)
 }
 
-/// OR over all, in order, as a balanced tree, so that a long list makes no deep one.
-fn any_of(mut conditions: Vec<Expr>) -> Expr {
+/// AND or OR over all, in order, as a balanced tree, so that a long list makes no deep one. What is evaluated, and in which order, is the
+/// same as from left to right: what decides a part decides all.
+fn balanced(op: BinaryOp, mut conditions: Vec<Expr>) -> Expr {
     if conditions.len() == 1 {
         return conditions.remove(0);
     }
     let right = conditions.split_off(conditions.len() / 2);
-    Expr::binary(BinaryOp::Or, any_of(conditions), any_of(right), DataType::Bool)
+    Expr::binary(op, balanced(op, conditions), balanced(op, right), DataType::Bool)
 }

@@ -32,7 +32,8 @@ impl Binder<'_> {
         }
         let args = self.arguments(call, &name, span)?;
         if args.distinct && name != "count" && name != "min" && name != "max" {
-            return Err(self.error(span, format!("{name}(DISTINCT ...) is not supported: DISTINCT goes with COUNT only")));
+            let upper = name.to_uppercase();
+            return Err(self.error(span, format!("{upper}(DISTINCT ...) is not supported: DISTINCT goes with COUNT only")));
         }
         match name.as_str() {
             "coalesce" | "nullif" | "abs" | "date_trunc" | "extract" => {
@@ -49,7 +50,7 @@ impl Binder<'_> {
     }
 
     fn arguments<'a>(&self, call: &'a ast::Function, name: &str, span: Span) -> Result<Arguments<'a>, QueryError> {
-        let refuse = |what: &str| Err(self.error(span, format!("{what} is not supported in {name}(...)")));
+        let refuse = |what: &str| Err(self.error(span, format!("{what} is not supported in {}(...)", name.to_uppercase())));
         if call.parameters != FunctionArguments::None || call.uses_odbc_syntax {
             return refuse("this form of call");
         }
@@ -87,6 +88,7 @@ impl Binder<'_> {
                 if values.is_empty() {
                     return Ok(Bound::typed(last, span));
                 }
+                values.iter().try_for_each(|e| self.check_copies(e, 2, span))?;
                 let present = |e: &Expr| Expr::new(ExprKind::IsNull { arg: Box::new(e.clone()), negated: true }, DataType::Bool);
                 let branches = values.into_iter().map(|e| (present(&e), e)).collect();
                 Ok(Bound::typed(Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(last)) }, data_type), span))
@@ -100,6 +102,7 @@ impl Binder<'_> {
                     _ => None,
                 };
                 let (wide, unwanted) = self.unify_two(value, unwanted, "compared by NULLIF")?;
+                self.check_copies(&wide, 2, span)?;
                 let value = value_again.unwrap_or_else(|| wide.clone());
                 let data_type = value_type.unwrap_or(value.data_type);
                 let equal = Expr::binary(BinaryOp::Equal, wide, unwanted, DataType::Bool);
@@ -115,6 +118,7 @@ impl Binder<'_> {
                     DataType::Numeric => Value::Numeric(0),
                     other => return Err(self.error(span, format!("ABS needs a number, not {}", other.sql_name()))),
                 };
+                self.check_copies(&arg, 3, span)?;
                 let data_type = arg.data_type;
                 let negative = Expr::binary(BinaryOp::Less, arg.clone(), Expr::literal(zero, data_type), DataType::Bool);
                 let negated = Expr::new(ExprKind::Unary { op: UnaryOp::Negate, arg: Box::new(arg.clone()) }, data_type);
@@ -142,7 +146,8 @@ impl Binder<'_> {
                     "date_trunc" => "DATE_TRUNC('hour', c)",
                     _ => "EXTRACT(HOUR FROM c)",
                 };
-                Err(self.error(span, format!("{name} does not take {} arguments: write {form}", args.len())))
+                let upper = name.to_uppercase();
+                Err(self.error(span, format!("{upper} does not take {} arguments: write {form}", args.len())))
             }
         }
     }
@@ -184,6 +189,9 @@ impl Binder<'_> {
         self.place = outside;
         self.reads.truncate(reads);
         let aggregate = aggregate?;
+        if let Some(arg) = &aggregate.arg {
+            self.check_nesting(arg, span)?;
+        }
         let data_type = aggregate.data_type();
         let index = self.aggregates.iter().position(|a| *a == aggregate).unwrap_or_else(|| {
             self.aggregates.push(aggregate);
@@ -201,10 +209,10 @@ impl Binder<'_> {
                 Expr::new(ExprKind::Case { branches: vec![(condition.clone(), value)], otherwise: None }, data_type)
             }
         };
-        let wrong_count = |form: &str| self.source.error(span, format!("{name} takes other arguments: write {form}"));
+        let wrong_count = |form: &str| self.source.error(span, format!("{} takes other arguments: write {form}", name.to_uppercase()));
         if args.star {
             if name != "count" || args.distinct {
-                return Err(wrong_count("COUNT(*), or name a column"));
+                return Err(wrong_count(&format!("COUNT(*), or {}(c)", name.to_uppercase())));
             }
             let arg = filter.is_some().then(|| when(Expr::literal(Value::Int(1), DataType::Int)));
             return Ok(Aggregate { function: AggregateFunction::Count, arg });

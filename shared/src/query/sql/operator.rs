@@ -66,8 +66,6 @@ impl Binder<'_> {
             BinaryOperator::LtEq => BinaryOp::LessOrEqual,
             BinaryOperator::Gt => BinaryOp::Greater,
             BinaryOperator::GtEq => BinaryOp::GreaterOrEqual,
-            BinaryOperator::And => BinaryOp::And,
-            BinaryOperator::Or => BinaryOp::Or,
             BinaryOperator::StringConcat => {
                 return Err(self.error(left.span, "|| is not supported: put the columns out side by side, and join their texts afterwards"));
             }
@@ -81,18 +79,11 @@ impl Binder<'_> {
 
     pub(super) fn binary(&self, op: BinaryOp, left: Bound, right: Bound) -> Result<Bound, QueryError> {
         let span = left.span.union(&right.span);
-        let expr = match op {
-            BinaryOp::And | BinaryOp::Or => {
-                let what = format!("beside {}", op.sql_name());
-                let left = self.coerce(left, DataType::Bool, &what)?;
-                let right = self.coerce(right, DataType::Bool, &what)?;
-                Expr::binary(op, left, right, DataType::Bool)
-            }
-            _ if op.is_comparison() => {
-                let (left, right) = self.unify_two(left, right, &format!("compared by {}", op.sql_name()))?;
-                Expr::binary(op, left, right, DataType::Bool)
-            }
-            _ => self.arithmetic(op, left, right, span)?,
+        let expr = if op.is_comparison() {
+            let (left, right) = self.unify_two(left, right, &format!("compared by {}", op.sql_name()))?;
+            Expr::binary(op, left, right, DataType::Bool)
+        } else {
+            self.arithmetic(op, left, right, span)?
         };
         Ok(Bound::typed(expr, span))
     }

@@ -23,7 +23,7 @@ pub(super) fn bind(source: &Source<'_>, topic: &str, fields: Vec<Field>, query: 
     let scope = scope(source, topic, fields, select)?;
     let mut binder = Binder { source, scope, place: Place::Where, aggregates: Vec::new(), reads: Vec::new() };
 
-    let filter = select.selection.as_ref().map(|f| binder.expr_of(f, DataType::Bool, "in WHERE")).transpose()?;
+    let filter = select.selection.as_ref().map(|f| filter(&mut binder, f)).transpose()?;
     let items = select_list(&mut binder, &select.projection)?;
     let grouping = group_by(&mut binder, &select.group_by, &items)?;
     let having = select.having.as_ref().map(|h| having(&mut binder, h, &items)).transpose()?;
@@ -213,6 +213,14 @@ fn window(source: &Source<'_>, scope: &Scope, name: &ast::ObjectName, args: &[as
     }
 }
 
+fn filter(binder: &mut Binder<'_>, ast: &ast::Expr) -> Result<Expr, QueryError> {
+    let bound = binder.bind(ast)?;
+    let span = bound.span;
+    let filter = binder.coerce(bound, DataType::Bool, "in WHERE")?;
+    binder.check_nesting(&filter, span)?;
+    Ok(filter)
+}
+
 fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec<Item>, QueryError> {
     binder.place = Place::Select;
     let mut items = Vec::new();
@@ -269,6 +277,7 @@ fn bind_item(binder: &mut Binder<'_>, name: String, ast: &ast::Expr) -> Result<I
     let bound = binder.bind(ast)?;
     let span = bound.span;
     let expr = binder.settle(bound)?;
+    binder.check_nesting(&expr, span)?;
     Ok(Item { name, expr, reads: std::mem::take(&mut binder.reads), span })
 }
 
@@ -307,6 +316,7 @@ fn group_by(binder: &mut Binder<'_>, clause: &GroupByExpr, items: &[Item]) -> Re
             Some(item) => (item.name.clone(), item.expr.clone()),
             None => {
                 let expr = binder.expr(ast)?;
+                binder.check_nesting(&expr, span)?;
                 let same = items.iter().find(|i| i.expr == expr);
                 (same.map_or_else(|| default_name(ast), |i| i.name.clone()), expr)
             }
@@ -369,6 +379,7 @@ fn having(binder: &mut Binder<'_>, ast: &ast::Expr, items: &[Item]) -> Result<It
     let bound = binder.bind(ast).map_err(|e| alias_hint(binder, e, items, "HAVING"))?;
     let span = bound.span;
     let expr = binder.coerce(bound, DataType::Bool, "in HAVING")?;
+    binder.check_nesting(&expr, span)?;
     Ok(Item { name: "having".to_owned(), expr, reads: std::mem::take(&mut binder.reads), span })
 }
 
@@ -417,7 +428,9 @@ fn limit(source: &Source<'_>, query: &ast::Query) -> Result<Option<u64>, QueryEr
         Some(LimitClause::LimitOffset { limit, offset: None, limit_by }) if limit_by.is_empty() => limit.as_ref(),
         Some(_) => {
             let message = "OFFSET is not supported: ORDER BY a column, and continue with WHERE or HAVING past the last value seen";
-            return Err(source.error(source.keyword(&[Keyword::OFFSET, Keyword::LIMIT]), message));
+            let offset = source.keyword(&[Keyword::OFFSET]);
+            let span = if offset.start.line > 0 { offset } else { source.keyword(&[Keyword::LIMIT]) };
+            return Err(source.error(span, message));
         }
     };
     let Some(ast) = limit else { return Ok(None) };

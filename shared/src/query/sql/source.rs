@@ -108,6 +108,7 @@ impl<'a> Source<'a> {
                 return self.error_at_start(format!("the query nests deeper than {DEPTH_MAX} levels: flatten it"));
             }
         };
+        let text = text.replace("Expected: ", "expected ").replace("found: EOF", "found the end of the text").replace("found: ", "found ");
         let place = text.rsplit_once(" at Line: ").and_then(|(message, place)| {
             let (line, column) = place.split_once(", Column: ")?;
             let start = Location { line: line.parse().ok()?, column: column.parse().ok()? };
@@ -128,10 +129,10 @@ impl<'a> Source<'a> {
     }
 }
 
-/// `TUMBLE(TABLE t, ...)` as `TUMBLE(t, ...)`: the parser knows no TABLE argument.
+/// `TUMBLE(TABLE t, ...)` as `TUMBLE(t, ...)`: the parser knows no TABLE argument. For any name, so that a mistyped one is told as such.
 fn without_table_keyword(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
-    let is_window = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if ["TUMBLE", "HOP", "SESSION"].iter().any(|name| w.value.eq_ignore_ascii_case(name)));
+    let is_name = |t: &TokenWithSpan| matches!(&t.token, Token::Word(_));
     let is_table = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::TABLE);
-    let is_argument = |i: usize| i >= 2 && is_table(&tokens[i]) && tokens[i - 1].token == Token::LParen && is_window(&tokens[i - 2]);
+    let is_argument = |i: usize| i >= 2 && is_table(&tokens[i]) && tokens[i - 1].token == Token::LParen && is_name(&tokens[i - 2]);
     (0..tokens.len()).filter(|&i| !is_argument(i)).map(|i| tokens[i].clone()).collect()
 }
