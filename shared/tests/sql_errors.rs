@@ -120,10 +120,10 @@ fn groups_and_aggregates() {
     1:8 'SUM' SUM over text is not defined: CAST it to BIGINT or DOUBLE PRECISION
     1:8 'AVG' AVG over boolean is not defined: write COUNT(*) FILTER (WHERE c), or aggregate CASE WHEN c THEN 1 ELSE 0 END
     1:8 'MAX' MAX over boolean is not defined: write COUNT(*) FILTER (WHERE c), or aggregate CASE WHEN c THEN 1 ELSE 0 END
-    1:8 'SUM' sum takes other arguments: write COUNT(*), or name a column
-    1:8 'SUM' sum(DISTINCT ...) is not supported: DISTINCT goes with COUNT only
-    1:8 'COUNT' count takes other arguments: write COUNT(*) or COUNT(c)
-    1:8 'APPROX_QUANTILE' approx_quantile takes other arguments: write APPROX_QUANTILE(c, 0.5)
+    1:8 'SUM' SUM takes other arguments: write COUNT(*), or SUM(c)
+    1:8 'SUM' SUM(DISTINCT ...) is not supported: DISTINCT goes with COUNT only
+    1:8 'COUNT' COUNT takes other arguments: write COUNT(*) or COUNT(c)
+    1:8 'APPROX_QUANTILE' APPROX_QUANTILE takes other arguments: write APPROX_QUANTILE(c, 0.5)
     1:31 '50' the quantile is a number from 0 to 1: write APPROX_QUANTILE(c, 0.99)
     1:31 'distance' the quantile is a number from 0 to 1: write APPROX_QUANTILE(c, 0.99)
     1:8 'APPROX_QUANTILE' APPROX_QUANTILE over text is not defined: CAST it to BIGINT or DOUBLE PRECISION
@@ -234,9 +234,9 @@ fn types() {
     1e999
         1:8 '1e999' 1e999 does not fit a 64-bit floating number
     ABS(1, 2)
-        1:8 'ABS' abs does not take 2 arguments: write ABS(a)
+        1:8 'ABS' ABS does not take 2 arguments: write ABS(a)
     COALESCE()
-        1:8 'COALESCE' coalesce does not take 0 arguments: write COALESCE(a, b, ...)
+        1:8 'COALESCE' COALESCE does not take 0 arguments: write COALESCE(a, b, ...)
     TRY_CAST(delay AS TEXT)
         1:17 'delay' only CAST(x AS type) and x::type are supported; guard a CAST that may fail with CASE
     "###);
@@ -294,7 +294,7 @@ fn what_is_not_supported() {
     1:8 'DISTINCT' SELECT DISTINCT is not supported: GROUP BY the same columns
     1:28 'UNION' UNION is not supported: run the queries one by one
     1:28 'OFFSET' OFFSET is not supported: ORDER BY a column, and continue with WHERE or HAVING past the last value seen
-    1:28 'LIMIT' OFFSET is not supported: ORDER BY a column, and continue with WHERE or HAVING past the last value seen
+    1:36 'OFFSET' OFFSET is not supported: ORDER BY a column, and continue with WHERE or HAVING past the last value seen
     1:34 '1 + 1' LIMIT takes a whole number, as in LIMIT 10
     1:35 '1' LIMIT takes a whole number, as in LIMIT 10
     1:28 'FETCH' FETCH FIRST is not supported: write LIMIT n
@@ -311,7 +311,7 @@ fn what_is_not_supported() {
     1:8 'delay' the operator & is not supported: use + - * / %, = <> < <= > >=, AND, OR
     1:22 'HOP' HOP windows are not supported yet: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
     1:22 'SESSION' SESSION windows are not supported yet: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
-    1:35 'flights' Expected: ), found: flights
+    1:22 'TUMBEL' there is no table function 'TUMBEL' (did you mean TUMBLE?): write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
     1:22 'TUMBLE' TUMBLE takes three arguments: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
     1:35 'fights' the topic is flights, not fights: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
     1:44 't' the second argument names the time column: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
@@ -322,7 +322,7 @@ fn what_is_not_supported() {
     1:59 '60' the third argument is the window's size: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
     1:28 'FOR' FOR UPDATE and the like are not supported: leave it out
     1:15 'INTO' SELECT INTO is not supported: a query only reads
-    1:10 'EXCLUDE' Expected: end of statement, found: EXCLUDE
+    1:10 'EXCLUDE' expected end of statement, found EXCLUDE
     1:8 '$1' parameters are not supported: write the value itself
     "###);
 }
@@ -351,19 +351,19 @@ fn what_is_not_sql() {
     1:1 '  -- nothing
     ' the query is empty: write SELECT ... FROM ...
     1:1 'SELECT' the query reads nothing: write FROM flights
-    1:19 '' Expected: identifier, found: EOF
+    1:19 '' expected identifier, found the end of the text
     1:1 'SELECT origin' the query reads nothing: write FROM flights
-    1:44 '' Expected: ), found: EOF
-    1:41 '' Expected: an expression, found: EOF
-    1:20 'flights' Expected: end of statement, found: flights
+    1:44 '' expected ), found the end of the text
+    1:41 '' expected an expression, found the end of the text
+    1:20 'flights' expected end of statement, found flights
     1:8 '' Unterminated string literal
-    1:28 'GROUP' Expected: end of statement, found: GROUP
+    1:28 'GROUP' expected end of statement, found GROUP
     1:1 'SELECT origin FROM flights; SELECT delay FROM flights' 2 statements where one SELECT is expected: run them one by one
     1:1 'DELETE' a query starts with SELECT, not with 'DELETE': a topic is only read, its log changes by appending
     1:1 'INSERT' a query starts with SELECT, not with 'INSERT': a topic is only read, its log changes by appending
     1:8 '(1)' write SELECT ... FROM ...
     1:2 'SELECT origin FROM flights' a query in parentheses is not supported: leave the parentheses out
-    1:37 'nonsense' Expected: end of statement, found: nonsense
+    1:37 'nonsense' expected end of statement, found nonsense
     "###);
 }
 
