@@ -283,8 +283,11 @@ fn date_trunc_units() {
     }
 }
 
-/// A small topic: key, value, float, time.
-fn events(rows: &[(Option<&str>, Option<i64>, Option<f64>, i64)]) -> RecordBatch {
+/// Key, value, float, microseconds since 1970.
+type Event<'a> = (Option<&'a str>, Option<i64>, Option<f64>, i64);
+
+/// A small topic.
+fn events(rows: &[Event<'_>]) -> RecordBatch {
     let time = Arrow::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let schema = Schema::new(vec![
         Field::new("k", Arrow::Utf8, true),
