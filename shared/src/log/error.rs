@@ -34,6 +34,8 @@ pub enum LogError {
     NoSuchPartition { topic: String, partition: PartitionId, partitions: usize },
     #[error("topic '{topic}' has no column number {column}: it has {columns}, numbered from 0; name them in ascending order, each once")]
     BadProjection { topic: String, column: usize, columns: usize },
+    #[error("topic '{topic}' was given {rows} rows at once: a frame takes at most {max}; append them in parts")]
+    BatchTooLarge { topic: String, rows: usize, max: usize },
     #[error("producer {producer} sent its number {sequence} after its number {last}: its numbers must go up")]
     StaleSequence { producer: u64, sequence: u64, last: u64 },
     #[error("the writer of topic '{topic}' takes no more appends after an error ({cause}): close it and open it again")]

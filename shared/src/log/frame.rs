@@ -3,6 +3,7 @@
 use crate::position::{Offset, PartitionId, Position};
 
 use super::Barrier;
+use super::checksum::crc32c;
 
 /// Bytes of a frame's header. Headers, messages and bodies are padded so that each starts at a multiple of [`ALIGN_BYTES`].
 pub(crate) const HEADER_BYTES: u64 = 128;
@@ -89,7 +90,7 @@ impl Header {
         b[96..100].copy_from_slice(&self.metadata_len.to_le_bytes());
         b[100..104].copy_from_slice(&self.identity.head_crc.to_le_bytes());
         b[120..124].copy_from_slice(&self.body_crc.to_le_bytes());
-        let crc = crc32c::crc32c(&b[..124]);
+        let crc = crc32c(&b[..124]);
         b[124..128].copy_from_slice(&crc.to_le_bytes());
         b
     }
@@ -102,7 +103,7 @@ impl Header {
         if b[0..4] != MAGIC {
             return Err("no frame starts here");
         }
-        if crc32c::crc32c(&b[..124]) != get_u32(b, 124) {
+        if crc32c(&b[..124]) != get_u32(b, 124) {
             return Err("the checksum of a frame's header does not fit it");
         }
         if u16::from_le_bytes([b[4], b[5]]) != VERSION {

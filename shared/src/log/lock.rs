@@ -4,8 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::time::Duration;
 
 use super::error::LogError;
+
+const TRIES_MAX: u32 = 5;
+const RETRY_AFTER: Duration = Duration::from_millis(2);
 
 /// Held for as long as it lives; the operating system lets go of it when the process dies.
 pub(crate) struct WriteLock(#[allow(dead_code)] File);
@@ -13,7 +17,13 @@ pub(crate) struct WriteLock(#[allow(dead_code)] File);
 impl WriteLock {
     pub fn take(path: &Path, topic: &str) -> Result<WriteLock, LogError> {
         let mut file = open(path)?;
-        if !flock(&file) {
+        // A probe (see `is_held`) has the lock for a moment only.
+        let mut tries = 1..=TRIES_MAX;
+        while !flock(&file) {
+            if tries.next().is_some() {
+                std::thread::sleep(RETRY_AFTER);
+                continue;
+            }
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
             let holder = if holder.trim().is_empty() { "another process".to_owned() } else { holder.trim().to_owned() };

@@ -52,6 +52,7 @@
 //! nothing, and the frames of the last segment say it. A frame is acknowledged once it is published, and published once it is as durable
 //! as the topic's policy says ([`Durability`]).
 
+mod checksum;
 mod config;
 mod decode;
 mod error;
@@ -80,6 +81,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::position::{Offset, PartitionId, Position};
 use crate::storage::{OsStorage, Storage, write_atomically};
 
+pub use checksum::{Crc32c, crc32c};
 pub use config::{Durability, PartitionBy, TopicConfig};
 pub use error::LogError;
 pub use reader::{PartitionReader, Range, Start};

@@ -13,6 +13,7 @@ use arrow_ipc::writer::StreamEncoder;
 use crate::position::{Offset, PartitionId};
 use crate::storage::AppendFile;
 
+use super::checksum::{Crc32c, crc32c};
 use super::error::LogError;
 use super::frame::{HEADER_BYTES, Header, Identity, Kind, barrier_body};
 use super::recovery::{Found, Rest, block};
@@ -185,14 +186,16 @@ impl PartitionWriter {
             let mut frame = std::mem::take(&mut self.gathered);
             frame.resize(HEADER_BYTES as usize, 0);
             body.iter().for_each(|b| frame.extend_from_slice(b));
-            header.body_crc = crc32c::crc32c(&frame[HEADER_BYTES as usize..]);
+            header.body_crc = crc32c(&frame[HEADER_BYTES as usize..]);
             frame[..HEADER_BYTES as usize].copy_from_slice(&header.encode());
             let appended = self.append(&[IoSlice::new(&frame)]);
             frame.clear();
             self.gathered = frame;
             appended?;
         } else {
-            header.body_crc = body.iter().fold(0, |crc, b| crc32c::crc32c_append(crc, b));
+            let mut crc = Crc32c::new();
+            body.iter().for_each(|b| crc.update(b));
+            header.body_crc = crc.value();
             let header_bytes = header.encode();
             let mut parts = Vec::with_capacity(body.len() + 1);
             parts.push(IoSlice::new(&header_bytes));
@@ -279,5 +282,5 @@ pub(crate) fn create_segment(
         Ok(file)
     };
     let file = make().map_err(LogError::io("create", &path))?;
-    Ok((path, file, Head { len: head.len() as u64, crc: crc32c::crc32c(&head) }))
+    Ok((path, file, Head { len: head.len() as u64, crc: crc32c(&head) }))
 }

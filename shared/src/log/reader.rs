@@ -9,7 +9,7 @@ use crate::position::{Offset, PartitionId};
 use super::decode::Decoder;
 use super::error::LogError;
 use super::frame::{HEADER_BYTES, Header, Kind, parse_barrier};
-use super::segment::{Segment, Step, View, step};
+use super::segment::{Segment, Step, Summary, View, step};
 use super::topic::Shared;
 use super::{Barrier, Entry, Records};
 
@@ -192,6 +192,15 @@ fn seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk, Lo
     let committed = topic.committed(partition)?;
     let bases = topic.bases(partition)?;
     let mut base = Offset(0);
+    // By time: the last segment, unless the seal of an earlier one tells of a record late enough.
+    let by_seal = |wanted: &dyn Fn(&Summary) -> bool| -> Result<Offset, LogError> {
+        for &base in bases.iter().filter(|b| **b < committed.base) {
+            if wanted(&topic.summary(partition, base)?) {
+                return Ok(base);
+            }
+        }
+        Ok(committed.base)
+    };
     match start {
         Start::End => return Walk::resume(topic, partition, committed.base, committed.bytes, committed.end, committed.generation),
         Start::First => return Walk::resume(topic, partition, base, 0, base, 0),
@@ -200,7 +209,8 @@ fn seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk, Lo
         }
         // Not the segment that starts with it: the barriers before it end the segment before.
         Start::Offset(offset) => base = bases.iter().copied().rfind(|b| *b < offset).unwrap_or_default(),
-        Start::EventTime(_) | Start::ArrivalTime(_) => {}
+        Start::EventTime(at_us) => base = by_seal(&|s| s.event_us.is_some_and(|(_, max)| max >= at_us))?,
+        Start::ArrivalTime(at_us) => base = by_seal(&|s| s.arrival_us.1 >= at_us)?,
     }
     let generation = topic.generation_at(partition, &bases, base)?;
     let mut walk = Walk::resume(topic, partition, base, 0, base, generation)?;

@@ -11,6 +11,7 @@ use arrow_ipc::Block;
 
 use crate::position::{Offset, PartitionId};
 
+use super::checksum::crc32c;
 use super::error::LogError;
 use super::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Kind, parse_barrier};
 use super::partition_writer::PartitionWriter;
@@ -189,7 +190,7 @@ pub(crate) fn recover(topic: &Shared, partition: PartitionId) -> Result<(Partiti
         None => {
             let head = segment::head(&topic.config.schema);
             file.append(&[IoSlice::new(&head)]).map_err(LogError::io("write", &path))?;
-            Head { len: head.len() as u64, crc: crc32c::crc32c(&head) }
+            Head { len: head.len() as u64, crc: crc32c(&head) }
         }
     };
     if topic.config.durability != Durability::None {

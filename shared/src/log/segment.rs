@@ -16,6 +16,7 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use crate::position::Offset;
 
+use super::checksum::crc32c;
 use super::error::LogError;
 use super::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Identity, get, get_u32, put};
 
@@ -78,7 +79,7 @@ impl Head {
             return Err("the length of the file's head is wrong");
         }
         let head = bytes.get(..len).ok_or("the file ends inside its head")?;
-        Ok(Head { len: len as u64, crc: crc32c::crc32c(head) })
+        Ok(Head { len: len as u64, crc: crc32c(head) })
     }
 }
 
@@ -144,9 +145,9 @@ pub(crate) fn seal(schema: &Schema, summary: &Summary, blocks: &[Block]) -> Vec<
     put(&mut b, 56, summary.arrival_us.1 as u64);
     put(&mut b, 64, summary.generation);
     b[72..76].copy_from_slice(&(footer.len() as u32).to_le_bytes());
-    b[76..80].copy_from_slice(&crc32c::crc32c(&footer).to_le_bytes());
+    b[76..80].copy_from_slice(&crc32c(&footer).to_le_bytes());
     b[80] = u8::from(summary.event_us.is_some());
-    let crc = crc32c::crc32c(&b[..124]);
+    let crc = crc32c(&b[..124]);
     b[124..128].copy_from_slice(&crc.to_le_bytes());
     b.extend_from_slice(&footer);
     b
@@ -162,10 +163,10 @@ pub(crate) fn parse_seal(bytes: &[u8]) -> Result<Summary, &'static str> {
     let Some((b, footer)) = bytes.split_at_checked(SEAL_BYTES) else {
         return Err("the file ends inside its seal");
     };
-    if b[..8] != END_OF_STREAM || b[8..16] != SEAL_MAGIC || crc32c::crc32c(&b[..124]) != get_u32(b, 124) {
+    if b[..8] != END_OF_STREAM || b[8..16] != SEAL_MAGIC || crc32c(&b[..124]) != get_u32(b, 124) {
         return Err("the checksum of the segment's seal does not fit it");
     }
-    if get_u32(b, 72) as usize != footer.len() || crc32c::crc32c(footer) != get_u32(b, 76) {
+    if get_u32(b, 72) as usize != footer.len() || crc32c(footer) != get_u32(b, 76) {
         return Err("the checksum of the segment's Arrow footer does not fit it");
     }
     Ok(Summary {
@@ -199,7 +200,7 @@ pub(crate) fn step(bytes: &[u8], identity: &Identity, base: Offset, generation: 
 /// The body of the frame that `bytes` start with, if its checksum holds.
 pub(crate) fn check_body(bytes: &[u8], header: &Header) -> Result<(), &'static str> {
     let body = &bytes[HEADER_BYTES as usize..header.frame_len() as usize];
-    if crc32c::crc32c(body) == header.body_crc { Ok(()) } else { Err("the checksum of a frame's body does not fit it") }
+    if crc32c(body) == header.body_crc { Ok(()) } else { Err("the checksum of a frame's body does not fit it") }
 }
 
 struct Mapping {

@@ -21,7 +21,7 @@ use super::lock::WriteLock;
 use super::partition::split;
 use super::reader::{PartitionReader, Range, Start};
 use super::recovery::scan;
-use super::segment::{Segment, parse_file_name};
+use super::segment::{Segment, Summary, parse_file_name};
 use super::tail::{Committed, TailMap};
 use super::verify::VerifyReport;
 use super::writer::TopicWriter;
@@ -289,19 +289,21 @@ impl Shared {
         let Some(before) = bases.iter().rev().find(|b| **b < base) else {
             return Ok(0);
         };
-        let segment = self.segment(partition, *before);
-        let view = segment.view(segment.file_len()?)?;
-        let at = seal_start(view.from(0))
-            .ok_or_else(|| LogError::corrupt(&segment.path, view.limit(), "the segment is not sealed, though another one follows it"))?;
-        let summary = segment.seal(&view, at)?;
+        let summary = self.summary(partition, *before)?;
         if bases.iter().find(|b| **b > *before) != Some(&summary.end) {
-            return Err(LogError::corrupt(
-                &segment.path,
-                at,
-                format!("the segment ends at offset {}, and the next one starts elsewhere", summary.end),
-            ));
+            let what = format!("the segment ends at offset {}, and the next one starts elsewhere", summary.end);
+            return Err(LogError::corrupt(&self.segment(partition, *before).path, 0, what));
         }
         Ok(summary.generation)
+    }
+
+    /// What the seal of a sealed segment says.
+    pub fn summary(&self, partition: PartitionId, base: Offset) -> Result<Summary, LogError> {
+        let segment = self.segment(partition, base);
+        let view = segment.view(segment.file_len()?)?;
+        let unsealed = || LogError::corrupt(&segment.path, view.limit(), "the segment is not sealed, though another one follows it");
+        let at = seal_start(view.from(0)).ok_or_else(unsealed)?;
+        segment.seal(&view, at)
     }
 
     fn barriers(&self) -> Result<Vec<Barrier>, LogError> {

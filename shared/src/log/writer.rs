@@ -84,10 +84,11 @@ impl TopicWriter {
         Ok(TopicWriter { inner, syncer })
     }
 
-    /// Splits the rows over the partitions, and returns the position after it. Rows of one partition keep their order.
+    /// Splits the rows over the partitions, and returns the position after it. Rows of one partition keep their order. An error may
+    /// leave some partitions with their rows and others without; a producer that must know uses [`Self::append_to`] with a sequence.
     pub fn append(&self, batch: &RecordBatch) -> Result<Position, LogError> {
         let inner = &*self.inner;
-        inner.check_schema(batch)?;
+        inner.check_batch(batch)?;
         let count = inner.partitions.len();
         let mut position = inner.topic.end()?;
         if batch.num_rows() == 0 {
@@ -115,7 +116,7 @@ impl TopicWriter {
     /// Appends one frame to one partition and returns the offset of its first record. A batch without rows appends nothing.
     pub fn append_to(&self, partition: PartitionId, batch: &RecordBatch, producer: Option<ProducerSequence>) -> Result<Offset, LogError> {
         self.inner.topic.check_partition(partition)?;
-        self.inner.check_schema(batch)?;
+        self.inner.check_batch(batch)?;
         let offset = self.inner.append_to(partition, batch, producer)?;
         self.inner.topic.tail.wake();
         Ok(offset)
@@ -235,7 +236,11 @@ impl Inner {
         Ok(())
     }
 
-    fn check_schema(&self, batch: &RecordBatch) -> Result<(), LogError> {
+    fn check_batch(&self, batch: &RecordBatch) -> Result<(), LogError> {
+        let (rows, max) = (batch.num_rows(), u32::MAX as usize);
+        if rows > max {
+            return Err(LogError::BatchTooLarge { topic: self.topic.config.name.clone(), rows, max });
+        }
         let schema = &self.topic.config.schema;
         let found = batch.schema_ref();
         if Arc::ptr_eq(schema, found) {

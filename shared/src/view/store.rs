@@ -19,6 +19,7 @@ use arrow_ipc::writer::FileWriter;
 use serde::{Deserialize, Serialize};
 
 use super::{BatchView, GroupTable};
+use crate::log::{Crc32c, crc32c};
 use crate::position::Position;
 use crate::query::Query;
 
@@ -187,7 +188,7 @@ impl ViewStore {
         if bytes.len() as u64 != manifest.bytes {
             return Err(damaged(format!("it has {} bytes, its manifest says {}", bytes.len(), manifest.bytes)));
         }
-        let crc = crc32c::crc32c(&bytes);
+        let crc = crc32c(&bytes);
         if crc != manifest.crc32c {
             return Err(damaged(format!("its checksum is {crc:08x}, its manifest says {:08x}", manifest.crc32c)));
         }
@@ -279,10 +280,10 @@ fn sync_dir(dir: &Path) -> Result<(), StoreError> {
 fn write_view(path: &Path, batch: &RecordBatch) -> Result<(u64, u32), StoreError> {
     let encode = |e: arrow_schema::ArrowError| StoreError::Encode { path: path.to_owned(), what: e.to_string() };
     let file = File::create(path).map_err(at(path))?;
-    let mut writer = FileWriter::try_new(Counted { to: BufWriter::new(file), bytes: 0, crc32c: 0 }, &batch.schema()).map_err(encode)?;
+    let mut writer = FileWriter::try_new(Counted { to: BufWriter::new(file), bytes: 0, crc32c: Crc32c::new() }, &batch.schema()).map_err(encode)?;
     writer.write(batch).map_err(encode)?;
     let counted = writer.into_inner().map_err(encode)?;
-    let (bytes, crc32c) = (counted.bytes, counted.crc32c);
+    let (bytes, crc32c) = (counted.bytes, counted.crc32c.value());
     let file = counted.to.into_inner().map_err(|e| StoreError::Io { path: path.to_owned(), source: e.into_error() })?;
     file.sync_all().map_err(at(path))?;
     Ok((bytes, crc32c))
@@ -292,14 +293,14 @@ fn write_view(path: &Path, batch: &RecordBatch) -> Result<(u64, u32), StoreError
 struct Counted<W> {
     to: W,
     bytes: u64,
-    crc32c: u32,
+    crc32c: Crc32c,
 }
 
 impl<W: Write> Write for Counted<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let n = self.to.write(buf)?;
         self.bytes += n as u64;
-        self.crc32c = crc32c::crc32c_append(self.crc32c, &buf[..n]);
+        self.crc32c.update(&buf[..n]);
         Ok(n)
     }
 
