@@ -39,8 +39,7 @@ pub fn answer_schema(query: &Query) -> SchemaRef {
 /// The [`EvalError`] of one of the wanted groups that raise one.
 pub fn answer(query: &Query, parts: &[&GroupTable], ask: &Ask) -> Result<RecordBatch, EvalError> {
     let (table, mut groups) = wanted(query, parts, ask);
-    // The group rows: keys, then aggregates, in key order.
-    table.sort(&mut groups);
+    // The group rows: keys, then aggregates.
     let mut columns = group_rows(&table, &groups)?;
     if let Some(having) = &query.having {
         let kept = BooleanArray::new(eval_condition(having, &columns, groups.len())?, None);
@@ -53,7 +52,7 @@ pub fn answer(query: &Query, parts: &[&GroupTable], ask: &Ask) -> Result<RecordB
     }
     let rows = groups.len();
     let outputs = query.output.iter().map(|o| eval(&o.expr, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
-    let order = ordered(query, &columns, rows)?;
+    let order = ordered(query, &table, &groups, &columns)?;
     let order = if query.rows { repeated(order, columns.last(), query.limit) } else { order };
     let schema = answer_schema(query);
     let untouched = order.len() == rows && order.iter().enumerate().all(|(i, &row)| i == row as usize);
@@ -126,29 +125,25 @@ fn group_rows(table: &GroupTable, groups: &[u32]) -> Result<Vec<ArrayRef>, EvalE
     keys.chain(table.accumulators.iter().map(|a| a.finalise(groups))).collect()
 }
 
-/// The rows in the order of ORDER BY and cut at LIMIT (save for `rows` queries, which repeat rows first). Rows come in key order,
-/// which ties keep.
-fn ordered(query: &Query, columns: &[ArrayRef], rows: usize) -> Result<Vec<u32>, EvalError> {
-    let mut order: Vec<u32> = (0..rows as u32).collect();
+/// The rows in the order of ORDER BY and then of keys, cut at LIMIT (save for `rows` queries, which repeat rows first).
+fn ordered(query: &Query, table: &GroupTable, groups: &[u32], columns: &[ArrayRef]) -> Result<Vec<u32>, EvalError> {
+    let rows = groups.len();
     let limit = query.limit.filter(|_| !query.rows).map_or(rows, |l| rows.min(usize::try_from(l).unwrap_or(usize::MAX)));
-    if !query.order_by.is_empty() {
-        let by = query
-            .order_by
-            .iter()
-            .map(|o| {
-                let values = eval(&o.expr, columns, rows)?;
-                Ok(SortColumn { values: SortValues::new(&values, o.expr.data_type), descending: o.descending, nulls_first: o.nulls_first })
-            })
-            .collect::<Result<Vec<_>, EvalError>>()?;
-        let compare =
-            |&a: &u32, &b: &u32| by.iter().map(|c| c.compare(a as usize, b as usize)).find(|o| o.is_ne()).unwrap_or_else(|| a.cmp(&b));
-        if limit > 0 && limit < rows {
-            order.select_nth_unstable_by(limit - 1, compare);
-        }
-        order.truncate(limit);
-        order.sort_unstable_by(compare);
+    let by = query.order_by.iter().map(|o| {
+        let values = SortValues::new(&eval(&o.expr, columns, rows)?, o.expr.data_type);
+        Ok(SortColumn { values, descending: o.descending, nulls_first: o.nulls_first })
+    });
+    let by = by.collect::<Result<Vec<_>, EvalError>>()?;
+    let compare = |&a: &u32, &b: &u32| {
+        let by = by.iter().map(|c| c.compare(a as usize, b as usize)).find(|o| o.is_ne());
+        by.unwrap_or_else(|| table.compare(groups[a as usize], groups[b as usize]))
+    };
+    let mut order: Vec<u32> = (0..rows as u32).collect();
+    if limit > 0 && limit < rows {
+        order.select_nth_unstable_by(limit - 1, compare);
     }
     order.truncate(limit);
+    order.sort_unstable_by(compare);
     Ok(order)
 }
 

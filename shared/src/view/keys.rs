@@ -90,13 +90,13 @@ impl KeyInput {
 #[derive(Debug, Clone)]
 pub struct KeyColumn {
     pub data_type: DataType,
-    pub values: KeyValues,
+    values: KeyValues,
     /// Which groups have NULL; `None` is no group.
     nulls: Option<Vec<bool>>,
 }
 
 #[derive(Debug, Clone)]
-pub enum KeyValues {
+enum KeyValues {
     /// Ordinals ([`ordinals`]).
     Fixed(Vec<i64>),
     /// Texts behind one another, and where each ends.
@@ -133,8 +133,20 @@ impl KeyColumn {
         self.nulls.as_ref().is_some_and(|n| n[group])
     }
 
-    pub fn has_nulls(&self) -> bool {
-        self.nulls.is_some()
+    /// The values, where all groups have one of fixed width.
+    pub fn plain(&self) -> Option<&[i64]> {
+        match &self.values {
+            KeyValues::Fixed(values) if self.nulls.is_none() => Some(values),
+            _ => None,
+        }
+    }
+
+    /// As [`KeyColumn::plain`], to add groups that have one.
+    pub fn plain_mut(&mut self) -> Option<&mut Vec<i64>> {
+        match &mut self.values {
+            KeyValues::Fixed(values) if self.nulls.is_none() => Some(values),
+            _ => None,
+        }
     }
 
     fn text(&self, group: usize) -> &[u8] {

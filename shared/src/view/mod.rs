@@ -10,6 +10,7 @@ mod cast;
 mod eval;
 mod index;
 mod keys;
+mod plain;
 mod plan;
 mod recent;
 mod rest;

@@ -36,7 +36,7 @@ impl GroupTable {
     /// The table at rest: key columns `k0..`, then the accumulator columns, sorted by key. The inverse is [`GroupTable::from_batch`].
     pub fn to_batch(&self) -> RecordBatch {
         let mut groups: Vec<u32> = (0..self.len() as u32).collect();
-        self.sort(&mut groups);
+        groups.sort_unstable_by(|&a, &b| self.compare(a, b));
         let mut columns: Vec<(String, ArrayRef)> = Vec::new();
         for (i, key) in self.keys.iter().enumerate() {
             columns.push((format!("k{i}"), key.take(&groups)));

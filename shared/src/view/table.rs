@@ -4,7 +4,8 @@ use arrow_array::{ArrayRef, RecordBatch};
 
 use super::accumulator::{Accumulate, Accumulator};
 use super::index::{Index, Tag};
-use super::keys::{EMPTY_HASH, KeyColumn, KeyInput, KeyValues, fold, tag};
+use super::keys::{EMPTY_HASH, KeyColumn, KeyInput, tag};
+use super::plain;
 use super::plan::Plan;
 use super::recent::Recent;
 use crate::query::{EvalError, Query, Value};
@@ -96,37 +97,46 @@ impl GroupTable {
     fn resolve(&mut self, inputs: &[KeyInput], rows: usize, groups: &mut Vec<u32>) {
         groups.clear();
         groups.resize(rows, 0);
-        let plain: Option<Vec<&[i64]>> = inputs.iter().map(KeyInput::plain).collect();
-        let (index, recent, tags) = (&mut self.index, &mut self.recent, &mut self.tags);
-        match (&mut self.keys[..], plain.as_deref()) {
-            ([], _) => {}
-            ([a], Some([x])) if !a.has_nulls() => {
-                let KeyValues::Fixed(a) = &mut a.values else { unreachable!("plain keys are fixed") };
-                resolve_plain(index, recent, tags, [a], [x], groups);
-            }
-            ([a, b], Some([x, y])) if !a.has_nulls() && !b.has_nulls() => {
-                let (KeyValues::Fixed(a), KeyValues::Fixed(b)) = (&mut a.values, &mut b.values) else {
-                    unreachable!("plain keys are fixed")
-                };
-                resolve_plain(index, recent, tags, [a, b], [x, y], groups);
-            }
-            (keys, _) => {
-                self.hashes.clear();
-                self.hashes.resize(rows, EMPTY_HASH);
-                inputs.iter().for_each(|input| input.hash_into(&mut self.hashes));
-                for (row, &hash) in self.hashes.iter().enumerate() {
-                    let tag = tag(hash);
-                    let same = |group: u32| keys.iter().zip(inputs).all(|(k, input)| k.same(group as usize, input, row));
-                    groups[row] = index.find(tag, same).unwrap_or_else(|| {
-                        let group = next_group(tags);
-                        index.insert(tag, group);
-                        tags.push(tag);
-                        keys.iter_mut().zip(inputs).for_each(|(k, input)| k.push(input, row));
-                        group
-                    });
-                }
-            }
+        if inputs.is_empty() {
+            return;
         }
+        if let Some(plain) = inputs.iter().map(KeyInput::plain).collect::<Option<Vec<_>>>()
+            && self.resolve_plain(&plain, groups)
+        {
+            return;
+        }
+        self.hashes.clear();
+        self.hashes.resize(rows, EMPTY_HASH);
+        inputs.iter().for_each(|input| input.hash_into(&mut self.hashes));
+        let (keys, tags, index) = (&mut self.keys, &mut self.tags, &mut self.index);
+        for ((row, &hash), group) in self.hashes.iter().enumerate().zip(groups) {
+            let tag = tag(hash);
+            let same = |group: u32| keys.iter().zip(inputs).all(|(k, input)| k.same(group as usize, input, row));
+            *group = index.find(tag, same).unwrap_or_else(|| {
+                let group = next_group(tags);
+                index.insert(tag, group);
+                tags.push(tag);
+                keys.iter_mut().zip(inputs).for_each(|(k, input)| k.push(input, row));
+                group
+            });
+        }
+    }
+
+    /// [`GroupTable::resolve`] where all keys are of fixed width and no row and no group has a NULL, up to some number of keys;
+    /// `false` where it is not so, and then nothing was done.
+    fn resolve_plain(&mut self, inputs: &[&[i64]], groups: &mut [u32]) -> bool {
+        let columns = self.keys.iter_mut().map(KeyColumn::plain_mut).collect::<Option<Vec<_>>>();
+        let Some(columns) = columns else { return false };
+        let (index, recent, tags) = (&mut self.index, &mut self.recent, &mut self.tags);
+        match <[_; 1]>::try_from(columns).map_err(<[_; 2]>::try_from) {
+            Ok(columns) => plain::resolve(index, recent, tags, columns, [inputs[0]], groups),
+            Err(Ok(columns)) => plain::resolve(index, recent, tags, columns, [inputs[0], inputs[1]], groups),
+            Err(Err(columns)) => match <[_; 3]>::try_from(columns) {
+                Ok(columns) => plain::resolve(index, recent, tags, columns, [inputs[0], inputs[1], inputs[2]], groups),
+                Err(_) => return false,
+            },
+        }
+        true
     }
 
     /// Merges all of `other`'s groups in.
@@ -143,26 +153,37 @@ impl GroupTable {
         self.merge_groups(other, &[group as u32]);
     }
 
-    /// Merges these groups of `other` in, which have different numbers.
+    /// Merges these groups of `other` in, given in ascending order.
     pub(super) fn merge_groups(&mut self, other: &GroupTable, from: &[u32]) {
-        let mut to = Vec::with_capacity(from.len());
-        for &theirs in from {
-            let tag = other.tags[theirs as usize];
-            let (keys, others) = (&self.keys, &other.keys);
-            let same = |group: u32| keys.iter().zip(others).all(|(k, o)| k.same_group(group as usize, o, theirs as usize));
-            let found = if keys.is_empty() { Some(0) } else { self.index.find(tag, same) };
-            to.push(found.unwrap_or_else(|| {
-                let group = next_group(&self.tags);
-                self.index.insert(tag, group);
-                self.tags.push(tag);
-                self.keys.iter_mut().zip(others).for_each(|(k, o)| k.push_group(o, theirs as usize));
-                group
-            }));
+        debug_assert!(from.is_sorted());
+        let mut to = vec![0; from.len()];
+        if !self.keys.is_empty() && !self.resolve_plain_groups(other, from, &mut to) {
+            let (keys, tags, index) = (&mut self.keys, &mut self.tags, &mut self.index);
+            for (&theirs, to) in from.iter().zip(&mut to) {
+                let tag = other.tags[theirs as usize];
+                let same = |group: u32| keys.iter().zip(&other.keys).all(|(k, o)| k.same_group(group as usize, o, theirs as usize));
+                *to = index.find(tag, same).unwrap_or_else(|| {
+                    let group = next_group(tags);
+                    index.insert(tag, group);
+                    tags.push(tag);
+                    keys.iter_mut().zip(&other.keys).for_each(|(k, o)| k.push_group(o, theirs as usize));
+                    group
+                });
+            }
         }
         for (mine, theirs) in self.accumulators.iter_mut().zip(&other.accumulators) {
             mine.grow(self.tags.len(), theirs.complete());
             mine.merge(theirs, from, &to);
         }
+    }
+
+    fn resolve_plain_groups(&mut self, other: &GroupTable, from: &[u32], to: &mut [u32]) -> bool {
+        let Some(columns) = other.keys.iter().map(KeyColumn::plain).collect::<Option<Vec<_>>>() else { return false };
+        if from.len() == other.len() {
+            return self.resolve_plain(&columns, to);
+        }
+        let picked: Vec<Vec<i64>> = columns.iter().map(|c| from.iter().map(|&g| c[g as usize]).collect()).collect();
+        self.resolve_plain(&picked.iter().map(Vec::as_slice).collect::<Vec<_>>(), to)
     }
 
     /// Splits by key hash into `n` tables; equal keys go to equal places in every process.
@@ -178,6 +199,7 @@ impl GroupTable {
         }
         let split = parts.iter().map(|groups| {
             let mut table = self.emptied();
+            table.index.reserve(groups.len());
             table.merge_groups(&self, groups);
             table
         });
@@ -207,11 +229,6 @@ impl GroupTable {
         self.keys.iter().map(|k| k.compare(a as usize, b as usize)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
     }
 
-    /// Brings groups into key order.
-    pub(super) fn sort(&self, groups: &mut [u32]) {
-        groups.sort_unstable_by(|&a, &b| self.compare(a, b));
-    }
-
     /// A table of these key columns, which have `groups` rows, with accumulators that hold as many groups. `Err` is the row of a key
     /// that was there before.
     pub(super) fn from_columns(query: &Query, keys: &[ArrayRef], accumulators: Vec<Accumulator>, groups: usize) -> Result<Self, usize> {
@@ -229,61 +246,7 @@ impl GroupTable {
 }
 
 /// The number of the group that is added next.
-fn next_group(tags: &[Tag]) -> u32 {
+pub(super) fn next_group(tags: &[Tag]) -> u32 {
     assert!(tags.len() < u32::MAX as usize - 1, "a table holds fewer than 2^32 groups: split it");
     tags.len() as u32
-}
-
-/// Rows that [`resolve_plain`] takes through its steps together.
-const BLOCK: usize = 256;
-
-/// [`GroupTable::resolve`] for keys that are all of fixed width and without nulls.
-///
-/// Each step goes over a block of rows before the next one starts, so that the reads of one step wait for memory together, and a
-/// wrong guess costs no mispredicted branch.
-fn resolve_plain<const N: usize>(
-    index: &mut Index,
-    recent: &mut Recent,
-    tags: &mut Vec<Tag>,
-    mut keys: [&mut Vec<i64>; N],
-    inputs: [&[i64]; N],
-    groups: &mut [u32],
-) {
-    recent.fit(tags.len());
-    for (block, groups) in groups.chunks_mut(BLOCK).enumerate() {
-        let inputs = inputs.map(|values| &values[block * BLOCK..][..groups.len()]);
-        let key = |row: usize| -> [i64; N] { std::array::from_fn(|k| inputs[k][row]) };
-        // Without a short circuit: a branch less.
-        let same =
-            |keys: &[&mut Vec<i64>; N], group: u32, key: &[i64; N]| (0..N).fold(true, |same, k| same & (keys[k][group as usize] == key[k]));
-
-        let mut missed = [0u32; BLOCK];
-        let mut misses = 0;
-        for (row, group) in groups.iter_mut().enumerate() {
-            let key = key(row);
-            *group = recent.guess(&key);
-            missed[misses] = row as u32;
-            misses += usize::from(tags.is_empty() || !same(&keys, *group, &key));
-        }
-        let missed = &missed[..misses];
-
-        let mut found = [(0, None); BLOCK];
-        for (&row, found) in missed.iter().zip(&mut found) {
-            let tag = tag(key(row as usize).iter().fold(EMPTY_HASH, |hash, &v| fold(hash, v as u64)));
-            *found = (tag, index.first(tag));
-        }
-        for (&row, &(tag, first)) in missed.iter().zip(&found) {
-            let key = key(row as usize);
-            let group = first.filter(|&group| same(&keys, group, &key)).or_else(|| index.find(tag, |group| same(&keys, group, &key)));
-            let group = group.unwrap_or_else(|| {
-                let group = next_group(tags);
-                index.insert(tag, group);
-                tags.push(tag);
-                keys.iter_mut().zip(key).for_each(|(mine, value)| mine.push(value));
-                group
-            });
-            groups[row as usize] = group;
-            recent.remember(&key, group);
-        }
-    }
 }
