@@ -211,6 +211,8 @@ fn swapped_foreign_duplicated_and_missing_segments_are_detected() {
     check("cut short", "footer");
     fs::remove_file(&paths[1]).unwrap();
     check("missing", "00000000000000000040.arrow");
+    fs::remove_file(&paths[2]).unwrap();
+    check("last missing", "00000000000000000060.arrow");
     fs::remove_file(&paths[0]).unwrap();
     check("first missing", "the partition's first segment is missing");
     assert!(open(dir.path()).verify().unwrap().is_clean());

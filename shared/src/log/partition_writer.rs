@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -41,8 +41,8 @@ pub(crate) struct PartitionWriter {
     encoder: StreamEncoder,
     /// Room in which small frames are put together.
     gathered: Vec<u8>,
-    /// Whether something was written since the last sync.
-    pub unsynced: bool,
+    /// Bytes of the segment that are known to be on the disk.
+    synced_len: u64,
     pub was_being_sealed: bool,
 }
 
@@ -96,7 +96,7 @@ impl PartitionWriter {
             arrival_us,
             encoder: encoder(topic)?,
             gathered: Vec::new(),
-            unsynced: false,
+            synced_len: 0,
             was_being_sealed: found.rest == Rest::TornSeal,
         })
     }
@@ -109,8 +109,16 @@ impl PartitionWriter {
         self.summary.end > self.base
     }
 
-    pub fn file(&self) -> (Arc<dyn AppendFile>, PathBuf) {
-        (self.file.clone(), self.path.clone())
+    /// What a sync has to do: the file, its path, and how many of its bytes will then be on the disk.
+    pub fn unsynced(&self) -> Option<(Arc<dyn AppendFile>, PathBuf, u64)> {
+        (self.synced_len < self.len).then(|| (self.file.clone(), self.path.clone(), self.len))
+    }
+
+    /// A sync of that file has returned. (It may be an earlier segment's by now.)
+    pub fn note_synced(&mut self, path: &Path, len: u64) {
+        if path == self.path {
+            self.synced_len = self.synced_len.max(len);
+        }
     }
 
     /// What the producer's last number came to, if this is it again.
@@ -202,17 +210,16 @@ impl PartitionWriter {
             parts.extend(body.iter().map(|b| IoSlice::new(b)));
             self.append(&parts)?;
         }
-        if topic.config.durability == Durability::Batch {
-            self.sync()?;
-        }
         let pos = self.len;
         self.len += HEADER_BYTES + header.body_len;
         self.summary.add(&header);
+        if topic.config.durability == Durability::Batch {
+            self.sync()?;
+        }
         Ok((pos, header))
     }
 
     fn append(&mut self, parts: &[IoSlice<'_>]) -> Result<(), LogError> {
-        self.unsynced = true;
         self.file.append(parts).map_err(|e| {
             if let Err(cut) = self.file.truncate(self.len) {
                 tracing::warn!(file = %self.path.display(), offset = self.len, "could not cut a failed write away: {cut}");
@@ -222,9 +229,9 @@ impl PartitionWriter {
     }
 
     pub fn sync(&mut self) -> Result<(), LogError> {
-        if self.unsynced {
-            self.file.sync_data().map_err(LogError::io("sync", &self.path))?;
-            self.unsynced = false;
+        if let Some((file, path, len)) = self.unsynced() {
+            file.sync_data().map_err(LogError::io("sync", &path))?;
+            self.note_synced(&path, len);
         }
         Ok(())
     }
@@ -238,7 +245,7 @@ impl PartitionWriter {
         self.append(&[IoSlice::new(&seal)])?;
         if topic.config.durability != Durability::None {
             // Before the next segment is there: so only the last segment of a synced topic can have a torn tail.
-            self.sync()?;
+            self.file.sync_data().map_err(LogError::io("sync", &self.path))?;
         }
         let base = self.summary.end;
         let (path, file, head) = create_segment(topic, self.partition, base)?;
@@ -249,7 +256,7 @@ impl PartitionWriter {
         self.identity.head_crc = head.crc;
         self.summary = Summary::empty(base, self.summary.generation);
         self.blocks.clear();
-        self.unsynced = true;
+        self.synced_len = 0;
         Ok(())
     }
 }

@@ -243,7 +243,12 @@ fn refuse_lost_acknowledgement(
     path: &Path,
     file_len: u64,
 ) -> Result<(), LogError> {
-    let Some(committed) = topic.tail.committed(partition).filter(|c| c.base == base && c.bytes > found.frames_end) else {
+    let committed = topic.tail.committed(partition);
+    if let Some(committed) = committed.filter(|c| c.base > base) {
+        let missing = topic.segment(partition, committed.base);
+        return Err(LogError::corrupt(&missing.path, 0, "the partition's last segment is missing"));
+    }
+    let Some(committed) = committed.filter(|c| c.base == base && c.bytes > found.frames_end) else {
         return Ok(());
     };
     if let (Rest::Torn(what), true) = (found.rest, file_len >= committed.bytes) {

@@ -8,7 +8,7 @@
 //! names both): after a reboot, or in a copy of the folder, it counts for nothing until a writer has recovered the topic.
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
@@ -72,7 +72,9 @@ impl TailMap {
             .map_err(LogError::io("open for reading and writing", path))?;
         let meta = file.metadata().map_err(LogError::io("look at", path))?;
         if meta.len() < len {
-            file.set_len(len).map_err(LogError::io("lengthen", path))?;
+            // Written, not only lengthened: a store into a hole of a mapped file kills the process when the disk is full.
+            let zeros = vec![0; (len - meta.len()) as usize];
+            file.write_all_at(&zeros, meta.len()).map_err(LogError::io("write", path))?;
         }
         let raw = MmapOptions::new().len(len as usize).map_raw(&file).map_err(LogError::io("map", path))?;
         Ok(TailMap { raw, partitions, topic_id, boot: boot_id(), inode: meta.ino(), known_good: AtomicBool::new(false) })

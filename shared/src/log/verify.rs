@@ -79,6 +79,9 @@ pub(crate) fn topic(topic: &Shared) -> Result<VerifyReport, LogError> {
                 continue;
             }
         };
+        if let Some(committed) = topic.tail.committed(p).filter(|c| Some(&c.base) > bases.last()) {
+            report.problem(&topic.segment(p, committed.base).path, 0, "the partition's last segment is missing");
+        }
         let mut expected = Summary::empty(Offset(0), 0);
         for (i, &base) in bases.iter().enumerate() {
             // Before the file is read: what was committed then is there.

@@ -223,15 +223,15 @@ impl Inner {
     /// As [`Self::sync`], but appends go on meanwhile.
     fn sync_aside(&self) -> Result<(), LogError> {
         for partition in &self.partitions {
-            let (file, path) = {
-                let mut writer = lock(partition);
+            let unsynced = {
+                let writer = lock(partition);
                 self.check_failed()?;
-                if !std::mem::take(&mut writer.unsynced) {
-                    continue;
-                }
-                writer.file()
+                writer.unsynced()
             };
-            file.sync_data().map_err(LogError::io("sync", &path)).map_err(|e| self.fail(e))?;
+            if let Some((file, path, len)) = unsynced {
+                file.sync_data().map_err(LogError::io("sync", &path)).map_err(|e| self.fail(e))?;
+                lock(partition).note_synced(&path, len);
+            }
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use twopath_shared::PartitionId;
-use twopath_shared::log::{Log, LogError, PartitionBy, ProducerSequence, Topic, TopicWriter};
+use twopath_shared::log::{Crc32c, Log, LogError, PartitionBy, ProducerSequence, Topic, TopicWriter};
 
 use super::TopicArgs;
 use crate::cli::{Failure, progress};
@@ -234,13 +234,13 @@ fn producer_of(path: &Path) -> Result<u64, Failure> {
     let io = |e| Failure::of(format!("{}: {e}", path.display()));
     let mut file = File::open(path).map_err(io)?;
     let mut buffer = vec![0; 1 << 18];
-    let (mut crc, mut bytes) = (0, 0_u64);
+    let (mut crc, mut bytes) = (Crc32c::new(), 0_u64);
     loop {
         let read = file.read(&mut buffer).map_err(io)?;
         if read == 0 {
-            return Ok(u64::from(crc) << 32 | (bytes & 0xffff_ffff));
+            return Ok(u64::from(crc.value()) << 32 | (bytes & 0xffff_ffff));
         }
-        crc = crc32c::crc32c_append(crc, &buffer[..read]);
+        crc.update(&buffer[..read]);
         bytes += read as u64;
     }
 }
