@@ -70,6 +70,14 @@ mod tests {
         assert_eq!(read.settings.sql_v1, result.settings.sql_v1);
     }
 
+    /// For looking at: `TWOPATH_SAMPLE=FILE cargo test sample_page`.
+    #[test]
+    fn sample_page() {
+        if let Some(file) = std::env::var_os("TWOPATH_SAMPLE") {
+            std::fs::write(file, report(&sample())).unwrap();
+        }
+    }
+
     #[test]
     fn the_page_asks_nothing_of_the_network() {
         let page = report(&sample());

@@ -1,0 +1,257 @@
+// Time series and distributions, by uPlot.
+
+const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif";
+let drawn = [];
+let repeatShown = 0;
+
+function clearCharts() {
+  drawn.forEach(chart => { chart.watch.disconnect(); chart.plot.destroy(); });
+  drawn = [];
+}
+
+/** A chart as wide as its place, whatever becomes of that. */
+function draw(into, options, data) {
+  const plot = new uPlot({ ...options, width: Math.max(into.clientWidth, 200) }, data, into);
+  const watch = new ResizeObserver(() => {
+    if (into.clientWidth > 0 && Math.abs(into.clientWidth - plot.width) > 1) plot.setSize({ width: into.clientWidth, height: options.height });
+  });
+  watch.observe(into);
+  drawn.push({ plot, watch });
+  return plot;
+}
+
+function axis(extra) {
+  return { stroke: paint("--muted"), font: FONT, labelFont: FONT, grid: { stroke: paint("--grid"), width: 1 }, ticks: { show: false }, ...extra };
+}
+
+/** An axis of milliseconds in powers of ten, the same for all charts that are to be compared. */
+function logScale(values) {
+  const positive = values.filter(v => v > 0);
+  const from = Math.floor(Math.log10(Math.min(...positive))), to = Math.ceil(Math.log10(Math.max(...positive)));
+  const [low, high] = [10 ** from, 10 ** Math.max(to, from + 1)];
+  const powers = [];
+  for (let power = from; power <= Math.max(to, from + 1); power += 1) powers.push(10 ** power);
+  const shown = height => powers.filter((_, i) => (powers.length - 1 - i) % Math.ceil(powers.length / (height / 24)) === 0);
+  return {
+    scale: { distr: 3, range: () => [low, high] },
+    axis: height => axis({ size: 64, splits: () => shown(height), filter: (_, splits) => splits, values: (_, splits) => splits.map(duration) }),
+    clamp: v => (v === null || v === undefined ? null : Math.min(high, Math.max(low, v))),
+  };
+}
+
+/** What happened during a run: bars under the lines, and lines with labels over the plot. */
+function markPlugin(run, colour) {
+  const words = { deploy: "fix deployed", cutover: "cutover", corrected: "all answers right", load_end: "history loaded", catch_up: "version 2 replays", batch_run: "batch run" };
+  const marks = (run.marks || []).filter(mark => mark.kind in words);
+  const ratio = () => window.devicePixelRatio || 1;
+  const span = (u, mark) => [Math.max(u.valToPos(mark.at_ms / 1e3, "x", true), u.bbox.left), Math.min(u.valToPos(mark.until_ms / 1e3, "x", true), u.bbox.left + u.bbox.width)];
+  return {
+    hooks: {
+      drawAxes: u => {
+        for (const mark of marks.filter(m => m.until_ms !== null)) {
+          const [from, to] = span(u, mark);
+          if (to <= u.bbox.left) continue;
+          u.ctx.fillStyle = mark.kind === "catch_up" ? colour + "38" : paint("--band");
+          u.ctx.fillRect(from, u.bbox.top, Math.max(to - from, ratio()), u.bbox.height);
+        }
+      },
+      draw: u => {
+        const { ctx, bbox } = u, scale = ratio();
+        ctx.save();
+        ctx.font = FONT.replace("12px", 12 * scale + "px");
+        ctx.textBaseline = "alphabetic";
+        const ends = [];
+        const label = (text, x, kind) => {
+          const width = ctx.measureText(text).width + 8 * scale;
+          const left = x + width > bbox.left + bbox.width + 40 * scale ? x - width : x;
+          let row = 0;
+          while (ends[row] !== undefined && ends[row] > left) row += 1;
+          ends[row] = left + width;
+          const baseline = bbox.top - (4 + row * 15) * scale;
+          ctx.fillStyle = paint(kind === "bar" ? "--muted" : "--ink");
+          ctx.fillText(text, left + 3 * scale, baseline);
+          return baseline + 3 * scale;
+        };
+        const told = new Set();
+        const sorted = [...marks].sort((a, b) => a.at_ms - b.at_ms);
+        for (const mark of sorted) {
+          const bar = mark.until_ms !== null;
+          const x = u.valToPos(mark.at_ms / 1e3, "x", true);
+          if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;
+          // One batch run is named, the others look alike; a replay begins where the deployment's line stands.
+          if (bar && (mark.kind === "catch_up" || told.has(mark.kind))) continue;
+          told.add(mark.kind);
+          const top = label(words[mark.kind], x, bar ? "bar" : "line");
+          if (bar) continue;
+          ctx.strokeStyle = paint("--ink");
+          ctx.lineWidth = 1.2 * scale;
+          ctx.setLineDash(mark.kind === "deploy" ? [5 * scale, 3 * scale] : mark.kind === "cutover" ? [2 * scale, 3 * scale] : []);
+          ctx.beginPath();
+          ctx.moveTo(x, top);
+          ctx.lineTo(x, bbox.top + bbox.height);
+          ctx.stroke();
+        }
+        ctx.restore();
+      },
+    },
+  };
+}
+
+/** Names at the right ends of lines, pushed apart where they would lie on one another. */
+function endLabels(labels) {
+  return {
+    hooks: {
+      draw: u => {
+        const scale = window.devicePixelRatio || 1, { ctx, bbox } = u;
+        const placed = labels.map(({ text, series, colour }) => {
+          let last = u.data[series].length - 1;
+          while (last >= 0 && u.data[series][last] == null) last -= 1;
+          return last < 0 ? null : { text, colour, y: u.valToPos(u.data[series][last], "y", true), x: u.valToPos(u.data[0][last], "x", true) };
+        }).filter(Boolean).sort((a, b) => a.y - b.y);
+        const gap = 14 * scale;
+        for (let i = 1; i < placed.length; i += 1) placed[i].y = Math.max(placed[i].y, placed[i - 1].y + gap);
+        const bottom = bbox.top + bbox.height + 2 * scale;
+        for (let i = placed.length - 1, limit = bottom; i >= 0; i -= 1, limit -= gap) placed[i].y = Math.min(placed[i].y, limit);
+        ctx.save();
+        ctx.font = "600 " + FONT.replace("12px", 12 * scale + "px");
+        ctx.textBaseline = "middle";
+        for (const { text, colour, x, y } of placed) {
+          ctx.fillStyle = colour;
+          ctx.fillText(text, x + 5 * scale, y);
+        }
+        ctx.restore();
+      },
+    },
+  };
+}
+
+/** The panel of one architecture: its name, what the pointer is at, and a place for a chart. */
+function panel(into, name, told) {
+  const readout = make("span", { class: "readout" });
+  const chart = make("div", { role: "img", "aria-label": `${name}: ${told}` });
+  into.append(make("div", { class: "panel" }, make("header", {}, nameOf(name), make("span", {}, told), readout), chart));
+  return { readout, chart };
+}
+
+function timeOptions(height, run, colour, yScale, yAxis, series, bands, readout, tell) {
+  const end = Math.max(settings.duration_s, ...okRuns.flatMap(r => r.marks.filter(m => m.kind === "corrected").map(m => m.at_ms / 1e3 + 0.2)));
+  return {
+    height, series: [{}, ...series], bands, legend: { show: false }, padding: [36, 44, 0, 0],
+    scales: { x: { time: false, range: () => [0, end] }, y: yScale },
+    axes: [axis({ size: 26, values: (_, splits) => splits.map(s => s + " s"), space: 60 }), yAxis],
+    cursor: { sync: { key: "time" }, y: false, drag: { x: false, y: false }, points: { size: 6 } },
+    plugins: [markPlugin(run, colour)],
+    hooks: { setCursor: [u => { readout.textContent = u.cursor.idx == null ? "" : tell(u, u.cursor.idx); }] },
+  };
+}
+
+/** The shown repeat's run of an architecture; none where that one crashed. */
+const shownRun = name => okRuns.find(run => run.architecture === name && run.repeat === repeatShown);
+const binTimes = run => run.series.freshness.map(bin => bin.at_ms / 1e3);
+
+function crashOf(name) {
+  const run = result.runs.find(r => r.architecture === name && r.repeat === repeatShown);
+  return run ? `This run ${run.outcome.message}` : "This run was not made.";
+}
+
+/** Other repeats' values, at the shown run's times: bins of all runs have one width. */
+function aligned(run, other, value) {
+  const byTime = new Map(other.map(bin => [Math.round(bin.at_ms), value(bin)]));
+  return run.map(bin => byTime.get(Math.round(bin.at_ms)) ?? null);
+}
+
+function freshnessOverTime() {
+  const into = place("freshness-over-time");
+  into.replaceChildren();
+  const all = okRuns.flatMap(run => run.series.freshness.flatMap(bin => [bin.p50_ms, bin.p99_ms]));
+  if (!all.some(v => v > 0)) return;
+  const y = logScale(all), height = 190;
+  for (const name of architectures) {
+    const run = shownRun(name);
+    if (!run || !run.series.freshness.length) {
+      const { chart } = panel(into, name, "");
+      chart.append(make("p", { class: "void" }, run ? "This run has no events to show." : crashOf(name)));
+      continue;
+    }
+    const { readout, chart } = panel(into, name, `half within ${duration(run.freshness_ms.p50)}, 99 of 100 within ${duration(run.freshness_ms.p99)}`);
+    const colour = paint(`--c-${name}`) || paint("--muted");
+    const others = runsOf(name).filter(other => other !== run);
+    const series = [{ stroke: colour, width: 2.2, points: { show: false } }, { stroke: colour, width: 1.2, points: { show: false } },
+      ...others.map(() => ({ stroke: colour + "48", width: 1, points: { show: false } }))];
+    const bins = run.series.freshness;
+    const data = [binTimes(run), bins.map(b => y.clamp(b.p50_ms)), bins.map(b => y.clamp(b.p99_ms)),
+      ...others.map(other => aligned(bins, other.series.freshness, b => y.clamp(b.p99_ms)))];
+    const options = timeOptions(height, run, colour, y.scale, y.axis(height - 62), series, [{ series: [2, 1], fill: colour + "30" }], readout,
+      (u, i) => bins[i] ? `at ${significant(bins[i].at_ms / 1e3)} s: half ${duration(bins[i].p50_ms)}, 99 of 100 ${duration(bins[i].p99_ms)}, all ${duration(bins[i].max_ms)}` : "");
+    options.plugins.push(endLabels([{ text: "p99", series: 2, colour }, { text: "p50", series: 1, colour }]));
+    draw(chart, options, data);
+  }
+}
+
+function wrongOverTime() {
+  const into = place("wrong-over-time");
+  into.replaceChildren();
+  for (const name of architectures) {
+    const run = shownRun(name);
+    if (!run || !run.series.answers.length) {
+      const { chart } = panel(into, name, "");
+      chart.append(make("p", { class: "void" }, run ? "This run has no answers to show." : crashOf(name)));
+      continue;
+    }
+    const { checked, wrong, outdated } = run.answers;
+    const { readout, chart } = panel(into, name, checked ? `${percent(wrong / checked)} wrong, ${percent(outdated / checked)} outdated of ${count(checked)} answers` : "no answers");
+    const colour = paint(`--c-${name}`) || paint("--muted");
+    const others = runsOf(name).filter(other => other !== run);
+    const bins = run.series.answers;
+    const share = part => bin => (bin.checked ? 100 * bin[part] / bin.checked : null);
+    const series = [{ stroke: colour, width: 2, fill: colour + "50", points: { show: false } }, { stroke: colour, width: 1.4, dash: [5, 4], points: { show: false } },
+      ...others.map(() => ({ stroke: colour + "48", width: 1, points: { show: false } }))];
+    const data = [bins.map(b => b.at_ms / 1e3), bins.map(share("wrong")), bins.map(share("outdated")),
+      ...others.map(other => aligned(bins, other.series.answers, share("wrong")))];
+    const yAxis = axis({ size: 64, splits: () => [0, 50, 100], values: (_, splits) => splits.map(v => v + " %") });
+    const options = timeOptions(150, run, colour, { range: () => [0, 100] }, yAxis, series, [], readout,
+      (u, i) => bins[i] ? `at ${significant(bins[i].at_ms / 1e3)} s: ${bins[i].wrong} wrong, ${bins[i].outdated} outdated of ${bins[i].checked}` : "");
+    draw(chart, options, data);
+  }
+}
+
+/** The share at or below (x, by its nines) against milliseconds (y). */
+function distribution(id, pick, told) {
+  const into = place(id);
+  into.replaceChildren();
+  const all = okRuns.flatMap(run => pick(run).map(point => point[1]));
+  if (!all.some(v => v > 0)) { into.append(make("p", { class: "hint" }, "No run has figures for this.")); return; }
+  const y = logScale(all), height = 330;
+  const nines = percentile => -Math.log10(1 - percentile / 100);
+  const tables = [], series = [], labels = [];
+  for (const name of architectures) {
+    const colour = paint(`--c-${name}`) || paint("--muted");
+    for (const run of runsOf(name)) {
+      const points = new Map(pick(run).filter(([p]) => p < 100).map(([p, ms]) => [Number(nines(p).toFixed(4)), y.clamp(ms)]));
+      if (!points.size) continue;
+      const main = run.repeat === repeatShown;
+      tables.push([[...points.keys()], [...points.values()]]);
+      series.push({ stroke: main ? colour : colour + "48", width: main ? 2.2 : 1, spanGaps: true, points: { show: false }, dash: name === "lambda-sql" ? [7, 4] : undefined });
+      if (main) labels.push({ text: name, series: tables.length, colour });
+    }
+  }
+  const end = Math.min(5, Math.max(...tables.flatMap(t => t[0])));
+  const ticks = [[0, "0 %"], [nines(50), "50 %"], [1, "90 %"], [2, "99 %"], [3, "99.9 %"], [4, "99.99 %"], [5, "99.999 %"]].filter(([x]) => x <= end + 1e-9);
+  into.setAttribute("role", "img");
+  into.setAttribute("aria-label", told);
+  draw(into, {
+    height, series: [{}, ...series], legend: { show: false }, padding: [10, 82, 0, 0],
+    scales: { x: { time: false, range: () => [0, end] }, y: y.scale },
+    axes: [axis({ size: 44, label: "share of them at or below the line", labelSize: 18, splits: () => ticks.map(t => t[0]), filter: (_, splits) => splits, values: () => ticks.map(t => t[1]) }), y.axis(height - 60)],
+    cursor: { show: false },
+    plugins: [endLabels(labels)],
+  }, uPlot.join(tables));
+}
+
+function showCharts() {
+  clearCharts();
+  freshnessOverTime();
+  distribution("freshness-distribution", run => run.series.freshness_percentiles, "Freshness by percentile, one line per architecture");
+  distribution("latency-distribution", run => run.series.query_latency_percentiles, "Query latency by percentile, one line per architecture");
+  wrongOverTime();
+}
