@@ -12,7 +12,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct CompareResult {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
+    /// Where the figures come from.
     pub provenance: Provenance,
+    /// What was asked for.
     pub settings: Settings,
     /// One per architecture and repeat, in the order in which they ran.
     pub runs: Vec<RunResult>,
@@ -28,48 +30,69 @@ pub struct CompareResult {
 pub struct Provenance {
     /// Of Twopath; `unknown` outside a checkout. `+dirty` where the work tree had changes.
     pub commit: String,
+    /// Of Twopath.
     pub version: String,
+    /// Of the generated events, the order of the runs, the keys that are read and the bootstrap.
     pub seed: u64,
     /// Of the libraries that matter: polars, timely, arrow.
     pub versions: BTreeMap<String, String>,
+    /// What it ran on.
     pub machine: Machine,
+    /// Of the log: `none`, `interval, every N ms` or `batch`.
     pub durability: String,
+    /// By engine: `timely` (workers of one job), `polars` (its pool).
     pub threads: BTreeMap<String, usize>,
     /// Timely's progress mode.
     pub progress_mode: String,
     /// ISO 8601 UTC.
     pub started: String,
+    /// As it was typed, but for the path of the program.
     pub command: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {
+    /// Its model.
     pub cpu: String,
+    /// Hardware threads that this process may use.
     pub cores: usize,
+    /// Of the whole machine.
     pub memory_bytes: u64,
+    /// Name and release.
     pub os: String,
+    /// Its release.
     pub kernel: String,
+    /// Of the folder that logs and views were written to.
     pub filesystem: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settings {
+    /// `flights`, `pageviews`, or the name of the user's file.
     pub workload: String,
+    /// By name, in the order in which they were asked for.
     pub architectures: Vec<String>,
     /// Events per second of the steady phase.
     pub rate: f64,
     /// Seconds of the steady phase.
     pub duration_s: f64,
+    /// Runs of each architecture.
     pub repeats: u32,
+    /// Of the topic.
     pub partitions: u32,
+    /// Timely workers of one speed job.
     pub workers: usize,
     /// Events loaded before the steady phase.
     pub events_history: u64,
+    /// Events of the steady phase.
     pub events_steady: u64,
+    /// From the start of one batch run to the start of the next.
     pub batch_interval_ms: f64,
+    /// Between two snapshots of the speed layer.
     pub publish_interval_ms: f64,
-    /// Of the version that is deployed at the start, and of the fix (the same where there is none).
+    /// The query of the version that is deployed at the start; the fix's is the same where there is nothing to fix.
     pub sql_v1: String,
+    /// Of the fix.
     pub sql_v2: String,
     /// The price file's figures.
     pub prices: Prices,
@@ -78,10 +101,15 @@ pub struct Settings {
 /// Money, in the price file's currency.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Prices {
+    /// An ISO 4217 code.
     pub currency: String,
+    /// One CPU for an hour.
     pub cpu_hour: f64,
+    /// One GiB of memory for an hour.
     pub memory_gib_hour: f64,
+    /// One GiB kept for a month.
     pub storage_gib_month: f64,
+    /// One GiB written.
     pub written_gib: f64,
     /// Where the prices come from.
     pub source: String,
@@ -89,12 +117,19 @@ pub struct Prices {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Quantiles {
+    /// Half of all are at or below it.
     pub p50: f64,
+    /// 90 % are at or below it.
     pub p90: f64,
+    /// 99 % are.
     pub p99: f64,
+    /// 99.9 % are.
     pub p999: f64,
+    /// The largest.
     pub max: f64,
+    /// Their mean.
     pub mean: f64,
+    /// How many there are.
     pub count: u64,
 }
 
@@ -115,8 +150,11 @@ pub enum Outcome {
 /// One run. The child fills it, but for `outcome` of a crash, `samples` and money, which are the parent's.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RunResult {
+    /// By its name in the design.
     pub architecture: String,
+    /// Counts up from 0.
     pub repeat: u32,
+    /// Whether it gave figures.
     pub outcome: Outcome,
     /// Events that the run took in, history and steady phase.
     pub events: u64,
@@ -130,16 +168,21 @@ pub struct RunResult {
     pub query_latency_ms: Quantiles,
     /// Per answer: age of the oldest event that it should cover and does not (0 where there is none).
     pub staleness_ms: Quantiles,
+    /// What was read, and whether it was right.
     pub answers: Answers,
     /// From deploying the fix until every answer is right; none where that did not happen or there was no fix.
     pub time_to_correct_ms: Option<f64>,
     /// Bytes of views, tables and state over what there was before the deployment, at most, until the fix was complete.
     pub extra_storage_bytes_max: u64,
+    /// What the operating system and the layers count.
     pub cost: Cost,
+    /// What people have to write for it.
     pub code: Code,
     /// False where the backlog grew all through the steady phase: then freshness says nothing but that.
     pub steady: bool,
+    /// For charts.
     pub series: Series,
+    /// What happened when.
     pub marks: Vec<Mark>,
     /// Parquet files of raw samples, relative to the folder of `result.json`.
     #[serde(default)]
@@ -160,15 +203,21 @@ pub struct Answers {
     pub wrong_for_ms: f64,
     /// Over the wrong answers: |given - right| of the query's first numeric aggregate column; mean and largest.
     pub error_mean: f64,
+    /// The largest of them.
     pub error_max: f64,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Cost {
+    /// Seconds of CPU time per million events taken in.
     pub cpu_s_per_million_events: LayerCost,
+    /// Most memory that the process held at once.
     pub rss_bytes_max: u64,
+    /// Handed to the file system for writing.
     pub bytes_written: u64,
+    /// Read from the file system.
     pub bytes_read: u64,
+    /// All segment files at the end.
     pub log_bytes: u64,
     /// Batch views at rest.
     pub view_bytes: u64,
@@ -193,20 +242,26 @@ pub struct LayerCost {
 pub struct Code {
     /// Of query logic that the architecture makes people write (without blanks and comments).
     pub lines: u64,
+    /// Functions among them.
     pub functions: u64,
     /// Places that the fix had to touch (runs of changed lines, over all files).
     pub places_touched: u64,
+    /// The code itself.
     pub listings: Vec<Listing>,
 }
 
 /// Code for showing side by side.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Listing {
+    /// `batch`, `speed`, or `both` where one text serves both.
     pub layer: String,
+    /// What it is.
     pub title: String,
     /// `sql` or `rust`.
     pub language: String,
+    /// Before the fix.
     pub v1: String,
+    /// After it.
     pub v2: String,
 }
 
@@ -219,25 +274,35 @@ pub struct Series {
     pub answers: Vec<AnswersBin>,
     /// For the distribution charts: `[percentile, milliseconds]`.
     pub freshness_percentiles: Vec<[f64; 2]>,
+    /// The same of point reads.
     pub query_latency_percentiles: Vec<[f64; 2]>,
-    /// Raw histograms, as base64 of HdrHistogram's V2 compressed encoding (nanoseconds... see `unit`).
+    /// Raw histograms, as base64 of HdrHistogram's V2 encoding; the values are nanoseconds.
     pub freshness_hdr: String,
+    /// The same of point reads.
     pub query_latency_hdr: String,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct FreshnessBin {
+    /// Where the bin begins.
     pub at_ms: f64,
+    /// Median of the events whose intended arrival is in the bin.
     pub p50_ms: f64,
+    /// Their 99th percentile.
     pub p99_ms: f64,
+    /// Their longest.
     pub max_ms: f64,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct AnswersBin {
+    /// Where the bin begins.
     pub at_ms: f64,
+    /// Answers read in the bin.
     pub checked: u64,
+    /// See `answers.wrong`.
     pub wrong: u64,
+    /// See `answers.outdated`.
     pub outdated: u64,
 }
 
@@ -246,8 +311,11 @@ pub struct AnswersBin {
 pub struct Mark {
     /// `batch_run`, `deploy`, `catch_up`, `cutover`, `corrected`, `load_end`.
     pub kind: String,
+    /// For people.
     pub label: String,
+    /// Since the start of the steady phase; negative before it.
     pub at_ms: f64,
+    /// None for a moment.
     pub until_ms: Option<f64>,
 }
 
@@ -258,9 +326,11 @@ pub struct Question {
     pub id: String,
     /// In plain words: `How long until an event is in the answer? (p99)`.
     pub question: String,
+    /// `ms`, `bytes`, `share` (0 to 1), `answers`, `lines`, `functions`, `places`, `cpu_s_per_million_events`, `CURRENCY_per_million_events`.
     pub unit: String,
     /// True where less is better (always, today; stands here for readers of the file).
     pub lower_is_better: bool,
+    /// By its name.
     pub by_architecture: BTreeMap<String, Estimate>,
     /// Where there is one: its interval against every other excludes 1 (see `harness::statistics`).
     pub winner: Option<String>,
@@ -280,6 +350,8 @@ pub struct Estimate {
     /// Against the best architecture of this line, paired by repeat: median ratio and 95 % interval. None for the best itself, and where
     /// the best is 0 or (interval) there are fewer than two pairs.
     pub ratio: Option<f64>,
+    /// Lower end of the interval.
     pub ratio_low: Option<f64>,
+    /// Upper end of the interval.
     pub ratio_high: Option<f64>,
 }

@@ -98,7 +98,10 @@ fn architecture_facts<'r>(runs: impl Iterator<Item = &'r RunResult>) -> Architec
         fix_batch_wait_ms: over(&|run| fix_batch(run).map(|(wait, _)| wait)),
         fix_batch_run_ms: over(&|run| fix_batch(run).map(|(_, took)| took)),
         catch_up_ms: over(&|run| first(run, "catch_up").and_then(|mark| Some(mark.until_ms? - mark.at_ms))),
-        deploy_to_cutover_ms: over(&|run| Some(first(run, "cutover")?.at_ms - first(run, "deploy")?.at_ms)),
+        deploy_to_cutover_ms: over(&|run| {
+            let deploy = first(run, "deploy")?.at_ms;
+            run.marks.iter().find(|mark| mark.kind == "cutover" && mark.at_ms >= deploy).map(|mark| mark.at_ms - deploy)
+        }),
         events: over(&|run| Some(run.events as f64)).unwrap_or(0.0),
         cpu_by_layer: medians_by_key(&ok, |run| &run.cost.cpu_s_per_million_events.by_layer, |layer| layer != "load"),
         money_by_part: medians_by_key(&ok, |run| &run.cost.money_by_part, |_| true),

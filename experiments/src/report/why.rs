@@ -55,8 +55,13 @@ fn standing(question: &Question, repeats: u32) -> String {
     if ranked.iter().all(|(_, estimate)| estimate.median == ranked[0].1.median) {
         return "All alike.".into();
     }
+    if matches!(question.unit.as_str(), "lines" | "functions" | "places") {
+        let other = ranked.iter().find(|(name, _)| !tied.contains(name)).map_or(String::new(), |next| format!("; {}", against(next)));
+        return format!("{} are alike{other}.", listed(tied));
+    }
     let who = if tied.len() == ranked.len() { String::new() } else { format!(" of {}", listed(tied)) };
-    let other = ranked.iter().find(|(name, _)| !tied.contains(name)).map_or(String::new(), |next| format!("; {}", against(next)));
+    let other = ranked
+        .iter().find(|(name, _)| !tied.contains(name)).map_or(String::new(), |next| format!("; {}", against(next)));
     let proof = match repeats {
         1 => "one repeat proves no difference".to_string(),
         n => format!("{n} repeats prove no difference"),

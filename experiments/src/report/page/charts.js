@@ -60,10 +60,11 @@ function markPlugin(run, colour) {
         ctx.save();
         ctx.font = FONT.replace("12px", 12 * scale + "px");
         ctx.textBaseline = "alphabetic";
+        ctx.textAlign = "left";
         const ends = [];
         const label = (text, x, kind) => {
           const width = ctx.measureText(text).width + 8 * scale;
-          const left = x + width > bbox.left + bbox.width + 40 * scale ? x - width : x;
+          const left = x + width > bbox.left + bbox.width + 44 * scale ? x - width : x;
           let row = 0;
           while (ends[row] !== undefined && ends[row] > left) row += 1;
           ends[row] = left + width;
@@ -115,6 +116,7 @@ function endLabels(labels) {
         ctx.save();
         ctx.font = "600 " + FONT.replace("12px", 12 * scale + "px");
         ctx.textBaseline = "middle";
+        ctx.textAlign = "left";
         for (const { text, colour, x, y } of placed) {
           ctx.fillStyle = colour;
           ctx.fillText(text, x + 5 * scale, y);
@@ -136,7 +138,7 @@ function panel(into, name, told) {
 function timeOptions(height, run, colour, yScale, yAxis, series, bands, readout, tell) {
   const end = Math.max(settings.duration_s, ...okRuns.flatMap(r => r.marks.filter(m => m.kind === "corrected").map(m => m.at_ms / 1e3 + 0.2)));
   return {
-    height, series: [{}, ...series], bands, legend: { show: false }, padding: [36, 44, 0, 0],
+    height, series: [{}, ...series], bands, legend: { show: false }, padding: [window.innerWidth < 640 ? 50 : 36, 44, 0, 0],
     scales: { x: { time: false, range: () => [0, end] }, y: yScale },
     axes: [axis({ size: 26, values: (_, splits) => splits.map(s => s + " s"), space: 60 }), yAxis],
     cursor: { sync: { key: "time" }, y: false, drag: { x: false, y: false }, points: { size: 6 } },
@@ -165,7 +167,7 @@ function freshnessOverTime() {
   into.replaceChildren();
   const all = okRuns.flatMap(run => run.series.freshness.flatMap(bin => [bin.p50_ms, bin.p99_ms]));
   if (!all.some(v => v > 0)) return;
-  const y = logScale(all), height = 190;
+  const y = logScale(all), height = 194;
   for (const name of architectures) {
     const run = shownRun(name);
     if (!run || !run.series.freshness.length) {
@@ -236,13 +238,13 @@ function distribution(id, pick, told) {
     }
   }
   const end = Math.min(5, Math.max(...tables.flatMap(t => t[0])));
-  const ticks = [[0, "0 %"], [nines(50), "50 %"], [1, "90 %"], [2, "99 %"], [3, "99.9 %"], [4, "99.99 %"], [5, "99.999 %"]].filter(([x]) => x <= end + 1e-9);
+  const ticks = [[0, ""], [nines(50), "50 %"], [1, "90 %"], [2, "99 %"], [3, "99.9 %"], [4, "99.99 %"], [5, "99.999 %"]].filter(([x]) => x <= end + 1e-9);
   into.setAttribute("role", "img");
   into.setAttribute("aria-label", told);
   draw(into, {
     height, series: [{}, ...series], legend: { show: false }, padding: [10, 82, 0, 0],
     scales: { x: { time: false, range: () => [0, end] }, y: y.scale },
-    axes: [axis({ size: 44, label: "share of them at or below the line", labelSize: 18, splits: () => ticks.map(t => t[0]), filter: (_, splits) => splits, values: () => ticks.map(t => t[1]) }), y.axis(height - 60)],
+    axes: [axis({ size: 24, label: "share of them at or below the line", labelSize: 22, labelGap: 2, splits: () => ticks.map(t => t[0]), filter: (_, splits) => splits, values: () => ticks.map(t => t[1]) }), y.axis(height - 60)],
     cursor: { show: false },
     plugins: [endLabels(labels)],
   }, uPlot.join(tables));

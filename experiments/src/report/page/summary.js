@@ -2,9 +2,8 @@
 
 function showHead() {
   const changed = settings.sql_v1 !== settings.sql_v2;
-  place("title").textContent = changed
-    ? `One log of ${settings.workload}, ${architectures.length === 1 ? "one architecture" : count(architectures.length) + " architectures"}, one bug to fix`
-    : `One log of ${settings.workload}, ${plural(architectures.length, "architecture")}`;
+  const n = architectures.length;
+  place("title").textContent = `One log of ${settings.workload}, ${["no", "one", "two", "three", "four", "five", "six"][n] ?? n} architecture${n === 1 ? "" : "s"}${changed ? ", one bug to fix" : ""}`;
   document.title = `Twopath: ${architectures.join(", ")} on ${settings.workload}`;
   place("lead").textContent = `Each run loads ${count(settings.events_history)} events of history and then takes in ${count(settings.events_steady)} more, `
     + `${count(settings.rate)} a second, while clients read.`
@@ -13,8 +12,18 @@ function showHead() {
   const loud = /^(A BUG|Stopped early|\d+ of .* crashed)|no steady state/;
   for (const finding of result.findings) {
     if (loud.test(finding)) place("trouble").append(make("p", { class: "trouble", role: "alert" }, finding));
-    else place("findings").append(make("li", {}, finding));
+    else place("findings").append(make("li", {}, withNames(finding)));
   }
+}
+
+/** Names of architectures in their colours, figures in bold. */
+function withNames(text) {
+  const names = [...architectures].sort((a, b) => b.length - a.length);
+  const pattern = new RegExp(`(?<![\\w-])(${names.join("|")}|\\d[\\d.,]*(?:\\u00a0(?:ms|s|µs|min|%|[kMGT]?B)|×))(?![\\w-])`);
+  return text.replace(/(\d) (?=(ms|s|µs|min|%|[kMGT]?B)\b)/g, "$1\u00a0").split(pattern).map((part, index) => {
+    if (index % 2 === 0) return part;
+    return architectures.includes(part) ? make("b", { style: `color:${colourOf(part)}` }, part) : make("b", {}, part);
+  });
 }
 
 const TILES = [
