@@ -59,7 +59,9 @@ fn crashed_children_are_results() {
     for run in &result.runs {
         let Outcome::Crashed { message, exit_code, signal } = &run.outcome else { panic!("{run:?}") };
         match run.architecture.as_str() {
-            "kappa" => assert_eq!((message.as_str(), *exit_code, *signal), ("ended with exit code 7; its last words:\nout of luck", Some(7), None)),
+            "kappa" => {
+                assert_eq!((message.as_str(), *exit_code, *signal), ("ended with exit code 7; its last words:\nout of luck", Some(7), None))
+            }
             _ => assert_eq!((*exit_code, *signal), (None, Some(9))),
         }
     }
@@ -99,7 +101,15 @@ fn results_and_samples_are_kept() {
     assert!(result.runs.iter().all(|run| run.events == 4711));
     let mut samples: Vec<String> = result.runs.iter().flat_map(|run| run.samples.clone()).collect();
     samples.sort();
-    assert_eq!(samples, ["samples/kappa-1.freshness.parquet", "samples/kappa-2.freshness.parquet", "samples/lambda-1.freshness.parquet", "samples/lambda-2.freshness.parquet"]);
+    assert_eq!(
+        samples,
+        [
+            "samples/kappa-1.freshness.parquet",
+            "samples/kappa-2.freshness.parquet",
+            "samples/lambda-1.freshness.parquet",
+            "samples/lambda-2.freshness.parquet"
+        ]
+    );
     assert!(samples.iter().all(|sample| out.join(sample).is_file()));
 }
 

@@ -13,11 +13,11 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "c
 
 /// Leaves in the page what the tests ask of it. After the page's own script, and after the browser has laid it out.
 const PROBE: &str = r#"<script>
-requestAnimationFrame(() => requestAnimationFrame(() => {
+setTimeout(() => {
   const root = document.documentElement;
   const empty = [...document.querySelectorAll("main [id]")].filter(e => !e.children.length && !e.textContent.trim() && e.id !== "trouble").map(e => e.id);
   root.dataset.probe = JSON.stringify({ overflow: root.scrollWidth - window.innerWidth, canvases: document.querySelectorAll("canvas").length, theme: root.dataset.theme, empty });
-}));
+}, 0);
 </script></body>"#;
 
 fn browser() -> Option<&'static str> {
@@ -34,7 +34,14 @@ fn open(browser: &str, page: &str, width: u32, dark: bool) -> (serde_json::Value
     let file = dir.path().join("report.html");
     std::fs::write(&file, page.replace("</body>", PROBE)).unwrap();
     let mut command = Command::new(browser);
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage", "--no-first-run"]);
+    command.args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+    ]);
     command.args(["--enable-logging=stderr", "--v=0", "--virtual-time-budget=5000", "--dump-dom"]);
     command.arg(format!("--user-data-dir={}", dir.path().join("profile").display())).arg(format!("--window-size={width},900"));
     if dark {
@@ -72,8 +79,14 @@ fn a_report_of_nothing_but_crashes_opens_too() {
     let Some(browser) = browser() else { return };
     let mut result = real();
     for run in &mut result.runs {
-        let outcome = Outcome::Crashed { message: "was killed by signal 9; its last words:\n<b>&".into(), exit_code: None, signal: Some(9) };
-        *run = twopath::harness::result::RunResult { architecture: run.architecture.clone(), repeat: run.repeat, outcome, ..Default::default() };
+        let outcome =
+            Outcome::Crashed { message: "was killed by signal 9; its last words:\n<b>&".into(), exit_code: None, signal: Some(9) };
+        *run = twopath::harness::result::RunResult {
+            architecture: run.architecture.clone(),
+            repeat: run.repeat,
+            outcome,
+            ..Default::default()
+        };
     }
     result.questions = twopath::report::questions::questions(&result);
     result.findings = twopath::report::findings::findings(&result);

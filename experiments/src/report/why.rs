@@ -60,8 +60,7 @@ fn standing(question: &Question, repeats: u32) -> String {
         return format!("{} are alike{other}.", listed(tied));
     }
     let who = if tied.len() == ranked.len() { String::new() } else { format!(" of {}", listed(tied)) };
-    let other = ranked
-        .iter().find(|(name, _)| !tied.contains(name)).map_or(String::new(), |next| format!("; {}", against(next)));
+    let other = ranked.iter().find(|(name, _)| !tied.contains(name)).map_or(String::new(), |next| format!("; {}", against(next)));
     let proof = match repeats {
         1 => "one repeat proves no difference".to_string(),
         n => format!("{n} repeats prove no difference"),
