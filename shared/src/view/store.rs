@@ -308,3 +308,147 @@ impl<W: Write> Write for Counted<W> {
         self.to.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::Offset;
+    use crate::query::parse;
+    use arrow_array::{ArrayRef, Int64Array};
+    use arrow_schema::{DataType, Field, Schema};
+    use tempfile::TempDir;
+
+    fn query(sql: &str) -> Query {
+        let schema = Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("b", DataType::Int64, true)]);
+        parse(sql, "t", &schema).unwrap()
+    }
+
+    fn sums() -> Query {
+        query("SELECT a, SUM(b) FROM t GROUP BY a")
+    }
+
+    fn parts(groups: i64) -> ViewParts {
+        let mut table = GroupTable::new(&sums());
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..groups));
+        table.update(&[column.clone()], &[Some(column)], groups as usize).unwrap();
+        ViewParts {
+            barrier: 1,
+            horizon: Position::new(vec![Offset(groups as u64)]),
+            table: Arc::new(table),
+            logic: "sql".to_owned(),
+            timings_ms: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn versions_count_up_and_the_last_are_kept() {
+        let dir = TempDir::new().unwrap();
+        let store = ViewStore::open(dir.path(), 2).unwrap();
+        assert!(store.latest(&sums()).unwrap().is_none());
+        assert_eq!(store.bytes().unwrap(), 0);
+        for groups in 1..=4 {
+            assert_eq!(store.publish(&sums(), parts(groups)).unwrap().version, groups as u64);
+        }
+        assert_eq!(store.versions().unwrap(), [3, 4]);
+        let reader = ViewStore::open_to_read(dir.path());
+        let latest = reader.latest(&sums()).unwrap().unwrap();
+        assert_eq!((latest.version, latest.table.len(), latest.horizon.records()), (4, 4, 4));
+        assert_eq!(reader.load(&sums(), 3).unwrap().table.to_batch(), parts(3).table.to_batch());
+        assert!(store.bytes().unwrap() > 0);
+        let error = reader.load(&sums(), 1).unwrap_err().to_string();
+        assert!(error.ends_with("there is no version 1 of this batch view; it has [3, 4]"), "{error}");
+        // Nothing but the versions is left.
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    /// Whatever a crashed run left, at whatever step, is never seen and is removed by the next one.
+    #[test]
+    fn a_crash_leaves_nothing_half_published() {
+        let dir = TempDir::new().unwrap();
+        ViewStore::open(dir.path(), 2).unwrap().publish(&sums(), parts(3)).unwrap();
+        let whole = fs::read(dir.path().join("v00000001").join(VIEW_FILE)).unwrap();
+        let unfinished = dir.path().join(format!("{UNFINISHED}v00000002"));
+        for (view, manifest) in [(None, None), (Some(&whole[..10]), None), (Some(&whole[..]), None), (Some(&whole[..]), Some("{\"version\":"))] {
+            fs::create_dir(&unfinished).unwrap();
+            if let Some(view) = view {
+                fs::write(unfinished.join(VIEW_FILE), view).unwrap();
+            }
+            if let Some(manifest) = manifest {
+                fs::write(unfinished.join(MANIFEST_FILE), manifest).unwrap();
+            }
+            let reader = ViewStore::open_to_read(dir.path());
+            assert_eq!(reader.versions().unwrap(), [1]);
+            assert_eq!(reader.latest(&sums()).unwrap().unwrap().version, 1);
+            assert!(unfinished.exists(), "a reader leaves everything as it is");
+            ViewStore::open(dir.path(), 2).unwrap();
+            assert!(!unfinished.exists());
+        }
+        assert_eq!(ViewStore::open(dir.path(), 2).unwrap().publish(&sums(), parts(5)).unwrap().version, 2);
+    }
+
+    #[test]
+    fn damage_is_told() {
+        let dir = TempDir::new().unwrap();
+        let store = ViewStore::open(dir.path(), 2).unwrap();
+        store.publish(&sums(), parts(3)).unwrap();
+        let view = dir.path().join("v00000001").join(VIEW_FILE);
+        let manifest = dir.path().join("v00000001").join(MANIFEST_FILE);
+        let whole = fs::read(&view).unwrap();
+        let told = || match store.load(&sums(), 1) {
+            Err(e @ StoreError::Damaged { .. }) => e.to_string(),
+            other => panic!("{other:?}"),
+        };
+        for byte in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[byte] ^= 0x10;
+            fs::write(&view, flipped).unwrap();
+            assert!(told().contains("its checksum is"), "{}", told());
+        }
+        fs::write(&view, &whole[..whole.len() - 1]).unwrap();
+        assert!(told().contains("its manifest says"), "{}", told());
+        fs::remove_file(&view).unwrap();
+        assert!(told().contains("the file is missing"), "{}", told());
+        fs::write(&view, &whole).unwrap();
+        store.load(&sums(), 1).unwrap();
+
+        let text = fs::read_to_string(&manifest).unwrap();
+        fs::write(&manifest, text.replace("\"version\": 1", "\"version\": 2")).unwrap();
+        assert!(told().contains("it is the manifest of version 2"), "{}", told());
+        fs::write(&manifest, &text[..text.len() / 2]).unwrap();
+        assert!(told().contains("manifest.json is damaged"), "{}", told());
+    }
+
+    #[test]
+    fn a_view_is_read_for_its_own_query_only() {
+        let dir = TempDir::new().unwrap();
+        let store = ViewStore::open(dir.path(), 2).unwrap();
+        store.publish(&sums(), parts(3)).unwrap();
+        let other = query("SELECT a, MIN(b) FROM t GROUP BY a");
+        assert!(matches!(store.load(&other, 1), Err(StoreError::OtherQuery { .. })));
+        assert!(matches!(store.latest(&other), Err(StoreError::OtherQuery { .. })));
+    }
+
+    /// A reader beside a publisher always finds a whole version, though old ones go away under it.
+    #[test]
+    fn readers_race_with_the_publisher() {
+        let dir = TempDir::new().unwrap();
+        let store = ViewStore::open(dir.path(), 1).unwrap();
+        store.publish(&sums(), parts(1)).unwrap();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let reader = ViewStore::open_to_read(dir.path());
+                let mut last = 0;
+                while last < 60 {
+                    let view = reader.latest(&sums()).unwrap().unwrap();
+                    assert!(view.version >= last);
+                    assert_eq!(view.table.len() as u64, view.version);
+                    last = view.version;
+                }
+            });
+            for groups in 2..=60 {
+                store.publish(&sums(), parts(groups)).unwrap();
+            }
+            reader.join().unwrap();
+        });
+    }
+}

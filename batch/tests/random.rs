@@ -1,0 +1,48 @@
+//! Random queries over random streams: the batch layer gives what the reference interpreter gives, at any horizon, however the records
+//! are cut into frames, segments and partitions.
+
+mod common;
+
+use common::{assert_agrees, topic};
+use twopath_batch::Logic;
+use twopath_shared::query::arbitrary::{Random, batches, schema, sql};
+use twopath_shared::query::parse;
+use twopath_shared::{Offset, Position};
+
+/// A seed's stream, and some random queries over it at some horizons.
+fn check(seed: u64) {
+    let random = &mut Random::new(seed);
+    let schema = schema(random);
+    let partitions = 1 + random.below(4) as u32;
+    let segment_bytes = [1, 4 << 10, 1 << 20][random.below(3)];
+    let t = topic("events", schema.clone(), partitions, None, segment_bytes);
+    for batch in batches(random, &schema, 400) {
+        // Now whole, now in frames of a few rows.
+        let frame = if random.chance(50) { batch.num_rows() } else { 1 + random.below(20) };
+        for start in (0..batch.num_rows()).step_by(frame) {
+            t.writer.append(&batch.slice(start, frame.min(batch.num_rows() - start))).unwrap();
+        }
+        if random.chance(10) {
+            t.writer.barrier().unwrap();
+        }
+    }
+    let end = t.topic.end().unwrap();
+    for _ in 0..5 {
+        let text = sql(random, "events", &schema);
+        let query = parse(&text, "events", &schema).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{text}"));
+        let horizon = if random.chance(50) {
+            end.clone()
+        } else {
+            Position::new(end.offsets().iter().map(|o| Offset(random.below(o.0 as usize + 1) as u64)).collect())
+        };
+        println!("seed {seed}, horizon {horizon} of {end}: {text}");
+        assert_agrees(&t.topic, &query, &Logic::Sql, &horizon);
+    }
+}
+
+#[test]
+fn random_queries_over_random_streams() {
+    for seed in 0..300 {
+        check(seed);
+    }
+}
