@@ -9,8 +9,16 @@ use twopath_shared::query::arbitrary::{Random, batches, schema, sql};
 use twopath_shared::query::parse;
 use twopath_shared::{Offset, Position};
 
+/// What the answers were, so that a test over too little is seen.
+#[derive(Debug, Default)]
+struct Seen {
+    errors: usize,
+    empty: usize,
+    rows: usize,
+}
+
 /// A seed's stream, and some random queries over it at some horizons.
-fn check(seed: u64) {
+fn check(seed: u64, seen: &mut Seen) {
     let random = &mut Random::new(seed);
     let schema = schema(random);
     let partitions = 1 + random.below(4) as u32;
@@ -36,13 +44,20 @@ fn check(seed: u64) {
             Position::new(end.offsets().iter().map(|o| Offset(random.below(o.0 as usize + 1) as u64)).collect())
         };
         println!("seed {seed}, horizon {horizon} of {end}: {text}");
-        assert_agrees(&t.topic, &query, &Logic::Sql, &horizon);
+        match assert_agrees(&t.topic, &query, &Logic::Sql, &horizon) {
+            None => seen.errors += 1,
+            Some(0) => seen.empty += 1,
+            Some(rows) => seen.rows += rows,
+        }
     }
 }
 
 #[test]
 fn random_queries_over_random_streams() {
+    let mut seen = Seen::default();
     for seed in 0..300 {
-        check(seed);
+        check(seed, &mut seen);
     }
+    assert!(seen.errors > 20 && seen.empty > 20 && seen.rows > 5_000, "too little was tested: {seen:?}");
+    println!("{seen:?}");
 }

@@ -67,8 +67,8 @@ pub fn rows(query: &Query, table: &GroupTable) -> Result<Vec<Vec<Value>>, EvalEr
     Ok((0..batch.num_rows()).map(|row| batch.columns().iter().map(|c| value_at(c.as_ref(), row)).collect()).collect())
 }
 
-/// Checks that the batch layer and the reference agree: on the rows, or on there being an error.
-pub fn assert_agrees(topic: &Topic, query: &Query, logic: &Logic, horizon: &Position) {
+/// Checks that the batch layer and the reference agree: on the rows, or on there being an error. The number of rows, if it is not one.
+pub fn assert_agrees(topic: &Topic, query: &Query, logic: &Logic, horizon: &Position) -> Option<usize> {
     let expected = reference(topic, query, horizon).answer();
     let got = match compute(topic, query, logic, horizon) {
         Ok(table) => rows(query, &table),
@@ -78,4 +78,5 @@ pub fn assert_agrees(topic: &Topic, query: &Query, logic: &Logic, horizon: &Posi
     if let Err(difference) = compare(query, &expected, &got) {
         panic!("{difference}\n{logic:?} at {horizon}\n{query:?}");
     }
+    expected.ok().map(|rows| rows.len())
 }
