@@ -1,13 +1,12 @@
 //! A position and a query give a table of groups.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arrow_array::ArrayRef;
 use polars::prelude::DataFrame;
 use polars_core::runtime::THREAD_POOL;
-use rayon::prelude::*;
 use twopath_shared::Position;
 use twopath_shared::log::Topic;
 use twopath_shared::query::Query;
@@ -27,8 +26,8 @@ pub fn compute(topic: &Topic, query: &Query, logic: &Logic, horizon: &Position) 
     Ok(compute_timed(topic, query, logic, horizon)?.0)
 }
 
-/// As [`compute`], with milliseconds by step: `wall`, and summed over threads `read` (mapping, verifying, concatenating), `polars`,
-/// `group` and `merge`.
+/// As [`compute`], with milliseconds by step: `wall` and `merge`, and summed over threads `read` (mapping, verifying, concatenating),
+/// `polars` and `group`.
 pub fn compute_timed(
     topic: &Topic,
     query: &Query,
@@ -41,13 +40,26 @@ pub fn compute_timed(
     let steps = Steps::default();
     let prepared = Prepared::new(query, logic, topic.schema())?;
     let job = Job { topic, logic, prepared, steps: &steps };
-    // polars' own pool, so that a plan that runs in it does not change threads.
-    let table = THREAD_POOL.install(|| {
-        parts
-            .par_iter()
-            .try_fold(|| GroupTable::new(query), |table, part| job.fold(table, part))
-            .try_reduce(|| GroupTable::new(query), |a, b| Ok(job.merge(a, b)))
-    })?;
+    // polars' own pool, so that a plan that runs in it does not change threads. Each thread takes one part after the other, in log
+    // order, into one table: the fewer tables, the less is merged.
+    let next = AtomicUsize::new(0);
+    let tables = THREAD_POOL.broadcast(|_| {
+        let mut table = GroupTable::new(query);
+        while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(e) = job.fold(&mut table, part) {
+                // The others need not go on.
+                next.store(parts.len(), Ordering::Relaxed);
+                return Err(e);
+            }
+        }
+        Ok(table)
+    });
+    let merging = Instant::now();
+    let mut tables = tables.into_iter().collect::<Result<Vec<_>, _>>()?;
+    tables.sort_by_key(GroupTable::len);
+    let mut table = tables.pop().unwrap_or_else(|| GroupTable::new(query));
+    tables.iter().for_each(|other| table.merge(other));
+    Steps::add(&steps.merge_ns, merging.elapsed());
     Ok((table, steps.timings_ms(started)))
 }
 
@@ -66,7 +78,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Folds a part of the log into a table.
-    fn fold(&self, mut table: GroupTable, part: &Part) -> Result<GroupTable, BatchError> {
+    fn fold(&self, table: &mut GroupTable, part: &Part) -> Result<(), BatchError> {
         let started = Instant::now();
         let mut elsewhere = 0;
         for_each_piece(self.topic, part, &self.prepared.projection(), |columns, rows| {
@@ -84,7 +96,7 @@ impl Job<'_> {
         })?;
         let read_ns = (started.elapsed().as_nanos() as u64).saturating_sub(elsewhere);
         self.steps.read_ns.fetch_add(read_ns, Ordering::Relaxed);
-        Ok(table)
+        Ok(())
     }
 
     /// The key and argument columns of rows of the log, and how many rows are left.
@@ -104,14 +116,6 @@ impl Job<'_> {
         let rows = result.height();
         let output = |(name, t): &(String, _)| result.column(name).and_then(|c| to_arrow(c, t, rows)).map_err(failed);
         Ok((self.prepared.outputs.iter().map(output).collect::<Result<_, _>>()?, rows))
-    }
-
-    fn merge(&self, a: GroupTable, b: GroupTable) -> GroupTable {
-        let started = Instant::now();
-        let (mut large, small) = if a.len() < b.len() { (b, a) } else { (a, b) };
-        large.merge(&small);
-        Steps::add(&self.steps.merge_ns, started.elapsed());
-        large
     }
 }
 
