@@ -6,9 +6,9 @@ use arrow_schema::SchemaRef;
 use tempfile::TempDir;
 use twopath_batch::{BatchError, Logic, compute};
 use twopath_shared::log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
-use twopath_shared::query::{EvalError, Query, Value};
+use twopath_shared::query::{EvalError, Query, Value, values};
 use twopath_shared::reference::{Reference, compare};
-use twopath_shared::view::{Ask, GroupTable, answer, value_at};
+use twopath_shared::view::{Ask, GroupTable, answer};
 use twopath_shared::{PartitionId, Position};
 
 /// A topic in a folder of its own, removed in the end.
@@ -63,8 +63,7 @@ pub fn records(topic: &Topic, partition: PartitionId) -> Vec<RecordBatch> {
 
 /// An answer's rows, in key order or the query's order.
 pub fn rows(query: &Query, table: &GroupTable) -> Result<Vec<Vec<Value>>, EvalError> {
-    let batch = answer(query, &[table], &Ask::default())?;
-    Ok((0..batch.num_rows()).map(|row| batch.columns().iter().map(|c| value_at(c.as_ref(), row)).collect()).collect())
+    values::rows(&answer(query, &[table], &Ask::default())?)
 }
 
 /// Checks that the batch layer and the reference agree: on the rows, or on there being an error. The number of rows, if it is not one.
