@@ -236,7 +236,7 @@ impl<'a> Column<'a> {
             Values::TextView(a) => Cell::Text(Cow::Borrowed(a.value(row))),
             Values::Dictionary(keys, values) if values.is_null(keys[row]) => Cell::Null,
             Values::Dictionary(keys, values) => Cell::Text(Cow::Borrowed(values.value(keys[row]))),
-            Values::Days(a) => Cell::Timestamp(i64::from(a[row]) * super::time::US_PER_DAY),
+            Values::Days(a) => Cell::Timestamp(i64::from(a[row]).checked_mul(super::time::US_PER_DAY).ok_or(EvalError::OutOfRange)?),
             Values::Timestamp(a, unit) => Cell::Timestamp(unit.microseconds(a[row])?),
             Values::Interval(a, unit) => Cell::Interval(unit.microseconds(a[row])?),
             Values::Numeric(a) => Cell::Numeric(a[row]),

@@ -70,29 +70,33 @@ pub fn answer(query: &Query, parts: &[&GroupTable], ask: &Ask) -> Result<RecordB
 /// nothing is copied.
 fn wanted<'a>(query: &Query, parts: &[&'a GroupTable], ask: &Ask) -> (Cow<'a, GroupTable>, Vec<u32>) {
     let (from, to) = (ask.first_key.0.as_ref(), ask.first_key.1.as_ref());
-    let found: Vec<(&GroupTable, Vec<u32>)> = match &ask.key {
-        Some(key) => {
-            let within = |part: &GroupTable, group| part.keys.first().is_none_or(|k| k.within(group, from, to));
-            let groups = parts.iter().filter_map(|p| p.find(key).filter(|&g| within(p, g)).map(|g| (*p, vec![g as u32])));
-            groups.collect()
-        }
-        None if from.is_none() && to.is_none() => match parts {
-            [] => vec![],
-            [only] => vec![(*only, all(only))],
-            _ => {
-                let table = merged(parts);
+    if let Some(key) = &ask.key {
+        let within = |part: &GroupTable, group| part.keys.first().is_none_or(|k| k.within(group, from, to));
+        let groups = parts.iter().filter_map(|p| p.find(key).filter(|&g| within(p, g)).map(|g| (*p, g as u32)));
+        return match groups.collect::<Vec<_>>()[..] {
+            [] => {
+                let table = GroupTable::new(query);
                 let groups = all(&table);
-                return (Cow::Owned(table), groups);
+                (Cow::Owned(table), groups)
             }
-        },
-        None => {
-            let groups = |p: &GroupTable| match p.keys.first() {
-                None => all(p),
-                Some(k) => (0..p.len() as u32).filter(|&g| k.within(g as usize, from, to)).collect(),
-            };
-            parts.iter().map(|p| (*p, groups(p))).filter(|(_, groups)| !groups.is_empty()).collect()
-        }
+            [(part, group)] => (Cow::Borrowed(part), vec![group]),
+            ref several => (Cow::Owned(GroupTable::of_one_group(several)), vec![0]),
+        };
+    }
+    if from.is_none() && to.is_none() {
+        let table = match parts {
+            [] => Cow::Owned(GroupTable::new(query)),
+            [only] => Cow::Borrowed(*only),
+            _ => Cow::Owned(merged(parts)),
+        };
+        let groups = all(&table);
+        return (table, groups);
+    }
+    let groups = |p: &GroupTable| match p.keys.first() {
+        None => all(p),
+        Some(k) => (0..p.len() as u32).filter(|&g| k.within(g as usize, from, to)).collect(),
     };
+    let found: Vec<(&GroupTable, Vec<u32>)> = parts.iter().map(|p| (*p, groups(p))).filter(|(_, groups)| !groups.is_empty()).collect();
     if let [(part, _)] = found[..] {
         return (Cow::Borrowed(part), found.into_iter().flat_map(|(_, groups)| groups).collect());
     }

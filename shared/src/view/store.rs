@@ -280,7 +280,8 @@ fn sync_dir(dir: &Path) -> Result<(), StoreError> {
 fn write_view(path: &Path, batch: &RecordBatch) -> Result<(u64, u32), StoreError> {
     let encode = |e: arrow_schema::ArrowError| StoreError::Encode { path: path.to_owned(), what: e.to_string() };
     let file = File::create(path).map_err(at(path))?;
-    let mut writer = FileWriter::try_new(Counted { to: BufWriter::new(file), bytes: 0, crc32c: Crc32c::new() }, &batch.schema()).map_err(encode)?;
+    let mut writer =
+        FileWriter::try_new(Counted { to: BufWriter::new(file), bytes: 0, crc32c: Crc32c::new() }, &batch.schema()).map_err(encode)?;
     writer.write(batch).map_err(encode)?;
     let counted = writer.into_inner().map_err(encode)?;
     let (bytes, crc32c) = (counted.bytes, counted.crc32c.value());

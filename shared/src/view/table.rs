@@ -186,6 +186,21 @@ impl GroupTable {
         self.resolve_plain(&picked.iter().map(Vec::as_slice).collect::<Vec<_>>(), to)
     }
 
+    /// Groups of several tables that have one key, merged: a table to be read, in which nothing can be found by key.
+    pub(super) fn of_one_group(parts: &[(&GroupTable, u32)]) -> Self {
+        let (first, group) = parts[0];
+        let (index, recent) = (Index::default(), Recent::default());
+        let (tags, hashes, groups) = (vec![first.tags[group as usize]], Vec::new(), Vec::new());
+        let mut keys: Vec<KeyColumn> = first.keys.iter().map(|k| KeyColumn::new(k.data_type)).collect();
+        keys.iter_mut().zip(&first.keys).for_each(|(k, o)| k.push_group(o, group as usize));
+        let mut accumulators: Vec<Accumulator> = first.accumulators.iter().map(Accumulator::emptied).collect();
+        for (i, mine) in accumulators.iter_mut().enumerate() {
+            mine.grow(1, first.accumulators[i].complete());
+            parts.iter().for_each(|(part, group)| mine.merge(&part.accumulators[i], &[*group], &[0]));
+        }
+        GroupTable { keys, tags, index, recent, accumulators, hashes, groups }
+    }
+
     /// Splits by key hash into `n` tables; equal keys go to equal places in every process.
     pub fn split(self, n: usize) -> Vec<GroupTable> {
         assert!(n > 0, "a table is split into at least one");

@@ -1,9 +1,11 @@
 //! Tests of the whole: what spans the files of this module.
 
+mod expressions;
 mod hot_path;
 mod merging;
 mod reference;
 mod rows;
+mod storing;
 
 use arrow_schema::{Field, Schema};
 
