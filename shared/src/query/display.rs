@@ -69,7 +69,7 @@ impl AggregateFunction {
     }
 }
 
-/// As a query's answer shows it: NULL as nothing, times in ISO 8601.
+/// As a query's answer shows it: NULL as nothing, timestamps as in ISO 8601, in UTC.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -79,7 +79,7 @@ impl fmt::Display for Value {
             Value::Float(x) if x.is_infinite() => f.write_str(if *x > 0.0 { "Infinity" } else { "-Infinity" }),
             Value::Float(x) => x.fmt(f),
             Value::Text(t) => t.fmt(f),
-            Value::Timestamp(us) => f.write_str(&time::format_timestamp(*us)),
+            Value::Timestamp(us) => write!(f, "{}Z", time::format_timestamp(*us).replacen(' ', "T", 1)),
             Value::Interval(us) => f.write_str(&time::format_interval(*us)),
             Value::Numeric(n) => n.fmt(f),
         }
@@ -93,7 +93,7 @@ fn literal(value: &Value, data_type: DataType) -> String {
         Value::Float(x) if x.is_nan() || x.is_infinite() => format!("CAST('{value}' AS double precision)"),
         Value::Float(x) => format!("{x:?}"),
         Value::Text(t) => format!("'{}'", t.replace('\'', "''")),
-        Value::Timestamp(_) => format!("TIMESTAMP '{value}'"),
+        Value::Timestamp(us) => format!("TIMESTAMP '{}'", time::format_timestamp(*us)),
         Value::Interval(_) => format!("INTERVAL '{value}'"),
         Value::Bool(_) | Value::Int(_) | Value::Numeric(_) => value.to_string(),
     }

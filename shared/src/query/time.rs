@@ -197,7 +197,7 @@ impl Scan<'_> {
         self.duration().filter(|us| *us < US_PER_DAY)
     }
 
-    /// `h:mm`, `h:mm:ss`, `h:mm:ss.ffffff`.
+    /// `h:mm`, `h:mm:ss`, `h:mm:ss.ffffff`; nanoseconds are rounded to microseconds.
     fn duration(&mut self) -> Option<i64> {
         let hours = self.digits(1, 9)?;
         self.byte(b':')?;
@@ -209,8 +209,9 @@ impl Scan<'_> {
             us += seconds * US_PER_SECOND;
             if self.byte(b'.').is_some() {
                 let before = self.0.len();
-                let digits = self.digits(1, 6)?;
-                us += digits * 10_i64.pow(6 - (before - self.0.len()) as u32);
+                let digits = self.digits(1, 9)?;
+                let nanoseconds = digits * 10_i64.pow(9 - (before - self.0.len()) as u32);
+                us += (nanoseconds + 500) / 1_000;
             }
         }
         (minutes < 60 && seconds < 60).then_some(us)
@@ -242,5 +243,117 @@ impl Scan<'_> {
             (hours, minutes)
         };
         (hours <= 15 && minutes < 60).then_some(sign * (hours * US_PER_HOUR + minutes * US_PER_MINUTE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By induction from 1970-01-01, both ways: every day is its neighbour's neighbour, from before year 1 to after year 9999.
+    #[test]
+    fn the_calendar_counts_every_day() {
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for days in 0..2_940_000 {
+            assert_eq!((days_from_civil(year, month, day), civil_from_days(days)), (days, (year, month, day)));
+            day += 1;
+            if day > days_in_month(year, month) {
+                (month, day) = (month + 1, 1);
+            }
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
+        }
+        assert!(year > 10_000);
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for days in (-725_000..=0).rev() {
+            assert_eq!((days_from_civil(year, month, day), civil_from_days(days)), (days, (year, month, day)));
+            if day > 1 {
+                day -= 1;
+                continue;
+            }
+            (year, month) = if month > 1 { (year, month - 1) } else { (year - 1, 12) };
+            day = days_in_month(year, month);
+        }
+        assert!(year < 0);
+    }
+
+    #[test]
+    fn the_ends_of_time_have_dates() {
+        for us in [i64::MIN, -1, 0, i64::MAX] {
+            let day = us.div_euclid(US_PER_DAY);
+            let (year, month, of_month) = civil_from_days(day);
+            assert_eq!(days_from_civil(year, month, of_month), day);
+            assert!(!format_timestamp(us).is_empty());
+        }
+    }
+
+    #[test]
+    fn timestamps_are_read_as_written() {
+        for us in [0, -1, 1, 951_782_399_999_999, -62_135_596_800_000_000, 253_402_300_799_000_000] {
+            let text = format_timestamp(us);
+            assert_eq!(parse_timestamp(&text), Some(us), "{text}");
+            assert_eq!(parse_timestamp(&(text.replace(' ', "T") + "Z")), Some(us), "{text}");
+        }
+        let noon = parse_timestamp("2013-01-31 12:00:00");
+        for same in [
+            "2013-01-31T12:00",
+            " 2013-01-31 12:00:00 UTC ",
+            "2013-01-31 12:00:00.0+00",
+            "2013-01-31 14:30+02:30",
+            "2013-01-31 07:00-0500",
+            "2013-1-31 12:00:00.000000000Z",
+            "2013-01-31 11:59:59.9999995",
+        ] {
+            assert_eq!(parse_timestamp(same), noon, "{same}");
+        }
+        for not in [
+            "",
+            "now",
+            "2013",
+            "2013-02-29",
+            "2013-13-01",
+            "2013-00-01",
+            "2013-01-00",
+            "0000-01-01",
+            "2013-01-31 24:00",
+            "2013-01-31 12:60",
+            "2013-01-31 12:00:60",
+            "2013-01-31 12",
+            "2013-01-31 12:00 EST",
+            "2013-01-31 12:00:00.",
+            "2013-01-31 12:00+16",
+            "2013-01-31x",
+            "999999-01-01",
+            "2013-01-31 12:00:00é",
+        ] {
+            assert_eq!(parse_timestamp(not), None, "{not}");
+        }
+    }
+
+    #[test]
+    fn intervals_are_read_as_written() {
+        for us in [0, 1, -1, 90 * US_PER_MINUTE, -36 * US_PER_HOUR, 500_000] {
+            assert_eq!(parse_interval(&format_interval(us), None), Ok(us));
+        }
+        let table = [
+            ("5", Some("MINUTE"), 5 * US_PER_MINUTE),
+            ("5", None, 5 * US_PER_SECOND),
+            ("1.5 hours", None, 90 * US_PER_MINUTE),
+            ("-2 days 3 hours", None, -45 * US_PER_HOUR),
+            ("1 week 1 day", None, 8 * US_PER_DAY),
+            ("1 day 02:00", None, 26 * US_PER_HOUR),
+            ("-00:00:01.5", None, -1_500_000),
+            (".5 s", None, 500_000),
+            ("250ms", None, 250_000),
+        ];
+        for (text, unit, us) in table {
+            assert_eq!(parse_interval(text, unit), Ok(us), "{text}");
+        }
+        for not in
+            ["", "  ", "soon", "1h30m", "1 fortnight", "1 month", "2 years", "hour", "1:2:3:4", "1e3 s", "--1 s", "99999999999999 weeks"]
+        {
+            assert!(parse_interval(not, None).is_err(), "{not}");
+        }
     }
 }
