@@ -2,7 +2,7 @@
 //!
 //! A [`Query`] has two halves. The first (`filter`, `keys`, `aggregates`) is computed by the engines, incrementally
 //! or in full, into groups of accumulators: a [`crate::view::GroupTable`]. The second (`output`, `having`, `order_by`, `limit`)
-//! is computed when an answer is asked for, by [`crate::view::finalise`]. A window is a key like any other
+//! is computed when an answer is asked for, by [`crate::view::answer`]. A window is a key like any other
 //! ([`ExprKind::Tumble`]); a query without GROUP BY and aggregates groups by all its columns and repeats each group
 //! as often as it was seen, so that engines know one shape only.
 

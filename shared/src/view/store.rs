@@ -331,7 +331,7 @@ mod tests {
     fn parts(groups: i64) -> ViewParts {
         let mut table = GroupTable::new(&sums());
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..groups));
-        table.update(&[column.clone()], &[Some(column)], groups as usize).unwrap();
+        table.update(std::slice::from_ref(&column), &[Some(column.clone())], groups as usize).unwrap();
         ViewParts {
             barrier: 1,
             horizon: Position::new(vec![Offset(groups as u64)]),
@@ -369,7 +369,9 @@ mod tests {
         ViewStore::open(dir.path(), 2).unwrap().publish(&sums(), parts(3)).unwrap();
         let whole = fs::read(dir.path().join("v00000001").join(VIEW_FILE)).unwrap();
         let unfinished = dir.path().join(format!("{UNFINISHED}v00000002"));
-        for (view, manifest) in [(None, None), (Some(&whole[..10]), None), (Some(&whole[..]), None), (Some(&whole[..]), Some("{\"version\":"))] {
+        for (view, manifest) in
+            [(None, None), (Some(&whole[..10]), None), (Some(&whole[..]), None), (Some(&whole[..]), Some("{\"version\":"))]
+        {
             fs::create_dir(&unfinished).unwrap();
             if let Some(view) = view {
                 fs::write(unfinished.join(VIEW_FILE), view).unwrap();

@@ -210,7 +210,7 @@ impl GroupTable {
         let mut parts = vec![Vec::new(); n];
         for (group, &tag) in self.tags.iter().enumerate() {
             // The high bits choose the table, the low bits the place in its index.
-            parts[(u64::from(tag) * n as u64 >> 32) as usize].push(group as u32);
+            parts[((u64::from(tag) * n as u64) >> 32) as usize].push(group as u32);
         }
         let split = parts.iter().map(|groups| {
             let mut table = self.emptied();

@@ -43,7 +43,7 @@ fn events(rows: usize, minutes: i64, urls: u64) -> Events {
         e.times.push(at - (random() % 3_000_000) as i64);
         // The product of two uniform draws favours small numbers, as pages' popularity does.
         let (a, b) = (random() >> 32, random() >> 32);
-        e.urls.push((((a * b) >> 32) * urls >> 32) as i64);
+        e.urls.push(((((a * b) >> 32) * urls) >> 32) as i64);
         e.durations.push((random() % 10_000) as i64);
     }
     e

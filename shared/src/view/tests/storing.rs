@@ -29,7 +29,7 @@ fn stored(query: &Query) -> RecordBatch {
 }
 
 fn error(query: &Query, batch: &RecordBatch) -> String {
-    let message = GroupTable::from_batch(query, batch).err().expect("it does not fit");
+    let message = GroupTable::from_batch(query, batch).expect_err("it does not fit");
     message.strip_suffix("; this view was made by another query or version: run the batch layer again").unwrap_or(&message).to_string()
 }
 
