@@ -1,1 +1,1 @@
-//! See ARCHITECTURE.md.
+//! Tests that span the crates; see `tests/tests`. The library itself is empty.

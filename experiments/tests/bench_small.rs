@@ -1,0 +1,38 @@
+//! Every bench also runs small as a test: it checks the answers that it times. No ratio is asserted.
+
+use twopath::bench::{BenchError, Size, names, run};
+
+#[test]
+fn every_bench_runs_small() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut heard = Vec::new();
+    let result = run(dir.path(), Size::quick(), &[], |name| heard.push(name.to_owned())).unwrap();
+    assert_eq!(heard, names());
+    let ids: Vec<&str> = result.ratios.iter().map(|r| r.id).collect();
+    assert_eq!(ids, ["append_none", "append_batch", "scan", "speed", "replay", "batch", "freshness", "read", "scale"]);
+    assert!(result.ratios.iter().all(|r| r.ratio.is_finite() && r.ratio > 0.0), "{:?}", result.ratios);
+    for ratio in &result.ratios {
+        println!("{:14} {:8.3} (floor {}, aim {}) {}", ratio.id, ratio.ratio, ratio.floor, ratio.aim, ratio.detail);
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "benches clean up");
+}
+
+#[test]
+fn an_unknown_bench_is_named_with_those_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = run(dir.path(), Size::quick(), &["scna".into()], |_| {}).unwrap_err();
+    assert!(matches!(error, BenchError::Unknown { .. }), "{error}");
+    assert!(error.to_string().contains("'scna'") && error.to_string().contains("scan"), "{error}");
+}
+
+/// The full size, for looking at: `cargo test --release -p twopath --test bench_small -- --ignored --nocapture`.
+#[test]
+#[ignore = "takes minutes"]
+fn full() {
+    let dir = tempfile::tempdir().unwrap();
+    let only: Vec<String> = std::env::var("ONLY").map(|o| o.split(',').map(str::to_owned).collect()).unwrap_or_default();
+    let result = run(dir.path(), Size::full(), &only, |name| println!("{name} ...")).unwrap();
+    for ratio in &result.ratios {
+        println!("{:14} {:8.3} (floor {}, aim {}) {} {:?}", ratio.id, ratio.ratio, ratio.floor, ratio.aim, ratio.detail, ratio.rounds);
+    }
+}
