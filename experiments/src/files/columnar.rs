@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_ipc::reader::{FileReader, StreamReader};
@@ -195,6 +195,13 @@ fn convert_column(given: &ArrayRef, to: &DataType, time_unit: Option<TimeUnitOfN
             let times: TimestampMicrosecondArray =
                 numbers.as_primitive::<Int64Type>().iter().map(|n| n.and_then(|n| time_unit?.to_us(n))).collect();
             Ok(Arc::new(times.with_timezone("UTC")))
+        }
+        // A cast would cut the fraction off.
+        (Some(ColumnType::Float), Some(ColumnType::Int)) => {
+            let floats = cast(given, &DataType::Float64)?;
+            let whole = |f: f64| (f.fract() == 0.0 && (-9.2e18..9.2e18).contains(&f)).then_some(f as i64);
+            let numbers: Int64Array = floats.as_primitive::<Float64Type>().iter().map(|f| f.and_then(whole)).collect();
+            Ok(Arc::new(numbers))
         }
         _ => cast(given, to),
     }
