@@ -94,6 +94,7 @@ fn of_queries() {
             &["query", "--sql", "bad.sql"],
             &["query", "--sql", "missing.sql"],
             &["query", "--sql", ""],
+            &["query", "--sql", "SELECT COUNT(*) AS n, SUM(k) AS s FROM t"],
             &["query", "--sql", "SELECT 1"],
             &["query", "--sql", "SELECT n FROM nope"],
             &["query", "--sql", "SELECT n FROM t JOIN u ON t.n = u.n"],

@@ -38,6 +38,8 @@ fn examples_are_understood() {
             let mut args: Vec<&str> = words.iter().skip(1).map(String::as_str).take_while(|w| *w != ">" && *w != "|").collect();
             if matches!(args.first(), Some(&"compare" | &"bench")) {
                 args.push("--help");
+            } else if args.contains(&"--follow") {
+                args.extend(["--limit", "0"]);
             }
             let done = sandbox.run(&args);
             assert_ne!(done.code, 2, "{line}\n{}", done.stderr);

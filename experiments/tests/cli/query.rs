@@ -40,14 +40,40 @@ fn engines_agree_on_the_flights() {
                     }
                     sandbox.ok(&args)
                 };
-                let expected = ask("reference");
-                assert!(expected.lines().count() > 100, "{}", query.name);
-                for engine in ["batch", "speed", "merged", "kappa"] {
+                let what = format!("{} v{version} at {at:?}", query.name);
+                let batch = ask("batch");
+                assert!(batch.lines().count() > 100, "{what}");
+                assert_same(&what, &ask("reference"), &batch);
+                for engine in ["speed", "merged", "kappa"] {
                     let given = ask(engine);
-                    let difference = expected.lines().zip(given.lines()).find(|(a, b)| a != b);
-                    assert!(given == expected, "{} v{version} at {at:?}: {engine} differs: {difference:?}", query.name);
+                    let difference = batch.lines().zip(given.lines()).find(|(a, b)| a != b);
+                    assert!(given == batch, "{what}: {engine} differs: {difference:?}");
                 }
             }
+        }
+    }
+}
+
+/// The reference computes quantiles and approximate counts exactly, the engines within the error that their sketches state (1 % of
+/// the value; standard error 1.6 %). All else is the same to the letter.
+fn assert_same(what: &str, reference: &str, engine: &str) {
+    let header: Vec<&str> = reference.lines().next().unwrap().split(',').collect();
+    assert_eq!(reference.lines().count(), engine.lines().count(), "{what}");
+    for (exact, given) in reference.lines().zip(engine.lines()) {
+        for ((column, exact), given) in header.iter().zip(exact.split(',')).zip(given.split(',')) {
+            let tolerance = match *column {
+                "delay_p50" | "delay_p90" | "delay_p99" => 0.0101,
+                "aircraft_approx" => 0.08,
+                _ => 0.0,
+            };
+            let near = || {
+                let (a, b): (f64, f64) = (exact.parse().unwrap(), given.parse().unwrap());
+                (a - b).abs() <= tolerance * a.abs().max(b.abs())
+            };
+            assert!(
+                exact == given || (tolerance > 0.0 && exact != *column && near()),
+                "{what}: {column} is {given}, by the reference {exact}"
+            );
         }
     }
 }
