@@ -22,7 +22,7 @@ Examples:
   twopath compare
   twopath compare --architectures lambda,kappa --rate 20000 --duration 20s --repeats 5
   twopath compare --workload pageviews --durability batch
-  twopath compare --events clicks.csv --time-column time --sql 'SELECT page, COUNT(*) AS n FROM events GROUP BY page'
+  twopath compare --events clicks.csv --time-column time --sql clicks.sql
   twopath compare --format json --out results > result.json")]
 pub(super) struct CompareArgs {
     /// Which events: flights (recorded) or pageviews (generated)
@@ -35,7 +35,7 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "A,B,...", value_delimiter = ',', value_parser = compare::ARCHITECTURES, default_values_t = CompareSettings::default().architectures)]
     architectures: Vec<String>,
     /// Events per second of the steady phase
-    #[arg(long, value_name = "N", value_parser = parse_rate, default_value_t = CompareSettings::default().rate)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_rate, default_value_t = CompareSettings::default().rate)]
     rate: f64,
     /// How long the steady phase is
     #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "8s")]

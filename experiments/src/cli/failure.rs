@@ -99,13 +99,13 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// How errors look: as wide as the terminal and in colour there; plain, 100 wide, elsewhere and with `NO_COLOR`.
+/// How errors look: as wide as the terminal there, and in colour but for `NO_COLOR`; elsewhere plain, each message on one line, for grep.
 pub(super) fn set_up_reports() {
     use std::io::IsTerminal;
     let terminal = std::io::stderr().is_terminal();
     let set = miette::set_hook(Box::new(move |_| {
         let handler = miette::MietteHandlerOpts::new().context_lines(1);
-        let handler = if terminal { handler } else { handler.width(100).color(false).unicode(false).terminal_links(false) };
+        let handler = if terminal { handler } else { handler.width(10_000).color(false).unicode(false).terminal_links(false) };
         Box::new(handler.build())
     }));
     // A second command in one process (a test) finds the hook set already.

@@ -14,7 +14,7 @@ use arrow_schema::{ArrowError, DataType, TimeUnit};
 use clap::ValueEnum;
 use twopath_shared::query::{Value, time};
 
-use crate::files::ColumnType;
+use crate::files::{ColumnType, convert_column};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -38,7 +38,7 @@ fn canonical(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         DataType::Decimal128(_, 0) | DataType::Duration(TimeUnit::Microsecond) => Ok(column.clone()),
         other => match ColumnType::of(other) {
             Some(t) if t.arrow() == *other => Ok(column.clone()),
-            Some(t) => arrow_cast::cast(column, &t.arrow()),
+            Some(t) => convert_column(column, &t.arrow(), None),
             None => arrow_cast::cast(column, &DataType::Utf8),
         },
     }

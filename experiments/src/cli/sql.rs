@@ -10,7 +10,8 @@ use super::Failure;
 /// The text itself, or what stands in the file of that name. What holds a blank or a line break is always a text.
 pub fn sql_text(text_or_file: &str) -> std::io::Result<String> {
     let path = Path::new(text_or_file);
-    let looks_like_a_file = !text_or_file.trim().contains(char::is_whitespace) || path.is_file();
+    let one_word = !text_or_file.is_empty() && !text_or_file.trim().contains(char::is_whitespace);
+    let looks_like_a_file = one_word || path.is_file();
     let text = if looks_like_a_file { std::fs::read_to_string(path)? } else { text_or_file.to_owned() };
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }

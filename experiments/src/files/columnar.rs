@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
+use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_ipc::reader::{FileReader, StreamReader};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
 use arrow_select::filter::filter_record_batch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use twopath_shared::query::time::parse_timestamp;
@@ -172,13 +172,14 @@ impl ColumnarRows {
 fn convertible(from: &DataType, to: &DataType, time_unit: Option<TimeUnitOfNumbers>) -> bool {
     match (ColumnType::of(from), ColumnType::of(to)) {
         (Some(ColumnType::Int | ColumnType::Float), Some(ColumnType::Timestamp)) => time_unit.is_some(),
+        (Some(ColumnType::Timestamp), Some(ColumnType::Timestamp)) => true,
         (Some(_), Some(_)) => can_cast_types(from, to) || can_cast_types(from, &DataType::Utf8),
         _ => false,
     }
 }
 
-/// Casts a column; a value that does not fit becomes NULL.
-fn convert_column(given: &ArrayRef, to: &DataType, time_unit: Option<TimeUnitOfNumbers>) -> Result<ArrayRef, ArrowError> {
+/// A column in a topic's type; a value that does not fit becomes NULL.
+pub fn convert_column(given: &ArrayRef, to: &DataType, time_unit: Option<TimeUnitOfNumbers>) -> Result<ArrayRef, ArrowError> {
     let cast = |array: &ArrayRef, to: &DataType| cast_with_options(array, to, &CastOptions { safe: true, ..Default::default() });
     if given.data_type() == to {
         return Ok(given.clone());
@@ -196,15 +197,38 @@ fn convert_column(given: &ArrayRef, to: &DataType, time_unit: Option<TimeUnitOfN
                 numbers.as_primitive::<Int64Type>().iter().map(|n| n.and_then(|n| time_unit?.to_us(n))).collect();
             Ok(Arc::new(times.with_timezone("UTC")))
         }
+        (Some(ColumnType::Timestamp), Some(ColumnType::Timestamp)) => Ok(Arc::new(in_us(given)?.with_timezone("UTC"))),
+        // A cast would cut the fraction off.
+        (Some(ColumnType::Float), Some(ColumnType::Int)) => {
+            let floats = cast(given, &DataType::Float64)?;
+            let whole = |f: f64| (f.fract() == 0.0 && (-9.2e18..9.2e18).contains(&f)).then_some(f as i64);
+            let numbers: Int64Array = floats.as_primitive::<Float64Type>().iter().map(|f| f.and_then(whole)).collect();
+            Ok(Arc::new(numbers))
+        }
         _ => cast(given, to),
     }
 }
 
+/// A timestamp or date column in microseconds, without a zone. With one, Arrow counts in UTC already; without, UTC is meant.
+fn in_us(column: &ArrayRef) -> Result<TimestampMicrosecondArray, ArrowError> {
+    let zone = match column.data_type() {
+        DataType::Timestamp(_, zone) => zone.clone(),
+        _ => None,
+    };
+    let options = CastOptions { safe: true, ..Default::default() };
+    let cast = cast_with_options(column, &DataType::Timestamp(TimeUnit::Microsecond, zone), &options)?;
+    Ok(cast.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<&str>))
+}
+
 fn cell_text(column: &ArrayRef, row: usize) -> String {
-    match ArrayFormatter::try_new(column, &FormatOptions::default()) {
-        Ok(formatter) => formatter.value(row).to_string(),
-        Err(_) => String::new(),
-    }
+    let cell = column.slice(row, 1);
+    // Named time zones cannot be formatted without a database of them; the instant can.
+    let cell = match cell.data_type() {
+        DataType::Timestamp(..) => in_us(&cell).map(|us| Arc::new(us) as ArrayRef),
+        _ => Ok(cell),
+    };
+    let text = |cell: ArrayRef| ArrayFormatter::try_new(&cell, &FormatOptions::default()).map(|f| f.value(0).to_string());
+    cell.and_then(text).unwrap_or_default()
 }
 
 /// A row as a JSON object of texts.

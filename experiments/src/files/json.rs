@@ -185,5 +185,8 @@ fn cells<'a>(
 fn json_error(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
-    format!("not JSON at character {}: {what}", error.column())
+    match error.is_data() {
+        true => what.to_owned(),
+        false => format!("not JSON at character {}: {what}", error.column()),
+    }
 }

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
+pub use columnar::convert_column;
 pub use error::FileError;
 pub use json::JsonRows;
 pub use schema::{ColumnType, SchemaText, TimeUnitOfNumbers};

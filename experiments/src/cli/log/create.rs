@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use twopath_shared::log::Log;
 
 use super::TopicArgs;
 use crate::cli::Failure;
@@ -13,7 +12,7 @@ use crate::cli::Failure;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  twopath log create clicks --schema 'time:timestamp, user:text, page:text, ms:int' --time-column time
+  twopath log create clicks --schema 'time:timestamp, user:text, ms:int' --time-column time
   twopath log create clicks --schema clicks.schema --time-column time --key user --partitions 4")]
 pub(super) struct CreateArgs {
     /// Its name: letters, digits, '-', '_' and '.'
@@ -35,7 +34,7 @@ pub(super) fn run(dir: &Path, args: &CreateArgs) -> Result<ExitCode, Failure> {
     }
     let time_column = args.time_column.as_deref();
     let config = args.new.config(&args.topic, schema.arrow(time_column), time_column);
-    let topic = Log::open(dir)?.create_topic(config)?;
+    let topic = super::open_log(dir)?.create_topic(config)?;
     eprintln!(
         "topic '{}' made in {}: {} columns, {} partitions",
         args.topic,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use twopath_shared::PartitionId;
-use twopath_shared::log::{Crc32c, Log, LogError, PartitionBy, ProducerSequence, Topic, TopicWriter};
+use twopath_shared::log::{Crc32c, LogError, PartitionBy, ProducerSequence, Topic, TopicWriter};
 
 use super::TopicArgs;
 use crate::cli::{Failure, progress};
@@ -105,7 +105,7 @@ pub(super) fn run(dir: &Path, args: &ImportArgs) -> Result<ExitCode, Failure> {
             args.new.check(topic.config())?;
             topic
         }
-        None => Log::open(dir)?.create_topic(args.new.config(&args.topic, open()?.schema().clone(), time_column.as_deref()))?,
+        None => super::open_log(dir)?.create_topic(args.new.config(&args.topic, open()?.schema().clone(), time_column.as_deref()))?,
     };
     let producer = producer_of(&args.from)?;
     let writer = topic.writer()?;

@@ -133,6 +133,14 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).filter(|b| *b > 0).ok_or_else(|| "this is no size of a segment".into())
 }
 
+/// Opens the folder of topics, and makes it where there is none.
+fn open_log(dir: &Path) -> Result<Log, Failure> {
+    if dir.exists() && !dir.is_dir() {
+        return Err(Failure::with_help(format!("{}: this is no folder", dir.display()), "name a folder for topics with --dir"));
+    }
+    Ok(Log::open(dir)?)
+}
+
 /// Opens a topic for reading, without making a folder where there is none.
 pub(super) fn open_topic(dir: &Path, name: &str) -> Result<Topic, Failure> {
     if !dir.is_dir() {

@@ -47,10 +47,8 @@ pub(super) fn run(dir: &Path, args: &VerifyArgs) -> Result<ExitCode, Failure> {
         eprintln!("'{}' is whole: {what}", args.topic);
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!(
-        "'{}' has {} problems in {what}; restore the files from a copy, or import the events anew",
-        args.topic,
-        report.problems.len()
-    );
+    let count = report.problems.len();
+    let s = if count == 1 { "" } else { "s" };
+    eprintln!("'{}' has {count} problem{s} in {what}; restore the files from a copy, or import the events anew", args.topic);
     Ok(ExitCode::FAILURE)
 }

@@ -1,0 +1,9 @@
+//! The command line end to end, each test in a clean folder of its own.
+
+mod errors;
+mod events;
+mod files;
+mod help;
+mod kill;
+mod query;
+mod sandbox;
