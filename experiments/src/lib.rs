@@ -1,5 +1,6 @@
 //! The `twopath` program's parts: workloads, architectures, scenarios, the harness that measures them, and the report.
 
+pub mod architectures;
 pub mod bench;
 pub mod cli;
 pub mod files;

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::Failure;
+use crate::harness::child;
+use crate::harness::spec::RunSpec;
 
 #[derive(Debug, Args)]
 pub(super) struct RunChildArgs {
@@ -14,5 +16,9 @@ pub(super) struct RunChildArgs {
 }
 
 pub(super) fn run(args: &RunChildArgs) -> Result<ExitCode, Failure> {
-    Err(Failure::of(format!("{}: runs are not in this program yet", args.spec.display())))
+    let in_file = |problem: String| Failure::of(format!("{}: {problem}; `twopath compare` writes such files", args.spec.display()));
+    let text = std::fs::read(&args.spec).map_err(|e| in_file(e.to_string()))?;
+    let spec: RunSpec = serde_json::from_slice(&text).map_err(|e| in_file(e.to_string()))?;
+    child::run(&spec).map_err(|e| Failure::of(e.to_string()))?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,18 @@
 //! Running architectures as child processes and measuring them.
 
+pub mod check;
+pub mod child;
+pub mod figures;
+pub mod load;
+pub mod outcome;
 pub mod parent;
 pub mod plan;
 pub mod prices;
+pub mod probe;
 pub mod provenance;
 pub mod result;
+pub mod samples;
 pub mod spec;
 pub mod statistics;
+pub mod steady;
+pub mod timeline;

@@ -115,7 +115,7 @@ pub struct Prices {
     pub source: String,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quantiles {
     /// Half of all are at or below it.
     pub p50: f64,
@@ -197,11 +197,12 @@ pub struct Answers {
     pub wrong: u64,
     /// Differ from what the code that was serving gives at the answer's own position: a bug of Twopath's; must be 0.
     pub wrong_engine: u64,
-    /// Differ from what the right code gives over everything that had arrived when the answer was read.
+    /// Differ from what the right code gives over everything that was intended to have arrived when the answer was read.
     pub outdated: u64,
     /// From the first to the last wrong answer after the deployment of the fix (0 where none).
     pub wrong_for_ms: f64,
-    /// Over the wrong answers: |given - right| of the query's first numeric aggregate column; mean and largest.
+    /// Over the wrong answers: the largest |given - right| of an answer's first numeric column that is made of an aggregate other than
+    /// a count (a count, where there is no other); mean and largest.
     pub error_mean: f64,
     /// The largest of them.
     pub error_max: f64,
@@ -276,7 +277,7 @@ pub struct Series {
     pub freshness_percentiles: Vec<[f64; 2]>,
     /// The same of point reads.
     pub query_latency_percentiles: Vec<[f64; 2]>,
-    /// Raw histograms, as base64 of HdrHistogram's V2 encoding; the values are nanoseconds.
+    /// Raw histograms of microseconds, as base64 of HdrHistogram's V2 compressed encoding.
     pub freshness_hdr: String,
     /// The same of point reads.
     pub query_latency_hdr: String,

@@ -26,6 +26,7 @@ use key::{Key, Probe};
 use state::State;
 
 /// The state of a query over the rows seen so far.
+#[derive(Clone)]
 pub struct Reference {
     query: Query,
     groups: HashMap<Key, Box<[State]>, FixedState>,

@@ -1,0 +1,32 @@
+use std::time::Duration;
+
+use twopath_batch::BatchError;
+use twopath_serving::ServingError;
+use twopath_shared::log::LogError;
+use twopath_shared::view::store::StoreError;
+use twopath_speed::SpeedError;
+
+/// Why an architecture could not be started, or stopped working.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchitectureError {
+    #[error("there is no architecture '{name}'; choose from {}", super::names().collect::<Vec<_>>().join(", "))]
+    Unknown { name: String },
+    #[error("the log: {0}")]
+    Log(#[from] LogError),
+    #[error("the batch layer: {0}")]
+    Batch(#[from] BatchError),
+    #[error("the batch views: {0}")]
+    Store(#[from] StoreError),
+    #[error("the speed layer: {0}")]
+    Speed(#[from] SpeedError),
+    #[error("the serving layer: {0}")]
+    Serving(#[from] ServingError),
+    #[error("version {version} has not caught up after {} s; lower --rate, or give it more --workers", waited.as_secs())]
+    Behind { version: u32, waited: Duration },
+    #[error("the batch runs have ended by themselves, so the fix will not be computed; see the error of the last run")]
+    NoMoreRuns,
+    #[error("no thread could be started: {0}; raise the limit of processes (ulimit -u)")]
+    Thread(std::io::Error),
+    #[error("the thread '{name}' panicked; its message stands on standard error")]
+    Panicked { name: &'static str },
+}

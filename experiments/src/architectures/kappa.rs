@@ -1,0 +1,61 @@
+//! `kappa`: a single path. What has been computed wrongly is computed again by a second version of the same job.
+//!
+//! ```text
+//! log ──→ timely, from offset 0 on ─────────────→ table of version 1 ──→ answers
+//!    └──→ timely, from offset 0 on, catching up ─→ table of version 2 ──→ answers after the cutover
+//! ```
+
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use twopath_serving::Table;
+use twopath_speed::SpeedJob;
+
+use super::code::Part;
+use super::{Architecture, ArchitectureError, Context, Written};
+
+pub(super) const LISTED: &[Part] = &[Part::Speed];
+
+struct Kappa {
+    context: Arc<Context>,
+    current: Mutex<Path>,
+}
+
+/// One version's job, and its table.
+struct Path {
+    speed: SpeedJob,
+    table: Arc<Table>,
+}
+
+pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
+    let path = Path::start(&context, 1)?;
+    context.cover_log(1, &path.table, &path.speed)?;
+    context.cutover(1, &path.table)?;
+    Ok(Box::new(Kappa { context, current: Mutex::new(path) }))
+}
+
+impl Path {
+    fn start(context: &Context, version: u32) -> Result<Self, ArchitectureError> {
+        let table = context.deploy(version)?;
+        let speed = context.speed(context.job.version(version), Written::Hand, (0, context.start()), &table)?;
+        Ok(Path { speed, table })
+    }
+}
+
+impl Architecture for Kappa {
+    fn deploy_fix(&self) -> Result<(), ArchitectureError> {
+        let context = &self.context;
+        let next = Path::start(context, 2)?;
+        context.catch_up(2, &next.table, &next.speed)?;
+        context.cutover(2, &next.table)?;
+
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = mem::replace(&mut *current, next);
+        old.speed.stop()?;
+        context.delete(1)
+    }
+
+    fn stop(self: Box<Self>) -> Result<(), ArchitectureError> {
+        Ok(self.current.into_inner().unwrap_or_else(PoisonError::into_inner).speed.stop()?)
+    }
+}

@@ -1,0 +1,19 @@
+//! `lambda-sql`: the wiring of [`super::lambda`]; one SQL text is compiled to both engines.
+//!
+//! ```text
+//!              ┌─ compiled ─→ polars ─→ batch view ───┐
+//! SQL, log ────┤                                      ├─ merge ──→ answers
+//!              └─ compiled ─→ timely ─→ generations ──┘
+//! ```
+
+use std::sync::Arc;
+
+use super::code::Part;
+use super::lambda::{self, BatchEngine, Layers};
+use super::{Architecture, ArchitectureError, Context, Written};
+
+pub(super) const LISTED: &[Part] = &[Part::Sql];
+
+pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
+    lambda::start_with(context, Layers { batch: BatchEngine::Polars, written: Written::Sql })
+}

@@ -1,0 +1,234 @@
+//! From what was recorded to the figures and series of a result.
+
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+
+use super::load::Arrivals;
+use super::result::{AnswersBin, FreshnessBin, Quantiles};
+use super::timeline::Readable;
+
+/// Longest time that a histogram holds: an hour, in microseconds.
+const LONGEST_US: u64 = 3_600_000_000;
+/// Of a series over the run.
+const BINS: usize = 80;
+/// Points of a distribution chart per halving of what lies above.
+const POINTS_PER_HALVING: usize = 4;
+
+/// Microseconds, to three significant figures.
+pub fn histogram(values_us: impl IntoIterator<Item = u64>) -> Histogram<u64> {
+    let mut histogram = Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are in order");
+    for value in values_us {
+        histogram.saturating_record(value);
+    }
+    histogram
+}
+
+/// In milliseconds; zeros where nothing was recorded.
+pub fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
+    let at = |q| if histogram.is_empty() { 0.0 } else { histogram.value_at_quantile(q) as f64 / 1e3 };
+    Quantiles {
+        p50: at(0.5),
+        p90: at(0.9),
+        p99: at(0.99),
+        p999: at(0.999),
+        max: at(1.0),
+        mean: if histogram.is_empty() { 0.0 } else { histogram.mean() / 1e3 },
+        count: histogram.len(),
+    }
+}
+
+/// `[percentile, milliseconds]`, denser towards 100.
+pub fn percentiles(histogram: &Histogram<u64>) -> Vec<[f64; 2]> {
+    if histogram.is_empty() {
+        return Vec::new();
+    }
+    // As far as one value of all there are.
+    let halvings = (histogram.len() as f64).log2().ceil() as usize;
+    let above = |i: usize| 0.5f64.powf(i as f64 / POINTS_PER_HALVING as f64);
+    let shares = (0..=halvings * POINTS_PER_HALVING).map(|i| 1.0 - above(i)).chain([1.0]);
+    shares.map(|share| [share * 100.0, histogram.value_at_quantile(share) as f64 / 1e3]).collect()
+}
+
+/// HdrHistogram's V2 compressed encoding, of microseconds, as base64.
+pub fn encoded(histogram: &Histogram<u64>) -> String {
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new().serialize(histogram, &mut bytes).expect("writing to memory does not fail");
+    base64(&bytes)
+}
+
+/// RFC 4648, with padding.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0u32, |word, &b| word << 8 | u32::from(b)) << (8 * (3 - chunk.len()));
+        for digit in 0..4 {
+            let value = (word >> (18 - 6 * digit)) & 63;
+            text.push(if digit <= chunk.len() { DIGITS[value as usize] as char } else { '=' });
+        }
+    }
+    text
+}
+
+/// For each record of the steady phase, in [`Arrivals::iter`]'s order: when the first answer that covers it could be read.
+pub fn fresh_us(arrivals: &Arrivals, readable: &[Readable]) -> Vec<Option<u64>> {
+    let mut next = 0;
+    let mut partition = None;
+    let covers = |(p, offset): (twopath_shared::PartitionId, twopath_shared::Offset), r: &Readable| r.position.get(p) > offset;
+    let first = |(p, offset, _)| {
+        if partition != Some(p) {
+            (partition, next) = (Some(p), 0);
+        }
+        while next < readable.len() && !covers((p, offset), &readable[next]) {
+            next += 1;
+        }
+        readable.get(next).map(|r| r.at_us)
+    };
+    arrivals.iter().map(first).collect()
+}
+
+/// Bins of equal width over a span of the timeline.
+pub struct Bins {
+    from_us: u64,
+    width_us: f64,
+}
+
+impl Bins {
+    pub fn new(from_us: u64, to_us: u64) -> Self {
+        Bins { from_us, width_us: ((to_us.saturating_sub(from_us)) as f64 / BINS as f64).max(1.0) }
+    }
+
+    fn of(&self, at_us: u64) -> usize {
+        ((at_us.saturating_sub(self.from_us) as f64 / self.width_us) as usize).min(BINS - 1)
+    }
+
+    /// Milliseconds since the span's start at which a bin begins.
+    fn at_ms(&self, bin: usize) -> f64 {
+        bin as f64 * self.width_us / 1e3
+    }
+
+    /// `events`: intended arrival, and how long until an answer covered it. Bins without events are left out.
+    pub fn freshness(&self, events: impl Iterator<Item = (u64, u64)>) -> Vec<FreshnessBin> {
+        let mut bins = vec![Vec::new(); BINS];
+        for (due_us, freshness_us) in events {
+            bins[self.of(due_us)].push(freshness_us);
+        }
+        let bin = |(i, mut values): (usize, Vec<u64>)| {
+            values.sort_unstable();
+            let at = |q: f64| values.get(((values.len() as f64 * q).ceil() as usize).max(1) - 1).map(|&v| v as f64 / 1e3);
+            Some(FreshnessBin { at_ms: self.at_ms(i), p50_ms: at(0.5)?, p99_ms: at(0.99)?, max_ms: at(1.0)? })
+        };
+        bins.into_iter().enumerate().filter_map(bin).collect()
+    }
+
+    /// `answers`: when it was read, whether it was wrong, whether outdated.
+    pub fn answers(&self, answers: impl Iterator<Item = (u64, bool, bool)>) -> Vec<AnswersBin> {
+        let mut bins: Vec<AnswersBin> = (0..BINS).map(|i| AnswersBin { at_ms: self.at_ms(i), ..AnswersBin::default() }).collect();
+        for (read_us, wrong, outdated) in answers {
+            let bin = &mut bins[self.of(read_us)];
+            bin.checked += 1;
+            bin.wrong += u64::from(wrong);
+            bin.outdated += u64::from(outdated);
+        }
+        bins
+    }
+}
+
+/// Whether the run kept up: at no time in the last quarter of the schedule were more events waiting than `normal_us` brings, or at
+/// least no more than twice what waited in the second quarter. A backlog that is long but does not grow is late, not lost.
+pub fn is_steady(arrivals: &Arrivals, readable: &[Readable], normal_us: u64) -> bool {
+    let schedule = &arrivals.schedule;
+    let length_us = schedule.end_us().saturating_sub(schedule.start_us);
+    let most_waiting = |from_quarter: u64, to_quarter: u64| {
+        let times = (from_quarter * 25..to_quarter * 25).map(|i| schedule.start_us + length_us * i / 100);
+        times.map(|at_us| backlog(arrivals, readable, at_us)).max().unwrap_or(0)
+    };
+    let (early, late) = (most_waiting(1, 2), most_waiting(3, 4));
+    let normal = (normal_us as f64 * schedule.rate / 1e6) as u64;
+    late <= normal || late <= early * 2
+}
+
+/// How many events had arrived and were in no answer at a time.
+fn backlog(arrivals: &Arrivals, readable: &[Readable], at_us: u64) -> u64 {
+    let arrived = arrivals.position_at(at_us);
+    match readable.partition_point(|r| r.at_us <= at_us).checked_sub(1) {
+        Some(last) => arrived.records_since(&readable[last].position),
+        None => arrived.records_since(&arrivals.base),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use twopath_shared::{PartitionId, Position};
+
+    use super::*;
+    use crate::harness::load::{Append, Schedule};
+
+    fn at(text: &str) -> Position {
+        text.parse().unwrap()
+    }
+
+    /// Events 0, 2, 4 ... in partition 0, the others in partition 1; one a millisecond.
+    fn arrivals(events: u64) -> Arrivals {
+        let partitions: Vec<_> = (0..events).map(|i| PartitionId((i % 2) as u32)).collect();
+        let position = at(&format!("{},{}", events.div_ceil(2), events / 2));
+        let schedule = Schedule { start_us: 0, rate: 1_000.0, events };
+        Arrivals::new(schedule, at("0,0"), &[Append { to_event: events, position }], Some(&partitions))
+    }
+
+    #[test]
+    fn freshness_is_of_every_event() {
+        let readable = [
+            Readable { at_us: 2_500, position: at("1,1") },
+            Readable { at_us: 5_000, position: at("2,1") },
+            Readable { at_us: 9_000, position: at("3,2") },
+        ];
+        let fresh = fresh_us(&arrivals(6), &readable);
+        assert_eq!(fresh, [Some(2_500), Some(5_000), Some(9_000), Some(2_500), Some(9_000), None]);
+    }
+
+    #[test]
+    fn quantiles_are_milliseconds() {
+        let h = histogram(1..=1_000);
+        let q = quantiles(&h);
+        assert_eq!((q.p50, q.p99, q.max, q.count), (0.5, 0.99, 1.0, 1_000));
+        assert_eq!(quantiles(&histogram([])), Quantiles::default());
+        let p = percentiles(&h);
+        assert_eq!(p.last().unwrap(), &[100.0, 1.0]);
+        assert!(p.is_sorted_by(|a, b| a[0] <= b[0] && a[1] <= b[1]));
+        assert!(encoded(&h).starts_with("HISTF"), "V2's compressed cookie: {}", encoded(&h));
+    }
+
+    #[test]
+    fn base64_by_the_rfc() {
+        let texts = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|t| base64(t.as_bytes()));
+        assert_eq!(texts, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
+    }
+
+    #[test]
+    fn a_growing_backlog_is_no_steady_state() {
+        let arrivals = arrivals(1_000);
+        let after = |share: f64| {
+            let each = move |i: u64| {
+                let covered = (i as f64 * share) as u64;
+                Readable { at_us: i * 1_000, position: at(&format!("{},{}", covered.div_ceil(2), covered / 2)) }
+            };
+            (0..1_000).map(each).collect::<Vec<_>>()
+        };
+        assert!(is_steady(&arrivals, &after(1.0), 10_000));
+        assert!(!is_steady(&arrivals, &after(0.5), 10_000));
+        assert!(is_steady(&arrivals, &after(0.5), 1_000_000), "less than is normally waiting");
+        assert!(!is_steady(&arrivals, &[], 10_000));
+    }
+
+    #[test]
+    fn series_have_equal_bins() {
+        let bins = Bins::new(1_000, 81_000);
+        let freshness = bins.freshness([(1_000, 500), (1_999, 700), (80_999, 900), (99_000, 1_000)].into_iter());
+        assert_eq!(freshness.len(), 2);
+        assert_eq!((freshness[0].at_ms, freshness[0].p50_ms, freshness[0].max_ms), (0.0, 0.5, 0.7));
+        assert_eq!((freshness[1].at_ms, freshness[1].max_ms), (79.0, 1.0), "what is later is in the last");
+        let answers = bins.answers([(2_000, true, true), (2_001, false, true)].into_iter());
+        assert_eq!((answers.len(), answers[1].checked, answers[1].wrong, answers[1].outdated), (80, 2, 1, 2));
+    }
+}

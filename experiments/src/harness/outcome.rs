@@ -1,0 +1,146 @@
+//! A run's result, from everything that was recorded in it.
+
+use std::collections::BTreeMap;
+
+use twopath_shared::meters;
+
+use super::check::Verdict;
+use super::figures::{Bins, encoded, fresh_us, histogram, is_steady, percentiles, quantiles};
+use super::load::Arrivals;
+use super::probe::Recorded;
+use super::result::{Answers, Cost, LayerCost, Mark, Outcome, RunResult, Series};
+use super::spec::RunSpec;
+use super::steady::Steady;
+use crate::architectures::{self, ArchitectureError, Context};
+
+/// What the operating system and the layers say that it took.
+pub struct Costs {
+    pub cpu: meters::Cpu,
+    pub io: meters::Io,
+    pub rss_bytes_max: u64,
+    pub log_bytes: u64,
+    pub view_bytes: u64,
+    pub state_bytes: u64,
+}
+
+/// `loaded` is the number of events of the history.
+pub fn outcome(
+    spec: &RunSpec,
+    context: &Context,
+    loaded: u64,
+    arrivals: &Arrivals,
+    steady: &Steady,
+    verdicts: &[Verdict],
+    costs: Costs,
+) -> Result<RunResult, ArchitectureError> {
+    let start_us = arrivals.schedule.start_us;
+    let readable = context.timeline.readable();
+    let fresh = fresh_us(arrivals, &readable);
+    let covered = || arrivals.iter().zip(&fresh).filter_map(|((.., due_us), at)| Some((due_us, at.as_ref()?.saturating_sub(due_us))));
+    let freshness = histogram(covered().map(|(_, freshness_us)| freshness_us));
+    let latency = histogram(steady.answers.iter().filter(|a| a.key.is_some()).map(Recorded::latency_us));
+    let staleness = histogram(steady.answers.iter().map(|a| arrivals.staleness_us(&a.position, a.read_us)));
+
+    let corrected_us = corrected_us(&steady.answers, verdicts, steady.deployed_us).filter(|_| context.job.has_fix());
+    if let Some(at_us) = corrected_us {
+        context.timeline.mark_at(at_us, "corrected", "every answer is right from here on".into());
+    }
+    let bins = Bins::new(start_us, steady.end_us);
+    let judged = steady.answers.iter().zip(verdicts);
+    let events = loaded + arrivals.schedule.events;
+    // Where all that is published comes from batch runs, what arrives meanwhile waits: for the interval, and for the run.
+    let normal_us = if architectures::is_periodic(&spec.architecture) { 2 * spec.batch_interval().as_micros() as u64 } else { 1_000_000 };
+    Ok(RunResult {
+        architecture: spec.architecture.clone(),
+        repeat: spec.repeat,
+        outcome: Outcome::Ok,
+        events,
+        duration_ms: ms(steady.end_us, start_us),
+        freshness_ms: quantiles(&freshness),
+        events_never_covered: fresh.iter().filter(|at| at.is_none()).count() as u64,
+        query_latency_ms: quantiles(&latency),
+        staleness_ms: quantiles(&staleness),
+        answers: answers(&steady.answers, verdicts, steady.deployed_us),
+        time_to_correct_ms: corrected_us.map(|at_us| ms(at_us, steady.deployed_us)),
+        extra_storage_bytes_max: steady.extra_storage_bytes_max,
+        cost: cost(costs, events),
+        code: architectures::code(&spec.architecture, &context.job)?,
+        steady: is_steady(arrivals, &readable, normal_us),
+        series: Series {
+            freshness: bins.freshness(covered()),
+            answers: bins.answers(judged.map(|(a, v)| (a.read_us, v.wrong, v.outdated))),
+            freshness_percentiles: percentiles(&freshness),
+            query_latency_percentiles: percentiles(&latency),
+            freshness_hdr: encoded(&freshness),
+            query_latency_hdr: encoded(&latency),
+        },
+        marks: marks(context, start_us),
+        samples: Vec::new(),
+    })
+}
+
+/// Milliseconds from one time to another; negative where it lies before.
+fn ms(at_us: u64, since_us: u64) -> f64 {
+    (at_us as f64 - since_us as f64) / 1e3
+}
+
+/// When the first answer was read from which on none is wrong, counted from the deployment; `None` while the last one is.
+fn corrected_us(answers: &[Recorded], verdicts: &[Verdict], deployed_us: u64) -> Option<u64> {
+    let last_wrong = verdicts.iter().rposition(|v| v.wrong);
+    let right = &answers[last_wrong.map_or(0, |i| i + 1)..];
+    right.iter().map(|a| a.read_us).find(|&read_us| read_us >= deployed_us)
+}
+
+fn answers(answers: &[Recorded], verdicts: &[Verdict], deployed_us: u64) -> Answers {
+    let count = |of: fn(&Verdict) -> bool| verdicts.iter().filter(|v| of(v)).count() as u64;
+    let wrong = || answers.iter().zip(verdicts).filter(|(_, v)| v.wrong);
+    let mut since_deployed = wrong().map(|(a, _)| a.read_us).filter(|&at_us| at_us >= deployed_us);
+    let first = since_deployed.next();
+    let last = since_deployed.last().or(first);
+    let errors = || wrong().map(|(_, v)| v.error);
+    Answers {
+        checked: answers.len() as u64,
+        wrong: count(|v| v.wrong),
+        wrong_engine: count(|v| v.wrong_engine),
+        outdated: count(|v| v.outdated),
+        wrong_for_ms: first.zip(last).map_or(0.0, |(first, last)| ms(last, first)),
+        error_mean: if count(|v| v.wrong) == 0 { 0.0 } else { errors().sum::<f64>() / errors().count() as f64 },
+        error_max: errors().fold(0.0, f64::max),
+    }
+}
+
+fn cost(costs: Costs, events: u64) -> Cost {
+    let per_million = |seconds: f64| seconds / (events as f64 / 1e6);
+    let mut by_layer: BTreeMap<String, f64> = costs.cpu.by_layer.iter().map(|(layer, s)| (layer.to_string(), per_million(*s))).collect();
+    // Threads that nobody named: charged to the system under test, so that nothing is had for free.
+    by_layer.insert("other".into(), per_million(costs.cpu.unattributed));
+    Cost {
+        cpu_s_per_million_events: LayerCost {
+            total: by_layer.iter().filter(|(layer, _)| *layer != meters::Layer::Load.name()).map(|(_, s)| s).sum(),
+            by_layer,
+        },
+        rss_bytes_max: costs.rss_bytes_max,
+        bytes_written: costs.io.written,
+        bytes_read: costs.io.read,
+        log_bytes: costs.log_bytes,
+        view_bytes: costs.view_bytes,
+        state_bytes: costs.state_bytes,
+        ..Cost::default()
+    }
+}
+
+fn marks(context: &Context, start_us: u64) -> Vec<Mark> {
+    let mut marks: Vec<Mark> = context
+        .timeline
+        .marks()
+        .into_iter()
+        .map(|span| Mark {
+            kind: span.kind.into(),
+            label: span.label,
+            at_ms: ms(span.from_us, start_us),
+            until_ms: span.to_us.map(|at_us| ms(at_us, start_us)),
+        })
+        .collect();
+    marks.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
+    marks
+}

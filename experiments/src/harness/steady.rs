@@ -1,0 +1,185 @@
+//! The steady phase: events arrive, answers are read, and half-way the fix is deployed, all at once.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use twopath_shared::meters::{self, Layer};
+
+use super::child::{Reporter, RunError};
+use super::load::{Append, Schedule, append_on_schedule};
+use super::probe::{Questions, Recorded, ask_on_schedule};
+use super::spec::Phase;
+use crate::architectures::{Architecture, ArchitectureError, Context};
+
+/// How often storage is looked at, and everything else that changes.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often the meters look for threads that may end.
+const METER_EVERY: Duration = Duration::from_millis(100);
+
+/// What is to happen.
+pub struct Plan<'a> {
+    pub schedule: Schedule,
+    /// The schedule's events.
+    pub events: &'a RecordBatch,
+    /// Asked by clients of their own, side by side.
+    pub questions: Vec<Questions>,
+    /// When the fix is deployed, on the timeline.
+    pub deploy_us: u64,
+    /// After everything is covered and the fix is complete, answers are read for this long.
+    pub settle: Duration,
+    /// How long after the schedule's end and the fix's completion events may take to be covered.
+    pub grace: Duration,
+}
+
+/// What happened.
+pub struct Steady {
+    pub appends: Vec<Append>,
+    /// By the time they were read.
+    pub answers: Vec<Recorded>,
+    /// On the timeline.
+    pub deployed_us: u64,
+    pub extra_storage_bytes_max: u64,
+    /// When everything was covered, or waiting for it ended.
+    pub end_us: u64,
+}
+
+/// Runs the plan to its end. An error of any thread ends it early.
+pub fn steady(context: &Context, architecture: &dyn Architecture, plan: &Plan, reporter: &mut Reporter) -> Result<Steady, RunError> {
+    let (timeline, stop) = (&*context.timeline, &AtomicBool::new(false));
+    scope(|threads| {
+        // Whatever ends this function early must end the threads, for which the scope waits.
+        let _stopped_at_last = SetOnDrop(stop);
+        let generator = load_thread(threads, "gen", || append_on_schedule(&context.writer, plan.events, &plan.schedule, timeline, stop))?;
+        let mut clients = Vec::new();
+        for (i, questions) in plan.questions.iter().enumerate() {
+            clients.push(load_thread(threads, &format!("client-{i}"), || ask_on_schedule(&context.tables, questions, timeline, stop))?);
+        }
+
+        let mut storage = Storage::default();
+        let mut deployment: Option<ScopedJoinHandle<Result<(), ArchitectureError>>> = None;
+        let mut deployed_us = None;
+        let mut metered = Instant::now();
+        let (mut complete_since, mut waiting_since) = (None::<Instant>, None::<Instant>);
+        let end_us = loop {
+            std::thread::sleep(LOOK_EVERY);
+            let now_us = timeline.now_us();
+            let elapsed = now_us.saturating_sub(plan.schedule.start_us) as f64;
+            let share = elapsed / (plan.schedule.end_us() - plan.schedule.start_us).max(1) as f64;
+            reporter.report(if deployed_us.is_some() { Phase::Fix } else { Phase::Steady }, share);
+            if metered.elapsed() > METER_EVERY {
+                meters::cpu();
+                metered = Instant::now();
+            }
+
+            if deployed_us.is_none() && now_us >= plan.deploy_us {
+                storage.before = storage_bytes(context);
+                deployed_us = Some(timeline.now_us());
+                deployment = Some(load_thread(threads, "deploy", || {
+                    let from_us = timeline.now_us();
+                    let done = architecture.deploy_fix();
+                    timeline.mark_since(from_us, "deploy", "the fix is deployed".into());
+                    done
+                })?);
+            }
+            let fixing = deployment.as_ref().is_some_and(|d| !d.is_finished());
+            if fixing {
+                storage.look(storage_bytes(context));
+            } else if let Some(done) = deployment.take() {
+                storage.look(storage_bytes(context));
+                join(done)??;
+            }
+            let failed_early = clients.iter().any(ScopedJoinHandle::is_finished);
+            if failed_early {
+                break now_us;
+            }
+            if !generator.is_finished() || fixing || deployed_us.is_none() {
+                continue;
+            }
+            let waiting = waiting_since.get_or_insert_with(Instant::now);
+            let end = context.topic.end()?;
+            let covered = context.tables.active().and_then(|a| a.table.position()).is_some_and(|p| p.covers(&end));
+            if covered || waiting.elapsed() > plan.grace {
+                let since = complete_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= plan.settle {
+                    break now_us - since.elapsed().as_micros() as u64;
+                }
+            }
+        };
+        stop.store(true, Ordering::Relaxed);
+
+        let mut answers = Vec::new();
+        for client in clients {
+            answers.extend(join(client)??);
+        }
+        answers.sort_by_key(|a: &Recorded| a.read_us);
+        Ok(Steady {
+            appends: join(generator)??,
+            answers,
+            deployed_us: deployed_us.unwrap_or(end_us),
+            extra_storage_bytes_max: storage.most.saturating_sub(storage.before),
+            end_us,
+        })
+    })
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn load_thread<'scope, T: Send + 'scope>(
+    threads: &'scope Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, RunError> {
+    let counted = move || {
+        let _to_the_last = meters::adopt(Layer::Load);
+        work()
+    };
+    Builder::new().name(format!("load-{name}")).spawn_scoped(threads, counted).map_err(RunError::Thread)
+}
+
+fn join<T>(thread: ScopedJoinHandle<T>) -> Result<T, RunError> {
+    thread.join().map_err(|_| RunError::Panicked)
+}
+
+#[derive(Default)]
+struct Storage {
+    before: u64,
+    most: u64,
+}
+
+impl Storage {
+    fn look(&mut self, bytes: u64) {
+        self.most = self.most.max(bytes);
+    }
+}
+
+/// Views at rest and tables in memory, of all versions.
+fn storage_bytes(context: &Context) -> u64 {
+    let tables = context.tables.bytes();
+    view_bytes(context) + tables.batch + tables.realtime
+}
+
+/// Files of all versions of the job.
+pub fn view_bytes(context: &Context) -> u64 {
+    context.tables.status().iter().map(|v| folder_bytes(&context.tables.version_dir(v.version))).sum()
+}
+
+/// Files that come and go meanwhile are counted or not.
+fn folder_bytes(dir: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    let bytes = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(m) if m.is_dir() => folder_bytes(&entry.path()),
+        Ok(m) => m.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(bytes).sum()
+}

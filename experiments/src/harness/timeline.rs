@@ -1,0 +1,144 @@
+//! What happened when: publications, the cutover, and marks for the charts.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use twopath_serving::Table;
+use twopath_shared::Position;
+
+/// A run's clock and its record. Times are microseconds since the run began, on a clock that is never set back.
+pub struct Timeline {
+    began: Instant,
+    record: Mutex<Record>,
+}
+
+#[derive(Default)]
+struct Record {
+    happened: Vec<Happened>,
+    marks: Vec<Span>,
+}
+
+/// Something that can change what answers cover.
+struct Happened {
+    at_us: u64,
+    version: u32,
+    position: Position,
+    /// Whether readers moved to the version; else it published.
+    cutover: bool,
+}
+
+/// Something for the charts, which took some time or none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    pub kind: &'static str,
+    pub label: String,
+    pub from_us: u64,
+    pub to_us: Option<u64>,
+}
+
+/// From `at_us` on answers cover `position`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readable {
+    pub at_us: u64,
+    pub position: Position,
+}
+
+impl Timeline {
+    /// Its time 0 is now.
+    #[allow(clippy::new_without_default, reason = "a timeline begins at a moment")]
+    pub fn new() -> Self {
+        Timeline { began: Instant::now(), record: Mutex::default() }
+    }
+
+    pub fn now_us(&self) -> u64 {
+        self.began.elapsed().as_micros() as u64
+    }
+
+    /// To be called right after a publication has become visible in a version's table.
+    pub fn published(&self, version: u32, position: &Position) {
+        self.happened(version, position.clone(), false);
+    }
+
+    /// To be called right after readers have been moved to a version.
+    pub fn cut_over(&self, version: u32, table: &Table) {
+        let position = table.position().expect("readers move to a version that covers something");
+        self.happened(version, position, true);
+        self.mark("cutover", format!("readers move to v{version}"));
+    }
+
+    fn happened(&self, version: u32, position: Position, cutover: bool) {
+        let mut record = self.lock();
+        let at_us = self.now_us();
+        record.happened.push(Happened { at_us, version, position, cutover });
+    }
+
+    /// Marks this moment.
+    pub fn mark(&self, kind: &'static str, label: String) {
+        self.mark_at(self.now_us(), kind, label);
+    }
+
+    /// Marks a moment.
+    pub fn mark_at(&self, from_us: u64, kind: &'static str, label: String) {
+        self.lock().marks.push(Span { kind, label, from_us, to_us: None });
+    }
+
+    /// Marks the time from `from_us` until now.
+    pub fn mark_since(&self, from_us: u64, kind: &'static str, label: String) {
+        let to_us = Some(self.now_us());
+        self.lock().marks.push(Span { kind, label, from_us, to_us });
+    }
+
+    pub fn marks(&self) -> Vec<Span> {
+        self.lock().marks.clone()
+    }
+
+    /// What could be read from when on: only the version that readers were on counts, and what they could read once stays read (after
+    /// a cutover to a version that is a little behind, nothing is covered a second time).
+    pub fn readable(&self) -> Vec<Readable> {
+        let mut active = None;
+        let mut readable: Vec<Readable> = Vec::new();
+        for h in &self.lock().happened {
+            if h.cutover {
+                active = Some(h.version);
+            }
+            if active != Some(h.version) {
+                continue;
+            }
+            match readable.last() {
+                Some(last) if last.position.covers(&h.position) => {}
+                last => {
+                    let position = last.map_or_else(|| h.position.clone(), |last| last.position.join(&h.position));
+                    readable.push(Readable { at_us: h.at_us, position });
+                }
+            }
+        }
+        readable
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_readers_are_on_counts_and_nothing_twice() {
+        let timeline = Timeline::new();
+        let at = |text: &str| text.parse::<Position>().unwrap();
+        timeline.published(1, &at("5,5"));
+        timeline.happened(1, at("5,5"), true);
+        timeline.published(1, &at("9,5"));
+        timeline.published(2, &at("9,9"));
+        timeline.published(1, &at("9,6"));
+        timeline.happened(2, at("8,9"), true);
+        timeline.published(1, &at("20,20"));
+        timeline.published(2, &at("9,8"));
+        timeline.published(2, &at("9,10"));
+        let positions: Vec<_> = timeline.readable().iter().map(|r| r.position.to_string()).collect();
+        assert_eq!(positions, ["5,5", "9,5", "9,6", "9,9", "9,10"]);
+        assert!(timeline.readable().is_sorted_by_key(|r| r.at_us));
+    }
+}
