@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn parts_make_the_whole() {
-        let bytes: Vec<u8> = (0..5000u32).map(|i| (i * i >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..5000u32).map(|i| ((i * i) >> 3) as u8).collect();
         for cut in [0, 1, 63, 64, 1000, 4999, 5000] {
             let mut crc = Crc32c::new();
             crc.update(&bytes[..cut]);

@@ -56,6 +56,7 @@ mod checksum;
 mod config;
 mod decode;
 mod error;
+mod event_range;
 mod frame;
 mod hash;
 mod lock;

@@ -10,12 +10,12 @@ use serde::Serialize;
 use crate::position::{Offset, PartitionId};
 
 use super::error::LogError;
+use super::event_range::event_range_us;
 use super::frame::{HEADER_BYTES, Header, Kind, parse_barrier};
 use super::reader::Walk;
 use super::recovery::{block, later_frame};
 use super::segment::{self, Head, Summary};
 use super::topic::Shared;
-use super::writer::event_range_us;
 
 /// What [`super::Topic::verify`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

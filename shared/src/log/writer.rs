@@ -5,17 +5,13 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    ArrowTimestampType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-};
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_array::{Array, RecordBatch};
 
 use crate::position::{Offset, PartitionId, Position};
 
 use super::config::{Durability, PartitionBy};
 use super::error::LogError;
+use super::event_range::event_range_us;
 use super::lock::WriteLock;
 use super::partition::split;
 use super::partition_writer::PartitionWriter;
@@ -324,32 +320,4 @@ fn complete_barrier(topic: &Shared, partitions: &mut [PartitionWriter], found: V
         }
     }
     Ok(())
-}
-
-/// Least and greatest event time of a column: microseconds since 1970, rounded down.
-pub(crate) fn event_range_us(column: &ArrayRef) -> Option<(i64, i64)> {
-    match column.data_type() {
-        DataType::Timestamp(TimeUnit::Second, _) => {
-            range::<TimestampSecondType>(column).map(|(a, b)| (a.saturating_mul(1_000_000), b.saturating_mul(1_000_000)))
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            range::<TimestampMillisecondType>(column).map(|(a, b)| (a.saturating_mul(1000), b.saturating_mul(1000)))
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => range::<TimestampMicrosecondType>(column),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            range::<TimestampNanosecondType>(column).map(|(a, b)| (a.div_euclid(1000), b.div_euclid(1000)))
-        }
-        other => unreachable!("a topic's time column has type {other}, which its creation refuses"),
-    }
-}
-
-fn range<T: ArrowTimestampType>(column: &ArrayRef) -> Option<(i64, i64)> {
-    let values = column.as_primitive::<T>();
-    let fold = |(min, max): (i64, i64), v: i64| (min.min(v), max.max(v));
-    let nothing = (i64::MAX, i64::MIN);
-    let found = match values.nulls() {
-        None => values.values().iter().copied().fold(nothing, fold),
-        Some(_) => values.iter().flatten().fold(nothing, fold),
-    };
-    (found.0 <= found.1).then_some(found)
 }
