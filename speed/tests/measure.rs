@@ -11,8 +11,8 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicro
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use hashbrown::HashTable;
 use twopath_shared::log::{Durability, Log, PartitionBy, Topic, TopicConfig, TopicWriter};
-use twopath_shared::query::{Query, Value, parse};
-use twopath_shared::view::{Ask, RealtimeView, answer, value_at};
+use twopath_shared::query::{Query, Value, parse, values};
+use twopath_shared::view::{Ask, RealtimeView, answer};
 use twopath_shared::{PartitionId, Position};
 use twopath_speed::{Logic, SpeedOptions, replay, start};
 
@@ -116,7 +116,7 @@ fn check(query: &Query, view: &RealtimeView, mut expected: Vec<(i64, &str, i64, 
     expected.sort_unstable();
     assert_eq!(batch.num_rows(), expected.len());
     for (row, (minute, url, count, sum)) in expected.into_iter().enumerate().step_by(1001) {
-        let values: Vec<Value> = batch.columns().iter().map(|c| value_at(c, row)).collect();
+        let values = values::row(&batch, row).unwrap();
         assert_eq!(values, [Value::Timestamp(minute), Value::Text(url.into()), Value::Int(count), Value::Numeric(sum.into())]);
     }
 }

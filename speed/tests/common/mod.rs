@@ -7,9 +7,9 @@ use std::time::Duration;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use twopath_shared::log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
-use twopath_shared::query::{EvalError, Query, Value};
+use twopath_shared::query::{EvalError, Query, Value, values};
 use twopath_shared::reference::Reference;
-use twopath_shared::view::{Ask, RealtimeView, answer, value_at};
+use twopath_shared::view::{Ask, RealtimeView, answer};
 use twopath_shared::{Coverage, CoveragePart, PartitionId, Position};
 use twopath_speed::Publish;
 
@@ -147,8 +147,7 @@ pub fn rows_of(query: &Query, view: &RealtimeView) -> Result<Vec<Vec<Value>>, Ev
         return Err(error.clone());
     }
     let parts: Vec<_> = view.generations.iter().flat_map(|g| &g.tables).map(|t| &**t).collect();
-    let batch = answer(query, &parts, &Ask::default())?;
-    Ok((0..batch.num_rows()).map(|row| batch.columns().iter().map(|c| value_at(c, row)).collect()).collect())
+    values::rows(&answer(query, &parts, &Ask::default())?)
 }
 
 /// Keeps every view that a job publishes.
