@@ -121,13 +121,13 @@ impl ColumnarRows {
             let column = convert_column(given, field.data_type(), self.time_unit)?;
             // A dictionary may have NULL as a value, which only logical nulls tell.
             let given_nulls = given.logical_nulls();
-            for row in 0..column.len() {
-                if column.is_valid(row) || !fits[row] {
+            for (row, fits) in fits.iter_mut().enumerate() {
+                if column.is_valid(row) || !*fits {
                     continue;
                 }
                 let lost = given_nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
                 if lost || !field.is_nullable() {
-                    fits[row] = false;
+                    *fits = false;
                     rejected.push((row, field.name().clone(), self.reason(given, row, lost, field.data_type())));
                 }
             }

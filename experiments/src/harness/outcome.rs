@@ -96,7 +96,7 @@ fn answers(answers: &[Recorded], verdicts: &[Verdict], deployed_us: u64) -> Answ
     let wrong = || answers.iter().zip(verdicts).filter(|(_, v)| v.wrong);
     let mut since_deployed = wrong().map(|(a, _)| a.read_us).filter(|&at_us| at_us >= deployed_us);
     let first = since_deployed.next();
-    let last = since_deployed.last().or(first);
+    let last = since_deployed.next_back().or(first);
     let errors = || wrong().map(|(_, v)| v.error);
     Answers {
         checked: answers.len() as u64,
