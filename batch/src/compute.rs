@@ -41,7 +41,7 @@ pub fn compute_timed(
 ) -> Result<(GroupTable, BTreeMap<String, f64>), BatchError> {
     let started = Instant::now();
     check_columns(topic, query)?;
-    let parts = parts(topic, horizon)?;
+    let parts = parts(topic, horizon, threads())?;
     let steps = Steps::default();
     let prepared = Prepared::new(query, logic, topic.schema())?;
     let job = Job { topic, logic, prepared, steps: &steps };

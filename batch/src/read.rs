@@ -11,10 +11,12 @@ use crate::BatchError;
 const ROWS_MIN: usize = 16 * 1024;
 /// Larger frames are cut: what polars computes for this many rows stays in the core's cache.
 const ROWS_MAX: usize = 128 * 1024;
-/// Segments with more records are read by several threads.
-const PART_RECORDS: u64 = 1 << 20;
+/// The records of a part: enough that starting a part costs nothing, few enough that threads end together.
+const PART_RECORDS: std::ops::RangeInclusive<u64> = 1 << 16..=1 << 20;
+/// How many parts a thread gets on average, where the log is large enough.
+const PARTS_PER_THREAD: u64 = 4;
 
-/// Consecutive records of one segment.
+/// Consecutive records of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     pub partition: PartitionId,
@@ -23,8 +25,8 @@ pub struct Part {
     pub to: Offset,
 }
 
-/// All records below `horizon`, in log order.
-pub fn parts(topic: &Topic, horizon: &Position) -> Result<Vec<Part>, BatchError> {
+/// All records below `horizon`, in log order, in parts for so many threads.
+pub fn parts(topic: &Topic, horizon: &Position, threads: usize) -> Result<Vec<Part>, BatchError> {
     let name = || topic.config().name.clone();
     if horizon.partitions() != topic.partitions() {
         return Err(BatchError::HorizonShape {
@@ -38,16 +40,11 @@ pub fn parts(topic: &Topic, horizon: &Position) -> Result<Vec<Part>, BatchError>
     if !end.covers(horizon) {
         return Err(BatchError::HorizonBeyondEnd { topic: name(), horizon: horizon.to_string(), end: end.to_string() });
     }
+    let records = (horizon.records() / (PARTS_PER_THREAD * threads as u64)).clamp(*PART_RECORDS.start(), *PART_RECORDS.end());
     let mut parts = Vec::new();
     for (partition, horizon) in horizon.iter() {
-        for segment in topic.segments(partition)? {
-            let mut from = segment.base;
-            let to = segment.end.min(horizon);
-            while from < to {
-                let until = Offset((from.0 + PART_RECORDS).min(to.0));
-                parts.push(Part { partition, from, to: until });
-                from = until;
-            }
+        for from in (0..horizon.0).step_by(records as usize) {
+            parts.push(Part { partition, from: Offset(from), to: horizon.min(Offset(from + records)) });
         }
     }
     Ok(parts)

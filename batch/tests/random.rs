@@ -55,9 +55,9 @@ fn check(seed: u64, seen: &mut Seen) {
 #[test]
 fn random_queries_over_random_streams() {
     let mut seen = Seen::default();
-    for seed in 0..300 {
+    for seed in 0..200 {
         check(seed, &mut seen);
     }
-    assert!(seen.errors > 20 && seen.empty > 20 && seen.rows > 5_000, "too little was tested: {seen:?}");
+    assert!(seen.errors > 15 && seen.empty > 15 && seen.rows > 3_000, "too little was tested: {seen:?}");
     println!("{seen:?}");
 }

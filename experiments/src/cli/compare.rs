@@ -38,7 +38,7 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_rate, default_value_t = CompareSettings::default().rate)]
     rate: f64,
     /// How long the steady phase is
-    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "8s")]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "6s")]
     duration: Duration,
     /// How often each architecture runs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), default_value_t = CompareSettings::default().repeats)]

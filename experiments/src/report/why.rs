@@ -152,37 +152,32 @@ fn correcting(question: &Question, facts: &Facts) -> Option<String> {
         .iter()
         .filter_map(|(name, _)| {
             let f = facts.by_architecture.get(*name)?;
-            if let (Some(replay), true) = (f.catch_up_ms, f.events > 0.0) {
-                let switched = f
-                    .deploy_to_cutover_ms
-                    .map_or(String::new(), |ms| format!(" and switched its readers {} after the deployment", duration(ms)));
-                return Some(format!("{name} replayed the log in {}{switched}", duration(replay)));
+            let switched = f
+                .deploy_to_cutover_ms
+                .map_or(String::new(), |ms| format!(" and switched its readers {} after the deployment", duration(ms)));
+            if let (Some(wait), Some(run)) = (f.fix_batch_wait_ms, f.fix_batch_run_ms) {
+                // A wait that is much of the whole is worth a word.
+                let waited = if wait > run { format!(" after a wait of {}", duration(wait)) } else { String::new() };
+                return Some(format!("{name} recomputed its batch view in {}{waited}{switched}", duration(run)));
             }
-            let (wait, run) = (f.fix_batch_wait_ms?, f.fix_batch_run_ms?);
-            Some(format!(
-                "{name} recomputed its batch view in {}{}",
-                duration(run),
-                if wait > 1.0 { format!(" after a wait of {}", duration(wait)) } else { String::new() }
-            ))
+            Some(format!("{name} replayed the log in {}{switched}", duration(f.catch_up_ms?)))
         })
         .collect();
     (!told.is_empty()).then(|| told.join("; ") + ".")
 }
 
 fn extra(facts: &Facts) -> Option<String> {
-    let replaying: Vec<String> = facts.by_architecture.iter().filter(|(_, f)| f.catch_up_ms.is_some()).map(|(n, _)| n.clone()).collect();
-    let recomputing: Vec<String> = facts
-        .by_architecture
-        .iter()
-        .filter(|(_, f)| f.catch_up_ms.is_none() && f.fix_batch_run_ms.is_some())
-        .map(|(n, _)| n.clone())
-        .collect();
+    let named = |which: &dyn Fn(&ArchitectureFacts) -> bool| -> Vec<String> {
+        facts.by_architecture.iter().filter(|(_, f)| which(f)).map(|(name, _)| name.clone()).collect()
+    };
+    let replaying = named(&|f| f.catch_up_ms.is_some() && f.fix_batch_run_ms.is_none());
+    let recomputing = named(&|f| f.fix_batch_run_ms.is_some());
     let mut told = Vec::new();
     if !replaying.is_empty() {
-        told.push(format!("{}: version 2's table stands beside version 1's until the old one is deleted", listed(&replaying)));
+        told.push(format!("{}: version 2's table stands beside version 1's until that is deleted", listed(&replaying)));
     }
     if !recomputing.is_empty() {
-        told.push(format!("{}: the new batch view is written beside the old one", listed(&recomputing)));
+        told.push(format!("{}: version 2's views stand beside version 1's until those are deleted", listed(&recomputing)));
     }
     (!told.is_empty()).then(|| told.join("; ") + ".")
 }

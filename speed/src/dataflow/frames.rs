@@ -42,9 +42,7 @@ pub(crate) struct Partition {
     offset: Offset,
     /// The number of barriers before it.
     generation: u64,
-    /// Where this epoch's reading may end.
-    goal: Offset,
-    /// Whether this epoch's reading has ended.
+    /// Whether this epoch's reading has ended: at the log's end or at the bound.
     done: bool,
     /// Where a bounded replay ends.
     bound: Option<Offset>,
@@ -59,19 +57,22 @@ impl Partition {
             let reader = wiring.topic.reader(id, Start::Offset(offset), Some(wiring.fold.columns()))?;
             let generation = reader.generation().max(*first_generation);
             let bound = wiring.to.as_ref().map(|to| to.get(id));
-            partitions.push(Partition { id, reader, offset, generation, goal: offset, done: true, bound });
+            partitions.push(Partition { id, reader, offset, generation, done: true, bound });
         }
         Ok(partitions)
     }
 
-    /// Starts an epoch: reading may go on to the end of the log as it is now. Gives the number of rows up to there.
+    /// Starts an epoch, and gives the number of records that there are for it.
     fn begin(&mut self, control: &Control) -> u64 {
-        self.goal = self.bound.unwrap_or_else(|| control.tail.end(self.id));
+        let end = self.bound.unwrap_or_else(|| control.tail.end(self.id));
         self.done = self.bound.is_some_and(|bound| self.offset >= bound);
-        self.goal.0.saturating_sub(self.offset.0)
+        end.0.saturating_sub(self.offset.0)
     }
 
-    /// Reads one frame (and the barriers before it). Even at the goal one look is taken, for a barrier may stand there.
+    /// Reads one frame, and the barriers before it.
+    ///
+    /// A partition that follows is done when there is nothing more, and not before: the barrier that stands behind its last record is
+    /// waited for by the other partitions, and nothing else may come to wake this one.
     fn read_frame(&mut self, barriers: &mut Vec<Barrier>) -> Result<Option<(u64, RecordBatch)>, LogError> {
         while let Some(entry) = self.reader.next()? {
             match entry {
@@ -87,7 +88,7 @@ impl Partition {
                         batch = batch.slice(0, rows);
                     }
                     self.offset.0 += batch.num_rows() as u64;
-                    self.done = self.offset >= self.goal;
+                    self.done = self.bound.is_some_and(|bound| self.offset >= bound);
                     return Ok(Some((self.generation, batch)));
                 }
             }

@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicro
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use twopath_shared::log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
 use twopath_shared::query::{EvalError, Query, Value, values};
-use twopath_shared::reference::Reference;
+use twopath_shared::reference::{Reference, compare};
 use twopath_shared::view::{Ask, RealtimeView, answer};
 use twopath_shared::{Coverage, CoveragePart, PartitionId, Position};
 use twopath_speed::Publish;
@@ -137,7 +137,10 @@ impl Events {
         }
         assert_eq!(Coverage::of(parts).position(), Some(view.position()));
         let expected = self.reference(query, from, view.position());
-        assert_eq!(rows_of(query, view), expected, "at {} (from {from})", view.position());
+        let found = rows_of(query, view);
+        if let Err(difference) = compare(query, &expected, &found) {
+            panic!("at {} (from {from}): {difference}", view.position());
+        }
     }
 }
 

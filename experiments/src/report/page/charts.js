@@ -41,8 +41,8 @@ function logScale(values) {
 
 /** What happened during a run: bars under the lines, and lines with labels over the plot. */
 function markPlugin(run, colour) {
-  const words = { deploy: "fix deployed", cutover: "cutover", corrected: "all answers right", load_end: "history loaded", catch_up: "version 2 replays", batch_run: "batch run" };
-  const marks = (run.marks || []).filter(mark => mark.kind in words);
+  const words = { deploy: "fix deployed", cutover: "cutover", corrected: "all answers right", catch_up: "version 2 catches up", batch_run: "batch run" };
+  const marks = (run.marks || []).filter(mark => mark.kind in words && (mark.at_ms >= 0 || mark.until_ms > 0));
   const ratio = () => window.devicePixelRatio || 1;
   const span = (u, mark) => [Math.max(u.valToPos(mark.at_ms / 1e3, "x", true), u.bbox.left), Math.min(u.valToPos(mark.until_ms / 1e3, "x", true), u.bbox.left + u.bbox.width)];
   return {
@@ -51,7 +51,7 @@ function markPlugin(run, colour) {
         for (const mark of marks.filter(m => m.until_ms !== null)) {
           const [from, to] = span(u, mark);
           if (to <= u.bbox.left) continue;
-          u.ctx.fillStyle = mark.kind === "catch_up" ? colour + "38" : paint("--band");
+          u.ctx.fillStyle = mark.kind === "batch_run" ? paint("--band") : colour + (mark.kind === "deploy" ? "20" : "38");
           u.ctx.fillRect(from, u.bbox.top, Math.max(to - from, ratio()), u.bbox.height);
         }
       },
@@ -64,7 +64,9 @@ function markPlugin(run, colour) {
         const ends = [];
         const label = (text, x, kind) => {
           const width = ctx.measureText(text).width + 8 * scale;
-          const left = x + width > bbox.left + bbox.width + 44 * scale ? x - width : x;
+          // The deployment's label stands before its line: what follows from it comes close behind.
+          const before = kind === "deploy" ? x - width > bbox.left - 60 * scale : x + width > bbox.left + bbox.width + 44 * scale;
+          const left = before ? x - width : x;
           let row = 0;
           while (ends[row] !== undefined && ends[row] > left) row += 1;
           ends[row] = left + width;
@@ -74,15 +76,19 @@ function markPlugin(run, colour) {
           return baseline + 3 * scale;
         };
         const told = new Set();
-        const sorted = [...marks].sort((a, b) => a.at_ms - b.at_ms);
-        for (const mark of sorted) {
-          const bar = mark.until_ms !== null;
+        const at = mark => u.valToPos(mark.at_ms / 1e3, "x", true);
+        const corrected = marks.find(mark => mark.kind === "corrected");
+        const close = mark => corrected && Math.abs(at(mark) - at(corrected)) < 30 * scale;
+        for (const mark of [...marks].sort((a, b) => a.at_ms - b.at_ms)) {
+          const bar = mark.kind === "batch_run" || mark.kind === "catch_up";
           const x = u.valToPos(mark.at_ms / 1e3, "x", true);
           if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;
-          // One batch run is named, the others look alike; a replay begins where the deployment's line stands.
+          // One batch run is named, the others look alike; a catching-up begins where the deployment's line stands.
           if (bar && (mark.kind === "catch_up" || told.has(mark.kind))) continue;
           told.add(mark.kind);
-          const top = label(words[mark.kind], x, bar ? "bar" : "line");
+          const together = mark.kind === "corrected" && marks.some(other => other.kind === "cutover" && other.at_ms > 0 && close(other));
+          const text = together ? "cutover, all answers right" : words[mark.kind];
+          const top = mark.kind === "cutover" && close(mark) ? bbox.top : label(text, x, bar ? "bar" : mark.kind);
           if (bar) continue;
           ctx.strokeStyle = paint("--ink");
           ctx.lineWidth = 1.2 * scale;
@@ -179,7 +185,7 @@ function freshnessOverTime() {
     const colour = paint(`--c-${name}`) || paint("--muted");
     const others = runsOf(name).filter(other => other !== run);
     const series = [{ stroke: colour, width: 2.2, points: { show: false } }, { stroke: colour, width: 1.2, points: { show: false } },
-      ...others.map(() => ({ stroke: colour + "48", width: 1, points: { show: false } }))];
+      ...others.map(() => ({ stroke: colour + "48", width: 1, spanGaps: true, points: { show: false } }))];
     const bins = run.series.freshness;
     const data = [binTimes(run), bins.map(b => y.clamp(b.p50_ms)), bins.map(b => y.clamp(b.p99_ms)),
       ...others.map(other => aligned(bins, other.series.freshness, b => y.clamp(b.p99_ms)))];
@@ -207,7 +213,7 @@ function wrongOverTime() {
     const bins = run.series.answers;
     const share = part => bin => (bin.checked ? 100 * bin[part] / bin.checked : null);
     const series = [{ stroke: colour, width: 2, fill: colour + "50", points: { show: false } }, { stroke: colour, width: 1.4, dash: [5, 4], points: { show: false } },
-      ...others.map(() => ({ stroke: colour + "48", width: 1, points: { show: false } }))];
+      ...others.map(() => ({ stroke: colour + "48", width: 1, spanGaps: true, points: { show: false } }))];
     const data = [bins.map(b => b.at_ms / 1e3), bins.map(share("wrong")), bins.map(share("outdated")),
       ...others.map(other => aligned(bins, other.series.answers, share("wrong")))];
     const yAxis = axis({ size: 64, splits: () => [0, 50, 100], values: (_, splits) => splits.map(v => v + " %") });

@@ -2,7 +2,7 @@
 
 const LAYERS = ["batch", "speed", "serving", "log"];
 const PARTS = ["cpu", "memory", "storage", "writing"];
-const SHADES = [100, 72, 48, 28];
+const SHADES = [100, 72, 48, 28, 15];
 
 function stack(into, order, partsOf, words) {
   const rows = architectures.map(name => {
@@ -13,7 +13,7 @@ function stack(into, order, partsOf, words) {
   const widest = Math.max(...rows.map(row => row.total)) || 1;
   const list = make("div", { class: "stack" });
   for (const { name, parts, total, empty } of rows) {
-    const shade = index => `--c:color-mix(in srgb, ${colourOf(name)} ${SHADES[index % 4]}%, var(--card))`;
+    const shade = index => `--c:color-mix(in srgb, ${colourOf(name)} ${SHADES[index % SHADES.length]}%, var(--card))`;
     const track = make("div", { class: "track" });
     const told = make("div", { class: "parts" });
     parts.forEach(([part, value], index) => {
