@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use twopath::harness::result::{CompareResult, Outcome};
+use twopath::harness::result::{CompareResult, Outcome, RunResult};
 use twopath::scenarios::compare::{CompareSettings, Ending, run_with};
 
 fn settings(out: &Path) -> CompareSettings {
@@ -41,11 +41,13 @@ const LEAVES_A_RESULT: &str = r#"
 "#;
 
 fn messages(result: &CompareResult) -> Vec<&str> {
-    let message = |outcome| match outcome {
-        &Outcome::Crashed { ref message, .. } => message.as_str(),
-        Outcome::Ok => "ok",
-    };
-    result.runs.iter().map(|run| message(&run.outcome)).collect()
+    fn of(run: &RunResult) -> &str {
+        match &run.outcome {
+            Outcome::Crashed { message, .. } => message,
+            Outcome::Ok => "ok",
+        }
+    }
+    result.runs.iter().map(of).collect()
 }
 
 #[test]
