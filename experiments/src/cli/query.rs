@@ -19,8 +19,9 @@ use super::{Failure, sql};
 /// Answers a SQL query over a topic
 ///
 /// The topic is what stands after FROM. Every engine gives the same rows in the same order (without ORDER BY in the order of the
-/// GROUP BY columns), so that two answers can be compared with diff. What an answer covers is told on standard error, or in the
-/// JSON object.
+/// GROUP BY columns), so that two answers can be compared with diff; only the reference computes
+/// APPROX_QUANTILE and APPROX_COUNT_DISTINCT exactly, and the engines by sketches. What an answer covers is told on standard error, or
+/// in the JSON object.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

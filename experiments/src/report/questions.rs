@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::facts::Facts;
 use super::why;
-use crate::harness::result::{CompareResult, Estimate, Outcome, Quantiles, Question, RunResult, Settings};
+use crate::harness::result::{AnswersBin, CompareResult, Estimate, Outcome, Quantiles, Question, RunResult, Settings};
 use crate::harness::statistics::{PairedRatio, median, paired_ratio};
 
 /// What is asked, and where a run has the answer.
@@ -51,8 +51,8 @@ const ASKED: [Asked; 20] = [
     measured("freshness_p99", FRESH, "Until 99 of 100 events are?", "ms", |r| of(&r.freshness_ms, |q| q.p99)),
     measured("staleness_p99", FRESH, "Age of what an answer lacks? (99 of 100)", "ms", |r| of(&r.staleness_ms, |q| q.p99)),
     measured("query_latency_p99", FRESH, "Time to read one key? (99 of 100 reads)", "ms", |r| of(&r.query_latency_ms, |q| q.p99)),
-    measured("wrong_share", RIGHT, "Answers that the fixed code corrects?", "share", |r| share(r.answers.wrong, r)),
-    measured("outdated_share", RIGHT, "Answers off the truth of their moment?", "share", |r| share(r.answers.outdated, r)),
+    measured("wrong_share", RIGHT, "Answers that the fixed code corrects?", "share", |r| share(r, |bin| bin.wrong)),
+    measured("outdated_share", RIGHT, "Answers off the truth of their moment?", "share", |r| share(r, |bin| bin.outdated)),
     measured("wrong_engine", RIGHT, "Answers that an engine got wrong?", "answers", |r| Some(r.answers.wrong_engine as f64)),
     measured("time_to_correct", FIX, "From the fix until every answer is right?", "ms", |r| r.time_to_correct_ms),
     measured("wrong_for_ms", FIX, "Wrong answers went on after it for?", "ms", |r| Some(r.answers.wrong_for_ms)),
@@ -75,8 +75,13 @@ fn of(quantiles: &Quantiles, pick: fn(&Quantiles) -> f64) -> Option<f64> {
     (quantiles.count > 0).then(|| pick(quantiles))
 }
 
-fn share(part: u64, run: &RunResult) -> Option<f64> {
-    (run.answers.checked > 0).then(|| part as f64 / run.answers.checked as f64)
+/// Of the answers read while events arrived. Reads go on until every event is covered, which takes `batch` longest: its right answers
+/// after the end must not thin out its wrong ones.
+fn share(run: &RunResult, part: fn(&AnswersBin) -> u64) -> Option<f64> {
+    let end_ms = run.marks.iter().find(|mark| mark.kind == "load_end").map_or(f64::INFINITY, |mark| mark.at_ms);
+    let bins = || run.series.answers.iter().filter(|bin| bin.at_ms < end_ms);
+    let checked: u64 = bins().map(|bin| bin.checked).sum();
+    (checked > 0).then(|| bins().map(part).sum::<u64>() as f64 / checked as f64)
 }
 
 /// Of a question that stands in a result.
@@ -156,4 +161,59 @@ fn estimate(asked: &Asked, architecture: &str, repeats: u32, runs: &[RunResult])
 /// FNV-1a: so that each line draws its own resamples, the same ones on every machine.
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::sample;
+
+    fn question(result: &CompareResult, id: &str) -> Question {
+        questions(result).into_iter().find(|question| question.id == id).unwrap()
+    }
+
+    #[test]
+    fn a_winner_needs_evidence_against_every_other() {
+        let mut result = sample();
+        assert_eq!(question(&result, "cpu_per_million").winner.as_deref(), Some("kappa"));
+        for run in result.runs.iter_mut().filter(|run| run.architecture == "batch") {
+            run.cost.cpu_s_per_million_events.total = 1.2;
+        }
+        let close = question(&result, "cpu_per_million");
+        assert_eq!((close.winner, close.tied.len()), (None, 2));
+    }
+
+    #[test]
+    fn one_repeat_names_winners_of_exact_lines_only() {
+        let mut result = sample();
+        result.runs.retain(|run| run.repeat == 0);
+        result.settings.repeats = 1;
+        result.runs.iter_mut().for_each(|run| run.code.lines = if run.architecture == "kappa" { 3 } else { 6 });
+        for question in questions(&result) {
+            assert_eq!(question.winner.is_some(), question.id == "code_lines", "{}", question.id);
+        }
+    }
+
+    #[test]
+    fn right_answers_after_the_end_do_not_thin_out_the_wrong_ones() {
+        let mut result = sample();
+        let before = question(&result, "wrong_share").by_architecture["batch"].median;
+        for run in &mut result.runs {
+            run.marks.push(crate::harness::result::Mark { kind: "load_end".into(), label: String::new(), at_ms: 8000.0, until_ms: None });
+            run.series.answers.push(AnswersBin { at_ms: 8000.0, checked: 100_000, wrong: 0, outdated: 0 });
+        }
+        assert_eq!(question(&result, "wrong_share").by_architecture["batch"].median, before);
+    }
+
+    #[test]
+    fn crashed_runs_have_no_figures() {
+        let mut result = sample();
+        for run in result.runs.iter_mut().filter(|run| run.architecture == "kappa") {
+            run.outcome = Outcome::Crashed { message: String::new(), exit_code: None, signal: Some(9) };
+        }
+        for question in questions(&result) {
+            assert_eq!(question.by_architecture["kappa"].median, None, "{}", question.id);
+            assert_ne!(question.winner.as_deref(), Some("kappa"));
+        }
+    }
 }

@@ -39,3 +39,36 @@ pub fn own(events: &Path, time_column: Option<&str>, sql: &str) -> Result<Worklo
         events: Events::Table(table),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_file_is_a_workload() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let sql = "SELECT page, COUNT(*) AS n FROM clicks GROUP BY page";
+        // In the file's order, which is that of arrival, and not of the event times.
+        let events = write("a.csv", "time,page\n2024-01-02,x\n2024-01-01,y\n2024-01-03,\n");
+        let workload = own(&events, Some("time"), sql).unwrap();
+        assert_eq!((workload.name.as_str(), workload.events()), ("clicks", Some(3)));
+        assert_eq!(workload.batch(1, 1), workload.batch(0, 9).slice(1, 1));
+        assert_eq!(workload.query(None).unwrap().sql(2), sql);
+        let query = twopath_shared::query::parse(sql, &workload.name, &workload.schema).unwrap();
+        assert_eq!(query.keys.len(), 1);
+        assert_eq!(workload.topic_config(2, twopath_shared::log::Durability::None).time_column.as_deref(), Some("time"));
+        // The same query from a file.
+        let file = write("q.sql", sql);
+        assert_eq!(own(&events, Some("time"), file.to_str().unwrap()).unwrap().query(None).unwrap().sql(1), sql);
+
+        let bad = write("b.csv", "time,n\n2024-01-02,1\n2024-01-01,x\n2024-01-03,3\n,4\n");
+        let error = own(&bad, Some("time"), sql).unwrap_err().to_string();
+        assert!(error.starts_with("2 rows of ") && error.contains("line 3, column 'n': 'x' is not an integer of 64 bits"), "{error}");
+        assert!(matches!(own(&write("c.csv", "time\n"), None, sql), Err(WorkloadError::File(_))));
+    }
+}

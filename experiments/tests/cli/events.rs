@@ -20,7 +20,7 @@ fn append_cat_stat_verify() {
         "\n",
         r#"{"n":2,"time":"2024-05-01 13:00:00.25+01:00","user":"say \"hi\", bob"}"#,
         "\n\n",
-        r#"{"time":"2024-05-02","user":null,"n":-3,"x":2,"ok":false}"#,
+        r#"{"time":"2024-05-02","user":null,"n":-3,"x":12.757453126122458,"ok":false}"#,
     );
     let done = sandbox.run_with(&["log", "append", "clicks"], lines);
     assert_eq!((done.code, done.stdout.lines().last()), (0, Some("3")), "{}", done.stderr);
@@ -29,7 +29,7 @@ fn append_cat_stat_verify() {
         "time,user,n,x,ok\n\
          2024-05-01T12:00:00Z,ann,1,1.5,true\n\
          2024-05-01T12:00:00.25Z,\"say \"\"hi\"\", bob\",2,,\n\
-         2024-05-02T00:00:00Z,,-3,2,false\n"
+         2024-05-02T00:00:00Z,,-3,12.757453126122458,false\n"
     );
     // What cat writes, append takes.
     let copy = sandbox.ok(&["log", "cat", "clicks"]);

@@ -162,10 +162,13 @@ function crashOf(name) {
   return run ? `This run ${run.outcome.message}` : "This run was not made.";
 }
 
-/** Other repeats' values, at the shown run's times: bins of all runs have one width. */
+/** Another repeat's values at the shown run's times: those of the bin that holds the time (a run's bins are of one width). */
 function aligned(run, other, value) {
-  const byTime = new Map(other.map(bin => [Math.round(bin.at_ms), value(bin)]));
-  return run.map(bin => byTime.get(Math.round(bin.at_ms)) ?? null);
+  const width = other.length > 1 ? other[1].at_ms - other[0].at_ms : Infinity;
+  return run.map(bin => {
+    const held = other.find(o => o.at_ms <= bin.at_ms + 1e-6 && bin.at_ms < o.at_ms + width);
+    return held ? value(held) : null;
+  });
 }
 
 function freshnessOverTime() {
@@ -206,8 +209,10 @@ function wrongOverTime() {
       chart.append(make("p", { class: "void" }, run ? "This run has no answers to show." : crashOf(name)));
       continue;
     }
-    const { checked, wrong, outdated } = run.answers;
-    const { readout, chart } = panel(into, name, checked ? `${percent(wrong / checked)} wrong, ${percent(outdated / checked)} outdated of ${count(checked)} answers` : "no answers");
+    const end = run.marks.find(mark => mark.kind === "load_end")?.at_ms ?? Infinity;
+    const total = part => run.series.answers.filter(bin => bin.at_ms < end).reduce((sum, bin) => sum + bin[part], 0);
+    const [checked, wrong, outdated] = ["checked", "wrong", "outdated"].map(total);
+    const { readout, chart } = panel(into, name, checked ? `${percent(wrong / checked)} wrong, ${percent(outdated / checked)} outdated of ${count(checked)} answers while events arrived` : "no answers");
     const colour = paint(`--c-${name}`) || paint("--muted");
     const others = runsOf(name).filter(other => other !== run);
     const bins = run.series.answers;
