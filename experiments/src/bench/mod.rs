@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-pub use events::{Pageviews, hand_written_loop};
+pub use events::{Pageviews, Totals, hand_written_loop};
 
 /// One measured ratio.
 #[derive(Debug, Clone, Serialize)]
