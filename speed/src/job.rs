@@ -14,6 +14,7 @@ use timely::{CommunicationConfig, WorkerConfig};
 use twopath_shared::Position;
 use twopath_shared::clock::{Clock, SystemClock};
 use twopath_shared::log::Topic;
+use twopath_shared::meters::{self, Layer};
 use twopath_shared::query::Query;
 use twopath_shared::view::RealtimeView;
 
@@ -238,11 +239,11 @@ impl Threads {
         let follows = to.is_none();
         if follows {
             let control = Arc::clone(&control);
-            helpers.push(spawn("speed-merge", move || merge_runs_off_thread(tasks, &control))?);
+            helpers.push(spawn("merge", move || merge_runs_off_thread(tasks, &control))?);
         }
         if follows && options.workers > 1 {
             let (control, interval) = (Arc::clone(&control), options.publish_interval);
-            helpers.push(spawn("speed-tail", move || wake_workers(&control, interval))?);
+            helpers.push(spawn("tail", move || wake_workers(&control, interval))?);
         }
         let wiring = Wiring { topic: topic.clone(), query, fold, from, to, barriers, control: Arc::clone(&control), merges };
         match spawn_workers(wiring, options) {
@@ -299,7 +300,7 @@ fn check(topic: &Topic, from: &(u64, Position), to: Option<&Position>, options: 
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, SpeedError> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|e| SpeedError::Workers { reason: e.to_string() })
+    meters::spawn(Layer::Speed, name, body).map_err(|e| SpeedError::Workers { reason: e.to_string() })
 }
 
 fn spawn_workers(wiring: Wiring, options: &SpeedOptions) -> Result<WorkerGuards<()>, SpeedError> {
@@ -312,6 +313,7 @@ fn spawn_workers(wiring: Wiring, options: &SpeedOptions) -> Result<WorkerGuards<
     let spawned = communication.try_build().and_then(|(builders, others)| {
         initialize_from(builders, others, move |allocator| {
             name_thread(&format!("speed-{}", allocator.index()));
+            let _charged = meters::adopt(Layer::Speed);
             let run = || run(&wiring, Worker::new(config.clone(), allocator, Some(Instant::now())), interval);
             match catch_unwind(AssertUnwindSafe(run)) {
                 Ok(Ok(())) => {}

@@ -214,3 +214,28 @@ fn threads_bear_the_layers_name() {
     }
     job.stop().unwrap();
 }
+
+/// Enough groups that runs are merged on the thread of their own, while more come.
+#[test]
+fn large_runs_are_merged_beside_the_reading() {
+    for workers in [1, 2] {
+        let mut events = Events::new(2, 23);
+        let query = events.query("SELECT time, COUNT(*), SUM(d) FROM events GROUP BY time");
+        let (views, publish) = Views::new();
+        let job = start(&events.topic, Arc::clone(&query), Logic::Sql, (0, events.start()), options(workers), publish).unwrap();
+        for _ in 0..100 {
+            let batch = events.batch(1000);
+            events.writer.append(&batch).unwrap();
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        let end = events.end();
+        views.wait_for(&end);
+        // Each worker has at most as many as fit between one group and all, each four times as large as what follows.
+        let settled = views.wait("with few runs", |v| *v.position() == end && v.generations[0].tables.len() <= workers * 9);
+        events.check(&query, &events.start(), &settled);
+        for view in views.sample(5) {
+            events.check(&query, &events.start(), &view);
+        }
+        job.stop().unwrap();
+    }
+}

@@ -207,18 +207,25 @@ impl GroupTable {
         if n == 1 {
             return vec![self];
         }
-        let mut parts = vec![Vec::new(); n];
-        for (group, &tag) in self.tags.iter().enumerate() {
-            // The high bits choose the table, the low bits the place in its index.
-            parts[((u64::from(tag) * n as u64) >> 32) as usize].push(group as u32);
+        (0..n)
+            .map(|part| {
+                let mut table = self.emptied();
+                table.merge_part(&self, part, n);
+                table
+            })
+            .collect()
+    }
+
+    /// Merges those groups of `other` in that [`GroupTable::split`] into `n` puts into the table number `part`.
+    pub fn merge_part(&mut self, other: &GroupTable, part: usize, n: usize) {
+        assert!(part < n, "one of the parts");
+        // The high bits choose the part, the low bits the place in its index.
+        let is_of_part = |tag: Tag| (u64::from(tag) * n as u64) >> 32 == part as u64;
+        let groups: Vec<u32> = (0..other.len() as u32).filter(|&g| is_of_part(other.tags[g as usize])).collect();
+        if self.is_empty() {
+            self.index.reserve(groups.len());
         }
-        let split = parts.iter().map(|groups| {
-            let mut table = self.emptied();
-            table.index.reserve(groups.len());
-            table.merge_groups(&self, groups);
-            table
-        });
-        split.collect()
+        self.merge_groups(other, &groups);
     }
 
     /// The group with this key, if present.

@@ -32,14 +32,16 @@ pub(super) trait Merge<'s> {
 /// What has arrived for an epoch that is not complete yet.
 struct Pending {
     capability: Capability<u64>,
-    tables: Vec<(u64, GroupTable)>,
+    /// By generation: the workers' parts, merged as they come into what will be one run.
+    fresh: BTreeMap<u64, GroupTable>,
     errors: Vec<(u64, EvalError)>,
     reached: Reached,
 }
 
 impl<'s> Merge<'s> for Stream<'s, u64, Parcels<Part>> {
     fn merge(self, wiring: &Wiring) -> Stream<'s, u64, Parcels<Share>> {
-        let worker = self.scope().index();
+        let (worker, peers) = (self.scope().index(), self.scope().peers());
+        let query = Arc::clone(&wiring.query);
         let control = Arc::clone(&wiring.control);
         let merges = wiring.merges.clone();
         let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
@@ -50,13 +52,20 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<Part>> {
                     let Some(capability) = epoch.retain_least(output.output_index()) else { return };
                     let pending = pending.entry(*capability.time()).or_insert_with(|| Pending {
                         capability,
-                        tables: Vec::new(),
+                        fresh: BTreeMap::new(),
                         errors: Vec::new(),
                         reached: Reached::default(),
                     });
                     for (_, part) in parcels.0.drain(..) {
                         match part {
-                            Part::Table { generation, table } => pending.tables.push((generation, table)),
+                            Part::Table { generation, table } if peers == 1 => {
+                                let before = pending.fresh.insert(generation, Arc::unwrap_or_clone(table));
+                                assert!(before.is_none(), "a single worker hands over a generation once per epoch");
+                            }
+                            Part::Table { generation, table } => {
+                                let run = pending.fresh.entry(generation).or_insert_with(|| GroupTable::new(&query));
+                                run.merge_part(&table, worker, peers);
+                            }
                             Part::Error { generation, error } => pending.errors.push((generation, error)),
                             Part::Closed(reached) => pending.reached = reached,
                         }
@@ -66,17 +75,9 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<Part>> {
                     if frontier.less_equal(entry.key()) {
                         break;
                     }
-                    let Pending { capability, tables, errors, reached } = entry.remove();
+                    let Pending { capability, fresh, errors, reached } = entry.remove();
                     let dropped = control.dropped_below();
                     state.retain(|&generation, _| generation >= dropped);
-                    let mut fresh: BTreeMap<u64, GroupTable> = BTreeMap::new();
-                    for (generation, table) in tables {
-                        // The workers' parts of one epoch become one run.
-                        match fresh.get_mut(&generation) {
-                            Some(run) => run.merge(&table),
-                            None => drop(fresh.insert(generation, table)),
-                        }
-                    }
                     for (generation, table) in fresh.into_iter().filter(|&(generation, _)| generation >= dropped) {
                         state.entry(generation).or_insert_with(|| Runs::new(merges.clone())).push(table);
                     }

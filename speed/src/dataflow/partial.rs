@@ -14,10 +14,17 @@ use super::parcels::Parcels;
 use super::reached::Reached;
 use crate::logic::Fold;
 
+/// With several workers, a table is handed over early once it has this many groups: they are then still in the cache, and the
+/// receivers merge while the sender goes on. It must be worth it: see [`ROWS_PER_GROUP_MIN`].
+const GROUPS_AT_ONCE: usize = 64 * 1024;
+
+/// A table that has not brought this many rows together per group is let grow, lest the same groups be sent again and again.
+const ROWS_PER_GROUP_MIN: usize = 8;
+
 /// What the workers hand one another.
 pub(super) enum Part {
-    /// Groups of one generation, all of whose keys belong to the receiver.
-    Table { generation: u64, table: GroupTable },
+    /// Groups of one generation; each worker takes those whose keys are its own.
+    Table { generation: u64, table: Arc<GroupTable> },
     /// A row of this generation raised an error.
     Error { generation: u64, error: EvalError },
     /// The sender's epoch is over (to itself).
@@ -33,7 +40,7 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
         let query = Arc::clone(query);
         let (index, peers) = (self.scope().index(), self.scope().peers());
         // An epoch seldom spans more than one barrier, so a list serves.
-        let mut tables: Vec<(u64, GroupTable)> = Vec::new();
+        let mut tables: Vec<Growing> = Vec::new();
         let mut failed: Option<u64> = None;
         self.unary::<CapacityContainerBuilder<Parcels<Part>>, _, _, _>(Pipeline, "Partial", move |_, _| {
             move |input, output| {
@@ -44,19 +51,25 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
                             // Every answer from an error on is that error: later rows need no work.
                             Read::Records { generation, .. } if failed.is_some_and(|g| g <= generation) => {}
                             Read::Records { generation, batch } => {
-                                let at = tables.iter().position(|(g, _)| *g == generation).unwrap_or_else(|| {
-                                    tables.push((generation, GroupTable::new(&query)));
+                                let at = tables.iter().position(|t| t.generation == generation).unwrap_or_else(|| {
+                                    tables.push(Growing {
+                                        generation,
+                                        table: GroupTable::new(&query),
+                                        rows: 0,
+                                        groups_max: GROUPS_AT_ONCE,
+                                    });
                                     tables.len() - 1
                                 });
-                                if let Err(error) = fold.fold(&batch, &mut tables[at].1) {
+                                if let Err(error) = fold.fold(&batch, &mut tables[at].table) {
                                     failed = Some(failed.map_or(generation, |g| g.min(generation)));
                                     parcels.0.push((index, Part::Error { generation, error }));
                                 }
+                                if peers > 1 && tables[at].is_full(batch.num_rows()) {
+                                    hand_over(tables.swap_remove(at), peers, &mut parcels);
+                                }
                             }
                             Read::Closed(reached) => {
-                                for (generation, table) in tables.drain(..) {
-                                    address(generation, table, peers, &mut parcels);
-                                }
+                                tables.drain(..).for_each(|table| hand_over(table, peers, &mut parcels));
                                 parcels.0.push((index, Part::Closed(reached)));
                             }
                         }
@@ -70,15 +83,29 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
     }
 }
 
-/// Cuts a table into the parts of each worker. With one worker it stays as it is.
-fn address(generation: u64, table: GroupTable, peers: usize, parcels: &mut Parcels<Part>) {
-    if peers == 1 {
-        parcels.0.push((0, Part::Table { generation, table }));
-        return;
-    }
-    for (worker, table) in table.split(peers).into_iter().enumerate() {
-        if !table.is_empty() {
-            parcels.0.push((worker, Part::Table { generation, table }));
+/// A table of one generation in the making.
+struct Growing {
+    generation: u64,
+    table: GroupTable,
+    rows: usize,
+    groups_max: usize,
+}
+
+impl Growing {
+    /// Counts `rows` more, and says whether it is to be handed over though the epoch goes on.
+    fn is_full(&mut self, rows: usize) -> bool {
+        self.rows += rows;
+        if self.table.len() < self.groups_max {
+            return false;
         }
+        let worth_it = self.rows >= ROWS_PER_GROUP_MIN * self.table.len();
+        self.groups_max *= 2;
+        worth_it
     }
+}
+
+/// Every worker gets the same table and takes its part, so that nothing is copied before it is merged.
+fn hand_over(Growing { generation, table, .. }: Growing, peers: usize, parcels: &mut Parcels<Part>) {
+    let table = Arc::new(table);
+    parcels.0.extend((0..peers).map(|worker| (worker, Part::Table { generation, table: Arc::clone(&table) })));
 }

@@ -1,0 +1,125 @@
+//! The flights jobs written by hand give what the workload's SQL gives, in both versions.
+
+mod common;
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use common::{Random, rows_of};
+use twopath_shared::Position;
+use twopath_shared::log::{Durability, Log, PartitionBy, TopicConfig};
+use twopath_shared::query::parse;
+use twopath_shared::reference::{Reference, compare};
+use twopath_speed::jobs::flights::hand_written;
+use twopath_speed::{Logic, replay};
+
+/// The texts that `twopath compare` runs.
+macro_rules! sql {
+    ($name:literal) => {
+        include_str!(concat!("../../experiments/src/workloads/flights/", $name, ".sql"))
+    };
+}
+
+const QUERIES: [(&str, [&str; 2]); 5] = [
+    ("delays_by_origin_hour", [sql!("delays_by_origin_hour.v1"), sql!("delays_by_origin_hour.v2")]),
+    ("delay_quantiles_by_carrier_day", [sql!("delay_quantiles_by_carrier_day.v1"), sql!("delay_quantiles_by_carrier_day.v2")]),
+    ("distinct_tails_by_carrier_day", [sql!("distinct_tails_by_carrier_day"), sql!("distinct_tails_by_carrier_day")]),
+    ("totals_by_route", [sql!("totals_by_route"), sql!("totals_by_route")]),
+    ("cancelled_share_by_day", [sql!("cancelled_share_by_day"), sql!("cancelled_share_by_day")]),
+];
+
+fn schema(number: DataType) -> SchemaRef {
+    let time = |name| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false);
+    let text = |name, nullable| Field::new(name, DataType::Utf8, nullable);
+    let number = |name, nullable| Field::new(name, number.clone(), nullable);
+    Arc::new(Schema::new(vec![
+        time("sched_dep"),
+        time("known"),
+        text("carrier", false),
+        text("tailnum", true),
+        text("origin", false),
+        text("dest", false),
+        number("sched_dep_time", false),
+        number("dep_time", true),
+        number("air_time", true),
+        number("distance", false),
+    ]))
+}
+
+/// Flights around midnight and at any other time, before and after 1970; some early, some the day after, some cancelled.
+fn flights(random: &mut Random, schema: &SchemaRef, rows: usize) -> RecordBatch {
+    let hhmm = |minutes: i64| if minutes == 0 { 2400 } else { minutes / 60 * 100 + minutes % 60 };
+    let mut scheduled = Vec::new();
+    let mut departed = Vec::new();
+    for _ in 0..rows {
+        let minute = random.below(24 * 60) as i64;
+        let late = random.below(400) as i64 - 50;
+        scheduled.push(minute / 60 * 100 + minute % 60);
+        departed.push((random.below(9) != 0).then(|| hhmm((minute + late).rem_euclid(24 * 60))));
+    }
+    let mut times = || {
+        let times = TimestampMicrosecondArray::from_iter_values((0..rows).map(|_| random.below(400_000_000_000) as i64 - 200_000_000_000));
+        Arc::new(times.with_timezone("UTC")) as ArrayRef
+    };
+    let (sched_dep, known) = (times(), times());
+    let mut texts = |prefix: &str, n: u64, null_every: u64| {
+        let texts = (0..rows).map(|_| (random.below(null_every) != 0).then(|| format!("{prefix}{}", random.below(n))));
+        Arc::new(StringArray::from_iter(texts)) as ArrayRef
+    };
+    let never = u64::MAX;
+    let (carrier, tailnum, origin, dest) = (texts("C", 4, never), texts("N", 50, 10), texts("O", 3, never), texts("D", 9, never));
+    let air_time = Int64Array::from_iter((0..rows).map(|_| (random.below(7) != 0).then(|| random.below(300) as i64)));
+    let distance = Int64Array::from_iter_values((0..rows).map(|_| random.below(3000) as i64));
+    let numbers: [ArrayRef; 4] =
+        [Arc::new(Int64Array::from(scheduled)), Arc::new(Int64Array::from(departed)), Arc::new(air_time), Arc::new(distance)];
+    let mut columns = vec![sched_dep, known, carrier, tailnum, origin, dest];
+    for (i, numbers) in numbers.iter().enumerate() {
+        columns.push(arrow_cast::cast(numbers, schema.field(6 + i).data_type()).unwrap());
+    }
+    RecordBatch::try_new(schema.clone(), columns).unwrap()
+}
+
+#[test]
+fn by_hand_as_in_sql() {
+    // Another topic may store the clock times in 16 bits.
+    for number in [DataType::Int64, DataType::Int16] {
+        let schema = schema(number);
+        let dir = tempfile::tempdir().unwrap();
+        let config = TopicConfig {
+            name: "flights".into(),
+            schema: schema.clone(),
+            partitions: 2,
+            partition_by: PartitionBy::Key("tailnum".into()),
+            time_column: Some("sched_dep".into()),
+            durability: Durability::None,
+            segment_bytes: 1 << 20,
+        };
+        let topic = Log::open(dir.path()).unwrap().create_topic(config).unwrap();
+        let writer = topic.writer().unwrap();
+        let mut random = Random(2013);
+        let batches: Vec<RecordBatch> = (0..20).map(|_| flights(&mut random, &schema, 100)).collect();
+        batches.iter().for_each(|b| drop(writer.append(b).unwrap()));
+        let (start, end) = (Position::zero(2), topic.end().unwrap());
+        for (name, versions) in QUERIES {
+            for (version, sql) in (1..).zip(versions) {
+                let query = Arc::new(parse(sql, "flights", topic.schema()).unwrap());
+                let mut reference = Reference::new((*query).clone());
+                batches.iter().for_each(|b| reference.push(b));
+                let hand = Logic::Hand(hand_written(name, version).unwrap());
+                for (logic, workers) in [(Logic::Sql, 1), (hand, 1), (hand, 2)] {
+                    let view = replay(&topic, Arc::clone(&query), logic, (0, start.clone()), &end, workers).unwrap();
+                    if let Err(difference) = compare(&query, &reference.answer(), &rows_of(&query, &view)) {
+                        panic!("{name} as {} with {workers} workers: {difference}", logic.name());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn there_are_no_other_jobs() {
+    assert!(hand_written("delays_by_origin_hour", 3).is_none());
+    assert!(hand_written("delays", 1).is_none());
+}
