@@ -197,24 +197,6 @@ fn progress_tells_lag_and_rate() {
     job.stop().unwrap();
 }
 
-#[test]
-#[cfg(target_os = "linux")]
-fn threads_bear_the_layers_name() {
-    let events = Events::new(2, 1);
-    let (views, publish) = Views::new();
-    let job = start(&events.topic, events.query(QUERIES[1]), Logic::Sql, (0, events.start()), options(2), publish).unwrap();
-    views.wait_for(&events.start());
-    let names: Vec<String> = std::fs::read_dir("/proc/self/task")
-        .unwrap()
-        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok())
-        .map(|name| name.trim().to_owned())
-        .collect();
-    for name in ["speed-0", "speed-1", "speed-merge", "speed-tail"] {
-        assert!(names.iter().any(|n| n == name), "no thread {name} among {names:?}");
-    }
-    job.stop().unwrap();
-}
-
 /// Enough groups that runs are merged on the thread of their own, while more come.
 #[test]
 fn large_runs_are_merged_beside_the_reading() {
