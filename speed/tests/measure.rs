@@ -240,3 +240,20 @@ fn freshness() {
         );
     }
 }
+
+/// A job with nothing to read.
+#[test]
+#[ignore = "a measurement"]
+fn idle() {
+    let dir = tempfile::tempdir().unwrap();
+    let (topic, _writer, query) = topic(dir.path(), 2);
+    for workers in [1, 2] {
+        let options = SpeedOptions { workers, ..SpeedOptions::default() };
+        let job = start(&topic, query.clone(), Logic::Sql, (0, Position::zero(2)), options, Arc::new(|_| {})).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        let cpu_ns = process_cpu_ns();
+        std::thread::sleep(Duration::from_secs(2));
+        println!("{workers} workers: {} µs of CPU in 2 s", (process_cpu_ns() - cpu_ns) / 1000);
+        job.stop().unwrap();
+    }
+}

@@ -347,7 +347,7 @@ mod tests {
         let whole: Vec<u8> = (1..=40).collect();
         for len in 0..=whole.len() {
             let text = &whole[..len];
-            assert_eq!(fold_text(EMPTY_HASH, text), fold_text(EMPTY_HASH, &text.to_vec()));
+            assert_eq!(fold_text(EMPTY_HASH, text), fold_text(EMPTY_HASH, &whole.clone()[..len]));
             if len > 0 {
                 assert_ne!(fold_text(EMPTY_HASH, text), fold_text(EMPTY_HASH, &whole[..len - 1]));
             }

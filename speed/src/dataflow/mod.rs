@@ -1,10 +1,10 @@
 //! The dataflow, to be read like the diagram that it is:
 //!
 //! ```text
-//!  log ─→ frames ─→ partial ─→ (exchange by key) ─→ merge ─→ (to worker 0) ─→ publish
-//!        a worker's  a small     parts to the        runs per   snapshots       one view per
-//!        partitions  table per   worker of           generation                 completed epoch
-//!                    generation  their keys
+//!  log ─→ frames ─→ partial ─→ (to all workers) ─→ merge ─→ (to worker 0) ─→ publish
+//!        a worker's  a small     each takes the      runs per   snapshots       one view per
+//!        partitions  table per   groups whose keys   generation                 completed epoch
+//!                    generation  are its own
 //! ```
 //!
 //! Timely's timestamp is an **epoch** of the log's progress. Each worker closes an epoch by announcing how far it has read its
