@@ -64,7 +64,8 @@ function tile(question, title) {
   }
   if (logarithmic) {
     const scale = make("span", { class: "scale" });
-    const step = Math.ceil((to - from) / 3);
+    // At most three labels: more would touch one another in a narrow tile.
+    const step = Math.ceil((to - from) / 2);
     for (let power = from; power <= to; power += step) {
       scale.append(make("span", { style: left(10 ** power) }, inWords(10 ** power, question.unit)));
     }
