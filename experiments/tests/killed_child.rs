@@ -1,0 +1,93 @@
+//! kill -9 of a real child of `compare` in mid-run, at several moments: its log opens again, every frame in it is sound, and it holds
+//! the workload's events once and in order, up to where the process died.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use twopath::harness::prices::read_prices;
+use twopath::harness::spec::{RunSpec, WorkloadSpec};
+use twopath::workloads;
+use twopath_shared::Offset;
+use twopath_shared::log::{Durability, Log};
+use twopath_shared::query::values;
+
+const HISTORY: u64 = 20_000;
+
+fn spec(dir: &Path, architecture: &str) -> RunSpec {
+    RunSpec {
+        architecture: architecture.into(),
+        repeat: 0,
+        seed: 3,
+        workload: WorkloadSpec::BuiltIn { name: "flights".into(), query: "delays_by_origin_hour".into() },
+        rate: 20_000.0,
+        duration_s: 10.0,
+        events_history: HISTORY,
+        partitions: 2,
+        workers: 1,
+        durability: Durability::None,
+        batch_interval_ms: 50.0,
+        publish_interval_ms: 1.0,
+        read_rate: 100.0,
+        full_read_rate: 5.0,
+        dir: dir.into(),
+        out: dir.join("run.json"),
+        prices: read_prices(None).unwrap(),
+    }
+}
+
+/// Starts a child and kills it `after` its steady phase began.
+fn run_and_kill(dir: &Path, architecture: &str, after: Duration) {
+    let path = dir.join("spec.json");
+    std::fs::write(&path, serde_json::to_vec(&spec(dir, architecture)).unwrap()).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_twopath"))
+        .arg("run-child")
+        .arg(&path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("\"steady\"")), "{architecture}: the steady phase never began");
+    std::thread::sleep(after);
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    assert!(!status.success());
+}
+
+#[test]
+fn the_log_of_a_killed_run_is_whole() {
+    for (architecture, after_ms) in [("lambda", 120), ("kappa", 333), ("batch", 57), ("lambda-sql", 401)] {
+        let dir = tempfile::tempdir().unwrap();
+        run_and_kill(dir.path(), architecture, Duration::from_millis(after_ms));
+        assert!(!dir.path().join("run.json").exists(), "{architecture}: a killed run leaves no result");
+
+        let topic = Log::open(&dir.path().join("log")).unwrap().topic("flights").unwrap();
+        // The next writer finds what the dead one left, and goes on.
+        topic.writer().unwrap().close().unwrap();
+        let report = topic.verify().unwrap();
+        assert!(report.problems.is_empty(), "{architecture}: {:?}", report.problems);
+
+        let end = topic.end().unwrap();
+        assert!(end.records() > HISTORY, "{architecture}: history and more was there when it was killed, and {end} is left");
+        let events = workloads::built_in("flights", 3).unwrap().batch(0, HISTORY as usize + 200_000);
+        let parts = topic.split(&events).unwrap();
+        for (partition, expected) in parts {
+            let to = end.get(partition);
+            assert!(to.0 <= expected.num_rows() as u64, "{architecture}: nothing is invented");
+            let mut next = 0;
+            for records in topic.range(partition, Offset(0), to, None).unwrap() {
+                let batch = records.unwrap().batch;
+                same(&batch, &expected.slice(next, batch.num_rows()), architecture);
+                next += batch.num_rows();
+            }
+            assert_eq!(next as u64, to.0, "{architecture}: partition {partition}");
+        }
+    }
+}
+
+fn same(got: &RecordBatch, expected: &RecordBatch, architecture: &str) {
+    assert_eq!(values::rows(got).unwrap(), values::rows(expected).unwrap(), "{architecture}: events are there once, in order");
+}
