@@ -64,9 +64,10 @@ pub fn run_child(
             break child.wait()?;
         }
     };
-    // What the child left running would keep the pipe open, and the reader of its errors waiting.
+    // What the child left running would keep the pipes open, and their readers waiting.
     kill_group(&mut child);
-    progress.try_iter().for_each(&mut on_progress);
+    // To the last line: the reading thread may be behind the child, and ends with the pipe.
+    progress.iter().for_each(&mut on_progress);
     if status.success() && !killed_at_limit {
         return Ok(ChildEnd::Done);
     }
