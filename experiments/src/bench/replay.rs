@@ -145,7 +145,11 @@ pub fn scale(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
     }
     Ok(vec![Ratio {
         id: "scale",
-        what: format!("events per second (append and replay) at {} events, against at {}", large, small),
+        what: format!(
+            "events per second (append and replay) at {} million events, against at {} million",
+            large as f64 / 1e6,
+            small as f64 / 1e6
+        ),
         ratio: median(&rounds),
         rounds,
         floor: 0.9,
