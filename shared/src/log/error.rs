@@ -40,6 +40,34 @@ pub enum LogError {
     StaleSequence { producer: u64, sequence: u64, last: u64 },
     #[error("the writer of topic '{topic}' takes no more appends after an error ({cause}): close it and open it again")]
     WriterFailed { topic: String, cause: String },
+    #[error(
+        "'{name}' cannot be the name of a consumer group or a member: use letters, digits, '-', '_' and '.', not first a '.', at most 200 of them"
+    )]
+    BadGroupName { name: String },
+    #[error("topic '{topic}' has no consumer group '{group}': {}", known_groups(known))]
+    NoSuchGroup { topic: String, group: String, known: Vec<String> },
+    #[error("group '{group}' of topic '{topic}' has a live member '{member}' already: give each member a name of its own")]
+    MemberExists { topic: String, group: String, member: String },
+    #[error(
+        "member '{member}' of group '{group}' does not own partition {partition} of topic '{topic}', so that it cannot commit there{}",
+        owned_by(owner)
+    )]
+    NotOwner { topic: String, group: String, member: String, partition: PartitionId, owner: Option<String> },
+    #[error(
+        "group '{group}' has committed partition {partition} of topic '{topic}' up to {committed}: going back to {offset} is a seek, not a commit"
+    )]
+    CommitBackwards { topic: String, group: String, partition: PartitionId, committed: Offset, offset: Offset },
+    #[error("member '{member}' was given partition {partition} of topic '{topic}' up to {delivered}: it cannot commit {offset}")]
+    CommitBeyond { topic: String, member: String, partition: PartitionId, delivered: Offset, offset: Offset },
+    #[error("group '{group}' of topic '{topic}' is at work: {owner} owns partition {partition}; stop its members first")]
+    GroupBusy { topic: String, group: String, partition: PartitionId, owner: String },
+    #[error("member '{member}' of group '{group}' takes no more commits after an error ({cause}): let it go and join again")]
+    MemberFailed { group: String, member: String, cause: String },
+    #[error(
+        "{}, byte {offset}: {what}; set the group's positions anew with `twopath log groups TOPIC --group GROUP --seek WHERE`",
+        path.display()
+    )]
+    CorruptPositions { path: PathBuf, offset: u64, what: String },
     #[error("no space is left for {}: free some, then open the topic's writer again; nothing acknowledged is lost", path.display())]
     DiskFull { path: PathBuf },
     #[error("could not {action} {}: {source}", path.display())]
@@ -50,6 +78,14 @@ pub enum LogError {
 
 fn known_topics(known: &[String]) -> String {
     if known.is_empty() { "it holds no topics; create or import one first".into() } else { format!("it holds {}", known.join(", ")) }
+}
+
+fn known_groups(known: &[String]) -> String {
+    if known.is_empty() { "it has none; one begins when its first member joins".into() } else { format!("it has {}", known.join(", ")) }
+}
+
+fn owned_by(owner: &Option<String>) -> String {
+    owner.as_ref().map(|o| format!("; {o} does")).unwrap_or_default()
 }
 
 impl LogError {

@@ -13,6 +13,7 @@
 //!           lock                              held (flock) by the one writer, whose process it names
 //!           tail                              how far each partition is committed; wakes readers
 //!           p0/00000000000000000000.arrow     the segments of partition 0, named for their first offset
+//!           groups/GROUP/                     a consumer group: committed positions, members, owners (see [`Group`])
 //! ```
 //!
 //! A segment file: Arrow's magic and schema message (the *head*, padded to 64 bytes), frames, and once it is sealed a *seal*: Arrow's
@@ -58,6 +59,7 @@ mod decode;
 mod error;
 mod event_range;
 mod frame;
+mod group;
 mod hash;
 mod lock;
 mod partition;
@@ -85,6 +87,7 @@ use crate::storage::{OsStorage, Storage, write_atomically};
 pub use checksum::{Crc32c, crc32c};
 pub use config::{Durability, PartitionBy, TopicConfig};
 pub use error::LogError;
+pub use group::{Group, Member, MemberOptions, PartitionProgress};
 pub use reader::{PartitionReader, Range, Start};
 pub use topic::{SegmentInfo, Tail, Topic};
 pub use verify::{Problem, VerifyReport};
