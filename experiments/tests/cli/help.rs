@@ -1,6 +1,6 @@
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &[],
     &["compare"],
     &["query"],
@@ -11,6 +11,7 @@ const COMMANDS: [&[&str]; 11] = [
     &["log", "append"],
     &["log", "cat"],
     &["log", "stat"],
+    &["log", "groups"],
     &["log", "verify"],
 ];
 

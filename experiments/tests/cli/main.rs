@@ -3,6 +3,7 @@
 mod errors;
 mod events;
 mod files;
+mod groups;
 mod help;
 mod kill;
 mod query;

@@ -8,26 +8,31 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
-use twopath_shared::log::{Entry, PartitionReader, Records, Start, Topic};
+use twopath_shared::log::{Entry, Member, MemberOptions, PartitionReader, Records, Start, Topic};
 use twopath_shared::query::Value;
 use twopath_shared::query::time::parse_timestamp;
 use twopath_shared::{Offset, PartitionId, Position};
 
 use crate::cli::{Failure, output};
 
+/// A member commits at the latest after so many frames; sooner where it has to wait.
+const FRAMES_PER_COMMIT: u32 = 64;
+
 /// A follower looks again after this long, should nothing have woken it.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// Shows a topic's events
 ///
-/// Partition after partition, each in its order; with --follow, new events as they come.
+/// Partition after partition, each in its order; with --follow, new events as they come. With --group, as a member of a consumer group:
+/// from where the group is, its partitions shared with the other members, and what was shown is committed, so that it is not shown again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   twopath log cat flights --limit 10 --format table --columns sched_dep,carrier,dep_delay
   twopath log cat flights --partition 0 --from 5000 --to 5010 --with-offsets
   twopath log cat flights --since 2013-12-31T00:00:00Z --format csv
-  twopath log cat clicks --from end --follow")]
+  twopath log cat clicks --from end --follow
+  twopath log cat clicks --group audit --follow")]
 pub(super) struct CatArgs {
     topic: String,
     /// Only this partition
@@ -51,6 +56,15 @@ pub(super) struct CatArgs {
     /// Wait for more
     #[arg(long, short)]
     follow: bool,
+    /// Read as a member of this consumer group, and commit what was shown
+    #[arg(long, value_name = "GROUP", conflicts_with_all = ["partition", "from", "since", "since_arrival", "to"])]
+    group: Option<String>,
+    /// The member's name [default: p and the process's number]
+    #[arg(long, value_name = "NAME", requires = "group")]
+    member: Option<String>,
+    /// Own these partitions instead of a share of all
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', requires = "group")]
+    partitions: Option<Vec<u32>>,
     /// Only these columns, in this order
     #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
     columns: Option<Vec<String>>,
@@ -102,16 +116,26 @@ struct Shown {
     with_offsets: bool,
 }
 
+impl Shown {
+    /// What a reader is asked for: ascending. The order wanted is restored when a row is shown.
+    fn projection(&self) -> Vec<usize> {
+        let mut columns = self.columns.clone();
+        columns.sort_unstable();
+        columns
+    }
+}
+
 pub(super) fn run(dir: &Path, args: &CatArgs) -> Result<ExitCode, Failure> {
     let topic = super::open_topic(dir, &args.topic)?;
     let shown = shown(&topic, args)?;
+    if let Some(group) = &args.group {
+        return as_member(&topic, group, args, shown);
+    }
     let partitions: Vec<PartitionId> = match args.partition {
         Some(p) => vec![PartitionId(p)],
         None => (0..topic.partitions() as u32).map(PartitionId).collect(),
     };
-    // A projection is ascending; the order wanted is restored when a row is shown.
-    let mut projection = shown.columns.clone();
-    projection.sort_unstable();
+    let projection = shown.projection();
     let mut readers = Vec::new();
     for (i, partition) in partitions.iter().enumerate() {
         let reader = topic.reader(*partition, start(args, *partition, i, &partitions)?, Some(&projection))?;
@@ -136,6 +160,61 @@ pub(super) fn run(dir: &Path, args: &CatArgs) -> Result<ExitCode, Failure> {
             tail.wait(seen, WAIT);
         }
     }
+}
+
+/// Shows what comes to a member of a group. Nothing is committed that was not written out before.
+fn as_member(topic: &Topic, group: &str, args: &CatArgs, shown: Shown) -> Result<ExitCode, Failure> {
+    let projection = shown.projection();
+    let options = MemberOptions {
+        partitions: args.partitions.as_ref().map(|all| all.iter().copied().map(PartitionId).collect()),
+        projection: Some(projection.clone()),
+        ..MemberOptions::default()
+    };
+    let id = args.member.clone().unwrap_or_else(|| format!("p{}", std::process::id()));
+    let mut member = topic.group_or_new(group)?.join(&id, options)?;
+    let mut printer = Printer::new(shown, projection, args.format, args.limit);
+    printer.header()?;
+    let mut frames = 0;
+    while printer.left != Some(0) {
+        let entry = match member.poll(Duration::ZERO)? {
+            Some(entry) => entry,
+            None => {
+                written_and_committed(&mut printer, &mut member)?;
+                if !args.follow {
+                    break;
+                }
+                let Some(entry) = member.poll(WAIT)? else { continue };
+                entry
+            }
+        };
+        if let Entry::Records(records) = entry {
+            let rows = records.batch.num_rows() as u64;
+            let wanted = printer.left.map_or(rows, |left| rows.min(left));
+            printer.records(&records, wanted)?;
+            if wanted < rows {
+                printer.finish()?;
+                for (partition, delivered) in member.delivered() {
+                    let here = partition == records.partition;
+                    member.commit_at(partition, if here { Offset(records.base.0 + wanted) } else { delivered })?;
+                }
+                return Ok(ExitCode::SUCCESS);
+            }
+            // The next poll may commit it for another member to go on.
+            printer.out.flush()?;
+            frames += 1;
+            if frames % FRAMES_PER_COMMIT == 0 {
+                written_and_committed(&mut printer, &mut member)?;
+            }
+        }
+    }
+    printer.finish()?;
+    member.leave()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn written_and_committed(printer: &mut Printer, member: &mut Member) -> Result<(), Failure> {
+    printer.flush()?;
+    Ok(member.commit()?)
 }
 
 fn shown(topic: &Topic, args: &CatArgs) -> Result<Shown, Failure> {

@@ -3,6 +3,7 @@
 mod append;
 mod cat;
 mod create;
+mod groups;
 mod import;
 mod stat;
 mod verify;
@@ -31,6 +32,7 @@ enum Command {
     Append(append::AppendArgs),
     Cat(cat::CatArgs),
     Stat(stat::StatArgs),
+    Groups(groups::GroupsArgs),
     Verify(verify::VerifyArgs),
 }
 
@@ -41,6 +43,7 @@ pub(super) fn run(dir: &Path, args: LogArgs) -> Result<ExitCode, Failure> {
         Command::Append(args) => append::run(dir, &args),
         Command::Cat(args) => cat::run(dir, &args),
         Command::Stat(args) => stat::run(dir, &args),
+        Command::Groups(args) => groups::run(dir, &args),
         Command::Verify(args) => verify::run(dir, &args),
     }
 }
