@@ -238,7 +238,7 @@ fn the_journal_is_written_anew_before_it_grows_large() {
     let writer = topic.writer().unwrap();
     let group = topic.group_or_new("g").unwrap();
     let mut member = group.join("ann", MemberOptions::default()).unwrap();
-    let file = topic.dir().join("groups/g/positions");
+    let file = topic.dir().unwrap().join("groups/g/positions");
     let mut largest = 0;
     for i in 0..600 {
         writer.append(&events(i..i + 1)).unwrap();
@@ -261,7 +261,7 @@ fn journal(dir: &std::path::Path, durability: Durability) -> (Topic, std::path::
         member.commit().unwrap();
     }
     drop(member);
-    let path = topic.dir().join("groups/g/positions");
+    let path = topic.dir().unwrap().join("groups/g/positions");
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(bytes.len(), 8 * 64);
     (topic, path, bytes)
@@ -336,7 +336,7 @@ fn lost_sectors_of_the_last_write_are_cut_away_and_earlier_ones_are_damage() {
         let topic = topic_of(dir.path(), 20, 2, durability);
         let group = topic.group_or_new("g").unwrap();
         let mut member = group.join("ann", MemberOptions::default()).unwrap();
-        let path = topic.dir().join("groups/g/positions");
+        let path = topic.dir().unwrap().join("groups/g/positions");
         let mut commits = Vec::new();
         for _ in 0..2 {
             (0..20).for_each(|_| drop(poll(&mut member)));

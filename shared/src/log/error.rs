@@ -68,6 +68,8 @@ pub enum LogError {
         path.display()
     )]
     CorruptPositions { path: PathBuf, offset: u64, what: String },
+    #[error("topic '{topic}' is kept at {place}, which has no {what} to work with: only topics in a folder (`--dir`) have them")]
+    NotEmbedded { topic: String, place: String, what: &'static str },
     #[error("no space is left for {}: free some, then open the topic's writer again; nothing acknowledged is lost", path.display())]
     DiskFull { path: PathBuf },
     #[error("could not {action} {}: {source}", path.display())]

@@ -55,9 +55,12 @@
 
 mod checksum;
 mod config;
+mod contract;
 mod decode;
+mod embedded;
 mod error;
 mod event_range;
+mod face;
 mod frame;
 mod group;
 mod hash;
@@ -87,11 +90,11 @@ use crate::storage::{OsStorage, Storage, write_atomically};
 pub use checksum::{Crc32c, crc32c};
 pub use config::{Durability, PartitionBy, TopicConfig};
 pub use error::LogError;
+pub use face::{PartitionReader, Range, Tail, Topic, TopicWriter};
 pub use group::{Group, Member, MemberOptions, PartitionProgress};
-pub use reader::{PartitionReader, Range, Start};
-pub use topic::{SegmentInfo, Tail, Topic};
+pub use reader::Start;
+pub use topic::SegmentInfo;
 pub use verify::{Problem, VerifyReport};
-pub use writer::TopicWriter;
 
 /// A cut of the log at which every reader can agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,7 +168,7 @@ impl Log {
         let path = beside.join("topic.json");
         write_atomically(&*self.storage, &path, &config::to_json(&config, id)).map_err(LogError::io("write", &path))?;
         {
-            let topic = Topic::open(&beside, self.storage.clone(), self.clock.clone())?;
+            let topic = topic::Topic::open(&beside, self.storage.clone(), self.clock.clone())?;
             for p in topic.0.partition_ids() {
                 partition_writer::create_segment(&topic.0, p, Offset(0))?;
             }
@@ -188,14 +191,14 @@ impl Log {
         if !dir.join("topic.json").is_file() {
             return Err(LogError::NoSuchTopic { name: name.to_owned(), dir: self.dir.clone(), known: self.topics()? });
         }
-        let topic = Topic::open(&dir, self.storage.clone(), self.clock.clone())?;
+        let topic = topic::Topic::open(&dir, self.storage.clone(), self.clock.clone())?;
         let mut open = topic::lock(&self.open);
         // A topic of that name may have been deleted and made anew.
         if let Some(shared) = open.get(name).and_then(Weak::upgrade).filter(|shared| shared.id == topic.0.id) {
-            return Ok(Topic(shared));
+            return Ok(Topic::new(topic::Topic(shared)));
         }
         open.insert(name.to_owned(), Arc::downgrade(&topic.0));
-        Ok(topic)
+        Ok(Topic::new(topic))
     }
 
     /// The names of the topics, sorted.
@@ -212,11 +215,5 @@ impl Log {
 impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Log").field("dir", &self.dir).finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Topic {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Topic").field("dir", &self.dir()).finish_non_exhaustive()
     }
 }

@@ -7,18 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
-
 use crate::clock::Clock;
 use crate::position::{Offset, PartitionId, Position};
 use crate::storage::Storage;
 
-use super::config::{self, PartitionBy, TopicConfig};
+use super::config::{self, TopicConfig};
 use super::error::LogError;
 use super::frame::{HEADER_BYTES, Identity, Kind, parse_barrier};
 use super::lock::WriteLock;
-use super::partition::split;
 use super::reader::{PartitionReader, Range, Start};
 use super::recovery::scan;
 use super::segment::{Segment, Summary, parse_file_name};
@@ -96,14 +92,6 @@ impl Topic {
         &self.0.config
     }
 
-    pub fn schema(&self) -> &SchemaRef {
-        &self.0.config.schema
-    }
-
-    pub fn partitions(&self) -> usize {
-        self.0.partitions()
-    }
-
     /// The folder that holds the topic.
     pub fn dir(&self) -> &Path {
         &self.0.dir
@@ -126,19 +114,6 @@ impl Topic {
             return Err(LogError::OffsetOutOfRange { topic: self.name().into(), partition, offset: to, end });
         }
         Ok(Range::new(self.reader(partition, Start::Offset(from.min(to)), projection)?, to))
-    }
-
-    /// The rows of each partition by the topic's key, in their order, without those that get none; all of them for partition 0 where
-    /// the topic has no key. For producers that number what they append to each partition.
-    pub fn split(&self, batch: &RecordBatch) -> Result<Vec<(PartitionId, RecordBatch)>, LogError> {
-        let config = self.config();
-        let PartitionBy::Key(key) = &config.partition_by else {
-            return Ok(vec![(PartitionId(0), batch.clone())]);
-        };
-        let arrow = |source| LogError::Arrow { topic: config.name.clone(), source };
-        let key = batch.schema().index_of(key).map_err(arrow)?;
-        let parts = split(batch, key, config.partitions).map_err(arrow)?;
-        Ok(self.0.partition_ids().zip(parts).filter_map(|(p, part)| Some((p, part?))).collect())
     }
 
     /// The position up to which records can be read now.
