@@ -1,7 +1,7 @@
 //! Consumer groups of real processes, some of which are killed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::Child;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -65,18 +65,18 @@ fn members_share_and_the_survivors_take_over_from_what_was_committed() {
     assert_eq!(owned.iter().filter(|(p, _)| *p % 2 == 0).filter(|(_, o)| *o == "ann").count(), 2, "{owned:?}");
 
     // More comes while they share it; ann is killed at some moment of that.
-    let more = sandbox.start(&["log", "append", "a", "--quiet"]);
-    let mut input = more.stdin.as_ref().unwrap();
+    let mut more = sandbox.start(&["log", "append", "a", "--quiet"]);
+    let mut input = more.stdin.take().unwrap();
     let line = |i: u64| format!("{{\"time\":\"2024-01-01T00:00:01Z\",\"user\":\"user{}\",\"n\":{i}}}\n", i % 97);
     for i in 2000..3000 {
-        std::io::Write::write_all(&mut input, line(i).as_bytes()).unwrap();
+        input.write_all(line(i).as_bytes()).unwrap();
         if i == 2500 {
             ann.kill().unwrap();
             ann.wait().unwrap();
         }
     }
-    drop(more.stdin);
-    // (The appender ends with its input.)
+    drop(input);
+    assert!(more.wait().unwrap().success());
     wait_for("bob to own all and to have committed all", || {
         let rows = groups(&sandbox);
         rows.iter().all(|r| r["owner"] == "bob" && r["lag"] == 0) && rows.iter().map(|r| r["end"].as_u64().unwrap()).sum::<u64>() == 3000
