@@ -3,6 +3,7 @@
 pub mod architectures;
 pub mod bench;
 pub mod cli;
+pub mod feeds;
 pub mod files;
 pub mod harness;
 pub mod report;

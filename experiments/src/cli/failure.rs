@@ -74,6 +74,7 @@ macro_rules! fails_with {
 
 fails_with!(
     crate::bench::BenchError,
+    crate::feeds::FeedError,
     crate::files::FileError,
     crate::workloads::WorkloadError,
     crate::scenarios::compare::CompareError,

@@ -7,6 +7,8 @@ mod bench;
 mod compare;
 mod completions;
 mod failure;
+mod feed;
+mod graph;
 mod log;
 mod output;
 mod progress;
@@ -46,6 +48,8 @@ enum Command {
     Compare(compare::CompareArgs),
     Log(log::LogArgs),
     Query(query::QueryArgs),
+    Feed(feed::FeedArgs),
+    Graph(graph::GraphArgs),
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
@@ -72,6 +76,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Compare(args) => compare::run(args),
         Command::Log(args) => log::run(&cli.dir, args),
         Command::Query(args) => query::run(&cli.dir, &args),
+        Command::Feed(args) => feed::run(&cli.dir, args),
+        Command::Graph(args) => graph::run(&cli.dir, &args),
         Command::Bench(args) => bench::run(&cli.dir, &args),
         Command::Completions(args) => completions::run(&args),
         Command::RunChild(args) => run_child::run(&args),

@@ -1,9 +1,11 @@
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 14] = [
     &[],
     &["compare"],
     &["query"],
+    &["feed", "run"],
+    &["graph"],
     &["bench"],
     &["completions"],
     &["log", "create"],
@@ -39,7 +41,7 @@ fn examples_are_understood() {
             let mut args: Vec<&str> = words.iter().skip(1).map(String::as_str).take_while(|w| *w != ">" && *w != "|").collect();
             if matches!(args.first(), Some(&"compare" | &"bench")) {
                 args.push("--help");
-            } else if args.contains(&"--follow") {
+            } else if args.contains(&"--follow") && args[0] != "feed" {
                 args.extend(["--limit", "0"]);
             }
             let done = sandbox.run(&args);

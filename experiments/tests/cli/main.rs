@@ -2,6 +2,7 @@
 
 mod errors;
 mod events;
+mod feeds;
 mod files;
 mod groups;
 mod help;

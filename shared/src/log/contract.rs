@@ -45,6 +45,7 @@ pub(crate) type RangeOf = Box<dyn Iterator<Item = Result<Records, LogError>> + S
 pub(crate) trait Writer: Send + Sync {
     fn append(&self, batch: &RecordBatch) -> Result<Position, LogError>;
     fn append_to(&self, partition: PartitionId, batch: &RecordBatch, producer: Option<ProducerSequence>) -> Result<Offset, LogError>;
+    fn last_sequence(&self, partition: PartitionId, producer: u64) -> Result<Option<u64>, LogError>;
     fn barrier(&self) -> Result<Barrier, LogError>;
     fn sync(&self) -> Result<(), LogError>;
     fn close(self: Box<Self>) -> Result<(), LogError>;

@@ -61,6 +61,10 @@ impl contract::Writer for writer::TopicWriter {
         self.append_to(partition, batch, producer)
     }
 
+    fn last_sequence(&self, partition: PartitionId, producer: u64) -> Result<Option<u64>, LogError> {
+        self.last_sequence(partition, producer)
+    }
+
     fn barrier(&self) -> Result<Barrier, LogError> {
         self.barrier()
     }

@@ -164,6 +164,11 @@ impl TopicWriter {
         self.0.append_to(partition, batch, producer)
     }
 
+    /// The last sequence number of a producer in a partition; `None` if it never appended there. So a producer finds out where to go on.
+    pub fn last_sequence(&self, partition: PartitionId, producer: u64) -> Result<Option<u64>, LogError> {
+        self.0.last_sequence(partition, producer)
+    }
+
     /// Puts a barrier into every partition at once.
     pub fn barrier(&self) -> Result<Barrier, LogError> {
         self.0.barrier()

@@ -111,6 +111,11 @@ pub struct ProducerSequence {
     pub sequence: u64,
 }
 
+/// The producer that a name stands for: the same in every process, on every machine, in every version of this program.
+pub fn producer_id(name: &str) -> u64 {
+    hash::xxh64(name.as_bytes())
+}
+
 /// What stands in the log.
 #[derive(Debug, Clone)]
 pub enum Entry {

@@ -133,6 +133,11 @@ impl PartitionWriter {
         }
     }
 
+    /// The producer's last sequence number.
+    pub fn last_sequence(&self, producer: u64) -> Option<u64> {
+        self.producers.get(&producer).map(|&(sequence, _)| sequence)
+    }
+
     /// Appends one frame of records, and returns the offset of the first.
     pub fn append_records(
         &mut self,

@@ -118,6 +118,12 @@ impl TopicWriter {
         Ok(offset)
     }
 
+    /// The last sequence number of a producer in a partition; `None` if it never appended there.
+    pub fn last_sequence(&self, partition: PartitionId, producer: u64) -> Result<Option<u64>, LogError> {
+        self.inner.topic.check_partition(partition)?;
+        Ok(lock(&self.inner.partitions[partition.index()]).last_sequence(producer))
+    }
+
     /// Puts a barrier into every partition at once and rolls their segments.
     pub fn barrier(&self) -> Result<Barrier, LogError> {
         let inner = &*self.inner;

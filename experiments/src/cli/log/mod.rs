@@ -50,19 +50,19 @@ pub(super) fn run(dir: &Path, args: LogArgs) -> Result<ExitCode, Failure> {
 
 /// How a topic that does not exist yet is to be made.
 #[derive(Debug, Args)]
-struct TopicArgs {
+pub(super) struct TopicArgs {
     /// The column that decides an event's partition: equal keys, one partition [default: none, in turn]
     #[arg(long, value_name = "COLUMN")]
-    key: Option<String>,
+    pub key: Option<String>,
     /// Of a new topic [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    partitions: Option<u32>,
+    pub partitions: Option<u32>,
     /// When an append counts as done: `none` (the operating system has it), `batch` (it is on the disk), or `interval` (synced every 100 ms; `interval:50ms` for another) [default: none]
     #[arg(long, value_name = "POLICY", value_parser = parse_durability)]
-    durability: Option<Durability>,
+    pub durability: Option<Durability>,
     /// Segments are sealed at this size, such as 64M [default: 64M]
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
-    segment_bytes: Option<u64>,
+    pub segment_bytes: Option<u64>,
 }
 
 impl TopicArgs {
@@ -79,7 +79,7 @@ impl TopicArgs {
     }
 
     /// That an existing topic is what the options say, where they say something.
-    fn check(&self, config: &TopicConfig) -> Result<(), Failure> {
+    pub fn check(&self, config: &TopicConfig) -> Result<(), Failure> {
         let differs = |what: &str, has: String, wanted: String| {
             let message = format!("topic '{}' exists and has {what} {has}, not {wanted}", config.name);
             Err(Failure::with_help(message, format!("leave out the option: {what} is chosen when a topic is made")))

@@ -1,0 +1,107 @@
+//! `twopath feed`: topics made of topics.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::{Args, Subcommand};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use twopath_shared::log::Log;
+use twopath_shared::query;
+
+use super::log::TopicArgs;
+use super::{Failure, log, sql};
+use crate::feeds::{Definition, FeedError, OutputOptions, run_feed};
+
+/// Runs derived feeds: what a SELECT makes of one topic, appended to another
+#[derive(Debug, Args)]
+pub(super) struct FeedArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(RunArgs),
+}
+
+/// Appends what a SELECT makes of a topic to another topic, each row once
+///
+/// The SELECT passes rows on one by one: columns and expressions, and a WHERE clause. The feed goes on where it stopped, however it
+/// stopped: output and input position are committed together. The output topic is made where there is none; its partitions, key, time
+/// column and durability are the input's unless told otherwise.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath feed run flights late --sql 'SELECT sched_dep, carrier, dep_delay FROM flights WHERE dep_delay > 60'
+  twopath feed run late very_late --sql 'SELECT * FROM late WHERE dep_delay > 240' --follow")]
+struct RunArgs {
+    input: String,
+    output: String,
+    /// The query: a SQL text, or the name of a file that holds one
+    #[arg(long, value_name = "TEXT_OR_FILE")]
+    sql: String,
+    /// The feed's name [default: the output's]
+    #[arg(long)]
+    name: Option<String>,
+    /// Wait for more
+    #[arg(long, short)]
+    follow: bool,
+    /// Of a new topic: the event-time column
+    #[arg(long, value_name = "COLUMN")]
+    time_column: Option<String>,
+    #[command(flatten)]
+    topic: TopicArgs,
+}
+
+pub(super) fn run(dir: &Path, args: FeedArgs) -> Result<ExitCode, Failure> {
+    match args.command {
+        Command::Run(args) => run_one(dir, &args),
+    }
+}
+
+fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
+    let sql = sql::read_sql(&args.sql)?.trim().to_owned();
+    let read = query::topic_of(&sql).map_err(|e| Failure::sql(&e, &sql))?;
+    if read != args.input {
+        return Err(Failure::usage(format!("the query reads '{read}', and the feed '{}'; name the same topic in both", args.input)));
+    }
+    let input = log::open_topic(dir, &args.input)?;
+    sql::parse(&sql, &input)?;
+    let feed = Definition {
+        name: args.name.clone().unwrap_or_else(|| args.output.clone()),
+        input: args.input.clone(),
+        output: args.output.clone(),
+        sql,
+    };
+    let log = Log::open(dir)?;
+    if log.topics()?.contains(&args.output) {
+        args.topic.check(log.topic(&args.output)?.config())?;
+    }
+    let made_as = OutputOptions {
+        partitions: args.topic.partitions,
+        key: args.topic.key.clone(),
+        time_column: args.time_column.clone(),
+        durability: args.topic.durability,
+        segment_bytes: args.topic.segment_bytes,
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, stop.clone())?;
+    }
+    let report = run_feed(&log, &feed, &made_as, args.follow, &stop).map_err(|e| match e {
+        FeedError::NotRows { .. } | FeedError::BadName { .. } => Failure::usage(e),
+        other => other.into(),
+    })?;
+    eprintln!(
+        "feed '{}': {} rows of '{}' read, {} appended to '{}'{}",
+        feed.name,
+        report.rows_read,
+        feed.input,
+        report.rows_appended,
+        feed.output,
+        if report.rows_left_out > 0 { format!(", {} that were there already left out", report.rows_left_out) } else { String::new() }
+    );
+    Ok(ExitCode::SUCCESS)
+}

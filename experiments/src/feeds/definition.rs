@@ -1,0 +1,138 @@
+//! What a feed is, and its file `DIR/.feeds/NAME.json` (no topic's name begins with a dot).
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use twopath_shared::storage::{OsStorage, Storage, write_atomically};
+
+use super::FeedError;
+
+/// A feed: which topic it reads, which it appends to, and what it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    pub name: String,
+    pub input: String,
+    pub output: String,
+    /// A SELECT over the input, without aggregates.
+    pub sql: String,
+}
+
+const NAME_BYTES_MAX: usize = 190;
+
+impl Definition {
+    /// The group of the input that says how far the feed is.
+    pub fn group(&self) -> String {
+        format!("feed.{}", self.name)
+    }
+
+    /// All feeds that are defined in a folder of topics, by name.
+    pub fn all(dir: &Path) -> Result<Vec<Definition>, FeedError> {
+        let folder = folder(dir);
+        let mut names = match OsStorage.list(&folder) {
+            Ok(names) => names,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(FeedError::io(&folder)(e)),
+        };
+        names.sort_unstable();
+        names.iter().filter(|n| n.ends_with(".json")).map(|n| read(&folder.join(n))).collect()
+    }
+
+    /// Keeps the definition, or finds that it is kept already. A feed that is defined cannot become another one, because what it has
+    /// appended so far would not be the same feed's.
+    pub fn keep(&self, dir: &Path) -> Result<(), FeedError> {
+        self.check_name()?;
+        let path = folder(dir).join(format!("{}.json", self.name));
+        if path.exists() {
+            return self.check_same(&read(&path)?);
+        }
+        self.check_circle(&Self::all(dir)?)?;
+        let mut json = serde_json::to_vec_pretty(self).expect("texts always become JSON");
+        json.push(b'\n');
+        OsStorage.create_dir(&folder(dir)).map_err(FeedError::io(&folder(dir)))?;
+        write_atomically(&OsStorage, &path, &json).map_err(FeedError::io(&path))
+    }
+
+    fn check_name(&self) -> Result<(), FeedError> {
+        let name = &self.name;
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        if !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.starts_with('.') && name.bytes().all(fits) {
+            return Ok(());
+        }
+        Err(FeedError::BadName { name: name.clone() })
+    }
+
+    fn check_same(&self, kept: &Definition) -> Result<(), FeedError> {
+        let differs = |what: &str, is: &str, wanted: &str| {
+            let (is, wanted) = (format!("{what} {is}"), wanted.to_owned());
+            Err(FeedError::Differs { name: self.name.clone(), is, wanted })
+        };
+        if kept.input != self.input {
+            return differs("reads", &kept.input, &self.input);
+        }
+        if kept.output != self.output {
+            return differs("appends to", &kept.output, &self.output);
+        }
+        if kept.sql != self.sql {
+            return differs("is defined as", &kept.sql, &self.sql);
+        }
+        Ok(())
+    }
+
+    fn check_circle(&self, others: &[Definition]) -> Result<(), FeedError> {
+        let mut reached = vec![self.output.as_str()];
+        for i in 0.. {
+            let Some(&topic) = reached.get(i) else { return Ok(()) };
+            if topic == self.input {
+                break;
+            }
+            for next in others.iter().filter(|d| d.input == topic).map(|d| d.output.as_str()) {
+                if !reached.contains(&next) {
+                    reached.push(next);
+                }
+            }
+        }
+        Err(FeedError::Circle { input: self.input.clone(), output: self.output.clone() })
+    }
+}
+
+fn folder(dir: &Path) -> PathBuf {
+    dir.join(".feeds")
+}
+
+fn read(path: &Path) -> Result<Definition, FeedError> {
+    let json = OsStorage.read(path).map_err(FeedError::io(path))?;
+    serde_json::from_slice(&json).map_err(|e| FeedError::BadFile { path: path.to_owned(), what: format!("not a feed's definition: {e}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(name: &str, input: &str, output: &str) -> Definition {
+        Definition { name: name.into(), input: input.into(), output: output.into(), sql: "SELECT 1".into() }
+    }
+
+    #[test]
+    fn a_definition_is_kept_and_does_not_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = feed("f", "a", "b");
+        first.keep(dir.path()).unwrap();
+        first.keep(dir.path()).unwrap();
+        assert_eq!(Definition::all(dir.path()).unwrap(), [first.clone()]);
+        let other = Definition { sql: "SELECT 2".into(), ..first };
+        let error = other.keep(dir.path()).unwrap_err().to_string();
+        assert_eq!(error, "feed 'f' is defined as SELECT 1, not SELECT 2; give this feed another --name, or run it as it is defined");
+        assert!(matches!(feed("../x", "a", "b").keep(dir.path()), Err(FeedError::BadName { .. })));
+    }
+
+    #[test]
+    fn no_circles() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(feed("x", "a", "a").keep(dir.path()), Err(FeedError::Circle { .. })));
+        feed("ab", "a", "b").keep(dir.path()).unwrap();
+        feed("bc", "b", "c").keep(dir.path()).unwrap();
+        feed("ac", "a", "c").keep(dir.path()).unwrap();
+        assert!(matches!(feed("ca", "c", "a").keep(dir.path()), Err(FeedError::Circle { .. })));
+    }
+}

@@ -1,0 +1,44 @@
+//! What can go wrong with a feed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use twopath_shared::log::LogError;
+use twopath_shared::query::{EvalError, QueryError};
+use twopath_shared::{Offset, PartitionId};
+
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    #[error("'{name}' cannot be a feed's name: use letters, digits, '-', '_' and '.', not first a '.', at most 190 of them")]
+    BadName { name: String },
+    #[error("feed '{name}' {is}, not {wanted}; give this feed another --name, or run it as it is defined")]
+    Differs { name: String, is: String, wanted: String },
+    #[error("a feed from '{input}' to '{output}' would go in a circle and never end: choose another output")]
+    Circle { input: String, output: String },
+    #[error("a feed passes rows on one by one: {what}")]
+    NotRows { what: &'static str },
+    #[error("feed '{name}': {source}")]
+    Query { name: String, source: QueryError },
+    #[error("topic '{topic}' cannot be the output of feed '{name}': {what}")]
+    Output { name: String, topic: String, what: String },
+    #[error(
+        "feed '{name}' stops before offset {from} of partition {partition} of its input: a row up to offset {to} raises an error: {source}. \
+         What came before is appended; define the feed anew, under another name, with a guard against such rows"
+    )]
+    Row { name: String, partition: PartitionId, from: Offset, to: Offset, source: EvalError },
+    #[error("feed '{name}' reads all of its input, and '{owner}' reads partition {partition} of it as the same group: stop that one first")]
+    Shared { name: String, partition: PartitionId, owner: String },
+    #[error("{}: {what}; remove the file, or restore it from a copy", path.display())]
+    BadFile { path: PathBuf, what: String },
+    #[error("could not use {}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{0}")]
+    Log(#[from] LogError),
+}
+
+impl FeedError {
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> FeedError {
+        let path = path.to_owned();
+        move |source| FeedError::Io { path, source }
+    }
+}

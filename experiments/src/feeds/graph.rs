@@ -1,0 +1,114 @@
+//! The graph of a folder: topics, the feeds between them, the groups that read them, and the lag on each edge.
+
+use serde::Serialize;
+use twopath_shared::log::{Group, Log};
+
+use super::{Definition, FeedError};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeKind {
+    Topic,
+    Feed,
+    Group,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Node {
+    pub kind: NodeKind,
+    pub name: String,
+    /// Of a topic: what it holds. Of a feed or a group: what it has done.
+    pub records: u64,
+    /// Of a topic: its partitions. Of a feed or a group: the partitions that somebody reads now.
+    pub partitions: u64,
+    /// A feed's SQL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edge {
+    pub from: String,
+    pub to: String,
+    pub to_kind: NodeKind,
+    /// Records of the topic `from` that the reader `to` has not done yet; none for what a feed appends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag: Option<u64>,
+}
+
+/// Topics first, then feeds, then groups, each by name; edges in the order of their readers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Graph {
+    pub nodes: Vec<Node>,
+    pub edges: Vec<Edge>,
+}
+
+impl Graph {
+    /// As it is now.
+    pub fn read(log: &Log) -> Result<Graph, FeedError> {
+        let feeds = Definition::all(log.dir())?;
+        let mut graph = Graph { nodes: Vec::new(), edges: Vec::new() };
+        let mut groups = Graph { nodes: Vec::new(), edges: Vec::new() };
+        let topics = log.topics()?;
+        for name in &topics {
+            let topic = log.topic(name)?;
+            let end = topic.end()?;
+            graph.node(NodeKind::Topic, name, end.records(), end.partitions() as u64, None);
+            for group in topic.groups()? {
+                let is_feed = feeds.iter().any(|f| f.input == *name && f.group() == group);
+                if !is_feed {
+                    groups.reader(NodeKind::Group, name, &group, &topic.group(&group)?, None)?;
+                }
+            }
+        }
+        for feed in &feeds {
+            // A topic may be gone, and a feed may not have been run yet.
+            if topics.contains(&feed.input) {
+                let group = log.topic(&feed.input)?.group_or_new(&feed.group())?;
+                graph.reader(NodeKind::Feed, &feed.input, &feed.name, &group, Some(feed.sql.clone()))?;
+            } else {
+                graph.node(NodeKind::Feed, &feed.name, 0, 0, Some(feed.sql.clone()));
+            }
+            if topics.contains(&feed.output) {
+                graph.edges.push(Edge { from: feed.name.clone(), to: feed.output.clone(), to_kind: NodeKind::Topic, lag: None });
+            }
+        }
+        graph.nodes.extend(groups.nodes);
+        graph.edges.extend(groups.edges);
+        Ok(graph)
+    }
+
+    fn node(&mut self, kind: NodeKind, name: &str, records: u64, partitions: u64, sql: Option<String>) {
+        self.nodes.push(Node { kind, name: name.to_owned(), records, partitions, sql });
+    }
+
+    fn reader(&mut self, kind: NodeKind, topic: &str, name: &str, group: &Group, sql: Option<String>) -> Result<(), FeedError> {
+        let progress = group.progress()?;
+        let done = progress.iter().map(|p| p.committed.unwrap_or_default().0).sum();
+        let read_now = progress.iter().filter(|p| p.owner.is_some()).count() as u64;
+        self.node(kind, name, done, read_now, sql);
+        let lag = progress.iter().map(twopath_shared::log::PartitionProgress::lag).sum();
+        self.edges.push(Edge { from: topic.to_owned(), to: name.to_owned(), to_kind: kind, lag: Some(lag) });
+        Ok(())
+    }
+
+    /// In Graphviz's language.
+    pub fn dot(&self) -> String {
+        let quoted = |kind: NodeKind, name: &str| format!("{:?}", format!("{kind:?} {name}").to_lowercase());
+        let mut text = "digraph twopath {\n  rankdir=LR;\n".to_owned();
+        for node in &self.nodes {
+            let (shape, label) = match node.kind {
+                NodeKind::Topic => ("cylinder", format!("{}\\n{} records", node.name, node.records)),
+                NodeKind::Feed => ("box", node.name.clone()),
+                NodeKind::Group => ("ellipse", node.name.clone()),
+            };
+            text += &format!("  {} [shape={shape}, label=\"{label}\"];\n", quoted(node.kind, &node.name));
+        }
+        for edge in &self.edges {
+            let from = quoted(if edge.to_kind == NodeKind::Topic { NodeKind::Feed } else { NodeKind::Topic }, &edge.from);
+            let label = edge.lag.map(|lag| format!(" [label=\"lag {lag}\"]")).unwrap_or_default();
+            text += &format!("  {from} -> {}{label};\n", quoted(edge.to_kind, &edge.to));
+        }
+        text + "}\n"
+    }
+}

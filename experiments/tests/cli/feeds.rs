@@ -1,0 +1,102 @@
+//! A chain of two feeds, whose processes are killed again and again.
+
+use std::time::Duration;
+
+use crate::sandbox::Sandbox;
+
+const ROWS: u64 = 60_000;
+
+#[test]
+fn killed_feeds_append_each_row_once_and_in_order() {
+    let sandbox = Sandbox::new();
+    let lines: String = (0..ROWS).map(|i| format!("2024-01-01T00:00:00Z,user{},{i}\n", i % 97)).collect();
+    sandbox.write("a.csv", format!("time,who,n\n{lines}"));
+    let create = ["--schema", "time:timestamp,who:text,n:int", "--time-column", "time", "--key", "who", "--partitions", "2"];
+    sandbox.ok(&[&["log", "create", "a"][..], &create, &["--segment-bytes", "200K"]].concat());
+    let feed = |input: &str, output: &str, sql: &str| -> Vec<String> {
+        ["feed", "run", input, output, "--sql", sql, "--follow", "--segment-bytes", "100K"].map(String::from).to_vec()
+    };
+    let first = feed("a", "b", "SELECT time, who, n, n * 2 AS twice FROM a WHERE n % 5 <> 0");
+    let second = feed("b", "c", "SELECT n, twice + 1 AS odd FROM b WHERE n % 7 <> 0");
+    let start = |args: &Vec<String>| sandbox.start(&args.iter().map(String::as_str).collect::<Vec<_>>());
+
+    // Small appends, so that the feeds have many frames to die between.
+    let mut importer = sandbox.start(&["log", "append", "a", "--quiet"]);
+    let mut input = importer.stdin.take().unwrap();
+    let sender = std::thread::spawn(move || {
+        for i in 0..ROWS {
+            let line = format!("{{\"time\":\"2024-01-01T00:00:00Z\",\"who\":\"user{}\",\"n\":{i}}}\n", i % 97);
+            std::io::Write::write_all(&mut input, line.as_bytes()).unwrap();
+            if i % 200 == 0 {
+                std::thread::sleep(Duration::from_millis(3));
+            }
+        }
+    });
+    let (mut one, mut two) = (start(&first), None);
+    let mut deaths = 0;
+    // The pauses are only there to hit them at different places.
+    for i in 0..24u64 {
+        std::thread::sleep(Duration::from_millis(20 + i * 7919 % 41));
+        if two.is_none() && sandbox.path("twopath-data/b/topic.json").exists() {
+            two = Some(start(&second));
+        }
+        let victim = if i % 2 == 0 { Some((&mut one, &first)) } else { two.as_mut().map(|t| (t, &second)) };
+        if let Some((child, args)) = victim {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            *child = start(args);
+            deaths += 1;
+        }
+    }
+    assert!(deaths >= 12, "{deaths}");
+    sender.join().unwrap();
+    assert!(importer.wait().unwrap().success());
+    for child in [Some(&mut one), two.as_mut()].into_iter().flatten() {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    // The same commands, once more, to the end.
+    for args in [&first, &second] {
+        let args: Vec<&str> = args.iter().map(String::as_str).filter(|a| *a != "--follow").collect();
+        sandbox.ok(&args);
+    }
+    let column = |topic: &str, columns: &str, partition: &str| -> Vec<Vec<u64>> {
+        let text = sandbox.ok(&["log", "cat", topic, "--partition", partition, "--columns", columns, "--format", "csv"]);
+        text.lines().skip(1).map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect()).collect()
+    };
+    let mut all = 0;
+    for p in ["0", "1"] {
+        let reference: Vec<u64> = column("a", "n", p).into_iter().map(|row| row[0]).filter(|n| n % 5 != 0).collect();
+        assert_eq!(column("b", "n,twice", p), reference.iter().map(|n| vec![*n, n * 2]).collect::<Vec<_>>());
+        // The key is not passed on, so that c's partitions are b's.
+        let reference: Vec<Vec<u64>> = reference.iter().filter(|n| *n % 7 != 0).map(|n| vec![*n, n * 2 + 1]).collect();
+        all += reference.len() as u64;
+        assert_eq!(column("c", "n,odd", p), reference);
+    }
+    assert_eq!(all, (0..ROWS).filter(|n| n % 5 != 0 && n % 7 != 0).count() as u64);
+    for topic in ["a", "b", "c"] {
+        sandbox.ok(&["log", "verify", topic]);
+    }
+    let graph: serde_json::Value = serde_json::from_str(&sandbox.ok(&["graph", "--format", "json"])).unwrap();
+    let lags: Vec<u64> = graph["edges"].as_array().unwrap().iter().filter_map(|e| e["lag"].as_u64()).collect();
+    assert_eq!(lags, [0, 0]);
+}
+
+#[test]
+fn feeds_that_make_no_sense_are_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["log", "create", "a", "--schema", "n:int"]);
+    let run = |args: &[&str]| sandbox.run(&[&["feed", "run"], args].concat());
+    let aggregate = run(&["a", "b", "--sql", "SELECT COUNT(*) AS n FROM a"]);
+    assert_eq!(aggregate.code, 2);
+    assert!(aggregate.stderr.contains("a feed passes rows on one by one"), "{}", aggregate.stderr);
+    let elsewhere = run(&["a", "b", "--sql", "SELECT n FROM b"]);
+    assert_eq!(elsewhere.code, 2);
+    assert!(elsewhere.stderr.contains("the query reads 'b', and the feed 'a'"), "{}", elsewhere.stderr);
+    assert_eq!(run(&["a", "a", "--sql", "SELECT n FROM a"]).code, 1);
+    assert_eq!(run(&["nope", "b", "--sql", "SELECT n FROM nope"]).code, 1);
+    assert_eq!(run(&["a", "b", "--sql", "SELECT nope FROM a"]).code, 1);
+    assert!(!sandbox.path("twopath-data/b").exists(), "nothing was made");
+    assert_eq!(sandbox.run(&["graph", "--dir", "nowhere"]).code, 1);
+    assert!(sandbox.ok(&["graph"]).contains("a"));
+}
