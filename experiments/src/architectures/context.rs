@@ -14,7 +14,9 @@ use twopath_shared::view::{BatchView, GroupTable};
 use twopath_speed::{SpeedJob, SpeedOptions};
 
 use super::{ArchitectureError, Job, Version, Written};
+use crate::harness::spec::CatchUp;
 use crate::harness::timeline::Timeline;
+use crate::report::number;
 
 /// How often a waiting deployment looks whether a lag is closed.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
@@ -139,8 +141,22 @@ impl Context {
         let started = self.timeline.now_us();
         let before = self.start();
         let target = || self.tables.active().and_then(|a| a.table.position()).unwrap_or_else(|| before.clone());
-        self.wait_for(version, table, target, || alive(speed))?;
-        self.timeline.mark_since(started, "catch_up", format!("v{version} catches up"));
+        let waited = self.wait_for(version, table, target, || self.look(version, speed));
+        self.timeline.set_catching_up(None);
+        waited?;
+        self.timeline.mark_since(started, "catch_up", replayed(version, speed));
+        Ok(())
+    }
+
+    /// Shows how far behind a version is; an error where its job has stopped by itself.
+    fn look(&self, version: u32, speed: &SpeedJob) -> Result<(), ArchitectureError> {
+        let progress = speed.progress();
+        if let Some(failure) = progress.failure {
+            return Err(failure.into());
+        }
+        let eta_s = progress.eta.map(|d| d.as_secs_f64());
+        let (lag_records, rate_records_per_s) = (progress.lag_records, progress.rate_records_per_s);
+        self.timeline.set_catching_up(Some(CatchUp { version, lag_records, rate_records_per_s, eta_s }));
         Ok(())
     }
 
@@ -161,6 +177,14 @@ impl Context {
     pub fn delete(&self, version: u32) -> Result<(), ArchitectureError> {
         Ok(self.tables.delete(version.into())?)
     }
+}
+
+/// What a catch-up came to: what the stream itself has read, and how fast. What a batch view brought is not in it.
+fn replayed(version: u32, speed: &SpeedJob) -> String {
+    let (progress, view) = (speed.progress(), speed.view());
+    let records = view.generations.first().map_or(0, |g| view.position().records_since(&g.from));
+    let rate = progress.rate_records_per_s as u64;
+    format!("version {version} catches up: {} records replayed at {} a second", number::count(records), number::count(rate))
 }
 
 /// An error where the job has stopped by itself.

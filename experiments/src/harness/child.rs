@@ -24,7 +24,7 @@ use super::outcome::{Costs, outcome};
 use super::probe::Questions;
 use super::result::RunResult;
 use super::samples::{self, SamplesError};
-use super::spec::{Phase, Progress, RunSpec, WorkloadSpec};
+use super::spec::{CatchUp, Phase, Progress, RunSpec, WorkloadSpec};
 use super::steady::{Plan, steady, view_bytes};
 use super::timeline::Timeline;
 use crate::architectures::{self, ArchitectureError, Context, Job};
@@ -254,7 +254,7 @@ fn write_atomically(path: &Path, result: &RunResult) -> Result<(), RunError> {
     written.map_err(|source| RunError::Write { path: path.into(), source })
 }
 
-/// Tells the parent how far the run is: a line at each whole per cent at most.
+/// Tells the parent how far the run is: a line at each whole per cent at most, and at each change of a lag.
 #[derive(Default)]
 pub struct Reporter {
     last: Option<Progress>,
@@ -262,8 +262,12 @@ pub struct Reporter {
 
 impl Reporter {
     pub fn report(&mut self, phase: Phase, fraction: f64) {
+        self.report_with(phase, fraction, None);
+    }
+
+    pub fn report_with(&mut self, phase: Phase, fraction: f64, catch_up: Option<CatchUp>) {
         let fraction = (fraction.clamp(0.0, 1.0) * 100.0).floor() / 100.0;
-        let progress = Progress { phase, fraction };
+        let progress = Progress { phase, fraction, catch_up };
         if self.last == Some(progress) {
             return;
         }

@@ -172,7 +172,8 @@ mod tests {
     fn progress_is_handed_on_and_other_lines_are_passed_over() {
         let (end, seen) = run(r#"echo hello; echo '{"phase":"steady","fraction":0.5}'; echo '{"phase":"check","fraction":1.0}'"#, MINUTE);
         assert_eq!(end, ChildEnd::Done);
-        assert_eq!(seen, [Progress { phase: Phase::Steady, fraction: 0.5 }, Progress { phase: Phase::Check, fraction: 1.0 }]);
+        let at = |phase, fraction| Progress { phase, fraction, catch_up: None };
+        assert_eq!(seen, [at(Phase::Steady, 0.5), at(Phase::Check, 1.0)]);
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub fn steady(context: &Context, architecture: &dyn Architecture, plan: &Plan, r
             let now_us = timeline.now_us();
             let elapsed = now_us.saturating_sub(plan.schedule.start_us) as f64;
             let share = elapsed / (plan.schedule.end_us() - plan.schedule.start_us).max(1) as f64;
-            reporter.report(if deployed_us.is_some() { Phase::Fix } else { Phase::Steady }, share);
+            reporter.report_with(if deployed_us.is_some() { Phase::Fix } else { Phase::Steady }, share, timeline.catching_up());
             if metered.elapsed() > METER_EVERY {
                 meters::cpu();
                 metered = Instant::now();

@@ -6,10 +6,13 @@ use std::time::Instant;
 use twopath_serving::Table;
 use twopath_shared::Position;
 
+use super::spec::CatchUp;
+
 /// A run's clock and its record. Times are microseconds since the run began, on a clock that is never set back.
 pub struct Timeline {
     began: Instant,
     record: Mutex<Record>,
+    catching_up: Mutex<Option<CatchUp>>,
 }
 
 #[derive(Default)]
@@ -47,7 +50,7 @@ impl Timeline {
     /// Its time 0 is now.
     #[allow(clippy::new_without_default, reason = "a timeline begins at a moment")]
     pub fn new() -> Self {
-        Timeline { began: Instant::now(), record: Mutex::default() }
+        Timeline { began: Instant::now(), record: Mutex::default(), catching_up: Mutex::default() }
     }
 
     pub fn now_us(&self) -> u64 {
@@ -86,6 +89,15 @@ impl Timeline {
     pub fn mark_since(&self, from_us: u64, kind: &'static str, label: String) {
         let to_us = Some(self.now_us());
         self.lock().marks.push(Span { kind, label, from_us, to_us });
+    }
+
+    /// How far behind the version is that is catching up now; none once it is not any more.
+    pub fn set_catching_up(&self, catch_up: Option<CatchUp>) {
+        *self.catching_up.lock().unwrap_or_else(PoisonError::into_inner) = catch_up;
+    }
+
+    pub fn catching_up(&self) -> Option<CatchUp> {
+        *self.catching_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn marks(&self) -> Vec<Span> {

@@ -28,6 +28,8 @@ pub struct ArchitectureFacts {
     pub fix_batch_run_ms: Option<f64>,
     /// The replay of the second version.
     pub catch_up_ms: Option<f64>,
+    /// What the first run says of it: records, and their rate.
+    pub catch_up: Option<String>,
     /// From the deployment to the switch of the readers.
     pub deploy_to_cutover_ms: Option<f64>,
     /// Events that a run took in.
@@ -98,6 +100,7 @@ fn architecture_facts<'r>(runs: impl Iterator<Item = &'r RunResult>) -> Architec
         fix_batch_wait_ms: over(&|run| fix_batch(run).map(|(wait, _)| wait)),
         fix_batch_run_ms: over(&|run| fix_batch(run).map(|(_, took)| took)),
         catch_up_ms: over(&|run| first(run, "catch_up").and_then(|mark| Some(mark.until_ms? - mark.at_ms))),
+        catch_up: ok.first().and_then(|run| first(run, "catch_up")).map(|mark| mark.label.clone()),
         deploy_to_cutover_ms: over(&|run| {
             let deploy = first(run, "deploy")?.at_ms;
             run.marks.iter().find(|mark| mark.kind == "cutover" && mark.at_ms >= deploy).map(|mark| mark.at_ms - deploy)

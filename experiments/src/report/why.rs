@@ -160,7 +160,10 @@ fn correcting(question: &Question, facts: &Facts) -> Option<String> {
                 let waited = if wait > run { format!(" after a wait of {}", duration(wait)) } else { String::new() };
                 return Some(format!("{name} recomputed its batch view in {}{waited}{switched}", duration(run)));
             }
-            Some(format!("{name} replayed the log in {}{switched}", duration(f.catch_up_ms?)))
+            // The label of its bar, less what the sentence says already: how many records, and at what rate.
+            let records = f.catch_up.as_deref().and_then(|label| label.split_once(": "));
+            let records = records.map_or(String::new(), |(_, records)| format!(" ({records} in its first run)"));
+            Some(format!("{name} replayed the log in {}{records}{switched}", duration(f.catch_up_ms?)))
         })
         .collect();
     (!told.is_empty()).then(|| told.join("; ") + ".")

@@ -40,7 +40,7 @@ impl Bars {
             Phase::Check => (0.85, 0.15, "checking every answer against the reference"),
         };
         let fraction = begun + part * progress.fraction.clamp(0.0, 1.0);
-        self.one.set_message(text);
+        self.one.set_message(progress.catch_up.map_or_else(|| text.to_owned(), |c| c.to_string()));
         let whole_runs = self.all.position() / STEPS * STEPS;
         let step = (fraction * STEPS as f64) as u64;
         self.one.set_position(step);
