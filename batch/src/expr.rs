@@ -7,7 +7,11 @@
 //! A **guard** goes down with every operator that can raise an error: the rows for which its value is wanted at all. polars evaluates
 //! every branch of CASE and both sides of AND and OR, so an operand is made NULL where the guard is not TRUE, and an operator over
 //! NULL raises nothing. Where nothing can fail, the guard stands in no expression and costs nothing.
+//!
+//! polars' expressions are trees: a guard stands in full wherever it is needed, so that CASE within CASE doubles with each level. An
+//! expression that would grow too large is one function over its columns instead, on the same kernels.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use arrow_array::ArrayRef;
@@ -22,6 +26,10 @@ use crate::frame::{polars_type, to_arrow, to_polars};
 
 /// Where an element-wise function leaves the error that a row raised: polars' own errors carry texts only.
 pub type Raised = Arc<OnceLock<EvalError>>;
+
+/// An expression whose plan would have more nodes than this is not taken apart. polars' planning costs about a microsecond a node for
+/// every piece of the log.
+const PLAN_NODES_MAX: u64 = 1_000;
 
 /// The name under which a topic's column stands in the frames that compiled expressions run over.
 pub fn column_name(index: usize) -> String {
@@ -48,7 +56,25 @@ pub struct Compiler<'a> {
 impl Compiler<'_> {
     /// The polars expression with the values of `expr`, in the polars type of its canonical Arrow type.
     pub fn compile(&self, expr: &Expr) -> Plan {
-        self.wanted(expr, None)
+        if plan_nodes(expr, 0) > PLAN_NODES_MAX { self.whole(expr) } else { self.wanted(expr, None) }
+    }
+
+    /// The expression as one function over its columns.
+    fn whole(&self, expr: &Expr) -> Plan {
+        let mut columns = BTreeMap::new();
+        expr.visit(&mut |e| {
+            if let ExprKind::Column(index) = e.kind {
+                columns.insert(index, e.data_type);
+            }
+        });
+        let indexes: Vec<usize> = columns.keys().copied().collect();
+        let handed = |(&index, &t): (&usize, &DataType)| (col(column_name(index)), handed_as(self.schema.field(index).data_type(), t));
+        let mut args: Vec<_> = columns.iter().map(handed).collect();
+        if args.is_empty() {
+            // polars takes the number of rows from an argument.
+            args.push((self.every_row(), ArrowType::Boolean));
+        }
+        self.kernel(&expr.over(&indexes), &args, None)
     }
 
     /// As [`Compiler::compile`]; where `guard` is not TRUE, values may be anything, and errors are not raised.
@@ -193,6 +219,35 @@ fn and(guard: Option<&Plan>, condition: Plan) -> Plan {
 /// TRUE where a condition is `other` than this, or NULL.
 fn is_not(condition: &Plan, this: bool) -> Plan {
     condition.clone().eq(lit(this)).fill_null(lit(false)).not()
+}
+
+/// Nodes of the plan that [`Compiler::wanted`] gives, about: under a guard of so many.
+fn plan_nodes(expr: &Expr, guard: u64) -> u64 {
+    let under = |e: &Expr| plan_nodes(e, guard);
+    let sum = |a: u64, b: u64| a.saturating_add(b);
+    match &expr.kind {
+        ExprKind::Column(_) | ExprKind::Literal(_) => sum(1, guard),
+        ExprKind::IsNull { arg, .. } | ExprKind::Unary { op: UnaryOp::Not, arg } => sum(1, under(arg)),
+        ExprKind::Binary { op: BinaryOp::And | BinaryOp::Or, left, right } => {
+            let left = under(left);
+            sum(left, plan_nodes(right, sum(guard, left)))
+        }
+        ExprKind::Binary { left, right, .. } => sum(sum(under(left), under(right)), sum(1, guard)),
+        ExprKind::Case { branches, otherwise } => {
+            let (mut nodes, mut guard) = (1, guard);
+            for (condition, then) in branches {
+                let condition = plan_nodes(condition, guard);
+                guard = sum(guard, condition);
+                nodes = sum(sum(nodes, condition), sum(condition, plan_nodes(then, guard)));
+            }
+            sum(nodes, otherwise.as_deref().map_or(1, |e| plan_nodes(e, guard)))
+        }
+        ExprKind::Unary { arg, .. }
+        | ExprKind::Cast { arg }
+        | ExprKind::Extract { arg, .. }
+        | ExprKind::DateTrunc { arg, .. }
+        | ExprKind::Tumble { arg, .. } => sum(under(arg), sum(1, guard)),
+    }
 }
 
 fn has_column(plan: &Plan) -> bool {

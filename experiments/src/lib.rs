@@ -6,6 +6,7 @@ pub mod cli;
 pub mod feeds;
 pub mod files;
 pub mod harness;
+pub mod jobs;
 pub mod report;
 pub mod scenarios;
 pub mod workloads;

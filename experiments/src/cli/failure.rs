@@ -76,6 +76,7 @@ fails_with!(
     crate::bench::BenchError,
     crate::feeds::FeedError,
     crate::files::FileError,
+    crate::jobs::JobError,
     crate::workloads::WorkloadError,
     crate::scenarios::compare::CompareError,
     twopath_shared::log::LogError,

@@ -9,6 +9,7 @@ mod completions;
 mod failure;
 mod feed;
 mod graph;
+mod job;
 mod log;
 mod output;
 mod progress;
@@ -50,6 +51,7 @@ enum Command {
     Query(query::QueryArgs),
     Feed(feed::FeedArgs),
     Graph(graph::GraphArgs),
+    Job(job::JobArgs),
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
@@ -78,6 +80,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Query(args) => query::run(&cli.dir, &args),
         Command::Feed(args) => feed::run(&cli.dir, args),
         Command::Graph(args) => graph::run(&cli.dir, &args),
+        Command::Job(args) => job::run(&cli.dir, &args),
         Command::Bench(args) => bench::run(&cli.dir, &args),
         Command::Completions(args) => completions::run(&args),
         Command::RunChild(args) => run_child::run(&args),

@@ -67,7 +67,7 @@ enum Engine {
 }
 
 /// An answer as rows of values.
-struct Answered {
+pub(super) struct Answered {
     names: Vec<String>,
     rows: Vec<Vec<Value>>,
     coverage: Coverage,
@@ -205,12 +205,12 @@ fn served(table: &twopath_serving::Table) -> Result<Answered, Failure> {
     rows_of(&answer.rows, answer.coverage)
 }
 
-fn rows_of(rows: &arrow_array::RecordBatch, coverage: Coverage) -> Result<Answered, Failure> {
+pub(super) fn rows_of(rows: &arrow_array::RecordBatch, coverage: Coverage) -> Result<Answered, Failure> {
     let names = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
     Ok(Answered { names, rows: output::values(rows).map_err(Failure::of)?, coverage })
 }
 
-fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
+pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
     let Answered { names, rows, coverage } = answered;
     let mut out = BufWriter::new(std::io::stdout().lock());
     match format {

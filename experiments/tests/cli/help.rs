@@ -1,6 +1,6 @@
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 21] = [
     &[],
     &["compare"],
     &["query"],
@@ -15,6 +15,13 @@ const COMMANDS: [&[&str]; 14] = [
     &["log", "stat"],
     &["log", "groups"],
     &["log", "verify"],
+    &["job", "deploy"],
+    &["job", "query"],
+    &["job", "status"],
+    &["job", "cutover"],
+    &["job", "rollback"],
+    &["job", "delete"],
+    &["job", "run"],
 ];
 
 #[test]

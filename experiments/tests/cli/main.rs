@@ -6,6 +6,7 @@ mod feeds;
 mod files;
 mod groups;
 mod help;
+mod job;
 mod kill;
 mod query;
 mod sandbox;

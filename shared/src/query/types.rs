@@ -307,6 +307,30 @@ impl Expr {
         Expr { kind: ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) }, data_type }
     }
 
+    /// The same over columns of another numbering: those whose numbers here are `columns`, ascending.
+    ///
+    /// # Panics
+    /// If it reads a column that is not among them.
+    pub fn over(&self, columns: &[usize]) -> Expr {
+        let over = |e: &Expr| Box::new(e.over(columns));
+        let kind = match &self.kind {
+            ExprKind::Column(i) => ExprKind::Column(columns.binary_search(i).expect("every column that is read is named")),
+            ExprKind::Literal(v) => ExprKind::Literal(v.clone()),
+            ExprKind::Unary { op, arg } => ExprKind::Unary { op: *op, arg: over(arg) },
+            ExprKind::Binary { op, left, right } => ExprKind::Binary { op: *op, left: over(left), right: over(right) },
+            ExprKind::IsNull { arg, negated } => ExprKind::IsNull { arg: over(arg), negated: *negated },
+            ExprKind::Case { branches, otherwise } => ExprKind::Case {
+                branches: branches.iter().map(|(c, v)| (c.over(columns), v.over(columns))).collect(),
+                otherwise: otherwise.as_deref().map(over),
+            },
+            ExprKind::Cast { arg } => ExprKind::Cast { arg: over(arg) },
+            ExprKind::Extract { field, arg } => ExprKind::Extract { field: *field, arg: over(arg) },
+            ExprKind::DateTrunc { unit, arg } => ExprKind::DateTrunc { unit: *unit, arg: over(arg) },
+            ExprKind::Tumble { arg, size_us } => ExprKind::Tumble { arg: over(arg), size_us: *size_us },
+        };
+        Expr { kind, data_type: self.data_type }
+    }
+
     /// Calls `f` on this expression and on all below it, parents first.
     pub fn visit<'a>(&'a self, f: &mut impl FnMut(&'a Expr)) {
         f(self);

@@ -5,7 +5,7 @@ use arrow_select::filter::FilterBuilder;
 
 use super::eval::{eval, eval_condition};
 use super::table::GroupTable;
-use crate::query::{EvalError, Expr, ExprKind, Query};
+use crate::query::{EvalError, Expr, Query};
 
 /// The first half of a query (filter, keys, aggregates' arguments) over the columns that it reads and no others.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ impl Plan {
         let projection = query.columns_read();
         let mut exprs: Vec<Expr> = Vec::new();
         let mut shared = |e: &Expr| {
-            let e = renumbered(e, &projection);
+            let e = e.over(&projection);
             exprs.iter().position(|known| *known == e).unwrap_or_else(|| {
                 exprs.push(e);
                 exprs.len() - 1
@@ -36,7 +36,7 @@ impl Plan {
         };
         let keys = query.keys.iter().map(|k| shared(&k.expr)).collect();
         let args = query.aggregates.iter().map(|a| a.arg.as_ref().map(&mut shared)).collect();
-        let filter = query.filter.as_ref().map(|f| renumbered(f, &projection));
+        let filter = query.filter.as_ref().map(|f| f.over(&projection));
         Plan { projection, filter, exprs, keys, args }
     }
 
@@ -75,25 +75,4 @@ impl Plan {
         let args: Vec<Option<ArrayRef>> = self.args.iter().map(|e| e.map(|e| values[e].clone())).collect();
         table.update(&keys, &args, rows)
     }
-}
-
-/// The expression with column numbers of the projection in place of the topic's.
-fn renumbered(expr: &Expr, projection: &[usize]) -> Expr {
-    let one = |e: &Expr| Box::new(renumbered(e, projection));
-    let kind = match &expr.kind {
-        ExprKind::Column(i) => ExprKind::Column(projection.binary_search(i).expect("columns_read names every column")),
-        ExprKind::Literal(v) => ExprKind::Literal(v.clone()),
-        ExprKind::Unary { op, arg } => ExprKind::Unary { op: *op, arg: one(arg) },
-        ExprKind::Binary { op, left, right } => ExprKind::Binary { op: *op, left: one(left), right: one(right) },
-        ExprKind::IsNull { arg, negated } => ExprKind::IsNull { arg: one(arg), negated: *negated },
-        ExprKind::Case { branches, otherwise } => ExprKind::Case {
-            branches: branches.iter().map(|(c, v)| (renumbered(c, projection), renumbered(v, projection))).collect(),
-            otherwise: otherwise.as_deref().map(one),
-        },
-        ExprKind::Cast { arg } => ExprKind::Cast { arg: one(arg) },
-        ExprKind::Extract { field, arg } => ExprKind::Extract { field: *field, arg: one(arg) },
-        ExprKind::DateTrunc { unit, arg } => ExprKind::DateTrunc { unit: *unit, arg: one(arg) },
-        ExprKind::Tumble { arg, size_us } => ExprKind::Tumble { arg: one(arg), size_us: *size_us },
-    };
-    Expr { kind, data_type: expr.data_type }
 }

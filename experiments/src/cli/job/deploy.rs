@@ -1,0 +1,53 @@
+//! `twopath job deploy`.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::catch_up;
+use crate::cli::{Failure, sql};
+use crate::jobs::{Job, JobState};
+use crate::report::number;
+
+/// Computes a new version from the log's start, beside those that are there
+///
+/// Readers stay on the version that they are on, until `twopath job cutover`; a job's first version serves at once. Where this is interrupted,
+/// the same command takes it up again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath job deploy delays --sql delays.sql
+  twopath job deploy departures --sql 'SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin' --workers 2")]
+pub(super) struct DeployArgs {
+    /// The job; its first version makes it
+    name: String,
+    /// The version's query: a SQL text, or the name of a file that holds one
+    #[arg(long, value_name = "TEXT_OR_FILE")]
+    sql: String,
+    /// Worker threads of the replay
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: u16,
+}
+
+pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
+    let text = sql::read_sql(&args.sql)?;
+    let topic = sql::topic_named(dir, &text)?;
+    let query = sql::parse(&text, &topic)?;
+    let job = Job::named(dir, &args.name);
+    let standing = job.deploy(&topic, query, text.trim(), usize::from(args.workers))?;
+    let version = standing.version();
+    let last = catch_up(&standing)?;
+    job.save(&standing)?;
+    standing.stop()?;
+    let first = !job.status()?.iter().any(|v| v.state == JobState::Active);
+    if first {
+        job.cutover(version)?;
+    }
+    let (records, rate) = (number::count(last.position.records()), number::count(last.rate_records_per_s as u64));
+    let next = match first {
+        true => format!("readers are on it: `twopath job query {}`", args.name),
+        false => format!("readers stay where they are until `twopath job cutover {}`", args.name),
+    };
+    eprintln!("version {version} of '{}' has caught up: {records} records at {rate} records/s; {next}", args.name);
+    Ok(())
+}

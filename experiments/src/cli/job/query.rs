@@ -1,0 +1,41 @@
+//! `twopath job query`.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::catch_up;
+use crate::cli::output::Format;
+use crate::cli::{Failure, query};
+use crate::jobs::Job;
+
+/// Answers by the version that readers are on, for the log's end
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath job query delays
+  twopath job query delays --format csv
+  twopath job query delays --version 2 --format csv")]
+pub(super) struct QueryArgs {
+    name: String,
+    /// Ask this version instead of the one that readers are on
+    #[arg(long, value_name = "N")]
+    version: Option<u64>,
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
+    let job = Job::named(dir, &args.name);
+    let standing = match args.version {
+        None => job.active(1)?,
+        Some(version) => job.version(version, 1)?,
+    };
+    catch_up(&standing)?;
+    let answer = standing.answer()?;
+    if args.format != Format::Json {
+        eprintln!("by version {} of '{}'", standing.version(), args.name);
+    }
+    standing.stop()?;
+    query::show(&query::rows_of(&answer.rows, answer.coverage)?, args.format)
+}

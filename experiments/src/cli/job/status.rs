@@ -1,0 +1,75 @@
+//! `twopath job status`.
+
+use std::io::Write;
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use twopath_shared::query::Value;
+
+use crate::cli::{Failure, output};
+use crate::jobs::{Job, JobVersion};
+
+/// Tells a job's versions: which serves, and how far each has read
+///
+/// Without a job's name: of all jobs.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath job status
+  twopath job status delays
+  twopath job status delays --format json")]
+pub(super) struct StatusArgs {
+    name: Option<String>,
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// An array of jobs
+    Json,
+}
+
+#[derive(Serialize)]
+struct Status {
+    job: String,
+    versions: Vec<JobVersion>,
+}
+
+pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
+    let names = match &args.name {
+        Some(name) => vec![name.clone()],
+        None => Job::list(dir)?,
+    };
+    let status = |job: String| Ok::<_, Failure>(Status { versions: Job::named(dir, &job).status()?, job });
+    let jobs = names.into_iter().map(status).collect::<Result<Vec<_>, _>>()?;
+    let mut out = std::io::stdout().lock();
+    if args.format == Format::Json {
+        serde_json::to_writer_pretty(&mut out, &jobs).map_err(std::io::Error::from)?;
+        return Ok(writeln!(out)?);
+    }
+    let names = ["job", "version", "state", "records behind", "groups", "bytes", "sql"].map(String::from);
+    let text = |text: &str| Value::Text(text.into());
+    let rows = jobs.iter().flat_map(|job| {
+        job.versions.iter().map(|v| {
+            let one_line = v.sql.split_whitespace().collect::<Vec<_>>().join(" ");
+            let (lag, groups, bytes) = (Value::Int(v.lag_records as i64), Value::Int(v.groups as i64), Value::Int(v.bytes as i64));
+            let state = format!("{:?}", v.state).to_lowercase();
+            vec![text(&job.job), Value::Int(v.version as i64), text(&state), lag, groups, bytes, text(&shortened(&one_line))]
+        })
+    });
+    output::table(&mut out, &names, &rows.collect::<Vec<_>>())?;
+    Ok(())
+}
+
+/// As much of a text as stands well in a line.
+fn shortened(text: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    if text.chars().count() <= CHARS_MAX {
+        return text.into();
+    }
+    text.chars().take(CHARS_MAX - 1).chain(['…']).collect()
+}

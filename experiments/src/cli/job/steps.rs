@@ -1,0 +1,70 @@
+//! `twopath job cutover`, `rollback` and `delete`.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::catch_up;
+use crate::cli::Failure;
+use crate::jobs::{Job, JobState};
+
+/// Moves the readers to a new version, in one step
+///
+/// The version first reads what has come since it was deployed. The version that readers leave is kept for a rollback.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath job cutover delays
+  twopath job cutover delays 2")]
+pub(super) struct CutoverArgs {
+    name: String,
+    /// The version [default: the newest]
+    version: Option<u64>,
+}
+
+/// Moves the readers back to the version that they were on before the last cutover
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath job rollback delays")]
+pub(super) struct RollbackArgs {
+    name: String,
+}
+
+/// Deletes a version that readers are not on, with its table
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath job delete delays 1")]
+pub(super) struct DeleteArgs {
+    name: String,
+    version: u64,
+}
+
+pub(super) fn cutover(dir: &Path, args: &CutoverArgs) -> Result<(), Failure> {
+    let job = Job::named(dir, &args.name);
+    let versions = job.status()?;
+    let newest = versions.last().map_or(1, |v| v.version);
+    let version = args.version.unwrap_or(newest);
+    let standing = job.version(version, 1)?;
+    let last = catch_up(&standing)?;
+    job.save(&standing)?;
+    standing.stop()?;
+    job.cutover(version)?;
+    let left = versions.iter().find(|v| v.state == JobState::Active && v.version != version);
+    let kept = left.map_or(String::new(), |v| format!("; version {} is kept for `twopath job rollback {}`", v.version, args.name));
+    eprintln!("readers of '{}' are on version {version}, which has read to {}{kept}", args.name, last.position);
+    Ok(())
+}
+
+pub(super) fn rollback(dir: &Path, args: &RollbackArgs) -> Result<(), Failure> {
+    let version = Job::named(dir, &args.name).rollback()?;
+    eprintln!("readers of '{}' are back on version {version}", args.name);
+    Ok(())
+}
+
+pub(super) fn delete(dir: &Path, args: &DeleteArgs) -> Result<(), Failure> {
+    Job::named(dir, &args.name).delete(args.version)?;
+    eprintln!("version {} of '{}' is deleted", args.version, args.name);
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! job: a version beside a version, cutover, rollback, deletion; killed at any moment.
+
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::sandbox::Sandbox;
+
+/// A daily count by day, and another by day and key.
+const V1: &str = "SELECT k, COUNT(*) AS n, SUM(n) AS s FROM t GROUP BY k";
+const V2: &str = "SELECT k, COUNT(*) AS n, SUM(n + 1) AS s FROM t WHERE n > 0 GROUP BY k";
+
+/// A topic `t` of two partitions with `events` events.
+fn topic(events: usize) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let create =
+        ["log", "create", "t", "--schema", "time:timestamp,k:text,n:int", "--time-column", "time", "--key", "k", "--partitions", "2"];
+    sandbox.ok(&create);
+    append(&sandbox, 0..events);
+    sandbox
+}
+
+fn append(sandbox: &Sandbox, numbers: std::ops::Range<usize>) {
+    let lines: String =
+        numbers.map(|i| format!("{{\"time\":\"2024-05-01\",\"k\":\"k{}\",\"n\":{}}}\n", i % 7, i as i64 % 11 - 2)).collect();
+    let done = sandbox.run_with(&["log", "append", "t"], &lines);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+}
+
+fn answer(sandbox: &Sandbox) -> String {
+    sandbox.ok(&["job", "query", "j", "--format", "csv"])
+}
+
+/// What the oracle gives at the log's end.
+fn reference(sandbox: &Sandbox, sql: &str) -> String {
+    sandbox.ok(&["query", "--sql", sql, "--engine", "reference", "--format", "csv"])
+}
+
+/// The versions with their states, and the records that each is behind.
+fn states(sandbox: &Sandbox) -> Vec<(u64, String, u64)> {
+    let status: Value = serde_json::from_str(&sandbox.ok(&["job", "status", "j", "--format", "json"])).unwrap();
+    let versions = status[0]["versions"].as_array().unwrap();
+    versions
+        .iter()
+        .map(|v| (v["version"].as_u64().unwrap(), v["state"].as_str().unwrap().into(), v["lag_records"].as_u64().unwrap()))
+        .collect()
+}
+
+fn deploy(sandbox: &Sandbox, sql: &str) {
+    sandbox.ok(&["job", "deploy", "j", "--sql", sql]);
+}
+
+#[test]
+fn a_change_of_the_code_from_deployment_to_deletion() {
+    let sandbox = topic(1_000);
+    deploy(&sandbox, V1);
+    assert_eq!(states(&sandbox), [(1, "active".into(), 0)]);
+    assert_eq!(answer(&sandbox), reference(&sandbox, V1));
+
+    // What arrives later is in the answer, though the table at rest has not seen it.
+    append(&sandbox, 1_000..1_500);
+    assert_eq!(states(&sandbox), [(1, "active".into(), 500)]);
+    assert_eq!(answer(&sandbox), reference(&sandbox, V1));
+
+    deploy(&sandbox, V2);
+    assert_eq!(states(&sandbox), [(1, "active".into(), 500), (2, "ready".into(), 0)]);
+    assert_eq!(answer(&sandbox), reference(&sandbox, V1), "readers stay where they are");
+    let asked = sandbox.ok(&["job", "query", "j", "--version", "2", "--format", "csv"]);
+    assert_eq!(asked, reference(&sandbox, V2));
+    assert_ne!(reference(&sandbox, V1), reference(&sandbox, V2), "or the test shows nothing");
+
+    // The lag is closed before readers are moved.
+    append(&sandbox, 1_500..1_600);
+    sandbox.ok(&["job", "cutover", "j"]);
+    assert_eq!(states(&sandbox), [(1, "standby".into(), 600), (2, "active".into(), 0)]);
+    assert_eq!(answer(&sandbox), reference(&sandbox, V2));
+    sandbox.ok(&["job", "rollback", "j"]);
+    assert_eq!(answer(&sandbox), reference(&sandbox, V1));
+    sandbox.ok(&["job", "rollback", "j"]);
+    assert_eq!(answer(&sandbox), reference(&sandbox, V2));
+
+    sandbox.ok(&["job", "delete", "j", "1"]);
+    assert_eq!(states(&sandbox), [(2, "active".into(), 0)]);
+    assert_eq!(answer(&sandbox), reference(&sandbox, V2));
+}
+
+#[test]
+fn an_empty_topic_and_barriers() {
+    let sandbox = topic(0);
+    deploy(&sandbox, V1);
+    assert_eq!(answer(&sandbox), "k,n,s\n");
+    append(&sandbox, 0..40);
+    assert_eq!(answer(&sandbox), reference(&sandbox, V1));
+}
+
+#[test]
+fn mistakes_are_told() {
+    let sandbox = topic(20);
+    sandbox.ok(&["log", "create", "other", "--schema", "a:int"]);
+    let mut told = String::new();
+    let mut say = |args: &[&str]| {
+        let done = sandbox.run(args);
+        assert_eq!(done.stdout, "", "{args:?}");
+        told += &format!("$ twopath {}\n{}[exit code {}]\n\n", args.join(" "), done.stderr, done.code);
+    };
+    say(&["job", "query", "j"]);
+    say(&["job", "cutover", "j"]);
+    say(&["job", "deploy", "../j", "--sql", V1]);
+    say(&["job", "deploy", "j", "--sql", "SELECT nope FROM t"]);
+    say(&["job", "deploy", "j", "--sql", "SELECT a FROM nowhere"]);
+    say(&["job", "deploy", "j", "--sql", "SELECT k, SUM(1 / (n - n)) AS x FROM t GROUP BY k"]);
+    say(&["job", "query", "j"]);
+    say(&["job", "cutover", "j"]);
+    say(&["job", "delete", "j", "1"]);
+    sandbox.ok(&["job", "deploy", "j", "--sql", V1]);
+    say(&["job", "deploy", "j", "--sql", "SELECT COUNT(*) FROM other"]);
+    say(&["job", "rollback", "j"]);
+    say(&["job", "delete", "j", "1"]);
+    say(&["job", "delete", "j", "7"]);
+    say(&["job", "cutover", "j", "7"]);
+    insta::assert_snapshot!(told);
+}
+
+/// A deployment and a cutover killed at many moments: readers have version 1 whole or version 2 whole, and the same commands finish it.
+#[test]
+fn killed_at_any_moment() {
+    let sandbox = topic(20_000);
+    deploy(&sandbox, V1);
+    let (v1, v2) = (reference(&sandbox, V1), reference(&sandbox, V2));
+    let kill_after = |args: &[&str], wait: Duration| {
+        let mut child = sandbox.start(args);
+        std::thread::sleep(wait);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    for round in 0..12 {
+        let wait = Duration::from_millis(round * 4);
+        kill_after(&["job", "deploy", "j", "--sql", V2], wait);
+        assert_eq!(answer(&sandbox), v1, "round {round}");
+        deploy(&sandbox, V2);
+        let newest = states(&sandbox).last().unwrap().0;
+        assert_eq!(states(&sandbox).last().unwrap().1, "ready");
+        kill_after(&["job", "cutover", "j"], wait);
+        let got = answer(&sandbox);
+        assert!(got == v1 || got == v2, "round {round}: {got}");
+        sandbox.ok(&["job", "cutover", "j"]);
+        assert_eq!(answer(&sandbox), v2, "round {round}");
+        sandbox.ok(&["job", "cutover", "j", "1"]);
+        kill_after(&["job", "delete", "j", &newest.to_string()], wait);
+        assert_eq!(answer(&sandbox), v1, "round {round}");
+    }
+}
+
+/// A process that follows: what it puts at rest is exact, and it notices what others decide.
+#[test]
+fn a_job_that_runs() {
+    let sandbox = topic(100);
+    deploy(&sandbox, V1);
+    let mut child = sandbox.start(&["job", "run", "j", "--save-every", "50ms"]);
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut hear = |what: &str| assert!(said.any(|line| line.contains(what)), "it ended without saying '{what}'");
+    hear("version 1 follows the log");
+    append(&sandbox, 100..300);
+    while states(&sandbox)[0].2 > 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    deploy(&sandbox, V2);
+    hear("version 2 follows the log");
+    sandbox.ok(&["job", "cutover", "j"]);
+    hear("readers are on version 2");
+    sandbox.ok(&["job", "delete", "j", "1"]);
+    append(&sandbox, 300..400);
+    // SAFETY: a system call on numbers; the child is ours and has not been waited for.
+    unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) };
+    hear("at rest");
+    assert!(child.wait().unwrap().success());
+    assert_eq!(answer(&sandbox), reference(&sandbox, V2));
+}
