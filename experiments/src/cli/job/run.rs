@@ -1,6 +1,7 @@
 //! `twopath job run`.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,12 +53,11 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
         let versions = job.status()?;
         running.retain(|version, _| versions.iter().any(|v| v.version == *version));
         for v in versions.iter().filter(|v| v.state != JobState::Unfinished && !stopping) {
-            if !running.contains_key(&v.version) {
-                let Some(standing) = unless_deleted(job.version(v.version, usize::from(args.workers)))? else { continue };
-                let at = v.position.as_ref().map(ToString::to_string).unwrap_or_default();
-                bar.suspend(|| eprintln!("version {} follows the log from {at}", v.version));
-                running.insert(v.version, standing);
-            }
+            let Entry::Vacant(place) = running.entry(v.version) else { continue };
+            let Some(standing) = unless_deleted(job.version(v.version, usize::from(args.workers)))? else { continue };
+            let at = v.position.as_ref().map(ToString::to_string).unwrap_or_default();
+            bar.suspend(|| eprintln!("version {} follows the log from {at}", v.version));
+            place.insert(standing);
         }
         let now_active = versions.iter().find(|v| v.state == JobState::Active).map(|v| v.version);
         if now_active != active {
