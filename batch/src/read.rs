@@ -42,8 +42,9 @@ pub fn parts(topic: &Topic, horizon: &Position, threads: usize) -> Result<Vec<Pa
     }
     let records = (horizon.records() / (PARTS_PER_THREAD * threads as u64)).clamp(*PART_RECORDS.start(), *PART_RECORDS.end());
     let mut parts = Vec::new();
+    let start = topic.start()?;
     for (partition, horizon) in horizon.iter() {
-        for from in (0..horizon.0).step_by(records as usize) {
+        for from in (start.get(partition).0..horizon.0).step_by(records as usize) {
             parts.push(Part { partition, from: Offset(from), to: horizon.min(Offset(from + records)) });
         }
     }
@@ -69,10 +70,9 @@ pub fn for_each_piece(
             assert!(entry.is_some(), "the log ends at {next}, before the horizon {}, which it had reached", part.to);
             continue;
         };
-        let skip = next.0.saturating_sub(records.base.0) as usize;
-        let rows = records.batch.num_rows().min((part.to.0 - records.base.0) as usize) - skip;
-        let batch = records.batch.slice(skip, rows);
-        next = Offset(next.0 + rows as u64);
+        let records = records.cut(next, part.to);
+        next = records.end;
+        let (rows, batch) = (records.batch.num_rows(), records.batch);
         if rows >= ROWS_MIN {
             for start in (0..rows).step_by(ROWS_MAX) {
                 let piece = batch.slice(start, ROWS_MAX.min(rows - start));

@@ -225,7 +225,7 @@ fn a_repeated_sequence_is_not_appended_again() {
     let dir = folder();
     let topic = Log::open(dir.path()).unwrap().create_topic(TopicConfig { segment_bytes: 2000, ..config("t", 1) }).unwrap();
     let send = |writer: &TopicWriter, sequence, rows: std::ops::Range<i64>| {
-        writer.append_to(P0, &events(rows), Some(ProducerSequence { producer: 7, sequence }))
+        writer.append_to(P0, &events(rows), Some(ProducerSequence { producer: 7, epoch: 0, sequence }))
     };
     let writer = topic.writer().unwrap();
     assert_eq!(send(&writer, 1, 0..10).unwrap(), Offset(0));
@@ -235,9 +235,45 @@ fn a_repeated_sequence_is_not_appended_again() {
     writer.close().unwrap();
     let writer = topic.writer().unwrap();
     assert_eq!(send(&writer, 2, 10..20).unwrap(), Offset(10));
-    assert_eq!(send(&writer, 1, 0..10).unwrap_err().to_string(), "producer 7 sent its number 1 after its number 2: its numbers must go up");
-    assert_eq!(send(&writer, 3, 500..510).unwrap(), Offset(500));
-    assert_eq!(ids(&read_all(&topic, P0)), (0..510).collect::<Vec<_>>());
+    assert_eq!(send(&writer, 1, 0..10).unwrap(), Offset(0), "the last five are remembered");
+    for n in 0..5 {
+        assert_eq!(send(&writer, 4 + n, (500 + n as i64 * 10)..(510 + n as i64 * 10)).unwrap(), Offset(500 + n * 10));
+    }
+    for late in [1, 2, 3] {
+        let error = send(&writer, late, 0..10).unwrap_err().to_string();
+        assert_eq!(error, format!("producer 7 sent its number {late} after its number 8: its numbers must go up"));
+    }
+    assert_eq!(ids(&read_all(&topic, P0)), (0..550).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_fenced_producer_is_refused_also_after_a_restart_and_a_roll() {
+    let dir = folder();
+    let topic = Log::open(dir.path()).unwrap().create_topic(TopicConfig { segment_bytes: 2000, ..config("t", 2) }).unwrap();
+    let send = |writer: &TopicWriter, epoch, sequence, rows: std::ops::Range<i64>| {
+        writer.append_to(P0, &events(rows), Some(ProducerSequence { producer: 7, epoch, sequence }))
+    };
+    let writer = topic.writer().unwrap();
+    assert_eq!(writer.begin_producer(7).unwrap(), 1);
+    assert_eq!(send(&writer, 1, 1, 0..10).unwrap(), Offset(0));
+    assert_eq!(writer.begin_producer(7).unwrap(), 2);
+    let fenced = "producer 7 was fenced: epoch 1 ended when epoch 2 began; only the newest instance may append";
+    for _ in 0..2 {
+        assert_eq!(send(&writer, 1, 2, 10..20).unwrap_err().to_string(), fenced);
+        assert_eq!(send(&writer, 2, 1, 0..10).unwrap(), Offset(0), "numbers go on from one epoch to the next");
+        writer.append(&events(100..200)).unwrap();
+        writer.append(&events(100..200)).unwrap();
+        writer.append(&events(100..200)).unwrap();
+        writer.append(&events(100..200)).unwrap();
+    }
+    writer.close().unwrap();
+    let writer = topic.writer().unwrap();
+    assert_eq!(send(&writer, 1, 2, 10..20).unwrap_err().to_string(), fenced);
+    assert_eq!(writer.producer_state(P0, 7).unwrap().unwrap().epoch, 2);
+    assert_eq!(writer.producer_state(PartitionId(1), 7).unwrap().unwrap().last(), None);
+    assert_eq!(writer.begin_producer(7).unwrap(), 3);
+    drop(writer);
+    assert!(topic.verify().unwrap().is_clean());
 }
 
 #[test]

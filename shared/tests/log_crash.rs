@@ -198,7 +198,7 @@ proptest! {
                     next_id += i64::from(rows);
                     sequence += 1;
                     let p = PartitionId(u32::from(p) % partitions);
-                    let producer = Some(ProducerSequence { producer: 1 + u64::from(p.0), sequence });
+                    let producer = Some(ProducerSequence { producer: 1 + u64::from(p.0), epoch: 0, sequence });
                     let sent = open.append_to(p, &events(first..next_id), producer);
                     if let (Ok(offset), true) = (&sent, twice) {
                         prop_assert_eq!(open.append_to(p, &events(first..next_id), producer).unwrap(), *offset);

@@ -120,8 +120,8 @@ fn by_reference(topic: &Topic, query: &Query, at: &Position) -> Result<Answered,
                 None => break,
                 Some(Entry::Barrier(_)) => {}
                 Some(Entry::Records(records)) => {
-                    let wanted = (to.0 - records.base.0).min(records.batch.num_rows() as u64) as usize;
-                    reference.push(&records.batch.slice(0, wanted));
+                    let from = records.base;
+                    reference.push(&records.cut(from, to).batch);
                 }
             }
         }

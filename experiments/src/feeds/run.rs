@@ -148,7 +148,7 @@ impl<'a> Sink<'a> {
         let producers: Vec<u64> = (0..inputs).map(|p| producer_id(&format!("feed {} partition {p}", feed.name))).collect();
         let mut reached = Vec::with_capacity(inputs);
         for producer in &producers {
-            let of = |q: u32| Ok(Offset(writer.last_sequence(PartitionId(q), *producer)?.unwrap_or(0)));
+            let of = |q: u32| Ok(Offset(writer.producer_state(PartitionId(q), *producer)?.and_then(|s| s.last()).unwrap_or(0)));
             reached.push((0..output.partitions() as u32).map(of).collect::<Result<_, FeedError>>()?);
         }
         Ok(Sink { feed, output, writer, producers, reached })

@@ -33,6 +33,37 @@ pub enum PartitionBy {
     RoundRobin,
 }
 
+/// How much of a topic is kept: everything, unless it says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Segments whose last record arrived longer ago than this may go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age: Option<Duration>,
+    /// The oldest segments may go while the topic has more bytes than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// When and how a keyed topic is compacted: its newest record for each key stays, older ones go.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compaction {
+    /// Only if at least this share of the bytes that are old enough was never compacted (0 to 1).
+    pub dirty_ratio_min: f64,
+    /// Segments whose last record arrived less long ago than this are left alone.
+    pub age_min: Duration,
+    /// A tombstone (a row whose columns are all NULL but for the key and the event time) stays for so long after its arrival.
+    pub tombstone_age: Duration,
+}
+
+impl Default for Compaction {
+    /// At half dirty, at any age, with tombstones for a day.
+    fn default() -> Self {
+        Compaction { dirty_ratio_min: 0.5, age_min: Duration::ZERO, tombstone_age: Duration::from_secs(24 * 3600) }
+    }
+}
+
 /// What a topic is made of.
 #[derive(Debug, Clone)]
 pub struct TopicConfig {
@@ -45,6 +76,9 @@ pub struct TopicConfig {
     pub durability: Durability,
     /// A segment is sealed once it is at least this large ([`TopicConfig::SEGMENT_BYTES`] unless there is a reason).
     pub segment_bytes: u64,
+    /// What the writer takes away in the background, each time a segment is sealed.
+    pub retention: Retention,
+    pub compaction: Option<Compaction>,
 }
 
 impl TopicConfig {
@@ -61,6 +95,8 @@ impl TopicConfig {
             time_column: None,
             durability: Durability::None,
             segment_bytes: Self::SEGMENT_BYTES,
+            retention: Retention::NONE,
+            compaction: None,
         }
     }
 
@@ -102,6 +138,14 @@ impl TopicConfig {
                     "its key column '{key}' has the type {}; use text, whole numbers, dates, times or booleans",
                     field.data_type()
                 ));
+            }
+        }
+        if let Some(compaction) = &self.compaction {
+            if !matches!(self.partition_by, PartitionBy::Key(_)) {
+                return bad("it wants compaction and has no key; name its key column".into());
+            }
+            if !(0.0..=1.0).contains(&compaction.dirty_ratio_min) {
+                return bad(format!("a dirty ratio of {}; give it 0 to 1", compaction.dirty_ratio_min));
             }
         }
         if let Some(time) = &self.time_column {
@@ -162,6 +206,14 @@ struct File {
     time_column: Option<String>,
     durability: Durability,
     segment_bytes: u64,
+    #[serde(default, skip_serializing_if = "is_none")]
+    retention: Retention,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compaction: Option<Compaction>,
+}
+
+fn is_none(retention: &Retention) -> bool {
+    *retention == Retention::NONE
 }
 
 #[derive(Serialize, Deserialize)]
@@ -204,6 +256,8 @@ pub(crate) fn to_json(config: &TopicConfig, id: u64) -> Vec<u8> {
         time_column: config.time_column.clone(),
         durability: config.durability,
         segment_bytes: config.segment_bytes,
+        retention: config.retention,
+        compaction: config.compaction,
     };
     let mut json = serde_json::to_vec_pretty(&file).expect("plain data always becomes JSON");
     json.push(b'\n');
@@ -230,6 +284,8 @@ pub(crate) fn from_json(path: &Path, json: &[u8]) -> Result<(TopicConfig, u64), 
         time_column: file.time_column,
         durability: file.durability,
         segment_bytes: file.segment_bytes,
+        retention: file.retention,
+        compaction: file.compaction,
     };
     config.check().map_err(|e| bad(e.to_string()))?;
     Ok((config, id))

@@ -3,7 +3,8 @@
 //!
 //! What every implementation promises, and one suite of tests checks against each of them:
 //!
-//! - Offsets of a partition start at 0 and are dense; records come back once, in the order in which they were acknowledged.
+//! - Offsets of a partition start at 0 and are dense, until retention takes the oldest or compaction some between; records come back
+//!   once, in the order in which they were acknowledged.
 //! - There is one writer. Once a second one took over, or was refused, the other cannot append.
 //! - A barrier stands in every partition, at offsets that every reader sees alike; a record's generation is the number of barriers
 //!   before it in its partition.
@@ -20,7 +21,7 @@ use arrow_array::RecordBatch;
 use crate::position::{Offset, PartitionId, Position};
 
 use super::error::LogError;
-use super::{Barrier, Entry, ProducerSequence, Records, Start, TopicConfig, topic};
+use super::{Barrier, Entry, ProducerSequence, ProducerState, Records, Start, TopicConfig, topic};
 
 /// A topic, open for reading: see the methods of the same names of [`super::Topic`].
 pub(crate) trait Topic: Send + Sync {
@@ -28,6 +29,8 @@ pub(crate) trait Topic: Send + Sync {
     fn writer(&self) -> Result<Box<dyn Writer>, LogError>;
     fn reader(&self, partition: PartitionId, start: Start, projection: Option<&[usize]>) -> Result<Box<dyn Reader>, LogError>;
     fn range(&self, partition: PartitionId, from: Offset, to: Offset, projection: Option<&[usize]>) -> Result<RangeOf, LogError>;
+    /// The first offset left in each partition.
+    fn start(&self) -> Result<Position, LogError>;
     fn end(&self) -> Result<Position, LogError>;
     fn barriers(&self) -> Result<Vec<Barrier>, LogError>;
     fn tail(&self) -> Result<Box<dyn Tail>, LogError>;
@@ -45,7 +48,8 @@ pub(crate) type RangeOf = Box<dyn Iterator<Item = Result<Records, LogError>> + S
 pub(crate) trait Writer: Send + Sync {
     fn append(&self, batch: &RecordBatch) -> Result<Position, LogError>;
     fn append_to(&self, partition: PartitionId, batch: &RecordBatch, producer: Option<ProducerSequence>) -> Result<Offset, LogError>;
-    fn last_sequence(&self, partition: PartitionId, producer: u64) -> Result<Option<u64>, LogError>;
+    fn begin_producer(&self, producer: u64) -> Result<u32, LogError>;
+    fn producer_state(&self, partition: PartitionId, producer: u64) -> Result<Option<ProducerState>, LogError>;
     fn barrier(&self) -> Result<Barrier, LogError>;
     fn sync(&self) -> Result<(), LogError>;
     fn close(self: Box<Self>) -> Result<(), LogError>;

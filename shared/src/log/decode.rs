@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, RecordBatch, make_array};
 use arrow_buffer::Buffer;
 use arrow_data::ArrayData;
 use arrow_ipc::reader::FileDecoder;
-use arrow_ipc::{Block, MetadataVersion};
+use arrow_ipc::MetadataVersion;
 use arrow_schema::{DataType, SchemaRef};
 
 use super::error::LogError;
@@ -58,7 +58,7 @@ impl Decoder {
         let batch = match &self.plain {
             Some(plain) => plain.decode(header, body),
             None => {
-                let block = Block::new(0, header.metadata_len as i32, (header.body_len - u64::from(header.metadata_len)) as i64);
+                let block = super::recovery::block_in_frame(header);
                 self.any.read_record_batch(&block, body).map_err(|e| format!("the frame's records cannot be decoded: {e}"))?
             }
         };

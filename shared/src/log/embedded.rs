@@ -8,7 +8,7 @@ use crate::position::{Offset, PartitionId, Position};
 
 use super::contract::{self, RangeOf};
 use super::error::LogError;
-use super::{Barrier, Entry, ProducerSequence, Start, TopicConfig, reader, topic, writer};
+use super::{Barrier, Entry, ProducerSequence, ProducerState, Start, TopicConfig, reader, topic, writer};
 
 impl contract::Topic for topic::Topic {
     fn config(&self) -> &TopicConfig {
@@ -25,6 +25,10 @@ impl contract::Topic for topic::Topic {
 
     fn range(&self, partition: PartitionId, from: Offset, to: Offset, projection: Option<&[usize]>) -> Result<RangeOf, LogError> {
         Ok(Box::new(self.range(partition, from, to, projection)?))
+    }
+
+    fn start(&self) -> Result<Position, LogError> {
+        self.start()
     }
 
     fn end(&self) -> Result<Position, LogError> {
@@ -61,8 +65,12 @@ impl contract::Writer for writer::TopicWriter {
         self.append_to(partition, batch, producer)
     }
 
-    fn last_sequence(&self, partition: PartitionId, producer: u64) -> Result<Option<u64>, LogError> {
-        self.last_sequence(partition, producer)
+    fn begin_producer(&self, producer: u64) -> Result<u32, LogError> {
+        self.begin_producer(producer)
+    }
+
+    fn producer_state(&self, partition: PartitionId, producer: u64) -> Result<Option<ProducerState>, LogError> {
+        self.producer_state(partition, producer)
     }
 
     fn barrier(&self) -> Result<Barrier, LogError> {

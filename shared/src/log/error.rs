@@ -23,6 +23,10 @@ pub enum LogError {
     SchemaMismatch { topic: String, column: String, expected: String, found: String },
     #[error("topic '{topic}' is being written by {holder}: a topic has one writer at a time; stop that one first")]
     Locked { topic: String, holder: String },
+    #[error("the segments of topic '{topic}' are being tidied by {holder}: try again when it has finished")]
+    Housekeeping { topic: String, holder: String },
+    #[error("topic '{topic}' cannot be compacted: it has no key column to compact by; make it with one (`--key`)")]
+    NoKey { topic: String },
     #[error(
         "{}, byte {offset}: {what}; see everything that is wrong with `twopath log verify`, and restore the file from a copy",
         path.display()
@@ -30,6 +34,10 @@ pub enum LogError {
     Corrupt { path: PathBuf, offset: u64, what: String },
     #[error("topic '{topic}' partition {partition} has no offset {offset}: it ends at {end}")]
     OffsetOutOfRange { topic: String, partition: PartitionId, offset: Offset, end: Offset },
+    #[error(
+        "topic '{topic}' partition {partition} no longer has offset {offset}: the first one left is {first}; start there, or at `first`"
+    )]
+    OffsetGone { topic: String, partition: PartitionId, offset: Offset, first: Offset },
     #[error("topic '{topic}' has no partition {partition}: it has {partitions} of them, numbered from 0")]
     NoSuchPartition { topic: String, partition: PartitionId, partitions: usize },
     #[error("topic '{topic}' has no column number {column}: it has {columns}, numbered from 0; name them in ascending order, each once")]
@@ -38,6 +46,8 @@ pub enum LogError {
     BatchTooLarge { topic: String, rows: usize, max: usize },
     #[error("producer {producer} sent its number {sequence} after its number {last}: its numbers must go up")]
     StaleSequence { producer: u64, sequence: u64, last: u64 },
+    #[error("producer {producer} was fenced: epoch {epoch} ended when epoch {current} began; only the newest instance may append")]
+    Fenced { producer: u64, epoch: u32, current: u32 },
     #[error("the writer of topic '{topic}' takes no more appends after an error ({cause}): close it and open it again")]
     WriterFailed { topic: String, cause: String },
     #[error(

@@ -13,7 +13,8 @@ use super::config::{PartitionBy, TopicConfig};
 use super::contract::{self, RangeOf};
 use super::error::LogError;
 use super::partition::split;
-use super::{Barrier, Entry, Group, ProducerSequence, Records, SegmentInfo, Start, VerifyReport, topic};
+use super::{
+    Barrier, Compaction, CompactionReport, Entry, Group, Pin, ProducerSequence, ProducerState, Records, Retention, RetentionReport, SegmentInfo, Start, VerifyReport, topic};
 
 /// One topic, open for reading; cheap to clone. All clones share what they know of which checksums hold.
 #[derive(Clone)]
@@ -84,6 +85,11 @@ impl Topic {
         Ok((0..config.partitions).map(PartitionId).zip(parts).filter_map(|(p, part)| Some((p, part?))).collect())
     }
 
+    /// The first offset left in each partition: retention took away what was before.
+    pub fn start(&self) -> Result<Position, LogError> {
+        self.0.start()
+    }
+
     /// The position up to which records can be read now.
     pub fn end(&self) -> Result<Position, LogError> {
         self.0.end()
@@ -117,6 +123,29 @@ impl Topic {
     /// Reads every byte of every segment, and reports everything that is wrong with file and byte.
     pub fn verify(&self) -> Result<VerifyReport, LogError> {
         self.embedded("segments")?.verify()
+    }
+
+    /// Removes the oldest segments that are older than the retention's age, or that make the topic larger than its size, as long as no
+    /// consumer group and no [`Pin`] is before their end; or all the same if forced.
+    ///
+    /// # Errors
+    /// Another process is housekeeping, or a file cannot be written or removed.
+    pub fn retain(&self, retention: &Retention, force: bool) -> Result<RetentionReport, LogError> {
+        self.embedded("segments")?.retain(retention, force)
+    }
+
+    /// Compacts every partition of which enough is dirty: the newest record of each key stays.
+    ///
+    /// # Errors
+    /// The topic has no key, another process is housekeeping, a segment is damaged, or a file cannot be written.
+    pub fn compact(&self, options: &Compaction) -> Result<CompactionReport, LogError> {
+        self.embedded("segments")?.compact(options)
+    }
+
+    /// Keeps retention from removing what stands at or after `from`, for as long as the pin lives. `who` is named in reports. A topic
+    /// that is kept elsewhere has its own retention, and nothing is pinned.
+    pub fn pin(&self, who: &str, from: &Position) -> Result<Option<Pin>, LogError> {
+        self.0.embedded().map(|topic| topic.pin(who, from)).transpose()
     }
 
     /// The names of the topic's consumer groups, sorted.
@@ -164,9 +193,15 @@ impl TopicWriter {
         self.0.append_to(partition, batch, producer)
     }
 
-    /// The last sequence number of a producer in a partition; `None` if it never appended there. So a producer finds out where to go on.
-    pub fn last_sequence(&self, partition: PartitionId, producer: u64) -> Result<Option<u64>, LogError> {
-        self.0.last_sequence(partition, producer)
+    /// Begins a new epoch of a producer, and returns it: appends of its older epochs are refused from now on, also after a restart.
+    pub fn begin_producer(&self, producer: u64) -> Result<u32, LogError> {
+        self.0.begin_producer(producer)
+    }
+
+    /// What a partition knows of a producer: so it finds out where to go on. `None` if it never appended there (or too long ago: the
+    /// last 1024 producers are kept).
+    pub fn producer_state(&self, partition: PartitionId, producer: u64) -> Result<Option<ProducerState>, LogError> {
+        self.0.producer_state(partition, producer)
     }
 
     /// Puts a barrier into every partition at once.

@@ -2,7 +2,7 @@
 
 use crate::position::{Offset, PartitionId, Position};
 
-use super::Barrier;
+use super::{Barrier, ProducerSequence};
 use super::checksum::crc32c;
 
 /// Bytes of a frame's header. Headers, messages and bodies are padded so that each starts at a multiple of [`ALIGN_BYTES`].
@@ -18,6 +18,8 @@ const HAS_EVENT_TIME: u8 = 2;
 pub(crate) enum Kind {
     Records,
     Barrier,
+    /// A producer's new epoch: from here on its older ones are refused. No body.
+    Fence,
 }
 
 /// What every frame of one partition of one topic says: how a swapped, duplicated or foreign segment shows.
@@ -37,10 +39,12 @@ pub(crate) struct Header {
     /// The offset of the frame's first record; of a barrier, the offset of the record after it.
     pub base: Offset,
     pub count: u32,
+    /// How many offsets of the frame's range have no record (any more): 0 except in a compacted segment.
+    pub gap: u64,
     /// Least and greatest event time of the records: microseconds since 1970. `None` where no record has one.
     pub event_us: Option<(i64, i64)>,
     pub arrival_us: i64,
-    pub producer: Option<(u64, u64)>,
+    pub producer: Option<ProducerSequence>,
     /// The number of barriers before this frame in its partition.
     pub generation: u64,
     /// Bytes after the header.
@@ -52,7 +56,12 @@ pub(crate) struct Header {
 
 impl Header {
     pub fn end(&self) -> Offset {
-        Offset(self.base.0 + u64::from(self.count))
+        Offset(self.base.0 + u64::from(self.count) + self.gap)
+    }
+
+    /// Bytes of the list of offsets that a frame with gaps has after its message: 4 for each record, padded.
+    pub fn offsets_len(&self) -> u64 {
+        if self.gap == 0 { 0 } else { (u64::from(self.count) * 4).next_multiple_of(ALIGN_BYTES) }
     }
 
     pub fn frame_len(&self) -> u64 {
@@ -71,6 +80,7 @@ impl Header {
         b[6] = match self.kind {
             Kind::Records => 1,
             Kind::Barrier => 2,
+            Kind::Fence => 3,
         };
         b[7] = if self.producer.is_some() { HAS_PRODUCER } else { 0 } | if self.event_us.is_some() { HAS_EVENT_TIME } else { 0 };
         put(&mut b, 8, self.identity.topic_id);
@@ -82,13 +92,16 @@ impl Header {
         put(&mut b, 40, min as u64);
         put(&mut b, 48, max as u64);
         put(&mut b, 56, self.arrival_us as u64);
-        let (producer, sequence) = self.producer.unwrap_or_default();
-        put(&mut b, 64, producer);
-        put(&mut b, 72, sequence);
+        if let Some(p) = self.producer {
+            put(&mut b, 64, p.producer);
+            put(&mut b, 72, p.sequence);
+            b[104..108].copy_from_slice(&p.epoch.to_le_bytes());
+        }
         put(&mut b, 80, self.generation);
         put(&mut b, 88, self.body_len);
         b[96..100].copy_from_slice(&self.metadata_len.to_le_bytes());
         b[100..104].copy_from_slice(&self.identity.head_crc.to_le_bytes());
+        put(&mut b, 112, self.gap);
         b[120..124].copy_from_slice(&self.body_crc.to_le_bytes());
         let crc = crc32c(&b[..124]);
         b[124..128].copy_from_slice(&crc.to_le_bytes());
@@ -112,6 +125,7 @@ impl Header {
         let kind = match b[6] {
             1 => Kind::Records,
             2 => Kind::Barrier,
+            3 => Kind::Fence,
             _ => return Err("the frame is of a kind that this program does not know"),
         };
         Ok(Header {
@@ -124,9 +138,14 @@ impl Header {
             },
             base: Offset(get(b, 32)),
             count: get_u32(b, 28),
+            gap: get(b, 112),
             event_us: (b[7] & HAS_EVENT_TIME != 0).then(|| (get(b, 40) as i64, get(b, 48) as i64)),
             arrival_us: get(b, 56) as i64,
-            producer: (b[7] & HAS_PRODUCER != 0).then(|| (get(b, 64), get(b, 72))),
+            producer: (b[7] & HAS_PRODUCER != 0).then(|| ProducerSequence {
+                producer: get(b, 64),
+                epoch: get_u32(b, 104),
+                sequence: get(b, 72),
+            }),
             generation: get(b, 80),
             body_len: get(b, 88),
             metadata_len: get_u32(b, 96),
@@ -155,8 +174,13 @@ impl Header {
         if self.generation != generation {
             return Err(format!("{generation} barriers stand before this frame, and it counts {}", self.generation));
         }
-        if !self.body_len.is_multiple_of(ALIGN_BYTES) || u64::from(self.metadata_len) > self.body_len {
+        let parts = u64::from(self.metadata_len).checked_add(self.offsets_len());
+        if !self.body_len.is_multiple_of(ALIGN_BYTES) || parts.is_none_or(|parts| parts > self.body_len) {
             return Err("the frame's lengths do not fit together".into());
+        }
+        let end = self.base.0.checked_add(u64::from(self.count)).and_then(|end| end.checked_add(self.gap));
+        if end.is_none() || self.gap > u64::from(u32::MAX) || (self.kind != Kind::Records && self.end() != self.base) {
+            return Err("the frame's offsets do not fit together".into());
         }
         Ok(())
     }

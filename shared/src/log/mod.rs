@@ -54,6 +54,7 @@
 //! as the topic's policy says ([`Durability`]).
 
 mod checksum;
+mod compaction;
 mod config;
 mod contract;
 mod decode;
@@ -64,11 +65,16 @@ mod face;
 mod frame;
 mod group;
 mod hash;
+mod index;
 mod lock;
+mod manifest;
 mod partition;
 mod partition_writer;
+mod pin;
+mod producer;
 mod reader;
 mod recovery;
+mod retention;
 mod segment;
 mod tail;
 mod topic;
@@ -83,14 +89,19 @@ use std::sync::{Arc, Mutex, Weak};
 
 use arrow_array::RecordBatch;
 
+use self::frame::Kind;
 use crate::clock::{Clock, SystemClock};
 use crate::position::{Offset, PartitionId, Position};
 use crate::storage::{OsStorage, Storage, write_atomically};
 
 pub use checksum::{Crc32c, crc32c};
-pub use config::{Durability, PartitionBy, TopicConfig};
+pub use compaction::CompactionReport;
+pub use config::{Compaction, Durability, PartitionBy, Retention, TopicConfig};
+pub use pin::Pin;
+pub use retention::{Claim, RetentionReport};
 pub use error::LogError;
 pub use face::{PartitionReader, Range, Tail, Topic, TopicWriter};
+pub use producer::ProducerState;
 pub use group::{Group, Member, MemberOptions, PartitionProgress};
 pub use reader::Start;
 pub use topic::SegmentInfo;
@@ -104,10 +115,13 @@ pub struct Barrier {
     pub position: Position,
 }
 
-/// Who appends, and its running number: a repeated (producer, sequence) is acknowledged and not appended again.
+/// Who appends, and its running number: a repeated (producer, sequence) is acknowledged with its first offset, and not appended again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducerSequence {
     pub producer: u64,
+    /// Counts the instances of the producer ([`TopicWriter::begin_producer`]): an older one is fenced. 0 for one that needs no fencing.
+    pub epoch: u32,
+    /// Goes up with each append to a partition, also from one epoch to the next.
     pub sequence: u64,
 }
 
@@ -129,10 +143,40 @@ pub struct Records {
     pub partition: PartitionId,
     /// The offset of row 0.
     pub base: Offset,
+    /// Exclusive. In a compacted segment there are fewer records than offsets.
+    pub end: Offset,
+    /// The offset of each row, where some of the range have no record any more.
+    pub offsets: Option<Arc<[Offset]>>,
     /// When the log took them: microseconds since 1970.
     pub arrival_us: i64,
     /// Zero-copy over the mapped segment wherever that is possible.
     pub batch: RecordBatch,
+}
+
+impl Records {
+    /// The offset of a row.
+    pub fn offset_of(&self, row: usize) -> Offset {
+        self.offsets.as_ref().map_or(Offset(self.base.0 + row as u64), |offsets| offsets[row])
+    }
+
+    /// How many of the rows have offsets below this one.
+    pub fn rows_below(&self, offset: Offset) -> usize {
+        match &self.offsets {
+            Some(offsets) => offsets.partition_point(|o| *o < offset),
+            None => offset.0.saturating_sub(self.base.0).min(self.batch.num_rows() as u64) as usize,
+        }
+    }
+
+    /// The part of these records from one offset up to, and without, another.
+    pub fn cut(self, from: Offset, to: Offset) -> Records {
+        let (from, to) = (from.max(self.base), to.min(self.end));
+        if (from, to) == (self.base, self.end) || from >= to {
+            return if from < to { self } else { Records { base: from, end: from, offsets: None, batch: self.batch.slice(0, 0), ..self } };
+        }
+        let (first, after) = (self.rows_below(from), self.rows_below(to));
+        let offsets = self.offsets.map(|offsets| offsets[first..after].into());
+        Records { base: from, end: to, offsets, batch: self.batch.slice(first, after - first), ..self }
+    }
 }
 
 /// A folder of topics. Clones, and the topics opened through them, share their mappings and what they know of which checksums hold.

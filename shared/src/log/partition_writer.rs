@@ -1,6 +1,5 @@
 //! The one who appends to a partition's active segment.
 
-use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +16,9 @@ use super::checksum::{Crc32c, crc32c};
 use super::error::LogError;
 use super::frame::{HEADER_BYTES, Header, Identity, Kind, barrier_body};
 use super::recovery::{Found, Rest, block};
-use super::segment::{self, Head, Summary};
+use super::index;
+use super::producer::{ProducerState, Producers};
+use super::segment::{self, Head, Notes, Summary};
 use super::tail::Committed;
 use super::topic::Shared;
 use super::{Barrier, Durability, ProducerSequence};
@@ -35,8 +36,8 @@ pub(crate) struct PartitionWriter {
     identity: Identity,
     summary: Summary,
     blocks: Vec<Block>,
-    /// By producer: its last number, and the offset that it got.
-    producers: HashMap<u64, (u64, Offset)>,
+    /// What the seal will hold beside the summary; the producers are as of now.
+    notes: Notes,
     arrival_us: i64,
     encoder: StreamEncoder,
     /// Room in which small frames are put together.
@@ -51,22 +52,22 @@ impl PartitionWriter {
     pub fn create(
         topic: &Shared,
         partition: PartitionId,
-        base: Offset,
-        generation: u64,
-        producers: HashMap<u64, (u64, Offset)>,
+        summary: Summary,
+        producers: Producers,
         arrival_us: i64,
     ) -> Result<PartitionWriter, LogError> {
+        let base = summary.end;
         let (path, file, head) = create_segment(topic, partition, base)?;
         let found = Found {
             head: Some(head),
-            summary: Summary::empty(base, generation),
+            summary,
             blocks: Vec::new(),
-            producers: HashMap::new(),
+            notes: Notes { index: Vec::new(), producers },
             last_barrier: None,
             frames_end: head.len,
             rest: Rest::Nothing,
         };
-        let mut writer = PartitionWriter::resume(topic, partition, base, file, head, found, producers, arrival_us)?;
+        let mut writer = PartitionWriter::resume(topic, partition, base, file, head, found, arrival_us)?;
         writer.path = path;
         Ok(writer)
     }
@@ -80,7 +81,6 @@ impl PartitionWriter {
         file: Arc<dyn AppendFile>,
         head: Head,
         found: Found,
-        producers: HashMap<u64, (u64, Offset)>,
         arrival_us: i64,
     ) -> Result<PartitionWriter, LogError> {
         Ok(PartitionWriter {
@@ -92,7 +92,7 @@ impl PartitionWriter {
             identity: topic.identity(partition, head.crc),
             summary: found.summary,
             blocks: found.blocks,
-            producers,
+            notes: found.notes,
             arrival_us,
             encoder: encoder(topic)?,
             gathered: Vec::new(),
@@ -123,19 +123,19 @@ impl PartitionWriter {
 
     /// What the producer's last number came to, if this is it again.
     pub fn repeated(&self, producer: Option<ProducerSequence>) -> Result<Option<Offset>, LogError> {
-        let Some(ProducerSequence { producer, sequence }) = producer else {
-            return Ok(None);
-        };
-        match self.producers.get(&producer) {
-            Some(&(last, offset)) if last == sequence => Ok(Some(offset)),
-            Some(&(last, _)) if last > sequence => Err(LogError::StaleSequence { producer, sequence, last }),
-            _ => Ok(None),
-        }
+        producer.map_or(Ok(None), |append| self.notes.producers.check(append))
     }
 
-    /// The producer's last sequence number.
-    pub fn last_sequence(&self, producer: u64) -> Option<u64> {
-        self.producers.get(&producer).map(|&(sequence, _)| sequence)
+    /// What is known of a producer.
+    pub fn producer(&self, id: u64) -> Option<&ProducerState> {
+        self.notes.producers.get(id)
+    }
+
+    /// Says in the log that a producer has begun its `epoch`.
+    pub fn append_fence(&mut self, topic: &Shared, producer: ProducerSequence) -> Result<(), LogError> {
+        let header = Header { producer: Some(producer), ..self.header(topic, Kind::Fence, 0) };
+        self.write(topic, header, &[])?;
+        Ok(())
     }
 
     /// Appends one frame of records, and returns the offset of the first.
@@ -153,15 +153,12 @@ impl PartitionWriter {
         let base = self.summary.end;
         let header = Header {
             event_us,
-            producer: producer.map(|p| (p.producer, p.sequence)),
+            producer,
             metadata_len,
             ..self.header(topic, Kind::Records, batch.num_rows() as u32)
         };
         let pos = self.write(topic, header, &message)?;
         self.blocks.push(block(pos.0, &pos.1));
-        if let Some(p) = producer {
-            self.producers.insert(p.producer, (p.sequence, base));
-        }
         Ok(base)
     }
 
@@ -181,6 +178,7 @@ impl PartitionWriter {
             identity: self.identity,
             base: self.summary.end,
             count,
+            gap: 0,
             event_us: None,
             arrival_us: self.arrival_us,
             producer: None,
@@ -216,6 +214,8 @@ impl PartitionWriter {
             self.append(&parts)?;
         }
         let pos = self.len;
+        index::note(&mut self.notes.index, pos, &header, self.summary.event_max_us);
+        self.notes.producers.note(&header);
         self.len += HEADER_BYTES + header.body_len;
         self.summary.add(&header);
         if topic.config.durability == Durability::Batch {
@@ -246,7 +246,8 @@ impl PartitionWriter {
         if !self.holds_records() {
             return Ok(());
         }
-        let seal = segment::seal(&topic.config.schema, &self.summary, &self.blocks);
+        self.notes.producers.trim();
+        let seal = segment::seal(&topic.config.schema, &self.summary, &self.notes, &self.blocks);
         self.append(&[IoSlice::new(&seal)])?;
         if topic.config.durability != Durability::None {
             // Before the next segment is there: so only the last segment of a synced topic can have a torn tail.
@@ -259,15 +260,16 @@ impl PartitionWriter {
         self.base = base;
         self.len = head.len;
         self.identity.head_crc = head.crc;
-        self.summary = Summary::empty(base, self.summary.generation);
+        self.summary = self.summary.next();
         self.blocks.clear();
+        self.notes.index.clear();
         self.synced_len = 0;
         Ok(())
     }
 }
 
 /// An encoder whose next output is a record batch message (its first one is the schema, which stands in the file's head already).
-fn encoder(topic: &Shared) -> Result<StreamEncoder, LogError> {
+pub(crate) fn encoder(topic: &Shared) -> Result<StreamEncoder, LogError> {
     let arrow = |source| LogError::Arrow { topic: topic.config.name.clone(), source };
     let schema = &topic.config.schema;
     let mut encoder = StreamEncoder::try_new(schema).map_err(arrow)?;

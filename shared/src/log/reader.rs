@@ -1,21 +1,25 @@
 //! Reading a partition: from anywhere, to the end, and on.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
-
-use arrow_array::RecordBatch;
 
 use crate::position::{Offset, PartitionId};
 
 use super::decode::Decoder;
 use super::error::LogError;
-use super::frame::{HEADER_BYTES, Header, Kind, parse_barrier};
+use super::frame::{HEADER_BYTES, Header, Kind, get_u32, parse_barrier};
+use super::index::Entry as IndexEntry;
 use super::segment::{Segment, Step, Summary, View, step};
 use super::topic::Shared;
 use super::{Barrier, Entry, Records};
 
+/// How often a walk looks again for a segment that was taken away or rewritten while it looked.
+const TRIES_MAX: u32 = 8;
+
 /// Where a reader starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
+    /// At the first record that is left.
     First,
     End,
     /// At this record; the barriers that stand right before it come first.
@@ -61,6 +65,41 @@ impl Walk {
         Ok(Walk { partition, segment, view, pos: pos.max(head.len), offset, generation, head_crc: head.crc, sealed })
     }
 
+    /// A walk whose next frame is the one for `offset`, after so many barriers: where another segment starts, or in the midst of one
+    /// that compaction has put together of several.
+    pub fn at(topic: &Shared, partition: PartitionId, offset: Offset, generation: u64) -> Result<Walk, LogError> {
+        let mut tries = 1..=TRIES_MAX;
+        loop {
+            match Walk::try_at(topic, partition, offset, generation) {
+                // Taken away or rewritten since its name was read.
+                Err(LogError::Io { source, .. }) if source.kind() == ErrorKind::NotFound && tries.next().is_some() => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn try_at(topic: &Shared, partition: PartitionId, offset: Offset, generation: u64) -> Result<Walk, LogError> {
+        let bases = topic.bases(partition)?;
+        let first = bases[0];
+        let gone = || LogError::OffsetGone { topic: topic.config.name.clone(), partition, offset, first };
+        let at = bases.partition_point(|b| *b <= offset).checked_sub(1).ok_or_else(gone)?;
+        let base = bases[at];
+        if base == offset {
+            return Walk::resume(topic, partition, base, 0, base, generation);
+        }
+        let mut walk = Walk::resume(topic, partition, base, 0, base, topic.generation_at(partition, &bases, base)?)?;
+        while walk.offset < offset || walk.generation < generation {
+            if walk.next_in_segment(topic)?.is_none() {
+                break;
+            }
+        }
+        if (walk.offset, walk.generation) != (offset, generation) {
+            let what = format!("a segment for offset {offset} must follow, and this one has no frame that starts there");
+            return Err(LogError::corrupt(&walk.segment.path, walk.pos, what));
+        }
+        Ok(walk)
+    }
+
     /// A walk over one sealed segment, for [`Self::next_in_segment`].
     pub fn sealed(topic: &Shared, partition: PartitionId, base: Offset, generation: u64) -> Result<Walk, LogError> {
         let segment = topic.segment(partition, base);
@@ -78,7 +117,7 @@ impl Walk {
             if let Some(found) = self.next_in_segment(topic)? {
                 return Ok(Some(found));
             }
-            *self = Walk::resume(topic, self.partition, self.offset, 0, self.offset, self.generation)?;
+            *self = Walk::at(topic, self.partition, self.offset, self.generation)?;
         }
     }
 
@@ -116,7 +155,15 @@ impl Walk {
             }
             self.view = self.segment.view(committed.bytes)?;
         } else {
-            self.view = self.segment.view(self.segment.file_len()?)?;
+            match self.segment.file_len().and_then(|len| self.segment.view(len)) {
+                Ok(view) => self.view = view,
+                // All its frames were read, and then retention or compaction took it.
+                Err(LogError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                    *self = Walk::at(topic, self.partition, self.offset, self.generation)?;
+                    return Ok(self.view.limit() > self.pos);
+                }
+                Err(e) => return Err(e),
+            }
             self.sealed = true;
         }
         Ok(self.view.limit() > self.pos)
@@ -149,26 +196,35 @@ impl PartitionReader {
     /// The next entry, or `None` at the committed end (then wait with [`super::Tail`] and call again).
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Entry>, LogError> {
-        let Some((pos, header)) = self.walk.next(&self.topic)? else {
-            return Ok(None);
-        };
-        let (segment, view) = (&self.walk.segment, &self.walk.view);
-        segment.verify_body(view, pos, &header)?;
-        let corrupt = |what: &str| LogError::corrupt(&segment.path, pos, what);
-        let body = pos + HEADER_BYTES..pos + header.frame_len();
-        if header.kind == Kind::Barrier {
-            let barrier = parse_barrier(view.bytes(body), self.topic.partitions());
-            return Ok(Some(Entry::Barrier(barrier.ok_or_else(|| corrupt("the frame is not a barrier of this topic"))?)));
+        loop {
+            let Some((pos, header)) = self.walk.next(&self.topic)? else {
+                return Ok(None);
+            };
+            let (segment, view) = (&self.walk.segment, &self.walk.view);
+            segment.verify_body(view, pos, &header)?;
+            let corrupt = |what: &str| LogError::corrupt(&segment.path, pos, what);
+            let body = pos + HEADER_BYTES..pos + header.frame_len();
+            match header.kind {
+                Kind::Fence => {}
+                Kind::Barrier => {
+                    let barrier = parse_barrier(view.bytes(body), self.topic.partitions());
+                    return Ok(Some(Entry::Barrier(barrier.ok_or_else(|| corrupt("the frame is not a barrier of this topic"))?)));
+                }
+                Kind::Records => {
+                    let body = view.buffer(body);
+                    let batch = self.decoder.decode(&header, &body).map_err(|what| corrupt(&what))?;
+                    let records = Records {
+                        partition: self.walk.partition,
+                        base: header.base,
+                        end: header.end(),
+                        offsets: offsets(&header, &body).map_err(|what| corrupt(what))?,
+                        arrival_us: header.arrival_us,
+                        batch,
+                    };
+                    return Ok(Some(Entry::Records(if self.from > header.base { records.cut(self.from, header.end()) } else { records })));
+                }
+            }
         }
-        let batch = self.decoder.decode(&header, &view.buffer(body)).map_err(|what| corrupt(&what))?;
-        let skip = self.from.0.saturating_sub(header.base.0);
-        let batch = if skip == 0 { batch } else { batch.slice(skip as usize, batch.num_rows() - skip as usize) };
-        Ok(Some(Entry::Records(Records {
-            partition: self.walk.partition,
-            base: Offset(header.base.0 + skip),
-            arrival_us: header.arrival_us,
-            batch,
-        })))
     }
 
     /// The offset of the next record.
@@ -187,38 +243,79 @@ impl PartitionReader {
     }
 }
 
+/// The offsets that stand after a frame's message where some of its range have no record.
+pub(crate) fn offsets(header: &Header, body: &[u8]) -> Result<Option<Arc<[Offset]>>, &'static str> {
+    if header.gap == 0 {
+        return Ok(None);
+    }
+    let from = body.len() - header.offsets_len() as usize;
+    let list = body[from..].chunks_exact(4).take(header.count as usize);
+    let offsets: Arc<[Offset]> = list.map(|b| Offset(header.base.0 + u64::from(get_u32(b, 0)))).collect();
+    let ascending = offsets.windows(2).all(|pair| pair[0] < pair[1]) && offsets.last().is_none_or(|last| *last < header.end());
+    if ascending { Ok(Some(offsets)) } else { Err("the frame's list of offsets is not one") }
+}
+
 /// A walk whose next frame is the first that the start asks for.
 fn seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk, LogError> {
+    let mut tries = 1..=TRIES_MAX;
+    loop {
+        match try_seek(topic, partition, start) {
+            // A segment was taken away or rewritten since its name was read.
+            Err(LogError::Io { source, .. }) if source.kind() == ErrorKind::NotFound && tries.next().is_some() => {}
+            other => return other,
+        }
+    }
+}
+
+fn try_seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk, LogError> {
     let committed = topic.committed(partition)?;
     let bases = topic.bases(partition)?;
-    let mut base = Offset(0);
-    // By time: the last segment, unless the seal of an earlier one tells of a record late enough.
+    let first = bases[0];
+    let sealed = &bases[..bases.partition_point(|b| *b < committed.base)];
+    // The first sealed segment that the wanted frame can be in, or the active one. What is asked of the seals only ever turns true.
     let by_seal = |wanted: &dyn Fn(&Summary) -> bool| -> Result<Offset, LogError> {
-        for &base in bases.iter().filter(|b| **b < committed.base) {
-            if wanted(&topic.summary(partition, base)?) {
-                return Ok(base);
-            }
+        let (mut low, mut high) = (0, sealed.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if wanted(&topic.summary(partition, sealed[middle])?) { high = middle } else { low = middle + 1 }
         }
-        Ok(committed.base)
+        Ok(sealed.get(low).copied().unwrap_or(committed.base))
     };
-    match start {
+    let base = match start {
         Start::End => return Walk::resume(topic, partition, committed.base, committed.bytes, committed.end, committed.generation),
-        Start::First => return Walk::resume(topic, partition, base, 0, base, 0),
+        Start::First => first,
         Start::Offset(offset) if offset > committed.end => {
             return Err(LogError::OffsetOutOfRange { topic: topic.config.name.clone(), partition, offset, end: committed.end });
         }
+        Start::Offset(offset) if offset < first => {
+            return Err(LogError::OffsetGone { topic: topic.config.name.clone(), partition, offset, first });
+        }
         // Not the segment that starts with it: the barriers before it end the segment before.
-        Start::Offset(offset) => base = bases.iter().copied().rfind(|b| *b < offset).unwrap_or_default(),
-        Start::EventTime(at_us) => base = by_seal(&|s| s.event_us.is_some_and(|(_, max)| max >= at_us))?,
-        Start::ArrivalTime(at_us) => base = by_seal(&|s| s.arrival_us.1 >= at_us)?,
-    }
+        Start::Offset(offset) => bases.iter().copied().rfind(|b| *b < offset).unwrap_or(first),
+        Start::EventTime(at_us) => by_seal(&|s| s.event_max_us >= at_us)?,
+        Start::ArrivalTime(at_us) => by_seal(&|s| s.frames > 0 && s.arrival_us.1 >= at_us)?,
+    };
     let generation = topic.generation_at(partition, &bases, base)?;
     let mut walk = Walk::resume(topic, partition, base, 0, base, generation)?;
+    if start == Start::First {
+        return Ok(walk);
+    }
+    if base < committed.base {
+        // Nothing that is wanted stands before this entry.
+        let index = topic.seal(&walk.segment, |seal| Ok(seal.index()))?;
+        let unwanted = |e: &IndexEntry| match start {
+            Start::Offset(offset) => e.base < offset,
+            Start::EventTime(at_us) => e.event_max_us < at_us,
+            _ => matches!(start, Start::ArrivalTime(at_us) if e.arrival_us < at_us),
+        };
+        if let Some(e) = index.partition_point(unwanted).checked_sub(1).map(|i| index[i]) {
+            (walk.pos, walk.offset, walk.generation) = (e.pos, e.base, e.generation);
+        }
+    }
     let wanted = |header: &Header| match start {
         Start::Offset(offset) => header.end() > offset || (header.kind == Kind::Barrier && header.base == offset),
         Start::EventTime(at_us) => header.event_us.is_some_and(|(_, max)| max >= at_us),
-        Start::ArrivalTime(at_us) => header.kind == Kind::Records && header.arrival_us >= at_us,
-        Start::First | Start::End => unreachable!("answered above"),
+        _ => matches!(start, Start::ArrivalTime(at_us) if header.kind == Kind::Records && header.arrival_us >= at_us),
     };
     while let Some((pos, header)) = walk.next(topic)? {
         if wanted(&header) {
@@ -246,10 +343,9 @@ impl Range {
         while self.reader.offset() < self.to {
             // The range was committed when it was made, so that the end cannot come before it.
             match self.reader.next()? {
-                Some(Entry::Records(mut records)) => {
-                    let rows = (self.to.0 - records.base.0).min(records.batch.num_rows() as u64) as usize;
-                    records.batch = cut(records.batch, rows);
-                    return Ok(Some(records));
+                Some(Entry::Records(records)) => {
+                    let from = records.base;
+                    return Ok(Some(records.cut(from, self.to)));
                 }
                 Some(Entry::Barrier(Barrier { .. })) => {}
                 None => return Ok(None),
@@ -257,10 +353,6 @@ impl Range {
         }
         Ok(None)
     }
-}
-
-fn cut(batch: RecordBatch, rows: usize) -> RecordBatch {
-    if rows == batch.num_rows() { batch } else { batch.slice(0, rows) }
 }
 
 impl Iterator for Range {

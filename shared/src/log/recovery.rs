@@ -3,7 +3,6 @@
 //! The rule: what ends early is cut away with a warning, because nobody was told that it was there; what is damaged, with
 //! good frames or an acknowledgement after it, is an error, never silently dropped.
 
-use std::collections::HashMap;
 use std::io::IoSlice;
 use std::path::Path;
 
@@ -15,8 +14,8 @@ use super::checksum::crc32c;
 use super::error::LogError;
 use super::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Kind, parse_barrier};
 use super::partition_writer::PartitionWriter;
-use super::reader::Walk;
-use super::segment::{self, Head, Summary};
+use super::producer::Producers;
+use super::segment::{self, Head, Notes, Summary};
 use super::topic::Shared;
 use super::{Barrier, Durability};
 
@@ -37,8 +36,8 @@ pub(crate) struct Found {
     pub head: Option<Head>,
     pub summary: Summary,
     pub blocks: Vec<Block>,
-    /// The last (sequence, offset) of each producer in this segment.
-    pub producers: HashMap<u64, (u64, Offset)>,
+    /// What its seal says, or will say, beside the summary.
+    pub notes: Notes,
     /// The barrier that the last frame is, if it is one.
     pub last_barrier: Option<Barrier>,
     /// Where the last good frame ends.
@@ -48,24 +47,28 @@ pub(crate) struct Found {
 
 /// The Arrow footer's entry for the frame at `pos`.
 pub(crate) fn block(pos: u64, header: &Header) -> Block {
-    let body_len = header.body_len - u64::from(header.metadata_len);
+    let body_len = header.body_len - u64::from(header.metadata_len) - header.offsets_len();
     Block::new((pos + HEADER_BYTES) as i64, header.metadata_len as i32, body_len as i64)
+}
+
+/// The same, counted from the start of the frame's body.
+pub(crate) fn block_in_frame(header: &Header) -> Block {
+    Block::new(0, header.metadata_len as i32, (header.body_len - u64::from(header.metadata_len) - header.offsets_len()) as i64)
 }
 
 /// Reads a segment from its first byte to the first that is not part of a good frame. Frames that are whole but do not belong here are an error.
 pub(crate) fn scan(
     topic: &Shared,
     partition: PartitionId,
-    base: Offset,
-    generation: u64,
+    before: &Before,
     path: &Path,
     bytes: &[u8],
 ) -> Result<Found, LogError> {
     let mut found = Found {
         head: None,
-        summary: Summary::empty(base, generation),
+        summary: before.summary,
         blocks: Vec::new(),
-        producers: HashMap::new(),
+        notes: Notes { index: Vec::new(), producers: before.producers.clone() },
         last_barrier: None,
         frames_end: 0,
         rest: Rest::Nothing,
@@ -88,7 +91,8 @@ pub(crate) fn scan(
             return Ok(found);
         }
         if segment::is_seal(rest) {
-            found.rest = if segment::parse_seal(rest) == Ok(found.summary) { Rest::Seal } else { Rest::TornSeal };
+            let whole = segment::parse_seal(rest).is_ok_and(|seal| seal.summary == found.summary);
+            found.rest = if whole { Rest::Seal } else { Rest::TornSeal };
             return Ok(found);
         }
         let header = match Header::decode(rest) {
@@ -117,10 +121,10 @@ pub(crate) fn scan(
                 let barrier = parse_barrier(&rest[HEADER_BYTES as usize..header.frame_len() as usize], topic.partitions());
                 Some(barrier.ok_or_else(|| LogError::corrupt(path, pos, "the frame is not a barrier of this topic"))?)
             }
+            Kind::Fence => None,
         };
-        if let Some((producer, sequence)) = header.producer {
-            found.producers.insert(producer, (sequence, header.base));
-        }
+        super::index::note(&mut found.notes.index, pos, &header, found.summary.event_max_us);
+        found.notes.producers.note(&header);
         found.summary.add(&header);
         found.frames_end = pos + header.frame_len();
     }
@@ -152,27 +156,21 @@ impl Found {
 /// Opens a partition for appending: checks the sequence of its segments, mends the last one, and gathers what producers sent.
 /// With it comes the barrier that its last frame is, if it is one.
 pub(crate) fn recover(topic: &Shared, partition: PartitionId) -> Result<(PartitionWriter, Option<Barrier>), LogError> {
-    let mut bases = topic.bases(partition)?;
-    let mut producers = HashMap::new();
-    let mut arrival_us = i64::MIN;
-    let mut last = *bases.last().expect("`bases` gives at least one");
-    let generation = before(topic, partition, &bases, last, &mut producers, &mut arrival_us)?;
+    let bases = topic.bases(partition)?;
+    let last = *bases.last().expect("`bases` gives at least one");
+    check_chain(topic, partition, &bases)?;
+    let before = topic.before(partition, &bases, last)?;
     let path = topic.segment(partition, last).path.clone();
     let bytes = topic.storage.read(&path).map_err(LogError::io("read", &path))?;
-    let found = scan(topic, partition, last, generation, &path, &bytes)?;
+    let found = scan(topic, partition, &before, &path, &bytes)?;
     found.refuse_damage(topic, &path, &bytes)?;
     refuse_lost_acknowledgement(topic, partition, last, &found, &path, bytes.len() as u64)?;
 
-    producers.extend(found.producers.iter().map(|(k, v)| (*k, *v)));
-    if found.summary.frames > 0 {
-        arrival_us = found.summary.arrival_us.1;
-    }
+    let arrival_us = if found.summary.frames > 0 { found.summary.arrival_us.1 } else { before.arrival_us };
     let sealed = found.rest == Rest::Seal;
     if sealed {
         // The writer died between sealing a segment and making the next.
-        last = found.summary.end;
-        bases.push(last);
-        let writer = PartitionWriter::create(topic, partition, last, found.summary.generation, producers, arrival_us)?;
+        let writer = PartitionWriter::create(topic, partition, found.summary.next(), found.notes.producers, arrival_us)?;
         return Ok((writer, found.last_barrier));
     }
     let file = topic.storage.open_append(&path).map_err(LogError::io("open", &path))?;
@@ -197,7 +195,7 @@ pub(crate) fn recover(topic: &Shared, partition: PartitionId) -> Result<(Partiti
         file.sync_data().map_err(LogError::io("sync", &path))?;
     }
     let barrier = found.last_barrier.clone();
-    let mut writer = PartitionWriter::resume(topic, partition, last, file, head, found, producers, arrival_us)?;
+    let mut writer = PartitionWriter::resume(topic, partition, last, file, head, found, arrival_us)?;
     // A crash before a finished sealing: the segment was to be sealed, and now is.
     if writer.was_being_sealed {
         writer.roll(topic)?;
@@ -205,32 +203,36 @@ pub(crate) fn recover(topic: &Shared, partition: PartitionId) -> Result<(Partiti
     Ok((writer, barrier))
 }
 
-/// Walks all segments before the last one by their headers: they must be sealed and follow one another.
-fn before(
-    topic: &Shared,
-    partition: PartitionId,
-    bases: &[Offset],
-    last: Offset,
-    producers: &mut HashMap<u64, (u64, Offset)>,
-    arrival_us: &mut i64,
-) -> Result<u64, LogError> {
-    let mut generation = 0;
+/// Looks at the first frame and the seal of every segment before the last one: they must be this partition's, and follow one another.
+/// What stands between is checked by those who read it.
+fn check_chain(topic: &Shared, partition: PartitionId, bases: &[Offset]) -> Result<(), LogError> {
+    let mut generation = topic.generation_at(partition, bases, bases[0])?;
     for pair in bases.windows(2) {
-        let mut walk = Walk::sealed(topic, partition, pair[0], generation)?;
-        while let Some((_, header)) = walk.next_in_segment(topic)? {
-            if let Some((producer, sequence)) = header.producer {
-                producers.insert(producer, (sequence, header.base));
-            }
-            *arrival_us = header.arrival_us;
+        let path = topic.segment(partition, pair[0]).path.clone();
+        let io = LogError::io("read", &path);
+        let (head, first, summary) = match segment::ends(&path) {
+            Ok(Ok(ends)) => ends,
+            Ok(Err((at, what))) => return Err(LogError::corrupt(&path, at, what)),
+            Err(e) => return Err(io(e)),
+        };
+        let identity = topic.identity(partition, head.crc);
+        first.check(&identity, pair[0], generation).map_err(|what| LogError::corrupt(&path, head.len, what))?;
+        if summary.end != pair[1] {
+            let what = format!("the segment ends at offset {}, and the next one starts at {}", summary.end, pair[1]);
+            return Err(LogError::corrupt(&path, 0, what));
         }
-        if walk.offset != pair[1] {
-            let what = format!("the segment ends at offset {}, and the next one starts at {}", walk.offset, pair[1]);
-            return Err(LogError::corrupt(&walk.segment.path, walk.pos, what));
-        }
-        generation = walk.generation;
+        generation = summary.generation;
     }
-    assert!(bases.last() == Some(&last));
-    Ok(generation)
+    Ok(())
+}
+
+/// What is known where a segment starts, from the seal of the one before it.
+pub(crate) struct Before {
+    /// Of no frames.
+    pub summary: Summary,
+    pub producers: Producers,
+    /// The last arrival time.
+    pub arrival_us: i64,
 }
 
 /// Whole bytes that were acknowledged in this boot, and no longer are a good frame, were damaged later. (A file that is too short for

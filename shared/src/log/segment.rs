@@ -1,7 +1,9 @@
 //! A segment: one file of frames, mapped by readers, and in the end an Arrow IPC file.
 
 use std::fs::{self, File};
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,11 +21,13 @@ use crate::position::Offset;
 use super::checksum::crc32c;
 use super::error::LogError;
 use super::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Identity, get, get_u32, put};
+use super::index::{self, Entry, NO_EVENT_US};
+use super::producer::Producers;
 
 const ARROW_MAGIC: &[u8; 6] = b"ARROW1";
 /// Arrow's end-of-stream marker; a message of length 0. No frame starts with it.
 const END_OF_STREAM: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
-const SEAL_MAGIC: [u8; 8] = *b"2PSEAL\0\x01";
+const SEAL_MAGIC: [u8; 8] = *b"2PSEAL\0\x02";
 /// The end-of-stream marker and the seal's summary.
 const SEAL_BYTES: usize = 128;
 const SUFFIX: &str = ".arrow";
@@ -33,10 +37,21 @@ pub(crate) fn file_name(base: Offset) -> String {
     format!("{:020}{SUFFIX}", base.0)
 }
 
-/// The base offset in a segment's file name, if it is one.
+/// The file name of the `number`th rewriting, which starts at `base`.
+pub(crate) fn rewritten_name(base: Offset, number: u64) -> String {
+    format!("{:020}.{number}{SUFFIX}", base.0)
+}
+
+/// The base offset in the name of a segment's file as the writer made it, if it is one.
 pub(crate) fn parse_file_name(name: &str) -> Option<Offset> {
     let digits = name.strip_suffix(SUFFIX)?;
     (digits.len() == 20).then(|| digits.parse().ok().map(Offset))?
+}
+
+/// Whether a file's name is that of a segment, as made or rewritten.
+pub(crate) fn is_segment_name(name: &str) -> bool {
+    let base = name.strip_suffix(SUFFIX).map(|stem| stem.split_once('.').map_or(stem, |(base, _)| base));
+    base.is_some_and(|base| base.len() == 20 && base.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// What stands before the first frame: Arrow's magic and the schema message, padded so that the first frame is aligned.
@@ -93,11 +108,21 @@ pub(crate) struct Summary {
     pub arrival_us: (i64, i64),
     /// The number of barriers before what follows the segment.
     pub generation: u64,
+    /// Those that have not been taken away.
+    pub records: u64,
+    /// The greatest event time of all records of the partition up to here: microseconds since 1970.
+    pub event_max_us: i64,
 }
 
 impl Summary {
-    pub fn empty(base: Offset, generation: u64) -> Summary {
-        Summary { frames: 0, end: base, event_us: None, arrival_us: (0, 0), generation }
+    /// Of no frames, after those of the segments before.
+    pub fn empty(base: Offset, generation: u64, event_max_us: i64) -> Summary {
+        Summary { frames: 0, end: base, event_us: None, arrival_us: (0, 0), generation, records: 0, event_max_us }
+    }
+
+    /// Of no frames, after these.
+    pub fn next(&self) -> Summary {
+        Summary::empty(self.end, self.generation, self.event_max_us)
     }
 
     pub fn add(&mut self, header: &Header) {
@@ -105,6 +130,8 @@ impl Summary {
             self.arrival_us.0 = header.arrival_us;
         }
         self.frames += 1;
+        self.records += u64::from(header.count);
+        self.event_max_us = self.event_max_us.max(header.event_us.map_or(NO_EVENT_US, |e| e.1));
         self.end = header.end();
         self.arrival_us.1 = header.arrival_us;
         self.generation = header.generation_after();
@@ -115,8 +142,16 @@ impl Summary {
     }
 }
 
-/// Everything that sealing appends: end-of-stream marker, summary, Arrow footer.
-pub(crate) fn seal(schema: &Schema, summary: &Summary, blocks: &[Block]) -> Vec<u8> {
+/// What a seal holds beside the summary.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Notes {
+    pub index: Vec<Entry>,
+    /// As of the segment's end.
+    pub producers: Producers,
+}
+
+/// Everything that sealing appends: end-of-stream marker, summary, notes, Arrow footer.
+pub(crate) fn seal(schema: &Schema, summary: &Summary, notes: &Notes, blocks: &[Block]) -> Vec<u8> {
     let mut fbb = FlatBufferBuilder::new();
     let no_dictionaries = fbb.create_vector::<Block>(&[]);
     let batches = fbb.create_vector(blocks);
@@ -133,6 +168,14 @@ pub(crate) fn seal(schema: &Schema, summary: &Summary, blocks: &[Block]) -> Vec<
     footer.extend_from_slice(&footer_len.to_le_bytes());
     footer.extend_from_slice(ARROW_MAGIC);
 
+    let mut rest = Vec::new();
+    index::encode(&notes.index, &mut rest);
+    notes.producers.encode(&mut rest);
+    // Its own length comes last, so that one finds the seal's start from the file's end.
+    let notes_len = (rest.len() + 8).next_multiple_of(ALIGN_BYTES as usize);
+    rest.resize(notes_len - 8, 0);
+    rest.extend_from_slice(&(notes_len as u64).to_le_bytes());
+
     let mut b = vec![0u8; SEAL_BYTES];
     b[..8].copy_from_slice(&END_OF_STREAM);
     b[8..16].copy_from_slice(&SEAL_MAGIC);
@@ -147,10 +190,25 @@ pub(crate) fn seal(schema: &Schema, summary: &Summary, blocks: &[Block]) -> Vec<
     b[72..76].copy_from_slice(&(footer.len() as u32).to_le_bytes());
     b[76..80].copy_from_slice(&crc32c(&footer).to_le_bytes());
     b[80] = u8::from(summary.event_us.is_some());
+    b[84..88].copy_from_slice(&(notes.index.len() as u32).to_le_bytes());
+    b[88..92].copy_from_slice(&(notes.producers.len() as u32).to_le_bytes());
+    b[92..96].copy_from_slice(&crc32c(&rest).to_le_bytes());
+    put(&mut b, 96, summary.records);
+    put(&mut b, 104, summary.event_max_us as u64);
+    put(&mut b, 112, notes_len as u64);
     let crc = crc32c(&b[..124]);
     b[124..128].copy_from_slice(&crc.to_le_bytes());
+    b.extend_from_slice(&rest);
     b.extend_from_slice(&footer);
     b
+}
+
+/// Where the seal starts in a sealed segment's bytes.
+pub(crate) fn seal_start(bytes: &[u8]) -> Option<u64> {
+    let footer_len = arrow_ipc::reader::read_footer_length(*bytes.last_chunk::<10>()?).ok()?;
+    let footer = bytes.len().checked_sub(10 + footer_len)?;
+    let notes_len = get(bytes, footer.checked_sub(8)?);
+    (footer as u64).checked_sub(notes_len)?.checked_sub(SEAL_BYTES as u64)
 }
 
 /// Whether a seal, and not a frame, starts here.
@@ -158,24 +216,104 @@ pub(crate) fn is_seal(bytes: &[u8]) -> bool {
     bytes.starts_with(&END_OF_STREAM[..4])
 }
 
-/// The summary in `bytes`, which go from a seal's start to the file's end.
-pub(crate) fn parse_seal(bytes: &[u8]) -> Result<Summary, &'static str> {
-    let Some((b, footer)) = bytes.split_at_checked(SEAL_BYTES) else {
+/// A seal whose checksums hold.
+pub(crate) struct Seal<'a> {
+    pub summary: Summary,
+    notes: &'a [u8],
+    entries: usize,
+    producers: usize,
+    /// Arrow's footer, without its length and magic.
+    pub footer: &'a [u8],
+}
+
+impl Seal<'_> {
+    pub fn index(&self) -> Vec<Entry> {
+        index::decode(&self.notes[..index::encoded_len(self.entries)])
+    }
+
+    pub fn producers(&self) -> Result<Producers, &'static str> {
+        let from = index::encoded_len(self.entries);
+        Producers::decode(&self.notes[from..from + Producers::encoded_len(self.producers)]).ok_or("the seal's list of producers is not one")
+    }
+}
+
+/// The seal in `bytes`, which go from its start to the file's end.
+pub(crate) fn parse_seal(bytes: &[u8]) -> Result<Seal<'_>, &'static str> {
+    let Some((b, rest)) = bytes.split_at_checked(SEAL_BYTES) else {
         return Err("the file ends inside its seal");
     };
     if b[..8] != END_OF_STREAM || b[8..16] != SEAL_MAGIC || crc32c(&b[..124]) != get_u32(b, 124) {
         return Err("the checksum of the segment's seal does not fit it");
     }
+    let Some((notes, footer)) = usize::try_from(get(b, 112)).ok().and_then(|len| rest.split_at_checked(len)) else {
+        return Err("the file ends inside its seal");
+    };
+    let (entries, producers) = (get_u32(b, 84) as usize, get_u32(b, 88) as usize);
+    let fits = index::encoded_len(entries) + Producers::encoded_len(producers) <= notes.len();
+    if crc32c(notes) != get_u32(b, 92) || !fits {
+        return Err("the checksum of the segment's index does not fit it");
+    }
     if get_u32(b, 72) as usize != footer.len() || crc32c(footer) != get_u32(b, 76) {
         return Err("the checksum of the segment's Arrow footer does not fit it");
     }
-    Ok(Summary {
+    let summary = parse_summary(b);
+    Ok(Seal { summary, notes, entries, producers, footer: &footer[..footer.len().saturating_sub(10)] })
+}
+
+fn parse_summary(b: &[u8]) -> Summary {
+    Summary {
         frames: get(b, 16),
         end: Offset(get(b, 24)),
         event_us: (b[80] != 0).then(|| (get(b, 32) as i64, get(b, 40) as i64)),
         arrival_us: (get(b, 48) as i64, get(b, 56) as i64),
         generation: get(b, 64),
-    })
+        records: get(b, 96),
+        event_max_us: get(b, 104) as i64,
+    }
+}
+
+/// Bytes of a file's start in which the head and the first frame's header are looked for at once.
+const START_BYTES: usize = 4096;
+
+/// The head, the first frame's header and the summary of a sealed segment, without reading what is between; or at which byte what is wrong.
+pub(crate) fn ends(path: &Path) -> io::Result<Result<(Head, Header, Summary), (u64, &'static str)>> {
+    let file = File::open(path)?;
+    let len = file.metadata()?.len();
+    let read = |at: u64, bytes: usize| -> io::Result<Vec<u8>> {
+        let mut buffer = vec![0; bytes.min(len.saturating_sub(at) as usize)];
+        file.read_exact_at(&mut buffer, at)?;
+        Ok(buffer)
+    };
+    let mut start = read(0, START_BYTES)?;
+    if start.len() >= 16 {
+        let wanted = 16 + get_u32(&start, 12) as usize + HEADER_BYTES as usize;
+        if wanted > start.len() {
+            start = read(0, wanted)?;
+        }
+    }
+    let head = match Head::read(&start) {
+        Ok(head) => head,
+        Err(what) => return Ok(Err((0, what))),
+    };
+    let first = match Header::decode(&start[head.len as usize..]) {
+        Ok(first) => first,
+        Err(what) => return Ok(Err((head.len, what))),
+    };
+    let unsealed = || Ok(Err((len, "the segment is not sealed, though another one follows it")));
+    let end = read(len.saturating_sub(10), 10)?;
+    let footer_len = end.as_slice().try_into().ok().and_then(|end| arrow_ipc::reader::read_footer_length(end).ok());
+    let Some(footer) = footer_len.and_then(|footer_len| len.checked_sub(10 + footer_len as u64)).filter(|at| *at >= 8) else {
+        return unsealed();
+    };
+    let notes_len = get(&read(footer - 8, 8)?, 0);
+    let Some(at) = footer.checked_sub(notes_len).and_then(|at| at.checked_sub(SEAL_BYTES as u64)) else {
+        return unsealed();
+    };
+    let b = read(at, SEAL_BYTES)?;
+    if b[..8] != END_OF_STREAM || b[8..16] != SEAL_MAGIC || crc32c(&b[..124]) != get_u32(&b, 124) {
+        return Ok(Err((at, "the checksum of the segment's seal does not fit it")));
+    }
+    Ok(Ok((head, first, parse_summary(&b))))
 }
 
 /// What stands at a place in a segment.
@@ -223,9 +361,9 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    pub fn new(dir: &Path, base: Offset, segment_bytes: u64) -> Segment {
+    pub fn new(path: PathBuf, base: Offset, segment_bytes: u64) -> Segment {
         Segment {
-            path: dir.join(file_name(base)),
+            path,
             base,
             room_bytes: segment_bytes + segment_bytes / 4 + (1 << 20),
             mapping: Mutex::new(None),
@@ -294,7 +432,7 @@ impl Segment {
         {
             return Ok(*summary);
         }
-        let summary = parse_seal(view.from(pos)).map_err(|what| LogError::corrupt(&self.path, pos, what))?;
+        let summary = parse_seal(view.from(pos)).map_err(|what| LogError::corrupt(&self.path, pos, what))?.summary;
         Ok(self.seal.get_or_init(|| (pos, summary)).1)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,9 +16,11 @@ use super::config::{self, TopicConfig};
 use super::error::LogError;
 use super::frame::{HEADER_BYTES, Identity, Kind, parse_barrier};
 use super::lock::WriteLock;
+use super::producer::Producers;
 use super::reader::{PartitionReader, Range, Start};
-use super::recovery::scan;
-use super::segment::{Segment, Summary, parse_file_name};
+use super::manifest::{self, Manifest};
+use super::recovery::{Before, scan};
+use super::segment::{self, Seal, Segment, Summary, View, seal_start};
 use super::tail::{Committed, TailMap};
 use super::verify::VerifyReport;
 use super::writer::TopicWriter;
@@ -37,14 +40,20 @@ pub(crate) struct Shared {
     pub tail: TailMap,
     /// By partition: the segments that this process has looked at, by base offset.
     segments: Vec<Mutex<HashMap<Offset, Arc<Segment>>>>,
+    /// By partition: the manifest as last read, and the file that it was read from (inode and length; each one is a new file).
+    manifests: Vec<Mutex<ReadManifest>>,
     /// By partition: what a scan gave where the tail does not count, and the file and length that it is about.
     scanned: Vec<Mutex<Option<(Offset, u64, Committed)>>>,
     barriers: Mutex<Barriers>,
 }
 
+type ReadManifest = (Option<(u64, u64)>, Arc<Manifest>);
+
 /// The barriers read so far, and the reader that finds the later ones.
 #[derive(Default)]
 struct Barriers {
+    /// How many stood before the log's start when reading began.
+    gone: u64,
     found: Vec<Barrier>,
     /// Where to go on in partition 0: segment, byte, offset.
     next: Option<(Offset, u64, Offset)>,
@@ -68,7 +77,8 @@ impl Topic {
         let path = dir.join("topic.json");
         let json = storage.read(&path).map_err(LogError::io("read", &path))?;
         let (config, id) = config::from_json(&path, &json)?;
-        let partitions = config.partitions as usize;
+        let config_partitions = config.partitions;
+        let partitions = config_partitions as usize;
         let tail = TailMap::open(&dir.join("tail"), id, partitions)?;
         Ok(Topic(Arc::new(Shared {
             dir: dir.to_owned(),
@@ -79,6 +89,9 @@ impl Topic {
             clock,
             tail,
             segments: (0..partitions).map(|_| Mutex::default()).collect(),
+            manifests: (0..config_partitions)
+                .map(|p| Mutex::new((None, Arc::new(Manifest::new(id, PartitionId(p))))))
+                .collect(),
             scanned: (0..partitions).map(|_| Mutex::default()).collect(),
             barriers: Mutex::default(),
         })))
@@ -121,7 +134,13 @@ impl Topic {
         self.0.end()
     }
 
-    /// All barriers so far, in order; number 1 is the first.
+    /// The first offset left in each partition: retention took away what was before.
+    pub fn start(&self) -> Result<Position, LogError> {
+        let offset = |p| Ok(self.0.manifest(p)?.start.offset);
+        Ok(Position::new(self.0.partition_ids().map(offset).collect::<Result<_, LogError>>()?))
+    }
+
+    /// All barriers that are left in the log, in order.
     pub fn barriers(&self) -> Result<Vec<Barrier>, LogError> {
         self.0.barriers()
     }
@@ -208,22 +227,59 @@ impl Shared {
         Identity { topic_id: self.id, schema_fingerprint: self.fingerprint, partition, head_crc }
     }
 
+    /// The partition's manifest as it is now.
+    pub fn manifest(&self, partition: PartitionId) -> Result<Arc<Manifest>, LogError> {
+        let path = self.partition_dir(partition).join(manifest::FILE);
+        let mut known = lock(&self.manifests[partition.index()]);
+        let file = match fs::metadata(&path) {
+            Ok(meta) => Some((meta.ino(), meta.len())),
+            Err(e) if e.kind() == ErrorKind::NotFound => None,
+            Err(e) => return Err(LogError::io("look at", &path)(e)),
+        };
+        if known.0 != file {
+            let manifest = match file {
+                Some(_) => {
+                    let bytes = self.storage.read(&path).map_err(LogError::io("read", &path))?;
+                    Manifest::decode(&bytes, &path, self.id, partition)?
+                }
+                None => Manifest::new(self.id, partition),
+            };
+            *known = (file, Arc::new(manifest));
+        }
+        Ok(known.1.clone())
+    }
+
     /// The base offsets of a partition's segments, ascending.
     pub fn bases(&self, partition: PartitionId) -> Result<Vec<Offset>, LogError> {
         let dir = self.partition_dir(partition);
+        // The manifest first: what it names is there before it says so, and what it no longer names is removed afterwards.
+        let manifest = self.manifest(partition)?;
         let names = self.storage.list(&dir).map_err(LogError::io("list", &dir))?;
-        let mut bases: Vec<Offset> = names.iter().filter_map(|n| parse_file_name(n)).collect();
-        bases.sort_unstable();
-        if bases.first() != Some(&Offset(0)) {
+        let bases = manifest.bases(&names);
+        if bases.first() != Some(&manifest.start.offset) {
             return Err(LogError::corrupt(&dir, 0, "the partition's first segment is missing"));
         }
         Ok(bases)
     }
 
+    /// A segment, in the file that the manifest as last read gives.
     pub fn segment(&self, partition: PartitionId, base: Offset) -> Arc<Segment> {
+        let manifest = lock(&self.manifests[partition.index()]).1.clone();
+        let path = self.partition_dir(partition).join(manifest.file_name(base));
         let mut segments = lock(&self.segments[partition.index()]);
-        let new = || Arc::new(Segment::new(&self.partition_dir(partition), base, self.config.segment_bytes));
-        segments.entry(base).or_insert_with(new).clone()
+        match segments.get(&base) {
+            Some(segment) if segment.path == path => segment.clone(),
+            _ => {
+                let segment = Arc::new(Segment::new(path, base, self.config.segment_bytes));
+                segments.insert(base, segment.clone());
+                segment
+            }
+        }
+    }
+
+    /// Forgets the segments that are no longer there. Who reads one still has it.
+    pub fn forget_segments(&self, partition: PartitionId, bases: &[Offset]) {
+        lock(&self.segments[partition.index()]).retain(|base, _| bases.binary_search(base).is_ok());
     }
 
     pub fn end(&self) -> Result<Position, LogError> {
@@ -252,44 +308,64 @@ impl Shared {
             return Ok(committed);
         }
         let bytes = self.storage.read(&segment.path).map_err(LogError::io("read", &segment.path))?;
-        let found = scan(self, partition, last, self.generation_at(partition, &bases, last)?, &segment.path, &bytes)?;
+        let found = scan(self, partition, &self.before(partition, &bases, last)?, &segment.path, &bytes)?;
         found.refuse_damage(self, &segment.path, &bytes)?;
         let committed = Committed { end: found.summary.end, base: last, bytes: found.frames_end, generation: found.summary.generation };
         *cached = Some((last, bytes.len() as u64, committed));
         Ok(committed)
     }
 
-    /// The number of barriers before the segment `base` of a partition, from the seal of the one before it.
-    pub fn generation_at(&self, partition: PartitionId, bases: &[Offset], base: Offset) -> Result<u64, LogError> {
-        let Some(before) = bases.iter().rev().find(|b| **b < base) else {
-            return Ok(0);
+    /// What is known where the segment `base` starts, from the seal of the one before it.
+    pub fn before(&self, partition: PartitionId, bases: &[Offset], base: Offset) -> Result<Before, LogError> {
+        let Some(previous) = bases.iter().rev().find(|b| **b < base) else {
+            let start = self.manifest(partition)?.start;
+            let summary = Summary::empty(start.offset, start.generation, start.event_max_us);
+            return Ok(Before { summary, producers: Producers::default(), arrival_us: i64::MIN });
         };
-        let summary = self.summary(partition, *before)?;
-        if bases.iter().find(|b| **b > *before) != Some(&summary.end) {
+        let segment = self.segment(partition, *previous);
+        let (summary, producers) = self.seal(&segment, |seal| Ok((seal.summary, seal.producers()?)))?;
+        if bases.iter().find(|b| **b > *previous) != Some(&summary.end) {
             let what = format!("the segment ends at offset {}, and the next one starts elsewhere", summary.end);
-            return Err(LogError::corrupt(&self.segment(partition, *before).path, 0, what));
+            return Err(LogError::corrupt(&segment.path, 0, what));
         }
-        Ok(summary.generation)
+        Ok(Before { summary: summary.next(), producers, arrival_us: summary.arrival_us.1 })
+    }
+
+    /// The number of barriers before the segment `base` of a partition.
+    pub fn generation_at(&self, partition: PartitionId, bases: &[Offset], base: Offset) -> Result<u64, LogError> {
+        let Some(previous) = bases.iter().rev().find(|b| **b < base) else {
+            return Ok(self.manifest(partition)?.start.generation);
+        };
+        Ok(self.summary(partition, *previous)?.generation)
     }
 
     /// What the seal of a sealed segment says.
     pub fn summary(&self, partition: PartitionId, base: Offset) -> Result<Summary, LogError> {
         let segment = self.segment(partition, base);
-        let view = segment.view(segment.file_len()?)?;
-        let unsealed = || LogError::corrupt(&segment.path, view.limit(), "the segment is not sealed, though another one follows it");
-        let at = seal_start(view.from(0)).ok_or_else(unsealed)?;
+        let (view, at) = sealed_view(&segment)?;
         segment.seal(&view, at)
+    }
+
+    /// Asks the seal of a sealed segment.
+    pub fn seal<T>(&self, segment: &Segment, ask: impl FnOnce(Seal<'_>) -> Result<T, &'static str>) -> Result<T, LogError> {
+        let (view, at) = sealed_view(segment)?;
+        segment::parse_seal(view.from(at)).and_then(ask).map_err(|what| LogError::corrupt(&segment.path, at, what))
     }
 
     fn barriers(&self) -> Result<Vec<Barrier>, LogError> {
         let mut known = lock(&self.barriers);
         let zero = PartitionId(0);
         let committed = self.committed(zero)?;
-        if committed.generation == known.found.len() as u64 {
-            return Ok(known.found.clone());
+        let start = self.manifest(zero)?.start;
+        if known.next.is_none() {
+            known.gone = start.generation;
         }
-        let (base, pos, offset) = known.next.unwrap_or_default();
-        let mut walk = super::reader::Walk::resume(self, zero, base, pos, offset, known.found.len() as u64)?;
+        let left = |known: &Barriers| known.found.iter().filter(|b| b.number > start.generation).cloned().collect();
+        if committed.generation == known.gone + known.found.len() as u64 {
+            return Ok(left(&known));
+        }
+        let (base, pos, offset) = known.next.unwrap_or((start.offset, 0, start.offset));
+        let mut walk = super::reader::Walk::resume(self, zero, base, pos, offset, known.gone + known.found.len() as u64)?;
         while let Some((pos, header)) = walk.next(self)? {
             if header.kind == Kind::Barrier {
                 walk.segment.verify_body(&walk.view, pos, &header)?;
@@ -301,14 +377,16 @@ impl Shared {
             }
         }
         known.next = Some((walk.segment.base, walk.pos, walk.offset));
-        Ok(known.found.clone())
+        Ok(left(&known))
     }
 }
 
-/// Where the seal starts in a sealed segment's bytes.
-pub(crate) fn seal_start(bytes: &[u8]) -> Option<u64> {
-    let footer_len = arrow_ipc::reader::read_footer_length(*bytes.last_chunk::<10>()?).ok()?;
-    (bytes.len() as u64).checked_sub(128 + footer_len as u64 + 10)
+/// A sealed segment's bytes, and where its seal starts.
+fn sealed_view(segment: &Segment) -> Result<(View, u64), LogError> {
+    let view = segment.view(segment.file_len()?)?;
+    let unsealed = || LogError::corrupt(&segment.path, view.limit(), "the segment is not sealed, though another one follows it");
+    let at = seal_start(view.from(0)).filter(|at| segment::is_seal(view.from(*at))).ok_or_else(unsealed)?;
+    Ok((view, at))
 }
 
 /// A lock is poisoned only by a bug that has been reported already; what it guards here is whole at any time.

@@ -13,7 +13,8 @@ use super::error::LogError;
 use super::event_range::event_range_us;
 use super::frame::{HEADER_BYTES, Header, Kind, parse_barrier};
 use super::reader::Walk;
-use super::recovery::{block, later_frame};
+use super::index::{self, Entry};
+use super::recovery::{block, block_in_frame, later_frame};
 use super::segment::{self, Head, Summary};
 use super::topic::Shared;
 
@@ -72,8 +73,8 @@ pub(crate) fn topic(topic: &Shared) -> Result<VerifyReport, LogError> {
     let being_written = topic.is_being_written();
     for p in topic.partition_ids() {
         let dir = topic.partition_dir(p);
-        let bases = match topic.bases(p) {
-            Ok(bases) => bases,
+        let (start, bases) = match topic.manifest(p).and_then(|m| Ok((m.start, topic.bases(p)?))) {
+            Ok(found) => found,
             Err(e) => {
                 report.problem(&dir, 0, e.to_string());
                 continue;
@@ -82,7 +83,7 @@ pub(crate) fn topic(topic: &Shared) -> Result<VerifyReport, LogError> {
         if let Some(committed) = topic.tail.committed(p).filter(|c| Some(&c.base) > bases.last()) {
             report.problem(&topic.segment(p, committed.base).path, 0, "the partition's last segment is missing");
         }
-        let mut expected = Summary::empty(Offset(0), 0);
+        let mut expected = Summary::empty(start.offset, start.generation, start.event_max_us);
         for (i, &base) in bases.iter().enumerate() {
             // Before the file is read: what was committed then is there.
             let committed = topic.tail.committed(p).filter(|c| c.base == base).map(|c| c.bytes);
@@ -92,7 +93,7 @@ pub(crate) fn topic(topic: &Shared) -> Result<VerifyReport, LogError> {
                 report.problem(&path, 0, format!("a segment for offset {} must follow, and this one is named for {base}", expected.end));
             }
             let place = Place { topic, partition: p, path: &path, last: i + 1 == bases.len(), committed, being_written };
-            expected = file(&place, &bytes, Summary::empty(base, expected.generation), &mut report);
+            expected = file(&place, &bytes, Summary::empty(base, expected.generation, expected.event_max_us), &mut report);
         }
         if p == PartitionId(0) {
             report.barriers = expected.generation;
@@ -136,6 +137,7 @@ fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut Veri
     // One copy, aligned, for the decoder.
     let buffer = Buffer::from(bytes);
     let mut blocks: Vec<Block> = Vec::new();
+    let mut index = Vec::new();
     let mut pos = head.len;
     // What a reader would stop at is reported once, and reading goes on at the next good frame.
     let resync = |from: u64, report: &mut VerifyReport, what: String| -> Option<u64> {
@@ -159,7 +161,7 @@ fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut Veri
             return summary;
         }
         if segment::is_seal(rest) && later_frame(topic, bytes, pos).is_none() {
-            seal(place, rest, pos, &summary, &blocks, report);
+            seal(place, rest, pos, &summary, &index, &blocks, report);
             return summary;
         }
         let header = match Header::decode(rest) {
@@ -197,6 +199,7 @@ fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut Veri
         if header.kind == Kind::Records {
             blocks.push(block(pos, &header));
         }
+        index::note(&mut index, pos, &header, summary.event_max_us);
         summary.add(&header);
         pos += header.frame_len();
     }
@@ -213,15 +216,19 @@ fn adopt(summary: &mut Summary, bytes: &[u8], pos: u64) {
 /// Checks what a checksum cannot say: that the body is what its header says it is, and valid Arrow.
 fn body(topic: &Shared, decoder: &FileDecoder, bytes: &Buffer, pos: u64, header: &Header) -> Result<(), String> {
     let body = bytes.slice_with_length((pos + HEADER_BYTES) as usize, header.body_len as usize);
+    if header.kind == Kind::Fence {
+        return if header.producer.is_some() { Ok(()) } else { Err("the frame fences no producer".into()) };
+    }
     if header.kind == Kind::Barrier {
         let barrier = parse_barrier(&body, topic.partitions()).ok_or("the frame is not a barrier of this topic")?;
         let fits = barrier.number == header.generation + 1 && barrier.position.get(header.identity.partition) == header.base;
         return if fits { Ok(()) } else { Err("the barrier does not say what its frame's header says".into()) };
     }
-    let block = Block::new(0, header.metadata_len as i32, (header.body_len - u64::from(header.metadata_len)) as i64);
+    let block = block_in_frame(header);
     let batch = decoder.read_record_batch(&block, &body).map_err(|e| format!("the frame's records cannot be decoded: {e}"))?;
     let batch =
         batch.filter(|b| b.num_rows() == header.count as usize).ok_or("the frame does not hold as many records as its header says")?;
+    super::reader::offsets(header, &body)?;
     let time = topic.config.time_column.as_ref().and_then(|name| batch.column_by_name(name));
     if time.and_then(event_range_us) != header.event_us {
         return Err("the frame's header does not give the range of its event times".into());
@@ -229,16 +236,22 @@ fn body(topic: &Shared, decoder: &FileDecoder, bytes: &Buffer, pos: u64, header:
     Ok(())
 }
 
-fn seal(place: &Place<'_>, rest: &[u8], pos: u64, summary: &Summary, blocks: &[Block], report: &mut VerifyReport) {
-    match segment::parse_seal(rest) {
-        Ok(found) if found == *summary => {}
-        Ok(_) => report.problem(place.path, pos, "the seal does not say what the frames before it come to"),
+fn seal(place: &Place<'_>, rest: &[u8], pos: u64, summary: &Summary, index: &[Entry], blocks: &[Block], report: &mut VerifyReport) {
+    let seal = match segment::parse_seal(rest) {
+        Ok(seal) => seal,
         // A writer is at it.
         Err(_) if place.last && place.being_written => return,
         Err(what) => return report.problem(place.path, pos, what),
+    };
+    if seal.summary != *summary {
+        report.problem(place.path, pos, "the seal does not say what the frames before it come to");
+    } else if seal.index() != index {
+        report.problem(place.path, pos, "the segment's index does not list its frames");
     }
-    let footer = &rest[128..rest.len() - 10];
-    let listed = arrow_ipc::root_as_footer(footer).ok().and_then(|f| Some(f.recordBatches()?.iter().copied().collect::<Vec<_>>()));
+    if let Err(what) = seal.producers() {
+        report.problem(place.path, pos, what);
+    }
+    let listed = arrow_ipc::root_as_footer(seal.footer).ok().and_then(|f| Some(f.recordBatches()?.iter().copied().collect::<Vec<_>>()));
     if listed.as_deref() != Some(blocks) {
         report.problem(place.path, pos, "the segment's Arrow footer does not list its frames");
     }

@@ -15,6 +15,7 @@ use super::event_range::event_range_us;
 use super::lock::WriteLock;
 use super::partition::split;
 use super::partition_writer::PartitionWriter;
+use super::producer::ProducerState;
 use super::recovery::recover;
 use super::topic::{Shared, lock};
 use super::{Barrier, ProducerSequence};
@@ -118,10 +119,27 @@ impl TopicWriter {
         Ok(offset)
     }
 
-    /// The last sequence number of a producer in a partition; `None` if it never appended there.
-    pub fn last_sequence(&self, partition: PartitionId, producer: u64) -> Result<Option<u64>, LogError> {
+    /// Begins a new epoch of a producer, and returns it: appends of its older epochs are refused from now on, also after a restart.
+    pub fn begin_producer(&self, producer: u64) -> Result<u32, LogError> {
+        let inner = &*self.inner;
+        let topic = &*inner.topic;
+        let mut partitions: Vec<_> = inner.partitions.iter().map(lock).collect();
+        inner.check_failed()?;
+        let epoch = partitions.iter().filter_map(|p| p.producer(producer)).map(|s| s.epoch).max().unwrap_or(0) + 1;
+        let append = ProducerSequence { producer, epoch, sequence: 0 };
+        for (p, partition) in topic.partition_ids().zip(&mut partitions) {
+            partition.append_fence(topic, append).map_err(|e| inner.fail(e))?;
+            topic.tail.publish(p, &partition.committed());
+        }
+        drop(partitions);
+        topic.tail.wake();
+        Ok(epoch)
+    }
+
+    /// What a partition knows of a producer; `None` if it never appended there (or too long ago: the last 1024 producers are kept).
+    pub fn producer_state(&self, partition: PartitionId, producer: u64) -> Result<Option<ProducerState>, LogError> {
         self.inner.topic.check_partition(partition)?;
-        Ok(lock(&self.inner.partitions[partition.index()]).last_sequence(producer))
+        Ok(lock(&self.inner.partitions[partition.index()]).producer(producer).cloned())
     }
 
     /// Puts a barrier into every partition at once and rolls their segments.

@@ -52,8 +52,11 @@ impl Partition {
     /// Opens worker `index`'s share: the partitions whose number modulo `peers` is `index`.
     pub fn open(wiring: &Wiring, index: usize, peers: usize) -> Result<Vec<Partition>, SpeedError> {
         let (first_generation, from) = &wiring.from;
+        let start = wiring.topic.start()?;
         let mut partitions = Vec::new();
         for (id, offset) in from.iter().filter(|(id, _)| id.index() % peers == index) {
+            // From the log's start means from the first record that is left.
+            let offset = offset.max(start.get(id));
             let reader = wiring.topic.reader(id, Start::Offset(offset), Some(wiring.fold.columns()))?;
             let generation = reader.generation().max(*first_generation);
             let bound = wiring.to.as_ref().map(|to| to.get(id));
@@ -82,14 +85,13 @@ impl Partition {
                 }
                 Entry::Records(records) => {
                     assert_eq!(records.base, self.offset, "partition {} has a hole", self.id);
-                    let mut batch = records.batch;
-                    if let Some(bound) = self.bound {
-                        let rows = batch.num_rows().min((bound.0 - self.offset.0) as usize);
-                        batch = batch.slice(0, rows);
-                    }
-                    self.offset.0 += batch.num_rows() as u64;
+                    let records = match self.bound {
+                        Some(bound) => records.cut(self.offset, bound),
+                        None => records,
+                    };
+                    self.offset = records.end;
                     self.done = self.bound.is_some_and(|bound| self.offset >= bound);
-                    return Ok(Some((self.generation, batch)));
+                    return Ok(Some((self.generation, records.batch)));
                 }
             }
         }

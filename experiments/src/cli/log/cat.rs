@@ -195,7 +195,7 @@ fn as_member(topic: &Topic, group: &str, args: &CatArgs, shown: Shown) -> Result
                 printer.finish()?;
                 for (partition, delivered) in member.delivered() {
                     let here = partition == records.partition;
-                    member.commit_at(partition, if here { Offset(records.base.0 + wanted) } else { delivered })?;
+                    member.commit_at(partition, if here { records.offset_of(wanted as usize) } else { delivered })?;
                 }
                 return Ok(ExitCode::SUCCESS);
             }
@@ -274,7 +274,7 @@ fn print_all(reader: &mut PartitionReader, to: Option<Offset>, printer: &mut Pri
             Some(Entry::Records(records)) => {
                 any = true;
                 let rows = records.batch.num_rows() as u64;
-                let wanted = to.map_or(rows, |to| rows.min(to.0.saturating_sub(records.base.0)));
+                let wanted = to.map_or(rows, |to| records.rows_below(to) as u64);
                 printer.records(&records, wanted)?;
             }
         }
@@ -315,7 +315,7 @@ impl Printer {
             let row = if self.shown.with_offsets {
                 let place = [
                     Value::Int(i64::from(records.partition.0)),
-                    Value::Int((records.base.0 + i as u64) as i64),
+                    Value::Int(records.offset_of(i).0 as i64),
                     Value::Timestamp(records.arrival_us),
                 ];
                 place.into_iter().chain(row).collect()

@@ -199,7 +199,7 @@ fn append_all(
             rejects = Some(written.map_err(|e| Failure::of(format!("{}: {e}", rejected_path.display())))?);
         }
         for (partition, part) in split(topic, &batch, sequence)? {
-            match writer.append_to(partition, &part, Some(ProducerSequence { producer, sequence })) {
+            match writer.append_to(partition, &part, Some(ProducerSequence { producer, epoch: 0, sequence })) {
                 // Lower than the last: an earlier run of this import appended it.
                 Ok(_) | Err(LogError::StaleSequence { .. }) => {}
                 Err(e) => return Err(e.into()),

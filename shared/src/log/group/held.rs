@@ -15,7 +15,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(1);
 
 /// Held for as long as it lives. The file says who holds it.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(in crate::log) struct Held {
     #[allow(dead_code)]
     file: File,
     path: PathBuf,

@@ -20,7 +20,7 @@
 //!
 //! A commit is as durable as the topic: synced, but for durability `none`. Groups share nothing with one another nor with the writer, which does not know of them.
 
-mod held;
+pub(super) mod held;
 mod journal;
 mod member;
 mod record;

@@ -1,0 +1,105 @@
+//! A partition's manifest: what the names of its files do not say. Absent as long as they say all.
+//!
+//! A line `2PMANIFEST 1 ` and the CRC-32C of the rest in hexadecimal, then JSON. It is replaced as a whole (a file beside it, synced and
+//! renamed), and only by the holder of the topic's housekeeping lock.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::position::{Offset, PartitionId};
+
+use super::checksum::crc32c;
+use super::error::LogError;
+use super::index::NO_EVENT_US;
+use super::segment;
+
+pub(crate) const FILE: &str = "manifest";
+const MAGIC: &str = "2PMANIFEST 1 ";
+
+/// Where the first segment that is left starts, and what is known there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogStart {
+    pub offset: Offset,
+    /// The number of barriers before it.
+    pub generation: u64,
+    /// The greatest event time before it: microseconds since 1970.
+    pub event_max_us: i64,
+}
+
+/// A file that compaction put in the place of one or more segments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rewritten {
+    pub base: Offset,
+    /// Exclusive.
+    pub end: Offset,
+    /// Which rewriting of the partition made it: a part of its name.
+    pub number: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    /// 16 hexadecimal digits.
+    pub topic_id: String,
+    pub partition: PartitionId,
+    pub start: LogStart,
+    /// Ascending; they do not overlap.
+    pub rewritten: Vec<Rewritten>,
+    /// Up to here compaction has left each key once.
+    pub compacted_to: Offset,
+    /// Of the last rewriting.
+    pub number: u64,
+}
+
+impl Manifest {
+    /// Of a partition that nothing was ever taken from.
+    pub fn new(topic_id: u64, partition: PartitionId) -> Manifest {
+        Manifest {
+            topic_id: format!("{topic_id:016x}"),
+            partition,
+            start: LogStart { offset: Offset(0), generation: 0, event_max_us: NO_EVENT_US },
+            rewritten: Vec::new(),
+            compacted_to: Offset(0),
+            number: 0,
+        }
+    }
+
+    /// The name of the file of the segment that starts at `base`.
+    pub fn file_name(&self, base: Offset) -> String {
+        match self.rewritten.iter().find(|r| r.base == base) {
+            Some(r) => segment::rewritten_name(base, r.number),
+            None => segment::file_name(base),
+        }
+    }
+
+    /// The segments' bases, given the names in the partition's folder; ascending.
+    pub fn bases(&self, names: &[String]) -> Vec<Offset> {
+        let replaced = |base: Offset| self.rewritten.iter().any(|r| r.base <= base && base < r.end);
+        let written = names.iter().filter_map(|n| segment::parse_file_name(n)).filter(|b| *b >= self.start.offset && !replaced(*b));
+        let mut bases: Vec<Offset> = written.chain(self.rewritten.iter().map(|r| r.base)).collect();
+        bases.sort_unstable();
+        bases
+    }
+
+    pub fn encode(&self) -> Vec<u8> {
+        let json = serde_json::to_string(self).expect("plain data always becomes JSON");
+        format!("{MAGIC}{:08x}\n{json}\n", crc32c(format!("{json}\n").as_bytes())).into_bytes()
+    }
+
+    /// The manifest of this partition in `bytes`.
+    pub fn decode(bytes: &[u8], path: &Path, topic_id: u64, partition: PartitionId) -> Result<Manifest, LogError> {
+        let corrupt = |what: &str| LogError::corrupt(path, 0, what);
+        let text = std::str::from_utf8(bytes).map_err(|e| LogError::corrupt(path, e.valid_up_to() as u64, "the manifest is not text"))?;
+        let (line, json) = text.split_once('\n').ok_or_else(|| corrupt("the manifest ends in its first line"))?;
+        let crc = line.strip_prefix(MAGIC).ok_or_else(|| corrupt("the file does not start as a manifest does"))?;
+        if crc != format!("{:08x}", crc32c(json.as_bytes())) {
+            return Err(corrupt("the checksum of the manifest does not fit it"));
+        }
+        let manifest: Manifest = serde_json::from_str(json).map_err(|e| corrupt(&format!("not a manifest: {e}")))?;
+        if manifest.topic_id != format!("{topic_id:016x}") || manifest.partition != partition {
+            return Err(corrupt("the manifest belongs to another topic or partition"));
+        }
+        Ok(manifest)
+    }
+}

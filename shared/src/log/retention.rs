@@ -1,0 +1,166 @@
+//! Retention: taking away the oldest segments of a topic, by age and by size, and never what somebody still needs.
+//!
+//! The manifest's new log start is durable before a file is removed, so that a crash in between leaves files that the next housekeeping
+//! sweeps away, and never a hole. Whole segments go. The newest sealed one stays in any case: its seal says what a writer must know
+//! of its producers.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::position::{Offset, PartitionId, Position};
+use crate::storage::write_atomically;
+
+use super::config::Retention;
+use super::error::LogError;
+use super::lock::WriteLock;
+use super::manifest::{self, Manifest};
+use super::segment;
+use super::topic::{Shared, Topic};
+
+/// The name of the lock that retention and compaction hold.
+const HOUSEKEEPING: &str = "housekeeping";
+
+/// What retention did, and to whom.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RetentionReport {
+    pub segments_removed: u64,
+    pub bytes_removed: u64,
+    /// The log's start, before and after.
+    pub before: Vec<Offset>,
+    pub after: Vec<Offset>,
+    /// Who kept segments from being removed.
+    pub kept_for: Vec<Claim>,
+    /// What forced removal took from whom.
+    pub lost: Vec<Claim>,
+}
+
+/// Records of one partition that somebody has not read yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Claim {
+    pub who: String,
+    pub partition: PartitionId,
+    /// The first that is needed, and the offset after the last that was to be removed.
+    pub from: Offset,
+    pub to: Offset,
+}
+
+impl Topic {
+    /// Removes the oldest segments that are older than the retention's age, or that make the partition larger than its size (each
+    /// partition's share of it), as long as no consumer group and no [`pin`](Topic::pin) is before their end, or all the same if forced.
+    ///
+    /// # Errors
+    /// Another process is housekeeping, or a file cannot be written or removed.
+    pub fn retain(&self, retention: &Retention, force: bool) -> Result<RetentionReport, LogError> {
+        let topic = &*self.0;
+        let _lock = housekeeping_lock(topic)?;
+        let mut claims = self.committed_groups()?.into_iter().map(|(name, at)| (format!("group '{name}'"), at)).collect::<Vec<_>>();
+        claims.extend(super::pin::pinned(topic)?);
+        let mut report = RetentionReport::default();
+        for p in topic.partition_ids() {
+            sweep(topic, p)?;
+            retain_partition(self, p, retention, &claims, force, &mut report)?;
+        }
+        Ok(report)
+    }
+}
+
+/// One housekeeper at a time; it and the writer do not disturb each other.
+pub(crate) fn housekeeping_lock(topic: &Shared) -> Result<WriteLock, LogError> {
+    WriteLock::take(&topic.dir.join(HOUSEKEEPING), &topic.config.name).map_err(|e| match e {
+        LogError::Locked { topic, holder } => LogError::Housekeeping { topic, holder },
+        other => other,
+    })
+}
+
+fn retain_partition(
+    topic: &Topic,
+    p: PartitionId,
+    retention: &Retention,
+    claims: &[(String, Position)],
+    force: bool,
+    report: &mut RetentionReport,
+) -> Result<(), LogError> {
+    let shared = &*topic.0;
+    let segments = topic.segments(p)?;
+    let sealed: Vec<_> = segments.iter().filter(|s| s.sealed).collect();
+    let removable = &sealed[..sealed.len().saturating_sub(1)];
+    let mut bytes: u64 = segments.iter().map(|s| s.bytes).sum();
+    let share = retention.bytes.map(|bytes| bytes / shared.partitions() as u64);
+    let horizon_us = retention.age.map(|age| shared.clock.now_us().saturating_sub(age.as_micros().try_into().unwrap_or(i64::MAX)));
+    let mut remove = 0;
+    for s in removable {
+        let too_old = match horizon_us {
+            Some(horizon) => shared.summary(p, s.base)?.arrival_us.1 < horizon,
+            None => false,
+        };
+        if !(too_old || share.is_some_and(|share| bytes > share)) {
+            break;
+        }
+        bytes -= s.bytes;
+        remove += 1;
+    }
+    let wanted = if remove == 0 { segments[0].base } else { removable[remove - 1].end };
+    for (who, at) in claims {
+        let from = at.get(p);
+        if from < wanted {
+            let claim = Claim { who: who.clone(), partition: p, from: from.max(segments[0].base), to: wanted };
+            if force { report.lost.push(claim) } else { report.kept_for.push(claim) }
+        }
+    }
+    if !force {
+        let needed = claims.iter().map(|(_, at)| at.get(p)).min().unwrap_or(wanted);
+        remove = removable[..remove].partition_point(|s| s.end <= needed);
+    }
+    report.before.push(segments[0].base);
+    let Some(last) = remove.checked_sub(1).map(|i| removable[i]) else {
+        report.after.push(segments[0].base);
+        return Ok(());
+    };
+    let summary = shared.summary(p, last.base)?;
+    let mut manifest = Manifest::clone(&*shared.manifest(p)?);
+    manifest.start = manifest::LogStart { offset: summary.end, generation: summary.generation, event_max_us: summary.event_max_us };
+    manifest.rewritten.retain(|r| r.end > summary.end);
+    write_manifest(shared, p, &manifest)?;
+    report.after.push(summary.end);
+    report.segments_removed += remove as u64;
+    report.bytes_removed += removable[..remove].iter().map(|s| s.bytes).sum::<u64>();
+    sweep(shared, p)
+}
+
+pub(crate) fn write_manifest(topic: &Shared, p: PartitionId, manifest: &Manifest) -> Result<(), LogError> {
+    let path = topic.partition_dir(p).join(manifest::FILE);
+    write_atomically(&*topic.storage, &path, &manifest.encode()).map_err(LogError::io("write", &path))
+}
+
+/// Removes the files of a partition that the manifest no longer names. Only for the holder of the housekeeping lock.
+pub(crate) fn sweep(topic: &Shared, p: PartitionId) -> Result<(), LogError> {
+    let dir = topic.partition_dir(p);
+    let manifest = topic.manifest(p)?;
+    let names = topic.storage.list(&dir).map_err(LogError::io("list", &dir))?;
+    let bases = manifest.bases(&names);
+    topic.forget_segments(p, &bases);
+    let named: std::collections::HashSet<String> = bases.iter().map(|b| manifest.file_name(*b)).collect();
+    for name in names.iter().filter(|n| segment::is_segment_name(n) && !named.contains(*n)) {
+        let path = dir.join(name);
+        match topic.storage.remove(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(LogError::io("remove", &path)(e)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Retention {
+    /// Nothing is ever taken away.
+    pub const NONE: Retention = Retention { age: None, bytes: None };
+
+    pub fn of_age(age: Duration) -> Retention {
+        Retention { age: Some(age), bytes: None }
+    }
+
+    pub fn of_bytes(bytes: u64) -> Retention {
+        Retention { age: None, bytes: Some(bytes) }
+    }
+}
