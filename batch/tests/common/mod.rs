@@ -20,15 +20,7 @@ pub struct TestTopic {
 
 pub fn topic(name: &str, schema: SchemaRef, partitions: u32, time_column: Option<&str>, segment_bytes: u64) -> TestTopic {
     let dir = TempDir::new().unwrap();
-    let config = TopicConfig {
-        name: name.to_owned(),
-        schema,
-        partitions,
-        partition_by: PartitionBy::RoundRobin,
-        time_column: time_column.map(str::to_owned),
-        durability: Durability::None,
-        segment_bytes,
-    };
+    let config = TopicConfig { partitions, time_column: time_column.map(str::to_owned), segment_bytes, ..TopicConfig::new(name, schema) };
     let topic = Log::open(dir.path()).unwrap().create_topic(config).unwrap();
     let writer = topic.writer().unwrap();
     TestTopic { dir, topic, writer }

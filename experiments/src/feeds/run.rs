@@ -168,12 +168,12 @@ impl<'a> Sink<'a> {
         if rows.num_rows() == 0 {
             return Ok(());
         }
-        let offsets: Vec<Offset> = kept.values().set_indices().map(|row| offset_of(records, row)).collect();
+        let offsets: Vec<Offset> = kept.values().set_indices().map(|row| records.offset_of(row)).collect();
         let mut appended = 0;
         let parts = self.parts(partition, &rows, &offsets)?;
         for (q, part) in parts {
             if part.num_rows() > 0 {
-                let producer = ProducerSequence { producer: self.producers[partition.index()], sequence: end.0 };
+                let producer = ProducerSequence { producer: self.producers[partition.index()], epoch: 0, sequence: end.0 };
                 self.writer.append_to(q, &part, Some(producer))?;
                 self.reached[partition.index()][q.index()] = end;
                 appended += part.num_rows() as u64;
@@ -203,8 +203,4 @@ impl<'a> Sink<'a> {
         }
         Ok(parts)
     }
-}
-
-fn offset_of(records: &Records, row: usize) -> Offset {
-    Offset(records.base.0 + row as u64)
 }

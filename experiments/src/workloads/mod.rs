@@ -105,13 +105,12 @@ impl Workload {
     /// The topic that its events go into.
     pub fn topic_config(&self, partitions: u32, durability: Durability) -> TopicConfig {
         TopicConfig {
-            name: self.name.clone(),
-            schema: self.schema.clone(),
             partitions,
             partition_by: self.key.clone().map_or(PartitionBy::RoundRobin, PartitionBy::Key),
             time_column: self.time_column.clone(),
             durability,
             segment_bytes: SEGMENT_BYTES,
+            ..TopicConfig::new(&self.name, self.schema.clone())
         }
     }
 }

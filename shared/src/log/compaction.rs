@@ -79,7 +79,13 @@ impl Topic {
     }
 }
 
-fn compact_partition(topic: &Topic, p: PartitionId, key: usize, options: &Compaction, report: &mut CompactionReport) -> Result<(), LogError> {
+fn compact_partition(
+    topic: &Topic,
+    p: PartitionId,
+    key: usize,
+    options: &Compaction,
+    report: &mut CompactionReport,
+) -> Result<(), LogError> {
     let shared = &*topic.0;
     let now_us = shared.clock.now_us();
     let ago = |age: std::time::Duration| now_us.saturating_sub(age.as_micros().try_into().unwrap_or(i64::MAX));

@@ -7,8 +7,8 @@
 use arrow_array::{ArrayRef, RecordBatch, make_array};
 use arrow_buffer::Buffer;
 use arrow_data::ArrayData;
-use arrow_ipc::reader::FileDecoder;
 use arrow_ipc::MetadataVersion;
+use arrow_ipc::reader::FileDecoder;
 use arrow_schema::{DataType, SchemaRef};
 
 use super::error::LogError;

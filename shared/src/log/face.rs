@@ -14,7 +14,9 @@ use super::contract::{self, RangeOf};
 use super::error::LogError;
 use super::partition::split;
 use super::{
-    Barrier, Compaction, CompactionReport, Entry, Group, Pin, ProducerSequence, ProducerState, Records, Retention, RetentionReport, SegmentInfo, Start, VerifyReport, topic};
+    Barrier, Compaction, CompactionReport, Entry, Group, Pin, ProducerSequence, ProducerState, Records, Retention, RetentionReport,
+    SegmentInfo, Start, VerifyReport, topic,
+};
 
 /// One topic, open for reading; cheap to clone. All clones share what they know of which checksums hold.
 #[derive(Clone)]

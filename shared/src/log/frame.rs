@@ -2,8 +2,8 @@
 
 use crate::position::{Offset, PartitionId, Position};
 
-use super::{Barrier, ProducerSequence};
 use super::checksum::crc32c;
+use super::{Barrier, ProducerSequence};
 
 /// Bytes of a frame's header. Headers, messages and bodies are padded so that each starts at a multiple of [`ALIGN_BYTES`].
 pub(crate) const HEADER_BYTES: u64 = 128;

@@ -97,13 +97,13 @@ use crate::storage::{OsStorage, Storage, write_atomically};
 pub use checksum::{Crc32c, crc32c};
 pub use compaction::CompactionReport;
 pub use config::{Compaction, Durability, PartitionBy, Retention, TopicConfig};
-pub use pin::Pin;
-pub use retention::{Claim, RetentionReport};
 pub use error::LogError;
 pub use face::{PartitionReader, Range, Tail, Topic, TopicWriter};
-pub use producer::ProducerState;
 pub use group::{Group, Member, MemberOptions, PartitionProgress};
+pub use pin::Pin;
+pub use producer::ProducerState;
 pub use reader::Start;
+pub use retention::{Claim, RetentionReport};
 pub use topic::SegmentInfo;
 pub use verify::{Problem, VerifyReport};
 

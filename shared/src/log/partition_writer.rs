@@ -15,9 +15,9 @@ use crate::storage::AppendFile;
 use super::checksum::{Crc32c, crc32c};
 use super::error::LogError;
 use super::frame::{HEADER_BYTES, Header, Identity, Kind, barrier_body};
-use super::recovery::{Found, Rest, block};
 use super::index;
 use super::producer::{ProducerState, Producers};
+use super::recovery::{Found, Rest, block};
 use super::segment::{self, Head, Notes, Summary};
 use super::tail::Committed;
 use super::topic::Shared;
@@ -151,12 +151,7 @@ impl PartitionWriter {
         // The message starts with Arrow's continuation marker and the length of its padded metadata.
         let metadata_len = 8 + super::frame::get_u32(&message[0], 4);
         let base = self.summary.end;
-        let header = Header {
-            event_us,
-            producer,
-            metadata_len,
-            ..self.header(topic, Kind::Records, batch.num_rows() as u32)
-        };
+        let header = Header { event_us, producer, metadata_len, ..self.header(topic, Kind::Records, batch.num_rows() as u32) };
         let pos = self.write(topic, header, &message)?;
         self.blocks.push(block(pos.0, &pos.1));
         Ok(base)

@@ -57,13 +57,7 @@ pub(crate) fn block_in_frame(header: &Header) -> Block {
 }
 
 /// Reads a segment from its first byte to the first that is not part of a good frame. Frames that are whole but do not belong here are an error.
-pub(crate) fn scan(
-    topic: &Shared,
-    partition: PartitionId,
-    before: &Before,
-    path: &Path,
-    bytes: &[u8],
-) -> Result<Found, LogError> {
+pub(crate) fn scan(topic: &Shared, partition: PartitionId, before: &Before, path: &Path, bytes: &[u8]) -> Result<Found, LogError> {
     let mut found = Found {
         head: None,
         summary: before.summary,

@@ -16,9 +16,9 @@ use super::config::{self, TopicConfig};
 use super::error::LogError;
 use super::frame::{HEADER_BYTES, Identity, Kind, parse_barrier};
 use super::lock::WriteLock;
+use super::manifest::{self, Manifest};
 use super::producer::Producers;
 use super::reader::{PartitionReader, Range, Start};
-use super::manifest::{self, Manifest};
 use super::recovery::{Before, scan};
 use super::segment::{self, Seal, Segment, Summary, View, seal_start};
 use super::tail::{Committed, TailMap};
@@ -89,9 +89,7 @@ impl Topic {
             clock,
             tail,
             segments: (0..partitions).map(|_| Mutex::default()).collect(),
-            manifests: (0..config_partitions)
-                .map(|p| Mutex::new((None, Arc::new(Manifest::new(id, PartitionId(p))))))
-                .collect(),
+            manifests: (0..config_partitions).map(|p| Mutex::new((None, Arc::new(Manifest::new(id, PartitionId(p)))))).collect(),
             scanned: (0..partitions).map(|_| Mutex::default()).collect(),
             barriers: Mutex::default(),
         })))

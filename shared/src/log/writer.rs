@@ -1,6 +1,7 @@
 //! The one writer of a topic.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use arrow_array::{Array, RecordBatch};
 
 use crate::position::{Offset, PartitionId, Position};
 
-use super::config::{Durability, PartitionBy};
+use super::config::{Durability, PartitionBy, Retention};
 use super::error::LogError;
 use super::event_range::event_range_us;
 use super::lock::WriteLock;
@@ -17,7 +18,7 @@ use super::partition::split;
 use super::partition_writer::PartitionWriter;
 use super::producer::ProducerState;
 use super::recovery::recover;
-use super::topic::{Shared, lock};
+use super::topic::{Shared, Topic, lock};
 use super::{Barrier, ProducerSequence};
 
 /// The one writer of a topic. Appends may come from several threads.
@@ -27,6 +28,7 @@ use super::{Barrier, ProducerSequence};
 pub struct TopicWriter {
     inner: Arc<Inner>,
     syncer: Option<Syncer>,
+    housekeeper: Option<JoinHandle<()>>,
 }
 
 struct Inner {
@@ -39,6 +41,8 @@ struct Inner {
     turn: AtomicU64,
     key: Option<usize>,
     time: Option<usize>,
+    /// Tells the housekeeper of sealed segments; empty without one, and once the writer closes.
+    sealed: Mutex<Option<Sender<()>>>,
     _lock: WriteLock,
 }
 
@@ -71,6 +75,7 @@ impl TopicWriter {
             partitions: partitions.into_iter().map(Mutex::new).collect(),
             failed: OnceLock::new(),
             turn: AtomicU64::new(0),
+            sealed: Mutex::new(None),
             topic,
             _lock: write_lock,
         });
@@ -78,7 +83,8 @@ impl TopicWriter {
             Durability::Interval(interval) => Some(Syncer::start(inner.clone(), interval)?),
             Durability::None | Durability::Batch => None,
         };
-        Ok(TopicWriter { inner, syncer })
+        let housekeeper = housekeeper(&inner)?;
+        Ok(TopicWriter { inner, syncer, housekeeper })
     }
 
     /// Splits the rows over the partitions, and returns the position after it. Rows of one partition keep their order. An error may
@@ -168,6 +174,7 @@ impl TopicWriter {
         }
         drop(partitions);
         topic.tail.wake();
+        inner.tell_sealed();
         Ok(barrier)
     }
 
@@ -183,6 +190,10 @@ impl TopicWriter {
     }
 
     fn stop(&mut self) {
+        lock(&self.inner.sealed).take();
+        if let Some(thread) = self.housekeeper.take() {
+            let _ = thread.join();
+        }
         if let Some(syncer) = self.syncer.take() {
             syncer.stop();
         }
@@ -206,6 +217,12 @@ impl Inner {
         }
     }
 
+    fn tell_sealed(&self) {
+        if let Some(sealed) = &*lock(&self.sealed) {
+            let _ = sealed.send(());
+        }
+    }
+
     fn fail(&self, error: LogError) -> LogError {
         let _ = self.failed.set(error.to_string());
         error
@@ -226,6 +243,7 @@ impl Inner {
             // The frame counts already: it must be seen even if rolling fails.
             self.topic.tail.publish(partition, &writer.committed());
             writer.roll(&self.topic).map_err(|e| self.fail(e))?;
+            self.tell_sealed();
         }
         self.topic.tail.publish(partition, &writer.committed());
         Ok(offset)
@@ -288,6 +306,33 @@ impl Inner {
             None => Ok(()),
         }
     }
+}
+
+/// A thread that does what the topic's retention and compaction say, each time a segment was sealed. What it cannot do now it says, and
+/// tries again the next time.
+fn housekeeper(inner: &Arc<Inner>) -> Result<Option<JoinHandle<()>>, LogError> {
+    let config = &inner.topic.config;
+    let (retention, compaction) = (config.retention, config.compaction);
+    if retention == Retention::NONE && compaction.is_none() {
+        return Ok(None);
+    }
+    let (sealed, told) = channel();
+    *lock(&inner.sealed) = Some(sealed);
+    let topic = Topic(inner.topic.clone());
+    let run = move || {
+        while told.recv().is_ok() {
+            while told.try_recv().is_ok() {}
+            let retained = if retention == Retention::NONE { Ok(()) } else { topic.retain(&retention, false).map(|_| ()) };
+            let compacted = compaction.map_or(Ok(()), |options| topic.compact(&options).map(|_| ()));
+            for e in [retained, compacted].into_iter().filter_map(Result::err) {
+                tracing::warn!("tidying topic '{}': {e}", topic.name());
+            }
+        }
+    };
+    let dir = &inner.topic.dir;
+    let thread =
+        std::thread::Builder::new().name("log-tidy".into()).spawn(run).map_err(LogError::io("start a housekeeping thread for", dir))?;
+    Ok(Some(thread))
 }
 
 impl Syncer {

@@ -2,9 +2,11 @@
 
 mod append;
 mod cat;
+mod compact;
 mod create;
 mod groups;
 mod import;
+mod retain;
 mod stat;
 mod verify;
 
@@ -13,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use twopath_shared::log::{Durability, Log, PartitionBy, Topic, TopicConfig};
+use twopath_shared::log::{Compaction, Durability, Log, PartitionBy, Retention, Topic, TopicConfig};
 
 use super::Failure;
 use crate::files::{FileError, SchemaText};
@@ -33,6 +35,8 @@ enum Command {
     Cat(cat::CatArgs),
     Stat(stat::StatArgs),
     Groups(groups::GroupsArgs),
+    Retain(retain::RetainArgs),
+    Compact(compact::CompactArgs),
     Verify(verify::VerifyArgs),
 }
 
@@ -44,6 +48,8 @@ pub(super) fn run(dir: &Path, args: LogArgs) -> Result<ExitCode, Failure> {
         Command::Cat(args) => cat::run(dir, &args),
         Command::Stat(args) => stat::run(dir, &args),
         Command::Groups(args) => groups::run(dir, &args),
+        Command::Retain(args) => retain::run(dir, &args),
+        Command::Compact(args) => compact::run(dir, &args),
         Command::Verify(args) => verify::run(dir, &args),
     }
 }
@@ -63,6 +69,15 @@ pub(super) struct TopicArgs {
     /// Segments are sealed at this size, such as 64M [default: 64M]
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub segment_bytes: Option<u64>,
+    /// Segments whose last event arrived longer ago than this are removed, such as 7d [default: never]
+    #[arg(long, value_name = "AGE", value_parser = super::parse_duration)]
+    pub retain_age: Option<Duration>,
+    /// The oldest segments are removed while the topic is larger than this, such as 10G [default: never]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    pub retain_bytes: Option<u64>,
+    /// Of each key only the newest event is kept (for topics with a key)
+    #[arg(long)]
+    pub compact: bool,
 }
 
 impl TopicArgs {
@@ -74,7 +89,9 @@ impl TopicArgs {
             partition_by: self.key.clone().map_or(PartitionBy::RoundRobin, PartitionBy::Key),
             time_column: time_column.map(String::from),
             durability: self.durability.unwrap_or(Durability::None),
-            segment_bytes: self.segment_bytes.unwrap_or(64 << 20),
+            segment_bytes: self.segment_bytes.unwrap_or(TopicConfig::SEGMENT_BYTES),
+            retention: Retention { age: self.retain_age, bytes: self.retain_bytes },
+            compaction: self.compact.then(Compaction::default),
         }
     }
 

@@ -23,8 +23,8 @@ pub(super) struct VerifyArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A line for each problem
+pub(super) enum Format {
+    /// Lines for people
     Text,
     /// The whole report
     Json,

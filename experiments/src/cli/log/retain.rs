@@ -1,0 +1,62 @@
+//! `twopath log retain`.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use twopath_shared::log::Retention;
+
+use super::verify::Format;
+use crate::cli::Failure;
+
+/// Removes the oldest segments of a topic
+///
+/// By age, by size, or both; without an option, as the topic says since it was made. What a consumer group, a batch run or a replay
+/// still needs is kept, unless forced; then it is told who lost what.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath log retain flights --age 30d
+  twopath log retain clicks --bytes 1G --force")]
+pub(super) struct RetainArgs {
+    topic: String,
+    /// Segments whose last event arrived longer ago may go, such as 7d or 90m
+    #[arg(long, value_name = "AGE", value_parser = crate::cli::parse_duration)]
+    age: Option<Duration>,
+    /// The oldest may go while the topic is larger than this, such as 10G
+    #[arg(long, value_name = "BYTES", value_parser = super::parse_bytes)]
+    bytes: Option<u64>,
+    /// Also what somebody still needs
+    #[arg(long)]
+    force: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+pub(super) fn run(dir: &Path, args: &RetainArgs) -> Result<ExitCode, Failure> {
+    let topic = super::open_topic(dir, &args.topic)?;
+    let own = topic.config().retention;
+    let given = Retention { age: args.age, bytes: args.bytes };
+    let retention = if given == Retention::NONE { own } else { given };
+    if retention == Retention::NONE {
+        let message = format!("topic '{}' keeps everything: there is nothing to remove by", args.topic);
+        return Err(Failure::usage(format!("{message}; say --age or --bytes")));
+    }
+    let report = topic.retain(&retention, args.force)?;
+    if args.format == Format::Json {
+        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Failure::from(std::io::Error::from(e)))?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} segments removed, {} bytes", report.segments_removed, report.bytes_removed);
+    for (p, (before, after)) in report.before.iter().zip(&report.after).enumerate() {
+        println!("partition {p} starts at offset {after}{}", if before == after { String::new() } else { format!(" (before: {before})") });
+    }
+    for claim in &report.kept_for {
+        println!("kept for {}: partition {}, offsets {} to {}", claim.who, claim.partition, claim.from, claim.to);
+    }
+    for claim in &report.lost {
+        println!("lost to {}: partition {}, offsets {} to {}", claim.who, claim.partition, claim.from, claim.to);
+    }
+    Ok(ExitCode::SUCCESS)
+}
