@@ -185,7 +185,7 @@ fn compaction_keeps_the_newest_of_each_key_in_place() {
     let dir = folder();
     let clock = Arc::new(ManualClock::at(1_000_000_000));
     let log = Log::with(Arc::new(OsStorage), clock.clone(), dir.path()).unwrap();
-    let topic = log.create_topic(keyed_config(1, 2000)).unwrap();
+    let topic = log.create_topic(keyed_config(1, 1 << 20)).unwrap();
     let writer = topic.writer().unwrap();
     let (a, b, c) = (Some("a"), Some("b"), Some("c"));
     writer.append(&rows(&[(a, Some(1)), (b, Some(2)), (c, Some(3)), (None, Some(9))])).unwrap();

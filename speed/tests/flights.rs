@@ -87,13 +87,12 @@ fn by_hand_as_in_sql() {
         let schema = schema(number);
         let dir = tempfile::tempdir().unwrap();
         let config = TopicConfig {
-            name: "flights".into(),
-            schema: schema.clone(),
             partitions: 2,
             partition_by: PartitionBy::Key("tailnum".into()),
             time_column: Some("sched_dep".into()),
             durability: Durability::None,
             segment_bytes: 1 << 20,
+            ..TopicConfig::new("flights", schema.clone())
         };
         let topic = Log::open(dir.path()).unwrap().create_topic(config).unwrap();
         let writer = topic.writer().unwrap();

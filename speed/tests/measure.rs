@@ -63,13 +63,12 @@ fn schema() -> Arc<Schema> {
 
 fn topic(dir: &std::path::Path, partitions: u32) -> (Topic, TopicWriter, Arc<Query>) {
     let config = TopicConfig {
-        name: "views".into(),
-        schema: schema(),
         partitions,
         partition_by: PartitionBy::RoundRobin,
         time_column: Some("time".into()),
         durability: Durability::None,
         segment_bytes: 64 << 20,
+        ..TopicConfig::new("views", schema())
     };
     let topic = Log::open(dir).unwrap().create_topic(config).unwrap();
     let writer = topic.writer().unwrap();

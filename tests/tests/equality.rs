@@ -70,13 +70,12 @@ fn one(dir: &Path, seed: u64) {
     let partitions = 1 + random.below(4) as u32;
     let workers = 1 + random.below(2);
     let config = TopicConfig {
-        name: "events".into(),
-        schema,
         partitions,
         partition_by: if random.chance(70) { PartitionBy::Key("key".into()) } else { PartitionBy::RoundRobin },
         time_column: Some("at".into()),
         durability: Durability::None,
         segment_bytes: [2_000, 20_000, 1 << 20][random.below(3)],
+        ..TopicConfig::new("events", schema)
     };
     let topic = Log::open(dir).unwrap().create_topic(config).unwrap();
     let writer = topic.writer().unwrap();
@@ -251,13 +250,12 @@ fn the_reference_reads_exactly_the_position() {
     let schema = schema(&mut random);
     let stream: Vec<_> = (5..50).map(|s| batches(&mut Random::new(s), &schema, 100)).find(|b| !b.is_empty()).unwrap();
     let config = TopicConfig {
-        name: "events".into(),
-        schema: schema.clone(),
         partitions: 1,
         partition_by: PartitionBy::RoundRobin,
         time_column: Some("at".into()),
         durability: Durability::None,
         segment_bytes: 2_000,
+        ..TopicConfig::new("events", schema.clone())
     };
     let topic = Log::open(dir.path()).unwrap().create_topic(config).unwrap();
     let writer = topic.writer().unwrap();

@@ -5,7 +5,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use tempfile::TempDir;
 use twopath_batch::{BatchError, Logic, compute};
-use twopath_shared::log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
+use twopath_shared::log::{Entry, Log, Start, Topic, TopicConfig, TopicWriter};
 use twopath_shared::query::{EvalError, Query, Value, values};
 use twopath_shared::reference::{Reference, compare};
 use twopath_shared::view::{Ask, GroupTable, answer};

@@ -45,13 +45,12 @@ impl Events {
         let log = Log::open(dir.path()).unwrap();
         let topic = log
             .create_topic(TopicConfig {
-                name: "events".into(),
-                schema: schema.clone(),
                 partitions,
                 partition_by: PartitionBy::RoundRobin,
                 time_column: Some("time".into()),
                 durability: Durability::None,
                 segment_bytes: 64 << 10,
+                ..TopicConfig::new("events", schema.clone())
             })
             .unwrap();
         let writer = topic.writer().unwrap();
