@@ -18,7 +18,7 @@ use twopath_speed::SpeedOptions;
 type Rows = Result<Vec<Vec<Value>>, EvalError>;
 
 /// Seeds are dealt out to as many tests, which the test runner runs side by side.
-const SEEDS_PER_TEST: u64 = 400;
+const SEEDS_PER_TEST: u64 = 1_500;
 
 #[test]
 fn random_streams_and_queries_a() {

@@ -16,36 +16,43 @@ use super::{Architecture, ArchitectureError, Context, Written};
 
 pub(super) const LISTED: &[Part] = &[Part::Speed];
 
-struct Kappa {
-    context: Arc<Context>,
-    current: Mutex<Path>,
+/// One version's job, and its table.
+pub(super) struct Path {
+    pub speed: SpeedJob,
+    pub table: Arc<Table>,
 }
 
-/// One version's job, and its table.
-struct Path {
-    speed: SpeedJob,
-    table: Arc<Table>,
-}
+/// Starts a version's job into a table of its own.
+type StartPath = fn(&Context, u32) -> Result<Path, ArchitectureError>;
 
 pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
-    let path = Path::start(&context, 1)?;
-    context.cover_log(1, &path.table, &path.speed)?;
-    context.cutover(1, &path.table)?;
-    Ok(Box::new(Kappa { context, current: Mutex::new(path) }))
+    start_with(context, replayed)
 }
 
-impl Path {
-    fn start(context: &Context, version: u32) -> Result<Self, ArchitectureError> {
-        let table = context.deploy(version)?;
-        let speed = context.speed(context.job.version(version), Written::Hand, (0, context.start()), &table)?;
-        Ok(Path { speed, table })
-    }
+/// From offset 0 on.
+fn replayed(context: &Context, version: u32) -> Result<Path, ArchitectureError> {
+    let table = context.deploy(version)?;
+    let speed = context.speed(context.job.version(version), Written::Hand, (0, context.start()), &table)?;
+    Ok(Path { speed, table })
+}
+
+pub(super) fn start_with(context: Arc<Context>, start_path: StartPath) -> Result<Box<dyn Architecture>, ArchitectureError> {
+    let path = start_path(&context, 1)?;
+    context.cover_log(1, &path.table, &path.speed)?;
+    context.cutover(1, &path.table)?;
+    Ok(Box::new(Kappa { context, start_path, current: Mutex::new(path) }))
+}
+
+struct Kappa {
+    context: Arc<Context>,
+    start_path: StartPath,
+    current: Mutex<Path>,
 }
 
 impl Architecture for Kappa {
     fn deploy_fix(&self) -> Result<(), ArchitectureError> {
         let context = &self.context;
-        let next = Path::start(context, 2)?;
+        let next = (self.start_path)(context, 2)?;
         context.catch_up(2, &next.table, &next.speed)?;
         context.cutover(2, &next.table)?;
 

@@ -1,0 +1,98 @@
+//! The built-in queries over real flights: by hand for each engine, as SQL on each engine, and by the reference interpreter.
+
+use std::sync::Arc;
+
+use twopath::workloads::flights;
+use twopath_shared::Position;
+use twopath_shared::log::{Durability, Entry, Log, Start, Topic};
+use twopath_shared::query::{Query, Value, parse, values};
+use twopath_shared::reference::{Reference, compare};
+use twopath_shared::view::{Ask, GroupTable, answer};
+
+/// Enough for flights that leave after midnight, in the night and not at all.
+const FLIGHTS: usize = 40_000;
+
+fn topic(dir: &std::path::Path) -> Topic {
+    let workload = flights();
+    let topic = Log::open(dir).unwrap().create_topic(workload.topic_config(2, Durability::None)).unwrap();
+    let writer = topic.writer().unwrap();
+    for from in (0..FLIGHTS).step_by(700) {
+        writer.append(&workload.batch(from as u64, 700.min(FLIGHTS - from))).unwrap();
+    }
+    writer.close().unwrap();
+    topic
+}
+
+fn by_reference(topic: &Topic, query: &Query) -> Vec<Vec<Value>> {
+    let mut reference = Reference::new(query.clone());
+    for (partition, to) in topic.end().unwrap().iter() {
+        let mut reader = topic.reader(partition, Start::First, None).unwrap();
+        while reader.offset() < to {
+            if let Some(Entry::Records(records)) = reader.next().unwrap() {
+                reference.push(&records.batch);
+            }
+        }
+    }
+    reference.answer().unwrap()
+}
+
+fn by_batch(topic: &Topic, query: &Query, logic: &twopath_batch::Logic) -> Vec<Vec<Value>> {
+    let table = twopath_batch::compute(topic, query, logic, &topic.end().unwrap()).unwrap();
+    values::rows(&answer(query, &[&table], &Ask::default()).unwrap()).unwrap()
+}
+
+fn by_speed(topic: &Topic, query: &Query, logic: twopath_speed::Logic) -> Vec<Vec<Value>> {
+    let from = (0, Position::zero(topic.partitions()));
+    let view = twopath_speed::replay(topic, Arc::new(query.clone()), logic, from, &topic.end().unwrap(), 2).unwrap();
+    assert_eq!(view.error, None);
+    let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(Arc::as_ref).collect();
+    values::rows(&answer(query, &tables, &Ask::default()).unwrap()).unwrap()
+}
+
+#[test]
+fn by_hand_as_sql_and_by_reference_they_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    let topic = topic(dir.path());
+    for query in &flights().queries {
+        for version in [1, 2] {
+            let (name, sql) = (&query.name, query.sql(version));
+            let parsed = parse(sql, "flights", topic.schema()).unwrap();
+            let expected = by_reference(&topic, &parsed);
+            assert!(expected.len() > 30, "{name}: {} rows", expected.len());
+            let batch = twopath_batch::Logic::Hand(twopath_batch::jobs::flights::hand_written(name, version).unwrap());
+            let speed = twopath_speed::Logic::Hand(twopath_speed::jobs::flights::hand_written(name, version).unwrap());
+            let given = [
+                ("batch by hand", by_batch(&topic, &parsed, &batch)),
+                ("batch by SQL", by_batch(&topic, &parsed, &twopath_batch::Logic::Sql)),
+                ("speed by hand", by_speed(&topic, &parsed, speed)),
+                ("speed by SQL", by_speed(&topic, &parsed, twopath_speed::Logic::Sql)),
+            ];
+            for (engine, rows) in given {
+                compare(&parsed, &Ok(expected.clone()), &Ok(rows)).unwrap_or_else(|d| panic!("{name} v{version}, {engine}: {d}"));
+            }
+        }
+    }
+}
+
+/// A test that cannot tell the versions apart would show nothing.
+#[test]
+fn the_fix_changes_the_delays() {
+    let dir = tempfile::tempdir().unwrap();
+    let topic = topic(dir.path());
+    let workload = flights();
+    let query = workload.queries.iter().find(|q| q.name == "delays_by_origin_hour").unwrap();
+    let parsed = parse(query.sql(2), "flights", topic.schema()).unwrap();
+    let [v1, v2] = [1, 2].map(|version| {
+        let logic = twopath_batch::jobs::flights::hand_written(&query.name, version).unwrap();
+        by_batch(&topic, &parsed, &twopath_batch::Logic::Hand(logic))
+    });
+    assert_eq!(v1.len(), v2.len());
+    assert_ne!(v1, v2);
+}
+
+#[test]
+fn what_nobody_wrote_is_not_there() {
+    use {twopath_batch::jobs::flights as batch, twopath_speed::jobs::flights as speed};
+    assert!(batch::hand_written("delays_by_origin_hour", 3).is_none() && batch::hand_written("delays", 1).is_none());
+    assert!(speed::hand_written("delays_by_origin_hour", 3).is_none() && speed::hand_written("delays", 1).is_none());
+}
