@@ -100,7 +100,7 @@ pub struct CatchUp {
 impl std::fmt::Display for CatchUp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let CatchUp { version, lag_records, rate_records_per_s: rate, eta_s } = *self;
-        write!(f, "version {version} catches up: {} behind, {} records/s", number::count(lag_records), number::count(rate as u64))?;
+        write!(f, "version {version}: {} behind, {} records/s", number::count(lag_records), number::count(rate as u64))?;
         match eta_s {
             Some(s) => write!(f, ", {} left", number::duration(s * 1e3)),
             None => write!(f, ", falling behind"),
