@@ -22,7 +22,7 @@ function withNames(text) {
   const pattern = new RegExp(`(?<![\\w-])(${names.join("|")}|\\d[\\d.,]*(?:\\u00a0(?:ms|s|µs|min|%|[kMGT]?B)|×))(?![\\w-])`);
   return text.replace(/(\d) (?=(ms|s|µs|min|%|[kMGT]?B)\b)/g, "$1\u00a0").split(pattern).map((part, index) => {
     if (index % 2 === 0) return part;
-    return architectures.includes(part) ? make("b", { style: `color:${colourOf(part)}` }, part) : make("b", {}, part);
+    return architectures.includes(part) ? make("b", { style: `color:${colourOf(part)};white-space:nowrap` }, part) : make("b", {}, part);
   });
 }
 
