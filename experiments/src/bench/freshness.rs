@@ -16,6 +16,9 @@ use super::{BenchError, Ratio, Size, median};
 /// How often the generator appends what is due.
 const TICK: Duration = Duration::from_micros(500);
 
+/// What is longer counts as this long (a histogram without bounds would count what is above 2 ms as 2 ms).
+const LONGEST_US: u64 = 3_600_000_000;
+
 pub fn at_half_rate(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
     let seconds = if size.quick { 0.2 } else { 2.0 };
     // The highest rate at which the view keeps up until the last event: doubled until it fails.
@@ -90,7 +93,7 @@ fn follow(dir: &Path, rate: f64, seconds: f64) -> Result<Followed, BenchError> {
     writer.close()?;
 
     let published = published.lock().expect("no publisher panics");
-    let mut freshness_us = Histogram::<u64>::new(3).expect("3 digits");
+    let mut freshness_us = Histogram::<u64>::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are in order");
     let mut next = 0u64;
     let mut last_late = Duration::ZERO;
     for &(at, covered) in published.iter() {

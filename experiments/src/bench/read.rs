@@ -17,6 +17,9 @@ use twopath_shared::view::{Ask, BatchView};
 use super::events::Pageviews;
 use super::{BenchError, Ratio, Size, median};
 
+/// What is longer counts as this long (a histogram without bounds would count what is above 2 µs as 2 µs).
+const LONGEST_NS: u64 = 60_000_000_000;
+
 pub fn merged_against_batch(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
     let events = size.events / 10;
     let topic = Log::open(dir)?.create_topic(Pageviews::topic("pageviews", 1, Durability::None))?;
@@ -50,7 +53,8 @@ pub fn merged_against_batch(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchE
     let mut detail = Vec::new();
     for _ in 0..size.rounds {
         // Key by key in turn, so that a noisy moment hits both alike.
-        let mut times = [Histogram::<u64>::new(3).expect("3 digits"), Histogram::<u64>::new(3).expect("3 digits")];
+        let times = || Histogram::<u64>::new_with_bounds(1, LONGEST_NS, 3).expect("the bounds are in order");
+        let mut times = [times(), times()];
         for (i, key) in keys.iter().enumerate() {
             let ask = Ask { key: Some(key.clone()), ..Ask::default() };
             let order = if i % 2 == 0 { [0, 1] } else { [1, 0] };
