@@ -78,6 +78,7 @@ fails_with!(
     crate::files::FileError,
     crate::jobs::JobError,
     crate::workloads::WorkloadError,
+    crate::scenarios::backpressure::BackpressureError,
     crate::scenarios::compare::CompareError,
     twopath_shared::log::LogError,
     twopath_shared::query::EvalError,

@@ -14,6 +14,7 @@ mod log;
 mod output;
 mod progress;
 mod query;
+mod run;
 mod run_child;
 mod sql;
 
@@ -52,6 +53,7 @@ enum Command {
     Feed(feed::FeedArgs),
     Graph(graph::GraphArgs),
     Job(job::JobArgs),
+    Run(run::RunArgs),
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
@@ -81,6 +83,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Feed(args) => feed::run(&cli.dir, args),
         Command::Graph(args) => graph::run(&cli.dir, &args),
         Command::Job(args) => job::run(&cli.dir, &args),
+        Command::Run(args) => run::run(&cli.dir, args),
         Command::Bench(args) => bench::run(&cli.dir, &args),
         Command::Completions(args) => completions::run(&args),
         Command::RunChild(args) => run_child::run(&args),

@@ -119,7 +119,7 @@ mod tests {
         let first = feed("f", "a", "b");
         first.keep(dir.path()).unwrap();
         first.keep(dir.path()).unwrap();
-        assert_eq!(Definition::all(dir.path()).unwrap(), [first.clone()]);
+        assert_eq!(Definition::all(dir.path()).unwrap(), std::slice::from_ref(&first));
         let other = Definition { sql: "SELECT 2".into(), ..first };
         let error = other.keep(dir.path()).unwrap_err().to_string();
         assert_eq!(error, "feed 'f' is defined as SELECT 1, not SELECT 2; give this feed another --name, or run it as it is defined");

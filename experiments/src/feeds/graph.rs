@@ -27,7 +27,7 @@ pub struct Node {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Edge {
+pub struct GraphEdge {
     pub from: String,
     pub to: String,
     pub to_kind: NodeKind,
@@ -40,7 +40,7 @@ pub struct Edge {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Graph {
     pub nodes: Vec<Node>,
-    pub edges: Vec<Edge>,
+    pub edges: Vec<GraphEdge>,
 }
 
 impl Graph {
@@ -70,7 +70,7 @@ impl Graph {
                 graph.node(NodeKind::Feed, &feed.name, 0, 0, Some(feed.sql.clone()));
             }
             if topics.contains(&feed.output) {
-                graph.edges.push(Edge { from: feed.name.clone(), to: feed.output.clone(), to_kind: NodeKind::Topic, lag: None });
+                graph.edges.push(GraphEdge { from: feed.name.clone(), to: feed.output.clone(), to_kind: NodeKind::Topic, lag: None });
             }
         }
         graph.nodes.extend(groups.nodes);
@@ -88,7 +88,7 @@ impl Graph {
         let read_now = progress.iter().filter(|p| p.owner.is_some()).count() as u64;
         self.node(kind, name, done, read_now, sql);
         let lag = progress.iter().map(twopath_shared::log::PartitionProgress::lag).sum();
-        self.edges.push(Edge { from: topic.to_owned(), to: name.to_owned(), to_kind: kind, lag: Some(lag) });
+        self.edges.push(GraphEdge { from: topic.to_owned(), to: name.to_owned(), to_kind: kind, lag: Some(lag) });
         Ok(())
     }
 

@@ -17,13 +17,15 @@
 //! time, which has one writer.
 
 mod definition;
+mod edge;
 mod error;
 mod graph;
 mod row;
 mod run;
 
 pub use definition::Definition;
+pub use edge::{EDGE_GROUP, EdgeCounts, EdgeReceiver, EdgeSender, Piece, Pressure, edge};
 pub use error::FeedError;
-pub use graph::{Edge, Graph, Node, NodeKind};
+pub use graph::{Graph, GraphEdge, Node, NodeKind};
 pub use row::RowQuery;
 pub use run::{FeedReport, OutputOptions, run_feed};
