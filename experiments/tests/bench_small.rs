@@ -1,6 +1,6 @@
 //! Every bench also runs small as a test: it checks the answers that it times. No ratio is asserted.
 
-use twopath::bench::{BenchError, Size, names, run};
+use twopath::bench::{BenchError, Size, names, run, run_log_scale};
 
 #[test]
 fn every_bench_runs_small() {
@@ -14,6 +14,16 @@ fn every_bench_runs_small() {
     for ratio in &result.ratios {
         println!("{:14} {:8.3} (floor {}, aim {}) {}", ratio.id, ratio.ratio, ratio.floor, ratio.aim, ratio.detail);
     }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "benches clean up");
+}
+
+#[test]
+fn the_log_at_scale_runs_small() {
+    let dir = tempfile::tempdir().unwrap();
+    let result = run_log_scale(dir.path(), Size::quick(), |_| {}).unwrap();
+    let ids: Vec<&str> = result.ratios.iter().map(|r| r.id).collect();
+    assert_eq!(ids, ["groups", "wake", "partitions", "open_clean", "open_crashed", "memory"]);
+    assert!(result.ratios.iter().all(|r| r.ratio.is_finite() && r.ratio >= 0.0), "{:?}", result.ratios);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "benches clean up");
 }
 

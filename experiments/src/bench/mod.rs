@@ -6,6 +6,7 @@
 mod append;
 mod events;
 mod freshness;
+mod log_scale;
 mod read;
 mod replay;
 mod scan;
@@ -109,21 +110,42 @@ const BENCHES: [(&str, Bench); 8] = [
     ("scale", replay::scale),
 ];
 
+/// The group `log-scale`, which takes its time and is not part of the others.
+const LOG_SCALE: [(&str, Bench); 5] = [
+    ("groups", log_scale::groups),
+    ("wake", log_scale::wake),
+    ("partitions", log_scale::partitions),
+    ("open", log_scale::open),
+    ("memory", log_scale::memory),
+];
+
 /// The names that `--only` takes.
 pub fn names() -> Vec<&'static str> {
     BENCHES.iter().map(|(n, _)| *n).collect()
 }
 
 /// Runs the benches named in `only` (all where it is empty) in a scratch folder below `dir`; `progress` hears each name before it runs.
-pub fn run(dir: &Path, size: Size, only: &[String], mut progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
+pub fn run(dir: &Path, size: Size, only: &[String], progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
     if let Some(name) = only.iter().find(|o| !BENCHES.iter().any(|(n, _)| n == o)) {
         return Err(BenchError::Unknown { name: name.clone(), known: names().join(", ") });
     }
+    let wanted = BENCHES.iter().filter(|(name, _)| only.is_empty() || only.iter().any(|o| o == name));
+    run_each(wanted, dir, size, progress)
+}
+
+/// As [`run`], how the log does with many readers, partitions, segments and events.
+pub fn run_log_scale(dir: &Path, size: Size, progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
+    run_each(LOG_SCALE.iter(), dir, size, progress)
+}
+
+fn run_each<'a>(
+    benches: impl Iterator<Item = &'a (&'static str, Bench)>,
+    dir: &Path,
+    size: Size,
+    mut progress: impl FnMut(&str),
+) -> Result<BenchResult, BenchError> {
     let mut ratios = Vec::new();
-    for (name, bench) in BENCHES {
-        if !only.is_empty() && !only.iter().any(|o| o == name) {
-            continue;
-        }
+    for (name, bench) in benches {
         progress(name);
         let scratch = dir.join(name);
         std::fs::create_dir_all(&scratch)?;

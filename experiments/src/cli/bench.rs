@@ -18,8 +18,12 @@ use crate::bench::{self, Ratio, Size};
 #[command(after_help = "\
 Examples:
   twopath bench --quick
-  twopath bench --only scan,replay --format json")]
+  twopath bench --only scan,replay --format json
+  twopath bench log-scale")]
 pub(super) struct BenchArgs {
+    /// Another group of benches
+    #[arg(value_enum, conflicts_with = "only")]
+    group: Option<Group>,
     /// Only these
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::names()))]
     only: Vec<String>,
@@ -29,6 +33,12 @@ pub(super) struct BenchArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Group {
+    /// The log with many consumer groups, writers, segments and events
+    LogScale,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,7 +57,11 @@ pub(super) fn run(dir: &Path, args: &BenchArgs) -> Result<ExitCode, Failure> {
     let size = if args.quick { Size::quick() } else { Size::full() };
     let bar = progress::bar("starting", 0);
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
-    let result = bench::run(scratch.path(), size, &args.only, |name| bar.set_message(name.to_owned()));
+    let hear = |name: &str| bar.set_message(name.to_owned());
+    let result = match args.group {
+        Some(Group::LogScale) => bench::run_log_scale(scratch.path(), size, hear),
+        None => bench::run(scratch.path(), size, &args.only, hear),
+    };
     bar.finish_and_clear();
     let result = result?;
     let mut out = std::io::stdout().lock();

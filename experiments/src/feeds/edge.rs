@@ -208,8 +208,7 @@ impl EdgeReceiver {
             }
             drop(state);
             if let Some(Entry::Records(records)) = member.poll(Duration::from_millis(100))? {
-                let to = Offset(records.base.0 + records.batch.num_rows() as u64);
-                return Ok(Some(Piece { from: records.base, to, batch: records.batch }));
+                return Ok(Some(Piece { from: records.base, to: records.end, batch: records.batch }));
             }
         }
     }
