@@ -112,31 +112,19 @@ fn a_tail_torn_at_any_byte_of_the_last_frame_is_cut_away() {
 }
 
 #[test]
-fn every_flipped_byte_is_detected() {
+fn a_writer_never_drops_what_was_acknowledged() {
     let dir = folder();
     small_topic(dir.path());
-    let files = segment_paths(dir.path()).len();
-    for (i, path) in segment_paths(dir.path()).into_iter().enumerate() {
-        let mut bytes = fs::read(&path).unwrap();
-        for at in 0..bytes.len() {
-            let bit = 1 << (at % 8);
-            bytes[at] ^= bit;
-            fs::write(&path, &bytes).unwrap();
-            let topic = open(dir.path());
-            let error = try_read(&topic).err().unwrap_or_else(|| panic!("reading passes over byte {at} of {}", path.display()));
-            let LogError::Corrupt { path: named, .. } = &error else { panic!("byte {at}: {error}") };
-            assert_eq!(named, &path, "byte {at}: {error}");
-            let report = topic.verify().unwrap();
-            assert!(report.problems.iter().any(|p| p.path == path), "verify passes over byte {at} of {}", path.display());
-            // A writer never drops what was acknowledged. (Of sealed segments it reads the headers only.)
-            if i + 1 == files {
-                let error = topic.writer().err().unwrap_or_else(|| panic!("a writer passes over byte {at} of {}", path.display()));
-                assert!(error.to_string().contains(&path.display().to_string()), "byte {at}: {error}");
-            }
-            bytes[at] ^= bit;
-        }
+    let path = segment_paths(dir.path()).pop().unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    for at in 0..bytes.len() {
+        bytes[at] ^= 1 << (at % 8);
         fs::write(&path, &bytes).unwrap();
+        let error = open(dir.path()).writer().err().unwrap_or_else(|| panic!("a writer passes over byte {at} of {}", path.display()));
+        assert!(error.to_string().contains(&path.display().to_string()), "byte {at}: {error}");
+        bytes[at] ^= 1 << (at % 8);
     }
+    fs::write(&path, &bytes).unwrap();
     assert_eq!(try_read(&open(dir.path())).unwrap(), (0..90).collect::<Vec<_>>());
 }
 

@@ -17,6 +17,7 @@ mod query;
 mod run;
 mod run_child;
 mod sql;
+mod torture;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -55,6 +56,7 @@ enum Command {
     Job(job::JobArgs),
     Run(run::RunArgs),
     Bench(bench::BenchArgs),
+    Torture(torture::TortureArgs),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     RunChild(run_child::RunChildArgs),
@@ -85,6 +87,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Job(args) => job::run(&cli.dir, &args),
         Command::Run(args) => run::run(&cli.dir, args),
         Command::Bench(args) => bench::run(&cli.dir, &args),
+        Command::Torture(args) => torture::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::RunChild(args) => run_child::run(&args),
     };

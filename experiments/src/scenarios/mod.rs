@@ -1,4 +1,5 @@
-//! Questions asked of architectures. A scenario that is not named here does not exist.
+//! Questions asked of architectures, and of the log. A scenario that is not named here does not exist.
 
 pub mod backpressure;
 pub mod compare;
+pub mod torture;

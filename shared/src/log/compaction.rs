@@ -400,6 +400,8 @@ impl Rewriting<'_> {
             arrival_us: self.arrival_us,
             producer: None,
             generation: self.summary.generation,
+            // It is sealed and synced before anybody relies on it.
+            unsynced: u32::MAX,
             body_len: 0,
             metadata_len: 8 + get_u32(&message[0], 4),
             body_crc: 0,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
+use super::checksum::crc32c;
 use super::error::LogError;
 use super::hash::xxh64;
 
@@ -210,6 +211,8 @@ struct File {
     retention: Retention,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     compaction: Option<Compaction>,
+    /// CRC-32C of the file, with zeros in this place: 8 hexadecimal digits.
+    crc32c: String,
 }
 
 fn is_none(retention: &Retention) -> bool {
@@ -258,15 +261,40 @@ pub(crate) fn to_json(config: &TopicConfig, id: u64) -> Vec<u8> {
         segment_bytes: config.segment_bytes,
         retention: config.retention,
         compaction: config.compaction,
+        crc32c: NO_CRC.into(),
     };
     let mut json = serde_json::to_vec_pretty(&file).expect("plain data always becomes JSON");
     json.push(b'\n');
+    let crc = crc32c(&json);
+    let at = crc_place(&json).expect("the field was just written");
+    json[at..at + NO_CRC.len()].copy_from_slice(format!("{crc:08x}").as_bytes());
     json
+}
+
+const NO_CRC: &str = "00000000";
+
+/// Where the digits of the checksum stand.
+fn crc_place(json: &[u8]) -> Option<usize> {
+    let before = b"\"crc32c\": \"";
+    let at = json.windows(before.len()).rposition(|w| w == before)? + before.len();
+    (at + NO_CRC.len() <= json.len()).then_some(at)
+}
+
+/// Whether the checksum of a topic's file fits it.
+fn is_whole(json: &[u8]) -> bool {
+    let Some(at) = crc_place(json) else { return false };
+    let digits = at..at + NO_CRC.len();
+    let mut without = json.to_vec();
+    without[digits.clone()].copy_from_slice(NO_CRC.as_bytes());
+    json[digits] == *format!("{:08x}", crc32c(&without)).as_bytes()
 }
 
 pub(crate) fn from_json(path: &Path, json: &[u8]) -> Result<(TopicConfig, u64), LogError> {
     let bad = |what: String| LogError::BadTopicFile { path: path.to_owned(), what };
     let file: File = serde_json::from_slice(json).map_err(|e| bad(format!("not a topic's file: {e}")))?;
+    if !is_whole(json) {
+        return Err(bad("its checksum does not fit it: it was damaged, or changed by hand".into()));
+    }
     if file.format != FORMAT {
         return Err(bad(format!("written in format {}, and this program knows format {FORMAT} only", file.format)));
     }

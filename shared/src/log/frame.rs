@@ -47,6 +47,8 @@ pub(crate) struct Header {
     pub producer: Option<ProducerSequence>,
     /// The number of barriers before this frame in its partition.
     pub generation: u64,
+    /// How much before this frame was not known to be on the disk when it was written: in units of [`ALIGN_BYTES`].
+    pub unsynced: u32,
     /// Bytes after the header.
     pub body_len: u64,
     /// Bytes of the body that are the Arrow message's prefix and metadata; 0 in a barrier.
@@ -71,6 +73,11 @@ impl Header {
     /// The number of barriers before what follows this frame.
     pub fn generation_after(&self) -> u64 {
         self.generation + u64::from(self.kind == Kind::Barrier)
+    }
+
+    /// The byte up to which the segment was known to be on the disk when this frame was written at byte `pos`.
+    pub fn synced_before(&self, pos: u64) -> u64 {
+        if self.unsynced == u32::MAX { 0 } else { pos.saturating_sub(u64::from(self.unsynced) * ALIGN_BYTES) }
     }
 
     pub fn encode(&self) -> [u8; HEADER_BYTES as usize] {
@@ -101,6 +108,7 @@ impl Header {
         put(&mut b, 88, self.body_len);
         b[96..100].copy_from_slice(&self.metadata_len.to_le_bytes());
         b[100..104].copy_from_slice(&self.identity.head_crc.to_le_bytes());
+        b[108..112].copy_from_slice(&self.unsynced.to_le_bytes());
         put(&mut b, 112, self.gap);
         b[120..124].copy_from_slice(&self.body_crc.to_le_bytes());
         let crc = crc32c(&b[..124]);
@@ -147,6 +155,7 @@ impl Header {
                 sequence: get(b, 72),
             }),
             generation: get(b, 80),
+            unsynced: get_u32(b, 108),
             body_len: get(b, 88),
             metadata_len: get_u32(b, 96),
             body_crc: get_u32(b, 120),

@@ -41,7 +41,9 @@
 //! | 88–95 | bytes of the body |
 //! | 96–99 | bytes of the body that are the message's metadata |
 //! | 100–103 | CRC-32C of the segment's head |
-//! | 104–119 | zero |
+//! | 104–107 | epoch of the producer |
+//! | 108–111 | bytes before the frame that were not known to be on the disk when it was written, in units of 64 |
+//! | 112–119 | offsets left out before the records, in a file that compaction made |
 //! | 120–123 | CRC-32C of the body |
 //! | 124–127 | CRC-32C of bytes 0–123, and so, through the one before, of the whole frame |
 //!

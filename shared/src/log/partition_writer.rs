@@ -178,6 +178,7 @@ impl PartitionWriter {
             arrival_us: self.arrival_us,
             producer: None,
             generation: self.summary.generation,
+            unsynced: u32::try_from((self.len - self.synced_len.min(self.len)) / super::frame::ALIGN_BYTES).unwrap_or(u32::MAX),
             body_len: 0,
             metadata_len: 0,
             body_crc: 0,

@@ -68,13 +68,11 @@ pub(crate) fn scan(topic: &Shared, partition: PartitionId, before: &Before, path
         rest: Rest::Nothing,
     };
     let expected_head = segment::head(&topic.config.schema);
-    if bytes.len() < expected_head.len() && expected_head.starts_with(bytes) {
+    // Nothing but a head, or the start of one: of the machine's death it may be anything (its sectors, or zeros), and a writer writes it anew.
+    if bytes.len() <= expected_head.len() && bytes != expected_head {
         return Ok(found);
     }
     let head = Head::read(bytes).map_err(|what| LogError::corrupt(path, 0, what))?;
-    if bytes.len() as u64 == head.len && bytes != expected_head {
-        return Ok(found);
-    }
     found.head = Some(head);
     found.frames_end = head.len;
     let identity = topic.identity(partition, head.crc);
@@ -126,10 +124,26 @@ pub(crate) fn scan(topic: &Shared, partition: PartitionId, before: &Before, path
 
 /// Where in `bytes`, after `pos`, a good frame header of this topic stands.
 pub(crate) fn later_frame(topic: &Shared, bytes: &[u8], pos: u64) -> Option<u64> {
+    later_frames(topic, bytes, pos).next().map(|(at, _)| at)
+}
+
+fn later_frames(topic: &Shared, bytes: &[u8], pos: u64) -> impl Iterator<Item = (u64, Header)> {
     let first = (pos + 1).next_multiple_of(ALIGN_BYTES);
-    (first..bytes.len() as u64)
-        .step_by(ALIGN_BYTES as usize)
-        .find(|&at| Header::decode(&bytes[at as usize..]).is_ok_and(|header| header.identity.topic_id == topic.id))
+    (first..bytes.len() as u64).step_by(ALIGN_BYTES as usize).filter_map(move |at| {
+        let header = Header::decode(&bytes[at as usize..]).ok()?;
+        (header.identity.topic_id == topic.id).then_some((at, header))
+    })
+}
+
+/// Up to which byte the good frames of a segment, from byte `pos` to `end`, say that it is on the disk.
+fn known_synced(bytes: &[u8], mut pos: u64, end: u64) -> u64 {
+    let mut synced = 0;
+    while pos < end {
+        let Ok(header) = Header::decode(&bytes[pos as usize..]) else { break };
+        synced = synced.max(header.synced_before(pos));
+        pos += header.frame_len();
+    }
+    synced
 }
 
 impl Found {
@@ -140,7 +154,11 @@ impl Found {
             Rest::TornSeal => "the checksum of the segment's seal does not fit it",
             Rest::Torn(what) => what,
         };
-        match later_frame(topic, bytes, self.frames_end) {
+        // What was never known to be on the disk can be lost in any order when the machine dies: then a later frame says nothing of the ones
+        // before it. With durability `none` nothing is ever known, and what looks like damage is called so.
+        let unsynced_may_be_lost = topic.config.durability != Durability::None;
+        let proof = |(at, header): &(u64, Header)| !unsynced_may_be_lost || header.synced_before(*at) > self.frames_end;
+        match later_frames(topic, bytes, self.frames_end).find(proof).map(|(at, _)| at) {
             Some(at) => Err(LogError::corrupt(path, self.frames_end, format!("{what}, and good frames follow at byte {at}"))),
             None => Ok(()),
         }
@@ -163,7 +181,14 @@ pub(crate) fn recover(topic: &Shared, partition: PartitionId) -> Result<(Partiti
     let arrival_us = if found.summary.frames > 0 { found.summary.arrival_us.1 } else { before.arrival_us };
     let sealed = found.rest == Rest::Seal;
     if sealed {
-        // The writer died between sealing a segment and making the next.
+        // The writer died between sealing a segment and making the next, and perhaps before the seal was on the disk.
+        if topic.config.durability != Durability::None {
+            let head_len = found.head.map_or(0, |h| h.len);
+            let synced = known_synced(&bytes, head_len, found.frames_end);
+            let file = topic.storage.open_append(&path).map_err(LogError::io("open", &path))?;
+            topic.storage.write_again(&path, synced, bytes.len() as u64).map_err(LogError::io("write again", &path))?;
+            file.sync_data().map_err(LogError::io("sync", &path))?;
+        }
         let writer = PartitionWriter::create(topic, partition, found.summary.next(), found.notes.producers, arrival_us)?;
         return Ok((writer, found.last_barrier));
     }
@@ -186,7 +211,12 @@ pub(crate) fn recover(topic: &Shared, partition: PartitionId) -> Result<(Partiti
         }
     };
     if topic.config.durability != Durability::None {
+        let end = found.frames_end.max(head.len);
+        let synced = known_synced(&bytes, head.len, found.frames_end);
+        topic.storage.write_again(&path, synced, end).map_err(LogError::io("write again", &path))?;
         file.sync_data().map_err(LogError::io("sync", &path))?;
+        let dir = topic.partition_dir(partition);
+        topic.storage.sync_dir(&dir).map_err(LogError::io("sync", &dir))?;
     }
     let barrier = found.last_barrier.clone();
     let mut writer = PartitionWriter::resume(topic, partition, last, file, head, found, arrival_us)?;

@@ -308,7 +308,12 @@ impl Shared {
         let bytes = self.storage.read(&segment.path).map_err(LogError::io("read", &segment.path))?;
         let found = scan(self, partition, &self.before(partition, &bases, last)?, &segment.path, &bytes)?;
         found.refuse_damage(self, &segment.path, &bytes)?;
-        let committed = Committed { end: found.summary.end, base: last, bytes: found.frames_end, generation: found.summary.generation };
+        let mut committed = Committed { end: found.summary.end, base: last, bytes: found.frames_end, generation: found.summary.generation };
+        if let (None, [.., before, _]) = (found.head, &bases[..]) {
+            // A segment that was begun and never got its head: the log ends where the one before it does.
+            committed.base = *before;
+            committed.bytes = self.seal_start(partition, *before)?;
+        }
         *cached = Some((last, bytes.len() as u64, committed));
         Ok(committed)
     }
@@ -348,6 +353,11 @@ impl Shared {
     pub fn seal<T>(&self, segment: &Segment, ask: impl FnOnce(Seal<'_>) -> Result<T, &'static str>) -> Result<T, LogError> {
         let (view, at) = sealed_view(segment)?;
         segment::parse_seal(view.from(at)).and_then(ask).map_err(|what| LogError::corrupt(&segment.path, at, what))
+    }
+
+    /// Where the frames of a sealed segment end.
+    fn seal_start(&self, partition: PartitionId, base: Offset) -> Result<u64, LogError> {
+        Ok(sealed_view(&self.segment(partition, base))?.1)
     }
 
     fn barriers(&self) -> Result<Vec<Barrier>, LogError> {

@@ -1,5 +1,6 @@
 //! The one writer of a topic.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -63,6 +64,10 @@ impl TopicWriter {
             barriers.extend(barrier);
         }
         complete_barrier(&topic, &mut partitions, barriers)?;
+        if topic.config.durability != Durability::None {
+            // Who made the topic may have died before its entries were on the disk.
+            sync_entries(&topic)?;
+        }
         let committed: Vec<_> = partitions.iter().map(PartitionWriter::committed).collect();
         topic.tail.begin(&committed);
         let column = |name: &String| topic.config.schema.index_of(name).expect("a topic's config names columns of its schema");
@@ -363,6 +368,19 @@ impl Syncer {
         self.stop.1.notify_all();
         let _ = self.thread.join();
     }
+}
+
+/// Syncs the folder that holds the topic's, and the one that holds that.
+fn sync_entries(topic: &Shared) -> Result<(), LogError> {
+    for dir in topic.dir.ancestors().skip(1).take(2) {
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        match topic.storage.sync_dir(dir) {
+            // Another user's folder: it was there before.
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {}
+            other => other.map_err(LogError::io("sync", dir))?,
+        }
+    }
+    Ok(())
 }
 
 /// Puts the last barrier into the partitions that a dying writer did not reach, and rolls what a barrier ends.

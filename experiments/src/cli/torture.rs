@@ -1,0 +1,87 @@
+//! `twopath torture`: what the user chose, for [`crate::scenarios::torture`].
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use twopath_shared::query::Value;
+
+use super::{Failure, output, progress};
+use crate::scenarios::torture::{self, KindSummary, TortureSettings};
+
+/// Tries every kind of fault on the log, and tells what did not hold
+///
+/// Power losses, calls that fail, changed bytes, kill -9, unruly producers. Each violation names a number, which with the seed replays it.
+/// The short form takes a minute or two; the long one hours.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath torture
+  twopath torture --long --seed 7 --format json
+  twopath torture --only power --seed 7 --number 42")]
+pub(super) struct TortureArgs {
+    /// Only these kinds
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(torture::kinds()))]
+    only: Vec<String>,
+    /// Many more of each
+    #[arg(long)]
+    long: bool,
+    /// What chance starts from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only this item of each kind, as a violation names it
+    #[arg(long, value_name = "NUMBER")]
+    number: Option<u64>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// One object: {"summary","violations","seed"}
+    Json,
+}
+
+pub(super) fn run(args: &TortureArgs) -> Result<ExitCode, Failure> {
+    let program = std::env::current_exe()?;
+    let settings = TortureSettings { long: args.long, seed: args.seed, only: args.only.clone(), number: args.number, program };
+    let bar = progress::bar("starting", 1);
+    let result = torture::run(&settings, &|kind, done, all| {
+        bar.set_message(kind.to_owned());
+        bar.set_length(all);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let result = result.map_err(|e| Failure::of(format!("the scratch folder: {e}")))?;
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, &result).map_err(|e| Failure::from(std::io::Error::from(e)))?;
+            writeln!(out)?;
+        }
+        Format::Table => {
+            let names = ["kind", "tried", "violations", "panics", "seconds", "what"].map(String::from);
+            output::table(&mut out, &names, &result.summary.iter().map(row).collect::<Vec<_>>())?;
+            for v in &result.violations {
+                writeln!(out, "{} number {} (seed {}), {}: {}", v.kind, v.number, result.seed, v.place, v.what)?;
+            }
+        }
+    }
+    Ok(if result.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn row(of: &KindSummary) -> Vec<Value> {
+    let text = |t: &str| Value::Text(t.into());
+    let count = |n: u64| Value::Int(n as i64);
+    vec![
+        text(of.kind),
+        count(of.tried),
+        count(of.violations),
+        count(of.panics),
+        Value::Float((of.seconds * 10.0).round() / 10.0),
+        text(of.what),
+    ]
+}

@@ -1,0 +1,121 @@
+//! kill -9 of real processes, at any moment of their lives: appending (and so rolling: the segments are small), and importing.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use twopath_shared::PartitionId;
+use twopath_shared::log::{Durability, Log, Topic};
+
+use super::Item;
+use super::dice::Dice;
+use super::tally::Tally;
+use super::world::{TOPIC, config, contents};
+
+const P0: PartitionId = PartitionId(0);
+/// Of one item, on one topic.
+const KILLS: u64 = 25;
+const IMPORTED: i64 = 60_000;
+
+pub(super) fn items(long: bool) -> u64 {
+    if long { 200 } else { 8 }
+}
+
+pub(super) fn run(item: &Item<'_>, tally: &Tally) {
+    let mut dice = Dice::new(item.seed, item.number);
+    let durability = dice.pick(&[Durability::None, Durability::Batch, Durability::Interval(Duration::from_millis(2))]);
+    let log = Log::open(item.scratch).expect("the scratch folder is ours");
+    log.create_topic(config(1, durability)).expect("no fault was asked for");
+    let file = item.scratch.join("events.jsonl");
+    std::fs::write(&file, lines(0..IMPORTED)).expect("the scratch folder is ours");
+    let mut there = 0;
+    for kill in 0..KILLS {
+        let after = Duration::from_micros(500 + dice.below(30_000));
+        let place = || format!("{durability:?}, kill {kill}, after {after:?}");
+        tally.check(item.number, place, || match kill % 5 {
+            4 => import(item, &log, &file, &format!("i{kill}"), after),
+            _ => append(item, &log, &mut there, after),
+        });
+    }
+}
+
+fn lines(ids: std::ops::Range<i64>) -> String {
+    ids.map(|id| format!("{{\"id\":{id},\"name\":\"n{}\"}}\n", id % 10)).collect()
+}
+
+fn program(item: &Item<'_>, args: &[&str]) -> Command {
+    let mut command = Command::new(item.program);
+    command.arg("--dir").arg(item.scratch).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+fn killed(mut child: Child, after: Duration) -> io::Result<()> {
+    std::thread::sleep(after);
+    child.kill()?;
+    child.wait().map(drop)
+}
+
+/// Events go in as fast as they are taken, and the process dies; all that it acknowledged is there.
+fn append(item: &Item<'_>, log: &Log, there: &mut i64, after: Duration) -> Result<(), String> {
+    let io = |e: io::Error| format!("the process cannot be run: {e}");
+    let mut child = program(item, &["log", "append", TOPIC]).spawn().map_err(io)?;
+    let (mut input, output) = (child.stdin.take().ok_or("no input")?, child.stdout.take().ok_or("no output")?);
+    let first = *there;
+    let acknowledged = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // Until the process is dead: then the pipe is closed.
+            let mut id = first;
+            while input.write_all(lines(id..id + 3).as_bytes()).is_ok() {
+                id += 3;
+            }
+        });
+        let acknowledged = scope.spawn(|| BufReader::new(output).split(b'\n').map_while(Result::ok).filter_map(|l| end(&l)).last());
+        killed(child, after).map_err(io)?;
+        acknowledged.join().map_err(|_| "the reader of acknowledgements panicked".to_owned())
+    })?;
+    let topic = log.topic(TOPIC).map_err(|e| e.to_string())?;
+    let ids = recovered(&topic)?;
+    if !ids.iter().copied().eq(0..ids.len() as i64) {
+        return Err("records are not there once, in order".into());
+    }
+    let acknowledged = acknowledged.unwrap_or(first);
+    if (ids.len() as i64) < acknowledged.max(first) {
+        return Err(format!("{} records are there, and {acknowledged} were acknowledged (before the run: {first})", ids.len()));
+    }
+    *there = ids.len() as i64;
+    Ok(())
+}
+
+/// The end in a whole line of acknowledgement.
+fn end(line: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(line).ok()?;
+    text.chars().filter(char::is_ascii_digit).collect::<String>().parse().ok()
+}
+
+/// A topic is imported from a file, and the process dies: what is there of it is whole.
+fn import(item: &Item<'_>, log: &Log, file: &Path, name: &str, after: Duration) -> Result<(), String> {
+    let io = |e: io::Error| format!("the process cannot be run: {e}");
+    let file = file.display().to_string();
+    killed(program(item, &["log", "import", name, "--from", &file]).spawn().map_err(io)?, after).map_err(io)?;
+    if !log.topics().map_err(|e| e.to_string())?.iter().any(|t| t == name) {
+        return Ok(());
+    }
+    let topic = log.topic(name).map_err(|e| e.to_string())?;
+    let ids = recovered(&topic)?;
+    let sent = ids.len() as i64 <= IMPORTED && ids.iter().copied().eq(0..ids.len() as i64);
+    std::fs::remove_dir_all(log.dir().join(name)).map_err(io)?;
+    if sent { Ok(()) } else { Err(format!("{} records of an import are not those of its file, in order", ids.len())) }
+}
+
+/// What is there once a writer has mended it; it must be sound.
+fn recovered(topic: &Topic) -> Result<Vec<i64>, String> {
+    let before = contents(topic, P0).map_err(|e| format!("it cannot be read: {e}"))?.0;
+    topic.writer().and_then(|w| w.close()).map_err(|e| format!("it cannot be written: {e}"))?;
+    let report = topic.verify().map_err(|e| e.to_string())?;
+    if let Some(problem) = report.problems.first() {
+        return Err(problem.to_string());
+    }
+    let ids = contents(topic, P0).map_err(|e| format!("it cannot be read: {e}"))?.0;
+    if ids.starts_with(&before) { Ok(ids) } else { Err(format!("{} records were there, and {} are", before.len(), ids.len())) }
+}

@@ -1,0 +1,42 @@
+//! The short form of `twopath torture`, kind by kind: nothing is violated.
+
+use twopath::scenarios::torture::{TortureSettings, run};
+
+fn holds(kind: &str) {
+    let settings =
+        TortureSettings { long: false, seed: 1, only: vec![kind.into()], number: None, program: env!("CARGO_BIN_EXE_twopath").into() };
+    let result = run(&settings, &|_, _, _| {}).unwrap();
+    let first = &result.violations[..result.violations.len().min(5)];
+    assert!(first.is_empty(), "{} violations, of which the first: {first:#?}", result.violations.len());
+    assert!(result.summary[0].tried > 0);
+}
+
+#[test]
+fn power_losses() {
+    holds("power");
+}
+
+#[test]
+fn all_workloads_of_three_operations() {
+    holds("workloads");
+}
+
+#[test]
+fn calls_that_fail() {
+    holds("calls");
+}
+
+#[test]
+fn damaged_files() {
+    holds("damage");
+}
+
+#[test]
+fn unruly_producers() {
+    holds("producers");
+}
+
+#[test]
+fn killed_processes() {
+    holds("kill");
+}

@@ -1,0 +1,73 @@
+//! The storage seam: everything that the log's writer does to files goes through [`Storage`], so that a test can tear
+//! a write at any byte or let a sync fail ([`FaultyStorage`]), let any one call fail, and see what a disk may hold after
+//! the power went ([`RecordingStorage`], [`Disk`]).
+//!
+//! Reading is not behind it: readers map real files.
+
+mod disk;
+mod faulty;
+mod os;
+mod recording;
+
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use disk::{Disk, SECTOR_BYTES};
+pub use faulty::FaultyStorage;
+pub use os::OsStorage;
+pub use recording::{Change, Fault, RecordingStorage};
+
+/// A file that is only ever appended to.
+pub trait AppendFile: Send + Sync {
+    /// Appends all of `parts`, in order. After an error an unknown part of them may be in the file.
+    fn append(&self, parts: &[IoSlice<'_>]) -> io::Result<()>;
+    /// Returns once everything appended is on the disk.
+    fn sync_data(&self) -> io::Result<()>;
+    /// Cuts the file to `len` bytes.
+    fn truncate(&self, len: u64) -> io::Result<()>;
+    /// The file's length in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Whether it has no bytes.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}
+
+/// What the log needs of a file system.
+pub trait Storage: Send + Sync {
+    /// Makes a new file for appending; it must not exist.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn AppendFile>>;
+    /// Opens an existing file for appending at its end.
+    fn open_append(&self, path: &Path) -> io::Result<Arc<dyn AppendFile>>;
+    /// The whole file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Makes a folder and those above it.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Makes the next sync write the bytes `from..to` of a file, which are there. After a sync that failed (in this process or one before it)
+    /// Linux takes pages for written that are not: what is read there may never reach the disk, unless it is written again.
+    fn write_again(&self, path: &Path, from: u64, to: u64) -> io::Result<()>;
+    /// Moves a file or folder; what a file moves onto is replaced.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// The names in a folder, in no order.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Returns once the folder's entries are on the disk.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// Writes a small file so that a reader sees all of it or the one before: a file beside it, synced, then renamed.
+pub fn write_atomically(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside: PathBuf = path.to_owned();
+    beside.as_mut_os_string().push(".new");
+    match storage.remove(&beside) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let file = storage.create(&beside)?;
+    file.append(&[IoSlice::new(bytes)])?;
+    file.sync_data()?;
+    storage.rename(&beside, path)?;
+    path.parent().map_or(Ok(()), |dir| storage.sync_dir(dir))
+}

@@ -1,0 +1,90 @@
+//! The operating system's files.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IoSlice, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{AppendFile, Storage};
+
+/// The operating system's files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsStorage;
+
+struct OsFile(File);
+
+/// How many slices one writev takes (POSIX guarantees 16, Linux takes 1024).
+const SLICES_MAX: usize = 1024;
+
+impl AppendFile for OsFile {
+    fn append(&self, parts: &[IoSlice<'_>]) -> io::Result<()> {
+        for chunk in parts.chunks(SLICES_MAX) {
+            let mut left: Vec<IoSlice<'_>> = chunk.to_vec();
+            let mut left = left.as_mut_slice();
+            while left.iter().any(|s| !s.is_empty()) {
+                match (&self.0).write_vectored(left) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(written) => IoSlice::advance_slices(&mut left, written),
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+impl Storage for OsStorage {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn AppendFile>> {
+        Ok(Arc::new(OsFile(OpenOptions::new().append(true).create_new(true).open(path)?)))
+    }
+
+    fn open_append(&self, path: &Path) -> io::Result<Arc<dyn AppendFile>> {
+        Ok(Arc::new(OsFile(OpenOptions::new().append(true).open(path)?)))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn write_again(&self, path: &Path, from: u64, to: u64) -> io::Result<()> {
+        // Not for appending: Linux writes at a file's end then, whatever the place.
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut bytes = vec![0; (to - from) as usize];
+        file.read_exact_at(&mut bytes, from)?;
+        file.write_all_at(&bytes, from)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+}
