@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
@@ -159,6 +160,40 @@ impl TopicConfig {
             }
         }
         Ok(())
+    }
+
+    /// That a batch has the topic's columns and fits a frame.
+    pub(crate) fn check_batch(&self, batch: &RecordBatch) -> Result<(), LogError> {
+        let (rows, max) = (batch.num_rows(), u32::MAX as usize);
+        if rows > max {
+            return Err(LogError::BatchTooLarge { topic: self.name.clone(), rows, max });
+        }
+        let schema = &self.schema;
+        let found = batch.schema_ref();
+        if Arc::ptr_eq(schema, found) {
+            return Ok(());
+        }
+        let mismatch = |column: &str, expected: String, found: String| {
+            Err(LogError::SchemaMismatch { topic: self.name.clone(), column: column.to_owned(), expected, found })
+        };
+        for (i, want) in schema.fields().iter().enumerate() {
+            let Some(got) = found.fields().get(i) else {
+                return mismatch(want.name(), format!("it as column {i}"), format!("{i} columns"));
+            };
+            if got.name() != want.name() {
+                return mismatch(want.name(), format!("it as column {i}"), format!("'{}' there", got.name()));
+            }
+            if got.data_type() != want.data_type() {
+                return mismatch(want.name(), want.data_type().to_string(), got.data_type().to_string());
+            }
+            if !want.is_nullable() && batch.column(i).null_count() > 0 {
+                return mismatch(want.name(), "no NULLs".into(), format!("{} of them", batch.column(i).null_count()));
+            }
+        }
+        match found.fields().get(schema.fields().len()) {
+            Some(extra) => mismatch(extra.name(), format!("{} columns", schema.fields().len()), "one more".into()),
+            None => Ok(()),
+        }
     }
 }
 

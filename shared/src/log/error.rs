@@ -80,6 +80,20 @@ pub enum LogError {
     CorruptPositions { path: PathBuf, offset: u64, what: String },
     #[error("topic '{topic}' is kept at {place}, which has no {what} to work with: only topics in a folder (`--dir`) have them")]
     NotEmbedded { topic: String, place: String, what: &'static str },
+    #[error("'{address}' is no address of a topic in Kafka: write kafka://HOST:PORT/TOPIC (several HOST:PORT with commas between)")]
+    BadAddress { address: String },
+    #[error("could not {action} at {place}: {what}; see that the servers run and can be reached from here")]
+    Kafka { place: String, action: &'static str, what: String },
+    #[error(
+        "{place} was not made by Twopath ({what}): make topics of Twopath's own with `twopath log create`, or give the columns of one that holds JSON with --schema"
+    )]
+    NotOurs { place: String, what: String },
+    #[error("{place} partition {partition}, Kafka offset {at}: {what}")]
+    BadKafkaRecord { place: String, partition: PartitionId, at: i64, what: String },
+    #[error(
+        "another writer took over topic '{topic}': what was not acknowledged so far is not in it, and this writer appends no more; stop the other one, then open the topic's writer again"
+    )]
+    Overtaken { topic: String },
     #[error("no space is left for {}: free some, then open the topic's writer again; nothing acknowledged is lost", path.display())]
     DiskFull { path: PathBuf },
     #[error("could not {action} {}: {source}", path.display())]

@@ -68,6 +68,8 @@ mod frame;
 mod group;
 mod hash;
 mod index;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod lock;
 mod manifest;
 mod partition;
@@ -104,6 +106,8 @@ pub use face::{PartitionReader, Range, Tail, Topic, TopicWriter};
 pub use group::{Group, Member, MemberOptions, PartitionProgress};
 pub use pin::Pin;
 pub use producer::ProducerState;
+#[cfg(feature = "kafka")]
+pub use kafka::Kafka;
 pub use reader::Start;
 pub use retention::{Claim, RetentionReport};
 pub use topic::SegmentInfo;

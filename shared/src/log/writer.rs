@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 
 use crate::position::{Offset, PartitionId, Position};
 
@@ -96,7 +96,7 @@ impl TopicWriter {
     /// leave some partitions with their rows and others without; a producer that must know uses [`Self::append_to`] with a sequence.
     pub fn append(&self, batch: &RecordBatch) -> Result<Position, LogError> {
         let inner = &*self.inner;
-        inner.check_batch(batch)?;
+        inner.topic.config.check_batch(batch)?;
         let count = inner.partitions.len();
         let mut position = inner.topic.end()?;
         if batch.num_rows() == 0 {
@@ -124,7 +124,7 @@ impl TopicWriter {
     /// Appends one frame to one partition and returns the offset of its first record. A batch without rows appends nothing.
     pub fn append_to(&self, partition: PartitionId, batch: &RecordBatch, producer: Option<ProducerSequence>) -> Result<Offset, LogError> {
         self.inner.topic.check_partition(partition)?;
-        self.inner.check_batch(batch)?;
+        self.inner.topic.config.check_batch(batch)?;
         let offset = self.inner.append_to(partition, batch, producer)?;
         self.inner.topic.tail.wake();
         Ok(offset)
@@ -277,39 +277,6 @@ impl Inner {
             }
         }
         Ok(())
-    }
-
-    fn check_batch(&self, batch: &RecordBatch) -> Result<(), LogError> {
-        let (rows, max) = (batch.num_rows(), u32::MAX as usize);
-        if rows > max {
-            return Err(LogError::BatchTooLarge { topic: self.topic.config.name.clone(), rows, max });
-        }
-        let schema = &self.topic.config.schema;
-        let found = batch.schema_ref();
-        if Arc::ptr_eq(schema, found) {
-            return Ok(());
-        }
-        let mismatch = |column: &str, expected: String, found: String| {
-            Err(LogError::SchemaMismatch { topic: self.topic.config.name.clone(), column: column.to_owned(), expected, found })
-        };
-        for (i, want) in schema.fields().iter().enumerate() {
-            let Some(got) = found.fields().get(i) else {
-                return mismatch(want.name(), format!("it as column {i}"), format!("{i} columns"));
-            };
-            if got.name() != want.name() {
-                return mismatch(want.name(), format!("it as column {i}"), format!("'{}' there", got.name()));
-            }
-            if got.data_type() != want.data_type() {
-                return mismatch(want.name(), want.data_type().to_string(), got.data_type().to_string());
-            }
-            if !want.is_nullable() && batch.column(i).null_count() > 0 {
-                return mismatch(want.name(), "no NULLs".into(), format!("{} of them", batch.column(i).null_count()));
-            }
-        }
-        match found.fields().get(schema.fields().len()) {
-            Some(extra) => mismatch(extra.name(), format!("{} columns", schema.fields().len()), "one more".into()),
-            None => Ok(()),
-        }
     }
 }
 

@@ -1,0 +1,220 @@
+//! The log's contract over Apache Kafka (cargo feature `kafka`).
+//!
+//! **What it is**: a topic of ours kept as a topic of a Kafka cluster: frames become Kafka records, barriers too, and every reader sees
+//! the same dense row offsets as in a folder. **What it is not**: a general Kafka client. No TLS, no SASL, no compression; one writer per topic.
+//!
+//! # Records
+//!
+//! The value of a `records` record is one encapsulated Arrow IPC record batch message; its schema is the topic's. The value of a `barrier`
+//! record is the barrier's number, the number of partitions, and one offset per partition (8 bytes each). A `writer` record stands where a
+//! writer took over, and wherever it wrote down what it knows of its producers: 24 bytes for each (producer, sequence, offset). A `topic`
+//! record is the first of every partition; its value is the same JSON as a `topic.json`.
+//!
+//! Each record has one header, named `twopath`, of 120 bytes. Numbers are little-endian.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 0 | version, 1 |
+//! | 1 | kind: 1 records, 2 barrier, 3 writer, 4 topic |
+//! | 2 | flags: 1 has a producer, 2 has event times |
+//! | 3–7 | zero; count of rows |
+//! | 8–15 | row offset of the first row |
+//! | 16–23 | **the Kafka offset at which this record must stand** |
+//! | 24–31 | generation: the number of barriers before this record |
+//! | 32–39 | arrival time, microseconds since 1970; never goes back |
+//! | 40–55 | least and greatest event time of its rows |
+//! | 56–63 | greatest event time in the partition so far, this record's with it |
+//! | 64–79 | producer, and its sequence number |
+//! | 80–87 | Kafka offset of the last `writer` (or `topic`) record before it |
+//! | 88–95 | Kafka offset of the last barrier before it, or -1 |
+//! | 96–111 | topic id; schema fingerprint |
+//! | 112–119 | zero |
+//!
+//! # One writer
+//!
+//! A writer says in each record at which Kafka offset it must stand, and **a record that stands elsewhere does not count**. Kafka gives
+//! each offset once, so that of two writers who append at the same time at most one can hit; the other learns it from Kafka's
+//! acknowledgement, acknowledges nothing, and takes no more appends. A writer that opens appends a `writer` record first, which takes the
+//! offset that an older writer needed next: the newer writer fences the older. Whether a record counts can be told from the record alone.
+//! The producer is Kafka's idempotent one (`enable.idempotence`, `acks=all`), so that its own retries neither double nor reorder.
+//! Kafka's transactions would fence too, at the price of a commit, and of records of Kafka's own between ours, for each append.
+//!
+//! # Durability
+//!
+//! Always `acks=all`: every in-sync replica has it. `none`: in the servers' page caches; `interval`: and the topic is made with `flush.ms`;
+//! `batch`: with `flush.messages=1`, so that the server syncs before it answers.
+//!
+//! # Finding a place
+//!
+//! Row offsets, arrival times and the greatest event time so far never go back along a partition, so that each of them is found by a binary
+//! search over Kafka offsets, reading one record at a time.
+
+mod client;
+mod header;
+mod reader;
+mod scout;
+mod seek;
+mod tail;
+mod topic;
+mod writer;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::admin::{NewTopic, TopicReplication};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::clock::{Clock, SystemClock};
+use crate::position::{PartitionId, Position};
+
+use super::config::{self, Durability, TopicConfig};
+use super::error::LogError;
+use super::face::Topic;
+
+use client::{ANSWER_WAIT, Address, block_on};
+
+/// A Kafka cluster that keeps topics.
+#[derive(Clone)]
+pub struct Kafka {
+    address: Arc<Address>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Kafka {
+    /// Looks for a cluster at `HOST:PORT` (several with commas between). An error after at most 10 seconds where nobody answers.
+    pub fn connect(servers: &str) -> Result<Kafka, LogError> {
+        Self::with(servers, Arc::new(SystemClock))
+    }
+
+    /// As [`Self::connect`], with the clock that gives arrival times.
+    pub fn with(servers: &str, clock: Arc<dyn Clock>) -> Result<Kafka, LogError> {
+        let address = Arc::new(Address { servers: servers.to_owned() });
+        address.check()?;
+        let kafka = Kafka { address, clock };
+        kafka.topics()?;
+        Ok(kafka)
+    }
+
+    /// The cluster and the topic that `kafka://HOST:PORT/TOPIC` names.
+    pub fn parse(url: &str) -> Result<(String, String), LogError> {
+        let bad = || LogError::BadAddress { address: url.to_owned() };
+        let rest = url.strip_prefix("kafka://").ok_or_else(bad)?;
+        let (servers, topic) = rest.split_once('/').ok_or_else(bad)?;
+        let address = Address { servers: servers.to_owned() };
+        address.check().map_err(|_| bad())?;
+        config::check_name(topic)?;
+        Ok((servers.to_owned(), topic.to_owned()))
+    }
+
+    /// Makes a topic. It has as many replicas as the cluster makes where it is not told.
+    pub fn create_topic(&self, config: TopicConfig) -> Result<Topic, LogError> {
+        config.check()?;
+        let name = config.name.clone();
+        let admin = self.address.admin()?;
+        let flush_ms = match config.durability {
+            Durability::Interval(interval) => Some(interval.as_millis().max(1).to_string()),
+            Durability::None | Durability::Batch => None,
+        };
+        let mut new = NewTopic::new(&name, config.partitions as i32, TopicReplication::Fixed(-1))
+            .set("cleanup.policy", "delete")
+            .set("retention.ms", "-1")
+            .set("retention.bytes", "-1")
+            .set("message.timestamp.type", "CreateTime")
+            .set("max.message.bytes", client::RECORD_BYTES_MAX_TEXT);
+        match &flush_ms {
+            Some(ms) => new = new.set("flush.ms", ms),
+            None if config.durability == Durability::Batch => new = new.set("flush.messages", "1"),
+            None => {}
+        }
+        let results = block_on(admin.create_topics([&new], &client::admin_options())).map_err(self.address.failed("make a topic"))?;
+        for result in results {
+            match result {
+                Ok(_) => {}
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => return Err(LogError::TopicExists { name }),
+                Err((_, code)) => {
+                    return Err(self.address.failed("make a topic")(rdkafka::error::KafkaError::AdminOp(code)));
+                }
+            }
+        }
+        let id = RandomState::new().hash_one((self.clock.now_us(), std::process::id(), &name));
+        self.wait_for_leaders(&name, config.partitions)?;
+        writer::write_topic_records(&self.address, &config, id, &*self.clock)?;
+        self.topic(&name)
+    }
+
+    /// A topic that was just made has leaders only a moment later.
+    fn wait_for_leaders(&self, name: &str, partitions: u32) -> Result<(), LogError> {
+        let consumer = self.address.consumer(client::Fetch::One)?;
+        let until = std::time::Instant::now() + ANSWER_WAIT;
+        loop {
+            let metadata = consumer.fetch_metadata(Some(name), ANSWER_WAIT).map_err(self.address.failed("look for a topic"))?;
+            let ready = metadata.topics().iter().any(|t| {
+                t.partitions().len() == partitions as usize && t.partitions().iter().all(|p| p.leader() >= 0 && p.error().is_none())
+            });
+            if ready {
+                return Ok(());
+            }
+            if std::time::Instant::now() > until {
+                return Err(self.address.silent("give a new topic leaders"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Opens a topic for reading.
+    pub fn topic(&self, name: &str) -> Result<Topic, LogError> {
+        Ok(Topic::new(topic::KafkaTopic::open(self, name)?))
+    }
+
+    /// The names of the cluster's topics, sorted, without Kafka's own. (Also of topics that others made.)
+    pub fn topics(&self) -> Result<Vec<String>, LogError> {
+        let consumer = self.address.consumer(client::Fetch::One)?;
+        let metadata = consumer.fetch_metadata(None, ANSWER_WAIT).map_err(self.address.failed("list the topics"))?;
+        let mut names: Vec<String> = metadata.topics().iter().map(|t| t.name().to_owned()).filter(|n| !n.starts_with("__")).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Forgets a topic and everything in it.
+    pub fn delete_topic(&self, name: &str) -> Result<(), LogError> {
+        let admin = self.address.admin()?;
+        let failed = || self.address.failed("delete a topic");
+        let results = block_on(admin.delete_topics(&[name], &client::admin_options())).map_err(failed())?;
+        results.into_iter().try_for_each(|r| r.map(|_| ()).map_err(|(_, code)| failed()(rdkafka::error::KafkaError::AdminOp(code))))
+    }
+
+    /// Whether there is such a topic, and of how many partitions.
+    fn partitions_of(&self, name: &str) -> Result<usize, LogError> {
+        let consumer = self.address.consumer(client::Fetch::One)?;
+        let metadata = consumer.fetch_metadata(Some(name), ANSWER_WAIT).map_err(self.address.failed("look for a topic"))?;
+        let found = metadata.topics().iter().find(|t| t.name() == name && t.error().is_none());
+        match found {
+            Some(topic) if !topic.partitions().is_empty() => Ok(topic.partitions().len()),
+            _ => Err(LogError::NoSuchTopic { name: name.to_owned(), dir: self.address.to_string().into(), known: self.topics()? }),
+        }
+    }
+
+    /// The positions that a consumer group committed in Kafka, in rows; 0 where it committed none.
+    ///
+    /// Kafka keeps, for each partition, the offset of the next Kafka record, and beside it, as the commit's metadata, the row offset.
+    pub fn committed(&self, topic: &str, group: &str) -> Result<Position, LogError> {
+        topic::KafkaTopic::open(self, topic)?.committed(group)
+    }
+
+    /// Commits a group's position. No member of the group may be subscribed through Kafka at the time.
+    pub fn commit(&self, topic: &str, group: &str, position: &Position) -> Result<(), LogError> {
+        topic::KafkaTopic::open(self, topic)?.commit(group, position)
+    }
+}
+
+impl std::fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kafka").field("servers", &self.address.servers).finish_non_exhaustive()
+    }
+}
+
+fn p32(partition: PartitionId) -> i32 {
+    partition.0 as i32
+}
