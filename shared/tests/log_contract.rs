@@ -296,7 +296,7 @@ fn a_reader_follows_the_tail(make: &dyn Make) {
 fn repeated_sequences_land_once_also_after_reopening(make: &dyn Make) {
     let topic = make.create(config("t", 1));
     let send = |writer: &twopath_shared::log::TopicWriter, producer, sequence, rows: std::ops::Range<i64>| {
-        writer.append_to(P0, &events(rows), Some(ProducerSequence { producer, sequence }))
+        writer.append_to(P0, &events(rows), Some(ProducerSequence { producer, epoch: 0, sequence }))
     };
     let writer = topic.writer().unwrap();
     assert_eq!(send(&writer, 7, 1, 0..3).unwrap(), Offset(0));
@@ -304,6 +304,7 @@ fn repeated_sequences_land_once_also_after_reopening(make: &dyn Make) {
     assert_eq!(send(&writer, 8, 1, 3..5).unwrap(), Offset(3), "producers count for themselves");
     assert_eq!(send(&writer, 7, 5, 5..6).unwrap(), Offset(5), "numbers may jump");
     assert!(matches!(send(&writer, 7, 4, 6..7), Err(LogError::StaleSequence { producer: 7, sequence: 4, .. })));
+    assert_eq!(send(&writer, 7, 1, 0..3).unwrap(), Offset(0), "the last few are remembered");
     drop(writer);
     for _ in 0..2 {
         let again = make.open("t");
@@ -312,8 +313,17 @@ fn repeated_sequences_land_once_also_after_reopening(make: &dyn Make) {
         assert_eq!(send(&writer, 8, 1, 3..5).unwrap(), Offset(3));
         assert!(matches!(send(&writer, 7, 2, 6..7), Err(LogError::StaleSequence { .. })));
     }
+    // A new instance of a producer fences the older one, also after reopening.
     let writer = make.open("t").writer().unwrap();
-    assert_eq!(send(&writer, 7, 6, 6..8).unwrap(), Offset(6));
+    assert_eq!(writer.begin_producer(9).unwrap(), 1);
+    assert_eq!(writer.begin_producer(9).unwrap(), 2);
+    drop(writer);
+    let writer = make.open("t").writer().unwrap();
+    let append = ProducerSequence { producer: 9, epoch: 1, sequence: 1 };
+    assert!(matches!(writer.append_to(P0, &events(6..8), Some(append)), Err(LogError::Fenced { producer: 9, epoch: 1, current: 2 })));
+    assert_eq!(writer.append_to(P0, &events(6..8), Some(ProducerSequence { epoch: 2, ..append })).unwrap(), Offset(6));
+    let state = writer.producer_state(P0, 9).unwrap().unwrap();
+    assert_eq!((state.epoch, state.recent), (2, vec![(1, Offset(6))]));
     assert_eq!(ids(&read_all(&topic, P0)), (0..8).collect::<Vec<_>>());
 }
 

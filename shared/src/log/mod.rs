@@ -104,10 +104,10 @@ pub use config::{Compaction, Durability, PartitionBy, Retention, TopicConfig};
 pub use error::LogError;
 pub use face::{PartitionReader, Range, Tail, Topic, TopicWriter};
 pub use group::{Group, Member, MemberOptions, PartitionProgress};
-pub use pin::Pin;
-pub use producer::ProducerState;
 #[cfg(feature = "kafka")]
 pub use kafka::Kafka;
+pub use pin::Pin;
+pub use producer::ProducerState;
 pub use reader::Start;
 pub use retention::{Claim, RetentionReport};
 pub use topic::SegmentInfo;

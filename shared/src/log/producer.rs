@@ -63,17 +63,21 @@ impl Producers {
 
     /// Takes in what a frame says of its producer.
     pub fn note(&mut self, header: &Header) {
-        let Some(p) = header.producer else {
-            return;
-        };
+        if let Some(p) = header.producer {
+            self.note_append(p, (header.kind == Kind::Records).then_some(header.base), header.arrival_us);
+        }
+    }
+
+    /// Takes in an append of a producer's, or, without an offset, the beginning of its epoch.
+    pub fn note_append(&mut self, p: ProducerSequence, base: Option<Offset>, arrival_us: i64) {
         let state = self.0.entry(p.producer).or_insert_with(|| ProducerState { epoch: p.epoch, recent: Vec::new(), at_us: 0 });
         state.epoch = state.epoch.max(p.epoch);
-        state.at_us = header.arrival_us;
-        if header.kind == Kind::Records {
+        state.at_us = arrival_us;
+        if let Some(base) = base {
             if state.recent.len() == RECENT {
                 state.recent.remove(0);
             }
-            state.recent.push((p.sequence, header.base));
+            state.recent.push((p.sequence, base));
         }
     }
 

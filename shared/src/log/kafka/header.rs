@@ -1,7 +1,7 @@
 //! The header of a Kafka record of ours, byte by byte: see the table in the [module's documentation](super).
 
-use crate::log::Barrier;
 use crate::log::frame::{get, get_u32, put};
+use crate::log::{Barrier, ProducerSequence};
 use crate::position::{Offset, Position};
 
 /// The name of the Kafka record header.
@@ -17,6 +17,7 @@ pub(super) enum Kind {
     Barrier = 2,
     Writer = 3,
     Topic = 4,
+    Fence = 5,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub(super) struct Header {
     pub event_us: Option<(i64, i64)>,
     /// `i64::MIN` where there was none.
     pub event_max_so_far_us: i64,
-    pub producer: Option<(u64, u64)>,
+    pub producer: Option<ProducerSequence>,
     pub writer_at: i64,
     pub barrier_at: i64,
     pub topic_id: u64,
@@ -49,7 +50,7 @@ impl Header {
         bytes[1] = self.kind as u8;
         bytes[2] = if self.producer.is_some() { HAS_PRODUCER } else { 0 } | if self.event_us.is_some() { HAS_EVENT_TIMES } else { 0 };
         let (event_min, event_max) = self.event_us.unwrap_or((0, 0));
-        let (producer, sequence) = self.producer.unwrap_or((0, 0));
+        let producer = self.producer.unwrap_or(ProducerSequence { producer: 0, epoch: 0, sequence: 0 });
         bytes[4..8].copy_from_slice(&self.count.to_le_bytes());
         let words = [
             self.base.0,
@@ -59,12 +60,13 @@ impl Header {
             event_min as u64,
             event_max as u64,
             self.event_max_so_far_us as u64,
-            producer,
-            sequence,
+            producer.producer,
+            producer.sequence,
             self.writer_at as u64,
             self.barrier_at as u64,
             self.topic_id,
             self.fingerprint,
+            u64::from(producer.epoch),
         ];
         for (i, word) in words.into_iter().enumerate() {
             put(&mut bytes, 8 + 8 * i, word);
@@ -82,6 +84,7 @@ impl Header {
             2 => Kind::Barrier,
             3 => Kind::Writer,
             4 => Kind::Topic,
+            5 => Kind::Fence,
             _ => return None,
         };
         let word = |i: usize| get(bytes, 8 + 8 * i);
@@ -94,7 +97,11 @@ impl Header {
             arrival_us: word(3) as i64,
             event_us: (bytes[2] & HAS_EVENT_TIMES != 0).then(|| (word(4) as i64, word(5) as i64)),
             event_max_so_far_us: word(6) as i64,
-            producer: (bytes[2] & HAS_PRODUCER != 0).then(|| (word(7), word(8))),
+            producer: (bytes[2] & HAS_PRODUCER != 0).then(|| ProducerSequence {
+                producer: word(7),
+                epoch: word(13) as u32,
+                sequence: word(8),
+            }),
             writer_at: word(9) as i64,
             barrier_at: word(10) as i64,
             topic_id: word(11),
@@ -119,16 +126,6 @@ pub(super) fn parse_barrier(value: &[u8], partitions: usize) -> Option<Barrier> 
     Some(Barrier { number: head[0], position: Position::new(offsets.iter().map(|o| Offset(*o)).collect()) })
 }
 
-/// Of each producer: its id, its last sequence number, and the offset that it got.
-pub(super) fn parse_producers(value: &[u8]) -> Option<Vec<(u64, u64, Offset)>> {
-    let words = words(value)?;
-    words.len().is_multiple_of(3).then(|| words.chunks_exact(3).map(|w| (w[0], w[1], Offset(w[2]))).collect())
-}
-
-pub(super) fn producers_value(producers: impl Iterator<Item = (u64, u64, Offset)>) -> Vec<u8> {
-    producers.flat_map(|(id, sequence, offset)| [id, sequence, offset.0]).flat_map(u64::to_le_bytes).collect()
-}
-
 fn words(value: &[u8]) -> Option<Vec<u64>> {
     value.len().is_multiple_of(8).then(|| value.chunks_exact(8).map(|w| get(w, 0)).collect())
 }
@@ -148,7 +145,7 @@ mod tests {
             arrival_us: 5,
             event_us: Some((-9, 8)),
             event_max_so_far_us: 11,
-            producer: Some((1, 2)),
+            producer: Some(ProducerSequence { producer: 1, epoch: 3, sequence: 2 }),
             writer_at: 10,
             barrier_at: -1,
             topic_id: u64::MAX,

@@ -7,15 +7,15 @@
 //!
 //! The value of a `records` record is one encapsulated Arrow IPC record batch message; its schema is the topic's. The value of a `barrier`
 //! record is the barrier's number, the number of partitions, and one offset per partition (8 bytes each). A `writer` record stands where a
-//! writer took over, and wherever it wrote down what it knows of its producers: 24 bytes for each (producer, sequence, offset). A `topic`
-//! record is the first of every partition; its value is the same JSON as a `topic.json`.
+//! writer took over, and wherever it wrote down what it knows of its producers, as the seal of a segment has it. A `fence` record begins a
+//! producer's epoch. A `topic` record is the first of every partition; its value is the same JSON as a `topic.json`.
 //!
 //! Each record has one header, named `twopath`, of 120 bytes. Numbers are little-endian.
 //!
 //! | bytes | what |
 //! | --- | --- |
 //! | 0 | version, 1 |
-//! | 1 | kind: 1 records, 2 barrier, 3 writer, 4 topic |
+//! | 1 | kind: 1 records, 2 barrier, 3 writer, 4 topic, 5 fence |
 //! | 2 | flags: 1 has a producer, 2 has event times |
 //! | 3–7 | zero; count of rows |
 //! | 8–15 | row offset of the first row |
@@ -28,7 +28,7 @@
 //! | 80–87 | Kafka offset of the last `writer` (or `topic`) record before it |
 //! | 88–95 | Kafka offset of the last barrier before it, or -1 |
 //! | 96–111 | topic id; schema fingerprint |
-//! | 112–119 | zero |
+//! | 112–119 | the producer's epoch |
 //!
 //! # One writer
 //!

@@ -89,7 +89,7 @@ impl contract::Reader for KafkaReader {
                 .filter(|h| (h.topic_id, h.fingerprint) == (self.topic.id, self.topic.fingerprint))
                 .ok_or_else(|| bad("Twopath did not write this record"))?;
             let value = message.payload().unwrap_or_default();
-            if header.at != at || matches!(header.kind, Kind::Writer | Kind::Topic) {
+            if header.at != at || matches!(header.kind, Kind::Writer | Kind::Topic | Kind::Fence) {
                 self.at = at + 1;
                 continue;
             }
@@ -104,11 +104,10 @@ impl contract::Reader for KafkaReader {
                 Some(Entry::Barrier(barrier))
             } else {
                 let batch = self.decode(&header, value).map_err(|what| bad(&what))?;
-                let skip = (self.offset.0 - header.base.0).min(u64::from(header.count)) as usize;
-                let base = Offset(header.base.0 + skip as u64);
-                (self.generation, self.offset) = (header.generation, header.end().max(self.offset));
-                let batch = if skip == 0 { batch } else { batch.slice(skip, batch.num_rows() - skip) };
-                let records = Records { partition: self.partition, base, arrival_us: header.arrival_us, batch };
+                let (base, end) = (header.base, header.end());
+                let records = Records { partition: self.partition, base, end, offsets: None, arrival_us: header.arrival_us, batch };
+                let records = records.cut(self.offset, end);
+                (self.generation, self.offset) = (header.generation, end.max(self.offset));
                 (records.batch.num_rows() > 0).then_some(Entry::Records(records))
             };
             self.at = at + 1;
@@ -142,10 +141,9 @@ impl KafkaRange {
     fn pull(&mut self) -> Result<Option<Records>, LogError> {
         while self.reader.offset < self.to {
             match contract::Reader::next(&mut self.reader)? {
-                Some(Entry::Records(mut records)) => {
-                    let rows = (self.to.0 - records.base.0).min(records.batch.num_rows() as u64) as usize;
-                    records.batch = records.batch.slice(0, rows);
-                    return Ok(Some(records));
+                Some(Entry::Records(records)) => {
+                    let base = records.base;
+                    return Ok(Some(records.cut(base, self.to)));
                 }
                 Some(Entry::Barrier(_)) => {}
                 None => return Ok(None),

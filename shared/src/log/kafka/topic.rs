@@ -208,6 +208,11 @@ impl contract::Topic for KafkaTopic {
         Ok(Box::new(KafkaRange { reader, to }))
     }
 
+    fn start(&self) -> Result<Position, LogError> {
+        // A topic whose first records are gone cannot be opened.
+        Ok(Position::zero(self.0.partitions()))
+    }
+
     fn end(&self) -> Result<Position, LogError> {
         let ends = self.0.partition_ids().map(|p| Ok(self.0.refresh(p)?.last.end())).collect::<Result<_, LogError>>()?;
         Ok(Position::new(ends))

@@ -1,6 +1,5 @@
 //! The one writer of a topic that Kafka keeps.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
@@ -17,12 +16,13 @@ use crate::log::config::{self, PartitionBy};
 use crate::log::error::LogError;
 use crate::log::event_range::event_range_us;
 use crate::log::partition::split;
+use crate::log::producer::Producers;
 use crate::log::topic::lock;
-use crate::log::{Barrier, ProducerSequence, TopicConfig, contract};
+use crate::log::{Barrier, ProducerSequence, ProducerState, TopicConfig, contract};
 use crate::position::{Offset, PartitionId, Position};
 
 use super::client::{ANSWER_WAIT, Address, RECORD_BYTES_MAX};
-use super::header::{Header, Kind, NAME, barrier_value, parse_producers, producers_value};
+use super::header::{Header, Kind, NAME, barrier_value};
 use super::p32;
 use super::topic::{Known, Shared};
 
@@ -45,7 +45,7 @@ pub(super) struct KafkaWriter {
 struct PartitionWriter {
     partition: PartitionId,
     known: Known,
-    producers: HashMap<u64, (u64, Offset)>,
+    producers: Producers,
     encoder: StreamEncoder,
     /// Since the last note of the producers.
     records: u64,
@@ -148,16 +148,14 @@ impl KafkaWriter {
         producer: Option<ProducerSequence>,
     ) -> Result<Result<Sent, Offset>, LogError> {
         self.check_failed()?;
-        if let Some(ProducerSequence { producer, sequence, .. }) = producer
-            && let Some((last, offset)) = writer.producers.get(&producer).copied()
-            && sequence <= last
-        {
-            return if sequence == last { Ok(Err(offset)) } else { Err(LogError::StaleSequence { producer, sequence, last }) };
+        if let Some(offset) = producer.map(|p| writer.producers.check(p)).transpose()?.flatten() {
+            return Ok(Err(offset));
         }
         if batch.num_rows() == 0 {
             return Ok(Err(writer.known.last.end()));
         }
         if writer.records >= NOTE_RECORDS || writer.bytes >= NOTE_BYTES {
+            writer.producers.trim();
             let sent = self.send(writer, Kind::Writer, &writer.producers_value(), |h| h)?;
             self.arrive(writer, sent)?;
         }
@@ -177,7 +175,7 @@ impl KafkaWriter {
             count: batch.num_rows() as u32,
             event_us,
             event_max_so_far_us: event_us.map_or(h.event_max_so_far_us, |(_, max)| max.max(h.event_max_so_far_us)),
-            producer: producer.map(|p| (p.producer, p.sequence)),
+            producer,
             ..h
         })?;
         Ok(Ok(sent))
@@ -225,6 +223,22 @@ impl contract::Writer for KafkaWriter {
         Ok(base)
     }
 
+    fn begin_producer(&self, producer: u64) -> Result<u32, LogError> {
+        let mut partitions: Vec<_> = self.partitions.iter().map(lock).collect();
+        self.check_failed()?;
+        let epoch = partitions.iter().filter_map(|p| p.producers.get(producer)).map(|s| s.epoch).max().unwrap_or(0) + 1;
+        let fence = ProducerSequence { producer, epoch, sequence: 0 };
+        let fence = |h| Header { producer: Some(fence), ..h };
+        let sent = partitions.iter().map(|p| self.send(p, Kind::Fence, &[], fence)).collect::<Result<Vec<_>, _>>()?;
+        partitions.iter_mut().zip(sent).try_for_each(|(p, sent)| self.arrive(p, sent))?;
+        Ok(epoch)
+    }
+
+    fn producer_state(&self, partition: PartitionId, producer: u64) -> Result<Option<ProducerState>, LogError> {
+        self.topic.check_partition(partition)?;
+        Ok(lock(&self.partitions[partition.index()]).producers.get(producer).cloned())
+    }
+
     fn barrier(&self) -> Result<Barrier, LogError> {
         let mut partitions: Vec<_> = self.partitions.iter().map(lock).collect();
         self.check_failed()?;
@@ -256,12 +270,10 @@ impl PartitionWriter {
 
     fn note(&mut self, sent: &Sent) {
         self.known = Known { next_at: sent.header.at + 1, last: sent.header };
-        if let Some((producer, sequence)) = sent.header.producer {
-            self.producers.insert(producer, (sequence, sent.header.base));
-        }
+        note(&mut self.producers, &sent.header);
         match sent.header.kind {
             Kind::Writer | Kind::Topic => (self.records, self.bytes) = (0, 0),
-            Kind::Records | Kind::Barrier => {
+            Kind::Records | Kind::Barrier | Kind::Fence => {
                 self.records += 1;
                 self.bytes += sent.bytes;
             }
@@ -269,7 +281,16 @@ impl PartitionWriter {
     }
 
     fn producers_value(&self) -> Vec<u8> {
-        producers_value(self.producers.iter().map(|(id, (sequence, offset))| (*id, *sequence, *offset)))
+        let mut value = Vec::with_capacity(Producers::encoded_len(self.producers.len()));
+        self.producers.encode(&mut value);
+        value
+    }
+}
+
+/// Takes in what a record says of its producer.
+fn note(producers: &mut Producers, header: &Header) {
+    if let Some(producer) = header.producer {
+        producers.note_append(producer, (header.kind == Kind::Records).then_some(header.base), header.arrival_us);
     }
 }
 
@@ -317,14 +338,14 @@ fn take_over(topic: &Shared, producer: &ThreadedProducer<Deliveries>, partition:
 }
 
 /// What is known of the producers of a partition: the last note, and the records after it.
-fn producers_at(topic: &Shared, partition: PartitionId, known: &Known) -> Result<HashMap<u64, (u64, Offset)>, LogError> {
+fn producers_at(topic: &Shared, partition: PartitionId, known: &Known) -> Result<Producers, LogError> {
     let at = known.writer_at();
     let bad = || topic.bad_record(partition, at, "there should be a note of the producers");
     let found = topic.read(partition, at)?;
-    let note = topic.counts(partition, &found)?.filter(|h| h.at == at).ok_or_else(bad)?;
-    let mut producers = HashMap::new();
-    if note.kind == Kind::Writer {
-        producers = parse_producers(&found.value).ok_or_else(bad)?.into_iter().map(|(id, s, o)| (id, (s, o))).collect();
+    let written = topic.counts(partition, &found)?.filter(|h| h.at == at).ok_or_else(bad)?;
+    let mut producers = Producers::default();
+    if written.kind == Kind::Writer {
+        producers = Producers::decode(&found.value).ok_or_else(bad)?;
     }
     if known.next_at > at + 1 {
         let consumer = topic.address.consumer(super::client::Fetch::Stream)?;
@@ -333,10 +354,8 @@ fn producers_at(topic: &Shared, partition: PartitionId, known: &Known) -> Result
         while next < known.next_at {
             let message = super::scout::next(&consumer, &topic.address, next)?;
             next = message.offset() + 1;
-            if let Some(header) = super::scout::header(&message).filter(|h| h.at == message.offset())
-                && let Some((producer, sequence)) = header.producer
-            {
-                producers.insert(producer, (sequence, header.base));
+            if let Some(header) = super::scout::header(&message).filter(|h| h.at == message.offset()) {
+                note(&mut producers, &header);
             }
         }
     }
