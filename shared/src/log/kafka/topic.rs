@@ -142,7 +142,9 @@ impl KafkaTopic {
         let shared = &*self.0;
         let consumer = self.group_consumer(group)?;
         let mut places = TopicPartitionList::new();
-        shared.partition_ids().for_each(|p| drop(places.add_partition(&shared.config.name, p32(p))));
+        for p in shared.partition_ids() {
+            places.add_partition(&shared.config.name, p32(p));
+        }
         let committed =
             consumer.committed_offsets(places, ANSWER_WAIT).map_err(shared.address.failed("ask for a group's committed positions"))?;
         let mut position = Position::zero(shared.partitions());
