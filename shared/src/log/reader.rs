@@ -9,7 +9,7 @@ use super::decode::Decoder;
 use super::error::LogError;
 use super::frame::{HEADER_BYTES, Header, Kind, get_u32, parse_barrier};
 use super::index::Entry as IndexEntry;
-use super::segment::{Segment, Step, Summary, View, step};
+use super::segment::{Segment, Step, Summary, View, is_seal, step};
 use super::topic::Shared;
 use super::{Barrier, Entry, Records};
 
@@ -88,14 +88,11 @@ impl Walk {
             return Walk::resume(topic, partition, base, 0, base, generation);
         }
         let mut walk = Walk::resume(topic, partition, base, 0, base, topic.generation_at(partition, &bases, base)?)?;
-        while walk.offset < offset || walk.generation < generation {
-            if walk.next_in_segment(topic)?.is_none() {
-                break;
-            }
-        }
-        if (walk.offset, walk.generation) != (offset, generation) {
-            let what = format!("a segment for offset {offset} must follow, and this one has no frame that starts there");
-            return Err(LogError::corrupt(&walk.segment.path, walk.pos, what));
+        while (walk.offset < offset || walk.generation < generation) && walk.next_in_segment(topic)?.is_some() {}
+        let at_frame = walk.pos < walk.view.limit() && !is_seal(walk.view.from(walk.pos));
+        if (walk.offset, walk.generation) != (offset, generation) || !at_frame {
+            let missing = topic.segment(partition, offset);
+            return Err(LogError::corrupt(&missing.path, 0, "the segment that must follow is missing"));
         }
         Ok(walk)
     }
