@@ -3,7 +3,7 @@
 //! **What it is**: an append-only, checksummed record of Arrow record batches in files, which readers in this and other processes map
 //! and follow. Everything that was acknowledged is found again, once and in order, or named as damaged.
 //!
-//! **What it is not**: replicated, compressed, or ever shortened from the front (no retention). Not a network service. Not safe on
+//! **What it is not**: replicated or compressed. Not a network service. Not safe on
 //! file systems where a mapping does not see another process's writes (NFS). Linux on little-endian machines only.
 //!
 //! # Files
@@ -13,21 +13,28 @@
 //!           lock                              held (flock) by the one writer, whose process it names
 //!           tail                              how far each partition is committed; wakes readers
 //!           p0/00000000000000000000.arrow     the segments of partition 0, named for their first offset
+//!           p0/00000000000000000000.3.arrow   what the third rewriting (compaction) put in the place of some of them
+//!           p0/manifest                       the log's start and the rewritten segments; absent as long as nothing was taken away
+//!           groups/NAME                       a consumer group: its committed positions, its members
+//!           pins                              who reads from where on, so that retention leaves it
+//!           housekeeping                      held (flock) by the one process that retains or compacts
 //!           groups/GROUP/                     a consumer group: committed positions, members, owners (see [`Group`])
 //! ```
 //!
 //! A segment file: Arrow's magic and schema message (the *head*, padded to 64 bytes), frames, and once it is sealed a *seal*: Arrow's
-//! end-of-stream marker and a summary (128 bytes), then Arrow's file footer, whose blocks point at the frames' messages. So a sealed
-//! segment is a standard Arrow IPC file. Bytes are written once and never changed; numbers are little-endian.
+//! end-of-stream marker and a summary (128 bytes), an index (a place among the frames for every 64 KiB of them) and what is known of the
+//! producers, then Arrow's file footer, whose blocks point at the frames' messages. So a sealed segment is a standard Arrow IPC file.
+//! Bytes are written once and never changed; numbers are little-endian.
 //!
 //! A frame: this header, then a body whose length is a multiple of 64. The body of a `records` frame is one encapsulated Arrow IPC record
-//! batch message; of a `barrier` frame the barrier's number, the number of partitions, and one offset per partition (8 bytes each).
+//! batch message, and behind it, in a compacted segment, the offsets of its records (4 bytes each, counted from the frame's first); of a
+//! `barrier` frame the barrier's number, the number of partitions, and one offset per partition (8 bytes each); of a `fence` frame nothing.
 //!
 //! | bytes | what |
 //! | --- | --- |
 //! | 0–3 | magic `2PFR` |
 //! | 4–5 | version, 1 |
-//! | 6 | kind: 1 records, 2 barrier |
+//! | 6 | kind: 1 records, 2 barrier, 3 fence (a producer's new epoch) |
 //! | 7 | flags: 1 has a producer, 2 has event times |
 //! | 8–15 | topic id |
 //! | 16–23 | schema fingerprint |
