@@ -30,8 +30,11 @@ fn rows(rows: &[(Option<&str>, Option<i64>)]) -> RecordBatch {
     RecordBatch::try_new(keyed(), columns).unwrap()
 }
 
-/// Every record of a partition: offset, key, value.
-fn records(topic: &Topic, p: PartitionId, start: Start) -> Vec<(u64, Option<String>, Option<i64>)> {
+/// Offset, key, value.
+type Row = (u64, Option<String>, Option<i64>);
+
+/// Every record of a partition.
+fn records(topic: &Topic, p: PartitionId, start: Start) -> Vec<Row> {
     let mut reader = topic.reader(p, start, None).unwrap();
     let mut found = Vec::new();
     while let Some(entry) = reader.next().unwrap() {
@@ -48,7 +51,7 @@ fn records(topic: &Topic, p: PartitionId, start: Start) -> Vec<(u64, Option<Stri
 }
 
 /// What a reader of the whole partition holds in the end.
-fn table(records: &[(u64, Option<String>, Option<i64>)]) -> BTreeMap<String, i64> {
+fn table(records: &[Row]) -> BTreeMap<String, i64> {
     let mut table = BTreeMap::new();
     for (_, key, value) in records {
         match (key, value) {
@@ -281,7 +284,7 @@ proptest! {
         let log = Log::open(dir.path()).unwrap();
         let topic = log.create_topic(keyed_config(partitions, 1500)).unwrap();
         let mut writer = topic.writer().unwrap();
-        let mut full: Vec<Vec<(u64, Option<String>, Option<i64>)>> = vec![Vec::new(); partitions as usize];
+        let mut full: Vec<Vec<Row>> = vec![Vec::new(); partitions as usize];
         let mut followers: Vec<_> = partition_ids(&topic).map(|p| (topic.reader(p, Start::First, None).unwrap(), BTreeMap::new())).collect();
         let mut fell = vec![false; partitions as usize];
         for step in steps {

@@ -13,7 +13,7 @@ use timely::worker::Worker;
 use timely::{CommunicationConfig, WorkerConfig};
 use twopath_shared::Position;
 use twopath_shared::clock::{Clock, SystemClock};
-use twopath_shared::log::Topic;
+use twopath_shared::log::{Pin, Topic};
 use twopath_shared::meters::{self, Layer};
 use twopath_shared::query::Query;
 use twopath_shared::view::RealtimeView;
@@ -99,6 +99,8 @@ pub struct SpeedJob {
     /// When how many records had been read, and where the log ended.
     samples: Mutex<VecDeque<(Instant, u64, u64)>>,
     partitions: usize,
+    /// There are no checkpoints: for as long as the job lives, retention leaves what it would have to replay.
+    _pin: Option<Pin>,
 }
 
 /// Follows the topic from `from` (the number of a generation, and the position in it where reading starts: its barrier's, or 0 and
@@ -115,6 +117,7 @@ pub fn start(
     publish: Publish,
 ) -> Result<SpeedJob, SpeedError> {
     let end = topic.end()?.records();
+    let pin = topic.pin("a job that follows the log", &from.1)?;
     let threads = Threads::start(topic, query, logic, from, None, &options, publish)?;
     Ok(SpeedJob {
         control: Arc::clone(&threads.control),
@@ -122,6 +125,7 @@ pub fn start(
         threads: Some(threads),
         samples: Mutex::new(VecDeque::from([(Instant::now(), 0, end)])),
         partitions: topic.partitions(),
+        _pin: pin,
     })
 }
 
@@ -138,6 +142,7 @@ pub fn replay(
     workers: usize,
 ) -> Result<RealtimeView, SpeedError> {
     let options = SpeedOptions { workers, ..SpeedOptions::default() };
+    let _pin = topic.pin("a replay", &from.1)?;
     let threads = Threads::start(topic, query, logic, from, Some(to.clone()), &options, Arc::new(|_| {}))?;
     let control = Arc::clone(&threads.control);
     threads.join()?;

@@ -158,7 +158,7 @@ impl Newest {
         // Of each key: the segment that holds its newest record.
         for (i, s) in segments.iter().enumerate() {
             each_frame(topic, p, s.base, Some(&[key]), |frame| {
-                let Some((_, list, batch)) = &frame.records else {
+                let Some((list, batch)) = &frame.records else {
                     return Ok(());
                 };
                 let mut row = 0;
@@ -196,7 +196,7 @@ struct Frame<'a> {
     /// Header and body.
     bytes: &'a [u8],
     /// Of a frame of records: them, and their offsets where there are gaps.
-    records: Option<(PartitionId, Option<Arc<[Offset]>>, RecordBatch)>,
+    records: Option<(Option<Arc<[Offset]>>, RecordBatch)>,
 }
 
 fn each_frame(
@@ -216,7 +216,7 @@ fn each_frame(
         let records = if header.kind == Kind::Records {
             let body = walk.view.buffer(pos + HEADER_BYTES..range.end);
             let list = offsets(&header, &body).map_err(|what| corrupt(what.into()))?;
-            Some((p, list, decoder.decode(&header, &body).map_err(corrupt)?))
+            Some((list, decoder.decode(&header, &body).map_err(corrupt)?))
         } else {
             None
         };
@@ -266,7 +266,7 @@ impl Survivors<'_> {
         for s in run {
             each_frame(topic, self.partition, s.base, None, |frame| {
                 match &frame.records {
-                    Some((_, list, batch)) => {
+                    Some((list, batch)) => {
                         report.records_before += batch.num_rows() as u64;
                         let (keep, tombstones) = self.keep(&frame.header, list.as_deref(), batch);
                         report.tombstones_removed += tombstones;

@@ -214,7 +214,7 @@ impl PartitionReader {
                         partition: self.walk.partition,
                         base: header.base,
                         end: header.end(),
-                        offsets: offsets(&header, &body).map_err(|what| corrupt(what))?,
+                        offsets: offsets(&header, &body).map_err(corrupt)?,
                         arrival_us: header.arrival_us,
                         batch,
                     };

@@ -15,7 +15,7 @@ use super::error::LogError;
 use super::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Kind, parse_barrier};
 use super::partition_writer::PartitionWriter;
 use super::producer::Producers;
-use super::segment::{self, Head, Notes, Summary};
+use super::segment::{self, Ends, Head, Notes, Summary};
 use super::topic::Shared;
 use super::{Barrier, Durability};
 
@@ -233,12 +233,7 @@ fn check_chain(topic: &Shared, partition: PartitionId, bases: &[Offset]) -> Resu
     let mut generation = topic.generation_at(partition, bases, bases[0])?;
     for pair in bases.windows(2) {
         let path = topic.segment(partition, pair[0]).path.clone();
-        let io = LogError::io("read", &path);
-        let (head, first, summary) = match segment::ends(&path) {
-            Ok(Ok(ends)) => ends,
-            Ok(Err((at, what))) => return Err(LogError::corrupt(&path, at, what)),
-            Err(e) => return Err(io(e)),
-        };
+        let Ends { head, first, summary } = segment::ends(&path)?;
         let identity = topic.identity(partition, head.crc);
         first.check(&identity, pair[0], generation).map_err(|what| LogError::corrupt(&path, head.len, what))?;
         if summary.end != pair[1] {

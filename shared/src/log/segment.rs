@@ -1,7 +1,6 @@
 //! A segment: one file of frames, mapped by readers, and in the end an Arrow IPC file.
 
 use std::fs::{self, File};
-use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -275,15 +274,23 @@ fn parse_summary(b: &[u8]) -> Summary {
 /// Bytes of a file's start in which the head and the first frame's header are looked for at once.
 const START_BYTES: usize = 4096;
 
-/// The head, the first frame's header and the summary of a sealed segment, without reading what is between; or at which byte what is wrong.
-pub(crate) fn ends(path: &Path) -> io::Result<Result<(Head, Header, Summary), (u64, &'static str)>> {
-    let file = File::open(path)?;
-    let len = file.metadata()?.len();
-    let read = |at: u64, bytes: usize| -> io::Result<Vec<u8>> {
+/// What stands first and last in a sealed segment.
+pub(crate) struct Ends {
+    pub head: Head,
+    pub first: Header,
+    pub summary: Summary,
+}
+
+/// The ends of a sealed segment, without reading what is between.
+pub(crate) fn ends(path: &Path) -> Result<Ends, LogError> {
+    let file = File::open(path).map_err(LogError::io("open", path))?;
+    let len = file.metadata().map_err(LogError::io("look at", path))?.len();
+    let read = |at: u64, bytes: usize| -> Result<Vec<u8>, LogError> {
         let mut buffer = vec![0; bytes.min(len.saturating_sub(at) as usize)];
-        file.read_exact_at(&mut buffer, at)?;
+        file.read_exact_at(&mut buffer, at).map_err(LogError::io("read", path))?;
         Ok(buffer)
     };
+    let corrupt = |at: u64, what: &str| LogError::corrupt(path, at, what);
     let mut start = read(0, START_BYTES)?;
     if start.len() >= 16 {
         let wanted = 16 + get_u32(&start, 12) as usize + HEADER_BYTES as usize;
@@ -291,29 +298,19 @@ pub(crate) fn ends(path: &Path) -> io::Result<Result<(Head, Header, Summary), (u
             start = read(0, wanted)?;
         }
     }
-    let head = match Head::read(&start) {
-        Ok(head) => head,
-        Err(what) => return Ok(Err((0, what))),
-    };
-    let first = match Header::decode(&start[head.len as usize..]) {
-        Ok(first) => first,
-        Err(what) => return Ok(Err((head.len, what))),
-    };
-    let unsealed = || Ok(Err((len, "the segment is not sealed, though another one follows it")));
+    let head = Head::read(&start).map_err(|what| corrupt(0, what))?;
+    let first = Header::decode(&start[head.len as usize..]).map_err(|what| corrupt(head.len, what))?;
+    let unsealed = || corrupt(len, "the segment is not sealed, though another one follows it");
     let end = read(len.saturating_sub(10), 10)?;
     let footer_len = end.as_slice().try_into().ok().and_then(|end| arrow_ipc::reader::read_footer_length(end).ok());
-    let Some(footer) = footer_len.and_then(|footer_len| len.checked_sub(10 + footer_len as u64)).filter(|at| *at >= 8) else {
-        return unsealed();
-    };
+    let footer = footer_len.and_then(|footer_len| len.checked_sub(10 + footer_len as u64)).filter(|at| *at >= 8).ok_or_else(unsealed)?;
     let notes_len = get(&read(footer - 8, 8)?, 0);
-    let Some(at) = footer.checked_sub(notes_len).and_then(|at| at.checked_sub(SEAL_BYTES as u64)) else {
-        return unsealed();
-    };
+    let at = footer.checked_sub(notes_len).and_then(|at| at.checked_sub(SEAL_BYTES as u64)).ok_or_else(unsealed)?;
     let b = read(at, SEAL_BYTES)?;
     if b[..8] != END_OF_STREAM || b[8..16] != SEAL_MAGIC || crc32c(&b[..124]) != get_u32(&b, 124) {
-        return Ok(Err((at, "the checksum of the segment's seal does not fit it")));
+        return Err(corrupt(at, "the checksum of the segment's seal does not fit it"));
     }
-    Ok(Ok((head, first, parse_summary(&b))))
+    Ok(Ends { head, first, summary: parse_summary(&b) })
 }
 
 /// What stands at a place in a segment.
