@@ -40,14 +40,15 @@ pub(crate) struct Shared {
     pub tail: TailMap,
     /// By partition: the segments that this process has looked at, by base offset.
     segments: Vec<Mutex<HashMap<Offset, Arc<Segment>>>>,
-    /// By partition: the manifest as last read, and the file that it was read from (inode and length; each one is a new file).
+    /// By partition: the manifest as last read, and the file that it was read from (inode, length and time of writing: each one is a new file,
+    /// whose inode may be that of one before the last).
     manifests: Vec<Mutex<ReadManifest>>,
     /// By partition: what a scan gave where the tail does not count, and the file and length that it is about.
     scanned: Vec<Mutex<Option<(Offset, u64, Committed)>>>,
     barriers: Mutex<Barriers>,
 }
 
-type ReadManifest = (Option<(u64, u64)>, Arc<Manifest>);
+type ReadManifest = (Option<(u64, u64, (i64, i64))>, Arc<Manifest>);
 
 /// The barriers read so far, and the reader that finds the later ones.
 #[derive(Default)]
@@ -230,7 +231,7 @@ impl Shared {
         let path = self.partition_dir(partition).join(manifest::FILE);
         let mut known = lock(&self.manifests[partition.index()]);
         let file = match fs::metadata(&path) {
-            Ok(meta) => Some((meta.ino(), meta.len())),
+            Ok(meta) => Some((meta.ino(), meta.len(), (meta.mtime(), meta.mtime_nsec()))),
             Err(e) if e.kind() == ErrorKind::NotFound => None,
             Err(e) => return Err(LogError::io("look at", &path)(e)),
         };
