@@ -4,6 +4,7 @@
 //! ratios: on a noisy machine a ratio holds where an absolute time does not. A row whose two answers differ is an error, not a row.
 
 mod append;
+mod compaction;
 mod events;
 mod freshness;
 mod log_scale;
@@ -111,7 +112,8 @@ const BENCHES: [(&str, Bench); 8] = [
 ];
 
 /// The group `log-scale`, which takes its time and is not part of the others.
-const LOG_SCALE: [(&str, Bench); 5] = [
+const LOG_SCALE: [(&str, Bench); 6] = [
+    ("compaction", compaction::halved),
     ("groups", log_scale::groups),
     ("wake", log_scale::wake),
     ("partitions", log_scale::partitions),

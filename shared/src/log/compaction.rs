@@ -8,7 +8,6 @@
 //! A frame of a rewritten segment goes up to where the next one starts, so that the chain of frames has no holes; the offsets of its
 //! records stand in a list behind its message. Barriers stay. What producers sent stands in the seal, as of the segment's end.
 
-use std::collections::HashMap;
 use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,6 +16,8 @@ use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_ipc::writer::StreamEncoder;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
+use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
 use serde::Serialize;
 
 use crate::position::{Offset, PartitionId};
@@ -145,17 +146,22 @@ fn runs(segments: &[SegmentInfo], newest: &Newest, segment_bytes: u64) -> Vec<Ra
     runs
 }
 
-/// Each key's newest offset.
+/// Which records have a newer one of their key.
 struct Newest {
-    offsets: HashMap<Box<[u8]>, Offset, foldhash::fast::RandomState>,
-    /// By segment: its records, and how many of them are their key's newest (NULL is no key: such records all stay).
+    /// The offset of bit 0.
+    base: Offset,
+    /// A bit for each offset: set where there is a newer record.
+    superseded: Vec<u64>,
+    /// By segment: its records, and how many of them stay (NULL is no key: such records all stay).
     counts: Vec<(u64, u64)>,
 }
 
 impl Newest {
     fn of(topic: &Shared, p: PartitionId, key: usize, segments: &[SegmentInfo]) -> Result<Newest, LogError> {
-        let mut newest = Newest { offsets: HashMap::default(), counts: vec![(0, 0); segments.len()] };
-        // Of each key: the segment that holds its newest record.
+        let (base, end) = (segments[0].base, segments[segments.len() - 1].end);
+        let bits = vec![0; (end.0 - base.0).div_ceil(64) as usize];
+        let mut newest = Newest { base, superseded: bits, counts: vec![(0, 0); segments.len()] };
+        let mut known: HashMap<Vec<u8>, Offset, foldhash::fast::RandomState> = HashMap::default();
         for (i, s) in segments.iter().enumerate() {
             each_frame(topic, p, s.base, Some(&[key]), |frame| {
                 let Some((list, batch)) = &frame.records else {
@@ -168,14 +174,13 @@ impl Newest {
                     newest.counts[i].0 += 1;
                     newest.counts[i].1 += 1;
                     let Some(bytes) = bytes else { return };
-                    match newest.offsets.get_mut(bytes) {
-                        Some(known) => {
-                            let before = segments.partition_point(|s| s.base <= *known) - 1;
-                            newest.counts[before].1 -= 1;
-                            *known = offset;
+                    match known.entry_ref(bytes) {
+                        EntryRef::Occupied(mut entry) => {
+                            let before = std::mem::replace(entry.get_mut(), offset);
+                            newest.supersede(before, segments);
                         }
-                        None => {
-                            newest.offsets.insert(bytes.into(), offset);
+                        EntryRef::Vacant(entry) => {
+                            entry.insert(offset);
                         }
                     }
                 });
@@ -183,6 +188,17 @@ impl Newest {
             })?;
         }
         Ok(newest)
+    }
+
+    fn supersede(&mut self, offset: Offset, segments: &[SegmentInfo]) {
+        let bit = offset.0 - self.base.0;
+        self.superseded[(bit / 64) as usize] |= 1 << (bit % 64);
+        self.counts[segments.partition_point(|s| s.base <= offset) - 1].1 -= 1;
+    }
+
+    fn stays(&self, offset: Offset) -> bool {
+        let bit = offset.0 - self.base.0;
+        self.superseded[(bit / 64) as usize] >> (bit % 64) & 1 == 0
     }
 }
 
@@ -290,11 +306,7 @@ impl Survivors<'_> {
 
     /// Which rows stay, and how many go as old tombstones.
     fn keep(&self, header: &Header, list: Option<&[Offset]>, batch: &RecordBatch) -> (BooleanArray, u64) {
-        let mut keep = Vec::with_capacity(batch.num_rows());
-        for_each_key(batch.column(self.key), |bytes| {
-            let offset = offset_of(header, list, keep.len());
-            keep.push(bytes.is_none_or(|bytes| self.newest.offsets.get(bytes) == Some(&offset)));
-        });
+        let mut keep: Vec<bool> = (0..batch.num_rows()).map(|row| self.newest.stays(offset_of(header, list, row))).collect();
         let mut tombstones = 0;
         if header.arrival_us < self.tombstones_until_us {
             let key = batch.column(self.key);

@@ -1,0 +1,80 @@
+//! Compaction against rewriting the bytes that survive it.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use twopath_shared::PartitionId;
+use twopath_shared::log::{Compaction, Log, PartitionBy, Topic, TopicConfig};
+
+use super::{BenchError, Ratio, Size, side_by_side, speed_ratio};
+
+const ROWS_PER_APPEND: usize = 16_384;
+/// 8 bytes each: the key, and what an event of a couple of hundred bytes has beside it.
+const COLUMNS: usize = 26;
+const P0: PartitionId = PartitionId(0);
+
+/// Every key comes twice, so that half of the bytes survive.
+pub fn halved(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+    let rows = if size.quick { 40_000 } else { 1_500_000 };
+    let pairs = side_by_side(size.rounds, |round| compacted(&dir.join(format!("keyed-{round}")), rows), |round| rewritten(dir, round, rows))?;
+    let what = "compaction of events of 208 bytes, of which half survive, against rewriting and syncing the bytes that do";
+    Ok(vec![speed_ratio("compaction", what, 0.5, 0.8, &pairs, rows as f64 / 2e6, "million surviving events/s")])
+}
+
+fn filled(dir: &Path, rows: usize) -> Result<Topic, BenchError> {
+    let fields: Vec<Field> = (0..COLUMNS).map(|c| Field::new(format!("c{c}"), DataType::Int64, false)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let config = TopicConfig { partition_by: PartitionBy::Key("c0".into()), ..TopicConfig::new("keyed", schema.clone()) };
+    let topic = Log::open(dir)?.create_topic(config)?;
+    let writer = topic.writer()?;
+    let keys = rows as i64 / 2;
+    for from in (0..rows).step_by(ROWS_PER_APPEND) {
+        let column = |c: usize| -> ArrayRef {
+            let value = move |i: usize| if c == 0 { i as i64 % keys } else { (i * c) as i64 };
+            Arc::new((from..rows.min(from + ROWS_PER_APPEND)).map(value).collect::<Int64Array>())
+        };
+        let batch = RecordBatch::try_new(schema.clone(), (0..COLUMNS).map(column).collect()).expect("columns of one length");
+        writer.append_to(P0, &batch, None)?;
+    }
+    // Only sealed segments are compacted.
+    writer.barrier()?;
+    writer.close()?;
+    Ok(topic)
+}
+
+fn compacted(dir: &Path, rows: usize) -> Result<Duration, BenchError> {
+    let topic = filled(dir, rows)?;
+    let start = Instant::now();
+    let report = topic.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?;
+    let took = start.elapsed();
+    let kept = topic.range(P0, topic.start()?.get(P0), topic.end()?.get(P0), Some(&[0]))?;
+    let mut found = 0;
+    for records in kept {
+        found += records?.batch.num_rows();
+    }
+    if found != rows / 2 || report.records_after != found as u64 {
+        return Err(BenchError::Answers { bench: "compaction", left: found.to_string(), right: (rows / 2).to_string() });
+    }
+    std::fs::remove_dir_all(dir)?;
+    Ok(took)
+}
+
+/// The bytes that survive, from the page cache to a file and to the disk.
+fn rewritten(dir: &Path, round: usize, rows: usize) -> Result<Duration, BenchError> {
+    let (from, to) = (dir.join(format!("surviving-{round}")), dir.join(format!("rewritten-{round}")));
+    std::fs::write(&from, vec![7u8; rows / 2 * COLUMNS * 8])?;
+    let start = Instant::now();
+    let bytes = std::fs::read(&from)?;
+    let mut file = File::create(&to)?;
+    file.write_all(&bytes)?;
+    file.sync_data()?;
+    let took = start.elapsed();
+    std::fs::remove_file(from)?;
+    std::fs::remove_file(to)?;
+    Ok(took)
+}
