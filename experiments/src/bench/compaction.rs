@@ -21,7 +21,8 @@ const P0: PartitionId = PartitionId(0);
 /// Every key comes twice, so that half of the bytes survive.
 pub fn halved(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
     let rows = if size.quick { 40_000 } else { 1_500_000 };
-    let pairs = side_by_side(size.rounds, |round| compacted(&dir.join(format!("keyed-{round}")), rows), |round| rewritten(dir, round, rows))?;
+    let pairs =
+        side_by_side(size.rounds, |round| compacted(&dir.join(format!("keyed-{round}")), rows), |round| rewritten(dir, round, rows))?;
     let what = "compaction of events of 208 bytes, of which half survive, against rewriting and syncing the bytes that do";
     Ok(vec![speed_ratio("compaction", what, 0.5, 0.8, &pairs, rows as f64 / 2e6, "million surviving events/s")])
 }
