@@ -22,6 +22,11 @@ fn all_workloads_of_three_operations() {
 }
 
 #[test]
+fn compaction_and_retention() {
+    holds("tidy");
+}
+
+#[test]
 fn calls_that_fail() {
     holds("calls");
 }

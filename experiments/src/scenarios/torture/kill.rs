@@ -50,7 +50,7 @@ fn program(item: &Item<'_>, args: &[&str]) -> Command {
     command
 }
 
-fn killed(mut child: Child, after: Duration) -> io::Result<()> {
+pub(super) fn killed(mut child: Child, after: Duration) -> io::Result<()> {
     std::thread::sleep(after);
     child.kill()?;
     child.wait().map(drop)

@@ -11,6 +11,7 @@ mod kill;
 mod power;
 mod producers;
 mod tally;
+mod tidy;
 mod workloads;
 mod world;
 
@@ -76,9 +77,10 @@ pub(crate) struct Item<'a> {
     program: &'a Path,
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind { name: "power", what: "images of a disk after a power loss", items: power::items, run: power::run },
     Kind { name: "workloads", what: "crashes of all workloads of up to three operations", items: workloads::items, run: workloads::run },
+    Kind { name: "tidy", what: "compaction and retention cut by a power loss or kill -9", items: tidy::items, run: tidy::run },
     Kind { name: "calls", what: "calls to the file system that fail", items: calls::items, run: calls::run },
     Kind { name: "damage", what: "changed bytes, cut, swapped and foreign files", items: damage::items, run: damage::run },
     Kind { name: "producers", what: "schedules of producers", items: producers::items, run: producers::run },
