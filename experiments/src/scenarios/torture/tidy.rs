@@ -62,8 +62,12 @@ fn power(item: &Item<'_>, tally: &Tally) -> Result<(), LogError> {
     let mut durable = vec![(made, 0)];
     for _ in 0..8 + dice.below(16) {
         match dice.below(5) {
-            0 => drop(topic.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?),
-            1 => drop(topic.retain(&Retention::of_bytes(3000 + dice.below(20_000)), false)?),
+            0 => {
+                topic.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?;
+            }
+            1 => {
+                topic.retain(&Retention::of_bytes(3000 + dice.below(20_000)), false)?;
+            }
             _ => append(&writer, &mut sent, &mut dice)?,
         }
         durable.push((storage.len(), sent.len()));
