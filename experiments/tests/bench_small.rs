@@ -22,7 +22,7 @@ fn the_log_at_scale_runs_small() {
     let dir = tempfile::tempdir().unwrap();
     let result = run_log_scale(dir.path(), Size::quick(), |_| {}).unwrap();
     let ids: Vec<&str> = result.ratios.iter().map(|r| r.id).collect();
-    assert_eq!(ids, ["groups", "wake", "partitions", "open_clean", "open_crashed", "memory"]);
+    assert_eq!(ids, ["compaction", "groups", "wake", "partitions", "open_clean", "open_crashed", "memory"]);
     assert!(result.ratios.iter().all(|r| r.ratio.is_finite() && r.ratio >= 0.0), "{:?}", result.ratios);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "benches clean up");
 }
