@@ -148,6 +148,11 @@ impl Walk {
         let committed = topic.committed(self.partition)?;
         if committed.base == self.segment.base {
             if committed.bytes <= self.pos {
+                if committed.end != self.offset {
+                    // Such as a head whose damaged length covers all that follows it.
+                    let what = format!("the frames end at offset {}, though the log goes to {}", self.offset, committed.end);
+                    return Err(LogError::corrupt(&self.segment.path, self.pos, what));
+                }
                 return Ok(false);
             }
             self.view = self.segment.view(committed.bytes)?;
