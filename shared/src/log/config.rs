@@ -10,6 +10,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use super::checksum::crc32c;
+use crate::position::PartitionId;
+
 use super::error::LogError;
 use super::hash::xxh64;
 
@@ -100,6 +102,18 @@ impl TopicConfig {
             retention: Retention::NONE,
             compaction: None,
         }
+    }
+
+    pub(crate) fn partition_ids(&self) -> impl Iterator<Item = PartitionId> + use<> {
+        (0..self.partitions).map(PartitionId)
+    }
+
+    pub(crate) fn check_partition(&self, partition: PartitionId) -> Result<(), LogError> {
+        let partitions = self.partitions as usize;
+        if partition.index() < partitions {
+            return Ok(());
+        }
+        Err(LogError::NoSuchPartition { topic: self.name.clone(), partition, partitions })
     }
 
     /// Whether a topic can be made so.

@@ -199,14 +199,11 @@ impl Shared {
     }
 
     pub fn partition_ids(&self) -> impl Iterator<Item = PartitionId> + use<> {
-        (0..self.config.partitions).map(PartitionId)
+        self.config.partition_ids()
     }
 
     pub fn check_partition(&self, partition: PartitionId) -> Result<(), LogError> {
-        if partition.index() < self.partitions() {
-            return Ok(());
-        }
-        Err(LogError::NoSuchPartition { topic: self.config.name.clone(), partition, partitions: self.partitions() })
+        self.config.check_partition(partition)
     }
 
     pub fn partition_dir(&self, partition: PartitionId) -> PathBuf {
