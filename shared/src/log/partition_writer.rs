@@ -134,7 +134,7 @@ impl PartitionWriter {
     /// Says in the log that a producer has begun its `epoch`.
     pub fn append_fence(&mut self, topic: &Shared, producer: ProducerSequence) -> Result<(), LogError> {
         let header = Header { producer: Some(producer), ..self.header(topic, Kind::Fence, 0) };
-        self.write(topic, header, &[])?;
+        self.write(header, &[])?;
         Ok(())
     }
 
@@ -152,7 +152,7 @@ impl PartitionWriter {
         let metadata_len = 8 + super::frame::get_u32(&message[0], 4);
         let base = self.summary.end;
         let header = Header { event_us, producer, metadata_len, ..self.header(topic, Kind::Records, batch.num_rows() as u32) };
-        let pos = self.write(topic, header, &message)?;
+        let pos = self.write(header, &message)?;
         self.blocks.push(block(pos.0, &pos.1));
         Ok(base)
     }
@@ -161,7 +161,7 @@ impl PartitionWriter {
         assert_eq!(barrier.position.get(self.partition), self.summary.end, "a barrier cuts where the partition ends");
         assert_eq!(barrier.number, self.summary.generation + 1, "barriers come in order");
         let header = self.header(topic, Kind::Barrier, 0);
-        self.write(topic, header, &[Buffer::from(barrier_body(barrier))])?;
+        self.write(header, &[Buffer::from(barrier_body(barrier))])?;
         Ok(())
     }
 
@@ -186,7 +186,8 @@ impl PartitionWriter {
     }
 
     /// Writes a frame, and returns its place and header. On error nothing of it counts, and what there is of it is cut away if possible.
-    fn write(&mut self, topic: &Shared, mut header: Header, body: &[Buffer]) -> Result<(u64, Header), LogError> {
+    /// It is on the disk once the segment is synced or rolled.
+    fn write(&mut self, mut header: Header, body: &[Buffer]) -> Result<(u64, Header), LogError> {
         header.body_len = body.iter().map(|b| b.len() as u64).sum();
         assert!(header.body_len.is_multiple_of(super::frame::ALIGN_BYTES), "the encoder pads to the alignment");
         if header.body_len <= GATHER_BYTES_MAX {
@@ -214,9 +215,6 @@ impl PartitionWriter {
         self.notes.producers.note(&header);
         self.len += HEADER_BYTES + header.body_len;
         self.summary.add(&header);
-        if topic.config.durability == Durability::Batch {
-            self.sync()?;
-        }
         Ok((pos, header))
     }
 
@@ -237,7 +235,7 @@ impl PartitionWriter {
         Ok(())
     }
 
-    /// Seals the segment and starts the next. One without records is left as it is.
+    /// Seals the segment, syncs it (unless the topic's durability is none), and starts the next. One without records is left as it is.
     pub fn roll(&mut self, topic: &Shared) -> Result<(), LogError> {
         if !self.holds_records() {
             return Ok(());
@@ -273,7 +271,7 @@ pub(crate) fn encoder(topic: &Shared) -> Result<StreamEncoder, LogError> {
     Ok(encoder)
 }
 
-/// Makes the file of the segment `base`, with its head.
+/// Makes the file of the segment `base`, with its head. The sync of the first frame brings the head to the disk, too.
 pub(crate) fn create_segment(
     topic: &Shared,
     partition: PartitionId,
@@ -286,7 +284,6 @@ pub(crate) fn create_segment(
         let file = topic.storage.create(&path)?;
         file.append(&[IoSlice::new(&head)])?;
         if topic.config.durability != Durability::None {
-            file.sync_data()?;
             topic.storage.sync_dir(&dir)?;
         }
         Ok(file)

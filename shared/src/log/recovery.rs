@@ -72,6 +72,10 @@ pub(crate) fn scan(topic: &Shared, partition: PartitionId, before: &Before, path
     if bytes.len() <= expected_head.len() && bytes != expected_head {
         return Ok(found);
     }
+    if head_was_lost(bytes, &expected_head) {
+        found.rest = Rest::Torn("the segment's head never came to the disk");
+        return Ok(found);
+    }
     let head = Head::read(bytes).map_err(|what| LogError::corrupt(path, 0, what))?;
     found.head = Some(head);
     found.frames_end = head.len;
@@ -120,6 +124,13 @@ pub(crate) fn scan(topic: &Shared, partition: PartitionId, before: &Before, path
         found.summary.add(&header);
         found.frames_end = pos + header.frame_len();
     }
+}
+
+/// Whether the file starts with what a head is after the machine died before its first sync: some of its sectors, and zeros for the others.
+fn head_was_lost(bytes: &[u8], head: &[u8]) -> bool {
+    const SECTOR_BYTES: usize = 512;
+    let written = bytes[..head.len()].chunks(SECTOR_BYTES).zip(head.chunks(SECTOR_BYTES));
+    bytes[..head.len()] != *head && written.into_iter().all(|(is, was)| is == was || is.iter().all(|b| *b == 0))
 }
 
 /// Where in `bytes`, after `pos`, a good frame header of this topic stands.

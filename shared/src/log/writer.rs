@@ -139,7 +139,9 @@ impl TopicWriter {
         let epoch = partitions.iter().filter_map(|p| p.producer(producer)).map(|s| s.epoch).max().unwrap_or(0) + 1;
         let append = ProducerSequence { producer, epoch, sequence: 0 };
         for (p, partition) in topic.partition_ids().zip(&mut partitions) {
-            partition.append_fence(topic, append).map_err(|e| inner.fail(e))?;
+            let fence = partition.append_fence(topic, append);
+            let synced = fence.and_then(|()| if topic.config.durability == Durability::Batch { partition.sync() } else { Ok(()) });
+            synced.map_err(|e| inner.fail(e))?;
             topic.tail.publish(p, &partition.committed());
         }
         drop(partitions);
@@ -244,9 +246,16 @@ impl Inner {
             return Ok(writer.committed().end);
         }
         let offset = writer.append_records(&self.topic, batch, event_us, producer).map_err(|e| self.fail(e))?;
-        if writer.committed().bytes >= self.topic.config.segment_bytes {
+        let full = writer.committed().bytes >= self.topic.config.segment_bytes;
+        match self.topic.config.durability {
+            // Rolling syncs the frame together with the seal.
+            Durability::Batch if full => {}
+            Durability::Batch => writer.sync().map_err(|e| self.fail(e))?,
             // The frame counts already: it must be seen even if rolling fails.
-            self.topic.tail.publish(partition, &writer.committed());
+            Durability::None | Durability::Interval(_) if full => self.topic.tail.publish(partition, &writer.committed()),
+            Durability::None | Durability::Interval(_) => {}
+        }
+        if full {
             writer.roll(&self.topic).map_err(|e| self.fail(e))?;
             self.tell_sealed();
         }
