@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::position::Position;
 
 use super::error::LogError;
-use super::group::held::Held;
+use super::lock::Held;
 use super::topic::{Shared, Topic};
 
 /// Holds until it is dropped.

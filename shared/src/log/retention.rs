@@ -14,7 +14,7 @@ use crate::storage::write_atomically;
 
 use super::config::Retention;
 use super::error::LogError;
-use super::lock::WriteLock;
+use super::lock::Held;
 use super::manifest::{self, Manifest};
 use super::segment;
 use super::topic::{Shared, Topic};
@@ -67,8 +67,8 @@ impl Topic {
 }
 
 /// One housekeeper at a time; it and the writer do not disturb each other.
-pub(crate) fn housekeeping_lock(topic: &Shared) -> Result<WriteLock, LogError> {
-    WriteLock::take(&topic.dir.join(HOUSEKEEPING), &topic.config.name).map_err(|e| match e {
+pub(crate) fn housekeeping_lock(topic: &Shared) -> Result<Held, LogError> {
+    Held::for_this_process(&topic.dir.join(HOUSEKEEPING), &topic.config.name).map_err(|e| match e {
         LogError::Locked { topic, holder } => LogError::Housekeeping { topic, holder },
         other => other,
     })

@@ -15,7 +15,7 @@ use crate::storage::Storage;
 use super::config::{self, TopicConfig};
 use super::error::LogError;
 use super::frame::{HEADER_BYTES, Identity, Kind, parse_barrier};
-use super::lock::WriteLock;
+use super::lock::holder;
 use super::manifest::{self, Manifest};
 use super::producer::Producers;
 use super::reader::{PartitionReader, Range, Start};
@@ -215,7 +215,7 @@ impl Shared {
     }
 
     pub fn is_being_written(&self) -> bool {
-        WriteLock::is_held(&self.lock_path())
+        holder(&self.lock_path()).is_ok_and(|holder| holder.is_some())
     }
 
     /// What every frame of a segment of `partition` says, given the head of its file.

@@ -14,7 +14,7 @@ use crate::position::{Offset, PartitionId, Position};
 use super::config::{Durability, PartitionBy, Retention};
 use super::error::LogError;
 use super::event_range::event_range_us;
-use super::lock::WriteLock;
+use super::lock::Held;
 use super::partition::split;
 use super::partition_writer::PartitionWriter;
 use super::producer::ProducerState;
@@ -44,7 +44,7 @@ struct Inner {
     time: Option<usize>,
     /// Tells the housekeeper of sealed segments; empty without one, and once the writer closes.
     sealed: Mutex<Option<Sender<()>>>,
-    _lock: WriteLock,
+    _lock: Held,
 }
 
 /// The thread that syncs every so often, and how to stop it.
@@ -55,7 +55,7 @@ struct Syncer {
 
 impl TopicWriter {
     pub(crate) fn open(topic: Arc<Shared>) -> Result<TopicWriter, LogError> {
-        let write_lock = WriteLock::take(&topic.lock_path(), &topic.config.name)?;
+        let write_lock = Held::for_this_process(&topic.lock_path(), &topic.config.name)?;
         let mut partitions = Vec::new();
         let mut barriers = Vec::new();
         for p in topic.partition_ids() {

@@ -8,9 +8,9 @@ use crate::log::reader::{PartitionReader, Start};
 use crate::log::topic::{Tail, Topic};
 use crate::position::{Offset, PartitionId, Position};
 
-use super::held::{Held, holder};
 use super::record::{Kind, Place};
 use super::{Group, check_name};
+use crate::log::lock::{Held, holder};
 
 /// A busy member looks who else is there once in so many polls.
 const POLLS_PER_LOOK: u32 = 64;

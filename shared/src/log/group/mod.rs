@@ -20,7 +20,6 @@
 //!
 //! A commit is as durable as the topic: synced, but for durability `none`. Groups share nothing with one another nor with the writer, which does not know of them.
 
-pub(super) mod held;
 mod journal;
 mod member;
 mod record;
@@ -33,10 +32,10 @@ use crate::position::{Offset, PartitionId, Position};
 use super::config;
 use super::error::LogError;
 use super::hash::xxh64;
+use super::lock::{Held, holder};
 use super::reader::{PartitionReader, Start};
 use super::topic::{Shared, Topic};
 
-use held::{Held, holder};
 use journal::Journal;
 pub use member::{Member, MemberOptions};
 use record::{Kind, Place};
