@@ -20,12 +20,15 @@ const TICK: Duration = Duration::from_micros(500);
 const LONGEST_US: u64 = 3_600_000_000;
 
 pub fn at_half_rate(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
-    let seconds = if size.quick { 0.2 } else { 2.0 };
+    let (seconds, attempts) = if size.quick { (0.2, 2) } else { (2.0, 7) };
+    let rate = |attempt: u32| 500_000.0 * f64::from(1u32 << attempt);
+    // Made once, so that no round pays for another's memory.
+    let batches = Pageviews::generate((rate(attempts - 1) * seconds) as u64, 1, 65_536).batches;
     // The highest rate at which the view keeps up until the last event: doubled until it fails.
-    let mut sustained = 250_000.0;
-    for attempt in 0..if size.quick { 2 } else { 7 } {
-        let rate = 500_000.0 * f64::from(1u32 << attempt);
-        let run = follow(&dir.join(format!("rate-{attempt}")), rate, seconds)?;
+    let mut sustained = rate(0) / 2.0;
+    for attempt in 0..attempts {
+        let rate = rate(attempt);
+        let run = follow(&dir.join(format!("rate-{attempt}")), &batches, rate, seconds)?;
         if !run.kept_up {
             break;
         }
@@ -34,7 +37,7 @@ pub fn at_half_rate(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
     let mut rounds = Vec::new();
     let mut detail = vec![format!("highest sustained rate {:.1} million events/s", sustained / 1e6)];
     for round in 0..if size.quick { 1 } else { 3 } {
-        let run = follow(&dir.join(format!("half-{round}")), sustained / 2.0, seconds * 2.0)?;
+        let run = follow(&dir.join(format!("half-{round}")), &batches, sustained / 2.0, seconds * 2.0)?;
         let ms = |q: f64| run.freshness_us.value_at_quantile(q) as f64 / 1e3;
         detail.push(format!("p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms", ms(0.5), ms(0.99), ms(1.0)));
         rounds.push(ms(0.99));
@@ -59,10 +62,9 @@ struct Followed {
 }
 
 /// Appends at `rate` events per second for `seconds` while a one-worker speed job follows.
-fn follow(dir: &Path, rate: f64, seconds: f64) -> Result<Followed, BenchError> {
+fn follow(dir: &Path, batches: &[RecordBatch], rate: f64, seconds: f64) -> Result<Followed, BenchError> {
     let events = (rate * seconds) as u64;
     let topic = Log::open(dir)?.create_topic(Pageviews::topic("pageviews", 1, Durability::None))?;
-    let batches = Pageviews::generate(events, 1, 65_536).batches;
     let query = Arc::new(Pageviews::query(&topic));
     let writer = topic.writer()?;
     let published: Arc<Mutex<Vec<(Instant, u64)>>> = Arc::default();
@@ -79,7 +81,7 @@ fn follow(dir: &Path, rate: f64, seconds: f64) -> Result<Followed, BenchError> {
     while appended < events {
         let due = ((start.elapsed().as_secs_f64() * rate) as u64).min(events);
         while appended < due {
-            let slice = slice_of(&batches, appended, due);
+            let slice = slice_of(batches, appended, due);
             appended += slice.num_rows() as u64;
             writer.append_to(PartitionId(0), &slice, None)?;
         }
