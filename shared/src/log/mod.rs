@@ -232,7 +232,11 @@ impl Log {
         {
             let topic = topic::Topic::open(&beside, self.storage.clone(), self.clock.clone())?;
             for p in topic.0.partition_ids() {
-                partition_writer::create_segment(&topic.0, p, Offset(0))?;
+                let (path, file, _) = partition_writer::create_segment(&topic.0, p, Offset(0))?;
+                // A reader takes a first segment to have its head.
+                if config.durability != Durability::None {
+                    file.sync_data().map_err(LogError::io("sync", &path))?;
+                }
             }
         }
         match self.storage.rename(&beside, &dir) {

@@ -271,7 +271,8 @@ pub(crate) fn encoder(topic: &Shared) -> Result<StreamEncoder, LogError> {
     Ok(encoder)
 }
 
-/// Makes the file of the segment `base`, with its head. The sync of the first frame brings the head to the disk, too.
+/// Makes the file of the segment `base`, with its head. The sync of the first frame brings the head to the disk, too; until then the log
+/// ends where the segment before it does.
 pub(crate) fn create_segment(
     topic: &Shared,
     partition: PartitionId,
