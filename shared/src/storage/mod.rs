@@ -3,9 +3,12 @@
 //! the power went ([`RecordingStorage`], [`Disk`]).
 //!
 //! Reading is not behind it: readers map real files.
+//!
+//! Beside it, the seam to object stores, where sealed segments can be moved to: [`ObjectStores`], [`Objects`].
 
 mod disk;
 mod faulty;
+mod objects;
 mod os;
 mod recording;
 
@@ -15,6 +18,7 @@ use std::sync::Arc;
 
 pub use disk::{Disk, SECTOR_BYTES};
 pub use faulty::FaultyStorage;
+pub use objects::{FaultyStores, ObjectError, ObjectFault, ObjectStores, Objects, RealStores, canonical_address};
 pub use os::OsStorage;
 pub use recording::{Change, Fault, RecordingStorage};
 
