@@ -7,6 +7,9 @@
 //!
 //! A frame of a rewritten segment goes up to where the next one starts, so that the chain of frames has no holes; the offsets of its
 //! records stand in a list behind its message. Barriers stay. What producers sent stands in the seal, as of the segment's end.
+//!
+//! Remote segments are fetched and rewritten as others are, into local files, and their objects deleted: were they left out, a deletion
+//! could be dropped while what it deleted stays in them.
 
 use std::io::IoSlice;
 use std::ops::Range;
@@ -34,7 +37,7 @@ use super::partition::for_each_key;
 use super::partition_writer::encoder;
 use super::reader::{Walk, offsets};
 use super::recovery::block;
-use super::retention::{housekeeping_lock, sweep, write_manifest};
+use super::retention::{delete_unneeded, housekeeping_lock, sweep, write_manifest};
 use super::segment::{self, Notes, Summary};
 use super::topic::{Shared, Topic};
 use super::{SegmentInfo, index};
@@ -57,6 +60,8 @@ pub struct CompactionReport {
     pub tombstones_removed: u64,
     /// Partitions that were left alone, because too little of them is dirty or nothing is old enough.
     pub partitions_skipped: u64,
+    /// Objects of rewritten remote segments that could not be deleted now: the next housekeeping tries again.
+    pub objects_left: u64,
 }
 
 impl Topic {
@@ -74,7 +79,9 @@ impl Topic {
         let mut report = CompactionReport::default();
         for p in topic.partition_ids() {
             sweep(topic, p)?;
+            delete_unneeded(topic, p)?;
             compact_partition(self, p, key, options, &mut report)?;
+            report.objects_left += delete_unneeded(topic, p)?;
         }
         Ok(report)
     }
@@ -112,6 +119,7 @@ fn compact_partition(
         let (base, end) = (run[0].base, run[run.len() - 1].end);
         let written = survivors.rewrite(run, manifest.number, report)?;
         manifest.rewritten.retain(|r| r.base < base || r.base >= end);
+        manifest.forget_remote(|r| base <= r.base && r.base < end);
         manifest.rewritten.push(Rewritten { base, end, number: manifest.number });
         manifest.rewritten.sort_by_key(|r| r.base);
         manifest.compacted_to = manifest.compacted_to.max(end);
@@ -257,7 +265,7 @@ impl Survivors<'_> {
         let topic = self.topic;
         let bases = topic.bases(self.partition)?;
         let before = topic.before(self.partition, &bases, run[0].base)?;
-        let producers = topic.seal(&topic.segment(self.partition, run[run.len() - 1].base), |seal| seal.producers())?;
+        let producers = topic.segment(self.partition, run[run.len() - 1].base).ask_seal(|seal| seal.producers())?;
         let dir = topic.partition_dir(self.partition);
         let path = dir.join(segment::rewritten_name(run[0].base, number));
         let io = || LogError::io("write", &path);

@@ -96,6 +96,17 @@ pub enum LogError {
     Overtaken { topic: String },
     #[error("no space is left for {}: free some, then open the topic's writer again; nothing acknowledged is lost", path.display())]
     DiskFull { path: PathBuf },
+    #[error(
+        "could not {action} {address}: {what}; see that the store is there and can be reached (the AWS_* variables say how an s3:// one is), then try again"
+    )]
+    Store { action: &'static str, address: String, what: String },
+    #[error("{address}: the object is missing; see everything that is wrong with `twopath log verify`, and restore the object from a copy")]
+    ObjectMissing { address: String },
+    #[error(
+        "no space is left in {} for {object}: free some, then read again; `twopath log offload TOPIC --cache-bytes` sets how much is kept there",
+        dir.display()
+    )]
+    CacheFull { dir: PathBuf, object: String },
     #[error("could not {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("topic '{topic}': {source}")]
@@ -115,6 +126,12 @@ fn owned_by(owner: &Option<String>) -> String {
 }
 
 impl LogError {
+    /// Whether it says that a file or an object was not found: as retention, compaction or tiering may have taken it away since its name was read.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, LogError::ObjectMissing { .. })
+            || matches!(self, LogError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// For `map_err`: an input/output error with what was being done and to which file.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
         let path = path.to_owned();

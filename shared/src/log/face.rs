@@ -14,8 +14,8 @@ use super::contract::{self, RangeOf};
 use super::error::LogError;
 use super::partition::split;
 use super::{
-    Barrier, Compaction, CompactionReport, Entry, Group, Pin, ProducerSequence, ProducerState, Records, Retention, RetentionReport,
-    SegmentInfo, Start, VerifyReport, topic,
+    Barrier, Compaction, CompactionReport, Entry, Group, Offload, OffloadReport, Pin, ProducerSequence, ProducerState, RecallReport,
+    Records, Retention, RetentionReport, SegmentInfo, Start, VerifyReport, topic,
 };
 
 /// One topic, open for reading; cheap to clone. All clones share what they know of which checksums hold.
@@ -142,6 +142,33 @@ impl Topic {
     /// The topic has no key, another process is housekeeping, a segment is damaged, or a file cannot be written.
     pub fn compact(&self, options: &Compaction) -> Result<CompactionReport, LogError> {
         self.embedded("segments")?.compact(options)
+    }
+
+    /// Moves sealed segments to an object store, oldest first, from where they are read as if they were here. Appends and readers go on.
+    ///
+    /// # Errors
+    /// The store cannot be reached or does not hold what was written to it, another process is housekeeping, a segment is damaged, or a
+    /// file cannot be written. What was moved until then stays moved, and everything can be read.
+    pub fn offload(&self, options: &Offload) -> Result<OffloadReport, LogError> {
+        self.embedded("segments")?.offload(options)
+    }
+
+    /// Brings every remote segment back into the topic's folder, and deletes the objects.
+    ///
+    /// # Errors
+    /// As of [`Self::offload`].
+    pub fn recall(&self) -> Result<RecallReport, LogError> {
+        self.embedded("segments")?.recall()
+    }
+
+    /// How many bytes of segments that were fetched from object stores are kept beside the topic (one segment in any case).
+    pub fn cache_bytes(&self) -> Result<u64, LogError> {
+        self.embedded("segments")?.cache_bytes()
+    }
+
+    /// Sets [`Self::cache_bytes`] for all processes, from the next fetch on.
+    pub fn set_cache_bytes(&self, bytes: u64) -> Result<(), LogError> {
+        self.embedded("segments")?.set_cache_bytes(bytes)
     }
 
     /// Keeps retention from removing what stands at or after `from`, for as long as the pin lives. `who` is named in reports. A topic

@@ -37,6 +37,29 @@ pub(crate) struct Rewritten {
     pub number: u64,
 }
 
+/// A segment whose file is an object in a store, and no longer stands in the partition's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Remote {
+    pub base: Offset,
+    /// Exclusive.
+    pub end: Offset,
+    pub object: ObjectRef,
+}
+
+/// An object: where it is, and what it must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ObjectRef {
+    /// Which of the manifest's stores.
+    pub store: usize,
+    /// The first offset of the segment that it is, by which it is named.
+    pub base: Offset,
+    pub bytes: u64,
+    /// CRC-32C of all of it; part of its name, so that no object is ever replaced by another one.
+    pub crc: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
@@ -50,6 +73,15 @@ pub(crate) struct Manifest {
     pub compacted_to: Offset,
     /// Of the last rewriting.
     pub number: u64,
+    /// Addresses of object stores. One keeps its place for ever.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stores: Vec<String>,
+    /// Ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remote: Vec<Remote>,
+    /// Objects that nothing needs, and that may be in their stores: about to be made, or to be deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unneeded: Vec<ObjectRef>,
 }
 
 impl Manifest {
@@ -62,6 +94,29 @@ impl Manifest {
             rewritten: Vec::new(),
             compacted_to: Offset(0),
             number: 0,
+            stores: Vec::new(),
+            remote: Vec::new(),
+            unneeded: Vec::new(),
+        }
+    }
+
+    /// Where the segment that starts at `base` is, if it is an object.
+    pub fn remote(&self, base: Offset) -> Option<&Remote> {
+        self.remote.binary_search_by_key(&base, |r| r.base).ok().map(|i| &self.remote[i])
+    }
+
+    /// The place of a store among this manifest's.
+    pub fn store(&mut self, address: &str) -> usize {
+        self.stores.iter().position(|s| s == address).unwrap_or_else(|| {
+            self.stores.push(address.to_owned());
+            self.stores.len() - 1
+        })
+    }
+
+    /// Takes out the remote segments that are chosen: nothing needs their objects any more.
+    pub fn forget_remote(&mut self, gone: impl Fn(&Remote) -> bool) {
+        for remote in self.remote.extract_if(.., |r| gone(r)) {
+            self.unneeded.push(remote.object);
         }
     }
 
@@ -77,8 +132,11 @@ impl Manifest {
     pub fn bases(&self, names: &[String]) -> Vec<Offset> {
         let replaced = |base: Offset| self.rewritten.iter().any(|r| r.base <= base && base < r.end);
         let written = names.iter().filter_map(|n| segment::parse_file_name(n)).filter(|b| *b >= self.start.offset && !replaced(*b));
-        let mut bases: Vec<Offset> = written.chain(self.rewritten.iter().map(|r| r.base)).collect();
+        let named = self.rewritten.iter().map(|r| r.base).chain(self.remote.iter().map(|r| r.base));
+        let mut bases: Vec<Offset> = written.chain(named).collect();
         bases.sort_unstable();
+        // One that was moved away may have left its file for a moment.
+        bases.dedup();
         bases
     }
 
@@ -99,6 +157,11 @@ impl Manifest {
         let manifest: Manifest = serde_json::from_str(json).map_err(|e| corrupt(&format!("not a manifest: {e}")))?;
         if manifest.topic_id != format!("{topic_id:016x}") || manifest.partition != partition {
             return Err(corrupt("the manifest belongs to another topic or partition"));
+        }
+        let objects = manifest.remote.iter().map(|r| &r.object).chain(&manifest.unneeded);
+        let ascending = manifest.remote.windows(2).all(|pair| pair[0].base < pair[1].base);
+        if !ascending || objects.into_iter().any(|o| o.store >= manifest.stores.len()) {
+            return Err(corrupt("the manifest's list of objects is not one"));
         }
         Ok(manifest)
     }

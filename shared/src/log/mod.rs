@@ -62,6 +62,7 @@
 //! nothing, and the frames of the last segment say it. A frame is acknowledged once it is published, and published once it is as durable
 //! as the topic's policy says ([`Durability`]).
 
+mod cache;
 mod checksum;
 mod compaction;
 mod config;
@@ -77,8 +78,11 @@ mod hash;
 mod index;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod kept;
 mod lock;
 mod manifest;
+mod object;
+mod offload;
 mod partition;
 mod partition_writer;
 mod pin;
@@ -88,6 +92,7 @@ mod recovery;
 mod retention;
 mod segment;
 mod tail;
+mod tier;
 mod topic;
 mod verify;
 mod writer;
@@ -103,7 +108,7 @@ use arrow_array::RecordBatch;
 use self::frame::Kind;
 use crate::clock::{Clock, SystemClock};
 use crate::position::{Offset, PartitionId, Position};
-use crate::storage::{OsStorage, Storage, write_atomically};
+use crate::storage::{ObjectStores, OsStorage, RealStores, Storage, write_atomically};
 
 pub use checksum::{Crc32c, crc32c};
 pub use compaction::CompactionReport;
@@ -113,6 +118,7 @@ pub use face::{PartitionReader, Range, Tail, Topic, TopicWriter};
 pub use group::{Group, Member, MemberOptions, PartitionProgress};
 #[cfg(feature = "kafka")]
 pub use kafka::Kafka;
+pub use offload::{Offload, OffloadReport, RecallReport};
 pub use pin::Pin;
 pub use producer::ProducerState;
 pub use reader::Start;
@@ -198,6 +204,7 @@ pub struct Log {
     dir: PathBuf,
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
+    stores: Arc<dyn ObjectStores>,
     open: Arc<Mutex<HashMap<String, Weak<topic::Shared>>>>,
 }
 
@@ -210,7 +217,12 @@ impl Log {
     /// As [`Self::open`], with the storage that the writer uses and the clock that gives arrival times.
     pub fn with(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, dir: &Path) -> Result<Self, LogError> {
         storage.create_dir(dir).map_err(LogError::io("create", dir))?;
-        Ok(Log { dir: dir.to_owned(), storage, clock, open: Arc::default() })
+        Ok(Log { dir: dir.to_owned(), storage, clock, stores: Arc::new(RealStores), open: Arc::default() })
+    }
+
+    /// The same folder, with other object stores for segments that were offloaded.
+    pub fn with_stores(self, stores: Arc<dyn ObjectStores>) -> Self {
+        Log { stores, open: Arc::default(), ..self }
     }
 
     /// Makes a topic: all of it or nothing.
@@ -230,7 +242,7 @@ impl Log {
         let path = beside.join("topic.json");
         write_atomically(&*self.storage, &path, &config::to_json(&config, id)).map_err(LogError::io("write", &path))?;
         {
-            let topic = topic::Topic::open(&beside, self.storage.clone(), self.clock.clone())?;
+            let topic = topic::Topic::open(&beside, self.storage.clone(), self.clock.clone(), self.stores.clone())?;
             for p in topic.0.partition_ids() {
                 let (path, file, _) = partition_writer::create_segment(&topic.0, p, Offset(0))?;
                 // A reader takes a first segment to have its head.
@@ -257,7 +269,7 @@ impl Log {
         if !dir.join("topic.json").is_file() {
             return Err(LogError::NoSuchTopic { name: name.to_owned(), dir: self.dir.clone(), known: self.topics()? });
         }
-        let topic = topic::Topic::open(&dir, self.storage.clone(), self.clock.clone())?;
+        let topic = topic::Topic::open(&dir, self.storage.clone(), self.clock.clone(), self.stores.clone())?;
         let mut open = topic::lock(&self.open);
         // A topic of that name may have been deleted and made anew.
         if let Some(shared) = open.get(name).and_then(Weak::upgrade).filter(|shared| shared.id == topic.0.id) {

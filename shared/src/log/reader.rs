@@ -1,6 +1,5 @@
 //! Reading a partition: from anywhere, to the end, and on.
 
-use std::io::ErrorKind;
 use std::sync::Arc;
 
 use crate::position::{Offset, PartitionId};
@@ -15,6 +14,17 @@ use super::{Barrier, Entry, Records};
 
 /// How often a walk looks again for a segment that was taken away or rewritten while it looked.
 const TRIES_MAX: u32 = 8;
+
+/// Looks again where a segment was taken away, rewritten or moved since its name was read.
+pub(crate) fn retrying<T>(mut look: impl FnMut() -> Result<T, LogError>) -> Result<T, LogError> {
+    let mut tries = 1..=TRIES_MAX;
+    loop {
+        match look() {
+            Err(e) if e.is_gone() && tries.next().is_some() => {}
+            other => return other,
+        }
+    }
+}
 
 /// Where a reader starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,14 +78,7 @@ impl Walk {
     /// A walk whose next frame is the one for `offset`, after so many barriers: where another segment starts, or in the midst of one
     /// that compaction has put together of several.
     pub fn at(topic: &Shared, partition: PartitionId, offset: Offset, generation: u64) -> Result<Walk, LogError> {
-        let mut tries = 1..=TRIES_MAX;
-        loop {
-            match Walk::try_at(topic, partition, offset, generation) {
-                // Taken away or rewritten since its name was read.
-                Err(LogError::Io { source, .. }) if source.kind() == ErrorKind::NotFound && tries.next().is_some() => {}
-                other => return other,
-            }
-        }
+        retrying(|| Walk::try_at(topic, partition, offset, generation))
     }
 
     fn try_at(topic: &Shared, partition: PartitionId, offset: Offset, generation: u64) -> Result<Walk, LogError> {
@@ -160,7 +163,7 @@ impl Walk {
             match self.segment.file_len().and_then(|len| self.segment.view(len)) {
                 Ok(view) => self.view = view,
                 // All its frames were read, and then retention or compaction took it.
-                Err(LogError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Err(e) if e.is_gone() => {
                     *self = Walk::at(topic, self.partition, self.offset, self.generation)?;
                     return Ok(self.view.limit() > self.pos);
                 }
@@ -259,14 +262,7 @@ pub(crate) fn offsets(header: &Header, body: &[u8]) -> Result<Option<Arc<[Offset
 
 /// A walk whose next frame is the first that the start asks for.
 fn seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk, LogError> {
-    let mut tries = 1..=TRIES_MAX;
-    loop {
-        match try_seek(topic, partition, start) {
-            // A segment was taken away or rewritten since its name was read.
-            Err(LogError::Io { source, .. }) if source.kind() == ErrorKind::NotFound && tries.next().is_some() => {}
-            other => return other,
-        }
-    }
+    retrying(|| try_seek(topic, partition, start))
 }
 
 fn try_seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk, LogError> {
@@ -292,8 +288,11 @@ fn try_seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk
         Start::Offset(offset) if offset < first => {
             return Err(LogError::OffsetGone { topic: topic.config.name.clone(), partition, offset, first });
         }
-        // Not the segment that starts with it: the barriers before it end the segment before.
-        Start::Offset(offset) => bases.iter().copied().rfind(|b| *b < offset).unwrap_or(first),
+        // Not the segment that starts with it: the barriers before it end the segment before, where there are any.
+        Start::Offset(offset) => match bases.iter().copied().rfind(|b| *b < offset) {
+            Some(before) if bases.binary_search(&offset).is_ok() && !has_barriers(topic, partition, &bases, before)? => offset,
+            before => before.unwrap_or(first),
+        },
         Start::EventTime(at_us) => by_seal(&|s| s.event_max_us >= at_us)?,
         Start::ArrivalTime(at_us) => by_seal(&|s| s.frames > 0 && s.arrival_us.1 >= at_us)?,
     };
@@ -304,7 +303,7 @@ fn try_seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk
     }
     if base < committed.base {
         // Nothing that is wanted stands before this entry.
-        let index = topic.seal(&walk.segment, |seal| Ok(seal.index()))?;
+        let index = walk.segment.ask_seal(|seal| Ok(seal.index()))?;
         let unwanted = |e: &IndexEntry| match start {
             Start::Offset(offset) => e.base < offset,
             Start::EventTime(at_us) => e.event_max_us < at_us,
@@ -328,6 +327,11 @@ fn try_seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk
         }
     }
     Ok(walk)
+}
+
+/// Whether barriers stand in a sealed segment.
+fn has_barriers(topic: &Shared, partition: PartitionId, bases: &[Offset], base: Offset) -> Result<bool, LogError> {
+    Ok(topic.summary(partition, base)?.generation > topic.generation_at(partition, bases, base)?)
 }
 
 /// The records of a part of a partition, with a first and a last offset.

@@ -181,6 +181,9 @@ impl Found {
 pub(crate) fn recover(topic: &Shared, partition: PartitionId) -> Result<(PartitionWriter, Option<Barrier>), LogError> {
     let bases = topic.bases(partition)?;
     let last = *bases.last().expect("`bases` gives at least one");
+    if topic.segment(partition, last).remote.is_some() {
+        return Err(LogError::corrupt(&topic.partition_dir(partition), 0, "the partition's last segment is missing"));
+    }
     check_chain(topic, partition, &bases)?;
     let before = topic.before(partition, &bases, last)?;
     let path = topic.segment(partition, last).path.clone();
@@ -243,13 +246,14 @@ pub(crate) fn recover(topic: &Shared, partition: PartitionId) -> Result<(Partiti
 fn check_chain(topic: &Shared, partition: PartitionId, bases: &[Offset]) -> Result<(), LogError> {
     let mut generation = topic.generation_at(partition, bases, bases[0])?;
     for pair in bases.windows(2) {
-        let path = topic.segment(partition, pair[0]).path.clone();
-        let Ends { head, first, summary } = segment::ends(&path)?;
+        let segment = topic.segment(partition, pair[0]);
+        let Ends { head, first, summary } = segment.ends()?;
+        let path = &segment.path;
         let identity = topic.identity(partition, head.crc);
-        first.check(&identity, pair[0], generation).map_err(|what| LogError::corrupt(&path, head.len, what))?;
+        first.check(&identity, pair[0], generation).map_err(|what| LogError::corrupt(path, head.len, what))?;
         if summary.end != pair[1] {
             let what = format!("the segment ends at offset {}, and the next one starts at {}", summary.end, pair[1]);
-            return Err(LogError::corrupt(&path, 0, what));
+            return Err(LogError::corrupt(path, 0, what));
         }
         generation = summary.generation;
     }

@@ -4,6 +4,7 @@
 //! sweeps away, and never a hole. Whole segments go. The newest sealed one stays in any case: its seal says what a writer must know
 //! of its producers.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct RetentionReport {
     pub kept_for: Vec<Claim>,
     /// What forced removal took from whom.
     pub lost: Vec<Claim>,
+    /// Objects that nothing needs and that could not be deleted now: the next housekeeping tries again.
+    pub objects_left: u64,
 }
 
 /// Records of one partition that somebody has not read yet.
@@ -61,6 +64,7 @@ impl Topic {
         for p in topic.partition_ids() {
             sweep(topic, p)?;
             retain_partition(self, p, retention, &claims, force, &mut report)?;
+            report.objects_left += delete_unneeded(topic, p)?;
         }
         Ok(report)
     }
@@ -122,6 +126,7 @@ fn retain_partition(
     let mut manifest = Manifest::clone(&*shared.manifest(p)?);
     manifest.start = manifest::LogStart { offset: summary.end, generation: summary.generation, event_max_us: summary.event_max_us };
     manifest.rewritten.retain(|r| r.end > summary.end);
+    manifest.forget_remote(|r| r.end <= summary.end);
     write_manifest(shared, p, &manifest)?;
     report.after.push(summary.end);
     report.segments_removed += remove as u64;
@@ -141,8 +146,17 @@ pub(crate) fn sweep(topic: &Shared, p: PartitionId) -> Result<(), LogError> {
     let names = topic.storage.list(&dir).map_err(LogError::io("list", &dir))?;
     let bases = manifest.bases(&names);
     topic.forget_segments(p, &bases);
-    let named: std::collections::HashSet<String> = bases.iter().map(|b| manifest.file_name(*b)).collect();
-    for name in names.iter().filter(|n| segment::is_segment_name(n) && !named.contains(*n)) {
+    let file = |base: &Offset| match manifest.remote(*base) {
+        Some(_) => segment::kept_name(&manifest.file_name(*base)),
+        None => manifest.file_name(*base),
+    };
+    let named: HashSet<String> = bases.iter().map(file).collect();
+    let mut unnamed = names.iter().filter(|n| segment::is_segment_name(n) && !named.contains(*n)).peekable();
+    if unnamed.peek().is_some() {
+        // Who wrote the manifest may have died before it was sure to stay.
+        topic.storage.sync_dir(&dir).map_err(LogError::io("sync", &dir))?;
+    }
+    for name in unnamed {
         let path = dir.join(name);
         match topic.storage.remove(&path) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(LogError::io("remove", &path)(e)),
@@ -150,6 +164,36 @@ pub(crate) fn sweep(topic: &Shared, p: PartitionId) -> Result<(), LogError> {
         }
     }
     Ok(())
+}
+
+/// Deletes the objects that the manifest names as unneeded, and returns how many could not be deleted now. Only for the holder of the
+/// housekeeping lock.
+pub(crate) fn delete_unneeded(topic: &Shared, p: PartitionId) -> Result<u64, LogError> {
+    let mut manifest = Manifest::clone(&*topic.manifest(p)?);
+    if manifest.unneeded.is_empty() {
+        return Ok(0);
+    }
+    let dir = topic.partition_dir(p);
+    topic.storage.sync_dir(&dir).map_err(LogError::io("sync", &dir))?;
+    let unneeded = std::mem::take(&mut manifest.unneeded);
+    let before = unneeded.len();
+    let mut stores_failed = HashSet::new();
+    for object in unneeded {
+        assert!(manifest.remote.iter().all(|r| r.object != object), "no segment's object is named as unneeded");
+        // Each call to a store that is gone takes its time.
+        let tried = (!stores_failed.contains(&object.store)).then(|| topic.object(&manifest, p, &object).delete());
+        if let Some(Err(e)) = &tried {
+            tracing::warn!("an object that nothing needs stays for now: {e}");
+            stores_failed.insert(object.store);
+        }
+        if !matches!(tried, Some(Ok(()))) {
+            manifest.unneeded.push(object);
+        }
+    }
+    if manifest.unneeded.len() < before {
+        write_manifest(topic, p, &manifest)?;
+    }
+    Ok(manifest.unneeded.len() as u64)
 }
 
 impl Retention {

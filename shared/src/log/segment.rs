@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::IpcSchemaEncoder;
@@ -17,10 +17,14 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use crate::position::Offset;
 
+use super::cache::Cache;
 use super::checksum::crc32c;
 use super::error::LogError;
 use super::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Identity, get, get_u32, put};
 use super::index::{self, Entry, NO_EVENT_US};
+use super::kept::{self, Kept};
+use super::manifest::ObjectRef;
+use super::object::Object;
 use super::producer::Producers;
 
 const ARROW_MAGIC: &[u8; 6] = b"ARROW1";
@@ -28,8 +32,9 @@ const ARROW_MAGIC: &[u8; 6] = b"ARROW1";
 const END_OF_STREAM: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 const SEAL_MAGIC: [u8; 8] = *b"2PSEAL\0\x02";
 /// The end-of-stream marker and the seal's summary.
-const SEAL_BYTES: usize = 128;
+pub(crate) const SEAL_BYTES: usize = 128;
 const SUFFIX: &str = ".arrow";
+const KEPT_SUFFIX: &str = ".seal";
 
 /// The file name of the segment that starts at `base`.
 pub(crate) fn file_name(base: Offset) -> String {
@@ -41,15 +46,22 @@ pub(crate) fn rewritten_name(base: Offset, number: u64) -> String {
     format!("{:020}.{number}{SUFFIX}", base.0)
 }
 
+/// The name of the file of what is kept of a segment, given that of its own file.
+pub(crate) fn kept_name(file_name: &str) -> String {
+    format!("{}{KEPT_SUFFIX}", file_name.strip_suffix(SUFFIX).unwrap_or(file_name))
+}
+
 /// The base offset in the name of a segment's file as the writer made it, if it is one.
 pub(crate) fn parse_file_name(name: &str) -> Option<Offset> {
     let digits = name.strip_suffix(SUFFIX)?;
     (digits.len() == 20).then(|| digits.parse().ok().map(Offset))?
 }
 
-/// Whether a file's name is that of a segment, as made or rewritten.
+/// Whether a file's name is that of a segment, as made or rewritten, or of what is kept of one, also where it is not finished.
 pub(crate) fn is_segment_name(name: &str) -> bool {
-    let base = name.strip_suffix(SUFFIX).map(|stem| stem.split_once('.').map_or(stem, |(base, _)| base));
+    let name = name.strip_suffix(".new").unwrap_or(name);
+    let stem = name.strip_suffix(SUFFIX).or_else(|| name.strip_suffix(KEPT_SUFFIX));
+    let base = stem.map(|stem| stem.split_once('.').map_or(stem, |(base, _)| base));
     base.is_some_and(|base| base.len() == 20 && base.bytes().all(|b| b.is_ascii_digit()))
 }
 
@@ -241,9 +253,7 @@ pub(crate) fn parse_seal(bytes: &[u8]) -> Result<Seal<'_>, &'static str> {
     let Some((b, rest)) = bytes.split_at_checked(SEAL_BYTES) else {
         return Err("the file ends inside its seal");
     };
-    if b[..8] != END_OF_STREAM || b[8..16] != SEAL_MAGIC || crc32c(&b[..124]) != get_u32(b, 124) {
-        return Err("the checksum of the segment's seal does not fit it");
-    }
+    let summary = parse_summary_checked(b)?;
     let Some((notes, footer)) = usize::try_from(get(b, 112)).ok().and_then(|len| rest.split_at_checked(len)) else {
         return Err("the file ends inside its seal");
     };
@@ -255,8 +265,15 @@ pub(crate) fn parse_seal(bytes: &[u8]) -> Result<Seal<'_>, &'static str> {
     if get_u32(b, 72) as usize != footer.len() || crc32c(footer) != get_u32(b, 76) {
         return Err("the checksum of the segment's Arrow footer does not fit it");
     }
-    let summary = parse_summary(b);
     Ok(Seal { summary, notes, entries, producers, footer: &footer[..footer.len().saturating_sub(10)] })
+}
+
+/// The summary that a seal starts with, if its own checksum holds.
+pub(crate) fn parse_summary_checked(b: &[u8]) -> Result<Summary, &'static str> {
+    if b.len() < SEAL_BYTES || b[..8] != END_OF_STREAM || b[8..16] != SEAL_MAGIC || crc32c(&b[..124]) != get_u32(b, 124) {
+        return Err("the checksum of the segment's seal does not fit it");
+    }
+    Ok(parse_summary(b))
 }
 
 fn parse_summary(b: &[u8]) -> Summary {
@@ -281,8 +298,8 @@ pub(crate) struct Ends {
     pub summary: Summary,
 }
 
-/// The ends of a sealed segment, without reading what is between.
-pub(crate) fn ends(path: &Path) -> Result<Ends, LogError> {
+/// The ends of a sealed segment's file.
+fn ends(path: &Path) -> Result<Ends, LogError> {
     let file = File::open(path).map_err(LogError::io("open", path))?;
     let len = file.metadata().map_err(LogError::io("look at", path))?.len();
     let read = |at: u64, bytes: usize| -> Result<Vec<u8>, LogError> {
@@ -307,10 +324,8 @@ pub(crate) fn ends(path: &Path) -> Result<Ends, LogError> {
     let notes_len = get(&read(footer - 8, 8)?, 0);
     let at = footer.checked_sub(notes_len).and_then(|at| at.checked_sub(SEAL_BYTES as u64)).ok_or_else(unsealed)?;
     let b = read(at, SEAL_BYTES)?;
-    if b[..8] != END_OF_STREAM || b[8..16] != SEAL_MAGIC || crc32c(&b[..124]) != get_u32(&b, 124) {
-        return Err(corrupt(at, "the checksum of the segment's seal does not fit it"));
-    }
-    Ok(Ends { head, first, summary: parse_summary(&b) })
+    let summary = parse_summary_checked(&b).map_err(|what| corrupt(at, what))?;
+    Ok(Ends { head, first, summary })
 }
 
 /// What stands at a place in a segment.
@@ -344,10 +359,31 @@ struct Mapping {
     file_len: AtomicU64,
 }
 
+/// Where the bytes of a remote segment come from.
+pub(crate) struct Remote {
+    pub object: Object,
+    pub reference: ObjectRef,
+    pub cache: Arc<Cache>,
+    /// The file of what is kept of the segment.
+    pub kept: PathBuf,
+    /// Only as long as somebody reads: else a file that the cache removes would still take up its room on the disk.
+    mapping: Mutex<Weak<Mapping>>,
+    /// Whether this process has checked the fetched file.
+    checked: AtomicBool,
+}
+
+impl Remote {
+    pub fn new(object: Object, reference: ObjectRef, cache: Arc<Cache>, kept: PathBuf) -> Remote {
+        Remote { object, reference, cache, kept, mapping: Mutex::default(), checked: AtomicBool::new(false) }
+    }
+}
+
 /// A segment as the readers of this process share it: its mapping, and up to where its checksums are known to hold.
 pub(crate) struct Segment {
+    /// Its file; of a remote segment the address of its object.
     pub path: PathBuf,
     pub base: Offset,
+    pub remote: Option<Remote>,
     /// Bytes to map at least, so that a growing file is mapped once.
     room_bytes: u64,
     mapping: Mutex<Option<Arc<Mapping>>>,
@@ -358,10 +394,11 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    pub fn new(path: PathBuf, base: Offset, segment_bytes: u64) -> Segment {
+    pub fn new(path: PathBuf, base: Offset, segment_bytes: u64, remote: Option<Remote>) -> Segment {
         Segment {
             path,
             base,
+            remote,
             room_bytes: segment_bytes + segment_bytes / 4 + (1 << 20),
             mapping: Mutex::new(None),
             verified: AtomicU64::new(0),
@@ -370,13 +407,19 @@ impl Segment {
         }
     }
 
-    /// The file's length in bytes.
+    /// The file's or object's length in bytes.
     pub fn file_len(&self) -> Result<u64, LogError> {
-        Ok(fs::metadata(&self.path).map_err(LogError::io("look at", &self.path))?.len())
+        match &self.remote {
+            Some(remote) => Ok(remote.object.bytes),
+            None => Ok(fs::metadata(&self.path).map_err(LogError::io("look at", &self.path))?.len()),
+        }
     }
 
-    /// The first `limit` bytes, all of them committed (and so never changed again).
+    /// The first `limit` bytes, all of them committed (and so never changed again). Those of a remote segment are fetched if need be.
     pub fn view(&self, limit: u64) -> Result<View, LogError> {
+        if let Some(remote) = &self.remote {
+            return self.remote_view(remote, limit);
+        }
         let mut current = self.mapping.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mapping) = current.as_ref().filter(|m| m.raw.len() as u64 >= limit) {
             if mapping.file_len.load(Ordering::Relaxed) < limit {
@@ -390,6 +433,23 @@ impl Segment {
         let raw = MmapOptions::new().len(map_len as usize).map_raw_read_only(&file).map_err(LogError::io("map", &self.path))?;
         let mapping = Arc::new(Mapping { raw, file_len: AtomicU64::new(len) });
         *current = Some(mapping.clone());
+        Ok(View { mapping, limit })
+    }
+
+    fn remote_view(&self, remote: &Remote, limit: u64) -> Result<View, LogError> {
+        self.checked_len(limit)?;
+        // Held while it is fetched: others of this process want the same.
+        let mut current = remote.mapping.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mapping) = current.upgrade() {
+            return Ok(View { mapping, limit });
+        }
+        let file = remote.cache.file(&remote.object, remote.checked.load(Ordering::Relaxed))?;
+        remote.checked.store(true, Ordering::Relaxed);
+        let len = remote.object.bytes;
+        let path = || remote.cache.path(&remote.object);
+        let raw = MmapOptions::new().len(len as usize).map_raw_read_only(&file).map_err(|e| LogError::io("map", &path())(e))?;
+        let mapping = Arc::new(Mapping { raw, file_len: AtomicU64::new(len) });
+        *current = Arc::downgrade(&mapping);
         Ok(View { mapping, limit })
     }
 
@@ -431,6 +491,76 @@ impl Segment {
         }
         let summary = parse_seal(view.from(pos)).map_err(|what| LogError::corrupt(&self.path, pos, what))?.summary;
         Ok(self.seal.get_or_init(|| (pos, summary)).1)
+    }
+
+    /// What the seal of a sealed segment says, and where it starts; checked once.
+    pub fn summary(&self) -> Result<(u64, Summary), LogError> {
+        if let Some(known) = self.seal.get() {
+            return Ok(*known);
+        }
+        let bytes = self.seal_bytes()?;
+        let summary = parse_seal(bytes.get()).map_err(|what| LogError::corrupt(&self.path, bytes.at(), what))?.summary;
+        Ok(*self.seal.get_or_init(|| (bytes.at(), summary)))
+    }
+
+    /// Asks the seal of a sealed segment.
+    pub fn ask_seal<T>(&self, ask: impl FnOnce(Seal<'_>) -> Result<T, &'static str>) -> Result<T, LogError> {
+        let bytes = self.seal_bytes()?;
+        parse_seal(bytes.get()).and_then(ask).map_err(|what| LogError::corrupt(&self.path, bytes.at(), what))
+    }
+
+    /// What is kept of a remote segment; `None` where nothing is, or nothing that is whole: then all of it must be fetched.
+    pub fn kept(&self) -> Option<Kept> {
+        let remote = self.remote.as_ref()?;
+        Kept::read(&remote.kept, &remote.reference)
+            .inspect_err(|e| tracing::warn!("the segment is fetched for what should be kept of it: {e}"))
+            .ok()
+    }
+
+    fn seal_bytes(&self) -> Result<SealBytes, LogError> {
+        if let Some(kept) = self.kept() {
+            return Ok(SealBytes::Kept(kept));
+        }
+        let view = self.view(self.file_len()?)?;
+        let unsealed = || LogError::corrupt(&self.path, view.limit(), "the segment is not sealed, though another one follows it");
+        let at = seal_start(view.from(0)).filter(|at| is_seal(view.from(*at))).ok_or_else(unsealed)?;
+        Ok(SealBytes::Mapped(view, at))
+    }
+
+    /// What stands first and last in a sealed segment, without reading what is between.
+    pub fn ends(&self) -> Result<Ends, LogError> {
+        let Some(remote) = &self.remote else {
+            return ends(&self.path);
+        };
+        kept::ends(&remote.kept, &remote.reference).or_else(|_| {
+            let bytes = self.view(self.file_len()?)?;
+            let head = self.head(&bytes)?;
+            let first = Header::decode(bytes.from(head.len)).map_err(|what| LogError::corrupt(&self.path, head.len, what))?;
+            Ok(Ends { head, first, summary: self.summary()?.1 })
+        })
+    }
+}
+
+/// A sealed segment's bytes from its seal on.
+enum SealBytes {
+    Mapped(View, u64),
+    Kept(Kept),
+}
+
+impl SealBytes {
+    fn get(&self) -> &[u8] {
+        match self {
+            SealBytes::Mapped(view, at) => view.from(*at),
+            SealBytes::Kept(kept) => kept.seal(),
+        }
+    }
+
+    /// Where the seal starts in the segment.
+    fn at(&self) -> u64 {
+        match self {
+            SealBytes::Mapped(_, at) => *at,
+            SealBytes::Kept(kept) => kept.seal_at(),
+        }
     }
 }
 

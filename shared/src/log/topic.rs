@@ -10,18 +10,20 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::position::{Offset, PartitionId, Position};
-use crate::storage::Storage;
+use crate::storage::{ObjectStores, Storage};
 
 use super::config::{self, TopicConfig};
 use super::error::LogError;
-use super::frame::{HEADER_BYTES, Identity, Kind, parse_barrier};
+use super::frame::{HEADER_BYTES, Header, Identity, Kind, parse_barrier};
 use super::lock::holder;
-use super::manifest::{self, Manifest};
+use super::manifest::{self, Manifest, ObjectRef};
+use super::object::Object;
 use super::producer::Producers;
-use super::reader::{PartitionReader, Range, Start};
+use super::reader::{PartitionReader, Range, Start, Walk, retrying};
 use super::recovery::{Before, scan};
-use super::segment::{self, Seal, Segment, Summary, View, seal_start};
+use super::segment::{self, Remote, Segment, Summary};
 use super::tail::{Committed, TailMap};
+use super::tier::Tier;
 use super::verify::VerifyReport;
 use super::writer::TopicWriter;
 use super::{Barrier, verify};
@@ -38,6 +40,7 @@ pub(crate) struct Shared {
     pub storage: Arc<dyn Storage>,
     pub clock: Arc<dyn Clock>,
     pub tail: TailMap,
+    pub tier: Tier,
     /// By partition: the segments that this process has looked at, by base offset.
     segments: Vec<Mutex<HashMap<Offset, Arc<Segment>>>>,
     /// By partition: the manifest as last read, and the file that it was read from (inode, length and time of writing: each one is a new file,
@@ -50,20 +53,28 @@ pub(crate) struct Shared {
 
 type ReadManifest = (Option<(u64, u64, (i64, i64))>, Arc<Manifest>);
 
-/// The barriers read so far, and the reader that finds the later ones.
+/// The barriers read so far.
 #[derive(Default)]
 struct Barriers {
     /// How many stood before the log's start when reading began.
     gone: u64,
     found: Vec<Barrier>,
-    /// Where to go on in partition 0: segment, byte, offset.
-    next: Option<(Offset, u64, Offset)>,
+}
+
+impl Barriers {
+    /// The number of the last one that is known.
+    fn last(&self) -> u64 {
+        self.gone + self.found.len() as u64
+    }
 }
 
 /// A segment file of a partition.
 #[derive(Debug, Clone)]
 pub struct SegmentInfo {
+    /// Its file. That of a remote segment is there only after [`Topic::verify_segment`], and as long as the cache keeps it.
     pub path: PathBuf,
+    /// The address of the object that a remote segment is.
+    pub object: Option<String>,
     pub base: Offset,
     /// Exclusive.
     pub end: Offset,
@@ -74,7 +85,12 @@ pub struct SegmentInfo {
 
 impl Topic {
     /// Opens the topic in `dir`, whose `topic.json` exists.
-    pub(crate) fn open(dir: &Path, storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Result<Topic, LogError> {
+    pub(crate) fn open(
+        dir: &Path,
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        stores: Arc<dyn ObjectStores>,
+    ) -> Result<Topic, LogError> {
         let path = dir.join("topic.json");
         let json = storage.read(&path).map_err(LogError::io("read", &path))?;
         let (config, id) = config::from_json(&path, &json)?;
@@ -86,6 +102,7 @@ impl Topic {
             fingerprint: config::fingerprint(&config.schema),
             config,
             id,
+            tier: Tier::new(stores, dir, storage.clone()),
             storage,
             clock,
             tail,
@@ -150,26 +167,26 @@ impl Topic {
         Ok(Tail(self.0.clone()))
     }
 
-    /// Bytes of all segment files.
+    /// Bytes of all segments, local and remote.
     pub fn bytes(&self) -> Result<u64, LogError> {
-        let mut bytes = 0;
-        for p in self.0.partition_ids() {
-            for base in self.0.bases(p)? {
-                bytes += self.0.segment(p, base).file_len()?;
-            }
-        }
-        Ok(bytes)
+        let of = |p| retrying(|| self.0.bases(p)?.into_iter().map(|base| self.0.segment(p, base).file_len()).sum::<Result<u64, _>>());
+        self.0.partition_ids().map(of).sum()
     }
 
     /// The sealed and active segment files of a partition, in order.
     pub fn segments(&self, partition: PartitionId) -> Result<Vec<SegmentInfo>, LogError> {
+        retrying(|| self.look_at_segments(partition))
+    }
+
+    fn look_at_segments(&self, partition: PartitionId) -> Result<Vec<SegmentInfo>, LogError> {
         let committed = self.0.committed(partition)?;
         let bases = self.0.bases(partition)?;
         let mut infos = Vec::with_capacity(bases.len());
         for base in bases.into_iter().filter(|b| *b <= committed.base) {
             let segment = self.0.segment(partition, base);
             infos.push(SegmentInfo {
-                path: segment.path.clone(),
+                path: segment.remote.as_ref().map_or_else(|| segment.path.clone(), |r| r.cache.path(&r.object)),
+                object: segment.remote.as_ref().map(|r| r.object.address()),
                 base,
                 end: committed.end,
                 sealed: base < committed.base,
@@ -258,19 +275,31 @@ impl Shared {
         Ok(bases)
     }
 
-    /// A segment, in the file that the manifest as last read gives.
+    /// A segment, where the manifest as last read says that it is.
     pub fn segment(&self, partition: PartitionId, base: Offset) -> Arc<Segment> {
         let manifest = lock(&self.manifests[partition.index()]).1.clone();
-        let path = self.partition_dir(partition).join(manifest.file_name(base));
+        let file_name = manifest.file_name(base);
+        let object = manifest.remote(base).map(|r| (self.object(&manifest, partition, &r.object), r.object.clone()));
+        let path = match &object {
+            Some((object, _)) => PathBuf::from(object.address()),
+            None => self.partition_dir(partition).join(&file_name),
+        };
         let mut segments = lock(&self.segments[partition.index()]);
         match segments.get(&base) {
             Some(segment) if segment.path == path => segment.clone(),
             _ => {
-                let segment = Arc::new(Segment::new(path, base, self.config.segment_bytes));
+                let kept = || self.partition_dir(partition).join(segment::kept_name(&file_name));
+                let remote = object.map(|(object, reference)| Remote::new(object, reference, self.tier.cache.clone(), kept()));
+                let segment = Arc::new(Segment::new(path, base, self.config.segment_bytes, remote));
                 segments.insert(base, segment.clone());
                 segment
             }
         }
+    }
+
+    /// An object that a manifest of this topic names.
+    pub fn object(&self, manifest: &Manifest, partition: PartitionId, object: &ObjectRef) -> Object {
+        self.tier.object(&self.config.name, self.id, manifest, partition, object)
     }
 
     /// Forgets the segments that are no longer there. Who reads one still has it.
@@ -297,6 +326,9 @@ impl Shared {
         let bases = self.bases(partition)?;
         let last = *bases.last().expect("`bases` gives at least one");
         let segment = self.segment(partition, last);
+        if segment.remote.is_some() {
+            return Err(LogError::corrupt(&self.partition_dir(partition), 0, "the partition's last segment is missing"));
+        }
         let len = segment.file_len()?;
         if let Some((base, at_len, committed)) = *cached
             && (base, at_len) == (last, len)
@@ -310,7 +342,7 @@ impl Shared {
         if let (None, [.., before, _]) = (found.head, &bases[..]) {
             // A segment that was begun and never got its head: the log ends where the one before it does.
             committed.base = *before;
-            committed.bytes = self.seal_start(partition, *before)?;
+            committed.bytes = self.segment(partition, *before).summary()?.0;
         }
         *cached = Some((last, bytes.len() as u64, committed));
         Ok(committed)
@@ -324,7 +356,7 @@ impl Shared {
             return Ok(Before { summary, producers: Producers::default(), arrival_us: i64::MIN });
         };
         let segment = self.segment(partition, *previous);
-        let (summary, producers) = self.seal(&segment, |seal| Ok((seal.summary, seal.producers()?)))?;
+        let (summary, producers) = segment.ask_seal(|seal| Ok((seal.summary, seal.producers()?)))?;
         if bases.iter().find(|b| **b > *previous) != Some(&summary.end) {
             let what = format!("the segment ends at offset {}, and the next one starts elsewhere", summary.end);
             return Err(LogError::corrupt(&segment.path, 0, what));
@@ -342,57 +374,74 @@ impl Shared {
 
     /// What the seal of a sealed segment says.
     pub fn summary(&self, partition: PartitionId, base: Offset) -> Result<Summary, LogError> {
-        let segment = self.segment(partition, base);
-        let (view, at) = sealed_view(&segment)?;
-        segment.seal(&view, at)
-    }
-
-    /// Asks the seal of a sealed segment.
-    pub fn seal<T>(&self, segment: &Segment, ask: impl FnOnce(Seal<'_>) -> Result<T, &'static str>) -> Result<T, LogError> {
-        let (view, at) = sealed_view(segment)?;
-        segment::parse_seal(view.from(at)).and_then(ask).map_err(|what| LogError::corrupt(&segment.path, at, what))
-    }
-
-    /// Where the frames of a sealed segment end.
-    fn seal_start(&self, partition: PartitionId, base: Offset) -> Result<u64, LogError> {
-        Ok(sealed_view(&self.segment(partition, base))?.1)
+        Ok(self.segment(partition, base).summary()?.1)
     }
 
     fn barriers(&self) -> Result<Vec<Barrier>, LogError> {
         let mut known = lock(&self.barriers);
+        retrying(|| self.find_barriers(&mut known))?;
+        let start = self.manifest(PartitionId(0))?.start;
+        Ok(known.found.iter().filter(|b| b.number > start.generation).cloned().collect())
+    }
+
+    /// Reads the barriers of partition 0 that are not known yet, in the segments that hold them.
+    fn find_barriers(&self, known: &mut Barriers) -> Result<(), LogError> {
         let zero = PartitionId(0);
         let committed = self.committed(zero)?;
+        if committed.generation == known.last() {
+            return Ok(());
+        }
+        let bases = self.bases(zero)?;
         let start = self.manifest(zero)?.start;
-        if known.next.is_none() {
-            known.gone = start.generation;
+        if known.last() < start.generation {
+            *known = Barriers { gone: start.generation, found: Vec::new() };
         }
-        let left = |known: &Barriers| known.found.iter().filter(|b| b.number > start.generation).cloned().collect();
-        if committed.generation == known.gone + known.found.len() as u64 {
-            return Ok(left(&known));
+        let sealed = &bases[..bases.partition_point(|b| *b < committed.base)];
+        let (mut low, mut high) = (0, sealed.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.summary(zero, sealed[middle])?.generation > known.last() { high = middle } else { low = middle + 1 }
         }
-        let (base, pos, offset) = known.next.unwrap_or((start.offset, 0, start.offset));
-        let mut walk = super::reader::Walk::resume(self, zero, base, pos, offset, known.gone + known.found.len() as u64)?;
-        while let Some((pos, header)) = walk.next(self)? {
-            if header.kind == Kind::Barrier {
-                walk.segment.verify_body(&walk.view, pos, &header)?;
-                let body = walk.view.bytes(pos + HEADER_BYTES..pos + header.frame_len());
-                let barrier = parse_barrier(body, self.partitions());
-                known
-                    .found
-                    .push(barrier.ok_or_else(|| LogError::corrupt(&walk.segment.path, pos, "the frame is not a barrier of this topic"))?);
+        for base in &sealed[low..] {
+            if self.summary(zero, *base)?.generation > known.last() {
+                self.note_barriers(*base, &bases, known)?;
             }
         }
-        known.next = Some((walk.segment.base, walk.pos, walk.offset));
-        Ok(left(&known))
+        if committed.generation > known.last() { self.note_barriers(committed.base, &bases, known) } else { Ok(()) }
     }
-}
 
-/// A sealed segment's bytes, and where its seal starts.
-fn sealed_view(segment: &Segment) -> Result<(View, u64), LogError> {
-    let view = segment.view(segment.file_len()?)?;
-    let unsealed = || LogError::corrupt(&segment.path, view.limit(), "the segment is not sealed, though another one follows it");
-    let at = seal_start(view.from(0)).filter(|at| segment::is_seal(view.from(*at))).ok_or_else(unsealed)?;
-    Ok((view, at))
+    /// Adds the barriers of a segment of partition 0 to those that are known.
+    fn note_barriers(&self, base: Offset, bases: &[Offset], known: &mut Barriers) -> Result<(), LogError> {
+        let segment = self.segment(PartitionId(0), base);
+        let mut note = |pos: u64, header: &Header, body: &[u8]| {
+            let corrupt = |what: &str| LogError::corrupt(&segment.path, pos, what);
+            if header.kind == Kind::Barrier && header.generation_after() > known.last() {
+                let barrier = parse_barrier(body, self.partitions()).filter(|b| b.number == known.last() + 1);
+                known.found.push(barrier.ok_or_else(|| corrupt("the frame is not a barrier of this topic"))?);
+            }
+            Ok(())
+        };
+        if let Some(kept) = segment.kept() {
+            let mut rest = kept.barriers();
+            while !rest.is_empty() {
+                let header = Header::decode(rest).map_err(|what| LogError::corrupt(&segment.path, 0, what))?;
+                let (frame, after) = rest.split_at(header.frame_len() as usize);
+                note(0, &header, &frame[HEADER_BYTES as usize..])?;
+                rest = after;
+            }
+            return Ok(());
+        }
+        let generation = self.generation_at(PartitionId(0), bases, base)?;
+        let mut walk = Walk::resume(self, PartitionId(0), base, 0, base, generation)?;
+        while walk.pos < walk.view.limit() {
+            let Some((pos, header)) = walk.next_in_segment(self)? else { break };
+            if header.kind == Kind::Barrier {
+                walk.segment.verify_body(&walk.view, pos, &header)?;
+                note(pos, &header, walk.view.bytes(pos + HEADER_BYTES..pos + header.frame_len()))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A lock is poisoned only by a bug that has been reported already; what it guards here is whole at any time.

@@ -1,6 +1,8 @@
 //! Checking a whole topic, byte by byte, and naming everything that is wrong.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::FileDecoder;
@@ -9,19 +11,23 @@ use serde::Serialize;
 
 use crate::position::{Offset, PartitionId};
 
+use super::checksum::crc32c;
 use super::error::LogError;
 use super::event_range::event_range_us;
 use super::frame::{HEADER_BYTES, Header, Kind, parse_barrier};
 use super::index::{self, Entry};
-use super::reader::Walk;
+use super::kept;
+use super::reader::{Walk, retrying};
 use super::recovery::{block, block_in_frame, later_frame};
-use super::segment::{self, Head, Summary};
+use super::segment::{self, Head, Remote, Segment, Summary};
 use super::topic::Shared;
 
 /// What [`super::Topic::verify`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct VerifyReport {
     pub segments: u64,
+    /// Those of them that are objects in a store.
+    pub segments_remote: u64,
     pub frames: u64,
     pub records: u64,
     /// In the log: each counts once, though it stands in every partition.
@@ -87,13 +93,29 @@ pub(crate) fn topic(topic: &Shared) -> Result<VerifyReport, LogError> {
         for (i, &base) in bases.iter().enumerate() {
             // Before the file is read: what was committed then is there.
             let committed = topic.tail.committed(p).filter(|c| c.base == base).map(|c| c.bytes);
-            let path = topic.segment(p, base).path.clone();
-            let bytes = topic.storage.read(&path).map_err(LogError::io("read", &path))?;
+            let (segment, bytes) = match read(topic, p, base) {
+                Ok(found) => found,
+                Err(LogError::ObjectMissing { address }) => {
+                    report.segments += 1;
+                    report.segments_remote += 1;
+                    report.problem(address.as_ref(), 0, "the object is missing");
+                    // What is kept of it says where the next one starts.
+                    expected = topic.summary(p, base).map_or(expected, |summary| summary.next());
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            let path = segment.path.clone();
+            let problems = report.problems.len();
             if base != expected.end {
                 report.problem(&path, 0, format!("a segment for offset {} must follow, and this one is named for {base}", expected.end));
             }
             let place = Place { topic, partition: p, path: &path, last: i + 1 == bases.len(), committed, being_written };
             expected = file(&place, &bytes, Summary::empty(base, expected.generation, expected.event_max_us), &mut report);
+            if let Some(remote) = &segment.remote {
+                report.segments_remote += 1;
+                object(remote, &path, &bytes, report.problems.len() == problems, &mut report);
+            }
         }
         if p == PartitionId(0) {
             report.barriers = expected.generation;
@@ -103,6 +125,40 @@ pub(crate) fn topic(topic: &Shared) -> Result<VerifyReport, LogError> {
         }
     }
     Ok(report)
+}
+
+/// A segment's bytes: of its file, or of its object as it is now.
+fn read(topic: &Shared, p: PartitionId, base: Offset) -> Result<(Arc<Segment>, Vec<u8>), LogError> {
+    retrying(|| {
+        topic.manifest(p)?;
+        let segment = topic.segment(p, base);
+        let bytes = match &segment.remote {
+            Some(remote) => remote.object.bytes()?,
+            None => topic.storage.read(&segment.path).map_err(LogError::io("read", &segment.path))?,
+        };
+        Ok((segment, bytes))
+    })
+}
+
+/// Checks what the manifest says of an object, and what is kept of its segment. `clean` says that its frames are as they should be.
+fn object(remote: &Remote, path: &Path, bytes: &[u8], clean: bool, report: &mut VerifyReport) {
+    let (len, expected) = (bytes.len() as u64, remote.object.bytes);
+    let whole = len == expected && crc32c(bytes) == remote.object.crc;
+    if len != expected {
+        report.problem(path, len.min(expected), format!("the object has {len} bytes, though it was made with {expected}"));
+    } else if !whole && clean {
+        report.problem(path, 0, "the object's checksum is not that of the segment that was stored in it");
+    }
+    let again = "; the next `twopath log offload` writes it anew";
+    match fs::read(&remote.kept) {
+        Err(e) => report.problem(&remote.kept, 0, format!("what is kept of the segment cannot be read: {e}{again}")),
+        Ok(kept) if whole && Ok(&kept) != kept::encode(bytes, &remote.reference).as_ref() => {
+            let expected = kept::encode(bytes, &remote.reference).unwrap_or_default();
+            let at = kept.iter().zip(&expected).position(|(a, b)| a != b).unwrap_or(kept.len().min(expected.len()));
+            report.problem(&remote.kept, at as u64, format!("what is kept of the segment is not what stands in it{again}"));
+        }
+        Ok(_) => {}
+    }
 }
 
 /// A segment file, and what is known about it beforehand.

@@ -74,7 +74,9 @@ fn s3(bucket: &str) -> Result<Arc<dyn ObjectStore>, ObjectError> {
 
 #[cfg(not(feature = "s3"))]
 fn s3(_bucket: &str) -> Result<Arc<dyn ObjectStore>, ObjectError> {
-    Err(ObjectError::Failed("this program was built without S3: build it with the cargo feature s3 (`cargo build --release -p twopath --features s3`)".into()))
+    Err(ObjectError::Failed(
+        "this program was built without S3: build it with the cargo feature s3 (`cargo build --release -p twopath --features s3`)".into(),
+    ))
 }
 
 struct Store {
@@ -151,7 +153,8 @@ fn remove_unfinished(path: &Path) -> std::io::Result<()> {
     };
     for entry in entries {
         let entry = entry?;
-        let unfinished = entry.file_name().to_string_lossy().strip_prefix(&*name.to_string_lossy()).is_some_and(|rest| rest.starts_with('#'));
+        let unfinished =
+            entry.file_name().to_string_lossy().strip_prefix(&*name.to_string_lossy()).is_some_and(|rest| rest.starts_with('#'));
         if unfinished {
             fs::remove_file(entry.path())?;
         }

@@ -22,9 +22,7 @@ fn runtime() -> Result<&'static Handle, ObjectError> {
 }
 
 /// Waits for a call. Callers may be on any thread, also on one that runs an asynchronous runtime of its own.
-pub(super) fn wait_for<T: Send + 'static>(
-    call: impl Future<Output = Result<T, ObjectError>> + Send + 'static,
-) -> Result<T, ObjectError> {
+pub(super) fn wait_for<T: Send + 'static>(call: impl Future<Output = Result<T, ObjectError>> + Send + 'static) -> Result<T, ObjectError> {
     let (answer, answered) = channel();
     runtime()?.spawn(async move {
         let _ = answer.send(call.await);
