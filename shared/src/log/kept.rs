@@ -131,6 +131,9 @@ pub(crate) fn ends(path: &Path, object: &ObjectRef) -> Result<Ends, LogError> {
     let start = read(FIXED_BYTES as u64, (fixed.head_len + HEADER_BYTES) as usize)?;
     let head = Head::read(&start).map_err(corrupt)?;
     let first = Header::decode(&start[head.len as usize..]).map_err(corrupt)?;
+    if head.crc != first.identity.head_crc {
+        return Err(corrupt("the checksum of the segment's head does not fit it"));
+    }
     let summary = segment::parse_summary_checked(&read(fixed.seal_place(), segment::SEAL_BYTES)?).map_err(corrupt)?;
     Ok(Ends { head, first, summary })
 }

@@ -265,9 +265,17 @@ impl Shared {
     /// The base offsets of a partition's segments, ascending.
     pub fn bases(&self, partition: PartitionId) -> Result<Vec<Offset>, LogError> {
         let dir = self.partition_dir(partition);
-        // The manifest first: what it names is there before it says so, and what it no longer names is removed afterwards.
-        let manifest = self.manifest(partition)?;
-        let names = self.storage.list(&dir).map_err(LogError::io("list", &dir))?;
+        // What a manifest names is there before it says so, and what it no longer names is removed afterwards: names that were listed while
+        // it did not change are those that belong to it.
+        let mut manifest = self.manifest(partition)?;
+        let names = loop {
+            let names = self.storage.list(&dir).map_err(LogError::io("list", &dir))?;
+            let now = self.manifest(partition)?;
+            if Arc::ptr_eq(&manifest, &now) {
+                break names;
+            }
+            manifest = now;
+        };
         let bases = manifest.bases(&names);
         if bases.first() != Some(&manifest.start.offset) {
             return Err(LogError::corrupt(&dir, 0, "the partition's first segment is missing"));

@@ -115,6 +115,10 @@ pub(crate) fn topic(topic: &Shared) -> Result<VerifyReport, LogError> {
             if let Some(remote) = &segment.remote {
                 report.segments_remote += 1;
                 object(remote, &path, &bytes, report.problems.len() == problems, &mut report);
+                if report.problems.len() > problems {
+                    // What is kept of it says where the next one starts, so that this is not reported again for each after it.
+                    expected = topic.summary(p, base).map_or(expected, |summary| summary.next());
+                }
             }
         }
         if p == PartitionId(0) {

@@ -1,7 +1,10 @@
 //! What the log's tests share: one schema, and batches whose ids count.
 #![allow(dead_code)]
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -9,7 +12,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use twopath_shared::PartitionId;
-use twopath_shared::log::{Entry, Start, Topic, TopicConfig};
+use twopath_shared::log::{Entry, Offload, Start, Topic, TopicConfig};
 
 pub fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -71,4 +74,33 @@ pub fn read_all(topic: &Topic, partition: PartitionId) -> Vec<RecordBatch> {
 
 pub fn partition_ids(topic: &Topic) -> impl Iterator<Item = PartitionId> + use<> {
     (0..topic.partitions() as u32).map(PartitionId)
+}
+
+/// The files below a folder, relative to it.
+pub fn files(dir: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(dir).unwrap().to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// The objects that the topic's segments are, relative to the folder that is their store.
+pub fn objects(topic: &Topic, store: &Path) -> BTreeSet<PathBuf> {
+    let store = format!("file://{}/", store.canonicalize().unwrap().display());
+    let segments = partition_ids(topic).flat_map(|p| topic.segments(p).unwrap());
+    segments.filter_map(|s| Some(s.object?.strip_prefix(&store).unwrap().into())).collect()
+}
+
+/// To a folder: all that can go.
+pub fn everything(to: &Path) -> Offload {
+    Offload { to: to.to_str().unwrap().into(), older_than: None, keep_local_bytes: None }
 }

@@ -69,6 +69,7 @@ pub(super) fn run(dir: &Path, args: &CompactArgs) -> Result<ExitCode, Failure> {
     println!("their bytes:        {} became {}", report.bytes_before, report.bytes_after);
     println!("the topic's bytes:  {bytes_before} became {bytes_after}");
     println!("reading all of it:  {:.1} ms became {:.1} ms", ms(restore_before), ms(restore_after));
+    super::offload::tell_left(report.objects_left);
     if report.partitions_skipped > 0 {
         println!("{} partitions were left alone: too little of them is dirty, sealed or old enough", report.partitions_skipped);
     }

@@ -6,6 +6,8 @@ mod compact;
 mod create;
 mod groups;
 mod import;
+mod offload;
+mod recall;
 mod retain;
 mod stat;
 mod verify;
@@ -37,6 +39,8 @@ enum Command {
     Groups(groups::GroupsArgs),
     Retain(retain::RetainArgs),
     Compact(compact::CompactArgs),
+    Offload(offload::OffloadArgs),
+    Recall(recall::RecallArgs),
     Verify(verify::VerifyArgs),
 }
 
@@ -50,6 +54,8 @@ pub(super) fn run(dir: &Path, args: LogArgs) -> Result<ExitCode, Failure> {
         Command::Groups(args) => groups::run(dir, &args),
         Command::Retain(args) => retain::run(dir, &args),
         Command::Compact(args) => compact::run(dir, &args),
+        Command::Offload(args) => offload::run(dir, &args),
+        Command::Recall(args) => recall::run(dir, &args),
         Command::Verify(args) => verify::run(dir, &args),
     }
 }

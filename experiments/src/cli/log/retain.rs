@@ -55,6 +55,7 @@ pub(super) fn run(dir: &Path, args: &RetainArgs) -> Result<ExitCode, Failure> {
     for claim in &report.kept_for {
         println!("kept for {}: partition {}, offsets {} to {}", claim.who, claim.partition, claim.from, claim.to);
     }
+    super::offload::tell_left(report.objects_left);
     for claim in &report.lost {
         println!("lost to {}: partition {}, offsets {} to {}", claim.who, claim.partition, claim.from, claim.to);
     }

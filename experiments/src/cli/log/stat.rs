@@ -64,7 +64,10 @@ struct Partition {
     records: u64,
     segments: u64,
     segments_sealed: u64,
+    /// In an object store.
+    segments_remote: u64,
     bytes: u64,
+    bytes_remote: u64,
     /// ISO 8601 UTC; none where there are no records, or no time column.
     event_time_min: Option<String>,
     event_time_max: Option<String>,
@@ -132,7 +135,9 @@ fn partition(topic: &Topic, partition: PartitionId) -> Result<Partition, Failure
         records: reader.offset().0,
         segments: segments.len() as u64,
         segments_sealed: segments.iter().filter(|s| s.sealed).count() as u64,
+        segments_remote: segments.iter().filter(|s| s.object.is_some()).count() as u64,
         bytes: segments.iter().map(|s| s.bytes).sum(),
+        bytes_remote: segments.iter().filter(|s| s.object.is_some()).map(|s| s.bytes).sum(),
         event_time_min: event.0.map(|(min, _)| output::timestamp(min)),
         event_time_max: event.0.map(|(_, max)| output::timestamp(max)),
         arrival_time_min: arrival.0.map(|(min, _)| output::timestamp(min)),
@@ -178,6 +183,15 @@ fn show_topic(stat: &Stat, format: Format) -> Result<(), Failure> {
         })
         .collect();
     output::table(&mut out, &names.map(String::from), &rows)?;
+    let remote: (u64, u64) = stat.partitions.iter().fold((0, 0), |sum, p| (sum.0 + p.segments_remote, sum.1 + p.bytes_remote));
+    if remote.0 > 0 {
+        writeln!(out, "\nremote: {} of the segments, {} of the bytes", remote.0, remote.1)?;
+        let rows: Vec<Vec<Value>> =
+            stat.partitions.iter().map(|p| vec![number(p.partition.into()), number(p.segments_remote), number(p.bytes_remote)]).collect();
+        if rows.len() > 1 {
+            output::table(&mut out, &["partition", "remote segments", "remote bytes"].map(String::from), &rows)?;
+        }
+    }
     if !stat.barriers.is_empty() {
         writeln!(out)?;
         let rows: Vec<Vec<Value>> = stat.barriers.iter().map(|b| vec![number(b.number), Value::Text(b.position.as_str().into())]).collect();
