@@ -14,10 +14,13 @@
 //!           tail                              how far each partition is committed; wakes readers
 //!           p0/00000000000000000000.arrow     the segments of partition 0, named for their first offset
 //!           p0/00000000000000000000.3.arrow   what the third rewriting (compaction) put in the place of some of them
-//!           p0/manifest                       the log's start and the rewritten segments; absent as long as nothing was taken away
+//!           p0/manifest                       the log's start, the rewritten segments, and those that are objects in a store; absent as long
+//!                                             as nothing was taken away
+//!           p0/00000000000000000000.seal      what is kept here of a segment that is an object: all but its records
+//!           cache/                            segments that were fetched from a store (`cache-bytes` says how many bytes); can be removed at any time
 //!           groups/NAME                       a consumer group: its committed positions, its members
 //!           pins                              who reads from where on, so that retention leaves it
-//!           housekeeping                      held (flock) by the one process that retains or compacts
+//!           housekeeping                      held (flock) by the one process that retains, compacts, offloads or recalls
 //!           groups/GROUP/                     a consumer group: committed positions, members, owners (see [`Group`])
 //! ```
 //!
@@ -55,6 +58,12 @@
 //! | 124–127 | CRC-32C of bytes 0–123, and so, through the one before, of the whole frame |
 //!
 //! The header has a checksum of its own so that one can hop from header to header without reading the bodies.
+//!
+//! # Segments elsewhere
+//!
+//! A sealed segment can be an object in a store ([`Topic::offload`]): `STORE/TOPIC-ID/pN/OFFSET-CRC.arrow`, byte for byte the file that it
+//! was, and so a standard Arrow IPC file there too. The manifest says so with its length and checksum. Whoever reads it has it fetched whole
+//! into the cache, checked, and mapped from there. A copy of a topic's folder names the same objects: recall before copying.
 //!
 //! # Who knows how far the log goes
 //!

@@ -59,7 +59,8 @@ impl Object {
 
     fn failed(&self, action: &'static str, error: ObjectError) -> LogError {
         match error {
-            ObjectError::Missing => LogError::ObjectMissing { address: self.address() },
+            ObjectError::Missing if action != "write" => LogError::ObjectMissing { address: self.address() },
+            ObjectError::Missing => LogError::Store { action, address: self.address(), what: "there is no such bucket or folder".into() },
             ObjectError::Failed(what) => LogError::Store { action, address: self.address(), what },
         }
     }
