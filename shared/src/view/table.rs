@@ -32,6 +32,14 @@ impl GroupTable {
         Self::laid_out(keys, query.aggregates.iter().map(Accumulator::new).collect())
     }
 
+    /// [`GroupTable::new`] with room for `groups` groups, for a table that is likely to have as many: its index need not grow.
+    pub fn with_room(query: &Query, groups: usize) -> Self {
+        let mut table = Self::new(query);
+        table.index.reserve(groups);
+        table.recent.fit(groups);
+        table
+    }
+
     fn emptied(&self) -> Self {
         let keys = self.keys.iter().map(|k| KeyColumn::new(k.data_type)).collect();
         Self::laid_out(keys, self.accumulators.iter().map(Accumulator::emptied).collect())
@@ -221,7 +229,14 @@ impl GroupTable {
         assert!(part < n, "one of the parts");
         // The high bits choose the part, the low bits the place in its index.
         let is_of_part = |tag: Tag| (u64::from(tag) * n as u64) >> 32 == part as u64;
-        let groups: Vec<u32> = (0..other.len() as u32).filter(|&g| is_of_part(other.tags[g as usize])).collect();
+        // Every group is written, and the next one over it if it is of another part: which it is cannot be foreseen, so a branch would be dear.
+        let mut groups = vec![0; other.len() + 1];
+        let mut found = 0;
+        for (group, &tag) in other.tags.iter().enumerate() {
+            groups[found] = group as u32;
+            found += usize::from(is_of_part(tag));
+        }
+        groups.truncate(found);
         if self.is_empty() {
             self.index.reserve(groups.len());
         }

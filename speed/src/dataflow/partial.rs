@@ -42,6 +42,8 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
         // An epoch seldom spans more than one barrier, so a list serves.
         let mut tables: Vec<Growing> = Vec::new();
         let mut failed: Option<u64> = None;
+        // As many groups as the last table had, the next one is likely to have.
+        let mut room = 0;
         self.unary::<CapacityContainerBuilder<Parcels<Part>>, _, _, _>(Pipeline, "Partial", move |_, _| {
             move |input, output| {
                 input.for_each(|epoch, reads| {
@@ -54,7 +56,7 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
                                 let at = tables.iter().position(|t| t.generation == generation).unwrap_or_else(|| {
                                     tables.push(Growing {
                                         generation,
-                                        table: GroupTable::new(&query),
+                                        table: GroupTable::with_room(&query, room),
                                         rows: 0,
                                         groups_max: GROUPS_AT_ONCE,
                                     });
@@ -65,11 +67,15 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
                                     parcels.0.push((index, Part::Error { generation, error }));
                                 }
                                 if peers > 1 && tables[at].is_full(batch.num_rows()) {
+                                    room = tables[at].table.len();
                                     hand_over(tables.swap_remove(at), peers, &mut parcels);
                                 }
                             }
                             Read::Closed(reached) => {
-                                tables.drain(..).for_each(|table| hand_over(table, peers, &mut parcels));
+                                for table in tables.drain(..) {
+                                    room = table.table.len();
+                                    hand_over(table, peers, &mut parcels);
+                                }
                                 parcels.0.push((index, Part::Closed(reached)));
                             }
                         }
