@@ -28,6 +28,7 @@ fn spec(dir: &Path, architecture: &str) -> RunSpec {
         partitions: 2,
         workers: 1,
         durability: Durability::None,
+        log: None,
         batch_interval_ms: 50.0,
         publish_interval_ms: 1.0,
         read_rate: 100.0,

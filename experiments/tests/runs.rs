@@ -29,6 +29,7 @@ fn spec(dir: &Path, architecture: &str, query: &str) -> RunSpec {
         partitions: 2,
         workers: 2,
         durability: Durability::None,
+        log: None,
         batch_interval_ms: 200.0,
         publish_interval_ms: 1.0,
         read_rate: 300.0,

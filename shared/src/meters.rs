@@ -44,7 +44,16 @@ impl Layer {
 
     /// The layer that a thread of this name belongs to.
     pub fn of_thread(name: &str) -> Option<Layer> {
-        let pools = [("polars", Layer::Batch), ("rayon", Layer::Batch), ("timely", Layer::Speed)];
+        // Those of librdkafka and of its Rust face are the log's, where Kafka keeps it.
+        let pools = [
+            ("polars", Layer::Batch),
+            ("rayon", Layer::Batch),
+            ("timely", Layer::Speed),
+            ("rdk", Layer::Log),
+            ("kafka", Layer::Log),
+            ("producer pollin", Layer::Log),
+            ("admin client po", Layer::Log),
+        ];
         let own = Layer::ALL.into_iter().map(|layer| (layer.name(), layer));
         let belongs = |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()));
         own.chain(pools).find(|(prefix, _)| belongs(prefix)).map(|(_, layer)| layer)
@@ -273,6 +282,8 @@ mod tests {
         assert_eq!(Layer::of_thread("speed-0"), Some(Layer::Speed));
         assert_eq!(Layer::of_thread("timely:work-1"), Some(Layer::Speed));
         assert_eq!(Layer::of_thread("polars-3"), Some(Layer::Batch));
+        assert_eq!(Layer::of_thread("rdk:broker1"), Some(Layer::Log));
+        assert_eq!(Layer::of_thread("producer pollin"), Some(Layer::Log));
         assert_eq!(Layer::of_thread("twopath"), None);
         assert_eq!(Layer::of_thread("loader"), None);
     }

@@ -4,9 +4,11 @@
 //! ratios: on a noisy machine a ratio holds where an absolute time does not. A row whose two answers differ is an error, not a row.
 
 mod append;
+mod broker;
 mod compaction;
 mod events;
 mod freshness;
+mod kafka;
 mod log_scale;
 mod read;
 mod replay;
@@ -16,6 +18,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use twopath_shared::log::Place;
 
 pub use events::{Pageviews, Totals, hand_written_loop};
 
@@ -138,6 +141,11 @@ pub fn run(dir: &Path, size: Size, only: &[String], progress: impl FnMut(&str)) 
 /// As [`run`], how the log does with many readers, partitions, segments and events.
 pub fn run_log_scale(dir: &Path, size: Size, progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
     run_each(LOG_SCALE.iter(), dir, size, progress)
+}
+
+/// The embedded log against Kafka's.
+pub fn run_log(dir: &Path, kafka: &Place, size: Size, progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
+    Ok(BenchResult { ratios: kafka::rows(dir, kafka, size, progress)?, quick: size.quick })
 }
 
 fn run_each<'a>(

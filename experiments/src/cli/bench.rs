@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use twopath_shared::log::Place;
 use twopath_shared::query::Value;
 
 use super::{Failure, output, progress};
@@ -19,11 +20,15 @@ use crate::bench::{self, Ratio, Size};
 Examples:
   twopath bench --quick
   twopath bench --only scan,replay --format json
-  twopath bench log-scale")]
+  twopath bench log-scale
+  twopath bench log --kafka localhost:9092")]
 pub(super) struct BenchArgs {
     /// Another group of benches
     #[arg(value_enum, conflicts_with = "only")]
     group: Option<Group>,
+    /// For the group `log`: the Kafka cluster to measure against (several with commas between)
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
     /// Only these
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::names()))]
     only: Vec<String>,
@@ -39,6 +44,8 @@ pub(super) struct BenchArgs {
 enum Group {
     /// The log with many consumer groups, writers, segments and events
     LogScale,
+    /// The embedded log against Kafka's, on the same events: speed, CPU of client and broker, time from append to read
+    Log,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,6 +57,14 @@ enum Format {
 }
 
 pub(super) fn run(dir: &Path, args: &BenchArgs) -> Result<ExitCode, Failure> {
+    let servers = match (args.group, args.kafka.as_deref()) {
+        (Some(Group::Log), None) => {
+            return Err(Failure::usage("bench log measures against a Kafka cluster: say which with --kafka HOST:PORT"));
+        }
+        (group, Some(_)) if group != Some(Group::Log) => return Err(Failure::usage("--kafka goes with `twopath bench log`")),
+        (_, servers) => servers,
+    };
+    let servers = servers.map(|s| format!("kafka://{s}").parse::<Place>()).transpose().map_err(Failure::usage)?;
     let io = |e: std::io::Error| Failure::of(format!("{}: {e}", dir.display()));
     std::fs::create_dir_all(dir).map_err(io)?;
     // In the data folder, so that it is that disk which is measured.
@@ -58,9 +73,10 @@ pub(super) fn run(dir: &Path, args: &BenchArgs) -> Result<ExitCode, Failure> {
     let bar = progress::bar("starting", 0);
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
     let hear = |name: &str| bar.set_message(name.to_owned());
-    let result = match args.group {
-        Some(Group::LogScale) => bench::run_log_scale(scratch.path(), size, hear),
-        None => bench::run(scratch.path(), size, &args.only, hear),
+    let result = match (args.group, &servers) {
+        (Some(Group::Log), Some(kafka)) => bench::run_log(scratch.path(), kafka, size, hear),
+        (Some(Group::LogScale), _) => bench::run_log_scale(scratch.path(), size, hear),
+        _ => bench::run(scratch.path(), size, &args.only, hear),
     };
     bar.finish_and_clear();
     let result = result?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use twopath_shared::log::Durability;
+use twopath_shared::log::{Durability, Place};
 
 use super::Failure;
 use super::log::parse_durability;
@@ -16,12 +16,16 @@ use crate::scenarios::compare::{self, CompareSettings};
 /// Each runs as a process of its own: history is loaded, events arrive on schedule, and in mid-run version 2 of the query is deployed,
 /// which corrects a bug of version 1. The table tells which was fresher, which was right, what each cost and what the change cost.
 /// Ctrl-C ends it with the results so far.
+///
+/// With --log kafka://HOST:PORT/PREFIX a Kafka cluster keeps the log: each run makes the topic PREFIX.ARCHITECTURE-REPEAT there, which is
+/// deleted after it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   twopath compare
   twopath compare --architectures lambda,kappa --rate 20000 --duration 20s --repeats 5
   twopath compare --workload pageviews --durability batch
+  twopath compare --log kafka://localhost:9092/compare
   twopath compare --events clicks.csv --time-column time --sql clicks.sql
   twopath compare --format json --out results > result.json")]
 pub(super) struct CompareArgs {
@@ -89,8 +93,17 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: CompareArgs) -> Result<ExitCode, Failure> {
-    let settings = settings(args)?;
+pub(super) fn run(args: CompareArgs, log: Option<Place>) -> Result<ExitCode, Failure> {
+    if let Some(Place::Folder(dir)) = &log {
+        let message = format!("--log {}: compare makes its topics in the folder of its results (--out), or in Kafka", dir.display());
+        return Err(Failure::usage(message));
+    }
+    if let Some(place) = log.as_ref().filter(|place| place.named_topic().is_none()) {
+        return Err(Failure::usage(format!(
+            "--log {place}: say how the names of the topics begin that it makes: kafka://HOST:PORT/PREFIX"
+        )));
+    }
+    let settings = CompareSettings { log, ..settings(args)? };
     Ok(ExitCode::from(compare::run(&settings)?.exit_code()))
 }
 
@@ -111,6 +124,7 @@ fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
         partitions: args.partitions,
         workers: usize::from(args.workers),
         durability: args.durability,
+        log: None,
         seed: args.seed,
         events: args.events,
         time_column: args.time_column,

@@ -20,10 +20,11 @@ mod sql;
 mod torture;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use twopath_shared::log::Place;
 
 pub use failure::Failure;
 pub use sql::sql_text;
@@ -35,6 +36,9 @@ pub struct Cli {
     /// The folder of topics
     #[arg(long, global = true, value_name = "DIR", default_value = "twopath-data")]
     dir: PathBuf,
+    /// A log that is kept elsewhere, by its address: kafka://HOST:PORT/TOPIC (for compare, TOPIC is how the names of its topics begin)
+    #[arg(long, global = true, value_name = "ADDRESS", conflicts_with = "dir")]
+    log: Option<Place>,
     #[command(subcommand)]
     command: Command,
 }
@@ -44,6 +48,7 @@ Examples:
   twopath compare
   twopath log import flights --from flights.parquet --time-column sched_dep
   twopath query --sql 'SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier' --engine batch
+  twopath log cat flights --log kafka://localhost:9092/flights
   twopath log verify flights";
 
 #[derive(Debug, Subcommand)]
@@ -78,23 +83,34 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     failure::set_up_reports();
-    let done = match cli.command {
-        Command::Compare(args) => compare::run(args),
-        Command::Log(args) => log::run(&cli.dir, args),
-        Command::Query(args) => query::run(&cli.dir, &args),
-        Command::Feed(args) => feed::run(&cli.dir, args),
-        Command::Graph(args) => graph::run(&cli.dir, &args),
-        Command::Job(args) => job::run(&cli.dir, &args),
-        Command::Run(args) => run::run(&cli.dir, args),
-        Command::Bench(args) => bench::run(&cli.dir, &args),
-        Command::Torture(args) => torture::run(&args),
-        Command::Completions(args) => completions::run(&args),
-        Command::RunChild(args) => run_child::run(&args),
-    };
-    match done {
+    match run_command(cli) {
         Ok(code) => code,
         Err(failure) => failure.show(),
     }
+}
+
+fn run_command(cli: Cli) -> Result<ExitCode, Failure> {
+    let elsewhere = cli.log.is_some();
+    let place = cli.log.unwrap_or(Place::Folder(cli.dir));
+    match cli.command {
+        Command::Log(args) => log::run(&place, args),
+        Command::Query(args) => query::run(&place, &args),
+        Command::Compare(args) => compare::run(args, elsewhere.then_some(place)),
+        Command::Feed(args) => feed::run(folder(&place, "feed")?, args),
+        Command::Graph(args) => graph::run(folder(&place, "graph")?, &args),
+        Command::Job(args) => job::run(folder(&place, "job")?, &args),
+        Command::Run(args) => run::run(folder(&place, "run")?, args),
+        Command::Bench(args) => bench::run(folder(&place, "bench")?, &args),
+        Command::Torture(args) => torture::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::RunChild(args) => run_child::run(&args),
+    }
+}
+
+/// For commands that keep things beside their topics, and so work in a folder only.
+fn folder<'a>(place: &'a Place, command: &str) -> Result<&'a Path, Failure> {
+    let refused = || Failure::usage(format!("`twopath {command}` works on a log in a folder only: give --dir instead of --log {place}"));
+    place.folder().ok_or_else(refused)
 }
 
 /// `90s`, `1500ms`, `2m`, `1.5h`; a bare number is seconds.

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use twopath_shared::log::{Barrier, Entry, Start, Topic};
+use twopath_shared::log::{Barrier, Entry, Place, Start, Topic};
 use twopath_shared::query::{Query, Value};
 use twopath_shared::reference::Reference;
 use twopath_shared::view::{self, Ask, BatchView, GroupTable, RealtimeView};
 use twopath_shared::{Coverage, CoveragePart, Position};
 
+use super::log::OthersArgs;
 use super::output::{self, Format};
 use super::{Failure, sql};
 
@@ -28,6 +28,7 @@ Examples:
   twopath query --sql 'SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin' --engine batch
   twopath query --sql delays.sql --engine merged --format csv > merged.csv
   twopath query --sql delays.sql --engine reference --at 1000,1000 --format json
+  twopath query --log kafka://localhost:9092/flights --sql 'SELECT COUNT(*) AS n FROM flights' --engine kappa
 
 Windows are table functions:
   SELECT window_start, COUNT(*) AS n
@@ -50,6 +51,8 @@ pub(super) struct QueryArgs {
     workers: u16,
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    #[command(flatten)]
+    others: OthersArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,12 +76,12 @@ pub(super) struct Answered {
     coverage: Coverage,
 }
 
-pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Place, args: &QueryArgs) -> Result<ExitCode, Failure> {
     if args.horizon.is_some() && args.engine != Engine::Merged {
         return Err(Failure::usage("--horizon is where the batch view of --engine merged ends; the other engines have none"));
     }
     let sql = sql::read_sql(&args.sql)?;
-    let topic = sql::topic_named(dir, &sql)?;
+    let topic = sql::topic_named(place, &sql, |name| args.others.open(place, name))?;
     let query = Arc::new(sql::parse(&sql, &topic)?);
     let end = topic.end()?;
     let at = match &args.at {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use twopath_shared::log::Topic;
+use twopath_shared::log::{Place, Topic};
 use twopath_shared::query::{self, Query};
 
 use super::Failure;
@@ -22,10 +22,13 @@ pub(super) fn read_sql(text_or_file: &str) -> Result<String, Failure> {
         .map_err(|e| Failure::with_help(format!("{text_or_file}: {e}"), "give a SQL text, or the name of a file that holds one"))
 }
 
-/// Opens the topic that a SQL text reads.
-pub(super) fn topic_named(dir: &Path, sql: &str) -> Result<Topic, Failure> {
+/// Opens the topic that a SQL text reads, which is the one that the address names, if it names one.
+pub(super) fn topic_named(place: &Place, sql: &str, open: impl FnOnce(&str) -> Result<Topic, Failure>) -> Result<Topic, Failure> {
     let name = query::topic_of(sql).map_err(|e| Failure::sql(&e, sql))?;
-    super::log::open_topic(dir, &name)
+    match place.named_topic().filter(|named| *named != name) {
+        Some(named) => Err(Failure::usage(format!("--log names topic '{named}', and the query reads '{name}'; name the same one in both"))),
+        None => open(&name),
+    }
 }
 
 /// Parses a query over a topic; a failure shows the place.

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
+use twopath_shared::log::{RowDecoder, RowDecoders};
 
 use super::cell::{Cell, Reading};
 use super::columns::{Columns, readings};
@@ -26,6 +28,8 @@ pub struct JsonRows {
     readings: Vec<Reading>,
     /// Fields of the file that the user chose to leave out.
     left_out: Vec<String>,
+    /// Whether fields that the schema does not name are left out, too.
+    named_only: bool,
     columns: Columns,
     rejected: Vec<Rejected>,
 }
@@ -42,9 +46,16 @@ impl JsonRows {
             schema: schema.clone(),
             readings: readings(schema, time_unit),
             left_out: Vec::new(),
+            named_only: false,
             columns: Columns::new(schema),
             rejected: Vec::new(),
         }
+    }
+
+    /// What reads the values of a topic that others write.
+    pub fn decoders(schema: &SchemaRef, time_unit: Option<TimeUnitOfNumbers>) -> RowDecoders {
+        let schema = schema.clone();
+        Arc::new(move || Box::new(JsonRows { named_only: true, ..Self::of_lines(&schema, time_unit) }))
     }
 
     pub(super) fn open(path: &Path, file: File, options: &ReadOptions) -> Result<Self, FileError> {
@@ -129,9 +140,28 @@ impl JsonRows {
 
     fn push(&mut self, line: &[u8]) -> Result<(), (Option<String>, String)> {
         let Object(fields) = serde_json::from_slice(line).map_err(|e| (None, json_error(&e)))?;
-        let cells = cells(&fields, &self.schema, &self.readings, &self.left_out)?;
+        if !self.named_only
+            && let Some((name, _)) = fields.iter().find(|(name, _)| self.schema.index_of(name).is_err() && !self.left_out.contains(name))
+        {
+            return Err((Some(name.clone()), "there is no such column in the schema".into()));
+        }
+        let cells = cells(&fields, &self.schema, &self.readings)?;
         self.columns.push(&cells);
         Ok(())
+    }
+}
+
+/// Values of records that other programs wrote, one object each; of its fields those are taken that the schema names.
+impl RowDecoder for JsonRows {
+    fn push(&mut self, value: &[u8]) -> Result<(), String> {
+        JsonRows::push(self, value).map_err(|(column, reason)| match column {
+            Some(column) => format!("column '{column}': {reason}"),
+            None => reason,
+        })
+    }
+
+    fn take(&mut self) -> RecordBatch {
+        self.columns.finish()
     }
 }
 
@@ -164,16 +194,8 @@ impl<'de> Deserialize<'de> for Object {
 }
 
 /// The cells of an object, in the schema's order.
-fn cells<'a>(
-    fields: &'a [(String, Json)],
-    schema: &SchemaRef,
-    readings: &[Reading],
-    left_out: &[String],
-) -> Result<Vec<Cell<'a>>, (Option<String>, String)> {
-    if let Some((name, _)) = fields.iter().find(|(name, _)| schema.index_of(name).is_err() && !left_out.contains(name)) {
-        return Err((Some(name.clone()), "there is no such column in the schema".into()));
-    }
-    let cell = |(field, reading): (&std::sync::Arc<arrow_schema::Field>, &Reading)| {
+fn cells<'a>(fields: &'a [(String, Json)], schema: &SchemaRef, readings: &[Reading]) -> Result<Vec<Cell<'a>>, (Option<String>, String)> {
+    let cell = |(field, reading): (&Arc<arrow_schema::Field>, &Reading)| {
         let value = fields.iter().find(|(name, _)| name == field.name());
         let cell = value.map_or_else(|| reading.null(), |(_, value)| reading.json(value));
         cell.map_err(|reason| (Some(field.name().clone()), reason))

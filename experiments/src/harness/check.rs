@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 use std::thread;
 
-use twopath_shared::Position;
-use twopath_shared::log::{LogError, Topic};
+use twopath_shared::log::{Entry, LogError, PartitionReader, Records, Start, Topic};
 use twopath_shared::query::values::rows;
 use twopath_shared::query::{AggregateFunction, DataType, ExprKind, NamedExpr, Query, Value};
 use twopath_shared::reference::{Reference, compare};
+use twopath_shared::{Offset, Position};
 
 use super::load::Arrivals;
 use super::probe::Recorded;
@@ -55,7 +55,7 @@ pub fn check(topic: &Topic, job: &Job, arrivals: &Arrivals, answers: &[Recorded]
     let base = answers.iter().map(|a| &a.position).fold(arrivals.base.clone(), |base, p| base.meet(p));
     let run = |query: &Query, lists: Vec<Vec<Target>>| -> Result<Vec<Vec<Compared>>, LogError> {
         let mut history = Reference::new(query.clone());
-        push(&mut history, topic, &Position::zero(base.partitions()), &base)?;
+        push(&mut history, &mut readers(topic, &Position::zero(base.partitions()))?, &base)?;
         lists.into_iter().map(|targets| compare_along(history.clone(), query, topic, &base, targets, answers)).collect()
     };
     let (v1, v2) = thread::scope(|scope| {
@@ -94,10 +94,11 @@ fn compare_along(
     targets.sort_by_key(|t| t.position.records());
     let measured = measured_column(query);
     let mut at = base.clone();
+    let mut readers = readers(topic, base)?;
     let mut compared = Vec::with_capacity(targets.len());
     for target in targets {
         assert!(target.position.covers(&at), "answers of one version went back from {at} to {}", target.position);
-        push(&mut reference, topic, &at, &target.position)?;
+        push(&mut reference, &mut readers, &target.position)?;
         at = target.position;
         let answer = &answers[target.answer];
         let right = match &answer.key {
@@ -115,11 +116,36 @@ fn compare_along(
     Ok(compared)
 }
 
-/// Feeds the reference with what lies from one position up to another.
-fn push(reference: &mut Reference, topic: &Topic, from: &Position, to: &Position) -> Result<(), LogError> {
-    for (p, end) in to.iter().filter(|&(p, end)| from.get(p) < end) {
-        for records in topic.range(p, from.get(p), end, None)? {
-            reference.push(&records?.batch);
+/// A partition that is read once, piece by piece.
+struct Reading {
+    reader: PartitionReader,
+    /// Of the next record to be handed on.
+    at: Offset,
+    /// What was read beyond it.
+    left: Option<Records>,
+}
+
+fn readers(topic: &Topic, from: &Position) -> Result<Vec<Reading>, LogError> {
+    let open = |(p, at)| Ok(Reading { reader: topic.reader(p, Start::Offset(at), None)?, at, left: None });
+    from.iter().map(open).collect()
+}
+
+/// Feeds the reference with what lies between where the readers are and a position, which the log reaches.
+fn push(reference: &mut Reference, readers: &mut [Reading], to: &Position) -> Result<(), LogError> {
+    for (reading, end) in readers.iter_mut().zip(to.offsets()) {
+        while reading.at < *end {
+            let records = match reading.left.take() {
+                Some(left) => left,
+                None => match reading.reader.next()? {
+                    Some(Entry::Records(records)) => records,
+                    Some(Entry::Barrier(_)) => continue,
+                    None => panic!("an answer covers {end}, and the log ends at {}", reading.at),
+                },
+            };
+            let piece = records.clone().cut(reading.at, *end);
+            reference.push(&piece.batch);
+            reading.at = piece.end;
+            reading.left = (records.end > reading.at).then(|| records.cut(piece.end, Offset(u64::MAX)));
         }
     }
     Ok(())

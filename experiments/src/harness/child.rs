@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use twopath_serving::{ServingError, Tables};
 use twopath_shared::PartitionId;
-use twopath_shared::log::{Log, LogError, PartitionBy, Topic, TopicWriter};
+use twopath_shared::log::{Log, LogError, PartitionBy, Topic, TopicConfig, TopicWriter};
 use twopath_shared::meters::{self, Layer};
 use twopath_shared::query::{Query, QueryError, Value};
 use twopath_shared::view::GroupTable;
@@ -71,7 +71,7 @@ pub fn run(spec: &RunSpec) -> Result<RunResult, RunError> {
     let workload = workload_of(spec)?;
     let job = job_of(spec, &workload)?;
     let events = steady_events(spec, &workload)?;
-    let topic = Log::open(&spec.dir.join("log"))?.create_topic(workload.topic_config(spec.partitions, spec.durability))?;
+    let topic = create_topic(spec, workload.topic_config(spec.partitions, spec.durability))?;
     let writer = Arc::new(topic.writer()?);
     let keys = KeySampler::new(spec, &job.v2.query, events.num_rows());
     let (loaded, keys) = load(spec, &workload, &writer, keys, &mut reporter)?;
@@ -116,6 +116,16 @@ pub fn run(spec: &RunSpec) -> Result<RunResult, RunError> {
     write_atomically(&spec.out, &result)?;
     reporter.report(Phase::Check, 1.0);
     Ok(result)
+}
+
+fn create_topic(spec: &RunSpec, config: TopicConfig) -> Result<Topic, LogError> {
+    match &spec.log {
+        None => Log::open(&spec.dir.join("log"))?.create_topic(config),
+        Some(place) => {
+            let name = place.named_topic().unwrap_or(&config.name).to_owned();
+            place.create_topic(TopicConfig { name, ..config })
+        }
+    }
 }
 
 fn workload_of(spec: &RunSpec) -> Result<Workload, WorkloadError> {

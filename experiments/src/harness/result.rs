@@ -82,6 +82,9 @@ pub struct Settings {
     pub partitions: u32,
     /// Timely workers of one speed job.
     pub workers: usize,
+    /// The Kafka cluster that kept the topics, and how their names begin; absent where they were in a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// Events loaded before the steady phase.
     pub events_history: u64,
     /// Events of the steady phase.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use twopath_shared::log::Durability;
+use twopath_shared::log::{Durability, Place};
 
 use super::result::Prices;
 use crate::report::number;
@@ -29,6 +29,9 @@ pub struct RunSpec {
     /// Timely workers of one speed job.
     pub workers: usize,
     pub durability: Durability,
+    /// The topic that the run makes in a Kafka cluster; none means one in `dir`. The parent deletes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Place>,
     /// From the start of one batch run to the start of the next (they do not overlap: a longer run delays the next).
     pub batch_interval_ms: f64,
     pub publish_interval_ms: f64,

@@ -52,6 +52,7 @@ pub fn sample() -> CompareResult {
             repeats: 3,
             partitions: 2,
             workers: 1,
+            log: None,
             events_history: 304_776,
             events_steady: 32_000,
             batch_interval_ms: 2000.0,

@@ -115,14 +115,15 @@ fn legend(repeats: u32) -> String {
 fn headline(result: &CompareResult) -> String {
     let settings = &result.settings;
     format!(
-        "{}: {} events of history, then {} more at {} a second for {}; medians of {} repeat{}",
+        "{}: {} events of history, then {} more at {} a second for {}; medians of {} repeat{}{}",
         settings.workload,
         count(settings.events_history),
         count(settings.events_steady),
         count(settings.rate.round() as u64),
         duration(settings.duration_s * 1e3),
         settings.repeats,
-        if settings.repeats == 1 { "" } else { "s" }
+        if settings.repeats == 1 { "" } else { "s" },
+        settings.log.as_ref().map(|place| format!("; the log is kept by Kafka at {place}")).unwrap_or_default()
     )
 }
 

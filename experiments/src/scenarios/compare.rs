@@ -3,6 +3,7 @@
 mod asked;
 mod bars;
 mod folder;
+mod topics;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use twopath_shared::log::Durability;
+use twopath_shared::log::{Durability, LogError, Place};
 
 use crate::harness::parent::{ChildEnd, run_child, time_limit};
 use crate::harness::plan::plan;
@@ -47,6 +48,8 @@ pub struct CompareSettings {
     /// Timely worker threads.
     pub workers: usize,
     pub durability: Durability,
+    /// A Kafka cluster that is to keep the topics, and how their names begin; none means a folder.
+    pub log: Option<Place>,
     pub seed: u64,
     /// The user's own events: Parquet, CSV, JSON Lines or Arrow.
     pub events: Option<PathBuf>,
@@ -86,6 +89,7 @@ impl Default for CompareSettings {
             partitions: 2,
             workers: 1,
             durability: Durability::None,
+            log: None,
             seed: 1,
             events: None,
             time_column: None,
@@ -108,6 +112,8 @@ pub enum CompareError {
     Prices(#[from] PricesError),
     #[error(transparent)]
     Workload(#[from] WorkloadError),
+    #[error(transparent)]
+    Log(#[from] LogError),
     #[error("cannot write the results to {path}: {source}; give another folder with --out")]
     Out { path: String, source: std::io::Error },
     #[error("cannot start a run as a child process: {0}; check the limits on processes and memory (ulimit -a)")]
@@ -153,6 +159,8 @@ pub fn run_with(settings: &CompareSettings, child: &dyn Fn(&Path) -> Command) ->
     check(settings)?;
     let prices = read_prices(settings.prices.as_deref())?;
     let asked = Asked::new(settings)?;
+    let runs = plan(&settings.architectures, settings.repeats, settings.seed);
+    topics::check(settings, &runs)?;
     let started = now();
     let out = settings.out.clone().unwrap_or_else(|| Path::new("twopath-results").join(started.format("%Y-%m-%dT%H-%M-%SZ").to_string()));
     let folder = Folder::create(&out)?;
@@ -175,12 +183,13 @@ pub fn run_with(settings: &CompareSettings, child: &dyn Fn(&Path) -> Command) ->
         findings: vec![],
         complete: false,
     };
-    let runs = plan(&settings.architectures, settings.repeats, settings.seed);
     let bars = Bars::new(runs.len());
     for (index, planned) in runs.iter().enumerate() {
         bars.begin(index, planned);
         let spec = asked.spec(settings, planned, &result.settings, &folder);
-        let Some(mut run) = one_run(&spec, settings, &folder, &stop, &bars, child)? else { break };
+        let made = one_run(&spec, settings, &folder, &stop, &bars, child);
+        topics::remove(spec.log.as_ref());
+        let Some(mut run) = made? else { break };
         charge(&mut run, result.settings.events_steady, &result.settings.prices);
         result.runs.push(run);
         result.complete = index + 1 == runs.len();

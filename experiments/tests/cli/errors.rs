@@ -27,7 +27,7 @@ fn topic() -> Sandbox {
 }
 
 /// Every command with its exit code and what it said on standard error; standard output must stay empty.
-fn said(sandbox: &Sandbox, commands: &[&[&str]]) -> String {
+pub fn said(sandbox: &Sandbox, commands: &[&[&str]]) -> String {
     let mut text = String::new();
     for args in commands {
         let done = sandbox.run(args);

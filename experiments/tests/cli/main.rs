@@ -7,6 +7,7 @@ mod files;
 mod groups;
 mod help;
 mod job;
+mod kafka;
 mod kill;
 mod query;
 mod sandbox;

@@ -11,6 +11,10 @@ use crate::position::{Offset, PartitionId};
 pub enum LogError {
     #[error("there is no topic '{name}' in {}: {}", dir.display(), known_topics(known))]
     NoSuchTopic { name: String, dir: PathBuf, known: Vec<String> },
+    #[error("{}: there is no such folder of topics; name it with --dir, or make a topic with `twopath log create` or `twopath log import`", dir.display())]
+    NoSuchFolder { dir: PathBuf },
+    #[error("{}: this is no folder; name a folder for topics with --dir", path.display())]
+    NoFolder { path: PathBuf },
     #[error("topic '{name}' exists already: choose another name, or append to it")]
     TopicExists { name: String },
     #[error("'{name}' cannot be a topic's name: use letters, digits, '-', '_' and '.', not first a '.', at most 200 of them")]
@@ -80,14 +84,24 @@ pub enum LogError {
     CorruptPositions { path: PathBuf, offset: u64, what: String },
     #[error("topic '{topic}' is kept at {place}, which has no {what} to work with: only topics in a folder (`--dir`) have them")]
     NotEmbedded { topic: String, place: String, what: &'static str },
-    #[error("'{address}' is no address of a topic in Kafka: write kafka://HOST:PORT/TOPIC (several HOST:PORT with commas between)")]
+    #[error(
+        "'{address}' is no address of a log: write a folder's name, or kafka://HOST:PORT/TOPIC (several HOST:PORT with commas between)"
+    )]
     BadAddress { address: String },
+    #[error(
+        "{place}: this program was built without Kafka; build one that has it with `cargo build --release --features kafka` (that takes a C compiler and make)"
+    )]
+    WithoutKafka { place: String },
     #[error("could not {action} at {place}: {what}; see that the servers run and can be reached from here")]
     Kafka { place: String, action: &'static str, what: String },
     #[error(
         "{place} was not made by Twopath ({what}): make topics of Twopath's own with `twopath log create`, or give the columns of one that holds JSON with --schema"
     )]
     NotOurs { place: String, what: String },
+    #[error("topic '{topic}' at {place} is written by others, and Twopath only reads it: append to one of its own (`twopath log create`)")]
+    ReadOnly { topic: String, place: String },
+    #[error("{place} is a folder: only a topic that others write to Kafka is told its columns; leave out --schema")]
+    NotOthers { place: String },
     #[error("{place} partition {partition}, Kafka offset {at}: {what}")]
     BadKafkaRecord { place: String, partition: PartitionId, at: i64, what: String },
     #[error(

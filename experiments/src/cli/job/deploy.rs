@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use clap::Args;
+use twopath_shared::log::Place;
 
 use super::catch_up;
-use crate::cli::{Failure, sql};
+use crate::cli::{Failure, log, sql};
 use crate::jobs::{Job, JobState};
 use crate::report::number;
 
@@ -31,7 +32,7 @@ pub(super) struct DeployArgs {
 
 pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
     let text = sql::read_sql(&args.sql)?;
-    let topic = sql::topic_named(dir, &text)?;
+    let topic = sql::topic_named(&Place::Folder(dir.to_owned()), &text, |name| log::open_topic(dir, name))?;
     let query = sql::parse(&text, &topic)?;
     let job = Job::named(dir, &args.name);
     let standing = job.deploy(&topic, query, text.trim(), usize::from(args.workers))?;

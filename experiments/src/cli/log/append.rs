@@ -1,13 +1,12 @@
 //! `twopath log append`: JSON Lines from standard input, as they come.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use twopath_shared::log::TopicWriter;
+use twopath_shared::log::{Place, TopicWriter};
 
 use crate::cli::Failure;
 use crate::files::{CHUNK_ROWS, JsonRows, TimeUnitOfNumbers};
@@ -26,7 +25,7 @@ Examples:
   echo '{\"time\":\"2024-05-01T12:00:00Z\",\"user\":\"ann\"}' | twopath log append clicks
   tail -F clicks.jsonl | twopath log append clicks --quiet")]
 pub(super) struct AppendArgs {
-    topic: String,
+    topic: Option<String>,
     /// What numbers in timestamp columns count, since 1970
     #[arg(long, value_enum, value_name = "UNIT")]
     time_unit: Option<TimeUnitOfNumbers>,
@@ -35,8 +34,8 @@ pub(super) struct AppendArgs {
     quiet: bool,
 }
 
-pub(super) fn run(dir: &Path, args: &AppendArgs) -> Result<ExitCode, Failure> {
-    let topic = super::open_topic(dir, &args.topic)?;
+pub(super) fn run(place: &Place, args: &AppendArgs) -> Result<ExitCode, Failure> {
+    let topic = place.topic(super::topic_name(place, args.topic.as_deref())?)?;
     let writer = topic.writer()?;
     if std::io::stdin().is_terminal() {
         eprintln!("type JSON objects, one a line; end with Ctrl-D");
@@ -56,7 +55,11 @@ pub(super) fn run(dir: &Path, args: &AppendArgs) -> Result<ExitCode, Failure> {
         }
     }
     writer.close()?;
-    eprintln!("{appended} events appended to '{}'{}", args.topic, if bad > 0 { format!(", {bad} lines left out") } else { String::new() });
+    eprintln!(
+        "{appended} events appended to '{}'{}",
+        topic.name(),
+        if bad > 0 { format!(", {bad} lines left out") } else { String::new() }
+    );
     Ok(if bad > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -1,18 +1,18 @@
 //! `twopath log cat`: what stands in a topic.
 
 use std::io::{BufWriter, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
-use twopath_shared::log::{Entry, Member, MemberOptions, PartitionReader, Records, Start, Topic};
+use twopath_shared::log::{Entry, Member, MemberOptions, PartitionReader, Place, Records, Start, Topic};
 use twopath_shared::query::Value;
 use twopath_shared::query::time::parse_timestamp;
 use twopath_shared::{Offset, PartitionId, Position};
 
+use super::OthersArgs;
 use crate::cli::{Failure, output};
 
 /// A member commits at the latest after so many frames; sooner where it has to wait.
@@ -32,9 +32,10 @@ Examples:
   twopath log cat flights --partition 0 --from 5000 --to 5010 --with-offsets
   twopath log cat flights --since 2013-12-31T00:00:00Z --format csv
   twopath log cat clicks --from end --follow
+  twopath log cat --log kafka://localhost:9092/orders --schema 'at:timestamp, item:text, price:float' --limit 10
   twopath log cat clicks --group audit --follow")]
 pub(super) struct CatArgs {
-    topic: String,
+    topic: Option<String>,
     /// Only this partition
     #[arg(long, value_name = "N")]
     partition: Option<u32>,
@@ -73,6 +74,8 @@ pub(super) struct CatArgs {
     with_offsets: bool,
     #[arg(long, value_enum, default_value = "jsonl")]
     format: Format,
+    #[command(flatten)]
+    others: OthersArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -125,8 +128,8 @@ impl Shown {
     }
 }
 
-pub(super) fn run(dir: &Path, args: &CatArgs) -> Result<ExitCode, Failure> {
-    let topic = super::open_topic(dir, &args.topic)?;
+pub(super) fn run(place: &Place, args: &CatArgs) -> Result<ExitCode, Failure> {
+    let topic = args.others.open(place, super::topic_name(place, args.topic.as_deref())?)?;
     let shown = shown(&topic, args)?;
     if let Some(group) = &args.group {
         return as_member(&topic, group, args, shown);
@@ -225,7 +228,7 @@ fn shown(topic: &Topic, args: &CatArgs) -> Result<Shown, Failure> {
     for name in &wanted {
         let index = schema
             .index_of(name)
-            .map_err(|_| Failure::of(format!("topic '{}' has no column '{name}'; it has {}", args.topic, all().join(", "))))?;
+            .map_err(|_| Failure::of(format!("topic '{}' has no column '{name}'; it has {}", topic.name(), all().join(", "))))?;
         if columns.contains(&index) {
             return Err(Failure::usage(format!("--columns names '{name}' twice")));
         }

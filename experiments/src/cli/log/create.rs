@@ -1,9 +1,9 @@
 //! `twopath log create`.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use twopath_shared::log::Place;
 
 use super::TopicArgs;
 use crate::cli::Failure;
@@ -13,10 +13,11 @@ use crate::cli::Failure;
 #[command(after_help = "\
 Examples:
   twopath log create clicks --schema 'time:timestamp, user:text, ms:int' --time-column time
-  twopath log create clicks --schema clicks.schema --time-column time --key user --partitions 4")]
+  twopath log create clicks --schema clicks.schema --time-column time --key user --partitions 4
+  twopath log create --log kafka://localhost:9092/clicks --schema clicks.schema --time-column time")]
 pub(super) struct CreateArgs {
     /// Its name: letters, digits, '-', '_' and '.'
-    topic: String,
+    topic: Option<String>,
     /// Its columns, such as 'time:timestamp, name:text, n:int, x:float, ok:bool', or a file that holds that
     #[arg(long, value_name = "TEXT_OR_FILE")]
     schema: String,
@@ -27,18 +28,21 @@ pub(super) struct CreateArgs {
     new: TopicArgs,
 }
 
-pub(super) fn run(dir: &Path, args: &CreateArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Place, args: &CreateArgs) -> Result<ExitCode, Failure> {
     let Some(schema) = super::schema_text(Some(&args.schema))? else { unreachable!("a schema was given") };
     if schema.rest {
         return Err(Failure::usage("a schema of a new topic names its columns; * stands for those of a file, which only an import has"));
     }
+    let name = super::topic_name(place, args.topic.as_deref())?;
     let time_column = args.time_column.as_deref();
-    let config = args.new.config(&args.topic, schema.arrow(time_column), time_column);
-    let topic = super::open_log(dir)?.create_topic(config)?;
+    let config = args.new.config(name, schema.arrow(time_column), time_column);
+    let topic = place.create_topic(config)?;
     eprintln!(
-        "topic '{}' made in {}: {} columns, {} partitions",
-        args.topic,
-        dir.display(),
+        "topic '{name}' made in {}: {} columns, {} partitions",
+        match place {
+            Place::Folder(dir) => dir.display().to_string(),
+            Place::Kafka { servers, .. } => format!("kafka://{servers}"),
+        },
         topic.schema().fields().len(),
         topic.partitions()
     );

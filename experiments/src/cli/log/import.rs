@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use twopath_shared::PartitionId;
-use twopath_shared::log::{Crc32c, LogError, PartitionBy, ProducerSequence, Topic, TopicWriter};
+use twopath_shared::log::{Crc32c, LogError, PartitionBy, Place, ProducerSequence, Topic, TopicWriter};
 
 use super::TopicArgs;
 use crate::cli::{Failure, progress};
@@ -31,10 +31,11 @@ const SHOWN: usize = 10;
 Examples:
   twopath log import flights --from flights.parquet --time-column sched_dep --key tailnum --partitions 2
   twopath log import clicks --from clicks.csv --time-column time --schema 'zip:text, *' --null NA
-  twopath log import clicks --from clicks.jsonl --time-column ts --time-unit ms --bad-rows set-aside")]
+  twopath log import clicks --from clicks.jsonl --time-column ts --time-unit ms --bad-rows set-aside
+  twopath log import --log kafka://localhost:9092/clicks --from clicks.csv --time-column time")]
 pub(super) struct ImportArgs {
     /// The topic that the events go into
-    topic: String,
+    topic: Option<String>,
     /// The file
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
@@ -82,8 +83,9 @@ fn parse_delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
-pub(super) fn run(dir: &Path, args: &ImportArgs) -> Result<ExitCode, Failure> {
-    let existing = super::find_topic(dir, &args.topic)?;
+pub(super) fn run(place: &Place, args: &ImportArgs) -> Result<ExitCode, Failure> {
+    let name = super::topic_name(place, args.topic.as_deref())?;
+    let existing = place.find(name)?;
     let time_column = time_column(args, existing.as_ref())?;
     let options = ReadOptions {
         format: args.input_format,
@@ -105,21 +107,21 @@ pub(super) fn run(dir: &Path, args: &ImportArgs) -> Result<ExitCode, Failure> {
             args.new.check(topic.config())?;
             topic
         }
-        None => super::open_log(dir)?.create_topic(args.new.config(&args.topic, open()?.schema().clone(), time_column.as_deref()))?,
+        None => place.create_topic(args.new.config(name, open()?.schema().clone(), time_column.as_deref()))?,
     };
     let producer = producer_of(&args.from)?;
     let writer = topic.writer()?;
     let before = topic.end()?;
-    let set_aside = append_all(open()?, &topic, &writer, producer, rejected_path(dir, &args.from))?;
+    let set_aside = append_all(open()?, &topic, &writer, producer, rejected_path(place, &args.from))?;
     writer.close()?;
     let end = topic.end()?;
     let appended = end.records_since(&before);
     match rows - appended {
         0 if rows == 0 => eprintln!("{}: no rows to import", args.from.display()),
-        0 => eprintln!("{appended} events imported into '{}', which now ends at {end}", args.topic),
-        all if all == rows => eprintln!("already imported: all {rows} events of {} are in '{}'", args.from.display(), args.topic),
+        0 => eprintln!("{appended} events imported into '{name}', which now ends at {end}"),
+        all if all == rows => eprintln!("already imported: all {rows} events of {} are in '{name}'", args.from.display()),
         there => {
-            eprintln!("{appended} events imported into '{}', where {there} of this file were already; it now ends at {end}", args.topic)
+            eprintln!("{appended} events imported into '{name}', where {there} of this file were already; it now ends at {end}")
         }
     }
     if let Some(path) = set_aside {
@@ -245,8 +247,8 @@ fn producer_of(path: &Path) -> Result<u64, Failure> {
     }
 }
 
-/// Beside the data folder.
-fn rejected_path(dir: &Path, file: &Path) -> PathBuf {
+/// Beside the data folder; where there is none, in the working folder.
+fn rejected_path(place: &Place, file: &Path) -> PathBuf {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    dir.parent().unwrap_or(Path::new("")).join(format!("{name}.rejected.jsonl"))
+    place.folder().and_then(Path::parent).unwrap_or(Path::new("")).join(format!("{name}.rejected.jsonl"))
 }

@@ -7,6 +7,7 @@ mod create;
 mod groups;
 mod import;
 mod offload;
+mod others;
 mod recall;
 mod retain;
 mod stat;
@@ -17,7 +18,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use twopath_shared::log::{Compaction, Durability, Log, PartitionBy, Retention, Topic, TopicConfig};
+use twopath_shared::log::{Compaction, Durability, PartitionBy, Place, Retention, Topic, TopicConfig};
+
+pub(super) use others::OthersArgs;
 
 use super::Failure;
 use crate::files::{FileError, SchemaText};
@@ -44,19 +47,19 @@ enum Command {
     Verify(verify::VerifyArgs),
 }
 
-pub(super) fn run(dir: &Path, args: LogArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Place, args: LogArgs) -> Result<ExitCode, Failure> {
     match args.command {
-        Command::Create(args) => create::run(dir, &args),
-        Command::Import(args) => import::run(dir, &args),
-        Command::Append(args) => append::run(dir, &args),
-        Command::Cat(args) => cat::run(dir, &args),
-        Command::Stat(args) => stat::run(dir, &args),
-        Command::Groups(args) => groups::run(dir, &args),
-        Command::Retain(args) => retain::run(dir, &args),
-        Command::Compact(args) => compact::run(dir, &args),
-        Command::Offload(args) => offload::run(dir, &args),
-        Command::Recall(args) => recall::run(dir, &args),
-        Command::Verify(args) => verify::run(dir, &args),
+        Command::Create(args) => create::run(place, &args),
+        Command::Import(args) => import::run(place, &args),
+        Command::Append(args) => append::run(place, &args),
+        Command::Cat(args) => cat::run(place, &args),
+        Command::Stat(args) => stat::run(place, &args),
+        Command::Groups(args) => groups::run(super::folder(place, "log groups")?, &args),
+        Command::Retain(args) => retain::run(super::folder(place, "log retain")?, &args),
+        Command::Compact(args) => compact::run(super::folder(place, "log compact")?, &args),
+        Command::Offload(args) => offload::run(super::folder(place, "log offload")?, &args),
+        Command::Recall(args) => recall::run(super::folder(place, "log recall")?, &args),
+        Command::Verify(args) => verify::run(super::folder(place, "log verify")?, &args),
     }
 }
 
@@ -159,33 +162,19 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).filter(|b| *b > 0).ok_or_else(|| "this is no size of a segment".into())
 }
 
-/// Opens the folder of topics, and makes it where there is none.
-fn open_log(dir: &Path) -> Result<Log, Failure> {
-    if dir.exists() && !dir.is_dir() {
-        return Err(Failure::with_help(format!("{}: this is no folder", dir.display()), "name a folder for topics with --dir"));
+/// The topic that a command is about: its argument, or the one that the address names.
+fn topic_name<'a>(place: &'a Place, given: Option<&'a str>) -> Result<&'a str, Failure> {
+    match (place.named_topic(), given) {
+        (Some(named), Some(given)) if named != given => {
+            Err(Failure::usage(format!("--log names topic '{named}', and the command '{given}'; name the same one, or leave one out")))
+        }
+        (named, given) => given.or(named).ok_or_else(|| Failure::usage("which topic? give its name, or --log kafka://HOST:PORT/TOPIC")),
     }
-    Ok(Log::open(dir)?)
 }
 
-/// Opens a topic for reading, without making a folder where there is none.
+/// Opens a topic in a folder for reading, without making a folder where there is none.
 pub(super) fn open_topic(dir: &Path, name: &str) -> Result<Topic, Failure> {
-    if !dir.is_dir() {
-        let message = format!("{}: there is no such folder of topics", dir.display());
-        return Err(Failure::with_help(message, "name it with --dir, or make a topic with `twopath log create` or `twopath log import`"));
-    }
-    Ok(Log::open(dir)?.topic(name)?)
-}
-
-/// The topic, if there is one.
-fn find_topic(dir: &Path, name: &str) -> Result<Option<Topic>, Failure> {
-    if !dir.is_dir() {
-        return Ok(None);
-    }
-    let log = Log::open(dir)?;
-    match log.topics()?.iter().any(|t| t == name) {
-        true => Ok(Some(log.topic(name)?)),
-        false => Ok(None),
-    }
+    Ok(Place::Folder(dir.to_owned()).topic(name)?)
 }
 
 /// A `--schema`, read.

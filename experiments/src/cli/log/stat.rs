@@ -1,15 +1,15 @@
 //! `twopath log stat`.
 
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use twopath_shared::PartitionId;
-use twopath_shared::log::{Entry, Log, PartitionBy, Start, Topic};
+use twopath_shared::log::{Entry, LogError, PartitionBy, Place, Start, Topic};
 use twopath_shared::query::Value;
 
+use super::OthersArgs;
 use crate::cli::{Failure, output};
 use crate::files::ColumnType;
 
@@ -26,6 +26,8 @@ pub(super) struct StatArgs {
     topic: Option<String>,
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    #[command(flatten)]
+    others: OthersArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -62,12 +64,9 @@ struct Column {
 struct Partition {
     partition: u32,
     records: u64,
-    segments: u64,
-    segments_sealed: u64,
-    /// In an object store.
-    segments_remote: u64,
-    bytes: u64,
-    bytes_remote: u64,
+    /// Of a topic in a folder.
+    #[serde(flatten)]
+    segments: Option<Segments>,
     /// ISO 8601 UTC; none where there are no records, or no time column.
     event_time_min: Option<String>,
     event_time_max: Option<String>,
@@ -76,15 +75,25 @@ struct Partition {
 }
 
 #[derive(Serialize)]
+struct Segments {
+    segments: u64,
+    segments_sealed: u64,
+    /// In an object store.
+    segments_remote: u64,
+    bytes: u64,
+    bytes_remote: u64,
+}
+
+#[derive(Serialize)]
 struct Barrier {
     number: u64,
     position: String,
 }
 
-pub(super) fn run(dir: &Path, args: &StatArgs) -> Result<ExitCode, Failure> {
-    match &args.topic {
-        Some(name) => show_topic(&stat(&super::open_topic(dir, name)?)?, args.format)?,
-        None => show_topics(dir, args.format)?,
+pub(super) fn run(place: &Place, args: &StatArgs) -> Result<ExitCode, Failure> {
+    match args.topic.as_deref().or(place.named_topic()) {
+        Some(name) => show_topic(&stat(&args.others.open(place, super::topic_name(place, Some(name))?)?)?, args.format)?,
+        None => show_topics(place, args.format)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -129,19 +138,26 @@ fn partition(topic: &Topic, partition: PartitionId) -> Result<Partition, Failure
             }
         }
     }
-    let segments = topic.segments(partition)?;
     Ok(Partition {
         partition: partition.0,
         records: reader.offset().0,
-        segments: segments.len() as u64,
-        segments_sealed: segments.iter().filter(|s| s.sealed).count() as u64,
-        segments_remote: segments.iter().filter(|s| s.object.is_some()).count() as u64,
-        bytes: segments.iter().map(|s| s.bytes).sum(),
-        bytes_remote: segments.iter().filter(|s| s.object.is_some()).map(|s| s.bytes).sum(),
+        segments: topic.dir().is_ok().then(|| segments(topic, partition)).transpose()?,
         event_time_min: event.0.map(|(min, _)| output::timestamp(min)),
         event_time_max: event.0.map(|(_, max)| output::timestamp(max)),
         arrival_time_min: arrival.0.map(|(min, _)| output::timestamp(min)),
         arrival_time_max: arrival.0.map(|(_, max)| output::timestamp(max)),
+    })
+}
+
+fn segments(topic: &Topic, partition: PartitionId) -> Result<Segments, Failure> {
+    let all = topic.segments(partition)?;
+    let remote = || all.iter().filter(|s| s.object.is_some());
+    Ok(Segments {
+        segments: all.len() as u64,
+        segments_sealed: all.iter().filter(|s| s.sealed).count() as u64,
+        segments_remote: remote().count() as u64,
+        bytes: all.iter().map(|s| s.bytes).sum(),
+        bytes_remote: remote().map(|s| s.bytes).sum(),
     })
 }
 
@@ -176,18 +192,24 @@ fn show_topic(stat: &Stat, format: Format) -> Result<(), Failure> {
         .iter()
         .map(|p| {
             let times = [&p.event_time_min, &p.event_time_max, &p.arrival_time_min, &p.arrival_time_max].map(text);
-            [number(p.partition.into()), number(p.records), number(p.segments), number(p.segments_sealed), number(p.bytes)]
-                .into_iter()
-                .chain(times)
-                .collect()
+            let of = |f: fn(&Segments) -> u64| p.segments.as_ref().map_or(Value::Null, |s| number(f(s)));
+            let segments = [of(|s| s.segments), of(|s| s.segments_sealed), of(|s| s.bytes)];
+            [number(p.partition.into()), number(p.records)].into_iter().chain(segments).chain(times).collect()
         })
         .collect();
     output::table(&mut out, &names.map(String::from), &rows)?;
-    let remote: (u64, u64) = stat.partitions.iter().fold((0, 0), |sum, p| (sum.0 + p.segments_remote, sum.1 + p.bytes_remote));
+    let remote: (u64, u64) = stat
+        .partitions
+        .iter()
+        .filter_map(|p| p.segments.as_ref())
+        .fold((0, 0), |sum, s| (sum.0 + s.segments_remote, sum.1 + s.bytes_remote));
     if remote.0 > 0 {
         writeln!(out, "\nremote: {} of the segments, {} of the bytes", remote.0, remote.1)?;
-        let rows: Vec<Vec<Value>> =
-            stat.partitions.iter().map(|p| vec![number(p.partition.into()), number(p.segments_remote), number(p.bytes_remote)]).collect();
+        let row = |p: &Partition| {
+            let segments = p.segments.as_ref()?;
+            Some(vec![number(p.partition.into()), number(segments.segments_remote), number(segments.bytes_remote)])
+        };
+        let rows: Vec<Vec<Value>> = stat.partitions.iter().filter_map(row).collect();
         if rows.len() > 1 {
             output::table(&mut out, &["partition", "remote segments", "remote bytes"].map(String::from), &rows)?;
         }
@@ -200,13 +222,21 @@ fn show_topic(stat: &Stat, format: Format) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show_topics(dir: &Path, format: Format) -> Result<(), Failure> {
-    let names = if dir.is_dir() { Log::open(dir)?.topics()? } else { Vec::new() };
+fn show_topics(place: &Place, format: Format) -> Result<(), Failure> {
+    let names = place.topics()?;
     let mut rows = Vec::new();
     for name in &names {
-        let topic = super::open_topic(dir, name)?;
-        let end = topic.end()?;
-        rows.push((name, end.records(), end.partitions() as u64, topic.bytes()?));
+        let look = || -> Result<_, LogError> {
+            let topic = place.topic(name)?;
+            let end = topic.end()?;
+            Ok((name, end.records(), end.partitions() as u64, topic.bytes()?))
+        };
+        match look() {
+            Ok(row) => rows.push(row),
+            // In a cluster others have topics too, and make and delete them meanwhile.
+            Err(e) if place.folder().is_none() => eprintln!("left out: {e}"),
+            Err(e) => return Err(e.into()),
+        }
     }
     let mut out = std::io::stdout().lock();
     if format == Format::Json {
@@ -217,7 +247,7 @@ fn show_topics(dir: &Path, format: Format) -> Result<(), Failure> {
         return Ok(writeln!(out, "{}", serde_json::Value::from(topics))?);
     }
     if rows.is_empty() {
-        eprintln!("{} holds no topics; make one with `twopath log create` or `twopath log import`", dir.display());
+        eprintln!("{place} holds no topics; make one with `twopath log create` or `twopath log import`");
         return Ok(());
     }
     let rows: Vec<Vec<Value>> = rows

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use twopath_shared::log::Place;
+
 use super::folder::Folder;
-use super::{CompareError, CompareSettings};
+use super::{CompareError, CompareSettings, topics};
 use crate::harness::plan::PlannedRun;
 use crate::harness::result::{Prices, Settings};
 use crate::harness::spec::{FULL_READ_RATE, READ_RATE, RunSpec, WorkloadSpec};
@@ -58,6 +60,11 @@ pub fn check(settings: &CompareSettings) -> Result<(), CompareError> {
     }
     if settings.duration.is_zero() {
         return refuse("--duration", "0".into(), "give the seconds of the steady phase, more than 0");
+    }
+    if let Some(place) = &settings.log
+        && place.named_topic().is_none()
+    {
+        return refuse("--log", place.to_string(), "say how the names of the topics that it makes begin: kafka://HOST:PORT/PREFIX");
     }
     if settings.events.is_none() && settings.time_column.is_some() {
         return refuse(
@@ -120,6 +127,7 @@ impl Asked {
             repeats: settings.repeats,
             partitions: settings.partitions,
             workers: settings.workers,
+            log: settings.log.as_ref().map(Place::to_string),
             events_history: self.events_history,
             events_steady: self.events_steady,
             batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,
@@ -144,6 +152,7 @@ impl Asked {
             partitions: said.partitions,
             workers: said.workers,
             durability: settings.durability,
+            log: settings.log.as_ref().map(|place| topics::of_run(place, planned)),
             batch_interval_ms: said.batch_interval_ms,
             publish_interval_ms: said.publish_interval_ms,
             read_rate: READ_RATE,

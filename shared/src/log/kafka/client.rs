@@ -1,6 +1,7 @@
 //! Clients of a cluster, and what their errors say.
 
 use std::future::Future;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -15,6 +16,7 @@ use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 
 use crate::log::error::LogError;
+use crate::log::place::is_host_and_port;
 
 /// How long a server may take to answer.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
@@ -41,13 +43,34 @@ pub(super) enum Fetch {
     One,
     /// All from a place on.
     Stream,
+    /// As `Stream`, in a topic that others write: without what their transactions did not commit, and telling where a partition ends.
+    Others,
 }
 
 impl Address {
     /// That each server is a `HOST:PORT`.
     pub fn check(&self) -> Result<(), LogError> {
-        let fits = |server: &str| server.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        if self.servers.split(',').all(fits) { Ok(()) } else { Err(LogError::BadAddress { address: self.to_string() }) }
+        if self.servers.split(',').all(is_host_and_port) { Ok(()) } else { Err(LogError::BadAddress { address: self.to_string() }) }
+    }
+
+    /// That one of the servers can be reached: where nobody listens, Kafka's client would try on, and tell only that time is over.
+    pub fn reach(&self) -> Result<(), LogError> {
+        let mut last = None;
+        for server in self.servers.split(',') {
+            match server.to_socket_addrs() {
+                Err(e) => last = Some(e),
+                Ok(addresses) => {
+                    for address in addresses {
+                        match TcpStream::connect_timeout(&address, ANSWER_WAIT / 4) {
+                            Ok(_) => return Ok(()),
+                            Err(e) => last = Some(e),
+                        }
+                    }
+                }
+            }
+        }
+        let what = last.map_or_else(|| "it has no address".to_owned(), |e| e.to_string());
+        Err(LogError::Kafka { place: self.to_string(), action: "connect", what })
     }
 
     /// For `map_err`: an error of Kafka's, with what was being done.
@@ -82,9 +105,17 @@ impl Address {
             .set("isolation.level", "read_uncommitted")
             .set("check.crcs", "true")
             .set("allow.auto.create.topics", "false")
-            .set("fetch.error.backoff.ms", "10");
+            .set("fetch.error.backoff.ms", "10")
+            // After a queue was full. (Kafka's client would wait for a second, also where it was then sent elsewhere.)
+            .set("fetch.queue.backoff.ms", "1");
         match fetch {
-            Fetch::One => config.set("fetch.message.max.bytes", "1").set("queued.min.messages", "1"),
+            // A server answers a connection's requests in order: one that waits for more records would hold up the questions behind it.
+            Fetch::One => config.set("fetch.message.max.bytes", "1").set("queued.min.messages", "1").set("fetch.wait.max.ms", "5"),
+            Fetch::Others => config
+                .set("fetch.message.max.bytes", "8388608")
+                .set("fetch.wait.max.ms", "500")
+                .set("isolation.level", "read_committed")
+                .set("enable.partition.eof", "true"),
             Fetch::Stream => config.set("fetch.message.max.bytes", "8388608").set("fetch.wait.max.ms", "500"),
         };
         config.create_with_context(Quiet).map_err(self.failed("connect"))

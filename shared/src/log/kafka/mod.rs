@@ -30,6 +30,8 @@
 //! | 96–111 | topic id; schema fingerprint |
 //! | 112–119 | the producer's epoch |
 //!
+//! What other programs write has a form of its own: see `others.rs`.
+//!
 //! # One writer
 //!
 //! A writer says in each record at which Kafka offset it must stand, and **a record that stands elsewhere does not count**. Kafka gives
@@ -51,9 +53,11 @@
 
 mod client;
 mod header;
+mod others;
 mod reader;
 mod scout;
 mod seek;
+mod size;
 mod tail;
 mod topic;
 mod writer;
@@ -69,7 +73,8 @@ use rdkafka::error::RDKafkaErrorCode;
 use crate::clock::{Clock, SystemClock};
 use crate::position::{PartitionId, Position};
 
-use super::config::{self, Durability, TopicConfig};
+use super::RowDecoders;
+use super::config::{Durability, TopicConfig};
 use super::error::LogError;
 use super::face::Topic;
 
@@ -92,20 +97,10 @@ impl Kafka {
     pub fn with(servers: &str, clock: Arc<dyn Clock>) -> Result<Kafka, LogError> {
         let address = Arc::new(Address { servers: servers.to_owned() });
         address.check()?;
+        address.reach()?;
         let kafka = Kafka { address, clock };
         kafka.topics()?;
         Ok(kafka)
-    }
-
-    /// The cluster and the topic that `kafka://HOST:PORT/TOPIC` names.
-    pub fn parse(url: &str) -> Result<(String, String), LogError> {
-        let bad = || LogError::BadAddress { address: url.to_owned() };
-        let rest = url.strip_prefix("kafka://").ok_or_else(bad)?;
-        let (servers, topic) = rest.split_once('/').ok_or_else(bad)?;
-        let address = Address { servers: servers.to_owned() };
-        address.check().map_err(|_| bad())?;
-        config::check_name(topic)?;
-        Ok((servers.to_owned(), topic.to_owned()))
     }
 
     /// Makes a topic. It has as many replicas as the cluster makes where it is not told.
@@ -166,6 +161,12 @@ impl Kafka {
     /// Opens a topic for reading.
     pub fn topic(&self, name: &str) -> Result<Topic, LogError> {
         Ok(Topic::new(topic::KafkaTopic::open(self, name)?))
+    }
+
+    /// Opens a topic that other programs write, for reading only: see [`RowDecoder`](super::RowDecoder). The config's partitions are the
+    /// cluster's.
+    pub fn others_topic(&self, config: TopicConfig, decoders: RowDecoders) -> Result<Topic, LogError> {
+        Ok(Topic::new(others::OthersTopic::open(self, config, decoders)?))
     }
 
     /// The names of the cluster's topics, sorted, without Kafka's own. (Also of topics that others made.)

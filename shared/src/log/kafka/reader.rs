@@ -39,15 +39,12 @@ pub(super) struct KafkaReader {
 impl KafkaReader {
     pub fn open(topic: Arc<Shared>, partition: PartitionId, start: Start, projection: Option<&[usize]>) -> Result<KafkaReader, LogError> {
         topic.check_partition(partition)?;
-        let columns = topic.config.schema.fields().len();
-        let all: Vec<usize> = (0..columns).collect();
-        let wanted = projection.unwrap_or(&all);
-        let ascending = wanted.windows(2).all(|pair| pair[0] < pair[1]);
-        if let Some(&column) = wanted.iter().find(|&&c| c >= columns || !ascending) {
-            return Err(LogError::BadProjection { topic: topic.config.name.clone(), column, columns });
-        }
+        topic.config.check_projection(projection)?;
         let decoder = FileDecoder::new(topic.config.schema.clone(), MetadataVersion::V5);
-        let decoder = if projection.is_some() { decoder.with_projection(wanted.to_vec()) } else { decoder };
+        let decoder = match projection {
+            Some(columns) => decoder.with_projection(columns.to_vec()),
+            None => decoder,
+        };
         let place = seek::find(&topic, partition, start)?;
         let consumer = topic.address.consumer(Fetch::Stream)?;
         assign(&consumer, &topic.address, &topic.config.name, partition, place.at)?;
@@ -132,15 +129,15 @@ impl contract::Reader for KafkaReader {
 }
 
 /// The records of a range that exists.
-pub(super) struct KafkaRange {
-    pub reader: KafkaReader,
+pub(super) struct KafkaRange<R> {
+    pub reader: R,
     pub to: Offset,
 }
 
-impl KafkaRange {
+impl<R: contract::Reader> KafkaRange<R> {
     fn pull(&mut self) -> Result<Option<Records>, LogError> {
-        while self.reader.offset < self.to {
-            match contract::Reader::next(&mut self.reader)? {
+        while self.reader.offset() < self.to {
+            match self.reader.next()? {
                 Some(Entry::Records(records)) => {
                     let base = records.base;
                     return Ok(Some(records.cut(base, self.to)));
@@ -153,7 +150,7 @@ impl KafkaRange {
     }
 }
 
-impl Iterator for KafkaRange {
+impl<R: contract::Reader> Iterator for KafkaRange<R> {
     type Item = Result<Records, LogError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -36,6 +36,11 @@ impl Scout {
         Ok(Scout { consumer: address.consumer(Fetch::One)?, reading: Mutex::default() })
     }
 
+    /// The consumer, for questions that are no reading.
+    pub fn asker(&self) -> &BaseConsumer<Quiet> {
+        &self.consumer
+    }
+
     /// The first Kafka offset that is left of a partition, and the one after its last record.
     pub fn ends(&self, address: &Address, topic: &str, partition: PartitionId) -> Result<(i64, i64), LogError> {
         self.consumer.fetch_watermarks(topic, p32(partition), ANSWER_WAIT).map_err(address.failed("ask for the end of a partition"))

@@ -6,42 +6,69 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Message;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use crate::log::contract;
 use crate::log::error::LogError;
 use crate::position::{Offset, PartitionId};
 
-use super::client::{Fetch, Quiet};
+use super::client::{Address, Quiet};
 use super::p32;
 use super::scout::header;
-use super::topic::{Known, Shared};
+use super::topic::{Known, News, Shared};
 
-pub(super) struct KafkaTail {
-    pub topic: Arc<Shared>,
+/// A topic whose records somebody listens for.
+pub(super) trait Followed: Send + Sync + 'static {
+    fn news(&self) -> &News;
+    /// The end of a partition, as far as it is known.
+    fn end(&self, partition: PartitionId) -> Offset;
+    /// There is a new record.
+    fn heard(&self, message: &BorrowedMessage<'_>);
+}
+
+pub(super) struct KafkaTail<T> {
+    pub topic: Arc<T>,
     pub _follower: Arc<Follower>,
 }
 
-impl contract::Tail for KafkaTail {
+impl<T: Followed> contract::Tail for KafkaTail<T> {
     fn sequence(&self) -> u32 {
-        self.topic.news.sequence()
+        self.topic.news().sequence()
     }
 
     fn wait(&self, seen: u32, timeout: Duration) {
-        self.topic.news.wait(seen, timeout);
+        self.topic.news().wait(seen, timeout);
     }
 
     fn wake(&self) {
-        self.topic.news.wake();
+        self.topic.news().wake();
     }
 
     fn end(&self, partition: PartitionId) -> Offset {
-        self.topic.known(partition).last.end()
+        self.topic.end(partition)
     }
 }
 
-/// A thread that reads the records of all partitions as they come, for what their headers say: it learns of what other processes append
+impl Followed for Shared {
+    fn news(&self) -> &News {
+        &self.news
+    }
+
+    fn end(&self, partition: PartitionId) -> Offset {
+        self.known(partition).last.end()
+    }
+
+    fn heard(&self, message: &BorrowedMessage<'_>) {
+        let (partition, at) = (PartitionId(message.partition() as u32), message.offset());
+        // What does not count, or is not ours, is the readers' to skip or to refuse.
+        let last = header(message).filter(|h| h.at == at).unwrap_or_else(|| self.known(partition).last);
+        self.learn(partition, Known { next_at: at + 1, last });
+    }
+}
+
+/// A thread that reads the records of all partitions as they come: it learns of what other processes append
 /// as soon as Kafka shows it. One for all tails of an open topic; it ends with the last of them.
 pub(super) struct Follower {
     stop: Arc<AtomicBool>,
@@ -49,18 +76,23 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub fn start(topic: &Arc<Shared>) -> Result<Arc<Follower>, LogError> {
-        let consumer = topic.address.consumer(Fetch::Stream)?;
+    /// Listens with a consumer of its own for what comes at or after these Kafka offsets.
+    pub fn start<T: Followed>(
+        address: &Address,
+        name: &str,
+        consumer: BaseConsumer<Quiet>,
+        ends: &[(PartitionId, i64)],
+        topic: Arc<T>,
+    ) -> Result<Arc<Follower>, LogError> {
         let mut places = TopicPartitionList::new();
-        let failed = || topic.address.failed("follow a topic");
-        for p in topic.partition_ids() {
-            let at = KafkaOffset::Offset(topic.refresh(p)?.next_at);
-            places.add_partition_offset(&topic.config.name, p32(p), at).map_err(failed())?;
+        let failed = || address.failed("follow a topic");
+        for (partition, end) in ends {
+            places.add_partition_offset(name, p32(*partition), KafkaOffset::Offset(*end)).map_err(failed())?;
         }
         consumer.assign(&places).map_err(failed())?;
         let stop = Arc::new(AtomicBool::new(false));
-        let (topic, stopped) = (topic.clone(), stop.clone());
-        let follow = move || follow(&topic, &consumer, &stopped);
+        let stopped = stop.clone();
+        let follow = move || follow(&*topic, &consumer, &stopped);
         let thread = std::thread::Builder::new().name("kafka-tail".into()).spawn(follow);
         let place = std::path::Path::new("a topic that Kafka keeps");
         Ok(Arc::new(Follower { stop, thread: Some(thread.map_err(LogError::io("start a thread that follows", place))?) }))
@@ -79,17 +111,12 @@ impl Drop for Follower {
 /// How soon it sees that it is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-fn follow(topic: &Shared, consumer: &BaseConsumer<Quiet>, stop: &AtomicBool) {
+fn follow(topic: &impl Followed, consumer: &BaseConsumer<Quiet>, stop: &AtomicBool) {
     while !stop.load(Ordering::Acquire) {
         match consumer.poll(LOOK_EVERY) {
-            Some(Ok(message)) => {
-                let (partition, at) = (PartitionId(message.partition() as u32), message.offset());
-                // What does not count, or is not ours, is the readers' to skip or to refuse.
-                let last = header(&message).filter(|h| h.at == at).unwrap_or_else(|| topic.known(partition).last);
-                topic.learn(partition, Known { next_at: at + 1, last });
-            }
-            Some(Err(e)) => tracing::debug!("following topic '{}': {e}", topic.config.name),
-            None => {}
+            Some(Ok(message)) => topic.heard(&message),
+            Some(Err(KafkaError::PartitionEOF(_))) | None => {}
+            Some(Err(e)) => tracing::debug!("following a topic: {e}"),
         }
     }
 }

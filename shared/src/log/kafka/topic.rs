@@ -14,13 +14,13 @@ use crate::log::topic::lock;
 use crate::log::{Barrier, Start, TopicConfig, config, topic};
 use crate::position::{Offset, PartitionId, Position};
 
-use super::client::{ANSWER_WAIT, Address};
+use super::client::{ANSWER_WAIT, Address, Fetch};
 use super::header::{Header, Kind, parse_barrier};
 use super::reader::{KafkaRange, KafkaReader};
 use super::scout::{Found, Scout};
 use super::tail::{Follower, KafkaTail};
 use super::writer::KafkaWriter;
-use super::{Kafka, p32, seek};
+use super::{Kafka, p32, seek, size};
 
 #[derive(Clone)]
 pub(super) struct KafkaTopic(pub Arc<Shared>);
@@ -229,7 +229,10 @@ impl contract::Topic for KafkaTopic {
         let follower = match follower.upgrade() {
             Some(running) => running,
             None => {
-                let started = Follower::start(&self.0)?;
+                let shared = &self.0;
+                let ends = shared.partition_ids().map(|p| Ok((p, shared.refresh(p)?.next_at))).collect::<Result<Vec<_>, LogError>>()?;
+                let consumer = shared.address.consumer(Fetch::Stream)?;
+                let started = Follower::start(&shared.address, &shared.config.name, consumer, &ends, shared.clone())?;
                 *follower = Arc::downgrade(&started);
                 started
             }
@@ -238,8 +241,7 @@ impl contract::Topic for KafkaTopic {
     }
 
     fn bytes(&self) -> Result<u64, LogError> {
-        // Kafka's protocol tells the size of a partition's files, and librdkafka does not ask for it.
-        Ok(0)
+        size::bytes(&self.0.address, self.0.scout.asker(), &self.0.config.name, self.0.config.partitions)
     }
 
     fn embedded(&self) -> Option<&topic::Topic> {

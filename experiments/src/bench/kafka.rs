@@ -1,0 +1,282 @@
+//! `twopath bench log`: the log's two implementations on the same events: the embedded one, and Kafka's at the other end of a socket.
+//!
+//! Both do the same through the same contract: append, each append acknowledged before the next, and read everything back from the
+//! start. Count and sum of what was read are checked. The classes of durability correspond as follows.
+//!
+//! | | embedded | Kafka |
+//! | --- | --- | --- |
+//! | `none` | the operating system has it | `acks=all`, in-sync replicas have it in their page caches |
+//! | `batch` | written and `fdatasync`ed before the append returns | the same, and `flush.messages=1`: synced before the answer |
+//!
+//! CPU is the process's own; for Kafka, also the broker's, where it runs on this machine and its process can be seen.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use hdrhistogram::Histogram;
+use twopath_shared::PartitionId;
+use twopath_shared::log::{Durability, Entry, LogError, Place, Start, Topic, TopicConfig};
+use twopath_shared::meters;
+
+use super::broker::Broker;
+use super::events::{DURATION_MS, Pageviews};
+use super::{BenchError, Ratio, Size, median};
+
+const P0: PartitionId = PartitionId(0);
+/// What is longer counts as this long.
+const LONGEST_NS: u64 = 60_000_000_000;
+/// Open-loop: one append every so often, whether or not the one before has been read.
+const EVERY: Duration = Duration::from_millis(4);
+const ROWS_LATE: usize = 64;
+
+/// One kind of load.
+struct Load {
+    /// Of the rows in the table: `log_cpu_none`.
+    cpu: &'static str,
+    rate: &'static str,
+    durability: Durability,
+    rows_per_append: usize,
+    appends: usize,
+}
+
+/// What one round cost.
+struct Cost {
+    seconds: f64,
+    client_cpu_s: f64,
+    broker_cpu_s: Option<f64>,
+}
+
+impl Cost {
+    fn cpu_s(&self) -> f64 {
+        self.client_cpu_s + self.broker_cpu_s.unwrap_or(0.0)
+    }
+}
+
+/// All rows of the group, with topics in a folder and in Kafka.
+pub fn rows(dir: &Path, kafka: &Place, size: Size, mut progress: impl FnMut(&str)) -> Result<Vec<Ratio>, BenchError> {
+    let few = |appends: usize| if size.quick { appends.min(20) } else { appends };
+    let loads = [
+        Load { cpu: "log_cpu_none", rate: "log_rate_none", durability: Durability::None, rows_per_append: 16_384, appends: few(300) },
+        Load { cpu: "log_cpu_small", rate: "log_rate_small", durability: Durability::None, rows_per_append: 256, appends: few(4_000) },
+        Load { cpu: "log_cpu_batch", rate: "log_rate_batch", durability: Durability::Batch, rows_per_append: 16_384, appends: few(60) },
+    ];
+    let embedded = Place::Folder(dir.to_owned());
+    // That it answers, before anything is measured.
+    kafka.topics()?;
+    let broker = match kafka {
+        // Of several, each does a part.
+        Place::Kafka { servers, .. } if !servers.contains(',') => Broker::at(servers),
+        _ => None,
+    };
+    let mut ratios = Vec::new();
+    for load in &loads {
+        progress(load.cpu);
+        ratios.extend(throughput(&embedded, kafka, broker, load, size)?);
+    }
+    for (id, durability) in [("log_e2e_none", Durability::None), ("log_e2e_batch", Durability::Batch)] {
+        progress(id);
+        ratios.push(end_to_end(id, &embedded, kafka, durability, size)?);
+    }
+    Ok(ratios)
+}
+
+fn throughput(embedded: &Place, kafka: &Place, broker: Option<Broker>, load: &Load, size: Size) -> Result<[Ratio; 2], BenchError> {
+    let batches = Pageviews::generate((load.rows_per_append * load.appends) as u64, 1, load.rows_per_append).batches;
+    let (mut here, mut there) = (Vec::new(), Vec::new());
+    for round in 0..size.rounds {
+        // In turn, and the order changes from round to round.
+        for side in 0..2 {
+            if (round + side) % 2 == 0 {
+                here.push(once(embedded, None, load, &batches)?);
+            } else {
+                there.push(once(kafka, broker, load, &batches)?);
+            }
+        }
+    }
+    let rows = (load.rows_per_append * load.appends) as f64;
+    let per_million = |costs: &[Cost], of: fn(&Cost) -> f64| median(&costs.iter().map(|c| of(c) * 1e6 / rows).collect::<Vec<_>>());
+    let rate = |costs: &[Cost]| median(&costs.iter().map(|c| rows / c.seconds / 1e6).collect::<Vec<_>>());
+    let rounds = |of: fn(&Cost) -> f64| -> Vec<f64> { here.iter().zip(&there).map(|(h, t)| of(t) / of(h)).collect() };
+    let (cpu, speed) = (rounds(Cost::cpu_s), rounds(|c| c.seconds));
+    let whose = if broker.is_some() { "client and broker" } else { "client alone: the broker's process cannot be seen from here" };
+    let of_broker = match broker {
+        Some(_) => format!(" + broker {:.3}", per_million(&there, |c| c.broker_cpu_s.unwrap_or(f64::NAN))),
+        None => String::new(),
+    };
+    let load_is = format!(
+        "append {} events at a time and read all {:.1} million back, durability {}, embedded (no socket) against Kafka (over a socket)",
+        load.rows_per_append,
+        rows / 1e6,
+        if load.durability == Durability::None { "none" } else { "batch" },
+    );
+    let ratio = |id, what: String, rounds: Vec<f64>, floor, aim, detail| Ratio {
+        id,
+        what,
+        ratio: median(&rounds),
+        rounds,
+        floor,
+        aim,
+        unit: None,
+        lower_is_better: false,
+        detail,
+    };
+    let cpu_detail = format!(
+        "CPU-seconds per million: embedded {:.4}; Kafka client {:.3}{of_broker}; against the client alone {:.1}×",
+        per_million(&here, Cost::cpu_s),
+        per_million(&there, |c| c.client_cpu_s),
+        median(&rounds(|c| c.client_cpu_s)),
+    );
+    let rate_detail = format!("embedded {:.2}, Kafka {:.2} million rows/s", rate(&here), rate(&there));
+    Ok([
+        ratio(load.cpu, format!("rows/s per CPU-second ({whose}): {load_is}"), cpu, 10.0, 20.0, cpu_detail),
+        ratio(load.rate, format!("rows/s: {load_is}"), speed, 1.0, 5.0, rate_detail),
+    ])
+}
+
+/// Appends everything, one append acknowledged after the other, and reads it back.
+fn once(place: &Place, broker: Option<Broker>, load: &Load, batches: &[RecordBatch]) -> Result<Cost, BenchError> {
+    in_new_topic(place, load.durability, |topic| {
+        let broker_before = broker.and_then(|b| b.cpu());
+        let (cpu_before, start) = (meters::process_cpu_ns(), Instant::now());
+        let writer = topic.writer()?;
+        for batch in batches {
+            writer.append_to(P0, batch, None)?;
+        }
+        writer.close()?;
+        let read = totals_of_log(topic)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let client_cpu_s = (meters::process_cpu_ns() - cpu_before) as f64 / 1e9;
+        let broker_cpu_s = broker_before.zip(broker.and_then(|b| b.cpu())).map(|(before, now)| (now - before).as_secs_f64());
+        let appended = batches.iter().fold((0, 0), |(rows, sum), b| (rows + b.num_rows() as u64, sum + sum_of(b, DURATION_MS)));
+        if read != appended {
+            return Err(BenchError::Answers { bench: "log", left: format!("{read:?}"), right: format!("{appended:?}") });
+        }
+        Ok(Cost { seconds, client_cpu_s, broker_cpu_s })
+    })
+}
+
+/// Runs `f` with a topic that is made for it, and deleted after it.
+fn in_new_topic<T>(place: &Place, durability: Durability, f: impl FnOnce(&Topic) -> Result<T, BenchError>) -> Result<T, BenchError> {
+    let name = format!("twopath-bench-{}", std::process::id());
+    let config = Pageviews::topic(&name, 1, durability);
+    let topic = place.create_topic(TopicConfig { name: name.clone(), ..config })?;
+    let done = f(&topic);
+    drop(topic);
+    let deleted = place.delete_topic(&name);
+    if matches!(place, Place::Kafka { .. }) && deleted.is_ok() {
+        gone(place, &name)?;
+    }
+    let done = done?;
+    deleted?;
+    Ok(done)
+}
+
+/// A cluster deletes a topic a moment after it said so.
+fn gone(place: &Place, name: &str) -> Result<(), LogError> {
+    let until = Instant::now() + Duration::from_secs(10);
+    while place.topics()?.iter().any(|t| t == name) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// Count of all rows, and the sum of a column.
+fn totals_of_log(topic: &Topic) -> Result<(u64, i128), LogError> {
+    let mut reader = topic.reader(P0, Start::First, None)?;
+    let mut totals = (0, 0);
+    while let Some(entry) = reader.next()? {
+        if let Entry::Records(records) = entry {
+            totals = (totals.0 + records.batch.num_rows() as u64, totals.1 + sum_of(&records.batch, DURATION_MS));
+        }
+    }
+    Ok(totals)
+}
+
+fn sum_of(batch: &RecordBatch, column: usize) -> i128 {
+    batch.column(column).as_primitive::<Int64Type>().values().iter().map(|v| i128::from(*v)).sum()
+}
+
+/// From the intended time of an append until a reader of the same process, which follows the tail, has its rows: the 99th percentile.
+fn end_to_end(id: &'static str, embedded: &Place, kafka: &Place, durability: Durability, size: Size) -> Result<Ratio, BenchError> {
+    let appends = if size.quick { 50 } else { 1_000 };
+    let rounds = if size.quick { 1 } else { 3 };
+    let batches = Pageviews::generate((ROWS_LATE * appends) as u64, 1, ROWS_LATE).batches;
+    let late = |place| in_new_topic(place, durability, |topic| late_ns(topic, &batches));
+    let (mut here, mut there) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        here.push(late(embedded)?);
+        there.push(late(kafka)?);
+    }
+    let us = |all: &[Histogram<u64>], q: f64| median(&all.iter().map(|h| h.value_at_quantile(q) as f64 / 1e3).collect::<Vec<_>>());
+    let ratios: Vec<f64> =
+        here.iter().zip(&there).map(|(h, t)| t.value_at_quantile(0.99) as f64 / h.value_at_quantile(0.99) as f64).collect();
+    Ok(Ratio {
+        id,
+        what: format!(
+            "p99 from append to read, {ROWS_LATE} events every {} ms, durability {}, embedded (no socket) against Kafka (over a socket)",
+            EVERY.as_millis(),
+            if durability == Durability::None { "none" } else { "batch" },
+        ),
+        ratio: median(&ratios),
+        rounds: ratios,
+        floor: 1.0,
+        aim: 5.0,
+        unit: None,
+        lower_is_better: false,
+        detail: format!(
+            "embedded p50 {:.0} µs, p99 {:.0} µs; Kafka p50 {:.0} µs, p99 {:.0} µs",
+            us(&here, 0.5),
+            us(&here, 0.99),
+            us(&there, 0.5),
+            us(&there, 0.99)
+        ),
+    })
+}
+
+fn late_ns(topic: &Topic, batches: &[RecordBatch]) -> Result<Histogram<u64>, BenchError> {
+    let writer = topic.writer()?;
+    let (tail, mut reader) = (topic.tail()?, topic.reader(P0, Start::First, None)?);
+    let rows: u64 = batches.iter().map(|b| b.num_rows() as u64).sum();
+    // Time for the reader to fall asleep at the end.
+    let start = Instant::now() + 25 * EVERY;
+    let failed = AtomicBool::new(false);
+    let follow = || -> Result<(Histogram<u64>, (u64, i128)), LogError> {
+        let mut late = Histogram::new_with_bounds(1, LONGEST_NS, 3).expect("the bounds are in order");
+        let mut totals = (0, 0);
+        while totals.0 < rows && !failed.load(Ordering::Relaxed) {
+            let seen = tail.sequence();
+            match reader.next()? {
+                Some(Entry::Records(records)) => {
+                    let intended = start + EVERY * (records.base.0 / ROWS_LATE as u64) as u32;
+                    late.saturating_record(Instant::now().saturating_duration_since(intended).as_nanos() as u64);
+                    totals = (totals.0 + records.batch.num_rows() as u64, totals.1 + sum_of(&records.batch, DURATION_MS));
+                }
+                Some(Entry::Barrier(_)) => {}
+                None => tail.wait(seen, Duration::from_secs(1)),
+            }
+        }
+        Ok((late, totals))
+    };
+    let (late, totals) = std::thread::scope(|scope| {
+        let reader = scope.spawn(follow);
+        let append = || {
+            for (batch, i) in batches.iter().zip(0_u32..) {
+                std::thread::sleep((start + EVERY * i).saturating_duration_since(Instant::now()));
+                writer.append_to(P0, batch, None)?;
+            }
+            Ok::<_, LogError>(())
+        };
+        let appended = append().inspect_err(|_| failed.store(true, Ordering::Relaxed));
+        let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        appended.and(read)
+    })?;
+    let appended = batches.iter().fold((0, 0), |(rows, sum), b| (rows + b.num_rows() as u64, sum + sum_of(b, DURATION_MS)));
+    if totals != appended {
+        return Err(BenchError::Answers { bench: "log", left: format!("{totals:?}"), right: format!("{appended:?}") });
+    }
+    Ok(late)
+}
