@@ -59,10 +59,12 @@ impl Cost {
 /// All rows of the group, with topics in a folder and in Kafka.
 pub fn rows(dir: &Path, kafka: &Place, size: Size, mut progress: impl FnMut(&str)) -> Result<Vec<Ratio>, BenchError> {
     let few = |appends: usize| if size.quick { appends.min(20) } else { appends };
+    let load = |cpu, rate, durability, rows_per_append, appends| Load { cpu, rate, durability, rows_per_append, appends: few(appends) };
     let loads = [
-        Load { cpu: "log_cpu_none", rate: "log_rate_none", durability: Durability::None, rows_per_append: 16_384, appends: few(300) },
-        Load { cpu: "log_cpu_small", rate: "log_rate_small", durability: Durability::None, rows_per_append: 256, appends: few(4_000) },
-        Load { cpu: "log_cpu_batch", rate: "log_rate_batch", durability: Durability::Batch, rows_per_append: 16_384, appends: few(60) },
+        load("log_cpu_none", "log_rate_none", Durability::None, 16_384, 300),
+        load("log_cpu_small_none", "log_rate_small_none", Durability::None, 256, 4_000),
+        load("log_cpu_batch", "log_rate_batch", Durability::Batch, 16_384, 60),
+        load("log_cpu_small_batch", "log_rate_small_batch", Durability::Batch, 256, 400),
     ];
     let embedded = Place::Folder(dir.to_owned());
     // That it answers, before anything is measured.

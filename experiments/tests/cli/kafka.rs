@@ -259,7 +259,7 @@ mod over_a_server {
         let text = sandbox.ok(&["bench", "log", "--kafka", &servers, "--quick", "--format", "json"]);
         let result: serde_json::Value = serde_json::from_str(&text).unwrap();
         let ids: Vec<&str> = result["ratios"].as_array().unwrap().iter().map(|r| r["id"].as_str().unwrap()).collect();
-        let loads = ["none", "small", "batch"].iter().flat_map(|l| [format!("log_cpu_{l}"), format!("log_rate_{l}")]);
+        let loads = ["none", "small_none", "batch", "small_batch"].iter().flat_map(|l| [format!("log_cpu_{l}"), format!("log_rate_{l}")]);
         assert_eq!(ids, loads.chain(["log_e2e_none".into(), "log_e2e_batch".into()]).collect::<Vec<_>>());
         let left = Kafka::connect(&servers).unwrap().topics().unwrap();
         assert!(!left.iter().any(|name| name.starts_with("twopath-bench")), "{left:?}");
