@@ -1,6 +1,7 @@
 //! `twopath bench log-scale`: many readers, many partitions, many segments.
 
 use std::path::{Path, PathBuf};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -43,8 +44,12 @@ fn followed(dir: &Path, groups: usize, appends: usize, batch: &RecordBatch) -> R
     let topic = Log::open(dir)?.create_topic(Pageviews::topic("pageviews", 1, Durability::None))?;
     let events = (appends * batch.num_rows()) as u64;
     let failed = AtomicBool::new(false);
+    // Making a group is making files, which is not what is measured.
+    let all_joined = Barrier::new(groups + 1);
     let follow = |g: usize| -> Result<u64, LogError> {
-        let mut member = topic.group_or_new(&format!("g{g}"))?.join("m", MemberOptions::default())?;
+        let joined = topic.group_or_new(&format!("g{g}")).and_then(|group| group.join("m", MemberOptions::default()));
+        all_joined.wait();
+        let mut member = joined?;
         let mut read = 0;
         while read < events && !failed.load(Ordering::Relaxed) {
             if let Some(Entry::Records(records)) = member.poll(Duration::from_secs(1))? {
@@ -58,7 +63,9 @@ fn followed(dir: &Path, groups: usize, appends: usize, batch: &RecordBatch) -> R
     let took = std::thread::scope(|scope| {
         let followers: Vec<_> = (0..groups).map(|g| scope.spawn(move || follow(g))).collect();
         let append = || -> Result<Duration, LogError> {
-            let writer = topic.writer()?;
+            let writer = topic.writer();
+            all_joined.wait();
+            let writer = writer?;
             let start = Instant::now();
             for _ in 0..appends {
                 writer.append_to(P0, batch, None)?;

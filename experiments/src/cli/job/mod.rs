@@ -85,6 +85,7 @@ fn lag(version: u64, progress: &Progress) -> String {
     let (behind, rate) = (number::count(progress.lag_records), number::count(progress.rate_records_per_s as u64));
     let left = match progress.eta {
         Some(eta) => format!("{} left", number::duration(eta.as_secs_f64() * 1e3)),
+        None if progress.rate_records_per_s == 0.0 => "starting".into(),
         None => "falling behind".into(),
     };
     format!("version {version}: {behind} records behind, {rate} records/s, {left}")
