@@ -13,6 +13,7 @@ mod log_scale;
 mod read;
 mod replay;
 mod scan;
+mod tier;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -103,7 +104,7 @@ impl Size {
 
 type Bench = fn(&Path, Size) -> Result<Vec<Ratio>, BenchError>;
 
-const BENCHES: [(&str, Bench); 8] = [
+const BENCHES: [(&str, Bench); 9] = [
     ("append_none", append::durability_none),
     ("append_batch", append::durability_batch),
     ("scan", scan::column),
@@ -112,6 +113,7 @@ const BENCHES: [(&str, Bench); 8] = [
     ("freshness", freshness::at_half_rate),
     ("read", read::merged_against_batch),
     ("scale", replay::scale),
+    ("remote", tier::remote),
 ];
 
 /// The group `log-scale`, which takes its time and is not part of the others.
