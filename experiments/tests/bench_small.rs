@@ -9,7 +9,10 @@ fn every_bench_runs_small() {
     let result = run(dir.path(), Size::quick(), &[], |name| heard.push(name.to_owned())).unwrap();
     assert_eq!(heard, names());
     let ids: Vec<&str> = result.ratios.iter().map(|r| r.id).collect();
-    assert_eq!(ids, ["append_none", "append_batch", "scan", "speed", "replay", "batch", "freshness", "read", "scale", "remote_cold", "remote_warm"]);
+    assert_eq!(
+        ids,
+        ["append_none", "append_batch", "scan", "speed", "replay", "batch", "freshness", "read", "scale", "remote_cold", "remote_warm"]
+    );
     assert!(result.ratios.iter().all(|r| r.ratio.is_finite() && r.ratio > 0.0), "{:?}", result.ratios);
     for ratio in &result.ratios {
         println!("{:14} {:8.3} (floor {}, aim {}) {}", ratio.id, ratio.ratio, ratio.floor, ratio.aim, ratio.detail);

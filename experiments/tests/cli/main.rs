@@ -11,3 +11,4 @@ mod kafka;
 mod kill;
 mod query;
 mod sandbox;
+mod tier;

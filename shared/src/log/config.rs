@@ -68,6 +68,20 @@ impl Default for Compaction {
     }
 }
 
+/// What is moved to an object store, and where to. Without an age and a size: every sealed segment but each partition's newest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offload {
+    /// A folder (a path or `file:///path`), or, with the cargo feature `s3`, `s3://bucket/prefix`.
+    pub to: String,
+    /// Segments whose last record arrived longer ago than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_than: Option<Duration>,
+    /// The oldest segments while more bytes than this are local (each partition's share of it).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_local_bytes: Option<u64>,
+}
+
 /// What a topic is made of.
 #[derive(Debug, Clone)]
 pub struct TopicConfig {
@@ -83,6 +97,8 @@ pub struct TopicConfig {
     /// What the writer takes away in the background, each time a segment is sealed.
     pub retention: Retention,
     pub compaction: Option<Compaction>,
+    /// What the writer moves to an object store in the background, each time a segment is sealed.
+    pub offload: Option<Offload>,
 }
 
 impl TopicConfig {
@@ -101,6 +117,7 @@ impl TopicConfig {
             segment_bytes: Self::SEGMENT_BYTES,
             retention: Retention::NONE,
             compaction: None,
+            offload: None,
         }
     }
 
@@ -271,6 +288,8 @@ struct File {
     retention: Retention,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     compaction: Option<Compaction>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    offload: Option<Offload>,
     /// CRC-32C of the file, with zeros in this place: 8 hexadecimal digits.
     crc32c: String,
 }
@@ -321,6 +340,7 @@ pub(crate) fn to_json(config: &TopicConfig, id: u64) -> Vec<u8> {
         segment_bytes: config.segment_bytes,
         retention: config.retention,
         compaction: config.compaction,
+        offload: config.offload.clone(),
         crc32c: NO_CRC.into(),
     };
     let mut json = serde_json::to_vec_pretty(&file).expect("plain data always becomes JSON");
@@ -374,6 +394,7 @@ pub(crate) fn from_json(path: &Path, json: &[u8]) -> Result<(TopicConfig, u64), 
         segment_bytes: file.segment_bytes,
         retention: file.retention,
         compaction: file.compaction,
+        offload: file.offload,
     };
     config.check().map_err(|e| bad(e.to_string()))?;
     Ok((config, id))

@@ -15,7 +15,7 @@ use super::error::LogError;
 use super::partition::split;
 use super::{
     Barrier, Compaction, CompactionReport, Entry, Group, Offload, OffloadReport, Pin, ProducerSequence, ProducerState, RecallReport,
-    Records, Retention, RetentionReport, SegmentInfo, Start, VerifyReport, topic,
+    Records, Retention, RetentionReport, SegmentInfo, Start, Times, VerifyReport, topic,
 };
 
 /// One topic, open for reading; cheap to clone. All clones share what they know of which checksums hold.
@@ -142,6 +142,11 @@ impl Topic {
     /// The topic has no key, another process is housekeeping, a segment is damaged, or a file cannot be written.
     pub fn compact(&self, options: &Compaction) -> Result<CompactionReport, LogError> {
         self.embedded("segments")?.compact(options)
+    }
+
+    /// From when to when a partition's records are, without reading them.
+    pub fn times(&self, partition: PartitionId) -> Result<Times, LogError> {
+        self.embedded("segments")?.times(partition)
     }
 
     /// Moves sealed segments to an object store, oldest first, from where they are read as if they were here. Appends and readers go on.

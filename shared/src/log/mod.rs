@@ -104,6 +104,7 @@ mod row_decoder;
 mod segment;
 mod tail;
 mod tier;
+mod times;
 mod topic;
 mod verify;
 mod writer;
@@ -123,19 +124,20 @@ use crate::storage::{ObjectStores, OsStorage, RealStores, Storage, write_atomica
 
 pub use checksum::{Crc32c, crc32c};
 pub use compaction::CompactionReport;
-pub use config::{Compaction, Durability, PartitionBy, Retention, TopicConfig};
+pub use config::{Compaction, Durability, Offload, PartitionBy, Retention, TopicConfig};
 pub use error::LogError;
 pub use face::{PartitionReader, Range, Tail, Topic, TopicWriter};
 pub use group::{Group, Member, MemberOptions, PartitionProgress};
 #[cfg(feature = "kafka")]
 pub use kafka::Kafka;
-pub use offload::{Offload, OffloadReport, RecallReport};
+pub use offload::{OffloadReport, RecallReport};
 pub use pin::Pin;
 pub use place::Place;
 pub use producer::ProducerState;
 pub use reader::Start;
 pub use retention::{Claim, RetentionReport};
 pub use row_decoder::{RowDecoder, RowDecoders};
+pub use times::Times;
 pub use topic::SegmentInfo;
 pub use verify::{Problem, VerifyReport};
 
@@ -239,8 +241,12 @@ impl Log {
     }
 
     /// Makes a topic: all of it or nothing.
-    pub fn create_topic(&self, config: TopicConfig) -> Result<Topic, LogError> {
+    pub fn create_topic(&self, mut config: TopicConfig) -> Result<Topic, LogError> {
         config.check()?;
+        if let Some(offload) = &mut config.offload {
+            // The same store wherever a later writer is started.
+            offload.to = offload::store_address(&offload.to)?;
+        }
         let dir = self.dir.join(&config.name);
         let exists = || LogError::TopicExists { name: config.name.clone() };
         if dir.exists() {

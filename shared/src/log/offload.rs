@@ -8,7 +8,6 @@
 
 use std::io::{ErrorKind, IoSlice};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -16,6 +15,7 @@ use crate::position::PartitionId;
 use crate::storage::{ObjectError, canonical_address, write_atomically};
 
 use super::checksum::crc32c;
+use super::config::Offload;
 use super::error::LogError;
 use super::kept;
 use super::manifest::{Manifest, ObjectRef, Remote};
@@ -25,17 +25,6 @@ use super::{SegmentInfo, segment, verify};
 
 /// So many segments are named in the manifest at once.
 const PUBLISH_SEGMENTS: usize = 16;
-
-/// What is moved to an object store, and where to. Without an age and a size: every sealed segment but each partition's newest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offload {
-    /// A folder (a path or `file:///path`), or, with the cargo feature `s3`, `s3://bucket/prefix`.
-    pub to: String,
-    /// Segments whose last record arrived longer ago than this.
-    pub older_than: Option<Duration>,
-    /// The oldest segments while more bytes than this are local (each partition's share of it).
-    pub keep_local_bytes: Option<u64>,
-}
 
 /// What was moved to an object store.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -67,8 +56,7 @@ impl Topic {
     /// The store cannot be reached or does not hold what was written to it, another process is housekeeping, a segment is damaged, or a
     /// file cannot be written. What was moved until then stays moved, and everything can be read.
     pub fn offload(&self, options: &Offload) -> Result<OffloadReport, LogError> {
-        let failed = |e: ObjectError| LogError::Store { action: "open", address: options.to.clone(), what: e.to_string() };
-        let address = canonical_address(&options.to).map_err(failed)?;
+        let address = store_address(&options.to)?;
         let topic = &*self.0;
         let _lock = housekeeping_lock(topic)?;
         topic.tier.check(&address)?;
@@ -120,6 +108,11 @@ impl Topic {
         }
         Ok(report)
     }
+}
+
+/// A store's address as it is kept.
+pub(crate) fn store_address(text: &str) -> Result<String, LogError> {
+    canonical_address(text).map_err(|e: ObjectError| LogError::Store { action: "open", address: text.to_owned(), what: e.to_string() })
 }
 
 /// The local segments that are to be moved, oldest first.

@@ -289,12 +289,12 @@ impl Inner {
     }
 }
 
-/// A thread that does what the topic's retention and compaction say, each time a segment was sealed. What it cannot do now it says, and
+/// A thread that does what the topic's retention, compaction and tiering say, each time a segment was sealed. What it cannot do now it says, and
 /// tries again the next time.
 fn housekeeper(inner: &Arc<Inner>) -> Result<Option<JoinHandle<()>>, LogError> {
     let config = &inner.topic.config;
-    let (retention, compaction) = (config.retention, config.compaction);
-    if retention == Retention::NONE && compaction.is_none() {
+    let (retention, compaction, offload) = (config.retention, config.compaction, config.offload.clone());
+    if retention == Retention::NONE && compaction.is_none() && offload.is_none() {
         return Ok(None);
     }
     let (sealed, told) = channel();
@@ -305,7 +305,8 @@ fn housekeeper(inner: &Arc<Inner>) -> Result<Option<JoinHandle<()>>, LogError> {
             while told.try_recv().is_ok() {}
             let retained = if retention == Retention::NONE { Ok(()) } else { topic.retain(&retention, false).map(|_| ()) };
             let compacted = compaction.map_or(Ok(()), |options| topic.compact(&options).map(|_| ()));
-            for e in [retained, compacted].into_iter().filter_map(Result::err) {
+            let offloaded = offload.as_ref().map_or(Ok(()), |options| topic.offload(options).map(|_| ()));
+            for e in [retained, compacted, offloaded].into_iter().filter_map(Result::err) {
                 tracing::warn!("tidying topic '{}': {e}", topic.name());
             }
         }

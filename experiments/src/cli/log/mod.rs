@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use twopath_shared::log::{Compaction, Durability, PartitionBy, Place, Retention, Topic, TopicConfig};
+use twopath_shared::log::{Compaction, Durability, Offload, PartitionBy, Place, Retention, Topic, TopicConfig};
 
 pub(super) use others::OthersArgs;
 
@@ -87,6 +87,15 @@ pub(super) struct TopicArgs {
     /// Of each key only the newest event is kept (for topics with a key)
     #[arg(long)]
     pub compact: bool,
+    /// Sealed segments are moved to this folder, or s3://BUCKET/PREFIX, as `twopath log offload` does [default: they stay]
+    #[arg(long, value_name = "WHERE")]
+    pub offload_to: Option<String>,
+    /// Only those whose last event arrived longer ago, such as 7d
+    #[arg(long, value_name = "AGE", value_parser = super::parse_duration, requires = "offload_to")]
+    pub offload_older_than: Option<Duration>,
+    /// Only the oldest, while more than this is local, such as 10G
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, requires = "offload_to")]
+    pub offload_keep_local: Option<u64>,
 }
 
 impl TopicArgs {
@@ -101,6 +110,11 @@ impl TopicArgs {
             segment_bytes: self.segment_bytes.unwrap_or(TopicConfig::SEGMENT_BYTES),
             retention: Retention { age: self.retain_age, bytes: self.retain_bytes },
             compaction: self.compact.then(Compaction::default),
+            offload: self.offload_to.clone().map(|to| Offload {
+                to,
+                older_than: self.offload_older_than,
+                keep_local_bytes: self.offload_keep_local,
+            }),
         }
     }
 
