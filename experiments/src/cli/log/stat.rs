@@ -123,8 +123,12 @@ fn stat(topic: &Topic) -> Result<Stat, Failure> {
     })
 }
 
-/// Reads the time column of the whole partition, and nothing else of it.
-fn partition(topic: &Topic, partition: PartitionId) -> Result<Partition, Failure> {
+/// Least and greatest event time and arrival time. Of a topic that is kept elsewhere the time column is read, and nothing else of it.
+fn times(topic: &Topic, partition: PartitionId) -> Result<(Range, Range), Failure> {
+    if topic.dir().is_ok() {
+        let times = topic.times(partition)?;
+        return Ok((Range(times.event_us), Range(times.arrival_us)));
+    }
     let time = topic.config().time_column.as_ref().and_then(|name| topic.schema().index_of(name).ok());
     let projection: Vec<usize> = time.into_iter().collect();
     let mut reader = topic.reader(partition, Start::First, Some(&projection))?;
@@ -138,9 +142,14 @@ fn partition(topic: &Topic, partition: PartitionId) -> Result<Partition, Failure
             }
         }
     }
+    Ok((event, arrival))
+}
+
+fn partition(topic: &Topic, partition: PartitionId) -> Result<Partition, Failure> {
+    let (event, arrival) = times(topic, partition)?;
     Ok(Partition {
         partition: partition.0,
-        records: reader.offset().0,
+        records: topic.end()?.get(partition).0,
         segments: topic.dir().is_ok().then(|| segments(topic, partition)).transpose()?,
         event_time_min: event.0.map(|(min, _)| output::timestamp(min)),
         event_time_max: event.0.map(|(_, max)| output::timestamp(max)),
