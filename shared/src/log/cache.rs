@@ -1,5 +1,5 @@
 //! Where segments that were fetched from an object store lie, so that they can be mapped: a folder of the topic that all processes
-//! share, of a bounded size. What was not used longest goes first. Nothing in it matters: it can be removed at any time.
+//! share, of a bounded size (what several fetch at the same moment may exceed it for that moment). What was not used longest goes first. Nothing in it matters: it can be removed at any time.
 //!
 //! A file is put together beside its place and checked before it is moved there. One process fetches; others that want the same object
 //! wait for it. Who has a file mapped keeps its bytes, also when it is removed.
@@ -149,10 +149,24 @@ impl Cache {
             if used + bytes <= limit {
                 break;
             }
-            self.remove(&path)?;
-            used -= len;
+            if self.evict(&path)? {
+                used -= len;
+            }
         }
         Ok(())
+    }
+
+    /// Removes a file, unless somebody is writing it.
+    fn evict(&self, path: &Path) -> Result<bool, LogError> {
+        let Some(whole) = path.to_str().and_then(|p| p.strip_suffix(PART)) else {
+            return self.remove(path).map(|()| true);
+        };
+        let Some(lock) = Held::try_take(format!("{whole}{LOCK}").as_ref(), "")? else {
+            return Ok(false);
+        };
+        let removed = self.remove(path);
+        lock.remove();
+        removed.map(|()| true)
     }
 
     fn remove(&self, path: &Path) -> Result<(), LogError> {

@@ -45,7 +45,7 @@ pub(crate) fn encode(file: &[u8], object: &ObjectRef) -> Result<Vec<u8>, &'stati
         let header = Header::decode(&file[pos as usize..])?;
         let end = pos + header.frame_len();
         if header.kind == Kind::Barrier {
-            barriers.extend_from_slice(&file[pos as usize..end as usize]);
+            barriers.extend_from_slice(file.get(pos as usize..end as usize).ok_or("the file ends inside a frame")?);
         }
         pos = end;
     }
@@ -78,6 +78,9 @@ impl Fixed {
             seal_len: get(b, 40),
             rest_crc: get_u32(b, 52),
         };
+        if [fixed.seal_at, fixed.head_len, fixed.barriers_len, fixed.seal_len].iter().any(|n| *n > object.bytes) {
+            return Err("what is kept of the segment is longer than the segment");
+        }
         if fixed.object != (object.bytes, object.crc) {
             return Err("what is kept here is of another segment");
         }
@@ -128,6 +131,9 @@ pub(crate) fn ends(path: &Path, object: &ObjectRef) -> Result<Ends, LogError> {
         Ok(buffer)
     };
     let fixed = Fixed::decode(&read(0, FIXED_BYTES)?, object).map_err(corrupt)?;
+    if file.metadata().map_err(LogError::io("look at", path))?.len() != fixed.seal_place() + fixed.seal_len {
+        return Err(corrupt("what is kept of the segment is not all there"));
+    }
     let start = read(FIXED_BYTES as u64, (fixed.head_len + HEADER_BYTES) as usize)?;
     let head = Head::read(&start).map_err(corrupt)?;
     let first = Header::decode(&start[head.len as usize..]).map_err(corrupt)?;

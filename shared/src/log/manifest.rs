@@ -159,7 +159,8 @@ impl Manifest {
             return Err(corrupt("the manifest belongs to another topic or partition"));
         }
         let objects = manifest.remote.iter().map(|r| &r.object).chain(&manifest.unneeded);
-        let ascending = manifest.remote.windows(2).all(|pair| pair[0].base < pair[1].base);
+        let needed = |object: &ObjectRef| manifest.remote.iter().any(|r| r.object == *object);
+        let ascending = !manifest.unneeded.iter().any(needed) && manifest.remote.windows(2).all(|pair| pair[0].base < pair[1].base);
         if !ascending || objects.into_iter().any(|o| o.store >= manifest.stores.len()) {
             return Err(corrupt("the manifest's list of objects is not one"));
         }

@@ -433,7 +433,8 @@ impl Shared {
             let mut rest = kept.barriers();
             while !rest.is_empty() {
                 let header = Header::decode(rest).map_err(|what| LogError::corrupt(&segment.path, 0, what))?;
-                let (frame, after) = rest.split_at(header.frame_len() as usize);
+                let frame = rest.split_at_checked(header.frame_len() as usize);
+                let (frame, after) = frame.ok_or_else(|| LogError::corrupt(&segment.path, 0, "the list of its barriers is not one"))?;
                 note(0, &header, &frame[HEADER_BYTES as usize..])?;
                 rest = after;
             }
