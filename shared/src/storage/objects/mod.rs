@@ -1,10 +1,12 @@
 //! The seam to object stores: where sealed segments are moved to. A folder (`file:///path`), or an S3 address (`s3://bucket/prefix`, with
 //! the cargo feature `s3`).
 //!
-//! Calls block; that the libraries beneath are asynchronous does not show. A test can let any call fail or lie ([`FaultyStores`]).
+//! Calls block; that the libraries beneath are asynchronous does not show. A test can let any call fail or lie ([`FaultyStores`]), and
+//! know which objects there were when ([`RecordingStores`]).
 
 mod faulty;
 mod real;
+mod recording;
 mod runtime;
 
 use std::ops::Range;
@@ -14,6 +16,7 @@ use arrow_buffer::Buffer;
 
 pub use faulty::{FaultyStores, ObjectFault};
 pub use real::{RealStores, canonical_address};
+pub use recording::RecordingStores;
 
 /// Why a call to an object store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
