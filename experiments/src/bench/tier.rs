@@ -39,8 +39,8 @@ pub fn remote(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
     let what = |cache: &str| format!("reading every event of a topic with {of}, {cache}, against all of it local");
     let million = rows as f64 / 1e6;
     let ratios = vec![
-        speed_ratio("remote_cold", what("none of them fetched"), 0.05, 0.1, &cold, million, "million events/s"),
-        speed_ratio("remote_warm", what("all of them fetched by an earlier process"), 0.3, 0.7, &warm, million, "million events/s"),
+        speed_ratio("remote_cold", &what("none of them fetched"), 0.05, 0.1, &cold, million, "million events/s"),
+        speed_ratio("remote_warm", &what("all of them fetched by an earlier process"), 0.3, 0.7, &warm, million, "million events/s"),
     ];
     for made in [local, far, dir.join("store")] {
         std::fs::remove_dir_all(made)?;
