@@ -18,7 +18,7 @@ use twopath_shared::clock::SystemClock;
 use twopath_shared::log::*;
 use twopath_shared::storage::{
     AppendFile, Disk, Fault, FaultyStores, ObjectError, ObjectFault, ObjectStores, Objects, OsStorage, RealStores, RecordingStorage,
-    Storage,
+    RecordingStores, Storage,
 };
 
 const P0: PartitionId = PartitionId(0);

@@ -27,7 +27,7 @@ pub fn remote(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
     let to = dir.join("store").display().to_string();
     let moved = Log::open(&far)?.topic("t")?.offload(&Offload { to, older_than: None, keep_local_bytes: None })?;
     let cache = far.join("t").join("cache");
-    let mut cold = || -> Result<Duration, BenchError> {
+    let cold = || -> Result<Duration, BenchError> {
         if cache.exists() {
             std::fs::remove_dir_all(&cache)?;
         }
