@@ -46,6 +46,7 @@ impl OthersArgs {
             segment_bytes: TopicConfig::SEGMENT_BYTES,
             retention: Retention::NONE,
             compaction: None,
+            offload: None,
         };
         Ok(place.others_topic(config, JsonRows::decoders(&schema, self.time_unit))?)
     }
