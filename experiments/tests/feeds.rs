@@ -164,6 +164,26 @@ fn a_row_that_raises_an_error_stops_the_feed_before_it() {
 }
 
 #[test]
+fn an_output_that_outlived_its_input_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path()).unwrap();
+    let input = log.create_topic(TopicConfig::new("a", events(0..0).schema())).unwrap();
+    let writer = input.writer().unwrap();
+    writer.append(&events(0..10)).unwrap();
+    let file = input.segments(PartitionId(0)).unwrap()[0].path.clone();
+    let kept = std::fs::metadata(&file).unwrap().len();
+    writer.append(&events(10..20)).unwrap();
+    run(&log, &first(), &OutputOptions::default()).unwrap();
+    drop((writer, input));
+    // As the machine's death may leave it.
+    std::fs::File::options().write(true).open(&file).unwrap().set_len(kept).unwrap();
+    std::fs::remove_file(dir.path().join("a/tail")).unwrap();
+    let log = Log::open(dir.path()).unwrap();
+    let error = run(&log, &first(), &OutputOptions::default()).unwrap_err();
+    assert!(matches!(&error, FeedError::Ahead { reached: Offset(20), end: Offset(10), .. }), "{error}");
+}
+
+#[test]
 fn only_row_by_row_queries_are_feeds() {
     let query = |sql: &str| RowQuery::new(twopath_shared::query::parse(sql, "a", &events(0..0).schema()).unwrap());
     for sql in ["SELECT COUNT(*) FROM a", "SELECT id FROM a GROUP BY id", "SELECT id FROM a ORDER BY id", "SELECT id FROM a LIMIT 3"] {

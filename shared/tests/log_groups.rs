@@ -552,3 +552,71 @@ proptest! {
         }
     }
 }
+
+/// Cuts the log to its first 20 records, as the machine's death may where records were not synced: the group has done 40.
+fn lose_half(dir: &std::path::Path) -> (Topic, std::path::PathBuf) {
+    let log = Log::open(dir).unwrap();
+    let topic = log.create_topic(TopicConfig { durability: Durability::Interval(Duration::from_secs(3600)), ..config("t", 1) }).unwrap();
+    let writer = topic.writer().unwrap();
+    writer.append(&events(0..20)).unwrap();
+    let file = topic.segments(P0).unwrap()[0].path.clone();
+    let kept = std::fs::metadata(&file).unwrap().len();
+    writer.append(&events(20..40)).unwrap();
+    let mut member = topic.group_or_new("g").unwrap().join("ann", MemberOptions::default()).unwrap();
+    while poll(&mut member).is_some() {}
+    member.leave().unwrap();
+    drop(writer);
+    std::fs::File::options().write(true).open(&file).unwrap().set_len(kept).unwrap();
+    let topic_dir = topic.dir().unwrap().to_owned();
+    std::fs::remove_file(topic_dir.join("tail")).unwrap();
+    (Log::open(dir).unwrap().topic("t").unwrap(), topic_dir.join("groups/g/positions"))
+}
+
+#[test]
+fn a_group_that_stands_ahead_of_the_log_is_given_what_takes_the_lost_offsets() {
+    let dir = folder();
+    let (topic, positions) = lose_half(dir.path());
+    let group = topic.group("g").unwrap();
+    assert_eq!((group.committed().unwrap(), group.lag().unwrap()), (position(&[40]), 0));
+    let report = topic.verify().unwrap();
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+    assert_eq!(report.problems[0].path, positions);
+    assert!(report.problems[0].what.contains("up to offset 40"), "{}", report.problems[0]);
+
+    let writer = topic.writer().unwrap();
+    assert_eq!(group.committed().unwrap(), position(&[20]));
+    assert!(topic.verify().unwrap().is_clean());
+    writer.append(&events(100..130)).unwrap();
+    let mut member = group.join("ann", MemberOptions::default()).unwrap();
+    assert_eq!(poll(&mut member).unwrap(), (P0, 20, (100..130).collect()));
+    member.leave().unwrap();
+    assert_eq!(group.committed().unwrap(), position(&[50]));
+}
+
+#[test]
+fn a_member_sets_its_group_back_where_no_writer_did() {
+    let dir = folder();
+    let (topic, _) = lose_half(dir.path());
+    let group = topic.group("g").unwrap();
+    let mut member = group.join("ann", MemberOptions::default()).unwrap();
+    assert_eq!(poll(&mut member), None);
+    assert_eq!(group.committed().unwrap(), position(&[20]));
+    topic.writer().unwrap().append(&events(100..110)).unwrap();
+    assert_eq!(poll(&mut member).unwrap().2, (100..110).collect::<Vec<_>>());
+    member.leave().unwrap();
+    assert_eq!(group.committed().unwrap(), position(&[30]));
+}
+
+#[test]
+fn verify_names_a_damaged_journal() {
+    let dir = folder();
+    let topic = topic_of(dir.path(), 1, 2, Durability::Batch);
+    topic.group_or_new("g").unwrap().seek(Start::Offset(Offset(7))).unwrap();
+    assert!(topic.verify().unwrap().is_clean());
+    let path = topic.dir().unwrap().join("groups/g/positions");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let problems = topic.verify().unwrap().problems;
+    assert_eq!(problems.iter().map(|p| (p.path.clone(), p.offset)).collect::<Vec<_>>(), [(path, 0)]);
+}

@@ -28,6 +28,12 @@ pub enum FeedError {
     Row { name: String, partition: PartitionId, from: Offset, to: Offset, source: EvalError },
     #[error("feed '{name}' reads all of its input, and '{owner}' reads partition {partition} of it as the same group: stop that one first")]
     Shared { name: String, partition: PartitionId, owner: String },
+    #[error(
+        "feed '{name}' has appended what came of partition {partition} of its input up to offset {reached}, and the input ends at {end}: \
+         it lost records with the machine's death. Run the feed under another name, to another output; \
+         where an output must not outlive its input, make the input with --durability batch"
+    )]
+    Ahead { name: String, partition: PartitionId, reached: Offset, end: Offset },
     #[error("{}: {what}; remove the file, or restore it from a copy", path.display())]
     BadFile { path: PathBuf, what: String },
     #[error("could not use {}: {source}", path.display())]

@@ -48,6 +48,7 @@ pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, follow: b
     let writer = output.writer()?;
     let mut member = all_of(&input, feed)?;
     let mut sink = Sink::new(feed, &output, &writer, input.partitions())?;
+    sink.check_not_ahead(&input)?;
     let mut report = FeedReport::default();
     let mut committed = Instant::now();
     while !stop.load(Ordering::Relaxed) {
@@ -152,6 +153,16 @@ impl<'a> Sink<'a> {
             reached.push((0..output.partitions() as u32).map(of).collect::<Result<_, FeedError>>()?);
         }
         Ok(Sink { feed, output, writer, producers, reached })
+    }
+
+    /// An output that outlived its input would take what is appended to the input now for what it has already.
+    fn check_not_ahead(&self, input: &Topic) -> Result<(), FeedError> {
+        for (partition, end) in input.end()?.iter() {
+            if let Some(reached) = self.reached[partition.index()].iter().max().copied().filter(|reached| *reached > end) {
+                return Err(FeedError::Ahead { name: self.feed.name.clone(), partition, reached, end });
+            }
+        }
+        Ok(())
     }
 
     /// Appends what comes of the input's records, whose last one lies before `end`.

@@ -360,6 +360,14 @@ fn crc_place(json: &[u8]) -> Option<usize> {
     (at + NO_CRC.len() <= json.len()).then_some(at)
 }
 
+/// Makes the checksum of a topic's file fit it.
+pub(crate) fn mend_crc(json: &mut [u8]) {
+    let Some(at) = crc_place(json) else { return };
+    json[at..at + NO_CRC.len()].copy_from_slice(NO_CRC.as_bytes());
+    let crc = format!("{:08x}", crc32c(json));
+    json[at..at + NO_CRC.len()].copy_from_slice(crc.as_bytes());
+}
+
 /// Whether the checksum of a topic's file fits it.
 fn is_whole(json: &[u8]) -> bool {
     let Some(at) = crc_place(json) else { return false };

@@ -12,8 +12,11 @@ use arrow_ipc::reader::FileDecoder;
 use arrow_schema::{DataType, SchemaRef};
 
 use super::error::LogError;
-use super::frame::Header;
+use super::frame::{ALIGN_BYTES, Header, get_u32};
 use super::topic::Shared;
+
+/// Bytes before a message's metadata: a marker and its length.
+const PREFIX_BYTES: usize = 8;
 
 pub(crate) struct Decoder {
     plain: Option<Plain>,
@@ -64,6 +67,33 @@ impl Decoder {
         };
         batch.filter(|b| b.num_rows() == header.count as usize).ok_or_else(|| "the frame does not hold what its header says".into())
     }
+}
+
+/// That the message in a frame's body is a record batch and points at nothing outside of it. Arrow's decoders take that for granted, as
+/// readers may once the checksum fits; who verifies may not.
+pub(crate) fn check_message(header: &Header, body: &[u8]) -> Result<(), &'static str> {
+    let no_message = "the frame's message is not one of Arrow's";
+    let metadata = body.get(..header.metadata_len as usize).filter(|m| m.len() > PREFIX_BYTES && m[..4] == [0xff; 4]).ok_or(no_message)?;
+    if get_u32(metadata, 4) as usize != metadata.len() - PREFIX_BYTES {
+        return Err(no_message);
+    }
+    let message = arrow_ipc::root_as_message(&metadata[PREFIX_BYTES..]).map_err(|_| no_message)?;
+    let batch = message.header_as_record_batch().filter(|b| b.compression().is_none()).ok_or(no_message)?;
+    let room = header.body_len - u64::from(header.metadata_len) - header.offsets_len();
+    let inside = |offset: i64, length: i64| match (u64::try_from(offset), u64::try_from(length)) {
+        (Ok(offset), Ok(length)) => offset.is_multiple_of(ALIGN_BYTES) && offset.checked_add(length).is_some_and(|end| end <= room),
+        _ => false,
+    };
+    if batch.length() != i64::from(header.count) {
+        return Err("the frame does not hold as many records as its header says");
+    }
+    if !batch.buffers().is_none_or(|all| all.iter().all(|b| inside(b.offset(), b.length()))) {
+        return Err("the frame's message points outside of the frame");
+    }
+    if !batch.nodes().is_none_or(|all| all.iter().all(|n| (0..=n.length()).contains(&n.null_count()))) {
+        return Err("the frame's message has more NULLs than values");
+    }
+    Ok(())
 }
 
 /// The places of the wanted columns in each message, if they and all columns before them have places that do not depend on the data.
@@ -119,7 +149,7 @@ impl Plain {
     /// `None` if the message is not what the header and the schema say.
     fn decode(&self, header: &Header, body: &Buffer) -> Option<RecordBatch> {
         let rows = header.count as usize;
-        let metadata = body.get(8..header.metadata_len as usize)?;
+        let metadata = body.get(PREFIX_BYTES..header.metadata_len as usize)?;
         // SAFETY: the writer encoded this message, and the body's checksum holds, as above.
         let message = unsafe { arrow_ipc::root_as_message_unchecked(metadata) };
         let batch = message.header_as_record_batch()?;

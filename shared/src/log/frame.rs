@@ -67,7 +67,7 @@ impl Header {
     }
 
     pub fn frame_len(&self) -> u64 {
-        HEADER_BYTES + self.body_len
+        HEADER_BYTES.saturating_add(self.body_len)
     }
 
     /// The number of barriers before what follows this frame.
@@ -136,6 +136,9 @@ impl Header {
             3 => Kind::Fence,
             _ => return Err("the frame is of a kind that this program does not know"),
         };
+        if b[7] & !(HAS_PRODUCER | HAS_EVENT_TIME) != 0 {
+            return Err("the frame has a flag that this program does not know");
+        }
         Ok(Header {
             kind,
             identity: Identity {
@@ -183,13 +186,18 @@ impl Header {
         if self.generation != generation {
             return Err(format!("{generation} barriers stand before this frame, and it counts {}", self.generation));
         }
+        self.fits_itself().map_err(String::from)
+    }
+
+    /// Whether its lengths and its offsets fit together: nothing may be made of one that they do not.
+    pub fn fits_itself(&self) -> Result<(), &'static str> {
         let parts = u64::from(self.metadata_len).checked_add(self.offsets_len());
         if !self.body_len.is_multiple_of(ALIGN_BYTES) || parts.is_none_or(|parts| parts > self.body_len) {
-            return Err("the frame's lengths do not fit together".into());
+            return Err("the frame's lengths do not fit together");
         }
         let end = self.base.0.checked_add(u64::from(self.count)).and_then(|end| end.checked_add(self.gap));
         if end.is_none() || self.gap > u64::from(u32::MAX) || (self.kind != Kind::Records && self.end() != self.base) {
-            return Err("the frame's offsets do not fit together".into());
+            return Err("the frame's offsets do not fit together");
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use super::index::NO_EVENT_US;
 use super::segment;
 
 pub(crate) const FILE: &str = "manifest";
-const MAGIC: &str = "2PMANIFEST 1 ";
+pub(crate) const MAGIC: &str = "2PMANIFEST 1 ";
 
 /// Where the first segment that is left starts, and what is known there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +164,14 @@ impl Manifest {
         if !ascending || objects.into_iter().any(|o| o.store >= manifest.stores.len()) {
             return Err(corrupt("the manifest's list of objects is not one"));
         }
+        if !manifest.is_in_order() {
+            return Err(corrupt("the manifest names segments that overlap, or stand before the log's start"));
+        }
         Ok(manifest)
+    }
+
+    fn is_in_order(&self) -> bool {
+        let known = |r: &Rewritten| self.start.offset <= r.base && r.base < r.end && (1..=self.number).contains(&r.number);
+        self.rewritten.iter().all(known) && self.rewritten.windows(2).all(|pair| pair[0].end <= pair[1].base)
     }
 }

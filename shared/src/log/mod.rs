@@ -82,6 +82,8 @@ mod error;
 mod event_range;
 mod face;
 mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod hash;
 mod index;

@@ -122,6 +122,14 @@ impl Producers {
 
     /// What [`Self::encode`] wrote; `None` if it is not that.
     pub fn decode(bytes: &[u8]) -> Option<Producers> {
+        let producers = Self::parse(bytes)?;
+        // One that stands there twice, or what should be zero and is not: no writer wrote that.
+        let mut again = Vec::with_capacity(bytes.len());
+        producers.encode(&mut again);
+        (again == bytes).then_some(producers)
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Producers> {
         let one = |b: &[u8]| {
             let count = get_u32(b, 12) as usize;
             let recent = (0..count).map(|i| (get(b, 32 + i * 16), Offset(get(b, 40 + i * 16))));

@@ -1,5 +1,6 @@
 //! Reading a partition: from anywhere, to the end, and on.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use crate::position::{Offset, PartitionId};
@@ -21,7 +22,7 @@ pub(crate) fn retrying<T>(mut look: impl FnMut() -> Result<T, LogError>) -> Resu
     loop {
         match look() {
             Err(e) if e.is_gone() && tries.next().is_some() => {}
-            other => return other,
+            other => return other.map_err(missing),
         }
     }
 }
@@ -38,6 +39,16 @@ pub enum Start {
     EventTime(i64),
     /// The first frame that arrived at this time (microseconds since 1970) or later.
     ArrivalTime(i64),
+}
+
+/// A file that stays away is no race: it is missing.
+fn missing(error: LogError) -> LogError {
+    match error {
+        LogError::Io { path, source, .. } if source.kind() == ErrorKind::NotFound => {
+            LogError::corrupt(&path, 0, "the segment's file is missing, though the partition's manifest names it")
+        }
+        other => other,
+    }
 }
 
 /// A walk from frame header to frame header over the committed frames of a partition.

@@ -206,7 +206,7 @@ impl Topic {
 
     /// Reads every byte of every segment, and reports everything that is wrong with file and byte.
     pub fn verify(&self) -> Result<VerifyReport, LogError> {
-        verify::topic(&self.0)
+        verify::topic(self)
     }
 }
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
+use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::FileDecoder;
-use arrow_ipc::{Block, MetadataVersion};
+use arrow_ipc::{Block, Footer, MetadataVersion};
 use serde::Serialize;
 
 use crate::position::{Offset, PartitionId};
@@ -15,12 +16,12 @@ use super::checksum::crc32c;
 use super::error::LogError;
 use super::event_range::event_range_us;
 use super::frame::{HEADER_BYTES, Header, Kind, parse_barrier};
-use super::index::{self, Entry};
+use super::index::{self, Entry, NO_EVENT_US};
 use super::kept;
 use super::reader::{Walk, retrying};
 use super::recovery::{block, block_in_frame, later_frame};
 use super::segment::{self, Head, Remote, Segment, Summary};
-use super::topic::Shared;
+use super::topic::{Shared, Topic};
 
 /// What [`super::Topic::verify`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -74,13 +75,19 @@ pub(crate) fn segment(topic: &Shared, partition: PartitionId, base: Offset) -> R
     Ok(())
 }
 
-pub(crate) fn topic(topic: &Shared) -> Result<VerifyReport, LogError> {
+pub(crate) fn topic(topic: &Topic) -> Result<VerifyReport, LogError> {
     let mut report = VerifyReport::default();
+    groups(topic, &mut report)?;
+    let topic = &*topic.0;
     let being_written = topic.is_being_written();
     for p in topic.partition_ids() {
         let dir = topic.partition_dir(p);
         let (start, bases) = match topic.manifest(p).and_then(|m| Ok((m.start, topic.bases(p)?))) {
             Ok(found) => found,
+            Err(LogError::Corrupt { path, offset, what }) => {
+                report.problem(&path, offset, what);
+                continue;
+            }
             Err(e) => {
                 report.problem(&dir, 0, e.to_string());
                 continue;
@@ -101,6 +108,10 @@ pub(crate) fn topic(topic: &Shared) -> Result<VerifyReport, LogError> {
                     report.problem(address.as_ref(), 0, "the object is missing");
                     // What is kept of it says where the next one starts.
                     expected = topic.summary(p, base).map_or(expected, |summary| summary.next());
+                    continue;
+                }
+                Err(LogError::Corrupt { path, offset, what }) => {
+                    report.problem(&path, offset, what);
                     continue;
                 }
                 Err(e) => return Err(e),
@@ -165,6 +176,42 @@ fn object(remote: &Remote, path: &Path, bytes: &[u8], clean: bool, report: &mut 
     }
 }
 
+/// The positions of the consumer groups: each must be readable, and none ahead of the log.
+fn groups(topic: &Topic, report: &mut VerifyReport) -> Result<(), LogError> {
+    for name in topic.groups()? {
+        let journal = topic.group(&name)?.journal();
+        let places = match journal.read() {
+            Ok(places) => places,
+            Err(LogError::CorruptPositions { path, offset, what }) => {
+                report.problem(&path, offset, what);
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
+        // The log's ends after the places: they only grow. A log that cannot be read is reported with its segments.
+        for (p, place, at) in places.each() {
+            if let Ok(committed) = topic.0.committed(p)
+                && !place.is_in(&committed)
+            {
+                let what = format!(
+                    "the group has done partition {p} up to offset {} and barrier {}, and the log ends at offset {} and barrier {}; the next writer sets it back",
+                    place.offset, place.generation, committed.end, committed.generation
+                );
+                report.problem(&journal.path, at, what);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks one file as the first and last of a partition of which nothing else is known.
+pub(crate) fn one_file(topic: &Shared, partition: PartitionId, path: &Path, bytes: &[u8]) -> VerifyReport {
+    let mut report = VerifyReport::default();
+    let place = Place { topic, partition, path, last: true, committed: None, being_written: false };
+    file(&place, bytes, Summary::empty(Offset(0), 0, NO_EVENT_US), &mut report);
+    report
+}
+
 /// A segment file, and what is known about it beforehand.
 struct Place<'a> {
     topic: &'a Shared,
@@ -224,7 +271,7 @@ fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut Veri
             seal(place, rest, pos, &summary, &index, &blocks, report);
             return summary;
         }
-        let header = match Header::decode(rest) {
+        let header = match Header::decode(rest).and_then(|header| header.fits_itself().map(|()| header)) {
             Ok(header) => header,
             Err(what) => match resync(pos, report, what.into()) {
                 Some(next) => {
@@ -248,6 +295,12 @@ fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut Veri
                 }
                 None => return summary,
             }
+        }
+        if header.encode() != rest[..HEADER_BYTES as usize] {
+            report.problem(path, pos, "the frame's header has bytes where nothing is to be said");
+        }
+        if summary.frames > 0 && header.arrival_us < summary.arrival_us.1 {
+            report.problem(path, pos, "the frame arrived before the one before it");
         }
         if let Err(what) = segment::check_body(rest, &header) {
             report.problem(path, pos, what);
@@ -284,6 +337,7 @@ fn body(topic: &Shared, decoder: &FileDecoder, bytes: &Buffer, pos: u64, header:
         let fits = barrier.number == header.generation + 1 && barrier.position.get(header.identity.partition) == header.base;
         return if fits { Ok(()) } else { Err("the barrier does not say what its frame's header says".into()) };
     }
+    super::decode::check_message(header, &body)?;
     let block = block_in_frame(header);
     let batch = decoder.read_record_batch(&block, &body).map_err(|e| format!("the frame's records cannot be decoded: {e}"))?;
     let batch =
@@ -311,8 +365,18 @@ fn seal(place: &Place<'_>, rest: &[u8], pos: u64, summary: &Summary, index: &[En
     if let Err(what) = seal.producers() {
         report.problem(place.path, pos, what);
     }
-    let listed = arrow_ipc::root_as_footer(seal.footer).ok().and_then(|f| Some(f.recordBatches()?.iter().copied().collect::<Vec<_>>()));
+    let footer = arrow_ipc::root_as_footer(seal.footer).ok();
+    let listed = footer.and_then(|f| Some(f.recordBatches()?.iter().copied().collect::<Vec<_>>()));
     if listed.as_deref() != Some(blocks) {
         report.problem(place.path, pos, "the segment's Arrow footer does not list its frames");
+    }
+    let of_topic = |f: Footer<'_>| {
+        let schema = f.schema().and_then(|s| try_fb_to_schema(s).ok());
+        schema.as_ref() == Some(&*place.topic.config.schema)
+            && f.version() == MetadataVersion::V5
+            && f.dictionaries().is_none_or(|d| d.is_empty())
+    };
+    if !footer.is_some_and(of_topic) {
+        report.problem(place.path, pos, "the segment's Arrow footer does not give the topic's schema");
     }
 }

@@ -14,6 +14,7 @@ use crate::position::{Offset, PartitionId, Position};
 use super::config::{Durability, PartitionBy, Retention};
 use super::error::LogError;
 use super::event_range::event_range_us;
+use super::group::draw_back;
 use super::lock::Held;
 use super::partition::split;
 use super::partition_writer::PartitionWriter;
@@ -69,6 +70,7 @@ impl TopicWriter {
             sync_entries(&topic)?;
         }
         let committed: Vec<_> = partitions.iter().map(PartitionWriter::committed).collect();
+        draw_back(&Topic(topic.clone()), &committed)?;
         topic.tail.begin(&committed);
         let column = |name: &String| topic.config.schema.index_of(name).expect("a topic's config names columns of its schema");
         let inner = Arc::new(Inner {

@@ -15,7 +15,7 @@ use super::world::{Action, DURABILITIES, World};
 const FAULTS: [Fault; 3] = [Fault::Io, Fault::NoSpace, Fault::Short];
 
 /// Something of everything.
-const ACTIONS: [Action; 9] = [
+const ACTIONS: [Action; 17] = [
     Action::Append { partition: 0, rows: 3 },
     Action::Append { partition: 1, rows: 9 },
     Action::Commit,
@@ -23,7 +23,15 @@ const ACTIONS: [Action; 9] = [
     Action::Sync,
     Action::Roll,
     Action::Append { partition: 1, rows: 5 },
+    Action::Begin,
+    Action::Produce,
+    Action::Roll,
+    Action::Compact,
+    Action::Produce,
     Action::Reopen,
+    Action::Begin,
+    Action::Retain,
+    Action::Produce,
     Action::Append { partition: 0, rows: 2 },
 ];
 
@@ -65,9 +73,9 @@ fn go_through(world: &mut World) -> Result<(), String> {
     }
     for action in ACTIONS {
         let Err(e) = world.act(action) else { continue };
-        if matches!(action, Action::Append { .. } | Action::Sync | Action::Roll) {
+        if matches!(action, Action::Append { .. } | Action::Sync | Action::Roll | Action::Begin | Action::Produce) {
             // Nothing is acknowledged until it was opened anew.
-            for next in [Action::Append { partition: 0, rows: 1 }, Action::Append { partition: 1, rows: 1 }, Action::Roll] {
+            for next in [Action::Append { partition: 0, rows: 1 }, Action::Append { partition: 1, rows: 1 }, Action::Roll, Action::Begin] {
                 if world.act(next).is_ok() {
                     return Err(format!("after {action:?} failed ({e}), {next:?} is acknowledged"));
                 }

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use twopath_shared::log::{Durability, Log, LogError, Topic};
-use twopath_shared::{PartitionId, Position};
+use twopath_shared::log::{Durability, Log, LogError, ProducerSequence, Topic, TopicWriter};
+use twopath_shared::{Offset, PartitionId, Position};
 
-use super::world::{GROUP, LOG, Model, PARTITIONS, TOPIC, contents, events};
+use super::model::{Found, Model};
+use super::world::{GROUP, LOG, PARTITIONS, PRODUCED_ROWS, PRODUCER, TOPIC, events};
 
 /// Opens what is in `root` as a reader, then as a writer, and compares it with the model. An error text says what is violated.
 pub(super) fn check(root: &Path, model: &Model) -> Result<(), String> {
@@ -18,8 +19,8 @@ pub(super) fn check(root: &Path, model: &Model) -> Result<(), String> {
     };
     // A reader, before any writer has mended anything.
     for p in partitions() {
-        match contents(&topic, p) {
-            Ok(found) => check_contents(model, p, &found, "before a writer opened it")?,
+        match Found::read(&topic, p) {
+            Ok(found) => model.check(p, &found).map_err(|e| format!("before a writer opened it, {e}"))?,
             Err(e) => may_refuse(model, "it cannot be read", e)?,
         }
     }
@@ -27,37 +28,38 @@ pub(super) fn check(root: &Path, model: &Model) -> Result<(), String> {
         Ok(writer) => writer,
         Err(e) => return may_refuse(model, "it cannot be written", e),
     };
-    let mut ends = Vec::new();
-    let mut barriers = Vec::new();
+    let mut all = Vec::new();
     for p in partitions() {
-        let found = match contents(&topic, p) {
-            Ok(found) => found,
+        match Found::read(&topic, p) {
+            Ok(found) => {
+                model.check(p, &found).map_err(|e| format!("after a writer opened it, {e}"))?;
+                all.push(found);
+            }
             Err(e) => return may_refuse(model, "it cannot be read once a writer has opened it", e),
-        };
-        check_contents(model, p, &found, "after a writer opened it")?;
-        ends.push(found.0);
-        barriers.push(found.1);
+        }
     }
-    if barriers.iter().any(|b| *b != barriers[0]) {
-        return Err(format!("the partitions do not have the same barriers: {barriers:?}"));
+    if let Some(other) = all.iter().find(|found| found.barriers != all[0].barriers) {
+        return Err(format!("one partition has {} barriers, and another {}", all[0].barriers, other.barriers));
     }
-    check_group(&topic, model)?;
+    let ends = Position::new(all.iter().map(|found| Offset(found.end)).collect());
+    check_group(&topic, model, &ends)?;
     // It goes on.
-    let more = 1_000_000_000;
-    for (p, ids) in partitions().zip(&mut ends) {
-        let went_on = writer.append_to(p, &events(more..more + 2), None);
+    let more = 1_000_000_000..1_000_000_002;
+    check_producer(&writer, model, &mut all)?;
+    for (p, found) in partitions().zip(&mut all) {
+        let went_on = writer.append_to(p, &events(more.clone()), None);
         went_on.map_err(|e| format!("partition {p} takes no append after the fault: {e}"))?;
-        ids.extend(more..more + 2);
+        found.append(more.clone());
     }
     writer.close().map_err(|e| format!("it cannot be closed after the fault: {e}"))?;
     let report = topic.verify().map_err(|e| format!("it cannot be verified: {e}"))?;
     if let Some(problem) = report.problems.first() {
         return may_refuse_text(model, format!("after recovery, {problem}"));
     }
-    for (p, ids) in partitions().zip(&ends) {
-        match contents(&topic, p) {
-            Ok((found, _)) if found == *ids => {}
-            Ok((found, _)) => return Err(format!("partition {p} has {} records after an append, not {}", found.len(), ids.len())),
+    for (p, expected) in partitions().zip(&all) {
+        match Found::read(&topic, p) {
+            Ok(found) if found == *expected => {}
+            Ok(found) => return Err(format!("partition {p} has {:?} after an append, and should have {:?}", found.rows, expected.rows)),
             Err(e) => return Err(format!("partition {p} cannot be read after an append: {e}")),
         }
     }
@@ -79,24 +81,45 @@ fn may_refuse_text(model: &Model, what: String) -> Result<(), String> {
     if model.durability == Some(Durability::None) { Ok(()) } else { Err(what) }
 }
 
-fn check_contents(model: &Model, p: PartitionId, (ids, barriers): &(Vec<i64>, usize), when: &str) -> Result<(), String> {
-    let (sent, durable) = (&model.sent[p.index()], model.durable[p.index()]);
-    if !sent.starts_with(ids) {
-        return Err(format!("{when}, partition {p} holds {ids:?}, and {sent:?} was sent"));
-    }
-    if ids.len() < durable {
-        return Err(format!("{when}, partition {p} holds {} records, and {durable} were promised", ids.len()));
-    }
-    let (least, most) = model.barriers;
-    // Before a writer opened it, a barrier may not have reached every partition.
-    if *barriers > most || *barriers < least {
-        return Err(format!("{when}, partition {p} has {barriers} barriers, of {least} promised and {most} tried"));
+/// The producer's epoch is remembered, its last append lands once, and an older instance is refused.
+fn check_producer(writer: &TopicWriter, model: &Model, all: &mut [Found]) -> Result<(), String> {
+    for p in partitions() {
+        let state = writer.producer_state(p, PRODUCER).map_err(|e| e.to_string())?;
+        let epoch = state.map_or(0, |s| s.epoch);
+        if !(model.durable.epoch..=model.tried.epoch).contains(&epoch) {
+            let (least, most) = (model.durable.epoch, model.tried.epoch);
+            return Err(format!("partition {p} knows epoch {epoch} of the producer, of {least} promised and {most} tried"));
+        }
+        let append = |epoch, sequence| {
+            let append = ProducerSequence { producer: PRODUCER, epoch, sequence };
+            writer.append_to(p, &events(0..i64::from(PRODUCED_ROWS)), Some(append))
+        };
+        if let (Some((sequence, offset)), 0) = (model.durable.produced, p.0) {
+            match append(epoch, sequence) {
+                Ok(again) if again.0 == offset => {}
+                other => {
+                    return Err(format!("what the producer sent as number {sequence} stands at {offset}; sent again, it is {other:?}"));
+                }
+            }
+        }
+        if let Some(older) = epoch.checked_sub(1) {
+            match append(older, u64::MAX) {
+                Err(LogError::Fenced { .. }) => {}
+                other => return Err(format!("an append of epoch {older} after epoch {epoch} began in partition {p}: {other:?}")),
+            }
+        }
+        // A new one of it appends.
+        let base = append(epoch, 1 << 40).map_err(|e| format!("the producer's next append to partition {p}: {e}"))?;
+        if base.0 != all[p.index()].end {
+            return Err(format!("the producer's next append to partition {p} is at {base}, and the end was {}", all[p.index()].end));
+        }
+        all[p.index()].append(0..i64::from(PRODUCED_ROWS));
     }
     Ok(())
 }
 
-fn check_group(topic: &Topic, model: &Model) -> Result<(), String> {
-    let (tried, durable) = &model.committed;
+fn check_group(topic: &Topic, model: &Model, ends: &Position) -> Result<(), String> {
+    let tried = &model.tried.committed;
     let groups = topic.committed_groups();
     let committed = match groups {
         Ok(groups) => groups.into_iter().find(|(name, _)| name == GROUP).map(|(_, position)| position),
@@ -104,13 +127,17 @@ fn check_group(topic: &Topic, model: &Model) -> Result<(), String> {
     };
     let zero = Position::new(vec![Default::default(); PARTITIONS as usize]);
     let committed = committed.unwrap_or(zero);
-    let least = durable.checked_sub(1).map(|i| &tried[i]);
+    let least = model.committed.checked_sub(1).map(|i| &tried[i]);
     for p in partitions() {
-        let found = committed.get(p);
-        if least.is_some_and(|least| found < least.get(p)) {
+        let (found, end) = (committed.get(p), ends.get(p));
+        // A group that stood ahead of the log is set back to its end.
+        if least.is_some_and(|least| found < least.get(p).min(end)) {
             return Err(format!("the group is at {committed}, and had committed {}", least.map(ToString::to_string).unwrap_or_default()));
         }
-        if found.0 > 0 && !tried.iter().any(|t| t.get(p) == found) {
+        if found > end {
+            return Err(format!("the group is at {committed}, and the log ends at {ends}"));
+        }
+        if found.0 > 0 && found != end && !tried.iter().any(|t| t.get(p) == found) {
             return Err(format!("the group is at {committed}, which it never committed"));
         }
     }

@@ -1,59 +1,104 @@
-//! Every byte of every file changed, every file cut to every length, and files that stand where they do not belong.
+//! Every byte of every file changed, and every file cut to every length.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use twopath_shared::log::{Durability, Log, LogError, Topic};
+use twopath_shared::log::{Compaction, Durability, Log, LogError, MemberOptions, Retention, Topic, TopicWriter};
 use twopath_shared::{Offset, PartitionId, Position};
 
 use super::Item;
+use super::misplaced::misplaced;
+use super::model::Found;
 use super::tally::Tally;
-use super::world::{GROUP, TOPIC, config, contents, events};
+use super::world::{GROUP, TOPIC, config, events};
 
-const P0: PartitionId = PartitionId(0);
+pub(super) const P0: PartitionId = PartitionId(0);
 /// Each item takes every so-manieth byte; the last item takes whole files.
 const STRIDE: u64 = 32;
-/// Groups are small and their records of one size: the places where one commit ends.
+/// Where the group was set, one after the other.
 const COMMITS: [u64; 3] = [4, 9, 20];
+/// Bytes of one such record in the group's file.
+const COMMIT_BYTES: usize = 64;
 
 pub(super) fn items(_long: bool) -> u64 {
     STRIDE + 1
 }
 
-/// Two sealed segments, an active one, and a group that committed three times; 30 records.
-fn make(dir: &Path) -> Result<Vec<PathBuf>, LogError> {
-    let topic = Log::open(dir)?.create_topic(config(1, Durability::Interval(std::time::Duration::from_secs(3600))))?;
+/// A topic whose appends are those of `fill`, and the files of its partition 0.
+pub(super) fn make(
+    dir: &Path,
+    partitions: u32,
+    fill: impl FnOnce(&Topic, &TopicWriter) -> Result<(), LogError>,
+) -> Result<Vec<PathBuf>, LogError> {
+    let topic = Log::open(dir)?.create_topic(config(partitions, Durability::Interval(std::time::Duration::from_secs(3600))))?;
     let writer = topic.writer()?;
-    let append = |ids: std::ops::Range<i64>| writer.append(&events(ids));
+    fill(&topic, &writer)?;
+    writer.close()?;
+    Ok(topic.segments(P0)?.into_iter().map(|s| s.path).collect())
+}
+
+/// Two sealed segments and an active one, of 30 records in each partition, and a group that was set three times.
+pub(super) fn plain(topic: &Topic, writer: &TopicWriter) -> Result<(), LogError> {
+    let append = |ids: std::ops::Range<i64>| {
+        (0..topic.partitions() as u32).try_for_each(|p| writer.append_to(PartitionId(p), &events(ids.clone()), None).map(drop))
+    };
     append(0..10)?;
     writer.barrier()?;
     append(10..20)?;
     let group = topic.group_or_new(GROUP)?;
-    COMMITS.iter().try_for_each(|to| group.seek_to(&Position::new(vec![Offset(*to)])).map(drop))?;
+    COMMITS.iter().try_for_each(|to| group.seek_to(&Position::new(vec![Offset(*to); topic.partitions()])).map(drop))?;
     writer.barrier()?;
     append(20..25)?;
-    append(25..30)?;
-    writer.close()?;
-    let mut files: Vec<PathBuf> = topic.segments(P0)?.into_iter().map(|s| s.path).collect();
-    files.push(topic.dir()?.join("topic.json"));
-    files.push(topic.dir()?.join("groups").join(GROUP).join("positions"));
-    Ok(files)
+    append(25..30)
+}
+
+/// Segments of which retention took the first and compaction wrote the others anew: there is a manifest.
+pub(super) fn tidied(topic: &Topic, writer: &TopicWriter) -> Result<(), LogError> {
+    let append = |ids| writer.append_to(P0, &events(ids), None).map(drop);
+    append(0..10)?;
+    writer.barrier()?;
+    append(10..25)?;
+    writer.barrier()?;
+    topic.retain(&Retention::of_bytes(1), false)?;
+    append(25..40)?;
+    writer.barrier()?;
+    topic.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?;
+    append(40..44)
 }
 
 pub(super) fn run(item: &Item<'_>, tally: &Tally) {
-    let files = make(item.scratch).expect("no fault was asked for");
+    let dirs = ["plain", "tidied"].map(|name| item.scratch.join(name));
     if item.number == STRIDE {
-        return misplaced(item, tally, &files);
+        return misplaced(item, tally);
     }
-    for path in &files {
+    let mut files: Vec<(&Path, PathBuf)> = Vec::new();
+    for path in make(&dirs[0], 1, plain).expect("no fault was asked for") {
+        files.push((&dirs[0], path));
+    }
+    files.push((&dirs[0], dirs[0].join(TOPIC).join("topic.json")));
+    files.push((&dirs[0], dirs[0].join(TOPIC).join("groups").join(GROUP).join("positions")));
+    for path in make(&dirs[1], 1, tidied).expect("no fault was asked for") {
+        files.push((&dirs[1], path));
+    }
+    files.push((&dirs[1], dirs[1].join(TOPIC).join("p0").join("manifest")));
+    for (dir, path) in &files {
         let whole = fs::read(path).expect("the file was just made");
+        let damage = |bytes: &[u8], what: String| {
+            let place = || format!("{}, {what}", path.strip_prefix(item.scratch).unwrap_or(path).display());
+            tally.check(item.number, place, || {
+                fs::write(path, bytes).map_err(|e| e.to_string())?;
+                let detected = detected(dir, path, (bytes.len() < whole.len()).then_some(bytes.len()));
+                fs::write(path, &whole).map_err(|e| e.to_string())?;
+                detected
+            });
+        };
         for at in (item.number as usize..whole.len()).step_by(STRIDE as usize) {
             for change in changes(item.long) {
                 let mut bytes = whole.clone();
                 bytes[at] ^= change;
-                damage(item, tally, path, &bytes, &whole, &|| format!("byte {at} ^ {change:#04x}"));
+                damage(&bytes, format!("byte {at} ^ {change:#04x}"));
             }
-            damage(item, tally, path, &whole[..at], &whole, &|| format!("cut to {at} bytes"));
+            damage(&whole[..at], format!("cut to {at} bytes"));
         }
     }
 }
@@ -65,89 +110,68 @@ fn changes(long: bool) -> impl Iterator<Item = u8> {
     short.iter().copied().filter(move |_| !long).chain(all.filter(move |_| long))
 }
 
-fn damage(item: &Item<'_>, tally: &Tally, path: &Path, bytes: &[u8], whole: &[u8], what: &dyn Fn() -> String) {
-    let place = || format!("{}, {}", path.strip_prefix(item.scratch).unwrap_or(path).display(), what());
-    tally.check(item.number, place, || {
-        fs::write(path, bytes).map_err(|e| e.to_string())?;
-        let detected = detected(item.scratch, path, bytes.len() < whole.len());
-        fs::write(path, whole).map_err(|e| e.to_string())?;
-        detected
-    });
-}
-
-/// Whether the damage of `path` is named by reading and by verifying.
-fn detected(dir: &Path, path: &Path, cut: bool) -> Result<(), String> {
-    let name = path.display().to_string();
+/// Whether the damage of `path` is named by whatever needs the file, and by verifying.
+fn detected(dir: &Path, path: &Path, cut: Option<usize>) -> Result<(), String> {
     let topic = match Log::open(dir).and_then(|log| log.topic(TOPIC)) {
         Ok(topic) if path.ends_with("topic.json") => return Err(format!("the topic opens: {:?}", topic.config())),
         Ok(topic) => topic,
-        Err(e) if path.ends_with("topic.json") => return names(&e.to_string(), &name),
+        Err(e) if path.ends_with("topic.json") => return names("opening", Err::<(), _>(e), path),
         Err(e) => return Err(format!("the topic does not open: {e}")),
     };
     if path.ends_with("positions") {
-        return match topic.group(GROUP).and_then(|g| g.committed()) {
-            // A file that ends early is one that a dead process left: an earlier position, from which is read again.
-            Ok(position) if cut && (position.get(P0).0 == 0 || COMMITS.contains(&position.get(P0).0)) => Ok(()),
-            Ok(position) => Err(format!("the group is at {position}")),
-            Err(e) => names(&e.to_string(), &name),
+        return match cut {
+            Some(bytes) => cut_positions(&topic, bytes),
+            None => damaged_positions(&topic, path),
         };
     }
-    match contents(&topic, P0) {
-        Ok((ids, _)) => return Err(format!("reading gives {} records", ids.len())),
-        Err(e @ LogError::Corrupt { .. }) => names(&e.to_string(), &name)?,
-        Err(e) => return Err(format!("reading says: {e}")),
+    names("reading", Found::read(&topic, P0), path)?;
+    verified(&topic, path)?;
+    if path.ends_with("manifest") {
+        names("writing", topic.writer(), path)?;
+        names("retention", topic.retain(&Retention::of_bytes(1), true), path)?;
+        names("compaction", topic.compact(&Compaction::default()), path)?;
     }
-    verified(&topic, path)
+    Ok(())
 }
 
-fn names(error: &str, name: &str) -> Result<(), String> {
-    if error.contains(name) { Ok(()) } else { Err(format!("the file is not named: {error}")) }
+/// A group's file that ends early is one that a dead process left: an earlier position, from which is read again.
+fn cut_positions(topic: &Topic, bytes: usize) -> Result<(), String> {
+    let expected = (bytes / COMMIT_BYTES).checked_sub(1).map_or(0, |last| COMMITS[last]);
+    match topic.group(GROUP).and_then(|g| g.committed()) {
+        Ok(position) if position.get(P0).0 == expected => Ok(()),
+        other => Err(format!("the group is at {other:?}, and not at {expected}")),
+    }
+}
+
+/// Nobody takes a damaged position for one, whatever for; setting the group anew mends it.
+fn damaged_positions(topic: &Topic, path: &Path) -> Result<(), String> {
+    let group = topic.group(GROUP).map_err(|e| e.to_string())?;
+    names("asking where the group is", group.committed(), path)?;
+    names("asking for its progress", group.progress(), path)?;
+    names("asking for its lag", group.lag(), path)?;
+    names("asking for all groups", topic.committed_groups(), path)?;
+    names("retention, which asks who still reads,", topic.retain(&Retention::of_bytes(1), false), path)?;
+    let member = group.join("m", MemberOptions::default()).and_then(|mut m| m.poll(std::time::Duration::ZERO));
+    names("a member", member, path)?;
+    verified(topic, path)?;
+    let to = Position::new(vec![Offset(7)]);
+    group.seek_to(&to).map_err(|e| format!("it cannot be set anew: {e}"))?;
+    match group.committed() {
+        Ok(position) if position == to => Ok(()),
+        other => Err(format!("set anew to {to}, the group is at {other:?}")),
+    }
+}
+
+fn names<T>(doing: &str, outcome: Result<T, LogError>, path: &Path) -> Result<(), String> {
+    let named = match outcome {
+        Ok(_) => return Err(format!("{doing} passes over it")),
+        Err(LogError::Corrupt { path, .. } | LogError::CorruptPositions { path, .. } | LogError::BadTopicFile { path, .. }) => path,
+        Err(e) => return Err(format!("{doing} says: {e}")),
+    };
+    if named == path { Ok(()) } else { Err(format!("{doing} names {}", named.display())) }
 }
 
 fn verified(topic: &Topic, path: &Path) -> Result<(), String> {
     let report = topic.verify().map_err(|e| format!("verify gives up: {e}"))?;
     if report.problems.iter().any(|p| p.path == path) { Ok(()) } else { Err(format!("verify passes over it: {:?}", report.problems)) }
-}
-
-/// Segments that are swapped, duplicated, missing, or of another topic or partition.
-fn misplaced(item: &Item<'_>, tally: &Tally, files: &[PathBuf]) {
-    let other = item.scratch.join("other");
-    fs::create_dir(&other).expect("the scratch folder is ours");
-    let foreign = make(&other).expect("no fault was asked for");
-    let read = |path: &PathBuf| fs::read(path).expect("the file was just made");
-    let segments = &files[..3];
-    let own: Vec<_> = segments.iter().map(read).collect();
-    let foreign: Vec<_> = foreign.iter().map(read).collect();
-    let check = |place: String, change: &[(usize, Option<&[u8]>)]| {
-        tally.check(
-            item.number,
-            || place,
-            || {
-                for (i, bytes) in change {
-                    let done = bytes.map_or_else(|| fs::remove_file(&segments[*i]), |bytes| fs::write(&segments[*i], bytes));
-                    done.map_err(|e| e.to_string())?;
-                }
-                let detected = Log::open(item.scratch).and_then(|log| log.topic(TOPIC)).map_err(|e| e.to_string()).and_then(|topic| {
-                    let read = contents(&topic, P0).map(|(ids, _)| ids.len());
-                    let clean = topic.verify().is_ok_and(|r| r.is_clean());
-                    match read {
-                        Ok(n) => Err(format!("reading gives {n} records")),
-                        Err(_) if clean => Err("verify passes over it".into()),
-                        Err(LogError::Corrupt { .. }) => Ok(()),
-                        Err(e) => Err(format!("reading says: {e}")),
-                    }
-                });
-                segments.iter().zip(&own).try_for_each(|(path, bytes)| fs::write(path, bytes)).map_err(|e| e.to_string())?;
-                detected
-            },
-        );
-    };
-    for i in 0..3 {
-        check(format!("segment {i} of another topic"), &[(i, Some(&foreign[i]))]);
-        check(format!("segment {i} missing"), &[(i, None)]);
-        for j in (0..3).filter(|j| *j != i) {
-            check(format!("segment {j} in the place of {i}, too"), &[(i, Some(&own[j]))]);
-            check(format!("segments {i} and {j} swapped"), &[(i, Some(&own[j])), (j, Some(&own[i]))]);
-        }
-    }
 }

@@ -1,4 +1,5 @@
-//! kill -9 of real processes, at any moment of their lives: appending (and so rolling: the segments are small), and importing.
+//! kill -9 of real processes, at any moment of their lives: appending (and so rolling: the segments are small), importing, and
+//! making one topic of another.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -17,6 +18,9 @@ const P0: PartitionId = PartitionId(0);
 /// Of one item, on one topic.
 const KILLS: u64 = 25;
 const IMPORTED: i64 = 60_000;
+/// What the feed makes of the topic, and the topic that it makes.
+const FEED: &str = "SELECT id, name FROM t WHERE id % 2 = 0";
+const FED: &str = "fed";
 
 pub(super) fn items(long: bool) -> u64 {
     if long { 200 } else { 8 }
@@ -34,10 +38,12 @@ pub(super) fn run(item: &Item<'_>, tally: &Tally) {
         let after = Duration::from_micros(500 + dice.below(30_000));
         let place = || format!("{durability:?}, kill {kill}, after {after:?}");
         tally.check(item.number, place, || match kill % 5 {
+            3 => feed(item, &log, there, after),
             4 => import(item, &log, &file, &format!("i{kill}"), after),
             _ => append(item, &log, &mut there, after),
         });
     }
+    tally.check(item.number, || "the feed after all kills".to_owned(), || feed_ends(item, &log, there));
 }
 
 fn lines(ids: std::ops::Range<i64>) -> String {
@@ -106,6 +112,37 @@ fn import(item: &Item<'_>, log: &Log, file: &Path, name: &str, after: Duration) 
     let sent = ids.len() as i64 <= IMPORTED && ids.iter().copied().eq(0..ids.len() as i64);
     std::fs::remove_dir_all(log.dir().join(name)).map_err(io)?;
     if sent { Ok(()) } else { Err(format!("{} records of an import are not those of its file, in order", ids.len())) }
+}
+
+/// A feed follows the topic, and the process dies: what it appended is each row once, in order.
+fn feed(item: &Item<'_>, log: &Log, there: i64, after: Duration) -> Result<(), String> {
+    let io = |e: io::Error| format!("the process cannot be run: {e}");
+    let feed = program(item, &["feed", "run", TOPIC, FED, "--sql", FEED, "--follow"]).spawn().map_err(io)?;
+    // It has more to do than one that appends: it starts later, and syncs more.
+    killed(feed, after * 2).map_err(io)?;
+    if !log.topics().map_err(|e| e.to_string())?.iter().any(|t| t == FED) {
+        return Ok(());
+    }
+    fed(log, there).map(drop)
+}
+
+/// How many rows the feed has appended; they must be the first of those that it is to append.
+fn fed(log: &Log, there: i64) -> Result<usize, String> {
+    let topic = log.topic(FED).map_err(|e| e.to_string())?;
+    let ids = recovered(&topic)?;
+    let right = ids.iter().copied().eq((0..there).step_by(2).take(ids.len()));
+    if right { Ok(ids.len()) } else { Err(format!("{} rows of the feed's output are not its input's, each once and in order", ids.len())) }
+}
+
+/// The feed, left alone, appends all that is missing.
+fn feed_ends(item: &Item<'_>, log: &Log, there: i64) -> Result<(), String> {
+    let ended = program(item, &["feed", "run", TOPIC, FED, "--sql", FEED]).output();
+    let ended = ended.map_err(|e| format!("the process cannot be run: {e}"))?;
+    if !ended.status.success() {
+        return Err(format!("the feed ends with {}", ended.status));
+    }
+    let (some, all) = (fed(log, there)?, (0..there).step_by(2).count());
+    if some == all { Ok(()) } else { Err(format!("the feed has appended {some} rows of {all}")) }
 }
 
 /// What is there once a writer has mended it; it must be sound.

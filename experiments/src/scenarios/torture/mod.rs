@@ -8,6 +8,8 @@ mod check;
 mod damage;
 mod dice;
 mod kill;
+mod misplaced;
+mod model;
 mod power;
 mod producers;
 mod tally;

@@ -1,4 +1,4 @@
-//! Producers whose appends come twice, late and out of order: each lands once or is refused.
+//! Producers whose appends come twice, late and out of order, and whose older instances live on: each append lands once or is refused.
 
 use std::collections::HashMap;
 
@@ -37,6 +37,8 @@ pub(super) fn run(item: &Item<'_>, tally: &Tally) {
 struct Model {
     ids: [Vec<i64>; PARTITIONS as usize],
     landed: HashMap<(u32, u64), Vec<(u64, u64)>>,
+    /// By producer: the epoch of its newest instance.
+    epochs: HashMap<u64, u32>,
 }
 
 /// A producer's append: what is sent again is the same.
@@ -44,6 +46,8 @@ struct Model {
 struct Append {
     partition: u32,
     producer: u64,
+    /// Of the instance that sends it.
+    epoch: u32,
     sequence: u64,
 }
 
@@ -54,7 +58,8 @@ impl Append {
     }
 }
 
-/// Three new producers send a dozen appends each; the network holds some back, delivers some twice, and now and then the writer is opened anew.
+/// Three new producers send a dozen appends each; the network holds some back, delivers some twice, now and then the writer is opened anew, and
+/// now and then a producer begins anew while what it sent before is still under way.
 fn run_schedule(topic: &Topic, writer: &mut Option<TopicWriter>, model: &mut Model, dice: &mut Dice, schedule: u64) -> Result<(), String> {
     let mut under_way: Vec<Append> = Vec::new();
     let mut next = [0; PRODUCERS as usize];
@@ -62,7 +67,11 @@ fn run_schedule(topic: &Topic, writer: &mut Option<TopicWriter>, model: &mut Mod
         let i = dice.below(PRODUCERS) as usize;
         next[i] += 1 + dice.below(8) / 7;
         let producer = 1 + schedule * PRODUCERS + i as u64;
-        under_way.push(Append { partition: dice.below(u64::from(PARTITIONS)) as u32, producer, sequence: next[i] });
+        if dice.one_in(12) {
+            begin(writer.as_ref().ok_or("no writer")?, model, producer)?;
+        }
+        let epoch = model.epochs.get(&producer).copied().unwrap_or(0);
+        under_way.push(Append { partition: dice.below(u64::from(PARTITIONS)) as u32, producer, epoch, sequence: next[i] });
         if dice.one_in(40) {
             *writer = None;
             *writer = Some(topic.writer().map_err(|e| e.to_string())?);
@@ -81,9 +90,24 @@ fn run_schedule(topic: &Topic, writer: &mut Option<TopicWriter>, model: &mut Mod
     Ok(())
 }
 
+fn begin(writer: &TopicWriter, model: &mut Model, producer: u64) -> Result<(), String> {
+    let before = model.epochs.get(&producer).copied().unwrap_or(0);
+    let epoch = writer.begin_producer(producer).map_err(|e| format!("producer {producer} cannot begin anew: {e}"))?;
+    model.epochs.insert(producer, epoch);
+    if epoch == before + 1 { Ok(()) } else { Err(format!("producer {producer} begins epoch {epoch} after epoch {before}")) }
+}
+
 fn deliver(writer: &TopicWriter, model: &mut Model, append: Append) -> Result<(), String> {
-    let Append { partition, producer, sequence } = append;
-    let sent = writer.append_to(PartitionId(partition), &events(append.ids()), Some(ProducerSequence { producer, epoch: 0, sequence }));
+    let Append { partition, producer, epoch, sequence } = append;
+    let sent = writer.append_to(PartitionId(partition), &events(append.ids()), Some(ProducerSequence { producer, epoch, sequence }));
+    let newest = model.epochs.get(&producer).copied().unwrap_or(0);
+    if epoch < newest {
+        // Also what landed before: the one that asks is not to go on.
+        return match sent {
+            Err(LogError::Fenced { current, .. }) if current == newest => Ok(()),
+            other => Err(format!("producer {producer}, number {sequence} of epoch {epoch}, and epoch {newest} has begun: {other:?}")),
+        };
+    }
     let landed = model.landed.entry((partition, producer)).or_default();
     let last = landed.last().copied();
     let before = landed.iter().find(|(s, _)| *s == sequence).map(|(_, offset)| *offset);

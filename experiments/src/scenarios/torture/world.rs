@@ -9,9 +9,13 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use twopath_shared::clock::SystemClock;
-use twopath_shared::log::{Durability, Entry, Log, LogError, Start, Topic, TopicConfig, TopicWriter};
+use twopath_shared::log::{
+    Compaction, Durability, Entry, Log, LogError, PartitionBy, ProducerSequence, Retention, Start, Topic, TopicConfig, TopicWriter,
+};
 use twopath_shared::storage::{RecordingStorage, Storage};
-use twopath_shared::{Offset, PartitionId, Position};
+use twopath_shared::{Offset, PartitionId};
+
+use super::model::{Found, Model, key};
 
 /// The folder of topics below a world's root: so that its own entry in the root can be lost too.
 pub(super) const LOG: &str = "log";
@@ -33,6 +37,12 @@ pub(super) enum Action {
     Reopen,
     /// A consumer group commits the end.
     Commit,
+    /// A new instance of the producer: what an older one sends is refused from now on.
+    Begin,
+    /// The producer appends, to partition 0; its append comes again, and one of an older instance comes late.
+    Produce,
+    Compact,
+    Retain,
 }
 
 impl Action {
@@ -44,48 +54,14 @@ impl Action {
         Action::Roll,
         Action::Reopen,
         Action::Commit,
+        Action::Begin,
+        Action::Produce,
+        Action::Compact,
+        Action::Retain,
     ];
 }
 
 pub(super) const DURABILITIES: [Durability; 3] = [Durability::Batch, Durability::Interval(Duration::from_secs(3600)), Durability::None];
-
-/// What was done so far, and what must be found again.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Model {
-    pub durability: Option<Durability>,
-    /// By partition: all ids that anybody tried to append, in order.
-    pub sent: Vec<Vec<i64>>,
-    /// By partition: how many of them were acknowledged.
-    pub acknowledged: Vec<usize>,
-    /// By partition: how many of them must survive the power.
-    pub durable: Vec<usize>,
-    /// Barriers that must survive the power, and those that anybody tried to make.
-    pub barriers: (usize, usize),
-    /// Whether the topic must be there.
-    pub made: bool,
-    /// The positions that the group committed or tried to, and how many of them must be remembered.
-    pub committed: (Vec<Position>, usize),
-}
-
-impl Model {
-    fn promise(&mut self) {
-        if self.durability != Some(Durability::None) {
-            self.durable = self.acknowledged.clone();
-        }
-    }
-
-    /// As `self` was promised by `before`, with everything that was tried by `self`.
-    pub fn promised_by(&self, before: &Model) -> Model {
-        Model {
-            durable: before.durable.clone(),
-            acknowledged: before.acknowledged.clone(),
-            barriers: (before.barriers.0, self.barriers.1),
-            made: before.made,
-            committed: (self.committed.0.clone(), before.committed.1),
-            ..self.clone()
-        }
-    }
-}
 
 pub(super) struct World {
     pub storage: RecordingStorage,
@@ -96,36 +72,36 @@ pub(super) struct World {
     topic: Option<Topic>,
     writer: Option<TopicWriter>,
     next_id: i64,
+    next_sequence: u64,
+    /// Of the producer's newest instance.
+    epoch: u32,
 }
 
+/// The one that sends with numbers.
+pub(super) const PRODUCER: u64 = 77;
 pub(super) const PARTITIONS: u32 = 2;
 /// Small enough that a few appends roll a segment.
 const SEGMENT_BYTES: u64 = 3000;
+pub(super) const PRODUCED_ROWS: u8 = 2;
 
 pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("name", DataType::Utf8, true)]))
 }
 
 pub(super) fn events(ids: impl Iterator<Item = i64> + Clone) -> RecordBatch {
-    let names: StringArray = ids.clone().map(|i| (i % 3 != 0).then(|| format!("n{}", i % 10))).collect();
+    let names: StringArray = ids.clone().map(|i| key(i).map(|k| format!("n{k}"))).collect();
     RecordBatch::try_new(schema(), vec![Arc::new(ids.collect::<Int64Array>()), Arc::new(names)]).expect("two columns of one length")
 }
 
 pub(super) fn config(partitions: u32, durability: Durability) -> TopicConfig {
-    TopicConfig { partitions, durability, segment_bytes: SEGMENT_BYTES, ..TopicConfig::new(TOPIC, schema()) }
+    let partition_by = PartitionBy::Key("name".into());
+    TopicConfig { partitions, durability, partition_by, segment_bytes: SEGMENT_BYTES, ..TopicConfig::new(TOPIC, schema()) }
 }
 
 impl World {
     /// An empty folder `root`, and nothing in it yet.
     pub fn new(root: &Path, durability: Durability) -> World {
-        let none = vec![0; PARTITIONS as usize];
-        let model = Model {
-            durability: Some(durability),
-            sent: vec![Vec::new(); PARTITIONS as usize],
-            acknowledged: none.clone(),
-            durable: none,
-            ..Model::default()
-        };
+        let model = Model::new(durability);
         World {
             storage: RecordingStorage::new(root),
             promises: vec![(0, model.clone())],
@@ -134,6 +110,8 @@ impl World {
             topic: None,
             writer: None,
             next_id: 0,
+            next_sequence: 1,
+            epoch: 0,
         }
     }
 
@@ -179,64 +157,99 @@ impl World {
         };
         match action {
             Action::Append { partition, rows } => {
-                let p = partition as usize;
-                let ids = self.next_id..self.next_id + i64::from(rows);
-                self.next_id = ids.end;
-                self.model.sent[p].extend(ids.clone());
-                let offset = writer.append_to(PartitionId(partition), &events(ids.clone()), None)?;
-                let end = self.model.sent[p].len();
+                let p = PartitionId(partition);
+                let ids = send(&mut self.model, &mut self.next_id, p, rows);
+                let end = self.model.sent[p.index()].len();
+                let offset = writer.append_to(p, &events(ids), None)?;
                 assert_eq!(offset, Offset((end - usize::from(rows)) as u64), "the log says another offset than the model");
-                self.model.acknowledged[p] = end;
-                if self.model.durability == Some(Durability::Batch) {
-                    self.model.promise();
-                }
+                self.model.acknowledged.ends[p.index()] = end;
+                self.acknowledged();
             }
             Action::Sync => {
                 writer.sync()?;
                 self.model.promise();
             }
             Action::Roll => {
-                self.model.barriers.1 += 1;
+                self.model.tried.barriers += 1;
                 writer.barrier()?;
+                self.model.acknowledged.barriers = self.model.tried.barriers;
                 self.model.promise();
-                if self.model.durability != Some(Durability::None) {
-                    self.model.barriers.0 = self.model.barriers.1;
-                }
             }
             Action::Reopen => self.open()?,
             Action::Commit => {
                 let end = topic.end()?;
-                self.model.committed.0.push(end.clone());
+                self.model.tried.committed.push(end.clone());
                 topic.group_or_new(GROUP)?.seek_to(&end)?;
                 if self.model.durability != Some(Durability::None) {
-                    self.model.committed.1 = self.model.committed.0.len();
+                    self.model.committed = self.model.tried.committed.len();
                 }
+            }
+            Action::Begin => {
+                self.model.tried.epoch = self.model.tried.epoch.max(self.epoch) + 1;
+                self.epoch = writer.begin_producer(PRODUCER)?;
+                self.model.acknowledged.epoch = self.epoch;
+                assert!(self.model.acknowledged.epoch <= self.model.tried.epoch, "an epoch that was never begun");
+                self.acknowledged();
+            }
+            Action::Produce => {
+                let (epoch, sequence) = (self.epoch, self.next_sequence);
+                self.next_sequence += 1;
+                let append = ProducerSequence { producer: PRODUCER, epoch, sequence };
+                let p = PartitionId(0);
+                let ids = send(&mut self.model, &mut self.next_id, p, PRODUCED_ROWS);
+                let offset = writer.append_to(p, &events(ids.clone()), Some(append))?;
+                self.model.acknowledged.ends[0] = self.model.sent[0].len();
+                self.model.acknowledged.produced = Some((sequence, offset.0));
+                assert_eq!(writer.append_to(p, &events(ids.clone()), Some(append))?, offset, "what comes again lands once");
+                if let Some(older) = epoch.checked_sub(1) {
+                    let late = ProducerSequence { epoch: older, sequence: sequence + 1, ..append };
+                    let refused = writer.append_to(p, &events(ids), Some(late));
+                    assert!(matches!(refused, Err(LogError::Fenced { .. })), "an older instance's append: {refused:?}");
+                }
+                self.acknowledged();
+            }
+            Action::Compact => {
+                self.model.tried.compacted = true;
+                topic.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?;
+            }
+            Action::Retain => {
+                self.model.tried.retained = true;
+                topic.retain(&Retention::of_bytes(1), false)?;
             }
         }
         self.note();
         Ok(())
     }
 
+    /// Something was acknowledged.
+    fn acknowledged(&mut self) {
+        if self.model.durability == Some(Durability::Batch) {
+            self.model.promise();
+        }
+    }
+
     /// After a fault the topic was opened anew: what was acknowledged must be there, and what is there counts as acknowledged.
     pub fn found_again(&mut self) -> Result<(), String> {
-        let Some(topic) = &self.topic else { return Ok(()) };
+        let (Some(topic), Some(writer)) = (&self.topic, &self.writer) else { return Ok(()) };
+        // No power was lost.
+        let mut all = self.model.clone();
+        all.durable = all.acknowledged.clone();
         for p in (0..PARTITIONS).map(PartitionId) {
-            let (ids, barriers) = contents(topic, p).map_err(|e| format!("partition {p} cannot be read: {e}"))?;
-            let (sent, acknowledged) = (&mut self.model.sent[p.index()], &mut self.model.acknowledged[p.index()]);
-            if !sent.starts_with(&ids) || ids.len() < *acknowledged {
-                return Err(format!("partition {p} holds {ids:?}; {sent:?} was sent, and {acknowledged} of them acknowledged"));
+            let found = Found::read(topic, p).map_err(|e| format!("partition {p} cannot be read: {e}"))?;
+            all.check(p, &found)?;
+            self.model.sent[p.index()].truncate(found.end as usize);
+            self.model.acknowledged.ends[p.index()] = found.end as usize;
+            self.model.acknowledged.barriers = found.barriers;
+            let state = writer.producer_state(p, PRODUCER).map_err(|e| e.to_string())?;
+            let acknowledged = &mut self.model.acknowledged;
+            // A beginning that failed may have reached some partitions: then the older instance is refused there.
+            self.epoch = self.epoch.max(state.as_ref().map_or(0, |s| s.epoch));
+            if p == PartitionId(0) {
+                acknowledged.produced = state.and_then(|s| s.recent.last().map(|(sequence, offset)| (*sequence, offset.0)));
             }
-            *acknowledged = ids.len();
-            *sent = ids;
-            if barriers < self.model.barriers.0 || barriers > self.model.barriers.1 {
-                return Err(format!("partition {p} has {barriers} barriers; {:?} were promised and tried", self.model.barriers));
-            }
-            self.model.barriers.1 = barriers;
         }
+        self.model.tried.barriers = self.model.acknowledged.barriers;
         self.model.promise();
-        if self.model.durability != Some(Durability::None) {
-            self.model.barriers.0 = self.model.barriers.1;
-        }
         self.note();
         Ok(())
     }
@@ -248,7 +261,15 @@ impl World {
     }
 }
 
-/// What a reader finds in a partition: ids, and how many barriers.
+/// New ids, at the partition's end.
+fn send(model: &mut Model, next_id: &mut i64, p: PartitionId, rows: u8) -> std::ops::Range<i64> {
+    let ids = *next_id..*next_id + i64::from(rows);
+    *next_id = ids.end;
+    model.sent[p.index()].extend(ids.clone());
+    ids
+}
+
+/// What a reader finds in a partition from which nothing was taken: ids, and how many barriers.
 pub(super) fn contents(topic: &Topic, partition: PartitionId) -> Result<(Vec<i64>, usize), LogError> {
     let mut reader = topic.reader(partition, Start::First, Some(&[0]))?;
     let mut ids = Vec::new();

@@ -24,7 +24,7 @@ const REWRITE_BYTES: u64 = 16 << 10;
 
 /// Where one group's positions stand.
 #[derive(Clone)]
-pub(super) struct Journal {
+pub(in crate::log) struct Journal {
     pub topic: Arc<Shared>,
     pub path: PathBuf,
     pub group_hash: u64,
@@ -32,14 +32,24 @@ pub(super) struct Journal {
 
 /// What the journal says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Places {
+pub(in crate::log) struct Places {
     /// By partition; `None` where nothing was committed yet.
     pub of: Vec<Option<Place>>,
+    /// By partition: the byte at which the record of its place stands.
+    at: Vec<u64>,
     /// Of the next record.
     sequence: u64,
     /// Bytes of the file that are good, and all of them.
-    good: u64,
+    pub good: u64,
     bytes: u64,
+}
+
+impl Places {
+    /// The partitions in which something was committed: how far, and at which byte of the file that stands.
+    pub fn each(&self) -> impl Iterator<Item = (PartitionId, Place, u64)> {
+        let each = self.of.iter().zip(&self.at).enumerate();
+        each.filter_map(|(p, (place, at))| Some((PartitionId(p as u32), (*place)?, *at)))
+    }
 }
 
 impl Journal {
@@ -52,8 +62,14 @@ impl Journal {
         }
     }
 
-    fn parse(&self, bytes: &[u8]) -> Result<Places, LogError> {
-        let mut places = Places { of: vec![None; self.topic.partitions()], sequence: 0, good: 0, bytes: bytes.len() as u64 };
+    pub fn parse(&self, bytes: &[u8]) -> Result<Places, LogError> {
+        let mut places = Places {
+            of: vec![None; self.topic.partitions()],
+            at: vec![0; self.topic.partitions()],
+            sequence: 0,
+            good: 0,
+            bytes: bytes.len() as u64,
+        };
         let (records, _part_of_one) = bytes.as_chunks::<RECORD_BYTES>();
         for (i, bytes) in records.iter().enumerate() {
             if *bytes == [0; RECORD_BYTES] && self.may_be_lost(records, i) {
@@ -63,7 +79,9 @@ impl Journal {
             let record = Record::decode(bytes).map_err(corrupt)?;
             self.check(&places, &record).map_err(corrupt)?;
             places.of[record.partition.index()] = Some(record.place);
-            places.sequence = record.sequence + 1;
+            places.at[record.partition.index()] = places.good;
+            places.sequence =
+                record.sequence.checked_add(1).ok_or_else(|| corrupt("a position with a number that none can follow".into()))?;
             places.good += RECORD_BYTES as u64;
         }
         Ok(places)

@@ -216,8 +216,11 @@ impl Member {
             return Ok(None);
         }
         let Some(lock) = Held::try_take(&path, &self.id)? else { return Ok(None) };
+        // The log's end first: a writer that opens now sets the group back before the log grows.
+        let log = self.group.topic.committed(partition)?;
         // Whoever owned it can commit no more, so that this is where it goes on.
         let committed = self.group.journal.read()?.of[partition.index()];
+        let committed = committed.map(|place| self.group.draw_back(partition, place, &log)).transpose()?;
         let start = committed.map_or(self.options.start, |place| Start::Offset(place.offset));
         let reader = PartitionReader::open(self.group.topic.clone(), partition, start, self.options.projection.as_deref())?;
         let place = committed.unwrap_or(Place { offset: reader.offset(), generation: 0 });

@@ -18,7 +18,11 @@
 //! **At least once, and once where nothing dies.** Calling [`Member::poll`] again says that what it gave before is done with, and
 //! [`Member::commit`] writes that down. What was given and not committed when a member dies is given again, to whoever takes over.
 //!
-//! A commit is as durable as the topic: synced, but for durability `none`. Groups share nothing with one another nor with the writer, which does not know of them.
+//! A commit is as durable as the topic: synced, but for durability `none`. Groups share nothing with one another.
+//!
+//! **A group does not stand ahead of the log.** Where the topic's durability lets the machine's death take records that had been read, a
+//! position can outlive them. What is appended then takes their offsets, and must not pass for done: so a writer that opens the topic sets such groups back
+//! to the log's end, before it appends, and says in a warning what was lost. A member that finds no writer has done so does it for itself.
 
 mod journal;
 mod member;
@@ -34,11 +38,13 @@ use super::error::LogError;
 use super::hash::xxh64;
 use super::lock::{Held, holder};
 use super::reader::{PartitionReader, Start};
+use super::tail::Committed;
 use super::topic::{Shared, Topic};
 
-use journal::Journal;
+pub(super) use journal::Journal;
 pub use member::{Member, MemberOptions};
 use record::{Kind, Place};
+pub(super) use record::{RECORD_BYTES, Record};
 
 /// A consumer group of a topic: where it is, and the way to become a member.
 #[derive(Clone)]
@@ -115,6 +121,24 @@ impl Topic {
     }
 }
 
+/// Sets the groups that stand ahead of the log back to its end. Only for a writer that has not appended yet.
+pub(crate) fn draw_back(topic: &Topic, ends: &[Committed]) -> Result<(), LogError> {
+    for name in topic.groups()? {
+        let group = Group::at(topic, &name)?;
+        match group.journal.read() {
+            Ok(places) => {
+                for (partition, place, _) in places.each() {
+                    group.draw_back(partition, place, &ends[partition.index()])?;
+                }
+            }
+            // The group's own trouble, of which its members are told.
+            Err(e @ LogError::CorruptPositions { .. }) => tracing::warn!("{e}"),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
 fn groups_dir(topic: &Shared) -> PathBuf {
     topic.dir.join("groups")
 }
@@ -133,6 +157,10 @@ impl Group {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn journal(&self) -> Journal {
+        self.journal.clone()
     }
 
     /// Everything below it is done; 0 where nothing was committed.
@@ -233,6 +261,24 @@ impl Group {
     fn place_of(&self, partition: PartitionId, start: Start) -> Result<Place, LogError> {
         let reader = PartitionReader::open(self.topic.clone(), partition, start, Some(&[]))?;
         Ok(Place { offset: reader.offset(), generation: reader.generation() })
+    }
+
+    /// A committed place, set back to the log's end if it stands ahead of it.
+    fn draw_back(&self, partition: PartitionId, place: Place, log: &Committed) -> Result<Place, LogError> {
+        if place.is_in(log) {
+            return Ok(place);
+        }
+        let back = place.drawn_back(log);
+        tracing::warn!(
+            topic = %self.topic.config.name,
+            group = %self.name,
+            partition = partition.0,
+            done = place.offset.0,
+            end = log.end.0,
+            "the group had done records that the log has lost: what is appended in their place is given to it"
+        );
+        self.record(Kind::Seek, &[(partition, back)])?;
+        Ok(back)
     }
 
     /// Writes places down.

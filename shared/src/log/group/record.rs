@@ -20,8 +20,9 @@ use crate::position::{Offset, PartitionId};
 
 use crate::log::checksum::crc32c;
 use crate::log::frame::{get, get_u32, put};
+use crate::log::tail::Committed;
 
-pub(super) const RECORD_BYTES: usize = 64;
+pub(in crate::log) const RECORD_BYTES: usize = 64;
 
 const MAGIC: &[u8; 4] = b"2PGP";
 const VERSION: u8 = 1;
@@ -29,16 +30,28 @@ const CRC_AT: usize = 60;
 
 /// How far a group is in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Place {
+pub(in crate::log) struct Place {
     /// Everything below it is done.
     pub offset: Offset,
     /// The number of barriers that are done.
     pub generation: u64,
 }
 
+impl Place {
+    /// Whether the log goes up to it.
+    pub fn is_in(&self, log: &Committed) -> bool {
+        self.offset <= log.end && self.generation <= log.generation
+    }
+
+    /// The place, or the log's end where the log does not go so far.
+    pub fn drawn_back(&self, log: &Committed) -> Place {
+        Place { offset: self.offset.min(log.end), generation: self.generation.min(log.generation) }
+    }
+}
+
 /// Why a place was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::log) enum Kind {
     /// A member was done up to there; never goes back.
     Commit = 1,
     /// Somebody set it there.
@@ -46,7 +59,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Record {
+pub(in crate::log) struct Record {
     pub kind: Kind,
     pub topic_id: u64,
     pub group_hash: u64,
