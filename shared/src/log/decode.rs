@@ -9,7 +9,7 @@ use arrow_buffer::Buffer;
 use arrow_data::ArrayData;
 use arrow_ipc::MetadataVersion;
 use arrow_ipc::reader::FileDecoder;
-use arrow_schema::{DataType, SchemaRef};
+use arrow_schema::{DataType, Schema, SchemaRef, UnionMode};
 
 use super::error::LogError;
 use super::frame::{ALIGN_BYTES, Header, get_u32};
@@ -71,7 +71,7 @@ impl Decoder {
 
 /// That the message in a frame's body is a record batch and points at nothing outside of it. Arrow's decoders take that for granted, as
 /// readers may once the checksum fits; who verifies may not.
-pub(crate) fn check_message(header: &Header, body: &[u8]) -> Result<(), &'static str> {
+pub(crate) fn check_message(schema: &Schema, header: &Header, body: &[u8]) -> Result<(), &'static str> {
     let no_message = "the frame's message is not one of Arrow's";
     let metadata = body.get(..header.metadata_len as usize).filter(|m| m.len() > PREFIX_BYTES && m[..4] == [0xff; 4]).ok_or(no_message)?;
     if get_u32(metadata, 4) as usize != metadata.len() - PREFIX_BYTES {
@@ -90,10 +90,50 @@ pub(crate) fn check_message(header: &Header, body: &[u8]) -> Result<(), &'static
     if !batch.buffers().is_none_or(|all| all.iter().all(|b| inside(b.offset(), b.length()))) {
         return Err("the frame's message points outside of the frame");
     }
+    let mut units = Vec::new();
+    let mut variadic = batch.variadicBufferCounts().into_iter().flatten();
+    schema.fields().iter().for_each(|f| units_of(f.data_type(), &mut variadic, &mut units));
+    let whole = |(b, unit): (&arrow_ipc::Buffer, &u64)| (b.length() as u64).is_multiple_of(*unit);
+    if !batch.buffers().is_none_or(|all| all.iter().zip(&units).all(whole)) {
+        return Err("the frame's message ends inside a value");
+    }
     if !batch.nodes().is_none_or(|all| all.iter().all(|n| (0..=n.length()).contains(&n.null_count()))) {
         return Err("the frame's message has more NULLs than values");
     }
     Ok(())
+}
+
+/// Bytes of the values in each buffer that a column of this type takes in a message.
+fn units_of(data_type: &DataType, variadic: &mut impl Iterator<Item = i64>, units: &mut Vec<u64>) {
+    use DataType::*;
+    match data_type {
+        Null => {}
+        Utf8 | Binary => units.extend([1, 4, 1]),
+        LargeUtf8 | LargeBinary => units.extend([1, 8, 1]),
+        Utf8View | BinaryView => {
+            units.extend([1, 16]);
+            // As many more as the message says; it cannot have more buffers than bytes.
+            units.extend(std::iter::repeat_n(1, variadic.next().unwrap_or(0).clamp(0, 1 << 16) as usize));
+        }
+        List(_) | Map(..) => units.extend([1, 4]),
+        LargeList(_) => units.extend([1, 8]),
+        ListView(_) => units.extend([1, 4, 4]),
+        LargeListView(_) => units.extend([1, 8, 8]),
+        FixedSizeList(..) | Struct(_) => units.push(1),
+        Union(_, UnionMode::Sparse) => units.push(1),
+        Union(_, UnionMode::Dense) => units.extend([1, 4]),
+        RunEndEncoded(..) => {}
+        other => units.extend([1, other.primitive_width().unwrap_or(1) as u64]),
+    }
+    match data_type {
+        List(f) | LargeList(f) | ListView(f) | LargeListView(f) | FixedSizeList(f, _) | Map(f, _) => {
+            units_of(f.data_type(), variadic, units);
+        }
+        Struct(fields) => fields.iter().for_each(|f| units_of(f.data_type(), variadic, units)),
+        Union(fields, _) => fields.iter().for_each(|(_, f)| units_of(f.data_type(), variadic, units)),
+        RunEndEncoded(ends, values) => [ends, values].into_iter().for_each(|f| units_of(f.data_type(), variadic, units)),
+        _ => {}
+    }
 }
 
 /// The places of the wanted columns in each message, if they and all columns before them have places that do not depend on the data.

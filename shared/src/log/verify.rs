@@ -337,7 +337,7 @@ fn body(topic: &Shared, decoder: &FileDecoder, bytes: &Buffer, pos: u64, header:
         let fits = barrier.number == header.generation + 1 && barrier.position.get(header.identity.partition) == header.base;
         return if fits { Ok(()) } else { Err("the barrier does not say what its frame's header says".into()) };
     }
-    super::decode::check_message(header, &body)?;
+    super::decode::check_message(&topic.config.schema, header, &body)?;
     let block = block_in_frame(header);
     let batch = decoder.read_record_batch(&block, &body).map_err(|e| format!("the frame's records cannot be decoded: {e}"))?;
     let batch =
