@@ -7,7 +7,8 @@ fn every_bench_runs_small() {
     let dir = tempfile::tempdir().unwrap();
     let mut heard = Vec::new();
     let result = run(dir.path(), Size::quick(), &[], |name| heard.push(name.to_owned())).unwrap();
-    assert_eq!(heard, names());
+    // Those of the groups come after them.
+    assert_eq!(heard, names()[..9]);
     let ids: Vec<&str> = result.ratios.iter().map(|r| r.id).collect();
     assert_eq!(
         ids,
