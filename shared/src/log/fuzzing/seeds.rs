@@ -33,8 +33,11 @@ pub(super) fn events(ids: Range<i64>) -> RecordBatch {
     RecordBatch::try_new(config().schema, columns).expect("columns of the schema")
 }
 
-/// An input to start from: its target, its name, its bytes. `dir` is there and empty.
-pub fn seeds(dir: &Path) -> Result<Vec<(&'static str, &'static str, Vec<u8>)>, LogError> {
+/// An input to start from: its target, its name, its bytes.
+pub type Seed = (&'static str, &'static str, Vec<u8>);
+
+/// The seeds of all targets of this module. `dir` is there and empty.
+pub fn seeds(dir: &Path) -> Result<Vec<Seed>, LogError> {
     let bench = Bench::new(dir);
     create_segment(&bench.topic.0, P0, Offset(0))?;
     let topic = bench.open();

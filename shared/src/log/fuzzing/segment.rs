@@ -1,6 +1,6 @@
 //! A segment's file: recovered, verified, read, and written on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
@@ -98,7 +98,7 @@ fn named(error: &LogError, path: &Path, bytes: &[u8]) {
 }
 
 /// What was good is as good without what followed it, so that a second recovery finds what the first one left.
-fn scans_again(bench: &Bench, path: &PathBuf, bytes: &[u8], found: &Found) {
+fn scans_again(bench: &Bench, path: &Path, bytes: &[u8], found: &Found) {
     let end = found.frames_end as usize;
     let again = scan(&bench.topic.0, P0, &before(), path, &bytes[..end]).expect("the good frames alone");
     assert_eq!((&again.summary, &again.blocks, &again.notes), (&found.summary, &found.blocks, &found.notes));
