@@ -265,7 +265,14 @@ pub(crate) fn parse_seal(bytes: &[u8]) -> Result<Seal<'_>, &'static str> {
     if get_u32(b, 72) as usize != footer.len() || crc32c(footer) != get_u32(b, 76) {
         return Err("the checksum of the segment's Arrow footer does not fit it");
     }
-    Ok(Seal { summary, notes, entries, producers, footer: &footer[..footer.len().saturating_sub(10)] })
+    // Behind the footer, as the Arrow IPC file format has it: its length, and the magic.
+    let Some((footer, [length @ .., b'A', b'R', b'R', b'O', b'W', b'1'])) = footer.split_last_chunk::<10>() else {
+        return Err("the segment does not end as an Arrow file does");
+    };
+    if get_u32(length, 0) as usize != footer.len() {
+        return Err("the segment's Arrow footer has not the length that is written behind it");
+    }
+    Ok(Seal { summary, notes, entries, producers, footer })
 }
 
 /// The summary that a seal starts with, if its own checksum holds.

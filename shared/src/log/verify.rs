@@ -334,7 +334,8 @@ fn body(topic: &Shared, decoder: &FileDecoder, bytes: &Buffer, pos: u64, header:
     }
     if header.kind == Kind::Barrier {
         let barrier = parse_barrier(&body, topic.partitions()).ok_or("the frame is not a barrier of this topic")?;
-        let fits = barrier.number == header.generation + 1 && barrier.position.get(header.identity.partition) == header.base;
+        let fits = barrier.number == header.generation + 1
+            && barrier.position.offsets().get(header.identity.partition.index()) == Some(&header.base);
         return if fits { Ok(()) } else { Err("the barrier does not say what its frame's header says".into()) };
     }
     super::decode::check_message(&topic.config.schema, header, &body)?;
