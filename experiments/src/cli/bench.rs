@@ -1,6 +1,5 @@
 //! `twopath bench`: what the user chose, for [`crate::bench`].
 
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -82,10 +81,7 @@ pub(super) fn run(dir: &Path, args: &BenchArgs) -> Result<ExitCode, Failure> {
     let result = result?;
     let mut out = std::io::stdout().lock();
     match args.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &result).map_err(|e| Failure::from(std::io::Error::from(e)))?;
-            writeln!(out)?;
-        }
+        Format::Json => output::report(&mut out, &result)?,
         Format::Table => {
             let names = ["what", "ratio", "floor", "aim", "", "detail"].map(String::from);
             output::table(&mut out, &names, &result.ratios.iter().map(row).collect::<Vec<_>>())?;

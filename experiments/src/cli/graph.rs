@@ -42,10 +42,7 @@ pub(super) fn run(dir: &Path, args: &GraphArgs) -> Result<ExitCode, Failure> {
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Dot => out.write_all(graph.dot().as_bytes())?,
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &graph).map_err(|e| Failure::from(std::io::Error::from(e)))?;
-            writeln!(out)?;
-        }
+        Format::Json => output::report(&mut out, &graph)?,
         Format::Table => table(&mut out, &graph)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -26,6 +26,12 @@ pub(super) enum Format {
     Csv,
 }
 
+/// A report as one JSON value, for programs.
+pub(super) fn report(out: &mut impl Write, value: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
 /// The rows of a record batch as SQL values.
 pub(super) fn values(batch: &RecordBatch) -> Result<Vec<Vec<Value>>, ArrowError> {
     let columns = batch.columns().iter().map(canonical).collect::<Result<Vec<_>, _>>()?;

@@ -88,10 +88,7 @@ fn backpressure(dir: &Path, args: &BackpressureArgs) -> Result<ExitCode, Failure
     })?;
     let mut out = std::io::stdout().lock();
     match args.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &result).map_err(|e| Failure::from(std::io::Error::from(e)))?;
-            writeln!(out)?;
-        }
+        Format::Json => output::report(&mut out, &result)?,
         Format::Table => table(&mut out, &result)?,
     }
     Ok(ExitCode::SUCCESS)

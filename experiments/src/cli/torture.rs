@@ -58,10 +58,7 @@ pub(super) fn run(args: &TortureArgs) -> Result<ExitCode, Failure> {
     let result = result.map_err(|e| Failure::of(format!("the scratch folder: {e}")))?;
     let mut out = std::io::stdout().lock();
     match args.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &result).map_err(|e| Failure::from(std::io::Error::from(e)))?;
-            writeln!(out)?;
-        }
+        Format::Json => output::report(&mut out, &result)?,
         Format::Table => {
             let names = ["kind", "tried", "violations", "panics", "seconds", "what"].map(String::from);
             output::table(&mut out, &names, &result.summary.iter().map(row).collect::<Vec<_>>())?;

@@ -1,6 +1,5 @@
 //! `twopath job status`.
 
-use std::io::Write;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
@@ -48,8 +47,7 @@ pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
     let jobs = names.into_iter().map(status).collect::<Result<Vec<_>, _>>()?;
     let mut out = std::io::stdout().lock();
     if args.format == Format::Json {
-        serde_json::to_writer_pretty(&mut out, &jobs).map_err(std::io::Error::from)?;
-        return Ok(writeln!(out)?);
+        return Ok(output::report(&mut out, &jobs)?);
     }
     let names = ["job", "version", "state", "records behind", "groups", "bytes", "sql"].map(String::from);
     let text = |text: &str| Value::Text(text.into());

@@ -1,5 +1,6 @@
 //! `twopath log compact`.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use twopath_shared::PartitionId;
 use twopath_shared::log::{Compaction, Start, Topic};
 
 use super::verify::Format;
-use crate::cli::Failure;
+use crate::cli::{Failure, output};
 
 /// Keeps of each key the newest event only
 ///
@@ -53,25 +54,27 @@ pub(super) fn run(dir: &Path, args: &CompactArgs) -> Result<ExitCode, Failure> {
     let bytes_after = topic.bytes()?;
     let restore_after = restore(&topic)?;
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
+    let mut out = std::io::stdout().lock();
     if args.format == Format::Json {
         let json = serde_json::json!({
             "report": report, "topic_bytes_before": bytes_before, "topic_bytes_after": bytes_after,
             "restore_ms_before": ms(restore_before), "restore_ms_after": ms(restore_after),
         });
-        println!("{}", serde_json::to_string_pretty(&json).map_err(|e| Failure::from(std::io::Error::from(e)))?);
+        output::report(&mut out, &json)?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("segments rewritten: {} became {}", report.segments_before, report.segments_after);
-    println!(
+    writeln!(out, "segments rewritten: {} became {}", report.segments_before, report.segments_after)?;
+    writeln!(
+        out,
         "their records:      {} became {}, {} deletions among those that went",
         report.records_before, report.records_after, report.tombstones_removed
-    );
-    println!("their bytes:        {} became {}", report.bytes_before, report.bytes_after);
-    println!("the topic's bytes:  {bytes_before} became {bytes_after}");
-    println!("reading all of it:  {:.1} ms became {:.1} ms", ms(restore_before), ms(restore_after));
-    super::offload::tell_left(report.objects_left);
+    )?;
+    writeln!(out, "their bytes:        {} became {}", report.bytes_before, report.bytes_after)?;
+    writeln!(out, "the topic's bytes:  {bytes_before} became {bytes_after}")?;
+    writeln!(out, "reading all of it:  {:.1} ms became {:.1} ms", ms(restore_before), ms(restore_after))?;
+    super::offload::tell_left(&mut out, report.objects_left)?;
     if report.partitions_skipped > 0 {
-        println!("{} partitions were left alone: too little of them is dirty, sealed or old enough", report.partitions_skipped);
+        writeln!(out, "{} partitions were left alone: too little of them is dirty, sealed or old enough", report.partitions_skipped)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,5 @@
 //! `twopath log groups`: who reads a topic in the name of a group, and how far they are.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -146,8 +145,7 @@ fn rows(group: &Group) -> Result<Vec<Row>, Failure> {
 fn show(rows: &[Row], format: Format) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     if format == Format::Json {
-        serde_json::to_writer_pretty(&mut out, rows).map_err(|e| Failure::from(std::io::Error::from(e)))?;
-        return Ok(writeln!(out)?);
+        return Ok(output::report(&mut out, &rows)?);
     }
     let number = |n: u64| Value::Int(n as i64);
     let rows: Vec<Vec<Value>> = rows

@@ -1,5 +1,6 @@
 //! `twopath log offload`.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use clap::Args;
 use twopath_shared::log::Offload;
 
 use super::verify::Format;
-use crate::cli::Failure;
+use crate::cli::{Failure, output};
 
 /// Moves sealed segments to an object store
 ///
@@ -46,19 +47,24 @@ pub(super) fn run(dir: &Path, args: &OffloadArgs) -> Result<ExitCode, Failure> {
     }
     let options = Offload { to: args.to.clone(), older_than: args.older_than, keep_local_bytes: args.keep_local };
     let report = topic.offload(&options)?;
+    let mut out = std::io::stdout().lock();
     if args.format == Format::Json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Failure::from(std::io::Error::from(e)))?);
+        output::report(&mut out, &report)?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} segments moved and checked, {} bytes", report.segments_moved, report.bytes_moved);
-    println!("remote now: {} segments, {} bytes", report.segments_remote, report.bytes_remote);
-    println!("local now:  {} segments, {} bytes", report.segments_local, report.bytes_local);
-    tell_left(report.objects_left);
+    writeln!(out, "{} segments moved and checked, {} bytes", report.segments_moved, report.bytes_moved)?;
+    writeln!(out, "remote now: {} segments, {} bytes", report.segments_remote, report.bytes_remote)?;
+    writeln!(out, "local now:  {} segments, {} bytes", report.segments_local, report.bytes_local)?;
+    tell_left(&mut out, report.objects_left)?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn tell_left(objects: u64) {
+pub(super) fn tell_left(out: &mut impl Write, objects: u64) -> std::io::Result<()> {
     if objects > 0 {
-        println!("{objects} objects that nothing needs could not be deleted; the next offload, recall, retain or compact tries again");
+        writeln!(
+            out,
+            "{objects} objects that nothing needs could not be deleted; the next offload, recall, retain or compact tries again"
+        )?;
     }
+    Ok(())
 }

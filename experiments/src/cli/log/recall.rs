@@ -1,12 +1,13 @@
 //! `twopath log recall`.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::verify::Format;
-use crate::cli::Failure;
+use crate::cli::{Failure, output};
 
 /// Brings segments back from an object store
 ///
@@ -23,11 +24,12 @@ pub(super) struct RecallArgs {
 
 pub(super) fn run(dir: &Path, args: &RecallArgs) -> Result<ExitCode, Failure> {
     let report = super::open_topic(dir, &args.topic)?.recall()?;
+    let mut out = std::io::stdout().lock();
     if args.format == Format::Json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Failure::from(std::io::Error::from(e)))?);
+        output::report(&mut out, &report)?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} segments brought back, {} bytes", report.segments_moved, report.bytes_moved);
-    super::offload::tell_left(report.objects_left);
+    writeln!(out, "{} segments brought back, {} bytes", report.segments_moved, report.bytes_moved)?;
+    super::offload::tell_left(&mut out, report.objects_left)?;
     Ok(ExitCode::SUCCESS)
 }

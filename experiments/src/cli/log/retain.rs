@@ -1,5 +1,6 @@
 //! `twopath log retain`.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use clap::Args;
 use twopath_shared::log::Retention;
 
 use super::verify::Format;
-use crate::cli::Failure;
+use crate::cli::{Failure, output};
 
 /// Removes the oldest segments of a topic
 ///
@@ -44,20 +45,25 @@ pub(super) fn run(dir: &Path, args: &RetainArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(format!("{message}; say --age or --bytes")));
     }
     let report = topic.retain(&retention, args.force)?;
+    let mut out = std::io::stdout().lock();
     if args.format == Format::Json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Failure::from(std::io::Error::from(e)))?);
+        output::report(&mut out, &report)?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} segments removed, {} bytes", report.segments_removed, report.bytes_removed);
+    writeln!(out, "{} segments removed, {} bytes", report.segments_removed, report.bytes_removed)?;
     for (p, (before, after)) in report.before.iter().zip(&report.after).enumerate() {
-        println!("partition {p} starts at offset {after}{}", if before == after { String::new() } else { format!(" (before: {before})") });
+        writeln!(
+            out,
+            "partition {p} starts at offset {after}{}",
+            if before == after { String::new() } else { format!(" (before: {before})") }
+        )?;
     }
     for claim in &report.kept_for {
-        println!("kept for {}: partition {}, offsets {} to {}", claim.who, claim.partition, claim.from, claim.to);
+        writeln!(out, "kept for {}: partition {}, offsets {} to {}", claim.who, claim.partition, claim.from, claim.to)?;
     }
-    super::offload::tell_left(report.objects_left);
+    super::offload::tell_left(&mut out, report.objects_left)?;
     for claim in &report.lost {
-        println!("lost to {}: partition {}, offsets {} to {}", claim.who, claim.partition, claim.from, claim.to);
+        writeln!(out, "lost to {}: partition {}, offsets {} to {}", claim.who, claim.partition, claim.from, claim.to)?;
     }
     Ok(ExitCode::SUCCESS)
 }

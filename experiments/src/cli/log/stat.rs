@@ -183,8 +183,7 @@ impl Range {
 fn show_topic(stat: &Stat, format: Format) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     if format == Format::Json {
-        serde_json::to_writer_pretty(&mut out, stat).map_err(|e| Failure::from(std::io::Error::from(e)))?;
-        return Ok(writeln!(out)?);
+        return Ok(output::report(&mut out, stat)?);
     }
     writeln!(out, "{}: {} records in {} bytes, up to {}", stat.topic, stat.records, stat.bytes, stat.end)?;
     let key = stat.key.as_ref().map_or("in turn".to_owned(), |k| format!("by {k}"));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::Failure;
+use crate::cli::{Failure, output};
 
 /// Checks every byte of a topic
 ///
@@ -36,10 +36,7 @@ pub(super) fn run(dir: &Path, args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let mut out = std::io::stdout().lock();
     use std::io::Write;
     match args.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &report).map_err(|e| Failure::from(std::io::Error::from(e)))?;
-            writeln!(out)?;
-        }
+        Format::Json => output::report(&mut out, &report)?,
         Format::Text => report.problems.iter().try_for_each(|problem| writeln!(out, "{problem}"))?,
     }
     let what = format!("{} segments, {} frames, {} records, {} bytes", report.segments, report.frames, report.records, report.bytes);
