@@ -124,14 +124,7 @@ fn retention_by_size_takes_the_oldest_and_readers_are_told_the_first_left() {
 #[test]
 fn retention_by_age_and_none() {
     let dir = folder();
-    let clock = Arc::new(ManualClock::at(1_000_000_000));
-    let log = Log::with(Arc::new(OsStorage), clock.clone(), dir.path()).unwrap();
-    let topic = log.create_topic(TopicConfig { segment_bytes: 1, ..config("t", 1) }).unwrap();
-    let writer = topic.writer().unwrap();
-    for i in 0..10 {
-        writer.append(&events(i * 10..(i + 1) * 10)).unwrap();
-        clock.set(1_000_000_000 + (i + 1) * 1_000_000);
-    }
+    let (topic, writer) = ten_seconds_of_segments(dir.path());
     assert_eq!(topic.retain(&Retention::NONE, true).unwrap().segments_removed, 0);
     assert_eq!(topic.retain(&Retention::of_age(Duration::from_secs(100)), false).unwrap().segments_removed, 0);
     let report = topic.retain(&Retention::of_age(Duration::from_millis(5500)), false).unwrap();

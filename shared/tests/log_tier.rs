@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use log_common::*;
 use proptest::prelude::*;
-use twopath_shared::clock::{ManualClock, SystemClock};
+use twopath_shared::clock::SystemClock;
 use twopath_shared::log::*;
-use twopath_shared::storage::{FaultyStorage, FaultyStores, OsStorage};
+use twopath_shared::storage::{FaultyStorage, FaultyStores};
 use twopath_shared::{Offset, PartitionId, Position};
 
 const P0: PartitionId = PartitionId(0);
@@ -117,14 +117,7 @@ fn every_answer_is_the_same_from_remote_segments_and_after_recall() {
 #[test]
 fn age_and_size_choose_the_oldest() {
     let (dir, store) = (folder(), folder());
-    let clock = Arc::new(ManualClock::at(1_000_000_000));
-    let log = Log::with(Arc::new(OsStorage), clock.clone(), dir.path()).unwrap();
-    let topic = log.create_topic(TopicConfig { segment_bytes: 1, ..config("t", 1) }).unwrap();
-    let writer = topic.writer().unwrap();
-    for i in 0..10 {
-        writer.append(&events(i * 10..(i + 1) * 10)).unwrap();
-        clock.set(1_000_000_000 + (i + 1) * 1_000_000);
-    }
+    let (topic, _writer) = ten_seconds_of_segments(dir.path());
     let options = |older_than, keep_local_bytes| Offload { older_than, keep_local_bytes, ..everything(store.path()) };
     let moved = |o: &Offload| topic.offload(o).unwrap().segments_moved;
     assert_eq!(moved(&options(Some(Duration::from_secs(100)), None)), 0);

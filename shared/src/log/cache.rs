@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::storage::{Storage, write_atomically};
+use crate::storage::{Storage, remove_if_there, write_atomically};
 
 use super::checksum::Crc32c;
 use super::error::LogError;
@@ -170,10 +170,7 @@ impl Cache {
     }
 
     fn remove(&self, path: &Path) -> Result<(), LogError> {
-        match self.storage.remove(path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(LogError::io("remove", path)(e)),
-            _ => Ok(()),
-        }
+        remove_if_there(&*self.storage, path).map_err(LogError::io("remove", path))
     }
 
     fn full(&self, object: &Object) -> LogError {

@@ -18,7 +18,6 @@
 //!                                             as nothing was taken away
 //!           p0/00000000000000000000.seal      what is kept here of a segment that is an object: all but its records
 //!           cache/                            segments that were fetched from a store (`cache-bytes` says how many bytes); can be removed at any time
-//!           groups/NAME                       a consumer group: its committed positions, its members
 //!           pins                              who reads from where on, so that retention leaves it
 //!           housekeeping                      held (flock) by the one process that retains, compacts, offloads or recalls
 //!           groups/GROUP/                     a consumer group: committed positions, members, owners (see [`Group`])

@@ -6,13 +6,13 @@
 //!
 //! The newest sealed segment stays, so that a writer opens by what is here.
 
-use std::io::{ErrorKind, IoSlice};
+use std::io::IoSlice;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::position::PartitionId;
-use crate::storage::{ObjectError, canonical_address, write_atomically};
+use crate::storage::{ObjectError, canonical_address, remove_if_there, write_atomically};
 
 use super::checksum::crc32c;
 use super::config::Offload;
@@ -207,10 +207,7 @@ fn bring_back(topic: &Shared, p: PartitionId, segments: &[Remote]) -> Result<(),
         let path = dir.join(manifest.file_name(remote.base));
         let mut beside = path.clone();
         beside.as_mut_os_string().push(".new");
-        match topic.storage.remove(&beside) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(LogError::io("remove", &beside)(e)),
-            _ => {}
-        }
+        remove_if_there(&*topic.storage, &beside).map_err(LogError::io("remove", &beside))?;
         let file = topic.storage.create(&beside).map_err(LogError::io("create", &beside))?;
         let object = topic.object(&manifest, p, &remote.object);
         object.read(|bytes| file.append(&[IoSlice::new(bytes)]).map_err(LogError::io("write", &beside)))?;

@@ -281,14 +281,9 @@ fn try_seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk
     let bases = topic.bases(partition)?;
     let first = bases[0];
     let sealed = &bases[..bases.partition_point(|b| *b < committed.base)];
-    // The first sealed segment that the wanted frame can be in, or the active one. What is asked of the seals only ever turns true.
+    // The first sealed segment that the wanted frame can be in, or the active one.
     let by_seal = |wanted: &dyn Fn(&Summary) -> bool| -> Result<Offset, LogError> {
-        let (mut low, mut high) = (0, sealed.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if wanted(&topic.summary(partition, sealed[middle])?) { high = middle } else { low = middle + 1 }
-        }
-        Ok(sealed.get(low).copied().unwrap_or(committed.base))
+        Ok(sealed.get(topic.first_sealed(partition, sealed, wanted)?).copied().unwrap_or(committed.base))
     };
     let base = match start {
         Start::End => return Walk::resume(topic, partition, committed.base, committed.bytes, committed.end, committed.generation),

@@ -5,13 +5,12 @@
 //! of its producers.
 
 use std::collections::HashSet;
-use std::io::ErrorKind;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::position::{Offset, PartitionId, Position};
-use crate::storage::write_atomically;
+use crate::storage::{remove_if_there, write_atomically};
 
 use super::config::Retention;
 use super::error::LogError;
@@ -158,10 +157,7 @@ pub(crate) fn sweep(topic: &Shared, p: PartitionId) -> Result<(), LogError> {
     }
     for name in unnamed {
         let path = dir.join(name);
-        match topic.storage.remove(&path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(LogError::io("remove", &path)(e)),
-            _ => {}
-        }
+        remove_if_there(&*topic.storage, &path).map_err(LogError::io("remove", &path))?;
     }
     Ok(())
 }

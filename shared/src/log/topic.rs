@@ -385,6 +385,17 @@ impl Shared {
         Ok(self.segment(partition, base).summary()?.1)
     }
 
+    /// The place of the first of these sealed segments whose seal says what is wanted, or how many there are. What is asked only ever
+    /// turns true.
+    pub fn first_sealed(&self, partition: PartitionId, sealed: &[Offset], wanted: impl Fn(&Summary) -> bool) -> Result<usize, LogError> {
+        let (mut low, mut high) = (0, sealed.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if wanted(&self.summary(partition, sealed[middle])?) { high = middle } else { low = middle + 1 }
+        }
+        Ok(low)
+    }
+
     fn barriers(&self) -> Result<Vec<Barrier>, LogError> {
         let mut known = lock(&self.barriers);
         retrying(|| self.find_barriers(&mut known))?;
@@ -405,12 +416,8 @@ impl Shared {
             *known = Barriers { gone: start.generation, found: Vec::new() };
         }
         let sealed = &bases[..bases.partition_point(|b| *b < committed.base)];
-        let (mut low, mut high) = (0, sealed.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.summary(zero, sealed[middle])?.generation > known.last() { high = middle } else { low = middle + 1 }
-        }
-        for base in &sealed[low..] {
+        let first = self.first_sealed(zero, sealed, |s| s.generation > known.last())?;
+        for base in &sealed[first..] {
             if self.summary(zero, *base)?.generation > known.last() {
                 self.note_barriers(*base, &bases, known)?;
             }

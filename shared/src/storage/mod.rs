@@ -61,14 +61,19 @@ pub trait Storage: Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 }
 
+/// Removes a file, or finds it gone already.
+pub(crate) fn remove_if_there(storage: &dyn Storage, path: &Path) -> io::Result<()> {
+    match storage.remove(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a small file so that a reader sees all of it or the one before: a file beside it, synced, then renamed.
 pub fn write_atomically(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside: PathBuf = path.to_owned();
     beside.as_mut_os_string().push(".new");
-    match storage.remove(&beside) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
+    remove_if_there(storage, &beside)?;
     let file = storage.create(&beside)?;
     file.append(&[IoSlice::new(bytes)])?;
     file.sync_data()?;

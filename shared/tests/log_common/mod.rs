@@ -12,7 +12,9 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use twopath_shared::PartitionId;
-use twopath_shared::log::{Entry, Offload, Start, Topic, TopicConfig};
+use twopath_shared::clock::ManualClock;
+use twopath_shared::log::{Entry, Log, Offload, Start, Topic, TopicConfig, TopicWriter};
+use twopath_shared::storage::OsStorage;
 
 pub fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -98,6 +100,19 @@ pub fn objects(topic: &Topic, store: &Path) -> BTreeSet<PathBuf> {
     let store = format!("file://{}/", store.canonicalize().unwrap().display());
     let segments = partition_ids(topic).flat_map(|p| topic.segments(p).unwrap());
     segments.filter_map(|s| Some(s.object?.strip_prefix(&store).unwrap().into())).collect()
+}
+
+/// Ten segments of ten events each, which arrived a second apart from `ManualClock`'s second 1000 on; it is second 1010 now.
+pub fn ten_seconds_of_segments(dir: &Path) -> (Topic, TopicWriter) {
+    let clock = Arc::new(ManualClock::at(1_000_000_000));
+    let log = Log::with(Arc::new(OsStorage), clock.clone(), dir).unwrap();
+    let topic = log.create_topic(TopicConfig { segment_bytes: 1, ..config("t", 1) }).unwrap();
+    let writer = topic.writer().unwrap();
+    for i in 0..10 {
+        writer.append(&events(i * 10..(i + 1) * 10)).unwrap();
+        clock.set(1_000_000_000 + (i + 1) * 1_000_000);
+    }
+    (topic, writer)
 }
 
 /// To a folder: all that can go.

@@ -1,6 +1,7 @@
 //! Clients of a cluster, and what their errors say.
 
 use std::future::Future;
+use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::pin::pin;
 use std::sync::Arc;
@@ -57,16 +58,9 @@ impl Address {
     pub fn reach(&self) -> Result<(), LogError> {
         let mut last = None;
         for server in self.servers.split(',') {
-            match server.to_socket_addrs() {
+            match connect(server, ANSWER_WAIT / 4) {
+                Ok(_) => return Ok(()),
                 Err(e) => last = Some(e),
-                Ok(addresses) => {
-                    for address in addresses {
-                        match TcpStream::connect_timeout(&address, ANSWER_WAIT / 4) {
-                            Ok(_) => return Ok(()),
-                            Err(e) => last = Some(e),
-                        }
-                    }
-                }
             }
         }
         let what = last.map_or_else(|| "it has no address".to_owned(), |e| e.to_string());
@@ -124,6 +118,18 @@ impl Address {
     pub fn admin(&self) -> Result<AdminClient<DefaultClientContext>, LogError> {
         self.config().create().map_err(self.failed("connect"))
     }
+}
+
+/// A connection to a server, at the first of its addresses that takes one.
+pub(super) fn connect(server: impl ToSocketAddrs, wait: Duration) -> io::Result<TcpStream> {
+    let mut last = io::Error::other("it has no address");
+    for address in server.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, wait) {
+            Ok(stream) => return Ok(stream),
+            Err(e) => last = e,
+        }
+    }
+    Err(last)
 }
 
 pub(super) fn admin_options() -> AdminOptions {

@@ -5,13 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::log::error::LogError;
 
-use super::client::{ANSWER_WAIT, Address, Quiet};
+use super::client::{ANSWER_WAIT, Address, Quiet, connect};
 
 const DESCRIBE_LOG_DIRS: i16 = 35;
 /// The oldest version that Kafka 4 still answers, and the newest whose form is this simple.
@@ -58,27 +57,19 @@ fn text(to: &mut Vec<u8>, text: &str) {
 }
 
 fn ask(host: &str, port: u16, request: &[u8]) -> io::Result<Vec<u8>> {
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, ANSWER_WAIT) {
-            Err(e) => last = e,
-            Ok(mut stream) => {
-                stream.set_read_timeout(Some(ANSWER_WAIT))?;
-                stream.set_write_timeout(Some(ANSWER_WAIT))?;
-                stream.write_all(request)?;
-                let mut length = [0; 4];
-                stream.read_exact(&mut length)?;
-                let length = u32::from_be_bytes(length);
-                if length > ANSWER_BYTES_MAX {
-                    return Err(io::Error::other(format!("an answer of {length} bytes")));
-                }
-                let mut answer = vec![0; length as usize];
-                stream.read_exact(&mut answer)?;
-                return Ok(answer);
-            }
-        }
+    let mut stream = connect((host, port), ANSWER_WAIT)?;
+    stream.set_read_timeout(Some(ANSWER_WAIT))?;
+    stream.set_write_timeout(Some(ANSWER_WAIT))?;
+    stream.write_all(request)?;
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let length = u32::from_be_bytes(length);
+    if length > ANSWER_BYTES_MAX {
+        return Err(io::Error::other(format!("an answer of {length} bytes")));
     }
-    Err(last)
+    let mut answer = vec![0; length as usize];
+    stream.read_exact(&mut answer)?;
+    Ok(answer)
 }
 
 /// Partitions and their bytes.
