@@ -3,19 +3,14 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
 use twopath_shared::PartitionId;
 use twopath_shared::log::{Compaction, Log, PartitionBy, Topic, TopicConfig};
 
+use super::events::{WIDE_COLUMNS, wide_events, wide_schema};
 use super::{BenchError, Ratio, Size, side_by_side, speed_ratio};
 
-const ROWS_PER_APPEND: usize = 16_384;
-/// 8 bytes each: the key, and what an event of a couple of hundred bytes has beside it.
-const COLUMNS: usize = 26;
 const P0: PartitionId = PartitionId(0);
 
 /// Every key comes twice, so that half of the bytes survive.
@@ -28,18 +23,11 @@ pub fn halved(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
 }
 
 fn filled(dir: &Path, rows: usize) -> Result<Topic, BenchError> {
-    let fields: Vec<Field> = (0..COLUMNS).map(|c| Field::new(format!("c{c}"), DataType::Int64, false)).collect();
-    let schema = Arc::new(Schema::new(fields));
-    let config = TopicConfig { partition_by: PartitionBy::Key("c0".into()), ..TopicConfig::new("keyed", schema.clone()) };
+    let config = TopicConfig { partition_by: PartitionBy::Key("c0".into()), ..TopicConfig::new("keyed", wide_schema()) };
     let topic = Log::open(dir)?.create_topic(config)?;
     let writer = topic.writer()?;
-    let keys = rows as i64 / 2;
-    for from in (0..rows).step_by(ROWS_PER_APPEND) {
-        let column = |c: usize| -> ArrayRef {
-            let value = move |i: usize| if c == 0 { i as i64 % keys } else { (i * c) as i64 };
-            Arc::new((from..rows.min(from + ROWS_PER_APPEND)).map(value).collect::<Int64Array>())
-        };
-        let batch = RecordBatch::try_new(schema.clone(), (0..COLUMNS).map(column).collect()).expect("columns of one length");
+    let keys = rows / 2;
+    for batch in wide_events(rows, |row, column| if column == 0 { row % keys } else { row * column } as i64) {
         writer.append_to(P0, &batch, None)?;
     }
     // Only sealed segments are compacted.
@@ -68,7 +56,7 @@ fn compacted(dir: &Path, rows: usize) -> Result<Duration, BenchError> {
 /// The bytes that survive, from the page cache to a file and to the disk.
 fn rewritten(dir: &Path, round: usize, rows: usize) -> Result<Duration, BenchError> {
     let (from, to) = (dir.join(format!("surviving-{round}")), dir.join(format!("rewritten-{round}")));
-    std::fs::write(&from, vec![7u8; rows / 2 * COLUMNS * 8])?;
+    std::fs::write(&from, vec![7u8; rows / 2 * WIDE_COLUMNS * 8])?;
     let start = Instant::now();
     let bytes = std::fs::read(&from)?;
     let mut file = File::create(&to)?;

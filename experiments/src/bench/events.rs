@@ -1,8 +1,11 @@
 //! The events that the benches use, the query over them, and the baseline: a hand-written loop.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use twopath_shared::log::{Durability, Log, LogError, PartitionBy, Topic, TopicConfig};
@@ -23,6 +26,25 @@ const SEGMENT_BYTES: u64 = 32 << 20;
 /// Generated pageviews in memory.
 pub struct Pageviews {
     pub batches: Vec<RecordBatch>,
+}
+
+/// Columns of a wide event, of 8 bytes each: an event of a couple of hundred bytes.
+pub const WIDE_COLUMNS: usize = 26;
+
+const WIDE_ROWS: usize = 16_384;
+
+pub fn wide_schema() -> SchemaRef {
+    let fields: Vec<Field> = (0..WIDE_COLUMNS).map(|c| Field::new(format!("c{c}"), DataType::Int64, false)).collect();
+    Arc::new(Schema::new(fields))
+}
+
+/// Wide events, batch by batch, given the value of a row and a column.
+pub fn wide_events(rows: usize, value: impl Fn(usize, usize) -> i64) -> impl Iterator<Item = RecordBatch> {
+    let schema = wide_schema();
+    (0..rows).step_by(WIDE_ROWS).map(move |from| {
+        let column = |c| -> ArrayRef { Arc::new((from..rows.min(from + WIDE_ROWS)).map(|row| value(row, c)).collect::<Int64Array>()) };
+        RecordBatch::try_new(schema.clone(), (0..WIDE_COLUMNS).map(column).collect()).expect("columns of one length")
+    })
 }
 
 /// The three columns that the query reads.

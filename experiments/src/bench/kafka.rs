@@ -113,19 +113,8 @@ fn throughput(embedded: &Place, kafka: &Place, broker: Option<Broker>, load: &Lo
         "append {} events at a time and read all {:.1} million back, durability {}, embedded (no socket) against Kafka (over a socket)",
         load.rows_per_append,
         rows / 1e6,
-        if load.durability == Durability::None { "none" } else { "batch" },
+        name_of(load.durability),
     );
-    let ratio = |id, what: String, rounds: Vec<f64>, floor, aim, detail| Ratio {
-        id,
-        what,
-        ratio: median(&rounds),
-        rounds,
-        floor,
-        aim,
-        unit: None,
-        lower_is_better: false,
-        detail,
-    };
     let cpu_detail = format!(
         "CPU-seconds per million: embedded {:.4}; Kafka client {:.3}{of_broker}; against the client alone {:.1}×",
         per_million(&here, Cost::cpu_s),
@@ -134,8 +123,8 @@ fn throughput(embedded: &Place, kafka: &Place, broker: Option<Broker>, load: &Lo
     );
     let rate_detail = format!("embedded {:.2}, Kafka {:.2} million rows/s", rate(&here), rate(&there));
     Ok([
-        ratio(load.cpu, format!("rows/s per CPU-second ({whose}): {load_is}"), cpu, 10.0, 20.0, cpu_detail),
-        ratio(load.rate, format!("rows/s: {load_is}"), speed, 1.0, 5.0, rate_detail),
+        Ratio::of(load.cpu, format!("rows/s per CPU-second ({whose}): {load_is}"), 10.0, 20.0, cpu, cpu_detail),
+        Ratio::of(load.rate, format!("rows/s: {load_is}"), 1.0, 5.0, speed, rate_detail),
     ])
 }
 
@@ -153,10 +142,7 @@ fn once(place: &Place, broker: Option<Broker>, load: &Load, batches: &[RecordBat
         let seconds = start.elapsed().as_secs_f64();
         let client_cpu_s = (meters::process_cpu_ns() - cpu_before) as f64 / 1e9;
         let broker_cpu_s = broker_before.zip(broker.and_then(|b| b.cpu())).map(|(before, now)| (now - before).as_secs_f64());
-        let appended = batches.iter().fold((0, 0), |(rows, sum), b| (rows + b.num_rows() as u64, sum + sum_of(b, DURATION_MS)));
-        if read != appended {
-            return Err(BenchError::Answers { bench: "log", left: format!("{read:?}"), right: format!("{appended:?}") });
-        }
+        check(read, batches)?;
         Ok(Cost { seconds, client_cpu_s, broker_cpu_s })
     })
 }
@@ -184,6 +170,19 @@ fn gone(place: &Place, name: &str) -> Result<(), LogError> {
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
+}
+
+fn name_of(durability: Durability) -> &'static str {
+    if durability == Durability::None { "none" } else { "batch" }
+}
+
+/// That what was read comes to what was appended.
+fn check(read: (u64, i128), batches: &[RecordBatch]) -> Result<(), BenchError> {
+    let appended = batches.iter().fold((0, 0), |(rows, sum), b| (rows + b.num_rows() as u64, sum + sum_of(b, DURATION_MS)));
+    if read == appended {
+        return Ok(());
+    }
+    Err(BenchError::Answers { bench: "log", left: format!("{read:?}"), right: format!("{appended:?}") })
 }
 
 /// Count of all rows, and the sum of a column.
@@ -216,27 +215,19 @@ fn end_to_end(id: &'static str, embedded: &Place, kafka: &Place, durability: Dur
     let us = |all: &[Histogram<u64>], q: f64| median(&all.iter().map(|h| h.value_at_quantile(q) as f64 / 1e3).collect::<Vec<_>>());
     let ratios: Vec<f64> =
         here.iter().zip(&there).map(|(h, t)| t.value_at_quantile(0.99) as f64 / h.value_at_quantile(0.99) as f64).collect();
-    Ok(Ratio {
-        id,
-        what: format!(
-            "p99 from append to read, {ROWS_LATE} events every {} ms, durability {}, embedded (no socket) against Kafka (over a socket)",
-            EVERY.as_millis(),
-            if durability == Durability::None { "none" } else { "batch" },
-        ),
-        ratio: median(&ratios),
-        rounds: ratios,
-        floor: 1.0,
-        aim: 5.0,
-        unit: None,
-        lower_is_better: false,
-        detail: format!(
-            "embedded p50 {:.0} µs, p99 {:.0} µs; Kafka p50 {:.0} µs, p99 {:.0} µs",
-            us(&here, 0.5),
-            us(&here, 0.99),
-            us(&there, 0.5),
-            us(&there, 0.99)
-        ),
-    })
+    let what = format!(
+        "p99 from append to read, {ROWS_LATE} events every {} ms, durability {}, embedded (no socket) against Kafka (over a socket)",
+        EVERY.as_millis(),
+        name_of(durability),
+    );
+    let detail = format!(
+        "embedded p50 {:.0} µs, p99 {:.0} µs; Kafka p50 {:.0} µs, p99 {:.0} µs",
+        us(&here, 0.5),
+        us(&here, 0.99),
+        us(&there, 0.5),
+        us(&there, 0.99)
+    );
+    Ok(Ratio::of(id, what, 1.0, 5.0, ratios, detail))
 }
 
 fn late_ns(topic: &Topic, batches: &[RecordBatch]) -> Result<Histogram<u64>, BenchError> {
@@ -276,9 +267,6 @@ fn late_ns(topic: &Topic, batches: &[RecordBatch]) -> Result<Histogram<u64>, Ben
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         appended.and(read)
     })?;
-    let appended = batches.iter().fold((0, 0), |(rows, sum), b| (rows + b.num_rows() as u64, sum + sum_of(b, DURATION_MS)));
-    if totals != appended {
-        return Err(BenchError::Answers { bench: "log", left: format!("{totals:?}"), right: format!("{appended:?}") });
-    }
+    check(totals, batches)?;
     Ok(late)
 }

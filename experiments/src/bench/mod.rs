@@ -46,6 +46,11 @@ pub struct Ratio {
 }
 
 impl Ratio {
+    /// A plain ratio: how many times as fast, or as cheap, in each round.
+    fn of(id: &'static str, what: String, floor: f64, aim: f64, rounds: Vec<f64>, detail: String) -> Ratio {
+        Ratio { id, what, ratio: median(&rounds), rounds, floor, aim, unit: None, lower_is_better: false, detail }
+    }
+
     pub fn meets_floor(&self) -> bool {
         if self.lower_is_better { self.ratio <= self.floor } else { self.ratio >= self.floor }
     }
@@ -210,18 +215,8 @@ fn median(values: &[f64]) -> f64 {
 
 /// The ratio of speeds, ours over the baseline's, from pairs of (our seconds, baseline's seconds) for `units` of work.
 fn speed_ratio(id: &'static str, what: &str, floor: f64, aim: f64, pairs: &[(f64, f64)], units: f64, unit: &str) -> Ratio {
-    let rounds: Vec<f64> = pairs.iter().map(|(ours, base)| base / ours).collect();
+    let rounds = pairs.iter().map(|(ours, base)| base / ours).collect();
     let ours = median(&pairs.iter().map(|p| units / p.0).collect::<Vec<_>>());
     let base = median(&pairs.iter().map(|p| units / p.1).collect::<Vec<_>>());
-    Ratio {
-        id,
-        what: what.to_owned(),
-        ratio: median(&rounds),
-        rounds,
-        floor,
-        aim,
-        unit: None,
-        lower_is_better: false,
-        detail: format!("{ours:.1} against {base:.1} {unit}"),
-    }
+    Ratio::of(id, what.to_owned(), floor, aim, rounds, format!("{ours:.1} against {base:.1} {unit}"))
 }

@@ -10,7 +10,7 @@ use twopath_shared::view::{Ask, GroupTable, answer};
 use twopath_shared::{PartitionId, Position};
 
 use super::events::{Pageviews, Totals, hand_written_loop};
-use super::{BenchError, Ratio, Size, median, side_by_side, speed_ratio, timed};
+use super::{BenchError, Ratio, Size, side_by_side, speed_ratio, timed};
 
 /// The speed layer with one worker from the log, against a competent single-threaded program over columns in memory.
 pub fn speed_against_loop(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
@@ -130,21 +130,12 @@ pub fn scale(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
             large.append, small.append, large.replay, small.replay
         ));
     }
-    Ok(vec![Ratio {
-        id: "scale",
-        what: format!(
-            "events per second (append and replay) at {} million events, against at {} million",
-            events as f64 / 1e6,
-            (events / PARTS) as f64 / 1e6
-        ),
-        ratio: median(&rounds),
-        rounds,
-        floor: 0.9,
-        aim: 1.0,
-        unit: None,
-        lower_is_better: false,
-        detail: detail.join("; "),
-    }])
+    let what = format!(
+        "events per second (append and replay) at {} million events, against at {} million",
+        events as f64 / 1e6,
+        (events / PARTS) as f64 / 1e6
+    );
+    Ok(vec![Ratio::of("scale", what, 0.9, 1.0, rounds, detail.join("; "))])
 }
 
 /// Million events per second.

@@ -1,21 +1,16 @@
 //! Reading a topic whose segments are in an object store (a folder), against reading it local.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
 use twopath_shared::PartitionId;
 use twopath_shared::log::{Log, Offload, TopicConfig};
 
+use super::events::{WIDE_COLUMNS, wide_events, wide_schema};
 use super::{BenchError, Ratio, Size, side_by_side, speed_ratio};
 
-const ROWS_PER_APPEND: usize = 16_384;
-/// 8 bytes each.
-const COLUMNS: usize = 26;
 const P0: PartitionId = PartitionId(0);
 
 /// With nothing fetched yet, and with everything fetched by an earlier process.
@@ -49,19 +44,10 @@ pub fn remote(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
 }
 
 fn fill(dir: &Path, rows: usize) -> Result<(), BenchError> {
-    let fields: Vec<Field> = (0..COLUMNS).map(|c| Field::new(format!("c{c}"), DataType::Int64, false)).collect();
-    let schema = Arc::new(Schema::new(fields));
-    let segment_bytes = TopicConfig::SEGMENT_BYTES.min((rows * COLUMNS) as u64);
-    let writer = Log::open(dir)?.create_topic(TopicConfig { segment_bytes, ..TopicConfig::new("t", schema.clone()) })?.writer()?;
-    for from in (0..rows).step_by(ROWS_PER_APPEND) {
-        let column = |c: usize| -> ArrayRef {
-            Arc::new((from..rows.min(from + ROWS_PER_APPEND)).map(|i| (i * (c + 1)) as i64).collect::<Int64Array>())
-        };
-        writer.append_to(
-            P0,
-            &RecordBatch::try_new(schema.clone(), (0..COLUMNS).map(column).collect()).expect("columns of one length"),
-            None,
-        )?;
+    let segment_bytes = TopicConfig::SEGMENT_BYTES.min((rows * WIDE_COLUMNS) as u64);
+    let writer = Log::open(dir)?.create_topic(TopicConfig { segment_bytes, ..TopicConfig::new("t", wide_schema()) })?.writer()?;
+    for batch in wide_events(rows, |row, column| (row * (column + 1)) as i64) {
+        writer.append_to(P0, &batch, None)?;
     }
     Ok(writer.close()?)
 }
