@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use twopath_shared::storage::Disk;
+use twopath_shared::storage::{Change, Disk};
 
 use super::Item;
 use super::check::check;
@@ -27,16 +27,23 @@ pub(super) fn run(item: &Item<'_>, tally: &Tally) {
     }
     // As it is while the writer lives: its closing is not a part of it.
     let changes = world.storage.changes();
-    let mut cuts: Vec<_> = (0..IMAGES).map(|image| (dice.below(changes.len() as u64 + 1) as usize, image)).collect();
+    at_cuts(&changes, 0, IMAGES, &mut dice, |disk, cut, image| {
+        let mut dice = Dice::new(item.seed, (item.number + 1) << 20 | image);
+        let place = || format!("{:?}, image {image}, cut after {cut} of {} changes", world.model.durability, changes.len());
+        tally.check(item.number, place, || check_image(disk, item.scratch, &mut dice, &world, cut));
+    });
+}
+
+/// Shows what a disk has seen of the changes at random cuts after the first `made` of them, the earliest first, with each cut and its number.
+pub(super) fn at_cuts(changes: &[Change], made: usize, images: u64, dice: &mut Dice, mut show: impl FnMut(&Disk, usize, u64)) {
+    let mut cuts: Vec<_> = (0..images).map(|image| (made + dice.below((changes.len() - made) as u64 + 1) as usize, image)).collect();
     cuts.sort_unstable();
     let mut disk = Disk::default();
     let mut done = 0;
     for (cut, image) in cuts {
         changes[done..cut].iter().for_each(|change| disk.apply(change));
         done = cut;
-        let mut dice = Dice::new(item.seed, (item.number + 1) << 20 | image);
-        let place = || format!("{:?}, image {image}, cut after {cut} of {} changes", world.model.durability, changes.len());
-        tally.check(item.number, place, || check_image(&disk, item.scratch, &mut dice, &world, cut));
+        show(&disk, cut, image);
     }
 }
 
@@ -48,8 +55,18 @@ fn action(dice: &mut Dice) -> Action {
     }
 }
 
-/// Makes an image beside the live files, checks it, and removes it.
+/// Checks an image of the disk against what the world had been promised at the cut.
 pub(super) fn check_image(disk: &Disk, scratch: &Path, dice: &mut Dice, world: &World, cut: usize) -> Result<(), String> {
+    with_image(disk, scratch, dice, |root| check(root, &world.promised_at(cut)))
+}
+
+/// Makes an image of the disk, and removes it after `check`.
+pub(super) fn with_image(
+    disk: &Disk,
+    scratch: &Path,
+    dice: &mut Dice,
+    check: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<(), String> {
     let root = scratch.join("image");
     let io = |e: std::io::Error| format!("the image cannot be made: {e}");
     if root.exists() {
@@ -58,7 +75,7 @@ pub(super) fn check_image(disk: &Disk, scratch: &Path, dice: &mut Dice, world: &
     }
     std::fs::create_dir(&root).map_err(io)?;
     disk.image(&root, &mut |n| dice.below(n)).map_err(io)?;
-    let checked = check(&root, &world.promised_at(cut));
+    let checked = check(&root);
     std::fs::remove_dir_all(&root).map_err(io)?;
     checked
 }

@@ -12,10 +12,11 @@ use arrow_array::{Int64Array, RecordBatch, StringArray};
 use twopath_shared::PartitionId;
 use twopath_shared::clock::SystemClock;
 use twopath_shared::log::{Compaction, Durability, Entry, Log, LogError, PartitionBy, Retention, Start, Topic, TopicConfig, TopicWriter};
-use twopath_shared::storage::{Disk, RecordingStorage};
+use twopath_shared::storage::RecordingStorage;
 
 use super::Item;
 use super::dice::Dice;
+use super::power::{at_cuts, with_image};
 use super::tally::Tally;
 use super::world::{LOG, TOPIC, config, schema};
 
@@ -74,27 +75,14 @@ fn power(item: &Item<'_>, tally: &Tally) -> Result<(), LogError> {
     }
     let changes = storage.changes();
     let start = topic.start()?.get(P0).0;
-    let mut cuts: Vec<_> = (0..IMAGES).map(|image| (made + dice.below((changes.len() - made) as u64 + 1) as usize, image)).collect();
-    cuts.sort_unstable();
-    let mut disk = Disk::default();
-    let mut done = 0;
-    for (cut, image) in cuts {
-        changes[done..cut].iter().for_each(|change| disk.apply(change));
-        done = cut;
+    at_cuts(&changes, made, IMAGES, &mut dice, |disk, cut, image| {
         let promised = durable.iter().rev().find(|(at, _)| *at <= cut).map_or(0, |(_, n)| *n);
         let place = || format!("image {image}, cut after {cut} of {} changes", changes.len());
         tally.check(item.number, place, || {
-            let root = item.scratch.join("image");
-            let io = |e: std::io::Error| format!("the image cannot be made: {e}");
-            if root.exists() {
-                std::fs::remove_dir_all(&root).map_err(io)?;
-            }
-            std::fs::create_dir(&root).map_err(io)?;
             let mut dice = Dice::new(item.seed, (item.number + 1) << 20 | image);
-            disk.image(&root, &mut |n| dice.below(n)).map_err(io)?;
-            check(&root.join(LOG), &sent, promised, start)
+            with_image(disk, item.scratch, &mut dice, |root| check(&root.join(LOG), &sent, promised, start))
         });
-    }
+    });
     Ok(())
 }
 
