@@ -1,12 +1,18 @@
 //! Every bench also runs small as a test: it checks the answers that it times. No ratio is asserted.
 
-use twopath::bench::{BenchError, Size, names, run, run_log_scale};
+use std::path::Path;
+
+use twopath::bench::{BenchError, Setting, Size, names, run, run_log_scale};
+
+fn setting(dir: &tempfile::TempDir, size: Size) -> Setting<'_> {
+    Setting { dir: dir.path(), size, program: Path::new(env!("CARGO_BIN_EXE_twopath")) }
+}
 
 #[test]
 fn every_bench_runs_small() {
     let dir = tempfile::tempdir().unwrap();
     let mut heard = Vec::new();
-    let result = run(dir.path(), Size::quick(), &[], |name| heard.push(name.to_owned())).unwrap();
+    let result = run(setting(&dir, Size::quick()), &[], |name| heard.push(name.to_owned())).unwrap();
     // Those of the groups come after them.
     assert_eq!(heard, names()[..9]);
     let ids: Vec<&str> = result.ratios.iter().map(|r| r.id).collect();
@@ -24,9 +30,9 @@ fn every_bench_runs_small() {
 #[test]
 fn the_log_at_scale_runs_small() {
     let dir = tempfile::tempdir().unwrap();
-    let result = run_log_scale(dir.path(), Size::quick(), |_| {}).unwrap();
+    let result = run_log_scale(setting(&dir, Size::quick()), |_| {}).unwrap();
     let ids: Vec<&str> = result.ratios.iter().map(|r| r.id).collect();
-    assert_eq!(ids, ["compaction", "groups", "wake", "partitions", "open_clean", "open_crashed", "memory"]);
+    assert_eq!(ids, ["compaction", "groups", "wake", "wake_across", "partitions", "open_clean", "open_crashed", "memory"]);
     assert!(result.ratios.iter().all(|r| r.ratio.is_finite() && r.ratio >= 0.0), "{:?}", result.ratios);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "benches clean up");
 }
@@ -34,7 +40,7 @@ fn the_log_at_scale_runs_small() {
 #[test]
 fn an_unknown_bench_is_named_with_those_there_are() {
     let dir = tempfile::tempdir().unwrap();
-    let error = run(dir.path(), Size::quick(), &["scna".into()], |_| {}).unwrap_err();
+    let error = run(setting(&dir, Size::quick()), &["scna".into()], |_| {}).unwrap_err();
     assert!(matches!(error, BenchError::Unknown { .. }), "{error}");
     assert!(error.to_string().contains("'scna'") && error.to_string().contains("scan"), "{error}");
 }
@@ -45,7 +51,7 @@ fn an_unknown_bench_is_named_with_those_there_are() {
 fn full() {
     let dir = tempfile::tempdir().unwrap();
     let only: Vec<String> = std::env::var("ONLY").map(|o| o.split(',').map(str::to_owned).collect()).unwrap_or_default();
-    let result = run(dir.path(), Size::full(), &only, |name| println!("{name} ...")).unwrap();
+    let result = run(setting(&dir, Size::full()), &only, |name| println!("{name} ...")).unwrap();
     for ratio in &result.ratios {
         println!("{:14} {:8.3} (floor {}, aim {}) {} {:?}", ratio.id, ratio.ratio, ratio.floor, ratio.aim, ratio.detail, ratio.rounds);
     }

@@ -10,12 +10,12 @@ use twopath_shared::PartitionId;
 use twopath_shared::log::{Durability, Log};
 
 use super::events::{Pageviews, column_bytes};
-use super::{BenchError, Ratio, Size, side_by_side, speed_ratio};
+use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio};
 
 /// Rows per append: half a megabyte of 32-byte events.
 const ROWS_PER_APPEND: usize = 16_384;
 
-pub fn durability_none(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn durability_none(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let events = (size.events / 4).max(100_000);
     let batches = Pageviews::generate(events, 1, ROWS_PER_APPEND).batches;
     let pairs = append_and_write(dir, size.rounds, &batches, Durability::None, false)?;
@@ -30,7 +30,7 @@ pub fn durability_none(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError>
     )])
 }
 
-pub fn durability_batch(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn durability_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let appends = if size.quick { 5 } else { 100 };
     let batches = Pageviews::generate((appends * ROWS_PER_APPEND) as u64, 1, ROWS_PER_APPEND).batches;
     let pairs = append_and_write(dir, size.rounds, &batches, Durability::Batch, true)?;

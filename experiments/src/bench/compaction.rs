@@ -9,12 +9,12 @@ use twopath_shared::PartitionId;
 use twopath_shared::log::{Compaction, Log, PartitionBy, Topic, TopicConfig};
 
 use super::events::{WIDE_COLUMNS, wide_events, wide_schema};
-use super::{BenchError, Ratio, Size, side_by_side, speed_ratio};
+use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio};
 
 const P0: PartitionId = PartitionId(0);
 
 /// Every key comes twice, so that half of the bytes survive.
-pub fn halved(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn halved(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let rows = if size.quick { 40_000 } else { 1_500_000 };
     let pairs =
         side_by_side(size.rounds, |round| compacted(&dir.join(format!("keyed-{round}")), rows), |round| rewritten(dir, round, rows))?;

@@ -11,7 +11,7 @@ use twopath_shared::view::RealtimeView;
 use twopath_shared::{PartitionId, Position};
 
 use super::events::Pageviews;
-use super::{BenchError, Ratio, Size, median};
+use super::{BenchError, Ratio, Setting, median};
 
 /// How often the generator appends what is due.
 const TICK: Duration = Duration::from_micros(500);
@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_micros(500);
 /// What is longer counts as this long (a histogram without bounds would count what is above 2 ms as 2 ms).
 const LONGEST_US: u64 = 3_600_000_000;
 
-pub fn at_half_rate(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn at_half_rate(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let (seconds, attempts) = if size.quick { (0.2, 2) } else { (2.0, 7) };
     let rate = |attempt: u32| 500_000.0 * f64::from(1u32 << attempt);
     // Made once, so that no round pays for another's memory.

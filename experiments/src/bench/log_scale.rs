@@ -2,21 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use hdrhistogram::Histogram;
 use twopath_shared::PartitionId;
-use twopath_shared::log::{Durability, Entry, Log, LogError, MemberOptions, Start, Topic, TopicConfig};
+use twopath_shared::log::{Durability, Entry, Log, LogError, MemberOptions, Start, TopicConfig};
 
 use super::events::Pageviews;
-use super::{BenchError, Ratio, Size, median, side_by_side, speed_ratio, timed};
+use super::{BenchError, Ratio, Setting, median, side_by_side, speed_ratio, timed};
 
 const ROWS_PER_APPEND: usize = 16_384;
 const P0: PartitionId = PartitionId(0);
-/// What is longer counts as this long.
-const LONGEST_NS: u64 = 60_000_000_000;
 
 fn same(bench: &'static str, left: u64, right: u64) -> Result<(), BenchError> {
     if left == right { Ok(()) } else { Err(BenchError::Answers { bench, left: left.to_string(), right: right.to_string() }) }
@@ -27,7 +24,7 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// The rate of appends while 100 groups follow the topic, against 1; each follower must have read everything in the end.
-pub fn groups(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn groups(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let (appends, many) = if size.quick { (40, 10) } else { (1_000, 100) };
     let batch = Pageviews::generate(ROWS_PER_APPEND as u64, 1, ROWS_PER_APPEND).batches.swap_remove(0);
     let pairs = side_by_side(
@@ -85,66 +82,8 @@ fn followed(dir: &Path, groups: usize, appends: usize, batch: &RecordBatch) -> R
     Ok(took)
 }
 
-/// From just before an append until a reader of the same process, which sleeps at the tail, has the record.
-pub fn wake(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
-    let appends = if size.quick { 100 } else { 3_000 };
-    let rounds = if size.quick { 1 } else { 3 };
-    let mut p99_us = Vec::new();
-    let mut detail = Vec::new();
-    for round in 0..rounds {
-        let home = dir.join(format!("{round}"));
-        let topic = Log::open(&home)?.create_topic(Pageviews::topic("pageviews", 1, Durability::None))?;
-        let woken = woken_ns(&topic, appends)?;
-        let us = |q: f64| woken.value_at_quantile(q) as f64 / 1e3;
-        detail.push(format!("p50 {:.0} µs, p99 {:.0} µs, max {:.0} µs", us(0.5), us(0.99), us(1.0)));
-        p99_us.push(us(0.99));
-        std::fs::remove_dir_all(home)?;
-    }
-    Ok(vec![Ratio {
-        id: "wake",
-        what: "waking a tail reader of the same process, p99, the append itself among it".into(),
-        ratio: median(&p99_us),
-        rounds: p99_us,
-        floor: 100.0,
-        aim: 50.0,
-        unit: Some("µs"),
-        lower_is_better: true,
-        detail: detail.join("; "),
-    }])
-}
-
-fn woken_ns(topic: &Topic, appends: u64) -> Result<Histogram<u64>, BenchError> {
-    let batch = Pageviews::generate(1, 1, 1).batches.swap_remove(0);
-    let start = Instant::now();
-    let sent_ns = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(|| -> Result<Histogram<u64>, LogError> {
-            let (tail, mut reader) = (topic.tail()?, topic.reader(P0, Start::First, None)?);
-            let mut woken = Histogram::new_with_bounds(1, LONGEST_NS, 3).expect("the bounds are in order");
-            while woken.len() < appends {
-                let seen = tail.sequence();
-                match reader.next()? {
-                    Some(_) => woken.saturating_record((start.elapsed().as_nanos() as u64).saturating_sub(sent_ns.load(Ordering::SeqCst))),
-                    None => tail.wait(seen, Duration::from_secs(10)),
-                }
-            }
-            Ok(woken)
-        });
-        let writer = topic.writer()?;
-        for _ in 0..appends {
-            // Long enough for the reader to be asleep.
-            std::thread::sleep(Duration::from_micros(500));
-            sent_ns.store(start.elapsed().as_nanos() as u64, Ordering::SeqCst);
-            writer.append_to(P0, &batch, None)?;
-        }
-        let woken = joined(reader)?;
-        same("wake", woken.len(), topic.end()?.records())?;
-        Ok(woken)
-    })
-}
-
 /// Four threads append to a partition each, against one thread to one partition; the same number of events in all.
-pub fn partitions(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn partitions(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let appends = if size.quick { 40 } else { 1_200 };
     let batch = Pageviews::generate(ROWS_PER_APPEND as u64, 1, ROWS_PER_APPEND).batches.swap_remove(0);
     let append = |home: PathBuf, writers: u32| -> Result<Duration, BenchError> {
@@ -171,7 +110,7 @@ pub fn partitions(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
 }
 
 /// Opening a log of many segments for writing: after a clean stop, and where the tail does not count, as after a crash of the machine.
-pub fn open(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn open(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let segments = if size.quick { 50 } else { 2_000 };
     let batch = Pageviews::generate(1_024, 1, 1_024).batches.swap_remove(0);
     let config = TopicConfig { segment_bytes: 16 << 10, ..Pageviews::topic("pageviews", 1, Durability::None) };
@@ -213,7 +152,7 @@ pub fn open(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
 
 /// Anonymous memory (RssAnon, which mapped files are no part of) that it takes to hold a large log open: the topic, its tail, and a reader at the
 /// start and one at the end, each of which has read.
-pub fn memory(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn memory(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let events: u64 = if size.quick { 1_000_000 } else { 100_000_000 };
     let rows = 65_536;
     let batch = Pageviews::generate(rows, 1, rows as usize).batches.swap_remove(0);

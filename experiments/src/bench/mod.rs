@@ -14,6 +14,7 @@ mod read;
 mod replay;
 mod scan;
 mod tier;
+mod wake;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -107,7 +108,17 @@ impl Size {
     }
 }
 
-type Bench = fn(&Path, Size) -> Result<Vec<Ratio>, BenchError>;
+/// What every bench is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// A folder to work in.
+    pub dir: &'a Path,
+    pub size: Size,
+    /// The `twopath` program, for what takes a second process.
+    pub program: &'a Path,
+}
+
+type Bench = fn(Setting) -> Result<Vec<Ratio>, BenchError>;
 
 const BENCHES: [(&str, Bench); 9] = [
     ("append_none", append::durability_none),
@@ -122,10 +133,11 @@ const BENCHES: [(&str, Bench); 9] = [
 ];
 
 /// The group `log-scale`, which takes its time and is not part of the others.
-const LOG_SCALE: [(&str, Bench); 6] = [
+const LOG_SCALE: [(&str, Bench); 7] = [
     ("compaction", compaction::halved),
     ("groups", log_scale::groups),
-    ("wake", log_scale::wake),
+    ("wake", wake::in_process),
+    ("wake_across", wake::across_processes),
     ("partitions", log_scale::partitions),
     ("open", log_scale::open),
     ("memory", log_scale::memory),
@@ -136,44 +148,43 @@ pub fn names() -> Vec<&'static str> {
     BENCHES.iter().chain(&LOG_SCALE).map(|(n, _)| *n).collect()
 }
 
-/// Runs the benches named in `only` (where it is empty, all but those of the groups) in a scratch folder below `dir`; `progress` hears each name before it runs.
-pub fn run(dir: &Path, size: Size, only: &[String], progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
+/// Runs the benches named in `only` (where it is empty, all but those of the groups) in a scratch folder below the setting's; `progress` hears each name before it runs.
+pub fn run(setting: Setting, only: &[String], progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
     if let Some(name) = only.iter().find(|o| !names().contains(&o.as_str())) {
         return Err(BenchError::Unknown { name: name.clone(), known: names().join(", ") });
     }
     let named = |(name, _): &&(&str, Bench)| only.iter().any(|o| o == name);
     if only.is_empty() {
-        return run_each(BENCHES.iter(), dir, size, progress);
+        return run_each(BENCHES.iter(), setting, progress);
     }
-    run_each(BENCHES.iter().chain(&LOG_SCALE).filter(named), dir, size, progress)
+    run_each(BENCHES.iter().chain(&LOG_SCALE).filter(named), setting, progress)
 }
 
 /// As [`run`], how the log does with many readers, partitions, segments and events.
-pub fn run_log_scale(dir: &Path, size: Size, progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
-    run_each(LOG_SCALE.iter(), dir, size, progress)
+pub fn run_log_scale(setting: Setting, progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
+    run_each(LOG_SCALE.iter(), setting, progress)
 }
 
 /// The embedded log against Kafka's.
-pub fn run_log(dir: &Path, kafka: &Place, size: Size, progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
-    Ok(BenchResult { ratios: kafka::rows(dir, kafka, size, progress)?, quick: size.quick })
+pub fn run_log(setting: Setting, kafka: &Place, progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
+    Ok(BenchResult { ratios: kafka::rows(setting.dir, kafka, setting.size, progress)?, quick: setting.size.quick })
 }
 
 fn run_each<'a>(
     benches: impl Iterator<Item = &'a (&'static str, Bench)>,
-    dir: &Path,
-    size: Size,
+    setting: Setting,
     mut progress: impl FnMut(&str),
 ) -> Result<BenchResult, BenchError> {
     let mut ratios = Vec::new();
     for (name, bench) in benches {
         progress(name);
-        let scratch = dir.join(name);
+        let scratch = setting.dir.join(name);
         std::fs::create_dir_all(&scratch)?;
-        let made = bench(&scratch, size);
+        let made = bench(Setting { dir: &scratch, ..setting });
         std::fs::remove_dir_all(&scratch)?;
         ratios.extend(made?);
     }
-    Ok(BenchResult { ratios, quick: size.quick })
+    Ok(BenchResult { ratios, quick: setting.size.quick })
 }
 
 /// Times `a` and `b` in turn and gives every round's seconds.

@@ -1,6 +1,5 @@
 //! A point read through the merge against the same read of a batch view alone.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,12 +14,12 @@ use twopath_shared::query::Value;
 use twopath_shared::view::{Ask, BatchView};
 
 use super::events::Pageviews;
-use super::{BenchError, Ratio, Size, median};
+use super::{BenchError, Ratio, Setting, median};
 
 /// What is longer counts as this long (a histogram without bounds would count what is above 2 µs as 2 µs).
 const LONGEST_NS: u64 = 60_000_000_000;
 
-pub fn merged_against_batch(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn merged_against_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let events = size.events / 10;
     let topic = Log::open(dir)?.create_topic(Pageviews::topic("pageviews", 1, Durability::None))?;
     let writer = topic.writer()?;

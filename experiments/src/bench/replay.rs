@@ -10,10 +10,10 @@ use twopath_shared::view::{Ask, GroupTable, answer};
 use twopath_shared::{PartitionId, Position};
 
 use super::events::{Pageviews, Totals, hand_written_loop};
-use super::{BenchError, Ratio, Size, side_by_side, speed_ratio, timed};
+use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio, timed};
 
 /// The speed layer with one worker from the log, against a competent single-threaded program over columns in memory.
-pub fn speed_against_loop(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn speed_against_loop(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let made = Pageviews::generate(size.events, 1, 65_536);
     let topic = made.log(&Log::open(dir)?, "pageviews", 1, Durability::None)?;
     let query = Arc::new(Pageviews::query(&topic));
@@ -47,7 +47,7 @@ pub fn speed_against_loop(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchErr
 }
 
 /// Replay with two workers against the batch layer, and the batch layer against plain polars, over one log of two partitions.
-pub fn replay_batch_and_polars(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn replay_batch_and_polars(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let made = Pageviews::generate(size.events, 1, 65_536);
     let topic = made.log(&Log::open(dir)?, "pageviews", 2, Durability::None)?;
     drop(made);
@@ -109,7 +109,7 @@ pub fn replay_batch_and_polars(dir: &Path, size: Size) -> Result<Vec<Ratio>, Ben
 /// Appending and replaying one log, per event, against doing so with ten logs of a tenth of the events each. Both sides write as many
 /// bytes before any is deleted: on a virtual machine, memory that was not used lately comes from the host and is dearer, which would
 /// count against a large log if it were compared with one small one.
-pub fn scale(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn scale(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     const PARTS: u64 = 10;
     let events = size.events * 5;
     let mut rounds = Vec::new();

@@ -1,16 +1,14 @@
 //! Scanning one column of sealed segments against summing it in memory.
 
-use std::path::Path;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use twopath_shared::PartitionId;
 use twopath_shared::log::{Durability, Entry, Log, LogError, Start, Topic};
 
 use super::events::{DURATION_MS, Pageviews};
-use super::{BenchError, Ratio, Size, side_by_side, speed_ratio, timed};
+use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio, timed};
 
-pub fn column(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn column(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let made = Pageviews::generate(size.events, 1, 65_536);
     let topic = made.log(&Log::open(dir)?, "pageviews", 1, Durability::None)?;
     let in_memory: Vec<i64> =

@@ -9,12 +9,12 @@ use twopath_shared::PartitionId;
 use twopath_shared::log::{Log, Offload, TopicConfig};
 
 use super::events::{WIDE_COLUMNS, wide_events, wide_schema};
-use super::{BenchError, Ratio, Size, side_by_side, speed_ratio};
+use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio};
 
 const P0: PartitionId = PartitionId(0);
 
 /// With nothing fetched yet, and with everything fetched by an earlier process.
-pub fn remote(dir: &Path, size: Size) -> Result<Vec<Ratio>, BenchError> {
+pub fn remote(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let rows = if size.quick { 100_000 } else { 2_000_000 };
     let (local, far) = (dir.join("local"), dir.join("far"));
     fill(&local, rows)?;

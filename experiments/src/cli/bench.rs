@@ -8,7 +8,7 @@ use twopath_shared::log::Place;
 use twopath_shared::query::Value;
 
 use super::{Failure, output, progress};
-use crate::bench::{self, Ratio, Size};
+use crate::bench::{self, Ratio, Setting, Size};
 
 /// Measures the layers against plain code, side by side
 ///
@@ -69,13 +69,15 @@ pub(super) fn run(dir: &Path, args: &BenchArgs) -> Result<ExitCode, Failure> {
     // In the data folder, so that it is that disk which is measured.
     let scratch = tempfile::Builder::new().prefix(".bench-").tempdir_in(dir).map_err(io)?;
     let size = if args.quick { Size::quick() } else { Size::full() };
+    let program = std::env::current_exe()?;
+    let setting = Setting { dir: scratch.path(), size, program: &program };
     let bar = progress::bar("starting", 0);
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
     let hear = |name: &str| bar.set_message(name.to_owned());
     let result = match (args.group, &servers) {
-        (Some(Group::Log), Some(kafka)) => bench::run_log(scratch.path(), kafka, size, hear),
-        (Some(Group::LogScale), _) => bench::run_log_scale(scratch.path(), size, hear),
-        _ => bench::run(scratch.path(), size, &args.only, hear),
+        (Some(Group::Log), Some(kafka)) => bench::run_log(setting, kafka, hear),
+        (Some(Group::LogScale), _) => bench::run_log_scale(setting, hear),
+        _ => bench::run(setting, &args.only, hear),
     };
     bar.finish_and_clear();
     let result = result?;
