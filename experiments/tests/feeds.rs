@@ -187,7 +187,7 @@ fn an_output_that_outlived_its_input_is_refused() {
 fn only_row_by_row_queries_are_feeds() {
     let query = |sql: &str| RowQuery::new(twopath_shared::query::parse(sql, "a", &events(0..0).schema()).unwrap());
     for sql in ["SELECT COUNT(*) FROM a", "SELECT id FROM a GROUP BY id", "SELECT id FROM a ORDER BY id", "SELECT id FROM a LIMIT 3"] {
-        assert!(matches!(query(sql), Err(FeedError::NotRows { .. })), "{sql}");
+        assert!(matches!(query(sql), Err(FeedError::NoFeed { .. })), "{sql}");
     }
     let rows = query("SELECT who, id, id + 1 AS next, who AS again FROM a WHERE who IS NOT NULL").unwrap();
     let (made, kept) = rows.apply(&events(0..8)).unwrap();

@@ -76,7 +76,7 @@ impl Fold {
     /// Folds a frame's rows in; `batch` has exactly [`Fold::columns`].
     pub fn fold(&self, batch: &RecordBatch, table: &mut GroupTable) -> Result<(), EvalError> {
         match self {
-            Fold::Sql(plan) => plan.update(table, batch),
+            Fold::Sql(plan) => plan.update(table, batch).map(drop),
             Fold::Hand { types, fold, .. } => {
                 let is_canonical = |(column, &t): (&ArrayRef, &DataType)| *column.data_type() == arrow_type(t);
                 if batch.columns().iter().zip(types).all(is_canonical) {

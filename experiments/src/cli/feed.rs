@@ -28,14 +28,19 @@ enum Command {
 
 /// Appends what a SELECT makes of a topic to another topic, each row once
 ///
-/// The SELECT passes rows on one by one: columns and expressions, and a WHERE clause. The feed goes on where it stopped, however it
-/// stopped: output and input position are committed together. The output topic is made where there is none; its partitions, key, time
-/// column and durability are the input's unless told otherwise.
+/// Without aggregates, the SELECT passes rows on one by one: columns and expressions, and a WHERE clause. With GROUP BY or aggregates it
+/// makes a changelog: each time a group changes, its row is appended anew, and a group's newest row counts. Where HAVING lets a group
+/// through no more, its newest row is NULL but for the columns that it groups by. The feed goes on where it stopped, however it stopped:
+/// output and input position are committed together. The output topic is made where there is none; its partitions, key, time column and
+/// durability are the input's unless told otherwise. A changelog is keyed by the first column of GROUP BY; with --compact and one such
+/// column only the newest row of each group is kept.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   twopath feed run flights late --sql 'SELECT sched_dep, carrier, dep_delay FROM flights WHERE dep_delay > 60'
-  twopath feed run late very_late --sql 'SELECT * FROM late WHERE dep_delay > 240' --follow")]
+  twopath feed run late very_late --sql 'SELECT * FROM late WHERE dep_delay > 240' --follow
+  twopath feed run flights by_carrier --compact \\
+    --sql 'SELECT carrier, COUNT(*) AS n, AVG(dep_delay) AS delay FROM flights GROUP BY carrier'")]
 struct RunArgs {
     input: String,
     output: String,
@@ -85,23 +90,27 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         time_column: args.time_column.clone(),
         durability: args.topic.durability,
         segment_bytes: args.topic.segment_bytes,
+        retention: args.topic.retention(),
+        compaction: args.topic.compaction(),
+        offload: args.topic.offload(),
     };
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, stop.clone())?;
     }
     let report = run_feed(&log, &feed, &made_as, args.follow, &stop).map_err(|e| match e {
-        FeedError::NotRows { .. } | FeedError::BadName { .. } => Failure::usage(e),
+        FeedError::NoFeed { .. } | FeedError::BadName { .. } => Failure::usage(e),
         other => other.into(),
     })?;
     eprintln!(
-        "feed '{}': {} rows of '{}' read, {} appended to '{}'{}",
+        "feed '{}': {} rows of '{}' read, {} appended to '{}'{}{}",
         feed.name,
         report.rows_read,
         feed.input,
         report.rows_appended,
         feed.output,
-        if report.rows_left_out > 0 { format!(", {} that were there already left out", report.rows_left_out) } else { String::new() }
+        if report.rows_left_out > 0 { format!(", {} that were there already left out", report.rows_left_out) } else { String::new() },
+        if report.rows_read_again > 0 { format!(", {} read again to make its groups", report.rows_read_again) } else { String::new() }
     );
     Ok(ExitCode::SUCCESS)
 }

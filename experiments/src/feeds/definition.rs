@@ -14,7 +14,7 @@ pub struct Definition {
     pub name: String,
     pub input: String,
     pub output: String,
-    /// A SELECT over the input, without aggregates.
+    /// A SELECT over the input.
     pub sql: String,
 }
 
@@ -38,19 +38,29 @@ impl Definition {
         names.iter().filter(|n| n.ends_with(".json")).map(|n| read(&folder.join(n))).collect()
     }
 
-    /// Keeps the definition, or finds that it is kept already. A feed that is defined cannot become another one, because what it has
-    /// appended so far would not be the same feed's.
-    pub fn keep(&self, dir: &Path) -> Result<(), FeedError> {
+    /// Whether it can be kept. A feed that is defined cannot become another one, because what it has appended so far would not be the
+    /// same feed's.
+    pub fn check(&self, dir: &Path) -> Result<(), FeedError> {
         self.check_name()?;
-        let path = folder(dir).join(format!("{}.json", self.name));
+        let path = self.path(dir);
+        if path.exists() { self.check_same(&read(&path)?) } else { self.check_circle(&Self::all(dir)?) }
+    }
+
+    /// Keeps the definition, or finds that it is kept already.
+    pub fn keep(&self, dir: &Path) -> Result<(), FeedError> {
+        self.check(dir)?;
+        let path = self.path(dir);
         if path.exists() {
-            return self.check_same(&read(&path)?);
+            return Ok(());
         }
-        self.check_circle(&Self::all(dir)?)?;
         let mut json = serde_json::to_vec_pretty(self).expect("texts always become JSON");
         json.push(b'\n');
         OsStorage.create_dir(&folder(dir)).map_err(FeedError::io(&folder(dir)))?;
         write_atomically(&OsStorage, &path, &json).map_err(FeedError::io(&path))
+    }
+
+    fn path(&self, dir: &Path) -> PathBuf {
+        folder(dir).join(format!("{}.json", self.name))
     }
 
     fn check_name(&self) -> Result<(), FeedError> {

@@ -15,17 +15,22 @@ pub enum FeedError {
     Differs { name: String, is: String, wanted: String },
     #[error("a feed from '{input}' to '{output}' would go in a circle and never end: choose another output")]
     Circle { input: String, output: String },
-    #[error("a feed passes rows on one by one: {what}")]
-    NotRows { what: &'static str },
+    #[error("this query cannot be a feed: {what}")]
+    NoFeed { what: String },
+    #[error(
+        "feed '{name}' makes its groups of every record of '{topic}', at each start, and '{topic}' {what}. Pass what is left on to a topic that keeps \
+         everything (twopath feed run {topic} OTHER --sql 'SELECT * FROM {topic}'), and run the feed over that one, under another name"
+    )]
+    NotWhole { name: String, topic: String, what: String },
     #[error("feed '{name}': {source}")]
     Query { name: String, source: QueryError },
     #[error("topic '{topic}' cannot be the output of feed '{name}': {what}")]
     Output { name: String, topic: String, what: String },
     #[error(
-        "feed '{name}' stops before offset {from} of partition {partition} of its input: a row up to offset {to} raises an error: {source}. \
-         What came before is appended; define the feed anew, under another name, with a guard against such rows"
+        "feed '{name}' stops before offset {from} of partition {partition} of its input: {what} up to offset {to} raises an error: {source}. \
+         What came before is appended; define the feed anew, under another name, with a guard against it"
     )]
-    Row { name: String, partition: PartitionId, from: Offset, to: Offset, source: EvalError },
+    Row { name: String, partition: PartitionId, from: Offset, to: Offset, what: &'static str, source: EvalError },
     #[error("feed '{name}' reads all of its input, and '{owner}' reads partition {partition} of it as the same group: stop that one first")]
     Shared { name: String, partition: PartitionId, owner: String },
     #[error(

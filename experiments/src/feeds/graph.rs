@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 use twopath_shared::log::{Group, Log};
+use twopath_shared::query::parse;
 
-use super::{Definition, FeedError};
+use super::{Definition, FeedError, FeedKind};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -24,6 +25,9 @@ pub struct Node {
     /// A feed's SQL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
+    /// What a feed gives, where its input is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gives: Option<FeedKind>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,22 +57,26 @@ impl Graph {
         for name in &topics {
             let topic = log.topic(name)?;
             let end = topic.end()?;
-            graph.node(NodeKind::Topic, name, end.records(), end.partitions() as u64, None);
+            graph.node(NodeKind::Topic, name, end.records(), end.partitions() as u64);
             for group in topic.groups()? {
                 let is_feed = feeds.iter().any(|f| f.input == *name && f.group() == group);
                 if !is_feed {
-                    groups.reader(NodeKind::Group, name, &group, &topic.group(&group)?, None)?;
+                    groups.reader(NodeKind::Group, name, &group, &topic.group(&group)?)?;
                 }
             }
         }
         for feed in &feeds {
             // A topic may be gone, and a feed may not have been run yet.
-            if topics.contains(&feed.input) {
-                let group = log.topic(&feed.input)?.group_or_new(&feed.group())?;
-                graph.reader(NodeKind::Feed, &feed.input, &feed.name, &group, Some(feed.sql.clone()))?;
+            let node = if topics.contains(&feed.input) {
+                let input = log.topic(&feed.input)?;
+                let group = input.group_or_new(&feed.group())?;
+                let node = graph.reader(NodeKind::Feed, &feed.input, &feed.name, &group)?;
+                node.gives = parse(&feed.sql, &feed.input, input.schema()).ok().map(|query| FeedKind::of(&query));
+                node
             } else {
-                graph.node(NodeKind::Feed, &feed.name, 0, 0, Some(feed.sql.clone()));
-            }
+                graph.node(NodeKind::Feed, &feed.name, 0, 0)
+            };
+            node.sql = Some(feed.sql.clone());
             if topics.contains(&feed.output) {
                 graph.edges.push(GraphEdge { from: feed.name.clone(), to: feed.output.clone(), to_kind: NodeKind::Topic, lag: None });
             }
@@ -78,18 +86,18 @@ impl Graph {
         Ok(graph)
     }
 
-    fn node(&mut self, kind: NodeKind, name: &str, records: u64, partitions: u64, sql: Option<String>) {
-        self.nodes.push(Node { kind, name: name.to_owned(), records, partitions, sql });
+    fn node(&mut self, kind: NodeKind, name: &str, records: u64, partitions: u64) -> &mut Node {
+        self.nodes.push(Node { kind, name: name.to_owned(), records, partitions, sql: None, gives: None });
+        self.nodes.last_mut().expect("it was just added")
     }
 
-    fn reader(&mut self, kind: NodeKind, topic: &str, name: &str, group: &Group, sql: Option<String>) -> Result<(), FeedError> {
+    fn reader(&mut self, kind: NodeKind, topic: &str, name: &str, group: &Group) -> Result<&mut Node, FeedError> {
         let progress = group.progress()?;
         let done = progress.iter().map(|p| p.committed.unwrap_or_default().0).sum();
         let read_now = progress.iter().filter(|p| p.owner.is_some()).count() as u64;
-        self.node(kind, name, done, read_now, sql);
         let lag = progress.iter().map(twopath_shared::log::PartitionProgress::lag).sum();
         self.edges.push(GraphEdge { from: topic.to_owned(), to: name.to_owned(), to_kind: kind, lag: Some(lag) });
-        Ok(())
+        Ok(self.node(kind, name, done, read_now))
     }
 
     /// In Graphviz's language.

@@ -2,11 +2,15 @@
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
-use arrow_select::filter::filter;
+use arrow_select::filter::{filter, filter_record_batch};
+use twopath_shared::log::{PartitionBy, Records};
 use twopath_shared::query::{EvalError, Query};
 use twopath_shared::view::{answer_schema, eval, eval_condition};
+use twopath_shared::{Offset, PartitionId};
 
-use super::FeedError;
+use super::query::check_unordered;
+use super::sink::Sink;
+use super::{FeedError, FeedReport};
 
 /// A query each of whose rows comes from one row of its topic, in the same order.
 #[derive(Debug, Clone)]
@@ -17,18 +21,12 @@ pub struct RowQuery {
 
 impl RowQuery {
     /// # Errors
-    /// [`FeedError::NotRows`] for a query with aggregates, ORDER BY or LIMIT.
+    /// [`FeedError::NoFeed`] for a query with aggregates, ORDER BY or LIMIT.
     pub fn new(query: Query) -> Result<RowQuery, FeedError> {
-        let refuse = |what| Err(FeedError::NotRows { what });
         if !query.rows {
-            return refuse("leave GROUP BY, HAVING and aggregates to a query over its output");
+            return Err(FeedError::NoFeed { what: "its rows are groups, not those of its topic".into() });
         }
-        if !query.order_by.is_empty() {
-            return refuse("leave ORDER BY out; the order is the input's");
-        }
-        if query.limit.is_some() {
-            return refuse("leave LIMIT out");
-        }
+        check_unordered(&query)?;
         let schema = answer_schema(&query);
         Ok(RowQuery { query, schema })
     }
@@ -60,4 +58,56 @@ impl RowQuery {
         let made = RecordBatch::try_new_with_options(self.schema.clone(), output, &options);
         Ok((made.expect("the columns are in the canonical types that the schema is made of"), kept))
     }
+
+    /// Appends what comes of the input's records, without the rows that are there already.
+    pub(super) fn take(&self, records: &Records, sink: &mut Sink<'_>, report: &mut FeedReport) -> Result<(), FeedError> {
+        let partition = records.partition;
+        let (rows, kept) = self.apply(&records.batch).map_err(|source| FeedError::Row {
+            name: sink.feed.name.clone(),
+            partition,
+            from: records.base,
+            to: records.end,
+            what: "a row",
+            source,
+        })?;
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let offsets: Vec<Offset> = kept.values().set_indices().map(|row| records.offset_of(row)).collect();
+        let mut appended = 0;
+        for (q, part) in parts(sink, partition, &rows, &offsets)? {
+            if part.num_rows() > 0 {
+                sink.append(partition, q, &part, records.end)?;
+                appended += part.num_rows() as u64;
+            }
+        }
+        report.rows_appended += appended;
+        report.rows_left_out += rows.num_rows() as u64 - appended;
+        Ok(())
+    }
+}
+
+/// What goes to each output partition, without the rows that are there already.
+fn parts(
+    sink: &Sink<'_>,
+    partition: PartitionId,
+    rows: &RecordBatch,
+    offsets: &[Offset],
+) -> Result<Vec<(PartitionId, RecordBatch)>, FeedError> {
+    let reached = &sink.reached[partition.index()];
+    let split = |rows: &RecordBatch| match sink.output.config().partition_by {
+        PartitionBy::Key(_) => sink.output.split(rows),
+        // Not in turn: after a restart a row must find the partition that it went to before.
+        PartitionBy::RoundRobin => Ok(vec![(PartitionId(partition.0 % sink.output.partitions() as u32), rows.clone())]),
+    };
+    if reached.iter().all(|r| offsets.first() >= Some(r)) {
+        return Ok(split(rows)?);
+    }
+    let mut parts = Vec::new();
+    for (q, reached) in reached.iter().enumerate() {
+        let new = offsets.iter().map(|offset| Some(offset >= reached)).collect();
+        let new = filter_record_batch(rows, &new).expect("one offset per row");
+        parts.extend(split(&new)?.into_iter().filter(|(p, _)| p.index() == q));
+    }
+    Ok(parts)
 }

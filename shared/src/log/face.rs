@@ -128,7 +128,7 @@ impl Topic {
     }
 
     /// Removes the oldest segments that are older than the retention's age, or that make the topic larger than its size, as long as no
-    /// consumer group and no [`Pin`] is before their end; or all the same if forced.
+    /// consumer group and no [`Pin`] needs them; or all the same if forced.
     ///
     /// # Errors
     /// Another process is housekeeping, or a file cannot be written or removed.
@@ -142,6 +142,11 @@ impl Topic {
     /// The topic has no key, another process is housekeeping, a segment is damaged, or a file cannot be written.
     pub fn compact(&self, options: &Compaction) -> Result<CompactionReport, LogError> {
         self.embedded("segments")?.compact(options)
+    }
+
+    /// Up to where each partition was compacted: records below it may be gone.
+    pub fn compacted_to(&self) -> Result<Position, LogError> {
+        self.embedded("segments")?.compacted_to()
     }
 
     /// From when to when a partition's records are, without reading them.
@@ -197,7 +202,7 @@ impl Topic {
         self.embedded("group folders")?.group_or_new(name)
     }
 
-    /// What each group has done: for whoever must know what is still needed. A group that committed nothing in a partition needs all of it.
+    /// What each group has done. One that committed nothing in a partition has done nothing of it.
     pub fn committed_groups(&self) -> Result<Vec<(String, Position)>, LogError> {
         self.embedded("group folders")?.committed_groups()
     }

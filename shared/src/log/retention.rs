@@ -50,14 +50,14 @@ pub struct Claim {
 
 impl Topic {
     /// Removes the oldest segments that are older than the retention's age, or that make the partition larger than its size (each
-    /// partition's share of it), as long as no consumer group and no [`pin`](Topic::pin) is before their end, or all the same if forced.
+    /// partition's share of it), as long as no consumer group and no [`pin`](Topic::pin) needs them, or all the same if forced.
     ///
     /// # Errors
     /// Another process is housekeeping, or a file cannot be written or removed.
     pub fn retain(&self, retention: &Retention, force: bool) -> Result<RetentionReport, LogError> {
         let topic = &*self.0;
         let _lock = housekeeping_lock(topic)?;
-        let mut claims = self.committed_groups()?.into_iter().map(|(name, at)| (format!("group '{name}'"), at)).collect::<Vec<_>>();
+        let mut claims = self.needed_by_groups()?.into_iter().map(|(name, at)| (format!("group '{name}'"), at)).collect::<Vec<_>>();
         claims.extend(super::pin::pinned(topic)?);
         let mut report = RetentionReport::default();
         for p in topic.partition_ids() {

@@ -156,6 +156,12 @@ impl Topic {
         Ok(Position::new(self.0.partition_ids().map(offset).collect::<Result<_, LogError>>()?))
     }
 
+    /// Up to where each partition was compacted: records below it may be gone.
+    pub fn compacted_to(&self) -> Result<Position, LogError> {
+        let offset = |p| Ok(self.0.manifest(p)?.compacted_to);
+        Ok(Position::new(self.0.partition_ids().map(offset).collect::<Result<_, LogError>>()?))
+    }
+
     /// All barriers that are left in the log, in order.
     pub fn barriers(&self) -> Result<Vec<Barrier>, LogError> {
         self.0.barriers()

@@ -38,9 +38,17 @@ pub fn answer_schema(query: &Query) -> SchemaRef {
 /// # Errors
 /// The [`EvalError`] of one of the wanted groups that raise one.
 pub fn answer(query: &Query, parts: &[&GroupTable], ask: &Ask) -> Result<RecordBatch, EvalError> {
-    let (table, mut groups) = wanted(query, parts, ask);
+    let (table, groups) = wanted(query, parts, ask);
+    Ok(answer_groups(query, &table, groups)?.0)
+}
+
+/// As [`answer`], of these groups of one table; and which group each row is.
+///
+/// # Errors
+/// The [`EvalError`] of one of the groups that raise one.
+pub fn answer_groups(query: &Query, table: &GroupTable, mut groups: Vec<u32>) -> Result<(RecordBatch, Vec<u32>), EvalError> {
     // The group rows: keys, then aggregates.
-    let mut columns = group_rows(&table, &groups)?;
+    let mut columns = group_rows(table, &groups)?;
     if let Some(having) = &query.having {
         let kept = BooleanArray::new(eval_condition(having, &columns, groups.len())?, None);
         if kept.true_count() < groups.len() {
@@ -52,18 +60,19 @@ pub fn answer(query: &Query, parts: &[&GroupTable], ask: &Ask) -> Result<RecordB
     }
     let rows = groups.len();
     let outputs = query.output.iter().map(|o| eval(&o.expr, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
-    let order = ordered(query, &table, &groups, &columns)?;
+    let order = ordered(query, table, &groups, &columns)?;
     let order = if query.rows { repeated(order, columns.last(), query.limit) } else { order };
     let schema = answer_schema(query);
     let untouched = order.len() == rows && order.iter().enumerate().all(|(i, &row)| i == row as usize);
     let outputs = if untouched {
         outputs
     } else {
+        groups = order.iter().map(|&row| groups[row as usize]).collect();
         let order = UInt32Array::from(order);
         outputs.iter().map(|o| take(o, &order, None).expect("rows that exist")).collect()
     };
     let options = RecordBatchOptions::new().with_row_count(Some(if untouched { rows } else { outputs.first().map_or(0, |o| o.len()) }));
-    Ok(RecordBatch::try_new_with_options(schema, outputs, &options).expect("outputs have the query's types"))
+    Ok((RecordBatch::try_new_with_options(schema, outputs, &options).expect("outputs have the query's types"), groups))
 }
 
 /// A table in which the groups that are asked for are merged, and which they are. Where one part has them all, it is that part, and

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-pub use answer::{Ask, answer, answer_schema};
+pub use answer::{Ask, answer, answer_groups, answer_schema};
 pub use canonical::{arrow_type, canonical};
 pub use eval::{eval, eval_condition};
 pub use plan::Plan;

@@ -40,27 +40,29 @@ impl Plan {
         Plan { projection, filter, exprs, keys, args }
     }
 
-    /// Filters, evaluates and folds in a record batch whose columns are those of [`Plan::projection`], in that order.
+    /// Filters, evaluates and folds in a record batch whose columns are those of [`Plan::projection`], in that order. Returns how many
+    /// rows passed the filter.
     ///
     /// # Errors
     /// The [`EvalError`] of one of the rows that raise one; the table then holds part of the batch and is of no use.
-    pub fn update(&self, table: &mut GroupTable, batch: &RecordBatch) -> Result<(), EvalError> {
+    pub fn update(&self, table: &mut GroupTable, batch: &RecordBatch) -> Result<usize, EvalError> {
         assert_eq!(batch.num_columns(), self.projection.len(), "the batch has the plan's columns");
         let rows = batch.num_rows();
+        let mut passed = 0;
         for from in (0..rows).step_by(ROWS_AT_A_TIME) {
             let count = ROWS_AT_A_TIME.min(rows - from);
             let columns: Vec<ArrayRef> = batch.columns().iter().map(|c| c.slice(from, count)).collect();
-            self.update_columns(table, columns, count)?;
+            passed += self.update_columns(table, columns, count)?;
         }
-        Ok(())
+        Ok(passed)
     }
 
-    fn update_columns(&self, table: &mut GroupTable, mut columns: Vec<ArrayRef>, mut rows: usize) -> Result<(), EvalError> {
+    fn update_columns(&self, table: &mut GroupTable, mut columns: Vec<ArrayRef>, mut rows: usize) -> Result<usize, EvalError> {
         if let Some(filter) = &self.filter {
             let kept = eval_condition(filter, &columns, rows)?;
             let count = kept.count_set_bits();
             if count == 0 {
-                return Ok(());
+                return Ok(0);
             }
             if count < rows {
                 let predicate = FilterBuilder::new(&BooleanArray::new(kept, None)).optimize().build();
@@ -73,6 +75,7 @@ impl Plan {
         let values = self.exprs.iter().map(|e| eval(e, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
         let keys: Vec<ArrayRef> = self.keys.iter().map(|&e| values[e].clone()).collect();
         let args: Vec<Option<ArrayRef>> = self.args.iter().map(|e| e.map(|e| values[e].clone())).collect();
-        table.update(&keys, &args, rows)
+        table.update(&keys, &args, rows)?;
+        Ok(rows)
     }
 }

@@ -98,7 +98,7 @@ impl GroupTable {
     pub fn update_from_log(&mut self, query: &Query, batch: &RecordBatch) -> Result<(), EvalError> {
         let plan = Plan::new(query);
         let projected = batch.project(&plan.projection).expect("the batch has the topic's columns");
-        plan.update(self, &projected)
+        plan.update(self, &projected).map(drop)
     }
 
     /// The group of each row, new ones added. The accumulators do not have the new groups yet.
@@ -161,8 +161,8 @@ impl GroupTable {
         self.merge_groups(other, &[group as u32]);
     }
 
-    /// Merges these groups of `other` in, given in ascending order.
-    pub(super) fn merge_groups(&mut self, other: &GroupTable, from: &[u32]) {
+    /// Merges these groups of `other` in, given in ascending order, and returns the numbers that they have here.
+    pub fn merge_groups(&mut self, other: &GroupTable, from: &[u32]) -> Vec<u32> {
         debug_assert!(from.is_sorted());
         let mut to = vec![0; from.len()];
         if !self.keys.is_empty() && !self.resolve_plain_groups(other, from, &mut to) {
@@ -183,6 +183,7 @@ impl GroupTable {
             mine.grow(self.tags.len(), theirs.complete());
             mine.merge(theirs, from, &to);
         }
+        to
     }
 
     fn resolve_plain_groups(&mut self, other: &GroupTable, from: &[u32], to: &mut [u32]) -> bool {
@@ -259,6 +260,11 @@ impl GroupTable {
     /// The key of a group.
     pub fn key(&self, group: usize) -> Vec<Value> {
         self.keys.iter().map(|k| k.value(group)).collect()
+    }
+
+    /// One of the keys of all groups, by group, in the canonical type.
+    pub fn key_column(&self, key: usize) -> ArrayRef {
+        self.keys[key].take(&(0..self.len() as u32).collect::<Vec<_>>())
     }
 
     /// The order of two groups by key: column by column, NULL last, texts byte by byte.

@@ -108,14 +108,23 @@ impl TopicArgs {
             time_column: time_column.map(String::from),
             durability: self.durability.unwrap_or(Durability::None),
             segment_bytes: self.segment_bytes.unwrap_or(TopicConfig::SEGMENT_BYTES),
-            retention: Retention { age: self.retain_age, bytes: self.retain_bytes },
-            compaction: self.compact.then(Compaction::default),
-            offload: self.offload_to.clone().map(|to| Offload {
-                to,
-                older_than: self.offload_older_than,
-                keep_local_bytes: self.offload_keep_local,
-            }),
+            retention: self.retention(),
+            compaction: self.compaction(),
+            offload: self.offload(),
         }
+    }
+
+    pub fn retention(&self) -> Retention {
+        Retention { age: self.retain_age, bytes: self.retain_bytes }
+    }
+
+    pub fn compaction(&self) -> Option<Compaction> {
+        self.compact.then(Compaction::default)
+    }
+
+    pub fn offload(&self) -> Option<Offload> {
+        let to = self.offload_to.clone()?;
+        Some(Offload { to, older_than: self.offload_older_than, keep_local_bytes: self.offload_keep_local })
     }
 
     /// That an existing topic is what the options say, where they say something.
@@ -136,6 +145,9 @@ impl TopicArgs {
         }
         if let Some(durability) = self.durability.filter(|d| *d != config.durability) {
             return differs("--durability", durability_text(config.durability), durability_text(durability));
+        }
+        if self.compact && config.compaction.is_none() {
+            return differs("--compact", "no".into(), "yes".into());
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //!                        lock          held for the moment of a change of the journal, or of the members
 //!                        members/ID    held (flock) by a live member
 //!                        p0.owner      held by the member that reads partition 0, whose name it holds
+//!                        needs-all     there if the group starts anew from the log's start, wherever it is
 //! ```
 //!
 //! **Who owns a partition is a lock of the operating system**, not a lease: no clock decides, and when a process dies, however it dies,
@@ -32,6 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::position::{Offset, PartitionId, Position};
+use crate::storage::write_atomically;
 
 use super::config;
 use super::error::LogError;
@@ -45,6 +47,9 @@ pub(super) use journal::Journal;
 pub use member::{Member, MemberOptions};
 use record::{Kind, Place};
 pub(super) use record::{RECORD_BYTES, Record};
+
+/// The name of the file that says that a group needs the whole topic.
+const NEEDS_ALL: &str = "needs-all";
 
 /// A consumer group of a topic: where it is, and the way to become a member.
 #[derive(Clone)]
@@ -111,13 +116,22 @@ impl Topic {
         Ok(group)
     }
 
-    /// What each group has done: for whoever must know what is still needed. A group that committed nothing in a partition needs all of it.
+    /// What each group has done. One that committed nothing in a partition has done nothing of it.
     pub fn committed_groups(&self) -> Result<Vec<(String, Position)>, LogError> {
-        let committed = |name: String| {
-            let position = Group::at(self, &name)?.committed()?;
+        self.each_group(Group::committed)
+    }
+
+    /// From where on each group still needs the topic.
+    pub(super) fn needed_by_groups(&self) -> Result<Vec<(String, Position)>, LogError> {
+        self.each_group(Group::needs)
+    }
+
+    fn each_group(&self, position: impl Fn(&Group) -> Result<Position, LogError>) -> Result<Vec<(String, Position)>, LogError> {
+        let of = |name: String| {
+            let position = position(&Group::at(self, &name)?)?;
             Ok((name, position))
         };
-        self.groups()?.into_iter().map(committed).collect()
+        self.groups()?.into_iter().map(of).collect()
     }
 }
 
@@ -167,6 +181,21 @@ impl Group {
     pub fn committed(&self) -> Result<Position, LogError> {
         let places = self.journal.read()?;
         Ok(Position::new(places.of.iter().map(|place| place.unwrap_or_default().offset).collect()))
+    }
+
+    /// Says that the group needs the whole topic, wherever it is, until it is removed: for one whose state is made of all records, and
+    /// made anew from them when it starts. Retention then takes nothing away unless it is forced to.
+    pub fn need_all(&self) -> Result<(), LogError> {
+        let path = self.dir.join(NEEDS_ALL);
+        if path.exists() {
+            return Ok(());
+        }
+        write_atomically(&*self.topic.storage, &path, &[]).map_err(LogError::io("write", &path))
+    }
+
+    /// The first offset that it still needs of each partition.
+    pub(super) fn needs(&self) -> Result<Position, LogError> {
+        if self.dir.join(NEEDS_ALL).exists() { Ok(Position::zero(self.topic.partitions())) } else { self.committed() }
     }
 
     /// How it stands in each partition.
