@@ -126,7 +126,7 @@ impl Changelog {
                 Err(format!("it is keyed by {key}, and the feed has one group only; choose a topic without a key"))
             }
             PartitionBy::Key(key) => Err(format!("it is keyed by {key}, and a group's rows go by what it is grouped by: {}", keys())),
-            PartitionBy::RoundRobin if config.partitions > 1 && !self.key_columns.is_empty() => Err(format!(
+            PartitionBy::RoundRobin if config.partitions > 1 && self.key().is_some() => Err(format!(
                 "it has {} partitions and no key, and a group's rows go by what it is grouped by: {}",
                 config.partitions,
                 keys()
@@ -280,7 +280,7 @@ fn pieces(records: &Records, reached: &[Offset]) -> Vec<Records> {
 /// That nothing was taken out of the input: the state is made of all of it, at every start.
 pub(super) fn check_whole(feed: &str, input: &Topic) -> Result<(), FeedError> {
     if input.config().compaction.is_some() {
-        return Err(not_whole(feed, input.name(), "is made to be compacted".into()));
+        return Err(not_whole(feed, input.name(), "is one that is compacted".into()));
     }
     let first = |position: twopath_shared::Position| position.iter().find(|(_, offset)| *offset > Offset(0));
     if let Some((p, offset)) = first(input.compacted_to()?) {

@@ -38,6 +38,11 @@ pub(super) fn output_topic(
             return Err(cannot(format!("it has the columns {}, and the feed gives {}", has.join(", "), gives.join(", "))));
         }
         query.check_output(output.config()).map_err(cannot)?;
+        let also = |d: &&Definition| d.output == feed.output && d.name != feed.name;
+        if let (FeedQuery::Changes(_), Some(other)) = (query, Definition::all(log.dir())?.iter().find(also)) {
+            let what = format!("feed '{}' appends to it, and the newest row of a group would be of either", other.name);
+            return Err(cannot(what));
+        }
         return Ok(output);
     }
     let config = planned(feed, input, query, made_as);

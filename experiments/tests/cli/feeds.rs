@@ -1,10 +1,35 @@
 //! A chain of two feeds, whose processes are killed again and again.
 
+use std::collections::BTreeMap;
+use std::process::Child;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::errors::said;
 use crate::sandbox::Sandbox;
 
 const ROWS: u64 = 60_000;
+
+/// Small appends, so that the feeds have many frames to die between.
+fn append(sandbox: &Sandbox) -> (Child, JoinHandle<()>) {
+    let mut importer = sandbox.start(&["log", "append", "a", "--quiet"]);
+    let mut input = importer.stdin.take().unwrap();
+    let sender = std::thread::spawn(move || {
+        for i in 0..ROWS {
+            let line = format!("{{\"time\":\"2024-01-01T00:00:00Z\",\"who\":\"user{}\",\"n\":{i}}}\n", i % 97);
+            std::io::Write::write_all(&mut input, line.as_bytes()).unwrap();
+            if i % 200 == 0 {
+                std::thread::sleep(Duration::from_millis(3));
+            }
+        }
+    });
+    (importer, sender)
+}
+
+fn column(sandbox: &Sandbox, topic: &str, columns: &str, partition: &str) -> Vec<Vec<u64>> {
+    let text = sandbox.ok(&["log", "cat", topic, "--partition", partition, "--columns", columns, "--format", "csv"]);
+    text.lines().skip(1).map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect()).collect()
+}
 
 #[test]
 fn killed_feeds_append_each_row_once_and_in_order() {
@@ -20,18 +45,7 @@ fn killed_feeds_append_each_row_once_and_in_order() {
     let second = feed("b", "c", "SELECT n, twice + 1 AS odd FROM b WHERE n % 7 <> 0");
     let start = |args: &Vec<String>| sandbox.start(&args.iter().map(String::as_str).collect::<Vec<_>>());
 
-    // Small appends, so that the feeds have many frames to die between.
-    let mut importer = sandbox.start(&["log", "append", "a", "--quiet"]);
-    let mut input = importer.stdin.take().unwrap();
-    let sender = std::thread::spawn(move || {
-        for i in 0..ROWS {
-            let line = format!("{{\"time\":\"2024-01-01T00:00:00Z\",\"who\":\"user{}\",\"n\":{i}}}\n", i % 97);
-            std::io::Write::write_all(&mut input, line.as_bytes()).unwrap();
-            if i % 200 == 0 {
-                std::thread::sleep(Duration::from_millis(3));
-            }
-        }
-    });
+    let (mut importer, sender) = append(&sandbox);
     let (mut one, mut two) = (start(&first), None);
     let mut deaths = 0;
     // The pauses are only there to hit them at different places.
@@ -60,10 +74,7 @@ fn killed_feeds_append_each_row_once_and_in_order() {
         let args: Vec<&str> = args.iter().map(String::as_str).filter(|a| *a != "--follow").collect();
         sandbox.ok(&args);
     }
-    let column = |topic: &str, columns: &str, partition: &str| -> Vec<Vec<u64>> {
-        let text = sandbox.ok(&["log", "cat", topic, "--partition", partition, "--columns", columns, "--format", "csv"]);
-        text.lines().skip(1).map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect()).collect()
-    };
+    let column = |topic: &str, columns: &str, partition: &str| column(&sandbox, topic, columns, partition);
     let mut all = 0;
     for p in ["0", "1"] {
         let reference: Vec<u64> = column("a", "n", p).into_iter().map(|row| row[0]).filter(|n| n % 5 != 0).collect();
@@ -83,13 +94,65 @@ fn killed_feeds_append_each_row_once_and_in_order() {
 }
 
 #[test]
+fn a_killed_changelog_has_each_change_once() {
+    let sandbox = Sandbox::new();
+    let schema = ["--schema", "time:timestamp,who:text,n:int", "--key", "who", "--partitions", "2", "--segment-bytes", "200K"];
+    sandbox.ok(&[&["log", "create", "a"][..], &schema].concat());
+    let groups = "SELECT n % 10 AS digit, COUNT(*) AS ids, SUM(n) AS total FROM a GROUP BY n % 10";
+    let counts = ["feed", "run", "a", "counts", "--sql", groups, "--partitions", "3", "--segment-bytes", "20K"];
+    let even = ["feed", "run", "counts", "even", "--sql", "SELECT digit, ids FROM counts WHERE ids % 2 = 0"];
+    let following = [&counts[..], &["--follow"]].concat();
+    let (mut importer, sender) = append(&sandbox);
+    let mut feed = sandbox.start(&following);
+    for i in 0..16u64 {
+        std::thread::sleep(Duration::from_millis(20 + i * 7919 % 61));
+        feed.kill().unwrap();
+        feed.wait().unwrap();
+        feed = sandbox.start(&following);
+    }
+    sender.join().unwrap();
+    assert!(importer.wait().unwrap().success());
+    feed.kill().unwrap();
+    feed.wait().unwrap();
+    // Once more, to the end.
+    sandbox.ok(&counts);
+    sandbox.ok(&even);
+    let mut newest: BTreeMap<u64, (&str, u64, u64)> = BTreeMap::new();
+    for p in ["0", "1", "2"] {
+        let rows = column(&sandbox, "counts", "digit,ids,total", p);
+        for row in &rows {
+            let before = newest.insert(row[0], (p, row[1], row[2])).unwrap_or((p, 0, 0));
+            assert_eq!(before.0, p, "a group in two partitions");
+            assert!(before.1 < row[1] && before.2 <= row[2], "{before:?}, and then {row:?}");
+        }
+        let through: Vec<Vec<u64>> = rows.into_iter().filter(|row| row[1] % 2 == 0).map(|row| row[..2].to_vec()).collect();
+        assert_eq!(column(&sandbox, "even", "digit,ids", p), through);
+    }
+    let wanted = (0..10).map(|digit| (ROWS / 10, (digit..ROWS).step_by(10).sum::<u64>()));
+    assert_eq!(newest.values().map(|(_, ids, total)| (*ids, *total)).collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
+    for topic in ["counts", "even"] {
+        sandbox.ok(&["log", "verify", topic]);
+    }
+}
+
+#[test]
 fn feeds_that_make_no_sense_are_refused() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["log", "create", "a", "--schema", "n:int"]);
     let run = |args: &[&str]| sandbox.run(&[&["feed", "run"], args].concat());
-    let aggregate = run(&["a", "b", "--sql", "SELECT COUNT(*) AS n FROM a"]);
-    assert_eq!(aggregate.code, 2);
-    assert!(aggregate.stderr.contains("a feed passes rows on one by one"), "{}", aggregate.stderr);
+    insta::assert_snapshot!(said(
+        &sandbox,
+        &[
+            &["feed", "run", "a", "b", "--sql", "SELECT COUNT(*) AS c FROM a GROUP BY n"],
+            &["feed", "run", "a", "b", "--sql", "SELECT COUNT(*) AS c FROM a GROUP BY n, n % 2"],
+            &["feed", "run", "a", "b", "--sql", "SELECT n FROM a GROUP BY n HAVING COUNT(*) > 1"],
+            &["feed", "run", "a", "b", "--sql", "SELECT n, COUNT(*) AS c FROM a GROUP BY n ORDER BY c"],
+            &["feed", "run", "a", "b", "--sql", "SELECT n FROM a LIMIT 1"],
+            &["feed", "run", "a", "b", "--sql", "SELECT n, COUNT(*) AS c FROM a GROUP BY n", "--key", "c"],
+            &["feed", "run", "a", "b", "--sql", "SELECT n, n % 2 AS odd, COUNT(*) AS c FROM a GROUP BY n, n % 2", "--compact"],
+            &["feed", "run", "a", "b", "--sql", "SELECT COUNT(*) AS c FROM a", "--compact"],
+        ]
+    ));
     let elsewhere = run(&["a", "b", "--sql", "SELECT n FROM b"]);
     assert_eq!(elsewhere.code, 2);
     assert!(elsewhere.stderr.contains("the query reads 'b', and the feed 'a'"), "{}", elsewhere.stderr);

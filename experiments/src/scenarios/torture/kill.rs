@@ -1,5 +1,5 @@
 //! kill -9 of real processes, at any moment of their lives: appending (and so rolling: the segments are small), importing, and
-//! making one topic of another.
+//! making topics of another: of its rows, and of its groups.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -18,9 +18,19 @@ const P0: PartitionId = PartitionId(0);
 /// Of one item, on one topic.
 const KILLS: u64 = 25;
 const IMPORTED: i64 = 60_000;
-/// What the feed makes of the topic, and the topic that it makes.
-const FEED: &str = "SELECT id, name FROM t WHERE id % 2 = 0";
-const FED: &str = "fed";
+
+/// What a feed makes of the topic, and the topic that it makes.
+struct Feed {
+    sql: &'static str,
+    output: &'static str,
+    /// What is wrong with the first column of its output, where the topic has ids up to a number; and where all of them are through.
+    wrong: fn(&[i64], i64, bool) -> Option<String>,
+}
+
+const ROWS: Feed = Feed { sql: "SELECT id, name FROM t WHERE id % 2 = 0", output: "fed", wrong: wrong_rows };
+/// Names are those of the ids' last digits: ten times how many there are, and the digit.
+const GROUPS: Feed =
+    Feed { sql: "SELECT COUNT(*) * 10 + MIN(id) AS counted, name FROM t GROUP BY name", output: "counted", wrong: wrong_groups };
 
 pub(super) fn items(long: bool) -> u64 {
     if long { 200 } else { 8 }
@@ -38,12 +48,15 @@ pub(super) fn run(item: &Item<'_>, tally: &Tally) {
         let after = Duration::from_micros(500 + dice.below(30_000));
         let place = || format!("{durability:?}, kill {kill}, after {after:?}");
         tally.check(item.number, place, || match kill % 5 {
-            3 => feed(item, &log, there, after),
+            2 => feed(item, &log, &GROUPS, there, after),
+            3 => feed(item, &log, &ROWS, there, after),
             4 => import(item, &log, &file, &format!("i{kill}"), after),
             _ => append(item, &log, &mut there, after),
         });
     }
-    tally.check(item.number, || "the feed after all kills".to_owned(), || feed_ends(item, &log, there));
+    for feed in [&ROWS, &GROUPS] {
+        tally.check(item.number, || format!("the feed to '{}' after all kills", feed.output), || feed_ends(item, &log, feed, there));
+    }
 }
 
 fn lines(ids: std::ops::Range<i64>) -> String {
@@ -114,35 +127,54 @@ fn import(item: &Item<'_>, log: &Log, file: &Path, name: &str, after: Duration) 
     if sent { Ok(()) } else { Err(format!("{} records of an import are not those of its file, in order", ids.len())) }
 }
 
-/// A feed follows the topic, and the process dies: what it appended is each row once, in order.
-fn feed(item: &Item<'_>, log: &Log, there: i64, after: Duration) -> Result<(), String> {
+/// A feed follows the topic, and the process dies: nothing that it appended is wrong, or there twice.
+fn feed(item: &Item<'_>, log: &Log, feed: &Feed, there: i64, after: Duration) -> Result<(), String> {
     let io = |e: io::Error| format!("the process cannot be run: {e}");
-    let feed = program(item, &["feed", "run", TOPIC, FED, "--sql", FEED, "--follow"]).spawn().map_err(io)?;
+    let process = program(item, &["feed", "run", TOPIC, feed.output, "--sql", feed.sql, "--follow"]).spawn().map_err(io)?;
     // It has more to do than one that appends: it starts later, and syncs more.
-    killed(feed, after * 2).map_err(io)?;
-    if !log.topics().map_err(|e| e.to_string())?.iter().any(|t| t == FED) {
+    killed(process, after * 2).map_err(io)?;
+    if !log.topics().map_err(|e| e.to_string())?.iter().any(|t| t == feed.output) {
         return Ok(());
     }
-    fed(log, there).map(drop)
+    fed(log, feed, there, false)
 }
 
-/// How many rows the feed has appended; they must be the first of those that it is to append.
-fn fed(log: &Log, there: i64) -> Result<usize, String> {
-    let topic = log.topic(FED).map_err(|e| e.to_string())?;
-    let ids = recovered(&topic)?;
-    let right = ids.iter().copied().eq((0..there).step_by(2).take(ids.len()));
-    if right { Ok(ids.len()) } else { Err(format!("{} rows of the feed's output are not its input's, each once and in order", ids.len())) }
+fn fed(log: &Log, feed: &Feed, there: i64, all: bool) -> Result<(), String> {
+    let values = recovered(&log.topic(feed.output).map_err(|e| e.to_string())?)?;
+    (feed.wrong)(&values, there, all).map_or(Ok(()), |what| Err(format!("in '{}': {what}", feed.output)))
+}
+
+/// Each row once, in order.
+fn wrong_rows(ids: &[i64], there: i64, all: bool) -> Option<String> {
+    let wanted = (0..there).step_by(2);
+    let right = ids.iter().copied().eq(wanted.clone().take(ids.len())) && (!all || ids.len() == wanted.count());
+    (!right).then(|| format!("its {} rows are not those of its input, each once and in order", ids.len()))
+}
+
+/// Each digit's count goes up from row to row, and ends where it should.
+fn wrong_groups(rows: &[i64], there: i64, all: bool) -> Option<String> {
+    let mut counts = [0; 10];
+    for row in rows {
+        let (count, digit) = (row / 10, (row % 10) as usize);
+        if count <= counts[digit] {
+            return Some(format!("of digit {digit}, {count} ids come after {}", counts[digit]));
+        }
+        counts[digit] = count;
+    }
+    let wanted = |digit: usize| (there + 9 - digit as i64) / 10;
+    let right = |digit: &usize| if all { counts[*digit] == wanted(*digit) } else { counts[*digit] <= wanted(*digit) };
+    let wrong = (0..10).find(|digit| !right(digit))?;
+    Some(format!("of digit {wrong} there are {} ids, and it counts {}", wanted(wrong), counts[wrong]))
 }
 
 /// The feed, left alone, appends all that is missing.
-fn feed_ends(item: &Item<'_>, log: &Log, there: i64) -> Result<(), String> {
-    let ended = program(item, &["feed", "run", TOPIC, FED, "--sql", FEED]).output();
+fn feed_ends(item: &Item<'_>, log: &Log, feed: &Feed, there: i64) -> Result<(), String> {
+    let ended = program(item, &["feed", "run", TOPIC, feed.output, "--sql", feed.sql]).output();
     let ended = ended.map_err(|e| format!("the process cannot be run: {e}"))?;
     if !ended.status.success() {
         return Err(format!("the feed ends with {}", ended.status));
     }
-    let (some, all) = (fed(log, there)?, (0..there).step_by(2).count());
-    if some == all { Ok(()) } else { Err(format!("the feed has appended {some} rows of {all}")) }
+    fed(log, feed, there, true)
 }
 
 /// What is there once a writer has mended it; it must be sound.
