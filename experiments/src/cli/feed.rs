@@ -39,8 +39,7 @@ enum Command {
 Examples:
   twopath feed run flights late --sql 'SELECT sched_dep, carrier, dep_delay FROM flights WHERE dep_delay > 60'
   twopath feed run late very_late --sql 'SELECT * FROM late WHERE dep_delay > 240' --follow
-  twopath feed run flights by_carrier --compact \\
-    --sql 'SELECT carrier, COUNT(*) AS n, AVG(dep_delay) AS delay FROM flights GROUP BY carrier'")]
+  twopath feed run flights by_carrier --sql 'SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier' --compact")]
 struct RunArgs {
     input: String,
     output: String,

@@ -65,7 +65,11 @@ impl Changelog {
         let is_key = |expr: &Expr, key: usize| matches!(expr.kind, ExprKind::Column(c) if c == key);
         let key_column = |key| query.output.iter().position(|o| is_key(&o.expr, key));
         let key_columns: Vec<Option<usize>> = (0..query.keys.len()).map(key_column).collect();
-        let hidden = query.keys.iter().zip(&key_columns).filter(|(_, c)| c.is_none()).map(|(k, _)| k.name.as_str()).collect::<Vec<_>>();
+        let name = |key: usize| match query.keys[key].name.as_str() {
+            "?column?" => format!("expression {} of GROUP BY, with a name", key + 1),
+            name => name.to_owned(),
+        };
+        let hidden: Vec<String> = (0..query.keys.len()).filter(|&key| key_columns[key].is_none()).map(name).collect();
         if !hidden.is_empty() {
             let what =
                 format!("its rows would not say which group they are; add to the select list what it groups by: {}", hidden.join(", "));
@@ -114,6 +118,9 @@ impl Changelog {
     /// That the group alone decides the partition, and compaction keeps every group; an error says what is wrong.
     pub fn check_output(&self, config: &TopicConfig) -> Result<(), String> {
         let keys = || self.key_names().collect::<Vec<_>>().join(", ");
+        if config.compaction.is_some() && self.key().is_none() {
+            return Err("compaction goes by a key, and nothing that the feed groups by can be one; make it without compaction".into());
+        }
         match &config.partition_by {
             PartitionBy::Key(key) if self.key_names().any(|name| name == key) => {
                 if config.compaction.is_some() && self.key_columns.len() > 1 {

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A SELECT without aggregates passes rows on one by one (`row.rs`). One with groups makes a **changelog** (`changelog.rs`): for each frame
-//! of its input, the rows of the groups that the frame changed, so that a group's newest row is its answer, and the output, compacted by
-//! its key, the table of all answers.
+//! of its input, the rows of the groups that the frame changed, so that a group's newest row is its answer. Compaction by the group's
+//! column leaves those rows (and, as ever, what is not sealed yet, and rows whose key is NULL).
 //!
 //! **Once, whatever dies when.** A frame of output is appended under the producer "feed NAME, input partition *p*" with the input offset
 //! up to which it goes as its sequence number. So output and input position are committed in one frame, atomically in each output
