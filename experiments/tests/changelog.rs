@@ -250,6 +250,36 @@ fn a_changelog_that_dies_at_any_byte_goes_on_where_its_output_is() {
     }
 }
 
+/// What the output has may end inside of a frame: where the feed's group was set into it, and the feed then died. The frame is read whole later.
+#[test]
+fn a_frame_of_which_the_output_has_a_part_is_cut() {
+    let mut parts_there = 0;
+    for bytes_left in (0..80).map(|i| i * 131) {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let storage = FaultyStorage::default();
+        let open = || Log::with(Arc::new(storage.clone()), Arc::new(SystemClock), dir.path()).unwrap();
+        let log = open();
+        let input = source(&log, 1);
+        input.writer().unwrap().append(&some(0..20)).unwrap();
+        let feed = feed("f", QUERIES[0]);
+        let group = input.group_or_new("feed.f").unwrap();
+        group.seek(Start::Offset(Offset(10))).unwrap();
+        storage.crash_after_bytes(bytes_left);
+        let _ = run(&log, &feed, &parts(2));
+        storage.heal();
+        let log = open();
+        if let Ok(output) = log.topic("f") {
+            let writer = output.writer().unwrap();
+            let last = |q| writer.producer_state(PartitionId(q), producer_id("feed f partition 0")).unwrap().and_then(|s| s.last());
+            parts_there += [last(0), last(1)].iter().filter(|last| **last == Some(10)).count();
+        }
+        group.seek(Start::First).unwrap();
+        run(&log, &feed, &parts(2)).unwrap();
+        check(&log, &feed);
+    }
+    assert!(parts_there > 2, "{parts_there}");
+}
+
 #[test]
 fn a_start_reads_the_input_again_and_appends_what_is_new() {
     let dir = tempfile::tempdir().unwrap();

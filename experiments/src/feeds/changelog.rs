@@ -229,10 +229,6 @@ impl Changelog {
                 sink.append(p, q, &rows, piece.end)?;
                 report.rows_appended += rows.num_rows() as u64;
             }
-            if purpose == Purpose::Append {
-                // Also where none of its groups went.
-                sink.reached[p.index()].iter_mut().for_each(|reached| *reached = piece.end.max(*reached));
-            }
         }
         Ok(())
     }

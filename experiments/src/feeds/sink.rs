@@ -13,7 +13,7 @@ pub(super) struct Sink<'a> {
     writer: &'a TopicWriter,
     /// By input partition: the producer, and its epoch.
     producers: Vec<(u64, u32)>,
-    /// By input partition and output partition: what comes of the rows below this input offset is done with.
+    /// By input partition and output partition: what comes of rows below this input offset is in the output.
     pub reached: Vec<Vec<Offset>>,
 }
 
