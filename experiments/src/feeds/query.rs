@@ -25,7 +25,7 @@ impl FeedKind {
 
 /// A feed's query, made ready.
 pub(super) enum FeedQuery {
-    Rows(RowQuery),
+    Rows(Box<RowQuery>),
     Changes(Box<Changelog>),
 }
 
@@ -34,7 +34,7 @@ impl FeedQuery {
     /// [`FeedError::NoFeed`]: what the query has that a feed cannot do.
     pub fn new(query: Query) -> Result<FeedQuery, FeedError> {
         Ok(match FeedKind::of(&query) {
-            FeedKind::Rows => FeedQuery::Rows(RowQuery::new(query)?),
+            FeedKind::Rows => FeedQuery::Rows(Box::new(RowQuery::new(query)?)),
             FeedKind::Changelog => FeedQuery::Changes(Box::new(Changelog::new(query)?)),
         })
     }
