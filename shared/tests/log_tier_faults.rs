@@ -56,6 +56,10 @@ impl AppendFile for DyingFile {
         self.0.change(|| self.1.append(parts))
     }
 
+    fn make_room(&self, bytes: u64) -> io::Result<()> {
+        self.0.change(|| self.1.make_room(bytes))
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.0.change(|| Ok(()))
     }

@@ -25,6 +25,11 @@ use super::{Barrier, Durability, ProducerSequence};
 
 /// A frame with a body up to this size is copied together before it is written: cheaper than many small pieces.
 const GATHER_BYTES_MAX: u64 = 16 << 10;
+/// Where each frame is synced, so much room is made ahead of the small ones: a sync of bytes that the file has already costs half of one
+/// that makes it longer, because the file system's journal has no part in it.
+const ROOM_BYTES: u64 = 1 << 20;
+/// The room for a larger frame would cost as much as it saves.
+const SMALL_BYTES_MAX: u64 = 128 << 10;
 
 pub(crate) struct PartitionWriter {
     partition: PartitionId,
@@ -44,6 +49,10 @@ pub(crate) struct PartitionWriter {
     gathered: Vec<u8>,
     /// Bytes of the segment that are known to be on the disk.
     synced_len: u64,
+    /// Bytes of room that the file has after `len`.
+    room: u64,
+    /// Up to which length of the segment there may be room; 0 where frames are not synced one by one.
+    room_until: u64,
     pub was_being_sealed: bool,
 }
 
@@ -97,6 +106,8 @@ impl PartitionWriter {
             encoder: encoder(topic)?,
             gathered: Vec::new(),
             synced_len: 0,
+            room: 0,
+            room_until: if topic.config.durability == Durability::Batch { topic.config.segment_bytes } else { 0 },
             was_being_sealed: found.rest == Rest::TornSeal,
         })
     }
@@ -154,7 +165,32 @@ impl PartitionWriter {
         let header = Header { event_us, producer, metadata_len, ..self.header(topic, Kind::Records, batch.num_rows() as u32) };
         let pos = self.write(header, &message)?;
         self.blocks.push(block(pos.0, &pos.1));
+        self.make_room(pos.1.frame_len());
         Ok(base)
+    }
+
+    /// Makes room for more frames as long as the one that was just appended, if it found too little.
+    fn make_room(&mut self, frame_len: u64) {
+        let wanted = ROOM_BYTES.min(self.room_until.saturating_sub(self.len));
+        if self.room > 0 || frame_len > SMALL_BYTES_MAX || wanted < frame_len {
+            return;
+        }
+        self.room = wanted;
+        if let Err(e) = self.file.make_room(wanted) {
+            // The frame stands, and those to come do without. A disk that is nearly full gets back what there is of it.
+            tracing::debug!(file = %self.path.display(), offset = self.len, "no room could be made: {e}");
+            self.room_until = 0;
+            let _ = self.cut_room();
+        }
+    }
+
+    /// Gives back the room that is left.
+    pub fn cut_room(&mut self) -> Result<(), LogError> {
+        if self.room > 0 {
+            self.file.truncate(self.len).map_err(LogError::io("cut the room of", &self.path))?;
+            self.room = 0;
+        }
+        Ok(())
     }
 
     pub fn append_barrier(&mut self, topic: &Shared, barrier: &Barrier) -> Result<(), LogError> {
@@ -213,15 +249,17 @@ impl PartitionWriter {
         let pos = self.len;
         index::note(&mut self.notes.index, pos, &header, self.summary.event_max_us);
         self.notes.producers.note(&header);
-        self.len += HEADER_BYTES + header.body_len;
+        self.len += header.frame_len();
+        self.room = self.room.saturating_sub(header.frame_len());
         self.summary.add(&header);
         Ok((pos, header))
     }
 
     fn append(&mut self, parts: &[IoSlice<'_>]) -> Result<(), LogError> {
         self.file.append(parts).map_err(|e| {
-            if let Err(cut) = self.file.truncate(self.len) {
-                tracing::warn!(file = %self.path.display(), offset = self.len, "could not cut a failed write away: {cut}");
+            match self.file.truncate(self.len) {
+                Ok(()) => self.room = 0,
+                Err(cut) => tracing::warn!(file = %self.path.display(), offset = self.len, "could not cut a failed write away: {cut}"),
             }
             LogError::io("append to", &self.path)(e)
         })
@@ -240,6 +278,7 @@ impl PartitionWriter {
         if !self.holds_records() {
             return Ok(());
         }
+        self.cut_room()?;
         self.notes.producers.trim();
         let seal = segment::seal(&topic.config.schema, &self.summary, &self.notes, &self.blocks);
         self.append(&[IoSlice::new(&seal)])?;
@@ -253,6 +292,7 @@ impl PartitionWriter {
         self.file = file;
         self.base = base;
         self.len = head.len;
+        self.room_until = if topic.config.durability == Durability::Batch { topic.config.segment_bytes } else { 0 };
         self.identity.head_crc = head.crc;
         self.summary = self.summary.next();
         self.blocks.clear();

@@ -23,6 +23,8 @@ use super::{Barrier, Durability};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rest {
     Nothing,
+    /// Zeros: room that a writer made for frames to come, and did not give back.
+    Room,
     /// A whole seal.
     Seal,
     /// The start of a seal.
@@ -86,6 +88,10 @@ pub(crate) fn scan(topic: &Shared, partition: PartitionId, before: &Before, path
         if rest.is_empty() {
             return Ok(found);
         }
+        if is_room(topic, rest) {
+            found.rest = Rest::Room;
+            return Ok(found);
+        }
         if segment::is_seal(rest) {
             let whole = segment::parse_seal(rest).is_ok_and(|seal| seal.summary == found.summary);
             found.rest = if whole { Rest::Seal } else { Rest::TornSeal };
@@ -133,6 +139,12 @@ fn head_was_lost(bytes: &[u8], head: &[u8]) -> bool {
     bytes[..head.len()] != *head && written.into_iter().all(|(is, was)| is == was || is.iter().all(|b| *b == 0))
 }
 
+/// Whether what follows a segment's last frame is room for more. Only where frames are synced one by one is room made; elsewhere zeros are what
+/// is left of frames that never came to the disk.
+pub(crate) fn is_room(topic: &Shared, rest: &[u8]) -> bool {
+    topic.config.durability == Durability::Batch && rest.iter().all(|b| *b == 0)
+}
+
 /// Where in `bytes`, after `pos`, a good frame header of this topic stands.
 pub(crate) fn later_frame(topic: &Shared, bytes: &[u8], pos: u64) -> Option<u64> {
     later_frames(topic, bytes, pos).next().map(|(at, _)| at)
@@ -161,7 +173,7 @@ impl Found {
     /// An error if good frames follow the place where the good ones end: then that is damage, and not a torn tail.
     pub fn refuse_damage(&self, topic: &Shared, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
         let what = match self.rest {
-            Rest::Nothing | Rest::Seal => return Ok(()),
+            Rest::Nothing | Rest::Room | Rest::Seal => return Ok(()),
             Rest::TornSeal => "the checksum of the segment's seal does not fit it",
             Rest::Torn(what) => what,
         };
@@ -208,12 +220,13 @@ pub(crate) fn recover(topic: &Shared, partition: PartitionId) -> Result<(Partiti
     }
     let file = topic.storage.open_append(&path).map_err(LogError::io("open", &path))?;
     if found.frames_end < bytes.len() as u64 {
-        let what = match found.rest {
-            Rest::Torn(what) => what,
-            _ => "the segment's seal or head is incomplete",
-        };
         let lost_bytes = bytes.len() as u64 - found.frames_end;
-        tracing::warn!(file = %path.display(), offset = found.frames_end, lost_bytes, "cut a torn tail away: {what}");
+        let warn = |what| tracing::warn!(file = %path.display(), offset = found.frames_end, lost_bytes, "cut a torn tail away: {what}");
+        match found.rest {
+            Rest::Room => {}
+            Rest::Torn(what) => warn(what),
+            _ => warn("the segment's seal or head is incomplete"),
+        }
         file.truncate(found.frames_end).map_err(LogError::io("cut the torn tail of", &path))?;
     }
     let head = match found.head {
@@ -287,7 +300,12 @@ fn refuse_lost_acknowledgement(
     let Some(committed) = committed.filter(|c| c.base == base && c.bytes > found.frames_end) else {
         return Ok(());
     };
-    if let (Rest::Torn(what), true) = (found.rest, file_len >= committed.bytes) {
+    let damage = match found.rest {
+        Rest::Torn(what) => Some(what),
+        Rest::Room => Some("the frame is nothing but zeros"),
+        Rest::Nothing | Rest::Seal | Rest::TornSeal => None,
+    };
+    if let (Some(what), true) = (damage, file_len >= committed.bytes) {
         return Err(LogError::corrupt(path, found.frames_end, format!("{what}, though it was acknowledged")));
     }
     let lost = committed.end.0 - found.summary.end.0;

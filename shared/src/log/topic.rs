@@ -175,8 +175,7 @@ impl Topic {
 
     /// Bytes of all segments, local and remote.
     pub fn bytes(&self) -> Result<u64, LogError> {
-        let of = |p| retrying(|| self.0.bases(p)?.into_iter().map(|base| self.0.segment(p, base).file_len()).sum::<Result<u64, _>>());
-        self.0.partition_ids().map(of).sum()
+        self.0.partition_ids().map(|p| Ok(self.segments(p)?.iter().map(|s| s.bytes).sum::<u64>())).sum()
     }
 
     /// The sealed and active segment files of a partition, in order.
@@ -196,7 +195,8 @@ impl Topic {
                 base,
                 end: committed.end,
                 sealed: base < committed.base,
-                bytes: segment.file_len()?,
+                // Without the room that a writer has made for more.
+                bytes: if base < committed.base { segment.file_len()? } else { committed.bytes },
             });
         }
         for i in 1..infos.len() {

@@ -195,7 +195,7 @@ impl TopicWriter {
     /// Syncs and lets go of the lock. (Dropping does the same, without telling of errors.)
     pub fn close(mut self) -> Result<(), LogError> {
         self.stop();
-        self.inner.sync()
+        self.inner.end()
     }
 
     fn stop(&mut self) {
@@ -212,7 +212,7 @@ impl TopicWriter {
 impl Drop for TopicWriter {
     fn drop(&mut self) {
         self.stop();
-        if let Err(e) = self.inner.sync() {
+        if let Err(e) = self.inner.end() {
             tracing::warn!("closing the writer of topic '{}': {e}", self.inner.topic.config.name);
         }
     }
@@ -272,6 +272,12 @@ impl Inner {
             writer.sync().map_err(|e| self.fail(e))?;
         }
         Ok(())
+    }
+
+    /// Syncs, and leaves files that end where the log does.
+    fn end(&self) -> Result<(), LogError> {
+        self.sync()?;
+        self.partitions.iter().try_for_each(|p| lock(p).cut_room().map_err(|e| self.fail(e)))
     }
 
     /// As [`Self::sync`], but appends go on meanwhile.

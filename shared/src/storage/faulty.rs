@@ -27,6 +27,12 @@ struct Plan {
     truncate_works: bool,
 }
 
+impl Plan {
+    fn error(&self) -> io::Error {
+        self.kind.map_or_else(|| io::Error::other("injected crash"), io::Error::from)
+    }
+}
+
 impl FaultyStorage {
     /// The process dies after `bytes` more bytes: the write that reaches that byte is torn there.
     pub fn crash_after_bytes(&self, bytes: u64) {
@@ -86,7 +92,21 @@ impl AppendFile for FaultyFile {
         plan.struck = true;
         let bytes: Vec<u8> = parts.iter().flat_map(|p| p.iter().copied()).take(allowed as usize).collect();
         self.file.append(&[IoSlice::new(&bytes)])?;
-        Err(plan.kind.map_or_else(|| io::Error::other("injected crash"), io::Error::from))
+        Err(plan.error())
+    }
+
+    fn make_room(&self, bytes: u64) -> io::Result<()> {
+        let mut plan = self.storage.plan();
+        let allowed = if plan.struck { 0 } else { plan.bytes_left.unwrap_or(u64::MAX).min(bytes) };
+        self.file.make_room(allowed)?;
+        if let Some(left) = &mut plan.bytes_left {
+            *left -= allowed;
+        }
+        if allowed == bytes && !plan.struck {
+            return Ok(());
+        }
+        plan.struck = true;
+        Err(plan.error())
     }
 
     fn sync_data(&self) -> io::Result<()> {

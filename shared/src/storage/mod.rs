@@ -22,15 +22,18 @@ pub use objects::{FaultyStores, ObjectError, ObjectFault, ObjectStores, Objects,
 pub use os::OsStorage;
 pub use recording::{Change, Fault, RecordingStorage};
 
-/// A file that is only ever appended to.
+/// A file that is only ever appended to, by one at a time.
 pub trait AppendFile: Send + Sync {
     /// Appends all of `parts`, in order. After an error an unknown part of them may be in the file.
     fn append(&self, parts: &[IoSlice<'_>]) -> io::Result<()>;
+    /// Writes so many zeros after the end, which stays where it is: later appends go over them, and as long as they do a sync has no new
+    /// length of the file to bring to the disk. After an error there may be some of them.
+    fn make_room(&self, bytes: u64) -> io::Result<()>;
     /// Returns once everything appended is on the disk.
     fn sync_data(&self) -> io::Result<()>;
-    /// Cuts the file to `len` bytes.
+    /// Cuts the file to `len` bytes; there is no room after them then.
     fn truncate(&self, len: u64) -> io::Result<()>;
-    /// The file's length in bytes.
+    /// Its length in bytes, without the room after its end. (Of a file that was just opened, all of it.)
     fn len(&self) -> io::Result<u64>;
     /// Whether it has no bytes.
     fn is_empty(&self) -> io::Result<bool> {

@@ -1,7 +1,7 @@
 //! The operating system's files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use super::{AppendFile, Storage};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsStorage;
 
+/// The file's cursor stands at its end. (Linux knows files that append by themselves, but does not write anywhere else in those.)
 struct OsFile(File);
 
 /// How many slices one writev takes (POSIX guarantees 16, Linux takes 1024).
@@ -34,26 +35,33 @@ impl AppendFile for OsFile {
         Ok(())
     }
 
+    fn make_room(&self, bytes: u64) -> io::Result<()> {
+        self.0.write_all_at(&vec![0; bytes as usize], self.len()?)
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.0.set_len(len)?;
+        (&self.0).seek(SeekFrom::Start(len)).map(drop)
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        (&self.0).stream_position()
     }
 }
 
 impl Storage for OsStorage {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn AppendFile>> {
-        Ok(Arc::new(OsFile(OpenOptions::new().append(true).create_new(true).open(path)?)))
+        Ok(Arc::new(OsFile(OpenOptions::new().write(true).create_new(true).open(path)?)))
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Arc<dyn AppendFile>> {
-        Ok(Arc::new(OsFile(OpenOptions::new().append(true).open(path)?)))
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(Arc::new(OsFile(file)))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -65,7 +73,6 @@ impl Storage for OsStorage {
     }
 
     fn write_again(&self, path: &Path, from: u64, to: u64) -> io::Result<()> {
-        // Not for appending: Linux writes at a file's end then, whatever the place.
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let mut bytes = vec![0; (to - from) as usize];
         file.read_exact_at(&mut bytes, from)?;

@@ -163,6 +163,20 @@ impl AppendFile for RecordedFile {
         fault.map_or(Ok(()), |fault| Err(error(fault)))
     }
 
+    fn make_room(&self, bytes: u64) -> io::Result<()> {
+        let fault = self.storage.call("make room in", &self.path);
+        let written = match fault {
+            None => bytes,
+            Some(Fault::Short) => bytes / 2,
+            Some(fault) => return Err(error(fault)),
+        };
+        let mut state = self.storage.state();
+        let at = self.file.len()?;
+        self.file.make_room(written)?;
+        state.changes.push(Change::Write { path: self.storage.relative(&self.path), at, bytes: vec![0; written as usize] });
+        fault.map_or(Ok(()), |fault| Err(error(fault)))
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         let fault = self.storage.call("sync", &self.path);
         let change = Change::Sync { path: self.storage.relative(&self.path), done: fault.is_none() };
