@@ -18,7 +18,20 @@ fn every_bench_runs_small() {
     let ids: Vec<&str> = result.ratios.iter().map(|r| r.id).collect();
     assert_eq!(
         ids,
-        ["append_none", "append_batch", "scan", "speed", "replay", "batch", "freshness", "read", "scale", "remote_cold", "remote_warm"]
+        [
+            "append_none",
+            "append_batch",
+            "append_batch_small",
+            "scan",
+            "speed",
+            "replay",
+            "batch",
+            "freshness",
+            "read",
+            "scale",
+            "remote_cold",
+            "remote_warm"
+        ]
     );
     assert!(result.ratios.iter().all(|r| r.ratio.is_finite() && r.ratio > 0.0), "{:?}", result.ratios);
     for ratio in &result.ratios {

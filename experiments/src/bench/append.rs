@@ -14,6 +14,8 @@ use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio};
 
 /// Rows per append: half a megabyte of 32-byte events.
 const ROWS_PER_APPEND: usize = 16_384;
+/// Eight kilobytes.
+const ROWS_PER_SMALL_APPEND: usize = 256;
 
 pub fn durability_none(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let events = (size.events / 4).max(100_000);
@@ -31,18 +33,16 @@ pub fn durability_none(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>,
 }
 
 pub fn durability_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
-    let appends = if size.quick { 5 } else { 100 };
-    let batches = Pageviews::generate((appends * ROWS_PER_APPEND) as u64, 1, ROWS_PER_APPEND).batches;
-    let pairs = append_and_write(dir, size.rounds, &batches, Durability::Batch, true)?;
-    Ok(vec![speed_ratio(
-        "append_batch",
-        "append, durability batch, against writing and fdatasync'ing the same bytes at the same cadence",
-        0.9,
-        1.0,
-        &pairs,
-        appends as f64,
-        "synced appends/s",
-    )])
+    let row = |id, rows_per_append: usize, appends: usize| {
+        let appends = if size.quick { 5 } else { appends };
+        let batches = Pageviews::generate((appends * rows_per_append) as u64, 1, rows_per_append).batches;
+        let pairs = append_and_write(dir, size.rounds, &batches, Durability::Batch, true)?;
+        let what = format!(
+            "append {rows_per_append} events at a time, durability batch, against writing and fdatasync'ing the same bytes at the same cadence"
+        );
+        Ok(speed_ratio(id, &what, 0.9, 1.0, &pairs, appends as f64, "synced appends/s"))
+    };
+    Ok(vec![row("append_batch", ROWS_PER_APPEND, 100)?, row("append_batch_small", ROWS_PER_SMALL_APPEND, 2_000)?])
 }
 
 fn append_and_write(
