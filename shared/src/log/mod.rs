@@ -26,7 +26,9 @@
 //! A segment file: Arrow's magic and schema message (the *head*, padded to 64 bytes), frames, and once it is sealed a *seal*: Arrow's
 //! end-of-stream marker and a summary (128 bytes), an index (a place among the frames for every 64 KiB of them) and what is known of the
 //! producers, then Arrow's file footer, whose blocks point at the frames' messages. So a sealed segment is a standard Arrow IPC file.
-//! Bytes are written once and never changed; numbers are little-endian.
+//! Bytes of frames and seals are written once and never changed; numbers are little-endian. With durability `batch` zeros may follow the
+//! last frame while the segment is being written: *room* for the frames to come, so that syncing them changes nothing but their bytes.
+//! It is cut away before the seal is written, when the writer is closed, and by the next writer where this one died.
 //!
 //! A frame: this header, then a body whose length is a multiple of 64. The body of a `records` frame is one encapsulated Arrow IPC record
 //! batch message, and behind it, in a compacted segment, the offsets of its records (4 bytes each, counted from the frame's first); of a
