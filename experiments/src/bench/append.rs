@@ -33,7 +33,7 @@ pub fn durability_none(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>,
 }
 
 pub fn durability_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
-    let row = |id, rows_per_append: usize, appends: usize| {
+    let row = |id, rows_per_append: usize, appends: usize| -> Result<Ratio, BenchError> {
         let appends = if size.quick { 5 } else { appends };
         let batches = Pageviews::generate((appends * rows_per_append) as u64, 1, rows_per_append).batches;
         let pairs = append_and_write(dir, size.rounds, &batches, Durability::Batch, true)?;
