@@ -47,6 +47,7 @@ fn the_report_marks_the_place() {
 #[test]
 fn names() {
     insta::assert_snapshot!(errors(&[
+        "SELECT FROM flights ORDERED",
         "SELECT orgin FROM flights",
         "SELECT nothing_like_it FROM flights",
         "SELECT f.origin FROM flights",
@@ -59,6 +60,7 @@ fn names() {
         "SELECT now() FROM flights",
         "SELECT median(delay) FROM flights",
     ]), @r###"
+    1:1 'SELECT' the query has no output columns: name them after SELECT, or write *
     1:8 'orgin' topic flights has no column 'orgin': did you mean 'origin'?
     1:8 'nothing_like_it' topic flights has no column 'nothing_like_it': its columns are t, origin, delay, distance, cancelled
     1:8 'f' no relation 'f' in this query: FROM names it flights

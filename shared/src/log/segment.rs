@@ -262,6 +262,10 @@ pub(crate) fn parse_seal(bytes: &[u8]) -> Result<Seal<'_>, &'static str> {
     if crc32c(notes) != get_u32(b, 92) || !fits {
         return Err("the checksum of the segment's index does not fit it");
     }
+    // By which the seal's start is found from the file's end.
+    if notes.last_chunk() != Some(&(notes.len() as u64).to_le_bytes()) {
+        return Err("the segment's index has not the length that is written behind it");
+    }
     if get_u32(b, 72) as usize != footer.len() || crc32c(footer) != get_u32(b, 76) {
         return Err("the checksum of the segment's Arrow footer does not fit it");
     }

@@ -25,6 +25,9 @@ pub(super) fn bind(source: &Source<'_>, topic: &str, fields: Vec<Field>, query: 
 
     let filter = select.selection.as_ref().map(|f| filter(&mut binder, f)).transpose()?;
     let items = select_list(&mut binder, &select.projection)?;
+    if items.is_empty() {
+        return Err(binder.error(select.select_token.0.span, "the query has no output columns: name them after SELECT, or write *"));
+    }
     let grouping = group_by(&mut binder, &select.group_by, &items)?;
     let having = select.having.as_ref().map(|h| having(&mut binder, h, &items)).transpose()?;
     let order = order_by(&mut binder, query.order_by.as_ref(), &items)?;
