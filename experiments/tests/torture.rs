@@ -1,14 +1,15 @@
 //! The short form of `twopath torture`, kind by kind: nothing is violated.
 
-use twopath::scenarios::torture::{TortureSettings, run};
+use twopath::scenarios::torture::{KindSummary, TortureSettings, run};
 
-fn holds(kind: &str) {
+fn holds(kind: &str) -> KindSummary {
     let settings =
         TortureSettings { long: false, seed: 1, only: vec![kind.into()], number: None, program: env!("CARGO_BIN_EXE_twopath").into() };
     let result = run(&settings, &|_, _, _| {}).unwrap();
     let first = &result.violations[..result.violations.len().min(5)];
     assert!(first.is_empty(), "{} violations, of which the first: {first:#?}", result.violations.len());
     assert!(result.summary[0].tried > 0);
+    result.summary.into_iter().next().unwrap()
 }
 
 #[test]
@@ -44,4 +45,10 @@ fn unruly_producers() {
 #[test]
 fn killed_processes() {
     holds("kill");
+}
+
+#[test]
+fn killed_while_rolling() {
+    let summary = holds("roll");
+    assert!(summary.hits > 0, "no kill of {} has left a roll half done", summary.tried);
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwapOption;
 use serde::Serialize;
 use twopath_shared::Position;
+use twopath_shared::storage::{OsStorage, create_dir_durably};
 use twopath_shared::view::{Answer, Ask};
 
 use crate::manifest::{Manifest, Version};
@@ -72,7 +73,7 @@ impl Tables {
             return Err(ServingError::JobName { job: job.into() });
         }
         let dir = dir.join("jobs").join(job);
-        fs::create_dir_all(&dir).map_err(io_error(&dir))?;
+        create_dir_durably(&OsStorage, &dir).map_err(io_error(&dir))?;
         let manifest = Manifest::load(&dir)?;
         let tables = Tables {
             job: job.into(),

@@ -1,6 +1,7 @@
 //! `twopath torture`: what the user chose, for [`crate::scenarios::torture`].
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -35,6 +36,9 @@ pub(super) struct TortureArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    /// Only rolls segments of a topic in this folder, until it is killed: the process that the torture kills
+    #[arg(long, value_name = "DIR", hide = true)]
+    roll_in: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,6 +50,10 @@ enum Format {
 }
 
 pub(super) fn run(args: &TortureArgs) -> Result<ExitCode, Failure> {
+    if let Some(dir) = &args.roll_in {
+        torture::roll_child(dir)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let program = std::env::current_exe()?;
     let settings = TortureSettings { long: args.long, seed: args.seed, only: args.only.clone(), number: args.number, program };
     let bar = progress::bar("starting", 1);
@@ -60,7 +68,7 @@ pub(super) fn run(args: &TortureArgs) -> Result<ExitCode, Failure> {
     match args.format {
         Format::Json => output::report(&mut out, &result)?,
         Format::Table => {
-            let names = ["kind", "tried", "violations", "panics", "seconds", "what"].map(String::from);
+            let names = ["kind", "tried", "hits", "violations", "panics", "seconds", "what"].map(String::from);
             output::table(&mut out, &names, &result.summary.iter().map(row).collect::<Vec<_>>())?;
             for v in &result.violations {
                 writeln!(out, "{} number {} (seed {}), {}: {}", v.kind, v.number, result.seed, v.place, v.what)?;
@@ -76,6 +84,7 @@ fn row(of: &KindSummary) -> Vec<Value> {
     vec![
         text(of.kind),
         count(of.tried),
+        if of.hits > 0 { count(of.hits) } else { Value::Null },
         count(of.violations),
         count(of.panics),
         Value::Float((of.seconds * 10.0).round() / 10.0),

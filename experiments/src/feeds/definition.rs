@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use twopath_shared::storage::{OsStorage, Storage, write_atomically};
+use twopath_shared::storage::{OsStorage, Storage, create_dir_durably, write_atomically};
 
 use super::FeedError;
 
@@ -55,7 +55,7 @@ impl Definition {
         }
         let mut json = serde_json::to_vec_pretty(self).expect("texts always become JSON");
         json.push(b'\n');
-        OsStorage.create_dir(&folder(dir)).map_err(FeedError::io(&folder(dir)))?;
+        create_dir_durably(&OsStorage, &folder(dir)).map_err(FeedError::io(&folder(dir)))?;
         write_atomically(&OsStorage, &path, &json).map_err(FeedError::io(&path))
     }
 

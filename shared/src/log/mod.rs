@@ -123,7 +123,7 @@ use arrow_array::RecordBatch;
 use self::frame::Kind;
 use crate::clock::{Clock, SystemClock};
 use crate::position::{Offset, PartitionId, Position};
-use crate::storage::{ObjectStores, OsStorage, RealStores, Storage, write_atomically};
+use crate::storage::{ObjectStores, OsStorage, RealStores, Storage, create_dir_durably, write_atomically};
 
 pub use checksum::{Crc32c, crc32c};
 pub use compaction::CompactionReport;
@@ -234,7 +234,7 @@ impl Log {
 
     /// As [`Self::open`], with the storage that the writer uses and the clock that gives arrival times.
     pub fn with(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, dir: &Path) -> Result<Self, LogError> {
-        storage.create_dir(dir).map_err(LogError::io("create", dir))?;
+        create_dir_durably(&*storage, dir).map_err(LogError::io("create", dir))?;
         Ok(Log { dir: dir.to_owned(), storage, clock, stores: Arc::new(RealStores), open: Arc::default() })
     }
 

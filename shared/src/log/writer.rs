@@ -1,6 +1,5 @@
 //! The one writer of a topic.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -10,6 +9,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 
 use crate::position::{Offset, PartitionId, Position};
+use crate::storage::sync_entry;
 
 use super::config::{Durability, PartitionBy, Retention};
 use super::error::LogError;
@@ -355,17 +355,12 @@ impl Syncer {
     }
 }
 
-/// Syncs the folder that holds the topic's, and the one that holds that.
+/// Syncs the entries of the topic's folder and of the one that holds it. (Those above it were synced when they were made.)
 fn sync_entries(topic: &Shared) -> Result<(), LogError> {
-    for dir in topic.dir.ancestors().skip(1).take(2) {
-        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-        match topic.storage.sync_dir(dir) {
-            // Another user's folder: it was there before.
-            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {}
-            other => other.map_err(LogError::io("sync", dir))?,
-        }
-    }
-    Ok(())
+    [Some(topic.dir.as_path()), topic.dir.parent()]
+        .into_iter()
+        .flatten()
+        .try_for_each(|dir| sync_entry(&*topic.storage, dir).map_err(LogError::io("sync the folder above", dir)))
 }
 
 /// Puts the last barrier into the partitions that a dying writer did not reach, and rolls what a barrier ends.
@@ -386,6 +381,10 @@ fn complete_barrier(topic: &Shared, partitions: &mut [PartitionWriter], found: V
             }
             tracing::warn!(partition = p.0, number = last, "completed a barrier that an earlier writer did not finish");
             partition.append_barrier(topic, barrier)?;
+            if topic.config.durability != Durability::None {
+                // As whoever wrote it would have, also where there is nothing to roll.
+                partition.sync()?;
+            }
             partition.roll(topic)?;
         } else if barrier.as_ref().is_some_and(|b| b.position.get(p) == committed.end) {
             partition.roll(topic)?;

@@ -72,6 +72,29 @@ pub(crate) fn remove_if_there(storage: &dyn Storage, path: &Path) -> io::Result<
     }
 }
 
+/// Makes a folder and those above it that are missing, so that none of them is lost with the machine: each is on the disk before the next one
+/// below it is made.
+pub fn create_dir_durably(storage: &dyn Storage, dir: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|d| !d.as_os_str().is_empty() && !d.is_dir()).collect();
+    if let Some(there) = missing.last().and_then(|highest| highest.parent()) {
+        // Who made it may have died before its entry was on the disk.
+        sync_entry(storage, there)?;
+    }
+    missing.into_iter().rev().try_for_each(|dir| {
+        storage.create_dir(dir)?;
+        sync_entry(storage, dir)
+    })
+}
+
+/// Syncs the folder that holds a folder, unless that is one that this user may not open: then its entries are not this user's to make durable.
+pub(crate) fn sync_entry(storage: &dyn Storage, dir: &Path) -> io::Result<()> {
+    let Some(parent) = dir.parent() else { return Ok(()) };
+    match storage.sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent }) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        other => other,
+    }
+}
+
 /// Writes a small file so that a reader sees all of it or the one before: a file beside it, synced, then renamed.
 pub fn write_atomically(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside: PathBuf = path.to_owned();
@@ -82,4 +105,41 @@ pub fn write_atomically(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io:
     file.sync_data()?;
     storage.rename(&beside, path)?;
     path.parent().map_or(Ok(()), |dir| storage.sync_dir(dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Also where making it failed at some call, and was tried again.
+    #[test]
+    fn no_level_of_a_new_folder_is_lost_with_the_power() {
+        let mut state = 5_u64;
+        let mut draw = move |n: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % n
+        };
+        for calls in 0.. {
+            let root = tempfile::tempdir().unwrap();
+            let dir = root.path().join("a/b/c/d");
+            let storage = RecordingStorage::new(root.path());
+            storage.fail_after(calls, Fault::Io);
+            if create_dir_durably(&storage, &dir).is_err() {
+                create_dir_durably(&storage, &dir).unwrap();
+            }
+            let mut disk = Disk::default();
+            storage.changes().iter().for_each(|change| disk.apply(change));
+            for _ in 0..50 {
+                let image = tempfile::tempdir().unwrap();
+                disk.image(image.path(), &mut draw).unwrap();
+                // Whoever uses the folder syncs its entry where the call that was to do so failed, as the log's writer does.
+                let sure = if storage.struck().is_some() { "a/b/c" } else { "a/b/c/d" };
+                assert!(image.path().join(sure).is_dir(), "{calls} calls, {:?}", storage.struck());
+            }
+            if storage.struck().is_none() {
+                assert!(calls >= 8, "four folders, each made and synced");
+                return;
+            }
+        }
+    }
 }

@@ -22,6 +22,7 @@ use super::{BatchView, GroupTable};
 use crate::log::{Crc32c, crc32c};
 use crate::position::Position;
 use crate::query::Query;
+use crate::storage::{OsStorage, create_dir_durably};
 
 const VIEW_FILE: &str = "view.arrow";
 const MANIFEST_FILE: &str = "manifest.json";
@@ -91,7 +92,7 @@ impl ViewStore {
     /// Opens a job's folder to publish into it (one process at a time), making it where needed and removing what a crashed run left.
     /// The last `keep` versions (at least one) are kept.
     pub fn open(dir: &Path, keep: usize) -> Result<Self, StoreError> {
-        fs::create_dir_all(dir).map_err(at(dir))?;
+        create_dir_durably(&OsStorage, dir).map_err(at(dir))?;
         let store = ViewStore { dir: dir.to_owned(), keep: keep.max(1) };
         for name in store.names()? {
             if name.starts_with(UNFINISHED) {

@@ -1,9 +1,10 @@
 //! Every call to the file system fails once: with EIO, with ENOSPC, with a short write; a sync that fails drops what it should have written.
+//! Every call to the object store fails once, loses its answer, or lies; or the store is gone from then on until the topic is opened anew.
 
 use std::path::Path;
 
 use twopath_shared::log::Durability;
-use twopath_shared::storage::{Disk, Fault};
+use twopath_shared::storage::{Disk, Fault, ObjectFault};
 
 use super::Item;
 use super::check::check;
@@ -12,10 +13,35 @@ use super::power::check_image;
 use super::tally::Tally;
 use super::world::{Action, DURABILITIES, World};
 
-const FAULTS: [Fault; 3] = [Fault::Io, Fault::NoSpace, Fault::Short];
+/// What a call does.
+#[derive(Debug, Clone, Copy)]
+enum CallFault {
+    File(Fault),
+    Object(ObjectFault),
+}
+
+const FAULTS: [CallFault; 8] = [
+    CallFault::File(Fault::Io),
+    CallFault::File(Fault::NoSpace),
+    CallFault::File(Fault::Short),
+    CallFault::Object(ObjectFault::Fails),
+    CallFault::Object(ObjectFault::AnswerLost),
+    CallFault::Object(ObjectFault::Truncates),
+    CallFault::Object(ObjectFault::Garbles),
+    CallFault::Object(ObjectFault::Gone),
+];
+
+impl CallFault {
+    fn after(self, calls: u64, world: &World) {
+        match self {
+            CallFault::File(fault) => world.storage.fail_after(calls, fault),
+            CallFault::Object(fault) => world.stores.fail_after(calls, fault),
+        }
+    }
+}
 
 /// Something of everything.
-const ACTIONS: [Action; 17] = [
+const ACTIONS: [Action; 21] = [
     Action::Append { partition: 0, rows: 3 },
     Action::Append { partition: 1, rows: 9 },
     Action::Commit,
@@ -26,10 +52,14 @@ const ACTIONS: [Action; 17] = [
     Action::Begin,
     Action::Produce,
     Action::Roll,
+    Action::Offload,
     Action::Compact,
     Action::Produce,
     Action::Reopen,
+    Action::Roll,
+    Action::Offload,
     Action::Begin,
+    Action::Recall,
     Action::Retain,
     Action::Produce,
     Action::Append { partition: 0, rows: 2 },
@@ -49,9 +79,10 @@ pub(super) fn run(item: &Item<'_>, tally: &Tally) {
         let place = || format!("{durability:?}, call {calls}");
         tally.check(item.number, place, || {
             let mut world = World::new(&root, durability);
-            world.storage.fail_after(calls, fault);
+            fault.after(calls, &world);
             let run = go_through(&mut world);
-            struck = world.storage.struck();
+            struck = world.storage.struck().or(world.stores.struck());
+            world.stores.heal();
             let what = |what: String| format!("{}: {what}", struck.as_deref().unwrap_or("no fault"));
             run.and_then(|()| after(&mut world, &root, item, calls)).map_err(what)
         });
@@ -66,6 +97,7 @@ pub(super) fn run(item: &Item<'_>, tally: &Tally) {
 fn go_through(world: &mut World) -> Result<(), String> {
     let again = |world: &mut World, error: String| {
         world.drop_all();
+        world.stores.heal();
         world.open().map_err(|e| format!("after '{error}' it cannot be opened anew: {e}"))
     };
     if let Err(e) = world.open() {
@@ -94,7 +126,7 @@ fn after(world: &mut World, scratch: &Path, item: &Item<'_>, calls: u64) -> Resu
     changes.iter().for_each(|change| disk.apply(change));
     let images = match durability_images(world) {
         true if item.long => 100,
-        true => 8,
+        true => 4,
         false => 0,
     };
     for image in 0..images {
@@ -106,7 +138,7 @@ fn after(world: &mut World, scratch: &Path, item: &Item<'_>, calls: u64) -> Resu
     let mut model = world.model.clone();
     model.durability = Some(Durability::Batch);
     model.durable = model.acknowledged.clone();
-    check(scratch, &model)
+    check(scratch, &world.objects, &model)
 }
 
 fn durability_images(world: &World) -> bool {

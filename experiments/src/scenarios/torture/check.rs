@@ -1,16 +1,20 @@
 //! Whether what is found after a fault is what was promised before it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use twopath_shared::log::{Durability, Log, LogError, ProducerSequence, Topic, TopicWriter};
+use twopath_shared::storage::RecordingStores;
 use twopath_shared::{Offset, PartitionId, Position};
 
 use super::model::{Found, Model};
 use super::world::{GROUP, LOG, PARTITIONS, PRODUCED_ROWS, PRODUCER, TOPIC, events};
 
-/// Opens what is in `root` as a reader, then as a writer, and compares it with the model. An error text says what is violated.
-pub(super) fn check(root: &Path, model: &Model) -> Result<(), String> {
+/// Opens what is in `root` and the object store as a reader, then as a writer, and compares it with the model. An error text says what is
+/// violated.
+pub(super) fn check(root: &Path, objects: &RecordingStores, model: &Model) -> Result<(), String> {
     let log = Log::open(&root.join(LOG)).map_err(|e| format!("the folder cannot be opened: {e}"))?;
+    let log = log.with_stores(Arc::new(objects.clone()));
     let topic = match log.topic(TOPIC) {
         Ok(topic) => topic,
         Err(e @ LogError::NoSuchTopic { .. }) if model.made => return Err(format!("the topic is gone: {e}")),
@@ -21,7 +25,10 @@ pub(super) fn check(root: &Path, model: &Model) -> Result<(), String> {
     for p in partitions() {
         match Found::read(&topic, p) {
             Ok(found) => model.check(p, &found).map_err(|e| format!("before a writer opened it, {e}"))?,
-            Err(e) => may_refuse(model, "it cannot be read", e)?,
+            Err(e) => {
+                may_refuse(model, "it cannot be read", e)?;
+                check_moved(&topic, p, model)?;
+            }
         }
     }
     let writer = match topic.writer() {
@@ -56,14 +63,41 @@ pub(super) fn check(root: &Path, model: &Model) -> Result<(), String> {
     if let Some(problem) = report.problems.first() {
         return may_refuse_text(model, format!("after recovery, {problem}"));
     }
-    for (p, expected) in partitions().zip(&all) {
-        match Found::read(&topic, p) {
+    match objects.count() {
+        0 => check_contents(&topic, &all, "after an append"),
+        _ => check_recall(&topic, objects, &all),
+    }
+}
+
+fn check_contents(topic: &Topic, all: &[Found], when: &str) -> Result<(), String> {
+    for (p, expected) in partitions().zip(all) {
+        match Found::read(topic, p) {
             Ok(found) if found == *expected => {}
-            Ok(found) => return Err(format!("partition {p} has {:?} after an append, and should have {:?}", found.rows, expected.rows)),
-            Err(e) => return Err(format!("partition {p} cannot be read after an append: {e}")),
+            Ok(found) => return Err(format!("partition {p} has {:?} {when}, and should have {:?}", found.rows, expected.rows)),
+            Err(e) => return Err(format!("partition {p} cannot be read {when}: {e}")),
         }
     }
     Ok(())
+}
+
+/// What was moved to the object store can be read, whatever is lost behind it.
+fn check_moved(topic: &Topic, p: PartitionId, model: &Model) -> Result<(), String> {
+    match Found::reaches(topic, p) {
+        Ok(reached) if reached < model.durable.moved_to[p.index()] => {
+            Err(format!("partition {p} can be read up to {reached}, and was moved up to {}", model.durable.moved_to[p.index()]))
+        }
+        // What follows it is so damaged that nobody can say where the partition ends.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// What is in the object store comes back, and then nothing is left there: whatever is there was known.
+fn check_recall(topic: &Topic, objects: &RecordingStores, all: &[Found]) -> Result<(), String> {
+    topic.recall().map_err(|e| format!("its segments cannot be recalled: {e}"))?;
+    match objects.count() {
+        0 => check_contents(topic, all, "after its segments were recalled"),
+        n => Err(format!("{n} objects are forgotten in the store")),
+    }
 }
 
 fn partitions() -> impl Iterator<Item = PartitionId> {

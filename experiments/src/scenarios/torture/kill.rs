@@ -1,5 +1,5 @@
-//! kill -9 of real processes, at any moment of their lives: appending (and so rolling: the segments are small), importing, and
-//! making topics of another: of its rows, and of its groups.
+//! kill -9 of real processes, at any moment of their lives: appending, importing, and making topics of another: of its
+//! rows, and of its groups.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -94,7 +94,7 @@ fn append(item: &Item<'_>, log: &Log, there: &mut i64, after: Duration) -> Resul
         acknowledged.join().map_err(|_| "the reader of acknowledgements panicked".to_owned())
     })?;
     let topic = log.topic(TOPIC).map_err(|e| e.to_string())?;
-    let ids = recovered(&topic)?;
+    let ids = recovered(&topic, P0)?;
     if !ids.iter().copied().eq(0..ids.len() as i64) {
         return Err("records are not there once, in order".into());
     }
@@ -121,7 +121,7 @@ fn import(item: &Item<'_>, log: &Log, file: &Path, name: &str, after: Duration) 
         return Ok(());
     }
     let topic = log.topic(name).map_err(|e| e.to_string())?;
-    let ids = recovered(&topic)?;
+    let ids = recovered(&topic, P0)?;
     let sent = ids.len() as i64 <= IMPORTED && ids.iter().copied().eq(0..ids.len() as i64);
     std::fs::remove_dir_all(log.dir().join(name)).map_err(io)?;
     if sent { Ok(()) } else { Err(format!("{} records of an import are not those of its file, in order", ids.len())) }
@@ -140,7 +140,7 @@ fn feed(item: &Item<'_>, log: &Log, feed: &Feed, there: i64, after: Duration) ->
 }
 
 fn fed(log: &Log, feed: &Feed, there: i64, all: bool) -> Result<(), String> {
-    let values = recovered(&log.topic(feed.output).map_err(|e| e.to_string())?)?;
+    let values = recovered(&log.topic(feed.output).map_err(|e| e.to_string())?, P0)?;
     (feed.wrong)(&values, there, all).map_or(Ok(()), |what| Err(format!("in '{}': {what}", feed.output)))
 }
 
@@ -178,13 +178,13 @@ fn feed_ends(item: &Item<'_>, log: &Log, feed: &Feed, there: i64) -> Result<(), 
 }
 
 /// What is there once a writer has mended it; it must be sound.
-fn recovered(topic: &Topic) -> Result<Vec<i64>, String> {
-    let before = contents(topic, P0).map_err(|e| format!("it cannot be read: {e}"))?.0;
+pub(super) fn recovered(topic: &Topic, p: PartitionId) -> Result<Vec<i64>, String> {
+    let before = contents(topic, p).map_err(|e| format!("it cannot be read: {e}"))?.0;
     topic.writer().and_then(|w| w.close()).map_err(|e| format!("it cannot be written: {e}"))?;
     let report = topic.verify().map_err(|e| e.to_string())?;
     if let Some(problem) = report.problems.first() {
         return Err(problem.to_string());
     }
-    let ids = contents(topic, P0).map_err(|e| format!("it cannot be read: {e}"))?.0;
+    let ids = contents(topic, p).map_err(|e| format!("it cannot be read: {e}"))?.0;
     if ids.starts_with(&before) { Ok(ids) } else { Err(format!("{} records were there, and {} are", before.len(), ids.len())) }
 }

@@ -12,6 +12,7 @@ mod misplaced;
 mod model;
 mod power;
 mod producers;
+mod roll;
 mod tally;
 mod tidy;
 mod workloads;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use roll::child as roll_child;
 use tally::Tally;
 pub use tally::Violation;
 
@@ -54,6 +56,8 @@ pub struct KindSummary {
     pub what: &'static str,
     /// Faults that were tried.
     pub tried: u64,
+    /// Of `roll`: those that left a roll half done. 0 of all others, which strike where they aim or do not know.
+    pub hits: u64,
     pub violations: u64,
     /// Of those, panics.
     pub panics: u64,
@@ -79,7 +83,7 @@ pub(crate) struct Item<'a> {
     program: &'a Path,
 }
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind { name: "power", what: "images of a disk after a power loss", items: power::items, run: power::run },
     Kind { name: "workloads", what: "crashes of all workloads of up to three operations", items: workloads::items, run: workloads::run },
     Kind { name: "tidy", what: "compaction and retention cut by a power loss or kill -9", items: tidy::items, run: tidy::run },
@@ -87,6 +91,7 @@ const KINDS: [Kind; 7] = [
     Kind { name: "damage", what: "changed bytes, cut, swapped and foreign files", items: damage::items, run: damage::run },
     Kind { name: "producers", what: "schedules of producers", items: producers::items, run: producers::run },
     Kind { name: "kill", what: "kill -9 of real processes", items: kill::items, run: kill::run },
+    Kind { name: "roll", what: "kill -9 of a process that rolls segments", items: roll::items, run: roll::run },
 ];
 
 /// The names that `--only` takes.

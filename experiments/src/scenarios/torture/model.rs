@@ -12,6 +12,8 @@ use super::world::PARTITIONS;
 pub(super) struct Promise {
     /// By partition: how many offsets there are.
     pub ends: Vec<usize>,
+    /// By partition: the offset up to which segments were moved to an object store.
+    pub moved_to: Vec<u64>,
     pub barriers: usize,
     /// Of the producer.
     pub epoch: u32,
@@ -40,7 +42,7 @@ pub(super) struct Model {
     pub acknowledged: Promise,
     /// What of it must survive the power.
     pub durable: Promise,
-    /// Whether the topic must be there.
+    /// Whether the topic must be there, under any policy.
     pub made: bool,
     /// How many of the tried positions of the group must be remembered.
     pub committed: usize,
@@ -48,7 +50,7 @@ pub(super) struct Model {
 
 impl Model {
     pub fn new(durability: Durability) -> Model {
-        let nothing = Promise { ends: vec![0; PARTITIONS as usize], ..Promise::default() };
+        let nothing = Promise { ends: vec![0; PARTITIONS as usize], moved_to: vec![0; PARTITIONS as usize], ..Promise::default() };
         let sent = vec![Vec::new(); PARTITIONS as usize];
         Model { durability: Some(durability), sent, acknowledged: nothing.clone(), durable: nothing, ..Model::default() }
     }
@@ -155,5 +157,12 @@ impl Found {
         }
         found.barriers = reader.generation() as usize;
         Ok(found)
+    }
+
+    /// Up to which offset a partition can be read, where something in it is damaged.
+    pub fn reaches(topic: &Topic, partition: PartitionId) -> Result<u64, LogError> {
+        let mut reader = topic.reader(partition, Start::First, Some(&[0]))?;
+        while let Ok(Some(_)) = reader.next() {}
+        Ok(reader.offset().0)
     }
 }

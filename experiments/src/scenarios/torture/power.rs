@@ -22,6 +22,9 @@ pub(super) fn run(item: &Item<'_>, tally: &Tally) {
     std::fs::create_dir(&live).expect("the scratch folder is ours");
     let mut world = World::new(&live, dice.pick(&DURABILITIES));
     world.open().expect("no fault was asked for");
+    if dice.one_in(2) {
+        world.age().expect("no fault was asked for");
+    }
     for _ in 0..4 + dice.below(12) {
         world.act(action(&mut dice)).expect("no fault was asked for");
     }
@@ -57,7 +60,8 @@ fn action(dice: &mut Dice) -> Action {
 
 /// Checks an image of the disk against what the world had been promised at the cut.
 pub(super) fn check_image(disk: &Disk, scratch: &Path, dice: &mut Dice, world: &World, cut: usize) -> Result<(), String> {
-    with_image(disk, scratch, dice, |root| check(root, &world.promised_at(cut)))
+    let objects = world.objects.at(cut, &mut || dice.one_in(2));
+    with_image(disk, scratch, dice, |root| check(root, &objects, &world.promised_at(cut)))
 }
 
 /// Makes an image of the disk, and removes it after `check`.

@@ -24,12 +24,13 @@ pub struct Violation {
 pub(crate) struct Tally {
     kind: &'static str,
     tried: AtomicU64,
+    hits: AtomicU64,
     violations: Mutex<Vec<Violation>>,
 }
 
 impl Tally {
     pub fn new(kind: &'static str) -> Tally {
-        Tally { kind, tried: AtomicU64::new(0), violations: Mutex::default() }
+        Tally { kind, tried: AtomicU64::new(0), hits: AtomicU64::new(0), violations: Mutex::default() }
     }
 
     /// One fault: `check` says what is violated. A panic is a violation.
@@ -41,6 +42,11 @@ impl Tally {
             Err(panic) => (said(&*panic), true),
         };
         self.violate(number, place(), what, panicked);
+    }
+
+    /// A fault has struck in the midst of what its kind is about: for kinds that only see afterwards where they struck.
+    pub fn hit(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Runs what is no fault itself; a panic in it is a violation all the same.
@@ -62,6 +68,7 @@ impl Tally {
             kind: self.kind,
             what,
             tried: self.tried.into_inner(),
+            hits: self.hits.into_inner(),
             violations: violations.len() as u64,
             panics: violations.iter().filter(|v| v.panicked).count() as u64,
             seconds,

@@ -1,4 +1,5 @@
-//! Every workload of up to three operations, under every durability policy, cut after every change to the files.
+//! Every workload of up to three operations, under every durability policy, cut after every change to the files. One that uses the object
+//! store starts with a topic that has segments there, the others with an empty one.
 
 use twopath_shared::storage::Disk;
 
@@ -30,17 +31,28 @@ fn sequence(mut number: u64) -> Vec<Action> {
     (0..length).map(|i| Action::ALL[(number / all.pow(i) % all) as usize]).collect()
 }
 
+/// Whether the sequence starts with a topic that has a past.
+fn is_aged(actions: &[Action]) -> bool {
+    actions.iter().any(|action| action.wants_segments())
+}
+
 pub(super) fn run(item: &Item<'_>, tally: &Tally) {
     let images = if item.long { 20 } else { 1 };
     let actions = sequence(item.number % sequences());
     let live = item.scratch.join("live");
     std::fs::create_dir(&live).expect("the scratch folder is ours");
     let mut world = World::new(&live, DURABILITIES[(item.number / sequences()) as usize]);
-    // The cuts before the last operation are those of the shorter sequences.
-    let mut from = 0;
     world.open().expect("no fault was asked for");
-    for action in &actions {
+    let mut from = 0;
+    if is_aged(&actions) {
+        world.age().expect("no fault was asked for");
         from = world.storage.len() + 1;
+    }
+    for (done, action) in actions.iter().enumerate() {
+        // The cuts before the last operation are those of the shorter sequences, where these start with the same topic.
+        if is_aged(&actions[..done]) == is_aged(&actions) {
+            from = world.storage.len() + 1;
+        }
         world.act(*action).expect("no fault was asked for");
     }
     let changes = world.storage.changes();

@@ -1,4 +1,4 @@
-//! A topic on a storage that records, what is done to it, and a model of what was promised.
+//! A topic on a storage and an object store that record, what is done to it, and a model of what was promised.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use twopath_shared::clock::SystemClock;
 use twopath_shared::log::{
-    Compaction, Durability, Entry, Log, LogError, PartitionBy, ProducerSequence, Retention, Start, Topic, TopicConfig, TopicWriter,
+    Compaction, Durability, Entry, Log, LogError, Offload, PartitionBy, ProducerSequence, Retention, Start, Topic, TopicConfig, TopicWriter,
 };
-use twopath_shared::storage::{RecordingStorage, Storage};
+use twopath_shared::storage::{FaultyStores, RecordingStorage, RecordingStores, Storage};
 use twopath_shared::{Offset, PartitionId};
 
 use super::model::{Found, Model, key};
 
-/// The folder of topics below a world's root: so that its own entry in the root can be lost too.
-pub(super) const LOG: &str = "log";
+/// The folder of topics below a world's root: so that it, and the folders above it, can be lost too.
+pub(super) const LOG: &str = "deep/log";
 pub(super) const TOPIC: &str = "t";
 pub(super) const GROUP: &str = "g";
 
@@ -43,6 +43,10 @@ pub(super) enum Action {
     Produce,
     Compact,
     Retain,
+    /// Sealed segments move to the object store.
+    Offload,
+    /// They come back.
+    Recall,
 }
 
 impl Action {
@@ -58,13 +62,32 @@ impl Action {
         Action::Produce,
         Action::Compact,
         Action::Retain,
+        Action::Offload,
+        Action::Recall,
     ];
+
+    /// Whether it is about an object store: with a topic that has few segments it does next to nothing.
+    pub fn wants_segments(self) -> bool {
+        matches!(self, Action::Offload | Action::Recall)
+    }
 }
+
+/// Sealed segments, one of them in the object store, and one that could be.
+const AGED: [Action; 4] = [
+    Action::Append { partition: 0, rows: 140 },
+    Action::Append { partition: 0, rows: 140 },
+    Action::Offload,
+    Action::Append { partition: 0, rows: 140 },
+];
 
 pub(super) const DURABILITIES: [Durability; 3] = [Durability::Batch, Durability::Interval(Duration::from_secs(3600)), Durability::None];
 
 pub(super) struct World {
     pub storage: RecordingStorage,
+    /// Any call to it can be made to fail.
+    pub stores: FaultyStores,
+    /// What is in it.
+    pub objects: RecordingStores,
     pub model: Model,
     /// How many changes were made when the model was so.
     pub promises: Vec<(usize, Model)>,
@@ -83,6 +106,8 @@ pub(super) const PARTITIONS: u32 = 2;
 /// Small enough that a few appends roll a segment.
 const SEGMENT_BYTES: u64 = 3000;
 pub(super) const PRODUCED_ROWS: u8 = 2;
+/// The object store, in memory.
+const STORE: &str = "s3://memory/torture";
 
 pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("name", DataType::Utf8, true)]))
@@ -102,8 +127,12 @@ impl World {
     /// An empty folder `root`, and nothing in it yet.
     pub fn new(root: &Path, durability: Durability) -> World {
         let model = Model::new(durability);
+        let storage = RecordingStorage::new(root);
+        let objects = RecordingStores::new(&storage);
         World {
-            storage: RecordingStorage::new(root),
+            stores: FaultyStores::over(Arc::new(objects.clone())),
+            objects,
+            storage,
             promises: vec![(0, model.clone())],
             model,
             dir: root.join(LOG),
@@ -119,16 +148,21 @@ impl World {
     pub fn open(&mut self) -> Result<(), LogError> {
         self.close()?;
         let storage: Arc<dyn Storage> = Arc::new(self.storage.clone());
-        let log = Log::with(storage, Arc::new(SystemClock), &self.dir)?;
+        let log = Log::with(storage, Arc::new(SystemClock), &self.dir)?.with_stores(Arc::new(self.stores.clone()));
         let topic = match self.dir.join(TOPIC).exists() {
             true => log.topic(TOPIC)?,
             false => log.create_topic(config(PARTITIONS, self.model.durability.unwrap_or(Durability::None)))?,
         };
         self.writer = Some(topic.writer()?);
         self.topic = Some(topic);
-        self.model.made = self.model.durability != Some(Durability::None);
+        self.model.made = true;
         self.note();
         Ok(())
+    }
+
+    /// Gives the topic a past, with segments in the object store.
+    pub fn age(&mut self) -> Result<(), LogError> {
+        AGED.into_iter().try_for_each(|action| self.act(action))
     }
 
     pub fn close(&mut self) -> Result<(), LogError> {
@@ -215,6 +249,20 @@ impl World {
             Action::Retain => {
                 self.model.tried.retained = true;
                 topic.retain(&Retention::of_bytes(1), false)?;
+            }
+            Action::Offload => {
+                topic.offload(&Offload { to: STORE.into(), older_than: None, keep_local_bytes: None })?;
+                // What was moved is as durable as the store, under any policy; also once it was brought back.
+                for p in (0..PARTITIONS).map(PartitionId) {
+                    let moved = topic.segments(p)?.into_iter().rfind(|s| s.object.is_some());
+                    for promise in [&mut self.model.acknowledged, &mut self.model.durable] {
+                        let moved_to = &mut promise.moved_to[p.index()];
+                        *moved_to = moved.as_ref().map_or(*moved_to, |s| s.end.0.max(*moved_to));
+                    }
+                }
+            }
+            Action::Recall => {
+                topic.recall()?;
             }
         }
         self.note();

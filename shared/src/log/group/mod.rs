@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::position::{Offset, PartitionId, Position};
-use crate::storage::write_atomically;
+use crate::storage::{create_dir_durably, write_atomically};
 
 use super::config;
 use super::error::LogError;
@@ -108,10 +108,7 @@ impl Topic {
         let group = Group::at(self, name)?;
         let members = group.dir.join("members");
         if !members.is_dir() {
-            let make = |dir: &std::path::Path| self.0.storage.create_dir(dir).map_err(LogError::io("make", dir));
-            let sync = |dir: &std::path::Path| self.0.storage.sync_dir(dir).map_err(LogError::io("sync", dir));
-            make(&members)?;
-            [self.dir(), &groups_dir(&self.0), &group.dir].into_iter().try_for_each(sync)?;
+            create_dir_durably(&*self.0.storage, &members).map_err(LogError::io("make", &members))?;
         }
         Ok(group)
     }

@@ -22,10 +22,17 @@ pub enum ObjectFault {
     Gone,
 }
 
-/// Real stores, any one call to which can be made to go wrong. Clones share the plan.
-#[derive(Clone, Default)]
+/// Stores, any one call to which can be made to go wrong: real ones, unless others are given. Clones share the plan.
+#[derive(Clone)]
 pub struct FaultyStores {
+    stores: Arc<dyn ObjectStores>,
     plan: Arc<Mutex<Plan>>,
+}
+
+impl Default for FaultyStores {
+    fn default() -> Self {
+        Self::over(Arc::new(RealStores))
+    }
 }
 
 #[derive(Default)]
@@ -36,6 +43,11 @@ struct Plan {
 }
 
 impl FaultyStores {
+    /// These stores, and nothing goes wrong yet.
+    pub fn over(stores: Arc<dyn ObjectStores>) -> Self {
+        FaultyStores { stores, plan: Arc::default() }
+    }
+
     /// The call after `calls` more good ones goes wrong.
     pub fn fail_after(&self, calls: u64, fault: ObjectFault) {
         let mut plan = self.plan();
@@ -74,7 +86,7 @@ impl FaultyStores {
 
 impl ObjectStores for FaultyStores {
     fn open(&self, address: &str) -> Result<Arc<dyn Objects>, ObjectError> {
-        Ok(Arc::new(FaultyObjects { stores: self.clone(), objects: RealStores.open(address)? }))
+        Ok(Arc::new(FaultyObjects { stores: self.clone(), objects: self.stores.open(address)? }))
     }
 }
 

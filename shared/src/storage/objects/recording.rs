@@ -32,13 +32,25 @@ impl RecordingStores {
         RecordingStores { storage: storage.clone(), objects: Arc::default() }
     }
 
-    /// Apart from these, the objects that there were for sure when so many changes had been made: without those that were being made or
-    /// deleted just then.
-    pub fn at(&self, changes: usize) -> RecordingStores {
-        let there = |life: &&Life| life.made < changes && life.deleted.is_none_or(|at| at > changes);
-        let now = |lives: &Vec<Life>| Some(vec![Life { deleted: None, ..lives.iter().find(there)?.clone() }]);
-        let objects = self.objects().iter().filter_map(|(name, lives)| Some((name.clone(), now(lives)?))).collect();
-        RecordingStores { storage: self.storage.clone(), objects: Arc::new(Mutex::new(objects)) }
+    /// Apart from these, the objects that there were when so many changes had been made. Of those that were being made or deleted just then,
+    /// there are those of which `also` says so.
+    pub fn at(&self, changes: usize, also: &mut dyn FnMut() -> bool) -> RecordingStores {
+        let mut there = |life: &Life| {
+            let being = life.made <= changes && life.deleted.is_none_or(|at| at >= changes);
+            let surely = life.made < changes && life.deleted != Some(changes);
+            being && (surely || also())
+        };
+        let recorded = self.objects();
+        let mut names: Vec<_> = recorded.keys().collect();
+        // In an order of their own, so that the same answers of `also` give the same objects.
+        names.sort_unstable();
+        let mut now = HashMap::new();
+        for name in names {
+            if let Some(life) = recorded[name].iter().find(|life| there(life)) {
+                now.insert(name.clone(), vec![Life { deleted: None, ..life.clone() }]);
+            }
+        }
+        RecordingStores { storage: self.storage.clone(), objects: Arc::new(Mutex::new(now)) }
     }
 
     /// How many objects there are now.
