@@ -30,6 +30,11 @@ impl Failure {
         Failure { exit: 2, ..Self::of(error) }
     }
 
+    /// As [`Failure::usage`], with what to do instead.
+    pub fn usage_with_help(error: impl Display, help: impl Into<String>) -> Self {
+        Failure { exit: 2, ..Self::with_help(error, help) }
+    }
+
     /// A SQL text that is no query, with a mark under the place.
     pub fn sql(error: &QueryError, sql: &str) -> Self {
         let (start, end) = (error.span.start.min(sql.len()), error.span.end.min(sql.len()));

@@ -18,7 +18,10 @@ fn bad_addresses_are_told() {
         &["log", "cat", "--log", "kafka://host:9092"],
         &["log", "import", "--from", "a.csv"],
         &["log", "verify", "t", "--log", "kafka://host:9092/t"],
-        &["log", "groups", "t", "--log", "kafka://host:9092/t"],
+        &["log", "groups", "--log", "kafka://host:9092"],
+        &["log", "groups"],
+        &["log", "groups", "--log", "kafka://host:9092/t", "--group", "g", "--remove"],
+        &["log", "cat", "--log", "kafka://host:9092/t", "--group", "g"],
         &["query", "--log", "kafka://host:9092/t", "--sql", "SELECT n FROM u"],
         &["query", "--sql", "SELECT n FROM t", "--schema", "n:int"],
         &["query", "--log", "kafka://host:9092/t", "--sql", "SELECT n FROM t", "--schema", "n:number"],
@@ -48,6 +51,7 @@ fn a_program_without_kafka_says_so() {
         &["log", "append"],
         &["log", "cat"],
         &["log", "stat"],
+        &["log", "groups"],
         &["query", "--sql", "SELECT n FROM t"],
         &["query", "--sql", "SELECT n FROM t", "--schema", "n:int"],
         &["compare"],
@@ -158,6 +162,88 @@ mod over_a_server {
         Kafka::connect(&servers).unwrap().delete_topic(&name).unwrap();
     }
 
+    /// Groups whose positions Kafka keeps: ours, one that another program commits, and one with a live member.
+    #[test]
+    fn groups_are_listed_and_set() {
+        let Some((servers, name)) = server("groups") else { return };
+        let sandbox = Sandbox::new();
+        let log = format!("kafka://{servers}/{name}");
+        let (ours, theirs) = (format!("{name}.ours"), format!("{name} of others"));
+        sandbox.ok(&["log", "create", "--schema", "time:timestamp,n:int", "--time-column", "time", "--partitions", "2", "--log", &log]);
+        for from in [0, 40] {
+            let lines: String =
+                (from..from + 40).map(|n| format!("{{\"time\":\"2024-05-01T00:{:02}:{:02}Z\",\"n\":{n}}}\n", n / 60, n % 60)).collect();
+            assert_eq!(sandbox.run_with(&["log", "append", "--log", &log], &lines).code, 0);
+        }
+        let groups = |args: &[&str]| sandbox.run(&[&["log", "groups", "--log", &log], args].concat());
+        let rows = |args: &[&str]| -> Vec<serde_json::Value> {
+            let done = groups(&[args, &["--format", "json"]].concat());
+            assert_eq!(done.code, 0, "{}", done.stderr);
+            serde_json::from_str(&done.stdout).unwrap()
+        };
+        let end = |p: usize| rows(&["--group", &ours])[p]["end"].as_u64().unwrap();
+        let none = groups(&[]);
+        assert!(none.code == 0 && none.stdout.is_empty() && none.stderr.contains("has no consumer groups"), "{}", none.stderr);
+        assert_eq!(rows(&[]).len(), 0);
+        let missing = groups(&["--group", &ours]);
+        assert!(missing.code == 1 && missing.stderr.contains(&format!("has no consumer group '{ours}'")), "{}", missing.stderr);
+
+        // Ours, also within a frame, to the end, and by time.
+        assert!(groups(&["--group", &ours, "--seek", "7,3"]).stderr.contains("goes on at 7,3"));
+        let set = rows(&["--group", &ours]);
+        assert_eq!(set.len(), 2);
+        for (row, at) in set.iter().zip([7_u64, 3]) {
+            assert_eq!((row["committed"].as_u64().unwrap(), &row["owner"]), (at, &serde_json::Value::Null));
+            assert_eq!(row["lag"].as_u64().unwrap(), row["end"].as_u64().unwrap() - at);
+        }
+        assert_eq!(end(0) + end(1), 80);
+        let later = groups(&["--group", &ours, "--seek", "2024-05-01T00:00:40Z"]);
+        assert_eq!(later.code, 0, "{}", later.stderr);
+        assert!(rows(&["--group", &ours]).iter().all(|row| (1..80).contains(&row["committed"].as_u64().unwrap())));
+        assert_eq!(groups(&["--group", &ours, "--seek", "end"]).code, 0);
+        assert!(rows(&["--group", &ours]).iter().all(|row| row["lag"] == 0));
+        let beyond = groups(&["--group", &ours, "--seek", "1000"]);
+        assert!(beyond.code == 1 && beyond.stderr.contains("1000"), "{}", beyond.stderr);
+        assert_eq!(groups(&["--group", &ours, "--seek", "1,2,3"]).code, 2);
+
+        // Another program's, without a row's offset beside its own: the second record of a topic of ours is its first frame.
+        commit(&servers, &theirs, &name, 1, 1);
+        let table = groups(&[]);
+        assert!(table.stdout.starts_with("group "), "{}", table.stdout);
+        assert_eq!(table.stdout.lines().count(), 2 + 4, "{}", table.stdout);
+        let all = rows(&[]);
+        assert_eq!(all.iter().map(|r| r["group"].as_str().unwrap()).collect::<Vec<_>>(), [&theirs, &theirs, &ours, &ours]);
+        assert_eq!((&all[0]["committed"], &all[1]["committed"]), (&serde_json::Value::Null, &serde_json::json!(0)));
+        assert_eq!(all[0]["lag"], all[0]["end"], "all of what was never committed is left");
+
+        // A live member: it is named, and nobody sets its group elsewhere.
+        use rdkafka::consumer::{BaseConsumer, Consumer};
+        let member: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", &servers).set("group.id", &ours).set("client.id", "reader").create().unwrap();
+        member.subscribe(&[&name]).unwrap();
+        for _ in 0..300 {
+            let _ = member.poll(Duration::from_millis(50));
+            if member.assignment().unwrap().count() == 2 {
+                break;
+            }
+        }
+        let owned = rows(&["--group", &ours]);
+        assert!(owned.iter().all(|row| row["owner"].as_str().is_some_and(|o| o.starts_with("reader"))), "{owned:?}");
+        let busy = groups(&["--group", &ours, "--seek", "first"]);
+        assert!(busy.code == 1 && busy.stderr.contains("has members at work"), "{}", busy.stderr);
+        drop(member);
+        Kafka::connect(&servers).unwrap().delete_topic(&name).unwrap();
+    }
+
+    /// What another program does that has done everything below a Kafka offset.
+    fn commit(servers: &str, group: &str, topic: &str, partition: i32, at: i64) {
+        use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+        let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", servers).set("group.id", group).create().unwrap();
+        let mut places = rdkafka::TopicPartitionList::new();
+        places.add_partition_offset(topic, partition, rdkafka::Offset::Offset(at)).unwrap();
+        consumer.commit(&places, CommitMode::Sync).unwrap();
+    }
+
     /// JSON that another program produced, read with a schema.
     #[test]
     fn json_of_others() {
@@ -189,6 +275,12 @@ mod over_a_server {
             "{\"at\":\"2023-11-14T22:13:48Z\",\"item\":\"i1\",\"price\":28.5}\n{\"at\":\"2023-11-14T22:13:49Z\",\"item\":\"i2\",\"price\":29.5}\n"
         );
         assert!(sandbox.ok(&[&["log", "stat"][..], &how].concat()).contains("30 records"));
+        let group = format!("{name}.g");
+        let groups = |args: &[&str]| sandbox.run(&[&["log", "groups", "--group", &group], args, &how].concat());
+        assert!(groups(&["--seek", "2023-11-14T22:13:25Z"]).stderr.contains("goes on at"));
+        commit(&servers, &group, &name, 0, 12);
+        let told: serde_json::Value = serde_json::from_str(&groups(&["--format", "json"]).stdout).unwrap();
+        assert_eq!((&told[0]["committed"], &told[0]["end"], &told[0]["lag"]), (&12.into(), &30.into(), &18.into()));
 
         let without = sandbox.run(&["log", "cat", "--log", &log]);
         assert!(without.code == 1 && without.stderr.contains("--schema"), "{}", without.stderr);

@@ -116,9 +116,20 @@ fn killed_on_the_way_there_or_back_nothing_is_lost_and_the_next_run_finishes() {
 #[test]
 fn a_store_that_cannot_be_had_is_one_clear_error() {
     let sandbox = clicks();
-    let told = sandbox.run(&["log", "offload", "a", "--to", "gs://bucket"]);
-    assert_eq!(told.code, 1);
-    assert!(told.stderr.contains("could not open gs://bucket: this kind of store is not known"), "{}", told.stderr);
+    let create = ["log", "create", "b", "--schema", "n:int", "--offload-to"];
+    for (address, what) in [
+        ("gs://bucket", "this kind of store is not known"),
+        ("s3://", "it names no bucket: write s3://BUCKET/PREFIX"),
+        ("s3:///prefix", "it names no bucket"),
+        ("file://", "it names no folder"),
+        ("", "it names no folder"),
+    ] {
+        for command in [&["log", "offload", "a", "--to"][..], &create] {
+            let told = sandbox.run(&[command, &[address]].concat());
+            assert_eq!((told.code, told.stdout.as_str()), (2, ""), "{address}: {}", told.stderr);
+            assert!(told.stderr.contains(what), "{address}: {}", told.stderr);
+        }
+    }
     let told = sandbox.run(&["log", "offload", "a", "--to", "s3://bucket/x"]);
     assert_eq!(told.code, 1);
     #[cfg(not(feature = "s3"))]

@@ -21,7 +21,7 @@ use arrow_array::RecordBatch;
 use crate::position::{Offset, PartitionId, Position};
 
 use super::error::LogError;
-use super::{Barrier, Entry, ProducerSequence, ProducerState, Records, Start, TopicConfig, topic};
+use super::{Barrier, Entry, PartitionProgress, ProducerSequence, ProducerState, Records, Start, TopicConfig, topic};
 
 /// A topic, open for reading: see the methods of the same names of [`super::Topic`].
 pub(crate) trait Topic: Send + Sync {
@@ -36,7 +36,13 @@ pub(crate) trait Topic: Send + Sync {
     fn tail(&self) -> Result<Box<dyn Tail>, LogError>;
     /// Bytes that the log holds for the topic.
     fn bytes(&self) -> Result<u64, LogError>;
-    /// The topic in a folder that this is, if it is one: what has no meaning elsewhere (segments, checksums, groups) is asked there.
+    /// The names of the topic's consumer groups, sorted.
+    fn groups(&self) -> Result<Vec<String>, LogError>;
+    /// How a group that there is stands in each partition.
+    fn group_progress(&self, group: &str) -> Result<Vec<PartitionProgress>, LogError>;
+    /// Sets a group, which is made where there is none, to a place in each partition.
+    fn seek_group(&self, group: &str, starts: &[Start]) -> Result<Position, LogError>;
+    /// The topic in a folder that this is, if it is one: what has no meaning elsewhere (segments, checksums, groups' members) is asked there.
     fn embedded(&self) -> Option<&topic::Topic>;
     /// Where it is kept, for messages: a folder or an address.
     fn place(&self) -> String;

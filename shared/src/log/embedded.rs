@@ -8,7 +8,7 @@ use crate::position::{Offset, PartitionId, Position};
 
 use super::contract::{self, RangeOf};
 use super::error::LogError;
-use super::{Barrier, Entry, ProducerSequence, ProducerState, Start, TopicConfig, reader, topic, writer};
+use super::{Barrier, Entry, PartitionProgress, ProducerSequence, ProducerState, Start, TopicConfig, reader, topic, writer};
 
 impl contract::Topic for topic::Topic {
     fn config(&self) -> &TopicConfig {
@@ -45,6 +45,18 @@ impl contract::Topic for topic::Topic {
 
     fn bytes(&self) -> Result<u64, LogError> {
         self.bytes()
+    }
+
+    fn groups(&self) -> Result<Vec<String>, LogError> {
+        self.groups()
+    }
+
+    fn group_progress(&self, group: &str) -> Result<Vec<PartitionProgress>, LogError> {
+        self.group(group)?.progress()
+    }
+
+    fn seek_group(&self, group: &str, starts: &[Start]) -> Result<Position, LogError> {
+        self.group_or_new(group)?.seek_each(starts)
     }
 
     fn embedded(&self) -> Option<&topic::Topic> {

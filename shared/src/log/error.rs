@@ -75,6 +75,10 @@ pub enum LogError {
     CommitBeyond { topic: String, member: String, partition: PartitionId, delivered: Offset, offset: Offset },
     #[error("group '{group}' of topic '{topic}' is at work: {owner} owns partition {partition}; stop its members first")]
     GroupBusy { topic: String, group: String, partition: PartitionId, owner: String },
+    #[error(
+        "group '{group}', which reads topic '{topic}', has members at work: Kafka sets a group only while it has none; stop them first"
+    )]
+    GroupMembers { topic: String, group: String },
     #[error("member '{member}' of group '{group}' takes no more commits after an error ({cause}): let it go and join again")]
     MemberFailed { group: String, member: String, cause: String },
     #[error(

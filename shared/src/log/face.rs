@@ -14,8 +14,8 @@ use super::contract::{self, RangeOf};
 use super::error::LogError;
 use super::partition::split;
 use super::{
-    Barrier, Compaction, CompactionReport, Entry, Group, Offload, OffloadReport, Pin, ProducerSequence, ProducerState, RecallReport,
-    Records, Retention, RetentionReport, SegmentInfo, Start, Times, VerifyReport, topic,
+    Barrier, Compaction, CompactionReport, Entry, Group, Offload, OffloadReport, PartitionProgress, Pin, ProducerSequence, ProducerState,
+    RecallReport, Records, Retention, RetentionReport, SegmentInfo, Start, Times, VerifyReport, topic,
 };
 
 /// One topic, open for reading; cheap to clone. All clones share what they know of which checksums hold.
@@ -189,15 +189,26 @@ impl Topic {
 
     /// The names of the topic's consumer groups, sorted.
     pub fn groups(&self) -> Result<Vec<String>, LogError> {
-        self.embedded("group folders")?.groups()
+        self.0.groups()
     }
 
-    /// A consumer group that there is.
+    /// How a consumer group that there is stands in each partition.
+    pub fn group_progress(&self, group: &str) -> Result<Vec<PartitionProgress>, LogError> {
+        self.0.group_progress(group)
+    }
+
+    /// Sets a consumer group, which is made where there is none of that name, to a place in each partition. Its members must have stopped.
+    pub fn seek_group(&self, group: &str, starts: &[Start]) -> Result<Position, LogError> {
+        assert_eq!(starts.len(), self.partitions(), "one place for each partition");
+        self.0.seek_group(group, starts)
+    }
+
+    /// A consumer group that there is, of a topic in a folder.
     pub fn group(&self, name: &str) -> Result<Group, LogError> {
         self.embedded("group folders")?.group(name)
     }
 
-    /// A consumer group, made where there is none of that name.
+    /// A consumer group of a topic in a folder, made where there is none of that name.
     pub fn group_or_new(&self, name: &str) -> Result<Group, LogError> {
         self.embedded("group folders")?.group_or_new(name)
     }

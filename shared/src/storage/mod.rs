@@ -18,7 +18,9 @@ use std::sync::Arc;
 
 pub use disk::{Disk, SECTOR_BYTES};
 pub use faulty::FaultyStorage;
-pub use objects::{FaultyStores, ObjectError, ObjectFault, ObjectStores, Objects, RealStores, RecordingStores, canonical_address};
+pub use objects::{
+    FaultyStores, ObjectError, ObjectFault, ObjectStores, Objects, RealStores, RecordingStores, canonical_address, check_store_address,
+};
 pub use os::OsStorage;
 pub use recording::{Change, Fault, RecordingStorage};
 

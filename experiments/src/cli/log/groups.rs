@@ -1,22 +1,24 @@
 //! `twopath log groups`: who reads a topic in the name of a group, and how far they are.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use twopath_shared::Position;
-use twopath_shared::log::{Group, Start, Topic};
+use twopath_shared::log::{PartitionProgress, Place, Start, Topic};
 use twopath_shared::query::Value;
 use twopath_shared::query::time::parse_timestamp;
 
+use super::OthersArgs;
 use crate::cli::{Failure, output};
 
 /// Tells how far a topic's consumer groups are, and sets them elsewhere
 ///
 /// A group begins when its first member joins (`twopath log cat TOPIC --group GROUP`). Its members share the topic's partitions; what each
 /// has done is committed, so that another one goes on there. A group can be set elsewhere, or removed, while it has no members.
+///
+/// Over Kafka they are the cluster's groups that committed something in the topic, whoever their members are.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -24,9 +26,10 @@ Examples:
   twopath log groups flights --format json
   twopath log groups flights --group audit --seek first
   twopath log groups flights --group audit --seek 2013-12-31T00:00:00Z
-  twopath log groups flights --group audit --remove")]
+  twopath log groups flights --group audit --remove
+  twopath log groups --log kafka://localhost:9092/flights --group audit --seek end")]
 pub(super) struct GroupsArgs {
-    topic: String,
+    topic: Option<String>,
     /// Only this group
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
@@ -38,6 +41,8 @@ pub(super) struct GroupsArgs {
     remove: bool,
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    #[command(flatten)]
+    others: OthersArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -89,8 +94,13 @@ struct Row {
     owner: Option<String>,
 }
 
-pub(super) fn run(dir: &Path, args: &GroupsArgs) -> Result<ExitCode, Failure> {
-    let topic = super::open_topic(dir, &args.topic)?;
+pub(super) fn run(place: &Place, args: &GroupsArgs) -> Result<ExitCode, Failure> {
+    if args.remove && place.folder().is_none() {
+        let message = "--remove forgets a group of a topic in a folder: one of Kafka's may have positions in other topics, too";
+        let help = "remove it with Kafka's own kafka-consumer-groups.sh, which can leave those (--delete-offsets --topic TOPIC)";
+        return Err(Failure::usage_with_help(message, help));
+    }
+    let topic = args.others.open(place, super::topic_name(place, args.topic.as_deref())?)?;
     match (&args.group, &args.seek) {
         (Some(name), _) if args.remove => {
             topic.group(name)?.remove()?;
@@ -98,18 +108,21 @@ pub(super) fn run(dir: &Path, args: &GroupsArgs) -> Result<ExitCode, Failure> {
         }
         (Some(name), Some(to)) => {
             // A seek may make the group: it then begins there instead of at the start.
-            let group = topic.group_or_new(name)?;
-            let position = seek(&group, &topic, to)?;
+            let position = topic.seek_group(name, &starts(&topic, to)?)?;
             eprintln!("group '{name}' goes on at {position}");
         }
-        (Some(name), None) => show(&rows(&topic.group(name)?)?, args.format)?,
+        (Some(name), None) => show(&rows(&topic, name)?, args.format)?,
         (None, _) => {
             let mut all = Vec::new();
             for name in topic.groups()? {
-                all.extend(rows(&topic.group(&name)?)?);
+                all.extend(rows(&topic, &name)?);
             }
             if all.is_empty() && args.format == Format::Table {
-                eprintln!("topic '{}' has no consumer groups; one begins with `twopath log cat {0} --group NAME`", args.topic);
+                let begins = match place {
+                    Place::Folder(_) => format!("`twopath log cat {} --group NAME`", topic.name()),
+                    Place::Kafka { .. } => "what its first member commits, or `--group NAME --seek first`".into(),
+                };
+                eprintln!("topic '{}' has no consumer groups; one begins with {begins}", topic.name());
                 return Ok(ExitCode::SUCCESS);
             }
             show(&all, args.format)?;
@@ -118,10 +131,12 @@ pub(super) fn run(dir: &Path, args: &GroupsArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn seek(group: &Group, topic: &Topic, to: &Where) -> Result<Position, Failure> {
+fn starts(topic: &Topic, to: &Where) -> Result<Vec<Start>, Failure> {
     match to {
-        Where::Start(start) => Ok(group.seek(*start)?),
-        Where::Position(position) if position.partitions() == topic.partitions() => Ok(group.seek_to(position)?),
+        Where::Start(start) => Ok(vec![*start; topic.partitions()]),
+        Where::Position(position) if position.partitions() == topic.partitions() => {
+            Ok(position.offsets().iter().map(|o| Start::Offset(*o)).collect())
+        }
         Where::Position(position) => Err(Failure::usage(format!(
             "--seek {position} has {} offsets and the topic {} partitions; give one offset for all, or one for each",
             position.partitions(),
@@ -130,16 +145,16 @@ fn seek(group: &Group, topic: &Topic, to: &Where) -> Result<Position, Failure> {
     }
 }
 
-fn rows(group: &Group) -> Result<Vec<Row>, Failure> {
-    let row = |p: twopath_shared::log::PartitionProgress| Row {
-        group: group.name().to_owned(),
+fn rows(topic: &Topic, group: &str) -> Result<Vec<Row>, Failure> {
+    let row = |p: PartitionProgress| Row {
+        group: group.to_owned(),
         partition: p.partition.0,
         committed: p.committed.map(|o| o.0),
         end: p.end.0,
         lag: p.lag(),
         owner: p.owner,
     };
-    Ok(group.progress()?.into_iter().map(row).collect())
+    Ok(topic.group_progress(group)?.into_iter().map(row).collect())
 }
 
 fn show(rows: &[Row], format: Format) -> Result<(), Failure> {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use twopath_shared::log::{Compaction, Durability, Offload, PartitionBy, Place, Retention, Topic, TopicConfig};
+use twopath_shared::storage::check_store_address;
 
 pub(super) use others::OthersArgs;
 
@@ -54,7 +55,7 @@ pub(super) fn run(place: &Place, args: LogArgs) -> Result<ExitCode, Failure> {
         Command::Append(args) => append::run(place, &args),
         Command::Cat(args) => cat::run(place, &args),
         Command::Stat(args) => stat::run(place, &args),
-        Command::Groups(args) => groups::run(super::folder(place, "log groups")?, &args),
+        Command::Groups(args) => groups::run(place, &args),
         Command::Retain(args) => retain::run(super::folder(place, "log retain")?, &args),
         Command::Compact(args) => compact::run(super::folder(place, "log compact")?, &args),
         Command::Offload(args) => offload::run(super::folder(place, "log offload")?, &args),
@@ -88,7 +89,7 @@ pub(super) struct TopicArgs {
     #[arg(long)]
     pub compact: bool,
     /// Sealed segments are moved to this folder, or s3://BUCKET/PREFIX, as `twopath log offload` does [default: they stay]
-    #[arg(long, value_name = "WHERE")]
+    #[arg(long, value_name = "WHERE", value_parser = parse_store)]
     pub offload_to: Option<String>,
     /// Only those whose last event arrived longer ago, such as 7d
     #[arg(long, value_name = "AGE", value_parser = super::parse_duration, requires = "offload_to")]
@@ -186,6 +187,11 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| "write a number of bytes, such as 4096, 64K, 64M or 1G".to_owned())?;
     number.checked_mul(1 << shift).filter(|b| *b > 0).ok_or_else(|| "this is no size of a segment".into())
+}
+
+/// The address of an object store.
+fn parse_store(text: &str) -> Result<String, String> {
+    check_store_address(text).map(|()| text.to_owned()).map_err(|e| e.to_string())
 }
 
 /// The topic that a command is about: its argument, or the one that the address names.

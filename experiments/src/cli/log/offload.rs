@@ -25,7 +25,7 @@ Examples:
 pub(super) struct OffloadArgs {
     topic: String,
     /// A folder, file:///FOLDER or s3://BUCKET/PREFIX
-    #[arg(long, value_name = "WHERE")]
+    #[arg(long, value_name = "WHERE", value_parser = super::parse_store)]
     to: String,
     /// Segments whose last event arrived longer ago, such as 7d or 90m
     #[arg(long, value_name = "AGE", value_parser = crate::cli::parse_duration)]

@@ -126,7 +126,7 @@ fn after(world: &mut World, scratch: &Path, item: &Item<'_>, calls: u64) -> Resu
     changes.iter().for_each(|change| disk.apply(change));
     let images = match durability_images(world) {
         true if item.long => 100,
-        true => 4,
+        true => 2,
         false => 0,
     };
     for image in 0..images {

@@ -72,12 +72,15 @@ impl Action {
     }
 }
 
-/// Sealed segments, one of them in the object store, and one that could be.
-const AGED: [Action; 4] = [
-    Action::Append { partition: 0, rows: 140 },
-    Action::Append { partition: 0, rows: 140 },
+/// Three sealed segments, the first in the object store.
+const AGED: [Action; 7] = [
+    Action::Append { partition: 0, rows: 5 },
+    Action::Roll,
+    Action::Append { partition: 0, rows: 5 },
+    Action::Roll,
     Action::Offload,
-    Action::Append { partition: 0, rows: 140 },
+    Action::Append { partition: 0, rows: 5 },
+    Action::Roll,
 ];
 
 pub(super) const DURABILITIES: [Durability; 3] = [Durability::Batch, Durability::Interval(Duration::from_secs(3600)), Durability::None];
@@ -162,7 +165,9 @@ impl World {
 
     /// Gives the topic a past, with segments in the object store.
     pub fn age(&mut self) -> Result<(), LogError> {
-        AGED.into_iter().try_for_each(|action| self.act(action))
+        AGED.into_iter().try_for_each(|action| self.act(action))?;
+        assert_eq!(self.objects.count(), 1, "a segment is in the store");
+        Ok(())
     }
 
     pub fn close(&mut self) -> Result<(), LogError> {

@@ -247,7 +247,8 @@ impl Group {
         self.seek_each(&starts)
     }
 
-    fn seek_each(&self, starts: &[Start]) -> Result<Position, LogError> {
+    /// As [`Self::seek`], to a place of its own in each partition.
+    pub(crate) fn seek_each(&self, starts: &[Start]) -> Result<Position, LogError> {
         let _stopped = self.hold_all()?;
         let place = |(partition, start): (PartitionId, &Start)| Ok((partition, self.place_of(partition, *start)?));
         let places = self.topic.partition_ids().zip(starts).map(place).collect::<Result<Vec<_>, LogError>>()?;

@@ -52,6 +52,7 @@
 //! search over Kafka offsets, reading one record at a time.
 
 mod client;
+mod groups;
 mod header;
 mod others;
 mod reader;
@@ -198,8 +199,6 @@ impl Kafka {
     }
 
     /// The positions that a consumer group committed in Kafka, in rows; 0 where it committed none.
-    ///
-    /// Kafka keeps, for each partition, the offset of the next Kafka record, and beside it, as the commit's metadata, the row offset.
     pub fn committed(&self, topic: &str, group: &str) -> Result<Position, LogError> {
         topic::KafkaTopic::open(self, topic)?.committed(group)
     }

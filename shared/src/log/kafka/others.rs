@@ -22,7 +22,7 @@ use crate::log::contract::{self, RangeOf};
 use crate::log::error::LogError;
 use crate::log::event_range::event_range_us;
 use crate::log::topic::lock;
-use crate::log::{Barrier, Entry, Records, RowDecoder, RowDecoders, Start, TopicConfig, topic};
+use crate::log::{Barrier, Entry, PartitionProgress, Records, RowDecoder, RowDecoders, Start, TopicConfig, topic};
 use crate::position::{Offset, PartitionId, Position};
 
 use super::client::{ANSWER_WAIT, Address, Fetch, Quiet};
@@ -30,7 +30,7 @@ use super::reader::KafkaRange;
 use super::scout::assign;
 use super::tail::{Followed, Follower, KafkaTail};
 use super::topic::News;
-use super::{Kafka, p32, size};
+use super::{Kafka, groups, p32, size};
 
 /// A frame has at most so many rows.
 const FRAME_ROWS: usize = 8192;
@@ -173,6 +173,24 @@ impl contract::Topic for OthersTopic {
 
     fn bytes(&self) -> Result<u64, LogError> {
         size::bytes(&self.0.address, &self.0.asker, &self.0.config.name, self.0.config.partitions)
+    }
+
+    fn groups(&self) -> Result<Vec<String>, LogError> {
+        groups::names(&self.0.address, &self.0.config)
+    }
+
+    fn group_progress(&self, group: &str) -> Result<Vec<PartitionProgress>, LogError> {
+        let end = |p| Ok(Offset(self.0.bounds(p)?.1 as u64));
+        // A row's offset is its record's.
+        groups::progress(&self.0.address, &self.0.config, group, |_, committed| Ok(Offset(committed.at as u64)), end)
+    }
+
+    fn seek_group(&self, group: &str, starts: &[Start]) -> Result<Position, LogError> {
+        let place = |(p, start): (PartitionId, &Start)| OthersReader::open(self.0.clone(), p, *start, None).map(|reader| reader.at);
+        let to = self.0.config.partition_ids().zip(starts).map(place).collect::<Result<Vec<_>, LogError>>()?;
+        let to: Vec<(i64, Offset)> = to.into_iter().map(|at| (at, Offset(at as u64))).collect();
+        groups::commit(&self.0.address, &self.0.config, group, &to)?;
+        Ok(Position::new(to.into_iter().map(|(_, rows)| rows).collect()))
     }
 
     fn embedded(&self) -> Option<&topic::Topic> {

@@ -4,14 +4,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{CommitMode, Consumer};
-use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use rdkafka::consumer::Consumer;
 
 use crate::clock::Clock;
 use crate::log::contract::{self, RangeOf};
 use crate::log::error::LogError;
 use crate::log::topic::lock;
-use crate::log::{Barrier, Start, TopicConfig, config, topic};
+use crate::log::{Barrier, PartitionProgress, Start, TopicConfig, config, topic};
 use crate::position::{Offset, PartitionId, Position};
 
 use super::client::{ANSWER_WAIT, Address, Fetch};
@@ -20,7 +19,7 @@ use super::reader::{KafkaRange, KafkaReader};
 use super::scout::{Found, Scout};
 use super::tail::{Follower, KafkaTail};
 use super::writer::KafkaWriter;
-use super::{Kafka, p32, seek, size};
+use super::{Kafka, groups, seek, size};
 
 #[derive(Clone)]
 pub(super) struct KafkaTopic(pub Arc<Shared>);
@@ -140,50 +139,14 @@ impl KafkaTopic {
 
     pub fn committed(&self, group: &str) -> Result<Position, LogError> {
         let shared = &*self.0;
-        let consumer = self.group_consumer(group)?;
-        let mut places = TopicPartitionList::new();
-        for p in shared.partition_ids() {
-            places.add_partition(&shared.config.name, p32(p));
-        }
-        let committed =
-            consumer.committed_offsets(places, ANSWER_WAIT).map_err(shared.address.failed("ask for a group's committed positions"))?;
-        let mut position = Position::zero(shared.partitions());
-        for element in committed.elements() {
-            let p = PartitionId(element.partition() as u32);
-            let KafkaOffset::Offset(at) = element.offset() else { continue };
-            // What other programs commit has no row offset beside it: the record says it.
-            let rows = match element.metadata().parse() {
-                Ok(rows) => Offset(rows),
-                Err(_) => match shared.counting(p, at, shared.refresh(p)?.next_at)? {
-                    Some((header, _)) => header.base,
-                    None => shared.known(p).last.end(),
-                },
-            };
-            position.set(p, rows);
-        }
-        Ok(position)
+        let committed = groups::committed(&shared.address, &shared.config, group)?;
+        let rows = |(p, committed): (PartitionId, Option<groups::Committed>)| committed.map_or(Ok(Offset(0)), |c| shared.rows(p, c));
+        Ok(Position::new(shared.partition_ids().zip(committed).map(rows).collect::<Result<_, LogError>>()?))
     }
 
     pub fn commit(&self, group: &str, position: &Position) -> Result<(), LogError> {
-        let shared = &*self.0;
-        let consumer = self.group_consumer(group)?;
-        let failed = || shared.address.failed("commit a group's position");
-        let mut places = TopicPartitionList::new();
-        for p in shared.partition_ids() {
-            let rows = position.get(p);
-            let place = seek::find(shared, p, Start::Offset(rows))?;
-            let mut element = places.add_partition(&shared.config.name, p32(p));
-            element.set_offset(KafkaOffset::Offset(place.at)).map_err(failed())?;
-            element.set_metadata(rows.to_string());
-        }
-        consumer.commit(&places, CommitMode::Sync).map_err(failed())
-    }
-
-    fn group_consumer(&self, group: &str) -> Result<rdkafka::consumer::BaseConsumer<super::client::Quiet>, LogError> {
-        config::check_name(group).map_err(|_| LogError::BadGroupName { name: group.to_owned() })?;
-        let mut config = self.0.address.config();
-        config.set("group.id", group).set("enable.auto.commit", "false");
-        config.create_with_context(super::client::Quiet).map_err(self.0.address.failed("connect"))
+        let starts: Vec<Start> = position.offsets().iter().map(|o| Start::Offset(*o)).collect();
+        contract::Topic::seek_group(self, group, &starts).map(drop)
     }
 }
 
@@ -242,6 +205,28 @@ impl contract::Topic for KafkaTopic {
 
     fn bytes(&self) -> Result<u64, LogError> {
         size::bytes(&self.0.address, self.0.scout.asker(), &self.0.config.name, self.0.config.partitions)
+    }
+
+    fn groups(&self) -> Result<Vec<String>, LogError> {
+        groups::names(&self.0.address, &self.0.config)
+    }
+
+    fn group_progress(&self, group: &str) -> Result<Vec<PartitionProgress>, LogError> {
+        let shared = &*self.0;
+        let end = |p| Ok(shared.refresh(p)?.last.end());
+        groups::progress(&shared.address, &shared.config, group, |p, committed| shared.rows(p, committed), end)
+    }
+
+    fn seek_group(&self, group: &str, starts: &[Start]) -> Result<Position, LogError> {
+        let shared = &*self.0;
+        let place = |(p, start): (PartitionId, &Start)| {
+            let place = seek::find(shared, p, *start)?;
+            // Within a frame, the row's offset says where.
+            Ok((place.at, if let Start::Offset(offset) = start { *offset } else { place.offset }))
+        };
+        let to = shared.partition_ids().zip(starts).map(place).collect::<Result<Vec<_>, LogError>>()?;
+        groups::commit(&shared.address, &shared.config, group, &to)?;
+        Ok(Position::new(to.into_iter().map(|(_, rows)| rows).collect()))
     }
 
     fn embedded(&self) -> Option<&topic::Topic> {
@@ -338,6 +323,18 @@ impl Shared {
             at = found.at + 1;
         }
         Ok(None)
+    }
+
+    /// The row's offset of what a group committed.
+    fn rows(&self, partition: PartitionId, committed: groups::Committed) -> Result<Offset, LogError> {
+        if let Some(rows) = committed.rows {
+            return Ok(rows);
+        }
+        // What other programs commit has no row offset beside it: the record says it.
+        Ok(match self.counting(partition, committed.at, self.refresh(partition)?.next_at)? {
+            Some((header, _)) => header.base,
+            None => self.known(partition).last.end(),
+        })
     }
 
     /// The barrier at a Kafka offset, and where the one before it stands.

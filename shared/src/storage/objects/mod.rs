@@ -15,7 +15,7 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 
 pub use faulty::{FaultyStores, ObjectFault};
-pub use real::{RealStores, canonical_address};
+pub use real::{RealStores, canonical_address, check_store_address};
 pub use recording::RecordingStores;
 
 /// Why a call to an object store failed.

@@ -26,18 +26,30 @@ const PARTS_MAX: u64 = 9_000;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealStores;
 
+/// That a text is a store's address, without looking for the store.
+pub fn check_store_address(text: &str) -> Result<(), ObjectError> {
+    let wrong = |what: &str| Err(ObjectError::Failed(what.into()));
+    if let Some(rest) = text.strip_prefix(S3) {
+        return if rest.split('/').next().is_some_and(|b| !b.is_empty()) {
+            Ok(())
+        } else {
+            wrong("it names no bucket: write s3://BUCKET/PREFIX")
+        };
+    }
+    match text.strip_prefix(FILE) {
+        None if text.contains("://") => wrong("this kind of store is not known: write a folder, file:///FOLDER or s3://BUCKET/PREFIX"),
+        path if path.unwrap_or(text).is_empty() => wrong("it names no folder: write a folder, file:///FOLDER or s3://BUCKET/PREFIX"),
+        _ => Ok(()),
+    }
+}
+
 /// The address as it is kept: `file:///a/b` of a folder (which may be given as a path, and is made where it is missing), `s3://bucket/prefix`.
 pub fn canonical_address(text: &str) -> Result<String, ObjectError> {
+    check_store_address(text)?;
     if let Some(rest) = text.strip_prefix(S3) {
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        if bucket.is_empty() {
-            return Err(ObjectError::Failed("it names no bucket: write s3://BUCKET/PREFIX".into()));
-        }
         let prefix = prefix.trim_matches('/');
         return Ok(if prefix.is_empty() { format!("{S3}{bucket}") } else { format!("{S3}{bucket}/{prefix}") });
-    }
-    if text.contains("://") && !text.starts_with(FILE) {
-        return Err(ObjectError::Failed("this kind of store is not known: write a folder, file:///FOLDER or s3://BUCKET/PREFIX".into()));
     }
     let path = Path::new(text.strip_prefix(FILE).unwrap_or(text));
     let made = fs::create_dir_all(path).and_then(|()| path.canonicalize());
