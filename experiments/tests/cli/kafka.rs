@@ -169,7 +169,20 @@ mod over_a_server {
         let sandbox = Sandbox::new();
         let log = format!("kafka://{servers}/{name}");
         let (ours, theirs) = (format!("{name}.ours"), format!("{name} of others"));
-        sandbox.ok(&["log", "create", "--schema", "time:timestamp,n:int", "--time-column", "time", "--partitions", "2", "--log", &log]);
+        sandbox.ok(&[
+            "log",
+            "create",
+            "--schema",
+            "time:timestamp,n:int",
+            "--time-column",
+            "time",
+            "--key",
+            "n",
+            "--partitions",
+            "2",
+            "--log",
+            &log,
+        ]);
         for from in [0, 40] {
             let lines: String =
                 (from..from + 40).map(|n| format!("{{\"time\":\"2024-05-01T00:{:02}:{:02}Z\",\"n\":{n}}}\n", n / 60, n % 60)).collect();
@@ -189,7 +202,8 @@ mod over_a_server {
         assert!(missing.code == 1 && missing.stderr.contains(&format!("has no consumer group '{ours}'")), "{}", missing.stderr);
 
         // Ours, also within a frame, to the end, and by time.
-        assert!(groups(&["--group", &ours, "--seek", "7,3"]).stderr.contains("goes on at 7,3"));
+        let set = groups(&["--group", &ours, "--seek", "7,3"]);
+        assert!(set.stderr.contains("goes on at 7,3"), "{}", set.stderr);
         let set = rows(&["--group", &ours]);
         assert_eq!(set.len(), 2);
         for (row, at) in set.iter().zip([7_u64, 3]) {

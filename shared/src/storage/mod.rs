@@ -77,7 +77,10 @@ pub(crate) fn remove_if_there(storage: &dyn Storage, path: &Path) -> io::Result<
 /// Makes a folder and those above it that are missing, so that none of them is lost with the machine: each is on the disk before the next one
 /// below it is made.
 pub fn create_dir_durably(storage: &dyn Storage, dir: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = dir.ancestors().take_while(|d| !d.as_os_str().is_empty() && !d.is_dir()).collect();
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let missing: Vec<&Path> = dir.ancestors().take_while(|d| !d.as_os_str().is_empty() && (*d == dir || !d.exists())).collect();
     if let Some(there) = missing.last().and_then(|highest| highest.parent()) {
         // Who made it may have died before its entry was on the disk.
         sync_entry(storage, there)?;

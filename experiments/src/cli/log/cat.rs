@@ -130,7 +130,7 @@ impl Shown {
 
 pub(super) fn run(place: &Place, args: &CatArgs) -> Result<ExitCode, Failure> {
     if let (Some(group), None) = (&args.group, place.folder()) {
-        let message = "--group wants a topic in a folder: over Kafka, who shares a topic's partitions as members of a group are Kafka's own consumers";
+        let message = "--group wants a topic in a folder: over Kafka the members of a group are Kafka's own consumers";
         let help =
             format!("read with --from POSITION, and set the group with `twopath log groups --log {place} --group {group} --seek POSITION`");
         return Err(Failure::usage_with_help(message, help));

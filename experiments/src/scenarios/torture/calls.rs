@@ -41,7 +41,7 @@ impl CallFault {
 }
 
 /// Something of everything.
-const ACTIONS: [Action; 21] = [
+const ACTIONS: [Action; 19] = [
     Action::Append { partition: 0, rows: 3 },
     Action::Append { partition: 1, rows: 9 },
     Action::Commit,
@@ -53,13 +53,11 @@ const ACTIONS: [Action; 21] = [
     Action::Produce,
     Action::Roll,
     Action::Offload,
-    Action::Compact,
     Action::Produce,
     Action::Reopen,
-    Action::Roll,
-    Action::Offload,
-    Action::Begin,
     Action::Recall,
+    Action::Compact,
+    Action::Begin,
     Action::Retain,
     Action::Produce,
     Action::Append { partition: 0, rows: 2 },

@@ -4,8 +4,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
-
 use crate::clock::Clock;
 use crate::log::contract::{self, RangeOf};
 use crate::log::error::LogError;
@@ -13,7 +11,7 @@ use crate::log::topic::lock;
 use crate::log::{Barrier, PartitionProgress, Start, TopicConfig, config, topic};
 use crate::position::{Offset, PartitionId, Position};
 
-use super::client::{ANSWER_WAIT, Address, Fetch};
+use super::client::{Address, Fetch};
 use super::header::{Header, Kind, parse_barrier};
 use super::reader::{KafkaRange, KafkaReader};
 use super::scout::{Found, Scout};
