@@ -12,7 +12,7 @@ use crate::scenarios::torture::{self, KindSummary, TortureSettings};
 
 /// Tries every kind of fault on the log, and tells what did not hold
 ///
-/// Power losses, calls that fail, changed bytes, kill -9, unruly producers. Each violation names a number, which with the seed replays it.
+/// Power losses, calls to files and object stores that fail, changed bytes, kill -9, unruly producers. Each violation names a number, which with the seed replays it.
 /// The short form takes a minute or two; the long one hours.
 #[derive(Debug, Args)]
 #[command(after_help = "\

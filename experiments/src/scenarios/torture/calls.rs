@@ -41,7 +41,7 @@ impl CallFault {
 }
 
 /// Something of everything.
-const ACTIONS: [Action; 19] = [
+const ACTIONS: [Action; 20] = [
     Action::Append { partition: 0, rows: 3 },
     Action::Append { partition: 1, rows: 9 },
     Action::Commit,
@@ -55,6 +55,8 @@ const ACTIONS: [Action; 19] = [
     Action::Offload,
     Action::Produce,
     Action::Reopen,
+    // One partition has nothing to roll.
+    Action::Roll,
     Action::Recall,
     Action::Compact,
     Action::Begin,
