@@ -199,6 +199,9 @@ impl Header {
         if end.is_none() || self.gap > u64::from(u32::MAX) || (self.kind != Kind::Records && self.end() != self.base) {
             return Err("the frame's offsets do not fit together");
         }
+        if self.kind == Kind::Barrier && self.generation == u64::MAX {
+            return Err("the frame is a barrier with a number that none can have");
+        }
         Ok(())
     }
 }
