@@ -33,6 +33,9 @@ fn filled(dir: &Path, rows: usize) -> Result<Topic, BenchError> {
     // Only sealed segments are compacted.
     writer.barrier()?;
     writer.close()?;
+    for segment in topic.segments(P0)? {
+        synced(&segment.path)?;
+    }
     Ok(topic)
 }
 
@@ -53,10 +56,16 @@ fn compacted(dir: &Path, rows: usize) -> Result<Duration, BenchError> {
     Ok(took)
 }
 
+/// What is read is on the disk before the clock starts: else either side's own sync might have to wait for it.
+fn synced(path: &Path) -> Result<(), BenchError> {
+    Ok(File::open(path)?.sync_data()?)
+}
+
 /// The bytes that survive, from the page cache to a file and to the disk.
 fn rewritten(dir: &Path, round: usize, rows: usize) -> Result<Duration, BenchError> {
     let (from, to) = (dir.join(format!("surviving-{round}")), dir.join(format!("rewritten-{round}")));
     std::fs::write(&from, vec![7u8; rows / 2 * WIDE_COLUMNS * 8])?;
+    synced(&from)?;
     let start = Instant::now();
     let bytes = std::fs::read(&from)?;
     let mut file = File::create(&to)?;

@@ -375,6 +375,7 @@ fn seal(place: &Place<'_>, rest: &[u8], pos: u64, summary: &Summary, index: &[En
     let of_topic = |f: Footer<'_>| {
         let schema = f.schema().and_then(|s| try_fb_to_schema(s).ok());
         schema.as_ref() == Some(&*place.topic.config.schema)
+            && f.schema().is_some_and(|s| s.endianness() == arrow_ipc::Endianness::Little)
             && f.version() == MetadataVersion::V5
             && f.dictionaries().is_none_or(|d| d.is_empty())
     };
