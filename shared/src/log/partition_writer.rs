@@ -25,8 +25,8 @@ use super::{Barrier, Durability, ProducerSequence};
 
 /// A frame with a body up to this size is copied together before it is written: cheaper than many small pieces.
 const GATHER_BYTES_MAX: u64 = 16 << 10;
-/// Where each frame is synced, so much room is made ahead of the small ones: a sync of bytes that the file has already costs half of one
-/// that makes it longer, because the file system's journal has no part in it.
+/// Where each frame is synced, so much room is made ahead of the small ones: a sync of bytes that the file has already costs about half
+/// of one that makes it longer, because the file's metadata stays as it is.
 const ROOM_BYTES: u64 = 1 << 20;
 /// The room for a larger frame would cost as much as it saves.
 const SMALL_BYTES_MAX: u64 = 128 << 10;
