@@ -24,11 +24,9 @@ use twopath_shared::meters;
 
 use super::broker::Broker;
 use super::events::{DURATION_MS, Pageviews};
-use super::{BenchError, Ratio, Size, median};
+use super::{BenchError, Ratio, Size, histogram_ns, joined, median};
 
 const P0: PartitionId = PartitionId(0);
-/// What is longer counts as this long.
-const LONGEST_NS: u64 = 60_000_000_000;
 /// Open-loop: one append every so often, whether or not the one before has been read.
 const EVERY: Duration = Duration::from_millis(4);
 const ROWS_LATE: usize = 64;
@@ -238,7 +236,7 @@ fn late_ns(topic: &Topic, batches: &[RecordBatch]) -> Result<Histogram<u64>, Ben
     let start = Instant::now() + 25 * EVERY;
     let failed = AtomicBool::new(false);
     let follow = || -> Result<(Histogram<u64>, (u64, i128)), LogError> {
-        let mut late = Histogram::new_with_bounds(1, LONGEST_NS, 3).expect("the bounds are in order");
+        let mut late = histogram_ns();
         let mut totals = (0, 0);
         while totals.0 < rows && !failed.load(Ordering::Relaxed) {
             let seen = tail.sequence();
@@ -264,7 +262,7 @@ fn late_ns(topic: &Topic, batches: &[RecordBatch]) -> Result<Histogram<u64>, Ben
             Ok::<_, LogError>(())
         };
         let appended = append().inspect_err(|_| failed.store(true, Ordering::Relaxed));
-        let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let read = joined(reader);
         appended.and(read)
     })?;
     check(totals, batches)?;

@@ -10,18 +10,10 @@ use twopath_shared::PartitionId;
 use twopath_shared::log::{Durability, Entry, Log, LogError, MemberOptions, Start, TopicConfig};
 
 use super::events::Pageviews;
-use super::{BenchError, Ratio, Setting, median, side_by_side, speed_ratio, timed};
+use super::{BenchError, Ratio, Setting, joined, median, same, side_by_side, speed_ratio, timed};
 
 const ROWS_PER_APPEND: usize = 16_384;
 const P0: PartitionId = PartitionId(0);
-
-fn same(bench: &'static str, left: u64, right: u64) -> Result<(), BenchError> {
-    if left == right { Ok(()) } else { Err(BenchError::Answers { bench, left: left.to_string(), right: right.to_string() }) }
-}
-
-fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
 
 /// The rate of appends while 100 groups follow the topic, against 1; each follower must have read everything in the end.
 pub fn groups(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {

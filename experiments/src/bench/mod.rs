@@ -19,6 +19,7 @@ mod wake;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
 use twopath_shared::log::Place;
 
@@ -206,6 +207,20 @@ fn side_by_side<E>(
         pairs.push((ta.as_secs_f64(), tb.as_secs_f64()));
     }
     Ok(pairs)
+}
+
+/// That two ways came to the same.
+fn same(bench: &'static str, left: u64, right: u64) -> Result<(), BenchError> {
+    if left == right { Ok(()) } else { Err(BenchError::Answers { bench, left: left.to_string(), right: right.to_string() }) }
+}
+
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Of nanoseconds; what is longer than a minute counts as a minute (without bounds, what is above 2 µs would count as 2 µs).
+fn histogram_ns() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order")
 }
 
 fn timed<T>(f: impl FnOnce() -> T) -> (T, Duration) {

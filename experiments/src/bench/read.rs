@@ -6,7 +6,6 @@ use std::time::Instant;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use hdrhistogram::Histogram;
 use twopath_serving::Table;
 use twopath_shared::Position;
 use twopath_shared::log::{Durability, Log};
@@ -14,10 +13,7 @@ use twopath_shared::query::Value;
 use twopath_shared::view::{Ask, BatchView};
 
 use super::events::Pageviews;
-use super::{BenchError, Ratio, Setting, median};
-
-/// What is longer counts as this long (a histogram without bounds would count what is above 2 µs as 2 µs).
-const LONGEST_NS: u64 = 60_000_000_000;
+use super::{BenchError, Ratio, Setting, histogram_ns, median};
 
 pub fn merged_against_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let events = size.events / 10;
@@ -52,8 +48,7 @@ pub fn merged_against_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ra
     let mut detail = Vec::new();
     for _ in 0..size.rounds {
         // Key by key in turn, so that a noisy moment hits both alike.
-        let times = || Histogram::<u64>::new_with_bounds(1, LONGEST_NS, 3).expect("the bounds are in order");
-        let mut times = [times(), times()];
+        let mut times = [histogram_ns(), histogram_ns()];
         for (i, key) in keys.iter().enumerate() {
             let ask = Ask { key: Some(key.clone()), ..Ask::default() };
             let order = if i % 2 == 0 { [0, 1] } else { [1, 0] };

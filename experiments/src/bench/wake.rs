@@ -11,14 +11,12 @@ use twopath_shared::PartitionId;
 use twopath_shared::log::{Durability, Log, LogError, Start, Topic};
 
 use super::events::Pageviews;
-use super::{BenchError, Ratio, Setting, median};
+use super::{BenchError, Ratio, Setting, histogram_ns, joined, median, same};
 
 const P0: PartitionId = PartitionId(0);
 const TOPIC: &str = "pageviews";
 /// Long enough for the reader to be asleep.
 const PAUSE: Duration = Duration::from_micros(500);
-/// What is longer counts as this long.
-const LONGEST_NS: u64 = 60_000_000_000;
 
 /// From just before an append until a reader of the same process, which sleeps at the tail, has the record.
 pub fn in_process(setting: Setting) -> Result<Vec<Ratio>, BenchError> {
@@ -66,10 +64,6 @@ fn row(
     })
 }
 
-fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LONGEST_NS, 3).expect("the bounds are in order")
-}
-
 fn woken_ns(topic: &Topic, appends: u64) -> Result<Histogram<u64>, BenchError> {
     let batch = Pageviews::generate(1, 1, 1).batches.swap_remove(0);
     let start = Instant::now();
@@ -77,7 +71,7 @@ fn woken_ns(topic: &Topic, appends: u64) -> Result<Histogram<u64>, BenchError> {
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| -> Result<Histogram<u64>, LogError> {
             let (tail, mut reader) = (topic.tail()?, topic.reader(P0, Start::First, None)?);
-            let mut woken = histogram();
+            let mut woken = histogram_ns();
             while woken.len() < appends {
                 let seen = tail.sequence();
                 match reader.next()? {
@@ -93,8 +87,8 @@ fn woken_ns(topic: &Topic, appends: u64) -> Result<Histogram<u64>, BenchError> {
             sent_ns.store(start.elapsed().as_nanos() as u64, Ordering::SeqCst);
             writer.append_to(P0, &batch, None)?;
         }
-        let woken = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        check("wake", woken.len(), topic)?;
+        let woken = joined(reader)?;
+        same("wake", woken.len(), topic.end()?.records())?;
         Ok(woken)
     })
 }
@@ -117,7 +111,7 @@ fn printed_ns(program: &Path, home: &Path, topic: &Topic, appends: u64) -> Resul
     let mut follower = Follower(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?);
     let mut lines = BufReader::new(follower.0.stdout.take().expect("it is piped")).lines();
     let writer = topic.writer()?;
-    let mut late = histogram();
+    let mut late = histogram_ns();
     for (event, offset) in events.iter().zip(0_u64..) {
         std::thread::sleep(PAUSE);
         let sent = Instant::now();
@@ -133,12 +127,6 @@ fn printed_ns(program: &Path, home: &Path, topic: &Topic, appends: u64) -> Resul
             late.saturating_record(took.as_nanos() as u64);
         }
     }
-    check("wake_across", late.len() + 1, topic)?;
+    same("wake_across", late.len() + 1, topic.end()?.records())?;
     Ok(late)
-}
-
-/// That as many were seen as the topic holds.
-fn check(bench: &'static str, seen: u64, topic: &Topic) -> Result<(), BenchError> {
-    let held = topic.end()?.records();
-    if seen == held { Ok(()) } else { Err(BenchError::Answers { bench, left: seen.to_string(), right: held.to_string() }) }
 }

@@ -107,7 +107,7 @@ impl PartitionWriter {
             gathered: Vec::new(),
             synced_len: 0,
             room: 0,
-            room_until: if topic.config.durability == Durability::Batch { topic.config.segment_bytes } else { 0 },
+            room_until: room_until(topic),
             was_being_sealed: found.rest == Rest::TornSeal,
         })
     }
@@ -292,7 +292,7 @@ impl PartitionWriter {
         self.file = file;
         self.base = base;
         self.len = head.len;
-        self.room_until = if topic.config.durability == Durability::Batch { topic.config.segment_bytes } else { 0 };
+        self.room_until = room_until(topic);
         self.identity.head_crc = head.crc;
         self.summary = self.summary.next();
         self.blocks.clear();
@@ -300,6 +300,11 @@ impl PartitionWriter {
         self.synced_len = 0;
         Ok(())
     }
+}
+
+/// Up to which length a segment of the topic may have room: none where frames are not synced one by one.
+fn room_until(topic: &Shared) -> u64 {
+    if topic.config.durability == Durability::Batch { topic.config.segment_bytes } else { 0 }
 }
 
 /// An encoder whose next output is a record batch message (its first one is the schema, which stands in the file's head already).

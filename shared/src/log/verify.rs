@@ -335,7 +335,7 @@ fn body(topic: &Shared, decoder: &FileDecoder, bytes: &Buffer, pos: u64, header:
     }
     if header.kind == Kind::Barrier {
         let barrier = parse_barrier(&body, topic.partitions()).ok_or("the frame is not a barrier of this topic")?;
-        let fits = barrier.number == header.generation + 1
+        let fits = barrier.number == header.generation_after()
             && barrier.position.offsets().get(header.identity.partition.index()) == Some(&header.base);
         return if fits { Ok(()) } else { Err("the barrier does not say what its frame's header says".into()) };
     }
