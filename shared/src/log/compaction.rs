@@ -11,17 +11,20 @@
 //! Remote segments are fetched and rewritten as others are, into local files, and their objects deleted: were they left out, a deletion
 //! could be dropped while what it deleted stays in them.
 
+use std::hash::BuildHasher;
 use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_buffer::BooleanBuffer;
 use arrow_ipc::writer::StreamEncoder;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
-use hashbrown::HashMap;
-use hashbrown::hash_map::EntryRef;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use serde::Serialize;
+use smallvec::SmallVec;
 
 use crate::position::{Offset, PartitionId};
 use crate::storage::AppendFile;
@@ -45,6 +48,12 @@ use super::{SegmentInfo, index};
 /// Surviving rows are put together into frames of about so many bytes, or rows.
 const FRAME_BYTES: usize = 1 << 20;
 const FRAME_ROWS: usize = 64 << 10;
+
+/// The disk is set to work whenever so much was written, so that the sync at the end has little left to wait for.
+const WRITEBACK_BYTES: u64 = 8 << 20;
+
+/// So many keys are hashed before any is looked up.
+const KEYS_AT_ONCE: usize = 256;
 
 /// What compaction did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -169,29 +178,28 @@ impl Newest {
         let (base, end) = (segments[0].base, segments[segments.len() - 1].end);
         let bits = vec![0; (end.0 - base.0).div_ceil(64) as usize];
         let mut newest = Newest { base, superseded: bits, counts: vec![(0, 0); segments.len()] };
-        let mut known: HashMap<Vec<u8>, Offset, foldhash::fast::RandomState> = HashMap::default();
+        let mut known = NewestOffsets::default();
         for (i, s) in segments.iter().enumerate() {
             each_frame(topic, p, s.base, Some(&[key]), |frame| {
                 let Some((list, batch)) = &frame.records else {
                     return Ok(());
                 };
-                let mut row = 0;
-                for_each_key(batch.column(0), |bytes| {
-                    let offset = offset_of(&frame.header, list.as_deref(), row);
-                    row += 1;
-                    newest.counts[i].0 += 1;
-                    newest.counts[i].1 += 1;
-                    let Some(bytes) = bytes else { return };
-                    match known.entry_ref(bytes) {
-                        EntryRef::Occupied(mut entry) => {
-                            let before = std::mem::replace(entry.get_mut(), offset);
-                            newest.supersede(before, segments);
+                for start in (0..batch.num_rows()).step_by(KEYS_AT_ONCE) {
+                    let keys = batch.column(0).slice(start, KEYS_AT_ONCE.min(batch.num_rows() - start));
+                    let mut hashes = [0; KEYS_AT_ONCE];
+                    let mut hash = hashes.iter_mut();
+                    for_each_key(&keys, |key| *hash.next().expect("as many as keys") = known.hash(key.unwrap_or_default()));
+                    let mut row = start;
+                    for_each_key(&keys, |key| {
+                        let (offset, hash) = (offset_of(&frame.header, list.as_deref(), row), hashes[row - start]);
+                        row += 1;
+                        newest.counts[i].0 += 1;
+                        newest.counts[i].1 += 1;
+                        if let Some(older) = key.and_then(|key| known.replace(hash, key, offset)) {
+                            newest.supersede(older, segments);
                         }
-                        EntryRef::Vacant(entry) => {
-                            entry.insert(offset);
-                        }
-                    }
-                });
+                    });
+                }
                 Ok(())
             })?;
         }
@@ -207,6 +215,34 @@ impl Newest {
     fn stays(&self, offset: Offset) -> bool {
         let bit = offset.0 - self.base.0;
         self.superseded[(bit / 64) as usize] >> (bit % 64) & 1 == 0
+    }
+}
+
+/// The newest offset of each key so far. Short keys stand in the table itself, so that it has one miss of the caches for each record.
+#[derive(Default)]
+struct NewestOffsets {
+    table: HashTable<(SmallVec<[u8; 16]>, Offset)>,
+    hasher: foldhash::fast::RandomState,
+}
+
+impl NewestOffsets {
+    /// The hash of a key. Also reads what [`replace`](Self::replace) will look at, without waiting for it: for some keys one after the other
+    /// the misses of the caches run side by side.
+    fn hash(&self, key: &[u8]) -> u64 {
+        let hash = self.hasher.hash_one(key);
+        std::hint::black_box(self.table.find(hash, |_| true).map(|(_, offset)| *offset));
+        hash
+    }
+
+    /// Notes a record of a key, and returns the one that was the newest before it.
+    fn replace(&mut self, hash: u64, key: &[u8], offset: Offset) -> Option<Offset> {
+        match self.table.entry(hash, |(known, _)| **known == *key, |(known, _)| self.hasher.hash_one(&known[..])) {
+            Entry::Occupied(entry) => Some(std::mem::replace(&mut entry.into_mut().1, offset)),
+            Entry::Vacant(entry) => {
+                entry.insert((SmallVec::from_slice(key), offset));
+                None
+            }
+        }
     }
 }
 
@@ -277,6 +313,7 @@ impl Survivors<'_> {
             identity: topic.identity(self.partition, crc32c(&head)),
             file: &*file,
             len: head.len() as u64,
+            writing: 0,
             summary: before.summary,
             blocks: Vec::new(),
             notes: Notes { index: Vec::new(), producers },
@@ -314,17 +351,15 @@ impl Survivors<'_> {
 
     /// Which rows stay, and how many go as old tombstones.
     fn keep(&self, header: &Header, list: Option<&[Offset]>, batch: &RecordBatch) -> (BooleanArray, u64) {
-        let mut keep: Vec<bool> = (0..batch.num_rows()).map(|row| self.newest.stays(offset_of(header, list, row))).collect();
+        let key = batch.column(self.key);
+        let old = header.arrival_us < self.tombstones_until_us;
         let mut tombstones = 0;
-        if header.arrival_us < self.tombstones_until_us {
-            let key = batch.column(self.key);
-            for (row, keep) in keep.iter_mut().enumerate() {
-                if *keep && key.is_valid(row) && self.is_tombstone(batch, row) {
-                    *keep = false;
-                    tombstones += 1;
-                }
-            }
-        }
+        let keep = BooleanBuffer::collect_bool(batch.num_rows(), |row| {
+            let stays = self.newest.stays(offset_of(header, list, row));
+            let goes = stays && old && key.is_valid(row) && self.is_tombstone(batch, row);
+            tombstones += u64::from(goes);
+            stays && !goes
+        });
         (BooleanArray::from(keep), tombstones)
     }
 
@@ -347,6 +382,8 @@ struct Rewriting<'a> {
     identity: super::frame::Identity,
     file: &'a dyn AppendFile,
     len: u64,
+    /// Up to where the disk is writing already.
+    writing: u64,
     summary: Summary,
     blocks: Vec<arrow_ipc::Block>,
     notes: Notes,
@@ -387,7 +424,7 @@ impl Rewriting<'_> {
             return Ok(());
         }
         let rows = if kept == batch.num_rows() { batch.clone() } else { filter_record_batch(batch, keep).map_err(Failed::Arrow)? };
-        self.offsets.extend((0..batch.num_rows()).filter(|row| keep.value(*row)).map(|row| offset_of(header, list, row)));
+        self.offsets.extend(keep.values().set_indices().map(|row| offset_of(header, list, row)));
         let share = header.body_len as usize * kept / batch.num_rows();
         self.bytes += share;
         self.batches.push(rows);
@@ -451,6 +488,10 @@ impl Rewriting<'_> {
         index::note(&mut self.notes.index, self.len, header, self.summary.event_max_us);
         self.len += header.frame_len();
         self.summary.add(header);
+        if self.len - self.writing >= WRITEBACK_BYTES {
+            self.file.start_writing();
+            self.writing = self.len;
+        }
         Ok(())
     }
 

@@ -144,7 +144,7 @@ pub(crate) fn sweep(topic: &Shared, p: PartitionId) -> Result<(), LogError> {
     let manifest = topic.manifest(p)?;
     let names = topic.storage.list(&dir).map_err(LogError::io("list", &dir))?;
     let bases = manifest.bases(&names);
-    topic.forget_segments(p, &bases);
+    let forgotten = topic.forget_segments(p, &manifest, &bases);
     let file = |base: &Offset| match manifest.remote(*base) {
         Some(_) => segment::kept_name(&manifest.file_name(*base)),
         None => manifest.file_name(*base),
@@ -158,6 +158,10 @@ pub(crate) fn sweep(topic: &Shared, p: PartitionId) -> Result<(), LogError> {
     for name in unnamed {
         let path = dir.join(name);
         remove_if_there(&*topic.storage, &path).map_err(LogError::io("remove", &path))?;
+    }
+    if !forgotten.is_empty() {
+        // Who unmaps a removed file last gives its pages and blocks back, which takes a while: not the caller's. (Without a thread it is.)
+        let _ = std::thread::Builder::new().name("unmap".into()).spawn(move || drop(forgotten));
     }
     Ok(())
 }

@@ -316,9 +316,12 @@ impl Shared {
         self.tier.object(&self.config.name, self.id, manifest, partition, object)
     }
 
-    /// Forgets the segments that are no longer there. Who reads one still has it.
-    pub fn forget_segments(&self, partition: PartitionId, bases: &[Offset]) {
-        lock(&self.segments[partition.index()]).retain(|base, _| bases.binary_search(base).is_ok());
+    /// Forgets the segments that are no longer there, or lie in another file now, and returns them. Who reads one still has it.
+    pub fn forget_segments(&self, partition: PartitionId, manifest: &Manifest, bases: &[Offset]) -> Vec<Arc<Segment>> {
+        let gone = |base: &Offset, s: &Segment| {
+            bases.binary_search(base).is_err() || (s.remote.is_none() && !s.path.ends_with(manifest.file_name(*base)))
+        };
+        lock(&self.segments[partition.index()]).extract_if(|base, s| gone(base, s)).map(|(_, s)| s).collect()
     }
 
     pub fn end(&self) -> Result<Position, LogError> {

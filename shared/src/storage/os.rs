@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +38,12 @@ impl AppendFile for OsFile {
 
     fn make_room(&self, bytes: u64) -> io::Result<()> {
         self.0.write_all_at(&vec![0; bytes as usize], self.len()?)
+    }
+
+    fn start_writing(&self) {
+        // From 0 for no length: all of the file. Where the file system cannot do this, the sync has more to do.
+        // SAFETY: the descriptor is open for as long as the file is, and no memory is passed.
+        unsafe { libc::sync_file_range(self.0.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
     }
 
     fn sync_data(&self) -> io::Result<()> {
