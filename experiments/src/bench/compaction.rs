@@ -16,10 +16,16 @@ const P0: PartitionId = PartitionId(0);
 /// Every key comes twice, so that half of the bytes survive.
 pub fn halved(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
     let rows = if size.quick { 40_000 } else { 1_500_000 };
-    let pairs =
-        side_by_side(size.rounds, |round| compacted(&dir.join(format!("keyed-{round}")), rows), |round| rewritten(dir, round, rows))?;
-    let what = "compaction of events of 208 bytes, of which half survive, against rewriting and syncing the bytes that do";
+    let pairs = side_by_side(size.rounds, |_| second(|| compacted(&dir.join("keyed"), rows)), |_| second(|| rewritten(dir, rows)))?;
+    let what = "compaction of events of 208 bytes, of which half survive, against writing and syncing as many bytes in as many files";
     Ok(vec![speed_ratio("compaction", what, 0.5, 0.8, &pairs, rows as f64 / 2e6, "million surviving events/s")])
+}
+
+/// Done twice, and the second time counts: the first makes sure of the memory, which on a virtual machine the host may have to give first (what
+/// writes is slower by a factor of up to five then).
+fn second(mut f: impl FnMut() -> Result<Duration, BenchError>) -> Result<Duration, BenchError> {
+    f()?;
+    f()
 }
 
 fn filled(dir: &Path, rows: usize) -> Result<Topic, BenchError> {
@@ -61,30 +67,26 @@ fn synced(path: &Path) -> Result<(), BenchError> {
     Ok(File::open(path)?.sync_data()?)
 }
 
-/// The bytes that survive, from the page cache to files of a segment's size, each synced. Done twice, and the second time counts: the first
-/// makes sure of the memory, which on a virtual machine the host may have to give first (a round is slower by a factor of five then).
-fn rewritten(dir: &Path, round: usize, rows: usize) -> Result<Duration, BenchError> {
-    let (from, to) = (dir.join(format!("surviving-{round}")), dir.join(format!("rewritten-{round}")));
+/// The bytes that survive, from the page cache to files of a segment's size, each synced.
+fn rewritten(dir: &Path, rows: usize) -> Result<Duration, BenchError> {
+    let (from, to) = (dir.join("surviving"), dir.join("rewritten"));
     std::fs::write(&from, vec![7u8; rows / 2 * WIDE_COLUMNS * 8])?;
     synced(&from)?;
-    let mut took = Duration::ZERO;
-    for _ in 0..2 {
-        std::fs::create_dir(&to)?;
-        let start = Instant::now();
-        let mut from = File::open(&from)?;
-        for n in 0.. {
-            let mut bytes = Vec::new();
-            Read::by_ref(&mut from).take(TopicConfig::SEGMENT_BYTES).read_to_end(&mut bytes)?;
-            if bytes.is_empty() {
-                break;
-            }
-            let mut file = File::create(to.join(n.to_string()))?;
-            file.write_all(&bytes)?;
-            file.sync_data()?;
+    std::fs::create_dir(&to)?;
+    let start = Instant::now();
+    let mut source = File::open(&from)?;
+    for n in 0.. {
+        let mut bytes = Vec::new();
+        Read::by_ref(&mut source).take(TopicConfig::SEGMENT_BYTES).read_to_end(&mut bytes)?;
+        if bytes.is_empty() {
+            break;
         }
-        took = start.elapsed();
-        std::fs::remove_dir_all(&to)?;
+        let mut file = File::create(to.join(n.to_string()))?;
+        file.write_all(&bytes)?;
+        file.sync_data()?;
     }
+    let took = start.elapsed();
     std::fs::remove_file(from)?;
+    std::fs::remove_dir_all(to)?;
     Ok(took)
 }
