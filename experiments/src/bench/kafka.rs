@@ -22,6 +22,7 @@ use twopath_shared::PartitionId;
 use twopath_shared::log::{Durability, Entry, LogError, Place, Start, Topic, TopicConfig};
 use twopath_shared::meters;
 
+use super::append::write_plainly;
 use super::broker::Broker;
 use super::events::{DURATION_MS, Pageviews};
 use super::{BenchError, Ratio, Size, histogram_ns, joined, median};
@@ -64,7 +65,6 @@ pub fn rows(dir: &Path, kafka: &Place, size: Size, mut progress: impl FnMut(&str
         load("log_cpu_batch", "log_rate_batch", Durability::Batch, 16_384, 60),
         load("log_cpu_small_batch", "log_rate_small_batch", Durability::Batch, 256, 400),
     ];
-    let embedded = Place::Folder(dir.to_owned());
     // That it answers, before anything is measured.
     kafka.topics()?;
     let broker = match kafka {
@@ -75,23 +75,25 @@ pub fn rows(dir: &Path, kafka: &Place, size: Size, mut progress: impl FnMut(&str
     let mut ratios = Vec::new();
     for load in &loads {
         progress(load.cpu);
-        ratios.extend(throughput(&embedded, kafka, broker, load, size)?);
+        ratios.extend(throughput(dir, kafka, broker, load, size)?);
     }
     for (id, durability) in [("log_e2e_none", Durability::None), ("log_e2e_batch", Durability::Batch)] {
         progress(id);
-        ratios.push(end_to_end(id, &embedded, kafka, durability, size)?);
+        ratios.push(end_to_end(id, &Place::Folder(dir.to_owned()), kafka, durability, size)?);
     }
     Ok(ratios)
 }
 
-fn throughput(embedded: &Place, kafka: &Place, broker: Option<Broker>, load: &Load, size: Size) -> Result<[Ratio; 2], BenchError> {
+fn throughput(dir: &Path, kafka: &Place, broker: Option<Broker>, load: &Load, size: Size) -> Result<[Ratio; 2], BenchError> {
     let batches = Pageviews::generate((load.rows_per_append * load.appends) as u64, 1, load.rows_per_append).batches;
-    let (mut here, mut there) = (Vec::new(), Vec::new());
+    let embedded = Place::Folder(dir.to_owned());
+    let (mut here, mut there, mut plain) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..size.rounds {
+        plain.push(written_plainly(dir, load, &batches)?);
         // In turn, and the order changes from round to round.
         for side in 0..2 {
             if (round + side) % 2 == 0 {
-                here.push(once(embedded, None, load, &batches)?);
+                here.push(once(&embedded, None, load, &batches)?);
             } else {
                 there.push(once(kafka, broker, load, &batches)?);
             }
@@ -114,8 +116,9 @@ fn throughput(embedded: &Place, kafka: &Place, broker: Option<Broker>, load: &Lo
         name_of(load.durability),
     );
     let cpu_detail = format!(
-        "CPU-seconds per million: embedded {:.4}; Kafka client {:.3}{of_broker}; against the client alone {:.1}×",
+        "CPU-seconds per million: embedded {:.4}, of which {:.4} a plain file takes too; Kafka client {:.3}{of_broker}; against the client alone {:.1}×",
         per_million(&here, Cost::cpu_s),
+        per_million(&plain, Cost::cpu_s),
         per_million(&there, |c| c.client_cpu_s),
         median(&rounds(|c| c.client_cpu_s)),
     );
@@ -143,6 +146,16 @@ fn once(place: &Place, broker: Option<Broker>, load: &Load, batches: &[RecordBat
         check(read, batches)?;
         Ok(Cost { seconds, client_cpu_s, broker_cpu_s })
     })
+}
+
+/// What no log can do without: writing the values to a file, with the same syncs.
+fn written_plainly(dir: &Path, load: &Load, batches: &[RecordBatch]) -> Result<Cost, BenchError> {
+    let path = dir.join("plain");
+    let cpu_before = meters::process_cpu_ns();
+    let seconds = write_plainly(&path, batches, load.durability == Durability::Batch)?.as_secs_f64();
+    let client_cpu_s = (meters::process_cpu_ns() - cpu_before) as f64 / 1e9;
+    std::fs::remove_file(path)?;
+    Ok(Cost { seconds, client_cpu_s, broker_cpu_s: None })
 }
 
 /// Runs `f` with a topic that is made for it, and deleted after it.
