@@ -517,5 +517,7 @@ fn outputs_that_do_not_fit_are_refused() {
     run(&log, &feed("by_j", two), &OutputOptions::default()).unwrap();
     let other = Definition { name: "other".into(), ..feed("alone", one) };
     said += &format!("{}\n", run(&log, &other, &OutputOptions::default()).unwrap_err());
+    let rows = Definition { name: "rows".into(), ..feed("alone", "SELECT k, j AS n FROM a") };
+    said += &format!("{}\n", run(&log, &rows, &OutputOptions::default()).unwrap_err());
     insta::assert_snapshot!(said);
 }

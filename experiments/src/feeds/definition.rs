@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use arrow_schema::Schema;
 use serde::{Deserialize, Serialize};
+use twopath_shared::query::parse;
 use twopath_shared::storage::{OsStorage, Storage, create_dir_durably, write_atomically};
 
-use super::FeedError;
+use super::{FeedError, FeedKind};
 
 /// A feed: which topic it reads, which it appends to, and what it does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,11 @@ impl Definition {
     /// The group of the input that says how far the feed is.
     pub fn group(&self) -> String {
         format!("feed.{}", self.name)
+    }
+
+    /// What kind it is, by its input's schema; `None` if its query does not fit that.
+    pub fn kind(&self, input: &Schema) -> Option<FeedKind> {
+        parse(&self.sql, &self.input, input).ok().map(|query| FeedKind::of(&query))
     }
 
     /// All feeds that are defined in a folder of topics, by name.

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use twopath_shared::log::{Group, Log};
-use twopath_shared::query::parse;
 
 use super::{Definition, FeedError, FeedKind};
 
@@ -71,7 +70,7 @@ impl Graph {
                 let input = log.topic(&feed.input)?;
                 let group = input.group_or_new(&feed.group())?;
                 let node = graph.reader(NodeKind::Feed, &feed.input, &feed.name, &group)?;
-                node.gives = parse(&feed.sql, &feed.input, input.schema()).ok().map(|query| FeedKind::of(&query));
+                node.gives = feed.kind(input.schema());
                 node
             } else {
                 graph.node(NodeKind::Feed, &feed.name, 0, 0)

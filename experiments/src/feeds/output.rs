@@ -3,7 +3,7 @@
 use arrow_schema::{DataType, Schema};
 use twopath_shared::log::{Compaction, Durability, Log, Offload, PartitionBy, Retention, Topic, TopicConfig};
 
-use super::{Definition, FeedError, FeedQuery};
+use super::{Definition, FeedError, FeedKind, FeedQuery};
 
 /// How the output topic is to be made, where there is none: what is `None` is as in the input, or as the feed's query wants it.
 #[derive(Debug, Clone, Default)]
@@ -38,8 +38,10 @@ pub(super) fn output_topic(
             return Err(cannot(format!("it has the columns {}, and the feed gives {}", has.join(", "), gives.join(", "))));
         }
         query.check_output(output.config()).map_err(cannot)?;
-        let also = |d: &&Definition| d.output == feed.output && d.name != feed.name;
-        if let (FeedQuery::Changes(_), Some(other)) = (query, Definition::all(log.dir())?.iter().find(also)) {
+        let kind = |d: &Definition| log.topic(&d.input).ok().and_then(|input| d.kind(input.schema()));
+        let a_changelog = |d: &Definition| matches!(query, FeedQuery::Changes(_)) || kind(d) == Some(FeedKind::Changelog);
+        let also = |d: &&Definition| d.output == feed.output && d.name != feed.name && a_changelog(d);
+        if let Some(other) = Definition::all(log.dir())?.iter().find(also) {
             let what = format!("feed '{}' appends to it, and the newest row of a group would be of either", other.name);
             return Err(cannot(what));
         }
