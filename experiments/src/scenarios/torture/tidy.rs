@@ -1,4 +1,5 @@
-//! Compaction and retention, cut by a power loss after any change to the files, or by kill -9 of the process that does them.
+//! Compaction and retention, cut by a power loss after any change to the files; and kill -9 of a process that does either, or moves segments to
+//! an object store or back.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,7 +23,7 @@ use super::world::{LOG, TOPIC, config, schema};
 
 const P0: PartitionId = PartitionId(0);
 const IMAGES: u64 = 100;
-const KILLS: u64 = 5;
+const KILLS: u64 = 6;
 const KEYS: u64 = 12;
 
 pub(super) fn items(long: bool) -> u64 {
@@ -89,6 +90,7 @@ fn power(item: &Item<'_>, tally: &Tally) -> Result<(), LogError> {
 fn kills(item: &Item<'_>, tally: &Tally) -> Result<(), LogError> {
     let mut dice = Dice::new(item.seed, (item.number + 1) << 40);
     let dir = item.scratch.join("killed");
+    let store = item.scratch.join("store").display().to_string();
     let topic = Log::open(&dir)?.create_topic(table_config(Durability::None))?;
     let mut sent = Sent::new();
     for kill in 0..KILLS {
@@ -96,10 +98,15 @@ fn kills(item: &Item<'_>, tally: &Tally) -> Result<(), LogError> {
             let writer = topic.writer()?;
             (0..60).try_for_each(|_| append(&writer, &mut sent, &mut dice))?;
         }
-        let after = Duration::from_micros(2000 + dice.below(12_000));
         let bytes = (4000 + dice.below(60_000)).to_string();
-        let command: &[&str] =
-            if kill % 2 == 0 { &["log", "compact", TOPIC, "--dirty-ratio", "0"] } else { &["log", "retain", TOPIC, "--bytes", &bytes] };
+        // What it is, and how long it takes about.
+        let (command, us): (&[&str], u64) = match kill % 4 {
+            0 => (&["log", "compact", TOPIC, "--dirty-ratio", "0"], 12_000),
+            1 => (&["log", "retain", TOPIC, "--bytes", &bytes], 12_000),
+            2 => (&["log", "offload", TOPIC, "--to", &store], 40_000),
+            _ => (&["log", "recall", TOPIC], 40_000),
+        };
+        let after = Duration::from_micros(2000 + dice.below(us));
         tally.check(
             item.number,
             || format!("{command:?}, killed after {after:?}"),
