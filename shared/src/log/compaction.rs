@@ -15,6 +15,7 @@ use std::hash::BuildHasher;
 use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBuffer;
@@ -48,6 +49,11 @@ use super::{SegmentInfo, index};
 /// Surviving rows are put together into frames of about so many bytes, or rows.
 const FRAME_BYTES: usize = 1 << 20;
 const FRAME_ROWS: usize = 64 << 10;
+
+/// A frame of rows that were put together arrived when the last of them did, and its tombstones age from then on. So that merging again and
+/// again does not keep them young for ever, rows are merged only within a part of the time that tombstones stay.
+const TOMBSTONE_STEPS: u32 = 8;
+const MERGE_WITHIN_MIN: Duration = Duration::from_secs(1);
 
 /// The disk is set to work whenever so much was written, so that the sync at the end has little left to wait for.
 const WRITEBACK_BYTES: u64 = 8 << 20;
@@ -105,7 +111,7 @@ fn compact_partition(
 ) -> Result<(), LogError> {
     let shared = &*topic.0;
     let now_us = shared.clock.now_us();
-    let ago = |age: std::time::Duration| now_us.saturating_sub(age.as_micros().try_into().unwrap_or(i64::MAX));
+    let ago = |age: Duration| now_us.saturating_sub(age.as_micros().try_into().unwrap_or(i64::MAX));
     let mut segments = Vec::new();
     for s in topic.segments(p)?.into_iter().filter(|s| s.sealed) {
         if shared.summary(p, s.base)?.arrival_us.1 > ago(options.age_min) {
@@ -121,7 +127,9 @@ fn compact_partition(
         return Ok(());
     }
     let newest = Newest::of(shared, p, key, &segments)?;
-    let survivors = Survivors { topic: shared, partition: p, key, newest: &newest, tombstones_until_us: ago(options.tombstone_age) };
+    let tombstones_until_us = ago(options.tombstone_age);
+    let survivors =
+        Survivors { topic: shared, partition: p, key, newest: &newest, tombstones_until_us, tombstone_age: options.tombstone_age };
     for run in runs(&segments, &newest, shared.config.segment_bytes) {
         let run = &segments[run];
         manifest.number += 1;
@@ -293,6 +301,7 @@ struct Survivors<'a> {
     newest: &'a Newest,
     /// Tombstones that arrived before this go.
     tombstones_until_us: i64,
+    tombstone_age: Duration,
 }
 
 impl Survivors<'_> {
@@ -301,7 +310,8 @@ impl Survivors<'_> {
         let topic = self.topic;
         let bases = topic.bases(self.partition)?;
         let before = topic.before(self.partition, &bases, run[0].base)?;
-        let producers = topic.segment(self.partition, run[run.len() - 1].base).ask_seal(|seal| seal.producers())?;
+        let last = topic.segment(self.partition, run[run.len() - 1].base);
+        let (event_max_us, producers) = last.ask_seal(|seal| Ok((seal.summary.event_max_us, seal.producers()?)))?;
         let dir = topic.partition_dir(self.partition);
         let path = dir.join(segment::rewritten_name(run[0].base, number));
         let io = || LogError::io("write", &path);
@@ -322,6 +332,7 @@ impl Survivors<'_> {
             offsets: Vec::new(),
             bytes: 0,
             arrival_us: 0,
+            merge_within_us: (self.tombstone_age / TOMBSTONE_STEPS).max(MERGE_WITHIN_MIN).as_micros().try_into().unwrap_or(i64::MAX),
             upto: run[0].base,
         };
         for s in run {
@@ -341,6 +352,8 @@ impl Survivors<'_> {
             })?;
         }
         report.records_after += out.finish().map_err(|e| e.at(&path, topic))?;
+        // As the segments after it have it, whose seals and indexes stay as they are.
+        out.summary.event_max_us = event_max_us;
         let seal = segment::seal(&topic.config.schema, &out.summary, &out.notes, &out.blocks);
         let len = out.len + seal.len() as u64;
         file.append(&[IoSlice::new(&seal)]).map_err(io())?;
@@ -392,7 +405,10 @@ struct Rewriting<'a> {
     batches: Vec<RecordBatch>,
     offsets: Vec<Offset>,
     bytes: usize,
+    /// When the last of them arrived.
     arrival_us: i64,
+    /// Rows of the same multiple of this are merged.
+    merge_within_us: i64,
     /// Up to where the frames read so far go.
     upto: Offset,
 }
@@ -413,13 +429,17 @@ impl Failed {
 
 impl Rewriting<'_> {
     fn add(&mut self, header: &Header, list: Option<&[Offset]>, batch: &RecordBatch, keep: &BooleanArray) -> Result<(), Failed> {
+        let kept = keep.true_count();
+        let period = |us: i64| us.div_euclid(self.merge_within_us);
+        let too_old = kept > 0 && !self.batches.is_empty() && period(self.arrival_us) != period(header.arrival_us);
         // A frame says 32 bits' worth of offsets at most.
-        if header.end().0 - self.summary.end.0 > u64::from(u32::MAX) {
+        if too_old || header.end().0 - self.summary.end.0 > u64::from(u32::MAX) {
             self.flush()?;
         }
         self.upto = header.end();
-        self.arrival_us = header.arrival_us;
-        let kept = keep.true_count();
+        if kept > 0 || self.batches.is_empty() {
+            self.arrival_us = header.arrival_us;
+        }
         if kept == 0 {
             return Ok(());
         }

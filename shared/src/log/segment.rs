@@ -121,7 +121,7 @@ pub(crate) struct Summary {
     pub generation: u64,
     /// Those that have not been taken away.
     pub records: u64,
-    /// The greatest event time of all records of the partition up to here: microseconds since 1970.
+    /// The greatest event time of all records of the partition up to here, with those that compaction took away: microseconds since 1970.
     pub event_max_us: i64,
 }
 
