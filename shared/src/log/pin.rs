@@ -10,6 +10,7 @@ use crate::position::Position;
 
 use super::error::LogError;
 use super::lock::Held;
+use super::retention::claims_lock;
 use super::topic::{Shared, Topic};
 
 /// Holds until it is dropped.
@@ -30,6 +31,7 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 impl Topic {
     /// Keeps retention from removing what stands at or after `from`, for as long as the pin lives. `who` is named in reports.
     pub fn pin(&self, who: &str, from: &Position) -> Result<Pin, LogError> {
+        let _claims = claims_lock(&self.0)?;
         let dir = dir(&self.0);
         fs::create_dir_all(&dir).map_err(LogError::io("create", &dir))?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::position::{Offset, PartitionId, Position};
+use crate::position::{Offset, PartitionId};
 use crate::storage::{remove_if_there, write_atomically};
 
 use super::config::Retention;
@@ -17,10 +17,12 @@ use super::error::LogError;
 use super::lock::Held;
 use super::manifest::{self, Manifest};
 use super::segment;
-use super::topic::{Shared, Topic};
+use super::topic::{Shared, Topic, unmap};
 
 /// The name of the lock that retention and compaction hold.
 const HOUSEKEEPING: &str = "housekeeping";
+/// The name of the lock that retention holds from asking who needs what until the log's new start is written down.
+const CLAIMS: &str = "claims";
 
 /// What retention did, and to whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -57,12 +59,11 @@ impl Topic {
     pub fn retain(&self, retention: &Retention, force: bool) -> Result<RetentionReport, LogError> {
         let topic = &*self.0;
         let _lock = housekeeping_lock(topic)?;
-        let mut claims = self.needed_by_groups()?.into_iter().map(|(name, at)| (format!("group '{name}'"), at)).collect::<Vec<_>>();
-        claims.extend(super::pin::pinned(topic)?);
         let mut report = RetentionReport::default();
         for p in topic.partition_ids() {
             sweep(topic, p)?;
-            retain_partition(self, p, retention, &claims, force, &mut report)?;
+            retain_partition(self, p, retention, force, &mut report)?;
+            sweep(topic, p)?;
             report.objects_left += delete_unneeded(topic, p)?;
         }
         Ok(report)
@@ -77,15 +78,23 @@ pub(crate) fn housekeeping_lock(topic: &Shared) -> Result<Held, LogError> {
     })
 }
 
+/// Held by whoever comes to need records from a place on, while it looks whether they are there and says so: retention has decided before, or
+/// knows of it.
+pub(crate) fn claims_lock(topic: &Shared) -> Result<Held, LogError> {
+    Held::take(&topic.dir.join(CLAIMS))
+}
+
 fn retain_partition(
     topic: &Topic,
     p: PartitionId,
     retention: &Retention,
-    claims: &[(String, Position)],
     force: bool,
     report: &mut RetentionReport,
 ) -> Result<(), LogError> {
     let shared = &*topic.0;
+    let _claims_stay = claims_lock(shared)?;
+    let groups = topic.needed_by_groups()?.into_iter().map(|(name, at)| (format!("group '{name}'"), at));
+    let claims: Vec<_> = groups.chain(super::pin::pinned(shared)?).collect();
     let segments = topic.segments(p)?;
     let sealed: Vec<_> = segments.iter().filter(|s| s.sealed).collect();
     let removable = &sealed[..sealed.len().saturating_sub(1)];
@@ -105,7 +114,7 @@ fn retain_partition(
         remove += 1;
     }
     let wanted = if remove == 0 { segments[0].base } else { removable[remove - 1].end };
-    for (who, at) in claims {
+    for (who, at) in &claims {
         let from = at.get(p);
         if from < wanted {
             let claim = Claim { who: who.clone(), partition: p, from: from.max(segments[0].base), to: wanted };
@@ -130,7 +139,7 @@ fn retain_partition(
     report.after.push(summary.end);
     report.segments_removed += remove as u64;
     report.bytes_removed += removable[..remove].iter().map(|s| s.bytes).sum::<u64>();
-    sweep(shared, p)
+    Ok(())
 }
 
 pub(crate) fn write_manifest(topic: &Shared, p: PartitionId, manifest: &Manifest) -> Result<(), LogError> {
@@ -141,10 +150,12 @@ pub(crate) fn write_manifest(topic: &Shared, p: PartitionId, manifest: &Manifest
 /// Removes the files of a partition that the manifest no longer names. Only for the holder of the housekeeping lock.
 pub(crate) fn sweep(topic: &Shared, p: PartitionId) -> Result<(), LogError> {
     let dir = topic.partition_dir(p);
+    // Kept mapped until their files are removed: whoever is last gives their blocks back.
+    let mut known = topic.known_segments(p);
     let manifest = topic.manifest(p)?;
+    known.retain(|s| !manifest.has(s));
     let names = topic.storage.list(&dir).map_err(LogError::io("list", &dir))?;
     let bases = manifest.bases(&names);
-    let forgotten = topic.forget_segments(p, &manifest, &bases);
     let file = |base: &Offset| match manifest.remote(*base) {
         Some(_) => segment::kept_name(&manifest.file_name(*base)),
         None => manifest.file_name(*base),
@@ -159,10 +170,7 @@ pub(crate) fn sweep(topic: &Shared, p: PartitionId) -> Result<(), LogError> {
         let path = dir.join(name);
         remove_if_there(&*topic.storage, &path).map_err(LogError::io("remove", &path))?;
     }
-    if !forgotten.is_empty() {
-        // Who unmaps a removed file last gives its pages and blocks back, which takes a while: not the caller's. (Without a thread it is.)
-        let _ = std::thread::Builder::new().name("unmap".into()).spawn(move || drop(forgotten));
-    }
+    unmap(known);
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::log::Entry;
 use crate::log::error::LogError;
 use crate::log::reader::{PartitionReader, Start};
+use crate::log::retention::claims_lock;
 use crate::log::topic::{Tail, Topic};
 use crate::position::{Offset, PartitionId, Position};
 
@@ -268,10 +269,12 @@ impl Member {
     /// Moves one of its partitions, forwards or back, and commits that.
     pub fn seek(&mut self, partition: PartitionId, start: Start) -> Result<Offset, LogError> {
         self.owned_partition(partition)?;
+        let claims = claims_lock(&self.group.topic)?;
         let reader = PartitionReader::open(self.group.topic.clone(), partition, start, self.options.projection.as_deref())?;
         // Barriers right before it come again.
         let place = Place { offset: reader.offset(), generation: 0 };
         self.record(Kind::Seek, &[(partition, place)])?;
+        drop(claims);
         for owned in self.owned.iter_mut().filter(|owned| owned.partition() == partition) {
             owned.delivered = place;
         }

@@ -40,6 +40,7 @@ use super::error::LogError;
 use super::hash::xxh64;
 use super::lock::{Held, holder};
 use super::reader::{PartitionReader, Start};
+use super::retention::claims_lock;
 use super::tail::Committed;
 use super::topic::{Shared, Topic};
 
@@ -108,6 +109,7 @@ impl Topic {
         let group = Group::at(self, name)?;
         let members = group.dir.join("members");
         if !members.is_dir() {
+            let _claims = claims_lock(&self.0)?;
             create_dir_durably(&*self.0.storage, &members).map_err(LogError::io("make", &members))?;
         }
         Ok(group)
@@ -187,6 +189,7 @@ impl Group {
         if path.exists() {
             return Ok(());
         }
+        let _claims = claims_lock(&self.topic)?;
         write_atomically(&*self.topic.storage, &path, &[]).map_err(LogError::io("write", &path))
     }
 
@@ -250,6 +253,7 @@ impl Group {
     /// As [`Self::seek`], to a place of its own in each partition.
     pub(crate) fn seek_each(&self, starts: &[Start]) -> Result<Position, LogError> {
         let _stopped = self.hold_all()?;
+        let _claims = claims_lock(&self.topic)?;
         let place = |(partition, start): (PartitionId, &Start)| Ok((partition, self.place_of(partition, *start)?));
         let places = self.topic.partition_ids().zip(starts).map(place).collect::<Result<Vec<_>, LogError>>()?;
         self.record(Kind::Seek, &places)?;
