@@ -150,6 +150,10 @@ impl LogError {
             || matches!(self, LogError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
+    pub(crate) fn is_corrupt(&self) -> bool {
+        matches!(self, LogError::Corrupt { .. })
+    }
+
     /// For `map_err`: an input/output error with what was being done and to which file.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
         let path = path.to_owned();

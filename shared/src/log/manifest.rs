@@ -12,7 +12,7 @@ use crate::position::{Offset, PartitionId};
 use super::checksum::crc32c;
 use super::error::LogError;
 use super::index::NO_EVENT_US;
-use super::segment;
+use super::segment::{self, Segment};
 
 pub(crate) const FILE: &str = "manifest";
 pub(crate) const MAGIC: &str = "2PMANIFEST 1 ";
@@ -103,6 +103,17 @@ impl Manifest {
     /// Where the segment that starts at `base` is, if it is an object.
     pub fn remote(&self, base: Offset) -> Option<&Remote> {
         self.remote.binary_search_by_key(&base, |r| r.base).ok().map(|i| &self.remote[i])
+    }
+
+    /// Whether a segment still is, or is to be made, where it was.
+    pub fn has(&self, segment: &Segment) -> bool {
+        let merged = |r: &Rewritten| r.base < segment.base && segment.base < r.end;
+        let there = match (self.remote(segment.base), &segment.remote) {
+            (None, None) => segment.path.ends_with(self.file_name(segment.base)),
+            (Some(is), Some(was)) => is.object == was.reference,
+            _ => false,
+        };
+        there && self.start.offset <= segment.base && !self.rewritten.iter().any(merged)
     }
 
     /// The place of a store among this manifest's.

@@ -9,19 +9,22 @@ use super::decode::Decoder;
 use super::error::LogError;
 use super::frame::{HEADER_BYTES, Header, Kind, get_u32, parse_barrier};
 use super::index::Entry as IndexEntry;
-use super::segment::{Segment, Step, Summary, View, is_seal, step};
+use super::segment::{Segment, Step, Summary, View, step};
 use super::topic::Shared;
 use super::{Barrier, Entry, Records};
 
 /// How often a walk looks again for a segment that was taken away or rewritten while it looked.
-const TRIES_MAX: u32 = 8;
+pub(crate) const TRIES_MAX: u32 = 8;
 
-/// Looks again where a segment was taken away, rewritten or moved since its name was read.
-pub(crate) fn retrying<T>(mut look: impl FnMut() -> Result<T, LogError>) -> Result<T, LogError> {
+/// Looks at a partition again where a segment was taken away, rewritten or moved since its name was read: then a file is gone, or two that
+/// were looked at do not follow one another.
+pub(crate) fn retrying<T>(topic: &Shared, partition: PartitionId, mut look: impl FnMut() -> Result<T, LogError>) -> Result<T, LogError> {
     let mut tries = 1..=TRIES_MAX;
     loop {
+        let manifest = topic.manifest(partition)?;
+        let changed = || topic.manifest(partition).is_ok_and(|now| !Arc::ptr_eq(&manifest, &now));
         match look() {
-            Err(e) if e.is_gone() && tries.next().is_some() => {}
+            Err(e) if (e.is_gone() || e.is_corrupt() && changed()) && tries.next().is_some() => {}
             other => return other.map_err(missing),
         }
     }
@@ -79,36 +82,59 @@ impl Walk {
     ) -> Result<Walk, LogError> {
         let segment = topic.segment(partition, base);
         let committed = topic.committed(partition)?;
-        let sealed = base != committed.base;
+        let sealed = base < committed.base;
         let view = segment.view(if sealed { segment.file_len()? } else { committed.bytes })?;
         let head = segment.head(&view)?;
         let offset = if pos == 0 { base } else { offset };
         Ok(Walk { partition, segment, view, pos: pos.max(head.len), offset, generation, head_crc: head.crc, sealed })
     }
 
-    /// A walk whose next frame is the one for `offset`, after so many barriers: where another segment starts, or in the midst of one
-    /// that compaction has put together of several.
+    /// A walk on from `offset`, after so many barriers. Its next frame is the one that holds the record with this offset, in its midst where
+    /// compaction has put together what was in several frames, or a barrier that comes first.
     pub fn at(topic: &Shared, partition: PartitionId, offset: Offset, generation: u64) -> Result<Walk, LogError> {
-        retrying(|| Walk::try_at(topic, partition, offset, generation))
+        retrying(topic, partition, || Walk::try_at(topic, partition, offset, generation))
     }
 
     fn try_at(topic: &Shared, partition: PartitionId, offset: Offset, generation: u64) -> Result<Walk, LogError> {
-        let bases = topic.bases(partition)?;
+        let bases = topic.committed_bases(partition)?;
         let first = bases[0];
         let gone = || LogError::OffsetGone { topic: topic.config.name.clone(), partition, offset, first };
-        let at = bases.partition_point(|b| *b <= offset).checked_sub(1).ok_or_else(gone)?;
-        let base = bases[at];
-        if base == offset {
-            return Walk::resume(topic, partition, base, 0, base, generation);
+        let mut at = bases.partition_point(|b| *b <= offset).checked_sub(1).ok_or_else(gone)?;
+        // Barriers right before a segment's first record end the one before it.
+        if at > 0 && bases[at] == offset && topic.generation_at(partition, &bases, offset)? > generation {
+            at -= 1;
         }
+        let base = bases[at];
         let mut walk = Walk::resume(topic, partition, base, 0, base, topic.generation_at(partition, &bases, base)?)?;
-        while (walk.offset < offset || walk.generation < generation) && walk.next_in_segment(topic)?.is_some() {}
-        let at_frame = walk.pos < walk.view.limit() && !is_seal(walk.view.from(walk.pos));
-        if (walk.offset, walk.generation) != (offset, generation) || !at_frame {
-            let missing = topic.segment(partition, offset);
-            return Err(LogError::corrupt(&missing.path, 0, "the segment that must follow is missing"));
+        let passed = |h: &Header| h.end() <= offset && (h.kind != Kind::Barrier || h.generation_after() <= generation);
+        while walk.sealed || walk.pos < walk.view.limit() {
+            match walk.next_in_segment(topic)? {
+                Some((_, header)) if passed(&header) => {}
+                Some((pos, header)) => {
+                    walk.back_to(pos, &header);
+                    return Ok(walk);
+                }
+                None => {
+                    let missing = topic.segment(partition, offset);
+                    return Err(LogError::corrupt(&missing.path, 0, "the segment that must follow is missing"));
+                }
+            }
+        }
+        if walk.offset < offset {
+            return Err(walk.ends_early(offset));
         }
         Ok(walk)
+    }
+
+    /// Makes a frame that was just passed the next one again.
+    fn back_to(&mut self, pos: u64, header: &Header) {
+        (self.pos, self.offset, self.generation) = (pos, header.base, header.generation);
+    }
+
+    /// Such as by a head whose damaged length covers all that follows it.
+    fn ends_early(&self, end: Offset) -> LogError {
+        let what = format!("the frames end at offset {}, though the log goes to {end}", self.offset);
+        LogError::corrupt(&self.segment.path, self.pos, what)
     }
 
     /// A walk over one sealed segment, for [`Self::next_in_segment`].
@@ -163,9 +189,7 @@ impl Walk {
         if committed.base == self.segment.base {
             if committed.bytes <= self.pos {
                 if committed.end != self.offset {
-                    // Such as a head whose damaged length covers all that follows it.
-                    let what = format!("the frames end at offset {}, though the log goes to {}", self.offset, committed.end);
-                    return Err(LogError::corrupt(&self.segment.path, self.pos, what));
+                    return Err(self.ends_early(committed.end));
                 }
                 return Ok(false);
             }
@@ -191,7 +215,8 @@ pub struct PartitionReader {
     topic: Arc<Shared>,
     walk: Walk,
     decoder: Decoder,
-    /// Records below this offset are left out: the start lies inside a frame.
+    /// Records below this offset are left out: the start lies inside a frame, or they were given before compaction put them together with
+    /// others.
     from: Offset,
 }
 
@@ -237,7 +262,8 @@ impl PartitionReader {
                         arrival_us: header.arrival_us,
                         batch,
                     };
-                    return Ok(Some(Entry::Records(if self.from > header.base { records.cut(self.from, header.end()) } else { records })));
+                    let from = std::mem::replace(&mut self.from, header.end());
+                    return Ok(Some(Entry::Records(if from > header.base { records.cut(from, header.end()) } else { records })));
                 }
             }
         }
@@ -273,12 +299,12 @@ pub(crate) fn offsets(header: &Header, body: &[u8]) -> Result<Option<Arc<[Offset
 
 /// A walk whose next frame is the first that the start asks for.
 fn seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk, LogError> {
-    retrying(|| try_seek(topic, partition, start))
+    retrying(topic, partition, || try_seek(topic, partition, start))
 }
 
 fn try_seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk, LogError> {
     let committed = topic.committed(partition)?;
-    let bases = topic.bases(partition)?;
+    let bases = topic.committed_bases(partition)?;
     let first = bases[0];
     let sealed = &bases[..bases.partition_point(|b| *b < committed.base)];
     // The first sealed segment that the wanted frame can be in, or the active one.
@@ -326,9 +352,7 @@ fn try_seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk
     };
     while let Some((pos, header)) = walk.next(topic)? {
         if wanted(&header) {
-            walk.pos = pos;
-            walk.offset = header.base;
-            walk.generation = header.generation;
+            walk.back_to(pos, &header);
             break;
         }
     }

@@ -15,6 +15,7 @@ use super::error::LogError;
 use super::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Kind, parse_barrier};
 use super::partition_writer::PartitionWriter;
 use super::producer::Producers;
+use super::reader::retrying;
 use super::segment::{self, Ends, Head, Notes, Summary};
 use super::topic::Shared;
 use super::{Barrier, Durability};
@@ -191,13 +192,16 @@ impl Found {
 /// Opens a partition for appending: checks the sequence of its segments, mends the last one, and gathers what producers sent.
 /// With it comes the barrier that its last frame is, if it is one.
 pub(crate) fn recover(topic: &Shared, partition: PartitionId) -> Result<(PartitionWriter, Option<Barrier>), LogError> {
-    let bases = topic.bases(partition)?;
-    let last = *bases.last().expect("`bases` gives at least one");
-    if topic.segment(partition, last).remote.is_some() {
-        return Err(LogError::corrupt(&topic.partition_dir(partition), 0, "the partition's last segment is missing"));
-    }
-    check_chain(topic, partition, &bases)?;
-    let before = topic.before(partition, &bases, last)?;
+    // Housekeeping may go on meanwhile. It leaves the last segment alone.
+    let (last, before) = retrying(topic, partition, || {
+        let bases = topic.bases(partition)?;
+        let last = *bases.last().expect("`bases` gives at least one");
+        if topic.segment(partition, last).remote.is_some() {
+            return Err(LogError::corrupt(&topic.partition_dir(partition), 0, "the partition's last segment is missing"));
+        }
+        check_chain(topic, partition, &bases)?;
+        Ok((last, topic.before(partition, &bases, last)?))
+    })?;
     let path = topic.segment(partition, last).path.clone();
     let bytes = topic.storage.read(&path).map_err(LogError::io("read", &path))?;
     let found = scan(topic, partition, &before, &path, &bytes)?;

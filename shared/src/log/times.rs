@@ -28,14 +28,14 @@ impl Times {
 impl Topic {
     /// By the seals of the sealed segments (so that nothing is fetched), and the headers of the active one's frames.
     pub fn times(&self, partition: PartitionId) -> Result<Times, LogError> {
-        retrying(|| self.look_at_times(partition))
+        retrying(&self.0, partition, || self.look_at_times(partition))
     }
 
     fn look_at_times(&self, partition: PartitionId) -> Result<Times, LogError> {
         let topic = &*self.0;
         let mut times = Times::default();
-        let bases = topic.bases(partition)?;
         let committed = topic.committed(partition)?;
+        let bases = topic.committed_bases(partition)?;
         for base in bases.iter().filter(|b| **b < committed.base) {
             let summary = topic.summary(partition, *base)?;
             if summary.records > 0 {

@@ -180,12 +180,12 @@ impl Topic {
 
     /// The sealed and active segment files of a partition, in order.
     pub fn segments(&self, partition: PartitionId) -> Result<Vec<SegmentInfo>, LogError> {
-        retrying(|| self.look_at_segments(partition))
+        retrying(&self.0, partition, || self.look_at_segments(partition))
     }
 
     fn look_at_segments(&self, partition: PartitionId) -> Result<Vec<SegmentInfo>, LogError> {
         let committed = self.0.committed(partition)?;
-        let bases = self.0.bases(partition)?;
+        let bases = self.0.committed_bases(partition)?;
         let mut infos = Vec::with_capacity(bases.len());
         for base in bases.into_iter().filter(|b| *b <= committed.base) {
             let segment = self.0.segment(partition, base);
@@ -264,8 +264,18 @@ impl Shared {
                 None => Manifest::new(self.id, partition),
             };
             *known = (file, Arc::new(manifest));
+            unmap(lock(&self.segments[partition.index()]).extract_if(|_, s| !known.1.has(s)).map(|(_, s)| s).collect());
         }
         Ok(known.1.clone())
+    }
+
+    /// The base offsets of the segments that committed frames stand in, ascending: those that a reader may look at. A writer that has
+    /// made the next segment, or died over it, has not said so yet.
+    pub fn committed_bases(&self, partition: PartitionId) -> Result<Vec<Offset>, LogError> {
+        let committed = self.committed(partition)?;
+        let mut bases = self.bases(partition)?;
+        bases.truncate(bases.partition_point(|b| *b <= committed.base));
+        Ok(bases)
     }
 
     /// The base offsets of a partition's segments, ascending.
@@ -291,9 +301,11 @@ impl Shared {
 
     /// A segment, where the manifest as last read says that it is.
     pub fn segment(&self, partition: PartitionId, base: Offset) -> Arc<Segment> {
-        let manifest = lock(&self.manifests[partition.index()]).1.clone();
+        // Held until the segment is among those that a change of the manifest looks through.
+        let known = lock(&self.manifests[partition.index()]);
+        let manifest = &known.1;
         let file_name = manifest.file_name(base);
-        let object = manifest.remote(base).map(|r| (self.object(&manifest, partition, &r.object), r.object.clone()));
+        let object = manifest.remote(base).map(|r| (self.object(manifest, partition, &r.object), r.object.clone()));
         let path = match &object {
             Some((object, _)) => PathBuf::from(object.address()),
             None => self.partition_dir(partition).join(&file_name),
@@ -316,12 +328,9 @@ impl Shared {
         self.tier.object(&self.config.name, self.id, manifest, partition, object)
     }
 
-    /// Forgets the segments that are no longer there, or lie in another file now, and returns them. Who reads one still has it.
-    pub fn forget_segments(&self, partition: PartitionId, manifest: &Manifest, bases: &[Offset]) -> Vec<Arc<Segment>> {
-        let gone = |base: &Offset, s: &Segment| {
-            bases.binary_search(base).is_err() || (s.remote.is_none() && !s.path.ends_with(manifest.file_name(*base)))
-        };
-        lock(&self.segments[partition.index()]).extract_if(|base, s| gone(base, s)).map(|(_, s)| s).collect()
+    /// The segments of a partition that this process has looked at.
+    pub fn known_segments(&self, partition: PartitionId) -> Vec<Arc<Segment>> {
+        lock(&self.segments[partition.index()]).values().cloned().collect()
     }
 
     pub fn end(&self) -> Result<Position, LogError> {
@@ -334,12 +343,14 @@ impl Shared {
         self.check_partition(partition)?;
         match self.tail.committed(partition) {
             Some(committed) => Ok(committed),
-            None => self.scan_committed(partition),
+            None => {
+                let mut cached = lock(&self.scanned[partition.index()]);
+                retrying(self, partition, || self.scan_committed(partition, &mut cached))
+            }
         }
     }
 
-    fn scan_committed(&self, partition: PartitionId) -> Result<Committed, LogError> {
-        let mut cached = lock(&self.scanned[partition.index()]);
+    fn scan_committed(&self, partition: PartitionId, cached: &mut Option<(Offset, u64, Committed)>) -> Result<Committed, LogError> {
         let bases = self.bases(partition)?;
         let last = *bases.last().expect("`bases` gives at least one");
         let segment = self.segment(partition, last);
@@ -407,7 +418,7 @@ impl Shared {
 
     fn barriers(&self) -> Result<Vec<Barrier>, LogError> {
         let mut known = lock(&self.barriers);
-        retrying(|| self.find_barriers(&mut known))?;
+        retrying(self, PartitionId(0), || self.find_barriers(&mut known))?;
         let start = self.manifest(PartitionId(0))?.start;
         Ok(known.found.iter().filter(|b| b.number > start.generation).cloned().collect())
     }
@@ -419,7 +430,7 @@ impl Shared {
         if committed.generation == known.last() {
             return Ok(());
         }
-        let bases = self.bases(zero)?;
+        let bases = self.committed_bases(zero)?;
         let start = self.manifest(zero)?.start;
         if known.last() < start.generation {
             *known = Barriers { gone: start.generation, found: Vec::new() };
@@ -466,6 +477,14 @@ impl Shared {
             }
         }
         Ok(())
+    }
+}
+
+/// Lets go of segments. Who reads one still has it; whoever unmaps a removed file last gives its pages and blocks back, which takes a while:
+/// not the caller's. (Without a thread it is.)
+pub(crate) fn unmap(segments: Vec<Arc<Segment>>) {
+    if !segments.is_empty() {
+        let _ = std::thread::Builder::new().name("unmap".into()).spawn(move || drop(segments));
     }
 }
 

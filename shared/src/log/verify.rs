@@ -18,10 +18,14 @@ use super::event_range::event_range_us;
 use super::frame::{HEADER_BYTES, Header, Kind, parse_barrier};
 use super::index::{self, Entry, NO_EVENT_US};
 use super::kept;
-use super::reader::{Walk, retrying};
+use super::manifest::Manifest;
+use super::reader::{TRIES_MAX, Walk, retrying};
 use super::recovery::{block, block_in_frame, is_room, later_frame};
 use super::segment::{self, Head, Remote, Segment, Summary};
 use super::topic::{Shared, Topic};
+
+/// What is said of a torn tail.
+const TORN: &str = "; nothing of it was acknowledged, and the next writer cuts it away";
 
 /// What [`super::Topic::verify`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -59,6 +63,26 @@ impl VerifyReport {
         self.problems.is_empty()
     }
 
+    /// That a folder cannot be read.
+    fn of(dir: &Path, error: LogError) -> VerifyReport {
+        let mut report = VerifyReport::default();
+        match error {
+            LogError::Corrupt { path, offset, what } => report.problem(&path, offset, what),
+            e => report.problem(dir, 0, e.to_string()),
+        }
+        report
+    }
+
+    /// Adds what was found in a partition.
+    fn add(&mut self, found: VerifyReport) {
+        self.segments += found.segments;
+        self.segments_remote += found.segments_remote;
+        self.frames += found.frames;
+        self.records += found.records;
+        self.bytes += found.bytes;
+        self.problems.extend(found.problems);
+    }
+
     fn problem(&mut self, path: &Path, offset: u64, what: impl Into<String>) {
         self.problems.push(Problem { path: path.to_owned(), offset, what: what.into() });
     }
@@ -79,73 +103,97 @@ pub(crate) fn topic(topic: &Topic) -> Result<VerifyReport, LogError> {
     let mut report = VerifyReport::default();
     groups(topic, &mut report)?;
     let topic = &*topic.0;
-    let being_written = topic.is_being_written();
+    let was_written = topic.is_being_written();
     for p in topic.partition_ids() {
         let dir = topic.partition_dir(p);
-        let (start, bases) = match topic.manifest(p).and_then(|m| Ok((m.start, topic.bases(p)?))) {
-            Ok(found) => found,
-            Err(LogError::Corrupt { path, offset, what }) => {
-                report.problem(&path, offset, what);
-                continue;
+        let (found, barriers) = partition(topic, p)?;
+        report.add(found);
+        match barriers {
+            Some(barriers) if p == PartitionId(0) => report.barriers = barriers,
+            Some(barriers) if report.barriers != barriers && !was_written && !topic.is_being_written() => {
+                let what = format!("the partition has {barriers} barriers, and partition 0 has {}", report.barriers);
+                report.problem(&dir, 0, what);
             }
-            Err(e) => {
-                report.problem(&dir, 0, e.to_string());
-                continue;
-            }
-        };
-        if let Some(committed) = topic.tail.committed(p).filter(|c| Some(&c.base) > bases.last()) {
-            report.problem(&topic.segment(p, committed.base).path, 0, "the partition's last segment is missing");
-        }
-        let mut expected = Summary::empty(start.offset, start.generation, start.event_max_us);
-        for (i, &base) in bases.iter().enumerate() {
-            // Before the file is read: what was committed then is there.
-            let committed = topic.tail.committed(p).filter(|c| c.base == base).map(|c| c.bytes);
-            let (segment, bytes) = match read(topic, p, base) {
-                Ok(found) => found,
-                Err(LogError::ObjectMissing { address }) => {
-                    report.segments += 1;
-                    report.segments_remote += 1;
-                    report.problem(address.as_ref(), 0, "the object is missing");
-                    // What is kept of it says where the next one starts.
-                    expected = topic.summary(p, base).map_or(expected, |summary| summary.next());
-                    continue;
-                }
-                Err(LogError::Corrupt { path, offset, what }) => {
-                    report.problem(&path, offset, what);
-                    continue;
-                }
-                Err(e) => return Err(e),
-            };
-            let path = segment.path.clone();
-            let problems = report.problems.len();
-            if base != expected.end {
-                report.problem(&path, 0, format!("a segment for offset {} must follow, and this one is named for {base}", expected.end));
-            }
-            let place = Place { topic, partition: p, path: &path, last: i + 1 == bases.len(), committed, being_written };
-            expected = file(&place, &bytes, Summary::empty(base, expected.generation, expected.event_max_us), &mut report);
-            if let Some(remote) = &segment.remote {
-                report.segments_remote += 1;
-                object(remote, &path, &bytes, report.problems.len() == problems, &mut report);
-                if report.problems.len() > problems {
-                    // What is kept of it says where the next one starts, so that this is not reported again for each after it.
-                    expected = topic.summary(p, base).map_or(expected, |summary| summary.next());
-                }
-            }
-        }
-        if p == PartitionId(0) {
-            report.barriers = expected.generation;
-        } else if report.barriers != expected.generation && !being_written {
-            let what = format!("the partition has {} barriers, and partition 0 has {}", expected.generation, report.barriers);
-            report.problem(&dir, 0, what);
+            _ => {}
         }
     }
     Ok(report)
 }
 
+/// Checks a partition, and gives the number of its barriers (`None` where its manifest or folder cannot be read). Where housekeeping took
+/// away or rewrote meanwhile what was to be looked at, or a writer came, it is all looked at again.
+fn partition(topic: &Shared, p: PartitionId) -> Result<(VerifyReport, Option<u64>), LogError> {
+    let mut tries = 1..TRIES_MAX;
+    loop {
+        let being_written = topic.is_being_written();
+        let committed = topic.tail.committed(p);
+        let manifest = match topic.manifest(p) {
+            Ok(manifest) => manifest,
+            Err(e) => return Ok((VerifyReport::of(&topic.partition_dir(p), e), None)),
+        };
+        let checked = segments(topic, p, &manifest, being_written)?;
+        let was_tidied = || topic.manifest(p).is_ok_and(|now| !Arc::ptr_eq(&manifest, &now));
+        let was_written = || !being_written && (topic.is_being_written() || topic.tail.committed(p) != committed);
+        if checked.0.is_clean() || !(was_tidied() || was_written()) || tries.next().is_none() {
+            return Ok(checked);
+        }
+    }
+}
+
+fn segments(topic: &Shared, p: PartitionId, manifest: &Manifest, being_written: bool) -> Result<(VerifyReport, Option<u64>), LogError> {
+    let mut report = VerifyReport::default();
+    // Before the files are listed: what is committed then is among them.
+    let committed = topic.tail.committed(p);
+    let bases = match topic.bases(p) {
+        Ok(bases) => bases,
+        Err(e) => return Ok((VerifyReport::of(&topic.partition_dir(p), e), None)),
+    };
+    if let Some(committed) = committed.filter(|c| Some(&c.base) > bases.last()) {
+        report.problem(&topic.segment(p, committed.base).path, 0, "the partition's last segment is missing");
+    }
+    let start = manifest.start;
+    let mut expected = Summary::empty(start.offset, start.generation, start.event_max_us);
+    for (i, &base) in bases.iter().enumerate() {
+        // Before the file is read: what was committed then is there. Of a segment after the active one, nothing is.
+        let committed = topic.tail.committed(p).filter(|c| c.base <= base).map(|c| if c.base == base { c.bytes } else { 0 });
+        let (segment, bytes) = match read(topic, p, base) {
+            Ok(found) => found,
+            Err(LogError::ObjectMissing { address }) => {
+                report.segments += 1;
+                report.segments_remote += 1;
+                report.problem(address.as_ref(), 0, "the object is missing");
+                // What is kept of it says where the next one starts.
+                expected = topic.summary(p, base).map_or(expected, |summary| summary.next());
+                continue;
+            }
+            Err(LogError::Corrupt { path, offset, what }) => {
+                report.problem(&path, offset, what);
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
+        let path = segment.path.clone();
+        let problems = report.problems.len();
+        if base != expected.end {
+            report.problem(&path, 0, format!("a segment for offset {} must follow, and this one is named for {base}", expected.end));
+        }
+        let place = Place { topic, partition: p, path: &path, last: i + 1 == bases.len(), committed, being_written };
+        expected = file(&place, &bytes, Summary::empty(base, expected.generation, expected.event_max_us), &mut report);
+        if let Some(remote) = &segment.remote {
+            report.segments_remote += 1;
+            object(remote, &path, &bytes, report.problems.len() == problems, &mut report);
+            if report.problems.len() > problems {
+                // What is kept of it says where the next one starts, so that this is not reported again for each after it.
+                expected = topic.summary(p, base).map_or(expected, |summary| summary.next());
+            }
+        }
+    }
+    Ok((report, Some(expected.generation)))
+}
+
 /// A segment's bytes: of its file, or of its object as it is now.
 fn read(topic: &Shared, p: PartitionId, base: Offset) -> Result<(Arc<Segment>, Vec<u8>), LogError> {
-    retrying(|| {
-        topic.manifest(p)?;
+    retrying(topic, p, || {
         let segment = topic.segment(p, base);
         let bytes = match &segment.remote {
             Some(remote) => remote.object.bytes()?,
@@ -218,7 +266,8 @@ struct Place<'a> {
     partition: PartitionId,
     path: &'a Path,
     last: bool,
-    /// Bytes that the tail says are committed; `None` for a sealed segment, or without a tail that counts.
+    /// Bytes that the tail says are committed, none of a segment after the active one; `None` for a sealed segment, or without a tail that
+    /// counts.
     committed: Option<u64>,
     being_written: bool,
 }
@@ -232,10 +281,13 @@ fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut Veri
     if let Some(committed) = place.committed.filter(|c| *c > len) {
         report.problem(path, len, format!("the file ends here, though {committed} bytes of it were committed"));
     }
+    let unacknowledged = place.last && place.committed == Some(0);
     let head = match Head::read(bytes) {
         Ok(head) => head,
+        // The writer is making it.
+        Err(_) if unacknowledged && place.being_written => return summary,
         Err(what) => {
-            report.problem(path, 0, what);
+            report.problem(path, 0, if unacknowledged { format!("{what}{TORN}") } else { what.into() });
             return summary;
         }
     };
@@ -253,7 +305,7 @@ fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut Veri
         if uncommitted && place.being_written {
             return None;
         }
-        let torn = if uncommitted { "; nothing of it was acknowledged, and the next writer cuts it away" } else { "" };
+        let torn = if uncommitted { TORN } else { "" };
         report.problem(path, from, format!("{what}{torn}"));
         next
     };
@@ -269,7 +321,7 @@ fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut Veri
             return summary;
         }
         if segment::is_seal(rest) && later_frame(topic, bytes, pos).is_none() {
-            seal(place, rest, pos, &summary, &index, &blocks, report);
+            seal(place, rest, pos, &mut summary, &index, &blocks, report);
             return summary;
         }
         let header = match Header::decode(rest).and_then(|header| header.fits_itself().map(|()| header)) {
@@ -352,13 +404,16 @@ fn body(topic: &Shared, decoder: &FileDecoder, bytes: &Buffer, pos: u64, header:
     Ok(())
 }
 
-fn seal(place: &Place<'_>, rest: &[u8], pos: u64, summary: &Summary, index: &[Entry], blocks: &[Block], report: &mut VerifyReport) {
+/// Checks a seal against what the frames before it come to.
+fn seal(place: &Place<'_>, rest: &[u8], pos: u64, summary: &mut Summary, index: &[Entry], blocks: &[Block], report: &mut VerifyReport) {
     let seal = match segment::parse_seal(rest) {
         Ok(seal) => seal,
         // A writer is at it.
         Err(_) if place.last && place.being_written => return,
         Err(what) => return report.problem(place.path, pos, what),
     };
+    // The record with the greatest event time may be one that compaction took away.
+    summary.event_max_us = summary.event_max_us.max(seal.summary.event_max_us);
     if seal.summary != *summary {
         report.problem(place.path, pos, "the seal does not say what the frames before it come to");
     } else if seal.index() != index {

@@ -1,19 +1,20 @@
 //! What the log's tests share: one schema, and batches whose ids count.
 #![allow(dead_code)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use twopath_shared::PartitionId;
 use twopath_shared::clock::ManualClock;
-use twopath_shared::log::{Entry, Log, Offload, Start, Topic, TopicConfig, TopicWriter};
+use twopath_shared::log::{Compaction, Entry, Log, Offload, PartitionBy, Records, Start, Topic, TopicConfig, TopicWriter};
 use twopath_shared::storage::OsStorage;
 
 pub fn schema() -> SchemaRef {
@@ -118,4 +119,59 @@ pub fn ten_seconds_of_segments(dir: &Path) -> (Topic, TopicWriter) {
 /// To a folder: all that can go.
 pub fn everything(to: &Path) -> Offload {
     Offload { to: to.to_str().unwrap().into(), older_than: None, keep_local_bytes: None }
+}
+
+/// Everything that can be compacted is.
+pub const COMPACT: Compaction = Compaction { dirty_ratio_min: 0.0, age_min: Duration::ZERO, tombstone_age: Duration::from_secs(3600) };
+
+/// Columns `key` and `value`.
+pub fn keyed() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("key", DataType::Utf8, true), Field::new("value", DataType::Int64, true)]))
+}
+
+pub fn rows(rows: &[(Option<&str>, Option<i64>)]) -> RecordBatch {
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(rows.iter().map(|r| r.0).collect::<StringArray>()), Arc::new(rows.iter().map(|r| r.1).collect::<Int64Array>())];
+    RecordBatch::try_new(keyed(), columns).unwrap()
+}
+
+/// Offset, key, value.
+pub type Row = (u64, Option<String>, Option<i64>);
+
+/// Every record of a partition.
+pub fn records(topic: &Topic, p: PartitionId, start: Start) -> Vec<Row> {
+    let mut reader = topic.reader(p, start, None).unwrap();
+    let mut found = Vec::new();
+    while let Some(entry) = reader.next().unwrap() {
+        if let Entry::Records(r) = entry {
+            found.extend(rows_of(&r));
+        }
+    }
+    found
+}
+
+pub fn rows_of(r: &Records) -> Vec<Row> {
+    let (key, value) = (r.batch.column(0).as_string::<i32>(), r.batch.column(1).as_primitive::<Int64Type>());
+    let row = |row| {
+        let key = key.is_valid(row).then(|| key.value(row).to_owned());
+        (r.offset_of(row).0, key, value.is_valid(row).then(|| value.value(row)))
+    };
+    (0..r.batch.num_rows()).map(row).collect()
+}
+
+/// What a reader of the whole partition holds in the end.
+pub fn table(records: &[Row]) -> BTreeMap<String, i64> {
+    let mut table = BTreeMap::new();
+    for (_, key, value) in records {
+        match (key, value) {
+            (Some(key), Some(value)) => drop(table.insert(key.clone(), *value)),
+            (Some(key), None) => drop(table.remove(key)),
+            (None, _) => {}
+        }
+    }
+    table
+}
+
+pub fn keyed_config(partitions: u32, segment_bytes: u64) -> TopicConfig {
+    TopicConfig { partitions, partition_by: PartitionBy::Key("key".into()), segment_bytes, ..TopicConfig::new("t", keyed()) }
 }
