@@ -57,7 +57,7 @@ fn source(log: &Log, partitions: u32) -> Topic {
 }
 
 fn feed(name: &str, sql: &str) -> Definition {
-    Definition { name: name.into(), input: "a".into(), output: name.into(), sql: sql.into() }
+    Definition { name: name.into(), input: "a".into(), output: name.into(), sql: sql.into(), topics: None }
 }
 
 fn run(log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedReport, FeedError> {

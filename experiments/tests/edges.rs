@@ -103,6 +103,24 @@ fn blocking_and_buffering_lose_nothing_and_only_buffering_lets_the_producer_go_a
 }
 
 #[test]
+fn what_the_topic_had_before_is_not_of_the_edge() {
+    let dir = tempfile::tempdir().unwrap();
+    let topic = topic(dir.path());
+    let writer = topic.writer().unwrap();
+    for run in 0..2 {
+        let from = run * 10;
+        writer.append_to(PartitionId(0), &batch(from, 7), None).unwrap();
+        let (sender, mut receiver) = edge(Pressure::Buffer, 1, &topic).unwrap();
+        writer.append_to(PartitionId(0), &batch(from + 7, 3), None).unwrap();
+        sender.send(piece(from + 7, 3));
+        let piece = receiver.receive().unwrap().unwrap();
+        assert_eq!((piece.from, piece.to, sender.lag()), (Offset(from + 7), Offset(from + 10), 0));
+        sender.close();
+        assert!(receiver.receive().unwrap().is_none());
+    }
+}
+
+#[test]
 fn a_producer_is_not_held_up_for_ever_by_a_consumer_that_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let (sender, receiver) = edge(Pressure::Block, 1, &topic(dir.path())).unwrap();

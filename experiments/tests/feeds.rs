@@ -32,7 +32,7 @@ fn source(log: &Log, partitions: u32) -> Topic {
 }
 
 fn feed(name: &str, input: &str, output: &str, sql: &str) -> Definition {
-    Definition { name: name.into(), input: input.into(), output: output.into(), sql: sql.into() }
+    Definition { name: name.into(), input: input.into(), output: output.into(), sql: sql.into(), topics: None }
 }
 
 /// Keeps two of three, and halves.
@@ -181,6 +181,52 @@ fn an_output_that_outlived_its_input_is_refused() {
     let log = Log::open(dir.path()).unwrap();
     let error = run(&log, &first(), &OutputOptions::default()).unwrap_err();
     assert!(matches!(&error, FeedError::Ahead { reached: Offset(20), end: Offset(10), .. }), "{error}");
+}
+
+#[test]
+fn a_topic_that_was_made_anew_is_another_one() {
+    let count = || feed("count", "a", "count", "SELECT who, COUNT(*) AS n FROM a GROUP BY who");
+    for feed in [first(), count()] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::open(dir.path()).unwrap();
+        let make_input = |ids: std::ops::Range<i64>| source(&log, 1).writer().unwrap().append(&events(ids)).map(drop).unwrap();
+        let delete = |topic: &str| std::fs::remove_dir_all(dir.path().join(topic)).unwrap();
+        let run = || run(&log, &feed, &OutputOptions::default());
+        let output = || log.topic(&feed.output).unwrap();
+        let rows = || output().end().unwrap().records();
+        make_input(0..30);
+        run().unwrap();
+        let there = rows();
+
+        // As many rows as before, and more: the output holds what came of none of them.
+        delete("a");
+        make_input(100..160);
+        let error = run().unwrap_err();
+        assert!(matches!(&error, FeedError::OtherInput { .. }), "{error}");
+        assert!(error.to_string().contains("under another name"), "{error}");
+        assert_eq!(rows(), there, "nothing was appended");
+        Graph::read(&log).unwrap();
+        assert!(log.topic("a").unwrap().groups().unwrap().is_empty(), "nobody reads it, and nobody holds it for retention");
+
+        // Without the output, nothing is left of the earlier input.
+        delete(&feed.output);
+        assert_eq!(run().unwrap().rows_read, 60);
+        if feed.name == "first" {
+            assert_eq!(column(&output(), 0, "id"), (100..160).filter(|id| id % 3 != 0).collect::<Vec<_>>());
+        }
+        assert_eq!(run().unwrap().rows_appended, 0, "and it goes on from there");
+
+        // The group's position is of the output that was deleted, whoever makes the next one.
+        let (there, config) = (rows(), output().config().clone());
+        for by_hand in [false, true] {
+            delete(&feed.output);
+            if by_hand {
+                log.create_topic(config.clone()).unwrap();
+            }
+            run().unwrap();
+            assert_eq!(rows(), there, "by hand: {by_hand}");
+        }
+    }
 }
 
 #[test]

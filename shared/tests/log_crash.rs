@@ -8,7 +8,7 @@ use log_common::*;
 use proptest::prelude::*;
 use twopath_shared::clock::SystemClock;
 use twopath_shared::log::*;
-use twopath_shared::storage::FaultyStorage;
+use twopath_shared::storage::{Change, Disk, Fault, FaultyStorage, RecordingStorage};
 use twopath_shared::{Offset, PartitionId, Position};
 
 const P0: PartitionId = PartitionId(0);
@@ -103,6 +103,100 @@ fn a_failed_sync_is_not_acknowledged() {
     assert_eq!(ids(&read_all(&topic, P0)), (0..10).collect::<Vec<_>>(), "what is not durable is not visible");
     storage.heal();
     assert!(writer.append(&events(10..20)).is_err(), "a failed sync is never tried again");
+}
+
+const DURABILITIES: [Durability; 3] = [Durability::None, Durability::Interval(std::time::Duration::from_secs(3600)), Durability::Batch];
+
+/// A topic of two partitions whose segments two appends fill.
+fn recorded(root: &std::path::Path, durability: Durability) -> (RecordingStorage, Topic) {
+    let storage = RecordingStorage::new(root);
+    let log = Log::with(Arc::new(storage.clone()), Arc::new(SystemClock), &root.join("log")).unwrap();
+    let config = TopicConfig { durability, segment_bytes: 2_000, ..config("t", 2) };
+    (storage, log.create_topic(config).unwrap())
+}
+
+/// Also the segments that were sealed without a sync.
+#[test]
+fn after_a_sync_or_a_close_all_of_it_survives_the_power() {
+    let mut state = 7_u64;
+    let mut draw = move |n: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % n
+    };
+    for durability in DURABILITIES {
+        let root = folder();
+        let (storage, topic) = recorded(root.path(), durability);
+        let mut sent = [Vec::new(), Vec::new()];
+        for round in 0..3 {
+            let writer = topic.writer().unwrap();
+            for closing in [false, true] {
+                let before = storage.len();
+                for i in 0..10 {
+                    let p = i % 2;
+                    let from = 1_000 * round + 500 * i64::from(closing) + 20 * i;
+                    writer.append_to(PartitionId(p as u32), &events(from..from + 20), None).unwrap();
+                    sent[p as usize].extend(from..from + 20);
+                }
+                writer.barrier().unwrap();
+                let synced = storage.changes()[before..].iter().any(|c| matches!(c, Change::Sync { .. } | Change::SyncDir(_)));
+                assert_eq!(synced, durability != Durability::None, "rolling syncs where the topic's durability says so");
+                if closing {
+                    break;
+                } else {
+                    writer.sync().unwrap()
+                }
+                check_images(&storage, &sent, &mut draw, durability);
+            }
+            writer.close().unwrap();
+            check_images(&storage, &sent, &mut draw, durability);
+        }
+        assert!(topic.segments(P0).unwrap().len() > 10);
+    }
+}
+
+/// That all of it is in what a disk may hold now.
+fn check_images(storage: &RecordingStorage, sent: &[Vec<i64>], draw: &mut dyn FnMut(u64) -> u64, durability: Durability) {
+    let mut disk = Disk::default();
+    storage.changes().iter().for_each(|change| disk.apply(change));
+    for _ in 0..20 {
+        let image = folder();
+        disk.image(image.path(), draw).unwrap();
+        let topic = Log::open(&image.path().join("log")).unwrap().topic("t").unwrap();
+        let check = || {
+            for (p, sent) in sent.iter().enumerate() {
+                assert_eq!(ids(&read_all(&topic, PartitionId(p as u32))), *sent, "{durability:?}");
+            }
+        };
+        check();
+        topic.writer().unwrap().close().unwrap();
+        check();
+        assert!(topic.verify().unwrap().is_clean());
+    }
+}
+
+/// Whichever of the calls it is that a sync makes, those for sealed segments among them.
+#[test]
+fn after_a_failed_sync_nothing_is_acknowledged() {
+    for calls in 0.. {
+        let root = folder();
+        let (storage, topic) = recorded(root.path(), Durability::None);
+        let writer = topic.writer().unwrap();
+        for i in 0..8 {
+            writer.append_to(P0, &events(20 * i..20 * i + 20), None).unwrap();
+        }
+        storage.fail_after(calls, Fault::Io);
+        let synced = writer.sync();
+        if storage.struck().is_none() {
+            synced.unwrap();
+            assert!(calls > 8, "each sealed segment is opened and synced");
+            return;
+        }
+        assert!(synced.is_err());
+        assert!(writer.append_to(P0, &events(0..1), None).is_err() && writer.sync().is_err() && writer.barrier().is_err());
+        drop(writer);
+        topic.writer().unwrap().append_to(P0, &events(160..180), None).unwrap();
+        assert_eq!(ids(&read_all(&topic, P0)), (0..180).collect::<Vec<_>>(), "no power was lost");
+    }
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn a_group_goes_on_where_it_committed() {
     assert_eq!(poll(&mut member).unwrap().1, 0);
     assert_eq!(poll(&mut member).unwrap().1, 10);
     member.commit().unwrap();
-    assert_eq!(poll(&mut member).unwrap().1, 20);
+    assert!(member.poll(Duration::MAX).unwrap().is_some(), "however long it would wait");
     assert_eq!(group.members().unwrap(), ["ann"]);
     let progress = &group.progress().unwrap()[0];
     assert_eq!((progress.committed, progress.end, progress.lag()), (Some(Offset(20)), Offset(50), 30));
@@ -178,6 +178,9 @@ fn seeking() {
     let firsts: BTreeMap<u32, u64> = std::iter::from_fn(|| poll(&mut member)).map(|(p, base, _)| (p.0, base)).rev_first();
     assert_eq!(firsts, BTreeMap::from([(0, 200), (1, 299)]));
     member.leave().unwrap();
+    // What a process of this number left behind when it died removing such a group is in nobody's way.
+    let left_behind = format!("groups/.g.gone-{}/members", std::process::id());
+    std::fs::create_dir_all(topic.dir().unwrap().join(left_behind)).unwrap();
     group.clone().remove().unwrap();
     assert_eq!(topic.groups().unwrap(), [""; 0]);
     assert!(matches!(topic.group("g"), Err(LogError::NoSuchGroup { .. })));

@@ -112,6 +112,28 @@ fn what_a_group_or_a_pin_needs_stays_unless_forced() {
     assert!(topic.retain(&all, false).unwrap().kept_for.is_empty());
 }
 
+/// As of a process in another container, which has the number of this one, and the same folder.
+#[test]
+fn a_pin_whose_name_another_process_holds_gets_another_name() {
+    let dir = folder();
+    let topic = Log::open(dir.path()).unwrap().create_topic(config("t", 1)).unwrap();
+    let zero = Position::new(vec![Offset(0)]);
+    let pins = topic.dir().unwrap().join("pins");
+    drop(topic.pin("a replay", &zero).unwrap());
+    let taken = |number| {
+        let file = std::fs::File::create(pins.join(format!("{}-{number}", std::process::id()))).unwrap();
+        file.lock().unwrap();
+        file
+    };
+    // More than the tests of this process have used, and the next one among them.
+    let held: Vec<_> = (0..20).map(taken).collect();
+    let (sent, received) = std::sync::mpsc::channel();
+    let pinning = topic.clone();
+    std::thread::spawn(move || sent.send(pinning.pin("a replay", &zero).map(|pin| pin.is_some())));
+    assert!(received.recv_timeout(Duration::from_secs(60)).expect("it ends").unwrap());
+    drop(held);
+}
+
 #[test]
 fn the_writer_tidies_by_itself() {
     let dir = folder();

@@ -78,6 +78,7 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         input: args.input.clone(),
         output: args.output.clone(),
         sql,
+        topics: None,
     };
     let log = Log::open(dir)?;
     if log.topics()?.contains(&args.output) {

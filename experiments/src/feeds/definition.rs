@@ -18,6 +18,17 @@ pub struct Definition {
     pub output: String,
     /// A SELECT over the input.
     pub sql: String,
+    /// Which topics of those names it was run on; `None` before it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topics: Option<TopicIds>,
+}
+
+/// Which topics a feed goes from and to. Another topic can have the name of one that was deleted, and how far the feed is says nothing of that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopicIds {
+    pub input: String,
+    pub output: String,
 }
 
 const NAME_BYTES_MAX: usize = 190;
@@ -53,11 +64,17 @@ impl Definition {
         if path.exists() { self.check_same(&read(&path)?) } else { self.check_circle(&Self::all(dir)?) }
     }
 
+    /// The topics that it was run on before.
+    pub(super) fn earlier_topics(&self, dir: &Path) -> Result<Option<TopicIds>, FeedError> {
+        let path = self.path(dir);
+        if path.exists() { Ok(read(&path)?.topics) } else { Ok(None) }
+    }
+
     /// Keeps the definition, or finds that it is kept already.
     pub fn keep(&self, dir: &Path) -> Result<(), FeedError> {
         self.check(dir)?;
         let path = self.path(dir);
-        if path.exists() {
+        if path.exists() && read(&path)? == *self {
             return Ok(());
         }
         let mut json = serde_json::to_vec_pretty(self).expect("texts always become JSON");
@@ -127,7 +144,7 @@ mod tests {
     use super::*;
 
     fn feed(name: &str, input: &str, output: &str) -> Definition {
-        Definition { name: name.into(), input: input.into(), output: output.into(), sql: "SELECT 1".into() }
+        Definition { name: name.into(), input: input.into(), output: output.into(), sql: "SELECT 1".into(), topics: None }
     }
 
     #[test]
@@ -137,10 +154,15 @@ mod tests {
         first.keep(dir.path()).unwrap();
         first.keep(dir.path()).unwrap();
         assert_eq!(Definition::all(dir.path()).unwrap(), std::slice::from_ref(&first));
-        let other = Definition { sql: "SELECT 2".into(), ..first };
+        let other = Definition { sql: "SELECT 2".into(), ..first.clone() };
         let error = other.keep(dir.path()).unwrap_err().to_string();
         assert_eq!(error, "feed 'f' is defined as SELECT 1, not SELECT 2; give this feed another --name, or run it as it is defined");
         assert!(matches!(feed("../x", "a", "b").keep(dir.path()), Err(FeedError::BadName { .. })));
+
+        assert_eq!(first.earlier_topics(dir.path()).unwrap(), None);
+        let run = Definition { topics: Some(TopicIds { input: "1".into(), output: "2".into() }), ..first };
+        run.keep(dir.path()).unwrap();
+        assert_eq!(run.earlier_topics(dir.path()).unwrap(), run.topics);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use serde::Serialize;
-use twopath_shared::log::{Entry, LogError, Member, MemberOptions, Topic};
+use twopath_shared::log::{Entry, LogError, Member, MemberOptions, Start, Topic};
 use twopath_shared::{Offset, PartitionId};
 
 /// What happens when a consumer is slower than its producer.
@@ -98,13 +98,16 @@ pub struct EdgeReceiver {
 /// The group that reads the log where that is the buffer.
 pub const EDGE_GROUP: &str = "edge";
 
-/// An edge for what is appended to a topic's partition 0. With `Block` and `Drop`, `capacity` frames (at least one) wait in memory at most.
+/// An edge for what is appended to a topic's partition 0 from now on. With `Block` and `Drop`, `capacity` frames (at least one) wait in memory
+/// at most.
 pub fn edge(pressure: Pressure, capacity: usize, topic: &Topic) -> Result<(EdgeSender, EdgeReceiver), LogError> {
     let member = match pressure {
         Pressure::Block | Pressure::Drop => None,
         Pressure::Buffer => {
             let options = MemberOptions { partitions: Some(vec![PartitionId(0)]), ..MemberOptions::default() };
-            Some(topic.group_or_new(EDGE_GROUP)?.join("consumer", options)?)
+            let group = topic.group_or_new(EDGE_GROUP)?;
+            group.seek(Start::End)?;
+            Some(group.join("consumer", options)?)
         }
     };
     let state = State { queue: VecDeque::new(), counts: EdgeCounts::default(), lag: 0, closed: false };

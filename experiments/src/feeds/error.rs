@@ -39,6 +39,12 @@ pub enum FeedError {
          where an output must not outlive its input, make the input with --durability batch"
     )]
     Ahead { name: String, partition: PartitionId, reached: Offset, end: Offset },
+    #[error(
+        "feed '{name}' was run on an earlier topic '{topic}', which was deleted since, and not on the one that has this name now: how far it is \
+         says nothing of that one. Run the feed under another name, to another output; or delete the topic '{output}' as well, and the feed \
+         starts over"
+    )]
+    OtherInput { name: String, topic: String, output: String },
     #[error("{}: {what}; remove the file, or restore it from a copy", path.display())]
     BadFile { path: PathBuf, what: String },
     #[error("could not use {}: {source}", path.display())]

@@ -65,16 +65,15 @@ impl Graph {
             }
         }
         for feed in &feeds {
-            // A topic may be gone, and a feed may not have been run yet.
-            let node = if topics.contains(&feed.input) {
-                let input = log.topic(&feed.input)?;
-                let group = input.group_or_new(&feed.group())?;
-                let node = graph.reader(NodeKind::Feed, &feed.input, &feed.name, &group)?;
-                node.gives = feed.kind(input.schema());
-                node
-            } else {
-                graph.node(NodeKind::Feed, &feed.name, 0, 0)
+            let input = topics.contains(&feed.input).then(|| log.topic(&feed.input)).transpose()?;
+            let node = match &input {
+                Some(input) if input.groups()?.contains(&feed.group()) => {
+                    graph.reader(NodeKind::Feed, &feed.input, &feed.name, &input.group(&feed.group())?)?
+                }
+                // The topic is gone, or made anew and not read yet. (No group is made here: retention would heed it.)
+                _ => graph.node(NodeKind::Feed, &feed.name, 0, 0),
             };
+            node.gives = input.and_then(|input| feed.kind(input.schema()));
             node.sql = Some(feed.sql.clone());
             if topics.contains(&feed.output) {
                 graph.edges.push(GraphEdge { from: feed.name.clone(), to: feed.output.clone(), to_kind: NodeKind::Topic, lag: None });

@@ -33,7 +33,7 @@ mod row;
 mod run;
 mod sink;
 
-pub use definition::Definition;
+pub use definition::{Definition, TopicIds};
 pub use edge::{EDGE_GROUP, EdgeCounts, EdgeReceiver, EdgeSender, Piece, Pressure, edge};
 pub use error::FeedError;
 pub use graph::{Graph, GraphEdge, Node, NodeKind};

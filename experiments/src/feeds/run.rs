@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use twopath_shared::PartitionId;
-use twopath_shared::log::{Entry, Log, Member, MemberOptions, Topic, TopicWriter};
+use twopath_shared::log::{Entry, Log, Member, MemberOptions, Start, Topic, TopicWriter};
 use twopath_shared::query::parse;
 
 use super::changelog::check_whole;
 use super::output::output_topic;
 use super::sink::Sink;
-use super::{Definition, FeedError, FeedQuery, OutputOptions};
+use super::{Definition, FeedError, FeedQuery, OutputOptions, TopicIds};
 
 /// The input's position is committed this often, and whenever there is a pause.
 const COMMIT_EVERY: Duration = Duration::from_millis(100);
@@ -39,8 +39,8 @@ pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, follow: b
         check_whole(&feed.name, &input)?;
     }
     let output = output_topic(log, feed, &input, &query, made_as)?;
-    feed.keep(log.dir())?;
     let writer = output.writer()?;
+    keep(log, feed, &input, &output)?;
     let mut member = all_of(&input, feed, &query)?;
     let mut sink = Sink::new(feed, &output, &writer, &input)?;
     let mut report = FeedReport::default();
@@ -64,6 +64,23 @@ pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, follow: b
     }
     commit(&writer, &mut member)?;
     Ok(report)
+}
+
+/// Keeps the feed's definition with what tells its topics from others of their names. In an output that was made anew the feed starts over.
+fn keep(log: &Log, feed: &Definition, input: &Topic, output: &Topic) -> Result<(), FeedError> {
+    let topics = TopicIds { input: input.id()?, output: output.id()? };
+    match feed.earlier_topics(log.dir())? {
+        // The group's position is of what another output holds. (First the position: a feed that dies here starts over once more.)
+        Some(earlier) if earlier.output != topics.output => {
+            input.group_or_new(&feed.group())?.seek(Start::First)?;
+        }
+        // What this output holds is of another input.
+        Some(earlier) if earlier.input != topics.input => {
+            return Err(FeedError::OtherInput { name: feed.name.clone(), topic: feed.input.clone(), output: feed.output.clone() });
+        }
+        _ => {}
+    }
+    Definition { topics: Some(topics), ..feed.clone() }.keep(log.dir())
 }
 
 /// The output first: a position that outlived its output would be a hole in it.

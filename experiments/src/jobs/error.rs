@@ -14,6 +14,12 @@ pub enum JobError {
     #[error("job '{job}' reads the topic '{topic}', and this SQL reads '{other}'; give the query over another topic a job of its own")]
     OtherTopic { job: String, topic: String, other: String },
     #[error(
+        "the tables of job '{job}' hold the records of an earlier topic '{topic}', which was deleted since, and not of the one that has this name \
+         now; deploy the query as a job of another name, or remove {} and deploy it anew",
+        dir.display()
+    )]
+    EarlierTopic { job: String, topic: String, dir: PathBuf },
+    #[error(
         "version {version} of job '{job}' has not caught up: its deployment was interrupted; repeat `twopath job deploy {job} --sql ...`"
     )]
     Unfinished { job: String, version: u64 },

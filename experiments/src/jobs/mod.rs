@@ -25,6 +25,7 @@ use twopath_serving::{ServingError, Table, Tables, VersionState, VersionStatus};
 use twopath_shared::Position;
 use twopath_shared::log::{Log, Topic};
 use twopath_shared::query::{self, Query};
+use twopath_shared::storage::{OsStorage, write_atomically};
 use twopath_shared::view::BatchView;
 use twopath_shared::view::store::ViewStore;
 
@@ -107,7 +108,9 @@ impl Job {
                 if reads != topic.config().name {
                     return Err(JobError::OtherTopic { job: self.name.clone(), topic: reads, other: topic.config().name.clone() });
                 }
+                self.check_topic(topic)?;
             }
+            self.keep_topic(topic)?;
             let newest = versions.last();
             let again = match newest {
                 Some(v) if v.description == sql && self.store(tables, v.version).versions()?.is_empty() => Some(v.version),
@@ -209,7 +212,7 @@ impl Job {
 
     /// Does one step while no other process does one.
     fn locked<T>(&self, make: bool, step: impl FnOnce(&Tables) -> Result<T, JobError>) -> Result<T, JobError> {
-        if !make && !self.dir.join("jobs").join(&self.name).is_dir() {
+        if !make && !self.job_dir().is_dir() {
             return Err(JobError::NoJob { job: self.name.clone() });
         }
         let path = self.dir.join(format!("{}.lock", self.name.replace(['/', '\0'], "_")));
@@ -241,7 +244,38 @@ impl Job {
     }
 
     fn topic(&self, sql: &str) -> Result<Topic, JobError> {
-        Ok(Log::open(&self.topics)?.topic(&topic_of(sql))?)
+        let topic = Log::open(&self.topics)?.topic(&topic_of(sql))?;
+        self.check_topic(&topic)?;
+        Ok(topic)
+    }
+
+    /// That the tables hold this topic's records, and not those of one that had its name before.
+    fn check_topic(&self, topic: &Topic) -> Result<(), JobError> {
+        let path = self.topic_path();
+        let kept = match fs::read_to_string(&path) {
+            Ok(kept) => kept,
+            // The job is older than this file.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(JobError::Io { path, source }),
+        };
+        if kept == topic.id()? {
+            return Ok(());
+        }
+        Err(JobError::EarlierTopic { job: self.name.clone(), topic: topic.name().into(), dir: self.job_dir() })
+    }
+
+    fn keep_topic(&self, topic: &Topic) -> Result<(), JobError> {
+        let path = self.topic_path();
+        write_atomically(&OsStorage, &path, topic.id()?.as_bytes()).map_err(|source| JobError::Io { path, source })
+    }
+
+    /// The file that says which topic the job reads, by its id.
+    fn topic_path(&self) -> PathBuf {
+        self.job_dir().join("topic-id")
+    }
+
+    fn job_dir(&self) -> PathBuf {
+        self.dir.join("jobs").join(&self.name)
     }
 
     fn parsed(&self, version: &VersionStatus) -> Result<(Topic, Query), JobError> {

@@ -14,11 +14,15 @@ const V2: &str = "SELECT k, COUNT(*) AS n, SUM(n + 1) AS s FROM t WHERE n > 0 GR
 /// A topic `t` of two partitions with `events` events.
 fn topic(events: usize) -> Sandbox {
     let sandbox = Sandbox::new();
+    create(&sandbox);
+    append(&sandbox, 0..events);
+    sandbox
+}
+
+fn create(sandbox: &Sandbox) {
     let create =
         ["log", "create", "t", "--schema", "time:timestamp,k:text,n:int", "--time-column", "time", "--key", "k", "--partitions", "2"];
     sandbox.ok(&create);
-    append(&sandbox, 0..events);
-    sandbox
 }
 
 fn append(sandbox: &Sandbox, numbers: std::ops::Range<usize>) {
@@ -91,6 +95,29 @@ fn an_empty_topic_and_barriers() {
     deploy(&sandbox, V1);
     assert_eq!(answer(&sandbox), "k,n,s\n");
     append(&sandbox, 0..40);
+    assert_eq!(answer(&sandbox), reference(&sandbox, V1));
+}
+
+#[test]
+fn tables_of_a_topic_that_was_deleted_are_not_taken_for_those_of_the_next_one() {
+    let sandbox = topic(100);
+    deploy(&sandbox, V1);
+    deploy(&sandbox, V2);
+    std::fs::remove_dir_all(sandbox.path("twopath-data/t")).unwrap();
+    create(&sandbox);
+    append(&sandbox, 1_000..1_300);
+    for args in [&["query", "j"][..], &["status", "j"], &["run", "j"], &["cutover", "j"], &["rollback", "j"], &["deploy", "j", "--sql", V1]]
+    {
+        let done = sandbox.run(&[&["job"], args].concat());
+        assert_eq!((done.code, done.stdout.as_str()), (1, ""), "{args:?}");
+        if args[0] != "rollback" {
+            assert!(done.stderr.contains("the records of an earlier topic 't'"), "{args:?}: {}", done.stderr);
+        }
+    }
+    sandbox.ok(&["job", "deploy", "k", "--sql", V1]);
+    assert_eq!(sandbox.ok(&["job", "query", "k", "--format", "csv"]), reference(&sandbox, V1));
+    std::fs::remove_dir_all(sandbox.path("twopath-data/.serving/jobs/j")).unwrap();
+    deploy(&sandbox, V1);
     assert_eq!(answer(&sandbox), reference(&sandbox, V1));
 }
 

@@ -54,6 +54,11 @@ impl Topic {
         self.0.place()
     }
 
+    /// What tells it from other topics, also from one that had its name before and was deleted: as it stands in `topic.json`.
+    pub fn id(&self) -> Result<String, LogError> {
+        Ok(format!("{:016x}", self.embedded("file")?.0.id))
+    }
+
     /// The folder that holds the topic. An error for one that is kept elsewhere.
     pub fn dir(&self) -> Result<&Path, LogError> {
         Ok(self.embedded("folder")?.dir())
@@ -259,7 +264,7 @@ impl TopicWriter {
         self.0.barrier()
     }
 
-    /// Everything appended so far is on the disk when this returns (in Kafka: acknowledged by the server).
+    /// Everything appended through this writer is on the disk when this returns (in Kafka: acknowledged by the server).
     pub fn sync(&self) -> Result<(), LogError> {
         self.0.sync()
     }

@@ -49,6 +49,10 @@ pub(crate) struct PartitionWriter {
     gathered: Vec<u8>,
     /// Bytes of the segment that are known to be on the disk.
     synced_len: u64,
+    /// The segments that were sealed without a sync since the last one. (Not their open files: there can be more than a process may have.)
+    sealed: Vec<PathBuf>,
+    /// Whether the folder's entries are known to be on the disk.
+    entries_synced: bool,
     /// Bytes of room that the file has after `len`.
     room: u64,
     /// Up to which length of the segment there may be room; 0 where frames are not synced one by one.
@@ -106,6 +110,8 @@ impl PartitionWriter {
             encoder: encoder(topic)?,
             gathered: Vec::new(),
             synced_len: 0,
+            sealed: Vec::new(),
+            entries_synced: topic.config.durability != Durability::None,
             room: 0,
             room_until: room_until(topic),
             was_being_sealed: found.rest == Rest::TornSeal,
@@ -265,7 +271,21 @@ impl PartitionWriter {
         })
     }
 
-    pub fn sync(&mut self) -> Result<(), LogError> {
+    /// Everything that was appended here is on the disk when this returns.
+    pub fn sync(&mut self, topic: &Shared) -> Result<(), LogError> {
+        for path in &self.sealed {
+            match topic.storage.open_append(path).and_then(|file| file.sync_data()) {
+                // Retention, compaction or tiering took it, and synced what stands in its place.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                synced => synced.map_err(LogError::io("sync", path))?,
+            }
+        }
+        self.sealed.clear();
+        if !self.entries_synced {
+            let dir = topic.partition_dir(self.partition);
+            topic.storage.sync_dir(&dir).map_err(LogError::io("sync", &dir))?;
+            self.entries_synced = true;
+        }
         if let Some((file, path, len)) = self.unsynced() {
             file.sync_data().map_err(LogError::io("sync", &path))?;
             self.note_synced(&path, len);
@@ -273,7 +293,8 @@ impl PartitionWriter {
         Ok(())
     }
 
-    /// Seals the segment, syncs it (unless the topic's durability is none), and starts the next. One without records is left as it is.
+    /// Seals the segment, syncs it (where the topic's durability is none, the next [`Self::sync`] does), and starts the next. One without records
+    /// is left as it is.
     pub fn roll(&mut self, topic: &Shared) -> Result<(), LogError> {
         if !self.holds_records() {
             return Ok(());
@@ -282,7 +303,10 @@ impl PartitionWriter {
         self.notes.producers.trim();
         let seal = segment::seal(&topic.config.schema, &self.summary, &self.notes, &self.blocks);
         self.append(&[IoSlice::new(&seal)])?;
-        if topic.config.durability != Durability::None {
+        if topic.config.durability == Durability::None {
+            self.sealed.push(self.path.clone());
+            self.entries_synced = false;
+        } else {
             // Before the next segment is there: so only the last segment of a synced topic can have a torn tail.
             self.file.sync_data().map_err(LogError::io("sync", &self.path))?;
         }

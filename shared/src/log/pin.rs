@@ -34,11 +34,11 @@ impl Topic {
         let _claims = claims_lock(&self.0)?;
         let dir = dir(&self.0);
         fs::create_dir_all(&dir).map_err(LogError::io("create", &dir))?;
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = dir.join(format!("{}-{number}", std::process::id()));
         let holder = format!("{from}\n{who}, process {}", std::process::id());
         loop {
-            // A housekeeper that looks has the lock for a moment.
+            // A name may be taken: by a housekeeper that looks, for a moment, or by a process in another container, which has the same number.
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let path = dir.join(format!("{}-{number}", std::process::id()));
             if let Some(held) = Held::try_take(&path, &holder)? {
                 return Ok(Pin { held: Some(held) });
             }

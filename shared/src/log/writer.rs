@@ -1,6 +1,6 @@
 //! The one writer of a topic.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
@@ -43,6 +43,8 @@ struct Inner {
     turn: AtomicU64,
     key: Option<usize>,
     time: Option<usize>,
+    /// Whether the entries of the topic's folder and of the one above are known to be on the disk.
+    entries_synced: AtomicBool,
     /// Tells the housekeeper of sealed segments; empty without one, and once the writer closes.
     sealed: Mutex<Option<Sender<()>>>,
     _lock: Held,
@@ -65,8 +67,9 @@ impl TopicWriter {
             barriers.extend(barrier);
         }
         complete_barrier(&topic, &mut partitions, barriers)?;
-        if topic.config.durability != Durability::None {
-            // Who made the topic may have died before its entries were on the disk.
+        // Who made the topic may have died before its entries were on the disk.
+        let durable = topic.config.durability != Durability::None;
+        if durable {
             sync_entries(&topic)?;
         }
         let committed: Vec<_> = partitions.iter().map(PartitionWriter::committed).collect();
@@ -82,6 +85,7 @@ impl TopicWriter {
             partitions: partitions.into_iter().map(Mutex::new).collect(),
             failed: OnceLock::new(),
             turn: AtomicU64::new(0),
+            entries_synced: AtomicBool::new(durable),
             sealed: Mutex::new(None),
             topic,
             _lock: write_lock,
@@ -142,7 +146,7 @@ impl TopicWriter {
         let append = ProducerSequence { producer, epoch, sequence: 0 };
         for (p, partition) in topic.partition_ids().zip(&mut partitions) {
             let fence = partition.append_fence(topic, append);
-            let synced = fence.and_then(|()| if topic.config.durability == Durability::Batch { partition.sync() } else { Ok(()) });
+            let synced = fence.and_then(|()| if topic.config.durability == Durability::Batch { partition.sync(topic) } else { Ok(()) });
             synced.map_err(|e| inner.fail(e))?;
             topic.tail.publish(p, &partition.committed());
         }
@@ -169,7 +173,7 @@ impl TopicWriter {
         let write = |partitions: &mut Vec<std::sync::MutexGuard<'_, PartitionWriter>>| {
             let sync = |partitions: &mut Vec<std::sync::MutexGuard<'_, PartitionWriter>>| match topic.config.durability {
                 Durability::None => Ok(()),
-                Durability::Interval(_) | Durability::Batch => partitions.iter_mut().try_for_each(|p| p.sync()),
+                Durability::Interval(_) | Durability::Batch => partitions.iter_mut().try_for_each(|p| p.sync(topic)),
             };
             // A barrier must not outlive what it cuts off, nor a segment's end the barrier that ended it.
             sync(partitions)?;
@@ -187,7 +191,7 @@ impl TopicWriter {
         Ok(barrier)
     }
 
-    /// Everything appended so far is on the disk when this returns.
+    /// Everything appended through this writer is on the disk when this returns.
     pub fn sync(&self) -> Result<(), LogError> {
         self.inner.sync()
     }
@@ -252,7 +256,7 @@ impl Inner {
         match self.topic.config.durability {
             // Rolling syncs the frame together with the seal.
             Durability::Batch if full => {}
-            Durability::Batch => writer.sync().map_err(|e| self.fail(e))?,
+            Durability::Batch => writer.sync(&self.topic).map_err(|e| self.fail(e))?,
             // The frame counts already: it must be seen even if rolling fails.
             Durability::None | Durability::Interval(_) if full => self.topic.tail.publish(partition, &writer.committed()),
             Durability::None | Durability::Interval(_) => {}
@@ -269,7 +273,11 @@ impl Inner {
         for partition in &self.partitions {
             let mut writer = lock(partition);
             self.check_failed()?;
-            writer.sync().map_err(|e| self.fail(e))?;
+            writer.sync(&self.topic).map_err(|e| self.fail(e))?;
+        }
+        if !self.entries_synced.load(Ordering::Relaxed) {
+            sync_entries(&self.topic).map_err(|e| self.fail(e))?;
+            self.entries_synced.store(true, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -383,7 +391,7 @@ fn complete_barrier(topic: &Shared, partitions: &mut [PartitionWriter], found: V
             partition.append_barrier(topic, barrier)?;
             if topic.config.durability != Durability::None {
                 // As whoever wrote it would have, also where there is nothing to roll.
-                partition.sync()?;
+                partition.sync(topic)?;
             }
             partition.roll(topic)?;
         } else if barrier.as_ref().is_some_and(|b| b.position.get(p) == committed.end) {

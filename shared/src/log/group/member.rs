@@ -137,7 +137,7 @@ impl Member {
     ///
     /// To call it says that what it gave before is done with: a partition that goes to another member is committed up to there.
     pub fn poll(&mut self, timeout: Duration) -> Result<Option<Entry>, LogError> {
-        let deadline = Instant::now() + timeout;
+        let called = Instant::now();
         if self.polls.is_multiple_of(POLLS_PER_LOOK) {
             self.rebalance()?;
         }
@@ -154,7 +154,7 @@ impl Member {
             {
                 return Ok(Some(entry));
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = timeout.saturating_sub(called.elapsed());
             if left.is_zero() {
                 return Ok(None);
             }

@@ -270,6 +270,11 @@ impl Group {
         }
         let parent = groups_dir(&self.topic);
         let gone = parent.join(format!(".{}.gone-{}", self.name, std::process::id()));
+        // A process of this number that died here may have left it, as those in containers do, which have the same numbers again and again.
+        match std::fs::remove_dir_all(&gone) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(LogError::io("remove", &gone)(e)),
+            _ => {}
+        }
         self.topic.storage.rename(&self.dir, &gone).map_err(LogError::io("remove", &self.dir))?;
         self.topic.storage.sync_dir(&parent).map_err(LogError::io("sync", &parent))?;
         std::fs::remove_dir_all(&gone).map_err(LogError::io("remove", &gone))
