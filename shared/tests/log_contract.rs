@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log_common::{config, events, folder, ids, names, partition_ids, read_all};
-use twopath_shared::log::{Entry, Log, LogError, PartitionBy, ProducerSequence, Records, Start, Topic, TopicConfig};
+use twopath_shared::log::{Entry, Log, LogError, PartitionBy, ProducerSequence, Records, Start, Topic, TopicConfig, TopicWriter};
 use twopath_shared::{Offset, PartitionId, Position};
 
 const P0: PartitionId = PartitionId(0);
@@ -58,6 +58,7 @@ contract!(
     a_reader_follows_the_tail,
     repeated_sequences_land_once_also_after_reopening,
     one_writer_at_a_time,
+    of_two_writers_that_open_at_once_one_appends,
     many_threads_append,
     errors_say_what_to_do,
 );
@@ -295,7 +296,7 @@ fn a_reader_follows_the_tail(make: &dyn Make) {
 
 fn repeated_sequences_land_once_also_after_reopening(make: &dyn Make) {
     let topic = make.create(config("t", 1));
-    let send = |writer: &twopath_shared::log::TopicWriter, producer, sequence, rows: std::ops::Range<i64>| {
+    let send = |writer: &TopicWriter, producer, sequence, rows: std::ops::Range<i64>| {
         writer.append_to(P0, &events(rows), Some(ProducerSequence { producer, epoch: 0, sequence }))
     };
     let writer = topic.writer().unwrap();
@@ -353,6 +354,31 @@ fn one_writer_at_a_time(make: &dyn Make) {
     writer.append(&events(4..6)).unwrap();
     assert_eq!(ids(&read_all(&topic, P0)), (0..6).collect::<Vec<_>>());
     assert_eq!(rows(&entries(&make.open("t"), P0, Start::Offset(Offset(3)))), [3, 4, 5]);
+}
+
+/// Two that open at the same moment never share the partitions between them, and leave a topic that the next one can write.
+fn of_two_writers_that_open_at_once_one_appends(make: &dyn Make) {
+    let topic = make.create(config("t", 6));
+    let mut rows = 0;
+    for round in 0..8 {
+        let both = [make.open("t"), make.open("t")];
+        let opened = std::thread::scope(|scope| both.each_ref().map(|topic| scope.spawn(|| topic.writer())).map(|t| t.join().unwrap()));
+        for writer in &opened {
+            assert!(matches!(writer, Ok(_) | Err(LogError::Locked { .. } | LogError::Overtaken { .. })), "{:?}", writer.as_ref().err());
+        }
+        // One of them appends to the first partition, and the other to the last.
+        let at = |turn: usize| PartitionId(if turn % 2 == 0 { 0 } else { 5 });
+        let append = |(i, writer): (usize, &Result<TopicWriter, _>)| {
+            writer.as_ref().is_ok_and(|w| w.append_to(at(round + i), &events(0..1), None).is_ok())
+        };
+        let appended = opened.iter().enumerate().filter(|w| append(*w)).count() as u64;
+        assert!(appended < 2, "round {round}: both appended");
+        drop(opened);
+        let writer = make.open("t").writer().unwrap();
+        writer.barrier().unwrap();
+        rows += appended;
+        assert_eq!(topic.end().unwrap().records(), rows);
+    }
 }
 
 fn many_threads_append(make: &dyn Make) {

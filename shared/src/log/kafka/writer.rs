@@ -66,6 +66,13 @@ impl KafkaWriter {
         for p in topic.partition_ids() {
             partitions.push(take_over(&topic, &producer, p)?);
         }
+        // Where two open at the same time, each could have taken some of the partitions: who does not see itself last in all of them
+        // once it has all gives way. Of any two, at most one sees that.
+        for writer in &partitions {
+            if topic.refresh(writer.partition)?.last.at != writer.known.last.at {
+                return Err(LogError::Overtaken { topic: topic.config.name.clone() });
+            }
+        }
         let column = |name: &String| topic.config.schema.index_of(name).expect("a topic's config names columns of its schema");
         let writer = KafkaWriter {
             key: match &topic.config.partition_by {
