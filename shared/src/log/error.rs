@@ -104,6 +104,10 @@ pub enum LogError {
     NotOurs { place: String, what: String },
     #[error("topic '{topic}' at {place} is written by others, and Twopath only reads it: append to one of its own (`twopath log create`)")]
     ReadOnly { topic: String, place: String },
+    #[error(
+        "topic '{topic}' at {place} has {has} partitions now, and had {had} when it was opened: open it again, so that all of them are read"
+    )]
+    PartitionsAdded { topic: String, place: String, had: usize, has: usize },
     #[error("{place} is a folder: only a topic that others write to Kafka is told its columns; leave out --schema")]
     NotOthers { place: String },
     #[error("{place} partition {partition}, Kafka offset {at}: {what}")]

@@ -119,3 +119,21 @@ pub fn ten_seconds_of_segments(dir: &Path) -> (Topic, TopicWriter) {
 pub fn everything(to: &Path) -> Offload {
     Offload { to: to.to_str().unwrap().into(), older_than: None, keep_local_bytes: None }
 }
+
+/// Waits for a future that a thread of its own drives, as those of Kafka's admin client are.
+pub fn wait<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+            return output;
+        }
+        std::thread::park();
+    }
+}
