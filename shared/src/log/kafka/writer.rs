@@ -349,7 +349,7 @@ fn producers_at(topic: &Shared, partition: PartitionId, known: &Known) -> Result
     let at = known.writer_at();
     let bad = || topic.bad_record(partition, at, "there should be a note of the producers");
     let found = topic.read(partition, at)?;
-    let written = topic.counts(partition, &found)?.filter(|h| h.at == at).ok_or_else(bad)?;
+    let written = topic.counts(partition, found.at, found.header)?.filter(|h| h.at == at).ok_or_else(bad)?;
     let mut producers = Producers::default();
     if written.kind == Kind::Writer {
         producers = Producers::decode(&found.value).ok_or_else(bad)?;
@@ -369,8 +369,15 @@ fn producers_at(topic: &Shared, partition: PartitionId, known: &Known) -> Result
     Ok(producers)
 }
 
-/// The first record of every partition of a new topic.
-pub(super) fn write_topic_records(address: &Address, config: &TopicConfig, id: u64, clock: &dyn Clock) -> Result<(), LogError> {
+/// The first record of those partitions of a new topic that have none. The first of them is written before the others: of two who make
+/// the topic at the same time with ids of their own, only one gets its place, and the other leaves it at that.
+pub(super) fn write_topic_records(
+    address: &Address,
+    config: &TopicConfig,
+    id: u64,
+    missing: &[PartitionId],
+    clock: &dyn Clock,
+) -> Result<(), LogError> {
     let producer = producer(address)?;
     let value = config::to_json(config, id);
     let header = Header {
@@ -388,14 +395,14 @@ pub(super) fn write_topic_records(address: &Address, config: &TopicConfig, id: u
         topic_id: id,
         fingerprint: config::fingerprint(&config.schema),
     };
-    let send = |p| hand_over(&producer, address, &config.name, PartitionId(p), &header, &value);
-    let slots = (0..config.partitions).map(send).collect::<Result<Vec<_>, _>>()?;
-    for slot in slots {
-        if slot.wait(address)? != 0 {
-            return Err(LogError::Overtaken { topic: config.name.clone() });
-        }
+    let send = |p: &PartitionId| hand_over(&producer, address, &config.name, *p, &header, &value);
+    let (first, others) = missing.split_first().ok_or_else(|| LogError::TopicExists { name: config.name.clone() })?;
+    if send(first)?.wait(address)? != header.at {
+        return Err(LogError::TopicExists { name: config.name.clone() });
     }
-    Ok(())
+    let slots = others.iter().map(send).collect::<Result<Vec<_>, _>>()?;
+    // One that comes too late finds the same record there already.
+    slots.iter().try_for_each(|slot| slot.wait(address).map(drop))
 }
 
 /// A producer whose own retries neither double nor reorder, and whose records are acknowledged by all in-sync replicas.
