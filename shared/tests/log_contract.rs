@@ -428,6 +428,7 @@ mod over_kafka {
     use std::net::TcpListener;
 
     use super::log_common::wait;
+    use arrow_array::{RecordBatch, StringArray};
     use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
     use rdkafka::client::DefaultClientContext;
     use rdkafka::config::ClientConfig;
@@ -603,6 +604,32 @@ mod over_kafka {
             assert_eq!(made.iter().filter(|m| m.is_ok()).count(), 1);
             server.kafka.topic(&name).unwrap().writer().unwrap().barrier().unwrap();
         }
+    }
+
+    /// A batch of which one partition's part is too large appends nothing, and does no harm; one that just fits is taken.
+    #[test]
+    fn a_batch_that_is_too_large_is_refused_whole() {
+        let Some(server) = server("large") else { return };
+        let topic = server.create(TopicConfig { partition_by: PartitionBy::Key("id".into()), ..config("t", 4) });
+        let writer = topic.writer().unwrap();
+        let parts = topic.split(&events(0..50)).unwrap();
+        // The last partition's first row is the fat one.
+        let fat = |bytes: usize| {
+            let last = ids(std::slice::from_ref(&parts.last().unwrap().1))[0];
+            let batch = events(0..50);
+            let names = (0..50).map(|i| Some(if i == last { "x".repeat(bytes) } else { "y".into() })).collect::<StringArray>();
+            let columns = [batch.column(0).clone(), batch.column(1).clone(), Arc::new(names), batch.column(3).clone()];
+            RecordBatch::try_new(batch.schema(), columns.to_vec()).unwrap()
+        };
+        // Within a few KiB below what Kafka takes with all that stands around it.
+        for bytes in [65 << 20, (64 << 20) - (3 << 10)] {
+            let refused = writer.append(&fat(bytes)).unwrap_err();
+            assert!(matches!(refused, LogError::BatchTooLarge { .. }), "{refused}");
+            assert_eq!(topic.end().unwrap().records(), 0);
+        }
+        assert_eq!(writer.append(&events(0..50)).unwrap().records(), 50);
+        assert_eq!(writer.append(&fat((64 << 20) - (6 << 10))).unwrap().records(), 100);
+        server.kafka.delete_topic(&server.name("t")).unwrap();
     }
 
     /// Nobody answers at a port that nobody listens on, and that is said soon.
