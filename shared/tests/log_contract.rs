@@ -367,7 +367,7 @@ fn of_two_writers_that_open_at_once_one_appends(make: &dyn Make) {
             assert!(matches!(writer, Ok(_) | Err(LogError::Locked { .. } | LogError::Overtaken { .. })), "{:?}", writer.as_ref().err());
         }
         // One of them appends to the first partition, and the other to the last.
-        let at = |turn: usize| PartitionId(if turn % 2 == 0 { 0 } else { 5 });
+        let at = |turn: usize| [P0, PartitionId(5)][turn % 2];
         let append = |(i, writer): (usize, &Result<TopicWriter, _>)| {
             writer.as_ref().is_ok_and(|w| w.append_to(at(round + i), &events(0..1), None).is_ok())
         };

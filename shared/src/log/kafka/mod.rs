@@ -116,14 +116,14 @@ impl Kafka {
         let new = NewTopic::new(&name, config.partitions as i32, TopicReplication::Fixed(-1));
         let new = settings.iter().fold(new, |new, (setting, value)| new.set(setting, value));
         let results = block_on(admin.create_topics([&new], &client::admin_options())).map_err(self.address.failed("make a topic"))?;
-        let (id, missing) = match results.into_iter().next() {
+        let Making { id, missing } = match results.into_iter().next() {
             Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
                 self.begun(&config, &settings)?.ok_or_else(|| LogError::TopicExists { name: name.clone() })?
             }
             Some(Err((_, code))) => return Err(self.address.failed("make a topic")(rdkafka::error::KafkaError::AdminOp(code))),
             Some(Ok(_)) | None => {
                 self.wait_for_leaders(&name, config.partitions)?;
-                (None, config.partition_ids().collect())
+                Making { id: None, missing: config.partition_ids().collect() }
             }
         };
         let id = id.unwrap_or_else(|| RandomState::new().hash_one((self.clock.now_us(), std::process::id(), &name)));
@@ -131,9 +131,8 @@ impl Kafka {
         self.topic(&name)
     }
 
-    /// Of a topic whose making with this config was cut short: its id, if it has one yet, and the partitions without a first record.
-    /// None for any other topic.
-    fn begun(&self, config: &TopicConfig, settings: &[(&str, String)]) -> Result<Option<(Option<u64>, Vec<PartitionId>)>, LogError> {
+    /// What is left to do for a topic whose making with this config was cut short. None for any other topic.
+    fn begun(&self, config: &TopicConfig, settings: &[(&str, String)]) -> Result<Option<Making>, LogError> {
         let name = &config.name;
         match self.partitions_of(name) {
             Ok(partitions) if partitions == config.partitions as usize && self.has_settings(name, settings)? => {}
@@ -148,7 +147,7 @@ impl Kafka {
         let value = id.map(|id| config::to_json(config, id));
         let same = first.iter().flatten().all(|(_, found)| Some(found) == value.as_ref());
         let missing = config.partition_ids().zip(first).filter(|(_, record)| record.is_none()).map(|(p, _)| p).collect();
-        Ok(same.then_some((id, missing)))
+        Ok(same.then_some(Making { id, missing }))
     }
 
     /// Whether a topic has settings that this program makes topics with.
@@ -232,6 +231,13 @@ impl std::fmt::Debug for Kafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Kafka").field("servers", &self.address.servers).finish_non_exhaustive()
     }
+}
+
+/// A topic that is there in Kafka, and does not yet say in every partition what it is.
+struct Making {
+    /// None where it says so in no partition.
+    id: Option<u64>,
+    missing: Vec<PartitionId>,
 }
 
 /// What a topic is made with in Kafka.

@@ -95,13 +95,11 @@ impl News {
     }
 }
 
-/// The record that describes the topic, which begins each partition; none where a partition is empty.
-pub(super) fn first_records(
-    address: &Address,
-    scout: &Scout,
-    name: &str,
-    partitions: usize,
-) -> Result<Vec<Option<(Header, Vec<u8>)>>, LogError> {
+/// The record that begins a partition, which describes the topic; none where the partition is empty.
+pub(super) type First = Option<(Header, Vec<u8>)>;
+
+/// How each partition of a topic of ours begins.
+pub(super) fn first_records(address: &Address, scout: &Scout, name: &str, partitions: usize) -> Result<Vec<First>, LogError> {
     let foreign = |what: String| LogError::NotOurs { place: format!("{address}/{name}"), what };
     let first = |p: PartitionId| {
         match scout.ends(address, name, p)? {
