@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log_common::{config, events, folder, ids, names, partition_ids, read_all};
-use twopath_shared::log::{Entry, Log, LogError, PartitionBy, ProducerSequence, Records, Start, Topic, TopicConfig};
+use twopath_shared::log::{Entry, Log, LogError, PartitionBy, ProducerSequence, Records, Start, Topic, TopicConfig, TopicWriter};
 use twopath_shared::{Offset, PartitionId, Position};
 
 const P0: PartitionId = PartitionId(0);
@@ -58,6 +58,7 @@ contract!(
     a_reader_follows_the_tail,
     repeated_sequences_land_once_also_after_reopening,
     one_writer_at_a_time,
+    of_two_writers_that_open_at_once_one_appends,
     many_threads_append,
     errors_say_what_to_do,
 );
@@ -295,7 +296,7 @@ fn a_reader_follows_the_tail(make: &dyn Make) {
 
 fn repeated_sequences_land_once_also_after_reopening(make: &dyn Make) {
     let topic = make.create(config("t", 1));
-    let send = |writer: &twopath_shared::log::TopicWriter, producer, sequence, rows: std::ops::Range<i64>| {
+    let send = |writer: &TopicWriter, producer, sequence, rows: std::ops::Range<i64>| {
         writer.append_to(P0, &events(rows), Some(ProducerSequence { producer, epoch: 0, sequence }))
     };
     let writer = topic.writer().unwrap();
@@ -355,6 +356,31 @@ fn one_writer_at_a_time(make: &dyn Make) {
     assert_eq!(rows(&entries(&make.open("t"), P0, Start::Offset(Offset(3)))), [3, 4, 5]);
 }
 
+/// Two that open at the same moment never share the partitions between them, and leave a topic that the next one can write.
+fn of_two_writers_that_open_at_once_one_appends(make: &dyn Make) {
+    let topic = make.create(config("t", 6));
+    let mut rows = 0;
+    for round in 0..8 {
+        let both = [make.open("t"), make.open("t")];
+        let opened = std::thread::scope(|scope| both.each_ref().map(|topic| scope.spawn(|| topic.writer())).map(|t| t.join().unwrap()));
+        for writer in &opened {
+            assert!(matches!(writer, Ok(_) | Err(LogError::Locked { .. } | LogError::Overtaken { .. })), "{:?}", writer.as_ref().err());
+        }
+        // One of them appends to the first partition, and the other to the last.
+        let at = |turn: usize| [P0, PartitionId(5)][turn % 2];
+        let append = |(i, writer): (usize, &Result<TopicWriter, _>)| {
+            writer.as_ref().is_ok_and(|w| w.append_to(at(round + i), &events(0..1), None).is_ok())
+        };
+        let appended = opened.iter().enumerate().filter(|w| append(*w)).count() as u64;
+        assert!(appended < 2, "round {round}: both appended");
+        drop(opened);
+        let writer = make.open("t").writer().unwrap();
+        writer.barrier().unwrap();
+        rows += appended;
+        assert_eq!(topic.end().unwrap().records(), rows);
+    }
+}
+
 fn many_threads_append(make: &dyn Make) {
     let topic = make.create(config("t", 2));
     let writer = Arc::new(topic.writer().unwrap());
@@ -401,7 +427,16 @@ fn errors_say_what_to_do(make: &dyn Make) {
 mod over_kafka {
     use std::net::TcpListener;
 
-    use twopath_shared::log::Kafka;
+    use super::log_common::wait;
+    use arrow_array::{RecordBatch, StringArray};
+    use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+    use rdkafka::client::DefaultClientContext;
+    use rdkafka::config::ClientConfig;
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::message::Message;
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+    use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+    use twopath_shared::log::{Durability, Kafka, Place};
 
     use super::*;
 
@@ -414,6 +449,51 @@ mod over_kafka {
     impl Server {
         fn name(&self, name: &str) -> String {
             format!("{}.{name}", self.prefix)
+        }
+
+        /// Leaves of a topic what a process does that is killed while it makes one: only these partitions have their first record.
+        fn cut_short(&self, config: &TopicConfig, there: &[i32]) {
+            let whole = self.kafka.create_topic(config.clone());
+            assert!(matches!(whole, Ok(_) | Err(LogError::TopicExists { .. })));
+            let consumer: BaseConsumer = client().set("group.id", "raw").create().unwrap();
+            let mut first = TopicPartitionList::new();
+            first.add_partition_offset(&config.name, 0, KafkaOffset::Offset(0)).unwrap();
+            consumer.assign(&first).unwrap();
+            let record = std::iter::from_fn(|| consumer.poll(Duration::from_secs(10))).find_map(Result::ok).unwrap().detach();
+            self.kafka.delete_topic(&config.name).unwrap();
+            let max = (64 << 20).to_string();
+            let settings = [
+                ("cleanup.policy", "delete"),
+                ("retention.ms", "-1"),
+                ("retention.bytes", "-1"),
+                ("message.timestamp.type", "CreateTime"),
+                ("max.message.bytes", &max),
+                ("flush.messages", "1"),
+            ];
+            self.make_raw(&config.name, config.partitions as i32, &settings);
+            let producer: BaseProducer = client().create().unwrap();
+            for p in there {
+                let (value, headers) = (record.payload().unwrap(), record.headers().unwrap().clone());
+                let record = BaseRecord::<[u8], [u8]>::to(&config.name).partition(*p).payload(value).headers(headers);
+                producer.send(record).map_err(|(e, _)| e).unwrap();
+            }
+            producer.flush(Duration::from_secs(10)).unwrap();
+        }
+
+        /// Makes a topic as another program would.
+        fn make_raw(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+            let admin: AdminClient<DefaultClientContext> = client().create().unwrap();
+            let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+            let new = settings.iter().fold(new, |new, (setting, value)| new.set(setting, value));
+            // One of that name that was just deleted may still be on its way out.
+            for _ in 0..100 {
+                let made = wait(admin.create_topics([&new], &AdminOptions::new().operation_timeout(Some(Duration::from_secs(10)))));
+                if made.unwrap()[0].is_ok() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            panic!("{name} was not made");
         }
     }
 
@@ -429,6 +509,12 @@ mod over_kafka {
         fn missing(&self) -> LogError {
             self.kafka.topic(&self.name("nowhere")).unwrap_err()
         }
+    }
+
+    fn client() -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", std::env::var("TWOPATH_TEST_KAFKA").unwrap());
+        config
     }
 
     pub fn server(test: &str) -> Option<Server> {
@@ -470,6 +556,80 @@ mod over_kafka {
         let topic = server.open("t");
         assert!(topic.place().starts_with("kafka://"));
         assert!(topic.verify().unwrap_err().to_string().contains("kafka://"), "what only a folder has is a clear error");
+    }
+
+    /// Whoever makes a topic can be killed before all of its partitions say what it is; then it is made again, and only by the same config.
+    #[test]
+    fn a_topic_whose_making_was_cut_short_is_completed() {
+        let Some(server) = server("cut") else { return };
+        let name = server.name("t");
+        let place: Place = format!("kafka://{}", std::env::var("TWOPATH_TEST_KAFKA").unwrap()).parse().unwrap();
+        let ours = TopicConfig { durability: Durability::Batch, ..config(&name, 3) };
+        let other = TopicConfig { time_column: None, ..ours.clone() };
+        for there in [&[][..], &[2], &[0, 1]] {
+            server.cut_short(&ours, there);
+            let error = server.kafka.topic(&name).unwrap_err();
+            assert!(matches!(error, LogError::TopicUnfinished { .. }), "{there:?}: {error}");
+            assert!(place.find(&name).unwrap().is_none());
+            if !there.is_empty() {
+                assert!(matches!(server.kafka.create_topic(other.clone()), Err(LogError::TopicExists { .. })), "{there:?}");
+            }
+            let slower = TopicConfig { durability: Durability::Interval(Duration::from_secs(1)), ..ours.clone() };
+            assert!(matches!(server.kafka.create_topic(slower), Err(LogError::TopicExists { .. })), "{there:?}");
+            let topic = server.kafka.create_topic(ours.clone()).unwrap();
+            topic.writer().unwrap().barrier().unwrap();
+            topic.writer().unwrap().append_to(PartitionId(1), &events(0..3), None).unwrap();
+            assert_eq!(ids(&read_all(&place.topic(&name).unwrap(), PartitionId(1))), [0, 1, 2], "{there:?}");
+            assert!(matches!(server.kafka.create_topic(ours.clone()), Err(LogError::TopicExists { .. })));
+        }
+        // What others made without our settings is left alone.
+        server.kafka.delete_topic(&name).unwrap();
+        server.make_raw(&name, 3, &[]);
+        assert!(matches!(server.kafka.create_topic(ours), Err(LogError::TopicExists { .. })));
+    }
+
+    /// Of several who make one topic at the same time one is told that it did, and it is whole.
+    #[test]
+    fn a_topic_that_two_make_at_once_is_whole() {
+        let Some(server) = server("at-once") else { return };
+        for round in 0..3 {
+            let name = server.name(&format!("t{round}"));
+            let made = std::thread::scope(|scope| {
+                let make = || server.kafka.create_topic(config(&name, 4));
+                [(); 3].map(|()| scope.spawn(make)).map(|t| t.join().unwrap())
+            });
+            for error in made.iter().filter_map(|m| m.as_ref().err()) {
+                assert!(matches!(error, LogError::TopicExists { .. }), "{error}");
+            }
+            assert_eq!(made.iter().filter(|m| m.is_ok()).count(), 1);
+            server.kafka.topic(&name).unwrap().writer().unwrap().barrier().unwrap();
+        }
+    }
+
+    /// A batch of which one partition's part is too large appends nothing, and does no harm; one that just fits is taken.
+    #[test]
+    fn a_batch_that_is_too_large_is_refused_whole() {
+        let Some(server) = server("large") else { return };
+        let topic = server.create(TopicConfig { partition_by: PartitionBy::Key("id".into()), ..config("t", 4) });
+        let writer = topic.writer().unwrap();
+        let parts = topic.split(&events(0..50)).unwrap();
+        // The last partition's first row is the fat one.
+        let fat = |bytes: usize| {
+            let last = ids(std::slice::from_ref(&parts.last().unwrap().1))[0];
+            let batch = events(0..50);
+            let names = (0..50).map(|i| Some(if i == last { "x".repeat(bytes) } else { "y".into() })).collect::<StringArray>();
+            let columns = [batch.column(0).clone(), batch.column(1).clone(), Arc::new(names), batch.column(3).clone()];
+            RecordBatch::try_new(batch.schema(), columns.to_vec()).unwrap()
+        };
+        // Within a few KiB below what Kafka takes with all that stands around it.
+        for bytes in [65 << 20, (64 << 20) - (3 << 10)] {
+            let refused = writer.append(&fat(bytes)).unwrap_err();
+            assert!(matches!(refused, LogError::BatchTooLarge { .. }), "{refused}");
+            assert_eq!(topic.end().unwrap().records(), 0);
+        }
+        assert_eq!(writer.append(&events(0..50)).unwrap().records(), 50);
+        assert_eq!(writer.append(&fat((64 << 20) - (6 << 10))).unwrap().records(), 100);
+        server.kafka.delete_topic(&server.name("t")).unwrap();
     }
 
     /// Nobody answers at a port that nobody listens on, and that is said soon.

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use log_common::{config, events, ids};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use log_common::{config, events, ids, wait};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
+use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
-use twopath_shared::log::{Entry, Kafka, LogError, RowDecoder, RowDecoders, Start, Topic};
+use twopath_shared::log::{Entry, Kafka, LogError, PartitionReader, RowDecoder, RowDecoders, Start, Topic};
 use twopath_shared::{Offset, PartitionId, Position};
 
 const P0: PartitionId = PartitionId(0);
@@ -87,24 +89,6 @@ fn send(producer: &BaseProducer, topic: &str, partition: i32, values: impl IntoI
         let text = value.to_string();
         let record: BaseRecord<'_, [u8], str> = BaseRecord::to(topic).partition(partition).key(&b"ignored"[..]).payload(text.as_str());
         producer.send(record).map_err(|(e, _)| e).unwrap();
-    }
-}
-
-/// The admin client drives its futures on a thread of its own.
-fn wait<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Arc::new(Unpark(std::thread::current())).into();
-    let mut future = std::pin::pin!(future);
-    loop {
-        if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
-            return output;
-        }
-        std::thread::park();
     }
 }
 
@@ -228,4 +212,88 @@ fn a_reader_follows_what_comes() {
     producing.join().unwrap();
     assert_eq!(got, (0..20).collect::<Vec<_>>());
     assert_eq!(tail.end(P0), Offset(20));
+}
+
+/// A broker that has 0 to 9 and tells readers, as one that has just become the leader may, that only the first five are committed.
+fn behind(test: &str) -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, Others) {
+    let mock = MockCluster::new(1).unwrap();
+    let others = Others { servers: mock.bootstrap_servers(), name: format!("others-{test}") };
+    mock.create_topic(&others.name, 1, 1).unwrap();
+    others.produce(0, 0..5);
+    others.produce(0, 5..10);
+    // From version 4 on, an answer would tell what transactions have left stable, and from 11 on send a reader to the follower.
+    mock.apiversion(RDKafkaApiKey::Fetch, Some(0), Some(3)).unwrap();
+    mock.partition_follower(&others.name, 0, 1).unwrap();
+    mock.follower_watermarks(&others.name, 0, None, Some(5)).unwrap();
+    (mock, others)
+}
+
+fn next(reader: &mut PartitionReader) -> Result<Vec<i64>, LogError> {
+    Ok(match reader.next()? {
+        Some(Entry::Records(records)) => ids(&[records.batch]),
+        _ => Vec::new(),
+    })
+}
+
+/// As many of the next rows, however many frames they come in.
+fn rows(reader: &mut PartitionReader, count: usize) -> Vec<i64> {
+    let (mut rows, until) = (Vec::new(), Instant::now() + WAIT);
+    while rows.len() < count && Instant::now() < until {
+        rows.extend(next(reader).unwrap());
+    }
+    rows
+}
+
+/// Gives the reader's client time to fetch what there is.
+fn settle() {
+    std::thread::sleep(Duration::from_secs(1));
+}
+
+#[test]
+fn an_end_that_a_broker_reports_too_early_hides_nothing() {
+    let (mock, others) = behind("early");
+    let topic = others.open();
+    let mut reader = topic.reader(P0, Start::First, None).unwrap();
+    settle();
+    assert_eq!(next(&mut reader).unwrap(), [0, 1, 2, 3, 4]);
+    mock.follower_watermarks(&others.name, 0, None, None).unwrap();
+    assert_eq!(rows(&mut reader, 5), [5, 6, 7, 8, 9]);
+}
+
+#[test]
+fn rows_before_an_error_are_handed_out_first() {
+    let (mock, others) = behind("error");
+    let topic = others.open();
+    let mut reader = topic.reader(P0, Start::First, None).unwrap();
+    settle();
+    // The client asks for the first and the last offset.
+    mock.request_errors(RDKafkaApiKey::ListOffsets, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 2]);
+    assert_eq!(next(&mut reader).unwrap(), [0, 1, 2, 3, 4]);
+    let error = next(&mut reader).unwrap_err();
+    assert!(matches!(error, LogError::Kafka { action: "ask for the end of a partition", .. }), "{error}");
+    mock.follower_watermarks(&others.name, 0, None, None).unwrap();
+    assert_eq!(rows(&mut reader, 5), [5, 6, 7, 8, 9], "and it goes on once the error is gone");
+}
+
+#[test]
+fn partitions_that_are_added_are_told() {
+    let Some(others) = Others::new("added", 1) else { return };
+    others.produce(0, 0..3);
+    let topic = others.open();
+    let mut reader = topic.reader(P0, Start::First, None).unwrap();
+    assert_eq!(next(&mut reader).unwrap(), [0, 1, 2]);
+    let two = NewPartitions::new(&others.name, 2);
+    wait(others.admin().create_partitions([&two], &AdminOptions::new().operation_timeout(Some(WAIT)))).unwrap()[0].as_ref().unwrap();
+    // Whoever follows, and whoever asks for the end.
+    let until = Instant::now() + WAIT;
+    let error = loop {
+        match next(&mut reader) {
+            Ok(rows) => assert!(rows.is_empty() && Instant::now() < until, "nothing is said"),
+            Err(error) => break error,
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(matches!(error, LogError::PartitionsAdded { had: 1, has: 2, .. }), "{error}");
+    assert!(matches!(topic.end(), Err(LogError::PartitionsAdded { .. })));
+    assert_eq!(read(&others.open(), P0, Start::First).len(), 3, "one that is opened now has them all");
 }

@@ -17,7 +17,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use twopath_shared::query::time::parse_timestamp;
 
 use super::schema::{ColumnType, TimeUnitOfNumbers, settle};
-use super::{CHUNK_ROWS, Chunk, FileError, Format, ReadOptions, Rejected};
+use super::{CHUNK_BYTES, CHUNK_ROWS, Chunk, FileError, Format, ReadOptions, Rejected};
 
 pub(super) struct ColumnarRows {
     path: PathBuf,
@@ -99,10 +99,16 @@ impl ColumnarRows {
                 Some(batch) => (batch.map_err(|e| self.malformed(&e))?, 0),
             },
         };
-        let rows = CHUNK_ROWS.min(batch.num_rows() - at);
-        let part = batch.slice(at, rows);
+        let mut rows = CHUNK_ROWS.min(batch.num_rows() - at);
+        let chunk = loop {
+            let chunk = self.convert(&batch.slice(at, rows)).map_err(|e| self.malformed(&e))?;
+            let bytes = bytes(&chunk.batch).map_err(|e| self.malformed(&e))?;
+            if rows == 1 || bytes <= CHUNK_BYTES {
+                break chunk;
+            }
+            rows = (rows * CHUNK_BYTES / bytes).max(1);
+        };
         self.current = Some((batch, at + rows));
-        let chunk = self.convert(&part).map_err(|e| self.malformed(&e))?;
         self.rows_read += rows as u64;
         Ok(Some(chunk))
     }
@@ -167,6 +173,11 @@ impl ColumnarRows {
     fn malformed(&self, error: &ArrowError) -> FileError {
         FileError::Malformed { path: self.path.clone(), format: self.format, reason: error.to_string() }
     }
+}
+
+/// How much the rows of a batch take, which may be a part of a larger one.
+fn bytes(batch: &RecordBatch) -> Result<usize, ArrowError> {
+    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size()).sum()
 }
 
 fn convertible(from: &DataType, to: &DataType, time_unit: Option<TimeUnitOfNumbers>) -> bool {

@@ -13,6 +13,7 @@ use super::schema::{ColumnType, TimeUnitOfNumbers};
 pub(super) struct Columns {
     schema: SchemaRef,
     columns: Vec<Column>,
+    bytes: usize,
 }
 
 enum Column {
@@ -32,13 +33,19 @@ impl Columns {
             ColumnType::Text => Column::Text(StringBuilder::new()),
             ColumnType::Timestamp => Column::Timestamp(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
         };
-        Columns { schema: schema.clone(), columns: schema.fields().iter().map(column).collect() }
+        Columns { schema: schema.clone(), columns: schema.fields().iter().map(column).collect(), bytes: 0 }
+    }
+
+    /// How much the rows so far take, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Adds a row of cells that fit their columns.
     pub fn push(&mut self, row: &[Cell<'_>]) {
         assert_eq!(row.len(), self.columns.len(), "a row has a cell for every column");
         for (column, cell) in self.columns.iter_mut().zip(row) {
+            self.bytes += size_of::<i64>() + if let Cell::Text(v) = cell { v.len() } else { 0 };
             match (column, cell) {
                 (Column::Bool(b), Cell::Bool(v)) => b.append_value(*v),
                 (Column::Bool(b), Cell::Null) => b.append_null(),
@@ -57,6 +64,7 @@ impl Columns {
 
     /// The rows so far; what follows begins anew.
     pub fn finish(&mut self) -> RecordBatch {
+        self.bytes = 0;
         let array = |column: &mut Column| -> ArrayRef {
             match column {
                 Column::Bool(b) => Arc::new(b.finish()),

@@ -10,7 +10,7 @@ use super::cell::Reading;
 use super::columns::{Columns, readings};
 use super::infer::Seen;
 use super::schema::settle;
-use super::{CHUNK_ROWS, Chunk, FileError, ReadOptions, Rejected, SAMPLE_ROWS};
+use super::{CHUNK_BYTES, CHUNK_ROWS, Chunk, FileError, ReadOptions, Rejected, SAMPLE_ROWS};
 
 pub(super) struct CsvRows {
     path: PathBuf,
@@ -82,7 +82,10 @@ impl CsvRows {
         let mut rejected = Vec::new();
         let mut row = ByteRecord::new();
         let mut rows = 0;
-        while rows < CHUNK_ROWS && self.reader.read_byte_record(&mut row).map_err(|e| malformed(&self.path, &e))? {
+        while rows < CHUNK_ROWS
+            && columns.bytes() < CHUNK_BYTES
+            && self.reader.read_byte_record(&mut row).map_err(|e| malformed(&self.path, &e))?
+        {
             rows += 1;
             let line = row.position().map_or(0, csv::Position::line);
             if let Err((column, reason)) = self.push(&row, &mut columns) {

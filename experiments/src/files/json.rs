@@ -15,7 +15,7 @@ use super::cell::{Cell, Reading};
 use super::columns::{Columns, readings};
 use super::infer::Seen;
 use super::schema::{TimeUnitOfNumbers, settle};
-use super::{CHUNK_ROWS, Chunk, FileError, ReadOptions, Rejected, SAMPLE_ROWS};
+use super::{CHUNK_BYTES, CHUNK_ROWS, Chunk, FileError, ReadOptions, Rejected, SAMPLE_ROWS};
 
 /// JSON Lines of one schema, from anywhere.
 pub struct JsonRows {
@@ -105,7 +105,7 @@ impl JsonRows {
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>, FileError> {
         let mut line = Vec::new();
         let mut rows = 0;
-        while rows < CHUNK_ROWS {
+        while rows < CHUNK_ROWS && !self.is_large() {
             line.clear();
             let Some(reader) = &mut self.reader else { break };
             let read = reader.read_until(b'\n', &mut line).map_err(|e| FileError::io(&self.path, e))?;
@@ -131,6 +131,11 @@ impl JsonRows {
             self.rejected.push(Rejected { line: self.line, column, reason, row: String::from_utf8_lossy(line).into_owned() });
         }
         true
+    }
+
+    /// Whether the rows that were pushed take as much as a chunk may.
+    pub fn is_large(&self) -> bool {
+        self.columns.bytes() >= CHUNK_BYTES
     }
 
     /// The rows that were pushed since the last call, and those of them that did not fit.

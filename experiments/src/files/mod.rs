@@ -27,6 +27,9 @@ pub use schema::{ColumnType, SchemaText, TimeUnitOfNumbers};
 /// another figure would make a half-done import start anew.
 pub const CHUNK_ROWS: usize = 8192;
 
+/// A chunk takes no more rows once those that fit take this many bytes as columns: a Kafka record takes at most about 64 MiB.
+pub const CHUNK_BYTES: usize = 32 << 20;
+
 /// Rows from which the types of a CSV or JSON Lines file are inferred.
 pub const SAMPLE_ROWS: usize = 10_000;
 

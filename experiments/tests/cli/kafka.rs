@@ -162,6 +162,38 @@ mod over_a_server {
         Kafka::connect(&servers).unwrap().delete_topic(&name).unwrap();
     }
 
+    /// Rows of which fewer fit a Kafka record than a chunk has: chunks end by bytes, too.
+    #[test]
+    fn fat_rows_are_imported() {
+        use std::sync::Arc;
+
+        use arrow_array::{Int64Array, RecordBatch, StringArray};
+
+        let Some((servers, name)) = server("fat") else { return };
+        let sandbox = Sandbox::new();
+        let fat = "x".repeat(1 << 20);
+        sandbox.write("fat.csv", (0..70).fold("n,text\n".to_owned(), |text, n| text + &format!("{n},{fat}\n")));
+        sandbox.write("fat.jsonl", (0..70).fold(String::new(), |text, n| text + &format!("{{\"n\":{n},\"text\":\"{fat}\"}}\n")));
+        let (n, text) = (Int64Array::from_iter_values(0..70), StringArray::from_iter_values((0..70).map(|_| &fat)));
+        let batch = RecordBatch::try_from_iter([("n", Arc::new(n) as _), ("text", Arc::new(text) as _)]).unwrap();
+        let mut file = arrow_ipc::writer::FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+        file.write(&batch).unwrap();
+        sandbox.write("fat.arrow", file.into_inner().unwrap());
+        let log = format!("kafka://{servers}/{name}");
+        for (i, file) in ["fat.csv", "fat.jsonl", "fat.arrow"].into_iter().enumerate() {
+            sandbox.ok(&["log", "import", "--from", file, "--log", &log]);
+            let again = sandbox.run(&["log", "import", "--from", file, "--log", &log]);
+            assert!(again.code == 0 && again.stderr.contains("already imported: all 70 events"), "{}", again.stderr);
+            let sql = format!("SELECT COUNT(*) AS c, SUM(n) AS s FROM {name}");
+            let expected = format!("c,s\n{},{}\n", 70 * (i + 1), 2415 * (i + 1));
+            assert_eq!(sandbox.ok(&["query", "--sql", &sql, "--format", "csv", "--log", &log]), expected, "{file}");
+        }
+        let lines = std::fs::read_to_string(sandbox.path("fat.jsonl")).unwrap();
+        let appended = sandbox.run_with(&["log", "append", "--log", &log], &lines);
+        assert!(appended.code == 0 && appended.stdout.ends_with("280\n"), "{}{}", appended.stdout, appended.stderr);
+        Kafka::connect(&servers).unwrap().delete_topic(&name).unwrap();
+    }
+
     /// Groups whose positions Kafka keeps: ours, one that another program commits, and one with a live member.
     #[test]
     fn groups_are_listed_and_set() {

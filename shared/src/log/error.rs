@@ -102,8 +102,16 @@ pub enum LogError {
         "{place} was not made by Twopath ({what}): make topics of Twopath's own with `twopath log create`, or give the columns of one that holds JSON with --schema"
     )]
     NotOurs { place: String, what: String },
+    #[error(
+        "{place} has empty partitions, where a topic of Twopath's own has a record that describes it: if making it was cut short, make it again as it was to be (`twopath log create`, `twopath log import`); if others write to it, give its columns with --schema"
+    )]
+    TopicUnfinished { place: String },
     #[error("topic '{topic}' at {place} is written by others, and Twopath only reads it: append to one of its own (`twopath log create`)")]
     ReadOnly { topic: String, place: String },
+    #[error(
+        "topic '{topic}' at {place} has {has} partitions now, and had {had} when it was opened: open it again, so that all of them are read"
+    )]
+    PartitionsAdded { topic: String, place: String, had: usize, has: usize },
     #[error("{place} is a folder: only a topic that others write to Kafka is told its columns; leave out --schema")]
     NotOthers { place: String },
     #[error("{place} partition {partition}, Kafka offset {at}: {what}")]

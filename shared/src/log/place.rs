@@ -84,11 +84,11 @@ impl Place {
         }
     }
 
-    /// The topic, if there is one of that name.
+    /// The topic, if there is one of that name. One whose making was cut short is none: [`Self::create_topic`] completes it.
     pub fn find(&self, name: &str) -> Result<Option<Topic>, LogError> {
         match self.topic(name) {
             Ok(topic) => Ok(Some(topic)),
-            Err(LogError::NoSuchTopic { .. } | LogError::NoSuchFolder { .. }) => Ok(None),
+            Err(LogError::NoSuchTopic { .. } | LogError::NoSuchFolder { .. } | LogError::TopicUnfinished { .. }) => Ok(None),
             Err(e) => Err(e),
         }
     }

@@ -175,3 +175,21 @@ pub fn table(records: &[Row]) -> BTreeMap<String, i64> {
 pub fn keyed_config(partitions: u32, segment_bytes: u64) -> TopicConfig {
     TopicConfig { partitions, partition_by: PartitionBy::Key("key".into()), segment_bytes, ..TopicConfig::new("t", keyed()) }
 }
+
+/// Waits for a future that a thread of its own drives, as those of Kafka's admin client are.
+pub fn wait<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+            return output;
+        }
+        std::thread::park();
+    }
+}

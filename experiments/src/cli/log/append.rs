@@ -96,6 +96,9 @@ fn gather(lines: &Receiver<std::io::Result<Vec<u8>>>, rows: &mut JsonRows) -> Re
     rows.push_line(&first?);
     let until = Instant::now() + PAUSE;
     for _ in 1..CHUNK_ROWS {
+        if rows.is_large() {
+            return Ok(true);
+        }
         // An idle input is not waited for when it is the last line of a burst: the pause is short.
         match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(line) => rows.push_line(&line?),

@@ -22,9 +22,11 @@ use crate::log::place::is_host_and_port;
 /// How long a server may take to answer.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
-/// A record of ours is at most this large. (A server takes requests of 100 MiB unless told otherwise.)
-pub(super) const RECORD_BYTES_MAX: usize = 64 << 20;
-pub(super) const RECORD_BYTES_MAX_TEXT: &str = "67108864";
+/// The largest message that a topic of ours takes. (A server takes requests of 100 MiB unless told otherwise.)
+pub(super) const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// The value of a record of ours is at most this large: Kafka counts the header and what it wraps around them, too.
+pub(super) const RECORD_BYTES_MAX: usize = MESSAGE_BYTES_MAX - (4 << 10);
 
 /// Where a cluster is.
 pub(super) struct Address {

@@ -37,7 +37,9 @@
 //! A writer says in each record at which Kafka offset it must stand, and **a record that stands elsewhere does not count**. Kafka gives
 //! each offset once, so that of two writers who append at the same time at most one can hit; the other learns it from Kafka's
 //! acknowledgement, acknowledges nothing, and takes no more appends. A writer that opens appends a `writer` record first, which takes the
-//! offset that an older writer needed next: the newer writer fences the older. Whether a record counts can be told from the record alone.
+//! offset that an older writer needed next: the newer writer fences the older. It does so in one partition after the other, and then looks
+//! whether it is still the last everywhere: of two that open at the same time, at most one is. Whether a record counts can be told from
+//! the record alone.
 //! The producer is Kafka's idempotent one (`enable.idempotence`, `acks=all`), so that its own retries neither double nor reorder.
 //! Kafka's transactions would fence too, at the price of a commit, and of records of Kafka's own between ours, for each append.
 //!
@@ -67,7 +69,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::admin::{NewTopic, TopicReplication};
+use rdkafka::admin::{ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -75,11 +77,12 @@ use crate::clock::{Clock, SystemClock};
 use crate::position::{PartitionId, Position};
 
 use super::RowDecoders;
-use super::config::{Durability, TopicConfig};
+use super::config::{self, Durability, TopicConfig};
 use super::error::LogError;
 use super::face::Topic;
 
 use client::{ANSWER_WAIT, Address, block_on};
+use scout::Scout;
 
 /// A Kafka cluster that keeps topics.
 #[derive(Clone)]
@@ -104,40 +107,55 @@ impl Kafka {
         Ok(kafka)
     }
 
-    /// Makes a topic. It has as many replicas as the cluster makes where it is not told.
+    /// Makes a topic. It has as many replicas as the cluster makes where it is not told. One whose making was cut short is completed.
     pub fn create_topic(&self, config: TopicConfig) -> Result<Topic, LogError> {
         config.check()?;
         let name = config.name.clone();
         let admin = self.address.admin()?;
-        let flush_ms = match config.durability {
-            Durability::Interval(interval) => Some(interval.as_millis().max(1).to_string()),
-            Durability::None | Durability::Batch => None,
-        };
-        let mut new = NewTopic::new(&name, config.partitions as i32, TopicReplication::Fixed(-1))
-            .set("cleanup.policy", "delete")
-            .set("retention.ms", "-1")
-            .set("retention.bytes", "-1")
-            .set("message.timestamp.type", "CreateTime")
-            .set("max.message.bytes", client::RECORD_BYTES_MAX_TEXT);
-        match &flush_ms {
-            Some(ms) => new = new.set("flush.ms", ms),
-            None if config.durability == Durability::Batch => new = new.set("flush.messages", "1"),
-            None => {}
-        }
+        let settings = settings(&config);
+        let new = NewTopic::new(&name, config.partitions as i32, TopicReplication::Fixed(-1));
+        let new = settings.iter().fold(new, |new, (setting, value)| new.set(setting, value));
         let results = block_on(admin.create_topics([&new], &client::admin_options())).map_err(self.address.failed("make a topic"))?;
-        for result in results {
-            match result {
-                Ok(_) => {}
-                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => return Err(LogError::TopicExists { name }),
-                Err((_, code)) => {
-                    return Err(self.address.failed("make a topic")(rdkafka::error::KafkaError::AdminOp(code)));
-                }
+        let Making { id, missing } = match results.into_iter().next() {
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
+                self.begun(&config, &settings)?.ok_or_else(|| LogError::TopicExists { name: name.clone() })?
             }
-        }
-        let id = RandomState::new().hash_one((self.clock.now_us(), std::process::id(), &name));
-        self.wait_for_leaders(&name, config.partitions)?;
-        writer::write_topic_records(&self.address, &config, id, &*self.clock)?;
+            Some(Err((_, code))) => return Err(self.address.failed("make a topic")(rdkafka::error::KafkaError::AdminOp(code))),
+            Some(Ok(_)) | None => {
+                self.wait_for_leaders(&name, config.partitions)?;
+                Making { id: None, missing: config.partition_ids().collect() }
+            }
+        };
+        let id = id.unwrap_or_else(|| RandomState::new().hash_one((self.clock.now_us(), std::process::id(), &name)));
+        writer::write_topic_records(&self.address, &config, id, &missing, &*self.clock)?;
         self.topic(&name)
+    }
+
+    /// What is left to do for a topic whose making with this config was cut short. None for any other topic.
+    fn begun(&self, config: &TopicConfig, settings: &[(&str, String)]) -> Result<Option<Making>, LogError> {
+        let name = &config.name;
+        match self.partitions_of(name) {
+            Ok(partitions) if partitions == config.partitions as usize && self.has_settings(name, settings)? => {}
+            Ok(_) | Err(LogError::NoSuchTopic { .. }) => return Ok(None),
+            Err(e) => return Err(e),
+        }
+        let first = match topic::first_records(&self.address, &Scout::new(&self.address)?, name, config.partitions as usize) {
+            Err(LogError::NotOurs { .. }) => return Ok(None),
+            first => first?,
+        };
+        let id = first.iter().flatten().next().map(|(header, _)| header.topic_id);
+        let value = id.map(|id| config::to_json(config, id));
+        let same = first.iter().flatten().all(|(_, found)| Some(found) == value.as_ref());
+        let missing = config.partition_ids().zip(first).filter(|(_, record)| record.is_none()).map(|(p, _)| p).collect();
+        Ok(same.then_some(Making { id, missing }))
+    }
+
+    /// Whether a topic has settings that this program makes topics with.
+    fn has_settings(&self, name: &str, settings: &[(&str, String)]) -> Result<bool, LogError> {
+        let described = block_on(self.address.admin()?.describe_configs(&[ResourceSpecifier::Topic(name)], &client::admin_options()));
+        let described = described.map_err(self.address.failed("look at a topic's settings"))?;
+        let has = |topic: &ConfigResource| settings.iter().all(|(s, value)| topic.get(s).is_some_and(|e| e.value.as_ref() == Some(value)));
+        Ok(described.iter().any(|topic| topic.as_ref().is_ok_and(has)))
     }
 
     /// A topic that was just made has leaders only a moment later.
@@ -213,6 +231,30 @@ impl std::fmt::Debug for Kafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Kafka").field("servers", &self.address.servers).finish_non_exhaustive()
     }
+}
+
+/// A topic that is there in Kafka, and does not yet say in every partition what it is.
+struct Making {
+    /// None where it says so in no partition.
+    id: Option<u64>,
+    missing: Vec<PartitionId>,
+}
+
+/// What a topic is made with in Kafka.
+fn settings(config: &TopicConfig) -> Vec<(&'static str, String)> {
+    let mut settings = vec![
+        ("cleanup.policy", "delete".into()),
+        ("retention.ms", "-1".into()),
+        ("retention.bytes", "-1".into()),
+        ("message.timestamp.type", "CreateTime".into()),
+        ("max.message.bytes", client::MESSAGE_BYTES_MAX.to_string()),
+    ];
+    match config.durability {
+        Durability::Interval(interval) => settings.push(("flush.ms", interval.as_millis().max(1).to_string())),
+        Durability::Batch => settings.push(("flush.messages", "1".into())),
+        Durability::None => {}
+    }
+    settings
 }
 
 fn p32(partition: PartitionId) -> i32 {

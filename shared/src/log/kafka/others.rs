@@ -10,7 +10,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -35,6 +35,9 @@ use super::{Kafka, groups, p32, size};
 /// A frame has at most so many rows.
 const FRAME_ROWS: usize = 8192;
 
+/// How often it is looked whether partitions were added, at most.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
 #[derive(Clone)]
 pub(super) struct OthersTopic(Arc<Shared>);
 
@@ -45,6 +48,8 @@ pub(super) struct Shared {
     asker: BaseConsumer<Quiet>,
     /// By partition: the Kafka offset after the last record, as far as it is known.
     ends: Vec<AtomicI64>,
+    /// When the cluster last had as many partitions as the config.
+    counted: Mutex<Instant>,
     news: News,
     follower: Mutex<Weak<Follower>>,
 }
@@ -61,6 +66,7 @@ impl OthersTopic {
             config,
             decoders,
             ends: (0..partitions).map(|_| AtomicI64::new(0)).collect(),
+            counted: Mutex::new(Instant::now()),
             news: News::default(),
             follower: Mutex::default(),
         })))
@@ -70,10 +76,31 @@ impl OthersTopic {
 impl Shared {
     /// The first Kafka offset that is left of a partition, and the one after its last record.
     fn bounds(&self, partition: PartitionId) -> Result<(i64, i64), LogError> {
+        self.check_count()?;
         let bounds = self.asker.fetch_watermarks(&self.config.name, p32(partition), ANSWER_WAIT);
         let (first, end) = bounds.map_err(self.address.failed("ask for the end of a partition"))?;
         self.learn(partition, end);
         Ok((first, end))
+    }
+
+    /// That the topic has the partitions that it was opened with: what stands in others would be left out in silence.
+    fn check_count(&self) -> Result<(), LogError> {
+        let mut counted = lock(&self.counted);
+        if counted.elapsed() < COUNT_EVERY {
+            return Ok(());
+        }
+        let name = &self.config.name;
+        let metadata = self.asker.fetch_metadata(Some(name), ANSWER_WAIT).map_err(self.address.failed("count a topic's partitions"))?;
+        let (had, has) = (self.config.partitions as usize, metadata.topics().iter().map(|t| t.partitions().len()).sum());
+        if has > had {
+            return Err(LogError::PartitionsAdded { topic: name.clone(), place: self.place(), had, has });
+        }
+        *counted = Instant::now();
+        Ok(())
+    }
+
+    fn place(&self) -> String {
+        format!("{}/{}", self.address, self.config.name)
     }
 
     fn learn(&self, partition: PartitionId, end: i64) {
@@ -83,7 +110,7 @@ impl Shared {
     }
 
     fn bad_record(&self, partition: PartitionId, at: i64, what: String) -> LogError {
-        LogError::BadKafkaRecord { place: format!("{}/{}", self.address, self.config.name), partition, at, what }
+        LogError::BadKafkaRecord { place: self.place(), partition, at, what }
     }
 
     fn gone(&self, partition: PartitionId, at: i64, first: i64) -> LogError {
@@ -198,7 +225,7 @@ impl contract::Topic for OthersTopic {
     }
 
     fn place(&self) -> String {
-        format!("{}/{}", self.0.address, self.0.config.name)
+        self.0.place()
     }
 }
 
@@ -212,11 +239,15 @@ struct OthersReader {
     at: i64,
     /// Rows are looked for up to here without asking whether there are any.
     end: i64,
-    /// The end that was known before the consumer was sent to its place: where it reports the partition's end, nothing is left below.
-    end_at_assign: i64,
+    /// An end that was asked for once the consumer had reported the partition's, and before it was sent to its place again: where it
+    /// reports one once more, nothing is left below. (The first report may be older than the records, or a new leader's that has yet to
+    /// learn how far they are committed.)
+    confirmed_end: i64,
     arrival_us: i64,
     /// A record that makes no row: the reader stays before it.
     bad: Option<(i64, String)>,
+    /// What the consumer reported behind rows that were handed out first.
+    reported: Option<KafkaError>,
 }
 
 impl OthersReader {
@@ -245,7 +276,8 @@ impl OthersReader {
         let consumer = topic.address.consumer(Fetch::Others)?;
         assign(&consumer, &topic.address, &topic.config.name, partition, at)?;
         let (decoder, projection) = ((topic.decoders)(), projection.map(<[usize]>::to_vec));
-        Ok(OthersReader { topic, partition, consumer, decoder, projection, at, end, end_at_assign: end, arrival_us: 0, bad: None })
+        let (confirmed_end, arrival_us, bad, reported) = (at, 0, None, None);
+        Ok(OthersReader { topic, partition, consumer, decoder, projection, at, end, confirmed_end, arrival_us, bad, reported })
     }
 
     /// Takes in a record's value; whether it made a row.
@@ -293,9 +325,13 @@ impl contract::Reader for OthersReader {
         while self.bad.is_none() && self.at < self.end && offsets.len() < FRAME_ROWS {
             let left = until.saturating_duration_since(Instant::now());
             // What is there already is put together, and not waited for.
-            let wait = if self.at == base { left } else { std::time::Duration::ZERO };
-            let polled =
-                self.consumer.poll(wait).map(|p| p.map(|m| (m.offset(), m.timestamp().to_millis(), m.payload().map(<[u8]>::to_vec))));
+            let wait = if self.at == base { left } else { Duration::ZERO };
+            let polled = match self.reported.take() {
+                Some(e) => Some(Err(e)),
+                None => {
+                    self.consumer.poll(wait).map(|p| p.map(|m| (m.offset(), m.timestamp().to_millis(), m.payload().map(<[u8]>::to_vec))))
+                }
+            };
             match polled {
                 Some(Ok((at, ..))) if at < self.at => {}
                 Some(Ok((at, timestamp_ms, value))) => {
@@ -303,11 +339,22 @@ impl contract::Reader for OthersReader {
                         offsets.push(at);
                     }
                 }
-                // What is left below the end are holes.
-                Some(Err(KafkaError::PartitionEOF(_))) if self.at < self.end_at_assign => self.at = self.end_at_assign,
-                Some(Err(KafkaError::PartitionEOF(_))) => {
-                    self.end_at_assign = self.end;
+                // The rows before it come first, whatever becomes of it.
+                Some(Err(e)) if self.at > base => {
+                    self.reported = Some(e);
+                    break;
+                }
+                // What is left below are holes.
+                Some(Err(KafkaError::PartitionEOF(_))) if self.at < self.confirmed_end => self.at = self.confirmed_end,
+                Some(Err(eof @ KafkaError::PartitionEOF(_))) => {
+                    // It is reported once, and so stays here until it has been answered.
+                    self.reported = Some(eof);
+                    self.end = self.topic.bounds(self.partition)?.1;
+                    if self.at >= self.end {
+                        return Ok(None);
+                    }
                     assign(&self.consumer, &self.topic.address, &self.topic.config.name, self.partition, self.at)?;
+                    (self.confirmed_end, self.reported) = (self.end, None);
                 }
                 Some(Err(e)) => {
                     let first = self.topic.bounds(self.partition)?.0;

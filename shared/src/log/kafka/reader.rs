@@ -82,14 +82,12 @@ impl contract::Reader for KafkaReader {
             let message = next(&self.consumer, &self.topic.address, self.at)?;
             let at = message.offset();
             let bad = |what: &str| self.topic.bad_record(self.partition, at, what);
-            let header = header(&message)
-                .filter(|h| (h.topic_id, h.fingerprint) == (self.topic.id, self.topic.fingerprint))
-                .ok_or_else(|| bad("Twopath did not write this record"))?;
             let value = message.payload().unwrap_or_default();
-            if header.at != at || matches!(header.kind, Kind::Writer | Kind::Topic | Kind::Fence) {
+            let header = self.topic.counts(self.partition, at, header(&message))?;
+            let Some(header) = header.filter(|h| matches!(h.kind, Kind::Records | Kind::Barrier)) else {
                 self.at = at + 1;
                 continue;
-            }
+            };
             let follows = if self.fresh { header.base <= self.offset } else { header.base == self.offset };
             if !follows || (!self.fresh && header.generation != self.generation) {
                 return Err(bad("the record does not follow the one before it: records are missing"));

@@ -95,6 +95,26 @@ impl News {
     }
 }
 
+/// The record that begins a partition, which describes the topic; none where the partition is empty.
+pub(super) type First = Option<(Header, Vec<u8>)>;
+
+/// How each partition of a topic of ours begins.
+pub(super) fn first_records(address: &Address, scout: &Scout, name: &str, partitions: usize) -> Result<Vec<First>, LogError> {
+    let foreign = |what: String| LogError::NotOurs { place: format!("{address}/{name}"), what };
+    let first = |p: PartitionId| {
+        match scout.ends(address, name, p)? {
+            (0, 0) => return Ok(None),
+            (0, _) => {}
+            _ => return Err(foreign(format!("its first records are gone from partition {p}"))),
+        }
+        let found = scout.read(address, name, p, 0)?;
+        let header = found.header.filter(|h| h.kind == Kind::Topic && found.at == 0);
+        let header = header.ok_or_else(|| foreign(format!("the first record of partition {p} does not describe a topic")))?;
+        Ok(Some((header, found.value)))
+    };
+    (0..partitions as u32).map(PartitionId).map(first).collect()
+}
+
 impl KafkaTopic {
     pub fn open(kafka: &Kafka, name: &str) -> Result<KafkaTopic, LogError> {
         config::check_name(name)?;
@@ -102,19 +122,9 @@ impl KafkaTopic {
         let partitions = kafka.partitions_of(name)?;
         let scout = Scout::new(&address)?;
         let foreign = |what: &str| LogError::NotOurs { place: format!("{address}/{name}"), what: what.to_owned() };
-        let mut first = Vec::new();
-        for p in (0..partitions as u32).map(PartitionId) {
-            match scout.ends(&address, name, p)? {
-                (0, 0) => return Err(foreign(&format!("partition {p} is empty"))),
-                (0, _) => {}
-                _ => return Err(foreign(&format!("its first records are gone from partition {p}"))),
-            }
-            let found = scout.read(&address, name, p, 0)?;
-            match found.header {
-                Some(header) if header.kind == Kind::Topic && found.at == 0 => first.push((header, found.value)),
-                _ => return Err(foreign(&format!("the first record of partition {p} does not describe a topic"))),
-            }
-        }
+        let first = first_records(&address, &scout, name, partitions)?;
+        let unfinished = || LogError::TopicUnfinished { place: format!("{address}/{name}") };
+        let first = first.into_iter().collect::<Option<Vec<_>>>().ok_or_else(unfinished)?;
         let place = std::path::PathBuf::from(format!("{address}/{name}"));
         let (config, id) = config::from_json(&place, &first[0].1)?;
         let fingerprint = config::fingerprint(&config.schema);
@@ -286,7 +296,7 @@ impl Shared {
         let mut at = next_at - 1;
         while at > known.last.at {
             let found = self.read(partition, at)?;
-            if let Some(last) = self.counts(partition, &found)? {
+            if let Some(last) = self.counts(partition, found.at, found.header)? {
                 let known = Known { next_at, last };
                 self.learn(partition, known);
                 return Ok(known);
@@ -303,11 +313,15 @@ impl Shared {
         self.scout.read(&self.address, &self.config.name, partition, at)
     }
 
-    /// The header of a record, if it stands where it must. Refuses what is not ours.
-    pub fn counts(&self, partition: PartitionId, found: &Found) -> Result<Option<Header>, LogError> {
-        let foreign = || self.bad_record(partition, found.at, "Twopath did not write this record");
-        let header = found.header.filter(|h| (h.topic_id, h.fingerprint) == (self.id, self.fingerprint)).ok_or_else(foreign)?;
-        Ok((header.at == found.at).then_some(header))
+    /// The header of a record at a Kafka offset, if it stands where it must. Refuses what is not ours there.
+    pub fn counts(&self, partition: PartitionId, at: i64, header: Option<Header>) -> Result<Option<Header>, LogError> {
+        let foreign = || self.bad_record(partition, at, "Twopath did not write this record");
+        let header = header.ok_or_else(foreign)?;
+        // One that is elsewhere is of a writer, or a maker of the topic, that came too late.
+        if header.at != at {
+            return Ok(None);
+        }
+        if (header.topic_id, header.fingerprint) == (self.id, self.fingerprint) { Ok(Some(header)) } else { Err(foreign()) }
     }
 
     /// The first record that counts in a range of Kafka offsets, with its value.
@@ -315,7 +329,7 @@ impl Shared {
         let mut at = from;
         while at < to {
             let found = self.read(partition, at)?;
-            if let Some(header) = self.counts(partition, &found)? {
+            if let Some(header) = self.counts(partition, found.at, found.header)? {
                 return Ok((header.at < to).then_some((header, found.value)));
             }
             at = found.at + 1;
@@ -339,7 +353,7 @@ impl Shared {
     pub fn barrier_at(&self, partition: PartitionId, at: i64) -> Result<(Barrier, i64), LogError> {
         let bad = || self.bad_record(partition, at, "there should be a barrier of this topic");
         let found = self.read(partition, at)?;
-        let header = self.counts(partition, &found)?.filter(|h| h.kind == Kind::Barrier && h.at == at).ok_or_else(bad)?;
+        let header = self.counts(partition, found.at, found.header)?.filter(|h| h.kind == Kind::Barrier && h.at == at).ok_or_else(bad)?;
         let barrier = parse_barrier(&found.value, self.partitions()).filter(|b| b.number == header.generation + 1).ok_or_else(bad)?;
         Ok((barrier, header.barrier_at))
     }

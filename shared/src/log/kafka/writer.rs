@@ -66,6 +66,13 @@ impl KafkaWriter {
         for p in topic.partition_ids() {
             partitions.push(take_over(&topic, &producer, p)?);
         }
+        // Where two open at the same time, each could have taken some of the partitions: who does not see itself last in all of them
+        // once it has all gives way. Of any two, at most one sees that.
+        for writer in &partitions {
+            if topic.refresh(writer.partition)?.last.at != writer.known.last.at {
+                return Err(LogError::Overtaken { topic: topic.config.name.clone() });
+            }
+        }
         let column = |name: &String| topic.config.schema.index_of(name).expect("a topic's config names columns of its schema");
         let writer = KafkaWriter {
             key: match &topic.config.partition_by {
@@ -140,45 +147,40 @@ impl KafkaWriter {
         Ok(())
     }
 
-    /// Encodes rows and sends them, or tells where they stand already.
-    fn send_rows(
-        &self,
-        writer: &mut PartitionWriter,
-        batch: &RecordBatch,
-        producer: Option<ProducerSequence>,
-    ) -> Result<Result<Sent, Offset>, LogError> {
-        self.check_failed()?;
-        if let Some(offset) = producer.map(|p| writer.producers.check(p)).transpose()?.flatten() {
-            return Ok(Err(offset));
-        }
-        if batch.num_rows() == 0 {
-            return Ok(Err(writer.known.last.end()));
-        }
-        if writer.records >= NOTE_RECORDS || writer.bytes >= NOTE_BYTES {
-            writer.producers.trim();
-            let sent = self.send(writer, Kind::Writer, &writer.producers_value(), |h| h)?;
-            self.arrive(writer, sent)?;
-        }
+    /// The value of a record of rows.
+    fn encode(&self, writer: &mut PartitionWriter, batch: &RecordBatch) -> Result<Vec<u8>, LogError> {
         let arrow = |source| LogError::Arrow { topic: self.topic.config.name.clone(), source };
         let message = writer.encoder.encode(batch).map_err(arrow)?;
         let value: Vec<u8> = message.iter().flat_map(|b| b.iter().copied()).collect();
         if value.len() > RECORD_BYTES_MAX {
             let (rows, topic) = (batch.num_rows(), self.topic.config.name.clone());
-            return Err(LogError::BatchTooLarge {
-                topic,
-                rows,
-                max: (rows as u64 * RECORD_BYTES_MAX as u64 / value.len() as u64) as usize,
-            });
+            let max = (rows as u64 * RECORD_BYTES_MAX as u64 / value.len() as u64) as usize;
+            return Err(LogError::BatchTooLarge { topic, rows, max });
+        }
+        Ok(value)
+    }
+
+    /// Sends rows with the record's value that they make.
+    fn send_rows(
+        &self,
+        writer: &mut PartitionWriter,
+        batch: &RecordBatch,
+        value: &[u8],
+        producer: Option<ProducerSequence>,
+    ) -> Result<Sent, LogError> {
+        if writer.records >= NOTE_RECORDS || writer.bytes >= NOTE_BYTES {
+            writer.producers.trim();
+            let sent = self.send(writer, Kind::Writer, &writer.producers_value(), |h| h)?;
+            self.arrive(writer, sent)?;
         }
         let event_us = self.time.and_then(|column| event_range_us(batch.column(column)));
-        let sent = self.send(writer, Kind::Records, &value, |h| Header {
+        self.send(writer, Kind::Records, value, |h| Header {
             count: batch.num_rows() as u32,
             event_us,
             event_max_so_far_us: event_us.map_or(h.event_max_so_far_us, |(_, max)| max.max(h.event_max_so_far_us)),
             producer,
             ..h
-        })?;
-        Ok(Ok(sent))
+        })
     }
 }
 
@@ -194,15 +196,20 @@ impl contract::Writer for KafkaWriter {
                 (0..count).map(|p| (p == turn && batch.num_rows() > 0).then(|| batch.clone())).collect()
             }
         };
-        // All are on their way before the first is waited for.
-        let mut under_way: Vec<(MutexGuard<'_, PartitionWriter>, Sent)> = Vec::new();
+        // A part that is too large is found out before any is sent, and all are on their way before the first is waited for.
+        let mut encoded: Vec<(MutexGuard<'_, PartitionWriter>, RecordBatch, Vec<u8>)> = Vec::new();
         for (writer, part) in self.partitions.iter().zip(parts) {
             if let Some(part) = part {
                 let mut writer = lock(writer);
-                if let Ok(sent) = self.send_rows(&mut writer, &part, None)? {
-                    under_way.push((writer, sent));
-                }
+                let value = self.encode(&mut writer, &part)?;
+                encoded.push((writer, part, value));
             }
+        }
+        self.check_failed()?;
+        let mut under_way = Vec::with_capacity(encoded.len());
+        for (mut writer, part, value) in encoded {
+            let sent = self.send_rows(&mut writer, &part, &value, None)?;
+            under_way.push((writer, sent));
         }
         for (mut writer, sent) in under_way {
             self.arrive(&mut writer, sent)?;
@@ -214,10 +221,15 @@ impl contract::Writer for KafkaWriter {
         self.topic.check_partition(partition)?;
         self.topic.config.check_batch(batch)?;
         let mut writer = lock(&self.partitions[partition.index()]);
-        let sent = match self.send_rows(&mut writer, batch, producer)? {
-            Ok(sent) => sent,
-            Err(offset) => return Ok(offset),
-        };
+        self.check_failed()?;
+        if let Some(offset) = producer.map(|p| writer.producers.check(p)).transpose()?.flatten() {
+            return Ok(offset);
+        }
+        if batch.num_rows() == 0 {
+            return Ok(writer.known.last.end());
+        }
+        let value = self.encode(&mut writer, batch)?;
+        let sent = self.send_rows(&mut writer, batch, &value, producer)?;
         let base = sent.header.base;
         self.arrive(&mut writer, sent)?;
         Ok(base)
@@ -342,7 +354,7 @@ fn producers_at(topic: &Shared, partition: PartitionId, known: &Known) -> Result
     let at = known.writer_at();
     let bad = || topic.bad_record(partition, at, "there should be a note of the producers");
     let found = topic.read(partition, at)?;
-    let written = topic.counts(partition, &found)?.filter(|h| h.at == at).ok_or_else(bad)?;
+    let written = topic.counts(partition, found.at, found.header)?.filter(|h| h.at == at).ok_or_else(bad)?;
     let mut producers = Producers::default();
     if written.kind == Kind::Writer {
         producers = Producers::decode(&found.value).ok_or_else(bad)?;
@@ -362,8 +374,15 @@ fn producers_at(topic: &Shared, partition: PartitionId, known: &Known) -> Result
     Ok(producers)
 }
 
-/// The first record of every partition of a new topic.
-pub(super) fn write_topic_records(address: &Address, config: &TopicConfig, id: u64, clock: &dyn Clock) -> Result<(), LogError> {
+/// The first record of those partitions of a new topic that have none. The first of them is written before the others: of two who make
+/// the topic at the same time with ids of their own, only one gets its place, and the other leaves it at that.
+pub(super) fn write_topic_records(
+    address: &Address,
+    config: &TopicConfig,
+    id: u64,
+    missing: &[PartitionId],
+    clock: &dyn Clock,
+) -> Result<(), LogError> {
     let producer = producer(address)?;
     let value = config::to_json(config, id);
     let header = Header {
@@ -381,14 +400,14 @@ pub(super) fn write_topic_records(address: &Address, config: &TopicConfig, id: u
         topic_id: id,
         fingerprint: config::fingerprint(&config.schema),
     };
-    let send = |p| hand_over(&producer, address, &config.name, PartitionId(p), &header, &value);
-    let slots = (0..config.partitions).map(send).collect::<Result<Vec<_>, _>>()?;
-    for slot in slots {
-        if slot.wait(address)? != 0 {
-            return Err(LogError::Overtaken { topic: config.name.clone() });
-        }
+    let send = |p: &PartitionId| hand_over(&producer, address, &config.name, *p, &header, &value);
+    let (first, others) = missing.split_first().ok_or_else(|| LogError::TopicExists { name: config.name.clone() })?;
+    if send(first)?.wait(address)? != header.at {
+        return Err(LogError::TopicExists { name: config.name.clone() });
     }
-    Ok(())
+    let slots = others.iter().map(send).collect::<Result<Vec<_>, _>>()?;
+    // One that comes too late finds the same record there already.
+    slots.iter().try_for_each(|slot| slot.wait(address).map(drop))
 }
 
 /// A producer whose own retries neither double nor reorder, and whose records are acknowledged by all in-sync replicas.
