@@ -321,6 +321,46 @@ fn who_comes_to_need_what_retention_is_taking_is_told_or_heeded() {
 }
 
 #[test]
+fn a_barrier_that_somebody_has_not_come_to_is_not_taken_from_before_him() {
+    let dir = folder();
+    let topic = Log::open(dir.path()).unwrap().create_topic(TopicConfig { segment_bytes: 1 << 20, ..config("t", 1) }).unwrap();
+    let writer = topic.writer().unwrap();
+    writer.append(&events(0..10)).unwrap();
+    let mut member = topic.group_or_new("g").unwrap().join("m", MemberOptions::default()).unwrap();
+    assert!(matches!(member.poll(Duration::ZERO).unwrap(), Some(Entry::Records(_))));
+    member.commit().unwrap();
+    for i in 1..5 {
+        writer.barrier().unwrap();
+        writer.append(&events(i * 10..(i + 1) * 10)).unwrap();
+    }
+    let all = Retention::of_bytes(1);
+    assert_eq!(topic.retain(&all, false).unwrap().after, vec![Offset(0)]);
+    assert!(matches!(member.poll(Duration::ZERO).unwrap(), Some(Entry::Barrier(b)) if b.number == 1));
+    member.commit().unwrap();
+    while member.poll(Duration::ZERO).unwrap().is_some() {}
+    member.commit().unwrap();
+    assert_eq!(topic.retain(&all, false).unwrap().after, vec![Offset(30)]);
+}
+
+#[test]
+fn a_barrier_that_is_gone_is_told() {
+    let dir = folder();
+    let topic = Log::open(dir.path()).unwrap().create_topic(config("t", 1)).unwrap();
+    let writer = topic.writer().unwrap();
+    writer.append(&events(0..10)).unwrap();
+    let mut late = topic.reader(P0, Start::Offset(Offset(10)), None).unwrap();
+    assert!(late.next().unwrap().is_none());
+    writer.barrier().unwrap();
+    writer.append(&events(10..20)).unwrap();
+    writer.barrier().unwrap();
+    writer.append(&events(20..30)).unwrap();
+    assert_eq!(topic.retain(&Retention::of_bytes(1), true).unwrap().after, vec![Offset(10)]);
+    let gone = late.next().unwrap_err().to_string();
+    let expected = "topic 't' partition 0 no longer has barrier 1, which stood before offset 10, the first one left; start there, or at `first`";
+    assert_eq!(gone, expected);
+}
+
+#[test]
 fn checks_and_opening_writers_are_not_disturbed() {
     let dir = folder();
     let topic = Log::open(dir.path()).unwrap().create_topic(keyed_config(1, 2500)).unwrap();

@@ -332,7 +332,10 @@ impl Survivors<'_> {
             offsets: Vec::new(),
             bytes: 0,
             arrival_us: 0,
-            merge_within_us: (self.tombstone_age / TOMBSTONE_STEPS).max(MERGE_WITHIN_MIN).as_micros().try_into().unwrap_or(i64::MAX),
+            merge_within_us: match self.tombstone_age {
+                Duration::ZERO => i64::MAX,
+                age => (age / TOMBSTONE_STEPS).max(MERGE_WITHIN_MIN).as_micros().try_into().unwrap_or(i64::MAX),
+            },
             upto: run[0].base,
         };
         for s in run {
@@ -431,9 +434,9 @@ impl Rewriting<'_> {
     fn add(&mut self, header: &Header, list: Option<&[Offset]>, batch: &RecordBatch, keep: &BooleanArray) -> Result<(), Failed> {
         let kept = keep.true_count();
         let period = |us: i64| us.div_euclid(self.merge_within_us);
-        let too_old = kept > 0 && !self.batches.is_empty() && period(self.arrival_us) != period(header.arrival_us);
+        let far_apart = kept > 0 && !self.batches.is_empty() && period(self.arrival_us) != period(header.arrival_us);
         // A frame says 32 bits' worth of offsets at most.
-        if too_old || header.end().0 - self.summary.end.0 > u64::from(u32::MAX) {
+        if far_apart || header.end().0 - self.summary.end.0 > u64::from(u32::MAX) {
             self.flush()?;
         }
         self.upto = header.end();

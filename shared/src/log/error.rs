@@ -42,6 +42,10 @@ pub enum LogError {
         "topic '{topic}' partition {partition} no longer has offset {offset}: the first one left is {first}; start there, or at `first`"
     )]
     OffsetGone { topic: String, partition: PartitionId, offset: Offset, first: Offset },
+    #[error(
+        "topic '{topic}' partition {partition} no longer has barrier {number}, which stood before offset {first}, the first one left; start there, or at `first`"
+    )]
+    BarrierGone { topic: String, partition: PartitionId, number: u64, first: Offset },
     #[error("topic '{topic}' has no partition {partition}: it has {partitions} of them, numbered from 0")]
     NoSuchPartition { topic: String, partition: PartitionId, partitions: usize },
     #[error("topic '{topic}' has no column number {column}: it has {columns}, numbered from 0; name them in ascending order, each once")]

@@ -107,13 +107,18 @@ impl Manifest {
 
     /// Whether a segment still is, or is to be made, where it was.
     pub fn has(&self, segment: &Segment) -> bool {
-        let merged = |r: &Rewritten| r.base < segment.base && segment.base < r.end;
         let there = match (self.remote(segment.base), &segment.remote) {
             (None, None) => segment.path.ends_with(self.file_name(segment.base)),
             (Some(is), Some(was)) => is.object == was.reference,
             _ => false,
         };
-        there && self.start.offset <= segment.base && !self.rewritten.iter().any(merged)
+        there && self.start.offset <= segment.base && self.rewriting(segment.base).is_none_or(|r| r.base == segment.base)
+    }
+
+    /// The rewriting in which an offset is, if it is in one.
+    fn rewriting(&self, offset: Offset) -> Option<&Rewritten> {
+        let after = self.rewritten.partition_point(|r| r.base <= offset);
+        self.rewritten[..after].last().filter(|r| offset < r.end)
     }
 
     /// The place of a store among this manifest's.
@@ -133,7 +138,7 @@ impl Manifest {
 
     /// The name of the file of the segment that starts at `base`.
     pub fn file_name(&self, base: Offset) -> String {
-        match self.rewritten.iter().find(|r| r.base == base) {
+        match self.rewriting(base).filter(|r| r.base == base) {
             Some(r) => segment::rewritten_name(base, r.number),
             None => segment::file_name(base),
         }
@@ -141,8 +146,8 @@ impl Manifest {
 
     /// The segments' bases, given the names in the partition's folder; ascending.
     pub fn bases(&self, names: &[String]) -> Vec<Offset> {
-        let replaced = |base: Offset| self.rewritten.iter().any(|r| r.base <= base && base < r.end);
-        let written = names.iter().filter_map(|n| segment::parse_file_name(n)).filter(|b| *b >= self.start.offset && !replaced(*b));
+        let stands = |base: &Offset| *base >= self.start.offset && self.rewriting(*base).is_none();
+        let written = names.iter().filter_map(|n| segment::parse_file_name(n)).filter(stands);
         let named = self.rewritten.iter().map(|r| r.base).chain(self.remote.iter().map(|r| r.base));
         let mut bases: Vec<Offset> = written.chain(named).collect();
         bases.sort_unstable();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::position::Position;
 
 use super::error::LogError;
-use super::lock::Held;
+use super::lock::{Held, holder};
 use super::retention::claims_lock;
 use super::topic::{Shared, Topic};
 
@@ -36,7 +36,7 @@ impl Topic {
         fs::create_dir_all(&dir).map_err(LogError::io("create", &dir))?;
         let holder = format!("{from}\n{who}, process {}", std::process::id());
         loop {
-            // A name may be taken: by a housekeeper that looks, for a moment, or by a process in another container, which has the same number.
+            // A name may be taken by a process in another container, which has the same number.
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let path = dir.join(format!("{}-{number}", std::process::id()));
             if let Some(held) = Held::try_take(&path, &holder)? {
@@ -50,7 +50,7 @@ fn dir(topic: &Shared) -> PathBuf {
     topic.dir.join("pins")
 }
 
-/// Who holds the topic from where on. Pins of processes that died are removed.
+/// Who holds the topic from where on, for whoever has the lock of claims. Pins of processes that died are removed.
 pub(crate) fn pinned(topic: &Shared) -> Result<Vec<(String, Position)>, LogError> {
     let dir = dir(topic);
     let entries = match fs::read_dir(&dir) {
@@ -61,15 +61,13 @@ pub(crate) fn pinned(topic: &Shared) -> Result<Vec<(String, Position)>, LogError
     let mut pins = Vec::new();
     for entry in entries {
         let path = entry.map_err(LogError::io("list", &dir))?.path();
-        match Held::try_take(&path, "")? {
-            Some(left_behind) => left_behind.remove(),
-            None => {
-                let text = fs::read_to_string(&path).unwrap_or_default();
-                let (position, who) = text.split_once('\n').unwrap_or((&text, "a reader"));
-                // One that is being made this moment says nothing yet: it may need everything.
-                let position = position.parse().ok().filter(|p: &Position| p.partitions() == topic.partitions());
-                pins.push((who.trim().to_owned(), position.unwrap_or_else(|| Position::zero(topic.partitions()))));
-            }
+        if let Some(text) = holder(&path)? {
+            let (position, who) = text.split_once('\n').unwrap_or((&text, "a reader"));
+            let position = position.parse().ok().filter(|p: &Position| p.partitions() == topic.partitions());
+            // One that does not say from where on may need everything.
+            pins.push((who.trim().to_owned(), position.unwrap_or_else(|| Position::zero(topic.partitions()))));
+        } else if let Some(left_behind) = Held::try_take(&path, "")? {
+            left_behind.remove();
         }
     }
     Ok(pins)

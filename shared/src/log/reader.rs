@@ -22,9 +22,8 @@ pub(crate) fn retrying<T>(topic: &Shared, partition: PartitionId, mut look: impl
     let mut tries = 1..=TRIES_MAX;
     loop {
         let manifest = topic.manifest(partition)?;
-        let changed = || topic.manifest(partition).is_ok_and(|now| !Arc::ptr_eq(&manifest, &now));
         match look() {
-            Err(e) if (e.is_gone() || e.is_corrupt() && changed()) && tries.next().is_some() => {}
+            Err(e) if (e.is_gone() || e.is_corrupt() && !topic.is_current(partition, &manifest)) && tries.next().is_some() => {}
             other => return other.map_err(missing),
         }
     }
@@ -96,13 +95,14 @@ impl Walk {
     }
 
     fn try_at(topic: &Shared, partition: PartitionId, offset: Offset, generation: u64) -> Result<Walk, LogError> {
-        let bases = topic.committed_bases(partition)?;
+        let bases = topic.committed_bases(partition, &topic.committed(partition)?)?;
         let first = bases[0];
         let gone = || LogError::OffsetGone { topic: topic.config.name.clone(), partition, offset, first };
         let mut at = bases.partition_point(|b| *b <= offset).checked_sub(1).ok_or_else(gone)?;
         // Barriers right before a segment's first record end the one before it.
-        if at > 0 && bases[at] == offset && topic.generation_at(partition, &bases, offset)? > generation {
-            at -= 1;
+        if bases[at] == offset && topic.generation_at(partition, &bases, offset)? > generation {
+            let barrier_gone = || LogError::BarrierGone { topic: topic.config.name.clone(), partition, number: generation + 1, first };
+            at = at.checked_sub(1).ok_or_else(barrier_gone)?;
         }
         let base = bases[at];
         let mut walk = Walk::resume(topic, partition, base, 0, base, topic.generation_at(partition, &bases, base)?)?;
@@ -304,7 +304,7 @@ fn seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk, Lo
 
 fn try_seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk, LogError> {
     let committed = topic.committed(partition)?;
-    let bases = topic.committed_bases(partition)?;
+    let bases = topic.committed_bases(partition, &committed)?;
     let first = bases[0];
     let sealed = &bases[..bases.partition_point(|b| *b < committed.base)];
     // The first sealed segment that the wanted frame can be in, or the active one.
@@ -360,7 +360,7 @@ fn try_seek(topic: &Shared, partition: PartitionId, start: Start) -> Result<Walk
 }
 
 /// Whether barriers stand in a sealed segment.
-fn has_barriers(topic: &Shared, partition: PartitionId, bases: &[Offset], base: Offset) -> Result<bool, LogError> {
+pub(crate) fn has_barriers(topic: &Shared, partition: PartitionId, bases: &[Offset], base: Offset) -> Result<bool, LogError> {
     Ok(topic.summary(partition, base)?.generation > topic.generation_at(partition, bases, base)?)
 }
 

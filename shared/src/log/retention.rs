@@ -16,6 +16,7 @@ use super::config::Retention;
 use super::error::LogError;
 use super::lock::Held;
 use super::manifest::{self, Manifest};
+use super::reader::has_barriers;
 use super::segment;
 use super::topic::{Shared, Topic, unmap};
 
@@ -61,7 +62,6 @@ impl Topic {
         let _lock = housekeeping_lock(topic)?;
         let mut report = RetentionReport::default();
         for p in topic.partition_ids() {
-            sweep(topic, p)?;
             retain_partition(self, p, retention, force, &mut report)?;
             sweep(topic, p)?;
             report.objects_left += delete_unneeded(topic, p)?;
@@ -124,6 +124,13 @@ fn retain_partition(
     if !force {
         let needed = claims.iter().map(|(_, at)| at.get(p)).min().unwrap_or(wanted);
         remove = removable[..remove].partition_point(|s| s.end <= needed);
+        // Who is at a segment's end may not have come to the barriers there.
+        let bases: Vec<Offset> = segments.iter().map(|s| s.base).collect();
+        if let Some(last) = removable[..remove].last().filter(|s| s.end == needed)
+            && has_barriers(shared, p, &bases, last.base)?
+        {
+            remove -= 1;
+        }
     }
     report.before.push(segments[0].base);
     let Some(last) = remove.checked_sub(1).map(|i| removable[i]) else {

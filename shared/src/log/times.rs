@@ -35,7 +35,7 @@ impl Topic {
         let topic = &*self.0;
         let mut times = Times::default();
         let committed = topic.committed(partition)?;
-        let bases = topic.committed_bases(partition)?;
+        let bases = topic.committed_bases(partition, &committed)?;
         for base in bases.iter().filter(|b| **b < committed.base) {
             let summary = topic.summary(partition, *base)?;
             if summary.records > 0 {

@@ -185,9 +185,9 @@ impl Topic {
 
     fn look_at_segments(&self, partition: PartitionId) -> Result<Vec<SegmentInfo>, LogError> {
         let committed = self.0.committed(partition)?;
-        let bases = self.0.committed_bases(partition)?;
+        let bases = self.0.committed_bases(partition, &committed)?;
         let mut infos = Vec::with_capacity(bases.len());
-        for base in bases.into_iter().filter(|b| *b <= committed.base) {
+        for base in bases {
             let segment = self.0.segment(partition, base);
             infos.push(SegmentInfo {
                 path: segment.remote.as_ref().map_or_else(|| segment.path.clone(), |r| r.cache.path(&r.object)),
@@ -269,13 +269,22 @@ impl Shared {
         Ok(known.1.clone())
     }
 
+    /// Whether the partition's manifest is still this one.
+    pub fn is_current(&self, partition: PartitionId, manifest: &Arc<Manifest>) -> bool {
+        self.manifest(partition).is_ok_and(|now| Arc::ptr_eq(manifest, &now))
+    }
+
     /// The base offsets of the segments that committed frames stand in, ascending: those that a reader may look at. A writer that has
     /// made the next segment, or died over it, has not said so yet.
-    pub fn committed_bases(&self, partition: PartitionId) -> Result<Vec<Offset>, LogError> {
-        let committed = self.committed(partition)?;
+    pub fn committed_bases(&self, partition: PartitionId, committed: &Committed) -> Result<Vec<Offset>, LogError> {
         let mut bases = self.bases(partition)?;
         bases.truncate(bases.partition_point(|b| *b <= committed.base));
-        Ok(bases)
+        // Retention may have gone beyond it since; then one looks again.
+        if bases.is_empty() { Err(self.first_is_missing(partition)) } else { Ok(bases) }
+    }
+
+    fn first_is_missing(&self, partition: PartitionId) -> LogError {
+        LogError::corrupt(&self.partition_dir(partition), 0, "the partition's first segment is missing")
     }
 
     /// The base offsets of a partition's segments, ascending.
@@ -294,14 +303,14 @@ impl Shared {
         };
         let bases = manifest.bases(&names);
         if bases.first() != Some(&manifest.start.offset) {
-            return Err(LogError::corrupt(&dir, 0, "the partition's first segment is missing"));
+            return Err(self.first_is_missing(partition));
         }
         Ok(bases)
     }
 
     /// A segment, where the manifest as last read says that it is.
     pub fn segment(&self, partition: PartitionId, base: Offset) -> Arc<Segment> {
-        // Held until the segment is among those that a change of the manifest looks through.
+        // Held until the segment is among those that a change of the manifest looks through, if it is still one.
         let known = lock(&self.manifests[partition.index()]);
         let manifest = &known.1;
         let file_name = manifest.file_name(base);
@@ -317,7 +326,9 @@ impl Shared {
                 let kept = || self.partition_dir(partition).join(segment::kept_name(&file_name));
                 let remote = object.map(|(object, reference)| Remote::new(object, reference, self.tier.cache.clone(), kept()));
                 let segment = Arc::new(Segment::new(path, base, self.config.segment_bytes, remote));
-                segments.insert(base, segment.clone());
+                if manifest.has(&segment) {
+                    segments.insert(base, segment.clone());
+                }
                 segment
             }
         }
@@ -430,7 +441,7 @@ impl Shared {
         if committed.generation == known.last() {
             return Ok(());
         }
-        let bases = self.committed_bases(zero)?;
+        let bases = self.committed_bases(zero, &committed)?;
         let start = self.manifest(zero)?.start;
         if known.last() < start.generation {
             *known = Barriers { gone: start.generation, found: Vec::new() };

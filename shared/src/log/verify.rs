@@ -22,6 +22,7 @@ use super::manifest::Manifest;
 use super::reader::{TRIES_MAX, Walk, retrying};
 use super::recovery::{block, block_in_frame, is_room, later_frame};
 use super::segment::{self, Head, Remote, Segment, Summary};
+use super::tail::Committed;
 use super::topic::{Shared, Topic};
 
 /// What is said of a torn tail.
@@ -103,16 +104,16 @@ pub(crate) fn topic(topic: &Topic) -> Result<VerifyReport, LogError> {
     let mut report = VerifyReport::default();
     groups(topic, &mut report)?;
     let topic = &*topic.0;
-    let was_written = topic.is_being_written();
+    let written = || (topic.is_being_written(), topic.partition_ids().map(|p| topic.tail.committed(p)).collect::<Vec<_>>());
+    let before = written();
     for p in topic.partition_ids() {
-        let dir = topic.partition_dir(p);
         let (found, barriers) = partition(topic, p)?;
         report.add(found);
         match barriers {
             Some(barriers) if p == PartitionId(0) => report.barriers = barriers,
-            Some(barriers) if report.barriers != barriers && !was_written && !topic.is_being_written() => {
+            Some(barriers) if report.barriers != barriers && !before.0 && written() == before => {
                 let what = format!("the partition has {barriers} barriers, and partition 0 has {}", report.barriers);
-                report.problem(&dir, 0, what);
+                report.problem(&topic.partition_dir(p), 0, what);
             }
             _ => {}
         }
@@ -120,75 +121,109 @@ pub(crate) fn topic(topic: &Topic) -> Result<VerifyReport, LogError> {
     Ok(report)
 }
 
-/// Checks a partition, and gives the number of its barriers (`None` where its manifest or folder cannot be read). Where housekeeping took
-/// away or rewrote meanwhile what was to be looked at, or a writer came, it is all looked at again.
-fn partition(topic: &Shared, p: PartitionId) -> Result<(VerifyReport, Option<u64>), LogError> {
-    let mut tries = 1..TRIES_MAX;
-    loop {
-        let being_written = topic.is_being_written();
+/// What can change of a partition while it is checked.
+struct State {
+    manifest: Arc<Manifest>,
+    being_written: bool,
+    committed: Option<Committed>,
+    bases: Vec<Offset>,
+}
+
+impl State {
+    fn of(topic: &Shared, p: PartitionId) -> Result<State, LogError> {
+        let (manifest, being_written) = (topic.manifest(p)?, topic.is_being_written());
+        // Before the files are listed: what is committed then is among them.
         let committed = topic.tail.committed(p);
-        let manifest = match topic.manifest(p) {
-            Ok(manifest) => manifest,
-            Err(e) => return Ok((VerifyReport::of(&topic.partition_dir(p), e), None)),
-        };
-        let checked = segments(topic, p, &manifest, being_written)?;
-        let was_tidied = || topic.manifest(p).is_ok_and(|now| !Arc::ptr_eq(&manifest, &now));
-        let was_written = || !being_written && (topic.is_being_written() || topic.tail.committed(p) != committed);
-        if checked.0.is_clean() || !(was_tidied() || was_written()) || tries.next().is_none() {
-            return Ok(checked);
-        }
+        Ok(State { manifest, being_written, committed, bases: topic.bases(p)? })
+    }
+
+    /// Whether somebody was housekeeping since, or a writer came where there was none.
+    fn has_changed(&self, topic: &Shared, p: PartitionId) -> bool {
+        let writer_came = || !self.being_written && (topic.is_being_written() || topic.tail.committed(p) != self.committed);
+        !topic.is_current(p, &self.manifest) || writer_came()
     }
 }
 
-fn segments(topic: &Shared, p: PartitionId, manifest: &Manifest, being_written: bool) -> Result<(VerifyReport, Option<u64>), LogError> {
-    let mut report = VerifyReport::default();
-    // Before the files are listed: what is committed then is among them.
-    let committed = topic.tail.committed(p);
-    let bases = match topic.bases(p) {
-        Ok(bases) => bases,
-        Err(e) => return Ok((VerifyReport::of(&topic.partition_dir(p), e), None)),
+/// Checks a partition, and gives the number of its barriers; `None` where its manifest or folder cannot be read.
+fn partition(topic: &Shared, p: PartitionId) -> Result<(VerifyReport, Option<u64>), LogError> {
+    let unreadable = |e| Ok((VerifyReport::of(&topic.partition_dir(p), e), None));
+    let mut state = match State::of(topic, p) {
+        Ok(state) => state,
+        Err(e) => return unreadable(e),
     };
-    if let Some(committed) = committed.filter(|c| Some(&c.base) > bases.last()) {
+    let mut report = VerifyReport::default();
+    if let Some(committed) = state.committed.filter(|c| Some(&c.base) > state.bases.last()) {
         report.problem(&topic.segment(p, committed.base).path, 0, "the partition's last segment is missing");
     }
-    let start = manifest.start;
+    let start = state.manifest.start;
     let mut expected = Summary::empty(start.offset, start.generation, start.event_max_us);
-    for (i, &base) in bases.iter().enumerate() {
-        // Before the file is read: what was committed then is there. Of a segment after the active one, nothing is.
-        let committed = topic.tail.committed(p).filter(|c| c.base <= base).map(|c| if c.base == base { c.bytes } else { 0 });
-        let (segment, bytes) = match read(topic, p, base) {
-            Ok(found) => found,
-            Err(LogError::ObjectMissing { address }) => {
-                report.segments += 1;
-                report.segments_remote += 1;
-                report.problem(address.as_ref(), 0, "the object is missing");
-                // What is kept of it says where the next one starts.
-                expected = topic.summary(p, base).map_or(expected, |summary| summary.next());
-                continue;
-            }
-            Err(LogError::Corrupt { path, offset, what }) => {
-                report.problem(&path, offset, what);
-                continue;
-            }
-            Err(e) => return Err(e),
-        };
-        let path = segment.path.clone();
-        let problems = report.problems.len();
-        if base != expected.end {
-            report.problem(&path, 0, format!("a segment for offset {} must follow, and this one is named for {base}", expected.end));
+    let mut tries = 1..TRIES_MAX;
+    let mut i = 0;
+    while i < state.bases.len() {
+        let mut found = VerifyReport::default();
+        let after = one_of(topic, p, &state, i, expected, &mut found)?;
+        if found.is_clean() {
+            tries = 1..TRIES_MAX;
+        } else if state.has_changed(topic, p) && tries.next().is_some() {
+            // What was to follow may be in another file now, of which what was checked before is checked again.
+            state = match State::of(topic, p) {
+                Ok(state) => state,
+                Err(e) => return unreadable(e),
+            };
+            i = state.bases.partition_point(|b| *b <= expected.end).saturating_sub(1);
+            expected = topic.before(p, &state.bases, state.bases[i]).map_or(expected, |before| before.summary);
+            continue;
         }
-        let place = Place { topic, partition: p, path: &path, last: i + 1 == bases.len(), committed, being_written };
-        expected = file(&place, &bytes, Summary::empty(base, expected.generation, expected.event_max_us), &mut report);
-        if let Some(remote) = &segment.remote {
-            report.segments_remote += 1;
-            object(remote, &path, &bytes, report.problems.len() == problems, &mut report);
-            if report.problems.len() > problems {
-                // What is kept of it says where the next one starts, so that this is not reported again for each after it.
-                expected = topic.summary(p, base).map_or(expected, |summary| summary.next());
-            }
-        }
+        report.add(found);
+        expected = after;
+        i += 1;
     }
     Ok((report, Some(expected.generation)))
+}
+
+/// Checks one of a partition's segments, before which the frames come to `expected`, and gives what they come to after it.
+fn one_of(
+    topic: &Shared,
+    p: PartitionId,
+    state: &State,
+    i: usize,
+    expected: Summary,
+    report: &mut VerifyReport,
+) -> Result<Summary, LogError> {
+    let (base, last) = (state.bases[i], i + 1 == state.bases.len());
+    // Before the file is read: what was committed then is there. Of a segment after the active one, nothing is.
+    let committed = topic.tail.committed(p).filter(|c| c.base <= base).map(|c| if c.base == base { c.bytes } else { 0 });
+    // What is kept of a segment that is not here says where the next one starts.
+    let kept = || topic.summary(p, base).map_or(expected, |summary| summary.next());
+    let (segment, bytes) = match read(topic, p, base) {
+        Ok(found) => found,
+        Err(LogError::ObjectMissing { address }) => {
+            report.segments += 1;
+            report.segments_remote += 1;
+            report.problem(address.as_ref(), 0, "the object is missing");
+            return Ok(kept());
+        }
+        Err(LogError::Corrupt { path, offset, what }) => {
+            report.problem(&path, offset, what);
+            return Ok(expected);
+        }
+        Err(e) => return Err(e),
+    };
+    let path = segment.path.clone();
+    if base != expected.end {
+        report.problem(&path, 0, format!("a segment for offset {} must follow, and this one is named for {base}", expected.end));
+    }
+    let place = Place { topic, partition: p, path: &path, last, committed, being_written: state.being_written };
+    let after = file(&place, &bytes, Summary::empty(base, expected.generation, expected.event_max_us), report);
+    if let Some(remote) = &segment.remote {
+        report.segments_remote += 1;
+        object(remote, &path, &bytes, report.is_clean(), report);
+        if !report.is_clean() {
+            // So that this is not reported again for each after it.
+            return Ok(kept());
+        }
+    }
+    Ok(after)
 }
 
 /// A segment's bytes: of its file, or of its object as it is now.
