@@ -356,7 +356,8 @@ fn a_barrier_that_is_gone_is_told() {
     writer.append(&events(20..30)).unwrap();
     assert_eq!(topic.retain(&Retention::of_bytes(1), true).unwrap().after, vec![Offset(10)]);
     let gone = late.next().unwrap_err().to_string();
-    let expected = "topic 't' partition 0 no longer has barrier 1, which stood before offset 10, the first one left; start there, or at `first`";
+    let expected =
+        "topic 't' partition 0 no longer has barrier 1, which stood before offset 10, the first one left; start there, or at `first`";
     assert_eq!(gone, expected);
 }
 

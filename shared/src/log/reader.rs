@@ -154,8 +154,21 @@ impl Walk {
             if let Some(found) = self.next_in_segment(topic)? {
                 return Ok(Some(found));
             }
-            *self = Walk::at(topic, self.partition, self.offset, self.generation)?;
+            *self = self.past_seal(topic)?;
         }
+    }
+
+    /// The walk on from the seal that this one came to.
+    fn past_seal(&self, topic: &Shared) -> Result<Walk, LogError> {
+        let (partition, offset, generation) = (self.partition, self.offset, self.generation);
+        retrying(topic, partition, || {
+            let bases = topic.committed_bases(partition, &topic.committed(partition)?)?;
+            match bases.binary_search(&offset) {
+                // What the seal says holds where the next segment starts.
+                Ok(_) => Walk::resume(topic, partition, offset, 0, offset, generation),
+                Err(_) => Walk::try_at(topic, partition, offset, generation),
+            }
+        })
     }
 
     /// The next frame's place and header, or `None` at the segment's seal.

@@ -249,12 +249,12 @@ impl Shared {
     /// The partition's manifest as it is now.
     pub fn manifest(&self, partition: PartitionId) -> Result<Arc<Manifest>, LogError> {
         let path = self.partition_dir(partition).join(manifest::FILE);
-        let mut known = lock(&self.manifests[partition.index()]);
         let file = match fs::metadata(&path) {
             Ok(meta) => Some((meta.ino(), meta.len(), (meta.mtime(), meta.mtime_nsec()))),
             Err(e) if e.kind() == ErrorKind::NotFound => None,
             Err(e) => return Err(LogError::io("look at", &path)(e)),
         };
+        let mut known = lock(&self.manifests[partition.index()]);
         if known.0 != file {
             let manifest = match file {
                 Some(_) => {
@@ -263,8 +263,11 @@ impl Shared {
                 }
                 None => Manifest::new(self.id, partition),
             };
-            *known = (file, Arc::new(manifest));
-            unmap(lock(&self.segments[partition.index()]).extract_if(|_, s| !known.1.has(s)).map(|(_, s)| s).collect());
+            let manifest = Arc::new(manifest);
+            *known = (file, manifest.clone());
+            drop(known);
+            unmap(lock(&self.segments[partition.index()]).extract_if(|_, s| !manifest.has(s)).map(|(_, s)| s).collect());
+            return Ok(manifest);
         }
         Ok(known.1.clone())
     }
@@ -310,11 +313,10 @@ impl Shared {
 
     /// A segment, where the manifest as last read says that it is.
     pub fn segment(&self, partition: PartitionId, base: Offset) -> Arc<Segment> {
-        // Held until the segment is among those that a change of the manifest looks through, if it is still one.
-        let known = lock(&self.manifests[partition.index()]);
-        let manifest = &known.1;
+        let last_read = || lock(&self.manifests[partition.index()]).1.clone();
+        let manifest = last_read();
         let file_name = manifest.file_name(base);
-        let object = manifest.remote(base).map(|r| (self.object(manifest, partition, &r.object), r.object.clone()));
+        let object = manifest.remote(base).map(|r| (self.object(&manifest, partition, &r.object), r.object.clone()));
         let path = match &object {
             Some((object, _)) => PathBuf::from(object.address()),
             None => self.partition_dir(partition).join(&file_name),
@@ -326,7 +328,8 @@ impl Shared {
                 let kept = || self.partition_dir(partition).join(segment::kept_name(&file_name));
                 let remote = object.map(|(object, reference)| Remote::new(object, reference, self.tier.cache.clone(), kept()));
                 let segment = Arc::new(Segment::new(path, base, self.config.segment_bytes, remote));
-                if manifest.has(&segment) {
+                // Whoever reads a new manifest looks through these afterwards.
+                if manifest.has(&segment) && Arc::ptr_eq(&manifest, &last_read()) {
                     segments.insert(base, segment.clone());
                 }
                 segment
