@@ -13,10 +13,7 @@ use super::record::{Kind, Place};
 use super::{Group, check_name};
 use crate::log::lock::{Held, holder};
 
-/// A busy member looks who else is there once in so many polls.
-const POLLS_PER_LOOK: u32 = 64;
-
-/// A waiting member looks who died this often; those who come and go by themselves wake it.
+/// A member looks this often who has come or died; while it waits, those who come and go by themselves wake it.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A member that is woken for nothing looks no more often than this.
@@ -53,9 +50,8 @@ pub struct Member {
     tail: Tail,
     /// Whose turn it is.
     turn: usize,
-    polls: u32,
     /// When it looked last.
-    looked: Instant,
+    looked: Option<Instant>,
     /// Why it takes no more commits.
     failed: Option<String>,
 }
@@ -114,8 +110,7 @@ impl Member {
             owned: Vec::new(),
             tail,
             turn: 0,
-            polls: 0,
-            looked: Instant::now(),
+            looked: None,
             failed: None,
         })
     }
@@ -138,10 +133,9 @@ impl Member {
     /// To call it says that what it gave before is done with: a partition that goes to another member is committed up to there.
     pub fn poll(&mut self, timeout: Duration) -> Result<Option<Entry>, LogError> {
         let called = Instant::now();
-        if self.polls.is_multiple_of(POLLS_PER_LOOK) {
+        if self.looked.is_none_or(|looked| called.duration_since(looked) >= LOOK_EVERY) {
             self.rebalance()?;
         }
-        self.polls = self.polls.wrapping_add(1);
         let mut look = timeout.is_zero();
         loop {
             let seen = self.tail.sequence();
@@ -160,7 +154,7 @@ impl Member {
             }
             self.tail.wait(seen, left.min(LOOK_EVERY));
             // If this brings nothing, then time has passed, or a member has come or gone, or others' partitions grow, for which one look is enough.
-            look = self.looked.elapsed() >= LOOKS_APART;
+            look = self.looked.is_none_or(|looked| looked.elapsed() >= LOOKS_APART);
         }
     }
 
@@ -177,7 +171,7 @@ impl Member {
     /// Looks who else is there, lets go of the partitions that are theirs now (committed as far as they were given), and takes its own as
     /// far as they are free. Whether anything changed. [`Self::poll`] does it by itself.
     pub fn rebalance(&mut self) -> Result<bool, LogError> {
-        self.looked = Instant::now();
+        self.looked = Some(Instant::now());
         let wanted = self.wanted()?;
         let leaving: Vec<PartitionId> = self.owned().into_iter().filter(|p| !wanted.contains(p)).collect();
         if !leaving.is_empty() {
