@@ -41,8 +41,8 @@ pub enum FeedError {
     Ahead { name: String, partition: PartitionId, reached: Offset, end: Offset },
     #[error(
         "feed '{name}' was run on an earlier topic '{topic}', which was deleted since, and not on the one that has this name now: how far it is \
-         says nothing of that one. Run the feed under another name, to another output; or delete the topic '{output}' as well, and the feed \
-         starts over"
+         says nothing of that one. Run the feed under another name, to another output; or delete the output as well (`twopath log delete {output}`), \
+         and the feed starts over"
     )]
     OtherInput { name: String, topic: String, output: String },
     #[error("{}: {what}; remove the file, or restore it from a copy", path.display())]

@@ -142,3 +142,39 @@ fn a_store_that_cannot_be_had_is_one_clear_error() {
     std::fs::rename(sandbox.path("elsewhere"), sandbox.path("archive")).unwrap();
     assert_eq!(numbers(&sandbox).len(), ROWS);
 }
+
+#[test]
+fn a_deleted_topic_leaves_nothing_behind_and_is_not_deleted_while_it_is_read() {
+    let sandbox = clicks();
+    sandbox.ok(&["log", "offload", "a", "--to", "archive"]);
+    assert!(objects(&sandbox).len() > 4);
+    let mut reader = sandbox.start(&["log", "cat", "a", "--group", "g", "--member", "m", "--follow"]);
+    let owned = || sandbox.ok(&["log", "groups", "a", "--format", "json"]).contains("\"owner\": \"m\"");
+    let until = std::time::Instant::now() + Duration::from_secs(60);
+    while !owned() {
+        assert!(std::time::Instant::now() < until, "waited for the member");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let refused = sandbox.run(&["log", "delete", "a"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("topic 'a' is being read by 'm' of group 'g': stop that one first"), "{}", refused.stderr);
+    reader.kill().unwrap();
+    reader.wait().unwrap();
+
+    // As long as an object may be left behind, the topic is what knows of it.
+    std::fs::rename(sandbox.path("archive"), sandbox.path("elsewhere")).unwrap();
+    std::fs::write(sandbox.path("archive"), "no folder").unwrap();
+    let refused = sandbox.run(&["log", "delete", "a"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("their store must be reachable; try again"), "{}", refused.stderr);
+    std::fs::remove_file(sandbox.path("archive")).unwrap();
+    std::fs::rename(sandbox.path("elsewhere"), sandbox.path("archive")).unwrap();
+
+    let told = sandbox.run(&["log", "delete", "a"]);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    assert_eq!(objects(&sandbox), Vec::<PathBuf>::new());
+    assert_eq!(sandbox.run(&["log", "stat", "a"]).code, 1);
+    let left: Vec<_> = std::fs::read_dir(sandbox.path("twopath-data")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains("a.gone") || name == "a"), "{left:?}");
+    sandbox.ok(&["log", "import", "a", "--from", "a.csv", "--time-column", "time"]);
+}

@@ -29,6 +29,10 @@ pub enum LogError {
     Locked { topic: String, holder: String },
     #[error("the segments of topic '{topic}' are being tidied by {holder}: try again when it has finished")]
     Housekeeping { topic: String, holder: String },
+    #[error("topic '{topic}' is being read by {who}: stop that one first")]
+    InUse { topic: String, who: String },
+    #[error("topic '{topic}' was not deleted, because {left} of its objects could not be: their store must be reachable; try again")]
+    ObjectsLeft { topic: String, left: u64 },
     #[error("topic '{topic}' cannot be compacted: it has no key column to compact by; make it with one (`--key`)")]
     NoKey { topic: String },
     #[error(

@@ -301,6 +301,33 @@ impl Log {
         Ok(Topic::new(topic))
     }
 
+    /// Deletes a topic, with its groups and with its objects in stores.
+    ///
+    /// # Errors
+    /// Somebody writes, reads or tidies it; an object cannot be deleted (then the topic is there still, without the segments that went); or
+    /// a file cannot be moved or removed.
+    pub fn delete_topic(&self, name: &str) -> Result<(), LogError> {
+        let topic = self.topic(name)?;
+        let topic = topic.embedded("folder")?;
+        let _no_writer = lock::Held::for_this_process(&topic.0.lock_path(), name)?;
+        if let Some(who) = topic.reader_by_name()? {
+            return Err(LogError::InUse { topic: name.to_owned(), who });
+        }
+        // As retention forgets them, so that a death on the way leaves a topic that knows of every object that there is.
+        let has_objects = |p| topic.0.manifest(p).map(|m| !m.remote.is_empty() || !m.unneeded.is_empty());
+        if topic.0.partition_ids().map(has_objects).collect::<Result<Vec<_>, _>>()?.contains(&true) {
+            let left = topic.retain(&Retention::of_bytes(0), true)?.objects_left;
+            if left > 0 {
+                return Err(LogError::ObjectsLeft { topic: name.to_owned(), left });
+            }
+        }
+        let dir = self.dir.join(name);
+        let gone = self.dir.join(format!(".{name}.gone-{:016x}", topic.0.id));
+        self.storage.rename(&dir, &gone).map_err(LogError::io("delete", &dir))?;
+        self.storage.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))?;
+        std::fs::remove_dir_all(&gone).map_err(LogError::io("remove", &gone))
+    }
+
     /// The names of the topics, sorted.
     pub fn topics(&self) -> Result<Vec<String>, LogError> {
         topic::names(&self.dir)

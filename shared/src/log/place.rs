@@ -117,14 +117,10 @@ impl Place {
         }
     }
 
-    /// Forgets a topic of a cluster and everything in it. (One in a folder goes with the folder.)
+    /// Deletes a topic and everything in it; one in a folder not while somebody writes or reads it.
     pub fn delete_topic(&self, name: &str) -> Result<(), LogError> {
         match self {
-            Place::Folder(dir) => {
-                config::check_name(name)?;
-                let path = dir.join(name);
-                std::fs::remove_dir_all(&path).map_err(LogError::io("delete", &path))
-            }
+            Place::Folder(dir) => super::Log::open(dir)?.delete_topic(name),
             #[cfg(feature = "kafka")]
             Place::Kafka { servers, .. } => super::Kafka::connect(servers)?.delete_topic(name),
             #[cfg(not(feature = "kafka"))]

@@ -70,6 +70,23 @@ impl Topic {
     }
 }
 
+impl Topic {
+    /// One who reads it now and has said so: by a pin, or as a member of a group.
+    pub(crate) fn reader_by_name(&self) -> Result<Option<String>, LogError> {
+        let _claims_stay = claims_lock(&self.0)?;
+        if let Some((who, _)) = super::pin::pinned(&self.0)?.into_iter().next() {
+            return Ok(Some(who));
+        }
+        for name in self.groups()? {
+            let progress = self.group(&name)?.progress()?;
+            if let Some(owner) = progress.into_iter().find_map(|p| p.owner) {
+                return Ok(Some(format!("'{owner}' of group '{name}'")));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// One housekeeper at a time; it and the writer do not disturb each other.
 pub(crate) fn housekeeping_lock(topic: &Shared) -> Result<Held, LogError> {
     Held::for_this_process(&topic.dir.join(HOUSEKEEPING), &topic.config.name).map_err(|e| match e {

@@ -4,6 +4,7 @@ mod append;
 mod cat;
 mod compact;
 mod create;
+mod delete;
 mod groups;
 mod import;
 mod offload;
@@ -46,6 +47,7 @@ enum Command {
     Offload(offload::OffloadArgs),
     Recall(recall::RecallArgs),
     Verify(verify::VerifyArgs),
+    Delete(delete::DeleteArgs),
 }
 
 pub(super) fn run(place: &Place, args: LogArgs) -> Result<ExitCode, Failure> {
@@ -61,6 +63,7 @@ pub(super) fn run(place: &Place, args: LogArgs) -> Result<ExitCode, Failure> {
         Command::Offload(args) => offload::run(super::folder(place, "log offload")?, &args),
         Command::Recall(args) => recall::run(super::folder(place, "log recall")?, &args),
         Command::Verify(args) => verify::run(super::folder(place, "log verify")?, &args),
+        Command::Delete(args) => delete::run(place, &args),
     }
 }
 

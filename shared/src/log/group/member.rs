@@ -102,17 +102,7 @@ impl Member {
         };
         let tail = topic.tail()?;
         tail.wake();
-        Ok(Member {
-            group,
-            id: id.to_owned(),
-            options,
-            presence,
-            owned: Vec::new(),
-            tail,
-            turn: 0,
-            looked: None,
-            failed: None,
-        })
+        Ok(Member { group, id: id.to_owned(), options, presence, owned: Vec::new(), tail, turn: 0, looked: None, failed: None })
     }
 
     pub fn id(&self) -> &str {
