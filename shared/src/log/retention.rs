@@ -68,9 +68,7 @@ impl Topic {
         }
         Ok(report)
     }
-}
 
-impl Topic {
     /// One who reads it now and has said so: by a pin, or as a member of a group.
     pub(crate) fn reader_by_name(&self) -> Result<Option<String>, LogError> {
         let _claims_stay = claims_lock(&self.0)?;
