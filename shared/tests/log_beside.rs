@@ -268,10 +268,13 @@ impl Storage for BeforeManifest {
     }
 }
 
+/// Comes to need a topic from its start on, and tells where that was.
+type Come = fn(&Topic) -> Offset;
+
 /// What a reader that comes while retention is at work finds: either it is heeded, or it sees the start that retention leaves.
 #[test]
 fn who_comes_to_need_what_retention_is_taking_is_told_or_heeded() {
-    let come: [(&str, fn(&Topic) -> Offset); 3] = [
+    let come: [(&str, Come); 3] = [
         ("a pin", |topic| {
             let pin = topic.pin("a late reader", &topic.start().unwrap()).unwrap();
             let start = topic.start().unwrap().get(P0);
