@@ -123,7 +123,7 @@ use arrow_array::RecordBatch;
 use self::frame::Kind;
 use crate::clock::{Clock, SystemClock};
 use crate::position::{Offset, PartitionId, Position};
-use crate::storage::{ObjectStores, OsStorage, RealStores, Storage, create_dir_durably, write_atomically};
+use crate::storage::{ObjectStores, OsStorage, RealStores, Storage, create_dir_durably, remove_dir_with_content, write_atomically};
 
 pub use checksum::{Crc32c, crc32c};
 pub use compaction::CompactionReport;
@@ -322,10 +322,7 @@ impl Log {
             }
         }
         let dir = self.dir.join(name);
-        let gone = self.dir.join(format!(".{name}.gone-{:016x}", topic.0.id));
-        self.storage.rename(&dir, &gone).map_err(LogError::io("delete", &dir))?;
-        self.storage.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))?;
-        std::fs::remove_dir_all(&gone).map_err(LogError::io("remove", &gone))
+        remove_dir_with_content(&*self.storage, &dir).map_err(LogError::io("delete", &dir))
     }
 
     /// The names of the topics, sorted.

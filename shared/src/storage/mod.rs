@@ -76,6 +76,22 @@ pub(crate) fn remove_if_there(storage: &dyn Storage, path: &Path) -> io::Result<
     }
 }
 
+/// Removes a folder with all that is in it: at once for those who look for it, since it is moved aside first.
+pub(crate) fn remove_dir_with_content(storage: &dyn Storage, dir: &Path) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let gone = parent.join(format!(".{}.gone-{}", name.display(), std::process::id()));
+    // A process of this number that died here may have left it, as those in containers do, which have the same numbers again and again.
+    match std::fs::remove_dir_all(&gone) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    storage.rename(dir, &gone)?;
+    storage.sync_dir(parent)?;
+    std::fs::remove_dir_all(&gone)
+}
+
 /// Makes a folder and those above it that are missing, so that none of them is lost with the machine: each is on the disk before the next one
 /// below it is made.
 pub fn create_dir_durably(storage: &dyn Storage, dir: &Path) -> io::Result<()> {

@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::position::{Offset, PartitionId, Position};
-use crate::storage::{create_dir_durably, write_atomically};
+use crate::storage::{create_dir_durably, remove_dir_with_content, write_atomically};
 
 use super::config;
 use super::error::LogError;
@@ -268,16 +268,7 @@ impl Group {
             let (topic, group) = (self.topic.config.name.clone(), self.name.clone());
             return Err(LogError::GroupBusy { topic, group, partition: PartitionId(0), owner: member.clone() });
         }
-        let parent = groups_dir(&self.topic);
-        let gone = parent.join(format!(".{}.gone-{}", self.name, std::process::id()));
-        // A process of this number that died here may have left it, as those in containers do, which have the same numbers again and again.
-        match std::fs::remove_dir_all(&gone) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(LogError::io("remove", &gone)(e)),
-            _ => {}
-        }
-        self.topic.storage.rename(&self.dir, &gone).map_err(LogError::io("remove", &self.dir))?;
-        self.topic.storage.sync_dir(&parent).map_err(LogError::io("sync", &parent))?;
-        std::fs::remove_dir_all(&gone).map_err(LogError::io("remove", &gone))
+        remove_dir_with_content(&*self.topic.storage, &self.dir).map_err(LogError::io("remove", &self.dir))
     }
 
     /// Every partition, held for nobody else to own.
