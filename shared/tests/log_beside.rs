@@ -173,8 +173,7 @@ fn a_seal_may_know_a_later_event_than_compaction_left() {
     writer.barrier().unwrap();
     writer.append(&events(50..70)).unwrap();
     writer.barrier().unwrap();
-    let young = Compaction { dirty_ratio_min: 0.0, age_min: Duration::ZERO, tombstone_age: Duration::from_secs(3600) };
-    assert_eq!(topic.compact(&young).unwrap().records_after, 70);
+    assert_eq!(topic.compact(&COMPACT).unwrap().records_after, 70);
     writer.append(&events(70..90)).unwrap();
     writer.barrier().unwrap();
     writer.append(&events(90..95)).unwrap();
@@ -196,7 +195,7 @@ fn a_seal_may_know_a_later_event_than_compaction_left() {
     writer.close().unwrap();
     let again = log.topic("t").unwrap();
     again.writer().unwrap().append(&events(95..97)).unwrap();
-    assert_eq!(again.compact(&young).unwrap().records_after, 95);
+    assert_eq!(again.compact(&COMPACT).unwrap().records_after, 95);
     check(&again);
 }
 

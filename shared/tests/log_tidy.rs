@@ -283,7 +283,7 @@ proptest! {
                     match reader.next() {
                         Ok(Some(Entry::Records(r))) => {
                             prop_assert!((0..r.batch.num_rows()).all(|row| r.offset_of(row) >= from), "nothing comes twice");
-                            apply(table, &r);
+                            apply(table, &rows_of(&r));
                         }
                         Ok(_) => {}
                         Err(LogError::OffsetGone { .. }) => fell[p] = true,
@@ -303,7 +303,7 @@ proptest! {
                 let (reader, follower) = &mut followers[p.index()];
                 while let Some(entry) = reader.next().unwrap() {
                     if let Entry::Records(r) = entry {
-                        apply(follower, &r);
+                        apply(follower, &rows_of(&r));
                     }
                 }
                 prop_assert_eq!(&*follower, &table(&full[p.index()]));
@@ -312,15 +312,5 @@ proptest! {
         drop(writer);
         let report = topic.verify().unwrap();
         prop_assert!(report.is_clean(), "{:?}", report.problems);
-    }
-}
-
-fn apply(table: &mut BTreeMap<String, i64>, r: &Records) {
-    let (key, value) = (r.batch.column(0).as_string::<i32>(), r.batch.column(1).as_primitive::<Int64Type>());
-    for row in (0..r.batch.num_rows()).filter(|row| key.is_valid(*row)) {
-        match value.is_valid(row) {
-            true => drop(table.insert(key.value(row).to_owned(), value.value(row))),
-            false => drop(table.remove(key.value(row))),
-        }
     }
 }

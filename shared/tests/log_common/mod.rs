@@ -162,6 +162,12 @@ pub fn rows_of(r: &Records) -> Vec<Row> {
 /// What a reader of the whole partition holds in the end.
 pub fn table(records: &[Row]) -> BTreeMap<String, i64> {
     let mut table = BTreeMap::new();
+    apply(&mut table, records);
+    table
+}
+
+/// What a reader that holds a table makes of more records.
+pub fn apply(table: &mut BTreeMap<String, i64>, records: &[Row]) {
     for (_, key, value) in records {
         match (key, value) {
             (Some(key), Some(value)) => drop(table.insert(key.clone(), *value)),
@@ -169,7 +175,6 @@ pub fn table(records: &[Row]) -> BTreeMap<String, i64> {
             (None, _) => {}
         }
     }
-    table
 }
 
 pub fn keyed_config(partitions: u32, segment_bytes: u64) -> TopicConfig {
