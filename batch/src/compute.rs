@@ -7,10 +7,10 @@ use std::time::Instant;
 use arrow_array::ArrayRef;
 use polars::prelude::DataFrame;
 use polars_core::runtime::THREAD_POOL;
-use twopath_shared::Position;
-use twopath_shared::log::Topic;
-use twopath_shared::query::Query;
-use twopath_shared::view::{GroupTable, canonical};
+use twopath_base::Position;
+use twopath_log::Topic;
+use twopath_query::Query;
+use twopath_view::{GroupTable, canonical};
 
 use crate::frame::{to_arrow, to_polars};
 use crate::prepare::{Prepared, polars_error};
@@ -26,7 +26,7 @@ use crate::{BatchError, Logic};
 ///
 /// # Errors
 /// A horizon that is not one of this topic or lies beyond its end; hand-written logic that does not fit the query; damage in the log;
-/// and the [`EvalError`](twopath_shared::query::EvalError) of one of the rows that raise one.
+/// and the [`EvalError`](twopath_query::EvalError) of one of the rows that raise one.
 pub fn compute(topic: &Topic, query: &Query, logic: &Logic, horizon: &Position) -> Result<GroupTable, BatchError> {
     Ok(compute_timed(topic, query, logic, horizon)?.0)
 }

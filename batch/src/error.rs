@@ -1,9 +1,9 @@
 //! What can go wrong in a batch run.
 
 use polars::prelude::PolarsError;
-use twopath_shared::log::LogError;
-use twopath_shared::query::EvalError;
-use twopath_shared::view::store::StoreError;
+use twopath_log::LogError;
+use twopath_query::EvalError;
+use twopath_view::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {

@@ -2,7 +2,7 @@
 //!
 //! polars evaluates columns, constants, comparisons, NULL tests, AND, OR, NOT and CASE. Its arithmetic wraps around and turns x / 0
 //! into NULL, and it has no calendar in the small feature set that it is built with: such operators run as element-wise functions
-//! inside the polars plan, on the kernels of [`twopath_shared::view::eval`], over shared buffers.
+//! inside the polars plan, on the kernels of [`twopath_view::eval`], over shared buffers.
 //!
 //! A **guard** goes down with every operator that can raise an error: the rows for which its value is wanted at all. polars evaluates
 //! every branch of CASE and both sides of AND and OR, so an operand is made NULL where the guard is not TRUE, and an operator over
@@ -19,8 +19,8 @@ use arrow_schema::{DataType as ArrowType, Schema, TimeUnit};
 use polars::prelude::{
     Column, DataType as PolarsType, Expr as Plan, Field as PolarsField, NULL, PolarsError, Scalar, col, lit, map_multiple, when,
 };
-use twopath_shared::query::{BinaryOp, DataType, EvalError, Expr, ExprKind, UnaryOp, Value};
-use twopath_shared::view::{arrow_type, eval};
+use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, UnaryOp, Value};
+use twopath_view::{arrow_type, eval};
 
 use crate::frame::{polars_type, to_arrow, to_polars};
 

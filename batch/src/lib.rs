@@ -1,8 +1,8 @@
 //! The batch layer: a position of the log and a query give a batch view, computed in full every time.
 //!
-//! The log's sealed segments are mapped and verified by [`twopath_shared::log`], handed to polars without copying, filtered and
+//! The log's sealed segments are mapped and verified by [`twopath_log`], handed to polars without copying, filtered and
 //! projected there by the query's own SQL or by hand-written polars ([`Logic`]), and grouped, part by part in parallel, into a
-//! [`GroupTable`](twopath_shared::view::GroupTable). Published views live in a [`ViewStore`](twopath_shared::view::store::ViewStore).
+//! [`GroupTable`](twopath_view::GroupTable). Published views live in a [`ViewStore`](twopath_view::store::ViewStore).
 //!
 //! **What it is not**: incremental. It keeps nothing between runs, so whatever a run computes depends on the log and the query
 //! alone. This is the only crate that knows polars.

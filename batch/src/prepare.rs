@@ -2,8 +2,8 @@
 
 use arrow_schema::{DataType as ArrowType, Schema, SchemaRef};
 use polars::prelude::{Column, DataFrame, Expr as Plan, IntoLazy, LazyFrame, PlSmallStr, PolarsError, col};
-use twopath_shared::query::{DataType, Query};
-use twopath_shared::view::arrow_type;
+use twopath_query::{DataType, Query};
+use twopath_view::arrow_type;
 
 use crate::expr::{Compiler, Raised, column_name, handed_as};
 use crate::frame::polars_type;

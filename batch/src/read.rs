@@ -2,8 +2,8 @@
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_select::concat::concat;
-use twopath_shared::log::{Entry, Start, Topic};
-use twopath_shared::{Offset, PartitionId, Position};
+use twopath_base::{Offset, PartitionId, Position};
+use twopath_log::{Entry, Start, Topic};
 
 use crate::BatchError;
 

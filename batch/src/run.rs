@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use twopath_shared::Position;
-use twopath_shared::log::Topic;
-use twopath_shared::query::Query;
-use twopath_shared::view::BatchView;
-use twopath_shared::view::store::{ViewParts, ViewStore};
+use twopath_base::Position;
+use twopath_log::Topic;
+use twopath_query::Query;
+use twopath_view::BatchView;
+use twopath_view::store::{ViewParts, ViewStore};
 
 use crate::compute::compute_timed;
 use crate::{BatchError, Logic};

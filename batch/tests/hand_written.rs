@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use common::topic;
 use twopath_batch::jobs::flights::hand_written;
 use twopath_batch::{BatchError, HandWritten, Logic, compute};
-use twopath_shared::query::{Query, parse};
+use twopath_query::{Query, parse};
 
 /// What the totals by route read of the flights.
 fn schema() -> SchemaRef {

@@ -10,11 +10,11 @@ use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use common::{TestTopic, assert_agrees, records, rows, topic};
+use twopath_base::{Offset, PartitionId, Position};
 use twopath_batch::bench::{CountAndSum, map_segments, plain_polars};
 use twopath_batch::{BatchError, Logic, compute, run_batch};
-use twopath_shared::query::{EvalError, Query, Value, parse};
-use twopath_shared::view::store::ViewStore;
-use twopath_shared::{Offset, PartitionId, Position};
+use twopath_query::{EvalError, Query, Value, parse};
+use twopath_view::store::ViewStore;
 
 fn schema() -> SchemaRef {
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));

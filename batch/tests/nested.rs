@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use common::{assert_agrees, topic};
 use twopath_batch::Logic;
-use twopath_shared::query::parse;
+use twopath_query::parse;
 
 #[test]
 fn case_within_case() {

@@ -4,10 +4,10 @@
 mod common;
 
 use common::{assert_agrees, topic};
+use twopath_base::{Offset, Position};
 use twopath_batch::Logic;
-use twopath_shared::query::arbitrary::{Random, batches, schema, sql};
-use twopath_shared::query::parse;
-use twopath_shared::{Offset, Position};
+use twopath_query::arbitrary::{Random, batches, schema, sql};
+use twopath_query::parse;
 
 /// What the answers were, so that a test over too little is seen.
 #[derive(Debug, Default)]

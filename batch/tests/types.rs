@@ -10,7 +10,7 @@ use arrow_array::{
 };
 use common::{assert_agrees, topic};
 use twopath_batch::Logic;
-use twopath_shared::query::parse;
+use twopath_query::parse;
 
 fn batch() -> RecordBatch {
     let too_late = i64::MAX / 1_000;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use twopath::bench::{Pageviews, Totals, hand_written_loop};
-use twopath_shared::log::{Durability, Log, Topic};
-use twopath_shared::query::Query;
-use twopath_shared::view::{Ask, GroupTable, answer};
-use twopath_shared::{PartitionId, Position};
+use twopath_base::{PartitionId, Position};
+use twopath_log::{Durability, Log, Topic};
+use twopath_query::Query;
+use twopath_view::{Ask, GroupTable, answer};
 
 const EVENTS: u64 = 2_000_000;
 const ROWS_PER_APPEND: usize = 16_384;

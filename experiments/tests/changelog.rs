@@ -9,15 +9,15 @@ use arrow_array::{Int64Array, RecordBatch, StringArray, TimestampMicrosecondArra
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use proptest::prelude::*;
 use twopath::feeds::{Definition, FeedError, FeedKind, FeedReport, Graph, OutputOptions, run_feed};
-use twopath_shared::clock::SystemClock;
-use twopath_shared::log::{
+use twopath_base::clock::SystemClock;
+use twopath_base::{Offset, PartitionId};
+use twopath_log::{
     Compaction, Entry, Log, LogError, PartitionBy, ProducerSequence, Retention, Start, Topic, TopicConfig, TopicWriter, producer_id,
 };
-use twopath_shared::query::values::rows;
-use twopath_shared::query::{ExprKind, Query, Value, parse};
-use twopath_shared::reference::Reference;
-use twopath_shared::storage::FaultyStorage;
-use twopath_shared::{Offset, PartitionId};
+use twopath_query::values::rows;
+use twopath_query::{ExprKind, Query, Value, parse};
+use twopath_reference::Reference;
+use twopath_storage::FaultyStorage;
 
 /// Some of a row: the group's columns, a value that comes and goes, an hour.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ fn read(topic: &Topic, partition: u32) -> Vec<RecordBatch> {
 
 /// The output columns that are the query's keys.
 fn key_columns(query: &Query) -> Vec<usize> {
-    let is = |key: usize| move |o: &twopath_shared::query::NamedExpr| matches!(o.expr.kind, ExprKind::Column(c) if c == key);
+    let is = |key: usize| move |o: &twopath_query::NamedExpr| matches!(o.expr.kind, ExprKind::Column(c) if c == key);
     (0..query.keys.len()).map(|key| query.output.iter().position(is(key)).unwrap()).collect()
 }
 
@@ -491,7 +491,7 @@ fn outputs_that_do_not_fit_are_refused() {
     let one = "SELECT k, COUNT(*) AS n FROM a GROUP BY k";
     let two = "SELECT k, j, COUNT(*) AS n FROM a GROUP BY k, j";
     let all = "SELECT COUNT(*) AS n FROM a";
-    let schema = |sql: &str| twopath_shared::view::answer_schema(&parse(sql, "a", batch(&[]).schema().as_ref()).unwrap());
+    let schema = |sql: &str| twopath_view::answer_schema(&parse(sql, "a", batch(&[]).schema().as_ref()).unwrap());
     let make = |name: &str, sql: &str, key: Option<&str>, partitions: u32, compaction: Option<Compaction>| {
         let partition_by = key.map_or(PartitionBy::RoundRobin, |key| PartitionBy::Key(key.into()));
         log.create_topic(TopicConfig { partitions, partition_by, compaction, ..TopicConfig::new(name, schema(sql)) }).unwrap();

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use twopath::harness::result::{CompareResult, Outcome, RunResult};
 use twopath::scenarios::compare::{CompareSettings, Ending, run_with};
+use twopath_results::result::{CompareResult, Outcome, RunResult};
 
 fn settings(out: &Path) -> CompareSettings {
     CompareSettings {
@@ -85,7 +85,7 @@ fn a_child_without_a_result_is_not_believed() {
 fn results_and_samples_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty.json");
-    let run = twopath::harness::result::RunResult { architecture: "ARCHITECTURE".into(), events: 4711, ..Default::default() };
+    let run = twopath_results::result::RunResult { architecture: "ARCHITECTURE".into(), events: 4711, ..Default::default() };
     let text = serde_json::to_string(&run).unwrap().replace(r#""repeat":0"#, r#""repeat":REPEAT"#);
     std::fs::write(&empty, text).unwrap();
     let settings = settings(&dir.path().join("out"));

@@ -7,9 +7,9 @@ use arrow_array::RecordBatch;
 use proptest::prelude::*;
 use twopath::feeds::{Piece, Pressure, edge};
 use twopath::scenarios::backpressure::{BackpressureSettings, run_backpressure};
-use twopath::workloads::Pageviews;
-use twopath_shared::log::{Durability, Log, PartitionBy, Topic, TopicConfig};
-use twopath_shared::{Offset, PartitionId};
+use twopath_base::{Offset, PartitionId};
+use twopath_events::workloads::Pageviews;
+use twopath_log::{Durability, Log, PartitionBy, Topic, TopicConfig};
 
 fn topic(dir: &std::path::Path) -> Topic {
     let config = Pageviews::default().workload().topic_config(1, Durability::None);

@@ -9,10 +9,10 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use twopath::feeds::{Definition, FeedError, FeedReport, Graph, NodeKind, OutputOptions, RowQuery, run_feed};
-use twopath_shared::clock::SystemClock;
-use twopath_shared::log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig};
-use twopath_shared::storage::FaultyStorage;
-use twopath_shared::{Offset, PartitionId};
+use twopath_base::clock::SystemClock;
+use twopath_base::{Offset, PartitionId};
+use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig};
+use twopath_storage::FaultyStorage;
 
 fn events(ids: std::ops::Range<i64>) -> RecordBatch {
     let schema = Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("who", DataType::Utf8, true)]);
@@ -231,7 +231,7 @@ fn a_topic_that_was_made_anew_is_another_one() {
 
 #[test]
 fn only_row_by_row_queries_are_feeds() {
-    let query = |sql: &str| RowQuery::new(twopath_shared::query::parse(sql, "a", &events(0..0).schema()).unwrap());
+    let query = |sql: &str| RowQuery::new(twopath_query::parse(sql, "a", &events(0..0).schema()).unwrap());
     for sql in ["SELECT COUNT(*) FROM a", "SELECT id FROM a GROUP BY id", "SELECT id FROM a ORDER BY id", "SELECT id FROM a LIMIT 3"] {
         assert!(matches!(query(sql), Err(FeedError::NoFeed { .. })), "{sql}");
     }

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use twopath::harness::result::CompareResult;
 use twopath::scenarios::compare::{CompareSettings, Ending, run_with};
+use twopath_results::result::CompareResult;
 
 /// The first child crashes; the second one interrupts its parent and would then hang.
 const SCRIPT: &str = r#"

@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use twopath::harness::prices::read_prices;
 use twopath::harness::spec::{RunSpec, WorkloadSpec};
-use twopath::workloads;
-use twopath_shared::Offset;
-use twopath_shared::log::{Durability, Log};
-use twopath_shared::query::values;
+use twopath_base::Offset;
+use twopath_events::workloads;
+use twopath_log::{Durability, Log};
+use twopath_query::values;
+use twopath_results::prices::read_prices;
 
 const HISTORY: u64 = 20_000;
 

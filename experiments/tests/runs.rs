@@ -9,13 +9,13 @@ use twopath::architectures::{self, Job};
 use twopath::harness::check::check;
 use twopath::harness::child;
 use twopath::harness::load::{Append, Arrivals, Schedule};
-use twopath::harness::prices::read_prices;
 use twopath::harness::probe::Recorded;
-use twopath::harness::result::{Outcome, RunResult};
 use twopath::harness::spec::{RunSpec, WorkloadSpec};
-use twopath::workloads;
-use twopath_shared::log::{Durability, Log};
-use twopath_shared::view::{Ask, GroupTable, answer};
+use twopath_events::workloads;
+use twopath_log::{Durability, Log};
+use twopath_results::prices::read_prices;
+use twopath_results::result::{Outcome, RunResult};
+use twopath_view::{Ask, GroupTable, answer};
 
 fn spec(dir: &Path, architecture: &str, query: &str) -> RunSpec {
     RunSpec {
@@ -133,7 +133,7 @@ fn the_check_tells_right_from_wrong_from_outdated() {
         let rows = answer(query, &[&table], &Ask { key: key.clone(), ..Ask::default() }).unwrap();
         (rows, key.map(Arc::from))
     };
-    let recorded = |version, at: &twopath_shared::Position, read_us, (rows, key): (RecordBatch, _)| Recorded {
+    let recorded = |version, at: &twopath_base::Position, read_us, (rows, key): (RecordBatch, _)| Recorded {
         due_us: read_us,
         read_us,
         version,

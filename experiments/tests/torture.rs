@@ -1,6 +1,6 @@
 //! The short form of `twopath torture`, kind by kind: nothing is violated.
 
-use twopath::scenarios::torture::{KindSummary, TortureSettings, run};
+use twopath_torture::{KindSummary, TortureSettings, run};
 
 fn holds(kind: &str) -> KindSummary {
     let settings =

@@ -1,8 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use twopath_shared::Position;
-use twopath_shared::query::EvalError;
+use twopath_base::Position;
+use twopath_query::EvalError;
 
 /// Why there is no answer, or why a step of a job's versions was refused.
 #[derive(Debug, thiserror::Error)]

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use twopath_shared::query::{EvalError, Query};
-use twopath_shared::view::{self, Answer, Ask, BatchView, Generation, GroupTable, RealtimeView};
-use twopath_shared::{Coverage, CoveragePart, Position};
+use twopath_base::{Coverage, CoveragePart, Position};
+use twopath_query::{EvalError, Query};
+use twopath_view::{self as view, Answer, Ask, BatchView, Generation, GroupTable, RealtimeView};
 
 use crate::ServingError;
 

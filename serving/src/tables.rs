@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use serde::Serialize;
-use twopath_shared::Position;
-use twopath_shared::storage::{OsStorage, create_dir_durably};
-use twopath_shared::view::{Answer, Ask};
+use twopath_base::Position;
+use twopath_storage::{OsStorage, create_dir_durably};
+use twopath_view::{Answer, Ask};
 
 use crate::manifest::{Manifest, Version};
 use crate::{ServingError, Table, TableBytes};

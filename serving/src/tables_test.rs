@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow_schema::{DataType, Field, Schema};
-use twopath_shared::query::{Query, parse};
-use twopath_shared::view::{BatchView, GroupTable};
+use twopath_query::{Query, parse};
+use twopath_view::{BatchView, GroupTable};
 
 use super::*;
 

@@ -9,10 +9,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type};
 use arrow_array::{Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
+use twopath_base::{Offset, PartitionId, Position};
+use twopath_query::{EvalError, Query, parse};
 use twopath_serving::{ServingError, Table, Tables};
-use twopath_shared::query::{EvalError, Query, parse};
-use twopath_shared::view::{Answer, Ask, BatchView, Generation, GroupTable, RealtimeView};
-use twopath_shared::{Offset, PartitionId, Position};
+use twopath_view::{Answer, Ask, BatchView, Generation, GroupTable, RealtimeView};
 
 const PARTITIONS: usize = 2;
 
@@ -256,6 +256,6 @@ fn an_error_in_the_view_is_the_answer() {
     table.publish_realtime(Arc::new(view));
     let error = table.answer(&Ask::default()).err().unwrap();
     assert!(error.to_string().starts_with("division by zero"), "{error}");
-    let error = table.answer(&Ask { key: Some(vec![twopath_shared::query::Value::Int(1)]), ..Ask::default() }).err().unwrap();
+    let error = table.answer(&Ask { key: Some(vec![twopath_query::Value::Int(1)]), ..Ask::default() }).err().unwrap();
     assert!(matches!(error, ServingError::KeyLength { given: 1, wanted: 0, .. }), "{error}");
 }

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use timely::scheduling::SyncActivator;
-use twopath_shared::Position;
-use twopath_shared::clock::Clock;
-use twopath_shared::log::Tail;
-use twopath_shared::view::{Generation, RealtimeView};
+use twopath_base::Position;
+use twopath_base::clock::Clock;
+use twopath_log::Tail;
+use twopath_view::{Generation, RealtimeView};
 
 use crate::error::SpeedError;
 use crate::job::Publish;

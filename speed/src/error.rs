@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use twopath_shared::Position;
-use twopath_shared::log::LogError;
-use twopath_shared::query::DataType;
+use twopath_base::Position;
+use twopath_log::LogError;
+use twopath_query::DataType;
 
 /// Why a job could not be started, or has stopped.
 ///

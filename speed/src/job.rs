@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use timely::communication::{WorkerGuards, initialize_from};
 use timely::worker::Worker;
 use timely::{CommunicationConfig, WorkerConfig};
-use twopath_shared::Position;
-use twopath_shared::clock::{Clock, SystemClock};
-use twopath_shared::log::{Pin, Topic};
-use twopath_shared::meters::{self, Layer};
-use twopath_shared::query::Query;
-use twopath_shared::view::RealtimeView;
+use twopath_base::Position;
+use twopath_base::clock::{Clock, SystemClock};
+use twopath_base::meters::{self, Layer};
+use twopath_log::{Pin, Topic};
+use twopath_query::Query;
+use twopath_view::RealtimeView;
 
 use crate::control::Control;
 use crate::dataflow::{Wiring, merge_runs_off_thread};
@@ -155,7 +155,7 @@ pub fn replay(
 impl SpeedJob {
     pub fn progress(&self) -> Progress {
         let view = self.control.view();
-        let end = Position::new((0..self.partitions).map(|p| self.control.tail.end(twopath_shared::PartitionId(p as u32))).collect());
+        let end = Position::new((0..self.partitions).map(|p| self.control.tail.end(twopath_base::PartitionId(p as u32))).collect());
         let lag_records = end.records_since(view.position());
         let (rate, growth) = self.rates(end.records());
         let eta = match rate - growth {

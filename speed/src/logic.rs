@@ -1,8 +1,8 @@
 //! What a job computes: a query's SQL, or the same groups written by hand.
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use twopath_shared::query::{DataType, EvalError, Query};
-use twopath_shared::view::{GroupTable, Plan, arrow_type, canonical};
+use twopath_query::{DataType, EvalError, Query};
+use twopath_view::{GroupTable, Plan, arrow_type, canonical};
 
 use crate::error::SpeedError;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Events, FRAGILE, QUERIES, Views};
-use twopath_shared::PartitionId;
-use twopath_shared::query::EvalError;
+use twopath_base::PartitionId;
+use twopath_query::EvalError;
 use twopath_speed::{HandWritten, Logic, SpeedError, SpeedOptions, replay, start};
 
 fn options(workers: usize) -> SpeedOptions {
@@ -62,7 +62,7 @@ fn a_log_that_cannot_be_read_stops_the_job_and_is_told() {
         bytes[middle] ^= 1;
         std::fs::write(&segment.path, bytes).unwrap();
         // Another process' view of the topic: nothing has been verified yet.
-        let log = twopath_shared::log::Log::open(events.dir.path()).unwrap();
+        let log = twopath_log::Log::open(events.dir.path()).unwrap();
         let topic = log.topic("events").unwrap();
         let (_, publish) = Views::new();
         let job = start(&topic, query, Logic::Sql, (0, events.start()), options(workers), publish);

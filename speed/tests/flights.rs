@@ -7,17 +7,17 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use common::{Random, rows_of};
-use twopath_shared::Position;
-use twopath_shared::log::{Durability, Log, PartitionBy, TopicConfig};
-use twopath_shared::query::parse;
-use twopath_shared::reference::{Reference, compare};
+use twopath_base::Position;
+use twopath_log::{Durability, Log, PartitionBy, TopicConfig};
+use twopath_query::parse;
+use twopath_reference::{Reference, compare};
 use twopath_speed::jobs::flights::hand_written;
 use twopath_speed::{Logic, replay};
 
 /// The texts that `twopath compare` runs.
 macro_rules! sql {
     ($name:literal) => {
-        include_str!(concat!("../../experiments/src/workloads/flights/", $name, ".sql"))
+        include_str!(concat!("../../experiments/events/src/workloads/flights/", $name, ".sql"))
     };
 }
 

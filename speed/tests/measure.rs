@@ -10,12 +10,12 @@ use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use hashbrown::HashTable;
-use twopath_shared::log::{Durability, Log, PartitionBy, Topic, TopicConfig, TopicWriter};
-use twopath_shared::meters::process_cpu_ns;
-use twopath_shared::query::{Query, Value, parse, values};
-use twopath_shared::view::{Ask, RealtimeView, answer};
-use twopath_shared::{PartitionId, Position};
+use twopath_base::meters::process_cpu_ns;
+use twopath_base::{PartitionId, Position};
+use twopath_log::{Durability, Log, PartitionBy, Topic, TopicConfig, TopicWriter};
+use twopath_query::{Query, Value, parse, values};
 use twopath_speed::{Logic, SpeedOptions, replay, start};
+use twopath_view::{Ask, RealtimeView, answer};
 
 const MINUTE_US: i64 = 60_000_000;
 const MINUTES: usize = 46;

@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{Events, QUERIES, Random, between};
-use twopath_shared::{Offset, Position};
+use twopath_base::{Offset, Position};
 use twopath_speed::{Logic, SpeedError, replay};
 
 #[test]

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use twopath_base::{Offset, PartitionId, Position};
+use twopath_log::{Durability, Log, PartitionBy, Topic, TopicConfig};
+use twopath_query::arbitrary::{Random, batches, schema, sql};
+use twopath_query::{EvalError, Query, Value, parse, values};
+use twopath_reference::{Reference, compare};
 use twopath_serving::{ServingError, Table};
-use twopath_shared::log::{Durability, Log, PartitionBy, Topic, TopicConfig};
-use twopath_shared::query::arbitrary::{Random, batches, schema, sql};
-use twopath_shared::query::{EvalError, Query, Value, parse, values};
-use twopath_shared::reference::{Reference, compare};
-use twopath_shared::view::{Ask, BatchView, GroupTable, RealtimeView, answer};
-use twopath_shared::{Offset, PartitionId, Position};
 use twopath_speed::SpeedOptions;
+use twopath_view::{Ask, BatchView, GroupTable, RealtimeView, answer};
 
 type Rows = Result<Vec<Vec<Value>>, EvalError>;
 

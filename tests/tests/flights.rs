@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use twopath::workloads::flights;
-use twopath_shared::Position;
-use twopath_shared::log::{Durability, Entry, Log, Start, Topic};
-use twopath_shared::query::{Query, Value, parse, values};
-use twopath_shared::reference::{Reference, compare};
-use twopath_shared::view::{Ask, GroupTable, answer};
+use twopath_base::Position;
+use twopath_events::workloads::flights;
+use twopath_log::{Durability, Entry, Log, Start, Topic};
+use twopath_query::{Query, Value, parse, values};
+use twopath_reference::{Reference, compare};
+use twopath_view::{Ask, GroupTable, answer};
 
 /// Enough for flights that leave after midnight, in the night and not at all.
 const FLIGHTS: usize = 40_000;

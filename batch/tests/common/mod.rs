@@ -4,12 +4,12 @@
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use tempfile::TempDir;
+use twopath_base::{PartitionId, Position};
 use twopath_batch::{BatchError, Logic, compute};
-use twopath_shared::log::{Entry, Log, Start, Topic, TopicConfig, TopicWriter};
-use twopath_shared::query::{EvalError, Query, Value, values};
-use twopath_shared::reference::{Reference, compare};
-use twopath_shared::view::{Ask, GroupTable, answer};
-use twopath_shared::{PartitionId, Position};
+use twopath_log::{Entry, Log, Start, Topic, TopicConfig, TopicWriter};
+use twopath_query::{EvalError, Query, Value, values};
+use twopath_reference::{Reference, compare};
+use twopath_view::{Ask, GroupTable, answer};
 
 /// A topic in a folder of its own, removed in the end.
 pub struct TestTopic {

@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use twopath_serving::Table;
-use twopath_shared::view::store::ViewStore;
+use twopath_view::store::ViewStore;
 
 use super::code::Part;
 use super::every::{Every, every};

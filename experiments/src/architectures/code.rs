@@ -5,7 +5,7 @@
 //! What all queries share (reading columns, starting windows) is not counted, nor is any of Twopath.
 
 use super::Job;
-use crate::harness::result::{Code, Listing};
+use twopath_results::result::{Code, Listing};
 
 const BATCH: &str = include_str!("../../../batch/src/jobs/flights.rs");
 const SPEED: &str = include_str!("../../../speed/src/jobs/flights.rs");

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use twopath_base::Position;
+use twopath_base::meters::{self, Layer};
+use twopath_log::{Barrier, Topic, TopicWriter};
 use twopath_serving::{Table, Tables};
-use twopath_shared::Position;
-use twopath_shared::log::{Barrier, Topic, TopicWriter};
-use twopath_shared::meters::{self, Layer};
-use twopath_shared::view::store::{ViewParts, ViewStore};
-use twopath_shared::view::{BatchView, GroupTable};
 use twopath_speed::{SpeedJob, SpeedOptions};
+use twopath_view::store::{ViewParts, ViewStore};
+use twopath_view::{BatchView, GroupTable};
 
 use super::{ArchitectureError, Job, Version, Written};
 use crate::harness::spec::CatchUp;
 use crate::harness::timeline::Timeline;
-use crate::report::number;
+use twopath_results::number;
 
 /// How often a waiting deployment looks whether a lag is closed.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);

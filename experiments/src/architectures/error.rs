@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use twopath_batch::BatchError;
+use twopath_log::LogError;
 use twopath_serving::ServingError;
-use twopath_shared::log::LogError;
-use twopath_shared::view::store::StoreError;
 use twopath_speed::SpeedError;
+use twopath_view::store::StoreError;
 
 /// Why an architecture could not be started, or stopped working.
 #[derive(Debug, thiserror::Error)]

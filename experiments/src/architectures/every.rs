@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use twopath_shared::meters::{self, Layer};
+use twopath_base::meters::{self, Layer};
 
 use super::ArchitectureError;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_schema::Schema;
-use twopath_shared::query::{self, Query, QueryError};
+use twopath_query::{self as query, Query, QueryError};
 
 /// A query before and after its fix.
 #[derive(Clone)]

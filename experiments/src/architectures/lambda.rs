@@ -12,11 +12,11 @@
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use twopath_log::Barrier;
 use twopath_serving::Table;
-use twopath_shared::log::Barrier;
-use twopath_shared::view::BatchView;
-use twopath_shared::view::store::ViewStore;
 use twopath_speed::SpeedJob;
+use twopath_view::BatchView;
+use twopath_view::store::ViewStore;
 
 use super::code::Part;
 use super::every::{Every, every};

@@ -57,7 +57,7 @@ pub fn start(name: &str, context: Arc<Context>) -> Result<Box<dyn Architecture>,
 }
 
 /// The logic that an architecture makes people write for a job, and what its fix touches.
-pub fn code(name: &str, job: &Job) -> Result<crate::harness::result::Code, ArchitectureError> {
+pub fn code(name: &str, job: &Job) -> Result<twopath_results::result::Code, ArchitectureError> {
     let (.., listed) = find(name)?;
     Ok(code::code(job, listed))
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use twopath_shared::PartitionId;
-use twopath_shared::log::{Durability, Log};
+use twopath_base::PartitionId;
+use twopath_log::{Durability, Log};
 
 use super::events::{Pageviews, column_bytes};
 use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio};

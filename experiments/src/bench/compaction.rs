@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use twopath_shared::PartitionId;
-use twopath_shared::log::{Compaction, Log, PartitionBy, Topic, TopicConfig};
+use twopath_base::PartitionId;
+use twopath_log::{Compaction, Log, PartitionBy, Topic, TopicConfig};
 
 use super::events::{WIDE_COLUMNS, wide_events, wide_schema};
 use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio};

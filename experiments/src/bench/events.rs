@@ -8,10 +8,10 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use twopath_shared::log::{Durability, Log, LogError, PartitionBy, Topic, TopicConfig};
-use twopath_shared::query::{Query, Value, parse};
+use twopath_log::{Durability, Log, LogError, PartitionBy, Topic, TopicConfig};
+use twopath_query::{Query, Value, parse};
 
-use crate::workloads;
+use twopath_events::workloads;
 
 /// The column's index in the topic.
 pub const TIME: usize = 0;

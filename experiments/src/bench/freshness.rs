@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use hdrhistogram::Histogram;
-use twopath_shared::log::{Durability, Log};
-use twopath_shared::view::RealtimeView;
-use twopath_shared::{PartitionId, Position};
+use twopath_base::{PartitionId, Position};
+use twopath_log::{Durability, Log};
+use twopath_view::RealtimeView;
 
 use super::events::Pageviews;
 use super::{BenchError, Ratio, Setting, median};

@@ -18,9 +18,9 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use hdrhistogram::Histogram;
-use twopath_shared::PartitionId;
-use twopath_shared::log::{Durability, Entry, LogError, Place, Start, Topic, TopicConfig};
-use twopath_shared::meters;
+use twopath_base::PartitionId;
+use twopath_base::meters;
+use twopath_log::{Durability, Entry, LogError, Place, Start, Topic, TopicConfig};
 
 use super::append::write_plainly;
 use super::broker::Broker;

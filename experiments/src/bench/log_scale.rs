@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use twopath_shared::PartitionId;
-use twopath_shared::log::{Durability, Entry, Log, LogError, MemberOptions, Start, TopicConfig};
+use twopath_base::PartitionId;
+use twopath_log::{Durability, Entry, Log, LogError, MemberOptions, Start, TopicConfig};
 
 use super::events::Pageviews;
 use super::{BenchError, Ratio, Setting, joined, median, same, side_by_side, speed_ratio, timed};

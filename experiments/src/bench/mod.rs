@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use twopath_shared::log::Place;
+use twopath_log::Place;
 
 pub use events::{Pageviews, Totals, hand_written_loop};
 
@@ -75,7 +75,7 @@ pub enum BenchError {
     #[error("{bench}: the two sides gave different answers ({left} against {right}); this is a bug, and no ratio is reported")]
     Answers { bench: &'static str, left: String, right: String },
     #[error("{0}")]
-    Log(#[from] twopath_shared::log::LogError),
+    Log(#[from] twopath_log::LogError),
     #[error("{0}")]
     Batch(#[from] twopath_batch::BatchError),
     #[error("{0}")]

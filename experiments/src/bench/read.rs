@@ -6,11 +6,11 @@ use std::time::Instant;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
+use twopath_base::Position;
+use twopath_log::{Durability, Log};
+use twopath_query::Value;
 use twopath_serving::Table;
-use twopath_shared::Position;
-use twopath_shared::log::{Durability, Log};
-use twopath_shared::query::Value;
-use twopath_shared::view::{Ask, BatchView};
+use twopath_view::{Ask, BatchView};
 
 use super::events::Pageviews;
 use super::{BenchError, Ratio, Setting, histogram_ns, median};

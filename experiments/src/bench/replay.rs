@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use twopath_shared::log::{Durability, Log, Topic};
-use twopath_shared::query::Query;
-use twopath_shared::view::{Ask, GroupTable, answer};
-use twopath_shared::{PartitionId, Position};
+use twopath_base::{PartitionId, Position};
+use twopath_log::{Durability, Log, Topic};
+use twopath_query::Query;
+use twopath_view::{Ask, GroupTable, answer};
 
 use super::events::{Pageviews, Totals, hand_written_loop};
 use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio, timed};

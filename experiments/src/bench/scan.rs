@@ -2,8 +2,8 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use twopath_shared::PartitionId;
-use twopath_shared::log::{Durability, Entry, Log, LogError, Start, Topic};
+use twopath_base::PartitionId;
+use twopath_log::{Durability, Entry, Log, LogError, Start, Topic};
 
 use super::events::{DURATION_MS, Pageviews};
 use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio, timed};

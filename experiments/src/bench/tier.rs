@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use twopath_shared::PartitionId;
-use twopath_shared::log::{Log, Offload, TopicConfig};
+use twopath_base::PartitionId;
+use twopath_log::{Log, Offload, TopicConfig};
 
 use super::events::{WIDE_COLUMNS, wide_events, wide_schema};
 use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio};

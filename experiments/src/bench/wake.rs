@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use twopath_shared::PartitionId;
-use twopath_shared::log::{Durability, Log, LogError, Start, Topic};
+use twopath_base::PartitionId;
+use twopath_log::{Durability, Log, LogError, Start, Topic};
 
 use super::events::Pageviews;
 use super::{BenchError, Ratio, Setting, histogram_ns, joined, median, same};

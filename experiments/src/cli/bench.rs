@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use twopath_shared::log::Place;
-use twopath_shared::query::Value;
+use twopath_log::Place;
+use twopath_query::Value;
 
 use super::{Failure, output, progress};
 use crate::bench::{self, Ratio, Setting, Size};

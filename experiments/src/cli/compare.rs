@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use twopath_shared::log::{Durability, Place};
+use twopath_log::{Durability, Place};
 
 use super::Failure;
 use super::log::parse_durability;

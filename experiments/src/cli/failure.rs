@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
-use twopath_shared::query::QueryError;
+use twopath_query::QueryError;
 
 /// Why a command ended without doing what it was asked.
 #[derive(Debug)]
@@ -80,13 +80,13 @@ macro_rules! fails_with {
 fails_with!(
     crate::bench::BenchError,
     crate::feeds::FeedError,
-    crate::files::FileError,
+    twopath_events::files::FileError,
     crate::jobs::JobError,
-    crate::workloads::WorkloadError,
+    twopath_events::workloads::WorkloadError,
     crate::scenarios::backpressure::BackpressureError,
     crate::scenarios::compare::CompareError,
-    twopath_shared::log::LogError,
-    twopath_shared::query::EvalError,
+    twopath_log::LogError,
+    twopath_query::EvalError,
     twopath_batch::BatchError,
     twopath_speed::SpeedError,
     twopath_serving::ServingError

@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 
 use clap::{Args, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use twopath_shared::log::Log;
-use twopath_shared::query;
+use twopath_log::Log;
+use twopath_query;
 
 use super::log::TopicArgs;
 use super::{Failure, log, sql};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use twopath_shared::log::Log;
-use twopath_shared::query::Value;
+use twopath_log::Log;
+use twopath_query::Value;
 
 use super::{Failure, output};
 use crate::feeds::{Graph, NodeKind};

@@ -24,10 +24,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use twopath_shared::log::Place;
+use twopath_log::Place;
 
 pub use failure::Failure;
-pub use sql::sql_text;
 
 /// Compares the Lambda and Kappa architectures on one immutable event log.
 #[derive(Debug, Parser)]

@@ -12,9 +12,9 @@ use arrow_array::types::{Decimal128Type, DurationMicrosecondType, Float64Type, I
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use clap::ValueEnum;
-use twopath_shared::query::{Value, time};
+use twopath_query::{Value, time};
 
-use crate::files::{ColumnType, convert_column};
+use twopath_events::files::{ColumnType, convert_column};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {

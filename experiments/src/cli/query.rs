@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use twopath_shared::log::{Barrier, Entry, Place, Start, Topic};
-use twopath_shared::query::{Query, Value};
-use twopath_shared::reference::Reference;
-use twopath_shared::view::{self, Ask, BatchView, GroupTable, RealtimeView};
-use twopath_shared::{Coverage, CoveragePart, Position};
+use twopath_base::{Coverage, CoveragePart, Position};
+use twopath_log::{Barrier, Entry, Place, Start, Topic};
+use twopath_query::{Query, Value};
+use twopath_reference::Reference;
+use twopath_view::{self as view, Ask, BatchView, GroupTable, RealtimeView};
 
 use super::log::OthersArgs;
 use super::output::{self, Format};
@@ -181,7 +181,7 @@ fn horizon(barriers: &[Barrier], at: &Position, wanted: Option<&Position>) -> Re
         }
         // Before every barrier in one partition at least: half of the way there in each.
         let first = barriers.first().map_or_else(|| at.clone(), |b| at.meet(&b.position));
-        let half = first.offsets().iter().map(|o| twopath_shared::Offset(o.0 / 2)).collect();
+        let half = first.offsets().iter().map(|o| twopath_base::Offset(o.0 / 2)).collect();
         return Ok((0, Position::new(half)));
     };
     let wanted = checked(wanted, "--horizon", at)?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use twopath_shared::query::Value;
+use twopath_query::Value;
 
 use super::{Failure, output, parse_duration, progress};
 use crate::scenarios::backpressure::{BackpressureError, BackpressureResult, BackpressureSettings, run_backpressure};

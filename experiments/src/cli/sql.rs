@@ -1,20 +1,10 @@
 //! SQL given on the command line.
 
-use std::path::Path;
-
-use twopath_shared::log::{Place, Topic};
-use twopath_shared::query::{self, Query};
+use twopath_events::sql_text;
+use twopath_log::{Place, Topic};
+use twopath_query::{self as query, Query};
 
 use super::Failure;
-
-/// The text itself, or what stands in the file of that name. What holds a blank or a line break is always a text.
-pub fn sql_text(text_or_file: &str) -> std::io::Result<String> {
-    let path = Path::new(text_or_file);
-    let one_word = !text_or_file.is_empty() && !text_or_file.trim().contains(char::is_whitespace);
-    let looks_like_a_file = one_word || path.is_file();
-    let text = if looks_like_a_file { std::fs::read_to_string(path)? } else { text_or_file.to_owned() };
-    Ok(text.trim_start_matches('\u{feff}').to_owned())
-}
 
 /// As [`sql_text`], with the message of a failure.
 pub(super) fn read_sql(text_or_file: &str) -> Result<String, Failure> {

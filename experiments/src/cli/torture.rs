@@ -1,14 +1,14 @@
-//! `twopath torture`: what the user chose, for [`crate::scenarios::torture`].
+//! `twopath torture`: what the user chose, for [`twopath_torture`].
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use twopath_shared::query::Value;
+use twopath_query::Value;
 
 use super::{Failure, output, progress};
-use crate::scenarios::torture::{self, KindSummary, TortureSettings};
+use twopath_torture::{self, KindSummary, TortureSettings};
 
 /// Tries every kind of fault on the log, and tells what did not hold
 ///

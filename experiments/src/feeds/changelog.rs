@@ -25,10 +25,10 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
-use twopath_shared::log::{PartitionBy, Records, Topic, TopicConfig};
-use twopath_shared::query::{DataType, EvalError, Expr, ExprKind, Query, Value};
-use twopath_shared::view::{GroupTable, Plan, answer_groups, answer_schema};
-use twopath_shared::{Offset, PartitionId};
+use twopath_base::{Offset, PartitionId};
+use twopath_log::{PartitionBy, Records, Topic, TopicConfig};
+use twopath_query::{DataType, EvalError, Expr, ExprKind, Query, Value};
+use twopath_view::{GroupTable, Plan, answer_groups, answer_schema};
 
 use super::query::check_unordered;
 use super::sink::Sink;
@@ -285,7 +285,7 @@ pub(super) fn check_whole(feed: &str, input: &Topic) -> Result<(), FeedError> {
     if input.config().compaction.is_some() {
         return Err(not_whole(feed, input.name(), "is one that is compacted".into()));
     }
-    let first = |position: twopath_shared::Position| position.iter().find(|(_, offset)| *offset > Offset(0));
+    let first = |position: twopath_base::Position| position.iter().find(|(_, offset)| *offset > Offset(0));
     if let Some((p, offset)) = first(input.compacted_to()?) {
         return Err(not_whole(feed, input.name(), compacted(p, offset)));
     }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use arrow_schema::Schema;
 use serde::{Deserialize, Serialize};
-use twopath_shared::query::parse;
-use twopath_shared::storage::{OsStorage, Storage, create_dir_durably, write_atomically};
+use twopath_query::parse;
+use twopath_storage::{OsStorage, Storage, create_dir_durably, write_atomically};
 
 use super::{FeedError, FeedKind};
 

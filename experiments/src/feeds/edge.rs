@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use serde::Serialize;
-use twopath_shared::log::{Entry, LogError, Member, MemberOptions, Start, Topic};
-use twopath_shared::{Offset, PartitionId};
+use twopath_base::{Offset, PartitionId};
+use twopath_log::{Entry, LogError, Member, MemberOptions, Start, Topic};
 
 /// What happens when a consumer is slower than its producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

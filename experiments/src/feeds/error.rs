@@ -3,9 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use twopath_shared::log::LogError;
-use twopath_shared::query::{EvalError, QueryError};
-use twopath_shared::{Offset, PartitionId};
+use twopath_base::{Offset, PartitionId};
+use twopath_log::LogError;
+use twopath_query::{EvalError, QueryError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {

@@ -1,7 +1,7 @@
 //! The graph of a folder: topics, the feeds between them, the groups that read them, and the lag on each edge.
 
 use serde::Serialize;
-use twopath_shared::log::{Group, Log};
+use twopath_log::{Group, Log};
 
 use super::{Definition, FeedError, FeedKind};
 
@@ -93,7 +93,7 @@ impl Graph {
         let progress = group.progress()?;
         let done = progress.iter().map(|p| p.committed.unwrap_or_default().0).sum();
         let read_now = progress.iter().filter(|p| p.owner.is_some()).count() as u64;
-        let lag = progress.iter().map(twopath_shared::log::PartitionProgress::lag).sum();
+        let lag = progress.iter().map(twopath_log::PartitionProgress::lag).sum();
         self.edges.push(GraphEdge { from: topic.to_owned(), to: name.to_owned(), to_kind: kind, lag: Some(lag) });
         Ok(self.node(kind, name, done, read_now))
     }

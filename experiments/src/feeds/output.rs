@@ -1,7 +1,7 @@
 //! The topic that a feed appends to.
 
 use arrow_schema::{DataType, Schema};
-use twopath_shared::log::{Compaction, Durability, Log, Offload, PartitionBy, Retention, Topic, TopicConfig};
+use twopath_log::{Compaction, Durability, Log, Offload, PartitionBy, Retention, Topic, TopicConfig};
 
 use super::{Definition, FeedError, FeedKind, FeedQuery};
 

@@ -2,8 +2,8 @@
 
 use arrow_schema::SchemaRef;
 use serde::Serialize;
-use twopath_shared::log::{Records, TopicConfig};
-use twopath_shared::query::Query;
+use twopath_log::{Records, TopicConfig};
+use twopath_query::Query;
 
 use super::sink::Sink;
 use super::{Changelog, FeedError, FeedReport, RowQuery};

@@ -3,10 +3,10 @@
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::{filter, filter_record_batch};
-use twopath_shared::log::{PartitionBy, Records};
-use twopath_shared::query::{EvalError, Query};
-use twopath_shared::view::{answer_schema, eval, eval_condition};
-use twopath_shared::{Offset, PartitionId};
+use twopath_base::{Offset, PartitionId};
+use twopath_log::{PartitionBy, Records};
+use twopath_query::{EvalError, Query};
+use twopath_view::{answer_schema, eval, eval_condition};
 
 use super::query::check_unordered;
 use super::sink::Sink;

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use twopath_shared::PartitionId;
-use twopath_shared::log::{Entry, Log, Member, MemberOptions, Start, Topic, TopicWriter};
-use twopath_shared::query::parse;
+use twopath_base::PartitionId;
+use twopath_log::{Entry, Log, Member, MemberOptions, Start, Topic, TopicWriter};
+use twopath_query::parse;
 
 use super::changelog::check_whole;
 use super::output::output_topic;

@@ -1,8 +1,8 @@
 //! Where a feed appends, and what is there already.
 
 use arrow_array::RecordBatch;
-use twopath_shared::log::{ProducerSequence, Topic, TopicWriter, producer_id};
-use twopath_shared::{Offset, PartitionId};
+use twopath_base::{Offset, PartitionId};
+use twopath_log::{ProducerSequence, Topic, TopicWriter, producer_id};
 
 use super::{Definition, FeedError};
 

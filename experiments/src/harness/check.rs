@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 use std::thread;
 
-use twopath_shared::log::{Entry, LogError, PartitionReader, Records, Start, Topic};
-use twopath_shared::query::values::rows;
-use twopath_shared::query::{AggregateFunction, DataType, ExprKind, NamedExpr, Query, Value};
-use twopath_shared::reference::{Reference, compare};
-use twopath_shared::{Offset, Position};
+use twopath_base::{Offset, Position};
+use twopath_log::{Entry, LogError, PartitionReader, Records, Start, Topic};
+use twopath_query::values::rows;
+use twopath_query::{AggregateFunction, DataType, ExprKind, NamedExpr, Query, Value};
+use twopath_reference::{Reference, compare};
 
 use super::load::Arrivals;
 use super::probe::Recorded;

@@ -11,24 +11,24 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use twopath_base::PartitionId;
+use twopath_base::meters::{self, Layer};
+use twopath_log::{Log, LogError, PartitionBy, Topic, TopicConfig, TopicWriter};
+use twopath_query::{Query, QueryError, Value};
 use twopath_serving::{ServingError, Tables};
-use twopath_shared::PartitionId;
-use twopath_shared::log::{Log, LogError, PartitionBy, Topic, TopicConfig, TopicWriter};
-use twopath_shared::meters::{self, Layer};
-use twopath_shared::query::{Query, QueryError, Value};
-use twopath_shared::view::GroupTable;
+use twopath_view::GroupTable;
 
 use super::check::check;
 use super::load::{Arrivals, Schedule, append_history};
 use super::outcome::{Costs, outcome};
 use super::probe::Questions;
-use super::result::RunResult;
 use super::samples::{self, SamplesError};
 use super::spec::{CatchUp, Phase, Progress, RunSpec, WorkloadSpec};
 use super::steady::{Plan, steady, view_bytes};
 use super::timeline::Timeline;
 use crate::architectures::{self, ArchitectureError, Context, Job};
-use crate::workloads::{self, Workload, WorkloadError};
+use twopath_events::workloads::{self, Workload, WorkloadError};
+use twopath_results::result::RunResult;
 
 /// From the end of loading to the first event of the steady phase.
 const BEFORE_START_US: u64 = 20_000;

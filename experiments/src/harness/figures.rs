@@ -4,8 +4,8 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use super::load::Arrivals;
-use super::result::{AnswersBin, FreshnessBin, Quantiles};
 use super::timeline::Readable;
+use twopath_results::result::{AnswersBin, FreshnessBin, Quantiles};
 
 /// Longest time that a histogram holds: an hour, in microseconds.
 const LONGEST_US: u64 = 3_600_000_000;
@@ -74,7 +74,7 @@ fn base64(bytes: &[u8]) -> String {
 pub fn fresh_us(arrivals: &Arrivals, readable: &[Readable]) -> Vec<Option<u64>> {
     let mut next = 0;
     let mut partition = None;
-    let covers = |(p, offset): (twopath_shared::PartitionId, twopath_shared::Offset), r: &Readable| r.position.get(p) > offset;
+    let covers = |(p, offset): (twopath_base::PartitionId, twopath_base::Offset), r: &Readable| r.position.get(p) > offset;
     let first = |(p, offset, _)| {
         if partition != Some(p) {
             (partition, next) = (Some(p), 0);
@@ -159,7 +159,7 @@ fn backlog(arrivals: &Arrivals, readable: &[Readable], at_us: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use twopath_shared::{PartitionId, Position};
+    use twopath_base::{PartitionId, Position};
 
     use super::*;
     use crate::harness::load::{Append, Schedule};

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use twopath_shared::log::{LogError, TopicWriter};
-use twopath_shared::meters::{self, Layer};
-use twopath_shared::{Offset, PartitionId, Position};
+use twopath_base::meters::{self, Layer};
+use twopath_base::{Offset, PartitionId, Position};
+use twopath_log::{LogError, TopicWriter};
 
 use super::timeline::Timeline;
 

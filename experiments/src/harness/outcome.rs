@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use twopath_shared::meters;
+use twopath_base::meters;
 
 use super::check::Verdict;
 use super::figures::{Bins, encoded, fresh_us, histogram, is_steady, percentiles, quantiles};
 use super::load::Arrivals;
 use super::probe::Recorded;
-use super::result::{Answers, Cost, LayerCost, Mark, Outcome, RunResult, Series};
 use super::spec::RunSpec;
 use super::steady::Steady;
 use crate::architectures::{self, ArchitectureError, Context};
+use twopath_results::result::{Answers, Cost, LayerCost, Mark, Outcome, RunResult, Series};
 
 /// What the operating system and the layers say that it took.
 pub struct Costs {

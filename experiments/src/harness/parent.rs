@@ -9,8 +9,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::result::Outcome;
 use super::spec::Progress;
+use twopath_results::result::Outcome;
 
 /// Of the child's standard error, what a report shows of a crash.
 const ERROR_LINES: usize = 12;

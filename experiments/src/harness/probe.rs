@@ -6,11 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use twopath_base::Position;
+use twopath_base::meters::{self, Layer};
+use twopath_query::Value;
 use twopath_serving::{ServingError, Tables};
-use twopath_shared::Position;
-use twopath_shared::meters::{self, Layer};
-use twopath_shared::query::Value;
-use twopath_shared::view::Ask;
+use twopath_view::Ask;
 
 use super::load::punctual_sleep;
 use super::timeline::Timeline;

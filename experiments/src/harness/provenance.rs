@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use twopath_shared::log::Durability;
+use twopath_log::Durability;
 
-use super::result::{Machine, Provenance};
+use twopath_results::result::{Machine, Provenance};
 
 /// What the parent adds to what the program knows of itself.
 #[derive(Debug, Clone)]

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use twopath_shared::log::{Durability, Place};
+use twopath_log::{Durability, Place};
 
-use super::result::Prices;
-use crate::report::number;
+use twopath_results::number;
+use twopath_results::result::Prices;
 
-/// One run of one architecture. The child writes a [`super::result::RunResult`] to `out`, atomically, when it is done; the raw
+/// One run of one architecture. The child writes a [`twopath_results::result::RunResult`] to `out`, atomically, when it is done; the raw
 /// samples go beside it (`<stem>.freshness.parquet`, `<stem>.answers.parquet`). On standard output it prints [`Progress`] lines.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunSpec {

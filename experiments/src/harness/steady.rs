@@ -7,7 +7,7 @@ use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use twopath_shared::meters::{self, Layer};
+use twopath_base::meters::{self, Layer};
 
 use super::child::{Reporter, RunError};
 use super::load::{Append, Schedule, append_on_schedule};

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use twopath_base::Position;
 use twopath_serving::Table;
-use twopath_shared::Position;
 
 use super::spec::CatchUp;
 

@@ -1,10 +1,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use twopath_log::LogError;
 use twopath_serving::ServingError;
-use twopath_shared::log::LogError;
-use twopath_shared::view::store::StoreError;
 use twopath_speed::SpeedError;
+use twopath_view::store::StoreError;
 
 /// Why a step of a standing job was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -36,5 +36,5 @@ pub enum JobError {
     #[error("the table at rest: {0}")]
     Store(#[from] StoreError),
     #[error("a row of the topic raises an error: {0}")]
-    Eval(#[from] twopath_shared::query::EvalError),
+    Eval(#[from] twopath_query::EvalError),
 }

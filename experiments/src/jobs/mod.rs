@@ -21,13 +21,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use twopath_base::Position;
+use twopath_log::{Log, Topic};
+use twopath_query::{self as query, Query};
 use twopath_serving::{ServingError, Table, Tables, VersionState, VersionStatus};
-use twopath_shared::Position;
-use twopath_shared::log::{Log, Topic};
-use twopath_shared::query::{self, Query};
-use twopath_shared::storage::{OsStorage, write_atomically};
-use twopath_shared::view::BatchView;
-use twopath_shared::view::store::ViewStore;
+use twopath_storage::{OsStorage, write_atomically};
+use twopath_view::BatchView;
+use twopath_view::store::ViewStore;
 
 pub use error::JobError;
 pub use standing::Standing;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use twopath_base::Position;
+use twopath_log::Topic;
+use twopath_query::Query;
 use twopath_serving::Table;
-use twopath_shared::Position;
-use twopath_shared::log::Topic;
-use twopath_shared::query::Query;
-use twopath_shared::view::store::{ViewParts, ViewStore};
-use twopath_shared::view::{Answer, Ask, BatchView, GroupTable};
 use twopath_speed::{Logic, Progress, SpeedJob, SpeedOptions};
+use twopath_view::store::{ViewParts, ViewStore};
+use twopath_view::{Answer, Ask, BatchView, GroupTable};
 
 use super::JobError;
 

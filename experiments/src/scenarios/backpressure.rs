@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use twopath_shared::log::{Durability, Entry, Log, LogError, PartitionBy, Start, Topic, TopicConfig};
-use twopath_shared::{Offset, PartitionId};
+use twopath_base::{Offset, PartitionId};
+use twopath_log::{Durability, Entry, Log, LogError, PartitionBy, Start, Topic, TopicConfig};
 
 use crate::feeds::{EdgeReceiver, EdgeSender, Piece, Pressure, edge};
-use crate::workloads::Pageviews;
+use twopath_events::workloads::Pageviews;
 
 /// Between two frames of the producer.
 const TICK: Duration = Duration::from_millis(5);

@@ -14,23 +14,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use twopath_shared::log::{Durability, LogError, Place};
+use twopath_log::{Durability, LogError, Place};
 
 use crate::harness::parent::{ChildEnd, run_child, time_limit};
 use crate::harness::plan::plan;
-use crate::harness::prices::{PricesError, charge, read_prices};
 use crate::harness::provenance::{Occasion, command_line, provenance};
-use crate::harness::result::{CompareResult, Outcome, RunResult, SCHEMA_VERSION};
 use crate::harness::spec::RunSpec;
-use crate::report::findings::findings;
-use crate::report::html;
-use crate::report::questions::questions;
-use crate::report::table::{Look, table};
-use crate::workloads::WorkloadError;
 pub use asked::ARCHITECTURES;
 use asked::{Asked, check};
 use bars::Bars;
 use folder::Folder;
+use twopath_events::workloads::WorkloadError;
+use twopath_results::prices::{PricesError, charge, read_prices};
+use twopath_results::report::findings::findings;
+use twopath_results::report::html;
+use twopath_results::report::questions::questions;
+use twopath_results::report::table::{Look, table};
+use twopath_results::result::{CompareResult, Outcome, RunResult, SCHEMA_VERSION};
 
 /// What the user chose. `Default` gives the defaults of the command line.
 #[derive(Debug, Clone)]

@@ -2,4 +2,3 @@
 
 pub mod backpressure;
 pub mod compare;
-pub mod torture;

@@ -68,7 +68,7 @@ mod over_a_server {
 
     use rdkafka::config::ClientConfig;
     use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-    use twopath_shared::log::Kafka;
+    use twopath_log::Kafka;
 
     use super::*;
 
@@ -104,7 +104,7 @@ mod over_a_server {
     fn answers_are_those_of_the_embedded_log() {
         let Some((servers, name)) = server("flights") else { return };
         let sandbox = Sandbox::new();
-        sandbox.write("flights.parquet", twopath::workloads::flights_parquet());
+        sandbox.write("flights.parquet", twopath_events::workloads::flights_parquet());
         let log = format!("kafka://{servers}/{name}");
         let import = ["log", "import", "--from", "flights.parquet", "--time-column", "sched_dep", "--key", "tailnum", "--partitions", "2"];
         sandbox.ok(&[&import[..], &[&name]].concat());
@@ -112,7 +112,7 @@ mod over_a_server {
         let again = sandbox.run(&[&import[..], &["--log", &log]].concat());
         assert!(again.code == 0 && again.stderr.contains("already imported: all 336776 events"), "{}", again.stderr);
 
-        let workload = twopath::workloads::flights();
+        let workload = twopath_events::workloads::flights();
         for query in workload.queries.iter().take(2) {
             sandbox.write("query.sql", query.sql(2).replace("flights", &name));
             for at in [&[][..], &["--at", "100000,5000"]] {

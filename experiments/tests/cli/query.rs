@@ -4,7 +4,7 @@ use crate::sandbox::Sandbox;
 
 fn flights() -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.write("flights.parquet", twopath::workloads::flights_parquet());
+    sandbox.write("flights.parquet", twopath_events::workloads::flights_parquet());
     sandbox.ok(&[
         "log",
         "import",
@@ -26,7 +26,7 @@ fn engines_agree_on_the_flights() {
     let sandbox = flights();
     let verified = sandbox.run(&["log", "verify", "flights"]);
     assert!(verified.code == 0 && verified.stderr.contains("336776 records"), "{}", verified.stderr);
-    for query in &twopath::workloads::flights().queries {
+    for query in &twopath_events::workloads::flights().queries {
         for version in [1, 2] {
             if version == 2 && query.sql(1) == query.sql(2) {
                 continue;

@@ -6,8 +6,8 @@ use arrow_array::RecordBatch;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::generic::operator::source;
 use timely::dataflow::{Scope, Stream};
-use twopath_shared::log::{Barrier, Entry, LogError, PartitionReader, Start};
-use twopath_shared::{Offset, PartitionId};
+use twopath_base::{Offset, PartitionId};
+use twopath_log::{Barrier, Entry, LogError, PartitionReader, Start};
 
 use super::Wiring;
 use super::reached::Reached;

@@ -7,8 +7,8 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
-use twopath_shared::query::EvalError;
-use twopath_shared::view::GroupTable;
+use twopath_query::EvalError;
+use twopath_view::GroupTable;
 
 use super::Wiring;
 use super::parcels::{Parcels, by_address};

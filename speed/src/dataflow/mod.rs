@@ -30,9 +30,9 @@ use std::sync::mpsc::Sender;
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::Probe;
 use timely::worker::Worker;
-use twopath_shared::Position;
-use twopath_shared::log::{Barrier, Topic};
-use twopath_shared::query::Query;
+use twopath_base::Position;
+use twopath_log::{Barrier, Topic};
+use twopath_query::Query;
 
 pub(crate) use frames::Partition;
 pub(crate) use runs::{MergeTask, merge_runs_off_thread};

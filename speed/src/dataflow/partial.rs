@@ -6,8 +6,8 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
-use twopath_shared::query::{EvalError, Query};
-use twopath_shared::view::GroupTable;
+use twopath_query::{EvalError, Query};
+use twopath_view::GroupTable;
 
 use super::frames::Read;
 use super::parcels::Parcels;

@@ -7,8 +7,8 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
-use twopath_shared::query::EvalError;
-use twopath_shared::view::{Generation, GroupTable, RealtimeView};
+use twopath_query::EvalError;
+use twopath_view::{Generation, GroupTable, RealtimeView};
 
 use super::Wiring;
 use super::merge::Share;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use twopath_shared::log::Barrier;
-use twopath_shared::{Offset, PartitionId, Position};
+use twopath_base::{Offset, PartitionId, Position};
+use twopath_log::Barrier;
 
 /// How far one worker has read its partitions: announced when it closes an epoch.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
-use twopath_shared::view::GroupTable;
+use twopath_view::GroupTable;
 
 use crate::control::Control;
 

@@ -11,8 +11,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_select::filter::filter_record_batch;
-use twopath_shared::query::{DataType, EvalError};
-use twopath_shared::view::GroupTable;
+use twopath_query::{DataType, EvalError};
+use twopath_view::GroupTable;
 
 use crate::HandWritten;
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use twopath_shared::log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
-use twopath_shared::query::{EvalError, Query, Value, values};
-use twopath_shared::reference::{Reference, compare};
-use twopath_shared::view::{Ask, RealtimeView, answer};
-use twopath_shared::{Coverage, CoveragePart, PartitionId, Position};
+use twopath_base::{Coverage, CoveragePart, PartitionId, Position};
+use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
+use twopath_query::{EvalError, Query, Value, values};
+use twopath_reference::{Reference, compare};
 use twopath_speed::Publish;
+use twopath_view::{Ask, RealtimeView, answer};
 
 /// What the tests ask: windows, no keys at all, a filter with exact and approximate sketches, plain rows.
 pub const QUERIES: [&str; 4] = [
@@ -58,7 +58,7 @@ impl Events {
     }
 
     pub fn query(&self, sql: &str) -> Arc<Query> {
-        Arc::new(twopath_shared::query::parse(sql, "events", self.topic.schema()).unwrap())
+        Arc::new(twopath_query::parse(sql, "events", self.topic.schema()).unwrap())
     }
 
     /// Events out of order, some with NULLs, over few keys and few minutes.
@@ -221,7 +221,7 @@ pub fn between(random: &mut Random, from: &Position, to: &Position) -> Position 
     let mut position = from.clone();
     for (partition, end) in to.iter() {
         let start = from.get(partition).0;
-        position.set(PartitionId(partition.0), twopath_shared::Offset(start + random.below(end.0 - start + 1)));
+        position.set(PartitionId(partition.0), twopath_base::Offset(start + random.below(end.0 - start + 1)));
     }
     position
 }

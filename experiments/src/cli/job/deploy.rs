@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use clap::Args;
-use twopath_shared::log::Place;
+use twopath_log::Place;
 
 use super::catch_up;
 use crate::cli::{Failure, log, sql};
 use crate::jobs::{Job, JobState};
-use crate::report::number;
+use twopath_results::number;
 
 /// Computes a new version from the log's start, beside those that are there
 ///

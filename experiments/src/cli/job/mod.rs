@@ -15,7 +15,7 @@ use twopath_speed::Progress;
 
 use super::{Failure, progress};
 use crate::jobs::{JobError, Standing};
-use crate::report::number;
+use twopath_results::number;
 
 /// Keeps a query's answer standing, version beside version
 ///

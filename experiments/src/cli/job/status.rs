@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use twopath_shared::query::Value;
+use twopath_query::Value;
 
 use crate::cli::{Failure, output};
 use crate::jobs::{Job, JobVersion};

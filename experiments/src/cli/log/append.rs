@@ -6,10 +6,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use twopath_shared::log::{Place, TopicWriter};
+use twopath_log::{Place, TopicWriter};
 
 use crate::cli::Failure;
-use crate::files::{CHUNK_ROWS, JsonRows, TimeUnitOfNumbers};
+use twopath_events::files::{CHUNK_ROWS, JsonRows, TimeUnitOfNumbers};
 
 /// Lines wait for others at most this long.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
-use twopath_shared::log::{Entry, Member, MemberOptions, PartitionReader, Place, Records, Start, Topic};
-use twopath_shared::query::Value;
-use twopath_shared::query::time::parse_timestamp;
-use twopath_shared::{Offset, PartitionId, Position};
+use twopath_base::{Offset, PartitionId, Position};
+use twopath_log::{Entry, Member, MemberOptions, PartitionReader, Place, Records, Start, Topic};
+use twopath_query::Value;
+use twopath_query::time::parse_timestamp;
 
 use super::OthersArgs;
 use crate::cli::{Failure, output};

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use twopath_shared::PartitionId;
-use twopath_shared::log::{Compaction, Start, Topic};
+use twopath_base::PartitionId;
+use twopath_log::{Compaction, Start, Topic};
 
 use super::verify::Format;
 use crate::cli::{Failure, output};

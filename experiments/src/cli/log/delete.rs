@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use twopath_shared::log::Place;
+use twopath_log::Place;
 
 use crate::cli::Failure;
 

@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use twopath_shared::Position;
-use twopath_shared::log::{PartitionProgress, Place, Start, Topic};
-use twopath_shared::query::Value;
-use twopath_shared::query::time::parse_timestamp;
+use twopath_base::Position;
+use twopath_log::{PartitionProgress, Place, Start, Topic};
+use twopath_query::Value;
+use twopath_query::time::parse_timestamp;
 
 use super::OthersArgs;
 use crate::cli::{Failure, output};

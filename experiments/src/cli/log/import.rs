@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use twopath_shared::PartitionId;
-use twopath_shared::log::{Crc32c, LogError, PartitionBy, Place, ProducerSequence, Topic, TopicWriter};
+use twopath_base::PartitionId;
+use twopath_base::checksum::Crc32c;
+use twopath_log::{LogError, PartitionBy, Place, ProducerSequence, Topic, TopicWriter};
 
 use super::TopicArgs;
 use crate::cli::{Failure, progress};
-use crate::files::{Chunk, EventFile, Format, ReadOptions, Rejected, TimeUnitOfNumbers};
+use twopath_events::files::{Chunk, EventFile, Format, ReadOptions, Rejected, TimeUnitOfNumbers};
 
 /// Of rows that do not fit, so many are shown.
 const SHOWN: usize = 10;

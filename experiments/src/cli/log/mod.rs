@@ -19,13 +19,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use twopath_shared::log::{Compaction, Durability, Offload, PartitionBy, Place, Retention, Topic, TopicConfig};
-use twopath_shared::storage::check_store_address;
+use twopath_log::{Compaction, Durability, Offload, PartitionBy, Place, Retention, Topic, TopicConfig};
+use twopath_storage::check_store_address;
 
 pub(super) use others::OthersArgs;
 
 use super::Failure;
-use crate::files::{FileError, SchemaText};
+use twopath_events::files::{FileError, SchemaText};
 
 /// Makes topics, fills them, reads and checks them
 #[derive(Debug, Args)]

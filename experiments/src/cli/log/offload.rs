@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use twopath_shared::log::Offload;
+use twopath_log::Offload;
 
 use super::verify::Format;
 use crate::cli::{Failure, output};

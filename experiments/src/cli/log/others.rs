@@ -1,10 +1,10 @@
 //! Topics of a Kafka cluster that other programs write, as JSON.
 
 use clap::Args;
-use twopath_shared::log::{Durability, PartitionBy, Place, Retention, Topic, TopicConfig};
+use twopath_log::{Durability, PartitionBy, Place, Retention, Topic, TopicConfig};
 
 use crate::cli::Failure;
-use crate::files::{JsonRows, TimeUnitOfNumbers};
+use twopath_events::files::{JsonRows, TimeUnitOfNumbers};
 
 /// How a topic that others write is to be read.
 #[derive(Debug, Args)]

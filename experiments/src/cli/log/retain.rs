@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use twopath_shared::log::Retention;
+use twopath_log::Retention;
 
 use super::verify::Format;
 use crate::cli::{Failure, output};

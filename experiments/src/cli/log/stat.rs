@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use twopath_shared::PartitionId;
-use twopath_shared::log::{Entry, LogError, PartitionBy, Place, Start, Topic};
-use twopath_shared::query::Value;
+use twopath_base::PartitionId;
+use twopath_log::{Entry, LogError, PartitionBy, Place, Start, Topic};
+use twopath_query::Value;
 
 use super::OthersArgs;
 use crate::cli::{Failure, output};
-use crate::files::ColumnType;
+use twopath_events::files::ColumnType;
 
 /// Tells what a topic holds
 ///

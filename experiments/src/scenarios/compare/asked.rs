@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use twopath_shared::log::Place;
+use twopath_log::Place;
 
 use super::folder::Folder;
 use super::{CompareError, CompareSettings, topics};
 use crate::harness::plan::PlannedRun;
-use crate::harness::result::{Prices, Settings};
 use crate::harness::spec::{FULL_READ_RATE, READ_RATE, RunSpec, WorkloadSpec};
-use crate::workloads::built_in;
+use twopath_events::workloads::built_in;
+use twopath_results::result::{Prices, Settings};
 
 /// The architectures that can be asked for, as the design names them.
 pub const ARCHITECTURES: [&str; 6] = ["batch", "lambda", "lambda-sql", "lambda-timely", "kappa", "kappa-backfill"];

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::CompareError;
-use crate::harness::result::{CompareResult, RunResult};
 use crate::harness::spec::RunSpec;
+use twopath_results::result::{CompareResult, RunResult};
 
 /// Set to anything, it keeps the runs' logs and views.
 const KEEP: &str = "TWOPATH_KEEP";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use twopath_shared::log::Place;
+use twopath_log::Place;
 
 use super::{CompareError, CompareSettings};
 use crate::harness::plan::PlannedRun;

@@ -1,0 +1,74 @@
+//! A user's own events.
+
+use std::path::Path;
+
+use arrow_select::concat::concat_batches;
+
+use super::{Events, Workload, WorkloadError, WorkloadQuery};
+use crate::files::{EventFile, ReadOptions};
+
+/// The topic that a user's own events go into when the SQL does not name another.
+const TOPIC: &str = "events";
+
+/// A workload of the events in a file, in the file's order, with one query. `sql` is a text or the name of a file; what stands
+/// after FROM is the topic's name. All events are held in memory.
+pub fn own(events: &Path, time_column: Option<&str>, sql: &str) -> Result<Workload, WorkloadError> {
+    let sql = crate::sql_text(sql).map_err(|source| WorkloadError::ReadSql { path: sql.into(), source })?;
+    let mut file = EventFile::open(events, ReadOptions { time_column: time_column.map(String::from), ..Default::default() })?;
+    let mut batches = Vec::new();
+    let mut rejected = Vec::new();
+    while let Some(chunk) = file.next_chunk()? {
+        batches.push(chunk.batch);
+        rejected.extend(chunk.rejected);
+    }
+    if let Some(first) = rejected.first() {
+        return Err(WorkloadError::BadRows { path: events.to_owned(), count: rejected.len() as u64, first: first.to_string() });
+    }
+    let schema = file.schema().clone();
+    let table = concat_batches(&schema, &batches).map_err(|e| crate::files::FileError::arrow(events, e))?;
+    if table.num_rows() == 0 {
+        return Err(WorkloadError::NoEvents { path: events.to_owned() });
+    }
+    Ok(Workload {
+        name: twopath_query::topic_of(&sql).unwrap_or_else(|_| TOPIC.into()),
+        about: format!("{} events of {}", table.num_rows(), events.display()),
+        schema,
+        key: None,
+        time_column: time_column.map(String::from),
+        queries: vec![WorkloadQuery { name: "sql".into(), about: "your own query".into(), sql_v1: sql.clone().into(), sql_v2: sql.into() }],
+        events: Events::Table(table),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_file_is_a_workload() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let sql = "SELECT page, COUNT(*) AS n FROM clicks GROUP BY page";
+        // In the file's order, which is that of arrival, and not of the event times.
+        let events = write("a.csv", "time,page\n2024-01-02,x\n2024-01-01,y\n2024-01-03,\n");
+        let workload = own(&events, Some("time"), sql).unwrap();
+        assert_eq!((workload.name.as_str(), workload.events()), ("clicks", Some(3)));
+        assert_eq!(workload.batch(1, 1), workload.batch(0, 9).slice(1, 1));
+        assert_eq!(workload.query(None).unwrap().sql(2), sql);
+        let query = twopath_query::parse(sql, &workload.name, &workload.schema).unwrap();
+        assert_eq!(query.keys.len(), 1);
+        assert_eq!(workload.topic_config(2, twopath_log::Durability::None).time_column.as_deref(), Some("time"));
+        // The same query from a file.
+        let file = write("q.sql", sql);
+        assert_eq!(own(&events, Some("time"), file.to_str().unwrap()).unwrap().query(None).unwrap().sql(1), sql);
+
+        let bad = write("b.csv", "time,n\n2024-01-02,1\n2024-01-01,x\n2024-01-03,3\n,4\n");
+        let error = own(&bad, Some("time"), sql).unwrap_err().to_string();
+        assert!(error.starts_with("2 rows of ") && error.contains("line 3, column 'n': 'x' is not an integer of 64 bits"), "{error}");
+        assert!(matches!(own(&write("c.csv", "time\n"), None, sql), Err(WorkloadError::File(_))));
+    }
+}

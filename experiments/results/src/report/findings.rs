@@ -1,0 +1,89 @@
+//! The headlines: what the whole comparison comes to, in a few plain sentences.
+
+use super::facts::Facts;
+use super::why::listed;
+use crate::number::{count, in_words, times};
+use crate::result::{CompareResult, Question};
+
+/// Needs `result.questions`. The first sentence is the one to read if there is time for one.
+pub fn findings(result: &CompareResult) -> Vec<String> {
+    let facts = Facts::new(result);
+    let mut found = Vec::new();
+    found.extend(trouble(result, &facts));
+    found.extend(said(result, "freshness_p99", "99 of 100 events were in the answer after"));
+    found.extend(said(result, "time_to_correct", "After the fix was deployed, every answer was right after"));
+    found.extend(said(result, "cpu_per_million", "A million events took this much CPU time:"));
+    found.extend(said(result, "code_lines", "The query logic that people had to write, in lines:"));
+    found.extend(said(result, "places_touched", "Places that the fix had to touch:"));
+    found.extend(checked(&facts));
+    found
+}
+
+/// `… 2.1 ms in kappa, 2.3 ms in lambda (a tie), 2.4 s in batch.`
+fn said(result: &CompareResult, id: &str, beginning: &str) -> Option<String> {
+    let question = result.questions.iter().find(|question| question.id == id)?;
+    let mut ranked: Vec<(&String, f64)> = question.by_architecture.iter().filter_map(|(name, e)| Some((name, e.median?))).collect();
+    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
+    if ranked.len() < 2 {
+        return None;
+    }
+    let figures: Vec<String> = ranked.iter().map(|(name, value)| format!("{} in {name}", in_words(*value, &question.unit))).collect();
+    let never: Vec<String> = question.by_architecture.iter().filter(|(_, e)| e.median.is_none()).map(|(name, _)| name.clone()).collect();
+    let never = if never.is_empty() { String::new() } else { format!("; no figure for {}", listed(&never)) };
+    Some(format!("{beginning} {}{never}.{}", listed(&figures), verdict(question, ranked[0].1)))
+}
+
+fn verdict(question: &Question, lowest: f64) -> String {
+    match (&question.winner, question.tied.as_slice()) {
+        (Some(winner), _) => {
+            let next =
+                question.by_architecture.iter().filter(|(name, _)| *name != winner).filter_map(|(_, e)| e.ratio).min_by(f64::total_cmp);
+            match next {
+                Some(ratio) if lowest > 0.0 => format!(" Best by {} or more: {winner}.", times(ratio)),
+                _ => format!(" Best: {winner}."),
+            }
+        }
+        (None, tied) if tied.len() > 1 => format!(" The runs prove no difference between {}.", listed(tied)),
+        _ => String::new(),
+    }
+}
+
+/// What one must know before believing the rest.
+fn trouble(result: &CompareResult, facts: &Facts) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, f) in &facts.by_architecture {
+        if f.answers.wrong_engine > 0 {
+            found.push(format!(
+                "A BUG OF TWOPATH: {} of {name}'s answers differ from the reference at their own position. Do not trust this comparison.",
+                count(f.answers.wrong_engine)
+            ));
+        }
+        if f.runs_crashed > 0 {
+            found.push(format!("{} of {name}'s runs crashed; their figures are void.", f.runs_crashed));
+        }
+        if f.runs_ok > 0 && !f.steady {
+            found.push(format!(
+                "{name} reached no steady state: it fell behind the events, so its freshness says only that it could not keep up."
+            ));
+        }
+    }
+    if !result.complete {
+        let planned = result.settings.architectures.len() * result.settings.repeats as usize;
+        found.push(format!("Stopped early: {} of {planned} runs were made.", result.runs.len()));
+    }
+    if result.settings.repeats == 1 {
+        found.push("One repeat has no spread to judge by, so no winner is named; give --repeats 3 or more for that.".into());
+    }
+    found
+}
+
+fn checked(facts: &Facts) -> Option<String> {
+    let checked: u64 = facts.by_architecture.values().map(|f| f.answers.checked).sum();
+    let flawed: u64 = facts.by_architecture.values().map(|f| f.answers.wrong_engine).sum();
+    (checked > 0 && flawed == 0).then(|| {
+        format!(
+            "{} answers were checked against the reference interpreter at their own position: every one was what its code should give.",
+            count(checked)
+        )
+    })
+}

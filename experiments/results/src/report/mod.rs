@@ -1,0 +1,11 @@
+//! What a comparison found, for people: the questions and their answers, the terminal table, and `report.html`.
+
+pub mod facts;
+pub mod findings;
+pub mod html;
+pub mod questions;
+pub mod table;
+mod why;
+
+#[cfg(test)]
+pub(crate) mod sample;

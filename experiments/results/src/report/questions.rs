@@ -1,0 +1,219 @@
+//! The questions that a comparison answers, one line of the table each.
+
+use std::collections::BTreeMap;
+
+use super::facts::Facts;
+use super::why;
+use crate::result::{AnswersBin, CompareResult, Estimate, Outcome, Quantiles, Question, RunResult, Settings};
+use crate::statistics::{PairedRatio, median, paired_ratio};
+
+/// What is asked, and where a run has the answer.
+struct Asked {
+    id: &'static str,
+    section: &'static str,
+    question: &'static str,
+    unit: &'static str,
+    /// The same in every run (lines of code): no interval is needed to name a winner.
+    exact: bool,
+    value: fn(&RunResult) -> Option<f64>,
+}
+
+const fn measured(
+    id: &'static str,
+    section: &'static str,
+    question: &'static str,
+    unit: &'static str,
+    value: fn(&RunResult) -> Option<f64>,
+) -> Asked {
+    Asked { id, section, question, unit, exact: false, value }
+}
+
+const fn exact(
+    id: &'static str,
+    section: &'static str,
+    question: &'static str,
+    unit: &'static str,
+    value: fn(&RunResult) -> Option<f64>,
+) -> Asked {
+    Asked { id, section, question, unit, exact: true, value }
+}
+
+const FRESH: &str = "How fresh";
+const RIGHT: &str = "How right";
+const FIX: &str = "A code change";
+const COST: &str = "What it costs";
+const CODE: &str = "What people write";
+/// Stands for the price file's currency.
+const MONEY: &str = "money";
+
+const ASKED: [Asked; 20] = [
+    measured("freshness_p50", FRESH, "Until half of the events are in the answer?", "ms", |r| of(&r.freshness_ms, |q| q.p50)),
+    measured("freshness_p99", FRESH, "Until 99 of 100 events are?", "ms", |r| of(&r.freshness_ms, |q| q.p99)),
+    measured("staleness_p99", FRESH, "Age of what an answer lacks? (99 of 100)", "ms", |r| of(&r.staleness_ms, |q| q.p99)),
+    measured("query_latency_p99", FRESH, "Time to read one key? (99 of 100 reads)", "ms", |r| of(&r.query_latency_ms, |q| q.p99)),
+    measured("wrong_share", RIGHT, "Answers that the fixed code corrects?", "share", |r| share(r, |bin| bin.wrong)),
+    measured("outdated_share", RIGHT, "Answers off the truth of their moment?", "share", |r| share(r, |bin| bin.outdated)),
+    measured("wrong_engine", RIGHT, "Answers that an engine got wrong?", "answers", |r| Some(r.answers.wrong_engine as f64)),
+    measured("time_to_correct", FIX, "From the fix until every answer is right?", "ms", |r| r.time_to_correct_ms),
+    measured("wrong_for_ms", FIX, "Wrong answers went on after it for?", "ms", |r| Some(r.answers.wrong_for_ms)),
+    measured("extra_storage", FIX, "Extra space needed meanwhile?", "bytes", |r| Some(r.extra_storage_bytes_max as f64)),
+    measured("cpu_per_million", COST, "CPU time per million events?", "cpu_s_per_million_events", |r| {
+        Some(r.cost.cpu_s_per_million_events.total)
+    }),
+    measured("rss", COST, "Memory at its peak?", "bytes", |r| Some(r.cost.rss_bytes_max as f64)),
+    measured("bytes_written", COST, "Bytes written to disk?", "bytes", |r| Some(r.cost.bytes_written as f64)),
+    measured("log_bytes", COST, "Size of the log?", "bytes", |r| Some(r.cost.log_bytes as f64)),
+    measured("view_bytes", COST, "Batch views on disk?", "bytes", |r| Some(r.cost.view_bytes as f64)),
+    measured("state_bytes", COST, "Views in memory?", "bytes", |r| Some(r.cost.state_bytes as f64)),
+    measured("money_per_million", COST, "Money per billion events?", MONEY, |r| Some(r.cost.money_per_million_events)),
+    exact("code_lines", CODE, "Lines of query logic?", "lines", |r| Some(r.code.lines as f64)),
+    exact("code_functions", CODE, "Functions?", "functions", |r| Some(r.code.functions as f64)),
+    exact("places_touched", CODE, "Places that the fix touched?", "places", |r| Some(r.code.places_touched as f64)),
+];
+
+fn of(quantiles: &Quantiles, pick: fn(&Quantiles) -> f64) -> Option<f64> {
+    (quantiles.count > 0).then(|| pick(quantiles))
+}
+
+/// Of the answers read while events arrived. Reads go on until every event is covered, which takes `batch` longest: its right answers
+/// after the end must not thin out its wrong ones.
+fn share(run: &RunResult, part: fn(&AnswersBin) -> u64) -> Option<f64> {
+    let end_ms = run.marks.iter().find(|mark| mark.kind == "load_end").map_or(f64::INFINITY, |mark| mark.at_ms);
+    let bins = || run.series.answers.iter().filter(|bin| bin.at_ms < end_ms);
+    let checked: u64 = bins().map(|bin| bin.checked).sum();
+    (checked > 0).then(|| bins().map(part).sum::<u64>() as f64 / checked as f64)
+}
+
+/// Of a question that stands in a result.
+pub fn section(id: &str) -> &'static str {
+    ASKED.iter().find(|asked| asked.id == id).map_or("", |asked| asked.section)
+}
+
+/// Answers every question from the runs that did not crash.
+pub fn questions(result: &CompareResult) -> Vec<Question> {
+    let settings = &result.settings;
+    let facts = Facts::new(result);
+    ASKED
+        .iter()
+        .map(|asked| {
+            let mut question = answer(asked, settings, &result.runs, result.provenance.seed);
+            question.why = why::why(&question, &facts);
+            question
+        })
+        .collect()
+}
+
+fn answer(asked: &Asked, settings: &Settings, runs: &[RunResult], seed: u64) -> Question {
+    let mut by_architecture: BTreeMap<String, Estimate> =
+        settings.architectures.iter().map(|name| (name.clone(), estimate(asked, name, settings.repeats, runs))).collect();
+    let best = settings
+        .architectures
+        .iter()
+        .filter_map(|name| Some((name.clone(), by_architecture[name].median?)))
+        .min_by(|a, b| a.1.total_cmp(&b.1));
+    let (winner, tied) = match best {
+        None => (None, vec![]),
+        Some((best, lowest)) => {
+            let best_values = by_architecture[&best].values.clone();
+            let mut tied = vec![best.clone()];
+            let mut others = 0;
+            for name in settings.architectures.iter().filter(|name| **name != best) {
+                let Some(estimate) = by_architecture.get_mut(name).filter(|e| e.median.is_some()) else { continue };
+                others += 1;
+                let pairs: Vec<(f64, f64)> = estimate.values.iter().zip(&best_values).filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect();
+                let found = paired_ratio(&pairs, seed ^ hash(asked.id) ^ hash(name));
+                let above = if asked.exact { estimate.median > Some(lowest) } else { found.is_some_and(|found| found.above) };
+                if !above {
+                    tied.push(name.clone());
+                }
+                if let Some(PairedRatio { ratio, interval, .. }) = found {
+                    estimate.ratio = Some(ratio).filter(|r| r.is_finite());
+                    estimate.ratio_low = interval.map(|(low, _)| low).filter(|_| !asked.exact);
+                    estimate.ratio_high = interval.map(|(_, high)| high).filter(|_| !asked.exact);
+                }
+            }
+            if tied.len() == 1 && others > 0 { (Some(best), vec![]) } else { (None, tied) }
+        }
+    };
+    Question {
+        id: asked.id.into(),
+        question: asked.question.into(),
+        unit: if asked.unit == MONEY { format!("{}_per_million_events", settings.prices.currency) } else { asked.unit.into() },
+        lower_is_better: true,
+        by_architecture,
+        winner,
+        tied,
+        why: String::new(),
+    }
+}
+
+fn estimate(asked: &Asked, architecture: &str, repeats: u32, runs: &[RunResult]) -> Estimate {
+    let values: Vec<Option<f64>> = (0..repeats)
+        .map(|repeat| {
+            let run = runs.iter().find(|run| run.repeat == repeat && run.architecture == architecture && run.outcome == Outcome::Ok)?;
+            (asked.value)(run).filter(|value| value.is_finite())
+        })
+        .collect();
+    let present: Vec<f64> = values.iter().copied().flatten().collect();
+    Estimate { median: median(&present), values, ..Estimate::default() }
+}
+
+/// FNV-1a: so that each line draws its own resamples, the same ones on every machine.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::sample;
+
+    fn question(result: &CompareResult, id: &str) -> Question {
+        questions(result).into_iter().find(|question| question.id == id).unwrap()
+    }
+
+    #[test]
+    fn a_winner_needs_evidence_against_every_other() {
+        let mut result = sample();
+        assert_eq!(question(&result, "cpu_per_million").winner.as_deref(), Some("kappa"));
+        for run in result.runs.iter_mut().filter(|run| run.architecture == "batch") {
+            run.cost.cpu_s_per_million_events.total = 1.2;
+        }
+        let close = question(&result, "cpu_per_million");
+        assert_eq!((close.winner, close.tied.len()), (None, 2));
+    }
+
+    #[test]
+    fn one_repeat_names_winners_of_exact_lines_only() {
+        let mut result = sample();
+        result.runs.retain(|run| run.repeat == 0);
+        result.settings.repeats = 1;
+        result.runs.iter_mut().for_each(|run| run.code.lines = if run.architecture == "kappa" { 3 } else { 6 });
+        for question in questions(&result) {
+            assert_eq!(question.winner.is_some(), question.id == "code_lines", "{}", question.id);
+        }
+    }
+
+    #[test]
+    fn right_answers_after_the_end_do_not_thin_out_the_wrong_ones() {
+        let mut result = sample();
+        let before = question(&result, "wrong_share").by_architecture["batch"].median;
+        for run in &mut result.runs {
+            run.marks.push(crate::result::Mark { kind: "load_end".into(), label: String::new(), at_ms: 8000.0, until_ms: None });
+            run.series.answers.push(AnswersBin { at_ms: 8000.0, checked: 100_000, wrong: 0, outdated: 0 });
+        }
+        assert_eq!(question(&result, "wrong_share").by_architecture["batch"].median, before);
+    }
+
+    #[test]
+    fn crashed_runs_have_no_figures() {
+        let mut result = sample();
+        for run in result.runs.iter_mut().filter(|run| run.architecture == "kappa") {
+            run.outcome = Outcome::Crashed { message: String::new(), exit_code: None, signal: Some(9) };
+        }
+        for question in questions(&result) {
+            assert_eq!(question.by_architecture["kappa"].median, None, "{}", question.id);
+            assert_ne!(question.winner.as_deref(), Some("kappa"));
+        }
+    }
+}

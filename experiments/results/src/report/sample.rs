@@ -1,0 +1,203 @@
+//! A made-up result of the right shape, for the tests of what is made of results. Never shown to anybody as a measurement.
+
+use std::collections::BTreeMap;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::prices::{charge, read_prices};
+use crate::report::findings::findings;
+use crate::report::questions::questions;
+use crate::result::*;
+
+const ARCHITECTURES: [&str; 4] = ["batch", "lambda", "lambda-sql", "kappa"];
+
+/// Four architectures, three repeats, the code change in the middle.
+pub fn sample() -> CompareResult {
+    let prices = read_prices(None).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let mut runs: Vec<RunResult> =
+        (0..3).flat_map(|repeat| ARCHITECTURES.map(|name| (name, repeat))).map(|(name, repeat)| run(name, repeat, &mut rng)).collect();
+    runs.iter_mut().for_each(|run| charge(run, 32_000, &prices));
+    let mut result = CompareResult {
+        schema_version: SCHEMA_VERSION,
+        provenance: Provenance {
+            commit: "0123456789abcdef0123456789abcdef01234567+dirty".into(),
+            version: "0.1.0".into(),
+            seed: 1,
+            versions: BTreeMap::from([
+                ("polars".into(), "0.55.2".into()),
+                ("timely".into(), "0.32.0".into()),
+                ("arrow".into(), "60.1.0".into()),
+            ]),
+            machine: Machine {
+                cpu: "A sample of a processor".into(),
+                cores: 2,
+                memory_bytes: 8 << 30,
+                os: "Sample Linux".into(),
+                kernel: "6.0".into(),
+                filesystem: "ext4".into(),
+            },
+            durability: "none".into(),
+            threads: BTreeMap::from([("timely".into(), 1), ("polars".into(), 2)]),
+            progress_mode: "demand".into(),
+            started: "2026-01-01T00:00:00Z".into(),
+            command: "twopath compare".into(),
+        },
+        settings: Settings {
+            workload: "flights".into(),
+            architectures: ARCHITECTURES.map(String::from).to_vec(),
+            rate: 4000.0,
+            duration_s: 8.0,
+            repeats: 3,
+            partitions: 2,
+            workers: 1,
+            log: None,
+            events_history: 304_776,
+            events_steady: 32_000,
+            batch_interval_ms: 2000.0,
+            publish_interval_ms: 1.0,
+            sql_v1: "SELECT origin, COUNT(*) FROM flights GROUP BY origin".into(),
+            sql_v2: "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin".into(),
+            prices,
+        },
+        runs,
+        questions: vec![],
+        findings: vec![],
+        complete: true,
+    };
+    result.questions = questions(&result);
+    result.findings = findings(&result);
+    result
+}
+
+fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
+    let mut about = |value: f64| value * rng.random_range(0.94..1.06);
+    let (batch, speed) = (name != "kappa", name != "batch");
+    let hand = name == "batch" || name == "lambda";
+    let base = if speed { about(1.4) } else { about(1100.0) };
+    let quantiles = |p50: f64, tail: f64, count| Quantiles {
+        p50,
+        p90: p50 * (1.0 + 0.3 * tail),
+        p99: p50 * (1.0 + tail),
+        p999: p50 * (1.0 + 2.0 * tail),
+        max: p50 * (1.0 + 3.0 * tail),
+        mean: p50 * 1.1,
+        count,
+    };
+    let (deploy, corrected) = (4000.0, about(if batch { 5200.0 } else { 4450.0 }));
+    let mut marks = vec![Mark { kind: "deploy".into(), label: "fix deployed".into(), at_ms: deploy, until_ms: None }];
+    if batch {
+        marks.extend((0..4).map(|i| {
+            let at_ms = f64::from(i) * 2000.0 + 300.0;
+            Mark { kind: "batch_run".into(), label: format!("batch run {}", i + 1), at_ms, until_ms: Some(at_ms + about(500.0)) }
+        }));
+    } else {
+        marks.push(Mark { kind: "catch_up".into(), label: "version 2 replays".into(), at_ms: deploy, until_ms: Some(corrected - 10.0) });
+        marks.push(Mark { kind: "cutover".into(), label: "cutover".into(), at_ms: corrected - 5.0, until_ms: None });
+    }
+    marks.push(Mark { kind: "corrected".into(), label: "all answers right".into(), at_ms: corrected, until_ms: None });
+    let percentiles = |base: f64, tail: f64| -> Vec<[f64; 2]> {
+        [0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99]
+            .map(|p: f64| [p, base * (1.0 + tail * (1.0 / (1.0 - p / 100.0)).log10() / 2.0)])
+            .to_vec()
+    };
+    let bins = 80;
+    let series = Series {
+        freshness: (0..bins)
+            .map(|i| {
+                let at_ms = f64::from(i) * 100.0;
+                let p50 = if speed { about(base) } else { 500.0 + 2000.0 - (at_ms + 1700.0) % 2000.0 };
+                FreshnessBin {
+                    at_ms,
+                    p50_ms: p50,
+                    p99_ms: p50 * if speed { about(2.2) } else { 1.04 },
+                    max_ms: p50 * if speed { 3.0 } else { 1.05 },
+                }
+            })
+            .collect(),
+        answers: (0..bins)
+            .map(|i| {
+                let at_ms = f64::from(i) * 100.0;
+                let wrong = if at_ms < corrected { about(21.0) as u64 } else { 0 };
+                AnswersBin { at_ms, checked: 50, wrong, outdated: if speed { wrong } else { wrong.max(30) } }
+            })
+            .collect(),
+        freshness_percentiles: percentiles(base, if speed { 2.0 } else { 0.9 }),
+        query_latency_percentiles: percentiles(about(0.02), 3.0),
+        freshness_hdr: "HISTFAAA".into(),
+        query_latency_hdr: "HISTFAAA".into(),
+    };
+    let listing = |layer: &str, language: &str, v1: &str, v2: &str| Listing {
+        layer: layer.into(),
+        title: format!("delays_by_origin_hour for {layer}"),
+        language: language.into(),
+        v1: v1.into(),
+        v2: v2.into(),
+    };
+    let rust = (
+        "fn delay(dep: i64, sched: i64) -> i64 {\n    dep - sched\n}\n",
+        "fn delay(dep: i64, sched: i64) -> i64 {\n    let d = minutes(dep) - minutes(sched);\n    if d < -60 { d + 1440 } else { d }\n}\n",
+    );
+    let listings = match name {
+        "batch" => vec![listing("batch", "rust", rust.0, rust.1)],
+        "lambda" => vec![listing("batch", "rust", rust.0, rust.1), listing("speed", "rust", rust.0, rust.1)],
+        _ => vec![listing(
+            "both",
+            "sql",
+            "SELECT\n  a - b\nFROM flights",
+            "SELECT\n  CASE WHEN a < b THEN a - b + 1440 ELSE a - b END\nFROM flights",
+        )],
+    };
+    let by_layer: BTreeMap<String, f64> = [
+        ("log", 0.1),
+        ("batch", if batch { 2.4 } else { 0.0 }),
+        ("speed", if speed { 0.9 } else { 0.0 }),
+        ("serving", 0.15),
+        ("load", 0.5),
+    ]
+    .into_iter()
+    .filter(|(_, value)| *value > 0.0)
+    .map(|(layer, value)| (layer.to_string(), about(value)))
+    .collect();
+    RunResult {
+        architecture: name.into(),
+        repeat,
+        outcome: Outcome::Ok,
+        events: 336_776,
+        duration_ms: 8000.0,
+        freshness_ms: quantiles(base, if speed { 2.0 } else { 0.9 }, 32_000),
+        events_never_covered: 0,
+        query_latency_ms: quantiles(about(0.02), 3.0, 4000),
+        staleness_ms: quantiles(if speed { about(1.0) } else { about(1200.0) }, 1.0, 4000),
+        answers: Answers {
+            checked: 4000,
+            wrong: about(if batch { 1100.0 } else { 940.0 }) as u64,
+            wrong_engine: 0,
+            outdated: about(if speed { 1000.0 } else { 2600.0 }) as u64,
+            wrong_for_ms: corrected - deploy,
+            error_mean: 212.0,
+            error_max: 1440.0,
+        },
+        time_to_correct_ms: Some(corrected - deploy),
+        extra_storage_bytes_max: about(if batch { 900_000.0 } else { 4_000_000.0 }) as u64,
+        cost: Cost {
+            cpu_s_per_million_events: LayerCost {
+                total: by_layer.iter().filter(|(layer, _)| *layer != "load").map(|(_, cpu)| cpu).sum(),
+                by_layer,
+            },
+            rss_bytes_max: about(180e6) as u64,
+            bytes_written: about(40e6) as u64,
+            bytes_read: about(10e6) as u64,
+            log_bytes: 38_000_000,
+            view_bytes: if batch { about(2e6) as u64 } else { 0 },
+            state_bytes: about(3e6) as u64,
+            ..Cost::default()
+        },
+        code: Code { lines: if hand { 6 } else { 3 }, functions: u64::from(hand), places_touched: listings.len() as u64, listings },
+        steady: true,
+        series,
+        marks,
+        samples: vec![],
+    }
+}

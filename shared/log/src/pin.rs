@@ -1,0 +1,74 @@
+//! A pin: a mark that somebody reads a topic from a position on (a batch run, a replay), which retention heeds. It holds for as long as
+//! its process lives, by a lock of the operating system.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use twopath_base::Position;
+
+use super::error::LogError;
+use super::lock::{Held, holder};
+use super::retention::claims_lock;
+use super::topic::{Shared, Topic};
+
+/// Holds until it is dropped.
+pub struct Pin {
+    held: Option<Held>,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.remove();
+        }
+    }
+}
+
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+impl Topic {
+    /// Keeps retention from removing what stands at or after `from`, for as long as the pin lives. `who` is named in reports.
+    pub fn pin(&self, who: &str, from: &Position) -> Result<Pin, LogError> {
+        let _claims = claims_lock(&self.0)?;
+        let dir = dir(&self.0);
+        fs::create_dir_all(&dir).map_err(LogError::io("create", &dir))?;
+        let holder = format!("{from}\n{who}, process {}", std::process::id());
+        loop {
+            // A name may be taken by a process in another container, which has the same number.
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let path = dir.join(format!("{}-{number}", std::process::id()));
+            if let Some(held) = Held::try_take(&path, &holder)? {
+                return Ok(Pin { held: Some(held) });
+            }
+        }
+    }
+}
+
+fn dir(topic: &Shared) -> PathBuf {
+    topic.dir.join("pins")
+}
+
+/// Who holds the topic from where on, for whoever has the lock of claims. Pins of processes that died are removed.
+pub(crate) fn pinned(topic: &Shared) -> Result<Vec<(String, Position)>, LogError> {
+    let dir = dir(topic);
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(LogError::io("list", &dir)(e)),
+    };
+    let mut pins = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(LogError::io("list", &dir))?.path();
+        if let Some(text) = holder(&path)? {
+            let (position, who) = text.split_once('\n').unwrap_or((&text, "a reader"));
+            let position = position.parse().ok().filter(|p: &Position| p.partitions() == topic.partitions());
+            // One that does not say from where on may need everything.
+            pins.push((who.trim().to_owned(), position.unwrap_or_else(|| Position::zero(topic.partitions()))));
+        } else if let Some(left_behind) = Held::try_take(&path, "")? {
+            left_behind.remove();
+        }
+    }
+    Ok(pins)
+}

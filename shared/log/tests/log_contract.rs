@@ -1,0 +1,643 @@
+//! What every log must do, tested against each that there is: the embedded one, and, with the feature `kafka` and a server named by
+//! `TWOPATH_TEST_KAFKA` (see `tests/kafka/server`), Kafka's.
+
+mod log_common;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use log_common::{config, events, folder, ids, names, partition_ids, read_all};
+use twopath_base::{Offset, PartitionId, Position};
+use twopath_log::{Entry, Log, LogError, PartitionBy, ProducerSequence, Records, Start, Topic, TopicConfig, TopicWriter};
+
+const P0: PartitionId = PartitionId(0);
+
+/// Where topics come from; `open` opens one anew, as another process would.
+trait Make {
+    fn create(&self, config: TopicConfig) -> Topic;
+    fn open(&self, name: &str) -> Topic;
+    fn missing(&self) -> LogError;
+}
+
+struct Embedded(tempfile::TempDir);
+
+impl Make for Embedded {
+    fn create(&self, config: TopicConfig) -> Topic {
+        // Small segments, so that places lie in many of them.
+        Log::open(self.0.path()).unwrap().create_topic(TopicConfig { segment_bytes: 5_000, ..config }).unwrap()
+    }
+
+    fn open(&self, name: &str) -> Topic {
+        Log::open(self.0.path()).unwrap().topic(name).unwrap()
+    }
+
+    fn missing(&self) -> LogError {
+        Log::open(self.0.path()).unwrap().topic("nowhere").unwrap_err()
+    }
+}
+
+macro_rules! contract {
+    ($($name:ident),* $(,)?) => {
+        mod embedded {
+            $(#[test] fn $name() { super::$name(&super::Embedded(super::folder())); })*
+        }
+
+        #[cfg(feature = "kafka")]
+        mod kafka {
+            $(#[test] fn $name() { if let Some(make) = super::over_kafka::server(stringify!($name)) { super::$name(&make); } })*
+        }
+    };
+}
+
+contract!(
+    appends_are_read_in_order_from_any_offset,
+    places_by_time,
+    projections_and_ranges,
+    barriers_stand_in_every_partition,
+    keys_find_their_partition,
+    a_reader_follows_the_tail,
+    repeated_sequences_land_once_also_after_reopening,
+    one_writer_at_a_time,
+    of_two_writers_that_open_at_once_one_appends,
+    many_threads_append,
+    errors_say_what_to_do,
+);
+
+fn entries(topic: &Topic, partition: PartitionId, start: Start) -> Vec<Entry> {
+    let mut reader = topic.reader(partition, start, None).unwrap();
+    let entries: Vec<_> = std::iter::from_fn(|| reader.next().unwrap()).collect();
+    assert_eq!(reader.offset(), topic.end().unwrap().get(partition), "a reader at the end knows where it is");
+    entries
+}
+
+fn rows(entries: &[Entry]) -> Vec<i64> {
+    let mut all = Vec::new();
+    for entry in entries {
+        if let Entry::Records(Records { base, batch, .. }) = entry {
+            let these = ids(std::slice::from_ref(batch));
+            assert_eq!(these[0] as u64, base.0, "in these tests of one partition, ids are offsets");
+            all.extend(these);
+        }
+    }
+    all
+}
+
+/// 40 appends of 1 to 7 rows, 40 rows of which lie before the middle; event `id` happened at `id` milliseconds.
+fn filled(make: &dyn Make) -> (Topic, i64) {
+    let topic = make.create(config("t", 1));
+    let writer = topic.writer().unwrap();
+    let mut end = 0;
+    for i in 0..40 {
+        let rows = 1 + i % 7;
+        let position = writer.append(&events(end..end + rows)).unwrap();
+        end += rows;
+        assert_eq!(position, Position::new(vec![Offset(end as u64)]));
+    }
+    writer.close().unwrap();
+    (topic, end)
+}
+
+fn appends_are_read_in_order_from_any_offset(make: &dyn Make) {
+    let (topic, end) = filled(make);
+    for topic in [topic, make.open("t")] {
+        assert_eq!(topic.end().unwrap(), Position::new(vec![Offset(end as u64)]));
+        let all = entries(&topic, P0, Start::First);
+        assert_eq!(rows(&all), (0..end).collect::<Vec<_>>());
+        let arrivals: Vec<i64> = all.iter().filter_map(|e| if let Entry::Records(r) = e { Some(r.arrival_us) } else { None }).collect();
+        assert!(arrivals.is_sorted() && arrivals[0] > 0, "arrival times never go back: {arrivals:?}");
+        for from in (0..end).step_by(9).chain([1, end - 1, end]) {
+            assert_eq!(rows(&entries(&topic, P0, Start::Offset(Offset(from as u64)))), (from..end).collect::<Vec<_>>(), "from {from}");
+        }
+        assert!(entries(&topic, P0, Start::End).is_empty());
+    }
+    let batches = read_all(&make.open("t"), P0);
+    let written = events(0..end);
+    assert_eq!(batches.iter().flat_map(names).collect::<Vec<_>>(), names(&written), "text and NULLs come back");
+}
+
+fn places_by_time(make: &dyn Make) {
+    let topic = make.create(config("t", 1));
+    let writer = topic.writer().unwrap();
+    // The second half of each hundred comes late.
+    let order = [0..50, 100..150, 50..100, 200..250, 150..200, 250..300];
+    let mut arrivals = Vec::new();
+    for ids in order.clone() {
+        writer.append(&events(ids)).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let all = entries(&topic, P0, Start::First);
+    for entry in &all {
+        let Entry::Records(records) = entry else { panic!("there are no barriers") };
+        arrivals.push((records.arrival_us, records.base));
+    }
+    let first = |start| match entries(&topic, P0, start).first() {
+        Some(Entry::Records(r)) => Some((r.base, ids(std::slice::from_ref(&r.batch))[0])),
+        _ => None,
+    };
+    // The first frame that holds a row at or after the time.
+    assert_eq!(first(Start::EventTime(0)), Some((Offset(0), 0)));
+    assert_eq!(first(Start::EventTime(49_000)), Some((Offset(0), 0)));
+    assert_eq!(first(Start::EventTime(49_001)), Some((Offset(50), 100)));
+    assert_eq!(first(Start::EventTime(120_000)), Some((Offset(50), 100)));
+    assert_eq!(first(Start::EventTime(150_000)), Some((Offset(150), 200)));
+    assert_eq!(first(Start::EventTime(250_000)), Some((Offset(250), 250)));
+    assert_eq!(first(Start::EventTime(300_000)), None);
+    for (i, (at_us, base)) in arrivals.iter().enumerate() {
+        assert_eq!(first(Start::ArrivalTime(*at_us)).map(|f| f.0), Some(*base), "arrival {i}");
+        assert_eq!(first(Start::ArrivalTime(*at_us + 1)).map(|f| f.0), arrivals.get(i + 1).map(|a| a.1), "just after arrival {i}");
+    }
+}
+
+fn projections_and_ranges(make: &dyn Make) {
+    let (topic, end) = filled(make);
+    let whole = arrow_select::concat::concat_batches(topic.schema(), &read_all(&topic, P0)).unwrap();
+    for columns in [&[0][..], &[2], &[1, 3], &[0, 1, 2, 3]] {
+        let mut reader = topic.reader(P0, Start::First, Some(columns)).unwrap();
+        let mut parts = Vec::new();
+        while let Some(Entry::Records(records)) = reader.next().unwrap() {
+            parts.push(records.batch);
+        }
+        let got = arrow_select::concat::concat_batches(&parts[0].schema(), &parts).unwrap();
+        assert_eq!(got, whole.project(columns).unwrap());
+    }
+    for (from, to) in [(0, end), (3, 4), (5, 5), (10, end - 10), (end, end), (17, 60)] {
+        let parts: Vec<_> = topic.range(P0, Offset(from as u64), Offset(to as u64), None).unwrap().map(|r| r.unwrap().batch).collect();
+        assert_eq!(ids(&parts), (from..to).collect::<Vec<_>>(), "{from} to {to}");
+    }
+    assert!(matches!(topic.range(P0, Offset(0), Offset(end as u64 + 1), None), Err(LogError::OffsetOutOfRange { .. })));
+    assert!(matches!(topic.reader(P0, Start::First, Some(&[1, 0])), Err(LogError::BadProjection { .. })));
+    assert!(matches!(topic.reader(P0, Start::First, Some(&[4])), Err(LogError::BadProjection { .. })));
+}
+
+fn barriers_stand_in_every_partition(make: &dyn Make) {
+    let topic = make.create(config("t", 3));
+    let writer = topic.writer().unwrap();
+    let mut made = Vec::new();
+    for i in 0..5 {
+        // Some barriers follow one another with nothing between, and some partitions stay empty for a while.
+        if i != 2 {
+            writer.append_to(PartitionId(i % 2), &events(0..10), None).unwrap();
+        }
+        let barrier = writer.barrier().unwrap();
+        assert_eq!((barrier.number, &barrier.position), (u64::from(i) + 1, &topic.end().unwrap()));
+        made.push(barrier);
+    }
+    drop(writer);
+    let again = make.open("t");
+    assert_eq!(topic.barriers().unwrap(), made);
+    assert_eq!(again.barriers().unwrap(), made);
+    for p in partition_ids(&again) {
+        let mut reader = again.reader(p, Start::First, None).unwrap();
+        let mut met = Vec::new();
+        while let Some(entry) = reader.next().unwrap() {
+            match entry {
+                Entry::Barrier(barrier) => {
+                    assert_eq!(reader.generation(), barrier.number);
+                    assert_eq!(reader.offset(), barrier.position.get(p));
+                    met.push(barrier);
+                }
+                Entry::Records(_) => assert_eq!(reader.generation(), met.len() as u64),
+            }
+        }
+        assert_eq!(met, made, "partition {p}");
+        // A reader that starts at an offset meets the barriers there.
+        for barrier in &made {
+            let at = barrier.position.get(p);
+            let reader_at = |start| again.reader(p, start, None).unwrap();
+            let before = made.iter().filter(|b| b.position.get(p) < at).count() as u64;
+            if at > Offset(0) {
+                assert_eq!(reader_at(Start::Offset(at)).generation(), before, "partition {p}, offset {at}");
+            }
+            assert_eq!(reader_at(Start::End).generation(), made.len() as u64);
+        }
+    }
+    // A new writer goes on counting, and a topic that was open meanwhile sees it.
+    let barrier = again.writer().unwrap().barrier().unwrap();
+    assert_eq!(barrier.number, 6);
+    made.push(barrier);
+    assert_eq!(topic.barriers().unwrap(), made);
+}
+
+fn keys_find_their_partition(make: &dyn Make) {
+    let topic = make.create(TopicConfig { partition_by: PartitionBy::Key("name".into()), ..config("t", 4) });
+    let writer = topic.writer().unwrap();
+    let position = writer.append(&events(0..200)).unwrap();
+    assert_eq!((position.records(), &position), (200, &topic.end().unwrap()));
+    let expected = topic.split(&events(0..200)).unwrap();
+    let again = make.open("t");
+    for (p, part) in expected {
+        assert_eq!(ids(&read_all(&again, p)), ids(&[part]), "partition {p}");
+    }
+    let turns = make.create(config("turns", 2));
+    let writer = turns.writer().unwrap();
+    for i in 0..4 {
+        writer.append(&events(i..i + 1)).unwrap();
+    }
+    assert_eq!(turns.end().unwrap(), Position::new(vec![Offset(2), Offset(2)]), "batch by batch in turn");
+}
+
+fn a_reader_follows_the_tail(make: &dyn Make) {
+    let topic = make.create(config("t", 2));
+    // Both as another process would see it, and as one in this process that shares the writer's topic does.
+    let followers: Vec<_> = [topic.clone(), make.open("t")]
+        .into_iter()
+        .flat_map(|topic| [P0, PartitionId(1)].map(|p| (topic.clone(), p)))
+        .map(|(topic, p)| {
+            let tail = topic.tail().unwrap();
+            let mut reader = topic.reader(p, Start::First, None).unwrap();
+            std::thread::spawn(move || {
+                let (mut got, mut barriers) = (Vec::new(), 0);
+                let until = Instant::now() + Duration::from_secs(60);
+                while barriers < 2 {
+                    assert!(Instant::now() < until, "only {} rows came", got.len());
+                    let seen = tail.sequence();
+                    match reader.next().unwrap() {
+                        Some(Entry::Records(records)) => {
+                            assert!(tail.end(p) >= Offset(0));
+                            got.extend(ids(&[records.batch]));
+                        }
+                        Some(Entry::Barrier(_)) => barriers += 1,
+                        None => tail.wait(seen, Duration::from_secs(20)),
+                    }
+                }
+                while tail.end(p) < reader.offset() {
+                    assert!(Instant::now() < until, "the tail does not learn of the end");
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                got
+            })
+        })
+        .collect();
+    let writer = topic.writer().unwrap();
+    for i in 0..50 {
+        writer.append_to(PartitionId(i % 2), &events(i64::from(i) * 3..i64::from(i) * 3 + 3), None).unwrap();
+        if i == 20 {
+            writer.barrier().unwrap();
+        }
+        if i % 10 == 0 {
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }
+    writer.barrier().unwrap();
+    for (i, follower) in followers.into_iter().enumerate() {
+        let p = i as i64 % 2;
+        let expected: Vec<i64> = (0..50).filter(|i| i % 2 == p).flat_map(|i| i * 3..i * 3 + 3).collect();
+        assert_eq!(follower.join().unwrap(), expected);
+    }
+    // Whoever waits without end can be woken.
+    let tail = topic.tail().unwrap();
+    let (seen, waker) = (tail.sequence(), tail.clone());
+    let waiting = std::thread::spawn(move || tail.wait(seen, Duration::from_secs(100_000_000)));
+    while !waiting.is_finished() {
+        waker.wake();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn repeated_sequences_land_once_also_after_reopening(make: &dyn Make) {
+    let topic = make.create(config("t", 1));
+    let send = |writer: &TopicWriter, producer, sequence, rows: std::ops::Range<i64>| {
+        writer.append_to(P0, &events(rows), Some(ProducerSequence { producer, epoch: 0, sequence }))
+    };
+    let writer = topic.writer().unwrap();
+    assert_eq!(send(&writer, 7, 1, 0..3).unwrap(), Offset(0));
+    assert_eq!(send(&writer, 7, 1, 0..3).unwrap(), Offset(0), "a retry is acknowledged with its offset");
+    assert_eq!(send(&writer, 8, 1, 3..5).unwrap(), Offset(3), "producers count for themselves");
+    assert_eq!(send(&writer, 7, 5, 5..6).unwrap(), Offset(5), "numbers may jump");
+    assert!(matches!(send(&writer, 7, 4, 6..7), Err(LogError::StaleSequence { producer: 7, sequence: 4, .. })));
+    assert_eq!(send(&writer, 7, 1, 0..3).unwrap(), Offset(0), "the last few are remembered");
+    drop(writer);
+    for _ in 0..2 {
+        let again = make.open("t");
+        let writer = again.writer().unwrap();
+        assert_eq!(send(&writer, 7, 5, 5..6).unwrap(), Offset(5), "also after reopening");
+        assert_eq!(send(&writer, 8, 1, 3..5).unwrap(), Offset(3));
+        assert!(matches!(send(&writer, 7, 2, 6..7), Err(LogError::StaleSequence { .. })));
+    }
+    // A new instance of a producer fences the older one, also after reopening.
+    let writer = make.open("t").writer().unwrap();
+    assert_eq!(writer.begin_producer(9).unwrap(), 1);
+    assert_eq!(writer.begin_producer(9).unwrap(), 2);
+    drop(writer);
+    let writer = make.open("t").writer().unwrap();
+    let append = ProducerSequence { producer: 9, epoch: 1, sequence: 1 };
+    assert!(matches!(writer.append_to(P0, &events(6..8), Some(append)), Err(LogError::Fenced { producer: 9, epoch: 1, current: 2 })));
+    assert_eq!(writer.append_to(P0, &events(6..8), Some(ProducerSequence { epoch: 2, ..append })).unwrap(), Offset(6));
+    let state = writer.producer_state(P0, 9).unwrap().unwrap();
+    assert_eq!((state.epoch, state.recent), (2, vec![(1, Offset(6))]));
+    assert_eq!(ids(&read_all(&topic, P0)), (0..8).collect::<Vec<_>>());
+}
+
+/// A second writer is refused while the first lives, or takes over, and then the first can append nothing that counts.
+fn one_writer_at_a_time(make: &dyn Make) {
+    let topic = make.create(config("t", 1));
+    let first = topic.writer().unwrap();
+    first.append(&events(0..2)).unwrap();
+    match make.open("t").writer() {
+        Err(LogError::Locked { .. }) => {
+            first.append(&events(2..4)).unwrap();
+            drop(first);
+        }
+        Err(e) => panic!("{e}"),
+        Ok(second) => {
+            let fenced = first.append(&events(90..93)).unwrap_err();
+            assert!(matches!(fenced, LogError::Overtaken { .. }), "{fenced}");
+            assert!(matches!(first.append(&events(93..95)), Err(LogError::WriterFailed { .. })));
+            // The record that came too late takes the offset that the second one needed next, so that it must look anew as well.
+            assert!(matches!(second.append(&events(80..85)), Err(LogError::Overtaken { .. })));
+            assert_eq!(make.open("t").end().unwrap().records(), 2, "nothing of either counts");
+            drop((first, second));
+            topic.writer().unwrap().append(&events(2..4)).unwrap();
+        }
+    }
+    let writer = make.open("t").writer().unwrap();
+    writer.append(&events(4..6)).unwrap();
+    assert_eq!(ids(&read_all(&topic, P0)), (0..6).collect::<Vec<_>>());
+    assert_eq!(rows(&entries(&make.open("t"), P0, Start::Offset(Offset(3)))), [3, 4, 5]);
+}
+
+/// Two that open at the same moment never share the partitions between them, and leave a topic that the next one can write.
+fn of_two_writers_that_open_at_once_one_appends(make: &dyn Make) {
+    let topic = make.create(config("t", 6));
+    let mut rows = 0;
+    for round in 0..8 {
+        let both = [make.open("t"), make.open("t")];
+        let opened = std::thread::scope(|scope| both.each_ref().map(|topic| scope.spawn(|| topic.writer())).map(|t| t.join().unwrap()));
+        for writer in &opened {
+            assert!(matches!(writer, Ok(_) | Err(LogError::Locked { .. } | LogError::Overtaken { .. })), "{:?}", writer.as_ref().err());
+        }
+        // One of them appends to the first partition, and the other to the last.
+        let at = |turn: usize| [P0, PartitionId(5)][turn % 2];
+        let append = |(i, writer): (usize, &Result<TopicWriter, _>)| {
+            writer.as_ref().is_ok_and(|w| w.append_to(at(round + i), &events(0..1), None).is_ok())
+        };
+        let appended = opened.iter().enumerate().filter(|w| append(*w)).count() as u64;
+        assert!(appended < 2, "round {round}: both appended");
+        drop(opened);
+        let writer = make.open("t").writer().unwrap();
+        writer.barrier().unwrap();
+        rows += appended;
+        assert_eq!(topic.end().unwrap().records(), rows);
+    }
+}
+
+fn many_threads_append(make: &dyn Make) {
+    let topic = make.create(config("t", 2));
+    let writer = Arc::new(topic.writer().unwrap());
+    let threads: Vec<_> = (0..4)
+        .map(|t| {
+            let writer = writer.clone();
+            std::thread::spawn(move || {
+                let append = |i: i64| writer.append_to(PartitionId((i % 2) as u32), &events(t * 1000 + i..t * 1000 + i + 1), None).unwrap();
+                (0..30).map(append).collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|t| assert_eq!(t.join().unwrap().len(), 30));
+    let again = make.open("t");
+    let mut all = Vec::new();
+    for p in partition_ids(&again) {
+        let got = ids(&read_all(&again, p));
+        for t in 0..4 {
+            let of_thread: Vec<_> = got.iter().filter(|id| *id / 1000 == t).collect();
+            assert!(of_thread.is_sorted(), "each thread's rows keep their order");
+        }
+        all.extend(got);
+    }
+    all.sort_unstable();
+    assert_eq!(all, (0..4).flat_map(|t| t * 1000..t * 1000 + 30).collect::<Vec<_>>());
+}
+
+fn errors_say_what_to_do(make: &dyn Make) {
+    let topic = make.create(config("t", 1));
+    assert!(matches!(make.missing(), LogError::NoSuchTopic { known, .. } if known.iter().any(|k| k.ends_with('t'))));
+    assert!(matches!(topic.reader(PartitionId(1), Start::First, None), Err(LogError::NoSuchPartition { .. })));
+    let beyond = topic.reader(P0, Start::Offset(Offset(1)), None).err().unwrap();
+    assert!(matches!(beyond, LogError::OffsetOutOfRange { end: Offset(0), .. }));
+    let writer = topic.writer().unwrap();
+    assert!(matches!(writer.append(&events(0..1).project(&[0]).unwrap()), Err(LogError::SchemaMismatch { .. })));
+    assert_eq!(writer.append(&events(0..0)).unwrap(), Position::zero(1), "no rows, no record");
+    assert_eq!(writer.append_to(P0, &events(0..0), None).unwrap(), Offset(0));
+    assert!(writer.append_to(PartitionId(3), &events(0..1), None).is_err());
+    writer.append(&events(0..1)).unwrap();
+    assert_eq!(ids(&read_all(&topic, P0)), [0], "errors of a caller's do no harm");
+}
+
+#[cfg(feature = "kafka")]
+mod over_kafka {
+    use std::net::TcpListener;
+
+    use super::log_common::wait;
+    use arrow_array::{RecordBatch, StringArray};
+    use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+    use rdkafka::client::DefaultClientContext;
+    use rdkafka::config::ClientConfig;
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::message::Message;
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+    use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+    use twopath_log::{Durability, Kafka, Place};
+
+    use super::*;
+
+    /// Topics of one test, in names of its own.
+    pub struct Server {
+        kafka: Kafka,
+        prefix: String,
+    }
+
+    impl Server {
+        fn name(&self, name: &str) -> String {
+            format!("{}.{name}", self.prefix)
+        }
+
+        /// Leaves of a topic what a process does that is killed while it makes one: only these partitions have their first record.
+        fn cut_short(&self, config: &TopicConfig, there: &[i32]) {
+            let whole = self.kafka.create_topic(config.clone());
+            assert!(matches!(whole, Ok(_) | Err(LogError::TopicExists { .. })));
+            let consumer: BaseConsumer = client().set("group.id", "raw").create().unwrap();
+            let mut first = TopicPartitionList::new();
+            first.add_partition_offset(&config.name, 0, KafkaOffset::Offset(0)).unwrap();
+            consumer.assign(&first).unwrap();
+            let record = std::iter::from_fn(|| consumer.poll(Duration::from_secs(10))).find_map(Result::ok).unwrap().detach();
+            self.kafka.delete_topic(&config.name).unwrap();
+            let max = (64 << 20).to_string();
+            let settings = [
+                ("cleanup.policy", "delete"),
+                ("retention.ms", "-1"),
+                ("retention.bytes", "-1"),
+                ("message.timestamp.type", "CreateTime"),
+                ("max.message.bytes", &max),
+                ("flush.messages", "1"),
+            ];
+            self.make_raw(&config.name, config.partitions as i32, &settings);
+            let producer: BaseProducer = client().create().unwrap();
+            for p in there {
+                let (value, headers) = (record.payload().unwrap(), record.headers().unwrap().clone());
+                let record = BaseRecord::<[u8], [u8]>::to(&config.name).partition(*p).payload(value).headers(headers);
+                producer.send(record).map_err(|(e, _)| e).unwrap();
+            }
+            producer.flush(Duration::from_secs(10)).unwrap();
+        }
+
+        /// Makes a topic as another program would.
+        fn make_raw(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+            let admin: AdminClient<DefaultClientContext> = client().create().unwrap();
+            let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+            let new = settings.iter().fold(new, |new, (setting, value)| new.set(setting, value));
+            // One of that name that was just deleted may still be on its way out.
+            for _ in 0..100 {
+                let made = wait(admin.create_topics([&new], &AdminOptions::new().operation_timeout(Some(Duration::from_secs(10)))));
+                if made.unwrap()[0].is_ok() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            panic!("{name} was not made");
+        }
+    }
+
+    impl Make for Server {
+        fn create(&self, config: TopicConfig) -> Topic {
+            self.kafka.create_topic(TopicConfig { name: self.name(&config.name), ..config }).unwrap()
+        }
+
+        fn open(&self, name: &str) -> Topic {
+            self.kafka.topic(&self.name(name)).unwrap()
+        }
+
+        fn missing(&self) -> LogError {
+            self.kafka.topic(&self.name("nowhere")).unwrap_err()
+        }
+    }
+
+    fn client() -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", std::env::var("TWOPATH_TEST_KAFKA").unwrap());
+        config
+    }
+
+    pub fn server(test: &str) -> Option<Server> {
+        let Ok(servers) = std::env::var("TWOPATH_TEST_KAFKA") else {
+            eprintln!("skipped: TWOPATH_TEST_KAFKA names no server; run it through `tests/kafka/server run`");
+            return None;
+        };
+        Some(Server { kafka: Kafka::connect(&servers).unwrap(), prefix: format!("{test}-{}", std::process::id()) })
+    }
+
+    /// What a group committed is Kafka's own, in rows for us.
+    #[test]
+    fn groups_commit_positions() {
+        let Some(server) = server("groups") else { return };
+        let topic = server.create(config("t", 2));
+        let writer = topic.writer().unwrap();
+        for i in 0..6 {
+            writer.append_to(PartitionId(i % 2), &events(0..10), None).unwrap();
+        }
+        let name = server.name("t");
+        assert_eq!(server.kafka.committed(&name, "g").unwrap(), Position::zero(2));
+        for position in [vec![Offset(25), Offset(10)], vec![Offset(30), Offset(0)], vec![Offset(1), Offset(29)]] {
+            let position = Position::new(position);
+            server.kafka.commit(&name, "g", &position).unwrap();
+            assert_eq!(server.kafka.committed(&name, "g").unwrap(), position);
+            assert_eq!(server.kafka.committed(&name, "other").unwrap(), Position::zero(2));
+        }
+        let beyond = server.kafka.commit(&name, "g", &Position::new(vec![Offset(31), Offset(0)]));
+        assert!(matches!(beyond, Err(LogError::OffsetOutOfRange { .. })));
+    }
+
+    #[test]
+    fn a_topic_is_made_once() {
+        let Some(server) = server("once") else { return };
+        server.create(config("t", 1));
+        let again = server.kafka.create_topic(config(&server.name("t"), 1));
+        assert!(matches!(again, Err(LogError::TopicExists { .. })));
+        assert!(server.kafka.topics().unwrap().contains(&server.name("t")));
+        let topic = server.open("t");
+        assert!(topic.place().starts_with("kafka://"));
+        assert!(topic.verify().unwrap_err().to_string().contains("kafka://"), "what only a folder has is a clear error");
+    }
+
+    /// Whoever makes a topic can be killed before all of its partitions say what it is; then it is made again, and only by the same config.
+    #[test]
+    fn a_topic_whose_making_was_cut_short_is_completed() {
+        let Some(server) = server("cut") else { return };
+        let name = server.name("t");
+        let place: Place = format!("kafka://{}", std::env::var("TWOPATH_TEST_KAFKA").unwrap()).parse().unwrap();
+        let ours = TopicConfig { durability: Durability::Batch, ..config(&name, 3) };
+        let other = TopicConfig { time_column: None, ..ours.clone() };
+        for there in [&[][..], &[2], &[0, 1]] {
+            server.cut_short(&ours, there);
+            let error = server.kafka.topic(&name).unwrap_err();
+            assert!(matches!(error, LogError::TopicUnfinished { .. }), "{there:?}: {error}");
+            assert!(place.find(&name).unwrap().is_none());
+            if !there.is_empty() {
+                assert!(matches!(server.kafka.create_topic(other.clone()), Err(LogError::TopicExists { .. })), "{there:?}");
+            }
+            let slower = TopicConfig { durability: Durability::Interval(Duration::from_secs(1)), ..ours.clone() };
+            assert!(matches!(server.kafka.create_topic(slower), Err(LogError::TopicExists { .. })), "{there:?}");
+            let topic = server.kafka.create_topic(ours.clone()).unwrap();
+            topic.writer().unwrap().barrier().unwrap();
+            topic.writer().unwrap().append_to(PartitionId(1), &events(0..3), None).unwrap();
+            assert_eq!(ids(&read_all(&place.topic(&name).unwrap(), PartitionId(1))), [0, 1, 2], "{there:?}");
+            assert!(matches!(server.kafka.create_topic(ours.clone()), Err(LogError::TopicExists { .. })));
+        }
+        // What others made without our settings is left alone.
+        server.kafka.delete_topic(&name).unwrap();
+        server.make_raw(&name, 3, &[]);
+        assert!(matches!(server.kafka.create_topic(ours), Err(LogError::TopicExists { .. })));
+    }
+
+    /// Of several who make one topic at the same time one is told that it did, and it is whole.
+    #[test]
+    fn a_topic_that_two_make_at_once_is_whole() {
+        let Some(server) = server("at-once") else { return };
+        for round in 0..3 {
+            let name = server.name(&format!("t{round}"));
+            let made = std::thread::scope(|scope| {
+                let make = || server.kafka.create_topic(config(&name, 4));
+                [(); 3].map(|()| scope.spawn(make)).map(|t| t.join().unwrap())
+            });
+            for error in made.iter().filter_map(|m| m.as_ref().err()) {
+                assert!(matches!(error, LogError::TopicExists { .. }), "{error}");
+            }
+            assert_eq!(made.iter().filter(|m| m.is_ok()).count(), 1);
+            server.kafka.topic(&name).unwrap().writer().unwrap().barrier().unwrap();
+        }
+    }
+
+    /// A batch of which one partition's part is too large appends nothing, and does no harm; one that just fits is taken.
+    #[test]
+    fn a_batch_that_is_too_large_is_refused_whole() {
+        let Some(server) = server("large") else { return };
+        let topic = server.create(TopicConfig { partition_by: PartitionBy::Key("id".into()), ..config("t", 4) });
+        let writer = topic.writer().unwrap();
+        let parts = topic.split(&events(0..50)).unwrap();
+        // The last partition's first row is the fat one.
+        let fat = |bytes: usize| {
+            let last = ids(std::slice::from_ref(&parts.last().unwrap().1))[0];
+            let batch = events(0..50);
+            let names = (0..50).map(|i| Some(if i == last { "x".repeat(bytes) } else { "y".into() })).collect::<StringArray>();
+            let columns = [batch.column(0).clone(), batch.column(1).clone(), Arc::new(names), batch.column(3).clone()];
+            RecordBatch::try_new(batch.schema(), columns.to_vec()).unwrap()
+        };
+        // Within a few KiB below what Kafka takes with all that stands around it.
+        for bytes in [65 << 20, (64 << 20) - (3 << 10)] {
+            let refused = writer.append(&fat(bytes)).unwrap_err();
+            assert!(matches!(refused, LogError::BatchTooLarge { .. }), "{refused}");
+            assert_eq!(topic.end().unwrap().records(), 0);
+        }
+        assert_eq!(writer.append(&events(0..50)).unwrap().records(), 50);
+        assert_eq!(writer.append(&fat((64 << 20) - (6 << 10))).unwrap().records(), 100);
+        server.kafka.delete_topic(&server.name("t")).unwrap();
+    }
+
+    /// Nobody answers at a port that nobody listens on, and that is said soon.
+    #[test]
+    fn a_missing_server_is_one_clear_error() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let error = Kafka::connect(&format!("127.0.0.1:{port}")).unwrap_err().to_string();
+        assert!(error.contains(&format!("127.0.0.1:{port}")) && error.contains("reached"), "{error}");
+        assert!(matches!(Kafka::connect("nowhere"), Err(LogError::BadAddress { .. })));
+    }
+}

@@ -1,0 +1,240 @@
+//! Random queries.
+
+use arrow_schema::Schema;
+
+use super::Random;
+use super::expr::{Columns, text_literal};
+use crate::display::identifier;
+use crate::types::DataType;
+
+/// How deep expressions nest, at most and exclusive.
+const DEPTH_MAX: usize = 4;
+
+/// A valid query over a topic that has at least one column, as SQL.
+pub fn sql(random: &mut Random, topic: &str, schema: &Schema) -> String {
+    let columns = Columns::of(schema);
+    let form = random.below(100);
+    let times = columns.of_type(DataType::Timestamp);
+    let topic = identifier(topic);
+    let window = (!times.is_empty() && random.chance(45)).then(|| {
+        let size = random.pick(&["'1' MINUTE", "'7' MINUTE", "'1' HOUR", "'1' HOUR", "'1 day'", "'1 week'", "'250 milliseconds'"]);
+        format!("TUMBLE(TABLE {topic}, DESCRIPTOR({}), INTERVAL {size})", random.pick(&times))
+    });
+    let mut text = Text { random, columns: &columns, windowed: window.is_some() };
+    let select = match form {
+        0..=9 => text.rows(),
+        10..=24 => text.grouped(0),
+        _ => {
+            let keys = 1 + text.random.below(3);
+            text.grouped(keys)
+        }
+    };
+    let filter = if text.random.chance(40) { format!(" WHERE {}", text.condition()) } else { String::new() };
+    let limit = if text.random.chance(25) { format!(" LIMIT {}", text.random.below(12)) } else { String::new() };
+    let from = window.unwrap_or(topic);
+    format!("SELECT {} FROM {from}{filter}{}{limit}", select.list, select.rest)
+}
+
+/// A query in the making: what stands before FROM, and what stands after WHERE.
+struct Select {
+    list: String,
+    rest: String,
+}
+
+struct Text<'a> {
+    random: &'a mut Random,
+    columns: &'a Columns,
+    windowed: bool,
+}
+
+impl Text<'_> {
+    fn depth(&mut self) -> u32 {
+        self.random.below(DEPTH_MAX) as u32
+    }
+
+    fn condition(&mut self) -> String {
+        let depth = self.depth();
+        self.columns.condition(self.random, depth)
+    }
+
+    fn rows(&mut self) -> Select {
+        if self.random.chance(20) {
+            return Select { list: "*".to_owned(), rest: String::new() };
+        }
+        let count = 1 + self.random.below(3);
+        let items: Vec<String> = (0..count).map(|_| self.key()).collect();
+        let rest = if self.random.chance(50) {
+            let first = self.random.below(count) + 1;
+            format!(" ORDER BY {}, {}", self.ordered(&first.to_string()), self.columns.any(self.random))
+        } else {
+            String::new()
+        };
+        Select { list: items.join(", "), rest }
+    }
+
+    fn ordered(&mut self, expr: &str) -> String {
+        let direction = self.random.pick(&["", " ASC", " DESC", " DESC"]);
+        let nulls = self.random.pick(&["", "", " NULLS FIRST", " NULLS LAST"]);
+        format!("{expr}{direction}{nulls}")
+    }
+
+    /// What groups are made by: mostly something with few values.
+    fn key(&mut self) -> String {
+        let (random, columns) = (&mut *self.random, self.columns);
+        match random.below(10) {
+            0..=2 if self.windowed => random.pick(&["window_start", "window_start", "window_end"]).to_owned(),
+            3 | 4 => columns.text(random, 0),
+            5 => format!("{} % 5", columns.int(random, 0)),
+            6 => columns.condition(random, 1),
+            7 => format!("DATE_TRUNC('{}', {})", random.pick(&["hour", "day", "month"]), columns.time(random, 0)),
+            8 => columns.any(random).to_owned(),
+            _ => {
+                let depth = random.below(DEPTH_MAX) as u32;
+                columns.expr(random, depth)
+            }
+        }
+    }
+
+    /// An aggregate, and whether it is exact.
+    fn aggregate(&mut self) -> (String, bool) {
+        let depth = self.depth();
+        let (random, columns) = (&mut *self.random, self.columns);
+        let any = |random: &mut Random| columns.expr(random, depth);
+        let (call, exact) = match random.below(16) {
+            0 | 1 => ("COUNT(*)".to_owned(), true),
+            2 => (format!("COUNT({})", any(random)), true),
+            3 | 4 => (format!("SUM({})", columns.int(random, depth)), true),
+            5 => (format!("SUM({})", columns.exact_float(random, depth)), false),
+            6 => (format!("SUM({})", columns.interval(random, 0)), true),
+            7 => (format!("AVG({})", columns.int(random, depth)), false),
+            8 => (format!("AVG({})", columns.exact_float(random, depth)), false),
+            9 | 10 => {
+                let arg = match random.below(4) {
+                    0 => columns.float(random, depth),
+                    1 => columns.text(random, depth),
+                    2 => columns.time(random, depth),
+                    _ => columns.int(random, depth),
+                };
+                (format!("{}({arg})", random.pick(&["MIN", "MAX"])), true)
+            }
+            11 | 12 => (format!("COUNT(DISTINCT {})", any(random)), true),
+            13 => (format!("APPROX_COUNT_DISTINCT({})", any(random)), false),
+            _ => {
+                let arg = if random.chance(50) {
+                    format!("({}) % 10000", columns.int(random, depth))
+                } else {
+                    columns.exact_float(random, depth)
+                };
+                (format!("APPROX_QUANTILE({arg}, {})", random.pick(&["0", "0.1", "0.5", "0.99", "1"])), false)
+            }
+        };
+        if random.chance(15) {
+            return (format!("{call} FILTER (WHERE {})", columns.condition(random, 1)), exact);
+        }
+        (call, exact)
+    }
+
+    fn grouped(&mut self, key_count: usize) -> Select {
+        let keys: Vec<String> = (0..key_count).map(|_| self.key()).collect();
+        let aggregate_count = if key_count == 0 { 1 } else { 0 } + self.random.below(4);
+        let aggregates: Vec<(String, bool)> = (0..aggregate_count).map(|_| self.aggregate()).collect();
+
+        let mut items: Vec<String> = Vec::new();
+        let mut grouping: Vec<String> = Vec::new();
+        // What ORDER BY can name: exact output columns.
+        let mut sortable: Vec<String> = Vec::new();
+        for (i, key) in keys.iter().enumerate() {
+            // A key is put out, grouped by its number or name, or only grouped by.
+            match self.random.below(6) {
+                0 => grouping.push(format!("({key})")),
+                1 => {
+                    items.push(format!("{key} AS k{i}"));
+                    grouping.push(items.len().to_string());
+                }
+                2 => {
+                    items.push(format!("{key} AS k{i}"));
+                    grouping.push(format!("k{i}"));
+                }
+                _ => {
+                    items.push(format!("{key} AS k{i}"));
+                    grouping.push(format!("({key})"));
+                }
+            }
+            if items.last().is_some_and(|item| item.ends_with(&format!(" AS k{i}"))) {
+                sortable.push(format!("k{i}"));
+            }
+        }
+        for (i, (call, exact)) in aggregates.iter().enumerate() {
+            if *exact {
+                sortable.push(format!("a{i}"));
+            }
+            items.push(format!("{call} AS a{i}"));
+        }
+        if self.random.chance(25) {
+            let combined = self.combined();
+            items.push(format!("{combined} AS c"));
+        }
+        if items.is_empty() {
+            items.push("COUNT(*) AS n".to_owned());
+        }
+
+        let mut rest = String::new();
+        if !grouping.is_empty() {
+            rest += &format!(" GROUP BY {}", grouping.join(", "));
+        }
+        if self.random.chance(25) {
+            rest += &format!(" HAVING {}", self.having());
+        }
+        if self.random.chance(45) && !sortable.is_empty() {
+            let count = 1 + self.random.below(2);
+            let by: Vec<String> = (0..count)
+                .map(|_| {
+                    let name = sortable[self.random.below(sortable.len())].clone();
+                    self.ordered(&name)
+                })
+                .collect();
+            rest += &format!(" ORDER BY {}", by.join(", "));
+        } else if self.random.chance(20) {
+            let by = self.exact_count();
+            rest += &format!(" ORDER BY {}", self.ordered(&by));
+        }
+        Select { list: items.join(", "), rest }
+    }
+
+    /// A count or sum that every engine gives exactly.
+    fn exact_count(&mut self) -> String {
+        let (random, columns) = (&mut *self.random, self.columns);
+        match random.below(4) {
+            0 => format!("COUNT({})", columns.any(random)),
+            1 => format!("SUM({})", columns.int(random, 0)),
+            2 => format!("COUNT(DISTINCT {})", columns.any(random)),
+            _ => "COUNT(*)".to_owned(),
+        }
+    }
+
+    /// An output of several aggregates.
+    fn combined(&mut self) -> String {
+        let (a, b) = (self.exact_count(), self.exact_count());
+        match self.random.below(5) {
+            0 => format!("{a} / NULLIF({b}, 0)"),
+            1 => format!("CASE WHEN {a} > {b} THEN {a} ELSE - ({b}) END"),
+            2 => format!("{a} * 100.0 / COUNT(*)").replace("COUNT(*)", "(COUNT(*) + 1)"),
+            3 => format!("COALESCE(MAX({}), {})", self.columns.text(self.random, 0), text_literal(self.random)),
+            _ => format!("CAST({a} + {b} AS BIGINT) % 7"),
+        }
+    }
+
+    fn having(&mut self) -> String {
+        let one = |text: &mut Self| {
+            let count = text.exact_count();
+            let op = text.random.pick(&[">", ">=", ">=", "<", "<>"]);
+            format!("{count} {op} {}", text.random.between(0, 4))
+        };
+        let first = one(self);
+        match self.random.below(4) {
+            0 => format!("{first} AND {}", one(self)),
+            1 => format!("NOT ({first} OR {})", one(self)),
+            _ => first,
+        }
+    }
+}

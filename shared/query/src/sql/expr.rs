@@ -1,0 +1,373 @@
+//! Binding of expressions: syntax tree in, typed expression out.
+
+use sqlparser::ast::{self, BinaryOperator, Ident, Spanned};
+use sqlparser::tokenizer::Span;
+
+use super::QueryError;
+use super::scope::Scope;
+use super::source::Source;
+use crate::types::*;
+
+/// A bound expression and its place. NULL and text in quotes have no type of their own yet: they take it from what they meet, as
+/// PostgreSQL's "unknown" literals do.
+pub(super) struct Bound {
+    pub kind: BoundKind,
+    pub span: Span,
+}
+
+pub(super) enum BoundKind {
+    Typed(Expr),
+    Null,
+    Text(String),
+}
+
+/// Where an expression stands, which decides whether it may hold aggregates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Where,
+    GroupBy,
+    Argument,
+    Select,
+    Having,
+    OrderBy,
+}
+
+/// A column that an expression reads outside aggregates, and where it does.
+pub(super) struct Read {
+    /// The topic's column.
+    pub column: usize,
+    /// The name as written: for a window's column not the topic's column that it is computed from.
+    pub name: String,
+    pub span: Span,
+}
+
+/// Binds the expressions of one query. Columns of the topic keep their index; aggregate `i` becomes column `fields + i`.
+pub(super) struct Binder<'a> {
+    pub source: &'a Source<'a>,
+    pub scope: Scope,
+    pub place: Place,
+    pub aggregates: Vec<Aggregate>,
+    pub reads: Vec<Read>,
+}
+
+impl Bound {
+    pub fn typed(expr: Expr, span: Span) -> Self {
+        Bound { kind: BoundKind::Typed(expr), span }
+    }
+
+    /// `None` while unknown.
+    pub fn data_type(&self) -> Option<DataType> {
+        match &self.kind {
+            BoundKind::Typed(e) => Some(e.data_type),
+            _ => None,
+        }
+    }
+}
+
+impl Binder<'_> {
+    pub fn error(&self, span: Span, message: impl Into<String>) -> QueryError {
+        self.source.error(span, message)
+    }
+
+    /// Binds `ast`; what stays unknown becomes text.
+    pub fn expr(&mut self, ast: &ast::Expr) -> Result<Expr, QueryError> {
+        let bound = self.bind(ast)?;
+        self.settle(bound)
+    }
+
+    pub fn settle(&self, bound: Bound) -> Result<Expr, QueryError> {
+        match bound.kind {
+            BoundKind::Typed(e) => Ok(e),
+            _ => self.coerce(bound, DataType::Text, "here"),
+        }
+    }
+
+    /// Binds `ast` and brings it to `to`; `what` names the place in the message.
+    pub fn expr_of(&mut self, ast: &ast::Expr, to: DataType, what: &str) -> Result<Expr, QueryError> {
+        let bound = self.bind(ast)?;
+        self.coerce(bound, to, what)
+    }
+
+    pub fn bind(&mut self, ast: &ast::Expr) -> Result<Bound, QueryError> {
+        use ast::Expr as A;
+        match ast {
+            A::Identifier(name) => self.column(name, name.span),
+            A::CompoundIdentifier(parts) => self.qualified(parts),
+            A::Nested(inner) => self.bind(inner),
+            A::Value(value) => self.value(value),
+            A::TypedString(typed) => self.typed_string(typed),
+            A::Interval(interval) => self.interval(interval),
+            A::UnaryOp { op, expr } => self.unary(*op, expr),
+            A::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } => self.chain(op, ast),
+            A::BinaryOp { left, op, right } => {
+                let left = self.bind(left)?;
+                let right = self.bind(right)?;
+                self.binary_ast(op, left, right)
+            }
+            A::IsNull(arg) => self.is_null(arg, false),
+            A::IsNotNull(arg) => self.is_null(arg, true),
+            A::IsTrue(arg) => self.is_truth(arg, Some(true), false),
+            A::IsNotTrue(arg) => self.is_truth(arg, Some(true), true),
+            A::IsFalse(arg) => self.is_truth(arg, Some(false), false),
+            A::IsNotFalse(arg) => self.is_truth(arg, Some(false), true),
+            A::IsUnknown(arg) => self.is_truth(arg, None, false),
+            A::IsNotUnknown(arg) => self.is_truth(arg, None, true),
+            A::IsDistinctFrom(left, right) => self.is_distinct(left, right, false),
+            A::IsNotDistinctFrom(left, right) => self.is_distinct(left, right, true),
+            A::Between { expr, negated, low, high } => self.between(expr, low, high, *negated),
+            A::In { expr, target: ast::InTarget::List(list), negated, .. } => self.in_list(expr, list, *negated),
+            A::Case { operand, conditions, else_result, case_token, .. } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref(), case_token.0.span)
+            }
+            A::Cast { kind, expr, data_type, format } => self.cast_ast(kind, expr, data_type, format.is_some()),
+            A::Extract { field, expr, .. } => self.extract(field, expr),
+            A::Function(function) => self.function(function),
+            A::Floor { expr, .. } | A::Ceil { expr, .. } => Err(self.error(
+                expr.span(),
+                "FLOOR and CEIL are not supported: CAST(x AS BIGINT) rounds half to even, and integer division truncates toward zero",
+            )),
+            A::Like { expr, .. } | A::ILike { expr, .. } | A::SimilarTo { expr, .. } | A::RLike { expr, .. } => Err(self.error(
+                expr.span(),
+                "pattern matching is not supported: compare text with =, <> or IN (...); for a prefix write c >= 'ab' AND c < 'ac'",
+            )),
+            A::Subquery(_) | A::Exists { .. } | A::AnyOp { .. } | A::AllOp { .. } | A::In { .. } => Err(self.error(
+                ast.span(),
+                "subqueries are not supported: write the values out, as in c IN ('a', 'b'), or run the inner query first",
+            )),
+            A::Wildcard(_) | A::QualifiedWildcard(..) => Err(self.error(ast.span(), "* stands only in SELECT * and COUNT(*)")),
+            A::AtTimeZone { timestamp, .. } => Err(self.error(
+                timestamp.span(),
+                "AT TIME ZONE is not supported: timestamps are UTC; add a fixed offset, as in c + INTERVAL '-5 hours'",
+            )),
+            A::Tuple(_) => Err(self.error(ast.span(), "row values are not supported: compare the columns one by one, joined by AND")),
+            A::Position { expr, .. } | A::Substring { expr, .. } | A::Trim { expr, .. } | A::Overlay { expr, .. } => {
+                Err(self.error(expr.span(), "functions of text are not supported: compare text with =, <>, <, > or IN (...)"))
+            }
+            A::GroupingSets(_) | A::Cube(_) | A::Rollup(_) => {
+                Err(self.error(ast.span(), "grouping sets are not supported: write one query per grouping"))
+            }
+            other => {
+                let text: String = other.to_string().chars().take(60).collect();
+                Err(self.error(other.span(), format!("'{text}' is not supported in queries")))
+            }
+        }
+    }
+
+    fn column(&mut self, name: &Ident, span: Span) -> Result<Bound, QueryError> {
+        let Some((found, expr)) = self.scope.column(name) else {
+            let hint = match name.quote_style {
+                Some('"') if self.scope.fields.is_empty() => " (text stands in single quotes)".to_owned(),
+                Some('"') => format!(" (text stands in single quotes: '{}')", name.value),
+                _ => String::new(),
+            };
+            return Err(self.error(span, self.scope.unknown_column(&name.value) + &hint));
+        };
+        expr.visit(&mut |e| {
+            if let ExprKind::Column(column) = e.kind {
+                self.reads.push(Read { column, name: found.clone(), span });
+            }
+        });
+        Ok(Bound::typed(expr, span))
+    }
+
+    fn qualified(&mut self, parts: &[Ident]) -> Result<Bound, QueryError> {
+        let span = parts.iter().map(|p| p.span).reduce(|a, b| a.union(&b)).unwrap_or(Span::empty());
+        match parts {
+            [relation, name] if self.scope.is_relation(relation) => self.column(name, span),
+            [relation, _] => {
+                let known = self.scope.alias.as_ref().unwrap_or(&self.scope.topic);
+                Err(self.error(relation.span, format!("no relation '{}' in this query: FROM names it {known}", relation.value)))
+            }
+            _ => Err(self.error(span, "a column is written as column or relation.column")),
+        }
+    }
+
+    /// `a AND b AND c`, `a OR b OR c`: the parser nests them to the left.
+    fn chain(&mut self, op: &BinaryOperator, ast: &ast::Expr) -> Result<Bound, QueryError> {
+        let bound_op = if *op == BinaryOperator::And { BinaryOp::And } else { BinaryOp::Or };
+        let mut operands: Vec<&ast::Expr> = Vec::new();
+        let mut rest = ast;
+        while let ast::Expr::BinaryOp { left, op: o, right } = rest
+            && o == op
+        {
+            operands.push(right);
+            rest = left;
+        }
+        operands.push(rest);
+        let what = format!("beside {}", bound_op.sql_name());
+        let mut span = Span::empty();
+        let mut conditions = Vec::with_capacity(operands.len());
+        for operand in operands.into_iter().rev() {
+            let bound = self.bind(operand)?;
+            span = span.union(&bound.span);
+            conditions.push(self.coerce(bound, DataType::Bool, &what)?);
+        }
+        Ok(Bound::typed(balanced(bound_op, conditions), span))
+    }
+
+    /// Refuses an expression that could be written to a manifest, but not read again.
+    pub fn check_nesting(&self, expr: &Expr, span: Span) -> Result<(), QueryError> {
+        if nesting(expr) > NESTING_MAX {
+            return Err(self.error(span, "the expression nests too deeply: split it into several output columns, or put parentheses so that both sides of its operators are alike in length"));
+        }
+        Ok(())
+    }
+
+    /// Refuses to copy a large expression often, as nested short forms would.
+    pub fn check_copies(&self, expr: &Expr, copies: usize, span: Span) -> Result<(), QueryError> {
+        let mut size = 0;
+        expr.visit(&mut |_| size += 1);
+        if size * copies > COPIED_MAX {
+            let message = "this short form of a large expression becomes too large: put the expression out as a column of its own, or write it with fewer COALESCE, NULLIF, ABS, BETWEEN, IN inside one another";
+            return Err(self.error(span, message));
+        }
+        Ok(())
+    }
+
+    fn is_null(&mut self, arg: &ast::Expr, negated: bool) -> Result<Bound, QueryError> {
+        let bound = self.bind(arg)?;
+        let span = bound.span;
+        let arg = Box::new(self.settle(bound)?);
+        Ok(Bound::typed(Expr::new(ExprKind::IsNull { arg, negated }, DataType::Bool), span))
+    }
+
+    /// `IS [NOT] TRUE`, `IS [NOT] FALSE`, `IS [NOT] UNKNOWN`: never NULL.
+    fn is_truth(&mut self, arg: &ast::Expr, wanted: Option<bool>, negated: bool) -> Result<Bound, QueryError> {
+        let bound = self.bind(arg)?;
+        let span = bound.span;
+        let arg = self.coerce(bound, DataType::Bool, "before IS TRUE, FALSE or UNKNOWN")?;
+        let kind = match wanted {
+            None => ExprKind::IsNull { arg: Box::new(arg), negated },
+            Some(wanted) => {
+                let condition = if wanted { arg } else { not(arg) };
+                let branches = vec![(condition, Expr::literal(Value::Bool(!negated), DataType::Bool))];
+                ExprKind::Case { branches, otherwise: Some(Box::new(Expr::literal(Value::Bool(negated), DataType::Bool))) }
+            }
+        };
+        Ok(Bound::typed(Expr::new(kind, DataType::Bool), span))
+    }
+
+    /// `a IS DISTINCT FROM b`: as `a <> b`, with NULL as one more value.
+    fn is_distinct(&mut self, left: &ast::Expr, right: &ast::Expr, negated: bool) -> Result<Bound, QueryError> {
+        let (left, right) = (self.bind(left)?, self.bind(right)?);
+        let span = left.span.union(&right.span);
+        let (left, right) = self.unify_two(left, right, "compared by IS DISTINCT FROM")?;
+        self.check_copies(&left, 2, span)?;
+        self.check_copies(&right, 3, span)?;
+        let op = if negated { BinaryOp::Equal } else { BinaryOp::NotEqual };
+        let is_null = |arg: &Expr, negated| Expr::new(ExprKind::IsNull { arg: Box::new(arg.clone()), negated }, DataType::Bool);
+        let branches = vec![
+            (is_null(&left, false), is_null(&right, !negated)),
+            (is_null(&right, false), Expr::literal(Value::Bool(!negated), DataType::Bool)),
+        ];
+        let otherwise = Some(Box::new(Expr::binary(op, left, right, DataType::Bool)));
+        Ok(Bound::typed(Expr::new(ExprKind::Case { branches, otherwise }, DataType::Bool), span))
+    }
+
+    fn between(&mut self, arg: &ast::Expr, low: &ast::Expr, high: &ast::Expr, negated: bool) -> Result<Bound, QueryError> {
+        let bounds = vec![self.bind(arg)?, self.bind(low)?, self.bind(high)?];
+        let span = bounds[0].span.union(&bounds[2].span);
+        let mut exprs = self.unify(bounds, "compared by BETWEEN")?.into_iter();
+        let (Some(arg), Some(low), Some(high)) = (exprs.next(), exprs.next(), exprs.next()) else {
+            unreachable!("three expressions in, three out");
+        };
+        self.check_copies(&arg, 2, span)?;
+        let from = Expr::binary(BinaryOp::GreaterOrEqual, arg.clone(), low, DataType::Bool);
+        let to = Expr::binary(BinaryOp::LessOrEqual, arg, high, DataType::Bool);
+        let both = Expr::binary(BinaryOp::And, from, to, DataType::Bool);
+        Ok(Bound::typed(if negated { not(both) } else { both }, span))
+    }
+
+    fn in_list(&mut self, arg: &ast::Expr, list: &[ast::Expr], negated: bool) -> Result<Bound, QueryError> {
+        let mut all = vec![self.bind(arg)?];
+        for item in list {
+            all.push(self.bind(item)?);
+        }
+        let span = all.iter().map(|b| b.span).reduce(|a, b| a.union(&b)).unwrap_or(Span::empty());
+        if list.is_empty() {
+            return Err(self.error(span, "IN needs at least one value: write c IN ('a', 'b')"));
+        }
+        let mut exprs = self.unify(all, "compared by IN")?;
+        let arg = exprs.remove(0);
+        self.check_copies(&arg, exprs.len(), span)?;
+        let equal = exprs.into_iter().map(|e| Expr::binary(BinaryOp::Equal, arg.clone(), e, DataType::Bool)).collect();
+        let any = balanced(BinaryOp::Or, equal);
+        Ok(Bound::typed(if negated { not(any) } else { any }, span))
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&ast::Expr>,
+        conditions: &[ast::CaseWhen],
+        otherwise: Option<&ast::Expr>,
+        span: Span,
+    ) -> Result<Bound, QueryError> {
+        let mut whens = Vec::with_capacity(conditions.len());
+        match operand {
+            None => {
+                for when in conditions {
+                    whens.push(self.expr_of(&when.condition, DataType::Bool, "after WHEN")?);
+                }
+            }
+            Some(operand) => {
+                let mut all = vec![self.bind(operand)?];
+                for when in conditions {
+                    all.push(self.bind(&when.condition)?);
+                }
+                let mut exprs = self.unify(all, "compared by CASE")?;
+                let operand = exprs.remove(0);
+                self.check_copies(&operand, exprs.len(), span)?;
+                whens.extend(exprs.into_iter().map(|e| Expr::binary(BinaryOp::Equal, operand.clone(), e, DataType::Bool)));
+            }
+        }
+        let mut values = Vec::with_capacity(conditions.len() + 1);
+        for when in conditions {
+            values.push(self.bind(&when.result)?);
+        }
+        if let Some(otherwise) = otherwise {
+            values.push(self.bind(otherwise)?);
+        }
+        let mut values = self.unify(values, "given by the branches of CASE")?;
+        let data_type = values[0].data_type;
+        let otherwise = if otherwise.is_some() { values.pop().map(Box::new) } else { None };
+        let branches = whens.into_iter().zip(values).collect();
+        Ok(Bound::typed(Expr::new(ExprKind::Case { branches, otherwise }, data_type), span))
+    }
+}
+
+/// How many nodes the copies of one expression may have.
+const COPIED_MAX: usize = 10_000;
+/// serde_json reads 128 levels; some of them are above the expression.
+const NESTING_MAX: usize = 110;
+
+/// How deep the expression's JSON nests.
+fn nesting(expr: &Expr) -> usize {
+    match &expr.kind {
+        ExprKind::Column(_) | ExprKind::Literal(_) => 3,
+        ExprKind::Unary { arg, .. }
+        | ExprKind::IsNull { arg, .. }
+        | ExprKind::Cast { arg }
+        | ExprKind::Extract { arg, .. }
+        | ExprKind::DateTrunc { arg, .. }
+        | ExprKind::Tumble { arg, .. } => 3 + nesting(arg),
+        ExprKind::Binary { left, right, .. } => 3 + nesting(left).max(nesting(right)),
+        ExprKind::Case { branches, otherwise } => {
+            let inner = branches.iter().map(|(c, v)| 5 + nesting(c).max(nesting(v))).max().unwrap_or(0);
+            inner.max(otherwise.as_ref().map_or(0, |e| 3 + nesting(e)))
+        }
+    }
+}
+
+pub(super) fn not(arg: Expr) -> Expr {
+    Expr::new(ExprKind::Unary { op: UnaryOp::Not, arg: Box::new(arg) }, DataType::Bool)
+}
+
+/// AND or OR over all, in order, as a balanced tree, so that a long list makes no deep one. What is evaluated, and in which order, is the
+/// same as from left to right: what decides a part decides all.
+fn balanced(op: BinaryOp, mut conditions: Vec<Expr>) -> Expr {
+    if conditions.len() == 1 {
+        return conditions.remove(0);
+    }
+    let right = conditions.split_off(conditions.len() / 2);
+    Expr::binary(op, balanced(op, conditions), balanced(op, right), DataType::Bool)
+}

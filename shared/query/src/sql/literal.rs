@@ -1,0 +1,121 @@
+//! Literals and the names of types.
+
+use std::sync::Arc;
+
+use sqlparser::ast::{self, Spanned, ValueWithSpan};
+use sqlparser::tokenizer::Span;
+
+use super::QueryError;
+use super::expr::{Binder, Bound, BoundKind};
+use crate::time;
+use crate::types::*;
+
+impl Binder<'_> {
+    pub(super) fn value(&self, value: &ValueWithSpan) -> Result<Bound, QueryError> {
+        let span = value.span;
+        let kind = match &value.value {
+            ast::Value::Number(text, _) => BoundKind::Typed(self.number_literal(text, span)?),
+            ast::Value::SingleQuotedString(text) | ast::Value::EscapedStringLiteral(text) => BoundKind::Text(text.clone()),
+            ast::Value::Boolean(b) => BoundKind::Typed(Expr::literal(Value::Bool(*b), DataType::Bool)),
+            ast::Value::Null => BoundKind::Null,
+            ast::Value::Placeholder(_) => return Err(self.error(span, "parameters are not supported: write the value itself")),
+            other => return Err(self.error(span, format!("{other} is not supported: write numbers plainly and text in single quotes"))),
+        };
+        Ok(Bound { kind, span })
+    }
+
+    /// A whole number is Int, any other Float.
+    fn number_literal(&self, text: &str, span: Span) -> Result<Expr, QueryError> {
+        if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
+            return match text.parse() {
+                Ok(i) => Ok(Expr::literal(Value::Int(i), DataType::Int)),
+                Err(_) => Err(self.error(span, format!("{text} does not fit a 64-bit integer: write {text}.0 for a floating number"))),
+            };
+        }
+        match text.parse::<f64>() {
+            Ok(f) if f.is_finite() => Ok(Expr::literal(Value::Float(f), DataType::Float)),
+            Ok(_) => Err(self.error(span, format!("{text} does not fit a 64-bit floating number"))),
+            Err(_) => Err(self.error(span, format!("'{text}' is not a number"))),
+        }
+    }
+
+    /// `-9223372036854775808` is one number, although its positive half does not exist.
+    pub(super) fn negative_number(&self, arg: &ast::Expr) -> Result<Option<Bound>, QueryError> {
+        match arg {
+            ast::Expr::Value(ValueWithSpan { value: ast::Value::Number(text, _), span }) => {
+                Ok(Some(Bound::typed(self.number_literal(&format!("-{text}"), *span)?, *span)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// `TIMESTAMP '...'`, `DATE '...'` and the like.
+    pub(super) fn typed_string(&self, typed: &ast::TypedString) -> Result<Bound, QueryError> {
+        let span = typed.value.span;
+        let ast::Value::SingleQuotedString(text) = &typed.value.value else {
+            return Err(self.error(span, "the literal stands in single quotes"));
+        };
+        let is_date = typed.data_type == ast::DataType::Date;
+        let to = if is_date { DataType::Timestamp } else { self.type_of(&typed.data_type, span)? };
+        let mut expr = self.read_literal(text, to, span)?;
+        if let (true, ExprKind::Literal(Value::Timestamp(us))) = (is_date, &mut expr.kind) {
+            *us -= us.rem_euclid(time::US_PER_DAY);
+        }
+        Ok(Bound::typed(expr, span))
+    }
+
+    pub(super) fn interval(&self, interval: &ast::Interval) -> Result<Bound, QueryError> {
+        let span = interval.value.span();
+        if interval.last_field.is_some() || interval.leading_precision.is_some() || interval.fractional_seconds_precision.is_some() {
+            return Err(self.error(span, "this form of INTERVAL is not supported: write INTERVAL '1 day 12 hours'"));
+        }
+        let text = match &*interval.value {
+            ast::Expr::Value(ValueWithSpan { value: ast::Value::SingleQuotedString(text), .. }) => text,
+            ast::Expr::Value(ValueWithSpan { value: ast::Value::Number(text, _), .. }) if interval.leading_field.is_some() => text,
+            _ => return Err(self.error(span, "an interval is a literal: write INTERVAL '15' MINUTE or INTERVAL '1 day 12 hours'")),
+        };
+        let unit = interval.leading_field.as_ref().map(|f| f.to_string());
+        let us = time::parse_interval(text, unit.as_deref()).map_err(|message| self.error(span, message))?;
+        Ok(Bound::typed(Expr::literal(Value::Interval(us), DataType::Interval), span))
+    }
+
+    /// Reads the text of a literal as a type.
+    pub(super) fn read_literal(&self, text: &str, to: DataType, span: Span) -> Result<Expr, QueryError> {
+        let bad = |example: &str| self.error(span, format!("'{text}' is not {}: write {example}", to.sql_name_with_article()));
+        let trimmed = text.trim();
+        let value = match to {
+            DataType::Text => Value::Text(Arc::from(text)),
+            DataType::Bool => match trimmed.to_ascii_lowercase().as_str() {
+                "t" | "true" | "yes" | "y" | "on" | "1" => Value::Bool(true),
+                "f" | "false" | "no" | "n" | "off" | "0" => Value::Bool(false),
+                _ => return Err(bad("TRUE or FALSE")),
+            },
+            DataType::Int => Value::Int(trimmed.parse().map_err(|_| bad("a whole number that fits 64 bits, such as 42"))?),
+            DataType::Float => Value::Float(trimmed.parse().map_err(|_| bad("a number, such as 1.5"))?),
+            DataType::Numeric => Value::Numeric(trimmed.parse().map_err(|_| bad("a whole number"))?),
+            DataType::Timestamp => {
+                Value::Timestamp(time::parse_timestamp(text).ok_or_else(|| bad("TIMESTAMP '2013-01-31 05:15:00' (UTC)"))?)
+            }
+            DataType::Interval => Value::Interval(time::parse_interval(text, None).map_err(|message| self.error(span, message))?),
+        };
+        Ok(Expr::literal(value, to))
+    }
+
+    /// The type that a type's name means. Whole numbers are 64-bit, whatever their name.
+    pub(super) fn type_of(&self, name: &ast::DataType, span: Span) -> Result<DataType, QueryError> {
+        use ast::DataType as T;
+        Ok(match name {
+            T::Bool | T::Boolean => DataType::Bool,
+            T::BigInt(None) | T::Int8(None) | T::Int(None) | T::Integer(None) | T::Int4(None) | T::Int64 => DataType::Int,
+            T::Double(_) | T::DoublePrecision | T::Float8 | T::Float64 => DataType::Float,
+            T::Float(ast::ExactNumberInfo::None) => DataType::Float,
+            T::Text | T::Varchar(None) | T::CharacterVarying(None) | T::String(None) => DataType::Text,
+            T::Timestamp(None, _) => DataType::Timestamp,
+            T::Interval { fields: None, precision: None } => DataType::Interval,
+            other => {
+                let types = "BIGINT, DOUBLE PRECISION, TEXT, BOOLEAN, TIMESTAMP, DATE or INTERVAL";
+                return Err(self.error(span, format!("the type {other} is not supported: use {types}")));
+            }
+        })
+    }
+}

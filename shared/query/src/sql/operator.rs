@@ -1,0 +1,257 @@
+//! Typing of operators and casts: which operands they take, and how both are brought to one type.
+
+use sqlparser::ast::{self, BinaryOperator, Spanned, UnaryOperator};
+use sqlparser::tokenizer::Span;
+
+use super::QueryError;
+use super::expr::{Binder, Bound, BoundKind, not};
+use crate::types::*;
+
+impl Binder<'_> {
+    pub(super) fn unary(&mut self, op: UnaryOperator, arg: &ast::Expr) -> Result<Bound, QueryError> {
+        match op {
+            UnaryOperator::Not => {
+                let bound = self.bind(arg)?;
+                let span = bound.span;
+                Ok(Bound::typed(not(self.coerce(bound, DataType::Bool, "after NOT")?), span))
+            }
+            UnaryOperator::Plus => {
+                let bound = self.bind(arg)?;
+                self.number(bound, "+")
+            }
+            UnaryOperator::Minus => {
+                if let Some(bound) = self.negative_number(arg)? {
+                    return Ok(bound);
+                }
+                let bound = self.bind(arg)?;
+                self.negate(bound)
+            }
+            _ => Err(self.error(arg.span(), format!("the operator {op} is not supported: use +, - or NOT"))),
+        }
+    }
+
+    fn negate(&self, bound: Bound) -> Result<Bound, QueryError> {
+        if bound.data_type() == Some(DataType::Interval) {
+            let zero = Bound::typed(Expr::literal(Value::Interval(0), DataType::Interval), bound.span);
+            return self.binary(BinaryOp::Subtract, zero, bound);
+        }
+        let bound = self.number(bound, "-")?;
+        let span = bound.span;
+        let arg = self.settle(bound)?;
+        let data_type = arg.data_type;
+        Ok(Bound::typed(Expr::new(ExprKind::Unary { op: UnaryOp::Negate, arg: Box::new(arg) }, data_type), span))
+    }
+
+    fn number(&self, bound: Bound, sign: &str) -> Result<Bound, QueryError> {
+        match bound.data_type() {
+            Some(DataType::Int | DataType::Float | DataType::Numeric) => Ok(bound),
+            Some(other) => Err(self.error(bound.span, format!("{sign} needs a number, not {}", other.sql_name()))),
+            None => {
+                let span = bound.span;
+                Ok(Bound::typed(self.coerce(bound, DataType::Float, "after a sign")?, span))
+            }
+        }
+    }
+
+    pub(super) fn binary_ast(&self, op: &BinaryOperator, left: Bound, right: Bound) -> Result<Bound, QueryError> {
+        let op = match op {
+            BinaryOperator::Plus => BinaryOp::Add,
+            BinaryOperator::Minus => BinaryOp::Subtract,
+            BinaryOperator::Multiply => BinaryOp::Multiply,
+            BinaryOperator::Divide => BinaryOp::Divide,
+            BinaryOperator::Modulo => BinaryOp::Modulo,
+            BinaryOperator::Eq => BinaryOp::Equal,
+            BinaryOperator::NotEq => BinaryOp::NotEqual,
+            BinaryOperator::Lt => BinaryOp::Less,
+            BinaryOperator::LtEq => BinaryOp::LessOrEqual,
+            BinaryOperator::Gt => BinaryOp::Greater,
+            BinaryOperator::GtEq => BinaryOp::GreaterOrEqual,
+            BinaryOperator::StringConcat => {
+                return Err(self.error(left.span, "|| is not supported: put the columns out side by side, and join their texts afterwards"));
+            }
+            other => {
+                let message = format!("the operator {other} is not supported: use + - * / %, = <> < <= > >=, AND, OR");
+                return Err(self.error(left.span, message));
+            }
+        };
+        self.binary(op, left, right)
+    }
+
+    pub(super) fn binary(&self, op: BinaryOp, left: Bound, right: Bound) -> Result<Bound, QueryError> {
+        let span = left.span.union(&right.span);
+        let expr = if op.is_comparison() {
+            let (left, right) = self.unify_two(left, right, &format!("compared by {}", op.sql_name()))?;
+            Expr::binary(op, left, right, DataType::Bool)
+        } else {
+            self.arithmetic(op, left, right, span)?
+        };
+        Ok(Bound::typed(expr, span))
+    }
+
+    fn arithmetic(&self, op: BinaryOp, left: Bound, right: Bound, span: Span) -> Result<Expr, QueryError> {
+        use DataType::{Float, Int, Interval, Numeric, Timestamp};
+        let left_type = left.data_type();
+        let right_type = right.data_type();
+        // An unknown literal beside a timestamp: a timestamp to subtract, an interval to add.
+        let in_time = |known: DataType| match (known, op) {
+            (Timestamp, BinaryOp::Add) => Interval,
+            (known, _) => known,
+        };
+        let (left_type, right_type) = match (left_type, right_type) {
+            (Some(l), Some(r)) => (l, r),
+            (Some(l), None) => (l, in_time(l)),
+            (None, Some(r)) => (in_time(r), r),
+            (None, None) => {
+                let message = format!("the operands of {} have no type: write numbers without quotes, or CAST one", op.sql_name());
+                return Err(self.error(span, message));
+            }
+        };
+        let is_number = |t| matches!(t, Int | Float | Numeric);
+        if is_number(left_type) && is_number(right_type) {
+            let data_type = common_number(left_type, right_type);
+            let what = format!("beside {}", op.sql_name());
+            let left = self.coerce(left, data_type, &what)?;
+            let right = self.coerce(right, data_type, &what)?;
+            let result = if data_type == Numeric && op == BinaryOp::Divide { Float } else { data_type };
+            return Ok(Expr::binary(op, left, right, result));
+        }
+        let result = match (op, left_type, right_type) {
+            (BinaryOp::Add, Timestamp, Interval) | (BinaryOp::Subtract, Timestamp, Interval) => Timestamp,
+            (BinaryOp::Add, Interval, Timestamp) => {
+                let left = self.coerce(left, Interval, "beside +")?;
+                let right = self.coerce(right, Timestamp, "beside +")?;
+                return Ok(Expr::binary(op, right, left, Timestamp));
+            }
+            (BinaryOp::Subtract, Timestamp, Timestamp) => Interval,
+            (BinaryOp::Add | BinaryOp::Subtract, Interval, Interval) => Interval,
+            _ => {
+                let hint = match (left_type, right_type) {
+                    (Interval, _) | (_, Interval) if !matches!(op, BinaryOp::Add | BinaryOp::Subtract) => {
+                        ": turn the interval into seconds with EXTRACT(EPOCH FROM ...) first"
+                    }
+                    (Timestamp, Int | Float) => ": add an interval, as in c + INTERVAL '1 day'",
+                    (DataType::Text, _) | (_, DataType::Text) => ": turn text into a number with CAST(c AS BIGINT)",
+                    (DataType::Bool, _) | (_, DataType::Bool) => ": turn a truth value into a number with CASE WHEN c THEN 1 ELSE 0 END",
+                    _ => "",
+                };
+                let (l, r) = (left_type.sql_name(), right_type.sql_name());
+                return Err(self.error(span, format!("{l} {} {r} is not defined{hint}", op.sql_name())));
+            }
+        };
+        let left = self.coerce(left, left_type, "here")?;
+        let right = self.coerce(right, right_type, "here")?;
+        Ok(Expr::binary(op, left, right, result))
+    }
+
+    pub(super) fn unify_two(&self, left: Bound, right: Bound, what: &str) -> Result<(Expr, Expr), QueryError> {
+        let mut both = self.unify(vec![left, right], what)?.into_iter();
+        match (both.next(), both.next()) {
+            (Some(left), Some(right)) => Ok((left, right)),
+            _ => unreachable!("two expressions in, two out"),
+        }
+    }
+
+    /// Brings all to one type: numbers to the widest, unknown literals to what the others have.
+    pub(super) fn unify(&self, all: Vec<Bound>, what: &str) -> Result<Vec<Expr>, QueryError> {
+        let mut common: Option<DataType> = None;
+        for bound in &all {
+            let Some(t) = bound.data_type() else { continue };
+            common = Some(match common {
+                None => t,
+                Some(c) if c == t => c,
+                Some(c) if c.is_number() && t.is_number() => common_number(c, t),
+                Some(c) => {
+                    let message = format!("{} and {} cannot be {what}: CAST one of them", c.sql_name(), t.sql_name());
+                    return Err(self.error(bound.span, message));
+                }
+            });
+        }
+        let common = common.unwrap_or(DataType::Text);
+        all.into_iter().map(|bound| self.coerce(bound, common, what)).collect()
+    }
+
+    /// Brings a bound expression to a type without changing its meaning: unknown literals are read, narrower numbers widened.
+    pub(super) fn coerce(&self, bound: Bound, to: DataType, what: &str) -> Result<Expr, QueryError> {
+        let span = bound.span;
+        match bound.kind {
+            BoundKind::Null => Ok(Expr::literal(Value::Null, to)),
+            BoundKind::Text(text) => self.read_literal(&text, to, span),
+            BoundKind::Typed(e) if e.data_type == to => Ok(e),
+            BoundKind::Typed(e) if e.data_type.is_number() && to.is_number() && common_number(e.data_type, to) == to => Ok(cast(e, to)),
+            BoundKind::Typed(e) => {
+                let hint = match (e.data_type, to) {
+                    (DataType::Int, DataType::Bool) => ": compare it, as in c <> 0",
+                    (_, DataType::Bool) => ": compare it with something",
+                    _ => "",
+                };
+                Err(self.error(span, format!("{} is needed {what}, not {}{hint}", to.sql_name(), e.data_type.sql_name())))
+            }
+        }
+    }
+
+    pub(super) fn cast_ast(
+        &mut self,
+        kind: &ast::CastKind,
+        arg: &ast::Expr,
+        data_type: &ast::DataType,
+        has_format: bool,
+    ) -> Result<Bound, QueryError> {
+        let bound = self.bind(arg)?;
+        let span = bound.span;
+        if has_format || !matches!(kind, ast::CastKind::Cast | ast::CastKind::DoubleColon) {
+            return Err(self.error(span, "only CAST(x AS type) and x::type are supported; guard a CAST that may fail with CASE"));
+        }
+        if *data_type == ast::DataType::Date {
+            let timestamp = self.cast(bound, DataType::Timestamp)?;
+            let day = ExprKind::DateTrunc { unit: TimeUnit::Day, arg: Box::new(timestamp) };
+            return Ok(Bound::typed(Expr::new(day, DataType::Timestamp), span));
+        }
+        let to = self.type_of(data_type, span)?;
+        Ok(Bound::typed(self.cast(bound, to)?, span))
+    }
+
+    fn cast(&self, bound: Bound, to: DataType) -> Result<Expr, QueryError> {
+        use DataType::{Bool, Float, Int, Interval, Numeric, Text, Timestamp};
+        let span = bound.span;
+        let BoundKind::Typed(e) = bound.kind else {
+            return self.coerce(bound, to, "here");
+        };
+        match (e.data_type, to) {
+            (from, to) if from == to => Ok(e),
+            (Int, Float) | (Float, Int) | (Numeric, Int) | (Numeric, Float) => Ok(cast(e, to)),
+            (Bool, Int) | (Int, Text) | (Bool, Text) | (Text, Int) | (Text, Float) => Ok(cast(e, to)),
+            (Int, Bool) => {
+                let zero = Expr::literal(Value::Int(0), Int);
+                Ok(Expr::binary(BinaryOp::NotEqual, e, zero, Bool))
+            }
+            (from, to) => {
+                let hint = match (from, to) {
+                    (Timestamp, Int | Float) | (Interval, Int | Float) => ": write EXTRACT(EPOCH FROM ...) for seconds",
+                    (Text, Timestamp | Interval) => ": import the column with that type instead",
+                    (Int | Float, Timestamp) => ": add an interval to a timestamp, or import the column as a timestamp",
+                    (_, Text) => ": put the value out as it is",
+                    _ => "",
+                };
+                Err(self.error(span, format!("{} cannot be cast to {}{hint}", from.sql_name(), to.sql_name())))
+            }
+        }
+    }
+}
+
+/// A cast, done at once where the argument is a whole number as written.
+pub(super) fn cast(e: Expr, to: DataType) -> Expr {
+    match (&e.kind, to) {
+        (ExprKind::Literal(Value::Int(i)), DataType::Float) => Expr::literal(Value::Float(*i as f64), to),
+        (ExprKind::Literal(Value::Int(i)), DataType::Numeric) => Expr::literal(Value::Numeric(i128::from(*i)), to),
+        _ => Expr::new(ExprKind::Cast { arg: Box::new(e) }, to),
+    }
+}
+
+/// The narrowest type that holds both: Int, Numeric, Float, in this order.
+fn common_number(a: DataType, b: DataType) -> DataType {
+    match (a, b) {
+        (DataType::Float, _) | (_, DataType::Float) => DataType::Float,
+        (DataType::Numeric, _) | (_, DataType::Numeric) => DataType::Numeric,
+        _ => DataType::Int,
+    }
+}

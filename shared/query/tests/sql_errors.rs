@@ -1,0 +1,403 @@
+//! What a bad query is told: the message, and the place.
+
+use arrow_schema::{DataType as Arrow, Field, Schema, TimeUnit};
+use twopath_query::parse;
+
+fn schema() -> Schema {
+    let time = Arrow::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    Schema::new(vec![
+        Field::new("t", time, false),
+        Field::new("origin", Arrow::Utf8, false),
+        Field::new("delay", Arrow::Int32, true),
+        Field::new("distance", Arrow::Float64, true),
+        Field::new("cancelled", Arrow::Boolean, false),
+    ])
+}
+
+/// `line:column 'the text marked' message`
+fn error(sql: &str) -> String {
+    match parse(sql, "flights", &schema()) {
+        Ok(query) => panic!("no error: {query}"),
+        Err(e) => format!("{}:{} '{}' {}", e.line, e.column, &sql[e.span.clone()], e.message),
+    }
+}
+
+fn errors(sqls: &[&str]) -> String {
+    sqls.iter().map(|sql| error(sql) + "\n").collect()
+}
+
+/// Errors of expressions, as an output column.
+fn expr_errors(exprs: &[&str]) -> String {
+    exprs.iter().map(|e| format!("{e}\n    {}\n", error(&format!("SELECT {e} FROM flights")))).collect()
+}
+
+#[test]
+fn the_report_marks_the_place() {
+    let sql = "SELECT origin,\n       COUNT(*) AS n\nFROM flights\nWHERE dealy > 15\nGROUP BY origin";
+    let error = parse(sql, "flights", &schema()).unwrap_err();
+    insta::assert_snapshot!(error.report(sql), @r###"
+    topic flights has no column 'dealy': did you mean 'delay'?
+      |
+    4 | WHERE dealy > 15
+      |       ^^^^^
+    "###);
+    insta::assert_snapshot!(error, @"line 4, column 7: topic flights has no column 'dealy': did you mean 'delay'?");
+}
+
+#[test]
+fn names() {
+    insta::assert_snapshot!(errors(&[
+        "SELECT FROM flights ORDERED",
+        "SELECT orgin FROM flights",
+        "SELECT nothing_like_it FROM flights",
+        "SELECT f.origin FROM flights",
+        "SELECT a.b.c FROM flights",
+        "SELECT \"Origin\" FROM flights",
+        "SELECT origin FROM flihgts",
+        "SELECT window_start, COUNT(*) FROM flights GROUP BY window_start",
+        "SELECT smu(delay) FROM flights",
+        "SELECT frobnicate(delay) FROM flights",
+        "SELECT now() FROM flights",
+        "SELECT median(delay) FROM flights",
+    ]), @r###"
+    1:1 'SELECT' the query has no output columns: name them after SELECT, or write *
+    1:8 'orgin' topic flights has no column 'orgin': did you mean 'origin'?
+    1:8 'nothing_like_it' topic flights has no column 'nothing_like_it': its columns are t, origin, delay, distance, cancelled
+    1:8 'f' no relation 'f' in this query: FROM names it flights
+    1:8 'a.b.c' a column is written as column or relation.column
+    1:8 '"Origin"' topic flights has no column 'Origin': did you mean 'origin'? (text stands in single quotes: 'Origin')
+    1:20 'flihgts' the topic is flights, not flihgts: write FROM flights
+    1:8 'window_start' 'window_start' needs a window: write FROM TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
+    1:8 'smu' there is no function 'smu': did you mean SUM?
+    1:8 'frobnicate' there is no function 'frobnicate': the functions are COUNT, SUM, MIN, MAX, AVG, APPROX_COUNT_DISTINCT, APPROX_QUANTILE, COALESCE, NULLIF, ABS, DATE_TRUNC, EXTRACT
+    1:8 'now' there is no function 'now': an answer depends on the log alone, not on the clock or on chance: write a literal
+    1:8 'median' there is no function 'median': write APPROX_QUANTILE(c, 0.5)
+    "###);
+}
+
+#[test]
+fn groups_and_aggregates() {
+    insta::assert_snapshot!(errors(&[
+        "SELECT origin, delay, COUNT(*) FROM flights GROUP BY origin",
+        "SELECT origin FROM flights GROUP BY origin ORDER BY delay",
+        "SELECT COUNT(*) FROM flights HAVING delay > 3",
+        "SELECT delay + SUM(delay) FROM flights",
+        "SELECT window_end, COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR) GROUP BY origin",
+        "SELECT SUM(COUNT(*)) FROM flights",
+        "SELECT origin FROM flights WHERE COUNT(*) > 1",
+        "SELECT COUNT(*) FROM flights GROUP BY COUNT(*)",
+        "SELECT COUNT(*) AS n FROM flights GROUP BY n",
+        "SELECT COUNT(*) AS n FROM flights GROUP BY 2",
+        "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin ORDER BY 3",
+        "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin HAVING n > 3",
+        "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin ORDER BY n + 1",
+        "SELECT origin AS a, delay AS a FROM flights ORDER BY a",
+        "SELECT COUNT(*) FROM flights GROUP BY 'x'",
+        "SELECT SUM(origin) FROM flights",
+        "SELECT AVG(cancelled) FROM flights",
+        "SELECT MAX(cancelled) FROM flights",
+        "SELECT SUM(*) FROM flights",
+        "SELECT SUM(DISTINCT delay) FROM flights",
+        "SELECT COUNT() FROM flights",
+        "SELECT APPROX_QUANTILE(delay) FROM flights",
+        "SELECT APPROX_QUANTILE(delay, 50) FROM flights",
+        "SELECT APPROX_QUANTILE(delay, distance) FROM flights",
+        "SELECT APPROX_QUANTILE(origin, 0.5) FROM flights",
+    ]), @r###"
+    1:16 'delay' 'delay' is neither grouped nor aggregated: add it to GROUP BY, or aggregate it, as in MAX(delay)
+    1:53 'delay' 'delay' is neither grouped nor aggregated: add it to GROUP BY, or aggregate it, as in MAX(delay)
+    1:37 'delay' 'delay' is neither grouped nor aggregated: add it to GROUP BY, or aggregate it, as in MAX(delay)
+    1:8 'delay' 'delay' is neither grouped nor aggregated: add it to GROUP BY, or aggregate it, as in MAX(delay)
+    1:8 'window_end' 'window_end' is neither grouped nor aggregated: add it to GROUP BY, or aggregate it, as in MAX(window_end)
+    1:12 'COUNT' COUNT cannot stand inside another aggregate
+    1:34 'COUNT' COUNT cannot stand in WHERE, which sees single rows: use HAVING
+    1:39 'COUNT' COUNT cannot stand in GROUP BY: group by columns and expressions of them
+    1:44 'n' aggregates cannot stand in GROUP BY: group by columns and expressions of them
+    1:44 '2' GROUP BY 2: the select list has the columns 1 to 1
+    1:68 '3' ORDER BY 3: the select list has the columns 1 to 2
+    1:66 'n' 'n' is a name of the select list, which expressions in HAVING cannot use: repeat its expression
+    1:68 'n' 'n' is a name of the select list, which expressions in ORDER BY cannot use: repeat its expression
+    1:54 'a' ORDER BY a: two output columns have this name; use the column's number
+    1:39 ''x'' a constant in GROUP BY has no effect: name a column, or its number
+    1:8 'SUM' SUM over text is not defined: CAST it to BIGINT or DOUBLE PRECISION
+    1:8 'AVG' AVG over boolean is not defined: write COUNT(*) FILTER (WHERE c), or aggregate CASE WHEN c THEN 1 ELSE 0 END
+    1:8 'MAX' MAX over boolean is not defined: write COUNT(*) FILTER (WHERE c), or aggregate CASE WHEN c THEN 1 ELSE 0 END
+    1:8 'SUM' SUM takes other arguments: write COUNT(*), or SUM(c)
+    1:8 'SUM' SUM(DISTINCT ...) is not supported: DISTINCT goes with COUNT only
+    1:8 'COUNT' COUNT takes other arguments: write COUNT(*) or COUNT(c)
+    1:8 'APPROX_QUANTILE' APPROX_QUANTILE takes other arguments: write APPROX_QUANTILE(c, 0.5)
+    1:31 '50' the quantile is a number from 0 to 1: write APPROX_QUANTILE(c, 0.99)
+    1:31 'distance' the quantile is a number from 0 to 1: write APPROX_QUANTILE(c, 0.99)
+    1:8 'APPROX_QUANTILE' APPROX_QUANTILE over text is not defined: CAST it to BIGINT or DOUBLE PRECISION
+    "###);
+}
+
+#[test]
+fn types() {
+    insta::assert_snapshot!(expr_errors(&[
+        "origin + 1",
+        "t + 1",
+        "cancelled * 2",
+        "t * INTERVAL '1' HOUR",
+        "t + t",
+        "delay = 'soon'",
+        "origin = 5",
+        "t > 'yesterday'",
+        "cancelled = 1",
+        "NOT delay",
+        "delay AND cancelled",
+        "CASE WHEN delay THEN 1 END",
+        "CASE WHEN cancelled THEN 1 ELSE 'x' END",
+        "COALESCE(delay, origin)",
+        "- origin",
+        "'1' + '2'",
+        "ABS(origin)",
+        "DATE_TRUNC('fortnight', t)",
+        "DATE_TRUNC(origin, t)",
+        "DATE_TRUNC('hour', delay)",
+        "EXTRACT(CENTURY FROM t)",
+        "EXTRACT(YEAR FROM INTERVAL '1 day')",
+        "CAST(t AS BIGINT)",
+        "CAST(origin AS TIMESTAMP)",
+        "CAST(delay AS SMALLINT)",
+        "CAST(distance AS NUMERIC(10, 2))",
+        "CAST('x' AS BIGINT)",
+        "TIMESTAMP '2013-02-29'",
+        "INTERVAL '1 month'",
+        "INTERVAL 'soon'",
+        "9223372036854775808",
+        "1e999",
+        "ABS(1, 2)",
+        "COALESCE()",
+        "TRY_CAST(delay AS TEXT)",
+    ]), @r###"
+    origin + 1
+        1:8 'origin + 1' text + bigint is not defined: turn text into a number with CAST(c AS BIGINT)
+    t + 1
+        1:8 't + 1' timestamp + bigint is not defined: add an interval, as in c + INTERVAL '1 day'
+    cancelled * 2
+        1:8 'cancelled * 2' boolean * bigint is not defined: turn a truth value into a number with CASE WHEN c THEN 1 ELSE 0 END
+    t * INTERVAL '1' HOUR
+        1:8 't * INTERVAL '1'' timestamp * interval is not defined: turn the interval into seconds with EXTRACT(EPOCH FROM ...) first
+    t + t
+        1:8 't + t' timestamp + timestamp is not defined
+    delay = 'soon'
+        1:16 ''soon'' 'soon' is not a bigint: write a whole number that fits 64 bits, such as 42
+    origin = 5
+        1:17 '5' text and bigint cannot be compared by =: CAST one of them
+    t > 'yesterday'
+        1:12 ''yesterday'' 'yesterday' is not a timestamp: write TIMESTAMP '2013-01-31 05:15:00' (UTC)
+    cancelled = 1
+        1:20 '1' boolean and bigint cannot be compared by =: CAST one of them
+    NOT delay
+        1:12 'delay' boolean is needed after NOT, not bigint: compare it, as in c <> 0
+    delay AND cancelled
+        1:8 'delay' boolean is needed beside AND, not bigint: compare it, as in c <> 0
+    CASE WHEN delay THEN 1 END
+        1:18 'delay' boolean is needed after WHEN, not bigint: compare it, as in c <> 0
+    CASE WHEN cancelled THEN 1 ELSE 'x' END
+        1:40 ''x'' 'x' is not a bigint: write a whole number that fits 64 bits, such as 42
+    COALESCE(delay, origin)
+        1:24 'origin' bigint and text cannot be given by COALESCE: CAST one of them
+    - origin
+        1:10 'origin' - needs a number, not text
+    '1' + '2'
+        1:8 ''1' + '2'' the operands of + have no type: write numbers without quotes, or CAST one
+    ABS(origin)
+        1:8 'ABS' ABS needs a number, not text
+    DATE_TRUNC('fortnight', t)
+        1:19 ''fortnight'' 'fortnight' is not a unit of DATE_TRUNC: use second, minute, hour, day, week, month, quarter or year
+    DATE_TRUNC(origin, t)
+        1:19 'origin' the unit of DATE_TRUNC is a literal: write DATE_TRUNC('hour', c)
+    DATE_TRUNC('hour', delay)
+        1:27 'delay' timestamp is needed as the second argument of DATE_TRUNC, not bigint
+    EXTRACT(CENTURY FROM t)
+        1:29 't' EXTRACT(CENTURY ...) is not supported: use YEAR, QUARTER, MONTH, WEEK, DAY, DOW, DOY, HOUR, MINUTE, SECOND or EPOCH
+    EXTRACT(YEAR FROM INTERVAL '1 day')
+        1:35 ''1 day'' an interval has no YEAR: use DAY, HOUR, MINUTE, SECOND or EPOCH
+    CAST(t AS BIGINT)
+        1:13 't' timestamp cannot be cast to bigint: write EXTRACT(EPOCH FROM ...) for seconds
+    CAST(origin AS TIMESTAMP)
+        1:13 'origin' text cannot be cast to timestamp: import the column with that type instead
+    CAST(delay AS SMALLINT)
+        1:13 'delay' the type SMALLINT is not supported: use BIGINT, DOUBLE PRECISION, TEXT, BOOLEAN, TIMESTAMP, DATE or INTERVAL
+    CAST(distance AS NUMERIC(10, 2))
+        1:13 'distance' the type NUMERIC(10,2) is not supported: use BIGINT, DOUBLE PRECISION, TEXT, BOOLEAN, TIMESTAMP, DATE or INTERVAL
+    CAST('x' AS BIGINT)
+        1:13 ''x'' 'x' is not a bigint: write a whole number that fits 64 bits, such as 42
+    TIMESTAMP '2013-02-29'
+        1:18 ''2013-02-29'' '2013-02-29' is not a timestamp: write TIMESTAMP '2013-01-31 05:15:00' (UTC)
+    INTERVAL '1 month'
+        1:17 ''1 month'' a month has no fixed length: write days, as in INTERVAL '30 days'
+    INTERVAL 'soon'
+        1:17 ''soon'' 'soon' is not an interval: write a number and a unit, such as INTERVAL '15' MINUTE or INTERVAL '1 day 12 hours'
+    9223372036854775808
+        1:8 '9223372036854775808' 9223372036854775808 does not fit a 64-bit integer: write 9223372036854775808.0 for a floating number
+    1e999
+        1:8 '1e999' 1e999 does not fit a 64-bit floating number
+    ABS(1, 2)
+        1:8 'ABS' ABS does not take 2 arguments: write ABS(a)
+    COALESCE()
+        1:8 'COALESCE' COALESCE does not take 0 arguments: write COALESCE(a, b, ...)
+    TRY_CAST(delay AS TEXT)
+        1:17 'delay' only CAST(x AS type) and x::type are supported; guard a CAST that may fail with CASE
+    "###);
+}
+
+#[test]
+fn what_is_not_supported() {
+    insta::assert_snapshot!(errors(&[
+        "SELECT a.origin FROM flights a JOIN planes p ON a.tail = p.tail",
+        "SELECT origin FROM flights, planes",
+        "SELECT origin FROM (SELECT * FROM flights) x",
+        "SELECT origin FROM flights WHERE delay IN (SELECT 1)",
+        "SELECT origin FROM flights WHERE EXISTS (SELECT 1)",
+        "SELECT (SELECT 1) FROM flights",
+        "SELECT DISTINCT origin FROM flights",
+        "SELECT origin FROM flights UNION SELECT origin FROM flights",
+        "SELECT origin FROM flights OFFSET 5",
+        "SELECT origin FROM flights LIMIT 5 OFFSET 5",
+        "SELECT origin FROM flights LIMIT 1 + 1",
+        "SELECT origin FROM flights LIMIT -1",
+        "SELECT origin FROM flights FETCH FIRST 5 ROWS ONLY",
+        "WITH x AS (SELECT 1) SELECT * FROM x",
+        "SELECT SUM(delay) OVER (PARTITION BY origin) FROM flights",
+        "SELECT origin, COUNT(*) FROM flights GROUP BY ROLLUP (origin)",
+        "SELECT COUNT(*) FROM flights GROUP BY GROUPING SETS ((origin), (delay))",
+        "SELECT origin FROM flights WHERE origin LIKE 'J%'",
+        "SELECT origin || 'x' FROM flights",
+        "SELECT t AT TIME ZONE 'EST' FROM flights",
+        "SELECT FLOOR(distance) FROM flights",
+        "SELECT ROUND(distance) FROM flights",
+        "SELECT (origin, delay) FROM flights",
+        "SELECT delay & 1 FROM flights",
+        "SELECT COUNT(*) FROM HOP(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR, INTERVAL '5' MINUTE)",
+        "SELECT COUNT(*) FROM SESSION(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR)",
+        "SELECT COUNT(*) FROM TUMBEL(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR)",
+        "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(t))",
+        "SELECT COUNT(*) FROM TUMBLE(TABLE fights, DESCRIPTOR(t), INTERVAL '1' HOUR)",
+        "SELECT COUNT(*) FROM TUMBLE(TABLE flights, t, INTERVAL '1' HOUR)",
+        "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(tt), INTERVAL '1' HOUR)",
+        "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(delay), INTERVAL '1' HOUR)",
+        "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '0' HOUR)",
+        "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' MONTH)",
+        "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), 60)",
+        "SELECT origin FROM flights FOR UPDATE",
+        "SELECT origin INTO x FROM flights",
+        "SELECT * EXCLUDE (origin) FROM flights",
+        "SELECT $1 FROM flights",
+    ]), @r###"
+    1:32 'JOIN' JOIN is not supported: join the events before appending them, and query the joined topic
+    1:29 'planes' a query reads one topic: joins are not supported yet; join the events before appending them
+    1:21 'SELECT * FROM flights) x' subqueries are not supported: write the whole query as one SELECT
+    1:34 'delay IN (SELECT 1' subqueries are not supported: write the values out, as in c IN ('a', 'b'), or run the inner query first
+    1:42 'SELECT 1' subqueries are not supported: write the values out, as in c IN ('a', 'b'), or run the inner query first
+    1:9 'SELECT 1' subqueries are not supported: write the values out, as in c IN ('a', 'b'), or run the inner query first
+    1:8 'DISTINCT' SELECT DISTINCT is not supported: GROUP BY the same columns
+    1:28 'UNION' UNION is not supported: run the queries one by one
+    1:28 'OFFSET' OFFSET is not supported: ORDER BY a column, and continue with WHERE or HAVING past the last value seen
+    1:36 'OFFSET' OFFSET is not supported: ORDER BY a column, and continue with WHERE or HAVING past the last value seen
+    1:34 '1 + 1' LIMIT takes a whole number, as in LIMIT 10
+    1:35 '1' LIMIT takes a whole number, as in LIMIT 10
+    1:28 'FETCH' FETCH FIRST is not supported: write LIMIT n
+    1:1 'WITH' WITH is not supported: write the whole query as one SELECT
+    1:8 'SUM' window functions (OVER) are not supported: group by a window with FROM TUMBLE(...), or by the columns of PARTITION BY
+    1:55 'origin' grouping sets are not supported: write one query per grouping
+    1:55 'origin), (delay' grouping sets are not supported: write one query per grouping
+    1:34 'origin' pattern matching is not supported: compare text with =, <> or IN (...); for a prefix write c >= 'ab' AND c < 'ac'
+    1:8 'origin' || is not supported: put the columns out side by side, and join their texts afterwards
+    1:8 't' AT TIME ZONE is not supported: timestamps are UTC; add a fixed offset, as in c + INTERVAL '-5 hours'
+    1:14 'distance' FLOOR and CEIL are not supported: CAST(x AS BIGINT) rounds half to even, and integer division truncates toward zero
+    1:8 'ROUND' there is no function 'round': CAST(x AS BIGINT) rounds half to even
+    1:9 'origin, delay' row values are not supported: compare the columns one by one, joined by AND
+    1:8 'delay' the operator & is not supported: use + - * / %, = <> < <= > >=, AND, OR
+    1:22 'HOP' HOP windows are not supported yet: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
+    1:22 'SESSION' SESSION windows are not supported yet: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
+    1:22 'TUMBEL' there is no table function 'TUMBEL' (did you mean TUMBLE?): write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
+    1:22 'TUMBLE' TUMBLE takes three arguments: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
+    1:35 'fights' the topic is flights, not fights: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
+    1:44 't' the second argument names the time column: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
+    1:55 'tt' topic flights has no column 'tt': did you mean 't'?
+    1:55 'delay' a window cuts a timestamp, and this column is bigint
+    1:68 ''0'' a window is longer than nothing: write INTERVAL '1' HOUR
+    1:68 ''1'' a MONTH has no fixed length: write days, as in INTERVAL '30 days'
+    1:59 '60' the third argument is the window's size: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
+    1:28 'FOR' FOR UPDATE and the like are not supported: leave it out
+    1:15 'INTO' SELECT INTO is not supported: a query only reads
+    1:10 'EXCLUDE' expected end of statement, found EXCLUDE
+    1:8 '$1' parameters are not supported: write the value itself
+    "###);
+}
+
+#[test]
+fn what_is_not_sql() {
+    insta::assert_snapshot!(errors(&[
+        "",
+        "  -- nothing\n",
+        "SELECT",
+        "SELECT origin FROM",
+        "SELECT origin",
+        "SELECT origin FROM flights WHERE (delay > 1",
+        "SELECT origin FROM flights WHERE delay >",
+        "SELECT origin FORM flights",
+        "SELECT 'abc FROM flights",
+        "SELECT origin FROM flights GROUP",
+        "SELECT origin FROM flights; SELECT delay FROM flights",
+        "DELETE FROM flights",
+        "INSERT INTO flights VALUES (1)",
+        "VALUES (1)",
+        "(SELECT origin FROM flights)",
+        "SELECT origin FROM flights nonsense nonsense",
+    ]), @r###"
+    1:1 '' the query is empty: write SELECT ... FROM ...
+    1:1 '  -- nothing
+    ' the query is empty: write SELECT ... FROM ...
+    1:1 'SELECT' the query reads nothing: write FROM flights
+    1:19 '' expected identifier, found the end of the text
+    1:1 'SELECT origin' the query reads nothing: write FROM flights
+    1:44 '' expected ), found the end of the text
+    1:41 '' expected an expression, found the end of the text
+    1:20 'flights' expected end of statement, found flights
+    1:8 '' Unterminated string literal
+    1:28 'GROUP' expected end of statement, found GROUP
+    1:1 'SELECT origin FROM flights; SELECT delay FROM flights' 2 statements where one SELECT is expected: run them one by one
+    1:1 'DELETE' a query starts with SELECT, not with 'DELETE': a topic is only read, its log changes by appending
+    1:1 'INSERT' a query starts with SELECT, not with 'INSERT': a topic is only read, its log changes by appending
+    1:8 '(1)' write SELECT ... FROM ...
+    1:2 'SELECT origin FROM flights' a query in parentheses is not supported: leave the parentheses out
+    1:37 'nonsense' expected end of statement, found nonsense
+    "###);
+}
+
+#[test]
+fn places_count_characters_and_bytes() {
+    let sql = "SELECT '日本', -- é\n  'é' AS \"ü\", wrong\nFROM flights";
+    let error = parse(sql, "flights", &schema()).unwrap_err();
+    assert_eq!((error.line, error.column, &sql[error.span.clone()]), (2, 15, "wrong"));
+}
+
+#[test]
+fn columns_that_no_query_can_read_are_named() {
+    let list = Arrow::List(Field::new_list_field(Arrow::Int32, true).into());
+    let schema = Schema::new(vec![Field::new("t", Arrow::Int32, false), Field::new("parts", list, true)]);
+    insta::assert_snapshot!(parse("SELECT t FROM x", "x", &schema).unwrap_err(), @"line 1, column 1: column 'parts' of topic x has the type List(Int32), which queries cannot read: import it as text or a number, or leave it out");
+}
+
+#[test]
+fn too_long_and_too_deep() {
+    // Every level of these short forms copies its argument: the text is short, its expression would be astronomic.
+    let form = |before: &str, after: &str| format!("SELECT {}delay{} FROM flights", before.repeat(20), after.repeat(20));
+    for sql in [form("ABS(", ")"), form("COALESCE(", ", 1)"), form("NULLIF(", ", 1)"), form("(", " BETWEEN 1 AND 2) IS DISTINCT FROM TRUE")]
+    {
+        let message = parse(&sql, "flights", &schema()).unwrap_err().message;
+        assert!(message.contains("too large") || message.contains("too deeply") || message.contains("cannot be"), "{sql}: {message}");
+    }
+    let nested = format!("SELECT {}1{} FROM flights", "(".repeat(5000), ")".repeat(5000));
+    let chained = format!("SELECT 1{} FROM flights", " + 1".repeat(5000));
+    let long = format!("SELECT '{}' FROM flights", "x".repeat(200_000));
+    let deep = format!("SELECT {}1{} FROM flights", "(".repeat(500), ")".repeat(500));
+    for sql in [nested, chained, long, deep] {
+        let message = parse(&sql, "flights", &schema()).unwrap_err().message;
+        assert!(message.contains("longer than") || message.contains("nests deeper"), "{message}");
+    }
+}

@@ -1,0 +1,227 @@
+//! SQL to the logical query: what is read, and as what.
+
+use arrow_schema::{DataType as Arrow, Field, Schema, TimeUnit};
+use twopath_query::{Query, parse};
+
+fn schema() -> Schema {
+    let time = Arrow::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    Schema::new(vec![
+        Field::new("t", time, false),
+        Field::new("origin", Arrow::Utf8, false),
+        Field::new("tail", Arrow::Utf8View, true),
+        Field::new("delay", Arrow::Int32, true),
+        Field::new("distance", Arrow::Float64, true),
+        Field::new("cancelled", Arrow::Boolean, false),
+        Field::new("Air Time", Arrow::UInt16, true),
+        Field::new("day", Arrow::Date32, true),
+        Field::new("took", Arrow::Duration(TimeUnit::Second), true),
+    ])
+}
+
+fn query(sql: &str) -> Query {
+    parse(sql, "flights", &schema()).unwrap_or_else(|e| panic!("{}", e.report(sql)))
+}
+
+/// The canonical text of a query.
+fn canonical(sql: &str) -> String {
+    query(sql).to_string()
+}
+
+/// The canonical text of one output expression of a query without grouping.
+fn expr(sql: &str) -> String {
+    let q = query(&format!("SELECT {sql} FROM flights"));
+    let names: Vec<String> = q.fields.iter().map(|f| f.name.clone()).collect();
+    q.keys[0].expr.named(&names).to_string()
+}
+
+fn exprs(all: &[&str]) -> String {
+    all.iter().map(|e| format!("{e}  →  {}\n", expr(e))).collect()
+}
+
+#[test]
+fn conversions_are_written_out() {
+    insta::assert_snapshot!(exprs(&[
+        "delay + 1.5",
+        "distance > delay",
+        "delay / 2",
+        "COALESCE(delay, 0.5)",
+        "CASE WHEN cancelled THEN 1 ELSE 2.5 END",
+        "NULLIF(delay, 1.5)",
+        "distance::int",
+        "CAST(delay AS BOOLEAN)",
+        "CAST(cancelled AS BIGINT)",
+        "CAST(t AS DATE)",
+        "CAST('7' AS BIGINT)",
+        "day - t",
+        "INTERVAL '1' DAY + t",
+        "- took",
+        "t > '2013-01-01'",
+        "t + '90 minutes'",
+        "took < '1 hour'",
+        "delay = NULL",
+        "NULL",
+        "'x'",
+        "-5",
+        "- (5)",
+        "\"Air Time\"",
+        "flights.delay",
+        "DELAY",
+    ]), @r###"
+    delay + 1.5  →  (CAST(delay AS double precision) + 1.5)
+    distance > delay  →  (distance > CAST(delay AS double precision))
+    delay / 2  →  (delay / 2)
+    COALESCE(delay, 0.5)  →  CASE WHEN (CAST(delay AS double precision) IS NOT NULL) THEN CAST(delay AS double precision) ELSE 0.5 END
+    CASE WHEN cancelled THEN 1 ELSE 2.5 END  →  CASE WHEN cancelled THEN 1.0 ELSE 2.5 END
+    NULLIF(delay, 1.5)  →  CASE WHEN (CAST(delay AS double precision) = 1.5) THEN CAST(NULL AS bigint) ELSE delay END
+    distance::int  →  CAST(distance AS bigint)
+    CAST(delay AS BOOLEAN)  →  (delay <> 0)
+    CAST(cancelled AS BIGINT)  →  CAST(cancelled AS bigint)
+    CAST(t AS DATE)  →  DATE_TRUNC('day', t)
+    CAST('7' AS BIGINT)  →  7
+    day - t  →  (day - t)
+    INTERVAL '1' DAY + t  →  (t + INTERVAL '24:00:00')
+    - took  →  (INTERVAL '00:00:00' - took)
+    t > '2013-01-01'  →  (t > TIMESTAMP '2013-01-01 00:00:00')
+    t + '90 minutes'  →  (t + INTERVAL '01:30:00')
+    took < '1 hour'  →  (took < INTERVAL '01:00:00')
+    delay = NULL  →  (delay = CAST(NULL AS bigint))
+    NULL  →  CAST(NULL AS text)
+    'x'  →  'x'
+    -5  →  -5
+    - (5)  →  (- 5)
+    "Air Time"  →  Air Time
+    flights.delay  →  delay
+    DELAY  →  delay
+    "###);
+}
+
+#[test]
+fn short_forms_become_few_kinds() {
+    insta::assert_snapshot!(exprs(&[
+        "delay BETWEEN 1 AND 3",
+        "delay NOT BETWEEN 1 AND 3",
+        "origin IN ('JFK')",
+        "delay NOT IN (1, 2.5, NULL)",
+        "COALESCE(tail, origin, '?')",
+        "COALESCE(NULL)",
+        "NULLIF(origin, '')",
+        "ABS(delay)",
+        "CASE origin WHEN 'JFK' THEN 1 WHEN 'LGA' THEN 2 END",
+        "delay IS DISTINCT FROM 1",
+        "delay IS NOT DISTINCT FROM NULL",
+        "cancelled IS NOT TRUE",
+        "cancelled IS UNKNOWN",
+        "EXTRACT(DOW FROM t)",
+        "DATE_TRUNC('Hour', t)",
+        "NOT cancelled AND (delay > 1 OR delay < 0)",
+    ]), @r###"
+    delay BETWEEN 1 AND 3  →  ((delay >= 1) AND (delay <= 3))
+    delay NOT BETWEEN 1 AND 3  →  (NOT ((delay >= 1) AND (delay <= 3)))
+    origin IN ('JFK')  →  (origin = 'JFK')
+    delay NOT IN (1, 2.5, NULL)  →  (NOT ((CAST(delay AS double precision) = 1.0) OR ((CAST(delay AS double precision) = 2.5) OR (CAST(delay AS double precision) = CAST(NULL AS double precision)))))
+    COALESCE(tail, origin, '?')  →  CASE WHEN (tail IS NOT NULL) THEN tail WHEN (origin IS NOT NULL) THEN origin ELSE '?' END
+    COALESCE(NULL)  →  CAST(NULL AS text)
+    NULLIF(origin, '')  →  CASE WHEN (origin = '') THEN CAST(NULL AS text) ELSE origin END
+    ABS(delay)  →  CASE WHEN (delay < 0) THEN (- delay) ELSE delay END
+    CASE origin WHEN 'JFK' THEN 1 WHEN 'LGA' THEN 2 END  →  CASE WHEN (origin = 'JFK') THEN 1 WHEN (origin = 'LGA') THEN 2 END
+    delay IS DISTINCT FROM 1  →  CASE WHEN (delay IS NULL) THEN (1 IS NOT NULL) WHEN (1 IS NULL) THEN true ELSE (delay <> 1) END
+    delay IS NOT DISTINCT FROM NULL  →  CASE WHEN (delay IS NULL) THEN (CAST(NULL AS bigint) IS NULL) WHEN (CAST(NULL AS bigint) IS NULL) THEN false ELSE (delay = CAST(NULL AS bigint)) END
+    cancelled IS NOT TRUE  →  CASE WHEN cancelled THEN false ELSE true END
+    cancelled IS UNKNOWN  →  (cancelled IS NULL)
+    EXTRACT(DOW FROM t)  →  EXTRACT(DOW FROM t)
+    DATE_TRUNC('Hour', t)  →  DATE_TRUNC('hour', t)
+    NOT cancelled AND (delay > 1 OR delay < 0)  →  ((NOT cancelled) AND ((delay > 1) OR (delay < 0)))
+    "###);
+}
+
+#[test]
+fn queries() {
+    let all = [
+        "SELECT * FROM flights",
+        "SELECT f.* FROM flights AS f LIMIT 10",
+        "SELECT COUNT(*) FROM flights",
+        "SELECT COUNT(1), COUNT(NULL), COUNT(delay) FROM flights",
+        "SELECT origin, COUNT(*) AS n, AVG(delay), MAX(delay) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR) GROUP BY origin, window_start, window_end HAVING COUNT(*) > 3 ORDER BY n DESC, origin LIMIT 5",
+        "SELECT window_end, SUM(delay) / COUNT(*) FROM tumble(flights, DESCRIPTOR(t), INTERVAL '15 minutes') x GROUP BY window_end",
+        "SELECT * FROM TUMBLE(TABLE flights, DESCRIPTOR(day), INTERVAL '1' DAY)",
+        "SELECT DATE_TRUNC('day', t) AS d, COUNT(DISTINCT tail), APPROX_COUNT_DISTINCT(tail), APPROX_QUANTILE(delay, 0.9) FROM flights GROUP BY d",
+        "SELECT origin AS delay, COUNT(*) FROM flights GROUP BY delay, origin",
+        "SELECT delay % 2, COUNT(*) FROM flights GROUP BY 1 ORDER BY 2 DESC NULLS LAST, delay % 2 NULLS FIRST",
+        "SELECT CASE WHEN delay > 15 THEN 'late' ELSE 'ok' END AS state, COUNT(*) FILTER (WHERE cancelled), SUM(delay) FILTER (WHERE NOT cancelled) FROM flights WHERE origin <> 'EWR' GROUP BY state",
+        "SELECT delay + 1 FROM flights GROUP BY delay HAVING delay > 2 ORDER BY -delay",
+        "SELECT 1 FROM flights HAVING COUNT(*) > 5",
+        "SELECT origin FROM flights ORDER BY t DESC",
+        "SELECT COUNT(*) FROM flights GROUP BY origin, origin;",
+    ];
+    let text: String = all.iter().map(|sql| format!("{sql}\n  →  {}\n", canonical(sql))).collect();
+    insta::assert_snapshot!(text, @r###"
+    SELECT * FROM flights
+      →  SELECT t AS t, origin AS origin, tail AS tail, delay AS delay, distance AS distance, cancelled AS cancelled, "Air Time" AS "Air Time", day AS day, took AS took FROM flights
+    SELECT f.* FROM flights AS f LIMIT 10
+      →  SELECT t AS t, origin AS origin, tail AS tail, delay AS delay, distance AS distance, cancelled AS cancelled, "Air Time" AS "Air Time", day AS day, took AS took FROM flights LIMIT 10
+    SELECT COUNT(*) FROM flights
+      →  SELECT COUNT(*) AS count FROM flights
+    SELECT COUNT(1), COUNT(NULL), COUNT(delay) FROM flights
+      →  SELECT COUNT(*) AS count, COUNT(CAST(NULL AS text)) AS count, COUNT(delay) AS count FROM flights
+    SELECT origin, COUNT(*) AS n, AVG(delay), MAX(delay) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR) GROUP BY origin, window_start, window_end HAVING COUNT(*) > 3 ORDER BY n DESC, origin LIMIT 5
+      →  SELECT origin AS origin, COUNT(*) AS n, AVG(delay) AS avg, MAX(delay) AS max FROM flights GROUP BY origin, WINDOW_START(t, INTERVAL '01:00:00') HAVING (COUNT(*) > 3) ORDER BY COUNT(*) DESC NULLS FIRST, origin ASC NULLS LAST LIMIT 5
+    SELECT window_end, SUM(delay) / COUNT(*) FROM tumble(flights, DESCRIPTOR(t), INTERVAL '15 minutes') x GROUP BY window_end
+      →  SELECT (WINDOW_START(t, INTERVAL '00:15:00') + INTERVAL '00:15:00') AS window_end, (SUM(delay) / CAST(COUNT(*) AS numeric)) AS "?column?" FROM flights GROUP BY WINDOW_START(t, INTERVAL '00:15:00')
+    SELECT * FROM TUMBLE(TABLE flights, DESCRIPTOR(day), INTERVAL '1' DAY)
+      →  SELECT t AS t, origin AS origin, tail AS tail, delay AS delay, distance AS distance, cancelled AS cancelled, "Air Time" AS "Air Time", day AS day, took AS took, WINDOW_START(day, INTERVAL '24:00:00') AS window_start, (WINDOW_START(day, INTERVAL '24:00:00') + INTERVAL '24:00:00') AS window_end FROM flights
+    SELECT DATE_TRUNC('day', t) AS d, COUNT(DISTINCT tail), APPROX_COUNT_DISTINCT(tail), APPROX_QUANTILE(delay, 0.9) FROM flights GROUP BY d
+      →  SELECT DATE_TRUNC('day', t) AS d, COUNT(DISTINCT tail) AS count, APPROX_COUNT_DISTINCT(tail) AS approx_count_distinct, APPROX_QUANTILE(delay, 0.9) AS approx_quantile FROM flights GROUP BY DATE_TRUNC('day', t)
+    SELECT origin AS delay, COUNT(*) FROM flights GROUP BY delay, origin
+      →  SELECT origin AS delay, COUNT(*) AS count FROM flights GROUP BY delay, origin
+    SELECT delay % 2, COUNT(*) FROM flights GROUP BY 1 ORDER BY 2 DESC NULLS LAST, delay % 2 NULLS FIRST
+      →  SELECT (delay % 2) AS "?column?", COUNT(*) AS count FROM flights GROUP BY (delay % 2) ORDER BY COUNT(*) DESC NULLS LAST, (delay % 2) ASC NULLS FIRST
+    SELECT CASE WHEN delay > 15 THEN 'late' ELSE 'ok' END AS state, COUNT(*) FILTER (WHERE cancelled), SUM(delay) FILTER (WHERE NOT cancelled) FROM flights WHERE origin <> 'EWR' GROUP BY state
+      →  SELECT CASE WHEN (delay > 15) THEN 'late' ELSE 'ok' END AS state, COUNT(CASE WHEN cancelled THEN 1 END) AS count, SUM(CASE WHEN (NOT cancelled) THEN delay END) AS sum FROM flights WHERE (origin <> 'EWR') GROUP BY CASE WHEN (delay > 15) THEN 'late' ELSE 'ok' END
+    SELECT delay + 1 FROM flights GROUP BY delay HAVING delay > 2 ORDER BY -delay
+      →  SELECT (delay + 1) AS "?column?" FROM flights GROUP BY delay HAVING (delay > 2) ORDER BY (- delay) ASC NULLS LAST
+    SELECT 1 FROM flights HAVING COUNT(*) > 5
+      →  SELECT 1 AS "?column?" FROM flights HAVING (COUNT(*) > 5)
+    SELECT origin FROM flights ORDER BY t DESC
+      →  SELECT origin AS origin FROM flights ORDER BY t DESC NULLS FIRST
+    SELECT COUNT(*) FROM flights GROUP BY origin, origin;
+      →  SELECT COUNT(*) AS count FROM flights GROUP BY origin
+    "###);
+}
+
+#[test]
+fn shapes() {
+    let global = query("SELECT COUNT(*) FROM flights");
+    assert!(global.is_global() && !global.rows);
+    let rows = query("SELECT origin, origin AS again FROM flights ORDER BY delay");
+    assert!(rows.rows && !rows.is_global());
+    assert_eq!((rows.keys.len(), rows.output.len(), rows.aggregates.len()), (2, 2, 1), "the ORDER BY column is a key of its own");
+    let once = query("SELECT SUM(delay) FROM flights HAVING SUM(delay) > 1 ORDER BY SUM(delay)");
+    assert_eq!(once.aggregates.len(), 1, "equal aggregates are computed once");
+    let names: Vec<String> = query("SELECT origin, COUNT(*), delay % 2, AVG(delay) AS \"A\" FROM flights GROUP BY 1, 3")
+        .output
+        .into_iter()
+        .map(|o| o.name)
+        .collect();
+    assert_eq!(names, ["origin", "count", "?column?", "A"]);
+    assert_eq!(query("SELECT SUM(distance) FROM flights WHERE cancelled GROUP BY origin").columns_read(), [1, 4, 5]);
+}
+
+#[test]
+fn canonical_text_means_the_same() {
+    // Without windows, the canonical text is SQL again, and a fixed point.
+    for sql in [
+        "SELECT origin, AVG(delay + 0.5) FROM flights WHERE t < '2013-02-01' AND delay IN (1, 2) GROUP BY origin HAVING COUNT(*) > 3 ORDER BY 2 LIMIT 3",
+        "SELECT COALESCE(tail, 'it''s'), took + INTERVAL '-90 minutes', delay IS DISTINCT FROM 3, CAST(NULL AS TEXT) FROM flights",
+        "SELECT APPROX_QUANTILE(delay, 0.5), COUNT(*) FILTER (WHERE NOT cancelled), MAX(\"Air Time\") FROM flights",
+    ] {
+        let once = canonical(sql);
+        assert_eq!(canonical(&once), once);
+    }
+}
+
+#[test]
+fn queries_survive_json() {
+    let q = query("SELECT origin, AVG(delay), SUM(distance * 0.1) FROM flights WHERE t > '1969-01-01' GROUP BY origin");
+    let text = serde_json::to_string(&q).unwrap();
+    assert_eq!(serde_json::from_str::<Query>(&text).unwrap(), q);
+}

@@ -1,0 +1,205 @@
+//! The reference interpreter: a query evaluated row by row in the most obvious way, on one thread.
+//!
+//! It is the oracle of every test and the baseline of every speed claim. It shares no evaluation code with the engines: from this
+//! crate it takes the logical query with its types, the reading of values and the calendar ([`twopath_query`]), and nothing else.
+//!
+//! Where engines estimate (APPROX_COUNT_DISTINCT, APPROX_QUANTILE), the reference is exact; [`compare`] knows how far from it
+//! an estimate may lie.
+
+mod compare;
+mod eval;
+mod key;
+mod state;
+
+use std::cmp::Ordering;
+
+use arrow_array::RecordBatch;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use twopath_query::values::{Cell, Columns};
+use twopath_query::{EvalError, Query, Value};
+
+pub use compare::{Difference, compare};
+use eval::{LogRow, eval, is_true};
+use key::{Key, Probe};
+use state::State;
+
+/// The state of a query over the rows seen so far.
+#[derive(Clone)]
+pub struct Reference {
+    query: Query,
+    groups: HashMap<Key, Box<[State]>, FixedState>,
+    /// The first error that a row raised: from then on it is every answer.
+    error: Option<EvalError>,
+}
+
+impl Reference {
+    pub fn new(query: Query) -> Self {
+        let mut groups = HashMap::with_hasher(FixedState::default());
+        if query.is_global() {
+            groups.insert(Key(Box::from([])), new_group(&query));
+        }
+        Reference { query, groups, error: None }
+    }
+
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// The number of groups so far.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Takes all rows of a record batch of the topic (all its columns).
+    pub fn push(&mut self, batch: &RecordBatch) {
+        let columns = Columns::of(batch);
+        for row in 0..batch.num_rows() {
+            if self.error.is_some() {
+                return;
+            }
+            self.take(&LogRow { columns: &columns, row });
+        }
+    }
+
+    /// Takes one row. For many rows of a batch [`Reference::push`] is faster.
+    pub fn push_row(&mut self, batch: &RecordBatch, row: usize) {
+        if self.error.is_none() {
+            self.take(&LogRow { columns: &Columns::of(batch), row });
+        }
+    }
+
+    fn take(&mut self, row: &LogRow<'_, '_>) {
+        if let Err(error) = fold(&self.query, &mut self.groups, row) {
+            self.error = Some(error);
+        }
+    }
+
+    /// The answer's rows, in the query's output columns, after HAVING, ORDER BY and LIMIT; without ORDER BY in key order.
+    ///
+    /// # Errors
+    /// The first error that a row raised, or one that finalising a group raises.
+    pub fn answer(&self) -> Result<Vec<Vec<Value>>, EvalError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        let mut groups: Vec<(&Key, &Box<[State]>)> = self.groups.iter().collect();
+        groups.sort_unstable_by(|(a, _), (b, _)| key_order(&a.0, &b.0));
+        let mut answers = Vec::new();
+        for (key, states) in groups {
+            answers.extend(self.finalise(key, states)?);
+        }
+        // Groups come in key order, and the sort is stable: so ties stay in key order.
+        answers.sort_by(|a, b| self.row_order(&a.order, &b.order));
+        let limit = self.query.limit.map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX));
+        let repeated = answers.into_iter().flat_map(|a| std::iter::repeat_n(a.output, a.times));
+        Ok(repeated.take(limit).collect())
+    }
+
+    /// The output row of one group, before ORDER BY and LIMIT; `None` where the group does not exist or HAVING leaves it out.
+    ///
+    /// # Errors
+    /// As [`Reference::answer`].
+    pub fn answer_key(&self, key: &[Value]) -> Result<Option<Vec<Value>>, EvalError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        assert_eq!(key.len(), self.query.keys.len(), "a key has one value per key of the query");
+        let cells: Vec<Cell<'_>> = key.iter().map(Cell::from).collect();
+        let Some((key, states)) = self.groups.get_key_value(&Probe(&cells)) else {
+            return Ok(None);
+        };
+        Ok(self.finalise(key, states)?.map(|a| a.output))
+    }
+
+    /// `None` where HAVING leaves the group out.
+    fn finalise(&self, key: &Key, states: &[State]) -> Result<Option<GroupAnswer>, EvalError> {
+        let mut row: Vec<Value> = key.0.to_vec();
+        for (state, aggregate) in states.iter().zip(&self.query.aggregates) {
+            row.push(state.value(aggregate)?);
+        }
+        let row = &row[..];
+        if let Some(having) = &self.query.having
+            && !is_true(having, &row)?
+        {
+            return Ok(None);
+        }
+        let value = |expr| eval(expr, &row).map(Cell::into_value);
+        let output = self.query.output.iter().map(|o| value(&o.expr)).collect::<Result<_, _>>()?;
+        let order = self.query.order_by.iter().map(|o| value(&o.expr)).collect::<Result<_, _>>()?;
+        let times = match (self.query.rows, row.last()) {
+            (true, Some(Value::Int(count))) => *count as usize,
+            _ => 1,
+        };
+        Ok(Some(GroupAnswer { output, order, times }))
+    }
+
+    fn row_order(&self, a: &[Value], b: &[Value]) -> Ordering {
+        let by = |((a, b), by): ((&Value, &Value), &twopath_query::Order)| match (a, b) {
+            (Value::Null, Value::Null) => Ordering::Equal,
+            (Value::Null, _) => {
+                if by.nulls_first {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+            (_, Value::Null) => {
+                if by.nulls_first {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                }
+            }
+            (a, b) => {
+                let order = eval::order(&Cell::from(a), &Cell::from(b));
+                if by.descending { order.reverse() } else { order }
+            }
+        };
+        a.iter().zip(b).zip(&self.query.order_by).map(by).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+    }
+}
+
+/// What one group gives to an answer.
+struct GroupAnswer {
+    output: Vec<Value>,
+    /// The values of ORDER BY's expressions.
+    order: Vec<Value>,
+    /// How many rows it stands for.
+    times: usize,
+}
+
+fn new_group(query: &Query) -> Box<[State]> {
+    query.aggregates.iter().map(State::new).collect()
+}
+
+/// Filters one row, finds its group, and gives each aggregate its value.
+fn fold(query: &Query, groups: &mut HashMap<Key, Box<[State]>, FixedState>, row: &LogRow<'_, '_>) -> Result<(), EvalError> {
+    if let Some(filter) = &query.filter
+        && !is_true(filter, row)?
+    {
+        return Ok(());
+    }
+    let mut key = Vec::with_capacity(query.keys.len());
+    for k in &query.keys {
+        key.push(eval(&k.expr, row)?);
+    }
+    let probe = Probe(&key);
+    let states = match groups.get_mut(&probe) {
+        Some(states) => states,
+        None => groups.entry(Key::from(&probe)).or_insert_with(|| new_group(query)),
+    };
+    for (state, aggregate) in states.iter_mut().zip(&query.aggregates) {
+        match &aggregate.arg {
+            Some(arg) => state.push(eval(arg, row)?),
+            None => state.push(Cell::Bool(true)),
+        }
+    }
+    Ok(())
+}
+
+/// The order of keys: value by value, ascending, NULLs last.
+fn key_order(a: &[Value], b: &[Value]) -> Ordering {
+    a.iter().zip(b).map(|(a, b)| eval::order(&Cell::from(a), &Cell::from(b))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+}

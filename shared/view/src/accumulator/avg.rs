@@ -1,0 +1,108 @@
+//! AVG: travels as a sum and a count.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, Int64Array};
+use arrow_buffer::NullBuffer;
+
+use super::{Accumulate, Column, Count, FloatSum, IntSum, Reader};
+use crate::canonical::from_i64;
+use twopath_query::{DataType, EvalError};
+
+#[derive(Debug, Clone)]
+pub struct Avg {
+    sum: Sum,
+    count: Count,
+    data_type: DataType,
+}
+
+#[derive(Debug, Clone)]
+enum Sum {
+    Int(IntSum),
+    Float(FloatSum),
+}
+
+impl Avg {
+    pub fn new(data_type: DataType) -> Self {
+        let sum = match data_type {
+            DataType::Float => Sum::Float(FloatSum::default()),
+            _ => Sum::Int(IntSum::new(data_type)),
+        };
+        Avg { sum, count: Count::default(), data_type }
+    }
+
+    fn count(&self, group: u32) -> i64 {
+        self.count.counts[group as usize]
+    }
+}
+
+macro_rules! either {
+    ($sum:expr, $a:ident => $body:expr) => {
+        match $sum {
+            Sum::Int($a) => $body,
+            Sum::Float($a) => $body,
+        }
+    };
+}
+
+impl Accumulate for Avg {
+    fn emptied(&self) -> Self {
+        Avg::new(self.data_type)
+    }
+
+    fn grow(&mut self, groups: usize, complete: bool) {
+        // The count says which groups have a value, so that the sum need not.
+        either!(&mut self.sum, sum => sum.grow(groups, true));
+        self.count.grow(groups, complete);
+    }
+
+    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
+        either!(&mut self.sum, sum => sum.update(arg, groups));
+        self.count.update(arg, groups);
+    }
+
+    fn merge(&mut self, other: &Self, from: &[u32], to: &[u32]) {
+        match (&mut self.sum, &other.sum) {
+            (Sum::Int(a), Sum::Int(b)) => a.merge(b, from, to),
+            (Sum::Float(a), Sum::Float(b)) => a.merge(b, from, to),
+            _ => panic!("tables of one query have the same aggregates"),
+        }
+        self.count.merge(&other.count, from, to);
+    }
+
+    fn complete(&self) -> bool {
+        true
+    }
+
+    /// The exact sum as a float, divided once; of intervals an interval, truncated toward zero.
+    fn finalise(&self, groups: &[u32]) -> Result<ArrayRef, EvalError> {
+        let nulls: NullBuffer = groups.iter().map(|&g| self.count(g) > 0).collect();
+        let nulls = Some(nulls).filter(|n| n.null_count() > 0);
+        let divisor = |g: u32| self.count(g).max(1);
+        let quotients: Vec<f64> = match &self.sum {
+            Sum::Int(sum) if self.data_type == DataType::Interval => {
+                // A mean lies between the values, so that it fits.
+                let means = groups.iter().map(|&g| (sum.sum(g) / i128::from(divisor(g))) as i64).collect();
+                return Ok(from_i64(Int64Array::new(means, nulls), DataType::Interval));
+            }
+            Sum::Int(sum) => groups.iter().map(|&g| sum.sum(g) as f64 / divisor(g) as f64).collect(),
+            Sum::Float(sum) => groups.iter().map(|&g| sum.sums[g as usize] / divisor(g) as f64).collect(),
+        };
+        Ok(Arc::new(Float64Array::new(quotients.into(), nulls)))
+    }
+
+    fn columns(&self, groups: &[u32]) -> Vec<Column> {
+        let mut columns = either!(&self.sum, sum => sum.columns(groups));
+        columns.extend(self.count.columns(groups));
+        columns
+    }
+
+    fn load(&mut self, read: &mut Reader) -> Result<(), String> {
+        either!(&mut self.sum, sum => sum.load(read))?;
+        self.count.load(read)
+    }
+
+    fn bytes(&self) -> usize {
+        either!(&self.sum, sum => sum.bytes()) + self.count.bytes()
+    }
+}

@@ -1,0 +1,168 @@
+//! COUNT(DISTINCT ...), exact: a set of values per group.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{Int64Builder, ListBuilder, StringBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, Int64Array};
+use arrow_schema::{DataType as ArrowType, Field};
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
+
+use super::{Accumulate, Column, Reader, required};
+use crate::canonical::ordinals;
+use twopath_query::{DataType, EvalError};
+
+type Set<T> = HashSet<T, FixedState>;
+
+/// The distinct values of every group. Values that are equal in SQL are one: -0.0 and 0.0, NaN and NaN.
+#[derive(Debug, Clone)]
+pub struct Distinct {
+    sets: Sets,
+}
+
+#[derive(Debug, Clone)]
+enum Sets {
+    /// Ordinals ([`ordinals`]).
+    Fixed(Vec<Set<i64>>),
+    Text(Vec<Set<Box<str>>>),
+}
+
+impl Distinct {
+    pub fn new(data_type: DataType) -> Self {
+        Distinct { sets: if data_type == DataType::Text { Sets::Text(Vec::new()) } else { Sets::Fixed(Vec::new()) } }
+    }
+
+    fn len(&self, group: u32) -> usize {
+        match &self.sets {
+            Sets::Fixed(sets) => sets[group as usize].len(),
+            Sets::Text(sets) => sets[group as usize].len(),
+        }
+    }
+}
+
+fn insert_text(set: &mut Set<Box<str>>, text: &str) {
+    if !set.contains(text) {
+        set.insert(text.into());
+    }
+}
+
+fn list_of(item: ArrowType) -> ArrowType {
+    ArrowType::List(Arc::new(Field::new_list_field(item, true)))
+}
+
+impl Accumulate for Distinct {
+    fn emptied(&self) -> Self {
+        Distinct {
+            sets: match &self.sets {
+                Sets::Fixed(_) => Sets::Fixed(Vec::new()),
+                Sets::Text(_) => Sets::Text(Vec::new()),
+            },
+        }
+    }
+
+    fn grow(&mut self, groups: usize, _complete: bool) {
+        match &mut self.sets {
+            Sets::Fixed(sets) => sets.resize_with(groups, Set::default),
+            Sets::Text(sets) => sets.resize_with(groups, Set::default),
+        }
+    }
+
+    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
+        match &mut self.sets {
+            Sets::Fixed(sets) => {
+                for (&group, value) in groups.iter().zip(&ordinals(required(arg).as_ref())) {
+                    if let Some(value) = value {
+                        sets[group as usize].insert(value);
+                    }
+                }
+            }
+            Sets::Text(sets) => {
+                for (&group, text) in groups.iter().zip(required(arg).as_string::<i32>()) {
+                    if let Some(text) = text {
+                        insert_text(&mut sets[group as usize], text);
+                    }
+                }
+            }
+        }
+    }
+
+    fn merge(&mut self, other: &Self, from: &[u32], to: &[u32]) {
+        match (&mut self.sets, &other.sets) {
+            (Sets::Fixed(mine), Sets::Fixed(theirs)) => {
+                for (&from, &to) in from.iter().zip(to) {
+                    mine[to as usize].extend(&theirs[from as usize]);
+                }
+            }
+            (Sets::Text(mine), Sets::Text(theirs)) => {
+                for (&from, &to) in from.iter().zip(to) {
+                    theirs[from as usize].iter().for_each(|text| insert_text(&mut mine[to as usize], text));
+                }
+            }
+            _ => panic!("tables of one query have the same aggregates"),
+        }
+    }
+
+    fn complete(&self) -> bool {
+        true
+    }
+
+    fn finalise(&self, groups: &[u32]) -> Result<ArrayRef, EvalError> {
+        Ok(Arc::new(groups.iter().map(|&g| Some(self.len(g) as i64)).collect::<Int64Array>()))
+    }
+
+    fn columns(&self, groups: &[u32]) -> Vec<Column> {
+        let array: ArrayRef = match &self.sets {
+            Sets::Fixed(sets) => {
+                let mut lists = ListBuilder::new(Int64Builder::new());
+                for &group in groups {
+                    let mut values: Vec<i64> = sets[group as usize].iter().copied().collect();
+                    values.sort_unstable();
+                    lists.values().append_slice(&values);
+                    lists.append(true);
+                }
+                Arc::new(lists.finish())
+            }
+            Sets::Text(sets) => {
+                let mut lists = ListBuilder::new(StringBuilder::new());
+                for &group in groups {
+                    let mut values: Vec<&str> = sets[group as usize].iter().map(AsRef::as_ref).collect();
+                    values.sort_unstable();
+                    values.iter().for_each(|text| lists.values().append_value(text));
+                    lists.append(true);
+                }
+                Arc::new(lists.finish())
+            }
+        };
+        vec![("distinct", array)]
+    }
+
+    fn load(&mut self, read: &mut Reader) -> Result<(), String> {
+        let item = if matches!(self.sets, Sets::Text(_)) { ArrowType::Utf8 } else { ArrowType::Int64 };
+        let column = read.next("distinct", &list_of(item), false)?;
+        let lists = column.as_list::<i32>();
+        if lists.values().null_count() > 0 {
+            return Err("the column 'distinct' has nulls in its lists".into());
+        }
+        match &mut self.sets {
+            Sets::Fixed(sets) => {
+                *sets = lists.iter().flatten().map(|l| l.as_primitive::<Int64Type>().values().iter().copied().collect()).collect();
+            }
+            Sets::Text(sets) => {
+                *sets = lists.iter().flatten().map(|l| l.as_string::<i32>().iter().flatten().map(Box::from).collect()).collect();
+            }
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        match &self.sets {
+            Sets::Fixed(sets) => sets.iter().map(|s| size_of::<Set<i64>>() + s.allocation_size()).sum(),
+            Sets::Text(sets) => {
+                let set = |s: &Set<Box<str>>| size_of::<Set<Box<str>>>() + s.allocation_size() + s.iter().map(|t| t.len()).sum::<usize>();
+                sets.iter().map(set).sum()
+            }
+        }
+    }
+}

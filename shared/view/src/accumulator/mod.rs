@@ -1,0 +1,202 @@
+//! The mergeable state of aggregates, stored by column: one accumulator holds one aggregate's state of every group.
+//!
+//! Merging is associative and commutative, and a group that saw no row is its identity. One kind per file.
+
+mod avg;
+mod count;
+mod distinct;
+mod extreme;
+mod presence;
+mod quantile;
+mod sketch;
+mod sum;
+
+use arrow_array::{Array, ArrayRef};
+
+use avg::Avg;
+use count::Count;
+use distinct::Distinct;
+use extreme::{Extreme, TextExtreme};
+pub use presence::Presence;
+use quantile::Quantiles;
+use sketch::DistinctSketch;
+use sum::{FloatSum, IntSum};
+use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError};
+
+/// A named column at rest.
+pub type Column = (&'static str, ArrayRef);
+
+/// What every kind of accumulator does. Groups are numbered from 0.
+pub trait Accumulate: Sized {
+    /// One of the same kind without groups.
+    fn emptied(&self) -> Self;
+
+    /// Adds groups, up to `groups` in all. `complete` says that each of them gets a value before it is read.
+    fn grow(&mut self, groups: usize, complete: bool);
+
+    /// Folds in one value per row; row `i` belongs to group `groups[i]`.
+    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]);
+
+    /// Folds group `from[i]` of `other` into group `to[i]`, for every `i`.
+    fn merge(&mut self, other: &Self, from: &[u32], to: &[u32]);
+
+    /// Whether every group has seen a value.
+    fn complete(&self) -> bool;
+
+    /// The aggregate's values for these groups, in canonical type.
+    fn finalise(&self, groups: &[u32]) -> Result<ArrayRef, EvalError>;
+
+    /// These groups at rest.
+    fn columns(&self, groups: &[u32]) -> Vec<Column>;
+
+    /// Takes over what [`Accumulate::columns`] gave, into an empty accumulator.
+    fn load(&mut self, read: &mut Reader) -> Result<(), String>;
+
+    /// Approximate bytes in memory.
+    fn bytes(&self) -> usize;
+}
+
+/// Gives the columns at rest of one accumulator, in the order in which they were written.
+pub struct Reader<'a> {
+    pub columns: std::slice::Iter<'a, ArrayRef>,
+    pub names: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// The next column, which must be called `name`, have this type and, unless `nullable`, no nulls.
+    pub fn next(&mut self, name: &str, data_type: &arrow_schema::DataType, nullable: bool) -> Result<ArrayRef, String> {
+        let found = if self.names.is_empty() { None } else { Some(self.names.remove(0)) };
+        let (Some(column), Some(found)) = (self.columns.next(), found) else {
+            return Err(format!("the column '{name}' is missing"));
+        };
+        if found != name {
+            return Err(format!("the column '{found}' stands where '{name}' belongs"));
+        }
+        if column.data_type() != data_type {
+            return Err(format!("the column '{name}' is {}, not {data_type}", column.data_type()));
+        }
+        if !nullable && column.null_count() > 0 {
+            return Err(format!("the column '{name}' has nulls"));
+        }
+        Ok(column.clone())
+    }
+}
+
+/// One aggregate's state, of whatever kind.
+#[derive(Debug, Clone)]
+pub enum Accumulator {
+    Count(Count),
+    IntSum(IntSum),
+    FloatSum(FloatSum),
+    Avg(Avg),
+    Extreme(Extreme),
+    TextExtreme(TextExtreme),
+    Distinct(Distinct),
+    DistinctSketch(DistinctSketch),
+    Quantiles(Quantiles),
+}
+
+impl Accumulator {
+    pub fn new(aggregate: &Aggregate) -> Self {
+        use AggregateFunction::*;
+        let data_type = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
+        match (aggregate.function, data_type) {
+            (Count, _) => Accumulator::Count(count::Count::default()),
+            (Sum, DataType::Float) => Accumulator::FloatSum(FloatSum::default()),
+            (Sum, _) => Accumulator::IntSum(IntSum::new(data_type)),
+            (Avg, _) => Accumulator::Avg(avg::Avg::new(data_type)),
+            (Min, DataType::Text) => Accumulator::TextExtreme(TextExtreme::new(false)),
+            (Max, DataType::Text) => Accumulator::TextExtreme(TextExtreme::new(true)),
+            (Min, _) => Accumulator::Extreme(Extreme::new(false, data_type)),
+            (Max, _) => Accumulator::Extreme(Extreme::new(true, data_type)),
+            (CountDistinct, _) => Accumulator::Distinct(Distinct::new(data_type)),
+            (ApproxCountDistinct, _) => Accumulator::DistinctSketch(DistinctSketch::default()),
+            (ApproxQuantile(q), _) => Accumulator::Quantiles(Quantiles::new(q)),
+        }
+    }
+}
+
+macro_rules! each {
+    ($self:expr, $a:ident => $body:expr) => {
+        match $self {
+            Accumulator::Count($a) => $body,
+            Accumulator::IntSum($a) => $body,
+            Accumulator::FloatSum($a) => $body,
+            Accumulator::Avg($a) => $body,
+            Accumulator::Extreme($a) => $body,
+            Accumulator::TextExtreme($a) => $body,
+            Accumulator::Distinct($a) => $body,
+            Accumulator::DistinctSketch($a) => $body,
+            Accumulator::Quantiles($a) => $body,
+        }
+    };
+}
+
+impl Accumulate for Accumulator {
+    fn emptied(&self) -> Self {
+        match self {
+            Accumulator::Count(a) => Accumulator::Count(a.emptied()),
+            Accumulator::IntSum(a) => Accumulator::IntSum(a.emptied()),
+            Accumulator::FloatSum(a) => Accumulator::FloatSum(a.emptied()),
+            Accumulator::Avg(a) => Accumulator::Avg(a.emptied()),
+            Accumulator::Extreme(a) => Accumulator::Extreme(a.emptied()),
+            Accumulator::TextExtreme(a) => Accumulator::TextExtreme(a.emptied()),
+            Accumulator::Distinct(a) => Accumulator::Distinct(a.emptied()),
+            Accumulator::DistinctSketch(a) => Accumulator::DistinctSketch(a.emptied()),
+            Accumulator::Quantiles(a) => Accumulator::Quantiles(a.emptied()),
+        }
+    }
+
+    fn grow(&mut self, groups: usize, complete: bool) {
+        each!(self, a => a.grow(groups, complete))
+    }
+
+    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
+        each!(self, a => a.update(arg, groups))
+    }
+
+    fn merge(&mut self, other: &Self, from: &[u32], to: &[u32]) {
+        match (self, other) {
+            (Accumulator::Count(a), Accumulator::Count(b)) => a.merge(b, from, to),
+            (Accumulator::IntSum(a), Accumulator::IntSum(b)) => a.merge(b, from, to),
+            (Accumulator::FloatSum(a), Accumulator::FloatSum(b)) => a.merge(b, from, to),
+            (Accumulator::Avg(a), Accumulator::Avg(b)) => a.merge(b, from, to),
+            (Accumulator::Extreme(a), Accumulator::Extreme(b)) => a.merge(b, from, to),
+            (Accumulator::TextExtreme(a), Accumulator::TextExtreme(b)) => a.merge(b, from, to),
+            (Accumulator::Distinct(a), Accumulator::Distinct(b)) => a.merge(b, from, to),
+            (Accumulator::DistinctSketch(a), Accumulator::DistinctSketch(b)) => a.merge(b, from, to),
+            (Accumulator::Quantiles(a), Accumulator::Quantiles(b)) => a.merge(b, from, to),
+            _ => panic!("tables of one query have the same aggregates"),
+        }
+    }
+
+    fn complete(&self) -> bool {
+        each!(self, a => a.complete())
+    }
+
+    fn finalise(&self, groups: &[u32]) -> Result<ArrayRef, EvalError> {
+        each!(self, a => a.finalise(groups))
+    }
+
+    fn columns(&self, groups: &[u32]) -> Vec<Column> {
+        each!(self, a => a.columns(groups))
+    }
+
+    fn load(&mut self, read: &mut Reader) -> Result<(), String> {
+        each!(self, a => a.load(read))
+    }
+
+    fn bytes(&self) -> usize {
+        each!(self, a => a.bytes())
+    }
+}
+
+/// `values[g]` for each of `groups`.
+fn pick<T: Copy>(values: &[T], groups: &[u32]) -> Vec<T> {
+    groups.iter().map(|&g| values[g as usize]).collect()
+}
+
+/// The argument of an aggregate that has one.
+fn required(arg: Option<&ArrayRef>) -> &ArrayRef {
+    arg.expect("only COUNT has no argument")
+}

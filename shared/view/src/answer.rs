@@ -1,0 +1,216 @@
+//! From accumulators to an answer: merging parts, finalising, HAVING, ORDER BY, LIMIT.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Int64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
+use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_select::filter::filter;
+use arrow_select::take::take;
+
+use super::accumulator::Accumulate;
+use super::canonical::{arrow_type, ordinals};
+use super::eval::{eval, eval_condition};
+use super::table::GroupTable;
+use twopath_query::{DataType, EvalError, Query, Value};
+
+/// What an answer is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Ask {
+    /// Only the group with this key (one value per key of the query).
+    pub key: Option<Vec<Value>>,
+    /// Only groups whose first key is in this range (both inclusive; either may be open).
+    pub first_key: (Option<Value>, Option<Value>),
+}
+
+/// The schema of a query's answers: its output columns in canonical types, all nullable.
+pub fn answer_schema(query: &Query) -> SchemaRef {
+    let fields = query.output.iter().map(|o| Field::new(&o.name, arrow_type(o.expr.data_type), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Merges the parts' groups that `ask` wants, finalises them, and applies HAVING, ORDER BY and LIMIT. Without ORDER BY, and where it
+/// leaves a tie, rows come in key order. `parts` are given in log order, though any order gives the same.
+///
+/// # Errors
+/// The [`EvalError`] of one of the wanted groups that raise one.
+pub fn answer(query: &Query, parts: &[&GroupTable], ask: &Ask) -> Result<RecordBatch, EvalError> {
+    let (table, groups) = wanted(query, parts, ask);
+    Ok(answer_groups(query, &table, groups)?.0)
+}
+
+/// As [`answer`], of these groups of one table; and which group each row is.
+///
+/// # Errors
+/// The [`EvalError`] of one of the groups that raise one.
+pub fn answer_groups(query: &Query, table: &GroupTable, mut groups: Vec<u32>) -> Result<(RecordBatch, Vec<u32>), EvalError> {
+    // The group rows: keys, then aggregates.
+    let mut columns = group_rows(table, &groups)?;
+    if let Some(having) = &query.having {
+        let kept = BooleanArray::new(eval_condition(having, &columns, groups.len())?, None);
+        if kept.true_count() < groups.len() {
+            for column in &mut columns {
+                *column = filter(column, &kept).expect("columns and mask have the same rows");
+            }
+            groups = kept.values().set_indices().map(|row| groups[row]).collect();
+        }
+    }
+    let rows = groups.len();
+    let outputs = query.output.iter().map(|o| eval(&o.expr, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
+    let order = ordered(query, table, &groups, &columns)?;
+    let order = if query.rows { repeated(order, columns.last(), query.limit) } else { order };
+    let schema = answer_schema(query);
+    let untouched = order.len() == rows && order.iter().enumerate().all(|(i, &row)| i == row as usize);
+    let outputs = if untouched {
+        outputs
+    } else {
+        groups = order.iter().map(|&row| groups[row as usize]).collect();
+        let order = UInt32Array::from(order);
+        outputs.iter().map(|o| take(o, &order, None).expect("rows that exist")).collect()
+    };
+    let options = RecordBatchOptions::new().with_row_count(Some(if untouched { rows } else { outputs.first().map_or(0, |o| o.len()) }));
+    Ok((RecordBatch::try_new_with_options(schema, outputs, &options).expect("outputs have the query's types"), groups))
+}
+
+/// A table in which the groups that are asked for are merged, and which they are. Where one part has them all, it is that part, and
+/// nothing is copied.
+fn wanted<'a>(query: &Query, parts: &[&'a GroupTable], ask: &Ask) -> (Cow<'a, GroupTable>, Vec<u32>) {
+    let (from, to) = (ask.first_key.0.as_ref(), ask.first_key.1.as_ref());
+    if let Some(key) = &ask.key {
+        let within = |part: &GroupTable, group| part.keys.first().is_none_or(|k| k.within(group, from, to));
+        let groups = parts.iter().filter_map(|p| p.find(key).filter(|&g| within(p, g)).map(|g| (*p, g as u32)));
+        return match groups.collect::<Vec<_>>()[..] {
+            [] => {
+                let table = GroupTable::new(query);
+                let groups = all(&table);
+                (Cow::Owned(table), groups)
+            }
+            [(part, group)] => (Cow::Borrowed(part), vec![group]),
+            ref several => (Cow::Owned(GroupTable::of_one_group(several)), vec![0]),
+        };
+    }
+    if from.is_none() && to.is_none() {
+        let table = match parts {
+            [] => Cow::Owned(GroupTable::new(query)),
+            [only] => Cow::Borrowed(*only),
+            _ => Cow::Owned(merged(parts)),
+        };
+        let groups = all(&table);
+        return (table, groups);
+    }
+    let groups = |p: &GroupTable| match p.keys.first() {
+        None => all(p),
+        Some(k) => (0..p.len() as u32).filter(|&g| k.within(g as usize, from, to)).collect(),
+    };
+    let found: Vec<(&GroupTable, Vec<u32>)> = parts.iter().map(|p| (*p, groups(p))).filter(|(_, groups)| !groups.is_empty()).collect();
+    if let [(part, _)] = found[..] {
+        return (Cow::Borrowed(part), found.into_iter().flat_map(|(_, groups)| groups).collect());
+    }
+    let mut table = GroupTable::new(query);
+    for (part, groups) in found {
+        table.merge_groups(part, &groups);
+    }
+    let groups = all(&table);
+    (Cow::Owned(table), groups)
+}
+
+fn all(table: &GroupTable) -> Vec<u32> {
+    (0..table.len() as u32).collect()
+}
+
+/// All parts in one: the largest is copied as it is.
+fn merged(parts: &[&GroupTable]) -> GroupTable {
+    let largest = (0..parts.len()).max_by_key(|&i| parts[i].len()).expect("several parts");
+    let mut table = parts[largest].clone();
+    for (i, part) in parts.iter().enumerate() {
+        if i != largest {
+            table.merge(part);
+        }
+    }
+    table
+}
+
+fn group_rows(table: &GroupTable, groups: &[u32]) -> Result<Vec<ArrayRef>, EvalError> {
+    let keys = table.keys.iter().map(|k| Ok(k.take(groups)));
+    keys.chain(table.accumulators.iter().map(|a| a.finalise(groups))).collect()
+}
+
+/// The rows in the order of ORDER BY and then of keys, cut at LIMIT (save for `rows` queries, which repeat rows first).
+fn ordered(query: &Query, table: &GroupTable, groups: &[u32], columns: &[ArrayRef]) -> Result<Vec<u32>, EvalError> {
+    let rows = groups.len();
+    let limit = query.limit.filter(|_| !query.rows).map_or(rows, |l| rows.min(usize::try_from(l).unwrap_or(usize::MAX)));
+    let by = query.order_by.iter().map(|o| {
+        let values = SortValues::new(&eval(&o.expr, columns, rows)?, o.expr.data_type);
+        Ok(SortColumn { values, descending: o.descending, nulls_first: o.nulls_first })
+    });
+    let by = by.collect::<Result<Vec<_>, EvalError>>()?;
+    let compare = |&a: &u32, &b: &u32| {
+        let by = by.iter().map(|c| c.compare(a as usize, b as usize)).find(|o| o.is_ne());
+        by.unwrap_or_else(|| table.compare(groups[a as usize], groups[b as usize]))
+    };
+    let mut order: Vec<u32> = (0..rows as u32).collect();
+    if limit > 0 && limit < rows {
+        order.select_nth_unstable_by(limit - 1, compare);
+    }
+    order.truncate(limit);
+    order.sort_unstable_by(compare);
+    Ok(order)
+}
+
+/// Each row as often as its group was seen, up to `limit` rows.
+fn repeated(order: Vec<u32>, counts: Option<&ArrayRef>, limit: Option<u64>) -> Vec<u32> {
+    let counts = counts.expect("a query of rows counts them").as_primitive::<Int64Type>();
+    let limit = limit.map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX));
+    let rows = order.into_iter().flat_map(|row| std::iter::repeat_n(row, counts.value(row as usize) as usize));
+    rows.take(limit).collect()
+}
+
+struct SortColumn {
+    values: SortValues,
+    descending: bool,
+    nulls_first: bool,
+}
+
+enum SortValues {
+    Fixed(Int64Array),
+    Text(StringArray),
+    Numeric(Decimal128Array),
+}
+
+impl SortValues {
+    fn new(array: &ArrayRef, data_type: DataType) -> Self {
+        match data_type {
+            DataType::Text => SortValues::Text(array.as_string().clone()),
+            DataType::Numeric => SortValues::Numeric(array.as_primitive::<Decimal128Type>().clone()),
+            _ => SortValues::Fixed(ordinals(array.as_ref())),
+        }
+    }
+
+    fn is_null(&self, row: usize) -> bool {
+        match self {
+            SortValues::Fixed(a) => a.is_null(row),
+            SortValues::Text(a) => a.is_null(row),
+            SortValues::Numeric(a) => a.is_null(row),
+        }
+    }
+}
+
+impl SortColumn {
+    fn compare(&self, a: usize, b: usize) -> Ordering {
+        match (self.values.is_null(a), self.values.is_null(b)) {
+            (true, true) => return Ordering::Equal,
+            (true, false) => return if self.nulls_first { Ordering::Less } else { Ordering::Greater },
+            (false, true) => return if self.nulls_first { Ordering::Greater } else { Ordering::Less },
+            (false, false) => {}
+        }
+        let order = match &self.values {
+            SortValues::Fixed(v) => v.value(a).cmp(&v.value(b)),
+            SortValues::Text(v) => v.value(a).cmp(v.value(b)),
+            SortValues::Numeric(v) => v.value(a).cmp(&v.value(b)),
+        };
+        if self.descending { order.reverse() } else { order }
+    }
+}

@@ -1,0 +1,70 @@
+//! CAST.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, Int64Array, PrimitiveArray, StringArray};
+
+use super::canonical::numeric;
+use twopath_query::{DataType, EvalError};
+
+/// `CAST(array AS to)` from one canonical type to another; the pairs are those of [`twopath_query::ExprKind::Cast`].
+pub fn cast(array: &ArrayRef, from: DataType, to: DataType) -> Result<ArrayRef, EvalError> {
+    use DataType::*;
+    Ok(match (from, to) {
+        _ if from == to => array.clone(),
+        (Bool, Int) => {
+            let a = array.as_boolean();
+            Arc::new(Int64Array::new(a.values().iter().map(i64::from).collect(), a.nulls().cloned()))
+        }
+        (Bool, Text) => Arc::new(array.as_boolean().iter().map(|v| v.map(|v| if v { "true" } else { "false" })).collect::<StringArray>()),
+        (Int, Float) => Arc::new(array.as_primitive::<Int64Type>().unary::<_, Float64Type>(|v| v as f64)),
+        (Int, Numeric) => {
+            let a = array.as_primitive::<Int64Type>();
+            Arc::new(numeric(a.values().iter().map(|&v| i128::from(v)).collect(), a.nulls().cloned()))
+        }
+        (Int, Text) => Arc::new(array.as_primitive::<Int64Type>().iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>()),
+        (Float, Int) => Arc::new(array.as_primitive::<Float64Type>().try_unary::<_, Int64Type, _>(float_to_int)?),
+        (Numeric, Int) => {
+            let narrow = |v: i128| i64::try_from(v).map_err(|_| EvalError::OutOfRange);
+            Arc::new(array.as_primitive::<Decimal128Type>().try_unary::<_, Int64Type, _>(narrow)?)
+        }
+        (Numeric, Float) => Arc::new(array.as_primitive::<Decimal128Type>().unary::<_, Float64Type>(|v| v as f64)),
+        (Text, Int) => Arc::new(parsed::<Int64Type>(array.as_string(), parse_int)?),
+        (Text, Float) => Arc::new(parsed::<Float64Type>(array.as_string(), parse_float)?),
+        _ => panic!("the parser refuses a cast from {from:?} to {to:?}"),
+    })
+}
+
+/// Half to even, as PostgreSQL rounds floats.
+fn float_to_int(v: f64) -> Result<i64, EvalError> {
+    /// 2^63, which is a float where the largest i64 is none.
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    let rounded = v.round_ties_even();
+    if (-LIMIT..LIMIT).contains(&rounded) { Ok(rounded as i64) } else { Err(EvalError::OutOfRange) }
+}
+
+fn parsed<T: ArrowPrimitiveType>(
+    array: &StringArray,
+    parse: impl Fn(&str) -> Result<T::Native, EvalError>,
+) -> Result<PrimitiveArray<T>, EvalError> {
+    let values = array.iter().map(|text| text.map_or(Ok(T::default_value()), &parse)).collect::<Result<Vec<_>, _>>()?;
+    Ok(PrimitiveArray::new(values.into(), array.nulls().cloned()))
+}
+
+fn parse_int(text: &str) -> Result<i64, EvalError> {
+    let trimmed = text.trim_ascii();
+    let digits = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(EvalError::InvalidText { text: text.into(), to: DataType::Int });
+    }
+    trimmed.parse().map_err(|_| EvalError::OutOfRange)
+}
+
+fn parse_float(text: &str) -> Result<f64, EvalError> {
+    let trimmed = text.trim_ascii();
+    let v: f64 = trimmed.parse().map_err(|_| EvalError::InvalidText { text: text.into(), to: DataType::Float })?;
+    // Digits that become infinite are too large; the word is infinity itself.
+    if v.is_infinite() && trimmed.bytes().any(|b| b.is_ascii_digit()) { Err(EvalError::OutOfRange) } else { Ok(v) }
+}

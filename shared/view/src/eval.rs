@@ -1,0 +1,319 @@
+//! Expressions over columns, vectorised, with PostgreSQL's semantics as [`twopath_query`] states them.
+//!
+//! A **guard** goes down with every expression that can fail: the rows for which its value is wanted at all. Where CASE, AND and OR do
+//! not need a row, one operand is made NULL there before the operator runs, and an operator over NULL raises nothing.
+
+use std::sync::Arc;
+
+use arrow_arith::boolean::{and_kleene, is_not_null, is_null, not, or_kleene};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, Datum, PrimitiveArray, UInt32Array};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_ord::cmp;
+use arrow_select::{nullif::nullif, take::take, zip::zip};
+
+use super::canonical::{arrow_type, as_i64, canonical, from_i64, is_canonical, one_row, ordinals};
+use super::cast::cast;
+use super::time::{extract, floor_to, truncate};
+use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, UnaryOp};
+
+/// The values of `expr` for each of `rows` rows of `columns`, in the canonical Arrow type of its SQL type
+/// ([`super::arrow_type`]). Columns may be of any Arrow type that the topic's schema may have.
+///
+/// # Errors
+/// The [`EvalError`] of one of the rows that raise one.
+pub fn eval(expr: &Expr, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef, EvalError> {
+    // A constant that fails is no error where there is no row to need it.
+    if rows == 0 {
+        return Ok(arrow_array::new_empty_array(&arrow_type(expr.data_type)));
+    }
+    Ok(value(expr, columns, rows, None)?.into_array(rows))
+}
+
+/// The rows for which a condition is TRUE (not NULL, not FALSE), as a mask without nulls.
+pub fn eval_condition(expr: &Expr, columns: &[ArrayRef], rows: usize) -> Result<BooleanBuffer, EvalError> {
+    Ok(is_true(eval(expr, columns, rows)?.as_boolean()))
+}
+
+/// The rows whose values are wanted; `None` is all.
+type Guard<'a> = Option<&'a BooleanBuffer>;
+
+/// A column, or one value for all rows.
+#[derive(Clone)]
+struct Operand {
+    array: ArrayRef,
+    scalar: bool,
+}
+
+impl Datum for Operand {
+    fn get(&self) -> (&dyn Array, bool) {
+        (self.array.as_ref(), self.scalar)
+    }
+}
+
+impl Operand {
+    fn column(array: ArrayRef) -> Self {
+        Operand { array, scalar: false }
+    }
+
+    fn into_array(self, rows: usize) -> ArrayRef {
+        if self.scalar { take(&self.array, &UInt32Array::from_value(0, rows), None).expect("the first row exists") } else { self.array }
+    }
+
+    /// NULL in the rows that are not wanted.
+    fn guarded(self, guard: Guard, rows: usize) -> Self {
+        let Some(guard) = guard else { return self };
+        let unwanted = BooleanArray::new(!guard, None);
+        Operand::column(nullif(&self.into_array(rows), &unwanted).expect("guards are as long as columns"))
+    }
+}
+
+fn value(expr: &Expr, columns: &[ArrayRef], rows: usize, guard: Guard) -> Result<Operand, EvalError> {
+    let arg = |e: &Expr| value(e, columns, rows, guard);
+    // Conversions that can fail see NULL in unwanted rows.
+    let wanted = |e: &Expr| Ok::<_, EvalError>(value(e, columns, rows, guard)?.guarded(guard, rows));
+    Ok(match &expr.kind {
+        ExprKind::Column(index) => {
+            let column = &columns[*index];
+            if is_canonical(column.as_ref(), expr.data_type) {
+                Operand::column(column.clone())
+            } else {
+                let column = Operand::column(column.clone()).guarded(guard, rows);
+                Operand::column(canonical(&column.array, expr.data_type)?)
+            }
+        }
+        ExprKind::Literal(v) => Operand { array: one_row(v, expr.data_type), scalar: true },
+        ExprKind::Unary { op: UnaryOp::Not, arg: e } => map(arg(e)?, |a| Ok(Arc::new(not(a.as_boolean()).expect("NOT takes booleans"))))?,
+        ExprKind::Unary { op: UnaryOp::Negate, arg: e } => map(wanted(e)?, |a| negate(a, expr.data_type))?,
+        ExprKind::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right } => {
+            let left = arg(left)?;
+            logic(*op, left, right, columns, rows, guard)?
+        }
+        ExprKind::Binary { op, left, right } => {
+            let data_type = left.data_type;
+            let (l, r) = (arg(left)?, arg(right)?);
+            if is_comparison(*op) {
+                compare(*op, &l, &r, data_type)
+            } else {
+                // One NULL operand is enough; where the left one is a constant, the right one costs no more.
+                let (l, r) = if l.scalar { (l, r.guarded(guard, rows)) } else { (l.guarded(guard, rows), r) };
+                arithmetic(*op, &l, &r, data_type, expr.data_type)?
+            }
+        }
+        ExprKind::IsNull { arg: e, negated } => {
+            map(arg(e)?, |a| Ok(Arc::new(if *negated { is_not_null(a) } else { is_null(a) }.expect("every column has nulls or has not"))))?
+        }
+        ExprKind::Case { branches, otherwise } => case(branches, otherwise.as_deref(), expr.data_type, columns, rows, guard)?,
+        ExprKind::Cast { arg: e } => map(wanted(e)?, |a| cast(a, e.data_type, expr.data_type))?,
+        ExprKind::Extract { field, arg: e } => map(arg(e)?, |a| Ok(extract(*field, a, e.data_type)))?,
+        ExprKind::DateTrunc { unit, arg: e } => map(wanted(e)?, |a| truncate(*unit, a))?,
+        ExprKind::Tumble { arg: e, size_us } => map(wanted(e)?, |a| floor_to(a, *size_us, 0))?,
+    })
+}
+
+fn map(operand: Operand, f: impl FnOnce(&ArrayRef) -> Result<ArrayRef, EvalError>) -> Result<Operand, EvalError> {
+    Ok(Operand { array: f(&operand.array)?, scalar: operand.scalar })
+}
+
+/// TRUE rows; NULL counts as FALSE.
+fn is_true(condition: &BooleanArray) -> BooleanBuffer {
+    match condition.nulls() {
+        None => condition.values().clone(),
+        Some(nulls) => condition.values() & nulls.inner(),
+    }
+}
+
+/// Whether evaluating it can raise an error in a row.
+fn fallible(expr: &Expr) -> bool {
+    let mut found = false;
+    expr.visit(&mut |e| {
+        found |= match &e.kind {
+            ExprKind::Binary { op, .. } => !is_comparison(*op) && !matches!(op, BinaryOp::And | BinaryOp::Or),
+            ExprKind::Unary { op, .. } => *op == UnaryOp::Negate,
+            // A column too: unsigned and coarse-grained columns may not fit 64 bits.
+            ExprKind::Column(_) | ExprKind::Cast { .. } | ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } => true,
+            ExprKind::Literal(_) | ExprKind::IsNull { .. } | ExprKind::Case { .. } | ExprKind::Extract { .. } => false,
+        }
+    });
+    found
+}
+
+fn narrowed(guard: Guard, by: &BooleanBuffer) -> BooleanBuffer {
+    guard.map_or_else(|| by.clone(), |g| g & by)
+}
+
+fn logic(op: BinaryOp, left: Operand, right: &Expr, columns: &[ArrayRef], rows: usize, guard: Guard) -> Result<Operand, EvalError> {
+    let left = left.into_array(rows);
+    let left = left.as_boolean();
+    let right = if fallible(right) {
+        // Where the left side is FALSE (AND) or TRUE (OR), the right one is not wanted.
+        let decided = if op == BinaryOp::And { is_true(&not(left).expect("a boolean")) } else { is_true(left) };
+        value(right, columns, rows, Some(&narrowed(guard, &!&decided)))?
+    } else {
+        value(right, columns, rows, guard)?
+    };
+    let right = right.into_array(rows);
+    let kernel = if op == BinaryOp::And { and_kleene } else { or_kleene };
+    Ok(Operand::column(Arc::new(kernel(left, right.as_boolean()).expect("both sides have the same rows"))))
+}
+
+fn case(
+    branches: &[(Expr, Expr)],
+    otherwise: Option<&Expr>,
+    data_type: DataType,
+    columns: &[ArrayRef],
+    rows: usize,
+    guard: Guard,
+) -> Result<Operand, EvalError> {
+    let mut left_over = guard.cloned().unwrap_or_else(|| BooleanBuffer::new_set(rows));
+    let mut taken = Vec::with_capacity(branches.len());
+    for (condition, then) in branches {
+        let condition = value(condition, columns, rows, Some(&left_over))?.into_array(rows);
+        let mask = is_true(condition.as_boolean());
+        let wanted = &left_over & &mask;
+        taken.push((value(then, columns, rows, Some(&wanted))?, BooleanArray::new(wanted.clone(), None)));
+        left_over = &left_over & &!&mask;
+    }
+    let mut result = match otherwise {
+        Some(e) => value(e, columns, rows, Some(&left_over))?,
+        None => Operand { array: arrow_array::new_null_array(&arrow_type(data_type), 1), scalar: true },
+    };
+    // The masks exclude one another, so that the order does not matter.
+    for (then, mask) in taken {
+        result = Operand::column(zip(&mask, &then, &result).expect("all of CASE has one type"));
+    }
+    Ok(result)
+}
+
+fn is_comparison(op: BinaryOp) -> bool {
+    use BinaryOp::*;
+    matches!(op, Equal | NotEqual | Less | LessOrEqual | Greater | GreaterOrEqual)
+}
+
+fn compare(op: BinaryOp, left: &Operand, right: &Operand, data_type: DataType) -> Operand {
+    let ordered = |o: &Operand| match data_type {
+        DataType::Bool | DataType::Text | DataType::Numeric => o.clone(),
+        _ => Operand { array: Arc::new(ordinals(o.array.as_ref())), scalar: o.scalar },
+    };
+    let (l, r) = (ordered(left), ordered(right));
+    let kernel = match op {
+        BinaryOp::Equal => cmp::eq,
+        BinaryOp::NotEqual => cmp::neq,
+        BinaryOp::Less => cmp::lt,
+        BinaryOp::LessOrEqual => cmp::lt_eq,
+        BinaryOp::Greater => cmp::gt,
+        BinaryOp::GreaterOrEqual => cmp::gt_eq,
+        _ => unreachable!("{op:?} is no comparison"),
+    };
+    Operand { array: Arc::new(kernel(&l, &r).expect("the parser compares equal types only")), scalar: l.scalar && r.scalar }
+}
+
+fn negate(array: &dyn Array, data_type: DataType) -> Result<ArrayRef, EvalError> {
+    Ok(match data_type {
+        DataType::Float => Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| -v)),
+        DataType::Numeric => numeric(array.as_primitive::<Decimal128Type>().try_unary(|v| v.checked_neg().ok_or(EvalError::OutOfRange))?),
+        _ => from_i64(as_i64(array).try_unary(|v| v.checked_neg().ok_or(EvalError::OutOfRange))?, data_type),
+    })
+}
+
+fn numeric(values: PrimitiveArray<Decimal128Type>) -> ArrayRef {
+    Arc::new(values.with_data_type(arrow_type(DataType::Numeric)))
+}
+
+/// `data_type` is that of the left operand; where the other differs (Timestamp and Interval), both are 64-bit integers.
+fn arithmetic(op: BinaryOp, left: &Operand, right: &Operand, data_type: DataType, result: DataType) -> Result<Operand, EvalError> {
+    let scalar = left.scalar && right.scalar;
+    let array = match data_type {
+        DataType::Float => {
+            let (l, r) = (left.array.as_primitive::<Float64Type>(), right.array.as_primitive::<Float64Type>());
+            Arc::new(binary::<Float64Type, Float64Type>(l, left.scalar, r, right.scalar, |a, b| float_op(op, a, b))?)
+        }
+        DataType::Numeric => {
+            let (l, r) = (left.array.as_primitive::<Decimal128Type>(), right.array.as_primitive::<Decimal128Type>());
+            if result == DataType::Float {
+                let divide = |a: i128, b: i128| if b == 0 { Err(EvalError::DivisionByZero) } else { Ok(a as f64 / b as f64) };
+                Arc::new(binary::<Decimal128Type, Float64Type>(l, left.scalar, r, right.scalar, divide)?)
+            } else {
+                numeric(binary::<Decimal128Type, Decimal128Type>(l, left.scalar, r, right.scalar, |a, b| numeric_op(op, a, b))?)
+            }
+        }
+        _ => {
+            let (l, r) = (as_i64(left.array.as_ref()), as_i64(right.array.as_ref()));
+            let values = match op {
+                BinaryOp::Add => binary(&l, left.scalar, &r, right.scalar, |a, b| a.checked_add(b).ok_or(EvalError::OutOfRange)),
+                BinaryOp::Subtract => binary(&l, left.scalar, &r, right.scalar, |a, b| a.checked_sub(b).ok_or(EvalError::OutOfRange)),
+                BinaryOp::Multiply => binary(&l, left.scalar, &r, right.scalar, |a, b| a.checked_mul(b).ok_or(EvalError::OutOfRange)),
+                _ => binary::<Int64Type, Int64Type>(&l, left.scalar, &r, right.scalar, |a, b| int_division(op, a, b)),
+            }?;
+            from_i64(values, result)
+        }
+    };
+    Ok(Operand { array, scalar })
+}
+
+fn int_division(op: BinaryOp, a: i64, b: i64) -> Result<i64, EvalError> {
+    match (op, b) {
+        (_, 0) => Err(EvalError::DivisionByZero),
+        (BinaryOp::Divide, _) => a.checked_div(b).ok_or(EvalError::OutOfRange),
+        // The remainder of the smallest integer by -1 is 0, although the quotient overflows.
+        (BinaryOp::Modulo, _) => Ok(a.wrapping_rem(b)),
+        _ => unreachable!("{op:?} is no arithmetic"),
+    }
+}
+
+/// A Numeric has at most 38 digits.
+const NUMERIC_LIMIT: u128 = 10u128.pow(38);
+
+fn numeric_op(op: BinaryOp, a: i128, b: i128) -> Result<i128, EvalError> {
+    match op {
+        BinaryOp::Add => a.checked_add(b),
+        BinaryOp::Subtract => a.checked_sub(b),
+        BinaryOp::Multiply => a.checked_mul(b),
+        BinaryOp::Modulo if b == 0 => return Err(EvalError::DivisionByZero),
+        BinaryOp::Modulo => Some(a.wrapping_rem(b)),
+        _ => unreachable!("{op:?} over two Numeric is no Numeric"),
+    }
+    .filter(|v| v.unsigned_abs() < NUMERIC_LIMIT)
+    .ok_or(EvalError::OutOfRange)
+}
+
+fn float_op(op: BinaryOp, a: f64, b: f64) -> Result<f64, EvalError> {
+    let v = match op {
+        BinaryOp::Add => a + b,
+        BinaryOp::Subtract => a - b,
+        BinaryOp::Multiply => a * b,
+        BinaryOp::Divide | BinaryOp::Modulo if b == 0.0 => return Err(EvalError::DivisionByZero),
+        BinaryOp::Divide => a / b,
+        BinaryOp::Modulo => a % b,
+        _ => unreachable!("{op:?} is no arithmetic"),
+    };
+    if v.is_infinite() && a.is_finite() && b.is_finite() { Err(EvalError::OutOfRange) } else { Ok(v) }
+}
+
+/// An operator over two columns, a column and a constant, or two constants. It does not see rows in which one side is NULL.
+fn binary<A: ArrowPrimitiveType, B: ArrowPrimitiveType>(
+    left: &PrimitiveArray<A>,
+    left_scalar: bool,
+    right: &PrimitiveArray<A>,
+    right_scalar: bool,
+    f: impl Fn(A::Native, A::Native) -> Result<B::Native, EvalError>,
+) -> Result<PrimitiveArray<B>, EvalError> {
+    if left_scalar && !right_scalar {
+        return if left.is_null(0) { Ok(PrimitiveArray::new_null(right.len())) } else { right.try_unary(|b| f(left.value(0), b)) };
+    }
+    if right_scalar && !left_scalar {
+        return if right.is_null(0) { Ok(PrimitiveArray::new_null(left.len())) } else { left.try_unary(|a| f(a, right.value(0))) };
+    }
+    let nulls = NullBuffer::union(left.nulls(), right.nulls());
+    let pairs = left.values().iter().zip(right.values().iter());
+    let values: Vec<B::Native> = match &nulls {
+        None => pairs.map(|(&a, &b)| f(a, b)).collect::<Result<_, _>>()?,
+        Some(nulls) => nulls
+            .iter()
+            .zip(pairs)
+            .map(|(valid, (&a, &b))| if valid { f(a, b) } else { Ok(B::default_value()) })
+            .collect::<Result<_, _>>()?,
+    };
+    Ok(PrimitiveArray::new(values.into(), nulls))
+}

@@ -1,0 +1,86 @@
+//! Views: groups of accumulators, the parts that answers are merged from, and the making of answers.
+//!
+//! Batch views, realtime views and everything between are one shape: a [`GroupTable`] of keys and accumulators over a range of
+//! the log. Merging is associative and commutative, so parts may be made by different engines and put together in any order.
+
+mod accumulator;
+mod answer;
+mod canonical;
+mod cast;
+mod eval;
+mod index;
+mod keys;
+mod parts;
+mod plain;
+mod plan;
+mod recent;
+mod rest;
+pub mod store;
+mod table;
+#[cfg(test)]
+mod tests;
+mod time;
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
+pub use answer::{Ask, answer, answer_groups, answer_schema};
+pub use canonical::{arrow_type, canonical};
+pub use eval::{eval, eval_condition};
+pub use parts::{Group, Merging, Part};
+pub use plan::Plan;
+pub use table::GroupTable;
+
+use twopath_base::{Coverage, Position};
+use twopath_query::EvalError;
+
+/// The batch layer's result: everything below `horizon`.
+#[derive(Debug, Clone)]
+pub struct BatchView {
+    /// Counts up from 1 per job and code version.
+    pub version: u64,
+    /// The barrier at which it was cut: it answers for all generations below this number. 0 where it was cut at no barrier.
+    pub barrier: u64,
+    pub horizon: Position,
+    pub table: Arc<GroupTable>,
+}
+
+/// One generation of a realtime view: what lies between two barriers, as far as it has been read.
+#[derive(Debug, Clone)]
+pub struct Generation {
+    /// The number of the barrier that it starts at (0: the log's start). A record belongs to the generation whose number is the
+    /// number of barriers before it in its partition.
+    pub number: u64,
+    /// Where it starts: the position of its barrier.
+    pub from: Position,
+    /// How far it has been read, exclusive.
+    pub to: Position,
+    /// Its groups; the same key may be in several tables, which then are to be merged.
+    pub tables: Vec<Arc<GroupTable>>,
+}
+
+/// An immutable snapshot of the speed layer's state, exact for one position.
+#[derive(Debug, Clone)]
+pub struct RealtimeView {
+    /// Oldest first; they abut.
+    pub generations: Vec<Generation>,
+    /// When it was published: microseconds since 1970.
+    pub published_us: i64,
+    /// Set when a row below its position raised an error: then every answer at or after it is this error.
+    pub error: Option<EvalError>,
+}
+
+impl RealtimeView {
+    /// The position up to which all effects of the log are in it.
+    pub fn position(&self) -> &Position {
+        &self.generations.last().expect("a realtime view has a generation").to
+    }
+}
+
+/// An answer: rows in the query's output columns, and what they cover.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub rows: RecordBatch,
+    pub coverage: Coverage,
+}

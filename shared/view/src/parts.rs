@@ -1,0 +1,343 @@
+//! Groups that other engines computed, as columns of parts; and hand-written views, whose parts are merged and finished as people say.
+//!
+//! An engine that groups by its own means (polars, differential dataflow, people's own maps) hands over one row per group: the keys, and
+//! for each aggregate the columns of its accumulator. What has no plain column comes as the list of its values: a set of distinct ones, or
+//! all of them for a sketch.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, RecordBatch, new_empty_array};
+use arrow_schema::DataType as ArrowType;
+use arrow_select::concat::concat;
+
+use super::accumulator::{Accumulate, Accumulator, Reader};
+use super::answer::answer_schema;
+use super::canonical::{numeric, one_row};
+use super::table::GroupTable;
+use twopath_query::values::rows;
+use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError, Expr, NamedExpr, Query, Value};
+
+/// How one part of a hand-written view merges, and of what type its values are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Part {
+    /// Added up. One Int64 per group, not NULL.
+    Count,
+    /// Added up. One Int64, Duration or Decimal128(38, 0) per group, NULL where there was no value; of floats the list of the values,
+    /// because a sum that was rounded before is not exact.
+    Sum(DataType),
+    /// The least stays. One value per group, NULL where there was none.
+    Min(DataType),
+    /// The greatest stays.
+    Max(DataType),
+    /// United. The list of the values, in which one may stand more than once.
+    Distinct(DataType),
+    /// United. The list of the values, or the bytes of a HyperLogLog sketch.
+    DistinctSketch(DataType),
+    /// United. The list of the values, or the bytes of a DDSketch; finished as this quantile.
+    Quantiles(DataType, f64),
+}
+
+/// What a hand-written Lambda says beside its two layers: which parts both give, how they merge, and how an answer is finished.
+#[derive(Debug, Clone, Copy)]
+pub struct Merging {
+    /// For messages and manifests.
+    pub name: &'static str,
+    /// The version of the code.
+    pub version: u32,
+    pub keys: &'static [(&'static str, DataType)],
+    pub parts: &'static [(&'static str, Part)],
+    /// From the keys and the merged parts of a group to the values of its row in the answer.
+    pub finish: fn(&Group) -> Vec<Value>,
+}
+
+/// A group whose parts are merged, for [`Merging::finish`].
+pub struct Group<'a> {
+    names: &'a [&'static str],
+    values: &'a [Value],
+}
+
+impl Group<'_> {
+    /// A key or a part, by its name.
+    ///
+    /// # Panics
+    /// If there is none of that name: hand-written code is wrong about itself.
+    pub fn get(&self, name: &str) -> Value {
+        let at = self.names.iter().position(|n| *n == name);
+        self.values[at.unwrap_or_else(|| panic!("there is no part '{name}'; there are {:?}", self.names))].clone()
+    }
+
+    /// A numeric part as a float; `None` where it is NULL.
+    ///
+    /// # Panics
+    /// As [`Group::get`], and for a part that is no number.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        match self.get(name) {
+            Value::Null => None,
+            Value::Int(v) => Some(v as f64),
+            Value::Float(v) => Some(v),
+            Value::Numeric(v) => Some(v as f64),
+            other => panic!("the part '{name}' is no number: {other:?}"),
+        }
+    }
+}
+
+impl Part {
+    fn aggregate(self) -> Aggregate {
+        let of = |function, t| Aggregate { function, arg: Some(Expr::column(0, t)) };
+        match self {
+            Part::Count => Aggregate { function: AggregateFunction::Count, arg: None },
+            Part::Sum(t) => of(AggregateFunction::Sum, t),
+            Part::Min(t) => of(AggregateFunction::Min, t),
+            Part::Max(t) => of(AggregateFunction::Max, t),
+            Part::Distinct(t) => of(AggregateFunction::CountDistinct, t),
+            Part::DistinctSketch(t) => of(AggregateFunction::ApproxCountDistinct, t),
+            Part::Quantiles(t, q) => of(AggregateFunction::ApproxQuantile(q), t),
+        }
+    }
+}
+
+impl Merging {
+    /// The query whose groups the parts are: what tables of this view are laid out for. Its answers are the keys and the merged parts by
+    /// name, in key order. `query` is the one that the hand-written code stands for.
+    ///
+    /// # Errors
+    /// What of the query hand-written code cannot stand for: HAVING, ORDER BY and LIMIT, and keys of other types.
+    pub fn parts_query(&self, query: &Query) -> Result<Query, String> {
+        if query.having.is_some() || !query.order_by.is_empty() || query.limit.is_some() || query.rows {
+            return Err("it has HAVING, ORDER BY or LIMIT, or no grouping".into());
+        }
+        let types: Vec<DataType> = query.keys.iter().map(|k| k.expr.data_type).collect();
+        if types != self.keys.iter().map(|(_, t)| *t).collect::<Vec<_>>() {
+            return Err(format!("its keys are of the types {types:?}, and the hand-written ones {:?}", self.keys));
+        }
+        let key = |&(name, t): &(&str, DataType)| NamedExpr { name: name.into(), expr: Expr::column(0, t) };
+        let aggregates: Vec<Aggregate> = self.parts.iter().map(|(_, p)| p.aggregate()).collect();
+        let part_types = aggregates.iter().map(Aggregate::data_type);
+        let output = self.names().into_iter().zip(types.into_iter().chain(part_types)).enumerate();
+        let output = output.map(|(i, (name, t))| NamedExpr { name: name.into(), expr: Expr::column(i, t) }).collect();
+        Ok(Query { filter: None, keys: self.keys.iter().map(key).collect(), aggregates, output, ..query.clone() })
+    }
+
+    /// Finishes an answer of [`Merging::parts_query`]: one row per group in, one row per group out, in `query`'s columns.
+    ///
+    /// # Errors
+    /// The [`EvalError`] of a value that has no place in its column.
+    ///
+    /// # Panics
+    /// If the code gives another number of values, or values of other types, than the query has.
+    pub fn finished(&self, query: &Query, groups: &RecordBatch) -> Result<RecordBatch, EvalError> {
+        let names = self.names();
+        let rows: Vec<Vec<Value>> = rows(groups)?.iter().map(|values| (self.finish)(&Group { names: &names, values })).collect();
+        let schema = answer_schema(query);
+        let column = |(i, output): (usize, &NamedExpr)| {
+            let cells: Vec<ArrayRef> = rows.iter().map(|row| one_row(&row[i], output.expr.data_type)).collect();
+            let cells: Vec<&dyn Array> = cells.iter().map(AsRef::as_ref).collect();
+            match cells[..] {
+                [] => new_empty_array(schema.field(i).data_type()),
+                _ => concat(&cells).expect("values of the query's types"),
+            }
+        };
+        let columns = query.output.iter().enumerate().map(column).collect();
+        Ok(RecordBatch::try_new(schema.clone(), columns).expect("values of the query's types"))
+    }
+
+    /// The table of groups that a layer gives: columns by the names of the keys and parts.
+    ///
+    /// # Errors
+    /// What in the batch does not fit.
+    pub fn table(&self, parts_query: &Query, groups: &RecordBatch) -> Result<GroupTable, String> {
+        let column = |name: &str| {
+            let found: Vec<&str> = groups.schema_ref().fields().iter().map(|f| f.name().as_str()).collect();
+            groups.column_by_name(name).cloned().ok_or_else(|| format!("the column '{name}' is missing; there are {}", found.join(", ")))
+        };
+        let keys = self.keys.iter().map(|(name, _)| column(name)).collect::<Result<Vec<_>, _>>()?;
+        let parts = self.parts.iter().map(|(name, _)| Ok(vec![column(name)?])).collect::<Result<Vec<_>, String>>()?;
+        GroupTable::from_parts(parts_query, &keys, &parts)
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.keys.iter().map(|(name, _)| *name).chain(self.parts.iter().map(|(name, _)| *name)).collect()
+    }
+}
+
+impl GroupTable {
+    /// A table of groups that another engine computed: `keys` in canonical type, one row per group, and for each aggregate the columns of
+    /// its part. AVG has two, the sum and the count; every other has one, as [`Part`] says.
+    ///
+    /// # Errors
+    /// What does not fit the query: a column of another type, NULL where there must be a value, a key twice.
+    pub fn from_parts(query: &Query, keys: &[ArrayRef], parts: &[Vec<ArrayRef>]) -> Result<Self, String> {
+        let groups = keys.first().map_or(1, |k| k.len());
+        if let Some(other) = keys.iter().chain(parts.iter().flatten()).find(|c| c.len() != groups) {
+            return Err(format!("a column has {} rows and another {groups}", other.len()));
+        }
+        if parts.len() != query.aggregates.len() {
+            return Err(format!("{} aggregates were handed over, and the query has {}", parts.len(), query.aggregates.len()));
+        }
+        let accumulators = query.aggregates.iter().zip(parts).enumerate();
+        let accumulators = accumulators.map(|(i, (aggregate, columns))| {
+            accumulator(aggregate, columns, groups).map_err(|e| format!("aggregate {i} ({:?}): {e}", aggregate.function))
+        });
+        let accumulators = accumulators.collect::<Result<Vec<_>, _>>()?;
+        GroupTable::from_columns(query, keys, accumulators, groups).map_err(|row| format!("row {row} has the key of an earlier row"))
+    }
+}
+
+fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Result<Accumulator, String> {
+    let mut accumulator = Accumulator::new(aggregate);
+    let of = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
+    let wanted = if aggregate.function == AggregateFunction::Avg { 2 } else { 1 };
+    let (first, last) = match columns {
+        [first, .., last] if wanted == 2 && columns.len() == 2 => (first, last),
+        [only] if wanted == 1 => (only, only),
+        _ => return Err(format!("{} columns were handed over, and it has {wanted}", columns.len())),
+    };
+    let lists = |accumulator: &mut Accumulator| {
+        let list = first.as_list::<i32>();
+        let mut owners = Vec::with_capacity(list.values().len());
+        let offsets = list.value_offsets();
+        for (group, range) in offsets.windows(2).enumerate() {
+            owners.extend(std::iter::repeat_n(group as u32, (range[1] - range[0]) as usize));
+        }
+        let from = offsets.first().map_or(0, |o| *o as usize);
+        accumulator.grow(groups, false);
+        accumulator.update(Some(&list.values().slice(from, owners.len())), &owners);
+    };
+    let is_list = matches!(first.data_type(), ArrowType::List(_));
+    match aggregate.function {
+        AggregateFunction::Count => load(&mut accumulator, vec![("count", first.clone())])?,
+        AggregateFunction::Sum | AggregateFunction::Avg if of == DataType::Float && wanted == 1 => {
+            if !is_list {
+                return Err(format!("a sum of floats is handed over as the list of its values, not as {}", first.data_type()));
+            }
+            lists(&mut accumulator);
+        }
+        AggregateFunction::Avg if of == DataType::Float => lists(&mut accumulator),
+        AggregateFunction::Sum => load(&mut accumulator, vec![("sum", as_numeric(first))])?,
+        AggregateFunction::Avg => load(&mut accumulator, vec![("sum", as_numeric(first)), ("count", last.clone())])?,
+        AggregateFunction::Min | AggregateFunction::Max => {
+            accumulator.grow(groups, first.null_count() == 0);
+            accumulator.update(Some(first), &(0..groups as u32).collect::<Vec<_>>());
+        }
+        AggregateFunction::CountDistinct if is_list => lists(&mut accumulator),
+        AggregateFunction::ApproxCountDistinct | AggregateFunction::ApproxQuantile(_) if is_list => lists(&mut accumulator),
+        AggregateFunction::ApproxCountDistinct => load(&mut accumulator, vec![("hll", first.clone())])?,
+        AggregateFunction::ApproxQuantile(_) => load(&mut accumulator, vec![("ddsketch", first.clone())])?,
+        AggregateFunction::CountDistinct => return Err(format!("it is handed over as a list, not as {}", first.data_type())),
+    }
+    Ok(accumulator)
+}
+
+fn load(accumulator: &mut Accumulator, columns: Vec<(&str, ArrayRef)>) -> Result<(), String> {
+    let names = columns.iter().map(|(name, _)| name.to_string()).collect();
+    let columns: Vec<ArrayRef> = columns.into_iter().map(|(_, column)| column).collect();
+    accumulator.load(&mut Reader { columns: columns.iter(), names })
+}
+
+/// Sums as they travel: Decimal128(38, 0).
+fn as_numeric(sums: &ArrayRef) -> ArrayRef {
+    match sums.data_type() {
+        ArrowType::Int64 | ArrowType::Duration(_) => {
+            let sums = super::canonical::as_i64(sums.as_ref());
+            let sums: &arrow_array::PrimitiveArray<Int64Type> = &sums;
+            Arc::new(numeric(sums.values().iter().map(|&v| i128::from(v)).collect(), sums.nulls().cloned()))
+        }
+        _ => sums.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Ask, answer};
+    use arrow_array::builder::{Int64Builder, ListBuilder};
+    use arrow_array::{Int64Array, StringArray};
+    use arrow_schema::{Field, Schema};
+
+    const SQL: &str = "SELECT k, AVG(v) AS mean, MAX(v) AS most, COUNT(DISTINCT v) AS distinct_v, COUNT(*) AS n FROM t GROUP BY k";
+
+    fn query() -> Query {
+        let fields = vec![Field::new("k", ArrowType::Utf8, true), Field::new("v", ArrowType::Int64, true)];
+        twopath_query::parse(SQL, "t", &Schema::new(fields)).unwrap()
+    }
+
+    const MERGING: Merging = Merging {
+        name: "means",
+        version: 1,
+        keys: &[("k", DataType::Text)],
+        parts: &[
+            ("v_sum", Part::Sum(DataType::Int)),
+            ("v_max", Part::Max(DataType::Int)),
+            ("v_all", Part::Distinct(DataType::Int)),
+            ("n", Part::Count),
+        ],
+        finish: |group| {
+            let mean = group.number("v_sum").map(|sum| sum / group.number("n").unwrap_or(f64::NAN));
+            vec![group.get("k"), mean.map_or(Value::Null, Value::Float), group.get("v_max"), group.get("v_all"), group.get("n")]
+        },
+    };
+
+    fn groups(rows: &[(&str, &[i64])]) -> RecordBatch {
+        let mut all = ListBuilder::new(Int64Builder::new());
+        rows.iter().for_each(|(_, v)| all.append_value(v.iter().map(|&v| Some(v))));
+        let each = |f: fn(&[i64]) -> i64| Arc::new(rows.iter().map(|(_, v)| Some(f(v))).collect::<Int64Array>()) as ArrayRef;
+        let keys: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|(k, _)| k)));
+        RecordBatch::try_from_iter([
+            ("k", keys),
+            ("v_sum", each(|v| v.iter().sum())),
+            ("v_max", each(|v| *v.iter().max().unwrap())),
+            ("v_all", Arc::new(all.finish()) as ArrayRef),
+            ("n", each(|v| v.len() as i64)),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn parts_of_two_layers_merge_and_are_finished() {
+        let query = query();
+        let parts_query = MERGING.parts_query(&query).unwrap();
+        let batch = MERGING.table(&parts_query, &groups(&[("a", &[1, 2, 2]), ("b", &[5])])).unwrap();
+        let speed = MERGING.table(&parts_query, &groups(&[("c", &[7, 7]), ("a", &[3])])).unwrap();
+        let merged = answer(&parts_query, &[&batch, &speed], &Ask::default()).unwrap();
+        let answer = MERGING.finished(&query, &merged).unwrap();
+        let text = |row: Vec<Value>| format!("{row:?}");
+        let rows: Vec<String> = rows(&answer).unwrap().into_iter().map(text).collect();
+        let a = r#"[Text("a"), Float(2.0), Int(3), Int(3), Int(4)]"#;
+        assert_eq!(rows[0], a);
+        assert_eq!(rows[2], r#"[Text("c"), Float(7.0), Int(7), Int(1), Int(2)]"#);
+        assert_eq!(answer.schema(), answer_schema(&query));
+    }
+
+    #[test]
+    fn the_same_groups_as_the_querys_own() {
+        let query = query();
+        let batch = groups(&[("a", &[1, 2, 2])]);
+        let column = |name: &str| batch.column_by_name(name).unwrap().clone();
+        let parts = [vec![column("v_sum"), column("n")], vec![column("v_max")], vec![column("v_all")], vec![column("n")]];
+        let table = GroupTable::from_parts(&query, &[column("k")], &parts).unwrap();
+        let mut own = GroupTable::new(&query);
+        let keys: ArrayRef = Arc::new(StringArray::from(vec!["a"; 3]));
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 2]));
+        let args = [Some(values.clone()), Some(values.clone()), Some(values), None];
+        own.update(&[keys], &args, 3).unwrap();
+        assert_eq!(table.to_batch(), own.to_batch());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let query = query();
+        let parts_query = MERGING.parts_query(&query).unwrap();
+        let twice = MERGING.table(&parts_query, &groups(&[("a", &[1]), ("a", &[2])])).unwrap_err();
+        assert!(twice.contains("row 1 has the key of an earlier row"), "{twice}");
+        let missing = MERGING.table(&parts_query, &groups(&[("a", &[1])]).project(&[0, 1, 2, 3]).unwrap()).unwrap_err();
+        assert!(missing.contains("'n' is missing"), "{missing}");
+        let ordered = twopath_query::parse(
+            "SELECT k, COUNT(*) AS n FROM t GROUP BY k ORDER BY n",
+            "t",
+            &Schema::new(vec![Field::new("k", ArrowType::Utf8, true), Field::new("v", ArrowType::Int64, true)]),
+        );
+        assert!(MERGING.parts_query(&ordered.unwrap()).is_err());
+    }
+}

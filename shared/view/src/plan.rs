@@ -1,0 +1,81 @@
+//! What an engine does with a record batch, prepared once per job.
+
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow_select::filter::FilterBuilder;
+
+use super::eval::{eval, eval_condition};
+use super::table::GroupTable;
+use twopath_query::{EvalError, Expr, Query};
+
+/// The first half of a query (filter, keys, aggregates' arguments) over the columns that it reads and no others.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The topic's columns to read, ascending: [`Query::columns_read`].
+    pub projection: Vec<usize>,
+    filter: Option<Expr>,
+    /// What is to be evaluated, each once.
+    exprs: Vec<Expr>,
+    /// Into `exprs`, per key and per aggregate.
+    keys: Vec<usize>,
+    args: Vec<Option<usize>>,
+}
+
+/// Rows worked on at a time, so that what is computed between the steps stays in the nearest caches.
+const ROWS_AT_A_TIME: usize = 8_192;
+
+impl Plan {
+    pub fn new(query: &Query) -> Self {
+        let projection = query.columns_read();
+        let mut exprs: Vec<Expr> = Vec::new();
+        let mut shared = |e: &Expr| {
+            let e = e.over(&projection);
+            exprs.iter().position(|known| *known == e).unwrap_or_else(|| {
+                exprs.push(e);
+                exprs.len() - 1
+            })
+        };
+        let keys = query.keys.iter().map(|k| shared(&k.expr)).collect();
+        let args = query.aggregates.iter().map(|a| a.arg.as_ref().map(&mut shared)).collect();
+        let filter = query.filter.as_ref().map(|f| f.over(&projection));
+        Plan { projection, filter, exprs, keys, args }
+    }
+
+    /// Filters, evaluates and folds in a record batch whose columns are those of [`Plan::projection`], in that order. Returns how many
+    /// rows passed the filter.
+    ///
+    /// # Errors
+    /// The [`EvalError`] of one of the rows that raise one; the table then holds part of the batch and is of no use.
+    pub fn update(&self, table: &mut GroupTable, batch: &RecordBatch) -> Result<usize, EvalError> {
+        assert_eq!(batch.num_columns(), self.projection.len(), "the batch has the plan's columns");
+        let rows = batch.num_rows();
+        let mut passed = 0;
+        for from in (0..rows).step_by(ROWS_AT_A_TIME) {
+            let count = ROWS_AT_A_TIME.min(rows - from);
+            let columns: Vec<ArrayRef> = batch.columns().iter().map(|c| c.slice(from, count)).collect();
+            passed += self.update_columns(table, columns, count)?;
+        }
+        Ok(passed)
+    }
+
+    fn update_columns(&self, table: &mut GroupTable, mut columns: Vec<ArrayRef>, mut rows: usize) -> Result<usize, EvalError> {
+        if let Some(filter) = &self.filter {
+            let kept = eval_condition(filter, &columns, rows)?;
+            let count = kept.count_set_bits();
+            if count == 0 {
+                return Ok(0);
+            }
+            if count < rows {
+                let predicate = FilterBuilder::new(&BooleanArray::new(kept, None)).optimize().build();
+                for column in &mut columns {
+                    *column = predicate.filter(column.as_ref()).expect("columns and mask have the same rows");
+                }
+                rows = count;
+            }
+        }
+        let values = self.exprs.iter().map(|e| eval(e, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
+        let keys: Vec<ArrayRef> = self.keys.iter().map(|&e| values[e].clone()).collect();
+        let args: Vec<Option<ArrayRef>> = self.args.iter().map(|e| e.map(|e| values[e].clone())).collect();
+        table.update(&keys, &args, rows)?;
+        Ok(rows)
+    }
+}

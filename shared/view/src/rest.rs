@@ -1,0 +1,106 @@
+//! Group tables at rest.
+//!
+//! One record batch, sorted by key, with the columns
+//! - `k0`, `k1`, ...: the keys in canonical type ([`super::arrow_type`]);
+//! - `a0_NAME`, ...: per aggregate its accumulator's columns, of names and types
+//!
+//! | aggregate | columns |
+//! | --- | --- |
+//! | COUNT | `count` Int64 |
+//! | SUM of Int or Interval | `sum` Decimal128(38, 0), null: no value yet |
+//! | SUM of Float | `sum` Float64, null: no value yet |
+//! | AVG | those of SUM, then `count` |
+//! | MIN, MAX | `extreme` Int64: the value, of a float its place in the order of floats; Utf8 for text |
+//! | COUNT(DISTINCT) | `distinct` List of Int64 (as for MIN) or Utf8, sorted |
+//! | APPROX_COUNT_DISTINCT | `hll` Binary: DataSketches' HLL, null: no value yet |
+//! | APPROX_QUANTILE | `ddsketch` Binary: DataDog's DDSketch, null: no value yet |
+//!
+//! The schema's metadata has `twopath.view` = [`VERSION`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{Field, Schema};
+
+use super::accumulator::{Accumulate, Accumulator, Reader};
+use super::canonical::arrow_type;
+use super::table::GroupTable;
+use twopath_query::Query;
+
+/// The layout's version.
+pub const VERSION: &str = "1";
+const VERSION_KEY: &str = "twopath.view";
+
+impl GroupTable {
+    /// The table at rest: key columns `k0..`, then the accumulator columns, sorted by key. The inverse is [`GroupTable::from_batch`].
+    pub fn to_batch(&self) -> RecordBatch {
+        let mut groups: Vec<u32> = (0..self.len() as u32).collect();
+        groups.sort_unstable_by(|&a, &b| self.compare(a, b));
+        let mut columns: Vec<(String, ArrayRef)> = Vec::new();
+        for (i, key) in self.keys.iter().enumerate() {
+            columns.push((format!("k{i}"), key.take(&groups)));
+        }
+        for (i, accumulator) in self.accumulators.iter().enumerate() {
+            columns.extend(accumulator.columns(&groups).into_iter().map(|(name, column)| (format!("a{i}_{name}"), column)));
+        }
+        let fields: Vec<Field> = columns.iter().map(|(name, column)| Field::new(name, column.data_type().clone(), true)).collect();
+        let metadata = HashMap::from([(VERSION_KEY.to_string(), VERSION.to_string())]);
+        let schema = Arc::new(Schema::new(fields).with_metadata(metadata));
+        let options = RecordBatchOptions::new().with_row_count(Some(groups.len()));
+        RecordBatch::try_new_with_options(schema, columns.into_iter().map(|(_, c)| c).collect(), &options)
+            .expect("all columns have one row per group")
+    }
+
+    /// Reads what [`GroupTable::to_batch`] wrote.
+    ///
+    /// # Errors
+    /// What in the batch does not fit the query, and what to do about it.
+    pub fn from_batch(query: &Query, batch: &RecordBatch) -> Result<Self, String> {
+        const REMEDY: &str = "; this view was made by another query or version: run the batch layer again";
+        let schema = batch.schema_ref();
+        match schema.metadata().get(VERSION_KEY).map(String::as_str) {
+            Some(VERSION) => {}
+            Some(other) => return Err(format!("the layout has version {other}, not {VERSION}{REMEDY}")),
+            None => return Err(format!("it has no '{VERSION_KEY}' in its metadata, so that it is no view{REMEDY}")),
+        }
+        let rows = batch.num_rows();
+        if query.is_global() && rows != 1 {
+            return Err(format!("{rows} rows, where a query without keys has one{REMEDY}"));
+        }
+        let (mut keys, mut at) = (Vec::new(), 0);
+        for (i, key) in query.keys.iter().enumerate() {
+            let wanted = arrow_type(key.expr.data_type);
+            match (schema.fields().get(at), batch.columns().get(at)) {
+                (Some(field), Some(column)) if *field.name() == format!("k{i}") && *column.data_type() == wanted => {
+                    keys.push(column.clone());
+                }
+                (Some(field), _) => {
+                    let (name, found) = (field.name(), field.data_type());
+                    return Err(format!("the column '{name}' is {found} where the key 'k{i}' of {wanted} belongs{REMEDY}"));
+                }
+                (None, _) => return Err(format!("the key 'k{i}' is missing{REMEDY}")),
+            }
+            at += 1;
+        }
+        let mut accumulators = Vec::new();
+        for (i, aggregate) in query.aggregates.iter().enumerate() {
+            let prefix = format!("a{i}_");
+            let mine = schema.fields()[at..].iter().take_while(|f| f.name().starts_with(&prefix));
+            let names: Vec<String> = mine.map(|f| f.name()[prefix.len()..].to_string()).collect();
+            let columns = &batch.columns()[at..at + names.len()];
+            at += names.len();
+            let mut accumulator = Accumulator::new(aggregate);
+            let mut reader = Reader { columns: columns.iter(), names };
+            accumulator.load(&mut reader).map_err(|e| format!("aggregate {i} (columns '{prefix}...'): {e}{REMEDY}"))?;
+            if let Some(name) = reader.names.first() {
+                return Err(format!("the column '{prefix}{name}' belongs to no aggregate{REMEDY}"));
+            }
+            accumulators.push(accumulator);
+        }
+        if let Some(field) = schema.fields().get(at) {
+            return Err(format!("the column '{}' belongs to no key and no aggregate{REMEDY}", field.name()));
+        }
+        GroupTable::from_columns(query, &keys, accumulators, rows).map_err(|row| format!("row {row} has the key of an earlier row{REMEDY}"))
+    }
+}

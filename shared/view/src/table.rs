@@ -1,0 +1,295 @@
+//! Groups of accumulators.
+
+use arrow_array::{ArrayRef, RecordBatch};
+
+use super::accumulator::{Accumulate, Accumulator};
+use super::index::{Index, Tag};
+use super::keys::{EMPTY_HASH, KeyColumn, KeyInput, tag};
+use super::plain;
+use super::plan::Plan;
+use super::recent::Recent;
+use twopath_query::{EvalError, Query, Value};
+
+/// Groups by key, each with the accumulators of a query's aggregates, stored by column. Groups are numbered in the order in which they
+/// came; a log being nearly in time order, those of the current window lie together.
+#[derive(Debug, Clone)]
+pub struct GroupTable {
+    pub(super) keys: Vec<KeyColumn>,
+    /// By group.
+    pub(super) tags: Vec<Tag>,
+    index: Index,
+    recent: Recent,
+    pub(super) accumulators: Vec<Accumulator>,
+    /// Reused from batch to batch: row hashes and row groups.
+    hashes: Vec<u64>,
+    groups: Vec<u32>,
+}
+
+impl GroupTable {
+    /// An empty table laid out for the query's keys and aggregates. Where the query groups by nothing, it has its one group.
+    pub fn new(query: &Query) -> Self {
+        let keys = query.keys.iter().map(|k| KeyColumn::new(k.expr.data_type)).collect();
+        Self::laid_out(keys, query.aggregates.iter().map(Accumulator::new).collect())
+    }
+
+    /// [`GroupTable::new`] with room for `groups` groups, for a table that is likely to have as many: its index need not grow.
+    pub fn with_room(query: &Query, groups: usize) -> Self {
+        let mut table = Self::new(query);
+        table.index.reserve(groups);
+        table.recent.fit(groups);
+        table
+    }
+
+    fn emptied(&self) -> Self {
+        let keys = self.keys.iter().map(|k| KeyColumn::new(k.data_type)).collect();
+        Self::laid_out(keys, self.accumulators.iter().map(Accumulator::emptied).collect())
+    }
+
+    fn laid_out(keys: Vec<KeyColumn>, accumulators: Vec<Accumulator>) -> Self {
+        let (tags, index) = (Vec::new(), Index::default());
+        let mut table = GroupTable { keys, tags, index, recent: Recent::default(), accumulators, hashes: Vec::new(), groups: Vec::new() };
+        if table.keys.is_empty() {
+            table.tags.push(tag(EMPTY_HASH));
+            table.accumulators.iter_mut().for_each(|a| a.grow(1, false));
+        }
+        table
+    }
+
+    /// The number of groups.
+    pub fn len(&self) -> usize {
+        self.tags.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Approximate bytes in memory.
+    pub fn bytes(&self) -> usize {
+        self.keys.iter().map(KeyColumn::bytes).sum::<usize>()
+            + self.accumulators.iter().map(Accumulator::bytes).sum::<usize>()
+            + self.tags.capacity() * size_of::<Tag>()
+            + self.index.bytes()
+            + self.recent.bytes()
+            + self.hashes.capacity() * size_of::<u64>()
+            + self.groups.capacity() * size_of::<u32>()
+    }
+
+    /// Folds rows in: `keys` are the evaluated key columns and `args` the evaluated aggregate arguments (`None` for COUNT(*)), all of
+    /// one length, in the canonical Arrow type of their SQL type ([`super::arrow_type`]).
+    pub fn update(&mut self, keys: &[ArrayRef], args: &[Option<ArrayRef>], rows: usize) -> Result<(), EvalError> {
+        assert_eq!(keys.len(), self.keys.len(), "one column per key");
+        assert_eq!(args.len(), self.accumulators.len(), "one argument per aggregate");
+        assert!(keys.iter().chain(args.iter().flatten()).all(|a| a.len() == rows), "columns of one length");
+        let inputs: Vec<KeyInput> = self.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect();
+        let mut groups = std::mem::take(&mut self.groups);
+        self.resolve(&inputs, rows, &mut groups);
+        for (accumulator, arg) in self.accumulators.iter_mut().zip(args) {
+            accumulator.grow(self.tags.len(), arg.as_ref().is_none_or(|a| a.null_count() == 0));
+            accumulator.update(arg.as_ref(), &groups);
+        }
+        self.groups = groups;
+        Ok(())
+    }
+
+    /// Filters, evaluates and folds in one record batch of the topic (all of the topic's columns, or with the columns
+    /// that `query.columns_read()` leaves out replaced by anything of the same length). A job that reads many batches makes its
+    /// [`Plan`] once.
+    pub fn update_from_log(&mut self, query: &Query, batch: &RecordBatch) -> Result<(), EvalError> {
+        let plan = Plan::new(query);
+        let projected = batch.project(&plan.projection).expect("the batch has the topic's columns");
+        plan.update(self, &projected).map(drop)
+    }
+
+    /// The group of each row, new ones added. The accumulators do not have the new groups yet.
+    fn resolve(&mut self, inputs: &[KeyInput], rows: usize, groups: &mut Vec<u32>) {
+        groups.clear();
+        groups.resize(rows, 0);
+        if inputs.is_empty() {
+            return;
+        }
+        if let Some(plain) = inputs.iter().map(KeyInput::plain).collect::<Option<Vec<_>>>()
+            && self.resolve_plain(&plain, groups)
+        {
+            return;
+        }
+        self.hashes.clear();
+        self.hashes.resize(rows, EMPTY_HASH);
+        inputs.iter().for_each(|input| input.hash_into(&mut self.hashes));
+        let (keys, tags, index) = (&mut self.keys, &mut self.tags, &mut self.index);
+        for ((row, &hash), group) in self.hashes.iter().enumerate().zip(groups) {
+            let tag = tag(hash);
+            let same = |group: u32| keys.iter().zip(inputs).all(|(k, input)| k.same(group as usize, input, row));
+            *group = index.find(tag, same).unwrap_or_else(|| {
+                let group = next_group(tags);
+                index.insert(tag, group);
+                tags.push(tag);
+                keys.iter_mut().zip(inputs).for_each(|(k, input)| k.push(input, row));
+                group
+            });
+        }
+    }
+
+    /// [`GroupTable::resolve`] where all keys are of fixed width and no row and no group has a NULL, up to some number of keys;
+    /// `false` where it is not so, and then nothing was done.
+    fn resolve_plain(&mut self, inputs: &[&[i64]], groups: &mut [u32]) -> bool {
+        let columns = self.keys.iter_mut().map(KeyColumn::plain_mut).collect::<Option<Vec<_>>>();
+        let Some(columns) = columns else { return false };
+        let (index, recent, tags) = (&mut self.index, &mut self.recent, &mut self.tags);
+        match <[_; 1]>::try_from(columns).map_err(<[_; 2]>::try_from) {
+            Ok(columns) => plain::resolve(index, recent, tags, columns, [inputs[0]], groups),
+            Err(Ok(columns)) => plain::resolve(index, recent, tags, columns, [inputs[0], inputs[1]], groups),
+            Err(Err(columns)) => match <[_; 3]>::try_from(columns) {
+                Ok(columns) => plain::resolve(index, recent, tags, columns, [inputs[0], inputs[1], inputs[2]], groups),
+                Err(_) => return false,
+            },
+        }
+        true
+    }
+
+    /// Merges all of `other`'s groups in.
+    pub fn merge(&mut self, other: &GroupTable) {
+        if self.is_empty() {
+            *self = other.clone();
+        } else {
+            self.merge_groups(other, &(0..other.len() as u32).collect::<Vec<_>>());
+        }
+    }
+
+    /// Merges one group of `other` in (or adds it).
+    pub fn merge_group(&mut self, other: &GroupTable, group: usize) {
+        self.merge_groups(other, &[group as u32]);
+    }
+
+    /// Merges these groups of `other` in, given in ascending order, and returns the numbers that they have here.
+    pub fn merge_groups(&mut self, other: &GroupTable, from: &[u32]) -> Vec<u32> {
+        debug_assert!(from.is_sorted());
+        let mut to = vec![0; from.len()];
+        if !self.keys.is_empty() && !self.resolve_plain_groups(other, from, &mut to) {
+            let (keys, tags, index) = (&mut self.keys, &mut self.tags, &mut self.index);
+            for (&theirs, to) in from.iter().zip(&mut to) {
+                let tag = other.tags[theirs as usize];
+                let same = |group: u32| keys.iter().zip(&other.keys).all(|(k, o)| k.same_group(group as usize, o, theirs as usize));
+                *to = index.find(tag, same).unwrap_or_else(|| {
+                    let group = next_group(tags);
+                    index.insert(tag, group);
+                    tags.push(tag);
+                    keys.iter_mut().zip(&other.keys).for_each(|(k, o)| k.push_group(o, theirs as usize));
+                    group
+                });
+            }
+        }
+        for (mine, theirs) in self.accumulators.iter_mut().zip(&other.accumulators) {
+            mine.grow(self.tags.len(), theirs.complete());
+            mine.merge(theirs, from, &to);
+        }
+        to
+    }
+
+    fn resolve_plain_groups(&mut self, other: &GroupTable, from: &[u32], to: &mut [u32]) -> bool {
+        let Some(columns) = other.keys.iter().map(KeyColumn::plain).collect::<Option<Vec<_>>>() else { return false };
+        if from.len() == other.len() {
+            return self.resolve_plain(&columns, to);
+        }
+        let picked: Vec<Vec<i64>> = columns.iter().map(|c| from.iter().map(|&g| c[g as usize]).collect()).collect();
+        self.resolve_plain(&picked.iter().map(Vec::as_slice).collect::<Vec<_>>(), to)
+    }
+
+    /// Groups of several tables that have one key, merged: a table to be read, in which nothing can be found by key.
+    pub(super) fn of_one_group(parts: &[(&GroupTable, u32)]) -> Self {
+        let (first, group) = parts[0];
+        let (index, recent) = (Index::default(), Recent::default());
+        let (tags, hashes, groups) = (vec![first.tags[group as usize]], Vec::new(), Vec::new());
+        let mut keys: Vec<KeyColumn> = first.keys.iter().map(|k| KeyColumn::new(k.data_type)).collect();
+        keys.iter_mut().zip(&first.keys).for_each(|(k, o)| k.push_group(o, group as usize));
+        let mut accumulators: Vec<Accumulator> = first.accumulators.iter().map(Accumulator::emptied).collect();
+        for (i, mine) in accumulators.iter_mut().enumerate() {
+            mine.grow(1, first.accumulators[i].complete());
+            parts.iter().for_each(|(part, group)| mine.merge(&part.accumulators[i], &[*group], &[0]));
+        }
+        GroupTable { keys, tags, index, recent, accumulators, hashes, groups }
+    }
+
+    /// Splits by key hash into `n` tables; equal keys go to equal places in every process.
+    pub fn split(self, n: usize) -> Vec<GroupTable> {
+        assert!(n > 0, "a table is split into at least one");
+        if n == 1 {
+            return vec![self];
+        }
+        (0..n)
+            .map(|part| {
+                let mut table = self.emptied();
+                table.merge_part(&self, part, n);
+                table
+            })
+            .collect()
+    }
+
+    /// Merges those groups of `other` in that [`GroupTable::split`] into `n` puts into the table number `part`.
+    pub fn merge_part(&mut self, other: &GroupTable, part: usize, n: usize) {
+        assert!(part < n, "one of the parts");
+        // The high bits choose the part, the low bits the place in its index.
+        let is_of_part = |tag: Tag| (u64::from(tag) * n as u64) >> 32 == part as u64;
+        // Every group is written, and the next one over it if it is of another part: which it is cannot be foreseen, so a branch would be dear.
+        let mut groups = vec![0; other.len() + 1];
+        let mut found = 0;
+        for (group, &tag) in other.tags.iter().enumerate() {
+            groups[found] = group as u32;
+            found += usize::from(is_of_part(tag));
+        }
+        groups.truncate(found);
+        if self.is_empty() {
+            self.index.reserve(groups.len());
+        }
+        self.merge_groups(other, &groups);
+    }
+
+    /// The group with this key, if present.
+    pub fn find(&self, key: &[Value]) -> Option<usize> {
+        if key.len() != self.keys.len() {
+            return None;
+        }
+        if self.keys.is_empty() {
+            return Some(0);
+        }
+        let hash = self.keys.iter().zip(key).try_fold(EMPTY_HASH, |hash, (k, value)| k.fold_value(hash, value))?;
+        let same = |group: u32| self.keys.iter().zip(key).all(|(k, value)| k.same_value(group as usize, value));
+        self.index.find(tag(hash), same).map(|group| group as usize)
+    }
+
+    /// The key of a group.
+    pub fn key(&self, group: usize) -> Vec<Value> {
+        self.keys.iter().map(|k| k.value(group)).collect()
+    }
+
+    /// One of the keys of all groups, by group, in the canonical type.
+    pub fn key_column(&self, key: usize) -> ArrayRef {
+        self.keys[key].take(&(0..self.len() as u32).collect::<Vec<_>>())
+    }
+
+    /// The order of two groups by key: column by column, NULL last, texts byte by byte.
+    pub(super) fn compare(&self, a: u32, b: u32) -> std::cmp::Ordering {
+        self.keys.iter().map(|k| k.compare(a as usize, b as usize)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    }
+
+    /// A table of these key columns, which have `groups` rows, with accumulators that hold as many groups. `Err` is the row of a key
+    /// that was there before.
+    pub(super) fn from_columns(query: &Query, keys: &[ArrayRef], accumulators: Vec<Accumulator>, groups: usize) -> Result<Self, usize> {
+        let mut table = Self::new(query);
+        let inputs: Vec<KeyInput> = table.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect();
+        let mut resolved = Vec::new();
+        table.index.reserve(groups);
+        table.resolve(&inputs, groups, &mut resolved);
+        if let Some(row) = resolved.iter().enumerate().position(|(row, &group)| group as usize != row) {
+            return Err(row);
+        }
+        table.accumulators = accumulators;
+        Ok(table)
+    }
+}
+
+/// The number of the group that is added next.
+pub(super) fn next_group(tags: &[Tag]) -> u32 {
+    assert!(tags.len() < u32::MAX as usize - 1, "a table holds fewer than 2^32 groups: split it");
+    tags.len() as u32
+}

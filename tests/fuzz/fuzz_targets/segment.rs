@@ -1,0 +1,11 @@
+#![no_main]
+#![doc = "See `shared/src/log/fuzzing/segment.rs`."]
+
+use std::sync::OnceLock;
+
+use twopath_log::fuzzing::{Bench, segment};
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    static BENCH: OnceLock<Bench> = OnceLock::new();
+    segment(BENCH.get_or_init(twopath_fuzz::bench), data);
+});
