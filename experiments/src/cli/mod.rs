@@ -10,6 +10,7 @@ mod failure;
 mod feed;
 mod graph;
 mod job;
+mod key;
 mod log;
 mod output;
 mod progress;

@@ -90,6 +90,8 @@ impl Job {
             .map(|e| e.map(|e| e.file_name().to_string_lossy().into_owned()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| JobError::Io { path: dir, source })?;
+        // What a removal that died left behind begins with a dot.
+        names.retain(|name| !name.starts_with('.'));
         names.sort();
         Ok(names)
     }
@@ -179,6 +181,35 @@ impl Job {
     /// Removes a version that readers are not on, with its tables.
     pub fn delete(&self, version: u64) -> Result<(), JobError> {
         self.locked(false, |tables| Ok(tables.delete(version)?))
+    }
+
+    /// Removes the job with all its versions, also the one that readers are on. Its topic stays.
+    pub fn drop_all(self) -> Result<(), JobError> {
+        self.locked(false, |_| {
+            let dir = self.job_dir();
+            // Renamed first: a folder that is half removed is no job.
+            let gone = self.dir.join("jobs").join(format!(".{}", self.name));
+            let io = |source| JobError::Io { path: dir.clone(), source };
+            match fs::remove_dir_all(&gone) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
+                _ => {}
+            }
+            fs::rename(&dir, &gone).and_then(|()| fs::remove_dir_all(&gone)).map_err(io)
+        })
+    }
+
+    /// The topic that the job reads, as its versions name it; `None` for a job without versions.
+    pub fn reads(&self) -> Result<Option<String>, JobError> {
+        self.locked(false, |tables| Ok(tables.status().first().map(|v| topic_of(&v.description))))
+    }
+
+    /// The number of versions, and the one that readers are on.
+    pub fn versions(&self) -> Result<(usize, Option<u64>), JobError> {
+        self.locked(false, |tables| {
+            let versions = tables.status();
+            let active = versions.iter().find(|v| v.state == VersionState::Active).map(|v| v.version);
+            Ok((versions.len(), active))
+        })
     }
 
     /// All versions, ascending.

@@ -44,6 +44,11 @@ impl Standing {
         self.version
     }
 
+    /// What it computes.
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
     pub fn progress(&self) -> Progress {
         self.speed.progress()
     }
@@ -78,13 +83,13 @@ impl Standing {
     }
 
     /// An answer over the table at rest and what has been read since.
-    pub fn answer(&self) -> Result<Answer, JobError> {
+    pub fn answer(&self, ask: &Ask) -> Result<Answer, JobError> {
         let table = Table::new(self.query.clone(), self.partitions);
         if let Some(view) = &self.at_rest {
             table.publish_batch(view.clone());
         }
         table.publish_realtime(self.speed.view());
-        Ok(table.answer(&Ask::default())?)
+        Ok(table.answer(ask)?)
     }
 
     /// Puts all that has been read at rest, unless something newer is there.
