@@ -1,9 +1,10 @@
 //! The `twopath` program's parts: workloads, architectures, scenarios, the harness that measures them, and the report.
 
-pub mod architectures;
+
 pub mod bench;
 pub mod cli;
 pub mod feeds;
 pub mod harness;
-pub mod jobs;
+pub mod standing;
+pub mod systems;
 pub mod scenarios;

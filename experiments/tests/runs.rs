@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-use twopath::architectures::{self, Job};
+use twopath::systems::{self, Job};
 use twopath::harness::check::check;
 use twopath::harness::child;
 use twopath::harness::load::{Append, Arrivals, Schedule};
@@ -63,7 +63,7 @@ fn run(architecture: &str, query: &str) -> RunResult {
 
 #[test]
 fn every_architecture_is_right_but_for_its_code() {
-    for architecture in architectures::names() {
+    for architecture in systems::names() {
         let result = run(architecture, "delays_by_origin_hour");
         assert!(result.answers.wrong > 0, "{architecture}: version 1 is wrong");
         let corrected = result.time_to_correct_ms.unwrap_or_else(|| panic!("{architecture}: version 2 is right"));
@@ -94,12 +94,12 @@ fn writing_twice_is_more_than_writing_once() {
     let flights = workloads::flights();
     let query = flights.query(None).unwrap();
     let job = Job::new(&query.name, &flights.name, &flights.schema, query.sql(1), query.sql(2)).unwrap();
-    let code = |name| architectures::code(name, &job).unwrap();
+    let code = |name| systems::code(name, &job).unwrap();
     let (batch, lambda, kappa) = (code("batch"), code("lambda"), code("kappa"));
     assert_eq!(lambda.lines, batch.lines + kappa.lines);
     assert_eq!(lambda.places_touched, batch.places_touched + kappa.places_touched);
     assert_eq!((lambda.listings.len(), code("lambda-sql").listings.len()), (2, 1));
-    let error = architectures::code("delta", &job).unwrap_err().to_string();
+    let error = systems::code("delta", &job).unwrap_err().to_string();
     assert_eq!(error, "there is no architecture 'delta'; choose from batch, lambda, lambda-sql, lambda-timely, kappa, kappa-backfill");
 }
 

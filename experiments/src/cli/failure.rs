@@ -81,7 +81,7 @@ fails_with!(
     crate::bench::BenchError,
     crate::feeds::FeedError,
     twopath_events::files::FileError,
-    crate::jobs::JobError,
+    crate::standing::JobError,
     twopath_events::workloads::WorkloadError,
     crate::scenarios::backpressure::BackpressureError,
     crate::scenarios::compare::CompareError,

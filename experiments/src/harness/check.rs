@@ -15,7 +15,7 @@ use twopath_reference::{Reference, compare};
 
 use super::load::Arrivals;
 use super::probe::Recorded;
-use crate::architectures::Job;
+use crate::systems::Job;
 
 /// What was found about one answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

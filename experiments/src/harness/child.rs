@@ -23,10 +23,10 @@ use super::load::{Arrivals, Schedule, append_history};
 use super::outcome::{Costs, outcome};
 use super::probe::Questions;
 use super::samples::{self, SamplesError};
-use super::spec::{CatchUp, Phase, Progress, RunSpec, WorkloadSpec};
+use super::spec::{Phase, Progress, RunSpec, WorkloadSpec};
+use crate::systems::timeline::{CatchUp, Timeline};
 use super::steady::{Plan, steady, view_bytes};
-use super::timeline::Timeline;
-use crate::architectures::{self, ArchitectureError, Context, Job};
+use crate::systems::{self, ArchitectureError, Context, Job};
 use twopath_events::workloads::{self, Workload, WorkloadError};
 use twopath_results::result::RunResult;
 
@@ -87,7 +87,7 @@ pub fn run(spec: &RunSpec) -> Result<RunResult, RunError> {
         batch_interval: spec.batch_interval(),
         publish_interval: spec.publish_interval(),
     });
-    let architecture = architectures::start(&spec.architecture, context.clone())?;
+    let architecture = systems::start(&spec.architecture, context.clone())?;
     reporter.report(Phase::Load, 1.0);
 
     let start_us = timeline.now_us() + BEFORE_START_US;

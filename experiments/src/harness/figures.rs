@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use super::load::Arrivals;
-use super::timeline::Readable;
+use crate::systems::timeline::Readable;
 use twopath_results::result::{AnswersBin, FreshnessBin, Quantiles};
 
 /// Longest time that a histogram holds: an hour, in microseconds.

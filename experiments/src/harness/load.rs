@@ -9,7 +9,7 @@ use twopath_base::meters::{self, Layer};
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::{LogError, TopicWriter};
 
-use super::timeline::Timeline;
+use crate::systems::timeline::Timeline;
 
 /// The generator does not wake up more often than this, and appends what has become due meanwhile at once.
 const WAKE_EVERY: Duration = Duration::from_micros(500);

@@ -12,4 +12,3 @@ pub mod provenance;
 pub mod samples;
 pub mod spec;
 pub mod steady;
-pub mod timeline;

@@ -10,7 +10,7 @@ use super::load::Arrivals;
 use super::probe::Recorded;
 use super::spec::RunSpec;
 use super::steady::Steady;
-use crate::architectures::{self, ArchitectureError, Context};
+use crate::systems::{self, ArchitectureError, Context};
 use twopath_results::result::{Answers, Cost, LayerCost, Mark, Outcome, RunResult, Series};
 
 /// What the operating system and the layers say that it took.
@@ -49,7 +49,7 @@ pub fn outcome(
     let judged = steady.answers.iter().zip(verdicts);
     let events = loaded + arrivals.schedule.events;
     // Where all that is published comes from batch runs, what arrives meanwhile waits: for the interval, and for the run.
-    let normal_us = if architectures::is_periodic(&spec.architecture) { 2 * spec.batch_interval().as_micros() as u64 } else { 1_000_000 };
+    let normal_us = if systems::is_periodic(&spec.architecture) { 2 * spec.batch_interval().as_micros() as u64 } else { 1_000_000 };
     Ok(RunResult {
         architecture: spec.architecture.clone(),
         repeat: spec.repeat,
@@ -64,7 +64,7 @@ pub fn outcome(
         time_to_correct_ms: corrected_us.map(|at_us| ms(at_us, steady.deployed_us)),
         extra_storage_bytes_max: steady.extra_storage_bytes_max,
         cost: cost(costs, events),
-        code: architectures::code(&spec.architecture, &context.job)?,
+        code: systems::code(&spec.architecture, &context.job)?,
         steady: is_steady(arrivals, &readable, normal_us),
         series: Series {
             freshness: bins.freshness(covered()),

@@ -13,7 +13,7 @@ use twopath_serving::{ServingError, Tables};
 use twopath_view::Ask;
 
 use super::load::punctual_sleep;
-use super::timeline::Timeline;
+use crate::systems::timeline::Timeline;
 
 /// A waiting client looks this often whether it is to stop.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use twopath_log::{Durability, Place};
 
-use twopath_results::number;
+use crate::systems::timeline::CatchUp;
 use twopath_results::result::Prices;
 
 /// One run of one architecture. The child writes a [`twopath_results::result::RunResult`] to `out`, atomically, when it is done; the raw
@@ -87,28 +87,6 @@ pub struct Progress {
     /// While a new version replays the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catch_up: Option<CatchUp>,
-}
-
-/// How far behind the log a version is that is catching up.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct CatchUp {
-    pub version: u32,
-    pub lag_records: u64,
-    /// Records read per second, over the last seconds.
-    pub rate_records_per_s: f64,
-    /// Until the lag is closed, at the present rates of reading and appending; none where it will not be.
-    pub eta_s: Option<f64>,
-}
-
-impl std::fmt::Display for CatchUp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let CatchUp { version, lag_records, rate_records_per_s: rate, eta_s } = *self;
-        write!(f, "version {version}: {} behind, {} records/s", number::count(lag_records), number::count(rate as u64))?;
-        match eta_s {
-            Some(s) => write!(f, ", {} left", number::duration(s * 1e3)),
-            None => write!(f, ", falling behind"),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

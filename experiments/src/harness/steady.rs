@@ -13,7 +13,7 @@ use super::child::{Reporter, RunError};
 use super::load::{Append, Schedule, append_on_schedule};
 use super::probe::{Questions, Recorded, ask_on_schedule};
 use super::spec::Phase;
-use crate::architectures::{Architecture, ArchitectureError, Context};
+use crate::systems::{Architecture, ArchitectureError, Context};
 
 /// How often storage is looked at, and everything else that changes.
 const LOOK_EVERY: Duration = Duration::from_millis(10);

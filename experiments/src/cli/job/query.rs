@@ -7,7 +7,7 @@ use clap::Args;
 use super::catch_up;
 use crate::cli::output::Format;
 use crate::cli::{Failure, query};
-use crate::jobs::Job;
+use crate::standing::Job;
 
 /// Answers by the version that readers are on, for the log's end
 #[derive(Debug, Args)]

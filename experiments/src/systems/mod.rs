@@ -3,23 +3,18 @@
 //! All start over a topic that holds the history, serve version 1 of a job, and can be told to deploy version 2 while events keep
 //! arriving and answers keep being read. Readers find answers in [`Context::tables`] and nowhere else.
 
-mod batch;
 pub mod code;
-mod context;
 mod error;
-mod every;
 mod job;
-mod kappa;
-mod kappa_backfill;
-mod lambda;
-mod lambda_sql;
-mod lambda_timely;
+pub mod timeline;
+mod twopath;
 
 use std::sync::Arc;
 
-pub use context::Context;
 pub use error::ArchitectureError;
 pub use job::{Job, Version, Written};
+pub use twopath::Context;
+use twopath::{batch, kappa, kappa_backfill, lambda, lambda_sql, lambda_timely};
 
 /// A wiring at work. Dropping it stops its threads.
 pub trait Architecture: Send + Sync {

@@ -18,11 +18,11 @@ use twopath_speed::SpeedJob;
 use twopath_view::BatchView;
 use twopath_view::store::ViewStore;
 
-use super::code::Part;
+use crate::systems::code::Part;
 use super::every::{Every, every};
-use super::{Architecture, ArchitectureError, Context, Version, Written};
+use crate::systems::{Architecture, ArchitectureError, Context, Version, Written};
 
-pub(super) const LISTED: &[Part] = &[Part::Batch, Part::Speed];
+pub(in crate::systems) const LISTED: &[Part] = &[Part::Batch, Part::Speed];
 
 /// What the two paths are made of.
 #[derive(Clone, Copy)]
@@ -38,7 +38,7 @@ pub(super) enum BatchEngine {
     Timely,
 }
 
-pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
+pub(in crate::systems) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
     start_with(context, Layers { batch: BatchEngine::Polars, written: Written::Hand })
 }
 

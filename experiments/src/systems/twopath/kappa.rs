@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use twopath_serving::Table;
 use twopath_speed::SpeedJob;
 
-use super::code::Part;
-use super::{Architecture, ArchitectureError, Context, Written};
+use crate::systems::code::Part;
+use crate::systems::{Architecture, ArchitectureError, Context, Written};
 
-pub(super) const LISTED: &[Part] = &[Part::Speed];
+pub(in crate::systems) const LISTED: &[Part] = &[Part::Speed];
 
 /// One version's job, and its table.
 pub(super) struct Path {
@@ -25,7 +25,7 @@ pub(super) struct Path {
 /// Starts a version's job into a table of its own.
 type StartPath = fn(&Context, u32) -> Result<Path, ArchitectureError>;
 
-pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
+pub(in crate::systems) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
     start_with(context, replayed)
 }
 

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use twopath_serving::Table;
 use twopath_view::store::ViewStore;
 
-use super::code::Part;
+use crate::systems::code::Part;
 use super::every::{Every, every};
-use super::{Architecture, ArchitectureError, Context, Written};
+use crate::systems::{Architecture, ArchitectureError, Context, Written};
 
-pub(super) const LISTED: &[Part] = &[Part::Batch];
+pub(in crate::systems) const LISTED: &[Part] = &[Part::Batch];
 
 struct Batch {
     context: Arc<Context>,
@@ -31,7 +31,7 @@ struct Layer {
     table: Arc<Table>,
 }
 
-pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
+pub(in crate::systems) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
     let layer = Layer::new(&context, 1)?;
     layer.run(&context)?;
     context.cutover(1, &layer.table)?;

@@ -13,9 +13,8 @@ use twopath_speed::{SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
 use twopath_view::{BatchView, GroupTable};
 
-use super::{ArchitectureError, Job, Version, Written};
-use crate::harness::spec::CatchUp;
-use crate::harness::timeline::Timeline;
+use crate::systems::{ArchitectureError, Job, Version, Written};
+use crate::systems::timeline::{CatchUp, Timeline};
 use twopath_results::number;
 
 /// How often a waiting deployment looks whether a lag is closed.

@@ -3,10 +3,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use twopath_base::Position;
 use twopath_serving::Table;
 
-use super::spec::CatchUp;
+use twopath_results::number;
 
 /// A run's clock and its record. Times are microseconds since the run began, on a clock that is never set back.
 pub struct Timeline {
@@ -129,6 +130,28 @@ impl Timeline {
 
     fn lock(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How far behind the log a version is that is catching up.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CatchUp {
+    pub version: u32,
+    pub lag_records: u64,
+    /// Records read per second, over the last seconds.
+    pub rate_records_per_s: f64,
+    /// Until the lag is closed, at the present rates of reading and appending; none where it will not be.
+    pub eta_s: Option<f64>,
+}
+
+impl std::fmt::Display for CatchUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let CatchUp { version, lag_records, rate_records_per_s: rate, eta_s } = *self;
+        write!(f, "version {version}: {} behind, {} records/s", number::count(lag_records), number::count(rate as u64))?;
+        match eta_s {
+            Some(s) => write!(f, ", {} left", number::duration(s * 1e3)),
+            None => write!(f, ", falling behind"),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use twopath_base::meters::{self, Layer};
 
-use super::ArchitectureError;
+use crate::systems::ArchitectureError;
 
 /// A thread of the batch layer that runs something at an interval. Dropping it stops it.
 pub(super) struct Every {

@@ -9,12 +9,12 @@
 
 use std::sync::Arc;
 
-use super::code::Part;
+use crate::systems::code::Part;
 use super::lambda::{self, BatchEngine, Layers};
-use super::{Architecture, ArchitectureError, Context, Written};
+use crate::systems::{Architecture, ArchitectureError, Context, Written};
 
-pub(super) const LISTED: &[Part] = &[Part::Speed];
+pub(in crate::systems) const LISTED: &[Part] = &[Part::Speed];
 
-pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
+pub(in crate::systems) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
     lambda::start_with(context, Layers { batch: BatchEngine::Timely, written: Written::Hand })
 }

@@ -8,12 +8,12 @@
 
 use std::sync::Arc;
 
-use super::code::Part;
+use crate::systems::code::Part;
 use super::lambda::{self, BatchEngine, Layers};
-use super::{Architecture, ArchitectureError, Context, Written};
+use crate::systems::{Architecture, ArchitectureError, Context, Written};
 
-pub(super) const LISTED: &[Part] = &[Part::Sql];
+pub(in crate::systems) const LISTED: &[Part] = &[Part::Sql];
 
-pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
+pub(in crate::systems) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
     lambda::start_with(context, Layers { batch: BatchEngine::Polars, written: Written::Sql })
 }

@@ -10,15 +10,15 @@
 
 use std::sync::Arc;
 
-use super::code::Part;
+use crate::systems::code::Part;
 use super::kappa::{self, Path};
 use super::lambda::{BatchEngine, Layers, Paths};
-use super::{Architecture, ArchitectureError, Context, Written};
+use crate::systems::{Architecture, ArchitectureError, Context, Written};
 
-pub(super) const LISTED: &[Part] = &[Part::Batch, Part::Speed];
+pub(in crate::systems) const LISTED: &[Part] = &[Part::Batch, Part::Speed];
 const LAYERS: Layers = Layers { batch: BatchEngine::Polars, written: Written::Hand };
 
-pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
+pub(in crate::systems) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
     kappa::start_with(context, backfilled)
 }
 
