@@ -1,49 +1,37 @@
-//! What is computed: a query in its two versions, as SQL and, where it exists, written by hand for each engine.
+//! What is computed: a query in its two versions.
 
 use std::sync::Arc;
 
 use arrow_schema::Schema;
 use twopath_query::{self as query, Query, QueryError};
 
+use super::Language;
+
 /// A query before and after its fix.
 #[derive(Clone)]
 pub struct Job {
     /// Of the query; hand-written logic goes by it.
     pub name: String,
+    /// Of the topic that it reads; hand-written logic goes by it, too.
+    pub topic: String,
     pub v1: Version,
     pub v2: Version,
 }
 
+/// A query at one version.
 #[derive(Clone)]
 pub struct Version {
     pub number: u32,
     pub sql: String,
     pub query: Arc<Query>,
-    pub hand_batch: Option<twopath_batch::HandWritten>,
-    pub hand_speed: Option<twopath_speed::HandWritten>,
-}
-
-/// How the logic of a layer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// By hand for the layer's engine; as SQL where nobody has done so for this job.
-    Hand,
-    Sql,
 }
 
 impl Job {
-    /// Parses both versions over a topic, and looks for logic written by hand under the query's name.
+    /// Parses both versions over a topic.
     pub fn new(name: &str, topic: &str, schema: &Schema, sql_v1: &str, sql_v2: &str) -> Result<Self, QueryError> {
-        let version = |number, sql: &str| {
-            Ok(Version {
-                number,
-                sql: sql.to_owned(),
-                query: Arc::new(query::parse(sql, topic, schema)?),
-                hand_batch: twopath_batch::jobs::flights::hand_written(name, number).filter(|_| topic == "flights"),
-                hand_speed: twopath_speed::jobs::flights::hand_written(name, number).filter(|_| topic == "flights"),
-            })
-        };
-        Ok(Job { name: name.into(), v1: version(1, sql_v1)?, v2: version(2, sql_v2)? })
+        let version =
+            |number, sql: &str| Ok(Version { number, sql: sql.to_owned(), query: Arc::new(query::parse(sql, topic, schema)?) });
+        Ok(Job { name: name.into(), topic: topic.into(), v1: version(1, sql_v1)?, v2: version(2, sql_v2)? })
     }
 
     /// # Panics
@@ -60,20 +48,14 @@ impl Job {
     pub fn has_fix(&self) -> bool {
         self.v1.sql != self.v2.sql
     }
-}
 
-impl Version {
-    pub fn batch_logic(&self, written: Written) -> twopath_batch::Logic {
-        match self.hand_batch.clone().filter(|_| written == Written::Hand) {
-            Some(hand) => twopath_batch::Logic::Hand(hand),
-            None => twopath_batch::Logic::Sql,
-        }
+    /// Whether somebody has written its logic by hand for the layers.
+    pub fn is_written_by_hand(&self) -> bool {
+        super::twopath::wiring::is_written_by_hand(self)
     }
 
-    pub fn speed_logic(&self, written: Written) -> twopath_speed::Logic {
-        match self.hand_speed.filter(|_| written == Written::Hand) {
-            Some(hand) => twopath_speed::Logic::Hand(hand),
-            None => twopath_speed::Logic::Sql,
-        }
+    /// The language that it runs in where `wanted` is asked for: SQL where nobody has written it by hand.
+    pub fn language(&self, wanted: Language) -> Language {
+        if self.is_written_by_hand() { wanted } else { Language::Sql }
     }
 }

@@ -1,7 +1,6 @@
 //! What happened when: publications, the cutover, and marks for the charts.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use twopath_base::Position;
@@ -9,15 +8,17 @@ use twopath_serving::Table;
 
 use twopath_results::number;
 
-/// A run's clock and its record. Times are microseconds since the run began, on a clock that is never set back.
+/// A run's clock and its record. Times are microseconds since the run began, on a clock that is never set back and that all processes
+/// of a machine share.
 pub struct Timeline {
-    began: Instant,
-    record: Mutex<Record>,
+    /// On the shared clock.
+    began_us: u64,
+    record: Mutex<Happenings>,
     catching_up: Mutex<Option<CatchUp>>,
 }
 
 #[derive(Default)]
-struct Record {
+struct Happenings {
     happened: Vec<Happened>,
     marks: Vec<Span>,
 }
@@ -31,17 +32,25 @@ struct Happened {
     cutover: bool,
 }
 
+/// What happened in a system, once it has been stopped.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What could be read from when on, in order.
+    pub readable: Vec<Readable>,
+    pub marks: Vec<Span>,
+}
+
 /// Something for the charts, which took some time or none.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Span {
-    pub kind: &'static str,
+    pub kind: String,
     pub label: String,
     pub from_us: u64,
     pub to_us: Option<u64>,
 }
 
 /// From `at_us` on answers cover `position`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readable {
     pub at_us: u64,
     pub position: Position,
@@ -51,11 +60,26 @@ impl Timeline {
     /// Its time 0 is now.
     #[allow(clippy::new_without_default, reason = "a timeline begins at a moment")]
     pub fn new() -> Self {
-        Timeline { began: Instant::now(), record: Mutex::default(), catching_up: Mutex::default() }
+        Timeline::since(monotonic_us())
+    }
+
+    /// The timeline of a run that began at a time of the shared clock ([`Timeline::began_us`] of another process).
+    pub fn since(began_us: u64) -> Self {
+        Timeline { began_us, record: Mutex::default(), catching_up: Mutex::default() }
+    }
+
+    /// Its time 0, on the shared clock.
+    pub fn began_us(&self) -> u64 {
+        self.began_us
     }
 
     pub fn now_us(&self) -> u64 {
-        self.began.elapsed().as_micros() as u64
+        monotonic_us() - self.began_us
+    }
+
+    /// What has happened so far.
+    pub fn record(&self) -> Record {
+        Record { readable: self.readable(), marks: self.marks() }
     }
 
     /// To be called right after a publication has become visible in a version's table.
@@ -83,13 +107,13 @@ impl Timeline {
 
     /// Marks a moment.
     pub fn mark_at(&self, from_us: u64, kind: &'static str, label: String) {
-        self.lock().marks.push(Span { kind, label, from_us, to_us: None });
+        self.lock().marks.push(Span { kind: kind.into(), label, from_us, to_us: None });
     }
 
     /// Marks the time from `from_us` until now.
     pub fn mark_since(&self, from_us: u64, kind: &'static str, label: String) {
         let to_us = Some(self.now_us());
-        self.lock().marks.push(Span { kind, label, from_us, to_us });
+        self.lock().marks.push(Span { kind: kind.into(), label, from_us, to_us });
     }
 
     /// How far behind the version is that is catching up now; none once it is not any more.
@@ -128,7 +152,7 @@ impl Timeline {
         readable
     }
 
-    fn lock(&self) -> MutexGuard<'_, Record> {
+    fn lock(&self) -> MutexGuard<'_, Happenings> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -153,6 +177,15 @@ impl std::fmt::Display for CatchUp {
             None => write!(f, ", falling behind"),
         }
     }
+}
+
+/// The clock that runs through all processes since the machine was started.
+fn monotonic_us() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call writes one timespec to the pointer and keeps nothing.
+    let done = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    assert_eq!(done, 0, "every system has a monotonic clock");
+    time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1_000
 }
 
 #[cfg(test)]

@@ -1,21 +1,20 @@
 //! `batch`: periodic full recomputation, nothing else.
 //!
 //! ```text
-//! log ── every interval ──→ polars, over everything ──→ batch view ──→ table ──→ answers
+//! log ── every interval ──→ batch engine, over everything ──→ batch view ──→ table ──→ answers
 //! ```
 //!
 //! The fix replaces the logic; the next run, at its time, computes everything with it.
 
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use twopath_serving::Table;
 use twopath_view::store::ViewStore;
 
-use crate::systems::code::Part;
 use super::every::{Every, every};
-use crate::systems::{Architecture, ArchitectureError, Context, Written};
-
-pub(in crate::systems) const LISTED: &[Part] = &[Part::Batch];
+use super::{Context, Paths};
+use crate::systems::SystemError;
 
 struct Batch {
     context: Arc<Context>,
@@ -31,7 +30,7 @@ struct Layer {
     table: Arc<Table>,
 }
 
-pub(in crate::systems) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
+pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Paths>, SystemError> {
     let layer = Layer::new(&context, 1)?;
     layer.run(&context)?;
     context.cutover(1, &layer.table)?;
@@ -48,31 +47,31 @@ pub(in crate::systems) fn start(context: Arc<Context>) -> Result<Box<dyn Archite
 }
 
 impl Layer {
-    fn new(context: &Context, version: u32) -> Result<Self, ArchitectureError> {
+    fn new(context: &Context, version: u32) -> Result<Self, SystemError> {
         Ok(Layer { version, table: context.deploy(version)?, store: context.view_store(version)? })
     }
 
-    fn run(&self, context: &Context) -> Result<(), ArchitectureError> {
+    fn run(&self, context: &Context) -> Result<(), SystemError> {
         let barrier = context.barrier()?;
-        let view = context.batch_run(context.job.version(self.version), Written::Hand, &barrier, &self.store)?;
+        let view = context.batch_run(self.version, &barrier, &self.store)?;
         self.table.publish_batch(view);
         Ok(())
     }
 }
 
-impl Architecture for Batch {
-    fn deploy_fix(&self) -> Result<(), ArchitectureError> {
+impl Paths for Batch {
+    fn deploy(&self, version: u32) -> Result<(), SystemError> {
         let context = &self.context;
-        let next = Layer::new(context, 2)?;
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next.clone();
+        let next = Layer::new(context, version)?;
+        let old = mem::replace(&mut *self.current.lock().unwrap_or_else(PoisonError::into_inner), next.clone());
 
         let before = context.start();
-        context.wait_for(2, &next.table, || before.clone(), || self.runs.check())?;
-        context.cutover(2, &next.table)?;
-        context.delete(1)
+        context.wait_for(version, &next.table, || before.clone(), || self.runs.check())?;
+        context.cutover(version, &next.table)?;
+        context.delete(old.version)
     }
 
-    fn stop(self: Box<Self>) -> Result<(), ArchitectureError> {
+    fn stop(self: Box<Self>) -> Result<(), SystemError> {
         self.runs.stop()
     }
 }

@@ -1,20 +1,23 @@
 //! What an architecture is wired from.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use twopath_base::Position;
 use twopath_base::meters::{self, Layer};
-use twopath_log::{Barrier, Topic, TopicWriter};
+use twopath_log::{Barrier, Topic};
 use twopath_serving::{Table, Tables};
 use twopath_speed::{SpeedJob, SpeedOptions};
-use twopath_view::store::{ViewParts, ViewStore};
-use twopath_view::{BatchView, GroupTable};
+use twopath_view::store::ViewStore;
+use twopath_view::{Ask, BatchView};
 
-use crate::systems::{ArchitectureError, Job, Version, Written};
+use super::wiring::{self, Logic};
 use crate::systems::timeline::{CatchUp, Timeline};
+use crate::systems::{Answered, Costs, Factors, Job, Rows, SystemError};
 use twopath_results::number;
 
 /// How often a waiting deployment looks whether a lag is closed.
@@ -24,10 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Versions of a batch view kept at rest.
 const VIEWS_KEPT: usize = 2;
 
+/// Puts a barrier into the log. Who writes the log does so: it may be another process.
+pub type Barriers = Box<dyn Fn() -> Result<Barrier, SystemError> + Send + Sync>;
+
 /// The log, the job, the tables that answers are read from, and the record of what happens when.
 pub struct Context {
     pub topic: Topic,
-    pub writer: Arc<TopicWriter>,
+    pub barriers: Barriers,
+    pub factors: Factors,
     pub job: Job,
     pub tables: Arc<Tables>,
     pub timeline: Arc<Timeline>,
@@ -43,12 +50,12 @@ impl Context {
     }
 
     /// A barrier in the log: here batch and speed layer meet.
-    pub fn barrier(&self) -> Result<Barrier, ArchitectureError> {
-        Ok(meters::charge(Layer::Log, || self.writer.barrier())?)
+    pub fn barrier(&self) -> Result<Barrier, SystemError> {
+        meters::charge(Layer::Log, || (self.barriers)())
     }
 
     /// A new version's table, beside those that are there. Readers stay where they are.
-    pub fn deploy(&self, version: u32) -> Result<Arc<Table>, ArchitectureError> {
+    pub fn deploy(&self, version: u32) -> Result<Arc<Table>, SystemError> {
         let timeline = self.timeline.clone();
         let query = self.job.version(version).query.clone();
         let table = Table::observed(query, self.topic.partitions(), move |position| timeline.published(version, position));
@@ -58,62 +65,28 @@ impl Context {
     }
 
     /// Where a version's batch views are kept.
-    pub fn view_store(&self, version: u32) -> Result<ViewStore, ArchitectureError> {
+    pub fn view_store(&self, version: u32) -> Result<ViewStore, SystemError> {
         Ok(ViewStore::open(&self.tables.version_dir(version.into()).join("batch"), VIEWS_KEPT)?)
     }
 
-    /// A batch run by polars over everything before the barrier; its view is at rest when this returns, and served by nobody yet.
-    pub fn batch_run(&self, version: &Version, written: Written, at: &Barrier, store: &ViewStore) -> Result<BatchView, ArchitectureError> {
+    /// A batch run over everything before the barrier; its view is at rest when this returns, and served by nobody yet.
+    pub fn batch_run(&self, version: u32, at: &Barrier, store: &ViewStore) -> Result<BatchView, SystemError> {
+        let engine = self.factors.batch_engine.expect("an architecture with a batch layer");
         let started = self.timeline.now_us();
-        let logic = version.batch_logic(written);
-        let run = || twopath_batch::run_batch(&self.topic, &version.query, &logic, at.number, &at.position, store);
-        let view = meters::charge(Layer::Batch, run)?;
-        self.timeline.mark_since(started, "batch_run", format!("batch run at barrier {}, v{}", at.number, version.number));
-        Ok(view)
-    }
-
-    /// The same by replaying the speed layer's dataflow: for the control that has one engine in both layers.
-    pub fn batch_run_by_timely(
-        &self,
-        version: &Version,
-        written: Written,
-        at: &Barrier,
-        store: &ViewStore,
-    ) -> Result<BatchView, ArchitectureError> {
-        let started = self.timeline.now_us();
-        let from = (0, self.start());
-        let logic = version.speed_logic(written);
-        let view = twopath_speed::replay(&self.topic, version.query.clone(), logic, from, &at.position, self.workers)?;
-        let view = meters::charge(Layer::Batch, || {
-            let mut table = GroupTable::new(&version.query);
-            for part in view.generations.iter().flat_map(|g| &g.tables) {
-                table.merge(part);
-            }
-            let parts = ViewParts {
-                barrier: at.number,
-                horizon: at.position.clone(),
-                table: Arc::new(table),
-                logic: format!("replay by timely, v{}", version.number),
-                timings_ms: BTreeMap::new(),
-            };
-            store.publish(&version.query, parts)
-        })?;
-        self.timeline.mark_since(started, "batch_run", format!("replay to barrier {}, v{}", at.number, version.number));
+        let view = wiring::batch_run(&self.topic, &self.logic(version)?, engine, self.workers, at, store)?;
+        self.timeline.mark_since(started, "batch_run", format!("batch run at barrier {}, v{version}", at.number));
         Ok(view)
     }
 
     /// A speed job that follows the log from `from` (a generation, and its position) and publishes into `table`.
-    pub fn speed(
-        &self,
-        version: &Version,
-        written: Written,
-        from: (u64, Position),
-        table: &Arc<Table>,
-    ) -> Result<SpeedJob, ArchitectureError> {
+    pub fn speed(&self, version: u32, from: wiring::From, table: &Arc<Table>) -> Result<SpeedJob, SystemError> {
+        let engine = self.factors.speed_engine.expect("an architecture with a speed layer");
         let options = SpeedOptions { workers: self.workers, publish_interval: self.publish_interval, ..SpeedOptions::default() };
-        let table = table.clone();
-        let publish = Arc::new(move |view| meters::charge(Layer::Serving, || table.publish_realtime(view)));
-        Ok(twopath_speed::start(&self.topic, version.query.clone(), version.speed_logic(written), from, options, publish)?)
+        wiring::follow(&self.topic, &self.logic(version)?, engine, from, options, table)
+    }
+
+    fn logic(&self, version: u32) -> Result<Logic, SystemError> {
+        Logic::of(&self.job, version, self.factors.language)
     }
 
     /// Waits until a table covers `position`. `check` is asked meanwhile whether there is still hope.
@@ -122,13 +95,13 @@ impl Context {
         version: u32,
         table: &Table,
         target: impl Fn() -> Position,
-        check: impl Fn() -> Result<(), ArchitectureError>,
-    ) -> Result<(), ArchitectureError> {
+        check: impl Fn() -> Result<(), SystemError>,
+    ) -> Result<(), SystemError> {
         let started = Instant::now();
         while !table.position().is_some_and(|p| p.covers(&target())) {
             check()?;
             if started.elapsed() > PATIENCE {
-                return Err(ArchitectureError::Behind { version, waited: PATIENCE });
+                return Err(SystemError::Behind { version, waited: PATIENCE });
             }
             thread::sleep(LOOK_AGAIN);
         }
@@ -136,7 +109,7 @@ impl Context {
     }
 
     /// Waits until a new version answers for all that the active one answers for.
-    pub fn catch_up(&self, version: u32, table: &Table, speed: &SpeedJob) -> Result<(), ArchitectureError> {
+    pub fn catch_up(&self, version: u32, table: &Table, speed: &SpeedJob) -> Result<(), SystemError> {
         let started = self.timeline.now_us();
         let before = self.start();
         let target = || self.tables.active().and_then(|a| a.table.position()).unwrap_or_else(|| before.clone());
@@ -148,7 +121,7 @@ impl Context {
     }
 
     /// Shows how far behind a version is; an error where its job has stopped by itself.
-    fn look(&self, version: u32, speed: &SpeedJob) -> Result<(), ArchitectureError> {
+    fn look(&self, version: u32, speed: &SpeedJob) -> Result<(), SystemError> {
         let progress = speed.progress();
         if let Some(failure) = progress.failure {
             return Err(failure.into());
@@ -160,22 +133,68 @@ impl Context {
     }
 
     /// Waits until a version answers for all that is in the log now.
-    pub fn cover_log(&self, version: u32, table: &Table, speed: &SpeedJob) -> Result<(), ArchitectureError> {
+    pub fn cover_log(&self, version: u32, table: &Table, speed: &SpeedJob) -> Result<(), SystemError> {
         let end = self.topic.end()?;
         self.wait_for(version, table, || end.clone(), || alive(speed))
     }
 
     /// Readers move to `version` in one step.
-    pub fn cutover(&self, version: u32, table: &Table) -> Result<(), ArchitectureError> {
+    pub fn cutover(&self, version: u32, table: &Table) -> Result<(), SystemError> {
         self.tables.cutover(version.into())?;
         self.timeline.cut_over(version, table);
         Ok(())
     }
 
     /// Removes a version that nobody reads any more. Who feeds its table has been stopped.
-    pub fn delete(&self, version: u32) -> Result<(), ArchitectureError> {
+    pub fn delete(&self, version: u32) -> Result<(), SystemError> {
         Ok(self.tables.delete(version.into())?)
     }
+
+    /// An answer by the version that readers are on.
+    pub fn answer(&self, ask: &Ask) -> Result<Answered, SystemError> {
+        let (version, answer) = self.tables.answer(ask)?;
+        let position = answer.coverage.position().expect("an answer covers something").clone();
+        Ok(Answered { version: version as u32, position, rows: Rows::of(&answer.rows) })
+    }
+
+    /// Views at rest and tables in memory, of all versions.
+    pub fn storage_bytes(&self) -> u64 {
+        let tables = self.tables.bytes();
+        self.view_bytes() + tables.batch + tables.realtime
+    }
+
+    /// Files of all versions of the job.
+    fn view_bytes(&self) -> u64 {
+        self.tables.status().iter().map(|v| folder_bytes(&self.tables.version_dir(v.version))).sum()
+    }
+
+    /// What this process has used so far.
+    pub fn costs(&self) -> Costs {
+        let (cpu, io, tables) = (meters::cpu(), meters::io(), self.tables.bytes());
+        let mut cpu_s: BTreeMap<String, f64> = cpu.by_layer.iter().map(|(layer, s)| (layer.to_string(), *s)).collect();
+        // Threads that nobody named: charged to the system under test, so that nothing is had for free.
+        cpu_s.insert("other".into(), cpu.unattributed);
+        Costs {
+            process: std::process::id(),
+            cpu_s,
+            bytes_written: io.written,
+            bytes_read: io.read,
+            rss_bytes_max: meters::rss_bytes_max(),
+            view_bytes: self.view_bytes(),
+            state_bytes: tables.batch + tables.realtime,
+        }
+    }
+}
+
+/// Files that come and go meanwhile are counted or not.
+fn folder_bytes(dir: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    let bytes = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(m) if m.is_dir() => folder_bytes(&entry.path()),
+        Ok(m) => m.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(bytes).sum()
 }
 
 /// What a catch-up came to: what the stream itself has read, and how fast. What a batch view brought is not in it.
@@ -187,6 +206,6 @@ fn replayed(version: u32, speed: &SpeedJob) -> String {
 }
 
 /// An error where the job has stopped by itself.
-fn alive(speed: &SpeedJob) -> Result<(), ArchitectureError> {
+fn alive(speed: &SpeedJob) -> Result<(), SystemError> {
     speed.progress().failure.map_or(Ok(()), |e| Err(e.into()))
 }

@@ -1,8 +1,8 @@
 //! `kappa`: a single path. What has been computed wrongly is computed again by a second version of the same job.
 //!
 //! ```text
-//! log ──→ timely, from offset 0 on ─────────────→ table of version 1 ──→ answers
-//!    └──→ timely, from offset 0 on, catching up ─→ table of version 2 ──→ answers after the cutover
+//! log ──→ stream engine, from offset 0 on ─────────────→ table of version 1 ──→ answers
+//!    └──→ stream engine, from offset 0 on, catching up ─→ table of version 2 ──→ answers after the cutover
 //! ```
 
 use std::mem;
@@ -11,32 +11,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 use twopath_serving::Table;
 use twopath_speed::SpeedJob;
 
-use crate::systems::code::Part;
-use crate::systems::{Architecture, ArchitectureError, Context, Written};
-
-pub(in crate::systems) const LISTED: &[Part] = &[Part::Speed];
+use super::{Context, Paths};
+use crate::systems::SystemError;
 
 /// One version's job, and its table.
 pub(super) struct Path {
+    pub version: u32,
     pub speed: SpeedJob,
     pub table: Arc<Table>,
 }
 
 /// Starts a version's job into a table of its own.
-type StartPath = fn(&Context, u32) -> Result<Path, ArchitectureError>;
+type StartPath = fn(&Context, u32) -> Result<Path, SystemError>;
 
-pub(in crate::systems) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
+pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Paths>, SystemError> {
     start_with(context, replayed)
 }
 
 /// From offset 0 on.
-fn replayed(context: &Context, version: u32) -> Result<Path, ArchitectureError> {
+fn replayed(context: &Context, version: u32) -> Result<Path, SystemError> {
     let table = context.deploy(version)?;
-    let speed = context.speed(context.job.version(version), Written::Hand, (0, context.start()), &table)?;
-    Ok(Path { speed, table })
+    let speed = context.speed(version, (0, context.start()), &table)?;
+    Ok(Path { version, speed, table })
 }
 
-pub(super) fn start_with(context: Arc<Context>, start_path: StartPath) -> Result<Box<dyn Architecture>, ArchitectureError> {
+pub(super) fn start_with(context: Arc<Context>, start_path: StartPath) -> Result<Box<dyn Paths>, SystemError> {
     let path = start_path(&context, 1)?;
     context.cover_log(1, &path.table, &path.speed)?;
     context.cutover(1, &path.table)?;
@@ -49,20 +48,20 @@ struct Kappa {
     current: Mutex<Path>,
 }
 
-impl Architecture for Kappa {
-    fn deploy_fix(&self) -> Result<(), ArchitectureError> {
+impl Paths for Kappa {
+    fn deploy(&self, version: u32) -> Result<(), SystemError> {
         let context = &self.context;
-        let next = (self.start_path)(context, 2)?;
-        context.catch_up(2, &next.table, &next.speed)?;
-        context.cutover(2, &next.table)?;
+        let next = (self.start_path)(context, version)?;
+        context.catch_up(version, &next.table, &next.speed)?;
+        context.cutover(version, &next.table)?;
 
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let old = mem::replace(&mut *current, next);
         old.speed.stop()?;
-        context.delete(1)
+        context.delete(old.version)
     }
 
-    fn stop(self: Box<Self>) -> Result<(), ArchitectureError> {
+    fn stop(self: Box<Self>) -> Result<(), SystemError> {
         Ok(self.current.into_inner().unwrap_or_else(PoisonError::into_inner).speed.stop()?)
     }
 }

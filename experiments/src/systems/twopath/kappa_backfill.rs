@@ -1,28 +1,25 @@
 //! `kappa-backfill`: a single path whose history is computed by the batch engine, once per version.
 //!
 //! ```text
-//!        ┌── polars, once, up to a barrier ──→ batch view ───┐
+//!        ┌── batch engine, once, up to a barrier ──→ batch view ───┐
 //! log ───┤                                                   ├─ merge ──→ answers
-//!        └── timely, from that barrier on ───→ generation ───┘
+//!        └── stream engine, from that barrier on ─→ generation ───┘
 //! ```
 //!
 //! It is [`super::kappa`] with the start of [`super::lambda`].
 
 use std::sync::Arc;
 
-use crate::systems::code::Part;
 use super::kappa::{self, Path};
-use super::lambda::{BatchEngine, Layers, Paths};
-use crate::systems::{Architecture, ArchitectureError, Context, Written};
+use super::lambda::TwoPaths;
+use super::{Context, Paths};
+use crate::systems::SystemError;
 
-pub(in crate::systems) const LISTED: &[Part] = &[Part::Batch, Part::Speed];
-const LAYERS: Layers = Layers { batch: BatchEngine::Polars, written: Written::Hand };
-
-pub(in crate::systems) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
+pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Paths>, SystemError> {
     kappa::start_with(context, backfilled)
 }
 
-fn backfilled(context: &Context, version: u32) -> Result<Path, ArchitectureError> {
-    let Paths { speed, table, .. } = Paths::start(context, LAYERS, version)?;
-    Ok(Path { speed, table })
+fn backfilled(context: &Context, version: u32) -> Result<Path, SystemError> {
+    let TwoPaths { speed, table, .. } = TwoPaths::start(context, version)?;
+    Ok(Path { version, speed, table })
 }

@@ -1,10 +1,12 @@
-//! `lambda`: a batch path and a speed path over the same log, merged; the logic is written once for each.
+//! `lambda`: a batch path and a speed path over the same log, merged; by hand, the logic is written once for each.
 //!
 //! ```text
-//!        ┌── polars, every interval, up to a barrier ──→ batch view ───┐
-//! log ───┤                                                             ├─ merge ──→ answers
-//!        └── timely, the tail, cut at barriers ─────────→ generations ─┘
+//!        ┌── batch engine, every interval, up to a barrier ──→ batch view ───┐
+//! log ───┤                                                                   ├─ merge ──→ answers
+//!        └── stream engine, the tail, cut at barriers ───────→ generations ──┘
 //! ```
+//!
+//! With timely in both layers it is the control that separates what the architecture does from what the engine of the batch layer does.
 //!
 //! The fix starts both paths of version 2 at one barrier, into a table of its own: the batch run takes what lies before it, the
 //! speed job what follows. Readers are on version 1 until the two meet.
@@ -12,38 +14,16 @@
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use twopath_log::Barrier;
 use twopath_serving::Table;
 use twopath_speed::SpeedJob;
-use twopath_view::BatchView;
 use twopath_view::store::ViewStore;
 
-use crate::systems::code::Part;
 use super::every::{Every, every};
-use crate::systems::{Architecture, ArchitectureError, Context, Version, Written};
+use super::{Context, Paths};
+use crate::systems::SystemError;
 
-pub(in crate::systems) const LISTED: &[Part] = &[Part::Batch, Part::Speed];
-
-/// What the two paths are made of.
-#[derive(Clone, Copy)]
-pub(super) struct Layers {
-    pub batch: BatchEngine,
-    pub written: Written,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum BatchEngine {
-    Polars,
-    /// The speed layer's dataflow, replaying up to the horizon.
-    Timely,
-}
-
-pub(in crate::systems) fn start(context: Arc<Context>) -> Result<Box<dyn Architecture>, ArchitectureError> {
-    start_with(context, Layers { batch: BatchEngine::Polars, written: Written::Hand })
-}
-
-pub(super) fn start_with(context: Arc<Context>, layers: Layers) -> Result<Box<dyn Architecture>, ArchitectureError> {
-    let paths = Paths::start(&context, layers, 1)?;
+pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Paths>, SystemError> {
+    let paths = TwoPaths::start(&context, 1)?;
     context.cover_log(1, &paths.table, &paths.speed)?;
     context.cutover(1, &paths.table)?;
 
@@ -52,78 +32,66 @@ pub(super) fn start_with(context: Arc<Context>, layers: Layers) -> Result<Box<dy
         let (context, current) = (context.clone(), current.clone());
         move || lock(&current).batch_run(&context)
     })?;
-    Ok(Box::new(Lambda { context, layers, current, runs }))
+    Ok(Box::new(Lambda { context, current, runs }))
 }
 
 struct Lambda {
     context: Arc<Context>,
-    layers: Layers,
     /// Held during a batch run, so that there is one at a time.
-    current: Arc<Mutex<Paths>>,
+    current: Arc<Mutex<TwoPaths>>,
     runs: Every,
 }
 
 /// Both paths of one version, and the table where they meet.
-pub(super) struct Paths {
-    layers: Layers,
-    version: Version,
+pub(super) struct TwoPaths {
+    version: u32,
     store: ViewStore,
     pub speed: SpeedJob,
     pub table: Arc<Table>,
 }
 
-impl Paths {
+impl TwoPaths {
     /// The speed path from a new barrier on, and the batch path up to it.
-    pub fn start(context: &Context, layers: Layers, version: u32) -> Result<Self, ArchitectureError> {
+    pub fn start(context: &Context, version: u32) -> Result<Self, SystemError> {
         let table = context.deploy(version)?;
         let store = context.view_store(version)?;
-        let version = context.job.version(version).clone();
-
         let barrier = context.barrier()?;
-        let speed = context.speed(&version, layers.written, (barrier.number, barrier.position.clone()), &table)?;
-        let paths = Paths { layers, version, store, speed, table };
-        paths.table.publish_batch(paths.compute(context, &barrier)?);
-        Ok(paths)
+        let speed = context.speed(version, (barrier.number, barrier.position.clone()), &table)?;
+        table.publish_batch(context.batch_run(version, &barrier, &store)?);
+        Ok(TwoPaths { version, store, speed, table })
     }
 
     /// A new batch view; the generations that it covers are dropped as readers move to it.
-    fn batch_run(&self, context: &Context) -> Result<(), ArchitectureError> {
+    fn batch_run(&self, context: &Context) -> Result<(), SystemError> {
         let barrier = context.barrier()?;
-        let view = self.compute(context, &barrier)?;
+        let view = context.batch_run(self.version, &barrier, &self.store)?;
         self.table.publish_batch(view);
         self.speed.drop_generations_below(barrier.number);
         Ok(())
     }
-
-    fn compute(&self, context: &Context, barrier: &Barrier) -> Result<BatchView, ArchitectureError> {
-        match self.layers.batch {
-            BatchEngine::Polars => context.batch_run(&self.version, self.layers.written, barrier, &self.store),
-            BatchEngine::Timely => context.batch_run_by_timely(&self.version, self.layers.written, barrier, &self.store),
-        }
-    }
 }
 
-impl Architecture for Lambda {
-    fn deploy_fix(&self) -> Result<(), ArchitectureError> {
+impl Paths for Lambda {
+    fn deploy(&self, version: u32) -> Result<(), SystemError> {
         let context = &self.context;
-        // It is the batch layer's turn for version 2; version 1's speed path carries readers meanwhile.
+        // It is the batch layer's turn for the new version; the old one's speed path carries readers meanwhile.
         let mut current = lock(&self.current);
-        let next = Paths::start(context, self.layers, 2)?;
-        context.catch_up(2, &next.table, &next.speed)?;
-        context.cutover(2, &next.table)?;
+        let next = TwoPaths::start(context, version)?;
+        context.catch_up(version, &next.table, &next.speed)?;
+        context.cutover(version, &next.table)?;
 
         let old = mem::replace(&mut *current, next);
         old.speed.stop()?;
-        context.delete(1)
+        context.delete(old.version)
     }
 
-    fn stop(self: Box<Self>) -> Result<(), ArchitectureError> {
+    fn stop(self: Box<Self>) -> Result<(), SystemError> {
         self.runs.stop()?;
         let paths = Arc::into_inner(self.current).expect("the batch runs have ended");
         Ok(paths.into_inner().unwrap_or_else(PoisonError::into_inner).speed.stop()?)
     }
 }
 
-fn lock(paths: &Mutex<Paths>) -> MutexGuard<'_, Paths> {
+fn lock(paths: &Mutex<TwoPaths>) -> MutexGuard<'_, TwoPaths> {
     paths.lock().unwrap_or_else(PoisonError::into_inner)
 }
