@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::result::{Prices, RunResult};
+use super::result::{Prices, RunResult, Settings};
 
 const BUNDLED: &str = include_str!("../prices.toml");
 const GIB: f64 = (1u64 << 30) as f64;
@@ -51,9 +51,9 @@ pub fn read_prices(file: Option<&Path>) -> Result<Prices, PricesError> {
     Ok(prices)
 }
 
-/// Fills in what the run's cost comes to, in all and by part (`cpu`, `memory`, `storage`, `writing`). `events_steady` of `run.events`
-/// came in the steady phase.
-pub fn charge(run: &mut RunResult, events_steady: u64, prices: &Prices) {
+/// Fills in what the run's cost comes to, in all and by part (`cpu`, `memory`, `storage`, `writing`).
+pub fn charge(run: &mut RunResult, settings: &Settings) {
+    let (events_steady, prices) = (settings.events_steady, &settings.prices);
     if run.events == 0 || events_steady == 0 {
         return;
     }
@@ -73,6 +73,7 @@ pub fn charge(run: &mut RunResult, events_steady: u64, prices: &Prices) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::sample::sample;
     use crate::result::{Cost, LayerCost};
 
     #[test]
@@ -98,7 +99,7 @@ mod tests {
             },
             ..RunResult::default()
         };
-        charge(&mut run, 2_000_000, &prices);
+        charge(&mut run, &Settings { events_steady: 2_000_000, prices, ..sample().settings });
         let part = |name: &str| run.cost.money_by_part[name];
         assert!((part("cpu") - 0.03).abs() < 1e-12);
         assert_eq!(part("memory"), 1.0); // 2 GiB × half an hour per million

@@ -82,6 +82,7 @@ fn a_report_of_nothing_but_crashes_opens_too() {
         let outcome =
             Outcome::Crashed { message: "was killed by signal 9; its last words:\n<b>&".into(), exit_code: None, signal: Some(9) };
         *run = twopath_results::result::RunResult {
+            system: run.system.clone(),
             architecture: run.architecture.clone(),
             repeat: run.repeat,
             outcome,

@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::why::listed;
-use crate::number::{count, in_words, times};
+use crate::number::{count, in_words, significant, times};
 use crate::result::{CompareResult, Question};
 
 /// Needs `result.questions`. The first sentence is the one to read if there is time for one.
@@ -61,14 +61,16 @@ fn trouble(result: &CompareResult, facts: &Facts) -> Vec<String> {
         if f.runs_crashed > 0 {
             found.push(format!("{} of {name}'s runs crashed; their figures are void.", f.runs_crashed));
         }
-        if f.runs_ok > 0 && !f.steady {
+        if let Some(since_s) = f.behind_since_s {
             found.push(format!(
-                "{name} reached no steady state: it fell behind the events, so its freshness says only that it could not keep up."
+                "{name} could not keep up from second {} on{}: its freshness says nothing but that.",
+                significant(since_s),
+                if f.runs_behind < f.runs_ok { format!(" in {} of {} runs", f.runs_behind, f.runs_ok) } else { String::new() }
             ));
         }
     }
     if !result.complete {
-        let planned = result.settings.architectures.len() * result.settings.repeats as usize;
+        let planned = result.settings.systems.len() * result.settings.repeats as usize;
         found.push(format!("Stopped early: {} of {planned} runs were made.", result.runs.len()));
     }
     if result.settings.repeats == 1 {

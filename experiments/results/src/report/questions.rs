@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::facts::Facts;
 use super::why;
-use crate::result::{AnswersBin, CompareResult, Estimate, Outcome, Quantiles, Question, RunResult, Settings};
+use crate::result::{AnswersBin, CompareResult, Estimate, Happening, Outcome, Quantiles, Question, RunResult, Settings};
 use crate::statistics::{PairedRatio, median, paired_ratio};
 
 /// What is asked, and where a run has the answer.
@@ -78,7 +78,7 @@ fn of(quantiles: &Quantiles, pick: fn(&Quantiles) -> f64) -> Option<f64> {
 /// Of the answers read while events arrived. Reads go on until every event is covered, which takes `batch` longest: its right answers
 /// after the end must not thin out its wrong ones.
 fn share(run: &RunResult, part: fn(&AnswersBin) -> u64) -> Option<f64> {
-    let end_ms = run.marks.iter().find(|mark| mark.kind == "load_end").map_or(f64::INFINITY, |mark| mark.at_ms);
+    let end_ms = run.marks.iter().find(|mark| mark.what == Happening::LoadEnd).map_or(f64::INFINITY, |mark| mark.at_ms);
     let bins = || run.series.answers.iter().filter(|bin| bin.at_ms < end_ms);
     let checked: u64 = bins().map(|bin| bin.checked).sum();
     (checked > 0).then(|| bins().map(part).sum::<u64>() as f64 / checked as f64)
@@ -104,20 +104,17 @@ pub fn questions(result: &CompareResult) -> Vec<Question> {
 }
 
 fn answer(asked: &Asked, settings: &Settings, runs: &[RunResult], seed: u64) -> Question {
+    let names: Vec<String> = settings.systems.iter().map(|system| system.name.clone()).collect();
     let mut by_architecture: BTreeMap<String, Estimate> =
-        settings.architectures.iter().map(|name| (name.clone(), estimate(asked, name, settings.repeats, runs))).collect();
-    let best = settings
-        .architectures
-        .iter()
-        .filter_map(|name| Some((name.clone(), by_architecture[name].median?)))
-        .min_by(|a, b| a.1.total_cmp(&b.1));
+        names.iter().map(|name| (name.clone(), estimate(asked, name, settings.repeats, runs))).collect();
+    let best = names.iter().filter_map(|name| Some((name.clone(), by_architecture[name].median?))).min_by(|a, b| a.1.total_cmp(&b.1));
     let (winner, tied) = match best {
         None => (None, vec![]),
         Some((best, lowest)) => {
             let best_values = by_architecture[&best].values.clone();
             let mut tied = vec![best.clone()];
             let mut others = 0;
-            for name in settings.architectures.iter().filter(|name| **name != best) {
+            for name in names.iter().filter(|name| **name != best) {
                 let Some(estimate) = by_architecture.get_mut(name).filter(|e| e.median.is_some()) else { continue };
                 others += 1;
                 let pairs: Vec<(f64, f64)> = estimate.values.iter().zip(&best_values).filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect();
@@ -147,10 +144,10 @@ fn answer(asked: &Asked, settings: &Settings, runs: &[RunResult], seed: u64) -> 
     }
 }
 
-fn estimate(asked: &Asked, architecture: &str, repeats: u32, runs: &[RunResult]) -> Estimate {
+fn estimate(asked: &Asked, system: &str, repeats: u32, runs: &[RunResult]) -> Estimate {
     let values: Vec<Option<f64>> = (0..repeats)
         .map(|repeat| {
-            let run = runs.iter().find(|run| run.repeat == repeat && run.architecture == architecture && run.outcome == Outcome::Ok)?;
+            let run = runs.iter().find(|run| run.repeat == repeat && run.system == system && run.outcome == Outcome::Ok)?;
             (asked.value)(run).filter(|value| value.is_finite())
         })
         .collect();
@@ -199,7 +196,7 @@ mod tests {
         let mut result = sample();
         let before = question(&result, "wrong_share").by_architecture["batch"].median;
         for run in &mut result.runs {
-            run.marks.push(crate::result::Mark { kind: "load_end".into(), label: String::new(), at_ms: 8000.0, until_ms: None });
+            run.marks.push(crate::result::Mark { what: Happening::LoadEnd, at_ms: 8000.0, until_ms: None });
             run.series.answers.push(AnswersBin { at_ms: 8000.0, checked: 100_000, wrong: 0, outdated: 0 });
         }
         assert_eq!(question(&result, "wrong_share").by_architecture["batch"].median, before);

@@ -16,9 +16,8 @@ const ARCHITECTURES: [&str; 4] = ["batch", "lambda", "lambda-sql", "kappa"];
 pub fn sample() -> CompareResult {
     let prices = read_prices(None).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let mut runs: Vec<RunResult> =
+    let runs: Vec<RunResult> =
         (0..3).flat_map(|repeat| ARCHITECTURES.map(|name| (name, repeat))).map(|(name, repeat)| run(name, repeat, &mut rng)).collect();
-    runs.iter_mut().for_each(|run| charge(run, 32_000, &prices));
     let mut result = CompareResult {
         schema_version: SCHEMA_VERSION,
         provenance: Provenance {
@@ -47,6 +46,7 @@ pub fn sample() -> CompareResult {
         settings: Settings {
             workload: "flights".into(),
             architectures: ARCHITECTURES.map(String::from).to_vec(),
+            systems: ARCHITECTURES.map(system).to_vec(),
             rate: 4000.0,
             duration_s: 8.0,
             repeats: 3,
@@ -54,21 +54,41 @@ pub fn sample() -> CompareResult {
             workers: 1,
             log: None,
             events_history: 304_776,
+            history: History::Recorded,
+            events_ignored: 0,
             events_steady: 32_000,
             batch_interval_ms: 2000.0,
             publish_interval_ms: 1.0,
             sql_v1: "SELECT origin, COUNT(*) FROM flights GROUP BY origin".into(),
             sql_v2: "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin".into(),
             prices,
+            month: Month::default(),
         },
         runs,
         questions: vec![],
+        effects: vec![],
+        sweep: None,
+        recommendation: vec![],
         findings: vec![],
         complete: true,
     };
+    let settings = result.settings.clone();
+    result.runs.iter_mut().for_each(|run| charge(run, &settings));
     result.questions = questions(&result);
     result.findings = findings(&result);
     result
+}
+
+fn system(name: &str) -> System {
+    let (wiring, language) = name.split_once("-sql").map_or((name, "hand"), |(wiring, _)| (wiring, "sql"));
+    System {
+        name: name.into(),
+        architecture: name.into(),
+        wiring: wiring.into(),
+        batch_engine: (wiring != "kappa").then(|| "polars".into()),
+        speed_engine: (wiring != "batch").then(|| "timely".into()),
+        language: Some(language.into()),
+    }
 }
 
 fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
@@ -86,17 +106,21 @@ fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
         count,
     };
     let (deploy, corrected) = (4000.0, about(if batch { 5200.0 } else { 4450.0 }));
-    let mut marks = vec![Mark { kind: "deploy".into(), label: "fix deployed".into(), at_ms: deploy, until_ms: None }];
+    let mut marks = vec![Mark { what: Happening::Deploy { version: 2 }, at_ms: deploy, until_ms: None }];
     if batch {
         marks.extend((0..4).map(|i| {
             let at_ms = f64::from(i) * 2000.0 + 300.0;
-            Mark { kind: "batch_run".into(), label: format!("batch run {}", i + 1), at_ms, until_ms: Some(at_ms + about(500.0)) }
+            Mark {
+                what: Happening::BatchRun { version: 1 + i / 2, barrier: u64::from(i) + 1, events: 304_776, view_bytes: 500_000 },
+                at_ms,
+                until_ms: Some(at_ms + about(500.0)),
+            }
         }));
     } else {
-        marks.push(Mark { kind: "catch_up".into(), label: "version 2 replays".into(), at_ms: deploy, until_ms: Some(corrected - 10.0) });
-        marks.push(Mark { kind: "cutover".into(), label: "cutover".into(), at_ms: corrected - 5.0, until_ms: None });
+        marks.push(Mark { what: Happening::CatchUp { version: 2, events: 320_776 }, at_ms: deploy, until_ms: Some(corrected - 10.0) });
+        marks.push(Mark { what: Happening::Cutover { version: 2 }, at_ms: corrected - 5.0, until_ms: None });
     }
-    marks.push(Mark { kind: "corrected".into(), label: "all answers right".into(), at_ms: corrected, until_ms: None });
+    marks.push(Mark { what: Happening::Corrected, at_ms: corrected, until_ms: None });
     let percentiles = |base: f64, tail: f64| -> Vec<[f64; 2]> {
         [0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99]
             .map(|p: f64| [p, base * (1.0 + tail * (1.0 / (1.0 - p / 100.0)).log10() / 2.0)])
@@ -123,6 +147,8 @@ fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
                 AnswersBin { at_ms, checked: 50, wrong, outdated: if speed { wrong } else { wrong.max(30) } }
             })
             .collect(),
+        reads: vec![],
+        storage: vec![],
         freshness_percentiles: percentiles(base, if speed { 2.0 } else { 0.9 }),
         query_latency_percentiles: percentiles(about(0.02), 3.0),
         freshness_hdr: "HISTFAAA".into(),
@@ -134,6 +160,7 @@ fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
         language: language.into(),
         v1: v1.into(),
         v2: v2.into(),
+        ..Listing::default()
     };
     let rust = (
         "fn delay(dep: i64, sched: i64) -> i64 {\n    dep - sched\n}\n",
@@ -161,7 +188,12 @@ fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
     .map(|(layer, value)| (layer.to_string(), about(value)))
     .collect();
     RunResult {
+        system: name.into(),
         architecture: name.into(),
+        wiring: system(name).wiring,
+        batch_engine: system(name).batch_engine,
+        speed_engine: system(name).speed_engine,
+        language: system(name).language,
         repeat,
         outcome: Outcome::Ok,
         events: 336_776,
@@ -194,8 +226,14 @@ fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
             state_bytes: about(3e6) as u64,
             ..Cost::default()
         },
-        code: Code { lines: if hand { 6 } else { 3 }, functions: u64::from(hand), places_touched: listings.len() as u64, listings },
-        steady: true,
+        code: Code {
+            lines: if hand { 6 } else { 3 },
+            functions: u64::from(hand),
+            places_touched: listings.len() as u64,
+            listings,
+            ..Code::default()
+        },
+        kept_up: KeptUp::KeptUp,
         series,
         marks,
         samples: vec![],

@@ -6,7 +6,7 @@ use console::{Style, measure_text_width};
 
 use super::questions::section;
 use crate::number::{count, duration, in_words};
-use crate::result::{CompareResult, Outcome, Question};
+use crate::result::{CompareResult, Outcome, Question, System};
 use crate::statistics::REPEATS_BOOTSTRAP_MIN;
 
 /// Narrower than this, cells would not fit.
@@ -39,8 +39,8 @@ pub fn table(result: &CompareResult, look: Look) -> String {
     let (bold, dim, good, bad) =
         (style(Style::new().bold()), style(Style::new().dim()), style(Style::new().green().bold()), style(Style::new().red().bold()));
     let settings = &result.settings;
-    let cell = CELL.max(settings.architectures.iter().map(|name| name.len() + 1).max().unwrap_or(0));
-    let label = look.width.saturating_sub(cell * settings.architectures.len()).max(24);
+    let cell = CELL.max(settings.systems.iter().map(|system| system.name.len() + 1).max().unwrap_or(0));
+    let label = look.width.saturating_sub(cell * settings.systems.len()).max(24);
     let mut out = String::new();
     let mut line = |text: &str| {
         let _ = writeln!(out, "{}", text.trim_end());
@@ -49,11 +49,11 @@ pub fn table(result: &CompareResult, look: Look) -> String {
     wrapped(&headline(result), look.width).iter().for_each(|part| line(&bold.apply_to(part).to_string()));
     for run in &result.runs {
         if let Outcome::Crashed { message, .. } = &run.outcome {
-            line(&bad.apply_to(format!("{} (repeat {}) {message}", run.architecture, run.repeat + 1)).to_string());
+            line(&bad.apply_to(format!("{} (repeat {}) {message}", run.system, run.repeat + 1)).to_string());
         }
     }
     let mut header = " ".repeat(label);
-    settings.architectures.iter().for_each(|name| header += &right(name, cell));
+    settings.systems.iter().for_each(|system| header += &right(&system.name, cell));
     let mut last_section = "";
     for question in &result.questions {
         let section = section(&question.id);
@@ -70,7 +70,7 @@ pub fn table(result: &CompareResult, look: Look) -> String {
             let last = index + 1 == asked.len();
             let mut text = right_pad(part, label);
             if last {
-                for name in &settings.architectures {
+                for System { name, .. } in &settings.systems {
                     let (figure, mark) = cell_text(question, name);
                     let cell_text = right(&format!("{figure} {}", mark.unwrap_or(" ")), cell);
                     text += &match mark {

@@ -160,10 +160,13 @@ fn correcting(question: &Question, facts: &Facts) -> Option<String> {
                 let waited = if wait > run { format!(" after a wait of {}", duration(wait)) } else { String::new() };
                 return Some(format!("{name} recomputed its batch view in {}{waited}{switched}", duration(run)));
             }
-            // The label of its bar, less what the sentence says already: how many records, and at what rate.
-            let records = f.catch_up.as_deref().and_then(|label| label.split_once(": "));
-            let records = records.map_or(String::new(), |(_, records)| format!(" ({records} in its first run)"));
-            Some(format!("{name} replayed the log in {}{records}{switched}", duration(f.catch_up_ms?)))
+            let (took, events) = (f.catch_up_ms?, f.catch_up_events.unwrap_or(0.0));
+            let rate = if took > 0.0 && events > 0.0 {
+                format!(" ({} events, {} a second)", count(events as u64), count((events / took * 1e3) as u64))
+            } else {
+                String::new()
+            };
+            Some(format!("{name} replayed the log in {}{rate}{switched}", duration(took)))
         })
         .collect();
     (!told.is_empty()).then(|| told.join("; ") + ".")

@@ -154,11 +154,11 @@ function timeOptions(height, run, colour, yScale, yAxis, series, bands, readout,
 }
 
 /** The shown repeat's run of an architecture; none where that one crashed. */
-const shownRun = name => okRuns.find(run => run.architecture === name && run.repeat === repeatShown);
+const shownRun = name => okRuns.find(run => run.system === name && run.repeat === repeatShown);
 const binTimes = run => run.series.freshness.map(bin => bin.at_ms / 1e3);
 
 function crashOf(name) {
-  const run = result.runs.find(r => r.architecture === name && r.repeat === repeatShown);
+  const run = result.runs.find(r => r.system === name && r.repeat === repeatShown);
   return run ? `This run ${run.outcome.message}` : "This run was not made.";
 }
 

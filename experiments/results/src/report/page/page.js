@@ -49,11 +49,11 @@ function showRuns() {
     ["max", r => duration(r.freshness_ms.max)], ["read p99", r => duration(r.query_latency_ms.p99)], ["checked", r => count(r.answers.checked)], ["wrong", r => count(r.answers.wrong)],
     ["outdated", r => count(r.answers.outdated)], ["engine bugs", r => count(r.answers.wrong_engine)], ["to correct", r => inWords(r.time_to_correct_ms, "ms")],
     ["CPU s / M", r => significant(r.cost.cpu_s_per_million_events.total)], ["memory", r => bytes(r.cost.rss_bytes_max)], ["written", r => bytes(r.cost.bytes_written)],
-    ["kept up", r => (r.steady ? "yes" : "no")],
+    ["kept up", r => (r.kept_up.verdict === "kept_up" ? "yes" : `not from second ${significant(r.kept_up.since_s)} on`)],
   ];
   const table = make("table", {}, make("tr", {}, make("th", {}, "architecture"), make("th", {}, "repeat"), columns.map(([title]) => make("th", {}, title))));
   for (const run of result.runs) {
-    const row = make("tr", {}, make("td", {}, nameOf(run.architecture)), make("td", {}, String(run.repeat + 1)));
+    const row = make("tr", {}, make("td", {}, nameOf(run.system)), make("td", {}, String(run.repeat + 1)));
     if (run.outcome.kind === "ok") row.append(...columns.map(([, value]) => make("td", {}, value(run))));
     else row.append(make("td", { class: "crash", colspan: columns.length }, run.outcome.message));
     table.append(row);

@@ -3,7 +3,8 @@
 const result = JSON.parse(document.getElementById("result").textContent);
 const sections = JSON.parse(document.getElementById("sections").textContent);
 const { settings, provenance, questions } = result;
-const architectures = settings.architectures;
+const systems = settings.systems;
+const architectures = systems.map(system => system.name);
 const prices = settings.prices;
 const okRuns = result.runs.filter(run => run.outcome.kind === "ok");
 
@@ -74,5 +75,5 @@ function median(values) {
   if (!sorted.length) return null;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
-const runsOf = name => okRuns.filter(run => run.architecture === name);
+const runsOf = name => okRuns.filter(run => run.system === name);
 const medianOf = (name, value) => median(runsOf(name).map(value));
