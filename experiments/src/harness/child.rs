@@ -22,7 +22,7 @@ use super::recording::{Recording, write_atomically};
 use super::reporter::Reporter;
 use super::spec::{Phase, RunSpec};
 use super::steady::{Plan, steady};
-use crate::systems::process::{Process, SystemSpec};
+use crate::systems::process::{Process, SystemSpec, socket_path};
 use crate::systems::timeline::Timeline;
 use crate::systems::twopath::Barriers;
 use crate::systems::{Costs, System, SystemError};
@@ -39,7 +39,7 @@ pub type Start<'a> = &'a dyn Fn(&SystemSpec, &Topic, Barriers) -> Result<Box<dyn
 /// goes to standard output.
 pub fn run(spec: &RunSpec, program: &Path) -> Result<Recording, RunError> {
     record(spec, &|system, _topic, barriers| {
-        let (file, socket) = (spec.dir.join("system.json"), spec.dir.join("system"));
+        let (file, socket) = (spec.dir.join("system.json"), socket_path());
         std::fs::write(&file, serde_json::to_vec(system).expect("a spec has text keys")).map_err(SystemError::Process)?;
         let mut command = Command::new(program);
         command.arg("run-system").arg(&file).arg(&socket);
@@ -64,6 +64,7 @@ pub fn record(spec: &RunSpec, start: Start<'_>) -> Result<Recording, RunError> {
     let topic = prepared.topic_of_run(spec.log.as_ref(), &spec.dir.join("log"))?;
     let writer = Arc::new(topic.writer()?);
     let base = topic.end()?;
+    let history_bytes = topic.bytes()?;
     reporter.report(Phase::Load, 0.3);
 
     let barriers: Barriers = Box::new({
@@ -72,6 +73,8 @@ pub fn record(spec: &RunSpec, start: Start<'_>) -> Result<Recording, RunError> {
     });
     let system = start(&system_spec(spec, &topic, &timeline), &topic, barriers)?;
     reporter.report(Phase::Load, 1.0);
+    let costs = || Ok(with_the_log(system.costs()?, topic.bytes()?));
+    let (loaded_us, costs_loaded) = (timeline.now_us(), costs()?);
 
     let start_us = timeline.now_us() + BEFORE_START_US;
     let schedule = Schedule { start_us, rate: spec.rate, events: events.num_rows() as u64 };
@@ -83,10 +86,9 @@ pub fn record(spec: &RunSpec, start: Start<'_>) -> Result<Recording, RunError> {
         settle: Duration::from_secs_f64(1.5 / spec.full_read_rate.max(spec.read_rate.min(5.0)).max(1.0)),
         grace: GRACE + 2 * spec.batch_interval(),
     };
-    let steady = steady(&topic, &writer, &*system, &timeline, &plan, &spec.out, &mut reporter)?;
-    timeline.mark_at(schedule.end_us(), "load_end", "the last event arrives".into());
-    let log_bytes = topic.bytes()?;
-    let costs = with_the_log(system.costs()?, log_bytes);
+    let steady = steady(&topic, &writer, &*system, &timeline, &plan, &spec.out, &costs, &mut reporter)?;
+    timeline.mark_at(schedule.end_us(), Happening::LoadEnd);
+    let (log_bytes, costs) = (topic.bytes()?, costs()?);
     let record = system.stop()?;
     let keys = plan.questions.into_iter().next().into_iter().flat_map(|points| points.keys).flatten().collect();
     let recording = Recording {
@@ -101,6 +103,13 @@ pub fn record(spec: &RunSpec, start: Start<'_>) -> Result<Recording, RunError> {
         record,
         marks: timeline.marks(),
         deployed_us: steady.deployed_us,
+        fixed_us: steady.fixed_us,
+        costs_loaded,
+        costs_deployed: steady.costs_deployed,
+        costs_fixed: steady.costs_fixed,
+        loaded_us,
+        storage: steady.storage,
+        history_bytes,
         end_us: steady.end_us,
         extra_storage_bytes_max: steady.extra_storage_bytes_max,
         costs,

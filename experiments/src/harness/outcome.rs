@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use twopath_base::meters;
 
 use super::check::Verdict;
-use super::figures::{Bins, encoded, fresh_us, histogram, is_steady, percentiles, quantiles};
+use super::figures::{Bins, encoded, fresh_us, histogram, kept_up, percentiles, quantiles};
 use super::load::Arrivals;
 use super::recording::{Recorded, Recording};
 use super::spec::RunSpec;
 use crate::systems::timeline::Span;
-use crate::systems::{self, Architecture, Job};
-use twopath_results::result::{Answers, Cost, LayerCost, Mark, Outcome, RunResult, Series};
+use crate::systems::{self, Architecture, Costs, Job};
+use twopath_results::result::{Answers, Cost, LayerCost, Happening, KeptUp, Mark, Outcome, Phase, Phases, RunResult, Series, StorageBin};
 
 /// The result of a run.
 pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arrivals, verdicts: &[Verdict]) -> RunResult {
@@ -31,7 +31,12 @@ pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arri
     let is_periodic = spec.factors.architecture == Architecture::Batch;
     let normal_us = if is_periodic { 2 * spec.batch_interval().as_micros() as u64 } else { 1_000_000 };
     RunResult {
-        architecture: spec.architecture.clone(),
+        system: spec.architecture.clone(),
+        architecture: spec.family.clone(),
+        wiring: spec.factors.architecture.to_string(),
+        batch_engine: spec.factors.batch_engine.map(|e| e.to_string()),
+        speed_engine: spec.factors.speed_engine.map(|e| e.to_string()),
+        language: Some(spec.factors.language.to_string()),
         repeat: spec.repeat,
         outcome: Outcome::Ok,
         events,
@@ -45,10 +50,12 @@ pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arri
         extra_storage_bytes_max: recording.extra_storage_bytes_max,
         cost: cost(recording, events),
         code: systems::twopath::code(&spec.factors, job),
-        steady: is_steady(arrivals, &record.readable, normal_us),
+        kept_up: kept_up(arrivals, &record.readable, normal_us).map_or(KeptUp::KeptUp, |since_s| KeptUp::FellBehind { since_s }),
         series: Series {
             freshness: bins.freshness(covered()),
             answers: bins.answers(judged.map(|(a, v)| (a.read_us, v.wrong, v.outdated))),
+            reads: bins.reads(recording.answers.iter().filter(|a| a.key.is_some()).map(|a| (a.due_us, a.latency_us()))),
+            storage: recording.storage.iter().map(|&(at_us, bytes)| StorageBin { at_ms: ms(at_us, start_us), bytes }).collect(),
             freshness_percentiles: percentiles(&freshness),
             query_latency_percentiles: percentiles(&latency),
             freshness_hdr: encoded(&freshness),
@@ -104,21 +111,47 @@ fn cost(recording: &Recording, events: u64) -> Cost {
         log_bytes: recording.log_bytes,
         view_bytes: costs.view_bytes,
         state_bytes: costs.state_bytes,
+        log_bytes_per_event_at_rest: (recording.events_loaded > 0).then(|| recording.history_bytes as f64 / recording.events_loaded as f64),
+        phases: Some(phases(recording)),
         ..Cost::default()
     }
 }
 
+/// The run in three parts.
+fn phases(recording: &Recording) -> Phases {
+    let Recording { costs_loaded, costs_deployed, costs_fixed, costs, schedule, deployed_us, fixed_us, .. } = recording;
+    let live_before = used(costs_loaded, costs_deployed);
+    let live_after = used(costs_fixed, costs);
+    let change = used(costs_deployed, costs_fixed);
+    let in_change = schedule.arrived(*fixed_us) - schedule.arrived(*deployed_us).min(schedule.arrived(*fixed_us));
+    let none = Costs::default();
+    let load = used(&none, costs_loaded);
+    let both = |a: f64, b: Option<&f64>| a + b.copied().unwrap_or(0.0);
+    Phases {
+        load: Phase { duration_ms: ms(recording.loaded_us, 0), events: recording.events_loaded, cpu_s: load.0, bytes_written: load.1 },
+        live: Phase {
+            duration_ms: ms(recording.end_us, schedule.start_us) - ms(*fixed_us, *deployed_us),
+            events: schedule.events - in_change,
+            cpu_s: live_before.0.into_iter().map(|(layer, s)| (both(s, live_after.0.get(&layer)), layer)).map(|(s, layer)| (layer, s)).collect(),
+            bytes_written: live_before.1 + live_after.1,
+        },
+        change: Phase { duration_ms: ms(*fixed_us, *deployed_us), events: in_change, cpu_s: change.0, bytes_written: change.1 },
+    }
+}
+
+/// CPU by layer, but for the load's, and bytes written between two looks.
+fn used(before: &Costs, after: &Costs) -> (BTreeMap<String, f64>, u64) {
+    let charged = after.cpu_s.iter().filter(|(layer, _)| *layer != meters::Layer::Load.name());
+    let since = |layer: &String| before.cpu_s.get(layer).copied().unwrap_or(0.0);
+    let cpu_s = charged.map(|(layer, s)| (layer.clone(), (s - since(layer)).max(0.0))).collect();
+    (cpu_s, after.bytes_written.saturating_sub(before.bytes_written))
+}
+
 fn marks(recording: &Recording, corrected_us: Option<u64>, start_us: u64) -> Vec<Mark> {
-    let corrected = corrected_us.map(|from_us| Span {
-        kind: "corrected".into(),
-        label: "every answer is right from here on".into(),
-        from_us,
-        to_us: None,
-    });
+    let corrected = corrected_us.map(|from_us| Span { what: Happening::Corrected, from_us, to_us: None });
     let spans = recording.record.marks.iter().chain(&recording.marks).cloned().chain(corrected);
     let mark = |span: Span| Mark {
-        kind: span.kind,
-        label: span.label,
+        what: span.what,
         at_ms: ms(span.from_us, start_us),
         until_ms: span.to_us.map(|at_us| ms(at_us, start_us)),
     };

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::FileReader;
 use arrow_ipc::writer::FileWriter;
+use arrow_select::concat::concat_batches;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use twopath_base::Offset;
@@ -60,7 +61,7 @@ impl Prepared {
         if !(2..=u64::from(u32::MAX)).contains(&events_steady) {
             return Err(RunError::Events { events: events_steady });
         }
-        let steady = workload.batch(events_history, events_steady as usize);
+        let steady = all_of(workload, events_history, events_steady);
         if steady.num_rows() < 2 {
             return Err(RunError::NoSteadyEvents { events: workload.events().unwrap_or(0), history: events_history });
         }
@@ -174,6 +175,21 @@ impl Prepared {
         };
         write().map_err(|source| RunError::Write { path, source })
     }
+}
+
+/// `rows` events from number `from` on, in one batch; fewer where the workload ends before.
+fn all_of(workload: &Workload, from: u64, rows: u64) -> RecordBatch {
+    let mut parts = vec![workload.batch(from, rows as usize)];
+    let mut have = parts[0].num_rows() as u64;
+    while have < rows {
+        let more = workload.batch(from + have, (rows - have) as usize);
+        if more.num_rows() == 0 {
+            break;
+        }
+        have += more.num_rows() as u64;
+        parts.push(more);
+    }
+    concat_batches(&workload.schema, &parts).expect("parts of one workload")
 }
 
 /// A folder as it is, but that files of `linked` are not copied: both folders have them. They are never written again.

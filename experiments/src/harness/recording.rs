@@ -37,8 +37,19 @@ pub struct Recording {
     pub record: Record,
     /// What the harness did.
     pub marks: Vec<Span>,
-    /// When the fix was deployed; on the timeline.
+    /// When the fix was deployed, and when version 1 was gone; on the timeline.
     pub deployed_us: u64,
+    pub fixed_us: u64,
+    /// What had been used when version 1 served the history, and at these two times.
+    pub costs_loaded: Costs,
+    pub costs_deployed: Costs,
+    pub costs_fixed: Costs,
+    /// When version 1 served the history.
+    pub loaded_us: u64,
+    /// When views, tables and state were looked at, and how many bytes they were.
+    pub storage: Vec<(u64, u64)>,
+    /// Of the history's segment files.
+    pub history_bytes: u64,
     /// When everything was covered, or waiting for it ended.
     pub end_us: u64,
     pub extra_storage_bytes_max: u64,
@@ -62,6 +73,13 @@ impl Default for Recording {
             record: Record::default(),
             marks: Vec::new(),
             deployed_us: 0,
+            fixed_us: 0,
+            costs_loaded: Costs::default(),
+            costs_deployed: Costs::default(),
+            costs_fixed: Costs::default(),
+            loaded_us: 0,
+            storage: Vec::new(),
+            history_bytes: 0,
             end_us: 0,
             extra_storage_bytes_max: 0,
             costs: Costs::default(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use twopath_log::Place;
 
+pub use crate::systems::QuerySpec;
 use crate::systems::Factors;
 use crate::systems::timeline::CatchUp;
 
@@ -13,8 +14,10 @@ use crate::systems::timeline::CatchUp;
 /// answers that it read beside it. On standard output it prints [`Progress`] lines.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunSpec {
-    /// The system's name: a preset's, or its cell of the cross ([`Factors::name`]).
+    /// The system's name, and nobody else's in this comparison: a preset's, or its cell of the cross ([`Factors::name`]).
     pub architecture: String,
+    /// As it was asked for: a preset's name, or in a cross the wiring.
+    pub family: String,
     pub factors: Factors,
     /// Counts up from 0; stands in the result.
     pub repeat: u32,
@@ -43,15 +46,6 @@ pub struct RunSpec {
     pub dir: PathBuf,
     /// Where the recording goes.
     pub out: PathBuf,
-}
-
-/// A query before and after its fix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuerySpec {
-    /// Logic that is written by hand goes by it.
-    pub name: String,
-    pub sql_v1: String,
-    pub sql_v2: String,
 }
 
 /// Defaults of everything that `twopath compare` gives no option for.

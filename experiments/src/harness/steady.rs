@@ -15,11 +15,12 @@ use super::recording::{Recorded, Spill};
 use super::reporter::Reporter;
 use super::spec::Phase;
 use crate::systems::timeline::Timeline;
-use crate::systems::{System, SystemError};
+use crate::systems::{Costs, System, SystemError};
 use twopath_log::{Topic, TopicWriter};
+use twopath_results::result::Happening;
 
 /// How often storage is looked at, and everything else that changes.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The version that corrects the other.
 const FIX: u32 = 2;
 /// How often the meters look for threads that may end.
@@ -45,8 +46,14 @@ pub struct Steady {
     pub appends: Vec<Append>,
     /// By the time they were read.
     pub answers: Vec<Recorded>,
-    /// On the timeline.
+    /// On the timeline: when the fix was deployed, and when version 1 was gone.
     pub deployed_us: u64,
+    pub fixed_us: u64,
+    /// What had been used at these times.
+    pub costs_deployed: Costs,
+    pub costs_fixed: Costs,
+    /// When storage was looked at, and how many bytes it was.
+    pub storage: Vec<(u64, u64)>,
     pub extra_storage_bytes_max: u64,
     /// When everything was covered, or waiting for it ended.
     pub end_us: u64,
@@ -60,6 +67,7 @@ pub fn steady(
     timeline: &Timeline,
     plan: &Plan,
     out: &Path,
+    costs: &dyn Fn() -> Result<Costs, RunError>,
     reporter: &mut Reporter,
 ) -> Result<Steady, RunError> {
     let stop = &AtomicBool::new(false);
@@ -76,6 +84,8 @@ pub fn steady(
         let mut storage = Storage::default();
         let mut deployment: Option<ScopedJoinHandle<Result<(), SystemError>>> = None;
         let mut deployed_us = None;
+        let mut fixed_us = None;
+        let (mut costs_deployed, mut costs_fixed) = (Costs::default(), Costs::default());
         let mut metered = Instant::now();
         let (mut complete_since, mut waiting_since) = (None::<Instant>, None::<Instant>);
         let end_us = loop {
@@ -88,15 +98,17 @@ pub fn steady(
             if metered.elapsed() > METER_EVERY {
                 meters::cpu();
                 metered = Instant::now();
+                storage.seen.push((now_us, progress.storage_bytes));
             }
 
             if deployed_us.is_none() && now_us >= plan.deploy_us {
                 storage.before = progress.storage_bytes;
+                costs_deployed = costs()?;
                 deployed_us = Some(timeline.now_us());
                 deployment = Some(load_thread(threads, "deploy", || {
                     let from_us = timeline.now_us();
                     let done = system.deploy(FIX);
-                    timeline.mark_since(from_us, "deploy", "the fix is deployed".into());
+                    timeline.mark_since(from_us, Happening::Deploy { version: FIX });
                     done
                 })?);
             }
@@ -106,6 +118,7 @@ pub fn steady(
             } else if let Some(done) = deployment.take() {
                 storage.look(progress.storage_bytes);
                 join(done)??;
+                (fixed_us, costs_fixed) = (Some(now_us), costs()?);
             }
             let failed_early = clients.iter().any(ScopedJoinHandle::is_finished);
             if failed_early {
@@ -135,7 +148,11 @@ pub fn steady(
             appends: join(generator)??,
             answers,
             deployed_us: deployed_us.unwrap_or(end_us),
+            fixed_us: fixed_us.unwrap_or(end_us),
+            costs_deployed,
+            costs_fixed,
             extra_storage_bytes_max: storage.most.saturating_sub(storage.before),
+            storage: storage.seen,
             end_us,
         })
     })
@@ -169,6 +186,8 @@ fn join<T>(thread: ScopedJoinHandle<T>) -> Result<T, RunError> {
 struct Storage {
     before: u64,
     most: u64,
+    /// When it was looked at, and how much there was.
+    seen: Vec<(u64, u64)>,
 }
 
 impl Storage {

@@ -6,6 +6,8 @@ use twopath_serving::ServingError;
 use twopath_speed::SpeedError;
 use twopath_view::store::StoreError;
 
+use crate::systems::SystemError;
+
 /// Why a step of a standing job was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
@@ -32,9 +34,21 @@ pub enum JobError {
     #[error("the speed layer: {0}")]
     Speed(#[from] SpeedError),
     #[error(transparent)]
+    System(SystemError),
+    #[error(transparent)]
     Serving(#[from] ServingError),
     #[error("the table at rest: {0}")]
     Store(#[from] StoreError),
     #[error("a row of the topic raises an error: {0}")]
     Eval(#[from] twopath_query::EvalError),
+}
+
+/// An engine's own error says enough.
+impl From<SystemError> for JobError {
+    fn from(error: SystemError) -> Self {
+        match error {
+            SystemError::Speed(error) => error.into(),
+            error => JobError::System(error),
+        }
+    }
 }

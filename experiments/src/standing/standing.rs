@@ -9,11 +9,13 @@ use twopath_base::Position;
 use twopath_log::Topic;
 use twopath_query::Query;
 use twopath_serving::Table;
-use twopath_speed::{Logic, Progress, SpeedJob, SpeedOptions};
+use twopath_speed::{Progress, SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
 use twopath_view::{Answer, Ask, BatchView, GroupTable};
 
 use super::JobError;
+use crate::systems::SpeedEngine;
+use crate::systems::twopath::wiring::{self, Logic};
 
 /// How often a catch-up looks whether its lag is closed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -36,7 +38,7 @@ impl Standing {
             None => (0, Position::zero(topic.partitions())),
         };
         let options = SpeedOptions { workers, ..SpeedOptions::default() };
-        let speed = twopath_speed::start(topic, query.clone(), Logic::Sql, from, options, Arc::new(|_| {}))?;
+        let speed = wiring::start(topic, &Logic::sql(query.clone()), SpeedEngine::Timely, from, options, Arc::new(|_| {}))?;
         Ok(Standing { version, query, partitions: topic.partitions(), at_rest, speed })
     }
 

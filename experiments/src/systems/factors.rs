@@ -145,6 +145,9 @@ impl Factors {
             Factors { batch_engine: Some(BatchEngine::Rayon), language: Language::Hand, .. } => {
                 Some("rayon runs compiled SQL only: nothing is written by hand for it")
             }
+            Factors { architecture: Architecture::KappaBackfill, batch_engine: Some(BatchEngine::Timely), .. } => {
+                Some("a history computed by a replay of timely is what kappa does")
+            }
             // A replay gives the view that the same engine goes on from: two stream engines in one system separate nothing.
             Factors { batch_engine: Some(BatchEngine::Timely), speed_engine: Some(SpeedEngine::Differential), .. } => {
                 Some("timely in the batch layer is the control that has one engine in both: use it with --speed-engine timely")

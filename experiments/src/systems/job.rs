@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_schema::Schema;
+use serde::{Deserialize, Serialize};
 use twopath_query::{self as query, Query, QueryError};
 
 use super::Language;
@@ -16,6 +17,15 @@ pub struct Job {
     pub topic: String,
     pub v1: Version,
     pub v2: Version,
+}
+
+/// A query before and after its fix, as texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuerySpec {
+    /// Logic that is written by hand goes by it.
+    pub name: String,
+    pub sql_v1: String,
+    pub sql_v2: String,
 }
 
 /// A query at one version.

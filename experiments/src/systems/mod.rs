@@ -28,7 +28,7 @@ use twopath_query::Value;
 
 pub use error::SystemError;
 pub use factors::{Architecture, BatchEngine, Factors, Language, SpeedEngine, presets};
-pub use job::{Job, Version};
+pub use job::{Job, QuerySpec, Version};
 use timeline::{CatchUp, Record};
 
 /// A system at work. Dropping it stops it.

@@ -9,6 +9,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,9 +21,8 @@ use twopath_query::Value;
 
 use super::protocol::{BarrierReply, Connection, Reply, Request};
 use super::timeline::{Record, Timeline};
-use crate::harness::spec::QuerySpec;
 use super::twopath::{self, Barriers, Context};
-use super::{Answered, Costs, Factors, Job, Progress, Rows, System, SystemError};
+use super::{Answered, Costs, Factors, Job, Progress, QuerySpec, Rows, System, SystemError};
 
 /// How long a process may take to open its socket.
 const STARTING: Duration = Duration::from_secs(30);
@@ -174,9 +174,10 @@ impl System for Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // One that has ended by itself cannot be killed, and needs not be.
+        // One that has ended by itself cannot be killed, and needs not be; what is not there needs not be removed.
         let _ = child.kill();
         let _ = child.wait();
+        let _ = std::fs::remove_file(&self.socket);
     }
 }
 
@@ -198,6 +199,13 @@ pub fn end_with_parent(command: &mut Command) -> &mut Command {
         unsafe { command.pre_exec(set) };
     }
     command
+}
+
+/// A socket's path for this process's next system: a short one, since a socket's may have a hundred bytes only.
+pub fn socket_path() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("twopath-{}-{number}.socket", std::process::id()))
 }
 
 /// The other side: starts the system, answers on `socket` until it is told to stop, and returns then.

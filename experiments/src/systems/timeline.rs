@@ -7,6 +7,7 @@ use twopath_base::Position;
 use twopath_serving::Table;
 
 use twopath_results::number;
+use twopath_results::result::Happening;
 
 /// A run's clock and its record. Times are microseconds since the run began, on a clock that is never set back and that all processes
 /// of a machine share.
@@ -43,8 +44,7 @@ pub struct Record {
 /// Something for the charts, which took some time or none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Span {
-    pub kind: String,
-    pub label: String,
+    pub what: Happening,
     pub from_us: u64,
     pub to_us: Option<u64>,
 }
@@ -91,7 +91,7 @@ impl Timeline {
     pub fn cut_over(&self, version: u32, table: &Table) {
         let position = table.position().expect("readers move to a version that covers something");
         self.happened(version, position, true);
-        self.mark("cutover", format!("readers move to v{version}"));
+        self.mark(Happening::Cutover { version });
     }
 
     fn happened(&self, version: u32, position: Position, cutover: bool) {
@@ -101,19 +101,19 @@ impl Timeline {
     }
 
     /// Marks this moment.
-    pub fn mark(&self, kind: &'static str, label: String) {
-        self.mark_at(self.now_us(), kind, label);
+    pub fn mark(&self, what: Happening) {
+        self.mark_at(self.now_us(), what);
     }
 
     /// Marks a moment.
-    pub fn mark_at(&self, from_us: u64, kind: &'static str, label: String) {
-        self.lock().marks.push(Span { kind: kind.into(), label, from_us, to_us: None });
+    pub fn mark_at(&self, from_us: u64, what: Happening) {
+        self.lock().marks.push(Span { what, from_us, to_us: None });
     }
 
     /// Marks the time from `from_us` until now.
-    pub fn mark_since(&self, from_us: u64, kind: &'static str, label: String) {
+    pub fn mark_since(&self, from_us: u64, what: Happening) {
         let to_us = Some(self.now_us());
-        self.lock().marks.push(Span { kind: kind.into(), label, from_us, to_us });
+        self.lock().marks.push(Span { what, from_us, to_us });
     }
 
     /// How far behind the version is that is catching up now; none once it is not any more.

@@ -18,7 +18,7 @@ use twopath_view::{Ask, BatchView};
 use super::wiring::{self, Logic};
 use crate::systems::timeline::{CatchUp, Timeline};
 use crate::systems::{Answered, Costs, Factors, Job, Rows, SystemError};
-use twopath_results::number;
+use twopath_results::result::Happening;
 
 /// How often a waiting deployment looks whether a lag is closed.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
@@ -74,7 +74,8 @@ impl Context {
         let engine = self.factors.batch_engine.expect("an architecture with a batch layer");
         let started = self.timeline.now_us();
         let view = wiring::batch_run(&self.topic, &self.logic(version)?, engine, self.workers, at, store)?;
-        self.timeline.mark_since(started, "batch_run", format!("batch run at barrier {}, v{version}", at.number));
+        let (barrier, events, view_bytes) = (at.number, at.position.records(), view.table.bytes() as u64);
+        self.timeline.mark_since(started, Happening::BatchRun { version, barrier, events, view_bytes });
         Ok(view)
     }
 
@@ -116,7 +117,7 @@ impl Context {
         let waited = self.wait_for(version, table, target, || self.look(version, speed));
         self.timeline.set_catching_up(None);
         waited?;
-        self.timeline.mark_since(started, "catch_up", replayed(version, speed));
+        self.timeline.mark_since(started, Happening::CatchUp { version, events: replayed(speed) });
         Ok(())
     }
 
@@ -197,12 +198,10 @@ fn folder_bytes(dir: &Path) -> u64 {
     entries.flatten().map(bytes).sum()
 }
 
-/// What a catch-up came to: what the stream itself has read, and how fast. What a batch view brought is not in it.
-fn replayed(version: u32, speed: &SpeedJob) -> String {
-    let (progress, view) = (speed.progress(), speed.view());
-    let records = view.generations.first().map_or(0, |g| view.position().records_since(&g.from));
-    let rate = progress.rate_records_per_s as u64;
-    format!("version {version} catches up: {} records replayed at {} a second", number::count(records), number::count(rate))
+/// What the stream itself has read. What a batch view brought is not in it.
+fn replayed(speed: &SpeedJob) -> u64 {
+    let view = speed.view();
+    view.generations.first().map_or(0, |g| view.position().records_since(&g.from))
 }
 
 /// An error where the job has stopped by itself.

@@ -10,7 +10,7 @@ use twopath_base::meters::{self, Layer};
 use twopath_log::{Barrier, Topic};
 use twopath_query::Query;
 use twopath_serving::Table;
-use twopath_speed::{SpeedJob, SpeedOptions};
+use twopath_speed::{Publish, SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
 use twopath_view::{BatchView, GroupTable, RealtimeView};
 
@@ -125,7 +125,18 @@ pub fn follow(
     table: &Arc<Table>,
 ) -> Result<SpeedJob, SystemError> {
     let table = table.clone();
-    let publish = Arc::new(move |view| meters::charge(Layer::Serving, || table.publish_realtime(view)));
+    start(topic, logic, engine, from, options, Arc::new(move |view| meters::charge(Layer::Serving, || table.publish_realtime(view))))
+}
+
+/// A speed job that follows the log from `from` on and gives its views to `publish`.
+pub fn start(
+    topic: &Topic,
+    logic: &Logic,
+    engine: SpeedEngine,
+    from: From,
+    options: SpeedOptions,
+    publish: Publish,
+) -> Result<SpeedJob, SystemError> {
     possible(engine)?;
     Ok(twopath_speed::start(topic, logic.query.clone(), logic.speed, from, options, publish)?)
 }
