@@ -10,6 +10,7 @@
 //!
 //! **What it is not**: engines, or anything that runs them. A `result.json` is all that the report is made of.
 
+pub mod code;
 pub mod number;
 pub mod prices;
 pub mod report;

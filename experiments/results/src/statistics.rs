@@ -25,14 +25,14 @@ pub const TIE_MARGIN: f64 = 0.01;
 
 /// The middle value, or the mean of the two in the middle; none of an empty slice. Values must not be NaN.
 pub fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let n = sorted.len();
-    match n {
-        0 => None,
-        _ if n % 2 == 1 => Some(sorted[n / 2]),
-        _ => Some((sorted[n / 2 - 1] + sorted[n / 2]) / 2.0),
-    }
+    (!values.is_empty()).then(|| median_in_place(&mut values.to_vec()))
+}
+
+/// Sorts `values`, of which there must be one or more.
+fn median_in_place(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }
 
 /// How one architecture stands against another.
@@ -84,7 +84,7 @@ pub fn bootstrap_median(values: &[f64], seed: u64) -> (f64, f64) {
     let mut medians: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
             resample.fill_with(|| values[rng.random_range(0..values.len())]);
-            median(&resample).unwrap_or(f64::NAN)
+            median_in_place(&mut resample)
         })
         .collect();
     medians.sort_by(f64::total_cmp);

@@ -161,7 +161,7 @@ fn medians_by_key(
 fn lines_by_layer(run: &RunResult) -> BTreeMap<String, u64> {
     let mut lines = BTreeMap::new();
     for listing in &run.code.listings {
-        *lines.entry(listing.layer.clone()).or_default() += listing.size_v1.lines;
+        *lines.entry(listing.layers.join(" and ")).or_default() += listing.size_v1.lines;
     }
     lines
 }

@@ -253,8 +253,8 @@ pub struct CodeSize {
 /// A file for showing side by side.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Listing {
-    /// `batch`, `speed`, `serving`, or `both` where one text serves both paths.
-    pub layer: String,
+    /// That are made of it: `batch`, `speed`, `serving`; several where one text serves them all.
+    pub layers: Vec<String>,
     /// The file's name in both versions, or what the text is.
     pub title: String,
     /// `sql` or `rust`.
