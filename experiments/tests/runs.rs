@@ -125,11 +125,12 @@ fn every_query_is_right_in_both_kinds_of_architecture() {
 #[test]
 fn writing_twice_is_more_than_writing_once() {
     let (_, job) = job(&workloads::flights(), "delays_by_origin_hour");
-    let code = |name| systems::twopath::code(&Factors::preset(name).unwrap(), &job);
+    let code = |name| systems::code::code(&Factors::preset(name).unwrap(), &job).unwrap();
     let (batch, lambda, kappa) = (code("batch"), code("lambda"), code("kappa"));
-    assert_eq!(lambda.lines, batch.lines + kappa.lines);
+    assert_eq!(lambda.tokens, batch.tokens + kappa.tokens);
     assert_eq!(lambda.places_touched, batch.places_touched + kappa.places_touched);
     assert_eq!((lambda.listings.len(), code("lambda-sql").listings.len()), (2, 1));
+    assert_eq!((lambda.layers_touched, kappa.layers_touched, code("lambda-sql").layers_touched), (2, 1, 2));
     let error = Factors::preset("delta").unwrap_err().to_string();
     assert_eq!(
         error,

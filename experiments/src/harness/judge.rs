@@ -25,7 +25,7 @@ use super::spec::RunSpec;
 pub fn judge(spec: &RunSpec, recording: &Recording, truth: &Truth, progress: impl Fn(f64) + Sync) -> Result<RunResult, RunError> {
     if recording.schedule.events == 0 {
         let arrivals = Arrivals::new(recording.schedule, recording.base.clone(), &[], None);
-        return Ok(outcome(spec, recording, truth.job(), &arrivals, &[]));
+        return outcome(spec, recording, truth.job(), &arrivals, &[]);
     }
     let place = spec.place();
     let topic = place.topic(place.named_topic().unwrap_or(&spec.topic))?;
@@ -33,7 +33,7 @@ pub fn judge(spec: &RunSpec, recording: &Recording, truth: &Truth, progress: imp
     let partitions = partitions_of(&topic, &events)?;
     let arrivals = Arrivals::new(recording.schedule, recording.base.clone(), &recording.appends, partitions.as_deref());
     let verdicts = check(&topic, truth, &arrivals, recording, &Answers::open(&spec.out), &progress)?;
-    let result = outcome(spec, recording, truth.job(), &arrivals, &verdicts);
+    let result = outcome(spec, recording, truth.job(), &arrivals, &verdicts)?;
     let fresh = fresh_us(&arrivals, &recording.record.readable);
     samples::write_freshness(&beside(&spec.out, "freshness.parquet"), &arrivals, &fresh)?;
     samples::write_answers(&beside(&spec.out, "answers.parquet"), recording.schedule.start_us, &recording.answers, &verdicts)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use twopath_base::meters;
 
+use super::RunError;
 use super::check::Verdict;
 use super::figures::{Bins, encoded, fresh_us, histogram, kept_up, percentiles, quantiles};
 use super::load::Arrivals;
@@ -14,7 +15,7 @@ use crate::systems::{self, Architecture, Costs, Job};
 use twopath_results::result::{Answers, Cost, LayerCost, Happening, KeptUp, Mark, Outcome, Phase, Phases, RunResult, Series, StorageBin};
 
 /// The result of a run.
-pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arrivals, verdicts: &[Verdict]) -> RunResult {
+pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arrivals, verdicts: &[Verdict]) -> Result<RunResult, RunError> {
     let Recording { record, deployed_us, end_us, .. } = recording;
     let (deployed_us, end_us) = (*deployed_us, *end_us);
     let start_us = arrivals.schedule.start_us;
@@ -30,7 +31,7 @@ pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arri
     // Where all that is published comes from batch runs, what arrives meanwhile waits: for the interval, and for the run.
     let is_periodic = spec.factors.architecture == Architecture::Batch;
     let normal_us = if is_periodic { 2 * spec.batch_interval().as_micros() as u64 } else { 1_000_000 };
-    RunResult {
+    Ok(RunResult {
         system: spec.architecture.clone(),
         architecture: spec.family.clone(),
         wiring: spec.factors.architecture.to_string(),
@@ -49,7 +50,7 @@ pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arri
         time_to_correct_ms: corrected_us.map(|at_us| ms(at_us, deployed_us)),
         extra_storage_bytes_max: recording.extra_storage_bytes_max,
         cost: cost(recording, events),
-        code: systems::twopath::code(&spec.factors, job),
+        code: systems::code::code(&spec.factors, job)?,
         kept_up: kept_up(arrivals, &record.readable, normal_us).map_or(KeptUp::KeptUp, |since_s| KeptUp::FellBehind { since_s }),
         series: Series {
             freshness: bins.freshness(covered()),
@@ -63,7 +64,7 @@ pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arri
         },
         marks: marks(recording, corrected_us, start_us),
         samples: Vec::new(),
-    }
+    })
 }
 
 /// Milliseconds from one time to another; negative where it lies before.

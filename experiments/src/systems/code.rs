@@ -1,100 +1,54 @@
-//! What code an architecture makes people write, and what a fix of it touches.
+//! What code a system makes people write, and what a fix of it touches: which texts those are. They are counted by
+//! [`twopath_results::code`].
 //!
-//! The figures are made from the program's own sources: of the hand-written logic of each layer that the architecture has, the
-//! function of the compared query with the helpers that it calls, as it stands between the `logic` markers; or the SQL text.
-//! What all queries share (reading columns, starting windows) is not counted, nor is any of Twopath.
+//! By hand it is, of each layer that the architecture has, the function of the compared query with the helpers that it calls, as it stands
+//! between the `logic` markers of the program's own sources; else the SQL text.
 
-use super::Job;
-use twopath_results::result::{Code, Listing};
+use super::{BatchEngine, Factors, Job, Language, SystemError};
+use twopath_results::code::{CodeFile, Language as Written, count};
+use twopath_results::result::Code;
 
 const BATCH: &str = include_str!("../../../batch/src/jobs/flights.rs");
 const SPEED: &str = include_str!("../../../speed/src/jobs/flights.rs");
 
-/// A layer for which people write the logic of a query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// For polars, by hand.
-    Batch,
-    /// For timely, by hand.
-    Speed,
-    /// For both, in SQL.
-    Sql,
+/// What a system makes people write for a job.
+pub fn code(factors: &Factors, job: &Job) -> Result<Code, SystemError> {
+    Ok(count(&files(factors, job))?)
 }
 
-/// The code figures of an architecture that has `parts`. Where a job has no hand-written logic, its SQL stands for all parts.
-pub fn code(job: &Job, parts: &[Part]) -> Code {
-    let mut listings = Vec::new();
-    for part in parts {
-        let (listing, hand) = match part {
-            Part::Batch => (by_hand("batch", "hand-written for polars", BATCH, job), job.v1.hand_batch.is_some()),
-            Part::Speed => (by_hand("speed", "hand-written for timely", SPEED, job), job.v1.hand_speed.is_some()),
-            Part::Sql => (None, false),
-        };
-        listings.push(listing.filter(|_| hand).unwrap_or_else(|| sql(job)));
+fn files(factors: &Factors, job: &Job) -> Vec<CodeFile> {
+    let by_timely = factors.batch_engine == Some(BatchEngine::Timely);
+    let has_batch = factors.batch_engine.is_some();
+    let has_speed = factors.speed_engine.is_some();
+    if job.language(factors.language) == Language::Sql {
+        let layers = [(has_batch, "batch"), (has_speed, "speed")];
+        return vec![CodeFile {
+            layers: layers.iter().filter(|(has, _)| *has).map(|(_, layer)| layer.to_string()).collect(),
+            name: format!("{}.sql", job.name),
+            language: Written::Sql,
+            v1: job.v1.sql.clone(),
+            v2: job.v2.sql.clone(),
+        }];
     }
-    listings.dedup_by(|a, b| a.v1 == b.v1 && a.v2 == b.v2);
-    Code {
-        lines: listings.iter().map(|l| logic_lines(&l.v1).len() as u64).sum(),
-        functions: listings.iter().map(functions).sum(),
-        places_touched: listings.iter().map(|l| places_touched(&l.v1, &l.v2)).sum(),
-        listings,
+    let mut files = Vec::new();
+    if has_batch && !by_timely {
+        files.extend(by_hand(&["batch"], "for polars", BATCH, job));
     }
+    if has_speed || by_timely {
+        let layers: &[&str] = if by_timely { &["batch", "speed"] } else { &["speed"] };
+        files.extend(by_hand(layers, "for timely", SPEED, job));
+    }
+    files
 }
 
-fn sql(job: &Job) -> Listing {
-    Listing {
-        layer: "both".into(),
-        title: "SQL, compiled to every layer".into(),
-        language: "sql".into(),
-        v1: job.v1.sql.clone(),
-        v2: job.v2.sql.clone(),
-    }
-}
-
-fn by_hand(layer: &str, title: &str, source: &str, job: &Job) -> Option<Listing> {
-    Some(Listing {
-        layer: layer.into(),
-        title: title.into(),
-        language: "rust".into(),
+fn by_hand(layers: &[&str], engine: &str, source: &str, job: &Job) -> Option<CodeFile> {
+    Some(CodeFile {
+        layers: layers.iter().map(|layer| layer.to_string()).collect(),
+        name: format!("{}.rs, {engine}", job.name),
+        language: Written::Rust,
         v1: query_source(source, &job.name, 1)?,
         v2: query_source(source, &job.name, 2)?,
     })
-}
-
-/// A SQL text counts as one function.
-fn functions(listing: &Listing) -> u64 {
-    match listing.language.as_str() {
-        "sql" => 1,
-        _ => logic_lines(&listing.v1).iter().filter(|line| name_of_function(line).is_some()).count() as u64,
-    }
-}
-
-/// Lines without blanks and comments, trimmed.
-fn logic_lines(text: &str) -> Vec<&str> {
-    text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("//") && !l.starts_with("--")).collect()
-}
-
-/// Runs of changed lines between two texts.
-fn places_touched(v1: &str, v2: &str) -> u64 {
-    let (a, b) = (logic_lines(v1), logic_lines(v2));
-    // kept[i][j]: the most lines that a[i..] and b[j..] have in common, in order.
-    let mut kept = vec![vec![0u32; b.len() + 1]; a.len() + 1];
-    for i in (0..a.len()).rev() {
-        for j in (0..b.len()).rev() {
-            kept[i][j] = if a[i] == b[j] { kept[i + 1][j + 1] + 1 } else { kept[i + 1][j].max(kept[i][j + 1]) };
-        }
-    }
-    let (mut i, mut j, mut places, mut in_change) = (0, 0, 0, false);
-    while i < a.len() || j < b.len() {
-        if i < a.len() && j < b.len() && a[i] == b[j] {
-            (i, j, in_change) = (i + 1, j + 1, false);
-            continue;
-        }
-        places += u64::from(!in_change);
-        in_change = true;
-        if j == b.len() || (i < a.len() && kept[i + 1][j] >= kept[i][j + 1]) { i += 1 } else { j += 1 }
-    }
-    places
 }
 
 /// A query's function in one version with the helpers that it calls, in the source's order.
@@ -212,20 +166,6 @@ fn totals() {
         assert!(v2.contains("fn minutes"), "a helper's helper: {v2}");
         assert_eq!(query_source(SOURCE, "totals", 1), query_source(SOURCE, "totals", 2));
         assert_eq!(query_source(SOURCE, "delay_by_nobody", 1), None);
-    }
-
-    #[test]
-    fn lines_functions_and_places_are_counted() {
-        let v1 = query_source(SOURCE, "delays", 1).unwrap();
-        let v2 = query_source(SOURCE, "delays", 2).unwrap();
-        assert_eq!(logic_lines(&v1).len(), 9, "without the comment and the blank");
-        let listing = Listing { language: "rust".into(), v1: v1.clone(), ..Listing::default() };
-        assert_eq!(functions(&listing), 2);
-        // The new helper, and the body of delay.
-        assert_eq!(places_touched(&v1, &v2), 2);
-        assert_eq!(places_touched(&v1, &v1), 0);
-        assert_eq!(places_touched("a\nb\nc\nd", "a\nX\nc\nY\nZ"), 2);
-        assert_eq!(places_touched("", "a\nb"), 1);
     }
 
     #[test]

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use twopath_batch::BatchError;
 use twopath_log::LogError;
+use twopath_results::code::CodeError;
 use twopath_query::QueryError;
 use twopath_serving::ServingError;
 use twopath_speed::SpeedError;
@@ -14,6 +15,8 @@ pub enum SystemError {
     Unknown { name: String },
     #[error("{name}: {problem}; choose another engine or language")]
     Impossible { name: String, problem: String },
+    #[error(transparent)]
+    Code(#[from] CodeError),
     #[error("the query: {0}")]
     Query(#[from] QueryError),
     #[error("the log: {0}")]

@@ -9,6 +9,7 @@ use twopath_query::Query;
 use super::folder::Folder;
 use super::settings::{CompareSettings, History};
 use super::{CompareError, topics};
+use crate::harness::RunError;
 use crate::harness::plan::PlannedRun;
 use crate::harness::spec::RunSpec;
 use crate::systems::{Factors, Job, Language, QuerySpec};
@@ -102,6 +103,9 @@ impl Asked {
         let job = Job::new(&spec.name, &workload.name, &workload.schema, &spec.sql_v1, &spec.sql_v2)
             .map_err(|e| CompareError::Sql { option: "--sql", report: e.to_string() })?;
         let systems = chosen(settings, &job)?;
+        for system in &systems {
+            crate::systems::code::code(&system.factors, &job).map_err(RunError::System)?;
+        }
 
         let steady = (settings.rate * settings.duration.as_secs_f64()).round() as u64;
         if !(2..=u64::from(u32::MAX)).contains(&steady) {

@@ -16,9 +16,8 @@ use twopath_base::meters;
 use twopath_query::Value;
 use twopath_view::Ask;
 
-use super::code::Part;
 use super::timeline::Record;
-use super::{Answered, Architecture, Costs, Factors, Job, Language, Progress, System, SystemError};
+use super::{Answered, Architecture, Costs, Progress, System, SystemError};
 pub use context::{Barriers, Context};
 
 /// The paths of an architecture at work. Dropping them stops their threads.
@@ -85,15 +84,4 @@ impl System for Running {
         paths.map_or(Ok(()), |paths| paths.stop())?;
         Ok(self.context.timeline.record())
     }
-}
-
-/// The logic that an architecture makes people write for a job, and what its fix touches.
-pub fn code(factors: &Factors, job: &Job) -> twopath_results::result::Code {
-    let layers = [factors.batch_engine.map(|_| Part::Batch), factors.speed_engine.map(|_| Part::Speed)];
-    let parts: Vec<Part> = match job.language(factors.language) {
-        Language::Sql => vec![Part::Sql],
-        Language::Hand if factors.batch_engine == Some(super::BatchEngine::Timely) => vec![Part::Speed],
-        Language::Hand => layers.into_iter().flatten().collect(),
-    };
-    super::code::code(job, &parts)
 }
