@@ -61,7 +61,9 @@ fn the_cross_has_every_factor() {
             format!("{} {} {} {}", of("architecture"), of("batch_engine"), of("speed_engine"), of("language"))
         })
         .collect();
-    for cell in ["lambda polars timely hand", "lambda polars timely sql", "lambda rayon timely sql", "kappa - timely hand", "kappa - timely sql"] {
+    for cell in
+        ["lambda polars timely hand", "lambda polars timely sql", "lambda rayon timely sql", "kappa - timely hand", "kappa - timely sql"]
+    {
         assert!(cells.iter().any(|c| c == cell), "{cell} is not among {cells:?}");
     }
     assert!(cells.iter().all(|c| !c.contains("rayon timely hand")), "what is impossible is left out: {cells:?}");

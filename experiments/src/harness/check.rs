@@ -133,7 +133,9 @@ pub fn check(
     let least = answers.iter().map(|a| &a.position).fold(arrivals.base.clone(), |base, p| base.meet(p));
     // A truth over more than an answer covers is no start for it.
     let fresh;
-    let truth = if least.covers(&truth.at) { truth } else {
+    let truth = if least.covers(&truth.at) {
+        truth
+    } else {
         fresh = Truth::new(&truth.job, least.partitions());
         &fresh
     };

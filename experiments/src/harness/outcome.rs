@@ -12,7 +12,7 @@ use super::recording::{Recorded, Recording};
 use super::spec::RunSpec;
 use crate::systems::timeline::Span;
 use crate::systems::{self, Architecture, Costs, Job};
-use twopath_results::result::{Answers, Cost, LayerCost, Happening, KeptUp, Mark, Outcome, Phase, Phases, RunResult, Series, StorageBin};
+use twopath_results::result::{Answers, Cost, Happening, KeptUp, LayerCost, Mark, Outcome, Phase, Phases, RunResult, Series, StorageBin};
 
 /// The result of a run.
 pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arrivals, verdicts: &[Verdict]) -> Result<RunResult, RunError> {
@@ -133,7 +133,12 @@ fn phases(recording: &Recording) -> Phases {
         live: Phase {
             duration_ms: ms(recording.end_us, schedule.start_us) - ms(*fixed_us, *deployed_us),
             events: schedule.events - in_change,
-            cpu_s: live_before.0.into_iter().map(|(layer, s)| (both(s, live_after.0.get(&layer)), layer)).map(|(s, layer)| (layer, s)).collect(),
+            cpu_s: live_before
+                .0
+                .into_iter()
+                .map(|(layer, s)| (both(s, live_after.0.get(&layer)), layer))
+                .map(|(s, layer)| (layer, s))
+                .collect(),
             bytes_written: live_before.1 + live_after.1,
         },
         change: Phase { duration_ms: ms(*fixed_us, *deployed_us), events: in_change, cpu_s: change.0, bytes_written: change.1 },
@@ -151,11 +156,8 @@ fn used(before: &Costs, after: &Costs) -> (BTreeMap<String, f64>, u64) {
 fn marks(recording: &Recording, corrected_us: Option<u64>, start_us: u64) -> Vec<Mark> {
     let corrected = corrected_us.map(|from_us| Span { what: Happening::Corrected, from_us, to_us: None });
     let spans = recording.record.marks.iter().chain(&recording.marks).cloned().chain(corrected);
-    let mark = |span: Span| Mark {
-        what: span.what,
-        at_ms: ms(span.from_us, start_us),
-        until_ms: span.to_us.map(|at_us| ms(at_us, start_us)),
-    };
+    let mark =
+        |span: Span| Mark { what: span.what, at_ms: ms(span.from_us, start_us), until_ms: span.to_us.map(|at_us| ms(at_us, start_us)) };
     let mut marks: Vec<Mark> = spans.map(mark).collect();
     marks.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
     marks

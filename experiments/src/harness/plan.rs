@@ -18,8 +18,7 @@ pub fn plan(systems: &[String], repeats: u32, seed: u64) -> Vec<PlannedRun> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..repeats)
         .flat_map(|repeat| {
-            let mut round: Vec<_> =
-                systems.iter().map(|architecture| PlannedRun { architecture: architecture.clone(), repeat }).collect();
+            let mut round: Vec<_> = systems.iter().map(|architecture| PlannedRun { architecture: architecture.clone(), repeat }).collect();
             round.shuffle(&mut rng);
             round
         })

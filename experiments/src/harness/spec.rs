@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use twopath_log::Place;
 
-pub use crate::systems::QuerySpec;
 use crate::systems::Factors;
+pub use crate::systems::QuerySpec;
 use crate::systems::timeline::CatchUp;
 
 /// One run of one system. The child writes a [`Recording`](super::recording::Recording) to `out`, atomically, when it is done, and the

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use twopath_batch::BatchError;
 use twopath_log::LogError;
-use twopath_results::code::CodeError;
 use twopath_query::QueryError;
+use twopath_results::code::CodeError;
 use twopath_serving::ServingError;
 use twopath_speed::SpeedError;
 use twopath_view::store::StoreError;

@@ -100,7 +100,12 @@ const PRESETS: [(&str, Factors); 7] = [
     ("kappa-backfill", cell(Architecture::KappaBackfill, Some(BatchEngine::Polars), Some(SpeedEngine::Timely), Language::Hand)),
 ];
 
-const fn cell(architecture: Architecture, batch_engine: Option<BatchEngine>, speed_engine: Option<SpeedEngine>, language: Language) -> Factors {
+const fn cell(
+    architecture: Architecture,
+    batch_engine: Option<BatchEngine>,
+    speed_engine: Option<SpeedEngine>,
+    language: Language,
+) -> Factors {
     Factors { architecture, batch_engine, speed_engine, language }
 }
 

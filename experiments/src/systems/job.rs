@@ -39,8 +39,7 @@ pub struct Version {
 impl Job {
     /// Parses both versions over a topic.
     pub fn new(name: &str, topic: &str, schema: &Schema, sql_v1: &str, sql_v2: &str) -> Result<Self, QueryError> {
-        let version =
-            |number, sql: &str| Ok(Version { number, sql: sql.to_owned(), query: Arc::new(query::parse(sql, topic, schema)?) });
+        let version = |number, sql: &str| Ok(Version { number, sql: sql.to_owned(), query: Arc::new(query::parse(sql, topic, schema)?) });
         Ok(Job { name: name.into(), topic: topic.into(), v1: version(1, sql_v1)?, v2: version(2, sql_v2)? })
     }
 

@@ -22,8 +22,8 @@ use twopath_query::values::{Cell, Columns};
 use twopath_query::{EvalError, Query, Value};
 
 pub use compare::{Difference, compare};
-pub use digest::{Digest, digest};
 use digest::Rolling;
+pub use digest::{Digest, digest};
 use eval::{LogRow, eval, is_true};
 use key::{Key, Probe};
 use state::State;

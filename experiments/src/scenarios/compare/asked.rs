@@ -109,7 +109,8 @@ impl Asked {
 
         let steady = (settings.rate * settings.duration.as_secs_f64()).round() as u64;
         if !(2..=u64::from(u32::MAX)).contains(&steady) {
-            let problem = format!("with --duration {:?} it gives {steady} events; more than one and fewer than 2^32 are needed", settings.duration);
+            let problem =
+                format!("with --duration {:?} it gives {steady} events; more than one and fewer than 2^32 are needed", settings.duration);
             return Err(CompareError::Setting { option: "--rate", value: settings.rate.to_string(), problem });
         }
         let all = workload.events();
@@ -125,7 +126,10 @@ impl Asked {
         let too_many = |wanted: u64, there: u64| CompareError::Setting {
             option: "--history",
             value: wanted.to_string(),
-            problem: format!("there are {there} events, and {steady} of them arrive during the steady phase; give {} or fewer", there - steady),
+            problem: format!(
+                "there are {there} events, and {steady} of them arrive during the steady phase; give {} or fewer",
+                there - steady
+            ),
         };
         let events_history = match (settings.history, all) {
             (Some(History::Events(n)), Some(all)) if own && n + steady > all => return Err(too_many(n, all)),

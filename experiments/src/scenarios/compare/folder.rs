@@ -71,7 +71,8 @@ impl Folder {
     /// The recording of a child that ended well. An error is a message for the report.
     pub fn read_run(&self, spec: &RunSpec) -> Result<Recording, String> {
         let bytes = fs::read(&spec.out).map_err(|e| format!("ended well but left no result: {e}"))?;
-        let run: Recording = serde_json::from_slice(&bytes).map_err(|e| format!("ended well but left a result that cannot be read: {e}"))?;
+        let run: Recording =
+            serde_json::from_slice(&bytes).map_err(|e| format!("ended well but left a result that cannot be read: {e}"))?;
         if (run.architecture.as_str(), run.repeat) != (spec.architecture.as_str(), spec.repeat) {
             return Err(format!("left the result of another run: {} {}", run.architecture, run.repeat));
         }

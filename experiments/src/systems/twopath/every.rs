@@ -16,10 +16,7 @@ pub(super) struct Every {
 
 /// Runs `f` every `interval`, from start to start and the first time one interval from now. A run that takes longer delays the
 /// next, and what was missed meanwhile is not made up for. An error ends it.
-pub(super) fn every(
-    interval: Duration,
-    mut f: impl FnMut() -> Result<(), SystemError> + Send + 'static,
-) -> Result<Every, SystemError> {
+pub(super) fn every(interval: Duration, mut f: impl FnMut() -> Result<(), SystemError> + Send + 'static) -> Result<Every, SystemError> {
     let (stop, stopped) = mpsc::channel();
     let run = move || {
         let mut due = Instant::now() + interval;
