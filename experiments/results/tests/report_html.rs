@@ -55,7 +55,11 @@ fn open(browser: &str, page: &str, width: u32, dark: bool) -> (serde_json::Value
 }
 
 fn real() -> CompareResult {
-    serde_json::from_str(RESULT).unwrap()
+    let mut result: CompareResult = serde_json::from_str(RESULT).unwrap();
+    let settings = result.settings.clone();
+    result.runs.iter_mut().for_each(|run| twopath_results::prices::charge(run, &settings));
+    twopath_results::report::conclude(&mut result);
+    result
 }
 
 #[test]
@@ -89,8 +93,7 @@ fn a_report_of_nothing_but_crashes_opens_too() {
             ..Default::default()
         };
     }
-    result.questions = twopath_results::report::questions::questions(&result);
-    result.findings = twopath_results::report::findings::findings(&result);
+    twopath_results::report::conclude(&mut result);
     let (probe, console) = open(browser, &report(&result), 1280, false);
     assert_eq!(console, Vec::<String>::new());
     assert!(probe["overflow"].as_i64().unwrap() <= 0, "{probe}");

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use console::{Style, measure_text_width};
 
 use super::questions::section;
+use super::recommendation::played;
 use crate::number::{count, duration, in_words};
 use crate::result::{CompareResult, Outcome, Question, System};
 use crate::statistics::REPEATS_BOOTSTRAP_MIN;
@@ -47,6 +48,9 @@ pub fn table(result: &CompareResult, look: Look) -> String {
     };
 
     wrapped(&headline(result), look.width).iter().for_each(|part| line(&bold.apply_to(part).to_string()));
+    for sentence in &result.recommendation {
+        wrapped(sentence, look.width).iter().for_each(|part| line(part));
+    }
     for run in &result.runs {
         if let Outcome::Crashed { message, .. } = &run.outcome {
             line(&bad.apply_to(format!("{} (repeat {}) {message}", run.system, run.repeat + 1)).to_string());
@@ -115,11 +119,10 @@ fn legend(repeats: u32) -> String {
 fn headline(result: &CompareResult) -> String {
     let settings = &result.settings;
     format!(
-        "{}: {} events of history, then {} more at {} a second for {}; medians of {} repeat{}{}",
+        "{}: {}, {} of them in {}; medians of {} repeat{}{}",
         settings.workload,
-        count(settings.events_history),
+        played(settings),
         count(settings.events_steady),
-        count(settings.rate.round() as u64),
         duration(settings.duration_s * 1e3),
         settings.repeats,
         if settings.repeats == 1 { "" } else { "s" },
@@ -160,8 +163,6 @@ fn right_pad(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::findings::findings;
-    use crate::report::questions::questions;
     use crate::report::sample::sample;
 
     const PLAIN: Look = Look { width: 110, colour: false };
@@ -178,8 +179,7 @@ mod tests {
         result.complete = false;
         result.runs[0].outcome = Outcome::Crashed { message: "was killed by signal 9".into(), exit_code: None, signal: Some(9) };
         result.runs[1].answers.wrong_engine = 3;
-        result.questions = questions(&result);
-        result.findings = findings(&result);
+        crate::report::conclude(&mut result);
         insta::assert_snapshot!(table(&result, PLAIN));
     }
 

@@ -78,6 +78,8 @@ pub struct Effect {
     pub pairs: u64,
     /// The interval excludes 1 and the ratio is off it by more than a tie's margin (without a ratio: that of the difference excludes 0).
     pub decided: bool,
+    /// Every system of the one level stands on the same side of every system of the other: then nothing else explains it.
+    pub everywhere: bool,
 }
 
 /// The figures along a parameter.
