@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use twopath_base::meters::{self, Layer};
 use twopath_log::{Topic, TopicWriter};
 use twopath_query::{self as query, Value};
+use twopath_results::result::Happening;
 
 use super::RunError;
 use super::load::Schedule;

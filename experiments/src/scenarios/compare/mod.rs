@@ -31,11 +31,11 @@ use folder::Folder;
 pub use settings::{CompareSettings, Format, History, Sweep as SweepOf};
 use twopath_events::workloads::WorkloadError;
 use twopath_results::prices::{PricesError, charge, read_prices};
-use twopath_results::report::findings::findings;
+use twopath_results::report::conclude;
 use twopath_results::report::html;
-use twopath_results::report::questions::questions;
 use twopath_results::report::table::{Look, table};
-use twopath_results::result::{self, CompareResult, KeptUp, Outcome, RunResult, SCHEMA_VERSION, Sweep, SweepPoint};
+use twopath_results::result::{CompareResult, Outcome, RunResult, SCHEMA_VERSION};
+use twopath_results::sweep::sweep;
 
 /// Why a comparison could not be made at all. A run that failed is not one of these: it is part of the result.
 #[derive(Debug, thiserror::Error)]
@@ -112,8 +112,7 @@ pub fn run_with(settings: &CompareSettings, child: &dyn Fn(&Path) -> Command) ->
         dir: &out,
     };
     let comparison = Comparison { folder: &folder, stop: stop_on_signals().map_err(CompareError::Signals)?, child };
-    let mut swept = settings.sweep.as_ref().map(|s| Sweep { parameter: s.parameter().into(), points: vec![], break_evens: vec![] });
-    let mut last = None;
+    let mut made: Vec<(f64, CompareResult)> = Vec::new();
     for (number, (point, asked)) in points.iter().zip(asked.drain(..)).enumerate() {
         asked.notes(&point.settings).iter().for_each(|note| eprintln!("{note}"));
         let mut result = CompareResult {
@@ -123,27 +122,30 @@ pub fn run_with(settings: &CompareSettings, child: &dyn Fn(&Path) -> Command) ->
             runs: vec![],
             questions: vec![],
             effects: vec![],
-            sweep: swept.clone(),
+            sweep: None,
             recommendation: vec![],
             findings: vec![],
             complete: false,
         };
         comparison.of(&asked, &point.settings, &mut result)?;
-        if let (Some(swept), Some(value)) = (&mut swept, point.value) {
-            swept.points.push(sweep_point(value, &result));
-            result.sweep = Some(swept.clone());
-            folder.save_as(&format!("{}-{value}.json", swept.parameter), &result)?;
-        }
+        let goes_on = result.complete;
         result.complete &= number + 1 == points.len();
-        conclude(&mut result);
-        folder.save(&result)?;
-        let goes_on = result.runs.len() == result.settings.systems.len() * result.settings.repeats as usize;
-        last = Some(result);
+        made.push((point.value.unwrap_or(0.0), result));
+        if let Some(of) = &settings.sweep {
+            let points: Vec<(f64, &CompareResult)> = made.iter().map(|(value, result)| (*value, result)).collect();
+            let swept = sweep(of.parameter(), &points);
+            let (value, last) = made.last_mut().expect("it was made a moment ago");
+            folder.save_as(&format!("{}-{value}.json", of.parameter()), last)?;
+            last.sweep = Some(swept);
+        }
+        let (_, last) = made.last_mut().expect("it was made a moment ago");
+        conclude(last);
+        folder.save(last)?;
         if !goes_on {
             break;
         }
     }
-    let result = last.expect("a comparison has a point");
+    let (_, result) = made.pop().expect("a comparison has a point");
     folder.write("report.html", html::report(&result).as_bytes())?;
     folder.clear_scratch();
     print(&result, settings.format, &folder);
@@ -171,16 +173,6 @@ fn points(settings: &CompareSettings) -> Vec<Point> {
         point
     };
     sweep.values().into_iter().map(point).collect()
-}
-
-fn sweep_point(value: f64, result: &CompareResult) -> SweepPoint {
-    let figures = result.questions.iter().map(|q| (q.id.clone(), q.by_architecture.clone())).collect();
-    let fell_behind = |system: &&result::System| {
-        let runs: Vec<&RunResult> = result.runs.iter().filter(|r| r.system == system.name && r.outcome == Outcome::Ok).collect();
-        2 * runs.iter().filter(|r| r.kept_up != KeptUp::KeptUp).count() > runs.len()
-    };
-    let fell_behind = result.settings.systems.iter().filter(fell_behind).map(|s| s.name.clone()).collect();
-    SweepPoint { value, figures, fell_behind }
 }
 
 fn planned(asked: &Asked, settings: &CompareSettings) -> Vec<PlannedRun> {
@@ -277,11 +269,6 @@ fn crashed(spec: &RunSpec, outcome: Outcome) -> RunResult {
         outcome,
         ..RunResult::default()
     }
-}
-
-fn conclude(result: &mut CompareResult) {
-    result.questions = questions(result);
-    result.findings = findings(result);
 }
 
 fn ending(result: &CompareResult) -> Ending {
