@@ -64,9 +64,9 @@ impl Job {
 
 impl Version {
     pub fn batch_logic(&self, written: Written) -> twopath_batch::Logic {
-        match self.hand_batch.clone().filter(|_| written == Written::Hand) {
-            Some(hand) => twopath_batch::Logic::Hand(hand),
-            None => twopath_batch::Logic::Sql,
+        // Hand-written polars gives parts, whose merging the serving layer has to know: until it does, SQL stands for it.
+        match written {
+            Written::Hand | Written::Sql => twopath_batch::Logic::Sql,
         }
     }
 

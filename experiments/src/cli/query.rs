@@ -135,7 +135,7 @@ fn by_reference(topic: &Topic, query: &Query, at: &Position) -> Result<Answered,
 }
 
 fn by_batch(topic: &Topic, query: &Query, at: &Position) -> Result<Answered, Failure> {
-    let table = twopath_batch::compute(topic, query, &twopath_batch::Logic::Sql, at)?;
+    let table = twopath_batch::compute(topic, query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, at)?;
     let part = CoveragePart { source: "batch".into(), from: Position::zero(at.partitions()), to: at.clone() };
     answered(query, &[&table], Coverage::of(vec![part]))
 }
@@ -158,7 +158,7 @@ fn by_speed(topic: &Topic, query: &Arc<Query>, at: &Position, workers: u16) -> R
 fn by_merging(topic: &Topic, query: &Arc<Query>, at: &Position, args: &QueryArgs) -> Result<Answered, Failure> {
     let barriers = topic.barriers()?;
     let (barrier, horizon) = horizon(&barriers, at, args.horizon.as_ref())?;
-    let table = Arc::new(twopath_batch::compute(topic, query, &twopath_batch::Logic::Sql, &horizon)?);
+    let table = Arc::new(twopath_batch::compute(topic, query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &horizon)?);
     let view = replay(topic, query, (barrier, horizon.clone()), at, args.workers)?;
     let serving = twopath_serving::Table::new(query.clone(), topic.partitions());
     serving.publish_batch(BatchView { version: 1, barrier, horizon, table });
