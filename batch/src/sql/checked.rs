@@ -6,11 +6,11 @@
 use std::sync::{Arc, OnceLock};
 
 use polars::prelude::{
-    ChunkedArray, Column, DataType as PolarsType, Expr as Plan, Field as PolarsField, Float64Chunked, Int64Chunked, IntoColumn, IntoSeries,
+    ChunkFullNull, ChunkedArray, Column, DataType as PolarsType, Expr as Plan, Field as PolarsField, Float64Chunked, Int64Chunked, IntoColumn, IntoSeries,
     PolarsError, PolarsNumericType, PolarsResult, Series, map_multiple,
 };
 use polars_arrow::array::PrimitiveArray;
-use polars_arrow::bitmap::combine_validities_and;
+use polars_arrow::compute::utils::combine_validities_and;
 use polars_core::utils::align_chunks_binary;
 use twopath_query::{BinaryOp, DataType, EvalError};
 
