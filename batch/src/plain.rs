@@ -1,9 +1,9 @@
-//! What the batch layer is measured against: plain polars over the same files.
+//! Plain polars over sealed segments, as over any Arrow files: what the batch layer maps them with, and is measured against.
 //!
 //! Nothing of the log is used here but its promise that a sealed segment is a standard Arrow IPC file.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use memmap2::Mmap;
@@ -60,28 +60,11 @@ pub fn plain_polars(sealed: &[PathBuf], query: &CountAndSum) -> Result<PlainGrou
     groups.map(PlainGroups).map_err(failed)
 }
 
-/// The columns of sealed segments as one frame, a chunk per frame of the log; nothing is copied.
+/// The columns of sealed segments as one frame, a chunk per frame of the log; nothing is copied. Timestamps are Int64.
 pub fn map_segments(sealed: &[PathBuf], columns: &[&str]) -> PolarsResult<DataFrame> {
     let mut chunks: Vec<Vec<Box<dyn Array>>> = vec![Vec::new(); columns.len()];
     for path in sealed {
-        let mut file = File::open(path)?;
-        let metadata = read_file_metadata(&mut file)?;
-        // SAFETY: sealed segments are written once and never changed or cut.
-        let data = Arc::new(unsafe { Mmap::map(&file) }?);
-        let places: Vec<usize> = columns
-            .iter()
-            .map(|name| {
-                let missing = || polars::prelude::polars_err!(ColumnNotFound: "{} has no column '{name}'", path.display());
-                metadata.schema.index_of(name).ok_or_else(missing)
-            })
-            .collect::<PolarsResult<_>>()?;
-        for block in 0..metadata.blocks.len() {
-            // SAFETY: the log wrote these buffers from valid arrays, and verified their checksums.
-            let batch = unsafe { mmap_unchecked(&metadata, &Default::default(), data.clone(), block) }?;
-            for (chunks, &place) in chunks.iter_mut().zip(&places) {
-                chunks.push(physical(batch.arrays()[place].as_ref()));
-            }
-        }
+        chunks.iter_mut().zip(map_segment(path, columns)?).for_each(|(all, more)| all.extend(more));
     }
     let columns = columns.iter().zip(chunks).map(|(name, chunks)| {
         if chunks.is_empty() {
@@ -92,11 +75,35 @@ pub fn map_segments(sealed: &[PathBuf], columns: &[&str]) -> PolarsResult<DataFr
     DataFrame::new_infer_height(columns.collect::<PolarsResult<_>>()?)
 }
 
-/// Timestamps as the integers that they are: polars' calendar is not in our feature set.
+/// The columns of one sealed segment, a chunk per frame of the log; nothing is copied. Times are Int64.
+pub fn map_segment(path: &Path, columns: &[&str]) -> PolarsResult<Vec<Vec<Box<dyn Array>>>> {
+    let mut chunks: Vec<Vec<Box<dyn Array>>> = vec![Vec::new(); columns.len()];
+    let mut file = File::open(path)?;
+    let metadata = read_file_metadata(&mut file)?;
+    // SAFETY: sealed segments are written once and never changed or cut.
+    let data = Arc::new(unsafe { Mmap::map(&file) }?);
+    let places: Vec<usize> = columns
+        .iter()
+        .map(|name| {
+            let missing = || polars::prelude::polars_err!(ColumnNotFound: "{} has no column '{name}'", path.display());
+            metadata.schema.index_of(name).ok_or_else(missing)
+        })
+        .collect::<PolarsResult<_>>()?;
+    for block in 0..metadata.blocks.len() {
+        // SAFETY: the log wrote these buffers from valid arrays; whoever maps them has had their checksums verified.
+        let batch = unsafe { mmap_unchecked(&metadata, &Default::default(), data.clone(), block) }?;
+        for (chunks, &place) in chunks.iter_mut().zip(&places) {
+            chunks.push(physical(batch.arrays()[place].as_ref()));
+        }
+    }
+    Ok(chunks)
+}
+
+/// Times as the integers that they are.
 fn physical(array: &dyn Array) -> Box<dyn Array> {
     match array.dtype() {
-        ArrowDataType::Timestamp(..) => {
-            let times = array.as_any().downcast_ref::<PrimitiveArray<i64>>().expect("timestamps are 64-bit integers");
+        ArrowDataType::Timestamp(..) | ArrowDataType::Duration(_) | ArrowDataType::Date64 => {
+            let times = array.as_any().downcast_ref::<PrimitiveArray<i64>>().expect("these times are 64-bit integers");
             times.clone().to(ArrowDataType::Int64).boxed()
         }
         _ => array.to_boxed(),
