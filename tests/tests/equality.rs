@@ -89,6 +89,7 @@ fn one(dir: &Path, seed: u64) {
         &topic,
         query.clone(),
         twopath_speed::Logic::Sql,
+        twopath_speed::Engine::default(),
         (0, zero.clone()),
         options,
         Arc::new(move |view| hear.lock().unwrap().push(view)),
@@ -200,7 +201,7 @@ impl Case {
     }
 
     fn replay(&self, from: (u64, Position), to: &Position, workers: usize) -> RealtimeView {
-        twopath_speed::replay(&self.topic, self.query.clone(), twopath_speed::Logic::Sql, from, to, workers)
+        twopath_speed::replay(&self.topic, self.query.clone(), twopath_speed::Logic::Sql, twopath_speed::Engine::default(), from, to, workers)
             .unwrap_or_else(|e| panic!("seed {}: {e}\n{}", self.seed, self.sql))
     }
 

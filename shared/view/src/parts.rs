@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, GenericListArray, OffsetSizeTrait, RecordBatch, new_empty_array};
+use arrow_array::{ArrayRef, GenericListArray, OffsetSizeTrait, RecordBatch};
 use arrow_schema::DataType as ArrowType;
-use arrow_select::concat::concat;
 
 use super::accumulator::{Accumulate, Accumulator, Reader};
 use super::answer::answer_schema;
-use super::canonical::{arrow_type, numeric, one_row};
+use super::canonical::{arrow_type, numeric};
+use super::column::column_of;
 use super::table::GroupTable;
 use twopath_query::values::rows;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError, Expr, NamedExpr, Query, Value};
@@ -131,14 +131,7 @@ impl Merging {
         let names = self.names();
         let rows: Vec<Vec<Value>> = rows(groups)?.iter().map(|values| (self.finish)(&Group { names: &names, values })).collect();
         let schema = answer_schema(query);
-        let column = |(i, output): (usize, &NamedExpr)| {
-            let cells: Vec<ArrayRef> = rows.iter().map(|row| one_row(&row[i], output.expr.data_type)).collect();
-            let cells: Vec<&dyn Array> = cells.iter().map(AsRef::as_ref).collect();
-            match cells[..] {
-                [] => new_empty_array(schema.field(i).data_type()),
-                _ => concat(&cells).expect("values of the query's types"),
-            }
-        };
+        let column = |(i, output): (usize, &NamedExpr)| column_of(rows.iter().map(|row| &row[i]), output.expr.data_type);
         let columns = query.output.iter().enumerate().map(column).collect();
         Ok(RecordBatch::try_new(schema.clone(), columns).expect("values of the query's types"))
     }

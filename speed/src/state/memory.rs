@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use twopath_view::GroupTable;
 
+use super::State;
 use crate::control::Control;
 
 /// Larger means fewer runs to read and more to copy. Copying a large run is a copy of its columns; adding a group to it is a
@@ -38,36 +39,30 @@ pub(crate) fn merge_runs_off_thread(tasks: Receiver<MergeTask>, control: &Contro
 }
 
 /// One generation's runs in one worker.
-pub(super) struct Runs {
+pub(crate) struct Runs {
     runs: Vec<Arc<GroupTable>>,
     /// A merge under way: how many of the runs, from which on, and where its result arrives.
     merging: Option<(std::ops::Range<usize>, Receiver<Arc<GroupTable>>)>,
     merges: Sender<MergeTask>,
 }
 
-impl Runs {
-    pub fn new(merges: Sender<MergeTask>) -> Self {
-        Runs { runs: Vec::new(), merging: None, merges }
-    }
-
-    /// Adds an epoch's groups.
-    pub fn push(&mut self, table: GroupTable) {
-        if !table.is_empty() {
-            self.runs.push(Arc::new(table));
+impl State for Runs {
+    fn add(&mut self, groups: GroupTable) {
+        if !groups.is_empty() {
+            self.runs.push(Arc::new(groups));
         }
     }
 
-    /// The runs as they are: the same key may be in several.
-    pub fn tables(&self) -> Vec<Arc<GroupTable>> {
+    fn snapshot(&self) -> Vec<Arc<GroupTable>> {
         self.runs.clone()
     }
 
-    pub fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         self.runs.iter().map(|run| run.bytes()).sum()
     }
 
     /// Takes in a finished merge, and merges what has grown alike.
-    pub fn tidy(&mut self) {
+    fn tidy(&mut self) {
         if let Some((range, result)) = &self.merging {
             match result.try_recv() {
                 Ok(merged) => {
@@ -93,6 +88,13 @@ impl Runs {
             let merged = merge_runs(self.runs.drain(start..).collect());
             self.runs.push(Arc::new(merged));
         }
+    }
+
+}
+
+impl Runs {
+    pub fn new(merges: Sender<MergeTask>) -> Self {
+        Runs { runs: Vec::new(), merging: None, merges }
     }
 
     /// The first run that is not more than [`RATIO`] times as large as all after it, among the last runs that are not being merged
