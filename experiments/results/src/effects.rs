@@ -66,9 +66,7 @@ fn effect(result: &CompareResult, factor: Factor, from: &str, to: &str, id: &str
         values.into_iter().map(|(key, values)| (key, mean(&values))).collect::<BTreeMap<_, _>>()
     };
     let (from_values, to_values) = (means(&from_systems), means(&to_systems));
-    let matched: Vec<(&Constant, (f64, f64))> =
-        to_values.iter().filter_map(|(key, value)| Some((&key.1, (*value, *from_values.get(key)?)))).collect();
-    let pairs: Vec<(f64, f64)> = matched.iter().map(|(_, pair)| *pair).collect();
+    let pairs: Vec<(f64, f64)> = to_values.iter().filter_map(|(key, value)| Some((*value, *from_values.get(key)?))).collect();
     let seed = result.provenance.seed ^ hash(id) ^ hash(from) ^ hash(to).rotate_left(1);
     let found = paired_effect(&pairs, seed)?;
     Some(Effect {

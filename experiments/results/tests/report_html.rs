@@ -66,8 +66,9 @@ fn real() -> CompareResult {
 fn the_report_opens_without_a_word_in_the_console() {
     let Some(browser) = browser() else { return };
     let page = report(&real());
-    // Panels over time for each architecture, twice, and two distributions.
-    let canvases = real().settings.architectures.len() * 2 + 2;
+    // Panels over time for each system, twice, two distributions, and freshness around the deployment (no reads and no storage over time
+    // stand in it).
+    let canvases = real().settings.systems.len() * 2 + 2 + 1;
     for (width, dark) in [(1280, false), (500, true)] {
         let (probe, console) = open(browser, &page, width, dark);
         assert_eq!(console, Vec::<String>::new(), "at width {width}");

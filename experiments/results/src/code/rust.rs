@@ -16,10 +16,7 @@ const OPERATORS: [&str; 20] =
 
 /// A whole file, without comments, documentation and modules for tests. Imports are sorted, as formatters do.
 pub fn parse(text: &str) -> Result<Parsed, String> {
-    let file = syn::parse_file(text).map_err(|e| {
-        let start = e.span().start();
-        format!("{e} (line {}, column {})", start.line, start.column + 1)
-    })?;
+    let file = syn::parse_file(text).map_err(|e| e.to_string())?;
     let items: Vec<&syn::Item> = file.items.iter().filter(|item| !is_for_tests(item)).collect();
     let mut counts = Counts::default();
     let mut units = Vec::new();

@@ -6,6 +6,7 @@ const shortCount = v => v >= 999.5e6 ? significant(v / 1e9) + " G" : v >= 999500
 function showSweep() {
   const { sweep } = result;
   const section = place("sweep");
+  if (!section) return;
   if (!sweep || sweep.points.length < 2) { section.remove(); document.querySelector('nav a[href="#sweep"]')?.remove(); return; }
   const words = { history: "events of history", rate: "events a second" }[sweep.parameter] ?? sweep.parameter;
   place("sweep-title").textContent = `Where does it turn? Along ${words}`;
