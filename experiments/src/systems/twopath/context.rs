@@ -57,9 +57,8 @@ impl Context {
     /// A new version's table, beside those that are there. Readers stay where they are.
     pub fn deploy(&self, version: u32) -> Result<Arc<Table>, SystemError> {
         let timeline = self.timeline.clone();
-        let query = self.job.version(version).query.clone();
-        let table = Table::observed(query, self.topic.partitions(), move |position| timeline.published(version, position));
-        let table = Arc::new(table);
+        let observer = move |position: &Position| timeline.published(version, position);
+        let table = Arc::new(self.logic(version)?.table(self.topic.partitions(), observer)?);
         self.tables.deploy(version.into(), &format!("{} v{version}", self.job.name), table.clone())?;
         Ok(table)
     }
@@ -87,7 +86,7 @@ impl Context {
     }
 
     fn logic(&self, version: u32) -> Result<Logic, SystemError> {
-        Logic::of(&self.job, version, self.factors.language)
+        Logic::of(&self.job, version, &self.factors)
     }
 
     /// Waits until a table covers `position`. `check` is asked meanwhile whether there is still hope.
