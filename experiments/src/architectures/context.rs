@@ -84,7 +84,8 @@ impl Context {
         let started = self.timeline.now_us();
         let from = (0, self.start());
         let logic = version.speed_logic(written);
-        let view = twopath_speed::replay(&self.topic, version.query.clone(), logic, from, &at.position, self.workers)?;
+        let engine = twopath_speed::Engine::default();
+        let view = twopath_speed::replay(&self.topic, version.query.clone(), logic, engine, from, &at.position, self.workers)?;
         let view = meters::charge(Layer::Batch, || {
             let mut table = GroupTable::new(&version.query);
             for part in view.generations.iter().flat_map(|g| &g.tables) {
@@ -114,7 +115,8 @@ impl Context {
         let options = SpeedOptions { workers: self.workers, publish_interval: self.publish_interval, ..SpeedOptions::default() };
         let table = table.clone();
         let publish = Arc::new(move |view| meters::charge(Layer::Serving, || table.publish_realtime(view)));
-        Ok(twopath_speed::start(&self.topic, version.query.clone(), version.speed_logic(written), from, options, publish)?)
+        let engine = twopath_speed::Engine::default();
+        Ok(twopath_speed::start(&self.topic, version.query.clone(), version.speed_logic(written), engine, from, options, publish)?)
     }
 
     /// Waits until a table covers `position`. `check` is asked meanwhile whether there is still hope.

@@ -20,7 +20,8 @@ pub struct Version {
     pub sql: String,
     pub query: Arc<Query>,
     pub hand_batch: Option<twopath_batch::HandWritten>,
-    pub hand_speed: Option<twopath_speed::HandWritten>,
+    /// What is written for the speed layer alone: final values.
+    pub hand_speed: Option<twopath_speed::jobs::flights::Written>,
 }
 
 /// How the logic of a layer is written.
@@ -40,7 +41,7 @@ impl Job {
                 sql: sql.to_owned(),
                 query: Arc::new(query::parse(sql, topic, schema)?),
                 hand_batch: twopath_batch::jobs::flights::hand_written(name, number).filter(|_| topic == "flights"),
-                hand_speed: twopath_speed::jobs::flights::hand_written(name, number).filter(|_| topic == "flights"),
+                hand_speed: hand_speed(name, number).filter(|_| topic == "flights"),
             })
         };
         Ok(Job { name: name.into(), v1: version(1, sql_v1)?, v2: version(2, sql_v2)? })
@@ -70,10 +71,13 @@ impl Version {
         }
     }
 
-    pub fn speed_logic(&self, written: Written) -> twopath_speed::Logic {
-        match self.hand_speed.filter(|_| written == Written::Hand) {
-            Some(hand) => twopath_speed::Logic::Hand(hand),
-            None => twopath_speed::Logic::Sql,
-        }
+    /// Compiled for both: how the layers' hand-written parts come together is for the layer above to wire.
+    pub fn speed_logic(&self, _written: Written) -> twopath_speed::Logic {
+        twopath_speed::Logic::Sql
     }
+}
+
+fn hand_speed(name: &str, version: u32) -> Option<twopath_speed::jobs::flights::Written> {
+    use twopath_speed::{Engine, jobs::flights};
+    flights::hand_written(name, version, Engine::Timely, flights::Kind::Finals)
 }

@@ -105,7 +105,8 @@ impl Prepared {
         let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
         match &self.form {
             Form::Parts { merging, layout } => merging.table(layout, &batch).map_err(wrong),
-            Form::Finals { finals, layout, .. } => finals.table(layout, &batch, epoch).map_err(wrong),
+            // Orders count from 1, epochs from 0.
+            Form::Finals { finals, layout, .. } => finals.table(layout, &batch, epoch + 1).map_err(wrong),
         }
     }
 
