@@ -196,7 +196,15 @@ fn horizon(barriers: &[Barrier], at: &Position, wanted: Option<&Position>) -> Re
 }
 
 fn replay(topic: &Topic, query: &Arc<Query>, from: (u64, Position), to: &Position, workers: u16) -> Result<RealtimeView, Failure> {
-    Ok(twopath_speed::replay(topic, query.clone(), twopath_speed::Logic::Sql, twopath_speed::Engine::default(), from, to, usize::from(workers))?)
+    Ok(twopath_speed::replay(
+        topic,
+        query.clone(),
+        twopath_speed::Logic::Sql,
+        twopath_speed::Engine::default(),
+        from,
+        to,
+        usize::from(workers),
+    )?)
 }
 
 fn answered(query: &Query, parts: &[&GroupTable], coverage: Coverage) -> Result<Answered, Failure> {

@@ -36,7 +36,8 @@ impl Standing {
             None => (0, Position::zero(topic.partitions())),
         };
         let options = SpeedOptions { workers, ..SpeedOptions::default() };
-        let speed = twopath_speed::start(topic, query.clone(), Logic::Sql, twopath_speed::Engine::default(), from, options, Arc::new(|_| {}))?;
+        let speed =
+            twopath_speed::start(topic, query.clone(), Logic::Sql, twopath_speed::Engine::default(), from, options, Arc::new(|_| {}))?;
         Ok(Standing { version, query, partitions: topic.partitions(), at_rest, speed })
     }
 
