@@ -255,7 +255,16 @@ impl Threads {
             let (control, interval) = (Arc::clone(&control), options.publish_interval);
             helpers.push(spawn("tail", move || wake_workers(&control, interval))?);
         }
-        let wiring = Wiring { topic: topic.clone(), query, middle, from, to, barriers, control: Arc::clone(&control), backend: Backend::Memory { merges } };
+        let wiring = Wiring {
+            topic: topic.clone(),
+            query,
+            middle,
+            from,
+            to,
+            barriers,
+            control: Arc::clone(&control),
+            backend: Backend::Memory { merges },
+        };
         match spawn_workers(wiring, options) {
             Ok(workers) => Ok(Threads { control, workers, helpers }),
             Err(error) => {

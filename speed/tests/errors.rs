@@ -106,7 +106,9 @@ fn a_panic_in_hand_written_logic_ends_the_job_and_not_the_process() {
         by_hand(Flow::Timely(|frames| frames.map(|_| panic!("no good")))),
         by_hand(Flow::Differential(|frames| frames.map(|_| panic!("no good")))),
     ];
-    for (workers, (broken, engine)) in [(1, (broken[0], Engine::Timely)), (2, (broken[0], Engine::Timely)), (2, (broken[1], Engine::Differential))] {
+    for (workers, (broken, engine)) in
+        [(1, (broken[0], Engine::Timely)), (2, (broken[0], Engine::Timely)), (2, (broken[1], Engine::Differential))]
+    {
         let mut events = Events::new(2, 4);
         let query = events.query(COUNTS_SQL);
         events.append_some(3);

@@ -112,7 +112,8 @@ fn an_empty_topic_has_a_view_at_once() {
         let events = Events::new(2, 1);
         let query = events.query(QUERIES[1]);
         let (views, publish) = Views::new();
-        let job = start(&events.topic, Arc::clone(&query), Logic::Sql, Engine::Timely, (0, events.start()), options(workers), publish).unwrap();
+        let job =
+            start(&events.topic, Arc::clone(&query), Logic::Sql, Engine::Timely, (0, events.start()), options(workers), publish).unwrap();
         assert_eq!(job.view().position(), &events.start());
         let view = views.wait_for(&events.start());
         events.check(&query, &events.start(), &view);
@@ -172,7 +173,8 @@ fn stops_while_busy_and_idle() {
         // Busy at any stage of its life; stopped, and dropped.
         for pause_us in [0, 100, 1_000, 5_000] {
             let (_, publish) = Views::new();
-            let job = start(&events.topic, Arc::clone(&query), Logic::Sql, Engine::Timely, (0, events.start()), options(workers), publish).unwrap();
+            let job = start(&events.topic, Arc::clone(&query), Logic::Sql, Engine::Timely, (0, events.start()), options(workers), publish)
+                .unwrap();
             std::thread::sleep(Duration::from_micros(pause_us));
             if pause_us % 200 == 0 { job.stop().unwrap() } else { drop(job) }
         }
@@ -208,7 +210,8 @@ fn large_runs_are_merged_beside_the_reading() {
         let mut events = Events::new(2, 23);
         let query = events.query("SELECT time, COUNT(*), SUM(d) FROM events GROUP BY time");
         let (views, publish) = Views::new();
-        let job = start(&events.topic, Arc::clone(&query), Logic::Sql, Engine::Timely, (0, events.start()), options(workers), publish).unwrap();
+        let job =
+            start(&events.topic, Arc::clone(&query), Logic::Sql, Engine::Timely, (0, events.start()), options(workers), publish).unwrap();
         for _ in 0..100 {
             let batch = events.batch(1000);
             events.writer.append(&batch).unwrap();

@@ -132,7 +132,8 @@ fn replay_against_a_loop_by_hand() {
         writer.append_to(PartitionId(i as u32 % 2), frame, None).unwrap();
     }
     let end = topic.end().unwrap();
-    let replayed = |workers: usize| replay(&topic, query.clone(), Logic::Sql, Engine::Timely, (0, Position::zero(2)), &end, workers).unwrap();
+    let replayed =
+        |workers: usize| replay(&topic, query.clone(), Logic::Sql, Engine::Timely, (0, Position::zero(2)), &end, workers).unwrap();
     check(&query, &replayed(1), by_hand(&frames));
     check(&query, &replayed(2), by_hand(&frames));
     for _ in 0..3 {

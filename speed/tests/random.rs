@@ -10,7 +10,7 @@ use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig
 use twopath_query::arbitrary::{Random, batches, schema, sql};
 use twopath_query::{Query, parse};
 use twopath_reference::{Reference, compare};
-use twopath_speed::{Engine, Logic, replay, start, SpeedOptions};
+use twopath_speed::{Engine, Logic, SpeedOptions, replay, start};
 
 /// `SEEDS` sets how many queries are tried.
 fn seeds() -> u64 {

@@ -201,8 +201,16 @@ impl Case {
     }
 
     fn replay(&self, from: (u64, Position), to: &Position, workers: usize) -> RealtimeView {
-        twopath_speed::replay(&self.topic, self.query.clone(), twopath_speed::Logic::Sql, twopath_speed::Engine::default(), from, to, workers)
-            .unwrap_or_else(|e| panic!("seed {}: {e}\n{}", self.seed, self.sql))
+        twopath_speed::replay(
+            &self.topic,
+            self.query.clone(),
+            twopath_speed::Logic::Sql,
+            twopath_speed::Engine::default(),
+            from,
+            to,
+            workers,
+        )
+        .unwrap_or_else(|e| panic!("seed {}: {e}\n{}", self.seed, self.sql))
     }
 
     fn rolled_to(&self, position: &Position) -> Reference {

@@ -107,10 +107,25 @@ fn merging(query: &str) -> Merging {
 
 fn by_speed(topic: &Topic, query: &Query, logic: twopath_speed::Logic) -> Vec<Vec<Value>> {
     let from = (0, Position::zero(topic.partitions()));
-    let view = twopath_speed::replay(topic, Arc::new(query.clone()), logic, from, &topic.end().unwrap(), 2).unwrap();
+    let engine = twopath_speed::Engine::default();
+    let view = twopath_speed::replay(topic, Arc::new(query.clone()), logic, engine, from, &topic.end().unwrap(), 2).unwrap();
     assert_eq!(view.error, None);
     let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(Arc::as_ref).collect();
     values::rows(&answer(query, &tables, &Ask::default()).unwrap()).unwrap()
+}
+
+/// Final values, as a table shows them.
+fn by_hand_speed(topic: &Topic, query: &Query, name: &str, version: u32) -> Vec<Vec<Value>> {
+    use twopath_speed::jobs::flights::{Kind, hand_written};
+    let engine = twopath_speed::Engine::default();
+    let written = hand_written(name, version, engine, Kind::Finals).unwrap();
+    let finals = written.finals.unwrap();
+    let (query, from) = (Arc::new(query.clone()), (0, Position::zero(topic.partitions())));
+    let logic = twopath_speed::Logic::Finals(written.code, finals);
+    let view = twopath_speed::replay(topic, query.clone(), logic, engine, from, &topic.end().unwrap(), 2).unwrap();
+    let table = twopath_serving::Table::new(query, topic.partitions()).with_finals(finals).unwrap();
+    table.publish_realtime(Arc::new(view));
+    values::rows(&table.answer(&Ask::default()).unwrap().rows).unwrap()
 }
 
 #[test]
@@ -124,12 +139,11 @@ fn by_hand_as_sql_and_by_reference_they_agree() {
             let expected = by_reference(&topic, &parsed);
             assert!(expected.len() > 30, "{name}: {} rows", expected.len());
             let batch = twopath_batch::jobs::flights::hand_written(name, version).unwrap();
-            let speed = twopath_speed::Logic::Hand(twopath_speed::jobs::flights::hand_written(name, version).unwrap());
             let given = [
                 ("batch by hand", by_hand_for_polars(&topic, &parsed, batch)),
                 ("polars by SQL", by_batch(&topic, &parsed, Engine::Polars)),
                 ("rayon by SQL", by_batch(&topic, &parsed, Engine::Rayon)),
-                ("speed by hand", by_speed(&topic, &parsed, speed)),
+                ("speed by hand", by_hand_speed(&topic, &parsed, name, version)),
                 ("speed by SQL", by_speed(&topic, &parsed, twopath_speed::Logic::Sql)),
             ];
             for (engine, rows) in given {
@@ -159,5 +173,6 @@ fn the_fix_changes_the_delays() {
 fn what_nobody_wrote_is_not_there() {
     use {twopath_batch::jobs::flights as batch, twopath_speed::jobs::flights as speed};
     assert!(batch::hand_written("delays_by_origin_hour", 3).is_none() && batch::hand_written("delays", 1).is_none());
-    assert!(speed::hand_written("delays_by_origin_hour", 3).is_none() && speed::hand_written("delays", 1).is_none());
+    let speed = |name, version| speed::hand_written(name, version, twopath_speed::Engine::Timely, speed::Kind::Parts);
+    assert!(speed("delays_by_origin_hour", 3).is_none() && speed("delays", 1).is_none());
 }

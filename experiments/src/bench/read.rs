@@ -41,7 +41,15 @@ pub fn merged_against_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ra
     let merged = Table::new(query.clone(), topic.partitions());
     merged.publish_batch(view(&barrier.position, barrier.number)?);
     let from = (barrier.number, barrier.position.clone());
-    merged.publish_realtime(Arc::new(twopath_speed::replay(&topic, query.clone(), twopath_speed::Logic::Sql, twopath_speed::Engine::default(), from, &end, 1)?));
+    merged.publish_realtime(Arc::new(twopath_speed::replay(
+        &topic,
+        query.clone(),
+        twopath_speed::Logic::Sql,
+        twopath_speed::Engine::default(),
+        from,
+        &end,
+        1,
+    )?));
 
     let keys = Pageviews::some_keys(&batches, if size.quick { 500 } else { 20_000 });
     let mut rounds = Vec::new();

@@ -194,7 +194,8 @@ fn sealed_files(topic: &Topic) -> Result<Vec<PathBuf>, BenchError> {
 
 fn replay(topic: &Topic, query: &Arc<Query>, end: &Position, workers: usize) -> Result<Vec<Arc<GroupTable>>, BenchError> {
     let from = (0, Position::zero(topic.partitions()));
-    let view = twopath_speed::replay(topic, query.clone(), twopath_speed::Logic::Sql, twopath_speed::Engine::default(), from, end, workers)?;
+    let view =
+        twopath_speed::replay(topic, query.clone(), twopath_speed::Logic::Sql, twopath_speed::Engine::default(), from, end, workers)?;
     Ok(view.generations.into_iter().flat_map(|g| g.tables).collect())
 }
 

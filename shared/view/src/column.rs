@@ -32,9 +32,9 @@ pub fn column_of<'a>(values: impl Iterator<Item = &'a Value>, t: DataType) -> Ar
         }))),
         DataType::Int | DataType::Timestamp | DataType::Interval => {
             let values = Int64Array::from_iter(values.map(|v| match (v, t) {
-                (Value::Int(v), DataType::Int)
-                | (Value::Timestamp(v), DataType::Timestamp)
-                | (Value::Interval(v), DataType::Interval) => Some(*v),
+                (Value::Int(v), DataType::Int) | (Value::Timestamp(v), DataType::Timestamp) | (Value::Interval(v), DataType::Interval) => {
+                    Some(*v)
+                }
                 (Value::Null, _) => None,
                 (other, _) => wrong(other),
             }));

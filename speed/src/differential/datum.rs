@@ -56,9 +56,9 @@ impl Ord for Datum {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Datum::Bool(a), Datum::Bool(b)) => a.cmp(b),
-            (Datum::Int(a), Datum::Int(b))
-            | (Datum::Timestamp(a), Datum::Timestamp(b))
-            | (Datum::Interval(a), Datum::Interval(b)) => a.cmp(b),
+            (Datum::Int(a), Datum::Int(b)) | (Datum::Timestamp(a), Datum::Timestamp(b)) | (Datum::Interval(a), Datum::Interval(b)) => {
+                a.cmp(b)
+            }
             (Datum::Float(a), Datum::Float(b)) => a.partial_cmp(b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan())),
             (Datum::Text(a), Datum::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
             (Datum::Numeric(a), Datum::Numeric(b)) => a.cmp(b),

@@ -85,8 +85,9 @@ pub(crate) fn parts<'s>(
         changes = changes.concat(distinct.inner.map(|(element, epoch, n)| (epoch, Change::Element(element, n))));
     }
     if has(&[Method::Min, Method::Max]) {
-        let arranged =
-            exploded.extremes.arrange_named::<ValBatcher<Slot, Datum, u64, isize>, ValSpine<Slot, Datum, u64, isize>>("Values", ValBatcher::new);
+        let arranged = exploded
+            .extremes
+            .arrange_named::<ValBatcher<Slot, Datum, u64, isize>, ValSpine<Slot, Datum, u64, isize>>("Values", ValBatcher::new);
         traces.borrow_mut().extremes = Some(arranged.trace.clone());
         let planned = Arc::clone(plan);
         let extremes = arranged.reduce_abelian::<_, ValBuilder<Slot, Datum, u64, isize>, ValSpine<Slot, Datum, u64, isize>, _, _>(

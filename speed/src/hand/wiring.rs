@@ -8,9 +8,9 @@ use differential_dataflow::collection::AsCollection;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::generic::{Operator, OutputBuilder};
-use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::{Filter, Map};
 use twopath_query::{DataType, EvalError, Query};
 use twopath_view::{Finals, GroupTable, Merging, Part as MergedPart, arrow_type, canonical};
@@ -105,7 +105,8 @@ impl Prepared {
         let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
         match &self.form {
             Form::Parts { merging, layout } => merging.table(layout, &batch).map_err(wrong),
-            Form::Finals { finals, layout, .. } => finals.table(layout, &batch, epoch).map_err(wrong),
+            // Orders count from 1, epochs from 0.
+            Form::Finals { finals, layout, .. } => finals.table(layout, &batch, epoch + 1).map_err(wrong),
         }
     }
 

@@ -89,7 +89,6 @@ impl State for Runs {
             self.runs.push(Arc::new(merged));
         }
     }
-
 }
 
 impl Runs {

@@ -18,8 +18,8 @@ use timely::ExchangeData;
 use timely::container::CapacityContainerBuilder;
 pub use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Exchange;
-pub use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::generic::Operator;
+pub use timely::dataflow::operators::vec::Map;
 pub use twopath_query::DataType;
 pub use twopath_view::Finals;
 

@@ -17,8 +17,9 @@ pub const FINALS: Finals = Finals {
 };
 
 fn rows<'s>(frames: VecCollection<'s, u64, Frame, isize>) -> VecCollection<'s, u64, Row, isize> {
-    frames.explode(flights).count_total().map(|(day, (flights, cancelled))| {
-                Row { generation: 0, items: vec![day.into(), (cancelled as f64 / flights as f64).into(), (cancelled as i64).into(), (flights as i64).into()] }
+    frames.explode(flights).count_total().map(|(day, (flights, cancelled))| Row {
+        generation: 0,
+        items: vec![day.into(), (cancelled as f64 / flights as f64).into(), (cancelled as i64).into(), (flights as i64).into()],
     })
 }
 

@@ -22,8 +22,9 @@ pub const FINALS: Finals = Finals {
 };
 
 fn rows<'s>(frames: VecCollection<'s, u64, Frame, isize>) -> VecCollection<'s, u64, Row, isize> {
-    frames.explode(departures).count_total().map(|((hour, origin), (departures, sum, max))| {
-                Row { generation: 0, items: vec![hour.into(), (&origin).into(), (sum as f64 / departures as f64).into(), max.0.into(), (departures as i64).into()] }
+    frames.explode(departures).count_total().map(|((hour, origin), (departures, sum, max))| Row {
+        generation: 0,
+        items: vec![hour.into(), (&origin).into(), (sum as f64 / departures as f64).into(), max.0.into(), (departures as i64).into()],
     })
 }
 

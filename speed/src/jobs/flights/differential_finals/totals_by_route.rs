@@ -32,7 +32,18 @@ pub const FINALS: Finals = Finals {
 fn rows<'s>(frames: VecCollection<'s, u64, Frame, isize>) -> VecCollection<'s, u64, Row, isize> {
     frames.explode(flights).count_total().map(|((origin, dest), ((flights, departures), (miles, air_minutes, in_the_air), known_last))| {
         let air_minutes = (in_the_air > 0).then_some(air_minutes as i64);
-        Row { generation: 0, items: vec![(&origin).into(), (&dest).into(), (flights as i64).into(), (departures as i64).into(), (miles as i64).into(), air_minutes.into(), known_last.0.into()] }
+        Row {
+            generation: 0,
+            items: vec![
+                (&origin).into(),
+                (&dest).into(),
+                (flights as i64).into(),
+                (departures as i64).into(),
+                (miles as i64).into(),
+                air_minutes.into(),
+                known_last.0.into(),
+            ],
+        }
     })
 }
 

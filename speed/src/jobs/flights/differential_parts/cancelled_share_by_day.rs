@@ -10,8 +10,9 @@ pub const CODE: HandWritten = HandWritten {
 };
 
 fn rows<'s>(frames: VecCollection<'s, u64, Frame, isize>) -> VecCollection<'s, u64, Row, isize> {
-    rows_of_changes(frames.explode(flights).consolidate(), |(generation, day), (flights, cancelled)| {
-                Row { generation: *generation, items: vec![(*day).into(), (*cancelled as i64).into(), (*flights as i64).into()] }
+    rows_of_changes(frames.explode(flights).consolidate(), |(generation, day), (flights, cancelled)| Row {
+        generation: *generation,
+        items: vec![(*day).into(), (*cancelled as i64).into(), (*flights as i64).into()],
     })
 }
 

@@ -17,7 +17,10 @@ pub const CODE: HandWritten = HandWritten {
 fn rows<'s>(frames: VecCollection<'s, u64, Frame, isize>) -> VecCollection<'s, u64, Row, isize> {
     rows_of_changes(frames.explode(departures).consolidate(), |(generation, day, carrier), (departures, delays)| {
         let delays = || Item::list(delays.0.iter().copied());
-        Row { generation: *generation, items: vec![(*day).into(), carrier.into(), delays(), delays(), delays(), (*departures as i64).into()] }
+        Row {
+            generation: *generation,
+            items: vec![(*day).into(), carrier.into(), delays(), delays(), delays(), (*departures as i64).into()],
+        }
     })
 }
 

@@ -15,8 +15,9 @@ pub const CODE: HandWritten = HandWritten {
 };
 
 fn rows<'s>(frames: VecCollection<'s, u64, Frame, isize>) -> VecCollection<'s, u64, Row, isize> {
-    rows_of_changes(frames.explode(departures).consolidate(), |(generation, hour, origin), (departures, sum, max)| {
-                Row { generation: *generation, items: vec![(*hour).into(), origin.into(), (*sum as i64).into(), max.0.into(), (*departures as i64).into()] }
+    rows_of_changes(frames.explode(departures).consolidate(), |(generation, hour, origin), (departures, sum, max)| Row {
+        generation: *generation,
+        items: vec![(*hour).into(), origin.into(), (*sum as i64).into(), max.0.into(), (*departures as i64).into()],
     })
 }
 

@@ -17,10 +17,24 @@ pub const CODE: HandWritten = HandWritten {
 };
 
 fn rows<'s>(frames: VecCollection<'s, u64, Frame, isize>) -> VecCollection<'s, u64, Row, isize> {
-    rows_of_changes(frames.explode(flights).consolidate(), |(generation, origin, dest), ((flights, departures), (miles, air_minutes, in_the_air), known_last)| {
-        let air_minutes = (*in_the_air > 0).then_some(*air_minutes as i64);
-        Row { generation: *generation, items: vec![origin.into(), dest.into(), (*flights as i64).into(), (*departures as i64).into(), (*miles as i64).into(), air_minutes.into(), known_last.0.into()] }
-    })
+    rows_of_changes(
+        frames.explode(flights).consolidate(),
+        |(generation, origin, dest), ((flights, departures), (miles, air_minutes, in_the_air), known_last)| {
+            let air_minutes = (*in_the_air > 0).then_some(*air_minutes as i64);
+            Row {
+                generation: *generation,
+                items: vec![
+                    origin.into(),
+                    dest.into(),
+                    (*flights as i64).into(),
+                    (*departures as i64).into(),
+                    (*miles as i64).into(),
+                    air_minutes.into(),
+                    known_last.0.into(),
+                ],
+            }
+        },
+    )
 }
 
 fn flights(frame: Frame) -> Vec<((u64, String, String), ((isize, isize), (isize, isize, isize), Greatest))> {

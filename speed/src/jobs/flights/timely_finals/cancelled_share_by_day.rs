@@ -23,8 +23,9 @@ struct Flights {
 }
 
 fn rows<'s>(frames: Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>> {
-    finals_per_epoch(frames.flat_map(flights), add, |day, group| {
-                Row { generation: 0, items: vec![(*day).into(), (group.cancelled as f64 / group.flights as f64).into(), group.cancelled.into(), group.flights.into()] }
+    finals_per_epoch(frames.flat_map(flights), add, |day, group| Row {
+        generation: 0,
+        items: vec![(*day).into(), (group.cancelled as f64 / group.flights as f64).into(), group.cancelled.into(), group.flights.into()],
     })
 }
 

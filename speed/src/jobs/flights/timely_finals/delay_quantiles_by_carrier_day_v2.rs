@@ -34,7 +34,17 @@ fn rows<'s>(frames: Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>> {
         let mut delays = group.0.clone();
         delays.sort_unstable();
         let quantile = |q: f64| delays[(q * (delays.len() - 1) as f64) as usize] as f64;
-        Row { generation: 0, items: vec![(*day).into(), carrier.into(), quantile(0.5).into(), quantile(0.9).into(), quantile(0.99).into(), (delays.len() as i64).into()] }
+        Row {
+            generation: 0,
+            items: vec![
+                (*day).into(),
+                carrier.into(),
+                quantile(0.5).into(),
+                quantile(0.9).into(),
+                quantile(0.99).into(),
+                (delays.len() as i64).into(),
+            ],
+        }
     })
 }
 

@@ -29,8 +29,15 @@ struct Delays {
 }
 
 fn rows<'s>(frames: Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>> {
-    finals_per_epoch(frames.flat_map(departures), add, |(hour, origin), group| {
-                Row { generation: 0, items: vec![(*hour).into(), origin.into(), (group.sum as f64 / group.departures as f64).into(), group.max.into(), group.departures.into()] }
+    finals_per_epoch(frames.flat_map(departures), add, |(hour, origin), group| Row {
+        generation: 0,
+        items: vec![
+            (*hour).into(),
+            origin.into(),
+            (group.sum as f64 / group.departures as f64).into(),
+            group.max.into(),
+            group.departures.into(),
+        ],
     })
 }
 

@@ -39,8 +39,17 @@ struct Totals {
 }
 
 fn rows<'s>(frames: Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>> {
-    finals_per_epoch(frames.flat_map(flights), add, |(origin, dest), group| {
-                Row { generation: 0, items: vec![origin.into(), dest.into(), group.flights.into(), group.departures.into(), group.miles.into(), group.air_minutes.into(), group.known_last.into()] }
+    finals_per_epoch(frames.flat_map(flights), add, |(origin, dest), group| Row {
+        generation: 0,
+        items: vec![
+            origin.into(),
+            dest.into(),
+            group.flights.into(),
+            group.departures.into(),
+            group.miles.into(),
+            group.air_minutes.into(),
+            group.known_last.into(),
+        ],
     })
 }
 

@@ -16,8 +16,9 @@ struct Flights {
 }
 
 fn rows<'s>(frames: Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>> {
-    parts_per_epoch(frames.flat_map(flights), add, |(generation, day), group| {
-                Row { generation: *generation, items: vec![(*day).into(), group.cancelled.into(), group.flights.into()] }
+    parts_per_epoch(frames.flat_map(flights), add, |(generation, day), group| Row {
+        generation: *generation,
+        items: vec![(*day).into(), group.cancelled.into(), group.flights.into()],
     })
 }
 

@@ -20,7 +20,10 @@ struct Delays(Vec<i64>);
 fn rows<'s>(frames: Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>> {
     parts_per_epoch(frames.flat_map(departures), add, |(generation, day, carrier), group| {
         let delays = || Item::list(group.0.iter().copied());
-        Row { generation: *generation, items: vec![(*day).into(), carrier.into(), delays(), delays(), delays(), (group.0.len() as i64).into()] }
+        Row {
+            generation: *generation,
+            items: vec![(*day).into(), carrier.into(), delays(), delays(), delays(), (group.0.len() as i64).into()],
+        }
     })
 }
 

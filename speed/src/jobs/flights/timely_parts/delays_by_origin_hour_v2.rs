@@ -22,8 +22,9 @@ struct Delays {
 }
 
 fn rows<'s>(frames: Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>> {
-    parts_per_epoch(frames.flat_map(departures), add, |(generation, hour, origin), group| {
-                Row { generation: *generation, items: vec![(*hour).into(), origin.into(), group.sum.into(), group.max.into(), group.departures.into()] }
+    parts_per_epoch(frames.flat_map(departures), add, |(generation, hour, origin), group| Row {
+        generation: *generation,
+        items: vec![(*hour).into(), origin.into(), group.sum.into(), group.max.into(), group.departures.into()],
     })
 }
 

@@ -26,8 +26,17 @@ struct Totals {
 }
 
 fn rows<'s>(frames: Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>> {
-    parts_per_epoch(frames.flat_map(flights), add, |(generation, origin, dest), group| {
-                Row { generation: *generation, items: vec![origin.into(), dest.into(), group.flights.into(), group.departures.into(), group.miles.into(), group.air_minutes.into(), group.known_last.into()] }
+    parts_per_epoch(frames.flat_map(flights), add, |(generation, origin, dest), group| Row {
+        generation: *generation,
+        items: vec![
+            origin.into(),
+            dest.into(),
+            group.flights.into(),
+            group.departures.into(),
+            group.miles.into(),
+            group.air_minutes.into(),
+            group.known_last.into(),
+        ],
     })
 }
 
