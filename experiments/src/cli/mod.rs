@@ -15,8 +15,10 @@ mod log;
 mod output;
 mod progress;
 mod query;
+mod read_args;
 mod run;
 mod run_child;
+mod run_system;
 mod sql;
 mod torture;
 
@@ -65,6 +67,8 @@ enum Command {
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     RunChild(run_child::RunChildArgs),
+    #[command(hide = true)]
+    RunSystem(run_system::RunSystemArgs),
 }
 
 /// Runs the program with the process's arguments.
@@ -104,6 +108,7 @@ fn run_command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Torture(args) => torture::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::RunChild(args) => run_child::run(&args),
+        Command::RunSystem(args) => run_system::run(&args),
     }
 }
 

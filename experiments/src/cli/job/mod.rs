@@ -15,7 +15,7 @@ use indicatif::ProgressBar;
 use twopath_speed::Progress;
 
 use super::{Failure, progress};
-use crate::jobs::{JobError, Standing};
+use crate::standing::{JobError, Standing};
 use twopath_results::number;
 
 /// Keeps a query's answer standing, version beside version

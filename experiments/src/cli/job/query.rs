@@ -9,7 +9,7 @@ use super::catch_up;
 use crate::cli::key::parse_key;
 use crate::cli::output::Format;
 use crate::cli::{Failure, query};
-use crate::jobs::Job;
+use crate::standing::Job;
 
 /// Answers by the version that readers are on, for the log's end
 #[derive(Debug, Args)]

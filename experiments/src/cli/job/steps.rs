@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::catch_up;
 use crate::cli::Failure;
-use crate::jobs::{Job, JobState};
+use crate::standing::{Job, JobState};
 
 /// Moves the readers to a new version, in one step
 ///

@@ -6,6 +6,7 @@ mod avg;
 mod count;
 mod distinct;
 mod extreme;
+mod latest;
 mod presence;
 mod quantile;
 mod sketch;
@@ -17,6 +18,7 @@ use avg::Avg;
 use count::Count;
 use distinct::Distinct;
 use extreme::{Extreme, TextExtreme};
+pub use latest::Latest;
 pub use presence::Presence;
 use quantile::Quantiles;
 use sketch::DistinctSketch;
@@ -94,6 +96,8 @@ pub enum Accumulator {
     Distinct(Distinct),
     DistinctSketch(DistinctSketch),
     Quantiles(Quantiles),
+    /// Of no aggregate: final values, as [`crate::Finals`] has them.
+    Latest(Latest),
 }
 
 impl Accumulator {
@@ -128,6 +132,7 @@ macro_rules! each {
             Accumulator::Distinct($a) => $body,
             Accumulator::DistinctSketch($a) => $body,
             Accumulator::Quantiles($a) => $body,
+            Accumulator::Latest($a) => $body,
         }
     };
 }
@@ -144,6 +149,7 @@ impl Accumulate for Accumulator {
             Accumulator::Distinct(a) => Accumulator::Distinct(a.emptied()),
             Accumulator::DistinctSketch(a) => Accumulator::DistinctSketch(a.emptied()),
             Accumulator::Quantiles(a) => Accumulator::Quantiles(a.emptied()),
+            Accumulator::Latest(a) => Accumulator::Latest(a.emptied()),
         }
     }
 
@@ -166,6 +172,7 @@ impl Accumulate for Accumulator {
             (Accumulator::Distinct(a), Accumulator::Distinct(b)) => a.merge(b, from, to),
             (Accumulator::DistinctSketch(a), Accumulator::DistinctSketch(b)) => a.merge(b, from, to),
             (Accumulator::Quantiles(a), Accumulator::Quantiles(b)) => a.merge(b, from, to),
+            (Accumulator::Latest(a), Accumulator::Latest(b)) => a.merge(b, from, to),
             _ => panic!("tables of one query have the same aggregates"),
         }
     }
