@@ -94,8 +94,10 @@ pub enum LogError {
         path.display()
     )]
     CorruptPositions { path: PathBuf, offset: u64, what: String },
-    #[error("topic '{topic}' is kept at {place}, which has no {what} to work with: only topics in a folder (`--dir`) have them")]
-    NotEmbedded { topic: String, place: String, what: &'static str },
+    #[error(
+        "topic '{topic}' is kept at {address}, which has no segments or groups to work with: only topics in a folder (`--dir`) have them"
+    )]
+    NotLocal { topic: String, address: String },
     #[error(
         "'{address}' is no address of a log: write a folder's name, or kafka://HOST:PORT/TOPIC (several HOST:PORT with commas between)"
     )]

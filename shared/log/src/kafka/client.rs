@@ -16,8 +16,8 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 
+use crate::address::is_host_and_port;
 use crate::error::LogError;
-use crate::place::is_host_and_port;
 
 /// How long a server may take to answer.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);

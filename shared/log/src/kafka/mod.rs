@@ -76,10 +76,10 @@ use rdkafka::error::RDKafkaErrorCode;
 use twopath_base::clock::{Clock, SystemClock};
 use twopath_base::{PartitionId, Position};
 
-use super::RowDecoders;
-use super::config::{self, Durability, TopicConfig};
-use super::error::LogError;
-use super::face::Topic;
+use crate::config::{self, Durability, TopicConfig};
+use crate::error::LogError;
+use crate::rows::row_decoder::RowDecoders;
+use crate::topic::Topic;
 
 use client::{ANSWER_WAIT, Address, block_on};
 use scout::Scout;
@@ -179,13 +179,13 @@ impl Kafka {
 
     /// Opens a topic for reading.
     pub fn topic(&self, name: &str) -> Result<Topic, LogError> {
-        Ok(Topic::new(topic::KafkaTopic::open(self, name)?))
+        Ok(Topic::elsewhere(topic::KafkaTopic::open(self, name)?))
     }
 
-    /// Opens a topic that other programs write, for reading only: see [`RowDecoder`](super::RowDecoder). The config's partitions are the
+    /// Opens a topic that other programs write, for reading only: see [`RowDecoder`](crate::rows::row_decoder::RowDecoder). The config's partitions are the
     /// cluster's.
     pub fn others_topic(&self, config: TopicConfig, decoders: RowDecoders) -> Result<Topic, LogError> {
-        Ok(Topic::new(others::OthersTopic::open(self, config, decoders)?))
+        Ok(Topic::elsewhere(others::OthersTopic::open(self, config, decoders)?))
     }
 
     /// The names of the cluster's topics, sorted, without Kafka's own. (Also of topics that others made.)

@@ -18,11 +18,14 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
+use crate::config::TopicConfig;
 use crate::contract::{self, RangeOf};
 use crate::error::LogError;
-use crate::event_range::event_range_us;
-use crate::topic::lock;
-use crate::{Barrier, Entry, PartitionProgress, Records, RowDecoder, RowDecoders, Start, TopicConfig, topic};
+use crate::groups::PartitionProgress;
+use crate::records::{Barrier, Entry, Records, Start};
+use crate::rows::event_range::event_range_us;
+use crate::rows::row_decoder::{RowDecoder, RowDecoders};
+use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId, Position};
 
 use super::client::{ANSWER_WAIT, Address, Fetch, Quiet};
@@ -218,10 +221,6 @@ impl contract::Topic for OthersTopic {
         let to: Vec<(i64, Offset)> = to.into_iter().map(|at| (at, Offset(at as u64))).collect();
         groups::commit(&self.0.address, &self.0.config, group, &to)?;
         Ok(Position::new(to.into_iter().map(|(_, rows)| rows).collect()))
-    }
-
-    fn embedded(&self) -> Option<&topic::Topic> {
-        None
     }
 
     fn place(&self) -> String {

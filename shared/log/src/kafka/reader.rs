@@ -9,9 +9,10 @@ use rdkafka::message::Message;
 
 use std::sync::Arc;
 
+use crate::contract;
 use crate::error::LogError;
-use crate::frame::get_u32;
-use crate::{Entry, Records, Start, contract};
+use crate::format::frame::get_u32;
+use crate::records::{Entry, Records, Start};
 use twopath_base::{Offset, PartitionId};
 
 use super::client::{Fetch, Quiet};

@@ -1,7 +1,7 @@
 //! Where a reader starts: binary searches over Kafka offsets.
 
-use crate::Start;
 use crate::error::LogError;
+use crate::records::Start;
 use twopath_base::{Offset, PartitionId};
 
 use super::header::{Header, Kind};

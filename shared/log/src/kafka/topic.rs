@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use crate::config::{self, TopicConfig};
 use crate::contract::{self, RangeOf};
 use crate::error::LogError;
-use crate::topic::lock;
-use crate::{Barrier, PartitionProgress, Start, TopicConfig, config, topic};
+use crate::groups::PartitionProgress;
+use crate::records::{Barrier, Start};
 use twopath_base::clock::Clock;
+use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId, Position};
 
 use super::client::{Address, Fetch};
@@ -235,10 +237,6 @@ impl contract::Topic for KafkaTopic {
         let to = shared.partition_ids().zip(starts).map(place).collect::<Result<Vec<_>, LogError>>()?;
         groups::commit(&shared.address, &shared.config, group, &to)?;
         Ok(Position::new(to.into_iter().map(|(_, rows)| rows).collect()))
-    }
-
-    fn embedded(&self) -> Option<&topic::Topic> {
-        None
     }
 
     fn place(&self) -> String {

@@ -11,14 +11,15 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header as KafkaHeader, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
-use crate::config::{self, PartitionBy};
+use crate::config::{self, PartitionBy, TopicConfig};
+use crate::contract;
 use crate::error::LogError;
-use crate::event_range::event_range_us;
-use crate::partition::split;
-use crate::producer::Producers;
-use crate::topic::lock;
-use crate::{Barrier, ProducerSequence, ProducerState, TopicConfig, contract};
+use crate::format::producer::{ProducerState, Producers};
+use crate::records::{Barrier, ProducerSequence};
+use crate::rows::event_range::event_range_us;
+use crate::rows::partitioning::split;
 use twopath_base::clock::Clock;
+use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId, Position};
 
 use super::client::{ANSWER_WAIT, Address, RECORD_BYTES_MAX};
