@@ -25,7 +25,7 @@ pub struct Part {
     pub to: Offset,
 }
 
-/// All records below `horizon`, in log order, in parts for so many threads.
+/// All records from the log's start up to `horizon`, in log order, in parts for so many threads.
 pub fn parts(topic: &Topic, horizon: &Position, threads: usize) -> Result<Vec<Part>, BatchError> {
     let name = || topic.config().name.clone();
     if horizon.partitions() != topic.partitions() {
@@ -40,9 +40,10 @@ pub fn parts(topic: &Topic, horizon: &Position, threads: usize) -> Result<Vec<Pa
     if !end.covers(horizon) {
         return Err(BatchError::HorizonBeyondEnd { topic: name(), horizon: horizon.to_string(), end: end.to_string() });
     }
-    let records = (horizon.records() / (PARTS_PER_THREAD * threads as u64)).clamp(*PART_RECORDS.start(), *PART_RECORDS.end());
-    let mut parts = Vec::new();
     let start = topic.start()?;
+    topic.check_readable(&start, horizon)?;
+    let records = (horizon.records_since(&start) / (PARTS_PER_THREAD * threads as u64)).clamp(*PART_RECORDS.start(), *PART_RECORDS.end());
+    let mut parts = Vec::new();
     for (partition, horizon) in horizon.iter() {
         for from in (start.get(partition).0..horizon.0).step_by(records as usize) {
             parts.push(Part { partition, from: Offset(from), to: horizon.min(Offset(from + records)) });

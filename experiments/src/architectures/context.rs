@@ -92,6 +92,7 @@ impl Context {
             }
             let parts = ViewParts {
                 barrier: at.number,
+                lower: self.start(),
                 horizon: at.position.clone(),
                 table: Arc::new(table),
                 logic: format!("replay by timely, v{}", version.number),

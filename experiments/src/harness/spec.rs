@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use twopath_log::{Durability, Place};
+use twopath_log::{Durability, Address};
 
 use twopath_results::number;
 use twopath_results::result::Prices;
@@ -31,7 +31,7 @@ pub struct RunSpec {
     pub durability: Durability,
     /// The topic that the run makes in a Kafka cluster; none means one in `dir`. The parent deletes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log: Option<Place>,
+    pub log: Option<Address>,
     /// From the start of one batch run to the start of the next (they do not overlap: a longer run delays the next).
     pub batch_interval_ms: f64,
     pub publish_interval_ms: f64,

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use twopath_log::{Durability, LogError, Place};
+use twopath_log::{Durability, LogError, Address};
 
 use crate::harness::parent::{ChildEnd, run_child, time_limit};
 use crate::harness::plan::plan;
@@ -49,7 +49,7 @@ pub struct CompareSettings {
     pub workers: usize,
     pub durability: Durability,
     /// A Kafka cluster that is to keep the topics, and how their names begin; none means a folder.
-    pub log: Option<Place>,
+    pub log: Option<Address>,
     pub seed: u64,
     /// The user's own events: Parquet, CSV, JSON Lines or Arrow.
     pub events: Option<PathBuf>,

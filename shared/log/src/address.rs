@@ -19,7 +19,7 @@ const SCHEME: &str = "kafka://";
 /// names one of the cluster's topics as well. A Kafka cluster can be named by any program, and opened by one with the cargo feature `kafka`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub enum Place {
+pub enum Address {
     Folder(PathBuf),
     Kafka {
         /// `HOST:PORT`, or several with commas between.
@@ -28,29 +28,29 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl Address {
     /// The folder, if it is one.
     pub fn folder(&self) -> Option<&Path> {
         match self {
-            Place::Folder(dir) => Some(dir),
-            Place::Kafka { .. } => None,
+            Address::Folder(dir) => Some(dir),
+            Address::Kafka { .. } => None,
         }
     }
 
     /// The topic that the address itself names.
     pub fn named_topic(&self) -> Option<&str> {
         match self {
-            Place::Folder(_) => None,
-            Place::Kafka { topic, .. } => topic.as_deref(),
+            Address::Folder(_) => None,
+            Address::Kafka { topic, .. } => topic.as_deref(),
         }
     }
 
     /// The same place, naming this topic. A folder names none.
     #[must_use]
-    pub fn naming(&self, topic: &str) -> Place {
+    pub fn naming(&self, topic: &str) -> Address {
         match self {
-            Place::Folder(dir) => Place::Folder(dir.clone()),
-            Place::Kafka { servers, .. } => Place::Kafka { servers: servers.clone(), topic: Some(topic.to_owned()) },
+            Address::Folder(dir) => Address::Folder(dir.clone()),
+            Address::Kafka { servers, .. } => Address::Kafka { servers: servers.clone(), topic: Some(topic.to_owned()) },
         }
     }
 
@@ -60,24 +60,24 @@ impl Place {
     /// There is no such folder or topic, the servers do not answer, or this program was built without Kafka.
     pub fn topic(&self, name: &str) -> Result<Topic, LogError> {
         match self {
-            Place::Folder(dir) if !dir.is_dir() => Err(LogError::NoSuchFolder { dir: dir.clone() }),
-            Place::Folder(dir) => crate::local::log::Log::open(dir)?.topic(name),
+            Address::Folder(dir) if !dir.is_dir() => Err(LogError::NoSuchFolder { dir: dir.clone() }),
+            Address::Folder(dir) => crate::local::log::Log::open(dir)?.topic(name),
             #[cfg(feature = "kafka")]
-            Place::Kafka { servers, .. } => super::Kafka::connect(servers)?.topic(name),
+            Address::Kafka { servers, .. } => crate::kafka::Kafka::connect(servers)?.topic(name),
             #[cfg(not(feature = "kafka"))]
-            Place::Kafka { .. } => Err(self.without_kafka()),
+            Address::Kafka { .. } => Err(self.without_kafka()),
         }
     }
 
     /// Opens a topic of a Kafka cluster that other programs write, for reading only: its records' values become rows of the config's
     /// columns. The config's partitions are the cluster's.
-    pub fn others_topic(&self, config: TopicConfig, decoders: RowDecoders) -> Result<Topic, LogError> {
+    pub fn foreign_topic(&self, config: TopicConfig, decoders: RowDecoders) -> Result<Topic, LogError> {
         match self {
-            Place::Folder(_) => Err(LogError::NotOthers { place: self.to_string() }),
+            Address::Folder(_) => Err(LogError::NotForeign { place: self.to_string() }),
             #[cfg(feature = "kafka")]
-            Place::Kafka { servers, .. } => super::Kafka::connect(servers)?.others_topic(config, decoders),
+            Address::Kafka { servers, .. } => crate::kafka::Kafka::connect(servers)?.foreign_topic(config, decoders),
             #[cfg(not(feature = "kafka"))]
-            Place::Kafka { .. } => {
+            Address::Kafka { .. } => {
                 drop((config, decoders));
                 Err(self.without_kafka())
             }
@@ -96,35 +96,35 @@ impl Place {
     /// The names of the topics, sorted; none where there is no folder.
     pub fn topics(&self) -> Result<Vec<String>, LogError> {
         match self {
-            Place::Folder(dir) if !dir.is_dir() => Ok(Vec::new()),
-            Place::Folder(dir) => crate::local::log::Log::open(dir)?.topics(),
+            Address::Folder(dir) if !dir.is_dir() => Ok(Vec::new()),
+            Address::Folder(dir) => crate::local::log::Log::open(dir)?.topics(),
             #[cfg(feature = "kafka")]
-            Place::Kafka { servers, .. } => super::Kafka::connect(servers)?.topics(),
+            Address::Kafka { servers, .. } => crate::kafka::Kafka::connect(servers)?.topics(),
             #[cfg(not(feature = "kafka"))]
-            Place::Kafka { .. } => Err(self.without_kafka()),
+            Address::Kafka { .. } => Err(self.without_kafka()),
         }
     }
 
     /// Makes a topic, and the folder where there is none.
     pub fn create_topic(&self, config: TopicConfig) -> Result<Topic, LogError> {
         match self {
-            Place::Folder(dir) if dir.exists() && !dir.is_dir() => Err(LogError::NoFolder { path: dir.clone() }),
-            Place::Folder(dir) => crate::local::log::Log::open(dir)?.create_topic(config),
+            Address::Folder(dir) if dir.exists() && !dir.is_dir() => Err(LogError::NoFolder { path: dir.clone() }),
+            Address::Folder(dir) => crate::local::log::Log::open(dir)?.create_topic(config),
             #[cfg(feature = "kafka")]
-            Place::Kafka { servers, .. } => super::Kafka::connect(servers)?.create_topic(config),
+            Address::Kafka { servers, .. } => crate::kafka::Kafka::connect(servers)?.create_topic(config),
             #[cfg(not(feature = "kafka"))]
-            Place::Kafka { .. } => Err(self.without_kafka()),
+            Address::Kafka { .. } => Err(self.without_kafka()),
         }
     }
 
     /// Deletes a topic and everything in it; one in a folder not while somebody writes or reads it.
     pub fn delete_topic(&self, name: &str) -> Result<(), LogError> {
         match self {
-            Place::Folder(dir) => crate::local::log::Log::open(dir)?.delete_topic(name),
+            Address::Folder(dir) => crate::local::log::Log::open(dir)?.delete_topic(name),
             #[cfg(feature = "kafka")]
-            Place::Kafka { servers, .. } => super::Kafka::connect(servers)?.delete_topic(name),
+            Address::Kafka { servers, .. } => crate::kafka::Kafka::connect(servers)?.delete_topic(name),
             #[cfg(not(feature = "kafka"))]
-            Place::Kafka { .. } => Err(self.without_kafka()),
+            Address::Kafka { .. } => Err(self.without_kafka()),
         }
     }
 
@@ -134,13 +134,13 @@ impl Place {
     }
 }
 
-impl FromStr for Place {
+impl FromStr for Address {
     type Err = LogError;
 
     fn from_str(text: &str) -> Result<Self, LogError> {
         let bad = || LogError::BadAddress { address: text.to_owned() };
         let Some(rest) = text.strip_prefix(SCHEME) else {
-            return if text.is_empty() || text.contains("://") { Err(bad()) } else { Ok(Place::Folder(text.into())) };
+            return if text.is_empty() || text.contains("://") { Err(bad()) } else { Ok(Address::Folder(text.into())) };
         };
         let (servers, topic) = match rest.split_once('/') {
             None => (rest, None),
@@ -150,7 +150,7 @@ impl FromStr for Place {
             return Err(bad());
         }
         topic.map_or(Ok(()), config::check_name)?;
-        Ok(Place::Kafka { servers: servers.to_owned(), topic: topic.map(String::from) })
+        Ok(Address::Kafka { servers: servers.to_owned(), topic: topic.map(String::from) })
     }
 }
 
@@ -159,23 +159,23 @@ pub(super) fn is_host_and_port(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0))
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Folder(dir) => dir.display().fmt(f),
-            Place::Kafka { servers, topic: None } => write!(f, "{SCHEME}{servers}"),
-            Place::Kafka { servers, topic: Some(topic) } => write!(f, "{SCHEME}{servers}/{topic}"),
+            Address::Folder(dir) => dir.display().fmt(f),
+            Address::Kafka { servers, topic: None } => write!(f, "{SCHEME}{servers}"),
+            Address::Kafka { servers, topic: Some(topic) } => write!(f, "{SCHEME}{servers}/{topic}"),
         }
     }
 }
 
-impl From<Place> for String {
-    fn from(place: Place) -> String {
+impl From<Address> for String {
+    fn from(place: Address) -> String {
         place.to_string()
     }
 }
 
-impl TryFrom<String> for Place {
+impl TryFrom<String> for Address {
     type Error = LogError;
 
     fn try_from(text: String) -> Result<Self, LogError> {
@@ -189,27 +189,27 @@ mod tests {
 
     #[test]
     fn addresses_are_understood_or_refused() {
-        let kafka = |servers: &str, topic: Option<&str>| Place::Kafka { servers: servers.into(), topic: topic.map(String::from) };
+        let kafka = |servers: &str, topic: Option<&str>| Address::Kafka { servers: servers.into(), topic: topic.map(String::from) };
         for (text, place) in [
-            ("some/folder", Place::Folder("some/folder".into())),
-            ("h:1", Place::Folder("h:1".into())),
+            ("some/folder", Address::Folder("some/folder".into())),
+            ("h:1", Address::Folder("h:1".into())),
             ("kafka://h:1", kafka("h:1", None)),
             ("kafka://h:1/t", kafka("h:1", Some("t"))),
             ("kafka://h:1,[::1]:2/t.x", kafka("h:1,[::1]:2", Some("t.x"))),
         ] {
-            assert_eq!(text.parse::<Place>().unwrap(), place);
+            assert_eq!(text.parse::<Address>().unwrap(), place);
             assert_eq!(place.to_string(), text, "and written as it was read");
         }
         for bad in ["", "kafka://", "kafka://h/t", "kafka://h:1/", "kafka://h:x/t", "kafka://h:0/t", "kafka://h:1,/t", "kafka://h:1/../t"] {
-            assert!(bad.parse::<Place>().is_err(), "{bad}");
+            assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
-        assert!(matches!("http://h:1/t".parse::<Place>(), Err(LogError::BadAddress { .. })));
+        assert!(matches!("http://h:1/t".parse::<Address>(), Err(LogError::BadAddress { .. })));
     }
 
     #[test]
     fn only_an_address_names_a_topic() {
-        let kafka: Place = "kafka://h:1".parse().unwrap();
+        let kafka: Address = "kafka://h:1".parse().unwrap();
         assert_eq!((kafka.named_topic(), kafka.naming("t").named_topic()), (None, Some("t")));
-        assert_eq!(Place::Folder("x".into()).naming("t"), Place::Folder("x".into()));
+        assert_eq!(Address::Folder("x".into()).naming("t"), Address::Folder("x".into()));
     }
 }

@@ -27,7 +27,7 @@
 //! end-of-stream marker and a summary (128 bytes), an index (a place among the frames for every 64 KiB of them) and what is known of the
 //! producers, then Arrow's file footer, whose blocks point at the frames' messages. So a sealed segment is a standard Arrow IPC file.
 //! Bytes of frames and seals are written once and never changed; numbers are little-endian. With durability `batch` zeros may follow the
-//! last frame while the segment is being written: *room* for the frames to come, so that syncing them changes nothing but their bytes.
+//! last frame while the segment is being written: *preallocated* for the frames to come, so that syncing them changes nothing but their bytes.
 //! It is cut away before the seal is written, when the writer is closed, and by the next writer where this one died.
 //!
 //! A frame: this header, then a body whose length is a multiple of 64. The body of a `records` frame is one encapsulated Arrow IPC record
@@ -91,7 +91,7 @@ mod tier;
 mod topic;
 mod upkeep;
 
-pub use address::Place;
+pub use address::Address;
 pub use config::{Compaction, Durability, Offload, PartitionBy, Retention, TopicConfig};
 pub use error::LogError;
 pub use format::producer::{ProducerState, producer_id};
@@ -109,4 +109,4 @@ pub use rows::row_decoder::{RowDecoder, RowDecoders};
 pub use topic::{PartitionReader, Range, Tail, Topic, TopicWriter};
 pub use upkeep::compaction::CompactionReport;
 pub use upkeep::offload::{OffloadReport, RecallReport};
-pub use upkeep::retention::{Claim, RetentionReport};
+pub use upkeep::retention::{HeldRange, RetentionReport};

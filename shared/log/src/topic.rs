@@ -105,6 +105,53 @@ impl Topic {
         self.log.since()
     }
 
+    /// That an answer over the records from `lower` up to, and without, `upper` can be exact: the log has them all. Everything from the log's
+    /// start counts as asked for where `lower` is [`Self::start`], whatever was removed before that.
+    ///
+    /// # Errors
+    /// A position that is not one of this topic, that lies beyond its end, before its start, or below what compaction has merged.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use arrow_schema::{DataType, Field, Schema};
+    /// # use twopath_base::{Offset, Position};
+    /// # use twopath_log::{Log, LogError, TopicConfig};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+    /// # let topic = Log::open(dir.path())?.create_topic(TopicConfig::new("numbers", schema))?;
+    /// topic.check_readable(&topic.start()?, &topic.end()?)?;
+    /// let beyond = Position::new(vec![Offset(7)]);
+    /// assert!(matches!(topic.check_readable(&topic.start()?, &beyond), Err(LogError::PositionBeyondEnd { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_readable(&self, lower: &Position, upper: &Position) -> Result<(), LogError> {
+        // In this order: each only ever moves up, so that none of them is taken for less than it was when the one before it was asked for.
+        let (start, since, end) = (self.start()?, self.since()?, self.end()?);
+        let topic = || self.name().to_owned();
+        for position in [lower, upper] {
+            let (given, partitions) = (position.partitions(), self.partitions());
+            if given != partitions {
+                return Err(LogError::PositionShape { topic: topic(), position: position.clone(), given, partitions, end });
+            }
+            if !end.covers(position) {
+                return Err(LogError::PositionBeyondEnd { topic: topic(), position: position.clone(), end });
+            }
+            if !position.covers(&start) {
+                return Err(LogError::PositionGone { topic: topic(), position: position.clone(), start, end });
+            }
+        }
+        for (p, from) in lower.iter() {
+            let (to, start, whole_from) = (upper.get(p), start.get(p), since.get(p));
+            // Nothing is asked for between equal offsets; and from the start on, the log is what is left of it.
+            let lost = |offset| offset < whole_from && offset != start;
+            if from != to && (lost(from) || to < whole_from) {
+                let position = if lost(from) { lower } else { upper };
+                return Err(LogError::PositionCompacted { topic: topic(), position: position.clone(), since, end });
+            }
+        }
+        Ok(())
+    }
+
     /// The position up to which records can be read now, the upper bound.
     pub fn end(&self) -> Result<Position, LogError> {
         self.log.end()
@@ -128,7 +175,14 @@ impl Topic {
     /// Keeps retention from removing what stands at or after `since`, for as long as the hold lives. `who` is named in reports. A topic
     /// that is kept elsewhere than in a folder has its own retention, and nothing is held.
     pub fn hold(&self, who: &str, since: &Position) -> Result<Option<Hold>, LogError> {
-        self.local.as_ref().map(|topic| topic.hold(who, since)).transpose()
+        match self.local.as_ref().map(|topic| topic.hold(who, since)).transpose() {
+            // Who cannot write there can only read, and is told if what it reads is taken away meanwhile.
+            Err(e) if e.is_read_only() => {
+                tracing::debug!("nothing can be held in topic '{}': {e}", self.name());
+                Ok(None)
+            }
+            held => held,
+        }
     }
 
     /// The names of the topic's consumer groups, sorted.

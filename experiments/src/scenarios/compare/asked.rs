@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use twopath_log::Place;
+use twopath_log::Address;
 
 use super::folder::Folder;
 use super::{CompareError, CompareSettings, topics};
@@ -127,7 +127,7 @@ impl Asked {
             repeats: settings.repeats,
             partitions: settings.partitions,
             workers: settings.workers,
-            log: settings.log.as_ref().map(Place::to_string),
+            log: settings.log.as_ref().map(Address::to_string),
             events_history: self.events_history,
             events_steady: self.events_steady,
             batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,

@@ -35,6 +35,9 @@ pub(crate) struct Rewritten {
     pub end: Offset,
     /// Which rewriting of the partition made it: a part of its name.
     pub number: u64,
+    /// When the oldest of the tombstones in it arrived: microseconds since 1970. `None` where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tombstone_us: Option<i64>,
 }
 
 /// A segment whose file is an object in a store, and no longer stands in the partition's folder.

@@ -17,10 +17,10 @@ use crate::records::Barrier;
 
 /// What follows a segment's last good frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub(crate) enum Trailing {
     Nothing,
-    /// Zeros: room that a writer made for frames to come, and did not give back.
-    Room,
+    /// Zeros: preallocated by a writer for frames to come, and not given back.
+    Preallocated,
     /// A whole seal.
     Seal,
     /// The start of a seal.
@@ -40,7 +40,7 @@ pub(crate) struct Found {
     pub last_barrier: Option<Barrier>,
     /// Where the last good frame ends.
     pub frames_end: u64,
-    pub rest: Rest,
+    pub trailing: Trailing,
 }
 
 /// Reads a segment from its first byte to the first that is not part of a good frame. Frames that are whole but do not belong here are an error.
@@ -52,7 +52,7 @@ pub(crate) fn scan(topic: &TopicMeta, partition: PartitionId, before: &Before, p
         notes: Notes { index: Vec::new(), producers: before.producers.clone() },
         last_barrier: None,
         frames_end: 0,
-        rest: Rest::Nothing,
+        trailing: Trailing::Nothing,
     };
     let expected_head = segment::head(&topic.config.schema);
     // Nothing but a head, or the start of one: of the machine's death it may be anything (its sectors, or zeros), and a writer writes it anew.
@@ -60,7 +60,7 @@ pub(crate) fn scan(topic: &TopicMeta, partition: PartitionId, before: &Before, p
         return Ok(found);
     }
     if head_was_lost(bytes, &expected_head) {
-        found.rest = Rest::Torn("the segment's head never came to the disk");
+        found.trailing = Trailing::Torn("the segment's head never came to the disk");
         return Ok(found);
     }
     let head = Head::read(bytes).map_err(|what| LogError::corrupt(path, 0, what))?;
@@ -73,30 +73,30 @@ pub(crate) fn scan(topic: &TopicMeta, partition: PartitionId, before: &Before, p
         if rest.is_empty() {
             return Ok(found);
         }
-        if is_room(topic, rest) {
-            found.rest = Rest::Room;
+        if is_preallocated(topic, rest) {
+            found.trailing = Trailing::Preallocated;
             return Ok(found);
         }
         if segment::is_seal(rest) {
             let whole = segment::parse_seal(rest).is_ok_and(|seal| seal.summary == found.summary);
-            found.rest = if whole { Rest::Seal } else { Rest::TornSeal };
+            found.trailing = if whole { Trailing::Seal } else { Trailing::TornSeal };
             return Ok(found);
         }
         let header = match Header::decode(rest) {
             Ok(header) if header.frame_len() > rest.len() as u64 => {
-                found.rest = Rest::Torn("the file ends inside a frame");
+                found.trailing = Trailing::Torn("the file ends inside a frame");
                 return Ok(found);
             }
             Ok(header) => header,
             Err(what) => {
-                found.rest = Rest::Torn(what);
+                found.trailing = Trailing::Torn(what);
                 return Ok(found);
             }
         };
         let belongs = header.check(&identity, found.summary.end, found.summary.generation);
         belongs.map_err(|what| LogError::corrupt(path, pos, what))?;
         if let Err(what) = segment::check_body(rest, &header) {
-            found.rest = Rest::Torn(what);
+            found.trailing = Trailing::Torn(what);
             return Ok(found);
         }
         found.last_barrier = match header.kind {
@@ -124,9 +124,9 @@ fn head_was_lost(bytes: &[u8], head: &[u8]) -> bool {
     bytes[..head.len()] != *head && written.into_iter().all(|(is, was)| is == was || is.iter().all(|b| *b == 0))
 }
 
-/// Whether what follows a segment's last frame is room for more. Only where frames are synced one by one is room made; elsewhere zeros are what
+/// Whether what follows a segment's last frame is preallocated. Writers preallocate only where frames are synced one by one; elsewhere zeros are what
 /// is left of frames that never came to the disk.
-pub(crate) fn is_room(topic: &TopicMeta, rest: &[u8]) -> bool {
+pub(crate) fn is_preallocated(topic: &TopicMeta, rest: &[u8]) -> bool {
     topic.config.durability == Durability::Batch && rest.iter().all(|b| *b == 0)
 }
 
@@ -157,10 +157,10 @@ pub(crate) fn known_synced(bytes: &[u8], mut pos: u64, end: u64) -> u64 {
 impl Found {
     /// An error if good frames follow the place where the good ones end: then that is damage, and not a torn tail.
     pub fn refuse_damage(&self, topic: &TopicMeta, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-        let what = match self.rest {
-            Rest::Nothing | Rest::Room | Rest::Seal => return Ok(()),
-            Rest::TornSeal => "the checksum of the segment's seal does not fit it",
-            Rest::Torn(what) => what,
+        let what = match self.trailing {
+            Trailing::Nothing | Trailing::Preallocated | Trailing::Seal => return Ok(()),
+            Trailing::TornSeal => "the checksum of the segment's seal does not fit it",
+            Trailing::Torn(what) => what,
         };
         // What was never known to be on the disk can be lost in any order when the machine dies: then a later frame says nothing of the ones
         // before it. With durability `none` nothing is ever known, and what looks like damage is called so.

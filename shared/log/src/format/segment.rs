@@ -13,8 +13,7 @@ use twopath_base::Offset;
 
 use crate::error::LogError;
 use crate::format::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Identity, get, get_u32, put};
-use crate::format::index::IndexEntry;
-use crate::format::index::{self, NO_EVENT_US};
+use crate::format::index::{self, IndexEntry, NO_EVENT_US};
 use crate::format::producer::Producers;
 use twopath_base::checksum::crc32c;
 

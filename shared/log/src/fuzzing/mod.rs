@@ -15,6 +15,7 @@ mod seeds;
 mod segment;
 mod topic_file;
 
+use crate::config::{PartitionBy, TopicConfig, to_json};
 use crate::local::topic::LocalTopic;
 use crate::partition::state::TopicState;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,6 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use twopath_base::clock::ManualClock;
 use twopath_base::{Offset, PartitionId};
 use twopath_storage::{OsStorage, RealStores};
-
-use crate::config::{PartitionBy, TopicConfig, to_json};
 
 pub use manifest::manifest;
 pub use positions::positions;

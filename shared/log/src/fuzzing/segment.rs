@@ -12,7 +12,7 @@ use crate::format::decode::Decoder;
 use crate::format::frame::{HEADER_BYTES, Header, Kind, block_in_frame, get};
 use crate::format::index::NO_EVENT_US;
 use crate::format::producer::Producers;
-use crate::format::scan::{Before, Found, Rest, scan};
+use crate::format::scan::{Before, Found, Trailing, scan};
 use crate::format::segment::{Head, Summary, head, is_seal};
 use crate::local::topic::LocalTopic;
 use crate::partition::verify;
@@ -74,12 +74,12 @@ fn check(bench: &Bench, bytes: &[u8]) -> bool {
     };
     scans_again(bench, &path, bytes, &found);
     // What is wrong is behind the good frames: a torn end.
-    let sound = report.problems.iter().all(|p| p.offset >= found.frames_end) && (found.rest != Rest::Seal || report.is_clean());
+    let sound = report.problems.iter().all(|p| p.offset >= found.frames_end) && (found.trailing != Trailing::Seal || report.is_clean());
     if !sound || found.head.is_none() {
         return false;
     }
     let frames = frames(bench, bytes, &found);
-    if found.rest == Rest::Seal {
+    if found.trailing == Trailing::Seal {
         is_arrow(bytes, &frames);
     }
     in_a_folder(bench, &path, bytes, &found, &frames);
@@ -102,7 +102,7 @@ fn scans_again(bench: &Bench, path: &Path, bytes: &[u8], found: &Found) {
     let end = found.frames_end as usize;
     let again = scan(&bench.topic.0.meta, P0, &before(), path, &bytes[..end]).expect("the good frames alone");
     assert_eq!((&again.summary, &again.blocks, &again.notes), (&found.summary, &found.blocks, &found.notes));
-    assert!(again.rest == Rest::Nothing && again.last_barrier == found.last_barrier);
+    assert!(again.trailing == Trailing::Nothing && again.last_barrier == found.last_barrier);
 }
 
 /// The frames, one after the other; what was decoded is encoded to the same bytes, and each decoder gives the same records.
@@ -147,7 +147,7 @@ fn in_a_folder(bench: &Bench, path: &Path, bytes: &[u8], found: &Found, frames: 
     let next = (super::name_of(end), head(&bench.topic.0.meta.config.schema));
     let first = super::name_of(Offset(0));
     // A sealed segment without records would be followed by one of its own name.
-    match found.rest == Rest::Seal && end > Offset(0) {
+    match found.trailing == Trailing::Seal && end > Offset(0) {
         true => bench.lay(&[(&first, bytes), (&next.0, &next.1)]),
         false => bench.lay(&[(&first, bytes)]),
     }
@@ -161,7 +161,7 @@ fn in_a_folder(bench: &Bench, path: &Path, bytes: &[u8], found: &Found, frames: 
     }
     let all = read(&topic, Start::First).expect("what verify passes");
     same(&all, frames);
-    if found.rest == Rest::Seal {
+    if found.trailing == Trailing::Seal {
         topic.0.segment(P0, Offset(0)).ends().expect("what verify passes");
     }
     seeks(&topic, frames, end);

@@ -9,10 +9,10 @@ use twopath_storage::{create_dir_durably, remove_dir_with_content, write_atomica
 use crate::config;
 use crate::error::LogError;
 use crate::groups::journal::Journal;
-use crate::groups::record::{Kind, Place};
+use crate::groups::record::{GroupPosition, Kind};
 use crate::lock::{Held, holder};
-use crate::partition::claims::claims_lock;
-use crate::partition::reader::PartitionReader;
+use crate::partition::locks::holds_lock;
+use crate::partition::reader::LocalReader;
 use crate::partition::state::TopicState;
 use crate::partition::tail::Committed;
 use crate::records::Start;
@@ -77,7 +77,7 @@ pub(crate) fn named_or_new(topic: &Arc<TopicState>, name: &str) -> Result<Group,
     let group = Group::at(topic, name)?;
     let members = group.dir.join("members");
     if !members.is_dir() {
-        let _claims = claims_lock(topic)?;
+        let _claims = holds_lock(topic)?;
         create_dir_durably(&*topic.storage, &members).map_err(LogError::io("make", &members))?;
     }
     Ok(group)
@@ -159,7 +159,7 @@ impl Group {
         if path.exists() {
             return Ok(());
         }
-        let _claims = claims_lock(&self.topic)?;
+        let _claims = holds_lock(&self.topic)?;
         write_atomically(&*self.topic.storage, &path, &[]).map_err(LogError::io("write", &path))
     }
 
@@ -171,7 +171,7 @@ impl Group {
     /// How it stands in each partition.
     pub fn progress(&self) -> Result<Vec<PartitionProgress>, LogError> {
         let places = self.journal.read()?;
-        let progress = |(partition, place): (PartitionId, &Option<Place>)| {
+        let progress = |(partition, place): (PartitionId, &Option<GroupPosition>)| {
             let end = self.topic.committed(partition)?.end;
             Ok(PartitionProgress { partition, committed: place.map(|p| p.offset), end, owner: holder(&self.owner_path(partition))? })
         };
@@ -218,7 +218,7 @@ impl Group {
     /// As [`Self::seek`], to a place of its own in each partition.
     pub(crate) fn seek_each(&self, starts: &[Start]) -> Result<Position, LogError> {
         let _stopped = self.hold_all()?;
-        let _claims = claims_lock(&self.topic)?;
+        let _claims = holds_lock(&self.topic)?;
         let place = |(partition, start): (PartitionId, &Start)| Ok((partition, self.place_of(partition, *start)?));
         let places = self.topic.partition_ids().zip(starts).map(place).collect::<Result<Vec<_>, LogError>>()?;
         self.record(Kind::Seek, &places)?;
@@ -250,13 +250,13 @@ impl Group {
     }
 
     /// Where a reader that starts there would be.
-    fn place_of(&self, partition: PartitionId, start: Start) -> Result<Place, LogError> {
-        let reader = PartitionReader::open(self.topic.clone(), partition, start, Some(&[]))?;
-        Ok(Place { offset: reader.offset(), generation: reader.generation() })
+    fn place_of(&self, partition: PartitionId, start: Start) -> Result<GroupPosition, LogError> {
+        let reader = LocalReader::open(self.topic.clone(), partition, start, Some(&[]))?;
+        Ok(GroupPosition { offset: reader.offset(), generation: reader.generation() })
     }
 
     /// A committed place, set back to the log's end if it stands ahead of it.
-    pub(super) fn set_back(&self, partition: PartitionId, place: Place, log: &Committed) -> Result<Place, LogError> {
+    pub(super) fn set_back(&self, partition: PartitionId, place: GroupPosition, log: &Committed) -> Result<GroupPosition, LogError> {
         if place.is_in(log) {
             return Ok(place);
         }
@@ -274,7 +274,7 @@ impl Group {
     }
 
     /// Writes places down.
-    pub(super) fn record(&self, kind: Kind, places: &[(PartitionId, Place)]) -> Result<(), LogError> {
+    pub(super) fn record(&self, kind: Kind, places: &[(PartitionId, GroupPosition)]) -> Result<(), LogError> {
         let _lock = Held::take(&self.lock_path())?;
         self.journal.append(kind, places)
     }

@@ -17,7 +17,7 @@ use crate::partition::state::TopicState;
 use twopath_base::PartitionId;
 use twopath_storage::write_atomically;
 
-use super::record::{Kind, Place, RECORD_BYTES, Record};
+use super::record::{GroupPosition, Kind, RECORD_BYTES, Record};
 
 /// The file is written anew once it is larger than this, or than four records per partition.
 const REWRITE_BYTES: u64 = 16 << 10;
@@ -32,9 +32,9 @@ pub(crate) struct Journal {
 
 /// What the journal says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Places {
+pub(crate) struct GroupPositions {
     /// By partition; `None` where nothing was committed yet.
-    pub of: Vec<Option<Place>>,
+    pub of: Vec<Option<GroupPosition>>,
     /// By partition: the byte at which the record of its place stands.
     at: Vec<u64>,
     /// Of the next record.
@@ -44,9 +44,9 @@ pub(crate) struct Places {
     bytes: u64,
 }
 
-impl Places {
+impl GroupPositions {
     /// The partitions in which something was committed: how far, and at which byte of the file that stands.
-    pub fn each(&self) -> impl Iterator<Item = (PartitionId, Place, u64)> {
+    pub fn each(&self) -> impl Iterator<Item = (PartitionId, GroupPosition, u64)> {
         let each = self.of.iter().zip(&self.at).enumerate();
         each.filter_map(|(p, (place, at))| Some((PartitionId(p as u32), (*place)?, *at)))
     }
@@ -54,7 +54,7 @@ impl Places {
 
 impl Journal {
     /// The positions as they are now.
-    pub fn read(&self) -> Result<Places, LogError> {
+    pub fn read(&self) -> Result<GroupPositions, LogError> {
         match self.topic.storage.read(&self.path) {
             Ok(bytes) => self.parse(&bytes),
             Err(e) if e.kind() == ErrorKind::NotFound => self.parse(&[]),
@@ -62,8 +62,8 @@ impl Journal {
         }
     }
 
-    pub fn parse(&self, bytes: &[u8]) -> Result<Places, LogError> {
-        let mut places = Places {
+    pub fn parse(&self, bytes: &[u8]) -> Result<GroupPositions, LogError> {
+        let mut places = GroupPositions {
             of: vec![None; self.topic.partitions()],
             at: vec![0; self.topic.partitions()],
             sequence: 0,
@@ -97,7 +97,7 @@ impl Journal {
         unsynced || records.iter().enumerate().skip(i).all(with_it)
     }
 
-    fn check(&self, before: &Places, record: &Record) -> Result<(), String> {
+    fn check(&self, before: &GroupPositions, record: &Record) -> Result<(), String> {
         if record.topic_id != self.topic.meta.id {
             return Err(format!(
                 "the position is of a topic with the id {:016x}, and this one's is {:016x}",
@@ -122,7 +122,7 @@ impl Journal {
     }
 
     /// Records new places. Whoever calls holds the group's lock. On error none of them counts, and what there is of them is cut away if possible.
-    pub fn append(&self, kind: Kind, new: &[(PartitionId, Place)]) -> Result<(), LogError> {
+    pub fn append(&self, kind: Kind, new: &[(PartitionId, GroupPosition)]) -> Result<(), LogError> {
         let places = match self.read() {
             // Positions that cannot be read can be set anew, all of them.
             Err(LogError::CorruptPositions { .. }) if kind == Kind::Seek && new.len() == self.topic.partitions() => {
@@ -157,7 +157,7 @@ impl Journal {
     }
 
     /// Writes the file anew: the last place of each partition, those of `new` among them.
-    fn rewrite(&self, mut places: Places, kind: Kind, new: &[(PartitionId, Place)]) -> Result<(), LogError> {
+    fn rewrite(&self, mut places: GroupPositions, kind: Kind, new: &[(PartitionId, GroupPosition)]) -> Result<(), LogError> {
         for &(partition, place) in new {
             places.of[partition.index()] = Some(place);
         }
@@ -166,7 +166,7 @@ impl Journal {
         write_atomically(&*self.topic.storage, &self.path, &bytes).map_err(LogError::io("write", &self.path))
     }
 
-    fn records(&self, kind: Kind, new: &[(PartitionId, Place)], sequence: u64) -> impl Iterator<Item = Record> {
+    fn records(&self, kind: Kind, new: &[(PartitionId, GroupPosition)], sequence: u64) -> impl Iterator<Item = Record> {
         let (topic_id, group_hash, at_us) = (self.topic.meta.id, self.group_hash, self.topic.clock.now_us());
         new.iter().enumerate().map(move |(i, &(partition, place))| {
             let (sequence, index) = (sequence + i as u64, i as u16);

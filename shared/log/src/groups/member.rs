@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use crate::error::LogError;
 use crate::lock::{Held, holder};
-use crate::partition::claims::claims_lock;
-use crate::partition::reader::PartitionReader;
+use crate::partition::locks::holds_lock;
+use crate::partition::reader::LocalReader;
 use crate::partition::state::LocalTail;
 use crate::records::{Entry, Start};
 use twopath_base::{Offset, PartitionId, Position};
 
 use super::group::{Group, check_name, named_or_new};
-use super::record::{Kind, Place};
+use super::record::{GroupPosition, Kind};
 
 /// A member looks this often who has come or died; while it waits, those who come and go by themselves wake it.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -58,10 +58,10 @@ pub struct Member {
 
 /// A partition that it owns.
 struct Owned {
-    reader: PartitionReader,
-    committed: Place,
+    reader: LocalReader,
+    committed: GroupPosition,
     /// Up to where entries were given.
-    delivered: Place,
+    delivered: GroupPosition,
     _lock: Held,
 }
 
@@ -75,7 +75,7 @@ impl Owned {
             // Barriers right before the place where the reader started: they may be done already.
             let done = matches!(&entry, Entry::Barrier(b) if b.number <= self.delivered.generation);
             if !done {
-                self.delivered = Place { offset: self.reader.offset(), generation: self.reader.generation() };
+                self.delivered = GroupPosition { offset: self.reader.offset(), generation: self.reader.generation() };
                 return Ok(Some(entry));
             }
         }
@@ -215,12 +215,12 @@ impl Member {
         let committed = self.group.journal.read()?.of[partition.index()];
         let committed = committed.map(|place| self.group.set_back(partition, place, &log)).transpose()?;
         let start = committed.map_or(self.options.start, |place| Start::Offset(place.offset));
-        let reader = PartitionReader::open(self.group.topic.clone(), partition, start, self.options.projection.as_deref())?;
-        let place = committed.unwrap_or(Place { offset: reader.offset(), generation: 0 });
+        let reader = LocalReader::open(self.group.topic.clone(), partition, start, self.options.projection.as_deref())?;
+        let place = committed.unwrap_or(GroupPosition { offset: reader.offset(), generation: 0 });
         if committed.is_none() && start != Start::First {
             // What comes from now on must not be missed by whoever takes over.
             let generation = reader.generation();
-            self.group.record(Kind::Seek, &[(partition, Place { generation, ..place })])?;
+            self.group.record(Kind::Seek, &[(partition, GroupPosition { generation, ..place })])?;
         }
         Ok(Some(Owned { reader, committed: place, delivered: place, _lock: lock }))
     }
@@ -255,16 +255,16 @@ impl Member {
         }
         // The barriers before an offset inside of what was given are found again by a reader that starts there.
         let generation = if offset == delivered.offset { delivered.generation } else { committed.generation };
-        self.record(Kind::Commit, &[(partition, Place { offset, generation })])
+        self.record(Kind::Commit, &[(partition, GroupPosition { offset, generation })])
     }
 
     /// Moves one of its partitions, forwards or back, and commits that.
     pub fn seek(&mut self, partition: PartitionId, start: Start) -> Result<Offset, LogError> {
         self.owned_partition(partition)?;
-        let claims = claims_lock(&self.group.topic)?;
-        let reader = PartitionReader::open(self.group.topic.clone(), partition, start, self.options.projection.as_deref())?;
+        let claims = holds_lock(&self.group.topic)?;
+        let reader = LocalReader::open(self.group.topic.clone(), partition, start, self.options.projection.as_deref())?;
         // Barriers right before it come again.
-        let place = Place { offset: reader.offset(), generation: 0 };
+        let place = GroupPosition { offset: reader.offset(), generation: 0 };
         self.record(Kind::Seek, &[(partition, place)])?;
         drop(claims);
         for owned in self.owned.iter_mut().filter(|owned| owned.partition() == partition) {
@@ -286,7 +286,7 @@ impl Member {
         Err(LogError::NotOwner { topic, group, member: self.id.clone(), partition, owner })
     }
 
-    fn record(&mut self, kind: Kind, places: &[(PartitionId, Place)]) -> Result<(), LogError> {
+    fn record(&mut self, kind: Kind, places: &[(PartitionId, GroupPosition)]) -> Result<(), LogError> {
         if let Some(cause) = &self.failed {
             return Err(LogError::MemberFailed { group: self.group.name.clone(), member: self.id.clone(), cause: cause.clone() });
         }

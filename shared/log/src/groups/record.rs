@@ -30,22 +30,22 @@ const CRC_AT: usize = 60;
 
 /// How far a group is in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Place {
+pub(crate) struct GroupPosition {
     /// Everything below it is done.
     pub offset: Offset,
     /// The number of barriers that are done.
     pub generation: u64,
 }
 
-impl Place {
+impl GroupPosition {
     /// Whether the log goes up to it.
     pub fn is_in(&self, log: &Committed) -> bool {
         self.offset <= log.end && self.generation <= log.generation
     }
 
     /// The place, or the log's end where the log does not go so far.
-    pub fn set_back_to(&self, log: &Committed) -> Place {
-        Place { offset: self.offset.min(log.end), generation: self.generation.min(log.generation) }
+    pub fn set_back_to(&self, log: &Committed) -> GroupPosition {
+        GroupPosition { offset: self.offset.min(log.end), generation: self.generation.min(log.generation) }
     }
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Record {
     pub topic_id: u64,
     pub group_hash: u64,
     pub partition: PartitionId,
-    pub place: Place,
+    pub place: GroupPosition,
     pub sequence: u64,
     pub at_us: i64,
     /// How many records before it were written together with it.
@@ -111,7 +111,7 @@ impl Record {
             kind,
             topic_id: get(bytes, 8),
             group_hash: get(bytes, 16),
-            place: Place { offset: Offset(get(bytes, 24)), generation: get(bytes, 32) },
+            place: GroupPosition { offset: Offset(get(bytes, 24)), generation: get(bytes, 32) },
             sequence: get(bytes, 40),
             at_us: get(bytes, 48) as i64,
             partition: PartitionId(u32::from(u16::from_le_bytes([bytes[56], bytes[57]]))),
@@ -131,7 +131,7 @@ mod tests {
             topic_id: 0x0123_4567_89AB_CDEF,
             group_hash: 77,
             partition: PartitionId(1023),
-            place: Place { offset: Offset(u64::MAX - 1), generation: 9 },
+            place: GroupPosition { offset: Offset(u64::MAX - 1), generation: 9 },
             sequence: 12,
             at_us: -5,
             index: 3,

@@ -19,10 +19,10 @@ use super::client::{Fetch, Quiet};
 use super::header::{Header, Kind, parse_barrier};
 use super::scout::{assign, header, next};
 use super::seek;
-use super::topic::Shared;
+use super::state::KafkaState;
 
 pub(super) struct KafkaReader {
-    topic: Arc<Shared>,
+    topic: Arc<KafkaState>,
     partition: PartitionId,
     consumer: BaseConsumer<Quiet>,
     decoder: FileDecoder,
@@ -38,7 +38,12 @@ pub(super) struct KafkaReader {
 }
 
 impl KafkaReader {
-    pub fn open(topic: Arc<Shared>, partition: PartitionId, start: Start, projection: Option<&[usize]>) -> Result<KafkaReader, LogError> {
+    pub fn open(
+        topic: Arc<KafkaState>,
+        partition: PartitionId,
+        start: Start,
+        projection: Option<&[usize]>,
+    ) -> Result<KafkaReader, LogError> {
         topic.check_partition(partition)?;
         topic.config.check_projection(projection)?;
         let decoder = FileDecoder::new(topic.config.schema.clone(), MetadataVersion::V5);

@@ -15,8 +15,8 @@ use crate::error::LogError;
 use crate::groups::group;
 use crate::local::topic::{LocalTopic, names};
 use crate::lock::Held;
-use crate::partition::claims::claims_lock;
 use crate::partition::hold::holds;
+use crate::partition::locks::holds_lock;
 use crate::partition::state::TopicState;
 use crate::partition::writer::create_segment;
 use crate::topic::Topic;
@@ -145,7 +145,7 @@ impl Log {
 
 /// One who reads a topic now and has said so: by a hold, or as a member of a group.
 fn reader_by_name(topic: &Arc<TopicState>) -> Result<Option<String>, LogError> {
-    let _claims_stay = claims_lock(topic)?;
+    let _claims_stay = holds_lock(topic)?;
     if let Some((who, _)) = holds(topic)?.into_iter().next() {
         return Ok(Some(who));
     }

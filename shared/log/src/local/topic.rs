@@ -13,11 +13,11 @@ use crate::contract::{self, RangeOf};
 use crate::error::LogError;
 use crate::groups::verify::verify as verify_groups;
 use crate::groups::{Group, PartitionProgress, group};
-use crate::local::writer::TopicWriter;
+use crate::local::writer::LocalWriter;
 use crate::partition::barriers::barriers;
 use crate::partition::hold::{self, Hold};
-use crate::partition::reader::{PartitionReader, Range};
-use crate::partition::state::{LocalTail, SegmentInfo, TopicState};
+use crate::partition::reader::{LocalRange, LocalReader};
+use crate::partition::state::{LocalTail, SegmentInfo, TopicState, retrying};
 use crate::partition::times::{self, Times};
 use crate::partition::verify::{self, VerifyReport};
 use crate::records::{Barrier, Entry, Start};
@@ -146,16 +146,27 @@ impl LocalTopic {
         group::committed(&self.0)
     }
 
+    /// The least offset of a partition from which on it can be asked: its start, unless compaction has taken records of it.
+    fn since_of(&self, partition: PartitionId) -> Result<Offset, LogError> {
+        let manifest = self.0.manifest(partition)?;
+        for rewritten in &manifest.rewritten {
+            if self.0.summary(partition, rewritten.base)?.records < rewritten.end.0 - rewritten.base.0 {
+                return Ok(manifest.start.offset.max(manifest.compacted_to));
+            }
+        }
+        Ok(manifest.start.offset)
+    }
+
     pub(crate) fn hold(&self, who: &str, since: &Position) -> Result<Hold, LogError> {
         hold::hold(&self.0, who, since)
     }
 
-    pub(crate) fn writer(&self) -> Result<TopicWriter, LogError> {
-        TopicWriter::open(self.0.clone())
+    pub(crate) fn writer(&self) -> Result<LocalWriter, LogError> {
+        LocalWriter::open(self.0.clone())
     }
 
-    pub(crate) fn reader(&self, partition: PartitionId, start: Start, projection: Option<&[usize]>) -> Result<PartitionReader, LogError> {
-        PartitionReader::open(self.0.clone(), partition, start, projection)
+    pub(crate) fn reader(&self, partition: PartitionId, start: Start, projection: Option<&[usize]>) -> Result<LocalReader, LogError> {
+        LocalReader::open(self.0.clone(), partition, start, projection)
     }
 }
 
@@ -177,8 +188,8 @@ impl contract::Topic for LocalTopic {
         if to > end {
             return Err(LogError::OffsetOutOfRange { topic: self.0.meta.config.name.clone(), partition, offset: to, end });
         }
-        let reader = PartitionReader::open(self.0.clone(), partition, Start::Offset(from.min(to)), projection)?;
-        Ok(Box::new(Range::new(reader, to)))
+        let reader = LocalReader::open(self.0.clone(), partition, Start::Offset(from.min(to)), projection)?;
+        Ok(Box::new(LocalRange::new(reader, to)))
     }
 
     fn start(&self) -> Result<Position, LogError> {
@@ -187,7 +198,8 @@ impl contract::Topic for LocalTopic {
     }
 
     fn since(&self) -> Result<Position, LogError> {
-        Ok(contract::Topic::start(self)?.join(&self.compacted_to()?))
+        let since = |p| retrying(&self.0, p, || self.since_of(p));
+        Ok(Position::new(self.0.partition_ids().map(since).collect::<Result<_, LogError>>()?))
     }
 
     fn end(&self) -> Result<Position, LogError> {
@@ -223,7 +235,7 @@ impl contract::Topic for LocalTopic {
     }
 }
 
-impl contract::Reader for PartitionReader {
+impl contract::Reader for LocalReader {
     fn next(&mut self) -> Result<Option<Entry>, LogError> {
         self.next()
     }

@@ -1,7 +1,7 @@
 //! The one writer of a topic.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -30,7 +30,7 @@ use twopath_base::sync::lock;
 ///
 /// After an error while writing or syncing it takes no more appends, because it cannot know what the disk holds; opening it
 /// again finds out.
-pub struct TopicWriter {
+pub(crate) struct LocalWriter {
     inner: Arc<Inner>,
     syncer: Option<Syncer>,
     housekeeper: Option<JoinHandle<()>>,
@@ -53,14 +53,18 @@ struct Inner {
     _lock: Held,
 }
 
+/// Upkeep is done this often, at least, where no segment is sealed.
+const UPKEEP_EVERY: Duration = Duration::from_secs(60);
+const UPKEEP_EVERY_MIN: Duration = Duration::from_secs(1);
+
 /// The thread that syncs every so often, and how to stop it.
 struct Syncer {
     stop: Arc<(Mutex<bool>, Condvar)>,
     thread: JoinHandle<()>,
 }
 
-impl TopicWriter {
-    pub(crate) fn open(topic: Arc<TopicState>) -> Result<TopicWriter, LogError> {
+impl LocalWriter {
+    pub(crate) fn open(topic: Arc<TopicState>) -> Result<LocalWriter, LogError> {
         let write_lock = Held::for_this_process(&topic.lock_path(), &topic.meta.config.name)?;
         let mut partitions = Vec::new();
         let mut barriers = Vec::new();
@@ -98,7 +102,7 @@ impl TopicWriter {
             Durability::None | Durability::Batch => None,
         };
         let housekeeper = housekeeper(&inner)?;
-        Ok(TopicWriter { inner, syncer, housekeeper })
+        Ok(LocalWriter { inner, syncer, housekeeper })
     }
 
     /// Splits the rows over the partitions, and returns the position after it. Rows of one partition keep their order. An error may
@@ -231,7 +235,7 @@ impl TopicWriter {
     }
 }
 
-impl contract::Writer for TopicWriter {
+impl contract::Writer for LocalWriter {
     fn append(&self, batch: &RecordBatch) -> Result<Position, LogError> {
         self.append(batch)
     }
@@ -265,7 +269,7 @@ impl contract::Writer for TopicWriter {
     }
 }
 
-impl Drop for TopicWriter {
+impl Drop for LocalWriter {
     fn drop(&mut self) {
         self.stop();
         if let Err(e) = self.inner.end() {
@@ -337,7 +341,7 @@ impl Inner {
     /// Syncs, and leaves files that end where the log does.
     fn end(&self) -> Result<(), LogError> {
         self.sync()?;
-        self.partitions.iter().try_for_each(|p| lock(p).cut_room().map_err(|e| self.fail(e)))
+        self.partitions.iter().try_for_each(|p| lock(p).cut_preallocated().map_err(|e| self.fail(e)))
     }
 
     /// As [`Self::sync`], but appends go on meanwhile.
@@ -357,7 +361,7 @@ impl Inner {
     }
 }
 
-/// A thread that does what the topic's retention, compaction and tiering say, each time a segment was sealed. What it cannot do now it says, and
+/// A thread that does what the topic's retention, compaction and tiering say, each time a segment was sealed, and now and then. What it cannot do now it says, and
 /// tries again the next time.
 fn housekeeper(inner: &Arc<Inner>) -> Result<Option<JoinHandle<()>>, LogError> {
     let config = &inner.topic.meta.config;
@@ -368,9 +372,15 @@ fn housekeeper(inner: &Arc<Inner>) -> Result<Option<JoinHandle<()>>, LogError> {
     let (sealed, told) = channel();
     *lock(&inner.sealed) = Some(sealed);
     let topic = inner.topic.clone();
+    let every = compact.map_or(UPKEEP_EVERY, |c| (c.tombstone_age / 8).clamp(UPKEEP_EVERY_MIN, UPKEEP_EVERY));
     let run = move || {
-        while told.recv().is_ok() {
-            while told.try_recv().is_ok() {}
+        loop {
+            match told.recv_timeout(every) {
+                Ok(()) => while told.try_recv().is_ok() {},
+                // Time passes for a quiet topic, too: what is old enough goes without an append.
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
             let retained = if retain == Retention::NONE { Ok(()) } else { retention::retain(&topic, &retain, false).map(|_| ()) };
             let compacted = compact.map_or(Ok(()), |options| compaction::compact(&topic, &options).map(|_| ()));
             let offloaded = offload.as_ref().map_or(Ok(()), |options| offload::offload(&topic, options).map(|_| ()));

@@ -10,7 +10,7 @@ use twopath_base::Position;
 
 use crate::error::LogError;
 use crate::lock::{Held, holder};
-use crate::partition::claims::claims_lock;
+use crate::partition::locks::holds_lock;
 use crate::partition::state::TopicState;
 
 /// Holds until it is dropped.
@@ -30,7 +30,7 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Keeps retention from removing what stands at or after `from`, for as long as the hold lives. `who` is named in reports.
 pub(crate) fn hold(topic: &TopicState, who: &str, from: &Position) -> Result<Hold, LogError> {
-    let _claims = claims_lock(topic)?;
+    let _claims = holds_lock(topic)?;
     let dir = dir(topic);
     fs::create_dir_all(&dir).map_err(LogError::io("create", &dir))?;
     let holder = format!("{from}\n{who}, process {}", std::process::id());

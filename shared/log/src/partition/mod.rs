@@ -1,8 +1,8 @@
 //! One partition of a topic in a folder: its segments, who writes them, who reads them, and who holds them.
 
 pub(crate) mod barriers;
-pub(crate) mod claims;
 pub(crate) mod hold;
+pub(crate) mod locks;
 pub(crate) mod reader;
 pub(crate) mod recovery;
 pub(crate) mod segment;

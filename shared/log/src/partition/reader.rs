@@ -14,7 +14,7 @@ use crate::partition::walk::{Walk, has_barriers};
 use crate::records::{Barrier, Entry, Records, Start};
 
 /// Reads one partition, entry by entry.
-pub struct PartitionReader {
+pub(crate) struct LocalReader {
     topic: Arc<TopicState>,
     walk: Walk,
     decoder: Decoder,
@@ -23,18 +23,18 @@ pub struct PartitionReader {
     from: Offset,
 }
 
-impl PartitionReader {
+impl LocalReader {
     pub(crate) fn open(
         topic: Arc<TopicState>,
         partition: PartitionId,
         start: Start,
         projection: Option<&[usize]>,
-    ) -> Result<PartitionReader, LogError> {
+    ) -> Result<LocalReader, LogError> {
         topic.check_partition(partition)?;
         let decoder = Decoder::new(&topic.meta.config, projection)?;
         let walk = seek(&topic, partition, start)?;
         let from = if let Start::Offset(offset) = start { offset } else { walk.offset };
-        Ok(PartitionReader { topic, walk, decoder, from })
+        Ok(LocalReader { topic, walk, decoder, from })
     }
 
     /// The next entry, or `None` at the committed end (then wait with [`crate::topic::Tail`] and call again).
@@ -151,14 +151,14 @@ fn try_seek(topic: &TopicState, partition: PartitionId, start: Start) -> Result<
 }
 
 /// The records of a part of a partition, with a first and a last offset.
-pub struct Range {
-    reader: PartitionReader,
+pub(crate) struct LocalRange {
+    reader: LocalReader,
     to: Offset,
 }
 
-impl Range {
-    pub(crate) fn new(reader: PartitionReader, to: Offset) -> Range {
-        Range { reader, to }
+impl LocalRange {
+    pub(crate) fn new(reader: LocalReader, to: Offset) -> LocalRange {
+        LocalRange { reader, to }
     }
 
     fn pull(&mut self) -> Result<Option<Records>, LogError> {
@@ -177,7 +177,7 @@ impl Range {
     }
 }
 
-impl Iterator for Range {
+impl Iterator for LocalRange {
     type Item = Result<Records, LogError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -10,7 +10,7 @@ use twopath_base::{Offset, PartitionId};
 
 use crate::config::Durability;
 use crate::error::LogError;
-use crate::format::scan::{Found, Rest, known_synced, scan};
+use crate::format::scan::{Found, Trailing, known_synced, scan};
 use crate::format::segment::{self, Ends, Head};
 use crate::partition::state::{TopicState, retrying};
 use crate::partition::writer::PartitionWriter;
@@ -37,7 +37,7 @@ pub(crate) fn recover(topic: &TopicState, partition: PartitionId) -> Result<(Par
     refuse_lost_acknowledgement(topic, partition, last, &found, &path, bytes.len() as u64)?;
 
     let arrival_us = if found.summary.frames > 0 { found.summary.arrival_us.1 } else { before.arrival_us };
-    let sealed = found.rest == Rest::Seal;
+    let sealed = found.trailing == Trailing::Seal;
     if sealed {
         // The writer died between sealing a segment and making the next, and perhaps before the seal was on the disk.
         if topic.meta.config.durability != Durability::None {
@@ -54,9 +54,9 @@ pub(crate) fn recover(topic: &TopicState, partition: PartitionId) -> Result<(Par
     if found.frames_end < bytes.len() as u64 {
         let lost_bytes = bytes.len() as u64 - found.frames_end;
         let warn = |what| tracing::warn!(file = %path.display(), offset = found.frames_end, lost_bytes, "cut a torn tail away: {what}");
-        match found.rest {
-            Rest::Room => {}
-            Rest::Torn(what) => warn(what),
+        match found.trailing {
+            Trailing::Preallocated => {}
+            Trailing::Torn(what) => warn(what),
             _ => warn("the segment's seal or head is incomplete"),
         }
         file.truncate(found.frames_end).map_err(LogError::io("cut the torn tail of", &path))?;
@@ -123,10 +123,10 @@ fn refuse_lost_acknowledgement(
     let Some(committed) = committed.filter(|c| c.base == base && c.bytes > found.frames_end) else {
         return Ok(());
     };
-    let damage = match found.rest {
-        Rest::Torn(what) => Some(what),
-        Rest::Room => Some("the frame is nothing but zeros"),
-        Rest::Nothing | Rest::Seal | Rest::TornSeal => None,
+    let damage = match found.trailing {
+        Trailing::Torn(what) => Some(what),
+        Trailing::Preallocated => Some("the frame is nothing but zeros"),
+        Trailing::Nothing | Trailing::Seal | Trailing::TornSeal => None,
     };
     if let (Some(what), true) = (damage, file_len >= committed.bytes) {
         return Err(LogError::corrupt(path, found.frames_end, format!("{what}, though it was acknowledged")));

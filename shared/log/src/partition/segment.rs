@@ -27,7 +27,7 @@ struct Mapping {
 }
 
 /// Where the bytes of a remote segment come from.
-pub(crate) struct Remote {
+pub(crate) struct RemoteFile {
     pub object: Object,
     pub reference: ObjectRef,
     pub cache: Arc<Cache>,
@@ -39,9 +39,9 @@ pub(crate) struct Remote {
     checked: AtomicBool,
 }
 
-impl Remote {
-    pub fn new(object: Object, reference: ObjectRef, cache: Arc<Cache>, stub: PathBuf) -> Remote {
-        Remote { object, reference, cache, stub, mapping: Mutex::default(), checked: AtomicBool::new(false) }
+impl RemoteFile {
+    pub fn new(object: Object, reference: ObjectRef, cache: Arc<Cache>, stub: PathBuf) -> RemoteFile {
+        RemoteFile { object, reference, cache, stub, mapping: Mutex::default(), checked: AtomicBool::new(false) }
     }
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Segment {
     /// Its file; of a remote segment the address of its object.
     pub path: PathBuf,
     pub base: Offset,
-    pub remote: Option<Remote>,
+    pub remote: Option<RemoteFile>,
     /// Bytes to map at least, so that a growing file is mapped once.
     room_bytes: u64,
     mapping: Mutex<Option<Arc<Mapping>>>,
@@ -61,7 +61,7 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    pub fn new(path: PathBuf, base: Offset, segment_bytes: u64, remote: Option<Remote>) -> Segment {
+    pub fn new(path: PathBuf, base: Offset, segment_bytes: u64, remote: Option<RemoteFile>) -> Segment {
         Segment {
             path,
             base,
@@ -113,7 +113,7 @@ impl Segment {
         Ok(View { mapping, limit })
     }
 
-    fn remote_view(&self, remote: &Remote, limit: u64) -> Result<View, LogError> {
+    fn remote_view(&self, remote: &RemoteFile, limit: u64) -> Result<View, LogError> {
         self.checked_len(limit)?;
         // Held while it is fetched: others of this process want the same.
         let mut current = lock(&remote.mapping);

@@ -21,7 +21,7 @@ use crate::format::producer::Producers;
 use crate::format::scan::{Before, scan};
 use crate::format::segment::{self, Summary};
 use crate::lock::holder;
-use crate::partition::segment::{Remote, Segment};
+use crate::partition::segment::{RemoteFile, Segment};
 use crate::partition::tail::{Committed, TailMap};
 use crate::records::Barrier;
 use crate::tier::Tier;
@@ -214,7 +214,7 @@ impl TopicState {
             Some(segment) if segment.path == path => segment.clone(),
             _ => {
                 let kept = || self.partition_dir(partition).join(segment::stub_name(&file_name));
-                let remote = object.map(|(object, reference)| Remote::new(object, reference, self.tier.cache.clone(), kept()));
+                let remote = object.map(|(object, reference)| RemoteFile::new(object, reference, self.tier.cache.clone(), kept()));
                 let segment = Arc::new(Segment::new(path, base, self.meta.config.segment_bytes, remote));
                 // Whoever reads a new manifest looks through these afterwards.
                 if segment.is_named_by(&manifest) && Arc::ptr_eq(&manifest, &last_read()) {
@@ -252,7 +252,7 @@ impl TopicState {
                 base,
                 end: committed.end,
                 sealed: base < committed.base,
-                // Without the room that a writer has made for more.
+                // Without what a writer has preallocated.
                 bytes: if base < committed.base { segment.file_len()? } else { committed.bytes },
             });
         }

@@ -7,7 +7,8 @@
 //! The tail is a cache of what the segments say, good for one boot of one machine and for the file it was made in (it
 //! names both): after a reboot, or in a copy of the folder, it counts for nothing until a writer has recovered the topic.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
@@ -17,7 +18,7 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use twopath_base::{Offset, PartitionId};
 
-use crate::error::LogError;
+use crate::error::{LogError, is_read_only};
 
 #[cfg(not(all(target_os = "linux", target_endian = "little")))]
 compile_error!("the log's tail needs Linux's futex, and a little-endian machine");
@@ -43,6 +44,8 @@ mod word {
 const CROWD_MIN: u64 = 8;
 /// What it takes to wake one reader of a crowd and to let it read.
 const WAKE: Duration = Duration::from_micros(16);
+/// How often one who cannot be woken looks.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 const NAP_MAX: Duration = Duration::from_millis(10);
 
 /// How far a partition is committed.
@@ -65,27 +68,50 @@ pub(crate) struct TailMap {
     inode: u64,
     /// Once it was good, it stays good for as long as this process lives.
     known_good: AtomicBool,
+    /// Whether its words may be stored to.
+    writable: bool,
 }
 
 impl TailMap {
-    /// Maps the tail file, and makes it where it is missing.
+    /// Maps the tail file, and makes it where it is missing. Where nothing can be written (a file system that is mounted read-only, a
+    /// folder of another user), it is mapped for reading, and one that is missing or short counts for nothing.
     pub fn open(path: &Path, topic_id: u64, partitions: usize) -> Result<TailMap, LogError> {
         let len = ((word::PARTITIONS + partitions * word::PER_PARTITION) * 8) as u64;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(LogError::io("open for reading and writing", path))?;
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let (raw, inode, writable) = match opened {
+            Ok(file) => {
+                let meta = file.metadata().map_err(LogError::io("look at", path))?;
+                if meta.len() < len {
+                    // Written, not only lengthened: a store into a hole of a mapped file kills the process when the disk is full.
+                    let zeros = vec![0; (len - meta.len()) as usize];
+                    file.write_all_at(&zeros, meta.len()).map_err(LogError::io("write", path))?;
+                }
+                let raw = MmapOptions::new().len(len as usize).map_raw(&file).map_err(LogError::io("map", path))?;
+                (raw, meta.ino(), true)
+            }
+            Err(e) if is_read_only(&e) => {
+                let (raw, inode) = TailMap::read_only(path, len)?;
+                (raw, inode, false)
+            }
+            Err(e) => return Err(LogError::io("open for reading and writing", path)(e)),
+        };
+        Ok(TailMap { raw, partitions, topic_id, boot: boot_id(), inode, known_good: AtomicBool::new(false), writable })
+    }
+
+    fn read_only(path: &Path, len: u64) -> Result<(MmapRaw, u64), LogError> {
+        let nothing =
+            || MmapOptions::new().len(len as usize).map_anon().map(|map| (MmapRaw::from(map), 0)).map_err(LogError::io("map", path));
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => return nothing(),
+            Err(e) => return Err(LogError::io("open", path)(e)),
+        };
         let meta = file.metadata().map_err(LogError::io("look at", path))?;
         if meta.len() < len {
-            // Written, not only lengthened: a store into a hole of a mapped file kills the process when the disk is full.
-            let zeros = vec![0; (len - meta.len()) as usize];
-            file.write_all_at(&zeros, meta.len()).map_err(LogError::io("write", path))?;
+            return nothing();
         }
-        let raw = MmapOptions::new().len(len as usize).map_raw(&file).map_err(LogError::io("map", path))?;
-        Ok(TailMap { raw, partitions, topic_id, boot: boot_id(), inode: meta.ino(), known_good: AtomicBool::new(false) })
+        let raw = MmapOptions::new().len(len as usize).map_raw_read_only(&file).map_err(LogError::io("map", path))?;
+        Ok((raw, meta.ino()))
     }
 
     fn word(&self, index: usize) -> &AtomicU64 {
@@ -120,6 +146,7 @@ impl TailMap {
     /// What a writer does after recovery: from now on the tail counts. Only the holder of the topic's lock may call it.
     pub fn begin(&self, committed: &[Committed]) {
         assert_eq!(committed.len(), self.partitions);
+        assert!(self.writable, "whoever holds a lock in the folder can write there");
         if !self.is_good() {
             self.word(word::MAGIC).store(0, Ordering::SeqCst);
         }
@@ -176,6 +203,9 @@ impl TailMap {
 
     /// Moves the sequence on; the system call is made only if somebody waits for just that.
     pub fn wake(&self) {
+        if !self.writable {
+            return;
+        }
         let before = self.word(word::SEQUENCE).fetch_add(1, Ordering::SeqCst);
         // A waiter notes, as a number that only grows, which step of the sequence it waits for. One that was killed thus costs nothing later.
         if self.word(word::WAITED_FOR).load(Ordering::SeqCst) > before {
@@ -209,6 +239,11 @@ impl TailMap {
             let left = timeout.saturating_sub(called.elapsed());
             if left.is_zero() {
                 return;
+            }
+            if !self.writable {
+                // Nobody can be told that this one waits, and so nobody wakes it.
+                std::thread::sleep(LOOK_EVERY.min(left));
+                continue;
             }
             self.word(word::WAITED_FOR).fetch_max(now + 1, Ordering::SeqCst);
             let left = libc::timespec { tv_sec: left.as_secs() as libc::time_t, tv_nsec: left.subsec_nanos() as libc::c_long };

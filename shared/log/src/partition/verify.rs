@@ -14,13 +14,12 @@ use twopath_base::{Offset, PartitionId};
 
 use crate::error::LogError;
 use crate::format::frame::{HEADER_BYTES, Header, Kind, block, block_in_frame, offsets, parse_barrier};
-use crate::format::index::IndexEntry;
-use crate::format::index::{self, NO_EVENT_US};
+use crate::format::index::{self, IndexEntry, NO_EVENT_US};
 use crate::format::manifest::Manifest;
-use crate::format::scan::{is_room, later_frame};
+use crate::format::scan::{is_preallocated, later_frame};
 use crate::format::segment::{self, Head, Summary};
 use crate::format::stub;
-use crate::partition::segment::{Remote, Segment};
+use crate::partition::segment::{RemoteFile, Segment};
 use crate::partition::state::{TRIES_MAX, TopicState, retrying};
 use crate::partition::tail::Committed;
 use crate::partition::walk::Walk;
@@ -213,8 +212,8 @@ fn one_of(
     if base != expected.end {
         report.problem(&path, 0, format!("a segment for offset {} must follow, and this one is named for {base}", expected.end));
     }
-    let place = Place { topic, partition: p, path: &path, last, committed, being_written: state.being_written };
-    let after = file(&place, &bytes, Summary::empty(base, expected.generation, expected.event_max_us), report);
+    let file_of = SegmentFile { topic, partition: p, path: &path, last, committed, being_written: state.being_written };
+    let after = file(&file_of, &bytes, Summary::empty(base, expected.generation, expected.event_max_us), report);
     if let Some(remote) = &segment.remote {
         report.segments_remote += 1;
         object(remote, &path, &bytes, report.is_clean(), report);
@@ -239,7 +238,7 @@ fn read(topic: &TopicState, p: PartitionId, base: Offset) -> Result<(Arc<Segment
 }
 
 /// Checks what the manifest says of an object, and what is kept of its segment. `clean` says that its frames are as they should be.
-fn object(remote: &Remote, path: &Path, bytes: &[u8], clean: bool, report: &mut VerifyReport) {
+fn object(remote: &RemoteFile, path: &Path, bytes: &[u8], clean: bool, report: &mut VerifyReport) {
     let (len, expected) = (bytes.len() as u64, remote.object.bytes);
     let whole = len == expected && crc32c(bytes) == remote.object.crc;
     if len != expected {
@@ -262,13 +261,13 @@ fn object(remote: &Remote, path: &Path, bytes: &[u8], clean: bool, report: &mut 
 /// Checks one file as the first and last of a partition of which nothing else is known.
 pub(crate) fn one_file(topic: &TopicState, partition: PartitionId, path: &Path, bytes: &[u8]) -> VerifyReport {
     let mut report = VerifyReport::default();
-    let place = Place { topic, partition, path, last: true, committed: None, being_written: false };
-    file(&place, bytes, Summary::empty(Offset(0), 0, NO_EVENT_US), &mut report);
+    let file_of = SegmentFile { topic, partition, path, last: true, committed: None, being_written: false };
+    file(&file_of, bytes, Summary::empty(Offset(0), 0, NO_EVENT_US), &mut report);
     report
 }
 
 /// A segment file, and what is known about it beforehand.
-struct Place<'a> {
+struct SegmentFile<'a> {
     topic: &'a TopicState,
     partition: PartitionId,
     path: &'a Path,
@@ -280,19 +279,19 @@ struct Place<'a> {
 }
 
 /// Checks one file, and gives what its frames come to.
-fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut VerifyReport) -> Summary {
-    let Place { topic, partition, path, .. } = *place;
+fn file(file_of: &SegmentFile<'_>, bytes: &[u8], mut summary: Summary, report: &mut VerifyReport) -> Summary {
+    let SegmentFile { topic, partition, path, .. } = *file_of;
     report.segments += 1;
     report.bytes += bytes.len() as u64;
     let len = bytes.len() as u64;
-    if let Some(committed) = place.committed.filter(|c| *c > len) {
+    if let Some(committed) = file_of.committed.filter(|c| *c > len) {
         report.problem(path, len, format!("the file ends here, though {committed} bytes of it were committed"));
     }
-    let unacknowledged = place.last && place.committed == Some(0);
+    let unacknowledged = file_of.last && file_of.committed == Some(0);
     let head = match Head::read(bytes) {
         Ok(head) => head,
         // The writer is making it.
-        Err(_) if unacknowledged && place.being_written => return summary,
+        Err(_) if unacknowledged && file_of.being_written => return summary,
         Err(what) => {
             report.problem(path, 0, if unacknowledged { format!("{what}{TORN}") } else { what.into() });
             return summary;
@@ -308,8 +307,8 @@ fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut Veri
     // What a reader would stop at is reported once, and reading goes on at the next good frame.
     let resync = |from: u64, report: &mut VerifyReport, what: String| -> Option<u64> {
         let next = later_frame(&topic.meta, bytes, from);
-        let uncommitted = place.last && next.is_none() && place.committed.is_some_and(|c| from >= c);
-        if uncommitted && place.being_written {
+        let uncommitted = file_of.last && next.is_none() && file_of.committed.is_some_and(|c| from >= c);
+        if uncommitted && file_of.being_written {
             return None;
         }
         let torn = if uncommitted { TORN } else { "" };
@@ -318,9 +317,9 @@ fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut Veri
     };
     loop {
         let rest = &bytes[pos as usize..];
-        let room = place.last && place.committed.is_none_or(|c| c <= pos) && is_room(&topic.meta, rest);
-        if rest.is_empty() || room {
-            if !place.last {
+        let preallocated = file_of.last && file_of.committed.is_none_or(|c| c <= pos) && is_preallocated(&topic.meta, rest);
+        if rest.is_empty() || preallocated {
+            if !file_of.last {
                 report.problem(path, pos, "the segment is not sealed, though another one follows it");
             } else if summary.frames == 0 && bytes[..pos as usize] != segment::head(&topic.meta.config.schema) {
                 report.problem(path, 0, "the file's head is not that of the topic's schema");
@@ -328,7 +327,7 @@ fn file(place: &Place<'_>, bytes: &[u8], mut summary: Summary, report: &mut Veri
             return summary;
         }
         if segment::is_seal(rest) && later_frame(&topic.meta, bytes, pos).is_none() {
-            seal(place, rest, pos, &mut summary, &index, &blocks, report);
+            seal(file_of, rest, pos, &mut summary, &index, &blocks, report);
             return summary;
         }
         let header = match Header::decode(rest).and_then(|header| header.fits_itself().map(|()| header)) {
@@ -413,7 +412,7 @@ fn body(topic: &TopicState, decoder: &FileDecoder, bytes: &Buffer, pos: u64, hea
 
 /// Checks a seal against what the frames before it come to.
 fn seal(
-    place: &Place<'_>,
+    file_of: &SegmentFile<'_>,
     rest: &[u8],
     pos: u64,
     summary: &mut Summary,
@@ -424,32 +423,32 @@ fn seal(
     let seal = match segment::parse_seal(rest) {
         Ok(seal) => seal,
         // A writer is at it.
-        Err(_) if place.last && place.being_written => return,
-        Err(what) => return report.problem(place.path, pos, what),
+        Err(_) if file_of.last && file_of.being_written => return,
+        Err(what) => return report.problem(file_of.path, pos, what),
     };
     // The record with the greatest event time may be one that compaction took away.
     summary.event_max_us = summary.event_max_us.max(seal.summary.event_max_us);
     if seal.summary != *summary {
-        report.problem(place.path, pos, "the seal does not say what the frames before it come to");
+        report.problem(file_of.path, pos, "the seal does not say what the frames before it come to");
     } else if seal.index() != index {
-        report.problem(place.path, pos, "the segment's index does not list its frames");
+        report.problem(file_of.path, pos, "the segment's index does not list its frames");
     }
     if let Err(what) = seal.producers() {
-        report.problem(place.path, pos, what);
+        report.problem(file_of.path, pos, what);
     }
     let footer = arrow_ipc::root_as_footer(seal.footer).ok();
     let listed = footer.and_then(|f| Some(f.recordBatches()?.iter().copied().collect::<Vec<_>>()));
     if listed.as_deref() != Some(blocks) {
-        report.problem(place.path, pos, "the segment's Arrow footer does not list its frames");
+        report.problem(file_of.path, pos, "the segment's Arrow footer does not list its frames");
     }
     let of_topic = |f: Footer<'_>| {
         let schema = f.schema().and_then(|s| try_fb_to_schema(s).ok());
-        schema.as_ref() == Some(&*place.topic.meta.config.schema)
+        schema.as_ref() == Some(&*file_of.topic.meta.config.schema)
             && f.schema().is_some_and(|s| s.endianness() == arrow_ipc::Endianness::Little)
             && f.version() == MetadataVersion::V5
             && f.dictionaries().is_none_or(|d| d.is_empty())
     };
     if !footer.is_some_and(of_topic) {
-        report.problem(place.path, pos, "the segment's Arrow footer does not give the topic's schema");
+        report.problem(file_of.path, pos, "the segment's Arrow footer does not give the topic's schema");
     }
 }

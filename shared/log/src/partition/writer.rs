@@ -17,7 +17,7 @@ use crate::error::LogError;
 use crate::format::frame::{HEADER_BYTES, Header, Identity, Kind, barrier_body, block};
 use crate::format::index;
 use crate::format::producer::{ProducerState, Producers};
-use crate::format::scan::{Found, Rest};
+use crate::format::scan::{Found, Trailing};
 use crate::format::segment::{self, Head, Notes, Summary};
 use crate::partition::state::TopicState;
 use crate::partition::tail::Committed;
@@ -26,10 +26,10 @@ use twopath_base::checksum::{Crc32c, crc32c};
 
 /// A frame with a body up to this size is copied together before it is written: cheaper than many small pieces.
 const GATHER_BYTES_MAX: u64 = 16 << 10;
-/// Where each frame is synced, so much room is made ahead of the small ones: a sync of bytes that the file has already costs about half
+/// Where each frame is synced, so many bytes are preallocated ahead of the small ones: a sync of bytes that the file has already costs about half
 /// of one that makes it longer, because the file's metadata stays as it is.
-const ROOM_BYTES: u64 = 1 << 20;
-/// The room for a larger frame would cost as much as it saves.
+const PREALLOCATE_BYTES: u64 = 1 << 20;
+/// Preallocation for a larger frame would cost as much as it saves.
 const SMALL_BYTES_MAX: u64 = 128 << 10;
 
 pub(crate) struct PartitionWriter {
@@ -54,10 +54,10 @@ pub(crate) struct PartitionWriter {
     sealed: Vec<PathBuf>,
     /// Whether the folder's entries are known to be on the disk.
     entries_synced: bool,
-    /// Bytes of room that the file has after `len`.
-    room: u64,
-    /// Up to which length of the segment there may be room; 0 where frames are not synced one by one.
-    room_until: u64,
+    /// Bytes that are preallocated after `len`.
+    preallocated: u64,
+    /// Up to which length of the segment bytes are preallocated; 0 where frames are not synced one by one.
+    preallocate_until: u64,
     pub was_being_sealed: bool,
 }
 
@@ -79,7 +79,7 @@ impl PartitionWriter {
             notes: Notes { index: Vec::new(), producers },
             last_barrier: None,
             frames_end: head.len,
-            rest: Rest::Nothing,
+            trailing: Trailing::Nothing,
         };
         let mut writer = PartitionWriter::resume(topic, partition, base, file, head, found, arrival_us)?;
         writer.path = path;
@@ -113,9 +113,9 @@ impl PartitionWriter {
             synced_len: 0,
             sealed: Vec::new(),
             entries_synced: topic.meta.config.durability != Durability::None,
-            room: 0,
-            room_until: room_until(topic),
-            was_being_sealed: found.rest == Rest::TornSeal,
+            preallocated: 0,
+            preallocate_until: preallocate_until(topic),
+            was_being_sealed: found.trailing == Trailing::TornSeal,
         })
     }
 
@@ -172,30 +172,30 @@ impl PartitionWriter {
         let header = Header { event_us, producer, metadata_len, ..self.header(topic, Kind::Records, batch.num_rows() as u32) };
         let pos = self.write(header, &message)?;
         self.blocks.push(block(pos.0, &pos.1));
-        self.make_room(pos.1.frame_len());
+        self.preallocate(pos.1.frame_len());
         Ok(base)
     }
 
-    /// Makes room for more frames as long as the one that was just appended, if it found too little.
-    fn make_room(&mut self, frame_len: u64) {
-        let wanted = ROOM_BYTES.min(self.room_until.saturating_sub(self.len));
-        if self.room > 0 || frame_len > SMALL_BYTES_MAX || wanted < frame_len {
+    /// Preallocates for more frames as long as the one that was just appended, if that one found too little.
+    fn preallocate(&mut self, frame_len: u64) {
+        let wanted = PREALLOCATE_BYTES.min(self.preallocate_until.saturating_sub(self.len));
+        if self.preallocated > 0 || frame_len > SMALL_BYTES_MAX || wanted < frame_len {
             return;
         }
-        self.room = wanted;
-        if let Err(e) = self.file.make_room(wanted) {
+        self.preallocated = wanted;
+        if let Err(e) = self.file.preallocate(wanted) {
             // The frame stands, and those to come do without. A disk that is nearly full gets back what there is of it.
-            tracing::debug!(file = %self.path.display(), offset = self.len, "no room could be made: {e}");
-            self.room_until = 0;
-            let _ = self.cut_room();
+            tracing::debug!(file = %self.path.display(), offset = self.len, "nothing could be preallocated: {e}");
+            self.preallocate_until = 0;
+            let _ = self.cut_preallocated();
         }
     }
 
-    /// Gives back the room that is left.
-    pub fn cut_room(&mut self) -> Result<(), LogError> {
-        if self.room > 0 {
+    /// Gives back what is preallocated and was not used.
+    pub fn cut_preallocated(&mut self) -> Result<(), LogError> {
+        if self.preallocated > 0 {
             self.file.truncate(self.len).map_err(LogError::io("cut the room of", &self.path))?;
-            self.room = 0;
+            self.preallocated = 0;
         }
         Ok(())
     }
@@ -257,7 +257,7 @@ impl PartitionWriter {
         index::note(&mut self.notes.index, pos, &header, self.summary.event_max_us);
         self.notes.producers.note(&header);
         self.len += header.frame_len();
-        self.room = self.room.saturating_sub(header.frame_len());
+        self.preallocated = self.preallocated.saturating_sub(header.frame_len());
         self.summary.add(&header);
         Ok((pos, header))
     }
@@ -265,7 +265,7 @@ impl PartitionWriter {
     fn append(&mut self, parts: &[IoSlice<'_>]) -> Result<(), LogError> {
         self.file.append(parts).map_err(|e| {
             match self.file.truncate(self.len) {
-                Ok(()) => self.room = 0,
+                Ok(()) => self.preallocated = 0,
                 Err(cut) => tracing::warn!(file = %self.path.display(), offset = self.len, "could not cut a failed write away: {cut}"),
             }
             LogError::io("append to", &self.path)(e)
@@ -300,7 +300,7 @@ impl PartitionWriter {
         if !self.holds_records() {
             return Ok(());
         }
-        self.cut_room()?;
+        self.cut_preallocated()?;
         self.notes.producers.trim();
         let seal = segment::seal(&topic.meta.config.schema, &self.summary, &self.notes, &self.blocks);
         self.append(&[IoSlice::new(&seal)])?;
@@ -317,7 +317,7 @@ impl PartitionWriter {
         self.file = file;
         self.base = base;
         self.len = head.len;
-        self.room_until = room_until(topic);
+        self.preallocate_until = preallocate_until(topic);
         self.identity.head_crc = head.crc;
         self.summary = self.summary.next();
         self.blocks.clear();
@@ -327,8 +327,8 @@ impl PartitionWriter {
     }
 }
 
-/// Up to which length a segment of the topic may have room: none where frames are not synced one by one.
-fn room_until(topic: &TopicState) -> u64 {
+/// Up to which length a segment of the topic is preallocated: not at all where frames are not synced one by one.
+fn preallocate_until(topic: &TopicState) -> u64 {
     if topic.meta.config.durability == Durability::Batch { topic.meta.config.segment_bytes } else { 0 }
 }
 

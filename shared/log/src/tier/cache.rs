@@ -96,11 +96,11 @@ impl Cache {
     }
 
     fn fetch(&self, path: &Path, object: &Object) -> Result<File, LogError> {
-        self.make_room(object.bytes, self.limit()?)?;
+        self.evict_for(object.bytes, self.limit()?)?;
         match self.try_fetch(path, object) {
             // As the disk is full, the cache must be smaller than it may be.
             Err(LogError::CacheFull { .. }) => {
-                self.make_room(object.bytes, 0)?;
+                self.evict_for(object.bytes, 0)?;
                 self.try_fetch(path, object)
             }
             other => other,
@@ -128,7 +128,7 @@ impl Cache {
     }
 
     /// Removes what was not used longest, until the rest and `bytes` more are at most `limit`.
-    fn make_room(&self, bytes: u64, limit: u64) -> Result<(), LogError> {
+    fn evict_for(&self, bytes: u64, limit: u64) -> Result<(), LogError> {
         let list = || -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
             let mut files = Vec::new();
             for entry in fs::read_dir(&self.dir)? {

@@ -37,7 +37,7 @@ use crate::format::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Kind, block, get_u
 use crate::format::index;
 use crate::format::manifest::{Manifest, Rewritten};
 use crate::format::segment::{self, Notes, Summary};
-use crate::partition::claims::housekeeping_lock;
+use crate::partition::locks::upkeep_lock;
 use crate::partition::state::{SegmentInfo, TopicState};
 use crate::partition::walk::Walk;
 use crate::partition::writer::encoder;
@@ -88,7 +88,7 @@ pub(crate) fn compact(topic: &TopicState, options: &Compaction) -> Result<Compac
         return Err(LogError::NoKey { topic: topic.meta.config.name.clone() });
     };
     let key = topic.meta.config.schema.index_of(key).expect("a topic's config names columns of its schema");
-    let _lock = housekeeping_lock(topic)?;
+    let _lock = upkeep_lock(topic)?;
     let mut report = CompactionReport::default();
     for p in topic.partition_ids() {
         sweep(topic, p)?;
@@ -119,22 +119,26 @@ fn compact_partition(
     let mut manifest = Manifest::clone(&*shared.manifest(p)?);
     let all: u64 = segments.iter().map(|s| s.bytes).sum();
     let dirty: u64 = segments.iter().filter(|s| s.base >= manifest.compacted_to).map(|s| s.bytes).sum();
-    if dirty == 0 || (dirty as f64) < options.dirty_ratio_min * all as f64 {
+    // Tombstones age also where nothing new is appended.
+    let tombstones_until_us = ago(options.tombstone_age);
+    let compactable = segments.last().map_or(Offset(0), |s| s.end);
+    let old = |r: &Rewritten| r.end <= compactable && r.tombstone_us.is_some_and(|at_us| at_us < tombstones_until_us);
+    let tombstones_are_old = manifest.rewritten.iter().any(old);
+    if !tombstones_are_old && (dirty == 0 || (dirty as f64) < options.dirty_ratio_min * all as f64) {
         report.partitions_skipped += 1;
         return Ok(());
     }
     let newest = Newest::of(shared, p, key, &segments)?;
-    let tombstones_until_us = ago(options.tombstone_age);
     let survivors =
         Survivors { topic: shared, partition: p, key, newest: &newest, tombstones_until_us, tombstone_age: options.tombstone_age };
     for run in runs(&segments, &newest, shared.meta.config.segment_bytes) {
         let run = &segments[run];
         manifest.number += 1;
         let (base, end) = (run[0].base, run[run.len() - 1].end);
-        let written = survivors.rewrite(run, manifest.number, report)?;
+        let (written, tombstone_us) = survivors.rewrite(run, manifest.number, report)?;
         manifest.rewritten.retain(|r| r.base < base || r.base >= end);
         manifest.forget_remote(|r| base <= r.base && r.base < end);
-        manifest.rewritten.push(Rewritten { base, end, number: manifest.number });
+        manifest.rewritten.push(Rewritten { base, end, number: manifest.number, tombstone_us });
         manifest.rewritten.sort_by_key(|r| r.base);
         manifest.compacted_to = manifest.compacted_to.max(end);
         write_manifest(shared, p, &manifest)?;
@@ -174,7 +178,7 @@ struct Newest {
     base: Offset,
     /// A bit for each offset: set where there is a newer record.
     superseded: Vec<u64>,
-    /// By segment: its records, and how many of them stay (NULL is no key: such records all stay).
+    /// By segment: its records, and how many of them stay.
     counts: Vec<(u64, u64)>,
 }
 
@@ -200,7 +204,7 @@ impl Newest {
                         row += 1;
                         newest.counts[i].0 += 1;
                         newest.counts[i].1 += 1;
-                        if let Some(older) = key.and_then(|key| known.replace(hash, key, offset)) {
+                        if let Some(older) = known.replace(hash, key, offset) {
                             newest.supersede(older, segments);
                         }
                     });
@@ -228,6 +232,8 @@ impl Newest {
 struct NewestOffsets {
     table: HashTable<(SmallVec<[u8; 16]>, Offset)>,
     hasher: foldhash::fast::RandomState,
+    /// Of the NULL key, which is a key like any other, and no empty text.
+    null: Option<Offset>,
 }
 
 impl NewestOffsets {
@@ -240,7 +246,8 @@ impl NewestOffsets {
     }
 
     /// Notes a record of a key, and returns the one that was the newest before it.
-    fn replace(&mut self, hash: u64, key: &[u8], offset: Offset) -> Option<Offset> {
+    fn replace(&mut self, hash: u64, key: Option<&[u8]>, offset: Offset) -> Option<Offset> {
+        let Some(key) = key else { return self.null.replace(offset) };
         match self.table.entry(hash, |(known, _)| **known == *key, |(known, _)| self.hasher.hash_one(&known[..])) {
             Entry::Occupied(entry) => Some(std::mem::replace(&mut entry.into_mut().1, offset)),
             Entry::Vacant(entry) => {
@@ -302,8 +309,8 @@ struct Survivors<'a> {
 }
 
 impl Survivors<'_> {
-    /// Writes what stays of a run of segments into one file, and returns its length.
-    fn rewrite(&self, run: &[SegmentInfo], number: u64, report: &mut CompactionReport) -> Result<u64, LogError> {
+    /// Writes what stays of a run of segments into one file, and returns its length, and when the oldest tombstone in it arrived.
+    fn rewrite(&self, run: &[SegmentInfo], number: u64, report: &mut CompactionReport) -> Result<(u64, Option<i64>), LogError> {
         let topic = self.topic;
         let bases = topic.bases(self.partition)?;
         let before = topic.before(self.partition, &bases, run[0].base)?;
@@ -333,6 +340,8 @@ impl Survivors<'_> {
                 Duration::ZERO => i64::MAX,
                 age => (age / TOMBSTONE_STEPS).max(MERGE_WITHIN_MIN).as_micros().try_into().unwrap_or(i64::MAX),
             },
+            has_tombstones: false,
+            tombstone_us: None,
             upto: run[0].base,
         };
         for s in run {
@@ -340,8 +349,8 @@ impl Survivors<'_> {
                 match &frame.records {
                     Some((list, batch)) => {
                         report.records_before += batch.num_rows() as u64;
-                        let (keep, tombstones) = self.keep(&frame.header, list.as_deref(), batch);
-                        report.tombstones_removed += tombstones;
+                        let keep = self.keep(&frame.header, list.as_deref(), batch);
+                        report.tombstones_removed += keep.tombstones_removed;
                         out.add(&frame.header, list.as_deref(), batch, &keep)
                     }
                     None if frame.header.kind == Kind::Barrier => out.barrier(&frame.header, frame.bytes),
@@ -359,21 +368,21 @@ impl Survivors<'_> {
         file.append(&[IoSlice::new(&seal)]).map_err(io())?;
         file.sync_data().map_err(io())?;
         topic.storage.sync_dir(&dir).map_err(LogError::io("sync", &dir))?;
-        Ok(len)
+        Ok((len, out.tombstone_us))
     }
 
-    /// Which rows stay, and how many go as old tombstones.
-    fn keep(&self, header: &Header, list: Option<&[Offset]>, batch: &RecordBatch) -> (BooleanArray, u64) {
-        let key = batch.column(self.key);
+    /// Which rows of a frame stay.
+    fn keep(&self, header: &Header, list: Option<&[Offset]>, batch: &RecordBatch) -> Kept {
         let old = header.arrival_us < self.tombstones_until_us;
-        let mut tombstones = 0;
+        let (mut tombstones, mut tombstones_removed) = (0, 0);
         let keep = BooleanBuffer::collect_bool(batch.num_rows(), |row| {
             let stays = self.newest.stays(offset_of(header, list, row));
-            let goes = stays && old && key.is_valid(row) && self.is_tombstone(batch, row);
-            tombstones += u64::from(goes);
-            stays && !goes
+            let tombstone = stays && self.is_tombstone(batch, row);
+            tombstones += u64::from(tombstone);
+            tombstones_removed += u64::from(tombstone && old);
+            stays && !(tombstone && old)
         });
-        (BooleanArray::from(keep), tombstones)
+        Kept { rows: BooleanArray::from(keep), tombstones: tombstones - tombstones_removed, tombstones_removed }
     }
 
     fn is_tombstone(&self, batch: &RecordBatch, row: usize) -> bool {
@@ -387,6 +396,15 @@ impl Survivors<'_> {
         });
         any && all_null
     }
+}
+
+/// Which rows of a frame stay.
+struct Kept {
+    rows: BooleanArray,
+    /// Those of them that are tombstones.
+    tombstones: u64,
+    /// Tombstones that go, for their age.
+    tombstones_removed: u64,
 }
 
 /// A file that is being written in the place of others.
@@ -409,6 +427,10 @@ struct Rewriting<'a> {
     arrival_us: i64,
     /// Rows of the same multiple of this are merged.
     merge_within_us: i64,
+    /// Whether tombstones are among the rows for the next frame.
+    has_tombstones: bool,
+    /// When the oldest tombstone in the file arrived.
+    tombstone_us: Option<i64>,
     /// Up to where the frames read so far go.
     upto: Offset,
 }
@@ -428,8 +450,8 @@ impl Failed {
 }
 
 impl Rewriting<'_> {
-    fn add(&mut self, header: &Header, list: Option<&[Offset]>, batch: &RecordBatch, keep: &BooleanArray) -> Result<(), Failed> {
-        let kept = keep.true_count();
+    fn add(&mut self, header: &Header, list: Option<&[Offset]>, batch: &RecordBatch, keep: &Kept) -> Result<(), Failed> {
+        let kept = keep.rows.true_count();
         let period = |us: i64| us.div_euclid(self.merge_within_us);
         let far_apart = kept > 0 && !self.batches.is_empty() && period(self.arrival_us) != period(header.arrival_us);
         // A frame says 32 bits' worth of offsets at most.
@@ -443,10 +465,11 @@ impl Rewriting<'_> {
         if kept == 0 {
             return Ok(());
         }
-        let rows = if kept == batch.num_rows() { batch.clone() } else { filter_record_batch(batch, keep).map_err(Failed::Arrow)? };
-        self.offsets.extend(keep.values().set_indices().map(|row| offset_of(header, list, row)));
+        let rows = if kept == batch.num_rows() { batch.clone() } else { filter_record_batch(batch, &keep.rows).map_err(Failed::Arrow)? };
+        self.offsets.extend(keep.rows.values().set_indices().map(|row| offset_of(header, list, row)));
         let share = header.body_len as usize * kept / batch.num_rows();
         self.bytes += share;
+        self.has_tombstones |= keep.tombstones > 0;
         self.batches.push(rows);
         if self.bytes >= FRAME_BYTES || self.offsets.len() >= FRAME_ROWS { self.flush() } else { Ok(()) }
     }
@@ -496,6 +519,9 @@ impl Rewriting<'_> {
         let encoded = header.encode();
         self.blocks.push(block(self.len, &header));
         self.put(&header, &[&[encoded.as_slice()], body.as_slice()].concat())?;
+        if std::mem::take(&mut self.has_tombstones) {
+            self.tombstone_us = Some(self.tombstone_us.map_or(self.arrival_us, |at_us| at_us.min(self.arrival_us)));
+        }
         self.batches.clear();
         self.offsets.clear();
         self.bytes = 0;

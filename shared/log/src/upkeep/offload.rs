@@ -17,9 +17,8 @@ use twopath_storage::{ObjectError, canonical_address, remove_if_there, write_ato
 use crate::config::Offload;
 use crate::error::LogError;
 use crate::format::manifest::{Manifest, ObjectRef, Remote};
-use crate::format::segment;
-use crate::format::stub;
-use crate::partition::claims::housekeeping_lock;
+use crate::format::{segment, stub};
+use crate::partition::locks::upkeep_lock;
 use crate::partition::state::{SegmentInfo, TopicState};
 use crate::partition::verify;
 use crate::upkeep::sweep::{delete_unneeded, sweep, write_manifest};
@@ -58,7 +57,7 @@ pub struct RecallReport {
 /// file cannot be written. What was moved until then stays moved, and everything can be read.
 pub(crate) fn offload(topic: &TopicState, options: &Offload) -> Result<OffloadReport, LogError> {
     let address = store_address(&options.to)?;
-    let _lock = housekeeping_lock(topic)?;
+    let _lock = upkeep_lock(topic)?;
     topic.tier.check(&address)?;
     let mut report = OffloadReport::default();
     for p in topic.partition_ids() {
@@ -92,7 +91,7 @@ pub(crate) fn offload(topic: &TopicState, options: &Offload) -> Result<OffloadRe
 /// # Errors
 /// As of [`Self::offload`].
 pub(crate) fn recall(topic: &TopicState) -> Result<RecallReport, LogError> {
-    let _lock = housekeeping_lock(topic)?;
+    let _lock = upkeep_lock(topic)?;
     let mut report = RecallReport::default();
     for p in topic.partition_ids() {
         sweep(topic, p)?;

@@ -14,8 +14,8 @@ use crate::config::Retention;
 use crate::error::LogError;
 use crate::format::manifest::{self, Manifest};
 use crate::groups;
-use crate::partition::claims::{claims_lock, housekeeping_lock};
 use crate::partition::hold;
+use crate::partition::locks::{holds_lock, upkeep_lock};
 use crate::partition::state::TopicState;
 use crate::partition::walk::has_barriers;
 use crate::upkeep::sweep::{delete_unneeded, sweep, write_manifest};
@@ -29,16 +29,16 @@ pub struct RetentionReport {
     pub before: Vec<Offset>,
     pub after: Vec<Offset>,
     /// Who kept segments from being removed.
-    pub kept_for: Vec<Claim>,
+    pub kept_for: Vec<HeldRange>,
     /// What forced removal took from whom.
-    pub lost: Vec<Claim>,
+    pub lost: Vec<HeldRange>,
     /// Objects that nothing needs and that could not be deleted now: the next housekeeping tries again.
     pub objects_left: u64,
 }
 
 /// Records of one partition that somebody has not read yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Claim {
+pub struct HeldRange {
     pub who: String,
     pub partition: PartitionId,
     /// The first that is needed, and the offset after the last that was to be removed.
@@ -52,7 +52,7 @@ pub struct Claim {
 /// # Errors
 /// Another process is housekeeping, or a file cannot be written or removed.
 pub(crate) fn retain(topic: &Arc<TopicState>, retention: &Retention, force: bool) -> Result<RetentionReport, LogError> {
-    let _lock = housekeeping_lock(topic)?;
+    let _lock = upkeep_lock(topic)?;
     let mut report = RetentionReport::default();
     for p in topic.partition_ids() {
         retain_partition(topic, p, retention, force, &mut report)?;
@@ -70,7 +70,7 @@ fn retain_partition(
     report: &mut RetentionReport,
 ) -> Result<(), LogError> {
     let shared = &**topic;
-    let _claims_stay = claims_lock(shared)?;
+    let _claims_stay = holds_lock(shared)?;
     let groups = groups::group::held(topic)?.into_iter().map(|(name, at)| (format!("group '{name}'"), at));
     let claims: Vec<_> = groups.chain(hold::holds(shared)?).collect();
     let segments = topic.segments(p)?;
@@ -95,7 +95,7 @@ fn retain_partition(
     for (who, at) in &claims {
         let from = at.get(p);
         if from < wanted {
-            let claim = Claim { who: who.clone(), partition: p, from: from.max(segments[0].base), to: wanted };
+            let claim = HeldRange { who: who.clone(), partition: p, from: from.max(segments[0].base), to: wanted };
             if force { report.lost.push(claim) } else { report.kept_for.push(claim) }
         }
     }

@@ -10,7 +10,7 @@ const HOUSEKEEPING: &str = "housekeeping";
 const CLAIMS: &str = "claims";
 
 /// One housekeeper at a time; it and the writer do not disturb each other.
-pub(crate) fn housekeeping_lock(topic: &TopicState) -> Result<Held, LogError> {
+pub(crate) fn upkeep_lock(topic: &TopicState) -> Result<Held, LogError> {
     Held::for_this_process(&topic.dir.join(HOUSEKEEPING), &topic.meta.config.name).map_err(|e| match e {
         LogError::Locked { topic, holder } => LogError::Housekeeping { topic, holder },
         other => other,
@@ -19,6 +19,6 @@ pub(crate) fn housekeeping_lock(topic: &TopicState) -> Result<Held, LogError> {
 
 /// Held by whoever comes to need records from a place on, while it looks whether they are there and says so: retention has decided before, or
 /// knows of it.
-pub(crate) fn claims_lock(topic: &TopicState) -> Result<Held, LogError> {
+pub(crate) fn holds_lock(topic: &TopicState) -> Result<Held, LogError> {
     Held::take(&topic.dir.join(CLAIMS))
 }

@@ -31,8 +31,8 @@ use twopath_base::{Offset, PartitionId, Position};
 use super::client::{ANSWER_WAIT, Address, Fetch, Quiet};
 use super::reader::KafkaRange;
 use super::scout::assign;
+use super::tail::News;
 use super::tail::{Followed, Follower, KafkaTail};
-use super::topic::News;
 use super::{Kafka, groups, p32, size};
 
 /// A frame has at most so many rows.
@@ -42,9 +42,9 @@ const FRAME_ROWS: usize = 8192;
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
-pub(super) struct OthersTopic(Arc<Shared>);
+pub(super) struct ForeignTopic(Arc<ForeignState>);
 
-pub(super) struct Shared {
+pub(super) struct ForeignState {
     address: Arc<Address>,
     config: TopicConfig,
     decoders: RowDecoders,
@@ -57,14 +57,14 @@ pub(super) struct Shared {
     follower: Mutex<Weak<Follower>>,
 }
 
-impl OthersTopic {
+impl ForeignTopic {
     /// Opens a topic; the config's number of partitions is the cluster's.
-    pub fn open(kafka: &Kafka, config: TopicConfig, decoders: RowDecoders) -> Result<OthersTopic, LogError> {
+    pub fn open(kafka: &Kafka, config: TopicConfig, decoders: RowDecoders) -> Result<ForeignTopic, LogError> {
         let partitions = kafka.partitions_of(&config.name)?;
         let config = TopicConfig { partitions: partitions as u32, ..config };
         config.check()?;
-        Ok(OthersTopic(Arc::new(Shared {
-            asker: kafka.address.consumer(Fetch::Others)?,
+        Ok(ForeignTopic(Arc::new(ForeignState {
+            asker: kafka.address.consumer(Fetch::Foreign)?,
             address: kafka.address.clone(),
             config,
             decoders,
@@ -76,7 +76,7 @@ impl OthersTopic {
     }
 }
 
-impl Shared {
+impl ForeignState {
     /// The first Kafka offset that is left of a partition, and the one after its last record.
     fn bounds(&self, partition: PartitionId) -> Result<(i64, i64), LogError> {
         self.check_count()?;
@@ -134,7 +134,7 @@ impl Shared {
     }
 }
 
-impl Followed for Shared {
+impl Followed for ForeignState {
     fn news(&self) -> &News {
         &self.news
     }
@@ -148,7 +148,7 @@ impl Followed for Shared {
     }
 }
 
-impl contract::Topic for OthersTopic {
+impl contract::Topic for ForeignTopic {
     fn config(&self) -> &TopicConfig {
         &self.0.config
     }
@@ -158,7 +158,7 @@ impl contract::Topic for OthersTopic {
     }
 
     fn reader(&self, partition: PartitionId, start: Start, projection: Option<&[usize]>) -> Result<Box<dyn contract::Reader>, LogError> {
-        Ok(Box::new(OthersReader::open(self.0.clone(), partition, start, projection)?))
+        Ok(Box::new(ForeignReader::open(self.0.clone(), partition, start, projection)?))
     }
 
     fn range(&self, partition: PartitionId, from: Offset, to: Offset, projection: Option<&[usize]>) -> Result<RangeOf, LogError> {
@@ -167,13 +167,17 @@ impl contract::Topic for OthersTopic {
         if to > end {
             return Err(LogError::OffsetOutOfRange { topic: self.0.config.name.clone(), partition, offset: to, end });
         }
-        let reader = OthersReader::open(self.0.clone(), partition, Start::Offset(from.min(to)), projection)?;
+        let reader = ForeignReader::open(self.0.clone(), partition, Start::Offset(from.min(to)), projection)?;
         Ok(Box::new(KafkaRange { reader, to }))
     }
 
     fn start(&self) -> Result<Position, LogError> {
         let firsts = self.0.config.partition_ids().map(|p| Ok(Offset(self.0.bounds(p)?.0 as u64)));
         Ok(Position::new(firsts.collect::<Result<_, LogError>>()?))
+    }
+
+    fn since(&self) -> Result<Position, LogError> {
+        self.start()
     }
 
     fn end(&self) -> Result<Position, LogError> {
@@ -192,7 +196,7 @@ impl contract::Topic for OthersTopic {
             Some(follower) => follower,
             None => {
                 let ends = shared.config.partition_ids().map(|p| Ok((p, shared.bounds(p)?.1))).collect::<Result<Vec<_>, LogError>>()?;
-                let consumer = shared.address.consumer(Fetch::Others)?;
+                let consumer = shared.address.consumer(Fetch::Foreign)?;
                 let started = Follower::start(&shared.address, &shared.config.name, consumer, &ends, shared.clone())?;
                 *running = Arc::downgrade(&started);
                 started
@@ -216,7 +220,7 @@ impl contract::Topic for OthersTopic {
     }
 
     fn seek_group(&self, group: &str, starts: &[Start]) -> Result<Position, LogError> {
-        let place = |(p, start): (PartitionId, &Start)| OthersReader::open(self.0.clone(), p, *start, None).map(|reader| reader.at);
+        let place = |(p, start): (PartitionId, &Start)| ForeignReader::open(self.0.clone(), p, *start, None).map(|reader| reader.at);
         let to = self.0.config.partition_ids().zip(starts).map(place).collect::<Result<Vec<_>, LogError>>()?;
         let to: Vec<(i64, Offset)> = to.into_iter().map(|at| (at, Offset(at as u64))).collect();
         groups::commit(&self.0.address, &self.0.config, group, &to)?;
@@ -228,8 +232,8 @@ impl contract::Topic for OthersTopic {
     }
 }
 
-struct OthersReader {
-    topic: Arc<Shared>,
+struct ForeignReader {
+    topic: Arc<ForeignState>,
     partition: PartitionId,
     consumer: BaseConsumer<Quiet>,
     decoder: Box<dyn RowDecoder>,
@@ -249,8 +253,13 @@ struct OthersReader {
     reported: Option<KafkaError>,
 }
 
-impl OthersReader {
-    fn open(topic: Arc<Shared>, partition: PartitionId, start: Start, projection: Option<&[usize]>) -> Result<OthersReader, LogError> {
+impl ForeignReader {
+    fn open(
+        topic: Arc<ForeignState>,
+        partition: PartitionId,
+        start: Start,
+        projection: Option<&[usize]>,
+    ) -> Result<ForeignReader, LogError> {
         topic.config.check_partition(partition)?;
         topic.config.check_projection(projection)?;
         let (first, end) = topic.bounds(partition)?;
@@ -272,11 +281,11 @@ impl OthersReader {
             // Kafka knows no event times: everything before is read.
             Start::EventTime(at_us) => first_with_event(&topic, partition, at_us)?,
         };
-        let consumer = topic.address.consumer(Fetch::Others)?;
+        let consumer = topic.address.consumer(Fetch::Foreign)?;
         assign(&consumer, &topic.address, &topic.config.name, partition, at)?;
         let (decoder, projection) = ((topic.decoders)(), projection.map(<[usize]>::to_vec));
         let (confirmed_end, arrival_us, bad, reported) = (at, 0, None, None);
-        Ok(OthersReader { topic, partition, consumer, decoder, projection, at, end, confirmed_end, arrival_us, bad, reported })
+        Ok(ForeignReader { topic, partition, consumer, decoder, projection, at, end, confirmed_end, arrival_us, bad, reported })
     }
 
     /// Takes in a record's value; whether it made a row.
@@ -310,7 +319,7 @@ impl OthersReader {
     }
 }
 
-impl contract::Reader for OthersReader {
+impl contract::Reader for ForeignReader {
     fn next(&mut self) -> Result<Option<Entry>, LogError> {
         if self.at >= self.end {
             self.end = self.topic.bounds(self.partition)?.1;
@@ -388,12 +397,12 @@ impl contract::Reader for OthersReader {
 }
 
 /// The first frame with an event of a time or later, or the end.
-fn first_with_event(topic: &Arc<Shared>, partition: PartitionId, at_us: i64) -> Result<i64, LogError> {
+fn first_with_event(topic: &Arc<ForeignState>, partition: PartitionId, at_us: i64) -> Result<i64, LogError> {
     let config = &topic.config;
     let Some(column) = config.time_column.as_ref().and_then(|name| config.schema.index_of(name).ok()) else {
         return Ok(topic.bounds(partition)?.1);
     };
-    let mut reader = OthersReader::open(topic.clone(), partition, Start::First, Some(&[column]))?;
+    let mut reader = ForeignReader::open(topic.clone(), partition, Start::First, Some(&[column]))?;
     loop {
         let before = reader.at;
         match contract::Reader::next(&mut reader)? {
