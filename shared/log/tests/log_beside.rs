@@ -63,8 +63,9 @@ fn a_reader_anywhere_goes_on_in_what_its_next_segments_were_put_together_into() 
         let (seen, barriers) = seen;
         assert!(seen.windows(2).all(|pair| pair[0].0 < pair[1].0), "after {read} entries: {seen:?}");
         assert_eq!(table(seen), table(&full), "after {read} entries");
-        // Those without a key all stay.
-        assert_eq!(seen.iter().filter(|r| r.1.is_none()).count(), 40, "after {read} entries");
+        // NULL is a key like any other: everybody ends with its newest record.
+        let newest = |records: &[Row]| records.iter().rfind(|r| r.1.is_none()).cloned();
+        assert_eq!(newest(seen), newest(&full), "after {read} entries");
         assert_eq!(*barriers, (1..=12).collect::<Vec<_>>(), "after {read} entries");
         assert_eq!((reader.offset(), reader.generation()), (Offset(120), 12));
     }
@@ -173,7 +174,7 @@ fn a_seal_may_know_a_later_event_than_compaction_left() {
     writer.barrier().unwrap();
     writer.append(&events(50..70)).unwrap();
     writer.barrier().unwrap();
-    assert_eq!(topic.local().unwrap().compact(&COMPACT).unwrap().records_after, 70);
+    assert_eq!(topic.local().unwrap().compact(&COMPACT).unwrap().records_after, 61, "60 names, and no name, which ten of the events have");
     writer.append(&events(70..90)).unwrap();
     writer.barrier().unwrap();
     writer.append(&events(90..95)).unwrap();

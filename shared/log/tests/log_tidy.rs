@@ -99,7 +99,7 @@ fn what_a_group_or_a_pin_needs_stays_unless_forced() {
     let all = Retention::of_bytes(1);
     let report = topic.local().unwrap().retain(&all, false).unwrap();
     assert_eq!(report.after, vec![Offset(30)]);
-    assert_eq!(report.kept_for, vec![Claim { who: "group 'slow'".into(), partition: P0, from: Offset(35), to: Offset(90) }]);
+    assert_eq!(report.kept_for, vec![HeldRange { who: "group 'slow'".into(), partition: P0, from: Offset(35), to: Offset(90) }]);
     topic.local().unwrap().group("slow").unwrap().seek_to(&Position::new(vec![Offset(100)])).unwrap();
     let pin = topic.hold("a replay", &Position::new(vec![Offset(52)])).unwrap();
     let report = topic.local().unwrap().retain(&all, false).unwrap();
@@ -128,8 +128,8 @@ fn a_pin_whose_name_another_process_holds_gets_another_name() {
     // More than the tests of this process have used, and the next one among them.
     let held: Vec<_> = (0..20).map(taken).collect();
     let (sent, received) = std::sync::mpsc::channel();
-    let pinning = topic.clone();
-    std::thread::spawn(move || sent.send(pinning.pin("a replay", &zero).map(|pin| pin.is_some())));
+    let holding = topic.clone();
+    std::thread::spawn(move || sent.send(holding.hold("a replay", &zero).map(|hold| hold.is_some())));
     assert!(received.recv_timeout(Duration::from_secs(60)).expect("it ends").unwrap());
     drop(held);
 }

@@ -114,6 +114,8 @@ pub(super) fn run(place: &Address, args: &ImportArgs) -> Result<ExitCode, Failur
     let writer = topic.writer()?;
     let before = topic.end()?;
     let set_aside = append_all(open()?, &topic, &writer, producer, rejected_path(place, &args.from))?;
+    // So that all of its events are standard Arrow files, for everyone.
+    writer.seal()?;
     writer.close()?;
     let end = topic.end()?;
     let appended = end.records_since(&before);

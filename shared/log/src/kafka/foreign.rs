@@ -154,7 +154,7 @@ impl contract::Topic for ForeignTopic {
     }
 
     fn writer(&self) -> Result<Box<dyn contract::Writer>, LogError> {
-        Err(LogError::ReadOnly { topic: self.0.config.name.clone(), place: self.place() })
+        Err(LogError::ReadOnly { topic: self.0.config.name.clone(), place: self.0.place() })
     }
 
     fn reader(&self, partition: PartitionId, start: Start, projection: Option<&[usize]>) -> Result<Box<dyn contract::Reader>, LogError> {
@@ -227,7 +227,7 @@ impl contract::Topic for ForeignTopic {
         Ok(Position::new(to.into_iter().map(|(_, rows)| rows).collect()))
     }
 
-    fn place(&self) -> String {
+    fn address(&self) -> String {
         self.0.place()
     }
 }

@@ -18,7 +18,7 @@ use super::header::{Header, Kind, parse_barrier};
 use super::reader::{KafkaRange, KafkaReader};
 use super::scout::{Found, Scout};
 use super::state::{KafkaState, Known, first_records};
-use super::tail::{Follower, KafkaTail};
+use super::tail::{Follower, KafkaTail, News};
 use super::writer::KafkaWriter;
 use super::{Kafka, groups, seek, size};
 
