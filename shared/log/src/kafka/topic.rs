@@ -1,22 +1,18 @@
 //! A topic that Kafka keeps, open for reading.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
 
 use crate::config::{self, TopicConfig};
 use crate::contract::{self, RangeOf};
 use crate::error::LogError;
 use crate::groups::PartitionProgress;
 use crate::records::{Barrier, Start};
-use twopath_base::clock::Clock;
 use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId, Position};
 
-use super::client::{Address, Fetch};
-use super::header::{Header, Kind, parse_barrier};
+use super::client::Fetch;
 use super::reader::{KafkaRange, KafkaReader};
-use super::scout::{Found, Scout};
+use super::scout::Scout;
 use super::state::{KafkaState, Known, first_records};
 use super::tail::{Follower, KafkaTail, News};
 use super::writer::KafkaWriter;
