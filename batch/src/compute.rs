@@ -33,7 +33,7 @@ pub fn compute_timed(
     horizon: &Position,
 ) -> Result<(GroupTable, BTreeMap<String, f64>), BatchError> {
     // What is read here must not be taken away meanwhile.
-    let _pin = topic.pin("a batch run", &topic.start()?)?;
+    let _hold = topic.hold("a batch run", &topic.start()?)?;
     check_columns(topic, query)?;
     check_horizon(topic, horizon)?;
     let timings = Timings::start();

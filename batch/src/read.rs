@@ -25,7 +25,7 @@ pub struct Part {
     pub to: Offset,
 }
 
-/// All records below `horizon`, in log order, in parts for so many threads.
+/// All records from the log's start up to `horizon`, in log order, in parts for so many threads.
 pub fn parts(topic: &Topic, horizon: &Position, threads: usize) -> Result<Vec<Part>, BatchError> {
     let records = (horizon.records() / (PARTS_PER_THREAD * threads as u64)).clamp(*PART_RECORDS.start(), *PART_RECORDS.end());
     let start = topic.start()?;
@@ -54,6 +54,7 @@ pub fn check_horizon(topic: &Topic, horizon: &Position) -> Result<(), BatchError
     if !end.covers(horizon) {
         return Err(BatchError::HorizonBeyondEnd { topic: name(), horizon: horizon.to_string(), end: end.to_string() });
     }
+    topic.check_readable(&topic.start()?, horizon)?;
     Ok(())
 }
 

@@ -27,8 +27,11 @@ pub fn run_batch(
     horizon: &Position,
     store: &ViewStore,
 ) -> Result<BatchView, BatchError> {
+    // Held before it is asked for, so that the start that the view names is the one that it was computed from.
+    let _hold = topic.hold("a batch run", &topic.start()?)?;
+    let lower = topic.start()?;
     let (table, timings_ms) = compute_timed(topic, query, logic, engine, horizon)?;
-    let parts = ViewParts { barrier, horizon: horizon.clone(), table: Arc::new(table), logic: logic.name(), timings_ms };
+    let parts = ViewParts { barrier, lower, horizon: horizon.clone(), table: Arc::new(table), logic: logic.name(), timings_ms };
     let published = match logic {
         Logic::Sql => store.publish(query, parts)?,
         Logic::Hand(_, merging) => {

@@ -83,7 +83,7 @@ fn the_log_of_a_killed_run_is_whole() {
         let topic = Log::open(&dir.path().join("log")).unwrap().topic("flights").unwrap();
         // The next writer finds what the dead one left, and goes on.
         topic.writer().unwrap().close().unwrap();
-        let report = topic.verify().unwrap();
+        let report = topic.local().unwrap().verify().unwrap();
         assert!(report.problems.is_empty(), "{architecture}: {:?}", report.problems);
 
         let end = topic.end().unwrap();

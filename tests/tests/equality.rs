@@ -160,6 +160,7 @@ impl Case {
             Ok(groups) => table.publish_batch(BatchView {
                 version: 1,
                 barrier: barrier.number,
+                lower: twopath_base::Position::zero(barrier.position.partitions()),
                 horizon: barrier.position.clone(),
                 table: Arc::new(groups),
             }),

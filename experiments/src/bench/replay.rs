@@ -187,7 +187,7 @@ impl Rates {
 fn sealed_files(topic: &Topic) -> Result<Vec<PathBuf>, BenchError> {
     let mut files = Vec::new();
     for p in 0..topic.partitions() {
-        files.extend(topic.segments(PartitionId(p as u32))?.into_iter().filter(|s| s.sealed).map(|s| s.path));
+        files.extend(topic.local()?.segments(PartitionId(p as u32))?.into_iter().filter(|s| s.sealed).map(|s| s.path));
     }
     Ok(files)
 }

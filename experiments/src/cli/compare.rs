@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
-use twopath_log::{Durability, Place};
+use twopath_log::{Durability, Address};
 
 use super::Failure;
 use super::log::parse_durability;
@@ -127,8 +127,8 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: CompareArgs, log: Option<Place>) -> Result<ExitCode, Failure> {
-    if let Some(Place::Folder(dir)) = &log {
+pub(super) fn run(args: CompareArgs, log: Option<Address>) -> Result<ExitCode, Failure> {
+    if let Some(Address::Folder(dir)) = &log {
         let message = format!("--log {}: compare makes its topics in the folder of its results (--out), or in Kafka", dir.display());
         return Err(Failure::usage(message));
     }

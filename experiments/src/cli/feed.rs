@@ -198,7 +198,7 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         segment_bytes: args.topic.segment_bytes,
         retention: args.topic.retention(),
         compaction: args.topic.compaction(),
-        offload: args.topic.offload(),
+        offload: args.topic.local()?.offload(),
     };
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use twopath_base::Offset;
 use twopath_base::meters::{self, Layer};
 use twopath_events::workloads::Workload;
-use twopath_log::{Durability, Log, Place, Topic, TopicConfig};
+use twopath_log::{Durability, Log, Address, Topic, TopicConfig};
 use twopath_query::{Query, Value};
 use twopath_view::GroupTable;
 
@@ -126,7 +126,7 @@ impl Prepared {
     }
 
     /// A topic of a run's own that holds the history: in `place`, or else a copy in `dir` whose sealed segments are these.
-    pub fn topic_of_run(&self, place: Option<&Place>, dir: &Path) -> Result<Topic, RunError> {
+    pub fn topic_of_run(&self, place: Option<&Address>, dir: &Path) -> Result<Topic, RunError> {
         match place {
             Some(place) => self.loaded(place),
             None => self.linked(dir),
@@ -146,7 +146,7 @@ impl Prepared {
     }
 
     /// The history record by record, each where it was.
-    fn loaded(&self, place: &Place) -> Result<Topic, RunError> {
+    fn loaded(&self, place: &Address) -> Result<Topic, RunError> {
         let history = self.topic()?;
         let name = place.named_topic().unwrap_or(&self.topic).to_owned();
         let topic = place.create_topic(TopicConfig { name, ..history.config().clone() })?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use twopath_log::Place;
+use twopath_log::Address;
 
 use crate::systems::Factors;
 pub use crate::systems::QuerySpec;
@@ -34,7 +34,7 @@ pub struct RunSpec {
     pub workers: usize,
     /// The topic that the run makes in a Kafka cluster; none means one in `dir`. The parent deletes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log: Option<Place>,
+    pub log: Option<Address>,
     /// From the start of one batch run to the start of the next (they do not overlap: a longer run delays the next).
     pub batch_interval_ms: f64,
     pub publish_interval_ms: f64,
@@ -58,8 +58,8 @@ impl RunSpec {
     }
 
     /// Where the run's log is.
-    pub fn place(&self) -> Place {
-        self.log.clone().unwrap_or_else(|| Place::Folder(self.dir.join("log")))
+    pub fn place(&self) -> Address {
+        self.log.clone().unwrap_or_else(|| Address::Folder(self.dir.join("log")))
     }
 }
 

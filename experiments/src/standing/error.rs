@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use twopath_base::Position;
 use twopath_log::LogError;
 use twopath_serving::ServingError;
 use twopath_speed::SpeedError;
@@ -21,6 +22,16 @@ pub enum JobError {
         dir.display()
     )]
     EarlierTopic { job: String, topic: String, dir: PathBuf },
+    #[error(
+        "topic '{topic}' no longer has what stood before position {start}, so that a new version of job '{job}' would count less than those \
+         before it; to have it count what is left, deploy it with --from-log-start"
+    )]
+    HistoryGone { job: String, topic: String, start: Position },
+    #[error(
+        "topic '{topic}' was compacted up to position {since}, so that a new version of job '{job}' would count less than those before it; \
+         to have it count what is left, deploy it with --from-log-start"
+    )]
+    HistoryCompacted { job: String, topic: String, since: Position },
     #[error(
         "version {version} of job '{job}' has not caught up: its deployment was interrupted; repeat `twopath job deploy {job} --sql ...`"
     )]

@@ -51,8 +51,11 @@ pub struct JobVersion {
     pub state: JobState,
     /// What its table at rest is exact for.
     pub position: Option<Position>,
-    /// Records in the log that are not in that table.
-    pub lag_records: u64,
+    /// Records in the log that are not in that table; `None` where the topic cannot be read.
+    pub lag_records: Option<u64>,
+    /// Why the version cannot be brought further.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     pub groups: u64,
     /// Of its tables at rest.
     pub bytes: u64,
@@ -96,13 +99,30 @@ impl Job {
         Ok(names)
     }
 
+    /// Names of the jobs below a folder of topics that read a topic, sorted.
+    pub fn that_read(topics: &Path, topic: &str) -> Result<Vec<String>, JobError> {
+        let mut names = Job::list(topics)?;
+        let mut failed = None;
+        names.retain(|name| {
+            let versions = Job::named(topics, name).locked(false, |tables| Ok(tables.status()));
+            versions.map(|versions| versions.iter().any(|v| topic_of(&v.description) == topic)).unwrap_or_else(|e| {
+                failed = Some(e);
+                false
+            })
+        });
+        failed.map_or(Ok(names), Err)
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Takes a new version in hand: `sql` under the next number, or under that of the newest version if that is this SQL and was
     /// interrupted. Readers stay where they are. Its table is made by [`Standing::catch_up`] and put at rest by [`Standing::save`].
-    pub fn deploy(&self, topic: &Topic, query: Query, sql: &str, workers: usize) -> Result<Standing, JobError> {
+    ///
+    /// A log whose beginning is gone would make a new version's numbers shrink without a word: it is refused, unless `from_log_start` asks for
+    /// a version of what is left.
+    pub fn deploy(&self, topic: &Topic, query: Query, sql: &str, workers: usize, from_log_start: bool) -> Result<Standing, JobError> {
         let version = self.locked(true, |tables| {
             let versions = tables.status();
             if let Some(other) = versions.first() {
@@ -118,6 +138,9 @@ impl Job {
                 Some(v) if v.description == sql && self.store(tables, v.version).versions()?.is_empty() => Some(v.version),
                 _ => None,
             };
+            if !from_log_start && versions.iter().any(|v| Some(v.version) != again) {
+                self.check_history(topic)?;
+            }
             let version = again.unwrap_or_else(|| newest.map_or(1, |v| v.version + 1));
             // In the manifest from here on; the table that serves is made anew by each process.
             let table = Table::new(query.clone().into(), topic.partitions());
@@ -219,7 +242,8 @@ impl Job {
                 .status()
                 .into_iter()
                 .map(|v| {
-                    let end = self.topic(&v.description)?.end()?;
+                    // A topic that is gone, or another one of its name: what is at rest is told all the same.
+                    let end = self.topic(&v.description).and_then(|topic| Ok(topic.end()?));
                     let store = self.store(tables, v.version);
                     let manifest = store.versions()?.last().map(|&n| store.manifest(n)).transpose()?;
                     Ok(JobVersion {
@@ -230,7 +254,8 @@ impl Job {
                             VersionState::CatchingUp if manifest.is_some() => JobState::Ready,
                             VersionState::CatchingUp => JobState::Unfinished,
                         },
-                        lag_records: manifest.as_ref().map_or(end.records(), |m| end.records_since(&m.horizon)),
+                        lag_records: end.as_ref().ok().map(|end| manifest.as_ref().map_or(end.records(), |m| end.records_since(&m.horizon))),
+                        problem: end.as_ref().err().map(ToString::to_string),
                         groups: manifest.as_ref().map_or(0, |m| m.groups),
                         position: manifest.map(|m| m.horizon),
                         bytes: store.bytes()?,
@@ -289,15 +314,28 @@ impl Job {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(JobError::Io { path, source }),
         };
-        if kept == topic.id()? {
+        if kept == topic.local()?.id() {
             return Ok(());
         }
         Err(JobError::EarlierTopic { job: self.name.clone(), topic: topic.name().into(), dir: self.job_dir() })
     }
 
+    /// That the log still has all that was ever in it.
+    fn check_history(&self, topic: &Topic) -> Result<(), JobError> {
+        let (start, since) = (topic.start()?, topic.since()?);
+        let (job, topic) = (self.name.clone(), topic.name().to_owned());
+        if start.records() > 0 {
+            return Err(JobError::HistoryGone { job, topic, start });
+        }
+        if since.records() > 0 {
+            return Err(JobError::HistoryCompacted { job, topic, since });
+        }
+        Ok(())
+    }
+
     fn keep_topic(&self, topic: &Topic) -> Result<(), JobError> {
         let path = self.topic_path();
-        write_atomically(&OsStorage, &path, topic.id()?.as_bytes()).map_err(|source| JobError::Io { path, source })
+        write_atomically(&OsStorage, &path, topic.local()?.id().as_bytes()).map_err(|source| JobError::Io { path, source })
     }
 
     /// The file that says which topic the job reads, by its id.

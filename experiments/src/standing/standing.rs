@@ -25,21 +25,24 @@ pub struct Standing {
     version: u64,
     query: Arc<Query>,
     partitions: usize,
+    /// From where on it answers.
+    lower: Position,
     at_rest: Option<BatchView>,
     speed: SpeedJob,
 }
 
 impl Standing {
-    /// From the table at rest on; without one, from offset 0.
+    /// From the table at rest on; without one, from the log's start.
     pub(super) fn start(version: u64, topic: &Topic, query: Query, at_rest: Option<BatchView>, workers: usize) -> Result<Self, JobError> {
         let query = Arc::new(query);
         let from = match &at_rest {
             Some(view) => (view.barrier, view.horizon.clone()),
-            None => (0, Position::zero(topic.partitions())),
+            None => (0, topic.start()?),
         };
+        let lower = at_rest.as_ref().map_or_else(|| from.1.clone(), |view| view.lower.clone());
         let options = SpeedOptions { workers, ..SpeedOptions::default() };
         let speed = wiring::start(topic, &Logic::sql(query.clone()), SpeedEngine::Timely, from, options, Arc::new(|_| {}))?;
-        Ok(Standing { version, query, partitions: topic.partitions(), at_rest, speed })
+        Ok(Standing { version, query, partitions: topic.partitions(), lower, at_rest, speed })
     }
 
     pub fn version(&self) -> u64 {
@@ -86,7 +89,7 @@ impl Standing {
 
     /// An answer over the table at rest and what has been read since.
     pub fn answer(&self, ask: &Ask) -> Result<Answer, JobError> {
-        let table = Table::new(self.query.clone(), self.partitions);
+        let table = Table::new(self.query.clone(), self.partitions).starting_at(self.lower.clone());
         if let Some(view) = &self.at_rest {
             table.publish_batch(view.clone());
         }
@@ -111,6 +114,7 @@ impl Standing {
         parts.for_each(|part| table.merge(part));
         let parts = ViewParts {
             barrier: last.number,
+            lower: self.lower.clone(),
             horizon: last.to.clone(),
             table: Arc::new(table),
             logic: "sql".into(),

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use twopath_base::meters::{self, Layer};
-use twopath_log::{Barrier, Place, Topic};
+use twopath_log::{Barrier, Address, Topic};
 use twopath_query::Value;
 
 use super::protocol::{BarrierReply, Connection, Reply, Request};
@@ -36,7 +36,7 @@ pub struct SystemSpec {
     /// What stands after FROM: the topic's name, where the log is not Kafka's.
     pub source: String,
     /// Where the log is kept, and the topic's name.
-    pub log: Place,
+    pub log: Address,
     pub topic: String,
     /// For its views and tables.
     pub dir: PathBuf,

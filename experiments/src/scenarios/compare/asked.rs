@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use twopath_log::Place;
+use twopath_log::Address;
 use twopath_query::Query;
 
 use super::folder::Folder;
@@ -201,7 +201,7 @@ impl Asked {
             repeats: settings.repeats,
             partitions: settings.partitions,
             workers: settings.workers,
-            log: settings.log.as_ref().map(Place::to_string),
+            log: settings.log.as_ref().map(Address::to_string),
             events_history: self.events_history,
             history: self.history.clone(),
             events_ignored: self.events_ignored,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use twopath_events::files::ReadOptions;
-use twopath_log::{Durability, Place};
+use twopath_log::{Durability, Address};
 
 use crate::harness::spec::{FULL_READ_RATE, READ_RATE};
 use crate::systems::{BatchEngine, Language, SpeedEngine};
@@ -40,7 +40,7 @@ pub struct CompareSettings {
     pub workers: usize,
     pub durability: Durability,
     /// A Kafka cluster that is to keep the topics, and how their names begin; none means a folder.
-    pub log: Option<Place>,
+    pub log: Option<Address>,
     pub seed: u64,
     /// The user's own events: Parquet, CSV, JSON Lines or Arrow.
     pub events: Option<PathBuf>,

@@ -21,9 +21,9 @@ use crate::systems::{Architecture, BatchEngine, Factors, Job, Language, SpeedEng
 /// Where a layer begins to read: a generation's number, and its position.
 pub type From = (u64, Position);
 
-/// Where the log starts.
-pub fn log_start(topic: &Topic) -> From {
-    (0, Position::zero(topic.partitions()))
+/// Where the log starts, which is later than 0 where retention took its beginning.
+pub fn log_start(topic: &Topic) -> Result<From, SystemError> {
+    Ok((0, topic.start()?))
 }
 
 /// The logic of one version of a job, for every layer.
@@ -135,7 +135,7 @@ pub fn compute(topic: &Topic, logic: &Logic, engine: BatchEngine, horizon: &Posi
             Ok(twopath_batch::compute(topic, &logic.query, &logic.batch, full_scan(engine), horizon)?)
         }
         BatchEngine::Timely => {
-            let view = replay(topic, logic, SpeedEngine::Timely, log_start(topic), horizon, 1)?;
+            let view = replay(topic, logic, SpeedEngine::Timely, log_start(topic)?, horizon, 1)?;
             Ok(merged(&logic.layout, &view))
         }
     }
@@ -156,10 +156,12 @@ pub fn batch_run(
             Ok(meters::charge(Layer::Batch, run)?)
         }
         BatchEngine::Timely => {
-            let view = replay(topic, logic, SpeedEngine::Timely, log_start(topic), &at.position, workers)?;
+            let lower = topic.start()?;
+            let view = replay(topic, logic, SpeedEngine::Timely, (0, lower.clone()), &at.position, workers)?;
             let publish = || {
                 let parts = ViewParts {
                     barrier: at.number,
+                    lower,
                     horizon: at.position.clone(),
                     table: Arc::new(merged(&logic.layout, &view)),
                     logic: format!("replay by timely, {}", logic.name),
