@@ -188,19 +188,22 @@ pub enum AggregateFunction {
     /// Rows, or non-NULL values of the argument. Int.
     Count,
     /// Int gives Numeric (exact), Interval gives Interval (summed in 128 bits; a sum beyond 64 bits is [`EvalError::OutOfRange`] at answering
-    /// time). Float gives Float by IEEE addition in any order: equal up to rounding; infinities and NaN spread and raise no error.
+    /// time). Float gives Float: the exact sum, rounded once to the nearest float (half to even) at answering time, so that it depends on no
+    /// order; infinite only where the exact sum is beyond the floats. A NaN, or infinities of both signs, give NaN; else an infinity stays.
     Sum,
     /// Int, Float, Text, Timestamp, Interval; the argument's type.
     Min,
     Max,
-    /// Float: the exact sum divided by the count, once, at answering time. Over Int, Float or Interval (there: an Interval, truncated toward zero).
+    /// Float: the exact sum divided by the count and rounded once, at answering time; so the mean of huge floats is one though their sum is
+    /// not. (PostgreSQL rounds the sum first, and refuses that one.) Over Int, Float or Interval (there: an Interval, truncated toward zero).
     Avg,
     /// Exact. Int.
     CountDistinct,
     /// HyperLogLog, 2^12 registers: standard error 1.04 / sqrt(4096) = 1.6 %. Int.
     ApproxCountDistinct,
-    /// DDSketch with relative error 1 % of the value of rank floor(q * (n - 1)) in ascending order, q in 0..=1 (values nearer to zero than
-    /// 1e-9 count as 0; values more than 6e17 times smaller than the largest count as that much smaller). Over Int or Float; Float. NaN and infinities are left out, as NULLs are.
+    /// DDSketch: the value of rank floor(q * (n - 1)) in ascending order, q in 0..=1, with a relative error of at most 1 %, whatever the
+    /// values' sizes; the least and the greatest are exact, and so is any where all values are equal. Over Int or Float; Float. NaN and
+    /// infinities are left out, as NULLs are.
     ApproxQuantile(f64),
 }
 

@@ -8,6 +8,7 @@
 
 mod compare;
 mod eval;
+mod float_sum;
 mod key;
 mod state;
 

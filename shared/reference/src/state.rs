@@ -2,8 +2,10 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
+use num_bigint::BigInt;
 
 use super::eval::order;
+use super::float_sum::{FloatSum, quotient};
 use super::key::{Key, Probe};
 use twopath_query::values::Cell;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError, Value};
@@ -13,8 +15,8 @@ pub(super) enum State {
     Count(i64),
     /// A sum of whole numbers or intervals, and of how many.
     Sum(i128, i64),
-    /// A sum of floats in the order they came, and of how many.
-    FloatSum(f64, i64),
+    /// A sum of floats, and of how many.
+    FloatSum(FloatSum, i64),
     Least(Option<Value>),
     Greatest(Option<Value>),
     /// COUNT(DISTINCT), and what APPROX_COUNT_DISTINCT estimates.
@@ -28,7 +30,7 @@ impl State {
         let over_floats = aggregate.arg.as_ref().is_some_and(|a| a.data_type == DataType::Float);
         match aggregate.function {
             AggregateFunction::Count => State::Count(0),
-            AggregateFunction::Sum | AggregateFunction::Avg if over_floats => State::FloatSum(0.0, 0),
+            AggregateFunction::Sum | AggregateFunction::Avg if over_floats => State::FloatSum(FloatSum::default(), 0),
             AggregateFunction::Sum | AggregateFunction::Avg => State::Sum(0, 0),
             AggregateFunction::Min => State::Least(None),
             AggregateFunction::Max => State::Greatest(None),
@@ -49,7 +51,7 @@ impl State {
                 *n += 1;
             }
             (State::FloatSum(sum, n), Cell::Float(f)) => {
-                *sum += f;
+                sum.push(f);
                 *n += 1;
             }
             (State::Least(least), cell) => {
@@ -89,9 +91,9 @@ impl State {
             }
             (State::Sum(sum, _), AggregateFunction::Sum, _) => Value::Numeric(*sum),
             (State::Sum(sum, n), _, DataType::Interval) => Value::Interval((sum / i128::from(*n)) as i64),
-            (State::Sum(sum, n), ..) => Value::Float(*sum as f64 / *n as f64),
-            (State::FloatSum(sum, _), AggregateFunction::Sum, _) => Value::Float(*sum),
-            (State::FloatSum(sum, n), ..) => Value::Float(*sum / *n as f64),
+            (State::Sum(sum, n), ..) => Value::Float(quotient(&BigInt::from(*sum), 0, *n)),
+            (State::FloatSum(sum, _), AggregateFunction::Sum, _) => Value::Float(sum.divided_by(1)),
+            (State::FloatSum(sum, n), ..) => Value::Float(sum.divided_by(*n)),
             (State::Least(value) | State::Greatest(value), ..) => value.clone().unwrap_or(Value::Null),
             (State::Distinct(set), ..) => Value::Int(set.len() as i64),
             (State::All(values), AggregateFunction::ApproxQuantile(q), _) => exact_quantile(values, q),

@@ -102,7 +102,7 @@ impl Columns {
 
     pub fn float(&self, random: &mut Random, depth: u32) -> String {
         if depth == 0 {
-            return self.exact_float(random, 0);
+            return self.simple_float(random, 0);
         }
         let depth = depth - 1;
         match random.below(9) {
@@ -118,18 +118,18 @@ impl Columns {
         }
     }
 
-    /// A float whose sums are exact in any order.
-    pub fn exact_float(&self, random: &mut Random, depth: u32) -> String {
+    /// A float that no operation makes large.
+    pub fn simple_float(&self, random: &mut Random, depth: u32) -> String {
         if depth == 0 {
             return self.column_or(random, DataType::Float, |random| format!("{:?}", random.between(-40, 40) as f64 / 8.0));
         }
         let depth = depth - 1;
         match random.below(5) {
-            0 => format!("({} + {})", self.exact_float(random, depth), self.exact_float(random, depth)),
-            1 => format!("({} * {})", self.exact_float(random, depth), random.pick(&["2", "0.5", "-1.25"])),
-            2 => self.case(random, depth, Self::exact_float),
-            3 => format!("(- {})", self.atom(random, Self::exact_float)),
-            _ => format!("COALESCE({}, 0.5)", self.exact_float(random, depth)),
+            0 => format!("({} + {})", self.simple_float(random, depth), self.simple_float(random, depth)),
+            1 => format!("({} * {})", self.simple_float(random, depth), random.pick(&["2", "0.5", "-1.25"])),
+            2 => self.case(random, depth, Self::simple_float),
+            3 => format!("(- {})", self.atom(random, Self::simple_float)),
+            _ => format!("COALESCE({}, 0.5)", self.simple_float(random, depth)),
         }
     }
 

@@ -104,10 +104,10 @@ impl Text<'_> {
             0 | 1 => ("COUNT(*)".to_owned(), true),
             2 => (format!("COUNT({})", any(random)), true),
             3 | 4 => (format!("SUM({})", columns.int(random, depth)), true),
-            5 => (format!("SUM({})", columns.exact_float(random, depth)), false),
+            5 => (format!("SUM({})", columns.float(random, depth)), true),
             6 => (format!("SUM({})", columns.interval(random, 0)), true),
-            7 => (format!("AVG({})", columns.int(random, depth)), false),
-            8 => (format!("AVG({})", columns.exact_float(random, depth)), false),
+            7 => (format!("AVG({})", columns.int(random, depth)), true),
+            8 => (format!("AVG({})", columns.float(random, depth)), true),
             9 | 10 => {
                 let arg = match random.below(4) {
                     0 => columns.float(random, depth),
@@ -123,7 +123,7 @@ impl Text<'_> {
                 let arg = if random.chance(50) {
                     format!("({}) % 10000", columns.int(random, depth))
                 } else {
-                    columns.exact_float(random, depth)
+                    columns.simple_float(random, depth)
                 };
                 (format!("APPROX_QUANTILE({arg}, {})", random.pick(&["0", "0.1", "0.5", "0.99", "1"])), false)
             }

@@ -4,8 +4,11 @@
 
 mod avg;
 mod count;
+mod ddsketch;
 mod distinct;
+mod exact;
 mod extreme;
+mod float_sum;
 mod presence;
 mod quantile;
 mod sketch;
@@ -17,10 +20,11 @@ use avg::Avg;
 use count::Count;
 use distinct::Distinct;
 use extreme::{Extreme, TextExtreme};
+use float_sum::FloatSum;
 pub use presence::Presence;
 use quantile::Quantiles;
 use sketch::DistinctSketch;
-use sum::{FloatSum, IntSum};
+use sum::IntSum;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError};
 
 /// A named column at rest.
