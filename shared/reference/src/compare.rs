@@ -154,6 +154,9 @@ fn agree(tolerance: Tolerance, expected: &Value, actual: &Value) -> bool {
         (Value::Float(e), Value::Float(a)) => (e.is_nan() && a.is_nan()) || near(*e, *a),
         (e, a) if e == a => true,
         (Value::Int(e), Value::Int(a)) => tolerance > Tolerance::Exact && near(*e as f64, *a as f64),
+        (Value::Decimal(e), Value::Decimal(a)) if e.scale == a.scale => {
+            tolerance > Tolerance::Exact && near(e.unscaled as f64, a.unscaled as f64)
+        }
         (Value::Numeric(e), Value::Numeric(a)) => tolerance > Tolerance::Exact && near(*e as f64, *a as f64),
         _ => false,
     }

@@ -7,6 +7,7 @@
 //! an estimate may lie.
 
 mod compare;
+mod decimal;
 mod eval;
 mod float_sum;
 mod key;

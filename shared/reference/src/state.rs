@@ -4,6 +4,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use num_bigint::BigInt;
 
+use super::decimal::Big;
 use super::eval::order;
 use super::float_sum::{FloatSum, quotient};
 use super::key::{Key, Probe};
@@ -17,6 +18,8 @@ pub(super) enum State {
     Sum(i128, i64),
     /// A sum of floats, and of how many.
     FloatSum(FloatSum, i64),
+    /// A sum of decimals, and of how many.
+    DecimalSum(Big, i64),
     Least(Option<Value>),
     Greatest(Option<Value>),
     /// COUNT(DISTINCT), and what APPROX_COUNT_DISTINCT estimates.
@@ -28,9 +31,11 @@ pub(super) enum State {
 impl State {
     pub fn new(aggregate: &Aggregate) -> Self {
         let over_floats = aggregate.arg.as_ref().is_some_and(|a| a.data_type == DataType::Float);
+        let over_decimals = aggregate.arg.as_ref().is_some_and(|a| a.data_type.decimal_scale().is_some());
         match aggregate.function {
             AggregateFunction::Count => State::Count(0),
             AggregateFunction::Sum | AggregateFunction::Avg if over_floats => State::FloatSum(FloatSum::default(), 0),
+            AggregateFunction::Sum | AggregateFunction::Avg if over_decimals => State::DecimalSum(Big::default(), 0),
             AggregateFunction::Sum | AggregateFunction::Avg => State::Sum(0, 0),
             AggregateFunction::Min => State::Least(None),
             AggregateFunction::Max => State::Greatest(None),
@@ -48,6 +53,13 @@ impl State {
             (State::Count(n), _) => *n += 1,
             (State::Sum(sum, n), Cell::Int(i) | Cell::Interval(i)) => {
                 *sum += i128::from(i);
+                *n += 1;
+            }
+            (State::DecimalSum(sum, n), cell @ (Cell::Numeric(_) | Cell::Decimal(_))) => {
+                let value = Big::of(&cell).expect("it is a number");
+                // All values of one expression have one scale.
+                sum.scale = value.scale;
+                sum.whole += value.whole;
                 *n += 1;
             }
             (State::FloatSum(sum, n), Cell::Float(f)) => {
@@ -85,7 +97,9 @@ impl State {
     pub fn value(&self, aggregate: &Aggregate) -> Result<Value, EvalError> {
         Ok(match (self, aggregate.function, aggregate.data_type()) {
             (State::Count(n), ..) => Value::Int(*n),
-            (State::Sum(_, 0) | State::FloatSum(_, 0), ..) => Value::Null,
+            (State::Sum(_, 0) | State::FloatSum(_, 0) | State::DecimalSum(_, 0), ..) => Value::Null,
+            (State::DecimalSum(sum, _), AggregateFunction::Sum, t) => sum.cell(t)?.into_value(),
+            (State::DecimalSum(sum, n), _, t) => sum.mean(*n, t.decimal_scale().unwrap_or(0).into()).cell(t)?.into_value(),
             (State::Sum(sum, _), AggregateFunction::Sum, DataType::Interval) => {
                 Value::Interval(i64::try_from(*sum).map_err(|_| EvalError::OutOfRange)?)
             }

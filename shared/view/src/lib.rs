@@ -7,6 +7,7 @@ mod accumulator;
 mod answer;
 mod canonical;
 mod cast;
+mod decimal;
 mod eval;
 mod index;
 mod keys;

@@ -123,6 +123,7 @@ fn column(random: &mut Random, shape: &Shape, field: &Field, rows: usize) -> Arr
             let times: PrimitiveArray<TimestampMicrosecondType> = values.into_iter().collect();
             Arc::new(times.with_timezone_opt(zone.clone()))
         }
+        Arrow::Decimal128(precision, scale) => super::decimal::column(random, nulls_percent, shape.extremes, (*precision, *scale), rows),
         other => panic!("no random events for columns of type {other}"),
     }
 }

@@ -4,10 +4,12 @@
 //! sums of floats are too: their values differ in size by hundreds of decimal places, and cancel.
 //! Most queries raise no error; divisions, casts and overflows that may are rare, so that errors are tested too.
 
+mod decimal;
 mod events;
 mod expr;
 mod query;
 
+pub use decimal::schema_with_decimals;
 pub use events::{batches, schema};
 pub use query::sql;
 

@@ -100,7 +100,14 @@ impl Text<'_> {
         let depth = self.depth();
         let (random, columns) = (&mut *self.random, self.columns);
         let any = |random: &mut Random| columns.expr(random, depth);
+        let decimals = !columns.decimals().is_empty() && random.chance(40);
         let (call, exact) = match random.below(16) {
+            n @ 0..=11 if decimals => {
+                let arg = columns.decimal(random, depth);
+                let function = ["SUM", "SUM", "SUM", "AVG", "AVG", "AVG", "MIN", "MAX", "MIN", "MAX", "COUNT", "COUNT"][n];
+                (format!("{function}({}{arg})", if n >= 10 { "DISTINCT " } else { "" }), true)
+            }
+            12 if decimals => (format!("APPROX_QUANTILE({}, 0.5)", columns.decimal(random, 0)), false),
             0 | 1 => ("COUNT(*)".to_owned(), true),
             2 => (format!("COUNT({})", any(random)), true),
             3 | 4 => (format!("SUM({})", columns.int(random, depth)), true),

@@ -6,8 +6,9 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array};
 use arrow_buffer::NullBuffer;
 
 use super::exact::nearest_mean_of_integers;
-use super::{Accumulate, Column, Count, FloatSum, IntSum, Reader};
+use super::{Accumulate, Column, Count, DecimalSum, FloatSum, IntSum, Reader};
 use crate::canonical::from_i64;
+use crate::decimal::from_unscaled;
 use twopath_query::{DataType, EvalError};
 
 #[derive(Debug, Clone)]
@@ -21,12 +22,14 @@ pub struct Avg {
 enum Sum {
     Int(IntSum),
     Float(FloatSum),
+    Decimal(DecimalSum),
 }
 
 impl Avg {
     pub fn new(data_type: DataType) -> Self {
         let sum = match data_type {
             DataType::Float => Sum::Float(FloatSum::default()),
+            DataType::Decimal { .. } | DataType::Numeric => Sum::Decimal(DecimalSum::new(data_type)),
             _ => Sum::Int(IntSum::new(data_type)),
         };
         Avg { sum, count: Count::default(), data_type }
@@ -42,6 +45,7 @@ macro_rules! either {
         match $sum {
             Sum::Int($a) => $body,
             Sum::Float($a) => $body,
+            Sum::Decimal($a) => $body,
         }
     };
 }
@@ -66,6 +70,7 @@ impl Accumulate for Avg {
         match (&mut self.sum, &other.sum) {
             (Sum::Int(a), Sum::Int(b)) => a.merge(b, from, to),
             (Sum::Float(a), Sum::Float(b)) => a.merge(b, from, to),
+            (Sum::Decimal(a), Sum::Decimal(b)) => a.merge(b, from, to),
             _ => panic!("tables of one query have the same aggregates"),
         }
         self.count.merge(&other.count, from, to);
@@ -85,6 +90,10 @@ impl Accumulate for Avg {
                 // A mean lies between the values, so that it fits.
                 let means = groups.iter().map(|&g| (sum.sum(g) / i128::from(divisor(g))) as i64).collect();
                 return Ok(from_i64(Int64Array::new(means, nulls), DataType::Interval));
+            }
+            Sum::Decimal(sum) => {
+                let (means, data_type) = sum.means(groups, divisor)?;
+                return Ok(from_unscaled(means, nulls, data_type));
             }
             Sum::Int(sum) => groups.iter().map(|&g| nearest_mean_of_integers(sum.sum(g), divisor(g))).collect(),
             Sum::Float(sum) => groups.iter().map(|&g| sum.mean(g, divisor(g))).collect(),

@@ -5,6 +5,7 @@
 mod avg;
 mod count;
 mod ddsketch;
+mod decimal;
 mod distinct;
 mod exact;
 mod extreme;
@@ -18,6 +19,7 @@ use arrow_array::{Array, ArrayRef};
 
 use avg::Avg;
 use count::Count;
+use decimal::{DecimalExtreme, DecimalSum};
 use distinct::Distinct;
 use extreme::{Extreme, TextExtreme};
 use float_sum::FloatSum;
@@ -98,6 +100,8 @@ pub enum Accumulator {
     Distinct(Distinct),
     DistinctSketch(DistinctSketch),
     Quantiles(Quantiles),
+    DecimalSum(DecimalSum),
+    DecimalExtreme(DecimalExtreme),
 }
 
 impl Accumulator {
@@ -106,11 +110,15 @@ impl Accumulator {
         let data_type = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
         match (aggregate.function, data_type) {
             (Count, _) => Accumulator::Count(count::Count::default()),
+            (Sum, DataType::Decimal { .. } | DataType::Numeric) => Accumulator::DecimalSum(DecimalSum::new(data_type)),
             (Sum, DataType::Float) => Accumulator::FloatSum(FloatSum::default()),
             (Sum, _) => Accumulator::IntSum(IntSum::new(data_type)),
             (Avg, _) => Accumulator::Avg(avg::Avg::new(data_type)),
             (Min, DataType::Text) => Accumulator::TextExtreme(TextExtreme::new(false)),
             (Max, DataType::Text) => Accumulator::TextExtreme(TextExtreme::new(true)),
+            (Min | Max, DataType::Decimal { .. } | DataType::Numeric) => {
+                Accumulator::DecimalExtreme(DecimalExtreme::new(aggregate.function == Max, data_type))
+            }
             (Min, _) => Accumulator::Extreme(Extreme::new(false, data_type)),
             (Max, _) => Accumulator::Extreme(Extreme::new(true, data_type)),
             (CountDistinct, _) => Accumulator::Distinct(Distinct::new(data_type)),
@@ -132,6 +140,8 @@ macro_rules! each {
             Accumulator::Distinct($a) => $body,
             Accumulator::DistinctSketch($a) => $body,
             Accumulator::Quantiles($a) => $body,
+            Accumulator::DecimalSum($a) => $body,
+            Accumulator::DecimalExtreme($a) => $body,
         }
     };
 }
@@ -148,6 +158,8 @@ impl Accumulate for Accumulator {
             Accumulator::Distinct(a) => Accumulator::Distinct(a.emptied()),
             Accumulator::DistinctSketch(a) => Accumulator::DistinctSketch(a.emptied()),
             Accumulator::Quantiles(a) => Accumulator::Quantiles(a.emptied()),
+            Accumulator::DecimalSum(a) => Accumulator::DecimalSum(a.emptied()),
+            Accumulator::DecimalExtreme(a) => Accumulator::DecimalExtreme(a.emptied()),
         }
     }
 
@@ -170,6 +182,8 @@ impl Accumulate for Accumulator {
             (Accumulator::Distinct(a), Accumulator::Distinct(b)) => a.merge(b, from, to),
             (Accumulator::DistinctSketch(a), Accumulator::DistinctSketch(b)) => a.merge(b, from, to),
             (Accumulator::Quantiles(a), Accumulator::Quantiles(b)) => a.merge(b, from, to),
+            (Accumulator::DecimalSum(a), Accumulator::DecimalSum(b)) => a.merge(b, from, to),
+            (Accumulator::DecimalExtreme(a), Accumulator::DecimalExtreme(b)) => a.merge(b, from, to),
             _ => panic!("tables of one query have the same aggregates"),
         }
     }
