@@ -53,9 +53,18 @@ fn whole_number(value: f64) -> (i128, i32) {
     (if value < 0.0 { -whole } else { whole }, power)
 }
 
-/// The float nearest to `whole` times 2^`power` divided by `count`: written out in decimal digits and read by the standard library, which
+/// The float nearest to `whole` times 2^`power` divided by `count` (positive): written out in decimal digits and read by the standard library, which
 /// rounds correctly.
 pub(super) fn quotient(whole: &BigInt, power: i32, count: i64) -> f64 {
+    // Where both are floats, IEEE division gives the nearest.
+    const EXACT: i64 = 1 << 53;
+    if let Ok(whole) = i64::try_from(whole)
+        && whole.unsigned_abs() <= EXACT.unsigned_abs()
+        && count <= EXACT
+        && (-1_000..=900).contains(&power)
+    {
+        return whole as f64 * 2f64.powi(power) / count as f64;
+    }
     let mut dividend = whole.magnitude().clone();
     let mut divisor = BigUint::from(count.unsigned_abs());
     if power >= 0 {
