@@ -311,7 +311,11 @@ fn measured_column(query: &Query) -> Option<usize> {
                 measured |= aggregate.is_some_and(|f| counts || f != AggregateFunction::Count);
             }
         });
-        measured && matches!(output.expr.data_type, DataType::Int | DataType::Float | DataType::Numeric | DataType::Interval)
+        measured
+            && matches!(
+                output.expr.data_type,
+                DataType::Int | DataType::Float | DataType::Numeric | DataType::Decimal { .. } | DataType::Interval
+            )
     };
     let first = |counts| query.output.iter().position(|output| measures(output, counts));
     first(false).or_else(|| first(true))
@@ -336,6 +340,7 @@ fn number(value: &Value) -> f64 {
     match value {
         Value::Int(v) | Value::Interval(v) => *v as f64,
         Value::Numeric(v) => *v as f64,
+        Value::Decimal(v) => v.unscaled as f64 / 10f64.powi(v.scale.into()),
         Value::Float(v) => *v,
         _ => 0.0,
     }

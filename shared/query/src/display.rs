@@ -15,7 +15,7 @@ impl DataType {
             DataType::Text => "text",
             DataType::Timestamp => "timestamp",
             DataType::Interval => "interval",
-            DataType::Numeric => "numeric",
+            DataType::Numeric | DataType::Decimal { .. } => "numeric",
         }
     }
 
@@ -25,7 +25,7 @@ impl DataType {
     }
 
     pub fn is_number(self) -> bool {
-        matches!(self, DataType::Int | DataType::Float | DataType::Numeric)
+        matches!(self, DataType::Int | DataType::Float | DataType::Numeric | DataType::Decimal { .. })
     }
 }
 
@@ -82,6 +82,7 @@ impl fmt::Display for Value {
             Value::Timestamp(us) => write!(f, "{}Z", time::format_timestamp(*us).replacen(' ', "T", 1)),
             Value::Interval(us) => f.write_str(&time::format_interval(*us)),
             Value::Numeric(n) => n.fmt(f),
+            Value::Decimal(d) => d.fmt(f),
         }
     }
 }
@@ -89,12 +90,13 @@ impl fmt::Display for Value {
 /// A value as a literal of SQL.
 fn literal(value: &Value, data_type: DataType) -> String {
     match value {
-        Value::Null => format!("CAST(NULL AS {})", data_type.sql_name()),
+        Value::Null => format!("CAST(NULL AS {})", data_type.sql()),
         Value::Float(x) if x.is_nan() || x.is_infinite() => format!("CAST('{value}' AS double precision)"),
         Value::Float(x) => format!("{x:?}"),
         Value::Text(t) => format!("'{}'", t.replace('\'', "''")),
         Value::Timestamp(us) => format!("TIMESTAMP '{}'", time::format_timestamp(*us)),
         Value::Interval(_) => format!("INTERVAL '{value}'"),
+        Value::Decimal(_) => format!("DECIMAL '{value}'"),
         Value::Bool(_) | Value::Int(_) | Value::Numeric(_) => value.to_string(),
     }
 }
@@ -142,7 +144,7 @@ impl fmt::Display for Named<'_> {
                 }
                 f.write_str(" END")
             }
-            ExprKind::Cast { arg } => write!(f, "CAST({} AS {})", of(arg), self.expr.data_type.sql_name()),
+            ExprKind::Cast { arg } => write!(f, "CAST({} AS {})", of(arg), self.expr.data_type.sql()),
             ExprKind::Extract { field, arg } => {
                 write!(f, "EXTRACT({} FROM {})", format!("{field:?}").to_uppercase(), of(arg))
             }

@@ -7,12 +7,14 @@
 //! as often as it was seen, so that engines know one shape only.
 
 pub mod arbitrary;
+mod decimal;
 mod display;
 mod sql;
 pub mod time;
 mod types;
 pub mod values;
 
+pub use decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
 pub use sql::{QueryError, column_type, parse, topic_of};
 pub use types::{
     Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Query, TimeField, TimeUnit,

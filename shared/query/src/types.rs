@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
+
 /// The types of SQL values in Twopath, and what they are read from: Arrow's integers of every width as [`DataType::Int`] (an unsigned
 /// value above `i64::MAX` is [`EvalError::OutOfRange`]); Float32 and Float64 as [`DataType::Float`]; Utf8, LargeUtf8, Utf8View and
 /// dictionaries of Utf8 as [`DataType::Text`]; timestamps of every unit as [`DataType::Timestamp`] (nanoseconds rounded down to
 /// microseconds, a value beyond 64 bits of microseconds is [`EvalError::OutOfRange`]), and so Date32 and Date64 (midnight UTC); Duration
-/// of every unit as [`DataType::Interval`] (likewise). A topic with any other column cannot be queried: `parse` names the column.
+/// of every unit as [`DataType::Interval`] (likewise); Decimal128 of a scale from 0 to its precision as [`DataType::Decimal`] or
+/// [`DataType::Numeric`]. A topic with any other column cannot be queried: `parse` names the column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DataType {
@@ -23,8 +26,14 @@ pub enum DataType {
     Timestamp,
     /// A length of time in microseconds (no months).
     Interval,
-    /// 128-bit integer: what SUM over [`DataType::Int`] gives, as PostgreSQL's `numeric` with scale 0.
+    /// Whole number of up to 38 digits: what SUM over [`DataType::Int`] gives, as PostgreSQL's `numeric(38,0)`.
     Numeric,
+    /// Exact decimal number of up to `precision` digits (1 to 38), `scale` of them after the point, as PostgreSQL's `numeric(p,s)`; not of
+    /// 38 digits and scale 0, which is [`DataType::Numeric`]. Made by [`DataType::decimal`].
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
 }
 
 /// One SQL value.
@@ -41,6 +50,7 @@ pub enum Value {
     /// Microseconds.
     Interval(i64),
     Numeric(i128),
+    Decimal(Decimal),
 }
 
 /// A typed expression. Integer and float operands of one operator have been brought to one type by the parser (with
@@ -80,7 +90,9 @@ pub enum ExprKind {
     /// From → to, and no others: Int → Float; Int → Numeric; Int → Text (decimal); Bool → Int (0, 1); Bool → Text (`false`, `true`);
     /// Float → Int (rounds half to even; NaN or beyond 64 bits is [`EvalError::OutOfRange`]); Numeric → Int (range-checked);
     /// Numeric → Float; Text → Int (ASCII white space around it, a sign, decimal digits; beyond 64 bits is `OutOfRange`, anything
-    /// else [`EvalError::InvalidText`]); Text → Float (as Rust's `f64::from_str` after trimming ASCII white space; finite digits that give
+    /// else [`EvalError::InvalidText`]); Int, Numeric, Decimal, Float, Text → Decimal and Numeric (rounded half away from zero to the scale; a
+    /// float as the shortest digits that mean it; NaN, an infinity or too many digits is `OutOfRange`); Decimal → Int (rounded likewise),
+    /// Float (to the nearest), Text (all digits); Numeric → Text; Text → Float (as Rust's `f64::from_str` after trimming ASCII white space; finite digits that give
     /// infinity are `OutOfRange`). NULL gives NULL.
     Cast {
         arg: Box<Expr>,
@@ -113,13 +125,18 @@ pub enum UnaryOp {
 }
 
 /// Operand types: arithmetic over two Int, two Float or (in `output`, `having`, `order_by`) two Numeric; Timestamp - Timestamp
-/// gives Interval; Timestamp ± Interval gives Timestamp; Interval ± Interval gives Interval. Comparison over two of the same type.
+/// gives Interval; Timestamp ± Interval gives Timestamp; Interval ± Interval gives Interval. Comparison over two of the same type, or of two
+/// decimals (Numeric or Decimal) of any scales.
 /// Int / Int truncates toward zero; Int % Int takes the dividend's sign; division by zero is an error, also for Float (PostgreSQL),
 /// whatever the dividend. Int, Timestamp and Interval results beyond 64 bits, and Numeric results of more than 38 digits, are
 /// [`EvalError::OutOfRange`] (`i64::MIN / -1` and `-i64::MIN` too; `i64::MIN % -1` is 0). Numeric / Numeric gives Float: both as Float, divided.
 /// Float % Float takes the dividend's sign (IEEE fmod). A Float result that is infinite though both operands are finite is `OutOfRange`, as in
 /// PostgreSQL; underflow gives 0. Where either operand is NULL the result is NULL, and no error is raised (NULL / 0 is NULL). For comparison and
 /// grouping, NaN equals NaN and is greater than every number; -0.0 equals 0.0 (and is stored as 0.0 in a key).
+///
+/// Where one of two numbers is a Decimal and neither is a Float: + - % over two of one scale, which the result has; * over any two scales,
+/// of which the result has the sum; / over any two scales, with [`QUOTIENT_SCALE`] digits after the point in the result, or as many as the
+/// operand has that has more, rounded half away from zero. More than 38 digits are `OutOfRange`.
 ///
 /// AND and OR: a left side that decides (FALSE for AND, TRUE for OR) keeps the right side from being evaluated; a left side that is NULL
 /// does not, so an error of the right side happens then.
@@ -187,20 +204,25 @@ pub struct Aggregate {
 pub enum AggregateFunction {
     /// Rows, or non-NULL values of the argument. Int.
     Count,
-    /// Int gives Numeric (exact), Interval gives Interval (summed in 128 bits; a sum beyond 64 bits is [`EvalError::OutOfRange`] at answering
-    /// time). Float gives Float by IEEE addition in any order: equal up to rounding; infinities and NaN spread and raise no error.
+    /// Decimal gives a Decimal of 38 digits and its scale, and Numeric gives Numeric: exact, `OutOfRange` at answering time where it has more
+    /// digits. Int gives Numeric (exact), Interval gives Interval (summed in 128 bits; a sum beyond 64 bits is [`EvalError::OutOfRange`] at answering
+    /// time). Float gives Float: the exact sum, rounded once to the nearest float (half to even) at answering time, so that it depends on no
+    /// order; infinite only where the exact sum is beyond the floats. A NaN, or infinities of both signs, give NaN; else an infinity stays.
     Sum,
-    /// Int, Float, Text, Timestamp, Interval; the argument's type.
+    /// Int, Float, Text, Timestamp, Interval, Numeric, Decimal; the argument's type.
     Min,
     Max,
-    /// Float: the exact sum divided by the count, once, at answering time. Over Int, Float or Interval (there: an Interval, truncated toward zero).
+    /// Float: the exact sum divided by the count and rounded once, at answering time; so the mean of huge floats is one though their sum is
+    /// not. (PostgreSQL rounds the sum first, and refuses that one.) Decimal and Numeric give a Decimal with [`QUOTIENT_SCALE`] digits after
+    /// the point, or as many as the argument if that has more, rounded half away from zero. Over Int, Float or Interval (there: an Interval, truncated toward zero).
     Avg,
     /// Exact. Int.
     CountDistinct,
     /// HyperLogLog, 2^12 registers: standard error 1.04 / sqrt(4096) = 1.6 %. Int.
     ApproxCountDistinct,
-    /// DDSketch with relative error 1 % of the value of rank floor(q * (n - 1)) in ascending order, q in 0..=1 (values nearer to zero than
-    /// 1e-9 count as 0; values more than 6e17 times smaller than the largest count as that much smaller). Over Int or Float; Float. NaN and infinities are left out, as NULLs are.
+    /// DDSketch: the value of rank floor(q * (n - 1)) in ascending order, q in 0..=1, with a relative error of at most 1 %, whatever the
+    /// values' sizes; the least and the greatest are exact, and so is any where all values are equal. Over Int or Float; Float. NaN and
+    /// infinities are left out, as NULLs are.
     ApproxQuantile(f64),
 }
 
@@ -212,6 +234,10 @@ impl Aggregate {
             (AggregateFunction::Count | AggregateFunction::CountDistinct | AggregateFunction::ApproxCountDistinct, _) => DataType::Int,
             (AggregateFunction::Sum, Some(DataType::Int)) => DataType::Numeric,
             (AggregateFunction::Avg, Some(DataType::Interval)) => DataType::Interval,
+            (AggregateFunction::Sum, Some(DataType::Decimal { scale, .. })) => DataType::decimal(DIGITS_MAX, scale),
+            (AggregateFunction::Avg, Some(t @ (DataType::Decimal { .. } | DataType::Numeric))) => {
+                DataType::decimal(DIGITS_MAX, t.decimal_scale().unwrap_or(0).max(QUOTIENT_SCALE))
+            }
             (AggregateFunction::Avg | AggregateFunction::ApproxQuantile(_), _) => DataType::Float,
             (_, Some(t)) => t,
             (_, None) => unreachable!("only COUNT has no argument"),

@@ -160,7 +160,7 @@ fn types() {
         "CAST(t AS BIGINT)",
         "CAST(origin AS TIMESTAMP)",
         "CAST(delay AS SMALLINT)",
-        "CAST(distance AS NUMERIC(10, 2))",
+        "CAST(distance AS NUMERIC)",
         "CAST('x' AS BIGINT)",
         "TIMESTAMP '2013-02-29'",
         "INTERVAL '1 month'",
@@ -220,9 +220,9 @@ fn types() {
     CAST(origin AS TIMESTAMP)
         1:13 'origin' text cannot be cast to timestamp: import the column with that type instead
     CAST(delay AS SMALLINT)
-        1:13 'delay' the type SMALLINT is not supported: use BIGINT, DOUBLE PRECISION, TEXT, BOOLEAN, TIMESTAMP, DATE or INTERVAL
-    CAST(distance AS NUMERIC(10, 2))
-        1:13 'distance' the type NUMERIC(10,2) is not supported: use BIGINT, DOUBLE PRECISION, TEXT, BOOLEAN, TIMESTAMP, DATE or INTERVAL
+        1:13 'delay' the type SMALLINT is not supported: use BIGINT, DOUBLE PRECISION, DECIMAL(p, s), TEXT, BOOLEAN, TIMESTAMP, DATE or INTERVAL
+    CAST(distance AS NUMERIC)
+        1:13 'distance' NUMERIC needs its digits, and those after the point: write NUMERIC(38, 2)
     CAST('x' AS BIGINT)
         1:13 ''x'' 'x' is not a bigint: write a whole number that fits 64 bits, such as 42
     TIMESTAMP '2013-02-29'

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::decimal::{self, Big};
 use twopath_query::time::{US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, civil_from_days, days_from_civil};
 use twopath_query::values::{Cell, Columns};
-use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, TimeField, TimeUnit, UnaryOp, Value};
+use twopath_query::{BinaryOp, DataType, Decimal, EvalError, Expr, ExprKind, TimeField, TimeUnit, UnaryOp, Value};
 
 /// What [`ExprKind::Column`] reads.
 pub(super) trait Row<'a> {
@@ -46,6 +47,7 @@ pub(super) fn eval<'a>(expr: &'a Expr, row: &impl Row<'a>) -> Result<Cell<'a>, E
             (UnaryOp::Negate, Cell::Int(i)) => i.checked_neg().map(Cell::Int).ok_or(EvalError::OutOfRange),
             (UnaryOp::Negate, Cell::Float(f)) => Ok(Cell::Float(-f)),
             (UnaryOp::Negate, Cell::Numeric(n)) => Ok(Cell::Numeric(-n)),
+            (UnaryOp::Negate, Cell::Decimal(d)) => Ok(Cell::Decimal(Decimal { unscaled: -d.unscaled, ..d })),
             (op, cell) => unreachable!("{op:?} of {cell:?}"),
         },
         ExprKind::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right } => {
@@ -119,6 +121,10 @@ pub(super) fn order(a: &Cell<'_>, b: &Cell<'_>) -> Ordering {
         (Cell::Timestamp(a), Cell::Timestamp(b)) => a.cmp(b),
         (Cell::Interval(a), Cell::Interval(b)) => a.cmp(b),
         (Cell::Numeric(a), Cell::Numeric(b)) => a.cmp(b),
+        (Cell::Decimal(_), Cell::Decimal(_) | Cell::Numeric(_)) | (Cell::Numeric(_), Cell::Decimal(_)) => match (Big::of(a), Big::of(b)) {
+            (Some(a), Some(b)) => a.order(&b),
+            _ => unreachable!("both are decimals"),
+        },
         (a, b) => unreachable!("typing lets no {a:?} meet {b:?}"),
     }
 }
@@ -129,6 +135,10 @@ fn arithmetic<'a>(op: BinaryOp, left: Cell<'a>, right: Cell<'a>) -> Result<Cell<
         (Cell::Int(a), Cell::Int(b)) => int(op, a, b).map(Cell::Int),
         (Cell::Float(a), Cell::Float(b)) => float(op, a, b).map(Cell::Float),
         (Cell::Numeric(a), Cell::Numeric(b)) => numeric(op, a, b),
+        (a @ Cell::Decimal(_), b) | (a, b @ Cell::Decimal(_)) => match (Big::of(&a), Big::of(&b)) {
+            (Some(a), Some(b)) => decimal::arithmetic(op, &a, &b),
+            _ => unreachable!("typing lets no {op:?} of {a:?} and {b:?} through"),
+        },
         (Cell::Timestamp(a), Cell::Timestamp(b)) => in_range(a.checked_sub(b)).map(Cell::Interval),
         (Cell::Timestamp(a), Cell::Interval(b)) => {
             in_range(if op == BinaryOp::Add { a.checked_add(b) } else { a.checked_sub(b) }).map(Cell::Timestamp)
@@ -183,6 +193,15 @@ fn numeric<'a>(op: BinaryOp, a: i128, b: i128) -> Result<Cell<'a>, EvalError> {
 fn cast(cell: Cell<'_>, to: DataType) -> Result<Cell<'_>, EvalError> {
     Ok(match (cell, to) {
         (Cell::Null, _) => Cell::Null,
+        (cell, DataType::Decimal { .. }) => decimal::cast(&cell, to)?,
+        (cell @ (Cell::Float(_) | Cell::Text(_) | Cell::Decimal(_)), DataType::Numeric) => decimal::cast(&cell, to)?,
+        (Cell::Decimal(d), DataType::Float) => Cell::Float(decimal::to_float(&d)),
+        (Cell::Decimal(d), DataType::Text) => Cell::Text(Cow::Owned(d.to_string())),
+        (Cell::Numeric(n), DataType::Text) => Cell::Text(Cow::Owned(n.to_string())),
+        (cell @ Cell::Decimal(_), DataType::Int) => match decimal::cast(&cell, DataType::Numeric)? {
+            Cell::Numeric(n) => Cell::Int(i64::try_from(n).map_err(|_| EvalError::OutOfRange)?),
+            cell => unreachable!("{cell:?} is of another type than asked for"),
+        },
         (Cell::Int(i), DataType::Float) => Cell::Float(i as f64),
         (Cell::Int(i), DataType::Numeric) => Cell::Numeric(i.into()),
         (Cell::Int(i), DataType::Text) => Cell::Text(Cow::Owned(i.to_string())),

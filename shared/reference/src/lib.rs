@@ -8,7 +8,9 @@
 
 mod compare;
 mod digest;
+mod decimal;
 mod eval;
+mod float_sum;
 mod key;
 mod state;
 

@@ -2,8 +2,11 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
+use num_bigint::BigInt;
 
+use super::decimal::Big;
 use super::eval::order;
+use super::float_sum::{FloatSum, quotient};
 use super::key::{Key, Probe};
 use twopath_query::values::Cell;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError, Value};
@@ -13,8 +16,10 @@ pub(super) enum State {
     Count(i64),
     /// A sum of whole numbers or intervals, and of how many.
     Sum(i128, i64),
-    /// A sum of floats in the order they came, and of how many.
-    FloatSum(f64, i64),
+    /// A sum of floats, and of how many.
+    FloatSum(FloatSum, i64),
+    /// A sum of decimals, and of how many.
+    DecimalSum(Big, i64),
     Least(Option<Value>),
     Greatest(Option<Value>),
     /// COUNT(DISTINCT), and what APPROX_COUNT_DISTINCT estimates.
@@ -26,9 +31,11 @@ pub(super) enum State {
 impl State {
     pub fn new(aggregate: &Aggregate) -> Self {
         let over_floats = aggregate.arg.as_ref().is_some_and(|a| a.data_type == DataType::Float);
+        let over_decimals = aggregate.arg.as_ref().is_some_and(|a| a.data_type.decimal_scale().is_some());
         match aggregate.function {
             AggregateFunction::Count => State::Count(0),
-            AggregateFunction::Sum | AggregateFunction::Avg if over_floats => State::FloatSum(0.0, 0),
+            AggregateFunction::Sum | AggregateFunction::Avg if over_floats => State::FloatSum(FloatSum::default(), 0),
+            AggregateFunction::Sum | AggregateFunction::Avg if over_decimals => State::DecimalSum(Big::default(), 0),
             AggregateFunction::Sum | AggregateFunction::Avg => State::Sum(0, 0),
             AggregateFunction::Min => State::Least(None),
             AggregateFunction::Max => State::Greatest(None),
@@ -48,8 +55,15 @@ impl State {
                 *sum += i128::from(i);
                 *n += 1;
             }
+            (State::DecimalSum(sum, n), cell @ (Cell::Numeric(_) | Cell::Decimal(_))) => {
+                let value = Big::of(&cell).expect("it is a number");
+                // All values of one expression have one scale.
+                sum.scale = value.scale;
+                sum.whole += value.whole;
+                *n += 1;
+            }
             (State::FloatSum(sum, n), Cell::Float(f)) => {
-                *sum += f;
+                sum.push(f);
                 *n += 1;
             }
             (State::Least(least), cell) => {
@@ -83,15 +97,17 @@ impl State {
     pub fn value(&self, aggregate: &Aggregate) -> Result<Value, EvalError> {
         Ok(match (self, aggregate.function, aggregate.data_type()) {
             (State::Count(n), ..) => Value::Int(*n),
-            (State::Sum(_, 0) | State::FloatSum(_, 0), ..) => Value::Null,
+            (State::Sum(_, 0) | State::FloatSum(_, 0) | State::DecimalSum(_, 0), ..) => Value::Null,
+            (State::DecimalSum(sum, _), AggregateFunction::Sum, t) => sum.cell(t)?.into_value(),
+            (State::DecimalSum(sum, n), _, t) => sum.mean(*n, t.decimal_scale().unwrap_or(0).into()).cell(t)?.into_value(),
             (State::Sum(sum, _), AggregateFunction::Sum, DataType::Interval) => {
                 Value::Interval(i64::try_from(*sum).map_err(|_| EvalError::OutOfRange)?)
             }
             (State::Sum(sum, _), AggregateFunction::Sum, _) => Value::Numeric(*sum),
             (State::Sum(sum, n), _, DataType::Interval) => Value::Interval((sum / i128::from(*n)) as i64),
-            (State::Sum(sum, n), ..) => Value::Float(*sum as f64 / *n as f64),
-            (State::FloatSum(sum, _), AggregateFunction::Sum, _) => Value::Float(*sum),
-            (State::FloatSum(sum, n), ..) => Value::Float(*sum / *n as f64),
+            (State::Sum(sum, n), ..) => Value::Float(quotient(&BigInt::from(*sum), 0, *n)),
+            (State::FloatSum(sum, _), AggregateFunction::Sum, _) => Value::Float(sum.divided_by(1)),
+            (State::FloatSum(sum, n), ..) => Value::Float(sum.divided_by(*n)),
             (State::Least(value) | State::Greatest(value), ..) => value.clone().unwrap_or(Value::Null),
             (State::Distinct(set), ..) => Value::Int(set.len() as i64),
             (State::All(values), AggregateFunction::ApproxQuantile(q), _) => exact_quantile(values, q),

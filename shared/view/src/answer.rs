@@ -184,7 +184,7 @@ impl SortValues {
     fn new(array: &ArrayRef, data_type: DataType) -> Self {
         match data_type {
             DataType::Text => SortValues::Text(array.as_string().clone()),
-            DataType::Numeric => SortValues::Numeric(array.as_primitive::<Decimal128Type>().clone()),
+            DataType::Numeric | DataType::Decimal { .. } => SortValues::Numeric(array.as_primitive::<Decimal128Type>().clone()),
             _ => SortValues::Fixed(ordinals(array.as_ref())),
         }
     }

@@ -14,6 +14,7 @@ pub fn cast(array: &ArrayRef, from: DataType, to: DataType) -> Result<ArrayRef, 
     use DataType::*;
     Ok(match (from, to) {
         _ if from == to => array.clone(),
+        (Decimal { .. }, _) | (_, Decimal { .. }) | (Float | Text, Numeric) | (Numeric, Text) => super::decimal::cast(array, from, to)?,
         (Bool, Int) => {
             let a = array.as_boolean();
             Arc::new(Int64Array::new(a.values().iter().map(i64::from).collect(), a.nulls().cloned()))

@@ -15,6 +15,7 @@ use arrow_select::{nullif::nullif, take::take, zip::zip};
 
 use super::canonical::{arrow_type, as_i64, canonical, from_i64, is_canonical, one_row, ordinals};
 use super::cast::cast;
+use super::decimal;
 use super::time::{extract, floor_to, truncate};
 use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, UnaryOp};
 
@@ -93,12 +94,20 @@ fn value(expr: &Expr, columns: &[ArrayRef], rows: usize, guard: Guard) -> Result
         ExprKind::Binary { op, left, right } => {
             let data_type = left.data_type;
             let (l, r) = (arg(left)?, arg(right)?);
-            if is_comparison(*op) {
+            if is_comparison(*op) && left.data_type != right.data_type {
+                let array = decimal::compare(*op, (&l.array, l.scalar, left.data_type), (&r.array, r.scalar, right.data_type));
+                Operand { array, scalar: l.scalar && r.scalar }
+            } else if is_comparison(*op) {
                 compare(*op, &l, &r, data_type)
             } else {
                 // One NULL operand is enough; where the left one is a constant, the right one costs no more.
                 let (l, r) = if l.scalar { (l, r.guarded(guard, rows)) } else { (l.guarded(guard, rows), r) };
-                arithmetic(*op, &l, &r, data_type, expr.data_type)?
+                let decimal = |e: &Expr| matches!(e.data_type, DataType::Decimal { .. });
+                if decimal(left) || decimal(right) {
+                    decimal_arithmetic(decimal::kernel(*op, data_type, right.data_type, expr.data_type), &l, &r, expr.data_type)?
+                } else {
+                    arithmetic(*op, &l, &r, data_type, expr.data_type)?
+                }
             }
         }
         ExprKind::IsNull { arg: e, negated } => {
@@ -193,7 +202,7 @@ fn is_comparison(op: BinaryOp) -> bool {
 
 fn compare(op: BinaryOp, left: &Operand, right: &Operand, data_type: DataType) -> Operand {
     let ordered = |o: &Operand| match data_type {
-        DataType::Bool | DataType::Text | DataType::Numeric => o.clone(),
+        DataType::Bool | DataType::Text | DataType::Numeric | DataType::Decimal { .. } => o.clone(),
         _ => Operand { array: Arc::new(ordinals(o.array.as_ref())), scalar: o.scalar },
     };
     let (l, r) = (ordered(left), ordered(right));
@@ -212,6 +221,10 @@ fn compare(op: BinaryOp, left: &Operand, right: &Operand, data_type: DataType) -
 fn negate(array: &dyn Array, data_type: DataType) -> Result<ArrayRef, EvalError> {
     Ok(match data_type {
         DataType::Float => Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| -v)),
+        DataType::Decimal { .. } => {
+            let negated = array.as_primitive::<Decimal128Type>().unary::<_, Decimal128Type>(|v| -v);
+            Arc::new(negated.with_data_type(arrow_type(data_type)))
+        }
         DataType::Numeric => numeric(array.as_primitive::<Decimal128Type>().try_unary(|v| v.checked_neg().ok_or(EvalError::OutOfRange))?),
         _ => from_i64(as_i64(array).try_unary(|v| v.checked_neg().ok_or(EvalError::OutOfRange))?, data_type),
     })
@@ -219,6 +232,12 @@ fn negate(array: &dyn Array, data_type: DataType) -> Result<ArrayRef, EvalError>
 
 fn numeric(values: PrimitiveArray<Decimal128Type>) -> ArrayRef {
     Arc::new(values.with_data_type(arrow_type(DataType::Numeric)))
+}
+
+fn decimal_arithmetic(kernel: decimal::Kernel, left: &Operand, right: &Operand, result: DataType) -> Result<Operand, EvalError> {
+    let (l, r) = (left.array.as_primitive::<Decimal128Type>(), right.array.as_primitive::<Decimal128Type>());
+    let values = binary::<Decimal128Type, Decimal128Type>(l, left.scalar, r, right.scalar, kernel)?;
+    Ok(Operand { array: Arc::new(values.with_data_type(arrow_type(result))), scalar: left.scalar && right.scalar })
 }
 
 /// `data_type` is that of the left operand; where the other differs (Timestamp and Interval), both are 64-bit integers.

@@ -8,6 +8,7 @@ mod answer;
 mod canonical;
 mod cast;
 mod column;
+mod decimal;
 mod eval;
 mod finals;
 mod index;

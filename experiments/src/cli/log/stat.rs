@@ -103,7 +103,7 @@ fn stat(topic: &Topic) -> Result<Stat, Failure> {
     let end = topic.end()?;
     let column = |f: &std::sync::Arc<arrow_schema::Field>| Column {
         name: f.name().clone(),
-        r#type: ColumnType::of(f.data_type()).map_or_else(|| f.data_type().to_string(), |t| t.name().to_owned()),
+        r#type: ColumnType::of(f.data_type()).map_or_else(|| f.data_type().to_string(), |t| t.text()),
         nullable: f.is_nullable(),
     };
     Ok(Stat {

@@ -100,14 +100,21 @@ impl Text<'_> {
         let depth = self.depth();
         let (random, columns) = (&mut *self.random, self.columns);
         let any = |random: &mut Random| columns.expr(random, depth);
+        let decimals = !columns.decimals().is_empty() && random.chance(40);
         let (call, exact) = match random.below(16) {
+            n @ 0..=11 if decimals => {
+                let arg = columns.decimal(random, depth);
+                let function = ["SUM", "SUM", "SUM", "AVG", "AVG", "AVG", "MIN", "MAX", "MIN", "MAX", "COUNT", "COUNT"][n];
+                (format!("{function}({}{arg})", if n >= 10 { "DISTINCT " } else { "" }), true)
+            }
+            12 if decimals => (format!("APPROX_QUANTILE({}, 0.5)", columns.decimal(random, 0)), false),
             0 | 1 => ("COUNT(*)".to_owned(), true),
             2 => (format!("COUNT({})", any(random)), true),
             3 | 4 => (format!("SUM({})", columns.int(random, depth)), true),
-            5 => (format!("SUM({})", columns.exact_float(random, depth)), false),
+            5 => (format!("SUM({})", columns.float(random, depth)), true),
             6 => (format!("SUM({})", columns.interval(random, 0)), true),
-            7 => (format!("AVG({})", columns.int(random, depth)), false),
-            8 => (format!("AVG({})", columns.exact_float(random, depth)), false),
+            7 => (format!("AVG({})", columns.int(random, depth)), true),
+            8 => (format!("AVG({})", columns.float(random, depth)), true),
             9 | 10 => {
                 let arg = match random.below(4) {
                     0 => columns.float(random, depth),
@@ -123,7 +130,7 @@ impl Text<'_> {
                 let arg = if random.chance(50) {
                     format!("({}) % 10000", columns.int(random, depth))
                 } else {
-                    columns.exact_float(random, depth)
+                    columns.simple_float(random, depth)
                 };
                 (format!("APPROX_QUANTILE({arg}, {})", random.pick(&["0", "0.1", "0.5", "0.99", "1"])), false)
             }

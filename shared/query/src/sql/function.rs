@@ -5,7 +5,9 @@ use sqlparser::tokenizer::Span;
 
 use super::QueryError;
 use super::expr::{Binder, Bound, BoundKind, Place};
+use super::operator::cast;
 use super::scope::nearest;
+use crate::decimal::Decimal;
 use crate::types::*;
 
 const FUNCTIONS: [&str; 12] =
@@ -116,6 +118,7 @@ impl Binder<'_> {
                     DataType::Int => Value::Int(0),
                     DataType::Float => Value::Float(0.0),
                     DataType::Numeric => Value::Numeric(0),
+                    DataType::Decimal { scale, .. } => Value::Decimal(Decimal { unscaled: 0, scale }),
                     other => return Err(self.error(span, format!("ABS needs a number, not {}", other.sql_name()))),
                 };
                 self.check_copies(&arg, 3, span)?;
@@ -230,7 +233,10 @@ impl Binder<'_> {
             ("count", _) => return Err(wrong_count("COUNT(*) or COUNT(c)")),
             _ => return Err(wrong_count(&format!("{}(c)", name.to_uppercase()))),
         };
-        let arg = self.expr(arg)?;
+        let mut arg = self.expr(arg)?;
+        if matches!(function, AggregateFunction::ApproxQuantile(_)) && arg.data_type.decimal_scale().is_some() {
+            arg = cast(arg, DataType::Float);
+        }
         self.check_argument(function, arg.data_type, span)?;
         let constant = matches!(&arg.kind, ExprKind::Literal(value) if *value != Value::Null);
         if function == AggregateFunction::Count && constant && filter.is_none() {
@@ -259,13 +265,14 @@ impl Binder<'_> {
             AggregateFunction::Sum | AggregateFunction::Avg => &[Int, Float, Interval],
             AggregateFunction::ApproxQuantile(_) => &[Int, Float],
         };
-        if allowed.contains(&arg) {
+        let over_decimals = !matches!(function, AggregateFunction::ApproxQuantile(_)) && arg.decimal_scale().is_some();
+        if allowed.contains(&arg) || over_decimals {
             return Ok(());
         }
         let hint = match arg {
             Bool => "write COUNT(*) FILTER (WHERE c), or aggregate CASE WHEN c THEN 1 ELSE 0 END",
             Timestamp | Interval => "aggregate EXTRACT(EPOCH FROM c) instead",
-            Text | Int | Float | Numeric => "CAST it to BIGINT or DOUBLE PRECISION",
+            Text | Int | Float | Numeric | DataType::Decimal { .. } => "CAST it to BIGINT or DOUBLE PRECISION",
         };
         Err(self.error(span, format!("{} over {} is not defined: {hint}", function.sql_name(), arg.sql_name())))
     }

@@ -106,6 +106,10 @@ pub fn data_type(arrow: &ArrowType) -> Option<DataType> {
         ArrowType::Dictionary(_, value) if **value == ArrowType::Utf8 => DataType::Text,
         ArrowType::Timestamp(_, _) | ArrowType::Date32 | ArrowType::Date64 => DataType::Timestamp,
         ArrowType::Duration(_) => DataType::Interval,
+        ArrowType::Decimal128(precision, scale) => {
+            let scale = u8::try_from(*scale).ok().filter(|s| s <= precision)?;
+            DataType::decimal(*precision, scale)
+        }
         integer if integer.is_integer() => DataType::Int,
         _ => return None,
     })

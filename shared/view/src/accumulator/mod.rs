@@ -4,9 +4,13 @@
 
 mod avg;
 mod count;
+mod ddsketch;
+mod decimal;
 mod distinct;
+mod exact;
 mod extreme;
 mod latest;
+mod float_sum;
 mod presence;
 mod quantile;
 mod sketch;
@@ -16,13 +20,15 @@ use arrow_array::{Array, ArrayRef};
 
 use avg::Avg;
 use count::Count;
+use decimal::{DecimalExtreme, DecimalSum};
 use distinct::Distinct;
 use extreme::{Extreme, TextExtreme};
 pub use latest::Latest;
+use float_sum::FloatSum;
 pub use presence::Presence;
 use quantile::Quantiles;
 use sketch::DistinctSketch;
-use sum::{FloatSum, IntSum};
+use sum::IntSum;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError};
 
 /// A named column at rest.
@@ -98,6 +104,8 @@ pub enum Accumulator {
     Quantiles(Quantiles),
     /// Of no aggregate: final values, as [`crate::Finals`] has them.
     Latest(Latest),
+    DecimalSum(DecimalSum),
+    DecimalExtreme(DecimalExtreme),
 }
 
 impl Accumulator {
@@ -106,11 +114,15 @@ impl Accumulator {
         let data_type = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
         match (aggregate.function, data_type) {
             (Count, _) => Accumulator::Count(count::Count::default()),
+            (Sum, DataType::Decimal { .. } | DataType::Numeric) => Accumulator::DecimalSum(DecimalSum::new(data_type)),
             (Sum, DataType::Float) => Accumulator::FloatSum(FloatSum::default()),
             (Sum, _) => Accumulator::IntSum(IntSum::new(data_type)),
             (Avg, _) => Accumulator::Avg(avg::Avg::new(data_type)),
             (Min, DataType::Text) => Accumulator::TextExtreme(TextExtreme::new(false)),
             (Max, DataType::Text) => Accumulator::TextExtreme(TextExtreme::new(true)),
+            (Min | Max, DataType::Decimal { .. } | DataType::Numeric) => {
+                Accumulator::DecimalExtreme(DecimalExtreme::new(aggregate.function == Max, data_type))
+            }
             (Min, _) => Accumulator::Extreme(Extreme::new(false, data_type)),
             (Max, _) => Accumulator::Extreme(Extreme::new(true, data_type)),
             (CountDistinct, _) => Accumulator::Distinct(Distinct::new(data_type)),
@@ -133,6 +145,8 @@ macro_rules! each {
             Accumulator::DistinctSketch($a) => $body,
             Accumulator::Quantiles($a) => $body,
             Accumulator::Latest($a) => $body,
+            Accumulator::DecimalSum($a) => $body,
+            Accumulator::DecimalExtreme($a) => $body,
         }
     };
 }
@@ -150,6 +164,8 @@ impl Accumulate for Accumulator {
             Accumulator::DistinctSketch(a) => Accumulator::DistinctSketch(a.emptied()),
             Accumulator::Quantiles(a) => Accumulator::Quantiles(a.emptied()),
             Accumulator::Latest(a) => Accumulator::Latest(a.emptied()),
+            Accumulator::DecimalSum(a) => Accumulator::DecimalSum(a.emptied()),
+            Accumulator::DecimalExtreme(a) => Accumulator::DecimalExtreme(a.emptied()),
         }
     }
 
@@ -173,6 +189,8 @@ impl Accumulate for Accumulator {
             (Accumulator::DistinctSketch(a), Accumulator::DistinctSketch(b)) => a.merge(b, from, to),
             (Accumulator::Quantiles(a), Accumulator::Quantiles(b)) => a.merge(b, from, to),
             (Accumulator::Latest(a), Accumulator::Latest(b)) => a.merge(b, from, to),
+            (Accumulator::DecimalSum(a), Accumulator::DecimalSum(b)) => a.merge(b, from, to),
+            (Accumulator::DecimalExtreme(a), Accumulator::DecimalExtreme(b)) => a.merge(b, from, to),
             _ => panic!("tables of one query have the same aggregates"),
         }
     }
