@@ -111,6 +111,7 @@ impl Compiler<'_> {
                 (DataType::Bool, DataType::Int) => arg(e).cast(PolarsType::Int64),
                 _ => self.operator(expr, &[e], guard),
             },
+            ExprKind::Call { args, .. } => self.operator(expr, &args.iter().collect::<Vec<_>>(), guard),
             ExprKind::Unary { op: UnaryOp::Negate, arg: e }
             | ExprKind::Extract { arg: e, .. }
             | ExprKind::DateTrunc { arg: e, .. }
@@ -169,7 +170,7 @@ impl Compiler<'_> {
     }
 }
 
-/// The same operator over the columns 0, 1.
+/// The same operator over the columns 0, 1, ...
 fn over_columns(expr: &Expr) -> Expr {
     let column = |index: usize, e: &Expr| Box::new(Expr { kind: ExprKind::Column(index), data_type: e.data_type });
     let kind = match &expr.kind {
@@ -179,6 +180,10 @@ fn over_columns(expr: &Expr) -> Expr {
         ExprKind::Extract { field, arg } => ExprKind::Extract { field: *field, arg: column(0, arg) },
         ExprKind::DateTrunc { unit, arg } => ExprKind::DateTrunc { unit: *unit, arg: column(0, arg) },
         ExprKind::Tumble { arg, size_us } => ExprKind::Tumble { arg: column(0, arg), size_us: *size_us },
+        ExprKind::Call { function, args } => {
+            let columns = args.iter().enumerate().map(|(i, e)| Expr::column(i, e.data_type)).collect();
+            ExprKind::Call { function: function.clone(), args: columns }
+        }
         ExprKind::Column(_) | ExprKind::Literal(_) | ExprKind::IsNull { .. } | ExprKind::Case { .. } => {
             unreachable!("polars evaluates {expr:?} itself")
         }
@@ -242,6 +247,7 @@ fn plan_nodes(expr: &Expr, guard: u64) -> u64 {
             }
             sum(nodes, otherwise.as_deref().map_or(1, |e| plan_nodes(e, guard)))
         }
+        ExprKind::Call { args, .. } => args.iter().fold(sum(1, guard), |nodes, e| sum(nodes, under(e))),
         ExprKind::Unary { arg, .. }
         | ExprKind::Cast { arg }
         | ExprKind::Extract { arg, .. }

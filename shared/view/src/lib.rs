@@ -8,8 +8,11 @@ mod answer;
 mod canonical;
 mod cast;
 mod eval;
+mod function;
 mod index;
 mod keys;
+mod like;
+mod number;
 mod parts;
 mod plain;
 mod plan;
@@ -19,6 +22,7 @@ pub mod store;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text;
 mod time;
 
 use std::sync::Arc;

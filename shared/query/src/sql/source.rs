@@ -76,15 +76,25 @@ impl<'a> Source<'a> {
         QueryError { message: message.into(), line: 1, column: 1, span: 0..self.sql.len() }
     }
 
-    /// The text of a range that an error names.
-    pub fn text(&self, span: &std::ops::Range<usize>) -> &'a str {
-        self.sql.get(span.clone()).unwrap_or("")
+    /// The bytes of a place; all of the text where the place is not known.
+    pub fn range(&self, span: Span) -> std::ops::Range<usize> {
+        self.error(span, "").span
     }
 
-    /// The place of the first of these keywords, for clauses whose syntax tree does not say where they stand.
-    pub fn keyword(&self, keywords: &[Keyword]) -> Span {
+    /// An error about these bytes.
+    pub fn error_at(&self, range: std::ops::Range<usize>, message: impl Into<String>) -> QueryError {
+        let before = self.sql.get(..range.start).unwrap_or("");
+        let line = 1 + before.matches('\n').count() as u64;
+        let column = 1 + before.rsplit('\n').next().unwrap_or("").chars().count() as u64;
+        QueryError { message: message.into(), line, column, span: range }
+    }
+
+    /// The place of the first of these keywords after another place, for clauses whose syntax tree does not say where they stand.
+    pub fn keyword(&self, after: Span, keywords: &[Keyword]) -> Span {
         let tokens = self.tokens.borrow();
-        let is_one = |t: &&TokenWithSpan| matches!(&t.token, Token::Word(w) if keywords.contains(&w.keyword));
+        let is_one = |t: &&TokenWithSpan| {
+            t.span.start >= after.start && matches!(&t.token, Token::Word(w) if keywords.contains(&w.keyword))
+        };
         tokens.iter().find(is_one).map_or(Span::empty(), |t| t.span)
     }
 

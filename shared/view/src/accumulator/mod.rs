@@ -3,24 +3,31 @@
 //! Merging is associative and commutative, and a group that saw no row is its identity. One kind per file.
 
 mod avg;
+mod bits;
 mod count;
 mod distinct;
 mod extreme;
+mod moments;
 mod presence;
 mod quantile;
 mod sketch;
 mod sum;
+mod values;
+mod wide;
 
 use arrow_array::{Array, ArrayRef};
 
 use avg::Avg;
+use bits::Bits;
 use count::Count;
 use distinct::Distinct;
 use extreme::{Extreme, TextExtreme};
+use moments::Moments;
 pub use presence::Presence;
 use quantile::Quantiles;
 use sketch::DistinctSketch;
 use sum::{FloatSum, IntSum};
+use values::Values;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError};
 
 /// A named column at rest.
@@ -94,6 +101,9 @@ pub enum Accumulator {
     Distinct(Distinct),
     DistinctSketch(DistinctSketch),
     Quantiles(Quantiles),
+    Moments(Moments),
+    Values(Values),
+    Bits(Bits),
 }
 
 impl Accumulator {
@@ -112,6 +122,11 @@ impl Accumulator {
             (CountDistinct, _) => Accumulator::Distinct(Distinct::new(data_type)),
             (ApproxCountDistinct, _) => Accumulator::DistinctSketch(DistinctSketch::default()),
             (ApproxQuantile(q), _) => Accumulator::Quantiles(Quantiles::new(q)),
+            (VarPop, _) => Accumulator::Moments(Moments::new(false, data_type == DataType::Float)),
+            (VarSamp, _) => Accumulator::Moments(Moments::new(true, data_type == DataType::Float)),
+            (PercentileCont(q), _) => Accumulator::Values(Values::new(values::Percentile::Between(q), data_type)),
+            (PercentileDisc(q), _) => Accumulator::Values(Values::new(values::Percentile::OneOf(q), data_type)),
+            (BitAnd | BitOr | BitXor, _) => Accumulator::Bits(Bits::new(aggregate.function)),
         }
     }
 }
@@ -128,6 +143,9 @@ macro_rules! each {
             Accumulator::Distinct($a) => $body,
             Accumulator::DistinctSketch($a) => $body,
             Accumulator::Quantiles($a) => $body,
+            Accumulator::Moments($a) => $body,
+            Accumulator::Values($a) => $body,
+            Accumulator::Bits($a) => $body,
         }
     };
 }
@@ -144,6 +162,9 @@ impl Accumulate for Accumulator {
             Accumulator::Distinct(a) => Accumulator::Distinct(a.emptied()),
             Accumulator::DistinctSketch(a) => Accumulator::DistinctSketch(a.emptied()),
             Accumulator::Quantiles(a) => Accumulator::Quantiles(a.emptied()),
+            Accumulator::Moments(a) => Accumulator::Moments(a.emptied()),
+            Accumulator::Values(a) => Accumulator::Values(a.emptied()),
+            Accumulator::Bits(a) => Accumulator::Bits(a.emptied()),
         }
     }
 
@@ -166,6 +187,9 @@ impl Accumulate for Accumulator {
             (Accumulator::Distinct(a), Accumulator::Distinct(b)) => a.merge(b, from, to),
             (Accumulator::DistinctSketch(a), Accumulator::DistinctSketch(b)) => a.merge(b, from, to),
             (Accumulator::Quantiles(a), Accumulator::Quantiles(b)) => a.merge(b, from, to),
+            (Accumulator::Moments(a), Accumulator::Moments(b)) => a.merge(b, from, to),
+            (Accumulator::Values(a), Accumulator::Values(b)) => a.merge(b, from, to),
+            (Accumulator::Bits(a), Accumulator::Bits(b)) => a.merge(b, from, to),
             _ => panic!("tables of one query have the same aggregates"),
         }
     }
