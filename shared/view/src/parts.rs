@@ -225,7 +225,22 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
         AggregateFunction::ApproxCountDistinct | AggregateFunction::ApproxQuantile(_) if is_list => lists(&mut accumulator),
         AggregateFunction::ApproxCountDistinct => load(&mut accumulator, vec![("hll", first.clone())])?,
         AggregateFunction::ApproxQuantile(_) => load(&mut accumulator, vec![("ddsketch", first.clone())])?,
-        AggregateFunction::CountDistinct => return Err(format!("it is handed over as a list, not as {}", first.data_type())),
+        AggregateFunction::VarPop
+        | AggregateFunction::VarSamp
+        | AggregateFunction::PercentileCont(_)
+        | AggregateFunction::PercentileDisc(_)
+            if is_list =>
+        {
+            lists(&mut accumulator);
+        }
+        AggregateFunction::BitAnd | AggregateFunction::BitOr | AggregateFunction::BitXor => {
+            load(&mut accumulator, vec![("bits", first.clone())])?;
+        }
+        AggregateFunction::CountDistinct
+        | AggregateFunction::VarPop
+        | AggregateFunction::VarSamp
+        | AggregateFunction::PercentileCont(_)
+        | AggregateFunction::PercentileDisc(_) => return Err(format!("it is handed over as a list, not as {}", first.data_type())),
     }
     Ok(accumulator)
 }
