@@ -50,7 +50,7 @@ struct Maker<'a>(&'a mut Random);
 
 impl Maker<'_> {
     fn literal(&mut self) -> Both {
-        same(format!("'{}'", self.0.pick(&TEXTS).replace('\'', "''")))
+        same(format!("'{}'::text", self.0.pick(&TEXTS).replace('\'', "''")))
     }
 
     fn int(&mut self, depth: u32) -> Both {
@@ -242,11 +242,7 @@ impl Maker<'_> {
         }
         let key = self.value(1);
         let having = if self.0.chance(30) { " HAVING COUNT(*) > 1" } else { "" };
-        let list = form(
-            &format!("{with}SELECT $1 AS c0, $2 AS c1, $3 AS c2 FROM #$4 GROUP BY $1{having}"),
-            &format!("{with}SELECT $1 AS c0, $2 AS c1, $3 AS c2 FROM #$4 GROUP BY 1{having}"),
-            &[key, a, b, filter],
-        );
+        let list = alike(&format!("{with}SELECT $1 AS c0, $2 AS c1, $3 AS c2 FROM #$4 GROUP BY 1{having}"), &[key, a, b, filter]);
         Both { ours: list.ours.replace('#', &from.ours), theirs: list.theirs.replace('#', &from.theirs) }
     }
 }
