@@ -18,7 +18,10 @@ pub enum Side {
 pub enum Function {
     /// `text LIKE pattern`: `%` stands for any characters, `_` for one, and the one after `escape` for itself. A pattern that ends with a lone
     /// `escape` is invalid. `ignore_case` compares as [`Function::Lower`] gives it. Bool.
-    Like { ignore_case: bool, escape: Option<char> },
+    Like {
+        ignore_case: bool,
+        escape: Option<char>,
+    },
     /// `a || b`, of two Text or more.
     Concat,
     /// Character by character; one whose upper case is not one character stays.
@@ -70,7 +73,9 @@ pub enum Function {
     Least,
     /// What clocks of an IANA zone show at a timestamp, as a timestamp. A timestamp beyond the years that the calendar of zones knows (about
     /// 260,000) is [`crate::EvalError::OutOfRange`].
-    AtTimeZone { zone: String },
+    AtTimeZone {
+        zone: String,
+    },
     /// (Timestamp, Int): so many months later, at the same day and time, or at the month's last day where it has no such day.
     AddMonths,
     /// Int, microseconds since 1970-01-01 UTC. Timestamp.

@@ -243,7 +243,9 @@ fn below(plan: &Plan) -> Result<Below, NotLowered> {
         }
         Node::Sort { .. } => Err(plan.refused("ORDER BY in a subquery has no effect: put it at the end of the whole query")),
         Node::Distinct { .. } => Err(plan.refused("SELECT DISTINCT in a subquery is not supported yet: GROUP BY the same columns")),
-        Node::Limit { .. } => Err(plan.refused("LIMIT and OFFSET in a subquery are not supported yet: put them at the end of the whole query")),
+        Node::Limit { .. } => {
+            Err(plan.refused("LIMIT and OFFSET in a subquery are not supported yet: put them at the end of the whole query"))
+        }
     }
 }
 
@@ -258,7 +260,9 @@ impl Below {
             }
         });
         if size > SIZE_MAX {
-            return Err(plan.refused("the expressions of these nested queries become too large when they are put together: name fewer of them more than once"));
+            return Err(plan.refused(
+                "the expressions of these nested queries become too large when they are put together: name fewer of them more than once",
+            ));
         }
         let inlined: Result<Expr, std::convert::Infallible> = expr.try_columns(&mut |i, _| Ok(self.columns[i].clone()));
         let Ok(inlined) = inlined;
@@ -272,7 +276,9 @@ impl Below {
         let named = columns.iter().map(|c| Ok(NamedExpr { name: c.name.clone(), expr: self.inlined(&c.expr, plan)? }));
         let named = named.collect::<Result<Vec<_>, NotLowered>>()?;
         if named.iter().map(|c| c.expr.size()).sum::<usize>() > SIZE_MAX.max(columns.iter().map(|c| c.expr.size()).sum()) {
-            return Err(plan.refused("the expressions of these nested queries become too large when they are put together: name fewer of them more than once"));
+            return Err(plan.refused(
+                "the expressions of these nested queries become too large when they are put together: name fewer of them more than once",
+            ));
         }
         Ok(named)
     }
@@ -307,7 +313,8 @@ impl Below {
             Expr::column(index, data_type)
         };
         let output = output.into_iter().map(|o| NamedExpr { expr: key(&mut keys, &o.name, o.expr), name: o.name }).collect();
-        let order_by = by.into_iter().map(|o| Order { expr: over_keys(&o.expr, &keys).unwrap_or_else(|()| key(&mut keys, "order", o.expr)), ..o });
+        let order_by =
+            by.into_iter().map(|o| Order { expr: over_keys(&o.expr, &keys).unwrap_or_else(|()| key(&mut keys, "order", o.expr)), ..o });
         let order_by = order_by.collect();
         let aggregates = if distinct { Vec::new() } else { vec![Aggregate { function: AggregateFunction::Count, arg: None }] };
         Query { keys, aggregates, output, order_by, ..self.query(!distinct) }

@@ -404,9 +404,7 @@ impl Expr {
             | ExprKind::DateTrunc { arg, .. }
             | ExprKind::Tumble { arg, .. } => vec![arg],
             ExprKind::Binary { left, right, .. } => vec![left, right],
-            ExprKind::Case { branches, otherwise } => {
-                branches.iter().flat_map(|(c, v)| [c, v]).chain(otherwise.as_deref()).collect()
-            }
+            ExprKind::Case { branches, otherwise } => branches.iter().flat_map(|(c, v)| [c, v]).chain(otherwise.as_deref()).collect(),
             ExprKind::Call { args, .. } => args.iter().collect(),
         }
     }

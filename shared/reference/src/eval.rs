@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::function;
 use twopath_query::time::{US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, civil_from_days, days_from_civil};
 use twopath_query::values::{Cell, Columns};
-use super::function;
 use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, TimeField, TimeUnit, UnaryOp, Value};
 
 /// What [`ExprKind::Column`] reads.

@@ -206,7 +206,13 @@ fn of_float<'a>(function: &Function, x: f64, second: Option<&Cell<'a>>) -> Resul
         }
         (Function::Floor, None) => x.floor(),
         (Function::Ceil, None) => x.ceil(),
-        (Function::Trunc, None) => if x < 0.0 { x.ceil() } else { x.floor() },
+        (Function::Trunc, None) => {
+            if x < 0.0 {
+                x.ceil()
+            } else {
+                x.floor()
+            }
+        }
         (Function::Sign, None) if x > 0.0 => 1.0,
         (Function::Sign, None) if x < 0.0 => -1.0,
         (Function::Sign, None) => 0.0,

@@ -44,9 +44,25 @@ fn random_queries_are_valid_and_varied() {
         features.iter().filter(|(_, is)| *is).for_each(|(name, _)| *seen.entry(name).or_default() += 1);
         errors += usize::from(answer.is_err());
     }
-    for name in
-        ["empty stream", "error", "no rows", "many rows", "global", "rows", "having", "order", "limit", "filter", "window", "three keys", "distinct", "offset", "subquery", "function", "percentile"]
-    {
+    for name in [
+        "empty stream",
+        "error",
+        "no rows",
+        "many rows",
+        "global",
+        "rows",
+        "having",
+        "order",
+        "limit",
+        "filter",
+        "window",
+        "three keys",
+        "distinct",
+        "offset",
+        "subquery",
+        "function",
+        "percentile",
+    ] {
         let count = seen.get(name).copied().unwrap_or(0);
         assert!(count * 100 >= runs as usize, "only {count} of {runs} queries have: {name} ({seen:?})");
     }

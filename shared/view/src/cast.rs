@@ -35,7 +35,9 @@ pub fn cast(array: &ArrayRef, from: DataType, to: DataType) -> Result<ArrayRef, 
         (Text, Int) => Arc::new(parsed::<Int64Type>(array.as_string(), parse_int)?),
         (Text, Float) => Arc::new(parsed::<Float64Type>(array.as_string(), parse_float)?),
         (Float, Text) => Arc::new(array.as_primitive::<Float64Type>().iter().map(|v| v.map(float_text)).collect::<StringArray>()),
-        (Numeric, Text) => Arc::new(array.as_primitive::<Decimal128Type>().iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>()),
+        (Numeric, Text) => {
+            Arc::new(array.as_primitive::<Decimal128Type>().iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>())
+        }
         (Timestamp, Text) => Arc::new(as_i64(array.as_ref()).iter().map(|us| us.map(format_timestamp)).collect::<StringArray>()),
         (Text, Timestamp) => {
             let read = |text: &str| parse_timestamp(text).ok_or_else(|| EvalError::InvalidText { text: text.into(), to });

@@ -136,7 +136,9 @@ fn fallible(expr: &Expr) -> bool {
             ExprKind::Binary { op, .. } => !is_comparison(*op) && !matches!(op, BinaryOp::And | BinaryOp::Or),
             ExprKind::Unary { op, .. } => *op == UnaryOp::Negate,
             // A column too: unsigned and coarse-grained columns may not fit 64 bits.
-            ExprKind::Column(_) | ExprKind::Cast { .. } | ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } | ExprKind::Call { .. } => true,
+            ExprKind::Column(_) | ExprKind::Cast { .. } | ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } | ExprKind::Call { .. } => {
+                true
+            }
             ExprKind::Literal(_) | ExprKind::IsNull { .. } | ExprKind::Case { .. } | ExprKind::Extract { .. } => false,
         }
     });

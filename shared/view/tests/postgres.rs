@@ -227,7 +227,11 @@ impl Maker<'_> {
             0 => alike("(SELECT n, m, x, s, t, NOT flag AS flag FROM events WHERE $1) AS e", &[self.condition(1)]),
             _ => same("events"),
         };
-        let with = if from.ours == "events" && self.0.chance(20) { "WITH w AS (SELECT n + 1 AS n, m, x, UPPER(s) AS s, t, flag FROM events) " } else { "" };
+        let with = if from.ours == "events" && self.0.chance(20) {
+            "WITH w AS (SELECT n + 1 AS n, m, x, UPPER(s) AS s, t, flag FROM events) "
+        } else {
+            ""
+        };
         let from = if with.is_empty() { from } else { same("w") };
         if self.0.chance(40) {
             let distinct = self.0.pick(&["", "", "DISTINCT "]);

@@ -2,8 +2,8 @@
 
 use arrow_schema::Schema;
 
-use super::{Profile, Random};
 use super::expr::{Columns, text_literal};
+use super::{Profile, Random};
 use crate::display::identifier;
 use crate::types::DataType;
 

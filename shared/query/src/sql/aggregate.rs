@@ -48,7 +48,13 @@ enum Finish {
 }
 
 impl Binder<'_> {
-    pub(super) fn aggregate(&mut self, name: &str, args: Arguments<'_>, filter: Option<&ast::Expr>, span: Span) -> Result<Bound, QueryError> {
+    pub(super) fn aggregate(
+        &mut self,
+        name: &str,
+        args: Arguments<'_>,
+        filter: Option<&ast::Expr>,
+        span: Span,
+    ) -> Result<Bound, QueryError> {
         let upper = name.to_uppercase();
         match self.place {
             Place::Where => return Err(self.error(span, format!("{upper} cannot stand in WHERE, which sees single rows: use HAVING"))),
@@ -178,8 +184,7 @@ impl Binder<'_> {
             BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Int(q)), .. }) => Some(q as f64),
             _ => None,
         };
-        q.filter(|q| (0.0..=1.0).contains(q))
-            .ok_or_else(|| self.error(span, format!("the quantile is a number from 0 to 1: write {form}")))
+        q.filter(|q| (0.0..=1.0).contains(q)).ok_or_else(|| self.error(span, format!("the quantile is a number from 0 to 1: write {form}")))
     }
 
     fn check_argument(&self, function: AggregateFunction, arg: DataType, span: Span) -> Result<(), QueryError> {
@@ -199,7 +204,9 @@ impl Binder<'_> {
             (F::Min, Bool) => "write BOOL_AND(c)",
             (F::Max, Bool) => "write BOOL_OR(c)",
             (_, Bool) => "write COUNT(*) FILTER (WHERE c), or aggregate CASE WHEN c THEN 1 ELSE 0 END",
-            (F::PercentileCont(_), Timestamp | Interval) => "write PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY c), or aggregate EXTRACT(EPOCH FROM c)",
+            (F::PercentileCont(_), Timestamp | Interval) => {
+                "write PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY c), or aggregate EXTRACT(EPOCH FROM c)"
+            }
             (_, Timestamp | Interval) => "aggregate EXTRACT(EPOCH FROM c) instead",
             (_, Text | Int | Float | Numeric) => "CAST it to BIGINT or DOUBLE PRECISION",
         };

@@ -141,13 +141,19 @@ impl<'a> Binder<'a> {
             A::Function(function) => self.function(function),
             A::Floor { expr, field } => self.whole(Function::Floor, expr, field),
             A::Ceil { expr, field } => self.whole(Function::Ceil, expr, field),
-            A::Like { negated, any: false, expr, pattern, escape_char } => self.like(false, *negated, expr, pattern, escape_char.as_deref()),
-            A::ILike { negated, any: false, expr, pattern, escape_char } => self.like(true, *negated, expr, pattern, escape_char.as_deref()),
+            A::Like { negated, any: false, expr, pattern, escape_char } => {
+                self.like(false, *negated, expr, pattern, escape_char.as_deref())
+            }
+            A::ILike { negated, any: false, expr, pattern, escape_char } => {
+                self.like(true, *negated, expr, pattern, escape_char.as_deref())
+            }
             A::Like { expr, .. } | A::ILike { expr, .. } | A::SimilarTo { expr, .. } | A::RLike { expr, .. } => Err(self.error(
                 expr.span(),
                 "regular expressions are not supported: write c LIKE 'a%' or c ILIKE '%b%', with % for any text and _ for one character",
             )),
-            A::Substring { expr, substring_from, substring_for, .. } => self.substring(expr, substring_from.as_deref(), substring_for.as_deref()),
+            A::Substring { expr, substring_from, substring_for, .. } => {
+                self.substring(expr, substring_from.as_deref(), substring_for.as_deref())
+            }
             A::Trim { trim_where, trim_what, expr, trim_characters } => {
                 self.trim(*trim_where, trim_what.as_deref(), expr, trim_characters.as_deref())
             }
@@ -177,7 +183,8 @@ impl<'a> Binder<'a> {
             [one] => one.clone(),
             [] => return self.alias(name, span),
             _ => {
-                let message = format!("{} has several columns '{}': give them names of their own with AS", self.scope.known_as(), name.value);
+                let message =
+                    format!("{} has several columns '{}': give them names of their own with AS", self.scope.known_as(), name.value);
                 return Err(self.error(span, message));
             }
         };
@@ -195,7 +202,9 @@ impl<'a> Binder<'a> {
             let mut named = self.aliases.iter().filter(|a| same_name(name, &a.name));
             if let Some(first) = named.next() {
                 if named.any(|other| other.expr != first.expr) {
-                    return Err(self.error(span, format!("two output columns have the name '{}': give them names of their own", name.value)));
+                    return Err(
+                        self.error(span, format!("two output columns have the name '{}': give them names of their own", name.value))
+                    );
                 }
                 self.reads.extend(first.reads.iter().cloned());
                 return Ok(Bound::typed(first.expr.clone(), span));

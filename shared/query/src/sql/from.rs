@@ -80,7 +80,10 @@ impl<'a> Relations<'a> {
                 self.aliased(plan, scope, alias.as_ref())
             }
             TableFactor::Table { name, .. } => Err(source.error(name.span(), format!("FROM takes the topic alone: write FROM {topic}"))),
-            TableFactor::TableFunction { expr: ast::Expr::Function(ast::Function { name, args: ast::FunctionArguments::List(list), .. }), alias } => {
+            TableFactor::TableFunction {
+                expr: ast::Expr::Function(ast::Function { name, args: ast::FunctionArguments::List(list), .. }),
+                alias,
+            } => {
                 let (plan, scope) = self.window(name, &list.args)?;
                 self.aliased(plan, scope, alias.as_ref())
             }
@@ -192,7 +195,9 @@ impl<'a> Relations<'a> {
             return Err(source.error(span, format!("TUMBLE takes three arguments: {form}")));
         };
         let (input, mut scope) = match table {
-            ast::Expr::Identifier(ident) => self.ident(ident).map_err(|e| QueryError { message: e.message.replace(&format!("write FROM {topic}"), &form), ..e })?,
+            ast::Expr::Identifier(ident) => {
+                self.ident(ident).map_err(|e| QueryError { message: e.message.replace(&format!("write FROM {topic}"), &form), ..e })?
+            }
             ast::Expr::Subquery(query) => self.subquery(query)?,
             other => return Err(source.error(other.span(), format!("the topic is {topic}, not {other}: {form}"))),
         };
@@ -242,7 +247,9 @@ impl<'a> Relations<'a> {
             _ => false,
         };
         match size.kind {
-            BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Interval(_)), .. }) if one_week => Ok(WindowSize::Calendar(TimeUnit::Week)),
+            BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Interval(_)), .. }) if one_week => {
+                Ok(WindowSize::Calendar(TimeUnit::Week))
+            }
             BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Interval(us)), .. }) if us > 0 => Ok(WindowSize::Fixed(us)),
             BoundKind::Months(1) => Ok(WindowSize::Calendar(TimeUnit::Month)),
             BoundKind::Months(3) => Ok(WindowSize::Calendar(TimeUnit::Quarter)),

@@ -67,7 +67,10 @@ impl Binder<'_> {
             BinaryOperator::Gt => BinaryOp::Greater,
             BinaryOperator::GtEq => BinaryOp::GreaterOrEqual,
             BinaryOperator::StringConcat => return self.concat(left, right),
-            BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch | BinaryOperator::PGRegexNotMatch | BinaryOperator::PGRegexNotIMatch => {
+            BinaryOperator::PGRegexMatch
+            | BinaryOperator::PGRegexIMatch
+            | BinaryOperator::PGRegexNotMatch
+            | BinaryOperator::PGRegexNotIMatch => {
                 let message = "regular expressions are not supported: write c LIKE 'a%' or c ILIKE '%b%', with % for any text and _ for one character";
                 return Err(self.error(left.span, message));
             }

@@ -95,9 +95,7 @@ impl Binder<'_> {
             ("ltrim", [c, chars @ ..]) if chars.len() < 2 => return self.trimmed(Side::Leading, c, chars.first().copied(), span),
             ("rtrim", [c, chars @ ..]) if chars.len() < 2 => return self.trimmed(Side::Trailing, c, chars.first().copied(), span),
             ("substring" | "substr", [c, from]) => self.call(Function::Substring, &[(c, Text), (from, Int)], Text)?,
-            ("substring" | "substr", [c, from, count]) => {
-                self.call(Function::Substring, &[(c, Text), (from, Int), (count, Int)], Text)?
-            }
+            ("substring" | "substr", [c, from, count]) => self.call(Function::Substring, &[(c, Text), (from, Int), (count, Int)], Text)?,
             ("strpos", [c, needle]) => self.call(Function::Position, &[(c, Text), (needle, Text)], Int)?,
             ("replace", [c, from, to]) => self.call(Function::Replace, &[(c, Text), (from, Text), (to, Text)], Text)?,
             ("left", [c, n]) => self.call(Function::Left, &[(c, Text), (n, Int)], Text)?,
@@ -218,7 +216,10 @@ impl Binder<'_> {
         if matches!(bound.data_type(), Some(Int | Numeric)) {
             return match digits.kind {
                 ExprKind::Literal(Value::Int(n)) if n >= 0 => Ok(bound),
-                _ => Err(self.error(span, "whole numbers have no digits to round: write ROUND(CAST(c AS DOUBLE PRECISION), -2) for hundreds")),
+                _ => {
+                    Err(self
+                        .error(span, "whole numbers have no digits to round: write ROUND(CAST(c AS DOUBLE PRECISION), -2) for hundreds"))
+                }
             };
         }
         let arg = self.coerce(bound, Float, "in ROUND")?;
@@ -239,7 +240,11 @@ impl Binder<'_> {
                 let bound = self.bind(ast)?;
                 match &bound.kind {
                     BoundKind::Text(text) if text.chars().count() < 2 => text.chars().next(),
-                    _ => return Err(self.error(bound.span, "ESCAPE names one character, as in LIKE '10!%' ESCAPE '!', or none, as in ESCAPE ''")),
+                    _ => {
+                        return Err(
+                            self.error(bound.span, "ESCAPE names one character, as in LIKE '10!%' ESCAPE '!', or none, as in ESCAPE ''")
+                        );
+                    }
                 }
             }
         };
@@ -250,7 +255,8 @@ impl Binder<'_> {
         if let (BoundKind::Text(text), Some(escape)) = (&pattern.kind, escape)
             && text.chars().rev().take_while(|c| *c == escape).count() % 2 == 1
         {
-            let message = format!("the pattern ends with {escape}, which says that the character after it stands for itself: write it twice");
+            let message =
+                format!("the pattern ends with {escape}, which says that the character after it stands for itself: write it twice");
             return Err(self.error(pattern.span, message));
         }
         let value = self.coerce(value, Text, &format!("before {name}"))?;

@@ -65,9 +65,9 @@ fn bind_select(source: &Source<'_>, mut plan: Plan, scope: Scope, query: &ast::Q
     let output = items.iter().map(|item| Ok(NamedExpr { name: item.name.clone(), expr: over(item)? }));
     let output = output.collect::<Result<Vec<_>, QueryError>>()?;
     let having = having.as_ref().map(over).transpose()?;
-    let by = order.iter().map(|(item, descending, nulls_first)| {
-        Ok(Order { expr: over(item)?, descending: *descending, nulls_first: *nulls_first })
-    });
+    let by = order
+        .iter()
+        .map(|(item, descending, nulls_first)| Ok(Order { expr: over(item)?, descending: *descending, nulls_first: *nulls_first }));
     let by = by.collect::<Result<Vec<_>, QueryError>>()?;
 
     if let Some(Groups { keys, .. }) = groups {
@@ -158,7 +158,9 @@ fn filter(binder: &mut Binder<'_>, ast: &ast::Expr, projection: &[SelectItem]) -
 /// An unknown column that is a name of the select list: WHERE comes before that, and the message says so.
 fn alias_hint(binder: &Binder<'_>, error: QueryError, projection: &[SelectItem]) -> QueryError {
     let is_alias = |item: &SelectItem| match item {
-        SelectItem::ExprWithAlias { alias, .. } => binder.source.range(alias.span) != error.span && error.message.contains(&format!("no column '{}'", alias.value)),
+        SelectItem::ExprWithAlias { alias, .. } => {
+            binder.source.range(alias.span) != error.span && error.message.contains(&format!("no column '{}'", alias.value))
+        }
         _ => false,
     };
     match projection.iter().find(|item| is_alias(item)) {

@@ -92,9 +92,8 @@ impl<'a> Source<'a> {
     /// The place of the first of these keywords after another place, for clauses whose syntax tree does not say where they stand.
     pub fn keyword(&self, after: Span, keywords: &[Keyword]) -> Span {
         let tokens = self.tokens.borrow();
-        let is_one = |t: &&TokenWithSpan| {
-            t.span.start >= after.start && matches!(&t.token, Token::Word(w) if keywords.contains(&w.keyword))
-        };
+        let is_one =
+            |t: &&TokenWithSpan| t.span.start >= after.start && matches!(&t.token, Token::Word(w) if keywords.contains(&w.keyword));
         tokens.iter().find(is_one).map_or(Span::empty(), |t| t.span)
     }
 

@@ -97,7 +97,8 @@ impl Binder<'_> {
                 field(TimeField::Year, Expr::binary(BinaryOp::Add, monday, days, DataType::Timestamp))
             }
             _ => {
-                let fields = "YEAR, QUARTER, MONTH, WEEK, DAY, DOW, DOY, ISODOW, ISOYEAR, HOUR, MINUTE, SECOND, MILLISECOND, MICROSECOND or EPOCH";
+                let fields =
+                    "YEAR, QUARTER, MONTH, WEEK, DAY, DOW, DOY, ISODOW, ISOYEAR, HOUR, MINUTE, SECOND, MILLISECOND, MICROSECOND or EPOCH";
                 return Err(self.error(span, format!("EXTRACT({upper} ...) is not supported: use {fields}")));
             }
         };
@@ -110,7 +111,8 @@ impl Binder<'_> {
         let at_span = at.span;
         let at = self.coerce(at, DataType::Timestamp, "before AT TIME ZONE")?;
         if matches!(at.kind, ExprKind::Call { function: Function::AtTimeZone { .. }, .. }) {
-            let message = "AT TIME ZONE of AT TIME ZONE is not supported: timestamps are UTC, so that one conversion gives the clocks of a zone";
+            let message =
+                "AT TIME ZONE of AT TIME ZONE is not supported: timestamps are UTC, so that one conversion gives the clocks of a zone";
             return Err(self.error(at_span, message));
         }
         let zone = self.bind(zone)?;

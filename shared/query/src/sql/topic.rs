@@ -1,6 +1,8 @@
 //! Which topic a text reads, for those who must open it before they can bind the text to its columns.
 
-use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SetExpr, TableFactor};
+use sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SetExpr, TableFactor,
+};
 
 use super::from::name_of;
 use super::scope::same_name;

@@ -27,8 +27,8 @@ pub use presence::Presence;
 use quantile::Quantiles;
 use sketch::DistinctSketch;
 use sum::{FloatSum, IntSum};
-use values::Values;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError};
+use values::Values;
 
 /// A named column at rest.
 pub type Column = (&'static str, ArrayRef);
