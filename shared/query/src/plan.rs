@@ -192,7 +192,7 @@ struct Groups {
 /// How many nodes the expressions of one operator may have once those below are written into them.
 const SIZE_MAX: usize = 10_000;
 /// serde_json reads 128 levels; some of them are above the expression.
-pub(crate) const NESTING_MAX: usize = 110;
+const NESTING_MAX: usize = 110;
 
 fn below(plan: &Plan) -> Result<Below, NotLowered> {
     match &plan.node {
@@ -266,7 +266,7 @@ impl Below {
         }
         let inlined: Result<Expr, std::convert::Infallible> = expr.try_columns(&mut |i, _| Ok(self.columns[i].clone()));
         let Ok(inlined) = inlined;
-        if nesting(&inlined) > NESTING_MAX {
+        if nests_too_deeply(&inlined) {
             return Err(plan.refused("the expression nests too deeply: split it into several output columns, or put parentheses so that both sides of its operators are alike in length"));
         }
         Ok(inlined)
@@ -330,14 +330,23 @@ fn over_keys(expr: &Expr, keys: &[NamedExpr]) -> Result<Expr, ()> {
     }
 }
 
-/// How deep the expression's JSON nests.
-pub(crate) fn nesting(expr: &Expr) -> usize {
-    let own = match expr.kind {
-        ExprKind::Case { .. } => 5,
-        ExprKind::Call { .. } => 4,
-        _ => 3,
-    };
-    own + expr.children().into_iter().map(nesting).max().unwrap_or(0)
+/// Whether the expression's JSON nests deeper than a manifest can be read again. It looks no further than that, and so needs little of the stack.
+pub(crate) fn nests_too_deeply(expr: &Expr) -> bool {
+    fn beyond(expr: &Expr, levels: usize) -> bool {
+        let own = match expr.kind {
+            ExprKind::Case { .. } => 5,
+            ExprKind::Call { .. } => 4,
+            _ => 3,
+        };
+        let Some(left) = levels.checked_sub(own) else { return true };
+        for child in expr.children() {
+            if beyond(child, left) {
+                return true;
+            }
+        }
+        false
+    }
+    beyond(expr, NESTING_MAX)
 }
 
 /// An indented tree, each operator above its input.

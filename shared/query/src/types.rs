@@ -412,7 +412,9 @@ impl Expr {
     /// Calls `f` on this expression and on all below it, parents first.
     pub fn visit<'a>(&'a self, f: &mut impl FnMut(&'a Expr)) {
         f(self);
-        self.children().into_iter().for_each(|e| e.visit(f));
+        for child in self.children() {
+            child.visit(f);
+        }
     }
 
     /// How many nodes it has.

@@ -7,7 +7,7 @@ use super::QueryError;
 use super::scope::{Scope, same_name};
 use super::source::Source;
 use crate::function::Function;
-use crate::plan::{NESTING_MAX, nesting};
+use crate::plan::nests_too_deeply;
 use crate::types::*;
 
 /// A bound expression and its place. NULL and text in quotes have no type of their own yet: they take it from what they meet, as
@@ -255,7 +255,7 @@ impl<'a> Binder<'a> {
 
     /// Refuses an expression that could be written to a manifest, but not read again.
     pub fn check_nesting(&self, expr: &Expr, span: Span) -> Result<(), QueryError> {
-        if nesting(expr) > NESTING_MAX {
+        if nests_too_deeply(expr) {
             return Err(self.error(span, "the expression nests too deeply: split it into several output columns, or put parentheses so that both sides of its operators are alike in length"));
         }
         Ok(())

@@ -241,9 +241,11 @@ impl<'a> Relations<'a> {
 
     /// One week, month, quarter or year is the calendar's; every other length is counted from 1970.
     fn window_size(&self, size: Bound, interval: &ast::Interval) -> Result<WindowSize, QueryError> {
-        let one_week = match (&interval.leading_field, &*interval.value) {
-            (Some(ast::DateTimeField::Week(None) | ast::DateTimeField::Weeks), value) => value.to_string() == "'1'",
-            (None, value) => matches!(value.to_string().as_str(), "'1 week'" | "'1 weeks'"),
+        let one_week = match &*interval.value {
+            ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::SingleQuotedString(text), .. }) => {
+                let words: Vec<String> = text.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
+                matches!(&words[..], [one, week] if one == "1" && matches!(week.as_str(), "week" | "weeks"))
+            }
             _ => false,
         };
         match size.kind {

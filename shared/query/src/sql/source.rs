@@ -52,7 +52,7 @@ impl<'a> Source<'a> {
         *self.tokens.borrow_mut() = words.cloned().collect();
         let statements = Parser::new(&PostgreSqlDialect {})
             .with_recursion_limit(DEPTH_MAX)
-            .with_tokens_with_locations(without_table_keyword(&self.tokens.borrow()))
+            .with_tokens_with_locations(with_units_in_texts(without_table_keyword(&self.tokens.borrow())))
             .parse_statements()
             .map_err(|e| self.parser_error(e))?;
         let count = statements.len();
@@ -144,4 +144,22 @@ fn without_table_keyword(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let is_table = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::TABLE);
     let is_argument = |i: usize| i >= 2 && is_table(&tokens[i]) && tokens[i - 1].token == Token::LParen && is_name(&tokens[i - 2]);
     (0..tokens.len()).filter(|&i| !is_argument(i)).map(|i| tokens[i].clone()).collect()
+}
+
+/// `INTERVAL '1' WEEK` as `INTERVAL '1 WEEK'`: the parser knows other units only. The place stays that of the text.
+fn with_units_in_texts(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let is_interval = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::INTERVAL);
+    let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        if let Token::Word(word) = &token.token
+            && matches!(word.value.to_ascii_lowercase().as_str(), "week" | "weeks" | "quarter" | "quarters")
+            && let [.., before, TokenWithSpan { token: Token::SingleQuotedString(text), .. }] = &mut kept[..]
+            && is_interval(before)
+        {
+            *text += &format!(" {}", word.value);
+            continue;
+        }
+        kept.push(token);
+    }
+    kept
 }
