@@ -53,6 +53,9 @@ pub(super) struct QueryArgs {
     workers: u16,
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    /// Show the logical plan instead of answering
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     others: OthersArgs,
 }
@@ -92,6 +95,10 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
     }
     let sql = sql::read_sql(&args.sql)?;
     let topic = sql::topic_named(place, &sql, |name| args.others.open(place, name))?;
+    if args.explain {
+        println!("{}", sql::plan(&sql, &topic)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let query = Arc::new(sql::parse(&sql, &topic)?);
     let end = topic.end()?;
     let at = match &args.at {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
+use crate::function::Function;
 
 /// The types of SQL values in Twopath, and what they are read from: Arrow's integers of every width as [`DataType::Int`] (an unsigned
 /// value above `i64::MAX` is [`EvalError::OutOfRange`]); Float32 and Float64 as [`DataType::Float`]; Utf8, LargeUtf8, Utf8View and
@@ -87,6 +88,10 @@ pub enum ExprKind {
         branches: Vec<(Expr, Expr)>,
         otherwise: Option<Box<Expr>>,
     },
+    /// Besides those below: Text → Bool (`t`, `true`, `y`, `yes`, `on`, `1` and their opposites, in any case, unique beginnings too); Text → Timestamp
+    /// ([`crate::time::parse_timestamp`]); Timestamp → Text (`2013-01-31 05:15:00.25`); Numeric → Text; Float → Text (the fewest digits that
+    /// give it back, with an exponent below 1e-4 and from 1e15 on, as PostgreSQL writes it).
+    ///
     /// From → to, and no others: Int → Float; Int → Numeric; Int → Text (decimal); Bool → Int (0, 1); Bool → Text (`false`, `true`);
     /// Float → Int (rounds half to even; NaN or beyond 64 bits is [`EvalError::OutOfRange`]); Numeric → Int (range-checked);
     /// Numeric → Float; Text → Int (ASCII white space around it, a sign, decimal digits; beyond 64 bits is `OutOfRange`, anything
@@ -114,6 +119,11 @@ pub enum ExprKind {
     Tumble {
         arg: Box<Expr>,
         size_us: i64,
+    },
+    /// A function of its arguments, whose number and types are those that [`Function`] names; NULL where one of them is NULL, unless it says otherwise.
+    Call {
+        function: Function,
+        args: Vec<Expr>,
     },
 }
 
@@ -158,7 +168,8 @@ pub enum BinaryOp {
     Or,
 }
 
-/// Fields of EXTRACT. `Dow` is 0 for Sunday; `Week` is the ISO week; `Second` is whole seconds.
+/// Fields of EXTRACT. `Dow` is 0 for Sunday; `Week` is the ISO week; `Second` is whole seconds; `Microsecond` is the seconds with their fraction, times
+/// a million (so that `EXTRACT(SECOND FROM t)`, which has a fraction, is this as a float, divided by 1e6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeField {
@@ -172,6 +183,7 @@ pub enum TimeField {
     Hour,
     Minute,
     Second,
+    Microsecond,
     Epoch,
 }
 
@@ -187,6 +199,7 @@ pub enum TimeUnit {
     Hour,
     Minute,
     Second,
+    Millisecond,
 }
 
 /// An aggregate over the rows of a group.
@@ -224,6 +237,21 @@ pub enum AggregateFunction {
     /// values' sizes; the least and the greatest are exact, and so is any where all values are equal. Over Int or Float; Float. NaN and
     /// infinities are left out, as NULLs are.
     ApproxQuantile(f64),
+    /// The variance of the values about their mean: of Int or Float, Float. The sums of the values and of their squares are exact, the numerator
+    /// of `(n * sum(x^2) - sum(x)^2) / n^2` is rounded once: so it depends on no order. NaN where a value is NaN or infinite; beyond the
+    /// floats [`EvalError::OutOfRange`].
+    VarPop,
+    /// As [`AggregateFunction::VarPop`], divided by `n * (n - 1)`; NULL for fewer than two values.
+    VarSamp,
+    /// The exact quantile between values: with `p = q * (n - 1)` the value of rank floor(p) (ascending, from 0), plus the fraction of `p` times the
+    /// distance to the next. Of Int or Float; Float. Keeps every value.
+    PercentileCont(f64),
+    /// The least value of whose rank the share is at least `q`: one of the values. Of any type that MIN takes. Keeps every value.
+    PercentileDisc(f64),
+    /// Bitwise AND, OR, XOR of Int; Int.
+    BitAnd,
+    BitOr,
+    BitXor,
 }
 
 impl Aggregate {
@@ -239,6 +267,7 @@ impl Aggregate {
                 DataType::decimal(DIGITS_MAX, t.decimal_scale().unwrap_or(0).max(QUOTIENT_SCALE))
             }
             (AggregateFunction::Avg | AggregateFunction::ApproxQuantile(_), _) => DataType::Float,
+            (AggregateFunction::VarPop | AggregateFunction::VarSamp | AggregateFunction::PercentileCont(_), _) => DataType::Float,
             (_, Some(t)) => t,
             (_, None) => unreachable!("only COUNT has no argument"),
         }
@@ -271,9 +300,10 @@ pub struct Field {
 ///
 /// How an answer is made of the groups: HAVING first (a group for which it is not TRUE is left out, and its output raises no error);
 /// then `output` and `order_by` of every group left (also of those that LIMIT cuts off); then the order; then, for `rows`, each
-/// group as often as its count; then LIMIT. The order is total: after `order_by`, ties are broken by the group's key, key by key,
+/// group as often as its count; then DISTINCT, OFFSET and LIMIT. The order is total: after `order_by`, ties are broken by the group's key, key by key,
 /// ascending, NULLs last (FALSE before TRUE, numbers with NaN greatest, text by bytes); without `order_by` that is the order.
-/// An error anywhere in it is the answer.
+/// With `distinct`, of rows that are alike in all of `output` (NULL is like NULL) the first in this order stays. Then `offset` rows are
+/// left out, and `limit` rows stay. An error anywhere in it is the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Query {
     pub topic: String,
@@ -290,6 +320,12 @@ pub struct Query {
     pub output: Vec<NamedExpr>,
     pub having: Option<Expr>,
     pub order_by: Vec<Order>,
+    /// Of output rows that are alike, one stays.
+    #[serde(default)]
+    pub distinct: bool,
+    /// So many rows are left out at the start.
+    #[serde(default)]
+    pub offset: u64,
     pub limit: Option<u64>,
 }
 
@@ -338,50 +374,84 @@ impl Expr {
     /// # Panics
     /// If it reads a column that is not among them.
     pub fn over(&self, columns: &[usize]) -> Expr {
-        let over = |e: &Expr| Box::new(e.over(columns));
-        let kind = match &self.kind {
-            ExprKind::Column(i) => ExprKind::Column(columns.binary_search(i).expect("every column that is read is named")),
-            ExprKind::Literal(v) => ExprKind::Literal(v.clone()),
-            ExprKind::Unary { op, arg } => ExprKind::Unary { op: *op, arg: over(arg) },
-            ExprKind::Binary { op, left, right } => ExprKind::Binary { op: *op, left: over(left), right: over(right) },
-            ExprKind::IsNull { arg, negated } => ExprKind::IsNull { arg: over(arg), negated: *negated },
-            ExprKind::Case { branches, otherwise } => ExprKind::Case {
-                branches: branches.iter().map(|(c, v)| (c.over(columns), v.over(columns))).collect(),
-                otherwise: otherwise.as_deref().map(over),
-            },
-            ExprKind::Cast { arg } => ExprKind::Cast { arg: over(arg) },
-            ExprKind::Extract { field, arg } => ExprKind::Extract { field: *field, arg: over(arg) },
-            ExprKind::DateTrunc { unit, arg } => ExprKind::DateTrunc { unit: *unit, arg: over(arg) },
-            ExprKind::Tumble { arg, size_us } => ExprKind::Tumble { arg: over(arg), size_us: *size_us },
-        };
-        Expr { kind, data_type: self.data_type }
+        let renumbered: Result<Expr, std::convert::Infallible> = self.try_columns(&mut |i, data_type| {
+            Ok(Expr::column(columns.binary_search(&i).expect("every column that is read is named"), data_type))
+        });
+        let Ok(expr) = renumbered;
+        expr
     }
 
-    /// Calls `f` on this expression and on all below it, parents first.
-    pub fn visit<'a>(&'a self, f: &mut impl FnMut(&'a Expr)) {
-        f(self);
+    /// The same with what `f` gives in the place of each column.
+    ///
+    /// # Errors
+    /// The first that `f` gives.
+    pub fn try_columns<E>(&self, f: &mut impl FnMut(usize, DataType) -> Result<Expr, E>) -> Result<Expr, E> {
+        match self.kind {
+            ExprKind::Column(i) => f(i, self.data_type),
+            _ => self.try_map(&mut |e| e.try_columns(f)),
+        }
+    }
+
+    /// The same with what `f` gives in the place of each direct operand.
+    ///
+    /// # Errors
+    /// The first that `f` gives.
+    pub fn try_map<E>(&self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<Expr, E> {
+        let kind = match &self.kind {
+            ExprKind::Column(i) => ExprKind::Column(*i),
+            ExprKind::Literal(v) => ExprKind::Literal(v.clone()),
+            ExprKind::Unary { op, arg } => ExprKind::Unary { op: *op, arg: Box::new(f(arg)?) },
+            ExprKind::Binary { op, left, right } => ExprKind::Binary { op: *op, left: Box::new(f(left)?), right: Box::new(f(right)?) },
+            ExprKind::IsNull { arg, negated } => ExprKind::IsNull { arg: Box::new(f(arg)?), negated: *negated },
+            ExprKind::Case { branches, otherwise } => {
+                let branches = branches.iter().map(|(c, v)| Ok((f(c)?, f(v)?))).collect::<Result<_, E>>()?;
+                ExprKind::Case { branches, otherwise: otherwise.as_ref().map(|e| Ok(Box::new(f(e)?))).transpose()? }
+            }
+            ExprKind::Cast { arg } => ExprKind::Cast { arg: Box::new(f(arg)?) },
+            ExprKind::Extract { field, arg } => ExprKind::Extract { field: *field, arg: Box::new(f(arg)?) },
+            ExprKind::DateTrunc { unit, arg } => ExprKind::DateTrunc { unit: *unit, arg: Box::new(f(arg)?) },
+            ExprKind::Tumble { arg, size_us } => ExprKind::Tumble { arg: Box::new(f(arg)?), size_us: *size_us },
+            ExprKind::Call { function, args } => {
+                ExprKind::Call { function: function.clone(), args: args.iter().map(f).collect::<Result<_, E>>()? }
+            }
+        };
+        Ok(Expr { kind, data_type: self.data_type })
+    }
+
+    /// The direct operands, in the order in which they are written.
+    pub fn children(&self) -> Vec<&Expr> {
         match &self.kind {
-            ExprKind::Column(_) | ExprKind::Literal(_) => {}
+            ExprKind::Column(_) | ExprKind::Literal(_) => Vec::new(),
             ExprKind::Unary { arg, .. }
             | ExprKind::IsNull { arg, .. }
             | ExprKind::Cast { arg }
             | ExprKind::Extract { arg, .. }
             | ExprKind::DateTrunc { arg, .. }
-            | ExprKind::Tumble { arg, .. } => arg.visit(f),
-            ExprKind::Binary { left, right, .. } => {
-                left.visit(f);
-                right.visit(f);
-            }
-            ExprKind::Case { branches, otherwise } => {
-                for (c, v) in branches {
-                    c.visit(f);
-                    v.visit(f);
-                }
-                if let Some(e) = otherwise {
-                    e.visit(f);
-                }
-            }
+            | ExprKind::Tumble { arg, .. } => vec![arg],
+            ExprKind::Binary { left, right, .. } => vec![left, right],
+            ExprKind::Case { branches, otherwise } => branches.iter().flat_map(|(c, v)| [c, v]).chain(otherwise.as_deref()).collect(),
+            ExprKind::Call { args, .. } => args.iter().collect(),
         }
+    }
+
+    /// Calls `f` on this expression and on all below it, parents first.
+    pub fn visit<'a>(&'a self, f: &mut impl FnMut(&'a Expr)) {
+        f(self);
+        for child in self.children() {
+            child.visit(f);
+        }
+    }
+
+    /// How many nodes it has.
+    pub fn size(&self) -> usize {
+        let mut size = 0;
+        self.visit(&mut |_| size += 1);
+        size
+    }
+
+    /// A call of a function.
+    pub fn call(function: Function, args: Vec<Expr>, data_type: DataType) -> Self {
+        Expr { kind: ExprKind::Call { function, args }, data_type }
     }
 }
 
@@ -396,4 +466,7 @@ pub enum EvalError {
     OutOfRange,
     #[error("invalid text for {to:?}: '{text}'; filter such rows out, or guard the CAST with CASE")]
     InvalidText { text: String, to: DataType },
+    /// A function has no value for this argument.
+    #[error("{what}; filter such rows out, or guard the call with CASE")]
+    InvalidArgument { what: String },
 }

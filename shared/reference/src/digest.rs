@@ -55,6 +55,14 @@ fn plain<'a>(cell: &'a Cell<'_>) -> (u8, i128, &'a str) {
         Cell::Timestamp(us) => (5, i128::from(*us), ""),
         Cell::Interval(us) => (6, i128::from(*us), ""),
         Cell::Numeric(n) => (7, *n, ""),
+        Cell::Decimal(d) => {
+            // 1.50 and 1.5 are one number.
+            let (mut unscaled, mut scale) = (d.unscaled, d.scale);
+            while scale > 0 && unscaled % 10 == 0 {
+                (unscaled, scale) = (unscaled / 10, scale - 1);
+            }
+            (8 + scale, unscaled, "")
+        }
     }
 }
 

@@ -11,14 +11,16 @@ mod digest;
 mod decimal;
 mod eval;
 mod float_sum;
+mod function;
 mod key;
 mod state;
+mod variance;
 
 use std::cmp::Ordering;
 
 use arrow_array::RecordBatch;
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use twopath_query::values::{Cell, Columns};
 use twopath_query::{EvalError, Query, Value};
@@ -100,7 +102,7 @@ impl Reference {
         self.rolling.as_mut().map_or_else(Vec::new, |r| r.changed().map(|key| key.0.into_vec()).collect())
     }
 
-    /// The answer's rows, in the query's output columns, after HAVING, ORDER BY and LIMIT; without ORDER BY in key order.
+    /// The answer's rows, in the query's output columns, after HAVING, ORDER BY, DISTINCT, OFFSET and LIMIT; without ORDER BY in key order.
     ///
     /// # Errors
     /// The first error that a row raised, or one that finalising a group raises.
@@ -116,9 +118,13 @@ impl Reference {
         }
         // Groups come in key order, and the sort is stable: so ties stay in key order.
         answers.sort_by(|a, b| self.row_order(&a.order, &b.order));
-        let limit = self.query.limit.map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX));
-        let repeated = answers.into_iter().flat_map(|a| std::iter::repeat_n(a.output, a.times));
-        Ok(repeated.take(limit).collect())
+        let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let mut rows: Vec<Vec<Value>> = answers.into_iter().flat_map(|a| std::iter::repeat_n(a.output, a.times)).collect();
+        if self.query.distinct {
+            let mut seen: HashSet<Key, FixedState> = HashSet::default();
+            rows.retain(|row| seen.insert(Key(row.clone().into())));
+        }
+        Ok(rows.into_iter().skip(count(self.query.offset)).take(self.query.limit.map_or(usize::MAX, count)).collect())
     }
 
     /// The output row of one group, before ORDER BY and LIMIT; `None` where the group does not exist or HAVING leaves it out.

@@ -8,6 +8,7 @@ use super::decimal::Big;
 use super::eval::order;
 use super::float_sum::{FloatSum, quotient};
 use super::key::{Key, Probe};
+use super::variance::variance;
 use twopath_query::values::Cell;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError, Value};
 
@@ -24,6 +25,10 @@ pub(super) enum State {
     Greatest(Option<Value>),
     /// COUNT(DISTINCT), and what APPROX_COUNT_DISTINCT estimates.
     Distinct(HashSet<Key, FixedState>),
+    /// All values, in the order they came: what variances and exact percentiles are made of.
+    Values(Vec<Value>),
+    /// BIT_AND, BIT_OR, BIT_XOR of the values so far.
+    Bits(AggregateFunction, Option<i64>),
     /// All finite values: what APPROX_QUANTILE estimates.
     All(Vec<f64>),
 }
@@ -41,6 +46,11 @@ impl State {
             AggregateFunction::Max => State::Greatest(None),
             AggregateFunction::CountDistinct | AggregateFunction::ApproxCountDistinct => State::Distinct(HashSet::default()),
             AggregateFunction::ApproxQuantile(_) => State::All(Vec::new()),
+            AggregateFunction::VarPop
+            | AggregateFunction::VarSamp
+            | AggregateFunction::PercentileCont(_)
+            | AggregateFunction::PercentileDisc(_) => State::Values(Vec::new()),
+            AggregateFunction::BitAnd | AggregateFunction::BitOr | AggregateFunction::BitXor => State::Bits(aggregate.function, None),
         }
     }
 
@@ -83,6 +93,15 @@ impl State {
                     set.insert(Key::from(&probe));
                 }
             }
+            (State::Values(values), cell) => values.push(cell.into_value()),
+            (State::Bits(function, bits), Cell::Int(i)) => {
+                *bits = Some(match (function, *bits) {
+                    (_, None) => i,
+                    (AggregateFunction::BitAnd, Some(bits)) => bits & i,
+                    (AggregateFunction::BitOr, Some(bits)) => bits | i,
+                    (_, Some(bits)) => bits ^ i,
+                });
+            }
             (State::All(values), Cell::Int(i)) => values.push(i as f64),
             (State::All(values), Cell::Float(f)) => {
                 if f.is_finite() {
@@ -111,9 +130,40 @@ impl State {
             (State::Least(value) | State::Greatest(value), ..) => value.clone().unwrap_or(Value::Null),
             (State::Distinct(set), ..) => Value::Int(set.len() as i64),
             (State::All(values), AggregateFunction::ApproxQuantile(q), _) => exact_quantile(values, q),
-            (State::All(_), function, _) => unreachable!("{function:?} keeps no values"),
+            (State::Bits(_, bits), ..) => bits.map_or(Value::Null, Value::Int),
+            (State::Values(values), AggregateFunction::VarPop, _) => variance(values, values.len())?,
+            (State::Values(values), AggregateFunction::VarSamp, _) => variance(values, values.len().saturating_sub(1))?,
+            (State::Values(values), AggregateFunction::PercentileCont(q), _) => between(values, q),
+            (State::Values(values), AggregateFunction::PercentileDisc(q), _) => {
+                // The first of which the share up to it is large enough.
+                let sorted = sorted(values);
+                let count = sorted.len() as f64;
+                let found = (1..=sorted.len()).find(|&n| n as f64 >= q * count);
+                found.map_or(Value::Null, |n| sorted[n - 1].clone())
+            }
+            (State::Values(_) | State::All(_), function, _) => unreachable!("{function:?} keeps no values"),
         })
     }
+}
+
+fn sorted(values: &[Value]) -> Vec<Value> {
+    let mut values = values.to_vec();
+    values.sort_by(|a, b| order(&Cell::from(a), &Cell::from(b)));
+    values
+}
+
+/// PERCENTILE_CONT.
+fn between(values: &[Value], q: f64) -> Value {
+    let float = |v: &Value| match v {
+        Value::Int(i) => *i as f64,
+        Value::Float(f) => *f,
+        other => unreachable!("typing lets no {other:?} into PERCENTILE_CONT"),
+    };
+    let sorted: Vec<f64> = sorted(values).iter().map(float).collect();
+    let Some(last) = sorted.len().checked_sub(1) else { return Value::Null };
+    let rank = q * last as f64;
+    let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
+    if rank.fract() == 0.0 { Value::Float(below + 0.0) } else { Value::Float(below + rank.fract() * (above - below)) }
 }
 
 /// The value of rank floor(q * (n - 1)) in ascending order.

@@ -16,8 +16,9 @@ use arrow_select::{nullif::nullif, take::take, zip::zip};
 use super::canonical::{arrow_type, as_i64, canonical, from_i64, is_canonical, one_row, ordinals};
 use super::cast::cast;
 use super::decimal;
+use super::function as functions;
 use super::time::{extract, floor_to, truncate};
-use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, UnaryOp};
+use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, Function, UnaryOp};
 
 /// The values of `expr` for each of `rows` rows of `columns`, in the canonical Arrow type of its SQL type
 /// ([`super::arrow_type`]). Columns may be of any Arrow type that the topic's schema may have.
@@ -117,6 +118,9 @@ fn value(expr: &Expr, columns: &[ArrayRef], rows: usize, guard: Guard) -> Result
         ExprKind::Cast { arg: e } => map(wanted(e)?, |a| cast(a, e.data_type, expr.data_type))?,
         ExprKind::Extract { field, arg: e } => map(arg(e)?, |a| Ok(extract(*field, a, e.data_type)))?,
         ExprKind::DateTrunc { unit, arg: e } => map(wanted(e)?, |a| truncate(*unit, a))?,
+        ExprKind::Call { function: Function::Greatest, args } => most(BinaryOp::Greater, args, columns, rows, guard)?,
+        ExprKind::Call { function: Function::Least, args } => most(BinaryOp::Less, args, columns, rows, guard)?,
+        ExprKind::Call { function, args } => call(function, args, columns, rows, guard)?,
         ExprKind::Tumble { arg: e, size_us } => map(wanted(e)?, |a| floor_to(a, *size_us, 0))?,
     })
 }
@@ -141,11 +145,47 @@ fn fallible(expr: &Expr) -> bool {
             ExprKind::Binary { op, .. } => !is_comparison(*op) && !matches!(op, BinaryOp::And | BinaryOp::Or),
             ExprKind::Unary { op, .. } => *op == UnaryOp::Negate,
             // A column too: unsigned and coarse-grained columns may not fit 64 bits.
-            ExprKind::Column(_) | ExprKind::Cast { .. } | ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } => true,
+            ExprKind::Column(_) | ExprKind::Cast { .. } | ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } | ExprKind::Call { .. } => {
+                true
+            }
             ExprKind::Literal(_) | ExprKind::IsNull { .. } | ExprKind::Case { .. } | ExprKind::Extract { .. } => false,
         }
     });
     found
+}
+
+/// A function; one argument that is NULL in the rows that are not wanted keeps it from failing there.
+fn call(function: &Function, args: &[Expr], columns: &[ArrayRef], rows: usize, guard: Guard) -> Result<Operand, EvalError> {
+    let mut operands = args.iter().map(|e| value(e, columns, rows, guard)).collect::<Result<Vec<_>, _>>()?;
+    let scalar = operands.iter().all(|o| o.scalar);
+    if guard.is_some() && !scalar {
+        let column = operands.iter().position(|o| !o.scalar).expect("one is no constant");
+        operands[column] = operands[column].clone().guarded(guard, rows);
+    } else if guard.is_some_and(|g| g.count_set_bits() == 0) {
+        operands[0] = operands[0].clone().guarded(guard, rows);
+        return Ok(Operand::column(functions::call(function, &arguments(operands), rows)?));
+    }
+    let array = functions::call(function, &arguments(operands), if scalar { 1 } else { rows })?;
+    Ok(Operand { array, scalar })
+}
+
+fn arguments(operands: Vec<Operand>) -> Vec<functions::Argument> {
+    operands.into_iter().map(|o| functions::Argument { array: o.array, scalar: o.scalar }).collect()
+}
+
+/// GREATEST or LEAST: the value that a comparison prefers, NULLs left out; of equal ones the first.
+fn most(op: BinaryOp, args: &[Expr], columns: &[ArrayRef], rows: usize, guard: Guard) -> Result<Operand, EvalError> {
+    let (first, others) = args.split_first().expect("the parser counts arguments");
+    let mut best = value(first, columns, rows, guard)?.into_array(rows);
+    for other in others {
+        let other = value(other, columns, rows, guard)?.into_array(rows);
+        let (b, o) = (Operand::column(best.clone()), Operand::column(other.clone()));
+        let better = compare(op, &o, &b, first.data_type);
+        let missing = is_null(&best).expect("every column has nulls or has not");
+        let better = BooleanArray::new(&is_true(better.array.as_boolean()) | missing.values(), None);
+        best = zip(&better, &o, &b).expect("all arguments have one type");
+    }
+    Ok(Operand::column(best))
 }
 
 fn narrowed(guard: Guard, by: &BooleanBuffer) -> BooleanBuffer {

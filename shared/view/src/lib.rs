@@ -11,8 +11,11 @@ mod column;
 mod decimal;
 mod eval;
 mod finals;
+mod function;
 mod index;
 mod keys;
+mod like;
+mod number;
 mod parts;
 mod plain;
 mod plan;
@@ -22,6 +25,7 @@ pub mod store;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text;
 mod time;
 
 use std::sync::Arc;

@@ -180,7 +180,7 @@ impl GroupTable {
 }
 
 fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Result<Accumulator, String> {
-    use AggregateFunction::{ApproxCountDistinct, ApproxQuantile, Avg, Count, CountDistinct, Max, Min, Sum};
+    use AggregateFunction::*;
     let mut accumulator = Accumulator::new(aggregate);
     let of = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
     let two = aggregate.function == Avg && of != DataType::Float;
@@ -192,14 +192,16 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
     let list = list_of_values(first);
     let is_list = list.is_some();
     match (aggregate.function, of, list) {
-        (Sum | Avg, DataType::Float, Some((values, owners))) | (CountDistinct | ApproxCountDistinct | ApproxQuantile(_), _, Some((values, owners))) => {
+        (Sum | Avg, DataType::Float, Some((values, owners)))
+        | (CountDistinct | ApproxCountDistinct | ApproxQuantile(_), _, Some((values, owners)))
+        | (VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_), _, Some((values, owners))) => {
             if *values.data_type() != arrow_type(of) {
                 return Err(format!("it is handed over as a list of {}, not of {}", values.data_type(), arrow_type(of)));
             }
             accumulator.grow(groups, false);
             accumulator.update(Some(&values), &owners);
         }
-        (Sum | Avg, DataType::Float, None) | (CountDistinct, _, None) => {
+        (Sum | Avg, DataType::Float, None) | (CountDistinct | VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_), _, None) => {
             return Err(format!("it is handed over as the list of its values, not as {}", first.data_type()));
         }
         _ if is_list => return Err(format!("it is handed over as one value per group, not as {}", first.data_type())),
@@ -215,6 +217,7 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
         }
         (ApproxCountDistinct, ..) => load(&mut accumulator, vec![("hll", first.clone())])?,
         (ApproxQuantile(_), ..) => load(&mut accumulator, vec![("ddsketch", first.clone())])?,
+        (BitAnd | BitOr | BitXor, ..) => load(&mut accumulator, vec![("bits", first.clone())])?,
     }
     Ok(accumulator)
 }

@@ -15,6 +15,9 @@
 //! | COUNT(DISTINCT) | `distinct` List of what MIN has, sorted |
 //! | APPROX_COUNT_DISTINCT | `hll` Binary: DataSketches' HLL, null: no value yet |
 //! | APPROX_QUANTILE | `ddsketch` Binary: a DDSketch (its least and greatest value, its number of zeros, its negative and its positive bins), null: no value yet |
+//! | VAR_POP, VAR_SAMP | `count` Int64; `special` Boolean: there was a NaN or infinity; `sum`, `squares` Binary: exact whole numbers in units of 2^-1074 and its square (of Int: of 1), as a sign byte (1: negative), the number of zero bytes left out (u32) and the bytes after them, all with the least first |
+//! | PERCENTILE_CONT, PERCENTILE_DISC | `values` List of Int64 (as for MIN) or Utf8, sorted, with duplicates |
+//! | BIT_AND, BIT_OR, BIT_XOR | `bits` Int64, null: no value yet |
 //!
 //! The schema's metadata has `twopath.view` = [`VERSION`].
 

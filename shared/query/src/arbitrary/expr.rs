@@ -11,15 +11,27 @@ use crate::types::DataType;
 pub(super) struct Columns {
     /// Name, type, and for numbers whether they are small (so that sums and products stay far from overflow).
     columns: Vec<(String, DataType, bool)>,
+    /// Whether functions are used.
+    functions: bool,
 }
 
 impl Columns {
-    pub fn of(schema: &Schema) -> Self {
+    pub fn of(schema: &Schema, functions: bool) -> Self {
         let columns = schema.fields().iter().filter_map(|f| {
             let small = !matches!(f.data_type(), Arrow::Int64 | Arrow::UInt64 | Arrow::Float64 | Arrow::Float32);
             Some((identifier(f.name()), column_type(f.data_type())?, small))
         });
-        Columns { columns: columns.collect() }
+        Columns { columns: columns.collect(), functions }
+    }
+
+    /// With one column more.
+    pub fn add(&mut self, name: &str, data_type: DataType) {
+        self.columns.push((name.to_owned(), data_type, false));
+    }
+
+    /// Whether a function takes the place of what else would be made.
+    fn function(&self, random: &mut Random) -> bool {
+        self.functions && random.chance(35)
     }
 
     /// The columns of a type.
@@ -75,6 +87,9 @@ impl Columns {
             };
         }
         let depth = depth - 1;
+        if self.function(random) {
+            return self.int_function(random, depth);
+        }
         match random.below(14) {
             0 => format!("({} + {})", self.int(random, depth), self.int(random, depth)),
             1 => format!("({} - {})", self.int(random, depth), self.int(random, depth)),
@@ -88,7 +103,7 @@ impl Columns {
             6 => format!("NULLIF({}, {})", self.int(random, depth), self.int(random, depth)),
             7 => format!("ABS({})", self.int(random, depth)),
             8 => {
-                let fields = ["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DOW", "DOY", "HOUR", "MINUTE", "SECOND"];
+                let fields = ["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DOW", "DOY", "HOUR", "MINUTE", "MICROSECOND"];
                 format!("EXTRACT({} FROM {})", random.pick(&fields), self.time(random, depth))
             }
             9 => format!("CAST({} AS BIGINT)", self.condition(random, depth)),
@@ -117,6 +132,9 @@ impl Columns {
             return self.simple_float(random, 0);
         }
         let depth = depth - 1;
+        if self.function(random) {
+            return self.float_function(random, depth);
+        }
         match random.below(9) {
             0 => format!("({} + {})", self.float(random, depth), self.float(random, depth)),
             1 => format!("({} * {})", self.float(random, depth), self.float(random, depth)),
@@ -150,6 +168,9 @@ impl Columns {
             return self.column_or(random, DataType::Text, text_literal);
         }
         let depth = depth - 1;
+        if self.function(random) {
+            return self.text_function(random, depth);
+        }
         match random.below(5) {
             0 => self.case(random, depth, Self::text),
             1 => format!("COALESCE({}, {})", self.text(random, depth), text_literal(random)),
@@ -164,6 +185,9 @@ impl Columns {
             return self.column_or(random, DataType::Timestamp, time_literal);
         }
         let depth = depth - 1;
+        if self.function(random) {
+            return self.time_function(random, depth);
+        }
         match random.below(5) {
             0 => {
                 let units = ["second", "minute", "hour", "day", "week", "month", "quarter", "year"];
@@ -195,6 +219,9 @@ impl Columns {
         let depth = depth.saturating_sub(1);
         if !self.decimals().is_empty() && random.chance(25) {
             return self.compared(random, depth, Self::decimal);
+        }
+        if self.function(random) {
+            return self.condition_function(random, depth);
         }
         match random.below(10) {
             0 => format!("({} IS {}NULL)", self.any(random), random.pick(&["", "NOT "])),

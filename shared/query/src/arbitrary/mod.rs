@@ -7,11 +7,12 @@
 mod decimal;
 mod events;
 mod expr;
+mod function;
 mod query;
 
 pub use decimal::schema_with_decimals;
 pub use events::{batches, schema};
-pub use query::sql;
+pub use query::{sql, sql_of};
 
 /// A small random generator (SplitMix64, Steele, Lea and Flood 2014), which tests pass around.
 #[derive(Debug, Clone)]
@@ -49,6 +50,24 @@ impl Random {
     pub fn pick<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
         of[self.below(of.len())]
     }
+}
+
+/// What random queries may use beyond what every engine has: comparisons, arithmetic, CASE, casts between numbers and to text, EXTRACT, DATE_TRUNC,
+/// windows of fixed length, COUNT, SUM, MIN, MAX, AVG, distinct counts and sketches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Profile {
+    /// Functions of text, numbers and time: [`crate::ExprKind::Call`], and casts from text and to it.
+    pub functions: bool,
+    /// Variances, exact percentiles, bits.
+    pub aggregates: bool,
+    /// SELECT DISTINCT, OFFSET, subqueries and WITH, windows of the calendar. (The flat query has all of them as engines know them, but for DISTINCT and
+    /// OFFSET, which are of the answering half.)
+    pub shapes: bool,
+}
+
+impl Profile {
+    pub const BASIC: Profile = Profile { functions: false, aggregates: false, shapes: false };
+    pub const ALL: Profile = Profile { functions: true, aggregates: true, shapes: true };
 }
 
 /// Texts for columns and for literals: empty, alike, beyond ASCII, with a quote, like numbers.

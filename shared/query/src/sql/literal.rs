@@ -82,6 +82,9 @@ impl Binder<'_> {
             _ => return Err(self.error(span, "an interval is a literal: write INTERVAL '15' MINUTE or INTERVAL '1 day 12 hours'")),
         };
         let unit = interval.leading_field.as_ref().map(|f| f.to_string());
+        if let Some(months) = time::parse_months(text, unit.as_deref()) {
+            return Ok(Bound { kind: BoundKind::Months(months), span });
+        }
         let us = time::parse_interval(text, unit.as_deref()).map_err(|message| self.error(span, message))?;
         Ok(Bound::typed(Expr::literal(Value::Interval(us), DataType::Interval), span))
     }
@@ -121,6 +124,7 @@ impl Binder<'_> {
         Ok(match name {
             T::Bool | T::Boolean => DataType::Bool,
             T::BigInt(None) | T::Int8(None) | T::Int(None) | T::Integer(None) | T::Int4(None) | T::Int64 => DataType::Int,
+            T::SmallInt(None) | T::Int2(None) => DataType::Int,
             T::Double(_) | T::DoublePrecision | T::Float8 | T::Float64 => DataType::Float,
             T::Float(ast::ExactNumberInfo::None) => DataType::Float,
             T::Text | T::Varchar(None) | T::CharacterVarying(None) | T::String(None) => DataType::Text,

@@ -68,11 +68,16 @@ impl Binder<'_> {
             BinaryOperator::LtEq => BinaryOp::LessOrEqual,
             BinaryOperator::Gt => BinaryOp::Greater,
             BinaryOperator::GtEq => BinaryOp::GreaterOrEqual,
-            BinaryOperator::StringConcat => {
-                return Err(self.error(left.span, "|| is not supported: put the columns out side by side, and join their texts afterwards"));
+            BinaryOperator::StringConcat => return self.concat(left, right),
+            BinaryOperator::PGRegexMatch
+            | BinaryOperator::PGRegexIMatch
+            | BinaryOperator::PGRegexNotMatch
+            | BinaryOperator::PGRegexNotIMatch => {
+                let message = "regular expressions are not supported: write c LIKE 'a%' or c ILIKE '%b%', with % for any text and _ for one character";
+                return Err(self.error(left.span, message));
             }
             other => {
-                let message = format!("the operator {other} is not supported: use + - * / %, = <> < <= > >=, AND, OR");
+                let message = format!("the operator {other} is not supported: use + - * / %, ||, = <> < <= > >=, AND, OR");
                 return Err(self.error(left.span, message));
             }
         };
@@ -106,6 +111,9 @@ impl Binder<'_> {
 
     fn arithmetic(&self, op: BinaryOp, left: Bound, right: Bound, span: Span) -> Result<Expr, QueryError> {
         use DataType::{Float, Int, Interval, Numeric, Timestamp};
+        if let Some(months) = self.add_months(op, &left, &right)? {
+            return Ok(months);
+        }
         let left_type = left.data_type();
         let right_type = right.data_type();
         // An unknown literal beside a timestamp: a timestamp to subtract, an interval to add.
@@ -224,6 +232,10 @@ impl Binder<'_> {
         let span = bound.span;
         match bound.kind {
             BoundKind::Null => Ok(Expr::literal(Value::Null, to)),
+            BoundKind::Months(_) => {
+                let message = "a month has no fixed length: write days, as in INTERVAL '30 days', or add it to a timestamp, as in t + INTERVAL '1 month'";
+                Err(self.error(span, message))
+            }
             BoundKind::Text(text) => self.read_literal(&text, to, span),
             BoundKind::Typed(e) if e.data_type == to => Ok(e),
             BoundKind::Typed(e) if e.data_type.is_number() && to.is_number() && common_number(e.data_type, to) == to => Ok(cast(e, to)),
@@ -259,7 +271,7 @@ impl Binder<'_> {
         Ok(Bound::typed(self.cast(bound, to)?, span))
     }
 
-    fn cast(&self, bound: Bound, to: DataType) -> Result<Expr, QueryError> {
+    pub(super) fn cast(&self, bound: Bound, to: DataType) -> Result<Expr, QueryError> {
         use DataType::{Bool, Float, Int, Interval, Numeric, Text, Timestamp};
         let span = bound.span;
         let BoundKind::Typed(e) = bound.kind else {
@@ -271,6 +283,7 @@ impl Binder<'_> {
             (Int | Float | Numeric | DataType::Decimal { .. } | Text, Numeric | DataType::Decimal { .. }) => Ok(cast(e, to)),
             (DataType::Decimal { .. }, Int | Float | Text) | (Numeric, Text) => Ok(cast(e, to)),
             (Bool, Int) | (Int, Text) | (Bool, Text) | (Text, Int) | (Text, Float) => Ok(cast(e, to)),
+            (Text, Bool) | (Text, Timestamp) | (Timestamp, Text) | (Float, Text) => Ok(cast(e, to)),
             (Int, Bool) => {
                 let zero = Expr::literal(Value::Int(0), Int);
                 Ok(Expr::binary(BinaryOp::NotEqual, e, zero, Bool))
@@ -278,8 +291,8 @@ impl Binder<'_> {
             (from, to) => {
                 let hint = match (from, to) {
                     (Timestamp, Int | Float) | (Interval, Int | Float) => ": write EXTRACT(EPOCH FROM ...) for seconds",
-                    (Text, Timestamp | Interval) => ": import the column with that type instead",
-                    (Int | Float, Timestamp) => ": add an interval to a timestamp, or import the column as a timestamp",
+                    (Text, Interval) => ": import the column with that type instead",
+                    (Int | Float, Timestamp) => ": write TO_TIMESTAMP(seconds), or import the column as a timestamp",
                     (_, Text) => ": put the value out as it is",
                     _ => "",
                 };

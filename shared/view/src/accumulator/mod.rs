@@ -3,6 +3,7 @@
 //! Merging is associative and commutative, and a group that saw no row is its identity. One kind per file.
 
 mod avg;
+mod bits;
 mod count;
 mod ddsketch;
 mod decimal;
@@ -11,25 +12,31 @@ mod exact;
 mod extreme;
 mod latest;
 mod float_sum;
+mod moments;
 mod presence;
 mod quantile;
 mod sketch;
 mod sum;
+mod values;
+mod wide;
 
 use arrow_array::{Array, ArrayRef};
 
 use avg::Avg;
+use bits::Bits;
 use count::Count;
 use decimal::{DecimalExtreme, DecimalSum};
 use distinct::Distinct;
 use extreme::{Extreme, TextExtreme};
 pub use latest::Latest;
 use float_sum::FloatSum;
+use moments::Moments;
 pub use presence::Presence;
 use quantile::Quantiles;
 use sketch::DistinctSketch;
 use sum::IntSum;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError};
+use values::Values;
 
 /// A named column at rest.
 pub type Column = (&'static str, ArrayRef);
@@ -106,6 +113,9 @@ pub enum Accumulator {
     Latest(Latest),
     DecimalSum(DecimalSum),
     DecimalExtreme(DecimalExtreme),
+    Moments(Moments),
+    Values(Values),
+    Bits(Bits),
 }
 
 impl Accumulator {
@@ -128,6 +138,11 @@ impl Accumulator {
             (CountDistinct, _) => Accumulator::Distinct(Distinct::new(data_type)),
             (ApproxCountDistinct, _) => Accumulator::DistinctSketch(DistinctSketch::default()),
             (ApproxQuantile(q), _) => Accumulator::Quantiles(Quantiles::new(q)),
+            (VarPop, _) => Accumulator::Moments(Moments::new(false, data_type == DataType::Float)),
+            (VarSamp, _) => Accumulator::Moments(Moments::new(true, data_type == DataType::Float)),
+            (PercentileCont(q), _) => Accumulator::Values(Values::new(values::Percentile::Between(q), data_type)),
+            (PercentileDisc(q), _) => Accumulator::Values(Values::new(values::Percentile::OneOf(q), data_type)),
+            (BitAnd | BitOr | BitXor, _) => Accumulator::Bits(Bits::new(aggregate.function)),
         }
     }
 }
@@ -147,6 +162,9 @@ macro_rules! each {
             Accumulator::Latest($a) => $body,
             Accumulator::DecimalSum($a) => $body,
             Accumulator::DecimalExtreme($a) => $body,
+            Accumulator::Moments($a) => $body,
+            Accumulator::Values($a) => $body,
+            Accumulator::Bits($a) => $body,
         }
     };
 }
@@ -166,6 +184,9 @@ impl Accumulate for Accumulator {
             Accumulator::Latest(a) => Accumulator::Latest(a.emptied()),
             Accumulator::DecimalSum(a) => Accumulator::DecimalSum(a.emptied()),
             Accumulator::DecimalExtreme(a) => Accumulator::DecimalExtreme(a.emptied()),
+            Accumulator::Moments(a) => Accumulator::Moments(a.emptied()),
+            Accumulator::Values(a) => Accumulator::Values(a.emptied()),
+            Accumulator::Bits(a) => Accumulator::Bits(a.emptied()),
         }
     }
 
@@ -191,6 +212,9 @@ impl Accumulate for Accumulator {
             (Accumulator::Latest(a), Accumulator::Latest(b)) => a.merge(b, from, to),
             (Accumulator::DecimalSum(a), Accumulator::DecimalSum(b)) => a.merge(b, from, to),
             (Accumulator::DecimalExtreme(a), Accumulator::DecimalExtreme(b)) => a.merge(b, from, to),
+            (Accumulator::Moments(a), Accumulator::Moments(b)) => a.merge(b, from, to),
+            (Accumulator::Values(a), Accumulator::Values(b)) => a.merge(b, from, to),
+            (Accumulator::Bits(a), Accumulator::Bits(b)) => a.merge(b, from, to),
             _ => panic!("tables of one query have the same aggregates"),
         }
     }

@@ -175,8 +175,8 @@ fn first_half() -> impl Strategy<Value = Query> {
             let output = named(types.enumerate().map(|(i, t)| Expr::column(i, t)).collect());
             let topic = "t".to_string();
             let keys = named(keys);
-            let (rows, having, order_by, limit) = (false, None, vec![], None);
-            Query { topic, fields: fields(), filter, keys, aggregates, rows, output, having, order_by, limit }
+            let (rows, having, order_by, distinct, offset, limit) = (false, None, vec![], false, 0, None);
+            Query { topic, fields: fields(), filter, keys, aggregates, rows, output, having, order_by, distinct, offset, limit }
         },
     )
 }
@@ -192,10 +192,10 @@ fn second_half() -> impl Strategy<Value = Query> {
         prop::collection::vec(output, 1..4),
         prop::option::of(expr(Bool, &GROUP, 2)),
         prop::collection::vec(order, 0..3),
-        prop::option::of(0..12u64),
+        (any::<bool>(), prop::sample::select(vec![0, 0, 1, 5]), prop::option::of(0..12u64)),
         any::<bool>(),
     )
-        .prop_map(|(output, having, order_by, limit, rows)| {
+        .prop_map(|(output, having, order_by, (distinct, offset, limit), rows)| {
             use AggregateFunction::*;
             let column = |i: usize| Expr::column(i, TOPIC[i]);
             let over = |function, i: usize| Aggregate { function, arg: Some(column(i)) };
@@ -210,6 +210,8 @@ fn second_half() -> impl Strategy<Value = Query> {
                 output: named(output),
                 having,
                 order_by,
+                distinct: distinct && !rows,
+                offset,
                 limit,
             };
             if rows {
