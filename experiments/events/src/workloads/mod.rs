@@ -16,7 +16,7 @@ use twopath_log::{Durability, PartitionBy, TopicConfig};
 
 pub use error::WorkloadError;
 pub use flights::{flights, flights_parquet};
-pub use own::own;
+pub use own::{own, own_with};
 pub use pageviews::{Burst, Pageviews};
 
 /// The names of the built-in workloads, the default first.

@@ -5,7 +5,7 @@ use std::path::Path;
 use arrow_select::concat::concat_batches;
 
 use super::{Events, Workload, WorkloadError, WorkloadQuery};
-use crate::files::{EventFile, ReadOptions};
+use crate::files::{EventFile, Input, Part, ReadOptions};
 
 /// The topic that a user's own events go into when the SQL does not name another.
 const TOPIC: &str = "events";
@@ -13,8 +13,14 @@ const TOPIC: &str = "events";
 /// A workload of the events in a file, in the file's order, with one query. `sql` is a text or the name of a file; what stands
 /// after FROM is the topic's name. All events are held in memory.
 pub fn own(events: &Path, time_column: Option<&str>, sql: &str) -> Result<Workload, WorkloadError> {
+    own_with(events, &ReadOptions { time_column: time_column.map(String::from), ..Default::default() }, sql)
+}
+
+/// As [`own`], the file read as the options say.
+pub fn own_with(events: &Path, options: &ReadOptions, sql: &str) -> Result<Workload, WorkloadError> {
     let sql = crate::sql_text(sql).map_err(|source| WorkloadError::ReadSql { path: sql.into(), source })?;
-    let mut file = EventFile::open(events, ReadOptions { time_column: time_column.map(String::from), ..Default::default() })?;
+    let time_column = options.time_column.as_deref();
+    let mut file = EventFile::of(&Input::open(events)?, options, Part::ALL)?;
     let mut batches = Vec::new();
     let mut rejected = Vec::new();
     while let Some(chunk) = file.next_chunk()? {
