@@ -173,7 +173,7 @@ fn spool(mut source: impl Read) -> io::Result<(File, u64)> {
 
 /// A part of a file.
 #[derive(Debug, Clone)]
-pub(super) struct Range {
+pub struct Range {
     file: Arc<File>,
     at: u64,
     end: u64,
