@@ -55,7 +55,8 @@ fn refused(name: &str, content: &str) -> String {
 #[test]
 fn numbers_keep_their_digits() {
     // Identifiers beyond 64 bits, of which the greater part would be lost: text.
-    let (rows, none) = read("a.jsonl", "{\"id\":12736496262939004471}\n{\"id\":15523137368101252074}\n{\"id\":1}\n", ReadOptions::default());
+    let (rows, none) =
+        read("a.jsonl", "{\"id\":12736496262939004471}\n{\"id\":15523137368101252074}\n{\"id\":1}\n", ReadOptions::default());
     assert_eq!((rows, none), (strings(&[&["12736496262939004471"], &["15523137368101252074"], &["1"]]), vec![]));
     let (rows, _) = read("a.csv", "id\n12736496262939004471\n15523137368101252074\n1\n", ReadOptions::default());
     assert_eq!(rows, strings(&[&["12736496262939004471"], &["15523137368101252074"], &["1"]]));
@@ -159,7 +160,12 @@ fn tables_without_a_usual_form() {
 #[test]
 fn json_in_all_forms_and_by_path() {
     let wanted = strings(&[&["1"], &["2"]]);
-    for text in ["{\"v\":1}\n{\"v\":2}", "[{\"v\":1},\n {\"v\":2}]\n", "[\n  {\n    \"v\": 1\n  },\n  {\n    \"v\": 2\n  }\n]", "{\n\"v\":1\n}\n{\n\"v\":2\n}"] {
+    for text in [
+        "{\"v\":1}\n{\"v\":2}",
+        "[{\"v\":1},\n {\"v\":2}]\n",
+        "[\n  {\n    \"v\": 1\n  },\n  {\n    \"v\": 2\n  }\n]",
+        "{\n\"v\":1\n}\n{\n\"v\":2\n}",
+    ] {
         assert_eq!(read("a.json", text, ReadOptions::default()).0, wanted, "{text}");
     }
     let nested = "{\"p\":{\"user\":{\"id\":7}},\"t\":\"x\"}\n{\"p\":{\"user\":{}},\"t\":\"y\"}\n{\"p\":null}\n";

@@ -31,7 +31,8 @@ fn pipes_are_read_to_their_end() {
     assert!(made.success());
     let fifo = sandbox.path("pipe");
     let (writer, written) = (fifo.clone(), text.clone());
-    let thread = std::thread::spawn(move || std::fs::OpenOptions::new().write(true).open(writer).unwrap().write_all(written.as_bytes()).unwrap());
+    let thread =
+        std::thread::spawn(move || std::fs::OpenOptions::new().write(true).open(writer).unwrap().write_all(written.as_bytes()).unwrap());
     sandbox.ok(&["log", "import", "b", "--from", "pipe", "--time-column", "at"]);
     thread.join().unwrap();
     assert_eq!(values(&sandbox, "b"), numbers(0, 20_000));

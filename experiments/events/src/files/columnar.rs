@@ -200,7 +200,9 @@ impl Converter {
             // A struct of which the topic has fields is not itself one of its columns.
             let keep: Vec<bool> = offered
                 .iter()
-                .map(|(name, ..)| target.index_of(name).is_ok() || !target.fields().iter().any(|f| f.name().starts_with(&format!("{name}."))))
+                .map(|(name, ..)| {
+                    target.index_of(name).is_ok() || !target.fields().iter().any(|f| f.name().starts_with(&format!("{name}.")))
+                })
                 .collect();
             let mut kept = keep.iter();
             offered.retain(|_| *kept.next().unwrap_or(&true));

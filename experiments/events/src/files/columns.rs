@@ -82,9 +82,8 @@ impl Columns {
 
 /// How each column of a schema is read.
 pub(super) fn readings(schema: &SchemaRef, times: &Times) -> Vec<Reading> {
-    let reading = |field: &Arc<arrow_schema::Field>| {
-        Reading { column_type: column_type(field), nullable: field.is_nullable(), times: times.clone() }
-    };
+    let reading =
+        |field: &Arc<arrow_schema::Field>| Reading { column_type: column_type(field), nullable: field.is_nullable(), times: times.clone() };
     schema.fields().iter().map(reading).collect()
 }
 

@@ -44,7 +44,10 @@ fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
     let starts = |magic: &[u8]| start.starts_with(magic);
     let text = start.get(..start.len().min(200)).map(|s| String::from_utf8_lossy(s).trim_start().to_lowercase()).unwrap_or_default();
     if starts(b"PK\x03\x04") {
-        Some(("a zip archive or an Excel workbook", "save the sheet as CSV, or pipe the file in with `unzip -p FILE | twopath log import ... --from -`"))
+        Some((
+            "a zip archive or an Excel workbook",
+            "save the sheet as CSV, or pipe the file in with `unzip -p FILE | twopath log import ... --from -`",
+        ))
     } else if starts(b"\xd0\xcf\x11\xe0") {
         Some(("an old Excel workbook", "save the sheet as CSV"))
     } else if starts(b"\xff\xfe") || starts(b"\xfe\xff") {

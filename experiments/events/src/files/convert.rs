@@ -85,7 +85,8 @@ pub(super) fn convert(given: &ArrayRef, to: &DataType, times: &Times) -> Result<
         (Some(ColumnType::Float), Some(ColumnType::Int)) if from.is_floating() => {
             let floats = cast(given, &DataType::Float64)?;
             // 2^63 is the first float that is too large.
-            let whole = |f: f64| (f.fract() == 0.0 && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&f)).then_some(f as i64);
+            let whole =
+                |f: f64| (f.fract() == 0.0 && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&f)).then_some(f as i64);
             let numbers: Int64Array = floats.as_primitive::<Float64Type>().iter().map(|f| f.and_then(whole)).collect();
             Ok(Arc::new(numbers))
         }
@@ -120,7 +121,9 @@ fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
 fn read(texts: &StringArray, reading: &Reading) -> ArrayRef {
     let cells = || texts.iter().map(|text| reading.text(Cow::Borrowed(text?), false).ok());
     match reading.column_type {
-        ColumnType::Bool => Arc::new(cells().map(|cell| if let Some(Cell::Bool(v)) = cell { Some(v) } else { None }).collect::<BooleanArray>()),
+        ColumnType::Bool => {
+            Arc::new(cells().map(|cell| if let Some(Cell::Bool(v)) = cell { Some(v) } else { None }).collect::<BooleanArray>())
+        }
         ColumnType::Int => Arc::new(cells().map(|cell| if let Some(Cell::Int(v)) = cell { Some(v) } else { None }).collect::<Int64Array>()),
         ColumnType::Float => {
             Arc::new(cells().map(|cell| if let Some(Cell::Float(v)) = cell { Some(v) } else { None }).collect::<Float64Array>())

@@ -200,7 +200,8 @@ impl Table {
     fn push(&self, row: &[u8], spans: &[Span], columns: &mut Columns) -> Result<(), Misfit> {
         if spans.len() != self.width {
             let lines = memchr::memchr_iter(self.dialect.line_end, row).count();
-            let quote = if lines > 1 { format!(" (a quote makes {lines} lines one row; --no-quotes takes quotes as text)") } else { "".into() };
+            let quote =
+                if lines > 1 { format!(" (a quote makes {lines} lines one row; --no-quotes takes quotes as text)") } else { "".into() };
             return Err((None, format!("the row has {} cells and the header {}{quote}", spans.len(), self.width)));
         }
         let mut cells = Vec::with_capacity(self.sources.len());

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use memchr::{memchr, memchr2, memchr_iter};
+use memchr::{memchr, memchr_iter, memchr2};
 
 use super::FileError;
 use super::options::Quote;
@@ -52,8 +52,7 @@ impl Dialect {
             Quote::None => None,
             Quote::Is(byte) => Some(byte),
         };
-        let dialect =
-            |delimiter| Dialect { delimiter, quote: quote_byte, is_quote_told: matches!(quote, Quote::Is(_)), line_end };
+        let dialect = |delimiter| Dialect { delimiter, quote: quote_byte, is_quote_told: matches!(quote, Quote::Is(_)), line_end };
         if let Some(delimiter) = delimiter {
             return dialect(delimiter);
         }
@@ -79,8 +78,10 @@ impl Dialect {
         while widths.len() < 50 {
             match grammar.next(&start[at..], nothing_follows, 1) {
                 Ok(Next::Row { row, end, .. }) => {
-                    if !row.is_empty() && self.cells(&start[at + row.start..at + row.end], &mut spans).is_ok() {
-                        widths.push(spans.len());
+                    if !row.is_empty() {
+                        // With another delimiter, what stands behind a quote is none.
+                        let fits = self.cells(&start[at + row.start..at + row.end], &mut spans).is_ok();
+                        widths.push(if fits { spans.len() } else { 0 });
                     }
                     at += end;
                 }
@@ -231,6 +232,7 @@ mod tests {
             ("a;b,c;d\n1;2;3\n4;5;6\n", b';'),
             ("\"a;x\",b\n1,2\n", b','),
             ("a,b\n1\n1,2\n", b','),
+            ("\"a\";\"b\"\n1;\"x,y\"\n", b';'),
             ("", b','),
         ] {
             assert_eq!(of(start).delimiter as char, delimiter as char, "{start:?}");

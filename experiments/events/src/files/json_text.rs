@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn values_stay_as_they_are_written() {
-        let text = r#" { "a" : 12345678901234567890123 , "b":{"z":1,"a":[1.0, 1e2,1.10]},"c":"x\ny\u00e9","d":null, "e":-0.50e+1,"f":[] } "#;
+        let text =
+            r#" { "a" : 12345678901234567890123 , "b":{"z":1,"a":[1.0, 1e2,1.10]},"c":"x\ny\u00e9","d":null, "e":-0.50e+1,"f":[] } "#;
         let fields = object(text).unwrap();
         let wanted = [
             ("a", Value::Number("12345678901234567890123")),
@@ -239,7 +240,7 @@ mod tests {
         for (text, wanted) in [
             ("[1]", "this is an array, and a JSON object is expected"),
             ("{\"a\":1,\"a\":2}", "the field 'a' stands there twice"),
-            ("{\"a\":01}", "not JSON at character 6: invalid number"),
+            ("{\"a\":01}", "not JSON at character 7: invalid number"),
             ("{\"a\":1", "not JSON at character 6: EOF while parsing an object"),
             ("{\"a\":1} x", "not JSON at character 9: trailing characters"),
         ] {

@@ -11,10 +11,7 @@ use super::convert::cell_text;
 use super::schema::ColumnType;
 
 pub(super) fn is_nested(of: &DataType) -> bool {
-    matches!(
-        of,
-        DataType::Struct(_) | DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Map(..)
-    )
+    matches!(of, DataType::Struct(_) | DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Map(..))
 }
 
 /// A value as JSON: what JSON has no kind for is a string.

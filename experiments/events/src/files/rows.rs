@@ -57,16 +57,7 @@ impl<G: Grammar> Rows<G> {
     /// From a byte on, which stands in line `line`, up to another.
     pub fn new(input: &Input, from: u64, to: u64, line: u64, grammar: G) -> Self {
         let reader = input.range(from, to);
-        Rows {
-            name: input.name().to_owned(),
-            reader,
-            grammar,
-            text: Vec::new(),
-            line,
-            is_all: false,
-            is_over: false,
-            bytes_read: from,
-        }
+        Rows { name: input.name().to_owned(), reader, grammar, text: Vec::new(), line, is_all: false, is_over: false, bytes_read: from }
     }
 
     /// At most `rows_max` rows; none at the end.

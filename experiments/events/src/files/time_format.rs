@@ -208,9 +208,14 @@ mod tests {
             let read = format.parse::<TimeFormat>().unwrap().parse(text);
             assert_eq!(read, Some(parse_timestamp(wanted)), "{text} as {format}");
         }
-        for (format, text) in
-            [("%d/%m/%Y", "05/13/2024"), ("%Y", "1952-01"), ("%Y-%j", "2023-366"), ("%Y %p", "2024 xm"), ("%Y-%m-%d", "2024-05"), ("%Y%z", "2024")]
-        {
+        for (format, text) in [
+            ("%d/%m/%Y", "05/13/2024"),
+            ("%Y", "1952-01"),
+            ("%Y-%j", "2023-366"),
+            ("%Y %p", "2024 xm"),
+            ("%Y-%m-%d", "2024-05"),
+            ("%Y%z", "2024"),
+        ] {
             assert_eq!(format.parse::<TimeFormat>().unwrap().parse(text), None, "{text} as {format}");
         }
         for format in ["", "%H:%M", "%Y-%q", "%Y%"] {

@@ -255,7 +255,9 @@ impl Scan<'_> {
     pub fn name(&mut self, names: &[&str]) -> Option<i64> {
         let letters = self.0.iter().take_while(|b| b.is_ascii_alphabetic()).count();
         let word = &self.0[..letters];
-        let is = |name: &&str| word.eq_ignore_ascii_case(name.as_bytes()) || (word.len() == 3 && name.as_bytes()[..3].eq_ignore_ascii_case(word));
+        let is = |name: &&str| {
+            word.eq_ignore_ascii_case(name.as_bytes()) || (word.len() == 3 && name.as_bytes()[..3].eq_ignore_ascii_case(word))
+        };
         let index = names.iter().position(is)?;
         self.0 = &self.0[letters..];
         Some(index as i64 + 1)
@@ -409,7 +411,9 @@ pub(super) fn clock(hours: i64, minutes: i64, seconds: i64, us: i64) -> Option<i
 
 /// The instant at a time of a day, so far east of Greenwich; none beyond 64 bits.
 pub(super) fn total(days: i64, time_of_day: i64, east: i64) -> Option<i64> {
-    days.checked_mul(US_PER_DAY)?.checked_add(time_of_day - east)
+    // The first day of all begins before the first instant.
+    let us = i128::from(days) * i128::from(US_PER_DAY) + i128::from(time_of_day) - i128::from(east);
+    i64::try_from(us).ok()
 }
 
 #[cfg(test)]
@@ -503,10 +507,32 @@ mod tests {
     #[test]
     fn what_is_no_time() {
         for text in [
-            "", "now", "2024", "2024-05", "2024-02-30", "2023-02-29", "2024-13-01", "2024-05-01 25:00", "2024-05-01 24:00:01",
-            "2024-05-01 12:60", "2024-05-01 12:00:61", "2024-05-01 12:00 EST", "2024-05-01x", "2024-05-01 12", "01-May-24", "May 2024",
-            "1.5", "12:00:00", "2024-05-01T12:00:00.", "2024-05-01 13:00 PM", "13/13/2024", "2024-05-01 12:00:00é", "1 Mayo 2024",
-            "2024-05-01 12:00 [Europe/Berlin]", "- 2024-05-01", "2024/05-01",
+            "",
+            "now",
+            "2024",
+            "2024-05",
+            "2024-02-30",
+            "2023-02-29",
+            "2024-13-01",
+            "2024-05-01 25:00",
+            "2024-05-01 24:00:01",
+            "2024-05-01 12:60",
+            "2024-05-01 12:00:61",
+            "2024-05-01 12:00 EST",
+            "2024-05-01x",
+            "2024-05-01 12",
+            "01-May-24",
+            "May 2024",
+            "1.5",
+            "12:00:00",
+            "2024-05-01T12:00:00.",
+            "2024-05-01 13:00 PM",
+            "13/13/2024",
+            "2024-05-01 12:00:00é",
+            "1 Mayo 2024",
+            "2024-05-01 12:00 [Europe/Berlin]",
+            "- 2024-05-01",
+            "2024/05-01",
         ] {
             assert_eq!(parse(text), Err(NoTime::Unknown), "{text}");
         }

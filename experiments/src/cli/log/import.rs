@@ -152,10 +152,14 @@ pub(super) fn run(place: &Place, args: &ImportArgs) -> Result<ExitCode, Failure>
         let file_is = if count > 1 { format!("{file}: ") } else { String::new() };
         match rows - appended {
             0 if rows == 0 => eprintln!("{file}: no rows to import"),
-            0 if from > 0 => eprintln!("{file_is}{appended} events, by which the file has grown, imported into '{name}', which now ends at {end}"),
+            0 if from > 0 => {
+                eprintln!("{file_is}{appended} events, by which the file has grown, imported into '{name}', which now ends at {end}")
+            }
             0 => eprintln!("{file_is}{appended} events imported into '{name}', which now ends at {end}"),
             all if all == rows => eprintln!("already imported: all {rows} events of {file} are in '{name}'"),
-            there => eprintln!("{file_is}{appended} events imported into '{name}', where {there} of this file were already; it now ends at {end}"),
+            there => eprintln!(
+                "{file_is}{appended} events imported into '{name}', where {there} of this file were already; it now ends at {end}"
+            ),
         }
         if let Some(path) = set_aside {
             eprintln!("{rejected} rows set aside in {}", path.display());

@@ -185,7 +185,8 @@ pub(super) fn plan(history: &History, topic: &str, input: &Input, options: &str,
             return Err(Failure::with_help(message, "give the same options for the rest, or --again to import all rows once more"));
         }
         let Some(from) = next_row(input, grown.bytes)? else {
-            let message = format!("{file}: its line {} was not complete when it was imported, and has become longer", line_at(input, grown.bytes)?);
+            let message =
+                format!("{file}: its line {} was not complete when it was imported, and has become longer", line_at(input, grown.bytes)?);
             let help = format!("the row stands in '{topic}' as it was; --again imports all rows of the file once more");
             return Err(Failure::with_help(message, help));
         };
@@ -199,7 +200,10 @@ pub(super) fn plan(history: &History, topic: &str, input: &Input, options: &str,
         return Ok(Plan::Import(parts));
     }
     if let Some(before) = history.imports.iter().rev().find(|i| path.is_some() && i.path == path) {
-        let message = format!("{file}: {} rows of it were imported into '{topic}' before, and it has changed since, not only at its end", before.rows);
+        let message = format!(
+            "{file}: {} rows of it were imported into '{topic}' before, and it has changed since, not only at its end",
+            before.rows
+        );
         let help = "append what is new as a file of its own, or import all rows once more with --again";
         return Err(Failure::with_help(message, help));
     }
@@ -256,7 +260,9 @@ mod tests {
         }
 
         fn import(&mut self, name: &str, text: &str, options: &str, overlap: Overlap, is_done: bool) {
-            let Ok(Plan::Import(parts)) = plan(&self.1, "t", &self.input(name, text), options, overlap) else { panic!("nothing to import") };
+            let Ok(Plan::Import(parts)) = plan(&self.1, "t", &self.input(name, text), options, overlap) else {
+                panic!("nothing to import")
+            };
             parts.into_iter().for_each(|(_, import)| self.1.note(Import { is_done, rows: 9, ..import }));
         }
     }

@@ -43,7 +43,8 @@ fn entries(folder: &Path, pattern: &str) -> Vec<PathBuf> {
     let fits = |name: &std::ffi::OsString| {
         let name = name.to_string_lossy();
         // As in a shell, hidden files are named in full.
-        (!name.starts_with('.') || pattern.starts_with('.')) && matches(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
+        (!name.starts_with('.') || pattern.starts_with('.'))
+            && matches(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
     };
     names.filter(fits).map(|name| folder.join(name)).collect()
 }
@@ -79,7 +80,9 @@ mod tests {
     #[test]
     fn patterns() {
         let fits = |pattern: &str, name: &str| matches(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>());
-        for (pattern, name) in [("*", "a"), ("a*c", "abbc"), ("a*c", "ac"), ("*.csv", "a.b.csv"), ("d?.csv", "d1.csv"), ("*a*b*", "xaybz"), ("é?", "éx")] {
+        for (pattern, name) in
+            [("*", "a"), ("a*c", "abbc"), ("a*c", "ac"), ("*.csv", "a.b.csv"), ("d?.csv", "d1.csv"), ("*a*b*", "xaybz"), ("é?", "éx")]
+        {
             assert!(fits(pattern, name), "{pattern} {name}");
         }
         for (pattern, name) in [("?", ""), ("a*c", "abcd"), ("*.csv", "a.csv.gz"), ("d?.csv", "d12.csv"), ("a", "b")] {
