@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
+use twopath_events::files::ReadArgs;
 use twopath_log::{Durability, Address};
 
 use super::Failure;
 use super::log::parse_durability;
-use super::read_args::ReadArgs;
 use crate::scenarios::compare::{self, CompareSettings, History, SweepOf};
 use crate::systems::{BatchEngine, Language, SpeedEngine};
 
@@ -94,6 +94,9 @@ pub(super) struct CompareArgs {
     /// Your own events: a Parquet, CSV, JSON Lines or Arrow file, in order of arrival
     #[arg(long, value_name = "FILE", requires = "sql")]
     events: Option<PathBuf>,
+    /// The event-time column of your own events
+    #[arg(long, value_name = "COLUMN", requires = "events")]
+    time_column: Option<String>,
     #[command(flatten)]
     read: ReadArgs,
     /// Your own query, over your own events or the workload's: a SQL text, or a file that holds one
@@ -169,7 +172,7 @@ fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
         log: None,
         seed: args.seed,
         events: args.events,
-        read: args.read.options()?,
+        read: args.read.options(args.time_column.as_deref())?,
         query: args.query,
         sql: args.sql,
         fix: args.fix,

@@ -15,7 +15,6 @@ mod log;
 mod output;
 mod progress;
 mod query;
-mod read_args;
 mod run;
 mod run_child;
 mod run_system;

@@ -86,7 +86,7 @@ pub(super) fn text(value: &Value) -> String {
 
 /// Microseconds since 1970 as ISO 8601, UTC.
 pub(super) fn timestamp(us: i64) -> String {
-    time::format_timestamp(us).replacen(' ', "T", 1) + "Z"
+    twopath_events::files::iso(us)
 }
 
 fn interval(us: i64) -> String {
@@ -197,6 +197,7 @@ mod tests {
         let cases = [
             (Value::Timestamp(1_357_034_400_000_000), "2013-01-01T10:00:00Z"),
             (Value::Timestamp(1_357_034_400_250_000), "2013-01-01T10:00:00.25Z"),
+            (Value::Timestamp(-62_135_596_800_000_001), "0000-12-31T23:59:59.999999Z"),
             (Value::Timestamp(-1), "1969-12-31T23:59:59.999999Z"),
             (Value::Interval(-300_000_000), "-00:05:00"),
             (Value::Interval(93_600_500_000), "26:00:00.5"),

@@ -6,6 +6,7 @@ mod feeds;
 mod files;
 mod groups;
 mod help;
+mod imports;
 mod job;
 mod kafka;
 mod kill;

@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value as Json;
-
-use twopath_query::time::parse_timestamp;
-
-use super::schema::{ColumnType, TimeUnitOfNumbers};
+use super::number::{Decimal, NoFloat, exact_float};
+use super::schema::ColumnType;
+use super::times::Times;
 
 /// A value that fits its column.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,58 +21,82 @@ pub(super) enum Cell<'a> {
 }
 
 /// How a value of a text file is read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Reading {
     pub column_type: ColumnType,
     pub nullable: bool,
-    pub time_unit: Option<TimeUnitOfNumbers>,
+    pub times: Times,
 }
 
 impl Reading {
-    /// Reads a CSV cell; the empty one is NULL.
-    pub fn text<'a>(&self, text: &'a str) -> Result<Cell<'a>, String> {
-        if text.is_empty() {
+    /// Reads a text; an empty one is NULL, unless it is quoted and meant for a column of texts.
+    pub fn text<'a>(&self, text: Cow<'a, str>, is_quoted: bool) -> Result<Cell<'a>, String> {
+        if text.is_empty() && !(is_quoted && self.column_type == ColumnType::Text) {
             return self.null();
         }
-        let bare = text.trim();
-        if let ColumnType::Decimal { precision, scale } = self.column_type {
-            let value = super::decimal::read(bare, precision, scale);
-            return value.map(Cell::Decimal).map_err(|reason| format!("'{}' {reason}", shortened(text)));
+        if self.column_type == ColumnType::Text {
+            return Ok(Cell::Text(text));
         }
-        match self.column_type {
-            ColumnType::Text => Some(Cell::Text(Cow::Borrowed(text))),
-            ColumnType::Bool => parse_bool(bare).map(Cell::Bool),
-            ColumnType::Int => bare.parse().ok().map(Cell::Int),
-            ColumnType::Float => bare.parse().ok().map(Cell::Float),
-            ColumnType::Decimal { .. } => None,
-            ColumnType::Timestamp => parse_timestamp(bare).or_else(|| self.timestamp_of(bare.parse().ok()?)).map(Cell::Timestamp),
-        }
-        .ok_or_else(|| format!("'{}' is not {}", shortened(text), self.article()))
+        self.value(text.trim()).map_err(|reason| format!("'{}' {reason}", shortened(&text)))
     }
 
-    /// Reads a JSON value.
-    pub fn json<'a>(&self, value: &'a Json) -> Result<Cell<'a>, String> {
-        if let (ColumnType::Decimal { .. }, Json::Number(_) | Json::String(_)) = (self.column_type, value) {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            return match self.text(&text)? {
-                Cell::Decimal(v) => Ok(Cell::Decimal(v)),
-                _ => self.null(),
-            };
+    /// Reads a JSON number, as it is written.
+    pub fn json_number<'a>(&self, digits: &'a str) -> Result<Cell<'a>, String> {
+        match self.column_type {
+            ColumnType::Text => Ok(Cell::Text(Cow::Borrowed(digits))),
+            ColumnType::Bool => Err(self.misfit()),
+            ColumnType::Timestamp => self.times.number(digits).map(Cell::Timestamp).map_err(|e| e.to_string()),
+            ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. } => self.value(digits),
         }
-        match (self.column_type, value) {
-            (_, Json::Null) => return self.null(),
-            (ColumnType::Text, Json::String(s)) => Some(Cell::Text(Cow::Borrowed(s))),
-            (ColumnType::Text, other) => Some(Cell::Text(Cow::Owned(other.to_string()))),
-            (ColumnType::Bool, Json::Bool(b)) => Some(Cell::Bool(*b)),
-            (ColumnType::Int, Json::Number(n)) => n.as_i64().or_else(|| whole(n.as_f64()?)).map(Cell::Int),
-            (ColumnType::Float, Json::Number(n)) => n.as_f64().map(Cell::Float),
-            (ColumnType::Timestamp, Json::String(s)) => parse_timestamp(s).map(Cell::Timestamp),
-            (ColumnType::Timestamp, Json::Number(n)) => {
-                n.as_i64().or_else(|| whole(n.as_f64()?)).and_then(|n| self.timestamp_of(n)).map(Cell::Timestamp)
-            }
-            _ => None,
+        .map_err(|reason| format!("{} {reason}", shortened(digits)))
+    }
+
+    /// Reads what a JSON string holds.
+    pub fn json_string<'a>(&self, text: Cow<'a, str>) -> Result<Cell<'a>, String> {
+        match self.column_type {
+            ColumnType::Text => return Ok(Cell::Text(text)),
+            // Decimals stand in quotes where numbers of JSON would lose digits.
+            ColumnType::Timestamp | ColumnType::Decimal { .. } => self.value(&text),
+            // JSON has no such numbers, and cannot say them otherwise.
+            ColumnType::Float => super::number::special_float(&text).map(Cell::Float).ok_or_else(|| self.misfit()),
+            ColumnType::Bool | ColumnType::Int => Err(self.misfit()),
         }
-        .ok_or_else(|| format!("{} is not {}", shortened(&value.to_string()), self.article()))
+        .map_err(|reason| format!("\"{}\" {reason}", shortened(&text)))
+    }
+
+    /// Takes a JSON value of another kind, as it is written.
+    pub fn json_other<'a>(&self, written: &'a str) -> Result<Cell<'a>, String> {
+        match (self.column_type, written) {
+            (_, "null") => self.null(),
+            (ColumnType::Text, _) => Ok(Cell::Text(Cow::Borrowed(written))),
+            (ColumnType::Bool, "true") => Ok(Cell::Bool(true)),
+            (ColumnType::Bool, "false") => Ok(Cell::Bool(false)),
+            _ => Err(format!("{} {}", shortened(written), self.misfit())),
+        }
+    }
+
+    fn value(&self, text: &str) -> Result<Cell<'static>, String> {
+        match self.column_type {
+            ColumnType::Bool => parse_bool(text).map(Cell::Bool).ok_or_else(|| self.misfit()),
+            ColumnType::Int => self.integer(text).map(Cell::Int),
+            ColumnType::Float => match exact_float(text) {
+                Ok(float) => Ok(Cell::Float(float)),
+                Err(NoFloat::NotANumber) => Err(self.misfit()),
+                Err(NoFloat::TooLarge) => Err("is larger than any float".into()),
+                Err(NoFloat::TooManyDigits) => Err("has more digits than a float keeps".into()),
+            },
+            ColumnType::Timestamp => self.times.text(text).map(Cell::Timestamp).map_err(|e| e.to_string()),
+            ColumnType::Decimal { precision, scale } => super::decimal::read(text, precision, scale).map(Cell::Decimal),
+            ColumnType::Text => Ok(Cell::Text(Cow::Owned(text.to_owned()))),
+        }
+    }
+
+    fn integer(&self, text: &str) -> Result<i64, String> {
+        // Most are short.
+        if let Ok(integer) = text.parse() {
+            return Ok(integer);
+        }
+        Decimal::parse(text).and_then(|n| n.integer()).ok_or_else(|| self.misfit())
     }
 
     pub fn null(&self) -> Result<Cell<'static>, String> {
@@ -85,20 +107,20 @@ impl Reading {
         }
     }
 
-    fn timestamp_of(&self, number: i64) -> Option<i64> {
-        self.time_unit?.to_us(number)
+    fn misfit(&self) -> String {
+        format!("is not {}", article(self.column_type))
     }
+}
 
-    /// What the column wants, with its article.
-    pub fn article(&self) -> &'static str {
-        match self.column_type {
-            ColumnType::Bool => "true or false",
-            ColumnType::Int => "an integer of 64 bits",
-            ColumnType::Float => "a number",
-            ColumnType::Text => "a text",
-            ColumnType::Timestamp => "a timestamp",
-            ColumnType::Decimal { .. } => "a decimal number of its column's digits",
-        }
+/// What a column wants, with its article.
+pub(super) fn article(column_type: ColumnType) -> &'static str {
+    match column_type {
+        ColumnType::Bool => "true or false",
+        ColumnType::Int => "an integer of 64 bits",
+        ColumnType::Float => "a number",
+        ColumnType::Text => "a text",
+        ColumnType::Timestamp => "a timestamp",
+        ColumnType::Decimal { .. } => "a decimal number of its column's digits",
     }
 }
 
@@ -110,11 +132,6 @@ pub(super) fn parse_bool(text: &str) -> Option<bool> {
     } else {
         None
     }
-}
-
-/// A float that is an integer, as one.
-fn whole(f: f64) -> Option<i64> {
-    (f.fract() == 0.0 && f.abs() < 9.0e15).then_some(f as i64)
 }
 
 /// At most 40 characters of a text, for a message.

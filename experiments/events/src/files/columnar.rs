@@ -1,86 +1,128 @@
 //! Parquet and Arrow files.
 
-use std::fs::File;
+use std::collections::VecDeque;
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow_ipc::reader::{FileReader, StreamReader};
-use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::filter::filter_record_batch;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use twopath_query::time::parse_timestamp;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Type as Physical;
 
-use super::schema::{ColumnType, TimeUnitOfNumbers, settle};
+use super::convert::{cell_text, convert, convertible, misfit};
+use super::input::Input;
+use super::nested::{column_at, find};
+use super::schema::{ColumnType, Offered, settle};
+use super::times::Times;
 use super::{CHUNK_BYTES, CHUNK_ROWS, Chunk, FileError, Format, ReadOptions, Rejected};
 
+/// Batches of a row group that wait for those before them.
+const BATCHES_AHEAD: usize = 128;
+
 pub(super) struct ColumnarRows {
-    path: PathBuf,
-    format: &'static str,
-    batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>,
-    /// A batch of the file and how far it has been handed out: files have batches of any size, chunks are of one size.
-    current: Option<(RecordBatch, usize)>,
-    sources: Vec<Option<usize>>,
     schema: SchemaRef,
-    time_unit: Option<TimeUnitOfNumbers>,
+    /// What each thread reads: its batches' chunks, and nothing after each row group.
+    threads: Vec<Receiver<Option<Result<Vec<Chunk>, FileError>>>>,
+    /// Which of the row groups is read; the threads take turns.
+    group: usize,
+    groups: usize,
+    ready: VecDeque<Chunk>,
     rows_read: u64,
     rows: u64,
 }
 
+/// What brings a file's batches to the topic's types.
+struct Converter {
+    path: PathBuf,
+    format: &'static str,
+    /// Of each column of the schema: the place in the file's, and in the structs there.
+    sources: Vec<Option<Vec<usize>>>,
+    schema: SchemaRef,
+    times: Times,
+}
+
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
+
 impl ColumnarRows {
-    pub fn open(path: &Path, mut file: File, format: Format, options: &ReadOptions) -> Result<Self, FileError> {
-        let name = if format == Format::Parquet { "Parquet" } else { "Arrow" };
-        let malformed = |reason: String| FileError::Malformed { path: path.to_owned(), format: name, reason };
-        let arrow = |e: ArrowError| malformed(e.to_string());
-        let (file_schema, rows, batches): (SchemaRef, u64, Box<dyn Iterator<Item = _> + Send>) = if format == Format::Parquet {
-            let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| malformed(e.to_string()))?;
-            let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
-            let schema = builder.schema().clone();
-            (schema, rows, Box::new(builder.with_batch_size(CHUNK_ROWS).build().map_err(|e| malformed(e.to_string()))?))
-        } else {
-            let mut magic = [0; 6];
-            let is_file = file.read_exact(&mut magic).is_ok() && &magic == b"ARROW1";
-            file.seek(SeekFrom::Start(0)).map_err(|e| FileError::io(path, e))?;
-            if is_file {
-                let reader = FileReader::try_new(BufReader::new(file), None).map_err(arrow)?;
-                (reader.schema(), 0, Box::new(reader))
-            } else {
-                let reader = StreamReader::try_new(BufReader::new(file), None).map_err(arrow)?;
-                (reader.schema(), 0, Box::new(reader))
-            }
-        };
-        let offered: Vec<_> = file_schema
-            .fields()
-            .iter()
-            .map(|f| (f.name().clone(), ColumnType::of(f.data_type()).ok_or_else(|| f.data_type().to_string()), f.is_nullable()))
-            .collect();
-        let (sources, schema) = settle(path, &offered, options)?;
-        for (field, source) in schema.fields().iter().zip(&sources) {
-            let given = source.map(|s| file_schema.field(s).data_type());
-            if let Some(given) = given.filter(|given| !convertible(given, field.data_type(), options.time_unit)) {
-                let (path, column) = (path.to_owned(), field.name().clone());
-                return Err(match ColumnType::of(given) {
-                    Some(ColumnType::Int | ColumnType::Float) => FileError::TimeOfNumbers { path, column },
-                    _ => FileError::ColumnType { path, column, given: given.to_string() },
-                });
-            }
+    pub fn open(input: &Input, format: Format, options: &ReadOptions) -> Result<Self, FileError> {
+        if format == Format::Parquet { Self::parquet(input, options) } else { Self::arrow(input, options) }
+    }
+
+    fn parquet(input: &Input, options: &ReadOptions) -> Result<Self, FileError> {
+        let malformed = |e: &dyn std::fmt::Display| malformed(input, "Parquet", e);
+        let metadata = ArrowReaderMetadata::load(input, ArrowReaderOptions::default()).map_err(|e| malformed(&e))?;
+        let metadata = with_far_times(metadata).map_err(|e| malformed(&e))?;
+        let converter = Arc::new(Converter::new(input, "Parquet", metadata.schema(), options)?);
+        let mut roots: Vec<usize> = converter.sources.iter().flatten().map(|places| places[0]).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        let narrow = Arc::new(converter.narrowed(&roots));
+        let mask = ProjectionMask::roots(metadata.metadata().file_metadata().schema_descr(), roots);
+        let groups = metadata.metadata().num_row_groups();
+        let rows_of: Vec<u64> = metadata.metadata().row_groups().iter().map(|g| g.num_rows().max(0) as u64).collect();
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(groups);
+        let mut threads = Vec::new();
+        for thread in 0..count {
+            let (input, metadata, mask, converter, rows_of) =
+                (input.clone(), metadata.clone(), mask.clone(), narrow.clone(), rows_of.clone());
+            let (sender, receiver) = sync_channel(BATCHES_AHEAD);
+            std::thread::spawn(move || {
+                for group in (thread..groups).step_by(count) {
+                    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata.clone());
+                    let reader = builder.with_projection(mask.clone()).with_row_groups(vec![group]).with_batch_size(CHUNK_ROWS).build();
+                    let batches: Batches = match reader {
+                        Ok(reader) => Box::new(reader),
+                        Err(e) => Box::new(std::iter::once(Err(e.into()))),
+                    };
+                    let mut row: u64 = rows_of[..group].iter().sum();
+                    for batch in batches {
+                        if sender.send(Some(converter.chunks(batch, &mut row))).is_err() {
+                            return;
+                        }
+                    }
+                    if sender.send(None).is_err() {
+                        return;
+                    }
+                }
+            });
+            threads.push(receiver);
         }
-        Ok(ColumnarRows {
-            path: path.to_owned(),
-            format: name,
-            batches,
-            current: None,
-            sources,
-            schema,
-            time_unit: options.time_unit,
-            rows_read: 0,
-            rows,
-        })
+        let (schema, rows) = (converter.schema.clone(), rows_of.iter().sum());
+        Ok(ColumnarRows { schema, threads, group: 0, groups, ready: VecDeque::new(), rows_read: 0, rows })
+    }
+
+    fn arrow(input: &Input, options: &ReadOptions) -> Result<Self, FileError> {
+        let malformed = |e: &dyn std::fmt::Display| malformed(input, "Arrow", e);
+        let mut range = input.range(0, input.bytes());
+        let mut magic = [0; 6];
+        let is_file = range.read_exact(&mut magic).is_ok() && &magic == b"ARROW1";
+        range.seek(SeekFrom::Start(0)).map_err(|e| FileError::io(input.name(), e))?;
+        let (file_schema, batches): (SchemaRef, Box<dyn Iterator<Item = _> + Send>) = if is_file {
+            let reader = FileReader::try_new(BufReader::new(range), None).map_err(|e| malformed(&e))?;
+            (reader.schema(), Box::new(reader))
+        } else {
+            let reader = StreamReader::try_new(BufReader::new(range), None).map_err(|e| malformed(&e))?;
+            (reader.schema(), Box::new(reader))
+        };
+        let converter = Converter::new(input, "Arrow", &file_schema, options)?;
+        let schema = converter.schema.clone();
+        let (sender, receiver) = sync_channel(2);
+        std::thread::spawn(move || {
+            let mut row = 0;
+            for batch in batches {
+                if sender.send(Some(converter.chunks(batch, &mut row))).is_err() {
+                    return;
+                }
+            }
+            // Who reads may have stopped.
+            let _ = sender.send(None);
+        });
+        Ok(ColumnarRows { schema, threads: vec![receiver], group: 0, groups: 1, ready: VecDeque::new(), rows_read: 0, rows: 0 })
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -92,39 +134,146 @@ impl ColumnarRows {
     }
 
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, FileError> {
-        let (batch, at) = match self.current.take().filter(|(batch, at)| *at < batch.num_rows()) {
-            Some(current) => current,
-            None => match self.batches.next() {
-                None => return Ok(None),
-                Some(batch) => (batch.map_err(|e| self.malformed(&e))?, 0),
-            },
-        };
-        let mut rows = CHUNK_ROWS.min(batch.num_rows() - at);
-        let chunk = loop {
-            let chunk = self.convert(&batch.slice(at, rows)).map_err(|e| self.malformed(&e))?;
-            let bytes = bytes(&chunk.batch).map_err(|e| self.malformed(&e))?;
-            if rows == 1 || bytes <= CHUNK_BYTES {
-                break chunk;
+        loop {
+            if let Some(chunk) = self.ready.pop_front() {
+                self.rows_read += (chunk.batch.num_rows() + chunk.rejected.len()) as u64;
+                return Ok(Some(chunk));
             }
-            rows = (rows * CHUNK_BYTES / bytes).max(1);
+            if self.group == self.groups {
+                return Ok(None);
+            }
+            match self.threads[self.group % self.threads.len()].recv().expect("a thread ends each row group") {
+                Some(chunks) => self.ready.extend(chunks?),
+                None => self.group += 1,
+            }
+        }
+    }
+}
+
+fn malformed(input: &Input, format: &'static str, error: &dyn std::fmt::Display) -> FileError {
+    let start = input.start(60).unwrap_or_default();
+    let looks = std::str::from_utf8(&start).ok().and_then(|text| text.lines().next()).filter(|line| line.chars().all(|c| !c.is_control()));
+    let looks = looks.filter(|line| !line.is_empty()).map(|line| format!("; it begins as a text does: '{}'", super::cell::shortened(line)));
+    FileError::Malformed { path: input.name().to_owned(), format, reason: format!("{error}{}", looks.unwrap_or_default()) }
+}
+
+/// Times of 96 bits, as old writers have them, in microseconds: in nanoseconds, years beyond 2262 would come out as others.
+fn with_far_times(metadata: ArrowReaderMetadata) -> parquet::errors::Result<ArrowReaderMetadata> {
+    let descriptor = metadata.metadata().file_metadata().schema_descr();
+    let mut fields: Vec<Field> = metadata.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+    let mut any = false;
+    for (i, column) in descriptor.columns().iter().enumerate() {
+        let field = &mut fields[descriptor.get_column_root_idx(i)];
+        if column.physical_type() == Physical::INT96 && matches!(field.data_type(), DataType::Timestamp(..)) {
+            *field = field.clone().with_data_type(DataType::Timestamp(TimeUnit::Microsecond, None));
+            any = true;
+        }
+    }
+    if !any {
+        return Ok(metadata);
+    }
+    let schema = Schema::new_with_metadata(fields, metadata.schema().metadata().clone());
+    ArrowReaderMetadata::try_new(metadata.metadata().clone(), ArrowReaderOptions::new().with_schema(Arc::new(schema)))
+}
+
+impl Converter {
+    fn new(input: &Input, format: &'static str, file_schema: &SchemaRef, options: &ReadOptions) -> Result<Self, FileError> {
+        let path = input.name();
+        let column_type = |of: &DataType| ColumnType::of(of).ok_or_else(|| of.to_string());
+        let mut offered: Vec<Offered> =
+            file_schema.fields().iter().map(|f| (f.name().clone(), column_type(f.data_type()), f.is_nullable())).collect();
+        let mut places: Vec<(Vec<usize>, DataType)> =
+            file_schema.fields().iter().enumerate().map(|(i, f)| (vec![i], f.data_type().clone())).collect();
+        // Fields of structs are offered where they are asked for by path.
+        let in_schema = options.schema.iter().flat_map(|s| s.columns.iter().map(|(n, _)| n));
+        let of_topic = options.target.iter().flat_map(|t| t.fields().iter().map(|f| f.name()));
+        let wanted = in_schema.chain(of_topic).chain(options.columns.iter().flatten()).chain(&options.time_column);
+        for name in wanted {
+            if !offered.iter().any(|(n, ..)| n == name)
+                && let Some((place, of)) = find(file_schema.fields(), name)
+            {
+                offered.push((name.clone(), column_type(&of), true));
+                places.push((place, of));
+            }
+        }
+        if let (Some(target), None) = (&options.target, &options.columns) {
+            // A struct of which the topic has fields is not itself one of its columns.
+            let keep: Vec<bool> = offered
+                .iter()
+                .map(|(name, ..)| {
+                    target.index_of(name).is_ok() || !target.fields().iter().any(|f| f.name().starts_with(&format!("{name}.")))
+                })
+                .collect();
+            let mut kept = keep.iter();
+            offered.retain(|_| *kept.next().unwrap_or(&true));
+            let mut kept = keep.iter();
+            places.retain(|_| *kept.next().unwrap_or(&true));
+        }
+        let (sources, schema) = settle(path, &offered, options)?;
+        for (field, source) in schema.fields().iter().zip(&sources) {
+            let given = source.map(|s| &places[s].1);
+            if let Some(given) = given.filter(|given| !convertible(given, field.data_type(), &options.times)) {
+                let (path, column) = (path.to_owned(), field.name().clone());
+                return Err(match (ColumnType::of(given), ColumnType::of(field.data_type())) {
+                    (Some(ColumnType::Int | ColumnType::Float), Some(ColumnType::Timestamp)) => FileError::TimeOfNumbers { path, column },
+                    _ => FileError::ColumnType { path, column, given: given.to_string(), has_text: false },
+                });
+            }
+        }
+        let sources = sources.into_iter().map(|s| s.map(|s| places[s].0.clone())).collect();
+        Ok(Converter { path: path.to_owned(), format, sources, schema, times: options.times.clone() })
+    }
+
+    /// The same for batches that have only these columns.
+    fn narrowed(&self, roots: &[usize]) -> Self {
+        let narrow = |places: &Vec<usize>| {
+            let mut places = places.clone();
+            places[0] = roots.binary_search(&places[0]).expect("the roots are those of the sources");
+            places
         };
-        self.current = Some((batch, at + rows));
-        self.rows_read += rows as u64;
-        Ok(Some(chunk))
+        Converter {
+            path: self.path.clone(),
+            format: self.format,
+            sources: self.sources.iter().map(|s| s.as_ref().map(narrow)).collect(),
+            schema: self.schema.clone(),
+            times: self.times.clone(),
+        }
+    }
+
+    /// A batch of the file as chunks of the usual size; `row` is the number of rows before it.
+    fn chunks(&self, batch: Result<RecordBatch, ArrowError>, row: &mut u64) -> Result<Vec<Chunk>, FileError> {
+        let fault = |e: ArrowError| FileError::Malformed { path: self.path.clone(), format: self.format, reason: e.to_string() };
+        let batch = batch.map_err(fault)?;
+        let (mut chunks, mut at) = (Vec::new(), 0);
+        while at < batch.num_rows() {
+            let mut rows = CHUNK_ROWS.min(batch.num_rows() - at);
+            let chunk = loop {
+                let chunk = self.convert(&batch.slice(at, rows), *row).map_err(fault)?;
+                let bytes = bytes(&chunk.batch).map_err(fault)?;
+                if rows == 1 || bytes <= CHUNK_BYTES {
+                    break chunk;
+                }
+                rows = (rows * CHUNK_BYTES / bytes).max(1);
+            };
+            at += rows;
+            *row += rows as u64;
+            chunks.push(chunk);
+        }
+        Ok(chunks)
     }
 
     /// Brings a part of the file to the topic's types, and tells apart the rows that do not fit.
-    fn convert(&self, part: &RecordBatch) -> Result<Chunk, ArrowError> {
-        let mut columns = Vec::new();
+    fn convert(&self, part: &RecordBatch, rows_before: u64) -> Result<Chunk, ArrowError> {
+        let mut columns: Vec<ArrayRef> = Vec::new();
         let mut fits = vec![true; part.num_rows()];
         let mut rejected = Vec::new();
         for (field, source) in self.schema.fields().iter().zip(&self.sources) {
-            let Some(source) = *source else {
+            let Some(places) = source else {
                 columns.push(new_null_array(field.data_type(), part.num_rows()));
                 continue;
             };
-            let given = part.column(source);
-            let column = convert_column(given, field.data_type(), self.time_unit)?;
+            let given = column_at(part.column(places[0]), &places[1..])?;
+            let column = convert(&given, field.data_type(), &self.times)?;
             // A dictionary may have NULL as a value, which only logical nulls tell.
             let given_nulls = given.logical_nulls();
             for (row, fits) in fits.iter_mut().enumerate() {
@@ -134,7 +283,12 @@ impl ColumnarRows {
                 let lost = given_nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
                 if lost || !field.is_nullable() {
                     *fits = false;
-                    rejected.push((row, field.name().clone(), self.reason(given, row, lost, field.data_type())));
+                    let reason = match (lost, ColumnType::of(field.data_type())) {
+                        (true, _) => misfit(&given, row, field.data_type(), &self.times),
+                        (false, Some(ColumnType::Timestamp)) => "there is no time here".into(),
+                        (false, _) => "there is no value here, and the column must have one".into(),
+                    };
+                    rejected.push((row, field.name().clone(), reason));
                 }
             }
             columns.push(column);
@@ -143,15 +297,14 @@ impl ColumnarRows {
         let rejected = rejected
             .into_iter()
             .map(|(row, column, reason)| Rejected {
-                line: self.rows_read + row as u64 + 1,
+                line: rows_before + row as u64 + 1,
                 column: Some(column),
                 reason,
                 row: row_text(part, row),
             })
             .collect::<Vec<_>>();
         // The batch allows NULLs that the schema does not until the rows that have them are gone.
-        let lenient =
-            arrow_schema::Schema::new(self.schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>());
+        let lenient = Schema::new(self.schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>());
         let mut batch = RecordBatch::try_new(Arc::new(lenient), columns)?;
         if !rejected.is_empty() {
             batch = filter_record_batch(&batch, &BooleanArray::from(fits))?;
@@ -159,93 +312,11 @@ impl ColumnarRows {
         let batch = RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())?;
         Ok(Chunk { batch, rejected })
     }
-
-    fn reason(&self, given: &ArrayRef, row: usize, lost: bool, to: &DataType) -> String {
-        let wanted = ColumnType::of(to)
-            .map_or("of its column's type", |t| super::cell::Reading { column_type: t, nullable: true, time_unit: None }.article());
-        match (lost, ColumnType::of(to)) {
-            (true, _) => format!("'{}' is not {wanted}", super::cell::shortened(&cell_text(given, row))),
-            (false, Some(ColumnType::Timestamp)) => "there is no time here".into(),
-            (false, _) => "there is no value here, and the column must have one".into(),
-        }
-    }
-
-    fn malformed(&self, error: &ArrowError) -> FileError {
-        FileError::Malformed { path: self.path.clone(), format: self.format, reason: error.to_string() }
-    }
 }
 
 /// How much the rows of a batch take, which may be a part of a larger one.
 fn bytes(batch: &RecordBatch) -> Result<usize, ArrowError> {
     batch.columns().iter().map(|column| column.to_data().get_slice_memory_size()).sum()
-}
-
-fn convertible(from: &DataType, to: &DataType, time_unit: Option<TimeUnitOfNumbers>) -> bool {
-    match (ColumnType::of(from), ColumnType::of(to)) {
-        (Some(ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. }), Some(ColumnType::Timestamp)) => time_unit.is_some(),
-        (Some(ColumnType::Timestamp), Some(ColumnType::Timestamp)) => true,
-        (Some(_), Some(_)) => can_cast_types(from, to) || can_cast_types(from, &DataType::Utf8),
-        _ => false,
-    }
-}
-
-/// A column in a topic's type; a value that does not fit becomes NULL.
-pub fn convert_column(given: &ArrayRef, to: &DataType, time_unit: Option<TimeUnitOfNumbers>) -> Result<ArrayRef, ArrowError> {
-    let cast = |array: &ArrayRef, to: &DataType| cast_with_options(array, to, &CastOptions { safe: true, ..Default::default() });
-    if given.data_type() == to {
-        return Ok(given.clone());
-    }
-    match (ColumnType::of(given.data_type()), ColumnType::of(to)) {
-        (Some(ColumnType::Text), Some(ColumnType::Timestamp)) => {
-            let texts = cast(given, &DataType::Utf8)?;
-            let texts: &StringArray = texts.as_string();
-            let times: TimestampMicrosecondArray = texts.iter().map(|text| text.and_then(parse_timestamp)).collect();
-            Ok(Arc::new(times.with_timezone("UTC")))
-        }
-        (
-            Some(ColumnType::Int | ColumnType::Float | ColumnType::Text | ColumnType::Decimal { .. }),
-            Some(ColumnType::Decimal { precision, scale }),
-        ) => super::decimal::convert(given, precision, scale),
-        (Some(ColumnType::Decimal { .. }), Some(ColumnType::Int)) => super::decimal::to_integers(given),
-        (Some(ColumnType::Decimal { .. }), Some(ColumnType::Float)) => super::decimal::to_floats(given),
-        (Some(ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. }), Some(ColumnType::Timestamp)) => {
-            let numbers = cast(given, &DataType::Int64)?;
-            let times: TimestampMicrosecondArray =
-                numbers.as_primitive::<Int64Type>().iter().map(|n| n.and_then(|n| time_unit?.to_us(n))).collect();
-            Ok(Arc::new(times.with_timezone("UTC")))
-        }
-        (Some(ColumnType::Timestamp), Some(ColumnType::Timestamp)) => Ok(Arc::new(in_us(given)?.with_timezone("UTC"))),
-        // A cast would cut the fraction off.
-        (Some(ColumnType::Float), Some(ColumnType::Int)) => {
-            let floats = cast(given, &DataType::Float64)?;
-            let whole = |f: f64| (f.fract() == 0.0 && (-9.2e18..9.2e18).contains(&f)).then_some(f as i64);
-            let numbers: Int64Array = floats.as_primitive::<Float64Type>().iter().map(|f| f.and_then(whole)).collect();
-            Ok(Arc::new(numbers))
-        }
-        _ => cast(given, to),
-    }
-}
-
-/// A timestamp or date column in microseconds, without a zone. With one, Arrow counts in UTC already; without, UTC is meant.
-fn in_us(column: &ArrayRef) -> Result<TimestampMicrosecondArray, ArrowError> {
-    let zone = match column.data_type() {
-        DataType::Timestamp(_, zone) => zone.clone(),
-        _ => None,
-    };
-    let options = CastOptions { safe: true, ..Default::default() };
-    let cast = cast_with_options(column, &DataType::Timestamp(TimeUnit::Microsecond, zone), &options)?;
-    Ok(cast.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<&str>))
-}
-
-fn cell_text(column: &ArrayRef, row: usize) -> String {
-    let cell = column.slice(row, 1);
-    // Named time zones cannot be formatted without a database of them; the instant can.
-    let cell = match cell.data_type() {
-        DataType::Timestamp(..) => in_us(&cell).map(|us| Arc::new(us) as ArrayRef),
-        _ => Ok(cell),
-    };
-    let text = |cell: ArrayRef| ArrayFormatter::try_new(&cell, &FormatOptions::default()).map(|f| f.value(0).to_string());
-    cell.and_then(text).unwrap_or_default()
 }
 
 /// A row as a JSON object of texts.

@@ -7,7 +7,8 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 
 use super::cell::{Cell, Reading};
-use super::schema::{ColumnType, TimeUnitOfNumbers};
+use super::schema::ColumnType;
+use super::times::Times;
 
 /// One record batch in the making.
 pub(super) struct Columns {
@@ -85,8 +86,9 @@ impl Columns {
 }
 
 /// How each column of a schema is read.
-pub(super) fn readings(schema: &SchemaRef, time_unit: Option<TimeUnitOfNumbers>) -> Vec<Reading> {
-    let reading = |field: &Arc<arrow_schema::Field>| Reading { column_type: column_type(field), nullable: field.is_nullable(), time_unit };
+pub(super) fn readings(schema: &SchemaRef, times: &Times) -> Vec<Reading> {
+    let reading =
+        |field: &Arc<arrow_schema::Field>| Reading { column_type: column_type(field), nullable: field.is_nullable(), times: times.clone() };
     schema.fields().iter().map(reading).collect()
 }
 

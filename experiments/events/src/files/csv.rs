@@ -1,21 +1,31 @@
-//! CSV with a header line.
+//! CSV and its kin: a header line, and cells between delimiters.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::cell::Reading;
 use super::columns::{Columns, readings};
+use super::dialect::{CsvGrammar, Dialect, RowFault, Span};
 use super::infer::Seen;
-use super::schema::settle;
-use super::{CHUNK_BYTES, CHUNK_ROWS, Chunk, FileError, ReadOptions, Rejected, SAMPLE_ROWS};
+use super::input::Input;
+use super::rows::{Block, Chunks, Grammar, Next, Rows};
+use super::schema::{Offered, settle};
+use super::{Chunk, FileError, Part, ReadOptions, Rejected, SAMPLE_ROWS};
 
 pub(super) struct CsvRows {
-    path: PathBuf,
-    reader: Reader<File>,
+    chunks: Chunks<CsvGrammar>,
     bytes: u64,
+    schema: SchemaRef,
+    notes: Vec<String>,
+}
+
+/// What every row is read by.
+struct Table {
+    path: PathBuf,
+    dialect: Dialect,
     /// Cells of a row, as the header has them.
     width: usize,
     /// The cell of each column of the schema.
@@ -25,89 +35,183 @@ pub(super) struct CsvRows {
     nulls: Vec<String>,
 }
 
+/// Of a row that does not fit: the column, if it is one, and why.
+type Misfit = (Option<String>, String);
+
 impl CsvRows {
-    pub fn open(path: &Path, file: File, options: &ReadOptions) -> Result<Self, FileError> {
-        let tabs = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv"));
-        let delimiter = options.delimiter.unwrap_or(if tabs { b'\t' } else { b',' });
-        let bytes = file.metadata().map_err(|e| FileError::io(path, e))?.len();
-        let reader = |file| ReaderBuilder::new().delimiter(delimiter).flexible(true).buffer_capacity(1 << 18).from_reader(file);
-        let mut sample = reader(file);
-        let malformed = |e: csv::Error| malformed(path, &e);
-        let header = sample.headers().map_err(malformed)?.clone();
-        if header.is_empty() {
-            return Err(FileError::Malformed { path: path.into(), format: "CSV", reason: "there is no header line".into() });
+    pub fn open(input: &Input, options: &ReadOptions, part: Part) -> Result<Self, FileError> {
+        let path = input.name();
+        let start = input.start(1 << 16)?;
+        let mark = if start.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let dialect = Dialect::of(path, &start[mark..], options.delimiter, options.quote, input.bytes() <= start.len() as u64);
+        let (header, from, line) = header(input, dialect, mark as u64, options)?;
+        let (mut header, mut notes) = (header, Vec::new());
+        for (i, name) in header.iter_mut().enumerate().filter(|(_, name)| name.is_empty()) {
+            *name = format!("column{}", i + 1);
+            notes.push(format!("the header names no column {}: it is called '{name}'", i + 1));
         }
+        let grammar = || CsvGrammar { dialect, path: path.to_owned(), has_one_column: header.len() == 1 };
+        let sample = Rows::new(input, from, u64::MAX, line, grammar()).block(SAMPLE_ROWS)?.unwrap_or_default();
         let mut seen = vec![Seen::default(); header.len()];
-        let mut row = ByteRecord::new();
-        let mut rows = 0;
-        while rows < SAMPLE_ROWS && sample.read_byte_record(&mut row).map_err(malformed)? {
-            rows += 1;
-            for (seen, cell) in seen.iter_mut().zip(&row) {
-                let text = String::from_utf8_lossy(cell);
-                if !options.nulls.iter().any(|null| *null == text) {
-                    seen.text(&text);
+        let mut spans = Vec::new();
+        for (_, range) in &sample.rows {
+            let row = &sample.text[range.clone()];
+            if dialect.cells(row, &mut spans).is_err() {
+                continue;
+            }
+            for (seen, span) in seen.iter_mut().zip(&spans) {
+                let cell = dialect.cell(row, *span).unwrap_or(Cow::Borrowed("\u{fffd}"));
+                if !options.nulls.iter().any(|null| *null == cell) {
+                    seen.text(&cell, &options.times);
                 }
             }
         }
-        let offered: Vec<_> = header.iter().zip(&seen).map(|(name, seen)| (name.trim().to_owned(), Ok(seen.column_type()), true)).collect();
-        if rows == 0 && options.schema.is_none() && options.target.is_none() {
+        let offered: Vec<Offered> = header.iter().zip(&seen).map(|(name, seen)| (name.clone(), Ok(seen.column_type()), true)).collect();
+        if sample.rows.is_empty() && options.schema.is_none() && options.target.is_none() {
             return Err(FileError::Empty { path: path.into() });
         }
         let (sources, schema) = settle(path, &offered, options)?;
-        let file = File::open(path).map_err(|e| FileError::io(path, e))?;
-        let mut reader = reader(file);
-        reader.headers().map_err(malformed)?;
-        Ok(CsvRows {
+        for (field, source) in schema.fields().iter().zip(&sources) {
+            if options.target.is_none() && source.is_some_and(|s| seen[s].is_long_numbers()) && options.type_of(field.name()).is_none() {
+                notes.push(long_numbers(field.name()));
+            }
+        }
+        let table = Table {
             path: path.to_owned(),
-            reader,
-            bytes,
+            dialect,
             width: header.len(),
             sources,
-            readings: readings(&schema, options.time_unit),
-            schema,
+            readings: readings(&schema, &options.times),
+            schema: schema.clone(),
             nulls: options.nulls.clone(),
-        })
+        };
+        let (from, line) = if part.from > from { (part.from, part.line) } else { (from, line) };
+        let rows = Rows::new(input, from, part.to, line, grammar());
+        let chunks = Chunks::new(rows, Arc::new(move |block: &Block| table.parse(block)));
+        Ok(CsvRows { chunks, bytes: part.to.min(input.bytes()), schema, notes })
     }
 
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     pub fn progress(&self) -> (u64, u64) {
-        (self.reader.position().byte(), self.bytes)
+        (self.chunks.rows().bytes_read(), self.bytes)
+    }
+
+    pub fn line(&self) -> u64 {
+        self.chunks.rows().line()
     }
 
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, FileError> {
-        let mut columns = Columns::new(&self.schema);
-        let mut rejected = Vec::new();
-        let mut row = ByteRecord::new();
-        let mut rows = 0;
-        while rows < CHUNK_ROWS
-            && columns.bytes() < CHUNK_BYTES
-            && self.reader.read_byte_record(&mut row).map_err(|e| malformed(&self.path, &e))?
-        {
-            rows += 1;
-            let line = row.position().map_or(0, csv::Position::line);
-            if let Err((column, reason)) = self.push(&row, &mut columns) {
-                rejected.push(Rejected { line, column, reason, row: as_text(&row) });
+        self.chunks.next_chunk()
+    }
+}
+
+/// That numbers became texts, and what to do about it.
+pub(super) fn long_numbers(column: &str) -> String {
+    format!("column '{column}' holds numbers of more digits than an integer of 64 bits or a float keeps: it is read as text")
+}
+
+/// The names of the columns, and where the rows begin: a byte and its line.
+fn header(input: &Input, dialect: Dialect, mark: u64, options: &ReadOptions) -> Result<(Vec<String>, u64, u64), FileError> {
+    let path = input.name();
+    let malformed = |reason: &str| FileError::Malformed { path: path.into(), format: "CSV", reason: reason.into() };
+    let mut text = Vec::new();
+    let mut at = 0;
+    let mut line = 1;
+    let mut left = options.skip_lines;
+    let mut grammar = CsvGrammar { dialect, path: path.to_owned(), has_one_column: false };
+    let mut spans = Vec::new();
+    let mut read = 0;
+    loop {
+        let is_all = mark + text.len() as u64 >= input.bytes();
+        // A line that is skipped is one whatever stands in it.
+        if left > 0 {
+            if let Some(end) = memchr::memchr(dialect.line_end, &text[at..]) {
+                (at, line, left) = (at + end + 1, line + 1, left - 1);
+                continue;
+            }
+            if is_all {
+                return Err(malformed("it has fewer lines than --skip-lines skips"));
+            }
+        } else if let Some(names) = &options.header {
+            return Ok((names.clone(), mark + at as u64, line));
+        } else {
+            match grammar.next(&text[at..], is_all, line)? {
+                Next::End => return Err(malformed("there is no header line")),
+                Next::Row { row, end, lines, .. } => {
+                    let row = &text[at + row.start..at + row.end];
+                    (at, line) = (at + end, line + lines);
+                    if row.is_empty() {
+                        continue;
+                    }
+                    let fault = |_: RowFault| malformed("a quote in the header line is not closed where its cell ends");
+                    dialect.cells(row, &mut spans).map_err(fault)?;
+                    if dialect.looks_like_rows(row, spans.len()) {
+                        return Err(FileError::SwallowedRows { path: path.into(), line: 1, last: line - 1 });
+                    }
+                    let name = |span: &Span| dialect.cell(row, *span).map(|name| name.trim().to_owned());
+                    let names = spans.iter().map(name).collect::<Result<_, _>>();
+                    return Ok((names.map_err(|_| malformed("the header is not UTF-8"))?, mark + at as u64, line));
+                }
+                Next::More => {}
             }
         }
-        Ok((rows > 0).then(|| Chunk { batch: columns.finish(), rejected }))
+        if is_all {
+            return Err(malformed("there is no header line"));
+        }
+        read += 1;
+        text = input.start(mark as usize + (1 << (15 + read)))?.split_off(mark as usize);
+    }
+}
+
+impl Table {
+    fn parse(&self, block: &Block) -> Result<Chunk, FileError> {
+        let mut columns = Columns::new(&self.schema);
+        let mut rejected = Vec::new();
+        let mut spans = Vec::with_capacity(self.width);
+        for (line, range) in &block.rows {
+            let row = &block.text[range.clone()];
+            let pushed = match self.dialect.cells(row, &mut spans) {
+                Ok(()) if self.dialect.looks_like_rows(row, self.width) => {
+                    let lines = memchr::memchr_iter(self.dialect.line_end, row).count() as u64;
+                    return Err(FileError::SwallowedRows { path: self.path.clone(), line: *line, last: line + lines - 1 });
+                }
+                Ok(()) => self.push(row, &spans, &mut columns),
+                Err(RowFault::OpenQuote) => return Err(FileError::OpenQuote { path: self.path.clone(), line: *line }),
+                Err(RowFault::BehindQuote) => {
+                    Err((None, "something stands behind the quote that ends a cell; if quotes are text here, give --no-quotes".into()))
+                }
+            };
+            if let Err((column, reason)) = pushed {
+                let row = String::from_utf8_lossy(row).trim_end_matches(['\n', '\r']).to_owned();
+                rejected.push(Rejected { line: *line, column, reason, row });
+            }
+        }
+        Ok(Chunk { batch: columns.finish(), rejected })
     }
 
     /// Adds a row if all of it fits; else says which column does not, and why.
-    fn push(&self, row: &ByteRecord, columns: &mut Columns) -> Result<(), (Option<String>, String)> {
-        if row.len() != self.width {
-            return Err((None, format!("the row has {} cells and the header {}", row.len(), self.width)));
+    fn push(&self, row: &[u8], spans: &[Span], columns: &mut Columns) -> Result<(), Misfit> {
+        if spans.len() != self.width {
+            let lines = memchr::memchr_iter(self.dialect.line_end, row).count();
+            let quote =
+                if lines > 1 { format!(" (a quote makes {lines} lines one row; --no-quotes takes quotes as text)") } else { "".into() };
+            return Err((None, format!("the row has {} cells and the header {}{quote}", spans.len(), self.width)));
         }
         let mut cells = Vec::with_capacity(self.sources.len());
         for (i, (source, reading)) in self.sources.iter().zip(&self.readings).enumerate() {
             let cell = match source {
                 None => reading.null(),
-                Some(source) => match std::str::from_utf8(&row[*source]) {
-                    Ok(text) if self.nulls.iter().any(|null| null == text) => reading.null(),
-                    Ok(text) => reading.text(text),
-                    Err(_) => Err("not UTF-8".into()),
+                Some(source) => match self.dialect.cell(row, spans[*source]) {
+                    Ok(text) if self.nulls.iter().any(|null| *null == text) => reading.null(),
+                    Ok(text) => reading.text(text, spans[*source].is_quoted),
+                    Err(_) => Err("not UTF-8; if the file is Latin-1, convert it with `iconv -f LATIN1 -t UTF-8`".into()),
                 },
             };
             cells.push(cell.map_err(|reason| (Some(self.schema.field(i).name().clone()), reason))?);
@@ -115,18 +219,4 @@ impl CsvRows {
         columns.push(&cells);
         Ok(())
     }
-}
-
-/// The row again, as CSV with commas.
-fn as_text(row: &ByteRecord) -> String {
-    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-    let written = writer.write_byte_record(row).and_then(|()| Ok(writer.flush()?));
-    match (written, writer.into_inner()) {
-        (Ok(()), Ok(bytes)) => String::from_utf8_lossy(&bytes).trim_end().to_owned(),
-        _ => String::new(),
-    }
-}
-
-fn malformed(path: &Path, error: &csv::Error) -> FileError {
-    FileError::Malformed { path: path.to_owned(), format: "CSV", reason: error.to_string() }
 }

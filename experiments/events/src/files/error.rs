@@ -7,24 +7,47 @@ pub enum FileError {
     NotFound { path: PathBuf },
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
-    #[error("{}: this is a folder; give one file", path.display())]
+    #[error("{}: this is a folder; give one file, or several as '{}/*.csv'", path.display(), path.display())]
     Folder { path: PathBuf },
+    #[error("{}: it cannot be written to the temporary folder {} first: {source}; set TMPDIR to a folder with room", path.display(), folder.display())]
+    Spool { path: PathBuf, folder: PathBuf, source: std::io::Error },
+    #[error("{}: this is {what}; {advice}", path.display())]
+    Foreign { path: PathBuf, what: &'static str, advice: &'static str },
     #[error(
-        "{}: the name does not tell the format; end it in .parquet, .csv, .tsv, .jsonl or .arrow, or give --input-format",
+        "{}: neither the name nor the content tells the format; end the name in .parquet, .csv, .tsv, .jsonl or .arrow, or give --input-format",
         path.display()
     )]
     UnknownFormat { path: PathBuf },
     #[error("{}: not a file of the format {format}: {reason}", path.display())]
     Malformed { path: PathBuf, format: &'static str, reason: String },
+    #[error(
+        "{}: the quote at the start of a cell in line {line} is not closed anywhere; if quotes are text here (as in 5\"), give --no-quotes, else close it",
+        path.display()
+    )]
+    OpenQuote { path: PathBuf, line: u64 },
+    #[error(
+        "{}: a quoted cell goes on from line {line} to line {last}, and each of these lines looks like a row of its own; if the quote is text, \
+         give --no-quotes, and if it is one cell, say so with --quote '\"'",
+        path.display()
+    )]
+    SwallowedRows { path: PathBuf, line: u64, last: u64 },
+    #[error("{}: line {line} begins a row of more than 64 MiB; is a quote or a bracket not closed there?", path.display())]
+    EndlessRow { path: PathBuf, line: u64 },
+    #[error("{}: an array or objects of several lines cannot be read from the middle", path.display())]
+    NoParts { path: PathBuf },
     #[error("{}: no column '{column}'; the file has {known}", path.display())]
     MissingColumn { path: PathBuf, column: String, known: String },
     #[error("{}: column '{column}' is not in the topic, which has {known}; choose the file's columns with --columns", path.display())]
     ExtraColumn { path: PathBuf, column: String, known: String },
-    #[error("{}: two columns are called '{column}'; rename one", path.display())]
-    RepeatedColumn { path: PathBuf, column: String },
-    #[error("{}: column '{column}' is of the type {given}, which a topic cannot hold; leave it out with --columns", path.display())]
-    ColumnType { path: PathBuf, column: String, given: String },
-    #[error("{}: the time column '{column}' holds numbers; say what they count with --time-unit s, ms, us or ns", path.display())]
+    #[error("{}: two columns are called '{column}'; rename one{}", path.display(), if *is_csv { ", or name all with --header A,B,... --skip-lines 1" } else { "" })]
+    RepeatedColumn { path: PathBuf, column: String, is_csv: bool },
+    #[error("{}: column '{column}' is of the type {given}, which a topic cannot hold; leave it out with --columns{}", path.display(), text_advice(*has_text, column))]
+    ColumnType { path: PathBuf, column: String, given: String, has_text: bool },
+    #[error(
+        "{}: the time column '{column}' holds numbers; say what they count with --time-unit s, ms, us or ns, or how they are written with \
+         --time-format, such as '%Y%m%d' or '%Y'",
+        path.display()
+    )]
     TimeOfNumbers { path: PathBuf, column: String },
     #[error("{}: the time column '{column}' is of the type {given}; it must hold timestamps, or texts such as 2013-01-01T10:00:00Z", path.display())]
     TimeType { path: PathBuf, column: String, given: String },
@@ -34,6 +57,10 @@ pub enum FileError {
         "'{text}' is not a schema: {reason}; write it as \"time:timestamp, name:text, n:int, x:float, ok:bool\", with * for all other columns"
     )]
     SchemaText { text: String, reason: String },
+}
+
+fn text_advice(has_text: bool, column: &str) -> String {
+    if has_text { format!(", or take it as text with --schema '{column}:text, *'") } else { String::new() }
 }
 
 impl FileError {

@@ -1,121 +1,60 @@
-//! JSON Lines: one object a line.
+//! JSON objects as events.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value as Json;
 use twopath_log::{RowDecoder, RowDecoders};
 
 use super::cell::{Cell, Reading};
 use super::columns::{Columns, readings};
 use super::infer::Seen;
-use super::schema::{TimeUnitOfNumbers, settle};
-use super::{CHUNK_BYTES, CHUNK_ROWS, Chunk, FileError, ReadOptions, Rejected, SAMPLE_ROWS};
+use super::input::Input;
+use super::json_forms::{Form, JsonGrammar};
+use super::json_text::{Value, at_path, object};
+use super::rows::{Block, Chunks, Rows};
+use super::schema::{Offered, settle};
+use super::times::Times;
+use super::{CHUNK_BYTES, Chunk, FileError, Part, ReadOptions, Rejected, SAMPLE_ROWS};
+
+/// Of an object that does not fit: the column, if it is one, and why.
+type Misfit = (Option<String>, String);
 
 /// JSON Lines of one schema, from anywhere.
 pub struct JsonRows {
-    path: PathBuf,
-    reader: Option<BufReader<File>>,
-    bytes: u64,
-    bytes_read: u64,
     line: u64,
+    fields: Fields,
+    columns: Columns,
+    rejected: Vec<Rejected>,
+}
+
+/// How objects become rows.
+#[derive(Clone)]
+struct Fields {
     schema: SchemaRef,
     readings: Vec<Reading>,
     /// Fields of the file that the user chose to leave out.
     left_out: Vec<String>,
     /// Whether fields that the schema does not name are left out, too.
     named_only: bool,
-    columns: Columns,
-    rejected: Vec<Rejected>,
 }
 
 impl JsonRows {
     /// Lines that are given one by one with [`JsonRows::push_line`].
-    pub fn of_lines(schema: &SchemaRef, time_unit: Option<TimeUnitOfNumbers>) -> Self {
-        JsonRows {
-            path: PathBuf::new(),
-            reader: None,
-            bytes: 0,
-            bytes_read: 0,
-            line: 0,
-            schema: schema.clone(),
-            readings: readings(schema, time_unit),
-            left_out: Vec::new(),
-            named_only: false,
-            columns: Columns::new(schema),
-            rejected: Vec::new(),
-        }
+    pub fn of_lines(schema: &SchemaRef, times: impl Into<Times>) -> Self {
+        let fields = Fields { schema: schema.clone(), readings: readings(schema, &times.into()), left_out: Vec::new(), named_only: false };
+        JsonRows { line: 0, columns: Columns::new(schema), fields, rejected: Vec::new() }
     }
 
     /// What reads the values of a topic that others write.
-    pub fn decoders(schema: &SchemaRef, time_unit: Option<TimeUnitOfNumbers>) -> RowDecoders {
-        let schema = schema.clone();
-        Arc::new(move || Box::new(JsonRows { named_only: true, ..Self::of_lines(&schema, time_unit) }))
-    }
-
-    pub(super) fn open(path: &Path, file: File, options: &ReadOptions) -> Result<Self, FileError> {
-        let bytes = file.metadata().map_err(|e| FileError::io(path, e))?.len();
-        let mut names: Vec<String> = Vec::new();
-        let mut seen: Vec<Seen> = Vec::new();
-        for line in BufReader::new(file).lines().take(SAMPLE_ROWS) {
-            let Ok(line) = line else { continue };
-            let Ok(Object(fields)) = serde_json::from_str(&line) else { continue };
-            for (name, value) in &fields {
-                let column = names.iter().position(|n| n == name).unwrap_or_else(|| {
-                    names.push(name.clone());
-                    seen.push(Seen::default());
-                    names.len() - 1
-                });
-                seen[column].json(value);
-            }
-        }
-        if names.is_empty() && options.schema.is_none() && options.target.is_none() {
-            return Err(FileError::Empty { path: path.into() });
-        }
-        // A field that the sample's objects lack may stand in later ones: what is asked for by name counts as offered.
-        let wanted = options.schema.iter().flat_map(|s| s.columns.iter().map(|(n, _)| n.clone()));
-        let of_topic = options.target.iter().flat_map(|t| t.fields().iter().filter(|f| f.is_nullable()).map(|f| f.name().clone()));
-        for name in wanted.chain(of_topic).collect::<Vec<_>>() {
-            if !names.contains(&name) {
-                names.push(name);
-                seen.push(Seen::default());
-            }
-        }
-        let offered: Vec<_> = names.iter().cloned().zip(seen.iter().map(|s| Ok(s.column_type()))).map(|(n, t)| (n, t, true)).collect();
-        let (_, schema) = settle(path, &offered, options)?;
-        let left_out = names.into_iter().filter(|n| schema.index_of(n).is_err()).collect();
-        let file = File::open(path).map_err(|e| FileError::io(path, e))?;
-        let reader = Some(BufReader::with_capacity(1 << 18, file));
-        Ok(JsonRows { path: path.to_owned(), reader, bytes, left_out, ..Self::of_lines(&schema, options.time_unit) })
-    }
-
-    pub fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    pub(super) fn progress(&self) -> (u64, u64) {
-        (self.bytes_read, self.bytes)
-    }
-
-    pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>, FileError> {
-        let mut line = Vec::new();
-        let mut rows = 0;
-        while rows < CHUNK_ROWS && !self.is_large() {
-            line.clear();
-            let Some(reader) = &mut self.reader else { break };
-            let read = reader.read_until(b'\n', &mut line).map_err(|e| FileError::io(&self.path, e))?;
-            if read == 0 {
-                break;
-            }
-            self.bytes_read += read as u64;
-            rows += usize::from(self.push_line(&line));
-        }
-        Ok((rows > 0).then(|| Chunk { batch: self.columns.finish(), rejected: std::mem::take(&mut self.rejected) }))
+    pub fn decoders(schema: &SchemaRef, times: impl Into<Times>) -> RowDecoders {
+        let (schema, times) = (schema.clone(), times.into());
+        Arc::new(move || {
+            let mut rows = Self::of_lines(&schema, times.clone());
+            rows.fields.named_only = true;
+            Box::new(rows)
+        })
     }
 
     /// Takes one line, with or without its end; false for a blank one.
@@ -127,7 +66,7 @@ impl JsonRows {
         if line.iter().all(u8::is_ascii_whitespace) {
             return false;
         }
-        if let Err((column, reason)) = self.push(line) {
+        if let Err((column, reason)) = self.fields.push(line, &mut self.columns) {
             self.rejected.push(Rejected { line: self.line, column, reason, row: String::from_utf8_lossy(line).into_owned() });
         }
         true
@@ -142,24 +81,12 @@ impl JsonRows {
     pub fn take(&mut self) -> (RecordBatch, Vec<Rejected>) {
         (self.columns.finish(), std::mem::take(&mut self.rejected))
     }
-
-    fn push(&mut self, line: &[u8]) -> Result<(), (Option<String>, String)> {
-        let Object(fields) = serde_json::from_slice(line).map_err(|e| (None, json_error(&e)))?;
-        if !self.named_only
-            && let Some((name, _)) = fields.iter().find(|(name, _)| self.schema.index_of(name).is_err() && !self.left_out.contains(name))
-        {
-            return Err((Some(name.clone()), "there is no such column in the schema".into()));
-        }
-        let cells = cells(&fields, &self.schema, &self.readings)?;
-        self.columns.push(&cells);
-        Ok(())
-    }
 }
 
 /// Values of records that other programs wrote, one object each; of its fields those are taken that the schema names.
 impl RowDecoder for JsonRows {
     fn push(&mut self, value: &[u8]) -> Result<(), String> {
-        JsonRows::push(self, value).map_err(|(column, reason)| match column {
+        self.fields.push(value, &mut self.columns).map_err(|(column, reason)| match column {
             Some(column) => format!("column '{column}': {reason}"),
             None => reason,
         })
@@ -170,50 +97,177 @@ impl RowDecoder for JsonRows {
     }
 }
 
-/// A JSON object's fields in the order of the text, which makes the order of the columns.
-struct Object(Vec<(String, Json)>);
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Object;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let mut fields: Vec<(String, Json)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Json>()? {
-                    if fields.iter().any(|(n, _)| *n == name) {
-                        return Err(serde::de::Error::custom(format!("the field '{name}' stands there twice")));
-                    }
-                    fields.push((name, value));
-                }
-                Ok(Object(fields))
-            }
+impl Fields {
+    /// Adds an object as a row if all of it fits.
+    fn push(&self, text: &[u8], columns: &mut Columns) -> Result<(), Misfit> {
+        let text = std::str::from_utf8(text).map_err(|e| (None, format!("not UTF-8 at byte {}", e.valid_up_to() + 1)))?;
+        let fields = object(text).map_err(|reason| (None, reason))?;
+        if !self.named_only
+            && let Some((name, _)) = fields.iter().find(|(name, _)| !self.knows(name))
+        {
+            return Err((Some(name.to_string()), "there is no such column in the schema".into()));
         }
-        deserializer.deserialize_map(Fields)
+        let mut cells = Vec::with_capacity(self.readings.len());
+        for (field, reading) in self.schema.fields().iter().zip(&self.readings) {
+            let cell = match field_at(&fields, field.name()) {
+                None => reading.null(),
+                Some(value) => read(reading, value),
+            };
+            cells.push(cell.map_err(|reason| (Some(field.name().clone()), reason))?);
+        }
+        columns.push(&cells);
+        Ok(())
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.schema.index_of(name).is_ok()
+            || self.left_out.iter().any(|n| n == name)
+            || self.schema.fields().iter().any(|f| is_root(name, f.name()))
     }
 }
 
-/// The cells of an object, in the schema's order.
-fn cells<'a>(fields: &'a [(String, Json)], schema: &SchemaRef, readings: &[Reading]) -> Result<Vec<Cell<'a>>, (Option<String>, String)> {
-    let cell = |(field, reading): (&Arc<arrow_schema::Field>, &Reading)| {
-        let value = fields.iter().find(|(name, _)| name == field.name());
-        let cell = value.map_or_else(|| reading.null(), |(_, value)| reading.json(value));
-        cell.map_err(|reason| (Some(field.name().clone()), reason))
-    };
-    schema.fields().iter().zip(readings).map(cell).collect()
+/// Whether a path leads through the field of that name.
+fn is_root(name: &str, path: &str) -> bool {
+    path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// serde_json counts lines within the text that it is given, which here is one line.
-fn json_error(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or(&text);
-    match error.is_data() {
-        true => what.to_owned(),
-        false => format!("not JSON at character {}: {what}", error.column()),
+/// An object's field of that name, or what stands at that path within its fields.
+fn field_at<'a>(fields: &[(Cow<'a, str>, Value<'a>)], path: &str) -> Option<Value<'a>> {
+    if let Some((_, value)) = fields.iter().find(|(name, _)| name == path) {
+        return Some(value.clone());
+    }
+    if !path.contains('.') {
+        return None;
+    }
+    let within = |(name, value): &(Cow<'a, str>, Value<'a>)| is_root(name, path).then(|| at_path(value, &path[name.len() + 1..]))?;
+    fields.iter().find_map(within)
+}
+
+fn read<'a>(reading: &Reading, value: Value<'a>) -> Result<Cell<'a>, String> {
+    match value {
+        Value::String(text) => reading.json_string(text),
+        Value::Number(digits) => reading.json_number(digits),
+        Value::Other(written) => reading.json_other(written),
+    }
+}
+
+fn see(seen: &mut Seen, value: &Value<'_>, times: &Times) {
+    match value {
+        Value::String(text) => seen.string(text, times),
+        Value::Number(digits) => {
+            seen.number(digits);
+        }
+        Value::Other("null") => {}
+        Value::Other("true" | "false") => seen.bool(),
+        Value::Other(_) => seen.other(),
+    }
+}
+
+/// A file of JSON objects.
+pub(super) struct JsonFile {
+    chunks: Chunks<JsonGrammar>,
+    bytes: u64,
+    schema: SchemaRef,
+    notes: Vec<String>,
+}
+
+impl JsonFile {
+    pub fn open(input: &Input, options: &ReadOptions, part: Part) -> Result<Self, FileError> {
+        let path = input.name();
+        let (form, mark) = Form::of(input)?;
+        if part.from > 0 && form != Form::Lines {
+            return Err(FileError::NoParts { path: path.to_owned() });
+        }
+        let grammar = || JsonGrammar::new(form, path.to_owned());
+        let sample = Rows::new(input, mark, u64::MAX, 1, grammar()).block(SAMPLE_ROWS)?.unwrap_or_default();
+        let objects = sample.rows.iter().filter_map(|(_, range)| object(std::str::from_utf8(&sample.text[range.clone()]).ok()?).ok());
+        let objects: Vec<_> = objects.collect();
+        let mut names: Vec<String> = Vec::new();
+        let mut seen: Vec<Seen> = Vec::new();
+        for (name, value) in objects.iter().flatten() {
+            let column = names.iter().position(|n| n == name).unwrap_or_else(|| {
+                names.push(name.to_string());
+                seen.push(Seen::default());
+                names.len() - 1
+            });
+            see(&mut seen[column], value, &options.times);
+        }
+        if names.is_empty() && options.schema.is_none() && options.target.is_none() {
+            return Err(FileError::Empty { path: path.into() });
+        }
+        // A field that the sample's objects lack may stand in later ones: what is asked for by name counts as offered. A path is
+        // offered where it is asked for.
+        let found = |path: &String| objects.iter().any(|fields| field_at(fields, path).is_some());
+        let in_schema = options.schema.iter().flat_map(|s| s.columns.iter().map(|(n, _)| n.clone()));
+        let of_topic = options.target.iter().flat_map(|t| t.fields().iter());
+        let of_topic = of_topic.filter(|f| f.is_nullable() || f.name().contains('.')).map(|f| f.name().clone());
+        let in_columns = options.columns.iter().flatten().cloned().chain(options.time_column.clone());
+        let paths = in_columns.filter(|name| name.contains('.') && found(name));
+        for path in in_schema.chain(of_topic).chain(paths).collect::<Vec<_>>() {
+            if !names.contains(&path) {
+                let mut one = Seen::default();
+                objects.iter().filter_map(|fields| field_at(fields, &path)).for_each(|value| see(&mut one, &value, &options.times));
+                names.push(path);
+                seen.push(one);
+            }
+        }
+        let is_whole_field_wanted = |name: &String| {
+            let topic = options.target.as_ref().filter(|_| options.columns.is_none());
+            topic.is_none_or(|t| t.index_of(name).is_ok() || !t.fields().iter().any(|f| is_root(name, f.name())))
+        };
+        let offered: Vec<Offered> = names
+            .iter()
+            .zip(&seen)
+            .filter(|(name, _)| is_whole_field_wanted(name))
+            .map(|(name, seen)| (name.clone(), Ok(seen.column_type()), true))
+            .collect();
+        let (_, schema) = settle(path, &offered, options)?;
+        let inferred = |name: &str| options.target.is_none() && options.type_of(name).is_none() && schema.index_of(name).is_ok();
+        let long = names.iter().zip(&seen).filter(|(name, seen)| seen.is_long_numbers() && inferred(name));
+        let notes = long.map(|(name, _)| super::csv::long_numbers(name)).collect();
+        let fields = Fields {
+            readings: readings(&schema, &options.times),
+            left_out: names.into_iter().filter(|n| schema.index_of(n).is_err()).collect(),
+            named_only: false,
+            schema: schema.clone(),
+        };
+        let (from, line) = if part.from > mark { (part.from, part.line) } else { (mark, 1) };
+        let rows = Rows::new(input, from, part.to, line, grammar());
+        let chunks = Chunks::new(rows, Arc::new(move |block: &Block| Ok(fields.chunk(block))));
+        Ok(JsonFile { chunks, bytes: part.to.min(input.bytes()), schema, notes })
+    }
+
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    pub fn progress(&self) -> (u64, u64) {
+        (self.chunks.rows().bytes_read(), self.bytes)
+    }
+
+    pub fn line(&self) -> u64 {
+        self.chunks.rows().line()
+    }
+
+    pub fn next_chunk(&mut self) -> Result<Option<Chunk>, FileError> {
+        self.chunks.next_chunk()
+    }
+}
+
+impl Fields {
+    fn chunk(&self, block: &Block) -> Chunk {
+        let mut columns = Columns::new(&self.schema);
+        let mut rejected = Vec::new();
+        for (line, range) in &block.rows {
+            let text = block.text[range.clone()].trim_ascii_end();
+            if let Err((column, reason)) = self.push(text, &mut columns) {
+                rejected.push(Rejected { line: *line, column, reason, row: String::from_utf8_lossy(text).into_owned() });
+            }
+        }
+        Chunk { batch: columns.finish(), rejected }
     }
 }

@@ -6,12 +6,24 @@
 mod cell;
 mod columnar;
 mod columns;
+mod content;
+mod convert;
 mod csv;
 mod decimal;
+mod dialect;
 mod error;
 mod infer;
+mod input;
 mod json;
+mod json_forms;
+mod json_text;
+mod nested;
+mod number;
+mod options;
+mod rows;
 mod schema;
+mod time_format;
+mod times;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,10 +31,14 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-pub use columnar::convert_column;
+pub use convert::convert_column;
 pub use error::FileError;
+pub use input::Input;
 pub use json::JsonRows;
+pub use options::{Quote, ReadArgs, ReadOptions};
 pub use schema::{ColumnType, SchemaText, TimeUnitOfNumbers};
+pub use time_format::TimeFormat;
+pub use times::{Times, iso};
 
 /// Rows of one chunk, those that do not fit included. Imports number their chunks to find their place again after a crash, so
 /// another figure would make a half-done import start anew.
@@ -39,31 +55,11 @@ pub const SAMPLE_ROWS: usize = 10_000;
 pub enum Format {
     Parquet,
     Csv,
-    /// One JSON object a line.
+    /// JSON objects: one a line, over several lines, or in one array.
+    #[value(alias = "json")]
     Jsonl,
     /// Arrow IPC, file or stream.
     Arrow,
-}
-
-/// How to read a file; `Default` finds everything out from it.
-#[derive(Debug, Clone, Default)]
-pub struct ReadOptions {
-    /// None: by the name's extension.
-    pub format: Option<Format>,
-    /// The columns and their types, as the user wrote them.
-    pub schema: Option<SchemaText>,
-    /// The topic's own schema, where the topic exists already: columns are matched by name.
-    pub target: Option<SchemaRef>,
-    /// The event-time column: a timestamp in every row.
-    pub time_column: Option<String>,
-    /// What numbers in timestamp columns count.
-    pub time_unit: Option<TimeUnitOfNumbers>,
-    /// Only these columns, in this order.
-    pub columns: Option<Vec<String>>,
-    /// CSV: between cells; none means a tab in `.tsv` files and a comma in others.
-    pub delimiter: Option<u8>,
-    /// CSV: cells with one of these texts are NULL, as empty cells are.
-    pub nulls: Vec<String>,
 }
 
 /// A part of a file: the rows that fit, in order, and those that do not.
@@ -95,6 +91,21 @@ impl fmt::Display for Rejected {
     }
 }
 
+/// Which bytes of a file are read; the rest of it counts as if it were not there, but for the header and what types are found from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// The first byte, at which a row begins; 0 for the first row.
+    pub from: u64,
+    /// The byte after the last.
+    pub to: u64,
+    /// The line in which `from` stands.
+    pub line: u64,
+}
+
+impl Part {
+    pub const ALL: Part = Part { from: 0, to: u64::MAX, line: 1 };
+}
+
 /// An open event file.
 pub struct EventFile {
     path: PathBuf,
@@ -104,32 +115,31 @@ pub struct EventFile {
 
 enum Rows {
     Csv(csv::CsvRows),
-    Json(JsonRows),
+    Json(json::JsonFile),
     Columnar(columnar::ColumnarRows),
 }
 
 impl EventFile {
     /// Opens a file and settles its schema.
     pub fn open(path: &Path, options: ReadOptions) -> Result<Self, FileError> {
-        let format = match options.format {
-            Some(format) => format,
-            None => Format::of(path)?,
-        };
-        let file = std::fs::File::open(path).map_err(|e| FileError::io(path, e))?;
-        if file.metadata().map_err(|e| FileError::io(path, e))?.is_dir() {
-            return Err(FileError::Folder { path: path.to_owned() });
-        }
-        let rows = match format {
-            Format::Csv => Rows::Csv(csv::CsvRows::open(path, file, &options)?),
-            Format::Jsonl => Rows::Json(JsonRows::open(path, file, &options)?),
-            Format::Parquet | Format::Arrow => Rows::Columnar(columnar::ColumnarRows::open(path, file, format, &options)?),
+        Self::of(&Input::open(path)?, &options, Part::ALL)
+    }
+
+    /// A file that is open already, or a part of it.
+    pub fn of(input: &Input, options: &ReadOptions, part: Part) -> Result<Self, FileError> {
+        let rows = match content::format(input, options.format)? {
+            Format::Csv => Rows::Csv(csv::CsvRows::open(input, options, part)?),
+            Format::Jsonl => Rows::Json(json::JsonFile::open(input, options, part)?),
+            // These have their columns' places at their end.
+            Format::Parquet | Format::Arrow if part.from > 0 => return Err(FileError::NoParts { path: input.name().to_owned() }),
+            format => Rows::Columnar(columnar::ColumnarRows::open(input, format, options)?),
         };
         let schema = match &rows {
             Rows::Csv(rows) => rows.schema(),
             Rows::Json(rows) => rows.schema(),
             Rows::Columnar(rows) => rows.schema(),
         };
-        Ok(EventFile { path: path.to_owned(), schema: schema.clone(), rows })
+        Ok(EventFile { path: input.name().to_owned(), schema: schema.clone(), rows })
     }
 
     /// Of every chunk, in the topic's types.
@@ -139,6 +149,15 @@ impl EventFile {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What the user should know of how the file is read.
+    pub fn notes(&self) -> &[String] {
+        match &self.rows {
+            Rows::Csv(rows) => rows.notes(),
+            Rows::Json(rows) => rows.notes(),
+            Rows::Columnar(_) => &[],
+        }
     }
 
     /// The next rows; none at the end of the file.
@@ -158,18 +177,13 @@ impl EventFile {
             Rows::Columnar(rows) => rows.progress(),
         }
     }
-}
 
-impl Format {
-    /// By the extension of the file's name.
-    pub fn of(path: &Path) -> Result<Self, FileError> {
-        let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-        match extension.as_str() {
-            "parquet" | "pq" => Ok(Format::Parquet),
-            "csv" | "tsv" => Ok(Format::Csv),
-            "jsonl" | "ndjson" | "json" => Ok(Format::Jsonl),
-            "arrow" | "arrows" | "ipc" | "feather" => Ok(Format::Arrow),
-            _ => Err(FileError::UnknownFormat { path: path.to_owned() }),
+    /// Of a text file that has been read to its end: the line that would follow. A file that grows goes on there.
+    pub fn next_line(&self) -> Option<u64> {
+        match &self.rows {
+            Rows::Csv(rows) => Some(rows.line()),
+            Rows::Json(rows) => Some(rows.line()),
+            Rows::Columnar(_) => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use super::{FileError, ReadOptions};
+use super::{FileError, Format, ReadOptions};
 
 /// The types of a topic's columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -42,6 +42,16 @@ impl TimeUnitOfNumbers {
             TimeUnitOfNumbers::Ns => Some(number.div_euclid(1_000)),
         }
     }
+
+    /// By which power of ten a number is multiplied to count microseconds.
+    pub(super) fn places(self) -> i64 {
+        match self {
+            TimeUnitOfNumbers::S => 6,
+            TimeUnitOfNumbers::Ms => 3,
+            TimeUnitOfNumbers::Us => 0,
+            TimeUnitOfNumbers::Ns => -3,
+        }
+    }
 }
 
 impl ColumnType {
@@ -69,8 +79,10 @@ impl ColumnType {
             }
             t if t.is_floating() || t.is_decimal() => ColumnType::Float,
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => ColumnType::Text,
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => ColumnType::Text,
             DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => ColumnType::Timestamp,
             DataType::Dictionary(_, values) => return ColumnType::of(values),
+            DataType::RunEndEncoded(_, values) => return ColumnType::of(values.data_type()),
             _ => return None,
         })
     }
@@ -172,7 +184,8 @@ pub(super) fn settle(path: &Path, offered: &[Offered], options: &ReadOptions) ->
     let missing = |name: &str| FileError::MissingColumn { path: path.to_owned(), column: name.to_owned(), known: names() };
     for (i, (name, ..)) in offered.iter().enumerate() {
         if offered[..i].iter().any(|(n, ..)| n == name) {
-            return Err(FileError::RepeatedColumn { path: path.to_owned(), column: name.clone() });
+            let is_csv = options.format == Some(Format::Csv) || Format::of_name(path) == Some(Format::Csv);
+            return Err(FileError::RepeatedColumn { path: path.to_owned(), column: name.clone(), is_csv });
         }
     }
     if let Some(time) = &options.time_column
@@ -211,13 +224,12 @@ pub(super) fn settle(path: &Path, offered: &[Offered], options: &ReadOptions) ->
         let column_type = match (declared, found) {
             (Some(declared), _) => declared,
             (None, Err(given)) => {
-                return Err(FileError::ColumnType { path: path.to_owned(), column: name.clone(), given: given.clone() });
+                let (path, column, has_text) = (path.to_owned(), name.clone(), true);
+                return Err(FileError::ColumnType { path, column, given: given.clone(), has_text });
             }
             (None, Ok(found)) => match found {
                 ColumnType::Text if is_time => ColumnType::Timestamp,
-                ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. } if is_time && options.time_unit.is_some() => {
-                    ColumnType::Timestamp
-                }
+                ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. } if is_time && options.times.read_numbers() => ColumnType::Timestamp,
                 found => *found,
             },
         };

@@ -9,14 +9,15 @@ use clap::Args;
 use twopath_log::{Address, TopicWriter};
 
 use crate::cli::Failure;
-use twopath_events::files::{CHUNK_ROWS, JsonRows, TimeUnitOfNumbers};
+use twopath_events::files::{CHUNK_ROWS, JsonRows, TimeFormat, TimeUnitOfNumbers, Times};
 
 /// Lines wait for others at most this long.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Appends JSON Lines from standard input as they come
 ///
-/// One object a line, with the topic's columns as fields; a field that is missing is NULL. Lines that come close together are
+/// One object a line, with the topic's columns as fields (a column called user.id may be a field of the object user); a field that is
+/// missing is NULL. Lines that come close together are
 /// appended together, and nothing waits longer than 20 ms. After each append the topic's new end is written to standard output: what
 /// lies before it is acknowledged. A line that does not fit is reported with its number and left out, and the exit code is then 1.
 #[derive(Debug, Args)]
@@ -29,6 +30,9 @@ pub(super) struct AppendArgs {
     /// What numbers in timestamp columns count, since 1970
     #[arg(long, value_enum, value_name = "UNIT")]
     time_unit: Option<TimeUnitOfNumbers>,
+    /// How times are written, such as '%d/%m/%Y %H:%M:%S' (as strftime); may be given several times
+    #[arg(long, value_name = "FORMAT")]
+    time_format: Vec<TimeFormat>,
     /// Do not write the topic's end after each append
     #[arg(long)]
     quiet: bool,
@@ -41,7 +45,7 @@ pub(super) fn run(place: &Address, args: &AppendArgs) -> Result<ExitCode, Failur
         eprintln!("type JSON objects, one a line; end with Ctrl-D");
     }
     let lines = read_lines();
-    let mut rows = JsonRows::of_lines(topic.schema(), args.time_unit);
+    let mut rows = JsonRows::of_lines(topic.schema(), Times { unit: args.time_unit, formats: args.time_format.clone() });
     let (mut appended, mut bad) = (0_u64, 0_u64);
     let mut open = true;
     while open {

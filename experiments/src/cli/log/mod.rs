@@ -22,7 +22,6 @@ use clap::{Args, Subcommand};
 use twopath_log::{Compaction, Durability, Offload, PartitionBy, Address, Retention, Topic, TopicConfig};
 use twopath_storage::check_store_address;
 
-pub(super) use import::parse_delimiter;
 pub(super) use others::OthersArgs;
 
 use super::Failure;

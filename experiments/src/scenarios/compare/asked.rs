@@ -260,7 +260,7 @@ fn workload(settings: &CompareSettings, keys: Option<u64>) -> Result<Workload, C
             problem: "needs the query to ask of them: give --sql TEXT_OR_FILE".into(),
         });
     };
-    Ok(workloads::own(events, settings.read.clone(), sql, settings.fix.as_deref())?)
+    Ok(workloads::own(events, &settings.read, sql, settings.fix.as_deref())?)
 }
 
 /// The query of the workload, or the user's own over its events.

@@ -1,0 +1,292 @@
+//! What files hold comes out as it is, or is refused with the reason: kinds of trouble that people reported of many tools.
+
+use std::sync::Arc;
+
+use arrow_array::types::Int32Type;
+use arrow_array::*;
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::{DataType, Field, Fields, Schema};
+use twopath_events::files::{EventFile, FileError, Format, Input, Part, Quote, ReadOptions, SchemaText, Times, iso};
+
+/// The rows as texts, NULL as `-`, and the reasons of those that do not fit.
+type Read = (Vec<Vec<String>>, Vec<String>);
+
+fn read_bytes(name: &str, content: &[u8], options: ReadOptions) -> Result<Read, FileError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    let mut file = EventFile::of(&Input::open(&path)?, &options, Part::ALL)?;
+    let (mut rows, mut reasons) = (Vec::new(), Vec::new());
+    while let Some(chunk) = file.next_chunk()? {
+        for row in 0..chunk.batch.num_rows() {
+            rows.push(chunk.batch.columns().iter().map(|column| text(column, row)).collect());
+        }
+        reasons.extend(chunk.rejected.iter().map(|r| r.to_string()));
+    }
+    Ok((rows, reasons))
+}
+
+fn text(column: &ArrayRef, row: usize) -> String {
+    if column.is_null(row) {
+        return "-".into();
+    }
+    if let DataType::Timestamp(..) = column.data_type() {
+        return iso(cast::as_primitive_array::<types::TimestampMicrosecondType>(column).value(row));
+    }
+    ArrayFormatter::try_new(column, &FormatOptions::default()).unwrap().value(row).to_string()
+}
+
+fn read(name: &str, content: &str, options: ReadOptions) -> Read {
+    read_bytes(name, content.as_bytes(), options).unwrap()
+}
+
+fn schema(text: &str) -> ReadOptions {
+    ReadOptions { schema: Some(SchemaText::parse(text).unwrap()), ..Default::default() }
+}
+
+fn strings(rows: &[&[&str]]) -> Vec<Vec<String>> {
+    rows.iter().map(|row| row.iter().map(|s| s.to_string()).collect()).collect()
+}
+
+fn refused(name: &str, content: &str) -> String {
+    read_bytes(name, content.as_bytes(), ReadOptions::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn numbers_keep_their_digits() {
+    // Identifiers beyond 64 bits, of which the greater part would be lost: text.
+    let (rows, none) =
+        read("a.jsonl", "{\"id\":12736496262939004471}\n{\"id\":15523137368101252074}\n{\"id\":1}\n", ReadOptions::default());
+    assert_eq!((rows, none), (strings(&[&["12736496262939004471"], &["15523137368101252074"], &["1"]]), vec![]));
+    let (rows, _) = read("a.csv", "id\n12736496262939004471\n15523137368101252074\n1\n", ReadOptions::default());
+    assert_eq!(rows, strings(&[&["12736496262939004471"], &["15523137368101252074"], &["1"]]));
+    // One that a float changes, among floats.
+    let (rows, reasons) = read("a.jsonl", "{\"x\":9007199254740993}\n{\"x\":9007199254740992}\n{\"x\":1.5}\n", ReadOptions::default());
+    assert_eq!(rows, strings(&[&["9007199254740992.0"], &["1.5"]]));
+    assert_eq!(reasons, ["line 1, column 'x': 9007199254740993 has more digits than a float keeps"]);
+    // Numbers in a column of texts, and what is nested, as they are written.
+    let lines = "{\"t\":1.10}\n{\"t\":1e400}\n{\"t\":{\"z\": 1,\"a\":12345678901234567890123}}\n{\"t\":[1.0,1e2]}\n{\"t\":true}\n";
+    let (rows, none) = read("a.jsonl", lines, schema("t:text"));
+    assert_eq!(rows, strings(&[&["1.10"], &["1e400"], &["{\"z\": 1,\"a\":12345678901234567890123}"], &["[1.0,1e2]"], &["true"]]));
+    assert!(none.is_empty());
+    // What is too large for a float is no infinity.
+    let (rows, reasons) = read("a.csv", "x\n1e308\n1e309\n-Infinity\nNaN\n", schema("x:float"));
+    assert_eq!(rows, strings(&[&["1e308"], &["-inf"], &["NaN"]]));
+    assert_eq!(reasons, ["line 3, column 'x': '1e309' is larger than any float"]);
+    let (rows, reasons) = read("a.csv", "n\n1.0\n1e3\n1.5\n9223372036854775808\n", schema("n:int"));
+    assert_eq!((rows, reasons.len()), (strings(&[&["1"], &["1000"]]), 2));
+}
+
+#[test]
+fn times_are_cut_downwards_and_far_ones_refused() {
+    let seconds = |options: ReadOptions| ReadOptions {
+        time_column: Some("at".into()),
+        times: Times { unit: Some(twopath_events::files::TimeUnitOfNumbers::S), formats: vec![] },
+        ..options
+    };
+    let wanted = strings(&[&["2024-05-01T12:00:00.25Z"], &["1969-12-31T23:59:59.5Z"], &["1969-12-31T23:59:59.999999Z"]]);
+    let (rows, none) = read("a.csv", "at\n1714564800.25\n-0.5\n-0.0000001\n", seconds(ReadOptions::default()));
+    assert_eq!((rows, none), (wanted.clone(), vec![]));
+    let (rows, _) = read("a.jsonl", "{\"at\":1714564800.25}\n{\"at\":-5e-1}\n{\"at\":-0.0000001}\n", seconds(ReadOptions::default()));
+    assert_eq!(rows, wanted);
+    let (_, reasons) = read("a.csv", "at\n1714564800\n9223372036854775807\n", seconds(ReadOptions::default()));
+    assert!(reasons[0].contains("'9223372036854775807' is farther away"), "{reasons:?}");
+    let (rows, none) = read(
+        "a.csv",
+        "at,v\n0000-12-31T00:00:00Z,1\n2024-06-30T23:59:60Z,2\n2024-05-01T24:00:00,3\n\"2024-05-01 12:00:00,123\",4\n",
+        ReadOptions { time_column: Some("at".into()), columns: Some(vec!["at".into()]), ..Default::default() },
+    );
+    let wanted = [&["0000-12-31T00:00:00Z"][..], &["2024-07-01T00:00:00Z"], &["2024-05-02T00:00:00Z"], &["2024-05-01T12:00:00.123Z"]];
+    assert_eq!((rows, none), (strings(&wanted), vec![]));
+    // Whether it is day or month is asked, and can be told.
+    let day = "at\n05/01/2024\n13/01/2024\n";
+    let (_, reasons) = read("a.csv", day, ReadOptions { time_column: Some("at".into()), ..Default::default() });
+    assert!(reasons[0].contains("--time-format '%d/%m/%Y'"), "{reasons:?}");
+    let told = Times { unit: None, formats: vec!["%d/%m/%Y".parse().unwrap()] };
+    let (rows, none) = read("a.csv", day, ReadOptions { time_column: Some("at".into()), times: told, ..Default::default() });
+    assert_eq!((rows, none), (strings(&[&["2024-01-05T00:00:00Z"], &["2024-01-13T00:00:00Z"]]), vec![]));
+}
+
+#[test]
+fn lone_quotes_swallow_no_rows() {
+    let open = refused("a.csv", "at,note\n1,ok\n2,\"broken\n3,ok\n");
+    assert!(open.contains("line 3") && open.contains("--no-quotes"), "{open}");
+    assert!(refused("a.tsv", "at\tnote\n1\tok\n2\t\"broken\n3\tok\n").contains("line 3"));
+    let inches = "at,size,n\n1,3\",1\n2,\"4,2\n3,5\",3\n4,6,4\n";
+    let swallowed = refused("a.csv", inches);
+    assert!(swallowed.contains("from line 3 to line 4") && swallowed.contains("--no-quotes"), "{swallowed}");
+    let plain = ReadOptions { quote: Quote::None, ..schema("at:int, size:text, n:int") };
+    let (rows, none) = read("a.csv", inches, plain);
+    assert_eq!((rows, none), (strings(&[&["1", "3\"", "1"], &["2", "\"4", "2"], &["3", "5\"", "3"], &["4", "6", "4"]]), vec![]));
+    // A long text is one cell, and what looks like rows is where the user says so.
+    let (rows, _) = read("a.csv", "a,b,c\n1,\"two\nlines\",3\n", ReadOptions::default());
+    assert_eq!(rows, strings(&[&["1", "two\nlines", "3"]]));
+    let (rows, _) = read("a.csv", "a,b\n1,\"x\n2,y\"\n", ReadOptions { quote: Quote::Is(b'"'), ..Default::default() });
+    assert_eq!(rows, strings(&[&["1", "x\n2,y"]]));
+    let (rows, reasons) = read("a.csv", "a,b\n1,\"x\" y\n2,z\n", ReadOptions::default());
+    assert!(rows.len() == 1 && reasons[0].contains("behind the quote"), "{reasons:?}");
+}
+
+#[test]
+fn empty_texts_and_nulls_are_told_apart() {
+    let (rows, _) = read("a.csv", "k,s\n1,\"\"\n2,\n\"\",x\n", schema("k:int, s:text"));
+    assert_eq!(rows, strings(&[&["1", ""], &["2", "-"], &["-", "x"]]));
+    let (rows, _) = read("a.csv", "v\n1\n\n3\n", ReadOptions::default());
+    assert_eq!(rows, strings(&[&["1"], &["-"], &["3"]]));
+    let (rows, _) = read("a.csv", "v,w\r\n1,2\r\n\r\n3,4", ReadOptions::default());
+    assert_eq!(rows, strings(&[&["1", "2"], &["3", "4"]]));
+}
+
+#[test]
+fn tables_without_a_usual_form() {
+    for text in ["a;b\n1;x,y\n", "a\tb\n1\tx,y\n", "a|b\n1|x,y\n", "\u{feff}\"a\";\"b\"\r\n1;\"x,y\"\r\n", "a;b\r1;x,y\r"] {
+        assert_eq!(read("a.csv", text, ReadOptions::default()).0, strings(&[&["1", "x,y"]]), "{text:?}");
+    }
+    let header = ReadOptions { header: Some(vec!["a".into(), "b".into()]), skip_lines: 1, ..Default::default() };
+    assert_eq!(read("a.csv", "made by \"me\n1,2\n3,4\n", header).0, strings(&[&["1", "2"], &["3", "4"]]));
+    let (rows, _) = read("a.csv", "\"\",a\n1,x\n", schema("column1:int, a:text"));
+    assert_eq!(rows, strings(&[&["1", "x"]]));
+    for (content, wanted) in [
+        (&b"PK\x03\x04..."[..], "Excel"),
+        (b"\xff\xfea\0,\0b\0", "iconv"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"BZh91AY&SY", "bzcat"),
+    ] {
+        let error = read_bytes("a.csv", content, ReadOptions::default()).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+}
+
+#[test]
+fn json_in_all_forms_and_by_path() {
+    let wanted = strings(&[&["1"], &["2"]]);
+    for text in [
+        "{\"v\":1}\n{\"v\":2}",
+        "[{\"v\":1},\n {\"v\":2}]\n",
+        "[\n  {\n    \"v\": 1\n  },\n  {\n    \"v\": 2\n  }\n]",
+        "{\n\"v\":1\n}\n{\n\"v\":2\n}",
+    ] {
+        assert_eq!(read("a.json", text, ReadOptions::default()).0, wanted, "{text}");
+    }
+    let nested = "{\"p\":{\"user\":{\"id\":7}},\"t\":\"x\"}\n{\"p\":{\"user\":{}},\"t\":\"y\"}\n{\"p\":null}\n";
+    assert_eq!(read("a.jsonl", nested, schema("p.user.id:int, t:text")).0, strings(&[&["7", "x"], &["-", "y"], &["-", "-"]]));
+    let columns = ReadOptions { columns: Some(vec!["p.user.id".into()]), ..Default::default() };
+    assert_eq!(read("a.jsonl", nested, columns).0, strings(&[&["7"], &["-"], &["-"]]));
+    assert!(refused("a.json", "[{\"v\":1},{\"v\":2}").contains("not closed"));
+}
+
+/// A file of one batch, with this compression where the format has one.
+fn written(batch: &RecordBatch, format: Format, codec: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    if format == Format::Parquet {
+        use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+        let compression = match codec {
+            "gzip" => Compression::GZIP(GzipLevel::default()),
+            "brotli" => Compression::BROTLI(BrotliLevel::default()),
+            "lz4" => Compression::LZ4_RAW,
+            "zstd" => Compression::ZSTD(ZstdLevel::default()),
+            "snappy" => Compression::SNAPPY,
+            _ => Compression::UNCOMPRESSED,
+        };
+        let properties = parquet::file::properties::WriterProperties::builder().set_compression(compression).build();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(&mut out, batch.schema(), Some(properties)).unwrap();
+        writer.write(batch).unwrap();
+        writer.close().unwrap();
+    } else {
+        let compression = match codec {
+            "lz4" => Some(arrow_ipc::CompressionType::LZ4_FRAME),
+            "zstd" => Some(arrow_ipc::CompressionType::ZSTD),
+            _ => None,
+        };
+        let options = arrow_ipc::writer::IpcWriteOptions::default().try_with_compression(compression).unwrap();
+        let mut writer = arrow_ipc::writer::FileWriter::try_new_with_options(&mut out, &batch.schema(), options).unwrap();
+        writer.write(batch).unwrap();
+        writer.finish().unwrap();
+    }
+    out
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    let fields: Vec<Field> = columns.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), true)).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, c)| c).collect()).unwrap()
+}
+
+#[test]
+fn columnar_files_of_all_codecs() {
+    let numbers = batch(vec![("v", Arc::new(Int64Array::from_iter_values(0..1000)))]);
+    for (format, name, codecs) in [
+        (Format::Parquet, "a.parquet", &["none", "gzip", "brotli", "lz4", "zstd", "snappy"][..]),
+        (Format::Arrow, "a.arrow", &["none", "lz4", "zstd"]),
+    ] {
+        for codec in codecs {
+            let (rows, none) = read_bytes(name, &written(&numbers, format, codec), ReadOptions::default()).unwrap();
+            assert_eq!((rows.len(), rows[999][0].as_str(), none.len()), (1000, "999", 0), "{name} {codec}");
+        }
+    }
+}
+
+#[test]
+fn columnar_types_keep_their_values() {
+    let nested = StructArray::new(
+        Fields::from(vec![Field::new("id", DataType::Int64, true), Field::new("x", DataType::Float64, true)]),
+        vec![Arc::new(Int64Array::from(vec![Some(7), None])), Arc::new(Float64Array::from(vec![f64::NAN, 0.5]))],
+        None,
+    );
+    let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None]);
+    let decimals = Decimal128Array::from(vec![1_234, -5]).with_precision_and_scale(20, 2).unwrap();
+    let all = batch(vec![
+        ("bytes", Arc::new(BinaryArray::from(vec![Some(&b"x"[..]), Some(&[0xff])]))),
+        ("uuid", Arc::new(FixedSizeBinaryArray::try_from_iter([[0_u8; 16], [0xab; 16]].iter()).unwrap())),
+        ("ns", Arc::new(TimestampNanosecondArray::from(vec![-1, -1_500]))),
+        ("s", Arc::new(TimestampSecondArray::from(vec![0, i64::MAX / 2]))),
+        ("nested", Arc::new(nested)),
+        ("list", Arc::new(list)),
+        ("decimal", Arc::new(decimals)),
+        ("big", Arc::new(UInt64Array::from(vec![u64::MAX, 1]))),
+        ("clock", Arc::new(Time64MicrosecondArray::from(vec![1, 43_200_000_000]))),
+    ]);
+    let file = written(&all, Format::Arrow, "none");
+    let column = |schema_text: &str| read_bytes("a.arrow", &file, schema(schema_text)).unwrap();
+    assert_eq!(column("uuid:text").0, strings(&[&["00000000-0000-0000-0000-000000000000"], &["abababab-abab-abab-abab-abababababab"]]));
+    assert_eq!(column("ns:timestamp").0, strings(&[&["1969-12-31T23:59:59.999999Z"], &["1969-12-31T23:59:59.999998Z"]]));
+    let (rows, reasons) = column("s:timestamp");
+    assert_eq!(rows, strings(&[&["1970-01-01T00:00:00Z"]]));
+    assert!(reasons[0].contains("'4611686018427387903 s since 1970' is farther away"), "{reasons:?}");
+    let (rows, reasons) = column("bytes:text");
+    assert_eq!((rows, reasons), (strings(&[&["x"]]), vec!["line 2, column 'bytes': 0xff is not text in UTF-8".to_owned()]));
+    assert_eq!(column("nested:text").0, strings(&[&["{\"id\":7,\"x\":\"NaN\"}"], &["{\"id\":null,\"x\":0.5}"]]));
+    assert_eq!(column("nested.id:int, nested.x:float").0, strings(&[&["7", "NaN"], &["-", "0.5"]]));
+    assert_eq!(column("list:text").0, strings(&[&["[1,null]"], &["-"]]));
+    assert_eq!(column("decimal:text").0, strings(&[&["12.34"], &["-0.05"]]));
+    assert_eq!(column("decimal:float").0, strings(&[&["12.34"], &["-0.05"]]));
+    assert_eq!(column("decimal:int").1.len(), 2);
+    assert_eq!(column("big:text").0, strings(&[&["18446744073709551615"], &["1"]]));
+    assert_eq!(column("big:int").1, ["line 1, column 'big': '18446744073709551615' is not an integer of 64 bits"]);
+    assert_eq!(column("big:float").1, ["line 1, column 'big': '18446744073709551615' has more digits than a float keeps"]);
+    assert_eq!(column("clock:text").0[1], ["12:00:00"]);
+    let error = read_bytes("a.arrow", &file, schema("bytes:text, *")).unwrap_err().to_string();
+    assert!(error.contains("--schema 'nested:text, *'"), "{error}");
+    // Epochs as floats and decimals, as their shortest decimals.
+    let epochs = batch(vec![
+        ("f", Arc::new(Float64Array::from(vec![1_714_564_800.25, -0.5]))),
+        ("d", Arc::new(Decimal128Array::from(vec![1_714_564_800_250_000_i128, -500_000]).with_precision_and_scale(20, 6).unwrap())),
+    ]);
+    let options = ReadOptions {
+        times: Times { unit: Some(twopath_events::files::TimeUnitOfNumbers::S), formats: vec![] },
+        ..schema("f:timestamp, d:timestamp")
+    };
+    let (rows, none) = read_bytes("a.parquet", &written(&epochs, Format::Parquet, "none"), options).unwrap();
+    let wanted = [&["2024-05-01T12:00:00.25Z"; 2][..], &["1969-12-31T23:59:59.5Z"; 2]];
+    assert_eq!((rows, none), (strings(&wanted), vec![]));
+}
+
+#[test]
+fn a_large_file_keeps_its_order_over_all_threads() {
+    let text: String = "i,s\n".to_owned() + &(0..100_000).map(|i| format!("{i},\"text \"\"{i}\"\"\"\n")).collect::<String>();
+    let (rows, none) = read("a.csv", &text, ReadOptions::default());
+    assert!(none.is_empty() && rows.len() == 100_000);
+    assert!(rows.iter().enumerate().all(|(i, row)| row[0] == i.to_string() && row[1] == format!("text \"{i}\"")));
+    let lines: String = (0..100_000).map(|i| format!("{{\"i\":{i}}}\n")).collect();
+    let (rows, _) = read("a.jsonl", &lines, ReadOptions::default());
+    assert!(rows.len() == 100_000 && rows.iter().enumerate().all(|(i, row)| row[0] == i.to_string()));
+}

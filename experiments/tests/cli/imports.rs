@@ -1,0 +1,157 @@
+//! Which files an import takes, and what it takes of those that it has seen before.
+
+use std::io::Write;
+use std::process::Command;
+
+use crate::sandbox::Sandbox;
+
+const HEADER: &str = "at,v\n";
+
+fn rows(from: u32, to: u32) -> String {
+    (from..to).map(|i| format!("2024-05-01T00:00:{i:02}Z,{i}\n")).collect()
+}
+
+fn values(sandbox: &Sandbox, topic: &str) -> Vec<String> {
+    sandbox.ok(&["log", "cat", topic, "--columns", "v", "--format", "csv"]).lines().skip(1).map(String::from).collect()
+}
+
+fn numbers(from: u32, to: u32) -> Vec<String> {
+    (from..to).map(|i| i.to_string()).collect()
+}
+
+#[test]
+fn pipes_are_read_to_their_end() {
+    let sandbox = Sandbox::new();
+    // More than a pipe holds at once.
+    let text: String = HEADER.to_owned() + &(0..20_000).map(|i| format!("2024-05-01T00:00:00Z,{i}\n")).collect::<String>();
+    let done = sandbox.run_with(&["log", "import", "a", "--from", "-", "--time-column", "at"], &text);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert_eq!(values(&sandbox, "a"), numbers(0, 20_000));
+    let made = Command::new("mkfifo").arg(sandbox.path("pipe")).status().unwrap();
+    assert!(made.success());
+    let fifo = sandbox.path("pipe");
+    let (writer, written) = (fifo.clone(), text.clone());
+    let thread =
+        std::thread::spawn(move || std::fs::OpenOptions::new().write(true).open(writer).unwrap().write_all(written.as_bytes()).unwrap());
+    sandbox.ok(&["log", "import", "b", "--from", "pipe", "--time-column", "at"]);
+    thread.join().unwrap();
+    assert_eq!(values(&sandbox, "b"), numbers(0, 20_000));
+    // A pipe has no name by which it could be known again.
+    let again = sandbox.run_with(&["log", "import", "a", "--from", "-"], &text);
+    assert_eq!(again.code, 1);
+    assert!(again.stderr.contains("has these bytes already, from a pipe") && again.stderr.contains("--again"), "{}", again.stderr);
+    let lines: String = (0..3).map(|i| format!("{{\"at\":\"2024-05-01\",\"v\":{i}}}\n")).collect();
+    assert_eq!(sandbox.run_with(&["log", "import", "c", "--from", "-", "--time-column", "at"], &lines).code, 0);
+    assert_eq!(values(&sandbox, "c"), numbers(0, 3));
+}
+
+#[test]
+fn compressed_files_are_read_as_what_they_hold() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", HEADER.to_owned() + &rows(0, 9));
+    for (tool, name) in [("gzip", "a.csv.gz"), ("zstd", "a.csv.zst")] {
+        let Ok(packed) = Command::new(tool).args(["-c", "a.csv"]).current_dir(sandbox.path("")).output() else {
+            // The crate has tests of its own that need no such program.
+            continue;
+        };
+        sandbox.write(name, packed.stdout);
+        sandbox.ok(&["log", "import", tool, "--from", name, "--time-column", "at"]);
+        assert_eq!(values(&sandbox, tool), numbers(0, 9));
+        // The same content, unpacked meanwhile: it is there already.
+        let plain = sandbox.run(&["log", "import", tool, "--from", "a.csv"]);
+        assert!(plain.code == 1 && plain.stderr.contains(name), "{}", plain.stderr);
+    }
+}
+
+#[test]
+fn several_files_are_one_import() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d1.csv", HEADER.to_owned() + &rows(0, 3));
+    sandbox.write("d2.csv", HEADER.to_owned() + &rows(3, 5));
+    sandbox.write("d3.csv", HEADER.to_owned() + "2024-05-01,x\n");
+    // Nothing is made of those that fit while another does not.
+    let refused = sandbox.run(&["log", "import", "a", "--from", "d*.csv", "--time-column", "at"]);
+    assert!(refused.code == 1 && refused.stderr.contains("d3.csv: 1 of 1 rows do not fit"), "{}", refused.stderr);
+    assert_eq!(sandbox.run(&["log", "cat", "a"]).code, 1);
+    sandbox.ok(&["log", "import", "a", "--from", "d1.csv", "d2.csv", "--time-column", "at"]);
+    assert_eq!(values(&sandbox, "a"), numbers(0, 5));
+    std::fs::remove_file(sandbox.path("d3.csv")).unwrap();
+    sandbox.write("d4.csv", HEADER.to_owned() + &rows(5, 6));
+    let more = sandbox.run(&["log", "import", "a", "--from", "d?.csv"]);
+    assert_eq!((more.code, values(&sandbox, "a")), (0, numbers(0, 6)), "{}", more.stderr);
+    assert!(sandbox.run(&["log", "import", "a", "--from", "e*.csv"]).stderr.contains("no file is called so"));
+}
+
+#[test]
+fn a_file_that_grew_goes_on_where_it_ended() {
+    let sandbox = Sandbox::new();
+    let import = ["log", "import", "a", "--from", "a.csv", "--time-column", "at"];
+    sandbox.write("a.csv", HEADER.to_owned() + &rows(0, 3));
+    sandbox.ok(&import);
+    sandbox.write("a.csv", HEADER.to_owned() + &rows(0, 5));
+    let grown = sandbox.run(&import);
+    assert!(grown.stderr.contains("2 events, by which the file has grown"), "{}", grown.stderr);
+    assert_eq!(values(&sandbox, "a"), numbers(0, 5));
+    let again = sandbox.run(&import);
+    assert!(again.stderr.contains("already imported: all 5 events"), "{}", again.stderr);
+    // Lines are counted from the file's start.
+    sandbox.write("a.csv", HEADER.to_owned() + &rows(0, 5) + "2024-05-01,x\n");
+    assert!(sandbox.run(&import).stderr.contains("line 7, column 'v'"));
+    // One that was corrected is not taken for another.
+    sandbox.write("a.csv", HEADER.to_owned() + &rows(1, 8));
+    let changed = sandbox.run(&import);
+    assert!(changed.code == 1 && changed.stderr.contains("has changed since"), "{}", changed.stderr);
+    assert_eq!(values(&sandbox, "a"), numbers(0, 5));
+    sandbox.write("b.csv", HEADER.to_owned() + &rows(0, 6));
+    assert_eq!(sandbox.run(&["log", "import", "a", "--from", "b.csv"]).code, 1);
+    sandbox.ok(&["log", "import", "a", "--from", "b.csv", "--rest"]);
+    assert_eq!(values(&sandbox, "a"), numbers(0, 6));
+}
+
+#[test]
+fn the_same_bytes_are_other_events_only_where_the_user_says_so() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d1.csv", HEADER.to_owned() + &rows(0, 2));
+    sandbox.write("d2.csv", HEADER.to_owned() + &rows(0, 2));
+    sandbox.ok(&["log", "import", "a", "--from", "d1.csv", "--time-column", "at"]);
+    let second = sandbox.run(&["log", "import", "a", "--from", "d2.csv"]);
+    assert!(second.code == 1 && second.stderr.contains("d1.csv") && second.stderr.contains("--again"), "{}", second.stderr);
+    sandbox.ok(&["log", "import", "a", "--from", "d2.csv", "--again"]);
+    assert_eq!(values(&sandbox, "a"), ["0", "1", "0", "1"]);
+    // Read otherwise, they are other events too.
+    let other = sandbox.run(&["log", "import", "a", "--from", "d1.csv", "--columns", "at"]);
+    assert!(other.code == 1 && other.stderr.contains("without options") && other.stderr.contains("--again"), "{}", other.stderr);
+    sandbox.ok(&["log", "import", "a", "--from", "d1.csv", "--columns", "at", "--again"]);
+    assert_eq!(values(&sandbox, "a"), ["0", "1", "0", "1", "", ""]);
+}
+
+#[test]
+fn an_import_that_was_killed_is_taken_up() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", HEADER.to_owned() + &rows(0, 4));
+    sandbox.ok(&["log", "import", "a", "--from", "a.csv", "--time-column", "at"]);
+    // As if it had died before it could say that it ended, in the middle of saying so.
+    let history = "twopath-data/a/imports.jsonl";
+    let begun = sandbox.read(history).lines().next().unwrap().to_owned();
+    assert!(begun.contains("\"is_done\":false"), "{begun}");
+    sandbox.write(history, format!("{begun}\n{}", &begun[..20]));
+    let again = sandbox.run(&["log", "import", "a", "--from", "a.csv"]);
+    assert_eq!((again.code, values(&sandbox, "a")), (0, numbers(0, 4)), "{}", again.stderr);
+    // It grew meanwhile.
+    sandbox.write(history, format!("{begun}\n"));
+    sandbox.write("a.csv", HEADER.to_owned() + &rows(0, 6));
+    let grown = sandbox.run(&["log", "import", "a", "--from", "a.csv"]);
+    assert_eq!((grown.code, values(&sandbox, "a")), (0, numbers(0, 6)), "{}", grown.stderr);
+}
+
+#[test]
+fn rows_set_aside_are_never_written_over() {
+    let sandbox = Sandbox::new();
+    for folder in ["a", "b"] {
+        std::fs::create_dir(sandbox.path(folder)).unwrap();
+        sandbox.write(&format!("{folder}/x.csv"), format!("at,v\n2024-05-01,1\n2024-05-02,2\n2024-05-03,bad-{folder}\n"));
+        sandbox.ok(&["log", "import", "t", "--from", &format!("{folder}/x.csv"), "--time-column", "at", "--bad-rows", "set-aside"]);
+    }
+    assert!(sandbox.read("x.csv.rejected.jsonl").contains("bad-a"));
+    assert!(sandbox.read("x.csv.rejected.2.jsonl").contains("bad-b"));
+}
