@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use clap::{Args, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use twopath_log::Log;
-use twopath_query;
+use twopath_query as query;
 
 use super::log::TopicArgs;
 use super::{Failure, log, sql};
