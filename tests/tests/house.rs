@@ -137,7 +137,12 @@ fn imports(text: &str) -> BTreeSet<String> {
                 Some(list) => list.split([',', '}']).map(str::trim).collect(),
                 None => vec![rest],
             };
-            names.extend(each.iter().filter_map(|n| n.split(|c: char| !c.is_alphanumeric() && c != '_').next()).filter(|n| !n.is_empty()).map(str::to_owned));
+            names.extend(
+                each.iter()
+                    .filter_map(|n| n.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+                    .filter(|n| !n.is_empty())
+                    .map(str::to_owned),
+            );
         }
     }
     names

@@ -67,7 +67,8 @@ impl Context {
     pub fn batch_run(&self, version: &Version, written: Written, at: &Barrier, store: &ViewStore) -> Result<BatchView, ArchitectureError> {
         let started = self.timeline.now_us();
         let logic = version.batch_logic(written);
-        let run = || twopath_batch::run_batch(&self.topic, &version.query, &logic, twopath_batch::Engine::Rayon, at.number, &at.position, store);
+        let run =
+            || twopath_batch::run_batch(&self.topic, &version.query, &logic, twopath_batch::Engine::Rayon, at.number, &at.position, store);
         let view = meters::charge(Layer::Batch, run)?;
         self.timeline.mark_since(started, "batch_run", format!("batch run at barrier {}, v{}", at.number, version.number));
         Ok(view)
