@@ -31,7 +31,7 @@ fn timestamp_field(field: TimeField, us: Plan) -> Plan {
     let date = in_cycle(us.clone());
     let number = |field: Plan| field.cast(PolarsType::Int64);
     match field {
-        TimeField::Year => number(date.dt().year()) + us.floor_div(lit(CYCLE_US)) * lit(CYCLE_YEARS),
+        TimeField::Year => number(date.dt().year()) + floor_divided(us, CYCLE_US) * lit(CYCLE_YEARS),
         TimeField::Quarter => number(date.dt().quarter()),
         TimeField::Month => number(date.dt().month()),
         TimeField::Week => number(date.dt().week()),
@@ -84,6 +84,12 @@ pub fn tumble(us: Plan, size_us: i64, raised: &Raised) -> Plan {
     // polars' `%` is never negative here, so that windows before 1970 start before it, too.
     let within = us.clone() % lit(size_us);
     raised.arithmetic(BinaryOp::Subtract, us, within, false)
+}
+
+/// Divided by a positive number and rounded down. polars' `/` truncates towards zero, and its own floor is not in the feature set.
+pub fn floor_divided(value: Plan, by: i64) -> Plan {
+    let below = value.clone().lt(lit(0i64)).and((value.clone() % lit(by)).neq(lit(0i64)));
+    value / lit(by) - below.cast(PolarsType::Int64)
 }
 
 /// The same moment of the calendar's first 400 years after 1970.

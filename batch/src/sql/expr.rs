@@ -13,7 +13,7 @@ use arrow_schema::{DataType as ArrowType, Schema, TimeUnit};
 use polars::prelude::{DataType as PolarsType, Expr as Plan, NULL, Scalar, col, lit, when};
 use twopath_query::{BinaryOp, DataType, Expr, ExprKind, UnaryOp, Value};
 
-use super::calendar::{extract, truncate, tumble};
+use super::calendar::{extract, floor_divided, truncate, tumble};
 use super::checked::Raised;
 use super::frame::physical_type;
 use crate::{BatchError, Engine};
@@ -200,7 +200,7 @@ pub fn of_sql_type(column: Plan, from: &ArrowType, raised: &Raised, guarded: imp
         Units::AsIs => column,
         Units::Unsigned => raised.unsigned(guarded(column)),
         Units::Microseconds(us) => raised.arithmetic(BinaryOp::Multiply, guarded(column), lit(Scalar::from(us)), false),
-        Units::Nanoseconds => column.floor_div(lit(1_000i64)),
+        Units::Nanoseconds => floor_divided(column, 1_000),
     }
 }
 
