@@ -57,6 +57,11 @@ impl Raised {
         self.integers(value, |v| v.checked_neg().ok_or(EvalError::OutOfRange))
     }
 
+    /// Divided by a positive number and rounded down.
+    pub fn floor_divide(&self, value: Plan, by: i64) -> Plan {
+        self.integers(value, move |v| Ok(v.div_euclid(by)))
+    }
+
     /// Unsigned integers of 64 bits, taken bit for bit: those beyond the signed ones do not fit.
     pub fn unsigned(&self, value: Plan) -> Plan {
         self.integers(value, |v| if v < 0 { Err(EvalError::OutOfRange) } else { Ok(v) })

@@ -13,7 +13,7 @@ use arrow_schema::{DataType as ArrowType, Schema, TimeUnit};
 use polars::prelude::{DataType as PolarsType, Expr as Plan, NULL, Scalar, col, lit, when};
 use twopath_query::{BinaryOp, DataType, Expr, ExprKind, UnaryOp, Value};
 
-use super::calendar::{extract, floor_divided, truncate, tumble};
+use super::calendar::{extract, truncate, tumble};
 use super::checked::Raised;
 use super::frame::physical_type;
 use crate::{BatchError, Engine};
@@ -108,7 +108,7 @@ impl<'a> Compiler<'a> {
                 (DataType::Text, DataType::Float) => self.raised.parse_float(guarded(e)?),
                 _ => return Err(unsupported(expr)),
             },
-            ExprKind::Extract { field, arg: e } => extract(*field, arg(e)?, e.data_type),
+            ExprKind::Extract { field, arg: e } => extract(*field, arg(e)?, e.data_type, &self.raised),
             ExprKind::DateTrunc { unit, arg: e } => truncate(*unit, guarded(e)?, &self.raised),
             ExprKind::Tumble { arg: e, size_us } => tumble(guarded(e)?, *size_us, &self.raised),
         })
@@ -200,7 +200,7 @@ pub fn of_sql_type(column: Plan, from: &ArrowType, raised: &Raised, guarded: imp
         Units::AsIs => column,
         Units::Unsigned => raised.unsigned(guarded(column)),
         Units::Microseconds(us) => raised.arithmetic(BinaryOp::Multiply, guarded(column), lit(Scalar::from(us)), false),
-        Units::Nanoseconds => floor_divided(column, 1_000),
+        Units::Nanoseconds => raised.floor_divide(column, 1_000),
     }
 }
 
