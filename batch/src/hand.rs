@@ -27,7 +27,8 @@ fn people_type(t: DataType) -> PolarsType {
 /// The topic's columns that the code reads: those without which its plan does not resolve. Of a plan that never resolves, all;
 /// [`check`] says why.
 pub fn columns(hand: &HandWritten, query: &Query) -> Vec<ReadColumn> {
-    let column = |(index, field): (usize, &twopath_query::Field)| ReadColumn { index, name: field.name.clone(), data_type: field.data_type };
+    let column =
+        |(index, field): (usize, &twopath_query::Field)| ReadColumn { index, name: field.name.clone(), data_type: field.data_type };
     let mut columns: Vec<ReadColumn> = query.fields.iter().enumerate().map(column).collect();
     if shape(hand, &columns).is_err() {
         return columns;

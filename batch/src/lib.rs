@@ -4,6 +4,26 @@
 //! mapped as the Arrow files that they are; and rayon, which runs the kernels that the stream engine is compiled to, too. A query comes as
 //! SQL or written by hand ([`Logic`]). Published views live in a [`ViewStore`](twopath_view::store::ViewStore).
 //!
+//! ```
+//! use std::sync::Arc;
+//! use arrow_array::{Int64Array, RecordBatch};
+//! use arrow_schema::{DataType, Field, Schema};
+//! use twopath_batch::{Engine, Logic, compute};
+//! use twopath_log::{Log, TopicConfig};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+//! let topic = Log::open(dir.path())?.create_topic(TopicConfig::new("numbers", schema.clone()))?;
+//! topic.writer()?.append(&RecordBatch::try_new(schema.clone(), vec![Arc::new(Int64Array::from(vec![1, 2, 3]))])?)?;
+//!
+//! let query = twopath_query::parse("SELECT n % 2 AS odd, SUM(n) AS s FROM numbers GROUP BY n % 2", "numbers", &schema)?;
+//! for engine in Engine::ALL {
+//!     let groups = compute(&topic, &query, &Logic::Sql, engine, &topic.end()?)?;
+//!     assert_eq!(groups.len(), 2);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! **What it is not**: incremental. It keeps nothing between runs, so whatever a run computes depends on the log and the query
 //! alone. This is the only crate that knows polars.
 

@@ -15,11 +15,11 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use twopath_base::{Offset, Position};
 use twopath_log::Topic;
 
+use crate::BatchError;
 use crate::plain::map_segment;
 use crate::read::{Part, cut, for_each_piece};
-use crate::sql::frame::{physical_type, to_polars};
 use crate::sql::ReadColumn;
-use crate::BatchError;
+use crate::sql::frame::{physical_type, to_polars};
 
 /// Chunks of fewer rows are copied together: polars does its work anew for each.
 const CHUNK_ROWS_MIN: usize = 16 * 1024;

@@ -113,11 +113,15 @@ fn what_does_not_fit_is_refused() {
     let t = filled(10);
     let end = t.topic.end().unwrap();
     let right = hand_written("totals_by_route", 1).unwrap();
-    let refused = |query: &Query, hand: HandWritten, merging: Merging| {
-        match compute(&t.topic, query, &Logic::Hand(hand, merging), Engine::Polars, &end) {
-            Err(e @ BatchError::HandShape { .. }) => e.to_string(),
-            other => panic!("{other:?}"),
-        }
+    let refused = |query: &Query, hand: HandWritten, merging: Merging| match compute(
+        &t.topic,
+        query,
+        &Logic::Hand(hand, merging),
+        Engine::Polars,
+        &end,
+    ) {
+        Err(e @ BatchError::HandShape { .. }) => e.to_string(),
+        other => panic!("{other:?}"),
     };
     let ordered = parse("SELECT origin, dest, COUNT(*) FROM flights GROUP BY origin, dest LIMIT 3", "flights", &schema()).unwrap();
     let keys: &[_] = &[("origin", DataType::Text), ("destination", DataType::Text)];
@@ -216,5 +220,9 @@ fn every_kind_of_part() {
     assert!(rows.unwrap().len() > 30);
     // What people write runs over any frame of polars, too.
     let frame = polars::df!["at" => [0i64], "n" => [1i64], "x" => [0.5]].unwrap().lazy();
-    assert!(plan(frame.with_column(col("at").cast(polars::prelude::DataType::Datetime(polars::prelude::TimeUnit::Microseconds, None)))).collect().is_ok());
+    assert!(
+        plan(frame.with_column(col("at").cast(polars::prelude::DataType::Datetime(polars::prelude::TimeUnit::Microseconds, None))))
+            .collect()
+            .is_ok()
+    );
 }

@@ -109,7 +109,8 @@ fn errors_of(engine: Engine) {
 #[test]
 fn a_position_that_is_not_the_topics_is_refused() {
     let t = in_frames(20, 40, 1 << 20);
-    let refused = |horizon: Position| compute(&t.topic, &by_minute_and_url(), &Logic::Sql, Engine::Polars, &horizon).unwrap_err().to_string();
+    let refused =
+        |horizon: Position| compute(&t.topic, &by_minute_and_url(), &Logic::Sql, Engine::Polars, &horizon).unwrap_err().to_string();
     assert_eq!(
         refused(Position::new(vec![Offset(41)])),
         "the horizon 41 lies beyond the end of topic 'pageviews', 40; wait for the log, or choose a position up to 40"

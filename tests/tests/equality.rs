@@ -156,7 +156,8 @@ impl Case {
         }
         let barrier = &before[random.below(before.len())];
         let table = Table::new(self.query.clone(), self.topic.partitions());
-        match twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &barrier.position) {
+        match twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &barrier.position)
+        {
             Ok(groups) => table.publish_batch(BatchView {
                 version: 1,
                 barrier: barrier.number,
@@ -179,7 +180,8 @@ impl Case {
     /// Point reads: the same as the reference's, for keys that are there.
     fn check_keys(&self, table: &Table, position: &Position, random: &mut Random) {
         let reference = self.rolled_to(position);
-        let all = twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, position).unwrap();
+        let all =
+            twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, position).unwrap();
         for _ in 0..3.min(all.len()) {
             let key = all.key(random.below(all.len()));
             let ask = Ask { key: Some(key.clone()), ..Ask::default() };

@@ -88,18 +88,14 @@ fn merging(query: &str) -> Merging {
                 ("air_minutes", Part::Sum(DataType::Int)),
                 ("known_last", Part::Max(DataType::Timestamp)),
             ],
-            |group| {
-                ["origin", "dest", "flights", "departures", "miles", "air_minutes", "known_last"].map(|name| group.get(name)).to_vec()
-            },
+            |group| ["origin", "dest", "flights", "departures", "miles", "air_minutes", "known_last"].map(|name| group.get(name)).to_vec(),
         ),
-        "cancelled_share_by_day" => (
-            &[("day", DataType::Timestamp)],
-            &[("cancelled", Part::Sum(DataType::Int)), ("flights", Part::Count)],
-            |group| {
+        "cancelled_share_by_day" => {
+            (&[("day", DataType::Timestamp)], &[("cancelled", Part::Sum(DataType::Int)), ("flights", Part::Count)], |group| {
                 let share = group.number("cancelled").unwrap() / group.number("flights").unwrap();
                 vec![group.get("day"), Value::Float(share), group.get("cancelled"), group.get("flights")]
-            },
-        ),
+            })
+        }
         other => panic!("nobody wrote how {other} merges"),
     };
     Merging { name: "by hand", version: 1, keys, parts, finish }

@@ -20,18 +20,18 @@ const CYCLE_US: i64 = 146_097 * DAY_US;
 const CYCLE_YEARS: i64 = 400;
 
 /// `EXTRACT(field FROM us)` of a timestamp or an interval of so many microseconds.
-pub fn extract(field: TimeField, us: Plan, of: DataType) -> Plan {
+pub fn extract(field: TimeField, us: Plan, of: DataType, raised: &Raised) -> Plan {
     if field == TimeField::Epoch {
         return us.cast(PolarsType::Float64) / lit(SECOND_US as f64);
     }
-    if of == DataType::Interval { interval_field(field, us) } else { timestamp_field(field, us) }
+    if of == DataType::Interval { interval_field(field, us, raised) } else { timestamp_field(field, us, raised) }
 }
 
-fn timestamp_field(field: TimeField, us: Plan) -> Plan {
+fn timestamp_field(field: TimeField, us: Plan, raised: &Raised) -> Plan {
     let date = in_cycle(us.clone());
     let number = |field: Plan| field.cast(PolarsType::Int64);
     match field {
-        TimeField::Year => number(date.dt().year()) + us.floor_div(lit(CYCLE_US)) * lit(CYCLE_YEARS),
+        TimeField::Year => number(date.dt().year()) + raised.floor_divide(us, CYCLE_US) * lit(CYCLE_YEARS),
         TimeField::Quarter => number(date.dt().quarter()),
         TimeField::Month => number(date.dt().month()),
         TimeField::Week => number(date.dt().week()),
@@ -46,16 +46,17 @@ fn timestamp_field(field: TimeField, us: Plan) -> Plan {
     }
 }
 
-/// Each part of an interval has the interval's sign. polars' `/` truncates towards zero, its `%` does not.
-fn interval_field(field: TimeField, us: Plan) -> Plan {
-    let within = |size: i64| us.clone() - us.clone() / lit(size) * lit(size);
-    match field {
-        TimeField::Day => us / lit(DAY_US),
-        TimeField::Hour => within(DAY_US) / lit(HOUR_US),
-        TimeField::Minute => within(HOUR_US) / lit(MINUTE_US),
-        TimeField::Second => within(MINUTE_US) / lit(SECOND_US),
+/// Each part of an interval has the interval's sign. polars' own integer division rounds down, and its remainder is never negative.
+fn interval_field(field: TimeField, us: Plan, raised: &Raised) -> Plan {
+    let by = |op: BinaryOp, value: Plan, size: i64| raised.arithmetic(op, value, lit(size), false);
+    let (size, whole) = match field {
+        TimeField::Day => return by(BinaryOp::Divide, us, DAY_US),
+        TimeField::Hour => (HOUR_US, DAY_US),
+        TimeField::Minute => (MINUTE_US, HOUR_US),
+        TimeField::Second => (SECOND_US, MINUTE_US),
         _ => unreachable!("the parser takes no {field:?} of an interval"),
-    }
+    };
+    by(BinaryOp::Divide, by(BinaryOp::Modulo, us, whole), size)
 }
 
 /// `DATE_TRUNC(unit, us)` of a timestamp. A start before the first 64-bit microsecond is raised.

@@ -6,8 +6,8 @@
 use std::sync::{Arc, OnceLock};
 
 use polars::prelude::{
-    ChunkFullNull, ChunkedArray, Column, DataType as PolarsType, Expr as Plan, Field as PolarsField, Float64Chunked, Int64Chunked, IntoColumn, IntoSeries,
-    PolarsError, PolarsNumericType, PolarsResult, Series, map_multiple,
+    ChunkFullNull, ChunkedArray, Column, DataType as PolarsType, Expr as Plan, Field as PolarsField, Float64Chunked, Int64Chunked,
+    IntoColumn, IntoSeries, PolarsError, PolarsNumericType, PolarsResult, Series, map_multiple,
 };
 use polars_arrow::array::PrimitiveArray;
 use polars_arrow::compute::utils::combine_validities_and;
@@ -55,6 +55,11 @@ impl Raised {
     /// `-value` over integers.
     pub fn negate(&self, value: Plan) -> Plan {
         self.integers(value, |v| v.checked_neg().ok_or(EvalError::OutOfRange))
+    }
+
+    /// Divided by a positive number and rounded down.
+    pub fn floor_divide(&self, value: Plan, by: i64) -> Plan {
+        self.integers(value, move |v| Ok(v.div_euclid(by)))
     }
 
     /// Unsigned integers of 64 bits, taken bit for bit: those beyond the signed ones do not fit.
@@ -220,7 +225,10 @@ mod tests {
         assert_eq!((divide(-7, 2), remainder(-7, 2), remainder(i64::MIN, -1)), (Ok(-3), Ok(-1), Ok(0)));
         assert_eq!((divide(1, 0), remainder(0, 0)), (Err(EvalError::DivisionByZero), Err(EvalError::DivisionByZero)));
         assert_eq!((rounded(0.5), rounded(1.5), rounded(-2.5)), (Ok(0), Ok(2), Ok(-2)));
-        assert_eq!((rounded(-9_223_372_036_854_775_808.0), rounded(9_223_372_036_854_775_808.0)), (Ok(i64::MIN), Err(EvalError::OutOfRange)));
+        assert_eq!(
+            (rounded(-9_223_372_036_854_775_808.0), rounded(9_223_372_036_854_775_808.0)),
+            (Ok(i64::MIN), Err(EvalError::OutOfRange))
+        );
         assert_eq!(rounded(f64::NAN), Err(EvalError::OutOfRange));
         assert_eq!((parse_int(" -12\n"), parse_int("+0")), (Ok(-12), Ok(0)));
         assert_eq!(parse_int("9223372036854775808"), Err(EvalError::OutOfRange));

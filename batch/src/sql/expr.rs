@@ -108,7 +108,7 @@ impl<'a> Compiler<'a> {
                 (DataType::Text, DataType::Float) => self.raised.parse_float(guarded(e)?),
                 _ => return Err(unsupported(expr)),
             },
-            ExprKind::Extract { field, arg: e } => extract(*field, arg(e)?, e.data_type),
+            ExprKind::Extract { field, arg: e } => extract(*field, arg(e)?, e.data_type, &self.raised),
             ExprKind::DateTrunc { unit, arg: e } => truncate(*unit, guarded(e)?, &self.raised),
             ExprKind::Tumble { arg: e, size_us } => tumble(guarded(e)?, *size_us, &self.raised),
         })
@@ -200,7 +200,7 @@ pub fn of_sql_type(column: Plan, from: &ArrowType, raised: &Raised, guarded: imp
         Units::AsIs => column,
         Units::Unsigned => raised.unsigned(guarded(column)),
         Units::Microseconds(us) => raised.arithmetic(BinaryOp::Multiply, guarded(column), lit(Scalar::from(us)), false),
-        Units::Nanoseconds => column.floor_div(lit(1_000i64)),
+        Units::Nanoseconds => raised.floor_divide(column, 1_000),
     }
 }
 

@@ -7,12 +7,7 @@ pub fn plan(flights: LazyFrame) -> LazyFrame {
         .filter(col("dep_time").is_not_null())
         .with_column(delay().alias("delay"))
         .group_by([col("sched_dep").dt().truncate(lit("1d")).alias("day"), col("carrier")])
-        .agg([
-            col("delay").alias("delay_p50"),
-            col("delay").alias("delay_p90"),
-            col("delay").alias("delay_p99"),
-            len().alias("departures"),
-        ])
+        .agg([col("delay").alias("delay_p50"), col("delay").alias("delay_p90"), col("delay").alias("delay_p99"), len().alias("departures")])
 }
 
 /// Minutes from the scheduled to the actual departure. Nobody leaves over an hour early: then it is the next day.

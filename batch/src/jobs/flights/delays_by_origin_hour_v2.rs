@@ -7,11 +7,7 @@ pub fn plan(flights: LazyFrame) -> LazyFrame {
         .filter(col("dep_time").is_not_null())
         .with_column(delay().alias("delay"))
         .group_by([col("sched_dep").dt().truncate(lit("1h")).alias("hour"), col("origin")])
-        .agg([
-            col("delay").sum().alias("delay_sum"),
-            col("delay").max().alias("delay_max"),
-            len().alias("departures"),
-        ])
+        .agg([col("delay").sum().alias("delay_sum"), col("delay").max().alias("delay_max"), len().alias("departures")])
 }
 
 /// Minutes from the scheduled to the actual departure. Nobody leaves over an hour early: then it is the next day.
