@@ -27,6 +27,7 @@ impl Pen {
     }
 
     fn write(&mut self, unit: &Unit) {
+        let function = unit.nodes.iter().any(|node| matches!(node, Node::Leaf(word) if word == "fn"));
         let chain = calls(&unit.nodes) > 1 && width(&unit.nodes) > INLINE_MAX;
         for (index, node) in unit.nodes.iter().enumerate() {
             match node {
@@ -40,7 +41,8 @@ impl Pen {
                 }
                 Node::Group(bracket, units) => {
                     let flat = flat_width(units);
-                    if is_inline(*bracket, units, flat) && self.column + flat + 2 <= WIDTH {
+                    let body = function && *bracket == Bracket::Brace && !units.is_empty();
+                    if !body && is_inline(*bracket, units, flat) && self.column + flat + 2 <= WIDTH {
                         self.column += flat + 2;
                     } else {
                         let inner = self.indent + INDENT;
@@ -69,10 +71,7 @@ fn is_inline(bracket: Bracket, units: &[Unit], flat: usize) -> bool {
 fn is_block(units: &[Unit]) -> bool {
     let last = units.len() - 1;
     let arm = |unit: &Unit| unit.nodes.iter().any(|node| matches!(node, Node::Leaf(text) if text == "=>"));
-    units
-        .iter()
-        .enumerate()
-        .any(|(index, unit)| unit.end == End::Semicolon || (unit.end == End::Nothing && index < last) || arm(unit))
+    units.iter().enumerate().any(|(index, unit)| unit.end == End::Semicolon || (unit.end == End::Nothing && index < last) || arm(unit))
 }
 
 /// Holds a braced group that cannot stand on one line.

@@ -6,7 +6,7 @@
 //! - **Lines** are those of one canonical layout (a statement a line, blocks broken, at most 100 columns).
 //! - **Functions**, **decisions** and **tokens** are of the syntax. Modules for tests are no part of it.
 //! - **A place** that the fix touches is the smallest syntax that differs: an item, a statement, an argument, or a run of an
-//!   expression's tokens. A name that changes is one place for each use of it. See [`places`].
+//!   expression's tokens. A name that changes is one place for each use of it.
 //!
 //! ```
 //! use twopath_results::code::{CodeFile, Language, count};
@@ -32,7 +32,7 @@ mod tree;
 use std::collections::BTreeSet;
 use std::fmt;
 
-pub use difference::places;
+use difference::places;
 
 use crate::result::{Code, CodeSize, Listing};
 use tree::Unit;

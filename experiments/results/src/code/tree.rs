@@ -29,16 +29,6 @@ pub enum Bracket {
     Brace,
 }
 
-impl Bracket {
-    pub fn signs(self) -> (char, char) {
-        match self {
-            Bracket::Round => ('(', ')'),
-            Bracket::Square => ('[', ']'),
-            Bracket::Brace => ('{', '}'),
-        }
-    }
-}
-
 /// Two units are the same where their tokens are: how they end is told by what follows.
 pub fn same(a: &Unit, b: &Unit) -> bool {
     (a.end == End::Semicolon) == (b.end == End::Semicolon) && same_nodes(&a.nodes, &b.nodes)

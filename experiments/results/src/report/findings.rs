@@ -76,7 +76,8 @@ fn by_factor(result: &CompareResult) -> Vec<String> {
             Factor::SpeedEngine => "Speed engine",
             Factor::Language => "Language",
         };
-        let what = if decided.is_empty() { "a tie".to_string() } else { listed(&decided) };
+        let decided = &decided[..decided.len().min(4)];
+        let what = if decided.is_empty() { "a tie".to_string() } else { listed(decided) };
         told.push(format!("{factor}, {} against {}, the rest held constant: {what}.", step.2, step.1));
     }
     told

@@ -20,6 +20,9 @@ pub const CRITERIA: [(&str, &str); 10] = [
     ("layers_touched", "layers to deploy together for a fix"),
 ];
 
+/// Reasons for and against that are told.
+const TOLD: usize = 3;
+
 /// Needs `result.questions` and `result.effects`. Empty where there is nothing to choose from.
 pub fn recommendation(result: &CompareResult) -> Vec<String> {
     let settings = &result.settings;
@@ -58,6 +61,9 @@ fn among(result: &CompareResult, eligible: &[&System], at: &str) -> Vec<String> 
             _ => {}
         }
     }
+    // In the order of the criteria; what comes late is in the table.
+    less.truncate(TOLD);
+    more.truncate(TOLD);
     let mut said = vec![if less.is_empty() && more.is_empty() {
         format!("{at}: {} or {}, since nothing that was measured tells them apart.", chosen.name, rival.name)
     } else if less.is_empty() {
@@ -77,7 +83,11 @@ fn among(result: &CompareResult, eligible: &[&System], at: &str) -> Vec<String> 
 /// The architecture where the engine does not explain it; else the system by its own name.
 fn subject(result: &CompareResult, chosen: &System, rival: &System) -> String {
     let several = result.settings.systems.iter().filter(|system| system.wiring == chosen.wiring).count() > 1;
-    let between = |from: &str, to: &str| [chosen.wiring.as_str(), rival.wiring.as_str()].contains(&from) && from != to && [chosen.wiring.as_str(), rival.wiring.as_str()].contains(&to);
+    let between = |from: &str, to: &str| {
+        [chosen.wiring.as_str(), rival.wiring.as_str()].contains(&from)
+            && from != to
+            && [chosen.wiring.as_str(), rival.wiring.as_str()].contains(&to)
+    };
     let mut effects = result
         .effects
         .iter()
@@ -226,7 +236,10 @@ mod tests {
         assert_eq!(said.len(), 3, "{said:?}");
         assert!(said[0].starts_with("At 304,776 events of history and 4,000 a second: kappa, because against "), "{said:?}");
         assert!(said[0].contains("× less"), "{said:?}");
-        assert!(said[1].starts_with("It turns for time until right after a fix at ") && said[1].contains(" million events of history ("), "{said:?}");
+        assert!(
+            said[1].starts_with("It turns for time until right after a fix at ") && said[1].contains(" million events of history ("),
+            "{said:?}"
+        );
         assert!(said[2].starts_with("Not decided between them: "), "{said:?}");
     }
 
