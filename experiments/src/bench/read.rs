@@ -33,7 +33,13 @@ pub fn merged_against_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ra
     let query = Arc::new(Pageviews::query(&topic));
     let view = |horizon: &Position, number: u64| -> Result<BatchView, BenchError> {
         let table = twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, horizon)?;
-        Ok(BatchView { version: 1, barrier: number, lower: Position::zero(horizon.partitions()), horizon: horizon.clone(), table: Arc::new(table) })
+        Ok(BatchView {
+            version: 1,
+            barrier: number,
+            lower: Position::zero(horizon.partitions()),
+            horizon: horizon.clone(),
+            table: Arc::new(table),
+        })
     };
     // Alone: a batch view over everything. Merged: one up to the barrier, and the stream's part after it.
     let alone = Table::new(query.clone(), topic.partitions());

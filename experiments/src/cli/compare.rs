@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use twopath_log::{Durability, Address};
+use twopath_log::{Address, Durability};
 
 use super::Failure;
 use super::log::parse_durability;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use twopath_log::{Durability, Address};
+use twopath_log::{Address, Durability};
 
 use twopath_results::number;
 use twopath_results::result::Prices;

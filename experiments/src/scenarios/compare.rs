@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use twopath_log::{Durability, LogError, Address};
+use twopath_log::{Address, Durability, LogError};
 
 use crate::harness::parent::{ChildEnd, run_child, time_limit};
 use crate::harness::plan::plan;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use twopath_base::PartitionId;
 use twopath_base::checksum::Crc32c;
-use twopath_log::{LogError, PartitionBy, Address, ProducerSequence, Topic, TopicWriter};
+use twopath_log::{Address, LogError, PartitionBy, ProducerSequence, Topic, TopicWriter};
 
 use super::TopicArgs;
 use crate::cli::{Failure, progress};
