@@ -129,7 +129,8 @@ fn a_position_that_is_not_the_topics_is_refused() {
 fn polars_reads_sealed_segments() {
     let t = in_frames(700, 20_000, 64 << 10);
     t.writer.barrier().unwrap();
-    let sealed: Vec<PathBuf> = t.topic.local().unwrap().segments(PartitionId(0)).unwrap().into_iter().filter(|s| s.sealed).map(|s| s.path).collect();
+    let sealed: Vec<PathBuf> =
+        t.topic.local().unwrap().segments(PartitionId(0)).unwrap().into_iter().filter(|s| s.sealed).map(|s| s.path).collect();
     assert!(sealed.len() > 3, "{sealed:?}");
 
     let frame = map_segments(&sealed, &["time", "url", "duration_ms"]).unwrap();

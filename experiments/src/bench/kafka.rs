@@ -20,7 +20,7 @@ use arrow_array::types::Int64Type;
 use hdrhistogram::Histogram;
 use twopath_base::PartitionId;
 use twopath_base::meters;
-use twopath_log::{Durability, Entry, LogError, Address, Start, Topic, TopicConfig};
+use twopath_log::{Address, Durability, Entry, LogError, Start, Topic, TopicConfig};
 
 use super::append::write_plainly;
 use super::broker::Broker;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use twopath_base::{Coverage, CoveragePart, Position};
-use twopath_log::{Barrier, Entry, Address, Start, Topic};
+use twopath_log::{Address, Barrier, Entry, Start, Topic};
 use twopath_query::{Query, Value};
 use twopath_reference::Reference;
 use twopath_view::{self as view, Ask, BatchView, GroupTable};

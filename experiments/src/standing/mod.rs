@@ -254,7 +254,10 @@ impl Job {
                             VersionState::CatchingUp if manifest.is_some() => JobState::Ready,
                             VersionState::CatchingUp => JobState::Unfinished,
                         },
-                        lag_records: end.as_ref().ok().map(|end| manifest.as_ref().map_or(end.records(), |m| end.records_since(&m.horizon))),
+                        lag_records: end
+                            .as_ref()
+                            .ok()
+                            .map(|end| manifest.as_ref().map_or(end.records(), |m| end.records_since(&m.horizon))),
                         problem: end.as_ref().err().map(ToString::to_string),
                         groups: manifest.as_ref().map_or(0, |m| m.groups),
                         position: manifest.map(|m| m.horizon),

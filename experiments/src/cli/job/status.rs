@@ -54,7 +54,8 @@ pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
     let rows = jobs.iter().flat_map(|job| {
         job.versions.iter().map(|v| {
             let one_line = v.sql.split_whitespace().collect::<Vec<_>>().join(" ");
-            let (lag, groups, bytes) = (v.lag_records.map_or(Value::Null, |n| Value::Int(n as i64)), Value::Int(v.groups as i64), Value::Int(v.bytes as i64));
+            let (lag, groups, bytes) =
+                (v.lag_records.map_or(Value::Null, |n| Value::Int(n as i64)), Value::Int(v.groups as i64), Value::Int(v.bytes as i64));
             let state = format!("{:?}", v.state).to_lowercase();
             vec![text(&job.job), Value::Int(v.version as i64), text(&state), lag, groups, bytes, text(&shortened(&one_line))]
         })

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use twopath_base::{Offset, PartitionId, Position};
-use twopath_log::{Entry, Member, MemberOptions, PartitionReader, Address, Records, Start, Topic};
+use twopath_log::{Address, Entry, Member, MemberOptions, PartitionReader, Records, Start, Topic};
 use twopath_query::Value;
 use twopath_query::time::parse_timestamp;
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use twopath_base::Position;
-use twopath_log::{PartitionProgress, Address, Start, Topic};
+use twopath_log::{Address, PartitionProgress, Start, Topic};
 use twopath_query::Value;
 use twopath_query::time::parse_timestamp;
 

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use twopath_log::{Compaction, Durability, Offload, PartitionBy, Address, Retention, Topic, TopicConfig};
+use twopath_log::{Address, Compaction, Durability, Offload, PartitionBy, Retention, Topic, TopicConfig};
 use twopath_storage::check_store_address;
 
 pub(super) use others::OthersArgs;

@@ -1,7 +1,7 @@
 //! Topics of a Kafka cluster that other programs write, as JSON.
 
 use clap::Args;
-use twopath_log::{Durability, PartitionBy, Address, Retention, Topic, TopicConfig};
+use twopath_log::{Address, Durability, PartitionBy, Retention, Topic, TopicConfig};
 
 use crate::cli::Failure;
 use twopath_events::files::{JsonRows, TimeUnitOfNumbers};

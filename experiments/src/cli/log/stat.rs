@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use twopath_base::PartitionId;
-use twopath_log::{Entry, LogError, PartitionBy, Address, Start, Topic};
+use twopath_log::{Address, Entry, LogError, PartitionBy, Start, Topic};
 use twopath_query::Value;
 
 use super::OthersArgs;
@@ -125,7 +125,7 @@ fn stat(topic: &Topic) -> Result<Stat, Failure> {
 
 /// Least and greatest event time and arrival time. Of a topic that is kept elsewhere the time column is read, and nothing else of it.
 fn times(topic: &Topic, partition: PartitionId) -> Result<(Range, Range), Failure> {
-    if topic.local()?.dir().is_ok() {
+    if topic.local().is_ok() {
         let times = topic.local()?.times(partition)?;
         return Ok((Range(times.event_us), Range(times.arrival_us)));
     }
@@ -150,7 +150,7 @@ fn partition(topic: &Topic, partition: PartitionId) -> Result<Partition, Failure
     Ok(Partition {
         partition: partition.0,
         records: topic.end()?.get(partition).0,
-        segments: topic.local()?.dir().is_ok().then(|| segments(topic, partition)).transpose()?,
+        segments: topic.local().is_ok().then(|| segments(topic, partition)).transpose()?,
         event_time_min: event.0.map(|(min, _)| output::timestamp(min)),
         event_time_max: event.0.map(|(_, max)| output::timestamp(max)),
         arrival_time_min: arrival.0.map(|(min, _)| output::timestamp(min)),
