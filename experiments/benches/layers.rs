@@ -34,12 +34,21 @@ fn made() -> Made {
 
 fn replay(made: &Made, workers: usize) -> Vec<Arc<GroupTable>> {
     let from = (0, Position::zero(made.topic.partitions()));
-    let view = twopath_speed::replay(&made.topic, made.query.clone(), twopath_speed::Logic::Sql, from, &made.end, workers);
+    let view = twopath_speed::replay(
+        &made.topic,
+        made.query.clone(),
+        twopath_speed::Logic::Sql,
+        twopath_speed::Engine::default(),
+        from,
+        &made.end,
+        workers,
+    );
     view.expect("a replay of sound events").generations.into_iter().flat_map(|g| g.tables).collect()
 }
 
 fn batch(made: &Made) -> GroupTable {
-    twopath_batch::compute(&made.topic, &made.query, &twopath_batch::Logic::Sql, &made.end).expect("a batch run over sound events")
+    twopath_batch::compute(&made.topic, &made.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &made.end)
+        .expect("a batch run over sound events")
 }
 
 fn totals(made: &Made, tables: &[&GroupTable]) -> Totals {

@@ -15,6 +15,8 @@ pub enum ServingError {
     Eval(#[from] EvalError),
     #[error("a key has {wanted} values ({names}), not {given}; give one for each")]
     KeyLength { given: usize, wanted: usize, names: String },
+    #[error("{logic} version {version} cannot stand for the query: {reason}; mend the hand-written code, or take SQL")]
+    HandWritten { logic: String, version: u32, reason: String },
     #[error("job '{job}' serves no version; deploy one and cut over to it")]
     NoActiveVersion { job: String },
     #[error("job '{job}' has no version {version}; it has {known}")]

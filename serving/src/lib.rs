@@ -8,6 +8,7 @@
 //! which this crate does not know.
 
 mod error;
+pub mod jobs;
 mod manifest;
 mod table;
 mod tables;

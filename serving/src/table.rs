@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use twopath_base::{Coverage, CoveragePart, Position};
 use twopath_query::{EvalError, Query};
-use twopath_view::{self as view, Answer, Ask, BatchView, Generation, GroupTable, RealtimeView};
+use twopath_view::{self as view, Answer, Ask, BatchView, Finals, Generation, GroupTable, Merging, RealtimeView};
 
 use crate::ServingError;
 
@@ -15,6 +15,10 @@ use crate::ServingError;
 /// at all, and readers and writers never wait for one another.
 pub struct Table {
     query: Arc<Query>,
+    /// What the published groups are of: the query, or what hand-written code gives in its place.
+    layout: Arc<Query>,
+    /// How hand-written parts are finished once they are merged.
+    merging: Option<Merging>,
     partitions: usize,
     state: ArcSwap<State>,
     /// Publications come from two layers; each builds on the state that the other left.
@@ -45,7 +49,27 @@ impl Table {
     /// An empty table for `query` over a topic of `partitions` partitions.
     pub fn new(query: Arc<Query>, partitions: usize) -> Self {
         assert!(partitions > 0, "a topic has a partition");
-        Table { query, partitions, state: ArcSwap::default(), writers: Mutex::default(), observer: None }
+        let layout = Arc::clone(&query);
+        Table { query, layout, merging: None, partitions, state: ArcSwap::default(), writers: Mutex::default(), observer: None }
+    }
+
+    /// The table of a hand-written view: what is published into it are the parts that `merging` names, laid out for
+    /// [`Merging::parts_query`]; answers are merged of them, and finished.
+    ///
+    /// # Errors
+    /// [`ServingError::HandWritten`] where the parts cannot stand for the table's query.
+    pub fn with_merging(self, merging: Merging) -> Result<Self, ServingError> {
+        let layout = merging.parts_query(&self.query).map_err(|reason| refused(merging.name, merging.version, reason))?;
+        Ok(Table { layout: Arc::new(layout), merging: Some(merging), ..self })
+    }
+
+    /// The table of a hand-written view of final values: of each group, the newest row is the answer's. There is no batch view beside it.
+    ///
+    /// # Errors
+    /// [`ServingError::HandWritten`] where the values cannot stand for the table's query.
+    pub fn with_finals(self, finals: Finals) -> Result<Self, ServingError> {
+        let layout = finals.values_query(&self.query).map_err(|reason| refused(finals.name, finals.version, reason))?;
+        Ok(Table { layout: Arc::new(layout), merging: None, ..self })
     }
 
     /// As [`Table::new`]; `observer` is called after each publication, in their order, with the position that answers have from then
@@ -56,6 +80,11 @@ impl Table {
 
     pub fn query(&self) -> &Arc<Query> {
         &self.query
+    }
+
+    /// What published tables must be laid out for: the query itself, or what hand-written code gives in its place.
+    pub fn layout(&self) -> &Arc<Query> {
+        &self.layout
     }
 
     /// Readers move to `view` and the generations that it answers for are dropped, in one step. Where the realtime view has not yet
@@ -118,7 +147,11 @@ impl Table {
             });
         };
         let parts: Vec<&GroupTable> = state.tables().collect();
-        let rows = view::answer(&self.query, &parts, ask)?;
+        let groups = view::answer(&self.layout, &parts, ask)?;
+        let rows = match &self.merging {
+            Some(merging) => merging.finished(&self.query, &groups)?,
+            None => groups,
+        };
         Ok(Answer { rows, coverage: coverage.clone() })
     }
 
@@ -145,6 +178,10 @@ impl Table {
             realtime: state.generations.iter().flat_map(|g| &g.tables).map(|t| t.bytes() as u64).sum(),
         }
     }
+}
+
+fn refused(logic: &str, version: u32, reason: String) -> ServingError {
+    ServingError::HandWritten { logic: logic.into(), version, reason }
 }
 
 /// The generations that a batch view cut at `barrier` does not answer for.

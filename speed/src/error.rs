@@ -6,6 +6,8 @@ use twopath_base::Position;
 use twopath_log::LogError;
 use twopath_query::DataType;
 
+use crate::Engine;
+
 /// Why a job could not be started, or has stopped.
 ///
 /// An error of a *row* (a division by zero, say) is none of these: it is an answer, and stands in the published view.
@@ -27,6 +29,12 @@ pub enum SpeedError {
     Backwards { from: Position, to: Position },
     #[error("position {to} is beyond the end of topic '{topic}', which is {end}; ask for an earlier one, or wait for more events")]
     BeyondEnd { topic: String, to: Position, end: Position },
+    #[error("the speed engine {engine} does not know {what}; take the engine timely for this query")]
+    Unsupported { engine: Engine, what: String },
+    #[error("{logic} is written for the engine {written_for}, and {engine} was asked for; take its own engine, or SQL")]
+    OtherEngine { logic: String, written_for: Engine, engine: Engine },
+    #[error("{logic} version {version} does not give what it says: {reason}; mend the hand-written code, or take SQL")]
+    Rows { logic: String, version: u32, reason: String },
     #[error("a job needs at least one worker; set workers to 1 or more")]
     NoWorkers,
     #[error("cannot start the workers: {reason}; is the limit of threads reached?")]

@@ -19,9 +19,11 @@ use twopath_query::Query;
 use twopath_view::RealtimeView;
 
 use crate::control::Control;
-use crate::dataflow::{Wiring, merge_runs_off_thread};
+use crate::dataflow::Wiring;
 use crate::error::SpeedError;
-use crate::logic::{Fold, Logic};
+use crate::logic::{Engine, Logic, Middle};
+use crate::state::Backend;
+use crate::state::memory::merge_runs_off_thread;
 
 /// Where the views of a job go. It is called on a worker's thread: it should only store the view and return.
 pub type Publish = Arc<dyn Fn(Arc<RealtimeView>) + Send + Sync>;
@@ -112,13 +114,14 @@ pub fn start(
     topic: &Topic,
     query: Arc<Query>,
     logic: Logic,
+    engine: Engine,
     from: (u64, Position),
     options: SpeedOptions,
     publish: Publish,
 ) -> Result<SpeedJob, SpeedError> {
     let end = topic.end()?.records();
     let pin = topic.pin("a job that follows the log", &from.1)?;
-    let threads = Threads::start(topic, query, logic, from, None, &options, publish)?;
+    let threads = Threads::start(topic, query, logic, engine, from, None, &options, publish)?;
     Ok(SpeedJob {
         control: Arc::clone(&threads.control),
         progress_mode: options.progress_mode,
@@ -137,13 +140,14 @@ pub fn replay(
     topic: &Topic,
     query: Arc<Query>,
     logic: Logic,
+    engine: Engine,
     from: (u64, Position),
     to: &Position,
     workers: usize,
 ) -> Result<RealtimeView, SpeedError> {
     let options = SpeedOptions { workers, ..SpeedOptions::default() };
     let _pin = topic.pin("a replay", &from.1)?;
-    let threads = Threads::start(topic, query, logic, from, Some(to.clone()), &options, Arc::new(|_| {}))?;
+    let threads = Threads::start(topic, query, logic, engine, from, Some(to.clone()), &options, Arc::new(|_| {}))?;
     let control = Arc::clone(&threads.control);
     threads.join()?;
     let view = control.view();
@@ -230,6 +234,7 @@ impl Threads {
         topic: &Topic,
         query: Arc<Query>,
         logic: Logic,
+        engine: Engine,
         from: (u64, Position),
         to: Option<Position>,
         options: &SpeedOptions,
@@ -237,7 +242,7 @@ impl Threads {
     ) -> Result<Threads, SpeedError> {
         let barriers = topic.barriers()?;
         check(topic, &from, to.as_ref(), options)?;
-        let fold = Fold::new(&query, logic)?;
+        let middle = Middle::new(&query, logic, engine, from.0)?;
         let control = Arc::new(Control::new(topic.tail()?, Arc::clone(&options.clock), publish, from.clone(), options.workers));
         let (merges, tasks) = channel();
         let mut helpers = Vec::new();
@@ -250,7 +255,16 @@ impl Threads {
             let (control, interval) = (Arc::clone(&control), options.publish_interval);
             helpers.push(spawn("tail", move || wake_workers(&control, interval))?);
         }
-        let wiring = Wiring { topic: topic.clone(), query, fold, from, to, barriers, control: Arc::clone(&control), merges };
+        let wiring = Wiring {
+            topic: topic.clone(),
+            query,
+            middle,
+            from,
+            to,
+            barriers,
+            control: Arc::clone(&control),
+            backend: Backend::Memory { merges },
+        };
         match spawn_workers(wiring, options) {
             Ok(workers) => Ok(Threads { control, workers, helpers }),
             Err(error) => {

@@ -1,4 +1,5 @@
-//! The speed layer: a position in the log and a query give a realtime view that follows the tail, on timely dataflow.
+//! The speed layer: a position in the log and a query give a realtime view that follows the tail, on timely dataflow
+//! or on differential dataflow ([`Engine`]).
 //!
 //! [`start`] follows a topic and publishes an immutable snapshot at most every millisecond (settable), exact for the position that it
 //! names; [`replay`] runs the same dataflow over a bounded part. The two together are also the single path: version 2 of a job is
@@ -9,11 +10,15 @@
 
 mod control;
 mod dataflow;
+mod differential;
 mod error;
+mod hand;
 mod job;
 pub mod jobs;
 mod logic;
+mod state;
 
 pub use error::SpeedError;
+pub use hand::{Flow, Frame, HandWritten, Item, Row};
 pub use job::{Progress, ProgressMode, Publish, SpeedJob, SpeedOptions, replay, start};
-pub use logic::{HandWritten, Logic};
+pub use logic::{Engine, Logic};

@@ -1,29 +1,63 @@
-//! What a job computes: a query's SQL, or the same groups written by hand.
+//! What a job computes, and by which engine.
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use twopath_query::{DataType, EvalError, Query};
-use twopath_view::{GroupTable, Plan, arrow_type, canonical};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 
+use twopath_query::Query;
+use twopath_view::{Finals, Merging, Plan};
+
+use crate::differential;
 use crate::error::SpeedError;
+use crate::hand::{Form, HandWritten, Prepared};
 
-/// What people write for the speed layer: the query's own SQL, or hand-written logic that makes the same groups.
-#[derive(Debug, Clone, Copy)]
-pub enum Logic {
-    Sql,
-    Hand(HandWritten),
+/// The two engines of this layer. They share how the log is read and how views are published, and nothing between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Engine {
+    /// timely dataflow: a table of groups per frame, exchanged by key and merged.
+    #[default]
+    Timely,
+    /// differential dataflow: collections of rows, whose changes are followed.
+    Differential,
 }
 
-/// Logic written for the stream engine: it folds a frame of the log into a table of groups.
+impl Engine {
+    /// All engines.
+    pub const ALL: [Engine; 2] = [Engine::Timely, Engine::Differential];
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Engine::Timely => "timely",
+            Engine::Differential => "differential",
+        })
+    }
+}
+
+/// ```
+/// use twopath_speed::Engine;
+/// assert_eq!("differential".parse(), Ok(Engine::Differential));
+/// assert_eq!("flink".parse::<Engine>().unwrap_err(), "there is no speed engine 'flink'; take timely or differential");
+/// ```
+impl FromStr for Engine {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Engine::ALL.into_iter().find(|engine| engine.to_string() == text);
+        found.ok_or_else(|| format!("there is no speed engine '{text}'; take timely or differential"))
+    }
+}
+
+/// What people write for the speed layer.
 #[derive(Debug, Clone, Copy)]
-pub struct HandWritten {
-    /// For messages.
-    pub name: &'static str,
-    /// The version of the code.
-    pub version: u32,
-    /// The topic's columns that it reads, by name, with the types that it expects of them.
-    pub columns: &'static [(&'static str, DataType)],
-    /// Gets those columns (by name; their order is the topic's; in the canonical Arrow type of their SQL type) and the table of the query's keys and aggregates.
-    pub fold: fn(&RecordBatch, &mut GroupTable) -> Result<(), EvalError>,
+pub enum Logic {
+    /// The query's own SQL, compiled.
+    Sql,
+    /// Code that gives parts, and how they merge with those of other parts of the log: for an answer that two layers share.
+    Parts(HandWritten, Merging),
+    /// Code that gives final values over all that it reads: for a layer that answers alone.
+    Finals(HandWritten, Finals),
 }
 
 impl Logic {
@@ -31,68 +65,56 @@ impl Logic {
     pub fn name(&self) -> String {
         match self {
             Logic::Sql => "sql".to_owned(),
-            Logic::Hand(hand) => format!("{} version {}", hand.name, hand.version),
+            Logic::Parts(hand, _) | Logic::Finals(hand, _) => format!("{} version {}", hand.name, hand.version),
         }
     }
 }
 
-/// Logic made ready for one topic.
-#[derive(Debug, Clone)]
-pub(crate) enum Fold {
-    Sql(Plan),
-    Hand { columns: Vec<usize>, types: Vec<DataType>, fold: fn(&RecordBatch, &mut GroupTable) -> Result<(), EvalError> },
+/// Logic made ready for one topic and engine: what stands between the source and the state.
+#[derive(Clone)]
+pub(crate) enum Middle {
+    Timely(Plan),
+    Differential(Arc<differential::Plan>),
+    Hand(Prepared),
 }
 
-impl Fold {
+impl Middle {
+    /// `generation` is the one in which the job starts.
+    ///
     /// # Errors
-    /// Hand-written logic reads a column that the query's topic does not have, or has with another type.
-    pub fn new(query: &Query, logic: Logic) -> Result<Self, SpeedError> {
-        let Logic::Hand(hand) = logic else { return Ok(Fold::Sql(Plan::new(query))) };
-        let mut columns = Vec::new();
-        for &(name, expected) in hand.columns {
-            let place = query.fields.iter().position(|f| f.name == name && f.data_type == expected);
-            columns.push(place.ok_or_else(|| SpeedError::Column {
-                logic: logic.name(),
-                column: name.to_owned(),
-                expected,
-                topic: query.topic.clone(),
-                columns: query.fields.iter().map(|f| format!("{} {:?}", f.name, f.data_type)).collect::<Vec<_>>().join(", "),
-            })?);
+    /// What the engine does not know; hand-written logic that does not fit the query, the topic or the engine.
+    pub fn new(query: &Query, logic: Logic, engine: Engine, generation: u64) -> Result<Self, SpeedError> {
+        let misfit = |hand: &HandWritten, reason| SpeedError::Rows { logic: hand.name.into(), version: hand.version, reason };
+        if let Logic::Parts(hand, _) | Logic::Finals(hand, _) = &logic
+            && hand.engine() != engine
+        {
+            return Err(SpeedError::OtherEngine { logic: logic.name(), written_for: hand.engine(), engine });
         }
-        columns.sort_unstable();
-        columns.dedup();
-        let types = columns.iter().map(|&c| query.fields[c].data_type).collect();
-        Ok(Fold::Hand { columns, types, fold: hand.fold })
+        Ok(match logic {
+            Logic::Sql if engine == Engine::Timely => Middle::Timely(Plan::new(query)),
+            Logic::Sql => Middle::Differential(Arc::new(differential::Plan::new(query)?)),
+            Logic::Parts(hand, merging) => {
+                let layout = Arc::new(merging.parts_query(query).map_err(|e| misfit(&hand, e))?);
+                Middle::Hand(Prepared::new(query, hand, Form::Parts { merging, layout })?)
+            }
+            Logic::Finals(hand, finals) => {
+                let layout = Arc::new(finals.values_query(query).map_err(|e| misfit(&hand, e))?);
+                Middle::Hand(Prepared::new(query, hand, Form::Finals { finals, layout, generation })?)
+            }
+        })
     }
 
     /// The columns of the topic that it reads, ascending.
     pub fn columns(&self) -> &[usize] {
         match self {
-            Fold::Sql(plan) => &plan.projection,
-            Fold::Hand { columns, .. } => columns,
+            Middle::Timely(plan) => &plan.projection,
+            Middle::Differential(plan) => &plan.projection,
+            Middle::Hand(prepared) => &prepared.columns,
         }
     }
 
-    /// Folds a frame's rows in; `batch` has exactly [`Fold::columns`].
-    pub fn fold(&self, batch: &RecordBatch, table: &mut GroupTable) -> Result<(), EvalError> {
-        match self {
-            Fold::Sql(plan) => plan.update(table, batch).map(drop),
-            Fold::Hand { types, fold, .. } => {
-                let is_canonical = |(column, &t): (&ArrayRef, &DataType)| *column.data_type() == arrow_type(t);
-                if batch.columns().iter().zip(types).all(is_canonical) {
-                    fold(batch, table)
-                } else {
-                    fold(&in_canonical_types(batch, types)?, table)
-                }
-            }
-        }
+    /// Whether the groups are final over all that was read, so that they cannot be told apart by generations.
+    pub fn gives_finals(&self) -> bool {
+        matches!(self, Middle::Hand(prepared) if prepared.gives_finals())
     }
-}
-
-/// Topics may hold narrower integers and other units of time than hand-written logic is written for.
-fn in_canonical_types(batch: &RecordBatch, types: &[DataType]) -> Result<RecordBatch, EvalError> {
-    let columns = batch.columns().iter().zip(types).map(|(column, &t)| canonical(column, t)).collect::<Result<Vec<_>, _>>()?;
-    let schema = batch.schema();
-    let names = schema.fields().iter().map(|field| field.name());
-    Ok(RecordBatch::try_from_iter(names.zip(columns)).expect("columns of one length"))
 }

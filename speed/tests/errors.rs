@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Events, FRAGILE, QUERIES, Views};
+use timely::dataflow::operators::vec::Map;
 use twopath_base::PartitionId;
-use twopath_query::EvalError;
-use twopath_speed::{HandWritten, Logic, SpeedError, SpeedOptions, replay, start};
+use twopath_query::{DataType, EvalError};
+use twopath_speed::jobs::flights::{Kind, hand_written};
+use twopath_speed::{Engine, Flow, HandWritten, Item, Logic, Row, SpeedError, SpeedOptions, replay, start};
+use twopath_view::{Finals, Merging, Part};
 
 fn options(workers: usize) -> SpeedOptions {
     SpeedOptions { workers, ..SpeedOptions::default() }
@@ -16,11 +19,11 @@ fn options(workers: usize) -> SpeedOptions {
 
 #[test]
 fn a_row_that_raises_an_error_is_in_every_later_view_and_in_none_before() {
-    for workers in [1, 2] {
+    for (workers, engine) in [(1, Engine::Timely), (2, Engine::Timely), (1, Engine::Differential), (2, Engine::Differential)] {
         let mut events = Events::new(2, 1);
         let query = events.query(FRAGILE);
         let (views, publish) = Views::new();
-        let job = start(&events.topic, Arc::clone(&query), Logic::Sql, (0, events.start()), options(workers), publish).unwrap();
+        let job = start(&events.topic, Arc::clone(&query), Logic::Sql, engine, (0, events.start()), options(workers), publish).unwrap();
         for _ in 0..5 {
             let batch = events.batch(20);
             events.writer.append(&batch).unwrap();
@@ -39,9 +42,9 @@ fn a_row_that_raises_an_error_is_in_every_later_view_and_in_none_before() {
         }
         assert!(job.progress().failure.is_none(), "an answer that is an error is no failure of the job");
         job.stop().unwrap();
-        let at_good = replay(&events.topic, Arc::clone(&query), Logic::Sql, (0, events.start()), &good, workers).unwrap();
+        let at_good = replay(&events.topic, Arc::clone(&query), Logic::Sql, engine, (0, events.start()), &good, workers).unwrap();
         assert_eq!(at_good.error, None);
-        let at_end = replay(&events.topic, query, Logic::Sql, (0, events.start()), &events.end(), workers).unwrap();
+        let at_end = replay(&events.topic, query, Logic::Sql, engine, (0, events.start()), &events.end(), workers).unwrap();
         assert_eq!(at_end.error, Some(EvalError::DivisionByZero));
     }
 }
@@ -65,7 +68,7 @@ fn a_log_that_cannot_be_read_stops_the_job_and_is_told() {
         let log = twopath_log::Log::open(events.dir.path()).unwrap();
         let topic = log.topic("events").unwrap();
         let (_, publish) = Views::new();
-        let job = start(&topic, query, Logic::Sql, (0, events.start()), options(workers), publish);
+        let job = start(&topic, query, Logic::Sql, Engine::Timely, (0, events.start()), options(workers), publish);
         // It may be noticed at once or when the frame is reached.
         let error = match job {
             Err(error) => error,
@@ -80,17 +83,39 @@ fn a_log_that_cannot_be_read_stops_the_job_and_is_told() {
     }
 }
 
+const COUNTS: Merging = Merging {
+    name: "counts",
+    version: 1,
+    keys: &[("key", DataType::Text)],
+    parts: &[("n", Part::Count)],
+    finish: |group| vec![group.get("key"), group.get("n")],
+};
+const COUNTS_SQL: &str = "SELECT key, COUNT(*) AS n FROM events GROUP BY key";
+
+fn by_hand(flow: Flow) -> Logic {
+    Logic::Parts(HandWritten { name: "counts", version: 1, columns: &[("key", DataType::Text)], flow }, COUNTS)
+}
+
+fn row(generation: u64, items: Vec<Item>) -> Row {
+    Row { generation, items }
+}
+
 #[test]
 fn a_panic_in_hand_written_logic_ends_the_job_and_not_the_process() {
-    const BROKEN: HandWritten = HandWritten { name: "broken", version: 1, columns: &[], fold: |_, _| panic!("no good") };
-    for workers in [1, 2] {
+    let broken = [
+        by_hand(Flow::Timely(|frames| frames.map(|_| panic!("no good")))),
+        by_hand(Flow::Differential(|frames| frames.map(|_| panic!("no good")))),
+    ];
+    for (workers, (broken, engine)) in
+        [(1, (broken[0], Engine::Timely)), (2, (broken[0], Engine::Timely)), (2, (broken[1], Engine::Differential))]
+    {
         let mut events = Events::new(2, 4);
-        let query = events.query(QUERIES[0]);
+        let query = events.query(COUNTS_SQL);
         events.append_some(3);
-        let result = replay(&events.topic, Arc::clone(&query), Logic::Hand(BROKEN), (0, events.start()), &events.end(), workers);
+        let result = replay(&events.topic, Arc::clone(&query), broken, engine, (0, events.start()), &events.end(), workers);
         assert!(matches!(result, Err(SpeedError::Panicked { message }) if message == "no good"));
         let (_, publish) = Views::new();
-        let job = start(&events.topic, query, Logic::Hand(BROKEN), (0, events.start()), options(workers), publish).unwrap();
+        let job = start(&events.topic, query, broken, engine, (0, events.start()), options(workers), publish).unwrap();
         while job.progress().failure.is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -98,14 +123,49 @@ fn a_panic_in_hand_written_logic_ends_the_job_and_not_the_process() {
     }
 }
 
+/// Hand-written code that does not give what it says stops the job, and says what is wrong.
+#[test]
+fn rows_that_do_not_fit_are_told() {
+    let mut events = Events::new(1, 4);
+    events.append_some(3);
+    let told = |flow| {
+        let query = events.query(COUNTS_SQL);
+        let result = replay(&events.topic, query, by_hand(flow), Engine::Timely, (0, events.start()), &events.end(), 1);
+        result.map(drop).unwrap_err().to_string()
+    };
+    let short = told(Flow::Timely(|frames| frames.map(|f| row(f.generation, vec!["a".into()]))));
+    assert!(short.contains("a row has 1 items, and there are 2 keys and values"), "{short}");
+    let wrong = told(Flow::Timely(|frames| frames.map(|f| row(f.generation, vec![1.into(), 1.into()]))));
+    assert!(wrong.contains("'key': Int(1) stands where a value of type Text belongs"), "{wrong}");
+    let twice = told(Flow::Timely(|frames| frames.flat_map(|f| [(); 2].map(|()| row(f.generation, vec!["a".into(), 1.into()])))));
+    assert!(twice.contains("has the key of an earlier row"), "{twice}");
+}
+
+#[test]
+fn an_engine_refuses_what_is_not_its_own() {
+    let events = Events::new(1, 4);
+    let run = |sql: &str, logic, engine| {
+        replay(&events.topic, events.query(sql), logic, engine, (0, events.start()), &events.start(), 1).map(drop).unwrap_err().to_string()
+    };
+    let timely = by_hand(Flow::Timely(|frames| frames.map(|f| row(f.generation, vec![]))));
+    assert_eq!(
+        run(COUNTS_SQL, timely, Engine::Differential),
+        "counts version 1 is written for the engine timely, and differential was asked for; take its own engine, or SQL"
+    );
+    let limited = run("SELECT key, COUNT(*) AS n FROM events GROUP BY key LIMIT 3", timely, Engine::Timely);
+    assert!(limited.contains("it has HAVING, ORDER BY or LIMIT"), "{limited}");
+}
+
 #[test]
 fn hand_written_logic_for_another_topic_is_refused() {
     let events = Events::new(1, 4);
-    let logic = Logic::Hand(twopath_speed::jobs::flights::hand_written("totals_by_route", 1).unwrap());
-    let result = replay(&events.topic, events.query(QUERIES[0]), logic, (0, events.start()), &events.start(), 1);
+    let written = hand_written("distinct_tails_by_carrier_day", 1, Engine::Timely, Kind::Finals).unwrap();
+    let finals = Finals { keys: &[("key", DataType::Text)], values: &[("n", DataType::Int)], ..written.finals.unwrap() };
+    let logic = Logic::Finals(written.code, finals);
+    let result = replay(&events.topic, events.query(COUNTS_SQL), logic, Engine::Timely, (0, events.start()), &events.start(), 1);
     assert_eq!(
-        result.unwrap_err().to_string(),
-        "'totals_by_route version 1' reads a column 'origin' of type Text, which topic 'events' does not have \
+        result.map(drop).unwrap_err().to_string(),
+        "'distinct_tails_by_carrier_day version 1' reads a column 'sched_dep' of type Timestamp, which topic 'events' does not have \
          (it has time Timestamp, key Text, n Int, d Int); use SQL for this topic"
     );
 }

@@ -3,16 +3,20 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use common::{Random, rows_of};
 use twopath_base::Position;
 use twopath_log::{Durability, Log, PartitionBy, TopicConfig};
-use twopath_query::parse;
+use twopath_query::{EvalError, Value, parse, values};
 use twopath_reference::{Reference, compare};
-use twopath_speed::jobs::flights::hand_written;
-use twopath_speed::{Logic, replay};
+use twopath_serving::Table;
+use twopath_serving::jobs::flights::merging;
+use twopath_speed::jobs::flights::{Kind, hand_written};
+use twopath_speed::{Engine, Logic, SpeedOptions, replay, start};
+use twopath_view::Ask;
 
 /// The texts that `twopath compare` runs.
 macro_rules! sql {
@@ -105,11 +109,29 @@ fn by_hand_as_in_sql() {
                 let query = Arc::new(parse(sql, "flights", topic.schema()).unwrap());
                 let mut reference = Reference::new((*query).clone());
                 batches.iter().for_each(|b| reference.push(b));
-                let hand = Logic::Hand(hand_written(name, version).unwrap());
-                for (logic, workers) in [(Logic::Sql, 1), (hand, 1), (hand, 2)] {
-                    let view = replay(&topic, Arc::clone(&query), logic, (0, start.clone()), &end, workers).unwrap();
-                    if let Err(difference) = compare(&query, &reference.answer(), &rows_of(&query, &view)) {
-                        panic!("{name} as {} with {workers} workers: {difference}", logic.name());
+                let expected = reference.answer();
+                let agrees = |what: String, found: &Result<Vec<Vec<Value>>, EvalError>| {
+                    if let Err(difference) = compare(&query, &expected, found) {
+                        panic!("{name} version {version} {what}: {difference}");
+                    }
+                };
+                for engine in Engine::ALL {
+                    for workers in 1..=3 {
+                        let run = |logic| replay(&topic, Arc::clone(&query), logic, engine, (0, start.clone()), &end, workers).unwrap();
+                        let by = |how| format!("{how}, {engine} with {workers} workers");
+                        agrees(by("SQL"), &rows_of(&query, &run(Logic::Sql)));
+
+                        let parts = hand_written(name, version, engine, Kind::Parts).unwrap();
+                        let merging = merging(name, version).unwrap();
+                        let table = Table::new(Arc::clone(&query), 2).with_merging(merging).unwrap();
+                        table.publish_realtime(Arc::new(run(Logic::Parts(parts.code, merging))));
+                        agrees(by("parts"), &answered(&table));
+
+                        let written = hand_written(name, version, engine, Kind::Finals).unwrap();
+                        let finals = written.finals.unwrap();
+                        let table = Table::new(Arc::clone(&query), 2).with_finals(finals).unwrap();
+                        table.publish_realtime(Arc::new(run(Logic::Finals(written.code, finals))));
+                        agrees(by("finals"), &answered(&table));
                     }
                 }
             }
@@ -117,8 +139,71 @@ fn by_hand_as_in_sql() {
     }
 }
 
+fn answered(table: &Table) -> Result<Vec<Vec<Value>>, EvalError> {
+    values::rows(&table.answer(&Ask::default()).unwrap().rows)
+}
+
+/// Jobs by hand that follow the log, across barriers: each view that a table shows is exact for its position.
+#[test]
+fn by_hand_along_the_tail() {
+    let schema = schema(DataType::Int64);
+    for (engine, kind) in Engine::ALL.into_iter().flat_map(|e| [(e, Kind::Parts), (e, Kind::Finals)]) {
+        for (i, (name, versions)) in QUERIES.into_iter().enumerate() {
+            let dir = tempfile::tempdir().unwrap();
+            let config = TopicConfig {
+                partitions: 3,
+                partition_by: PartitionBy::RoundRobin,
+                time_column: Some("sched_dep".into()),
+                durability: Durability::None,
+                ..TopicConfig::new("flights", schema.clone())
+            };
+            let topic = Log::open(dir.path()).unwrap().create_topic(config).unwrap();
+            let writer = topic.writer().unwrap();
+            let query = Arc::new(parse(versions[1], "flights", topic.schema()).unwrap());
+            let written = hand_written(name, 2, engine, kind).unwrap();
+            let table = Table::new(Arc::clone(&query), 3);
+            let (table, logic) = match written.finals {
+                None => {
+                    let merging = merging(name, 2).unwrap();
+                    (table.with_merging(merging).unwrap(), Logic::Parts(written.code, merging))
+                }
+                Some(finals) => (table.with_finals(finals).unwrap(), Logic::Finals(written.code, finals)),
+            };
+            let table = Arc::new(table);
+            let publish = {
+                let table = Arc::clone(&table);
+                Arc::new(move |view| table.publish_realtime(view))
+            };
+            let options = SpeedOptions { workers: 2, publish_interval: Duration::from_micros(200), ..SpeedOptions::default() };
+            let job = start(&topic, Arc::clone(&query), logic, engine, (0, Position::zero(3)), options, publish).unwrap();
+            let mut random = Random(i as u64);
+            let mut reference = Reference::new((*query).clone());
+            for step in 0..12 {
+                let batch = flights(&mut random, &schema, 60);
+                writer.append(&batch).unwrap();
+                reference.push(&batch);
+                if step % 4 == 3 {
+                    writer.barrier().unwrap();
+                }
+                let end = topic.end().unwrap();
+                while table.position().as_ref() != Some(&end) {
+                    assert!(job.progress().failure.is_none(), "{:?}", job.progress().failure);
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+                if let Err(difference) = compare(&query, &reference.answer(), &answered(&table)) {
+                    panic!("{name}, {kind:?} on {engine}, step {step}: {difference}");
+                }
+            }
+            job.stop().unwrap();
+        }
+    }
+}
+
 #[test]
 fn there_are_no_other_jobs() {
-    assert!(hand_written("delays_by_origin_hour", 3).is_none());
-    assert!(hand_written("delays", 1).is_none());
+    for (engine, kind) in [(Engine::Timely, Kind::Parts), (Engine::Differential, Kind::Finals)] {
+        assert!(hand_written("delays_by_origin_hour", 3, engine, kind).is_none());
+        assert!(hand_written("delays", 1, engine, kind).is_none());
+    }
+    assert!(merging("totals_by_route", 3).is_none() && merging("totals", 1).is_none());
 }

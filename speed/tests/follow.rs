@@ -6,21 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Events, QUERIES, Views};
-use twopath_speed::{Logic, SpeedOptions, start};
+use twopath_speed::{Engine, Logic, SpeedOptions, start};
 
 fn options(workers: usize) -> SpeedOptions {
     SpeedOptions { workers, publish_interval: Duration::from_micros(200), ..SpeedOptions::default() }
 }
 
 /// Appends, barriers and reading race; a sample of the views is held against the reference.
-fn follow(partitions: u32, workers: usize, sql: &str, seed: u64) {
+fn follow(engine: Engine, partitions: u32, workers: usize, sql: &str, seed: u64) {
     let mut events = Events::new(partitions, seed);
     let query = events.query(sql);
     let from = events.start();
     // Some is there to be caught up with, the rest comes while the job runs.
     events.append_some(30);
     let (views, publish) = Views::new();
-    let job = start(&events.topic, Arc::clone(&query), Logic::Sql, (0, from.clone()), options(workers), publish).unwrap();
+    let job = start(&events.topic, Arc::clone(&query), Logic::Sql, engine, (0, from.clone()), options(workers), publish).unwrap();
     for _ in 0..40 {
         events.append_some(3);
         std::thread::sleep(Duration::from_micros(500));
@@ -48,7 +48,9 @@ fn follow(partitions: u32, workers: usize, sql: &str, seed: u64) {
 fn one_worker() {
     for (i, sql) in QUERIES.into_iter().enumerate() {
         for partitions in 1..=4 {
-            follow(partitions, 1, sql, 100 + i as u64 * 10 + u64::from(partitions));
+            for engine in Engine::ALL {
+                follow(engine, partitions, 1, sql, 100 + i as u64 * 10 + u64::from(partitions));
+            }
         }
     }
 }
@@ -57,7 +59,9 @@ fn one_worker() {
 fn two_workers() {
     for (i, sql) in QUERIES.into_iter().enumerate() {
         for partitions in 1..=4 {
-            follow(partitions, 2, sql, 200 + i as u64 * 10 + u64::from(partitions));
+            for engine in Engine::ALL {
+                follow(engine, partitions, 2, sql, 200 + i as u64 * 10 + u64::from(partitions));
+            }
         }
     }
 }
@@ -70,7 +74,7 @@ fn three_workers_and_eager_progress() {
     events.append_some(20);
     let (views, publish) = Views::new();
     let options = SpeedOptions { progress_mode: twopath_speed::ProgressMode::Eager, ..options(3) };
-    let job = start(&events.topic, Arc::clone(&query), Logic::Sql, (0, from.clone()), options, publish).unwrap();
+    let job = start(&events.topic, Arc::clone(&query), Logic::Sql, Engine::Timely, (0, from.clone()), options, publish).unwrap();
     events.append_some(20);
     let view = views.wait_for(&events.end());
     events.check(&query, &from, &view);
@@ -92,7 +96,7 @@ fn starts_at_a_barrier() {
         for barrier in [first, second] {
             let (views, publish) = Views::new();
             let from = (barrier.number, barrier.position.clone());
-            let job = start(&events.topic, Arc::clone(&query), Logic::Sql, from, options(workers), publish).unwrap();
+            let job = start(&events.topic, Arc::clone(&query), Logic::Sql, Engine::Timely, from, options(workers), publish).unwrap();
             let end = events.end();
             let view = views.wait_for(&end);
             events.check(&query, &barrier.position, &view);
@@ -108,7 +112,8 @@ fn an_empty_topic_has_a_view_at_once() {
         let events = Events::new(2, 1);
         let query = events.query(QUERIES[1]);
         let (views, publish) = Views::new();
-        let job = start(&events.topic, Arc::clone(&query), Logic::Sql, (0, events.start()), options(workers), publish).unwrap();
+        let job =
+            start(&events.topic, Arc::clone(&query), Logic::Sql, Engine::Timely, (0, events.start()), options(workers), publish).unwrap();
         assert_eq!(job.view().position(), &events.start());
         let view = views.wait_for(&events.start());
         events.check(&query, &events.start(), &view);
@@ -122,14 +127,14 @@ fn an_empty_topic_has_a_view_at_once() {
 
 #[test]
 fn generations_are_dropped_and_their_memory_is_freed() {
-    for workers in [1, 2] {
+    for (workers, engine) in [(1, Engine::Timely), (2, Engine::Timely), (1, Engine::Differential), (2, Engine::Differential)] {
         let mut events = Events::new(2, 5);
         let query = events.query(QUERIES[0]);
         let batch = events.batch(2000);
         events.writer.append(&batch).unwrap();
         let barrier = events.writer.barrier().unwrap();
         let (views, publish) = Views::new();
-        let job = start(&events.topic, Arc::clone(&query), Logic::Sql, (0, events.start()), options(workers), publish).unwrap();
+        let job = start(&events.topic, Arc::clone(&query), Logic::Sql, engine, (0, events.start()), options(workers), publish).unwrap();
         events.writer.append(&events.one("a", 1)).unwrap();
         let end = events.end();
         let whole = views.wait("with both generations", |v| v.generations.len() == 2 && *v.position() == end);
@@ -168,12 +173,13 @@ fn stops_while_busy_and_idle() {
         // Busy at any stage of its life; stopped, and dropped.
         for pause_us in [0, 100, 1_000, 5_000] {
             let (_, publish) = Views::new();
-            let job = start(&events.topic, Arc::clone(&query), Logic::Sql, (0, events.start()), options(workers), publish).unwrap();
+            let job = start(&events.topic, Arc::clone(&query), Logic::Sql, Engine::Timely, (0, events.start()), options(workers), publish)
+                .unwrap();
             std::thread::sleep(Duration::from_micros(pause_us));
             if pause_us % 200 == 0 { job.stop().unwrap() } else { drop(job) }
         }
         let (views, publish) = Views::new();
-        let job = start(&events.topic, query, Logic::Sql, (0, events.start()), options(workers), publish).unwrap();
+        let job = start(&events.topic, query, Logic::Sql, Engine::Timely, (0, events.start()), options(workers), publish).unwrap();
         views.wait_for(&events.end());
         job.stop().unwrap();
     }
@@ -186,7 +192,7 @@ fn progress_tells_lag_and_rate() {
     let batch = events.batch(1000);
     events.writer.append(&batch).unwrap();
     let (views, publish) = Views::new();
-    let job = start(&events.topic, query, Logic::Sql, (0, events.start()), options(1), publish).unwrap();
+    let job = start(&events.topic, query, Logic::Sql, Engine::Timely, (0, events.start()), options(1), publish).unwrap();
     let end = events.end();
     views.wait_for(&end);
     let progress = job.progress();
@@ -204,7 +210,8 @@ fn large_runs_are_merged_beside_the_reading() {
         let mut events = Events::new(2, 23);
         let query = events.query("SELECT time, COUNT(*), SUM(d) FROM events GROUP BY time");
         let (views, publish) = Views::new();
-        let job = start(&events.topic, Arc::clone(&query), Logic::Sql, (0, events.start()), options(workers), publish).unwrap();
+        let job =
+            start(&events.topic, Arc::clone(&query), Logic::Sql, Engine::Timely, (0, events.start()), options(workers), publish).unwrap();
         for _ in 0..100 {
             let batch = events.batch(1000);
             events.writer.append(&batch).unwrap();

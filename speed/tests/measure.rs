@@ -14,7 +14,7 @@ use twopath_base::meters::process_cpu_ns;
 use twopath_base::{PartitionId, Position};
 use twopath_log::{Durability, Log, PartitionBy, Topic, TopicConfig, TopicWriter};
 use twopath_query::{Query, Value, parse, values};
-use twopath_speed::{Logic, SpeedOptions, replay, start};
+use twopath_speed::{Engine, Logic, SpeedOptions, replay, start};
 use twopath_view::{Ask, RealtimeView, answer};
 
 const MINUTE_US: i64 = 60_000_000;
@@ -132,7 +132,8 @@ fn replay_against_a_loop_by_hand() {
         writer.append_to(PartitionId(i as u32 % 2), frame, None).unwrap();
     }
     let end = topic.end().unwrap();
-    let replayed = |workers: usize| replay(&topic, query.clone(), Logic::Sql, (0, Position::zero(2)), &end, workers).unwrap();
+    let replayed =
+        |workers: usize| replay(&topic, query.clone(), Logic::Sql, Engine::Timely, (0, Position::zero(2)), &end, workers).unwrap();
     check(&query, &replayed(1), by_hand(&frames));
     check(&query, &replayed(2), by_hand(&frames));
     for _ in 0..3 {
@@ -171,7 +172,7 @@ fn catching_up() {
         let views = Arc::new(Mutex::new(0));
         let count = Arc::clone(&views);
         let publish = Arc::new(move |_| *count.lock().unwrap() += 1);
-        let job = start(&topic, query.clone(), Logic::Sql, (0, Position::zero(2)), options, publish).unwrap();
+        let job = start(&topic, query.clone(), Logic::Sql, Engine::Timely, (0, Position::zero(2)), options, publish).unwrap();
         while job.view().position() != &end {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -200,7 +201,7 @@ fn freshness() {
             keep.lock().unwrap().push((Instant::now(), view.position().records()));
         });
         let options = SpeedOptions { workers, ..SpeedOptions::default() };
-        let job = start(&topic, query, Logic::Sql, (0, Position::zero(2)), options, publish).unwrap();
+        let job = start(&topic, query, Logic::Sql, Engine::Timely, (0, Position::zero(2)), options, publish).unwrap();
         let started = Instant::now();
         let mut sent = Vec::new();
         for i in 0..per_s * seconds / batch_rows {
@@ -248,7 +249,7 @@ fn idle() {
     let (topic, _writer, query) = topic(dir.path(), 2);
     for workers in [1, 2] {
         let options = SpeedOptions { workers, ..SpeedOptions::default() };
-        let job = start(&topic, query.clone(), Logic::Sql, (0, Position::zero(2)), options, Arc::new(|_| {})).unwrap();
+        let job = start(&topic, query.clone(), Logic::Sql, Engine::Timely, (0, Position::zero(2)), options, Arc::new(|_| {})).unwrap();
         std::thread::sleep(Duration::from_millis(100));
         let cpu_ns = process_cpu_ns();
         std::thread::sleep(Duration::from_secs(2));

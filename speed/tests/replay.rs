@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use common::{Events, QUERIES, Random, between};
 use twopath_base::{Offset, Position};
-use twopath_speed::{Logic, SpeedError, replay};
+use twopath_speed::{Engine, Logic, SpeedError, replay};
 
 #[test]
 fn any_position_of_any_topic() {
@@ -22,8 +22,8 @@ fn any_position_of_any_topic() {
             positions.extend((0..6).map(|_| between(&mut random, &start, &end)));
             positions.extend(events.topic.barriers().unwrap().into_iter().map(|b| b.position));
             for to in positions {
-                for workers in [1, 2] {
-                    let view = replay(&events.topic, Arc::clone(&query), Logic::Sql, (0, start.clone()), &to, workers).unwrap();
+                for (workers, engine) in [(1, Engine::Timely), (2, Engine::Timely), (1, Engine::Differential), (3, Engine::Differential)] {
+                    let view = replay(&events.topic, Arc::clone(&query), Logic::Sql, engine, (0, start.clone()), &to, workers).unwrap();
                     assert_eq!(view.position(), &to);
                     events.check(&query, &start, &view);
                 }
@@ -41,8 +41,10 @@ fn from_the_middle_of_a_generation() {
     for (i, pair) in barriers.windows(2).enumerate() {
         let from = between(&mut random, &pair[0], &pair[1]);
         let to = between(&mut random, &from, &events.end());
-        let view = replay(&events.topic, Arc::clone(&query), Logic::Sql, (i as u64 + 1, from.clone()), &to, 2).unwrap();
-        events.check(&query, &from, &view);
+        for engine in Engine::ALL {
+            let view = replay(&events.topic, Arc::clone(&query), Logic::Sql, engine, (i as u64 + 1, from.clone()), &to, 2).unwrap();
+            events.check(&query, &from, &view);
+        }
     }
 }
 
@@ -54,7 +56,7 @@ fn what_cannot_be_replayed_is_said() {
     events.writer.append(&batch).unwrap();
     let barrier = events.writer.barrier().unwrap();
     let run = |from: (u64, Position), to: Position, workers| {
-        replay(&events.topic, Arc::clone(&query), Logic::Sql, from, &to, workers).map(drop).unwrap_err()
+        replay(&events.topic, Arc::clone(&query), Logic::Sql, Engine::Timely, from, &to, workers).map(drop).unwrap_err()
     };
     let (start, end) = (events.start(), events.end());
     let beyond = Position::new(end.offsets().iter().map(|o| Offset(o.0 + 1)).collect());

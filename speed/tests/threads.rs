@@ -6,7 +6,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{Events, QUERIES, Views};
-use twopath_speed::{Logic, SpeedOptions, start};
+use twopath_speed::{Engine, Logic, SpeedOptions, start};
 
 #[test]
 #[cfg(target_os = "linux")]
@@ -17,6 +17,7 @@ fn threads_bear_the_layers_name() {
         &events.topic,
         events.query(QUERIES[1]),
         Logic::Sql,
+        Engine::Timely,
         (0, events.start()),
         SpeedOptions { workers: 2, ..SpeedOptions::default() },
         publish,

@@ -89,6 +89,7 @@ fn one(dir: &Path, seed: u64) {
         &topic,
         query.clone(),
         twopath_speed::Logic::Sql,
+        twopath_speed::Engine::default(),
         (0, zero.clone()),
         options,
         Arc::new(move |view| hear.lock().unwrap().push(view)),
@@ -136,7 +137,7 @@ impl Case {
         let expected = self.reference(position);
         let zero = Position::zero(self.topic.partitions());
 
-        let batch = twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, position);
+        let batch = twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, position);
         let batch = match batch {
             Ok(table) => self.of_tables(&[&table]),
             Err(twopath_batch::BatchError::Eval(e)) => Err(e),
@@ -155,7 +156,8 @@ impl Case {
         }
         let barrier = &before[random.below(before.len())];
         let table = Table::new(self.query.clone(), self.topic.partitions());
-        match twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, &barrier.position) {
+        match twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &barrier.position)
+        {
             Ok(groups) => table.publish_batch(BatchView {
                 version: 1,
                 barrier: barrier.number,
@@ -177,7 +179,8 @@ impl Case {
     /// Point reads: the same as the reference's, for keys that are there.
     fn check_keys(&self, table: &Table, position: &Position, random: &mut Random) {
         let reference = self.rolled_to(position);
-        let all = twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, position).unwrap();
+        let all =
+            twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, position).unwrap();
         for _ in 0..3.min(all.len()) {
             let key = all.key(random.below(all.len()));
             let ask = Ask { key: Some(key.clone()), ..Ask::default() };
@@ -200,8 +203,16 @@ impl Case {
     }
 
     fn replay(&self, from: (u64, Position), to: &Position, workers: usize) -> RealtimeView {
-        twopath_speed::replay(&self.topic, self.query.clone(), twopath_speed::Logic::Sql, from, to, workers)
-            .unwrap_or_else(|e| panic!("seed {}: {e}\n{}", self.seed, self.sql))
+        twopath_speed::replay(
+            &self.topic,
+            self.query.clone(),
+            twopath_speed::Logic::Sql,
+            twopath_speed::Engine::default(),
+            from,
+            to,
+            workers,
+        )
+        .unwrap_or_else(|e| panic!("seed {}: {e}\n{}", self.seed, self.sql))
     }
 
     fn rolled_to(&self, position: &Position) -> Reference {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use twopath_base::Position;
+use twopath_batch::{Engine, HandWritten, Logic};
 use twopath_events::workloads::flights;
 use twopath_log::{Durability, Entry, Log, Start, Topic};
-use twopath_query::{Query, Value, parse, values};
+use twopath_query::{DataType, Query, Value, parse, values};
 use twopath_reference::{Reference, compare};
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{Ask, Group, GroupTable, Merging, Part, answer};
 
 /// Enough for flights that leave after midnight, in the night and not at all.
 const FLIGHTS: usize = 40_000;
@@ -36,17 +37,91 @@ fn by_reference(topic: &Topic, query: &Query) -> Vec<Vec<Value>> {
     reference.answer().unwrap()
 }
 
-fn by_batch(topic: &Topic, query: &Query, logic: &twopath_batch::Logic) -> Vec<Vec<Value>> {
-    let table = twopath_batch::compute(topic, query, logic, &topic.end().unwrap()).unwrap();
+fn by_batch(topic: &Topic, query: &Query, engine: Engine) -> Vec<Vec<Value>> {
+    let table = twopath_batch::compute(topic, query, &Logic::Sql, engine, &topic.end().unwrap()).unwrap();
     values::rows(&answer(query, &[&table], &Ask::default()).unwrap()).unwrap()
+}
+
+fn by_hand_for_polars(topic: &Topic, query: &Query, hand: HandWritten) -> Vec<Vec<Value>> {
+    let merging = merging(hand.name);
+    let table = twopath_batch::compute(topic, query, &Logic::Hand(hand, merging), Engine::Polars, &topic.end().unwrap()).unwrap();
+    let merged = answer(&merging.parts_query(query).unwrap(), &[&table], &Ask::default()).unwrap();
+    values::rows(&merging.finished(query, &merged).unwrap()).unwrap()
+}
+
+/// What the parts of each query are, and how its answer is made of them.
+fn merging(query: &str) -> Merging {
+    let (keys, parts, finish): (&'static [_], &'static [_], fn(&Group) -> Vec<Value>) = match query {
+        "delays_by_origin_hour" => (
+            &[("hour", DataType::Timestamp), ("origin", DataType::Text)],
+            &[("delay_sum", Part::Sum(DataType::Int)), ("delay_max", Part::Max(DataType::Int)), ("departures", Part::Count)],
+            |group| {
+                let mean = group.number("delay_sum").unwrap() / group.number("departures").unwrap();
+                vec![group.get("hour"), group.get("origin"), Value::Float(mean), group.get("delay_max"), group.get("departures")]
+            },
+        ),
+        "delay_quantiles_by_carrier_day" => (
+            &[("day", DataType::Timestamp), ("carrier", DataType::Text)],
+            &[
+                ("delay_p50", Part::Quantiles(DataType::Int, 0.5)),
+                ("delay_p90", Part::Quantiles(DataType::Int, 0.9)),
+                ("delay_p99", Part::Quantiles(DataType::Int, 0.99)),
+                ("departures", Part::Count),
+            ],
+            |group| ["day", "carrier", "delay_p50", "delay_p90", "delay_p99", "departures"].map(|name| group.get(name)).to_vec(),
+        ),
+        "distinct_tails_by_carrier_day" => (
+            &[("day", DataType::Timestamp), ("carrier", DataType::Text)],
+            &[
+                ("aircraft", Part::Distinct(DataType::Text)),
+                ("aircraft_approx", Part::DistinctSketch(DataType::Text)),
+                ("flights", Part::Count),
+            ],
+            |group| ["day", "carrier", "aircraft", "aircraft_approx", "flights"].map(|name| group.get(name)).to_vec(),
+        ),
+        "totals_by_route" => (
+            &[("origin", DataType::Text), ("dest", DataType::Text)],
+            &[
+                ("flights", Part::Count),
+                ("departures", Part::Count),
+                ("miles", Part::Sum(DataType::Int)),
+                ("air_minutes", Part::Sum(DataType::Int)),
+                ("known_last", Part::Max(DataType::Timestamp)),
+            ],
+            |group| ["origin", "dest", "flights", "departures", "miles", "air_minutes", "known_last"].map(|name| group.get(name)).to_vec(),
+        ),
+        "cancelled_share_by_day" => {
+            (&[("day", DataType::Timestamp)], &[("cancelled", Part::Sum(DataType::Int)), ("flights", Part::Count)], |group| {
+                let share = group.number("cancelled").unwrap() / group.number("flights").unwrap();
+                vec![group.get("day"), Value::Float(share), group.get("cancelled"), group.get("flights")]
+            })
+        }
+        other => panic!("nobody wrote how {other} merges"),
+    };
+    Merging { name: "by hand", version: 1, keys, parts, finish }
 }
 
 fn by_speed(topic: &Topic, query: &Query, logic: twopath_speed::Logic) -> Vec<Vec<Value>> {
     let from = (0, Position::zero(topic.partitions()));
-    let view = twopath_speed::replay(topic, Arc::new(query.clone()), logic, from, &topic.end().unwrap(), 2).unwrap();
+    let engine = twopath_speed::Engine::default();
+    let view = twopath_speed::replay(topic, Arc::new(query.clone()), logic, engine, from, &topic.end().unwrap(), 2).unwrap();
     assert_eq!(view.error, None);
     let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(Arc::as_ref).collect();
     values::rows(&answer(query, &tables, &Ask::default()).unwrap()).unwrap()
+}
+
+/// Final values, as a table shows them.
+fn by_hand_speed(topic: &Topic, query: &Query, name: &str, version: u32) -> Vec<Vec<Value>> {
+    use twopath_speed::jobs::flights::{Kind, hand_written};
+    let engine = twopath_speed::Engine::default();
+    let written = hand_written(name, version, engine, Kind::Finals).unwrap();
+    let finals = written.finals.unwrap();
+    let (query, from) = (Arc::new(query.clone()), (0, Position::zero(topic.partitions())));
+    let logic = twopath_speed::Logic::Finals(written.code, finals);
+    let view = twopath_speed::replay(topic, query.clone(), logic, engine, from, &topic.end().unwrap(), 2).unwrap();
+    let table = twopath_serving::Table::new(query, topic.partitions()).with_finals(finals).unwrap();
+    table.publish_realtime(Arc::new(view));
+    values::rows(&table.answer(&Ask::default()).unwrap().rows).unwrap()
 }
 
 #[test]
@@ -59,12 +134,12 @@ fn by_hand_as_sql_and_by_reference_they_agree() {
             let parsed = parse(sql, "flights", topic.schema()).unwrap();
             let expected = by_reference(&topic, &parsed);
             assert!(expected.len() > 30, "{name}: {} rows", expected.len());
-            let batch = twopath_batch::Logic::Hand(twopath_batch::jobs::flights::hand_written(name, version).unwrap());
-            let speed = twopath_speed::Logic::Hand(twopath_speed::jobs::flights::hand_written(name, version).unwrap());
+            let batch = twopath_batch::jobs::flights::hand_written(name, version).unwrap();
             let given = [
-                ("batch by hand", by_batch(&topic, &parsed, &batch)),
-                ("batch by SQL", by_batch(&topic, &parsed, &twopath_batch::Logic::Sql)),
-                ("speed by hand", by_speed(&topic, &parsed, speed)),
+                ("batch by hand", by_hand_for_polars(&topic, &parsed, batch)),
+                ("polars by SQL", by_batch(&topic, &parsed, Engine::Polars)),
+                ("rayon by SQL", by_batch(&topic, &parsed, Engine::Rayon)),
+                ("speed by hand", by_hand_speed(&topic, &parsed, name, version)),
                 ("speed by SQL", by_speed(&topic, &parsed, twopath_speed::Logic::Sql)),
             ];
             for (engine, rows) in given {
@@ -84,7 +159,7 @@ fn the_fix_changes_the_delays() {
     let parsed = parse(query.sql(2), "flights", topic.schema()).unwrap();
     let [v1, v2] = [1, 2].map(|version| {
         let logic = twopath_batch::jobs::flights::hand_written(&query.name, version).unwrap();
-        by_batch(&topic, &parsed, &twopath_batch::Logic::Hand(logic))
+        by_hand_for_polars(&topic, &parsed, logic)
     });
     assert_eq!(v1.len(), v2.len());
     assert_ne!(v1, v2);
@@ -94,5 +169,6 @@ fn the_fix_changes_the_delays() {
 fn what_nobody_wrote_is_not_there() {
     use {twopath_batch::jobs::flights as batch, twopath_speed::jobs::flights as speed};
     assert!(batch::hand_written("delays_by_origin_hour", 3).is_none() && batch::hand_written("delays", 1).is_none());
-    assert!(speed::hand_written("delays_by_origin_hour", 3).is_none() && speed::hand_written("delays", 1).is_none());
+    let speed = |name, version| speed::hand_written(name, version, twopath_speed::Engine::Timely, speed::Kind::Parts);
+    assert!(speed("delays_by_origin_hour", 3).is_none() && speed("delays", 1).is_none());
 }

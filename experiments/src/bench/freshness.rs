@@ -74,7 +74,15 @@ fn follow(dir: &Path, batches: &[RecordBatch], rate: f64, seconds: f64) -> Resul
         hear.lock().expect("no publisher panics").push((Instant::now(), covered));
     });
     let options = twopath_speed::SpeedOptions { workers: 1, ..Default::default() };
-    let job = twopath_speed::start(&topic, query, twopath_speed::Logic::Sql, (0, Position::zero(1)), options, publish)?;
+    let job = twopath_speed::start(
+        &topic,
+        query,
+        twopath_speed::Logic::Sql,
+        twopath_speed::Engine::default(),
+        (0, Position::zero(1)),
+        options,
+        publish,
+    )?;
 
     let start = Instant::now();
     let mut appended = 0u64;

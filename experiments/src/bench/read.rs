@@ -32,7 +32,7 @@ pub fn merged_against_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ra
     let end = topic.end()?;
     let query = Arc::new(Pageviews::query(&topic));
     let view = |horizon: &Position, number: u64| -> Result<BatchView, BenchError> {
-        let table = twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, horizon)?;
+        let table = twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, horizon)?;
         Ok(BatchView { version: 1, barrier: number, horizon: horizon.clone(), table: Arc::new(table) })
     };
     // Alone: a batch view over everything. Merged: one up to the barrier, and the stream's part after it.
@@ -41,7 +41,15 @@ pub fn merged_against_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ra
     let merged = Table::new(query.clone(), topic.partitions());
     merged.publish_batch(view(&barrier.position, barrier.number)?);
     let from = (barrier.number, barrier.position.clone());
-    merged.publish_realtime(Arc::new(twopath_speed::replay(&topic, query.clone(), twopath_speed::Logic::Sql, from, &end, 1)?));
+    merged.publish_realtime(Arc::new(twopath_speed::replay(
+        &topic,
+        query.clone(),
+        twopath_speed::Logic::Sql,
+        twopath_speed::Engine::default(),
+        from,
+        &end,
+        1,
+    )?));
 
     let keys = Pageviews::some_keys(&batches, if size.quick { 500 } else { 20_000 });
     let mut rounds = Vec::new();

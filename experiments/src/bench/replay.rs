@@ -53,14 +53,17 @@ pub fn replay_batch_and_polars(Setting { dir, size, .. }: Setting) -> Result<Vec
     drop(made);
     let query = Arc::new(Pageviews::query(&topic));
     let end = topic.end()?;
-    let expected = totals_of(&query, &[Arc::new(twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, &end)?)])?;
+    let expected = totals_of(
+        &query,
+        &[Arc::new(twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &end)?)],
+    )?;
 
     let sealed = sealed_files(&topic)?;
     let plain = Pageviews::plain_query();
 
     let batch = |_| {
         let start = Instant::now();
-        let table = twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, &end)?;
+        let table = twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &end)?;
         let took = start.elapsed();
         agree("batch", &totals_of(&query, &[Arc::new(table)])?, &expected)?;
         Ok::<_, BenchError>(took)
@@ -78,7 +81,7 @@ pub fn replay_batch_and_polars(Setting { dir, size, .. }: Setting) -> Result<Vec
     )?;
     let against_polars = side_by_side(size.rounds, batch, |_| {
         let start = Instant::now();
-        let groups = twopath_batch::bench::plain_polars(&sealed, &plain)?;
+        let groups = twopath_batch::plain::plain_polars(&sealed, &plain)?;
         let took = start.elapsed();
         agree("plain polars", &Totals::of_rows(&groups.rows()?), &expected)?;
         Ok(took)
@@ -194,7 +197,8 @@ fn sealed_files(topic: &Topic) -> Result<Vec<PathBuf>, BenchError> {
 
 fn replay(topic: &Topic, query: &Arc<Query>, end: &Position, workers: usize) -> Result<Vec<Arc<GroupTable>>, BenchError> {
     let from = (0, Position::zero(topic.partitions()));
-    let view = twopath_speed::replay(topic, query.clone(), twopath_speed::Logic::Sql, from, end, workers)?;
+    let view =
+        twopath_speed::replay(topic, query.clone(), twopath_speed::Logic::Sql, twopath_speed::Engine::default(), from, end, workers)?;
     Ok(view.generations.into_iter().flat_map(|g| g.tables).collect())
 }
 

@@ -10,12 +10,15 @@ mod failure;
 mod feed;
 mod graph;
 mod job;
+mod key;
 mod log;
 mod output;
 mod progress;
 mod query;
+mod read_args;
 mod run;
 mod run_child;
+mod run_system;
 mod sql;
 mod torture;
 
@@ -64,6 +67,8 @@ enum Command {
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     RunChild(run_child::RunChildArgs),
+    #[command(hide = true)]
+    RunSystem(run_system::RunSystemArgs),
 }
 
 /// Runs the program with the process's arguments.
@@ -103,6 +108,7 @@ fn run_command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Torture(args) => torture::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::RunChild(args) => run_child::run(&args),
+        Command::RunSystem(args) => run_system::run(&args),
     }
 }
 

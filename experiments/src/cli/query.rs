@@ -10,11 +10,13 @@ use twopath_base::{Coverage, CoveragePart, Position};
 use twopath_log::{Barrier, Entry, Place, Start, Topic};
 use twopath_query::{Query, Value};
 use twopath_reference::Reference;
-use twopath_view::{self as view, Ask, BatchView, GroupTable, RealtimeView};
+use twopath_view::{self as view, Ask, BatchView, GroupTable};
 
 use super::log::OthersArgs;
 use super::output::{self, Format};
 use super::{Failure, sql};
+use crate::systems::twopath::wiring::{self, Logic};
+use crate::systems::{BatchEngine, SpeedEngine};
 
 /// Answers a SQL query over a topic
 ///
@@ -59,10 +61,18 @@ pub(super) struct QueryArgs {
 enum Engine {
     /// Row by row in the most obvious way, on one thread
     Reference,
-    /// The batch layer: everything in full
+    /// The batch layer: everything in full (its default engine)
     Batch,
-    /// The speed layer: replayed from the log's start
+    /// The batch layer by polars
+    BatchPolars,
+    /// The batch layer by rayon
+    BatchRayon,
+    /// The speed layer: replayed from the log's start (its default engine)
     Speed,
+    /// The speed layer by timely
+    SpeedTimely,
+    /// The speed layer by differential
+    SpeedDifferential,
     /// A batch view up to the horizon, merged with the speed layer's view of the rest
     Merged,
     /// The single path: the speed layer's replay in a serving table of its own
@@ -88,12 +98,15 @@ pub(super) fn run(place: &Place, args: &QueryArgs) -> Result<ExitCode, Failure> 
         None => end,
         Some(at) => checked(at, "--at", &end)?,
     };
+    let logic = Logic::sql(query.clone());
     let answered = match args.engine {
         Engine::Reference => by_reference(&topic, &query, &at)?,
-        Engine::Batch => by_batch(&topic, &query, &at)?,
-        Engine::Speed => by_speed(&topic, &query, &at, args.workers)?,
-        Engine::Merged => by_merging(&topic, &query, &at, args)?,
-        Engine::Kappa => by_kappa(&topic, &query, &at, args.workers)?,
+        Engine::Batch | Engine::BatchRayon => by_batch(&topic, &logic, BatchEngine::Rayon, &at)?,
+        Engine::BatchPolars => by_batch(&topic, &logic, BatchEngine::Polars, &at)?,
+        Engine::Speed | Engine::SpeedTimely => by_speed(&topic, &logic, SpeedEngine::Timely, &at, args.workers)?,
+        Engine::SpeedDifferential => by_speed(&topic, &logic, SpeedEngine::Differential, &at, args.workers)?,
+        Engine::Merged => by_merging(&topic, &logic, &at, args)?,
+        Engine::Kappa => by_kappa(&topic, &logic, &at, args.workers)?,
     };
     show(&answered, args.format)?;
     Ok(ExitCode::SUCCESS)
@@ -134,14 +147,14 @@ fn by_reference(topic: &Topic, query: &Query, at: &Position) -> Result<Answered,
     Ok(Answered { names, rows: reference.answer()?, coverage: Coverage::of(vec![part]) })
 }
 
-fn by_batch(topic: &Topic, query: &Query, at: &Position) -> Result<Answered, Failure> {
-    let table = twopath_batch::compute(topic, query, &twopath_batch::Logic::Sql, at)?;
+fn by_batch(topic: &Topic, logic: &Logic, engine: BatchEngine, at: &Position) -> Result<Answered, Failure> {
+    let table = wiring::compute(topic, logic, engine, at)?;
     let part = CoveragePart { source: "batch".into(), from: Position::zero(at.partitions()), to: at.clone() };
-    answered(query, &[&table], Coverage::of(vec![part]))
+    answered(&logic.query, &[&table], Coverage::of(vec![part]))
 }
 
-fn by_speed(topic: &Topic, query: &Arc<Query>, at: &Position, workers: u16) -> Result<Answered, Failure> {
-    let view = replay(topic, query, (0, Position::zero(at.partitions())), at, workers)?;
+fn by_speed(topic: &Topic, logic: &Logic, engine: SpeedEngine, at: &Position, workers: u16) -> Result<Answered, Failure> {
+    let view = wiring::replay(topic, logic, engine, wiring::log_start(topic), at, usize::from(workers))?;
     if let Some(error) = view.error {
         return Err(error.into());
     }
@@ -152,23 +165,24 @@ fn by_speed(topic: &Topic, query: &Arc<Query>, at: &Position, workers: u16) -> R
     });
     let coverage = Coverage::of(parts.collect());
     let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| g.tables.iter().map(AsRef::as_ref)).collect();
-    answered(query, &tables, coverage)
+    answered(&logic.query, &tables, coverage)
 }
 
-fn by_merging(topic: &Topic, query: &Arc<Query>, at: &Position, args: &QueryArgs) -> Result<Answered, Failure> {
+fn by_merging(topic: &Topic, logic: &Logic, at: &Position, args: &QueryArgs) -> Result<Answered, Failure> {
     let barriers = topic.barriers()?;
     let (barrier, horizon) = horizon(&barriers, at, args.horizon.as_ref())?;
-    let table = Arc::new(twopath_batch::compute(topic, query, &twopath_batch::Logic::Sql, &horizon)?);
-    let view = replay(topic, query, (barrier, horizon.clone()), at, args.workers)?;
-    let serving = twopath_serving::Table::new(query.clone(), topic.partitions());
+    let table = Arc::new(wiring::compute(topic, logic, BatchEngine::Rayon, &horizon)?);
+    let from = (barrier, horizon.clone());
+    let view = wiring::replay(topic, logic, SpeedEngine::Timely, from, at, usize::from(args.workers))?;
+    let serving = twopath_serving::Table::new(logic.query.clone(), topic.partitions());
     serving.publish_batch(BatchView { version: 1, barrier, horizon, table });
     serving.publish_realtime(Arc::new(view));
     served(&serving)
 }
 
-fn by_kappa(topic: &Topic, query: &Arc<Query>, at: &Position, workers: u16) -> Result<Answered, Failure> {
-    let view = replay(topic, query, (0, Position::zero(at.partitions())), at, workers)?;
-    let serving = twopath_serving::Table::new(query.clone(), topic.partitions());
+fn by_kappa(topic: &Topic, logic: &Logic, at: &Position, workers: u16) -> Result<Answered, Failure> {
+    let view = wiring::replay(topic, logic, SpeedEngine::Timely, wiring::log_start(topic), at, usize::from(workers))?;
+    let serving = twopath_serving::Table::new(logic.query.clone(), topic.partitions());
     serving.publish_realtime(Arc::new(view));
     served(&serving)
 }
@@ -193,10 +207,6 @@ fn horizon(barriers: &[Barrier], at: &Position, wanted: Option<&Position>) -> Re
             barrier.number, barrier.position
         ))),
     }
-}
-
-fn replay(topic: &Topic, query: &Arc<Query>, from: (u64, Position), to: &Position, workers: u16) -> Result<RealtimeView, Failure> {
-    Ok(twopath_speed::replay(topic, query.clone(), twopath_speed::Logic::Sql, from, to, usize::from(workers))?)
 }
 
 fn answered(query: &Query, parts: &[&GroupTable], coverage: Coverage) -> Result<Answered, Failure> {

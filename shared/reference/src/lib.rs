@@ -8,6 +8,7 @@
 
 mod compare;
 mod decimal;
+mod digest;
 mod eval;
 mod float_sum;
 mod key;
@@ -23,6 +24,8 @@ use twopath_query::values::{Cell, Columns};
 use twopath_query::{EvalError, Query, Value};
 
 pub use compare::{Difference, compare};
+use digest::Rolling;
+pub use digest::{Digest, digest};
 use eval::{LogRow, eval, is_true};
 use key::{Key, Probe};
 use state::State;
@@ -34,6 +37,8 @@ pub struct Reference {
     groups: HashMap<Key, Box<[State]>, FixedState>,
     /// The first error that a row raised: from then on it is every answer.
     error: Option<EvalError>,
+    /// Where a digest is kept.
+    rolling: Option<Rolling>,
 }
 
 impl Reference {
@@ -42,7 +47,7 @@ impl Reference {
         if query.is_global() {
             groups.insert(Key(Box::from([])), new_group(&query));
         }
-        Reference { query, groups, error: None }
+        Reference { query, groups, error: None, rolling: None }
     }
 
     pub fn query(&self) -> &Query {
@@ -73,9 +78,26 @@ impl Reference {
     }
 
     fn take(&mut self, row: &LogRow<'_, '_>) {
-        if let Err(error) = fold(&self.query, &mut self.groups, row) {
+        if let Err(error) = fold(&self.query, &mut self.groups, self.rolling.as_mut(), row) {
             self.error = Some(error);
         }
+    }
+
+    /// From now on keeps a digest of the answer as rows come, which costs finalising each group that they change.
+    pub fn keep_digest(&mut self) {
+        self.rolling = Some(Rolling::over(&self.groups));
+    }
+
+    /// The digest of [`Reference::answer`], which [`digest`] gives of an engine's; none where the answer is an error, the query's answers
+    /// have no digest, or none is kept ([`Reference::keep_digest`]).
+    pub fn digest(&mut self) -> Option<Digest> {
+        let rolling = self.rolling.as_mut().filter(|_| self.error.is_none())?;
+        rolling.whole(&self.query, &self.groups)
+    }
+
+    /// Keys of the groups that were changed or added up to the last [`Reference::digest`], since they were last asked for; all, the first time.
+    pub fn changed(&mut self) -> Vec<Vec<Value>> {
+        self.rolling.as_mut().map_or_else(Vec::new, |r| r.changed().map(|key| key.0.into_vec()).collect())
     }
 
     /// The answer's rows, in the query's output columns, after HAVING, ORDER BY and LIMIT; without ORDER BY in key order.
@@ -90,7 +112,7 @@ impl Reference {
         groups.sort_unstable_by(|(a, _), (b, _)| key_order(&a.0, &b.0));
         let mut answers = Vec::new();
         for (key, states) in groups {
-            answers.extend(self.finalise(key, states)?);
+            answers.extend(finalise(&self.query, key, states)?);
         }
         // Groups come in key order, and the sort is stable: so ties stay in key order.
         answers.sort_by(|a, b| self.row_order(&a.order, &b.order));
@@ -112,29 +134,7 @@ impl Reference {
         let Some((key, states)) = self.groups.get_key_value(&Probe(&cells)) else {
             return Ok(None);
         };
-        Ok(self.finalise(key, states)?.map(|a| a.output))
-    }
-
-    /// `None` where HAVING leaves the group out.
-    fn finalise(&self, key: &Key, states: &[State]) -> Result<Option<GroupAnswer>, EvalError> {
-        let mut row: Vec<Value> = key.0.to_vec();
-        for (state, aggregate) in states.iter().zip(&self.query.aggregates) {
-            row.push(state.value(aggregate)?);
-        }
-        let row = &row[..];
-        if let Some(having) = &self.query.having
-            && !is_true(having, &row)?
-        {
-            return Ok(None);
-        }
-        let value = |expr| eval(expr, &row).map(Cell::into_value);
-        let output = self.query.output.iter().map(|o| value(&o.expr)).collect::<Result<_, _>>()?;
-        let order = self.query.order_by.iter().map(|o| value(&o.expr)).collect::<Result<_, _>>()?;
-        let times = match (self.query.rows, row.last()) {
-            (true, Some(Value::Int(count))) => *count as usize,
-            _ => 1,
-        };
-        Ok(Some(GroupAnswer { output, order, times }))
+        Ok(finalise(&self.query, key, states)?.map(|a| a.output))
     }
 
     fn row_order(&self, a: &[Value], b: &[Value]) -> Ordering {
@@ -172,12 +172,39 @@ struct GroupAnswer {
     times: usize,
 }
 
+/// `None` where HAVING leaves the group out.
+fn finalise(query: &Query, key: &Key, states: &[State]) -> Result<Option<GroupAnswer>, EvalError> {
+    let mut row: Vec<Value> = key.0.to_vec();
+    for (state, aggregate) in states.iter().zip(&query.aggregates) {
+        row.push(state.value(aggregate)?);
+    }
+    let row = &row[..];
+    if let Some(having) = &query.having
+        && !is_true(having, &row)?
+    {
+        return Ok(None);
+    }
+    let value = |expr| eval(expr, &row).map(Cell::into_value);
+    let output = query.output.iter().map(|o| value(&o.expr)).collect::<Result<_, _>>()?;
+    let order = query.order_by.iter().map(|o| value(&o.expr)).collect::<Result<_, _>>()?;
+    let times = match (query.rows, row.last()) {
+        (true, Some(Value::Int(count))) => *count as usize,
+        _ => 1,
+    };
+    Ok(Some(GroupAnswer { output, order, times }))
+}
+
 fn new_group(query: &Query) -> Box<[State]> {
     query.aggregates.iter().map(State::new).collect()
 }
 
 /// Filters one row, finds its group, and gives each aggregate its value.
-fn fold(query: &Query, groups: &mut HashMap<Key, Box<[State]>, FixedState>, row: &LogRow<'_, '_>) -> Result<(), EvalError> {
+fn fold(
+    query: &Query,
+    groups: &mut HashMap<Key, Box<[State]>, FixedState>,
+    rolling: Option<&mut Rolling>,
+    row: &LogRow<'_, '_>,
+) -> Result<(), EvalError> {
     if let Some(filter) = &query.filter
         && !is_true(filter, row)?
     {
@@ -188,6 +215,9 @@ fn fold(query: &Query, groups: &mut HashMap<Key, Box<[State]>, FixedState>, row:
         key.push(eval(&k.expr, row)?);
     }
     let probe = Probe(&key);
+    if let Some(rolling) = rolling {
+        rolling.touch(query, groups, &probe);
+    }
     let states = match groups.get_mut(&probe) {
         Some(states) => states,
         None => groups.entry(Key::from(&probe)).or_insert_with(|| new_group(query)),

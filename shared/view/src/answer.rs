@@ -109,7 +109,7 @@ fn wanted<'a>(query: &Query, parts: &[&'a GroupTable], ask: &Ask) -> (Cow<'a, Gr
     if let [(part, _)] = found[..] {
         return (Cow::Borrowed(part), found.into_iter().flat_map(|(_, groups)| groups).collect());
     }
-    let mut table = GroupTable::new(query);
+    let mut table = found.first().map_or_else(|| GroupTable::new(query), |(part, _)| part.emptied());
     for (part, groups) in found {
         table.merge_groups(part, &groups);
     }

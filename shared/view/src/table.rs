@@ -40,7 +40,8 @@ impl GroupTable {
         table
     }
 
-    fn emptied(&self) -> Self {
+    /// A table without groups, laid out as this one.
+    pub(super) fn emptied(&self) -> Self {
         let keys = self.keys.iter().map(|k| KeyColumn::new(k.data_type)).collect();
         Self::laid_out(keys, self.accumulators.iter().map(Accumulator::emptied).collect())
     }

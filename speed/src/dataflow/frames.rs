@@ -27,7 +27,7 @@ const EPOCH_ROWS_MIN: u64 = 64 * 1024;
 const EPOCH_ROWS_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the source hands on.
-pub(super) enum Read {
+pub(crate) enum Read {
     /// A frame's rows (the columns that the query reads), with the number of barriers before them.
     Records { generation: u64, batch: RecordBatch },
     /// The epoch is over for this worker, which has read this far.
@@ -57,7 +57,7 @@ impl Partition {
         for (id, offset) in from.iter().filter(|(id, _)| id.index() % peers == index) {
             // From the log's start means from the first record that is left.
             let offset = offset.max(start.get(id));
-            let reader = wiring.topic.reader(id, Start::Offset(offset), Some(wiring.fold.columns()))?;
+            let reader = wiring.topic.reader(id, Start::Offset(offset), Some(wiring.middle.columns()))?;
             let generation = reader.generation().max(*first_generation);
             let bound = wiring.to.as_ref().map(|to| to.get(id));
             partitions.push(Partition { id, reader, offset, generation, done: true, bound });

@@ -1,6 +1,7 @@
-//! Merging: this worker's share of the keys, as immutable runs per generation.
+//! Merging: this worker's share of the keys, as the state of each generation.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use timely::container::CapacityContainerBuilder;
@@ -12,9 +13,9 @@ use twopath_view::GroupTable;
 
 use super::Wiring;
 use super::parcels::{Parcels, by_address};
-use super::partial::Part;
+use super::part::Part;
 use super::reached::Reached;
-use super::runs::Runs;
+use crate::state::State;
 
 /// One worker's state once an epoch is complete, for the publisher.
 pub(super) struct Share {
@@ -43,9 +44,9 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<Part>> {
         let (worker, peers) = (self.scope().index(), self.scope().peers());
         let query = Arc::clone(&wiring.query);
         let control = Arc::clone(&wiring.control);
-        let merges = wiring.merges.clone();
+        let backend = wiring.backend.clone();
         let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
-        let mut state: BTreeMap<u64, Runs> = BTreeMap::new();
+        let mut state: BTreeMap<u64, Box<dyn State>> = BTreeMap::new();
         self.unary_frontier::<CapacityContainerBuilder<Parcels<Share>>, _, _, _>(by_address(), "Merge", move |_, _| {
             move |(input, frontier), output| {
                 input.for_each(|epoch, parcels| {
@@ -66,6 +67,10 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<Part>> {
                                 let run = pending.fresh.entry(generation).or_insert_with(|| GroupTable::new(&query));
                                 run.merge_part(&table, worker, peers);
                             }
+                            Part::Own { generation, table } => match pending.fresh.entry(generation) {
+                                Entry::Vacant(entry) => drop(entry.insert(Arc::unwrap_or_clone(table))),
+                                Entry::Occupied(mut entry) => entry.get_mut().merge(&table),
+                            },
                             Part::Error { generation, error } => pending.errors.push((generation, error)),
                             Part::Closed(reached) => pending.reached = reached,
                         }
@@ -79,11 +84,11 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<Part>> {
                     let dropped = control.dropped_below();
                     state.retain(|&generation, _| generation >= dropped);
                     for (generation, table) in fresh.into_iter().filter(|&(generation, _)| generation >= dropped) {
-                        state.entry(generation).or_insert_with(|| Runs::new(merges.clone())).push(table);
+                        state.entry(generation).or_insert_with(|| backend.open()).add(table);
                     }
-                    state.values_mut().for_each(Runs::tidy);
-                    control.set_state_bytes(worker, state.values().map(Runs::bytes).sum());
-                    let generations = state.iter().map(|(&generation, runs)| (generation, runs.tables())).collect();
+                    state.values_mut().for_each(|groups| groups.tidy());
+                    control.set_state_bytes(worker, state.values().map(|groups| groups.bytes()).sum());
+                    let generations = state.iter().map(|(&generation, groups)| (generation, groups.snapshot())).collect();
                     let share = Share { worker, reached, generations, errors };
                     output.session(&capability).give_container(&mut Parcels(vec![(0, share)]));
                 }

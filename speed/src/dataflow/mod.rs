@@ -1,10 +1,13 @@
 //! The dataflow, to be read like the diagram that it is:
 //!
 //! ```text
-//!  log ─→ frames ─→ partial ─→ (to all workers) ─→ merge ─→ (to worker 0) ─→ publish
-//!        a worker's  a small     each takes the      runs per   snapshots       one view per
-//!        partitions  table per   groups whose keys   generation                 completed epoch
-//!                    generation  are its own
+//!  log ─→ frames ─→ an engine, which exchanges by key ─→ merge ─→ (to worker 0) ─→ publish
+//!        a worker's                                     state per  snapshots       one view per
+//!        partitions                                     generation                 completed epoch
+//!
+//!  compiled for timely:       partial (a small table per generation) ─→ (each worker takes the groups whose keys are its own)
+//!  compiled for differential: see [`crate::differential`]
+//!  by hand, for either:       see [`crate::hand`]
 //! ```
 //!
 //! Timely's timestamp is an **epoch** of the log's progress. Each worker closes an epoch by announcing how far it has read its
@@ -12,20 +15,22 @@
 //! epoch, every effect of what all workers announced up to it is in the state, and only then is it published, under the position
 //! that the announcements make together.
 //!
-//! What is deliberately absent: differential's arrangements. The accumulators only ever grow (no retractions), their merge is
-//! commutative, and they are kept by column; a sorted trace of `(key, value, time, difference)` records would cost an allocation
-//! and a comparison per record to give back what a hash table over a frame already has.
+//! The engines differ in the middle and nowhere else: there is one source, one state and one way of publishing.
+//!
+//! What is deliberately absent in the path that is compiled for timely: arrangements. There, accumulators only ever grow, their merge is
+//! commutative, and they are kept by column; a sorted trace of `(key, value, time, difference)` records would cost an allocation and a
+//! comparison per record to give back what a hash table over a frame already has. What that costs is measured by the other engine.
 
+mod complete;
 mod frames;
 mod merge;
 mod parcels;
+mod part;
 mod partial;
 mod publish;
 mod reached;
-mod runs;
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::Probe;
@@ -34,12 +39,16 @@ use twopath_base::Position;
 use twopath_log::{Barrier, Topic};
 use twopath_query::Query;
 
-pub(crate) use frames::Partition;
-pub(crate) use runs::{MergeTask, merge_runs_off_thread};
+pub(crate) use complete::complete;
+pub(crate) use frames::{Partition, Read};
+pub(crate) use parcels::Parcels;
+pub(crate) use part::Part;
 
 use crate::control::Control;
 use crate::error::SpeedError;
-use crate::logic::Fold;
+use crate::logic::Middle;
+use crate::state::Backend;
+use crate::{differential, hand};
 use frames::frames;
 use merge::Merge;
 use partial::Partial;
@@ -49,15 +58,15 @@ use publish::{Publish, Publisher};
 pub(crate) struct Wiring {
     pub topic: Topic,
     pub query: Arc<Query>,
-    pub fold: Fold,
+    pub middle: Middle,
     pub from: (u64, Position),
     /// Where a bounded replay ends; `None` to follow the tail.
     pub to: Option<Position>,
     /// All barriers known when the job started.
     pub barriers: Vec<Barrier>,
     pub control: Arc<Control>,
-    /// Where runs go that are too large to be merged in line.
-    pub merges: Sender<MergeTask>,
+    /// What keeps the groups.
+    pub backend: Backend,
 }
 
 impl Wiring {
@@ -66,7 +75,13 @@ impl Wiring {
         let partitions = Partition::open(self, worker.index(), worker.peers())?;
         let publisher = Publisher::new(self, worker.peers());
         Ok(worker.dataflow_named("speed", |scope| {
-            frames(scope, partitions, self).partial(&self.query, self.fold.clone()).merge(self).publish(publisher).probe().0
+            let reads = frames(scope, partitions, self);
+            let parts = match &self.middle {
+                Middle::Timely(plan) => reads.partial(&self.query, plan.clone()),
+                Middle::Differential(plan) => differential::parts(reads, plan, &self.query, &self.control),
+                Middle::Hand(prepared) => hand::parts(reads, prepared, &self.control),
+            };
+            parts.merge(self).publish(publisher).probe().0
         }))
     }
 }

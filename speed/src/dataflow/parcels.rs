@@ -9,7 +9,7 @@ use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::progress::Stamp;
 
 /// Items with the index of the worker that each is for.
-pub(super) struct Parcels<T>(pub Vec<(usize, T)>);
+pub(crate) struct Parcels<T>(pub Vec<(usize, T)>);
 
 impl<T> Default for Parcels<T> {
     fn default() -> Self {

@@ -6,13 +6,12 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
-use twopath_query::{EvalError, Query};
-use twopath_view::GroupTable;
+use twopath_query::Query;
+use twopath_view::{GroupTable, Plan};
 
 use super::frames::Read;
 use super::parcels::Parcels;
-use super::reached::Reached;
-use crate::logic::Fold;
+use super::part::Part;
 
 /// With several workers, a table is handed over early once it has this many groups: they are then still in the cache, and the
 /// receivers merge while the sender goes on. It must be worth it: see [`ROWS_PER_GROUP_MIN`].
@@ -21,22 +20,12 @@ const GROUPS_AT_ONCE: usize = 64 * 1024;
 /// A table that has not brought this many rows together per group is let grow, lest the same groups be sent again and again.
 const ROWS_PER_GROUP_MIN: usize = 8;
 
-/// What the workers hand one another.
-pub(super) enum Part {
-    /// Groups of one generation; each worker takes those whose keys are its own.
-    Table { generation: u64, table: Arc<GroupTable> },
-    /// A row of this generation raised an error.
-    Error { generation: u64, error: EvalError },
-    /// The sender's epoch is over (to itself).
-    Closed(Reached),
-}
-
 pub(super) trait Partial<'s> {
-    fn partial(self, query: &Arc<Query>, fold: Fold) -> Stream<'s, u64, Parcels<Part>>;
+    fn partial(self, query: &Arc<Query>, plan: Plan) -> Stream<'s, u64, Parcels<Part>>;
 }
 
 impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
-    fn partial(self, query: &Arc<Query>, fold: Fold) -> Stream<'s, u64, Parcels<Part>> {
+    fn partial(self, query: &Arc<Query>, plan: Plan) -> Stream<'s, u64, Parcels<Part>> {
         let query = Arc::clone(query);
         let (index, peers) = (self.scope().index(), self.scope().peers());
         // An epoch seldom spans more than one barrier, so a list serves.
@@ -62,7 +51,7 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
                                     });
                                     tables.len() - 1
                                 });
-                                if let Err(error) = fold.fold(&batch, &mut tables[at].table) {
+                                if let Err(error) = plan.update(&mut tables[at].table, &batch) {
                                     failed = Some(failed.map_or(generation, |g| g.min(generation)));
                                     parcels.0.push((index, Part::Error { generation, error }));
                                 }

@@ -21,6 +21,8 @@ pub(super) struct Publisher {
     progress: Progress,
     /// See [`Progress::generations`]: a job that follows the tail holds back, a bounded replay does not.
     whole_barriers: bool,
+    /// Whether groups are final over all that was read. Then there is one generation, which no barrier ends.
+    finals: bool,
     /// Per worker: its runs by generation.
     shares: Vec<Vec<(u64, Vec<Arc<GroupTable>>)>>,
     /// The error of the oldest generation that has one.
@@ -65,6 +67,7 @@ impl Publisher {
         Publisher {
             progress: Progress::new(wiring.from.clone(), &wiring.barriers),
             whole_barriers: wiring.to.is_none(),
+            finals: wiring.middle.gives_finals(),
             shares: vec![Vec::new(); peers],
             error: None,
             control: Arc::clone(&wiring.control),
@@ -82,7 +85,7 @@ impl Publisher {
     }
 
     fn publish(&mut self) {
-        let ranges = self.progress.generations(self.whole_barriers);
+        let ranges = if self.finals { vec![self.progress.whole()] } else { self.progress.generations(self.whole_barriers) };
         let last = ranges.last().map_or(0, |r| r.number);
         let dropped = self.control.drop_up_to(last);
         self.shares.iter_mut().for_each(|share| share.retain(|(generation, _)| *generation >= dropped));

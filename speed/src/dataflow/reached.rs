@@ -7,7 +7,7 @@ use twopath_log::Barrier;
 
 /// How far one worker has read its partitions: announced when it closes an epoch.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Reached {
+pub(crate) struct Reached {
     /// Per partition: the offset of the next record, and the number of barriers before it.
     pub partitions: Vec<(PartitionId, Offset, u64)>,
     /// The barriers met since the last announcement.
@@ -74,6 +74,12 @@ impl Progress {
             .collect()
     }
 
+    /// All that was read, whatever barriers lie in it, as the generation in which the job started.
+    pub fn whole(&self) -> Range {
+        let (number, from) = self.from.clone();
+        Range { number, from, to: Position::new(self.partitions.iter().map(|&(offset, _)| offset).collect()) }
+    }
+
     fn note(&mut self, barrier: &Barrier) {
         if barrier.number > self.from.0 {
             self.barriers.entry(barrier.number).or_insert_with(|| barrier.position.clone());
@@ -114,6 +120,7 @@ mod tests {
         progress.join(&at(1, 4, 1, &[]));
         assert_eq!(progress.generations(true), [range(0, &[0, 0], &[5, 4]), range(1, &[5, 4], &[9, 4])]);
         assert_eq!(progress.generations(true), progress.generations(false));
+        assert_eq!(progress.whole(), range(0, &[0, 0], &[9, 4]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use twopath_log::Place;
 
 use super::catch_up;
 use crate::cli::{Failure, log, sql};
-use crate::jobs::{Job, JobState};
+use crate::standing::{Job, JobState};
 use twopath_results::number;
 
 /// Computes a new version from the log's start, beside those that are there

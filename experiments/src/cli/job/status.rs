@@ -7,7 +7,7 @@ use serde::Serialize;
 use twopath_query::Value;
 
 use crate::cli::{Failure, output};
-use crate::jobs::{Job, JobVersion};
+use crate::standing::{Job, JobVersion};
 
 /// Tells a job's versions: which serves, and how far each has read
 ///

@@ -76,7 +76,7 @@ enum BadRows {
     SetAside,
 }
 
-fn parse_delimiter(text: &str) -> Result<u8, String> {
+pub(in crate::cli) fn parse_delimiter(text: &str) -> Result<u8, String> {
     match text {
         "\\t" | "tab" => Ok(b'\t'),
         _ if text.len() == 1 => Ok(text.as_bytes()[0]),

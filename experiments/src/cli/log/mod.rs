@@ -22,6 +22,7 @@ use clap::{Args, Subcommand};
 use twopath_log::{Compaction, Durability, Offload, PartitionBy, Place, Retention, Topic, TopicConfig};
 use twopath_storage::check_store_address;
 
+pub(super) use import::parse_delimiter;
 pub(super) use others::OthersArgs;
 
 use super::Failure;
@@ -213,7 +214,7 @@ pub(super) fn open_topic(dir: &Path, name: &str) -> Result<Topic, Failure> {
 }
 
 /// A `--schema`, read.
-fn schema_text(text_or_file: Option<&str>) -> Result<Option<SchemaText>, Failure> {
+pub(super) fn schema_text(text_or_file: Option<&str>) -> Result<Option<SchemaText>, Failure> {
     let wrong = |e: FileError| match e {
         FileError::SchemaText { .. } => Failure::usage(e),
         other => Failure::from(other),

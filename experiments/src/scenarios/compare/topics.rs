@@ -10,7 +10,8 @@ use crate::harness::plan::PlannedRun;
 /// Where one run makes its topic.
 pub fn of_run(place: &Place, planned: &PlannedRun) -> Place {
     let prefix = place.named_topic().unwrap_or("compare");
-    place.naming(&format!("{prefix}.{}-{}", planned.architecture, planned.repeat + 1))
+    // Kafka's names have no plus.
+    place.naming(&format!("{prefix}.{}-{}", planned.architecture.replace('+', "-"), planned.repeat + 1))
 }
 
 /// That the cluster answers, and has no topic yet of a name that a run needs: what somebody else made is not touched.

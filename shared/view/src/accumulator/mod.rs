@@ -10,6 +10,7 @@ mod distinct;
 mod exact;
 mod extreme;
 mod float_sum;
+mod latest;
 mod presence;
 mod quantile;
 mod sketch;
@@ -23,6 +24,7 @@ use decimal::{DecimalExtreme, DecimalSum};
 use distinct::Distinct;
 use extreme::{Extreme, TextExtreme};
 use float_sum::FloatSum;
+pub use latest::Latest;
 pub use presence::Presence;
 use quantile::Quantiles;
 use sketch::DistinctSketch;
@@ -102,6 +104,8 @@ pub enum Accumulator {
     Quantiles(Quantiles),
     DecimalSum(DecimalSum),
     DecimalExtreme(DecimalExtreme),
+    /// Of no aggregate: final values, as [`crate::Finals`] has them.
+    Latest(Latest),
 }
 
 impl Accumulator {
@@ -142,6 +146,7 @@ macro_rules! each {
             Accumulator::Quantiles($a) => $body,
             Accumulator::DecimalSum($a) => $body,
             Accumulator::DecimalExtreme($a) => $body,
+            Accumulator::Latest($a) => $body,
         }
     };
 }
@@ -160,6 +165,7 @@ impl Accumulate for Accumulator {
             Accumulator::Quantiles(a) => Accumulator::Quantiles(a.emptied()),
             Accumulator::DecimalSum(a) => Accumulator::DecimalSum(a.emptied()),
             Accumulator::DecimalExtreme(a) => Accumulator::DecimalExtreme(a.emptied()),
+            Accumulator::Latest(a) => Accumulator::Latest(a.emptied()),
         }
     }
 
@@ -184,6 +190,7 @@ impl Accumulate for Accumulator {
             (Accumulator::Quantiles(a), Accumulator::Quantiles(b)) => a.merge(b, from, to),
             (Accumulator::DecimalSum(a), Accumulator::DecimalSum(b)) => a.merge(b, from, to),
             (Accumulator::DecimalExtreme(a), Accumulator::DecimalExtreme(b)) => a.merge(b, from, to),
+            (Accumulator::Latest(a), Accumulator::Latest(b)) => a.merge(b, from, to),
             _ => panic!("tables of one query have the same aggregates"),
         }
     }

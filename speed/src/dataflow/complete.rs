@@ -1,0 +1,52 @@
+//! Data held until their epoch is complete, and then handed over as one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::Operator;
+
+use super::parcels::Parcels;
+use super::part::Part;
+use crate::control::Control;
+use crate::error::SpeedError;
+
+/// Gives `build` all data of an epoch once the epoch is complete, epoch by epoch, and hands what it makes to this worker's state. Data
+/// come with the epoch that they belong to, which may be later than the one they were sent under. An error stops the job.
+pub(crate) fn complete<'s, D: 'static>(
+    data: Stream<'s, u64, Vec<(u64, D)>>,
+    name: &str,
+    mut build: impl FnMut(u64, Vec<D>) -> Result<Vec<Part>, SpeedError> + 'static,
+    control: &Arc<Control>,
+) -> Stream<'s, u64, Parcels<Part>> {
+    let index = data.scope().index();
+    let control = Arc::clone(control);
+    let mut pending: BTreeMap<u64, (Capability<u64>, Vec<D>)> = BTreeMap::new();
+    data.unary_frontier::<CapacityContainerBuilder<Parcels<Part>>, _, _, _>(Pipeline, name, move |_, _| {
+        move |(input, frontier), output| {
+            input.for_each(|capability, data| {
+                for (epoch, datum) in data.drain(..) {
+                    let held = || (capability.delayed(&epoch, 0), Vec::new());
+                    pending.entry(epoch).or_insert_with(held).1.push(datum);
+                }
+            });
+            while let Some(entry) = pending.first_entry() {
+                if frontier.less_equal(entry.key()) {
+                    break;
+                }
+                let (epoch, (capability, data)) = entry.remove_entry();
+                match build(epoch, data) {
+                    Ok(parts) if parts.is_empty() => {}
+                    Ok(parts) => {
+                        let parcels = parts.into_iter().map(|part| (index, part)).collect();
+                        output.session(&capability).give_container(&mut Parcels(parcels));
+                    }
+                    Err(error) => control.fail(error),
+                }
+            }
+        }
+    })
+}

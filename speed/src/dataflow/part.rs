@@ -1,0 +1,20 @@
+//! What engines hand to the state of the workers.
+
+use std::sync::Arc;
+
+use twopath_query::EvalError;
+use twopath_view::GroupTable;
+
+use super::reached::Reached;
+
+/// A part of an epoch, addressed to a worker.
+pub(crate) enum Part {
+    /// Groups of one generation; each worker takes those whose keys are its own.
+    Table { generation: u64, table: Arc<GroupTable> },
+    /// Groups of one generation that are the worker's own, from an engine that exchanges by itself.
+    Own { generation: u64, table: Arc<GroupTable> },
+    /// A row of this generation raised an error.
+    Error { generation: u64, error: EvalError },
+    /// The sender's epoch is over (to itself).
+    Closed(Reached),
+}

@@ -1,0 +1,75 @@
+//! CAST of values that are not NULL.
+
+use std::sync::Arc;
+
+use twopath_query::{DataType, EvalError};
+
+use super::datum::Datum;
+use super::expr::Evaluated;
+
+pub fn cast(value: Datum, to: DataType) -> Evaluated {
+    Ok(match (value, to) {
+        (Datum::Int(v), DataType::Float) => Datum::Float(v as f64),
+        (Datum::Int(v), DataType::Numeric) => Datum::Numeric(i128::from(v)),
+        (Datum::Int(v), DataType::Text) => Datum::Text(v.to_string().into()),
+        (Datum::Bool(v), DataType::Int) => Datum::Int(i64::from(v)),
+        (Datum::Bool(v), DataType::Text) => Datum::Text(Arc::from(if v { "true" } else { "false" })),
+        (Datum::Float(v), DataType::Int) => Datum::Int(whole(v)?),
+        (Datum::Numeric(v), DataType::Int) => Datum::Int(i64::try_from(v).map_err(|_| EvalError::OutOfRange)?),
+        (Datum::Numeric(v), DataType::Float) => Datum::Float(v as f64),
+        (Datum::Text(v), DataType::Int) => Datum::Int(int_of(&v)?),
+        (Datum::Text(v), DataType::Float) => Datum::Float(float_of(&v)?),
+        (value, to) => unreachable!("the compiler lets no cast of {value:?} to {to:?} through"),
+    })
+}
+
+/// Rounded half to even. -2^63 is a Float and fits, 2^63 is one and does not.
+fn whole(value: f64) -> Result<i64, EvalError> {
+    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+    let rounded = value.round_ties_even();
+    if rounded >= -TWO_TO_63 && rounded < TWO_TO_63 { Ok(rounded as i64) } else { Err(EvalError::OutOfRange) }
+}
+
+/// ASCII white space around a sign and decimal digits.
+fn int_of(text: &str) -> Result<i64, EvalError> {
+    let trimmed = text.trim_ascii();
+    let (negative, digits) = match trimmed.as_bytes() {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(EvalError::InvalidText { text: text.to_owned(), to: DataType::Int });
+    }
+    let value = digits.iter().try_fold(0i64, |value, digit| {
+        let digit = i64::from(digit - b'0');
+        value.checked_mul(10)?.checked_add(if negative { -digit } else { digit })
+    });
+    value.ok_or(EvalError::OutOfRange)
+}
+
+/// As Rust reads floats; digits that give infinity are out of range, the word for it is not.
+fn float_of(text: &str) -> Result<f64, EvalError> {
+    let trimmed = text.trim_ascii();
+    let value: f64 = trimmed.parse().map_err(|_| EvalError::InvalidText { text: text.to_owned(), to: DataType::Float })?;
+    let of_digits = trimmed.bytes().any(|b| b.is_ascii_digit());
+    if value.is_infinite() && of_digits { Err(EvalError::OutOfRange) } else { Ok(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_floats_become_integers() {
+        assert_eq!(int_of(" -9223372036854775808\t"), Ok(i64::MIN));
+        assert_eq!(int_of("+9223372036854775808"), Err(EvalError::OutOfRange));
+        assert!(matches!(int_of("1e3"), Err(EvalError::InvalidText { .. })));
+        assert!(matches!(int_of("+"), Err(EvalError::InvalidText { .. })));
+        assert_eq!(whole(2.5), Ok(2));
+        assert_eq!(whole(f64::NAN), Err(EvalError::OutOfRange));
+        assert_eq!(whole(9.3e18), Err(EvalError::OutOfRange));
+        assert_eq!(float_of(" 1e999 "), Err(EvalError::OutOfRange));
+        assert_eq!(float_of("inf"), Ok(f64::INFINITY));
+    }
+}
