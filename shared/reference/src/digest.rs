@@ -55,6 +55,8 @@ fn plain<'a>(cell: &'a Cell<'_>) -> (u8, i128, &'a str) {
         Cell::Timestamp(us) => (5, i128::from(*us), ""),
         Cell::Interval(us) => (6, i128::from(*us), ""),
         Cell::Numeric(n) => (7, *n, ""),
+        // A column's values have one scale.
+        Cell::Decimal(d) => (8, d.unscaled, ""),
     }
 }
 

@@ -40,6 +40,17 @@ pub fn column_of<'a>(values: impl Iterator<Item = &'a Value>, t: DataType) -> Ar
             }));
             from_i64(values, t)
         }
+        DataType::Decimal { .. } => {
+            let values: Vec<Option<i128>> = values
+                .map(|v| match v {
+                    Value::Decimal(v) => Some(v.unscaled),
+                    Value::Null => None,
+                    other => wrong(other),
+                })
+                .collect();
+            let nulls: NullBuffer = values.iter().map(Option::is_some).collect();
+            crate::decimal::from_unscaled(values.into_iter().map(Option::unwrap_or_default).collect(), Some(nulls), t)
+        }
         DataType::Numeric => {
             let values: Vec<Option<i128>> = values
                 .map(|v| match v {
