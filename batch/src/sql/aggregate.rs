@@ -38,7 +38,7 @@ impl Aggregates {
         let (Some(name), Some(data_type)) = (arg, aggregate.arg.as_ref().map(|a| a.data_type)) else {
             return Ok(Parts::Column(self.place(len().cast(PolarsType::Int64)), DataType::Int));
         };
-        if data_type == DataType::Numeric {
+        if data_type.decimal_scale().is_some() {
             return Err(unsupported());
         }
         let values = || col(name);

@@ -65,7 +65,7 @@ impl<'a> Compiler<'a> {
             ExprKind::Unary { op: UnaryOp::Not, arg: e } => arg(e)?.not(),
             ExprKind::Unary { op: UnaryOp::Negate, arg: e } => match expr.data_type {
                 DataType::Float => -arg(e)?,
-                DataType::Numeric => return Err(unsupported(expr)),
+                DataType::Numeric | DataType::Decimal { .. } => return Err(unsupported(expr)),
                 _ => self.raised.negate(guarded(e)?),
             },
             ExprKind::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right } => {
@@ -84,7 +84,7 @@ impl<'a> Compiler<'a> {
             ExprKind::Binary { op, left, right } => match comparison(*op) {
                 Some(compare) => compare(arg(left)?, arg(right)?),
                 None => {
-                    if [left, right].iter().any(|e| e.data_type == DataType::Numeric) {
+                    if [left, right].iter().any(|e| e.data_type.decimal_scale().is_some()) {
                         return Err(unsupported(expr));
                     }
                     // One NULL operand is enough; where the left one is a constant, the right one costs less.
@@ -115,7 +115,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn column(&self, index: usize, data_type: DataType, guard: Option<&Plan>) -> Result<Plan, BatchError> {
-        if data_type == DataType::Numeric {
+        if data_type.decimal_scale().is_some() {
             return Err(BatchError::Unsupported { engine: Engine::Polars, what: "columns of type NUMERIC".to_owned() });
         }
         let guarded = |column| self.guarded(column, data_type, guard);
@@ -234,7 +234,7 @@ fn literal(value: &Value, data_type: DataType) -> Result<Plan, BatchError> {
         Value::Int(v) | Value::Timestamp(v) | Value::Interval(v) => lit(Scalar::from(*v)),
         Value::Float(v) => lit(Scalar::from(*v)),
         Value::Text(v) => lit(v.to_string()),
-        Value::Numeric(_) => return Err(unsupported(&Expr::literal(value.clone(), data_type))),
+        Value::Numeric(_) | Value::Decimal(_) => return Err(unsupported(&Expr::literal(value.clone(), data_type))),
     })
 }
 

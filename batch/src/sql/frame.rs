@@ -31,7 +31,7 @@ pub fn physical_type(t: DataType) -> PolarsType {
         DataType::Bool => PolarsType::Boolean,
         DataType::Float => PolarsType::Float64,
         DataType::Text => PolarsType::String,
-        DataType::Numeric => PolarsType::Int128,
+        DataType::Numeric | DataType::Decimal { .. } => PolarsType::Int128,
         DataType::Int | DataType::Timestamp | DataType::Interval => PolarsType::Int64,
     }
 }
@@ -108,10 +108,10 @@ pub fn to_arrow(series: &Series, t: DataType) -> PolarsResult<ArrayRef> {
             Arc::new(Float64Array::new(scalars(array.values()), array.validity().map(nulls)))
         }
         DataType::Text => Arc::new(series.str()?.downcast_as_array().iter().collect::<StringArray>()),
-        DataType::Numeric => {
+        DataType::Numeric | DataType::Decimal { .. } => {
             let array = series.i128()?.downcast_as_array();
             let sums = Decimal128Array::new(array.values().as_slice().to_vec().into(), array.validity().map(nulls));
-            Arc::new(sums.with_data_type(arrow_type(DataType::Numeric)))
+            Arc::new(sums.with_data_type(arrow_type(t)))
         }
         DataType::Int | DataType::Timestamp | DataType::Interval => {
             let physical = series.to_physical_repr();

@@ -155,7 +155,13 @@ fn read(text: &str, to: DataType, scale: u8, digits: u8) -> Result<i128, EvalErr
                 return Err(invalid());
             }
             // Beyond this it is 0 or out of range, as far as the digits are concerned that a text can have.
-            (number, exponent.parse::<i64>().unwrap_or(i64::from(i32::MAX)).clamp(i32::MIN.into(), i32::MAX.into()))
+            (
+                number,
+                exponent
+                    .parse::<i64>()
+                    .unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX })
+                    .clamp(i32::MIN.into(), i32::MAX.into()),
+            )
         }
     };
     let unsigned = number.strip_prefix(['+', '-']).unwrap_or(number);

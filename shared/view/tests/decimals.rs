@@ -110,7 +110,9 @@ fn what_has_too_many_digits_is_an_error() {
     // Too large on the way is not too large at the end.
     assert_eq!(row("SELECT SUM(wide) FROM t").unwrap(), MOST.to_string());
     assert_eq!(failed("SELECT SUM(wide) FROM t WHERE n > 1"), EvalError::OutOfRange);
-    for expr in ["wide + 0.5", "wide * 10", "wide + CAST(1 AS DECIMAL(1, 0))", "CAST(price AS DECIMAL(3, 2))", "CAST(wide AS BIGINT)"] {
+    for expr in
+        ["wide + DECIMAL '0.5'", "wide * 10", "wide + CAST(1 AS DECIMAL(1, 0))", "CAST(price AS DECIMAL(3, 2))", "CAST(wide AS BIGINT)"]
+    {
         assert_eq!(failed(&format!("SELECT {expr} AS x FROM t WHERE n = 3")), EvalError::OutOfRange, "{expr}");
     }
     assert_eq!(failed("SELECT CAST(f AS DECIMAL(38, 2)) AS x FROM t WHERE n = 1"), EvalError::OutOfRange);

@@ -38,6 +38,7 @@ pub fn column<'a>(values: impl Iterator<Item = &'a Datum>, t: DataType) -> Array
             });
             integers(Int64Array::from_iter(values), t)
         }
+        DataType::Decimal { .. } => unreachable!("the compiler refuses decimals"),
         DataType::Numeric => numeric(values.map(|value| match value {
             Datum::Null => None,
             Datum::Numeric(v) => Some(*v),

@@ -16,7 +16,7 @@ pub fn schema_with_decimals(random: &mut Random) -> SchemaRef {
     let mut fields: Vec<Field> = schema.fields().iter().map(|f| f.as_ref().clone()).collect();
     fields.push(Field::new("price", Arrow::Decimal128(12, 2), random.chance(80)));
     if random.chance(60) {
-        let (precision, scale) = [(38, 10), (5, 0), (38, 0), (20, 6), (4, 4)][random.below(5)];
+        let (precision, scale) = [(38, 10), (5, 0), (37, 0), (20, 6), (4, 4)][random.below(5)];
         fields.push(Field::new("rate", Arrow::Decimal128(precision, scale), true));
     }
     Arc::new(Schema::new(fields))

@@ -82,7 +82,7 @@ impl DdSketch {
         Some(estimate.clamp(self.min, self.max))
     }
 
-    /// At rest: min and max (Float64), the number of zeros (64 bits), the number of negative bins (32 bits); then every bin that is not
+    /// At rest: min and max (Float64), the number of zeros (64 bits), the numbers of negative and of positive bins (32 bits each); then every bin that is not
     /// empty, negative ones first, by number: its number (32 bits) and its count (64 bits). All little-endian. Equal sketches have equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -90,6 +90,7 @@ impl DdSketch {
         bytes.extend(self.max.to_le_bytes());
         bytes.extend(self.zeros.to_le_bytes());
         bytes.extend((self.negative.iter().count() as u32).to_le_bytes());
+        bytes.extend((self.positive.iter().count() as u32).to_le_bytes());
         for (bin, count) in self.negative.iter().chain(self.positive.iter()) {
             bytes.extend(bin.to_le_bytes());
             bytes.extend(count.to_le_bytes());
@@ -104,10 +105,11 @@ impl DdSketch {
         let (max, rest) = rest.split_first_chunk().ok_or(SHORT)?;
         let (zeros, rest) = rest.split_first_chunk().ok_or(SHORT)?;
         let (negative_bins, rest) = rest.split_first_chunk().ok_or(SHORT)?;
+        let (positive_bins, rest) = rest.split_first_chunk().ok_or(SHORT)?;
         let (min, max, zeros) = (f64::from_le_bytes(*min), f64::from_le_bytes(*max), u64::from_le_bytes(*zeros));
-        let negative_bins = u32::from_le_bytes(*negative_bins) as usize;
+        let (negative_bins, positive_bins) = (u32::from_le_bytes(*negative_bins) as usize, u32::from_le_bytes(*positive_bins) as usize);
         let bins = rest.chunks_exact(12);
-        if !bins.remainder().is_empty() || negative_bins > bins.len() {
+        if !bins.remainder().is_empty() || negative_bins + positive_bins != bins.len() {
             return Err("its bins are cut off");
         }
         let mut sketch = DdSketch { min, max, zeros, ..DdSketch::default() };
@@ -243,7 +245,7 @@ mod tests {
         for end in 0..good.len() {
             assert!(DdSketch::from_bytes(&good[..end]).is_err(), "{end}");
         }
-        for (at, byte) in [(7, 0x7f), (24, 9), (31, 0x70), (43, 0x70)] {
+        for (at, byte) in [(7, 0x7f), (24, 9), (28, 9), (35, 0x70), (47, 0x70)] {
             let mut bad = good.clone();
             bad[at] = byte;
             assert!(DdSketch::from_bytes(&bad).is_err(), "{at}");
