@@ -116,11 +116,7 @@ impl<'a> Binder<'a> {
             A::Interval(interval) => self.interval(interval),
             A::UnaryOp { op, expr } => self.unary(*op, expr),
             A::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } => self.chain(op, ast),
-            A::BinaryOp { left, op, right } => {
-                let left = self.bind(left)?;
-                let right = self.bind(right)?;
-                self.binary_ast(op, left, right)
-            }
+            A::BinaryOp { .. } => self.operators(ast),
             A::IsNull(arg) => self.is_null(arg, false),
             A::IsNotNull(arg) => self.is_null(arg, true),
             A::IsTrue(arg) => self.is_truth(arg, Some(true), false),
@@ -251,6 +247,24 @@ impl<'a> Binder<'a> {
             conditions.push(self.coerce(bound, DataType::Bool, &what)?);
         }
         Ok(Bound::typed(balanced(bound_op, conditions), span))
+    }
+
+    /// `a + b - c`: the parser nests them to the left, as deep as the text is long, so that this goes along them without going deeper.
+    fn operators(&mut self, ast: &ast::Expr) -> Result<Bound, QueryError> {
+        let mut operands = Vec::new();
+        let mut first = ast;
+        while let ast::Expr::BinaryOp { left, op, right } = first
+            && !matches!(op, BinaryOperator::And | BinaryOperator::Or)
+        {
+            operands.push((op, &**right));
+            first = left;
+        }
+        let mut bound = self.bind(first)?;
+        for (op, right) in operands.into_iter().rev() {
+            let right = self.bind(right)?;
+            bound = self.binary_ast(op, bound, right)?;
+        }
+        Ok(bound)
     }
 
     /// Refuses an expression that could be written to a manifest, but not read again.

@@ -100,7 +100,7 @@ fn unknown_function(name: &str) -> String {
             "the order of events in partitions is nobody's, so that their list is none: write COUNT(DISTINCT c), MIN(c), MAX(c), or put rows out".to_owned()
         }
         "corr" | "covar_pop" | "covar_samp" | "regr_slope" | "regr_intercept" | "regr_r2" => {
-            "aggregate the sums, as in AVG(x * y) - AVG(x) * AVG(y)".to_owned()
+            "for a covariance write AVG(x * y) - AVG(x) * AVG(y)".to_owned()
         }
         "regexp_replace" | "regexp_matches" | "regexp_like" | "regexp_extract" | "regexp_substr" => {
             "write LIKE, SPLIT_PART, SUBSTRING or REPLACE".to_owned()

@@ -90,6 +90,14 @@ pub fn every_aggregate(keys: &str) -> Query {
     add("APPROX_COUNT_DISTINCT(?)", &all);
     add("APPROX_QUANTILE(?, 0.5)", &["i", "f"]);
     add("APPROX_QUANTILE(?, 1.0)", &["i", "f"]);
+    add("VAR_POP(?)", &["i", "f"]);
+    add("STDDEV(?)", &["i", "f"]);
+    add("MEDIAN(?)", &["i", "f"]);
+    add("PERCENTILE_DISC(0.9) WITHIN GROUP (ORDER BY ?)", &["i", "f", "s", "ts", "d"]);
+    add("BIT_AND(?)", &["i"]);
+    add("BIT_OR(?)", &["i"]);
+    add("BIT_XOR(?)", &["i"]);
+    add("BOOL_AND(?)", &["b"]);
     let (columns, group_by) =
         if keys.is_empty() { (String::new(), String::new()) } else { (format!("{keys}, "), format!(" GROUP BY {keys}")) };
     query(&format!("SELECT {columns}{} FROM t{group_by}", select.join(", ")), &COLUMNS)
