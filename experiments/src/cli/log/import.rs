@@ -32,7 +32,9 @@ const KEPT_BYTES: usize = 512 << 20;
 ///
 /// The same command can be given again, also after it was killed: what the topic has is not appended a second time. Of a file that has
 /// grown, what is new is imported; one that has changed otherwise, and bytes that the topic has from another file or read with other
-/// options, are refused, and --again or --rest say what is meant.
+/// options, are refused.
+///
+/// With --again or --rest one says what is meant then: all rows once more, or what follows those that the topic has.
 ///
 /// Types of CSV and JSON files are found from their first 10,000 rows: bool, int, float, timestamp (ISO 8601 and what programs' logs
 /// write; UTC where no zone is given), text. A column of which nearly all values are of one type has that type, and the others do not
@@ -267,8 +269,11 @@ fn show_rejected(piece: &Piece<'_>, shown: &[Rejected], is_refused: bool) {
     }
     if is_refused {
         let column = shown.iter().find_map(|r| r.column.as_deref()).unwrap_or("column");
+        // What programs write for a value that is missing.
+        let missing = ["NA", "N/A", "NULL", "null", "None", "\\N", "-", "?"];
+        let null = missing.iter().find(|text| shown.iter().any(|r| r.reason.starts_with(&format!("'{text}' ")))).unwrap_or(&"TEXT");
         eprintln!(
-            "correct them, read the column as another type (--schema '{column}:text, *'), name what stands for NULL (--null TEXT), say how times are written (--time-format, --time-unit), or go on without them (--bad-rows set-aside)"
+            "correct them, read the column as another type (--schema '{column}:text, *'), name what stands for NULL (--null {null}), say how times are written (--time-format, --time-unit), or go on without them (--bad-rows set-aside)"
         );
     }
 }
