@@ -1,15 +1,15 @@
 //! The log below a horizon, in parts that can be read side by side, and each part in record batches of a good size.
 
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_select::concat::concat;
+use arrow_array::RecordBatch;
+use arrow_select::concat::concat_batches;
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::{Entry, Start, Topic};
 
 use crate::BatchError;
 
-/// Frames of fewer rows are put together before polars sees them: starting a plan costs as much as some thousand rows.
+/// Frames of fewer rows are put together before an engine sees them: starting on a batch costs as much as some thousand rows.
 const ROWS_MIN: usize = 16 * 1024;
-/// Larger frames are cut: what polars computes for this many rows stays in the core's cache.
+/// Up to so many rows.
 const ROWS_MAX: usize = 128 * 1024;
 /// The records of a part: enough that starting a part costs nothing, few enough that threads end together.
 const PART_RECORDS: std::ops::RangeInclusive<u64> = 1 << 16..=1 << 20;
@@ -25,8 +25,22 @@ pub struct Part {
     pub to: Offset,
 }
 
-/// All records below `horizon`, in log order, in parts for so many threads.
+/// All records from the log's start up to `horizon`, in log order, in parts for so many threads.
 pub fn parts(topic: &Topic, horizon: &Position, threads: usize) -> Result<Vec<Part>, BatchError> {
+    let records = (horizon.records() / (PARTS_PER_THREAD * threads as u64)).clamp(*PART_RECORDS.start(), *PART_RECORDS.end());
+    let start = topic.start()?;
+    let part = |(partition, to)| Part { partition, from: start.get(partition), to };
+    Ok(horizon.iter().map(part).flat_map(|part| cut(part, records)).collect())
+}
+
+/// A part in parts of at most so many records.
+pub fn cut(part: Part, records: u64) -> impl Iterator<Item = Part> {
+    let Part { partition, from, to } = part;
+    (from.0..to.0).step_by(records as usize).map(move |at| Part { partition, from: Offset(at), to: to.min(Offset(at + records)) })
+}
+
+/// Checks that a horizon is one of this topic, and not beyond its end.
+pub fn check_horizon(topic: &Topic, horizon: &Position) -> Result<(), BatchError> {
     let name = || topic.config().name.clone();
     if horizon.partitions() != topic.partitions() {
         return Err(BatchError::HorizonShape {
@@ -40,25 +54,18 @@ pub fn parts(topic: &Topic, horizon: &Position, threads: usize) -> Result<Vec<Pa
     if !end.covers(horizon) {
         return Err(BatchError::HorizonBeyondEnd { topic: name(), horizon: horizon.to_string(), end: end.to_string() });
     }
-    let records = (horizon.records() / (PARTS_PER_THREAD * threads as u64)).clamp(*PART_RECORDS.start(), *PART_RECORDS.end());
-    let mut parts = Vec::new();
-    let start = topic.start()?;
-    for (partition, horizon) in horizon.iter() {
-        for from in (start.get(partition).0..horizon.0).step_by(records as usize) {
-            parts.push(Part { partition, from: Offset(from), to: horizon.min(Offset(from + records)) });
-        }
-    }
-    Ok(parts)
+    topic.check_readable(&topic.start()?, horizon)?;
+    Ok(())
 }
 
-/// Reads a part's columns (ascending indexes) and calls `f` with pieces of it, in no certain order: columns and their rows.
+/// Reads a part's columns (ascending indexes) and calls `f` with record batches of it, in no certain order.
 ///
 /// Large frames are handed on as they are mapped; small ones are copied together.
 pub fn for_each_piece(
     topic: &Topic,
     part: &Part,
     projection: &[usize],
-    mut f: impl FnMut(&[ArrayRef], usize) -> Result<(), BatchError>,
+    mut f: impl FnMut(&RecordBatch) -> Result<(), BatchError>,
 ) -> Result<(), BatchError> {
     let mut reader = topic.reader(part.partition, Start::Offset(part.from), Some(projection))?;
     let mut small: Vec<RecordBatch> = Vec::new();
@@ -74,31 +81,24 @@ pub fn for_each_piece(
         next = records.end;
         let (rows, batch) = (records.batch.num_rows(), records.batch);
         if rows >= ROWS_MIN {
-            for start in (0..rows).step_by(ROWS_MAX) {
-                let piece = batch.slice(start, ROWS_MAX.min(rows - start));
-                f(piece.columns(), piece.num_rows())?;
-            }
+            f(&batch)?;
             continue;
         }
         small_rows += rows;
         small.push(batch);
         if small_rows >= ROWS_MAX {
-            f(&together(&small), small_rows)?;
+            f(&together(&small))?;
             small.clear();
             small_rows = 0;
         }
     }
-    if small_rows > 0 { f(&together(&small), small_rows) } else { Ok(()) }
+    if small_rows > 0 { f(&together(&small)) } else { Ok(()) }
 }
 
-/// The columns of several batches of one schema.
-fn together(batches: &[RecordBatch]) -> Vec<ArrayRef> {
-    if let [batch] = batches {
-        return batch.columns().to_vec();
+/// Several batches of one schema as one.
+fn together(batches: &[RecordBatch]) -> RecordBatch {
+    match batches {
+        [batch] => batch.clone(),
+        _ => concat_batches(batches[0].schema_ref(), batches).expect("batches of one topic have one schema"),
     }
-    let column = |i: usize| {
-        let arrays: Vec<_> = batches.iter().map(|b| b.column(i).as_ref()).collect();
-        concat(&arrays).expect("batches of one topic have one schema")
-    };
-    (0..batches[0].num_columns()).map(column).collect()
 }

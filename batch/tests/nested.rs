@@ -7,7 +7,6 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use common::{assert_agrees, topic};
-use twopath_batch::Logic;
 use twopath_query::parse;
 
 #[test]
@@ -28,7 +27,7 @@ fn case_within_case() {
             format!("SELECT {value} AS k, COUNT(*) AS n FROM t WHERE {value} > 10 GROUP BY {value}"),
         ] {
             let query = parse(&sql, "t", &schema).unwrap_or_else(|e| panic!("{}", e.report(&sql)));
-            let rows = assert_agrees(&t.topic, &query, &Logic::Sql, &end);
+            let rows = assert_agrees(&t.topic, &query, &end);
             assert!(rows.is_some_and(|n| n > 3), "depth {depth}: {rows:?}");
         }
     }

@@ -5,7 +5,6 @@ mod common;
 
 use common::{assert_agrees, topic};
 use twopath_base::{Offset, Position};
-use twopath_batch::Logic;
 use twopath_query::arbitrary::{Random, batches, schema, sql};
 use twopath_query::parse;
 
@@ -44,7 +43,7 @@ fn check(seed: u64, seen: &mut Seen) {
             Position::new(end.offsets().iter().map(|o| Offset(random.below(o.0 as usize + 1) as u64)).collect())
         };
         println!("seed {seed}, horizon {horizon} of {end}: {text}");
-        match assert_agrees(&t.topic, &query, &Logic::Sql, &horizon) {
+        match assert_agrees(&t.topic, &query, &horizon) {
             None => seen.errors += 1,
             Some(0) => seen.empty += 1,
             Some(rows) => seen.rows += rows,

@@ -9,7 +9,6 @@ use arrow_array::{
     TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
 };
 use common::{assert_agrees, topic};
-use twopath_batch::Logic;
 use twopath_query::parse;
 
 fn batch() -> RecordBatch {
@@ -35,7 +34,7 @@ fn columns_of_every_type() {
     t.writer.append(&batch).unwrap();
     t.writer.append(&batch.slice(3, 2)).unwrap();
     let end = t.topic.end().unwrap();
-    let answered = |sql: &str| assert_agrees(&t.topic, &parse(sql, "t", &batch.schema()).unwrap(), &Logic::Sql, &end);
+    let answered = |sql: &str| assert_agrees(&t.topic, &parse(sql, "t", &batch.schema()).unwrap(), &end);
     for column in ["ns", "d", "i", "f", "large", "view"] {
         let rows = answered(&format!(
             "SELECT {column}, COUNT(*), COUNT({column}), MIN({column}), COUNT(DISTINCT {column}) FROM t GROUP BY {column}"

@@ -1,9 +1,9 @@
 //! The `twopath` program's parts: workloads, architectures, scenarios, the harness that measures them, and the report.
 
-pub mod architectures;
 pub mod bench;
 pub mod cli;
 pub mod feeds;
 pub mod harness;
-pub mod jobs;
 pub mod scenarios;
+pub mod standing;
+pub mod systems;

@@ -132,7 +132,7 @@ fn check(log: &Log, feed: &Definition) {
     let query = parse(&feed.sql, "a", input.schema()).unwrap();
     let output = log.topic(&feed.output).unwrap();
     assert_eq!(newest(&output, &query), wanted(&input, &query), "{}", feed.sql);
-    assert!(output.verify().unwrap().is_clean());
+    assert!(output.local().unwrap().verify().unwrap().is_clean());
 }
 
 const QUERIES: [&str; 8] = [
@@ -213,7 +213,7 @@ proptest! {
                     storage.heal();
                     log = open();
                 }
-                Step::Seek(to) => drop(log.topic("a").unwrap().group_or_new("feed.f").unwrap().seek(Start::Offset(Offset(to)))),
+                Step::Seek(to) => drop(log.topic("a").unwrap().local().unwrap().group_or_new("feed.f").unwrap().seek(Start::Offset(Offset(to)))),
             }
             if log.topics().unwrap().contains(&"f".to_owned()) {
                 // In the middle, too, no row is there twice.
@@ -262,7 +262,7 @@ fn a_frame_of_which_the_output_has_a_part_is_cut() {
         let input = source(&log, 1);
         input.writer().unwrap().append(&some(0..20)).unwrap();
         let feed = feed("f", QUERIES[0]);
-        let group = input.group_or_new("feed.f").unwrap();
+        let group = input.local().unwrap().group_or_new("feed.f").unwrap();
         group.seek(Start::Offset(Offset(10))).unwrap();
         storage.crash_after_bytes(bytes_left);
         let _ = run(&log, &feed, &parts(2));
@@ -341,7 +341,7 @@ fn compaction_leaves_the_latest_table_and_the_feed_goes_on() {
         // What is not sealed is not compacted: a barrier seals it.
         let output = log.topic("f").unwrap();
         output.writer().unwrap().barrier().unwrap();
-        let compacted = output.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() }).unwrap();
+        let compacted = output.local().unwrap().compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() }).unwrap();
         assert!(compacted.records_before >= compacted.records_after);
         let left: usize = (0..2).flat_map(|p| read(&output, p)).map(|batch| batch.num_rows()).sum();
         assert_eq!(left, 5, "a row for each group");
@@ -385,11 +385,11 @@ fn retention_leaves_the_input_of_a_changelog_unless_forced() {
     (0..20).for_each(|i| drop(writer.append(&some(i * 30..i * 30 + 30)).unwrap()));
     let feed = feed("f", QUERIES[0]);
     run(&log, &feed, &parts(1)).unwrap();
-    assert_eq!(input.group("feed.f").unwrap().lag().unwrap(), 0);
-    let kept = input.retain(&Retention::of_bytes(1), false).unwrap();
+    assert_eq!(input.local().unwrap().group("feed.f").unwrap().lag().unwrap(), 0);
+    let kept = input.local().unwrap().retain(&Retention::of_bytes(1), false).unwrap();
     assert_eq!((kept.segments_removed, kept.kept_for[0].who.as_str(), kept.kept_for[0].from), (0, "group 'feed.f'", Offset(0)));
     assert_eq!(run(&log, &feed, &parts(1)).unwrap().rows_read_again, 600);
-    let forced = input.retain(&Retention::of_bytes(1), true).unwrap();
+    let forced = input.local().unwrap().retain(&Retention::of_bytes(1), true).unwrap();
     assert_eq!(forced.lost[0].who, "group 'feed.f'");
     assert!(forced.after[0] > Offset(0));
     let error = run(&log, &feed, &parts(1)).unwrap_err().to_string().replace(&format!("offset {}", forced.after[0]), "offset N");
@@ -399,7 +399,7 @@ fn retention_leaves_the_input_of_a_changelog_unless_forced() {
     run(&log, &copy, &OutputOptions::default()).unwrap();
     let over = Definition { input: "kept".into(), ..self::feed("g", &QUERIES[0].replace("FROM a", "FROM kept")) };
     run(&log, &over, &parts(1)).unwrap();
-    input.group("feed.f").unwrap().remove().unwrap();
+    input.local().unwrap().group("feed.f").unwrap().remove().unwrap();
 }
 
 #[test]
@@ -410,8 +410,8 @@ fn a_group_removed_needs_nothing_any_more() {
     let writer = input.writer().unwrap();
     (0..20).for_each(|i| drop(writer.append(&some(i * 30..i * 30 + 30)).unwrap()));
     run(&log, &feed("f", QUERIES[0]), &parts(1)).unwrap();
-    input.group("feed.f").unwrap().remove().unwrap();
-    assert!(input.retain(&Retention::of_bytes(1), false).unwrap().segments_removed > 0);
+    input.local().unwrap().group("feed.f").unwrap().remove().unwrap();
+    assert!(input.local().unwrap().retain(&Retention::of_bytes(1), false).unwrap().segments_removed > 0);
 }
 
 #[test]
@@ -424,8 +424,8 @@ fn a_compacted_input_is_refused() {
     let writer = input.writer().unwrap();
     (0..20).for_each(|i| drop(writer.append(&some(i * 30..i * 30 + 30)).unwrap()));
     run(&log, &feed("f", QUERIES[0]), &parts(1)).unwrap();
-    input.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() }).unwrap();
-    let to = input.compacted_to().unwrap().get(PartitionId(0));
+    input.local().unwrap().compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() }).unwrap();
+    let to = input.local().unwrap().compacted_to().unwrap().get(PartitionId(0));
     let error = run(&log, &feed("f", QUERIES[0]), &parts(1)).unwrap_err().to_string().replace(&format!("offset {to}"), "offset N");
     insta::assert_snapshot!(error);
     let policy = TopicConfig { name: "b".into(), compaction: Some(Compaction::default()), ..keyed };

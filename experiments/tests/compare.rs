@@ -4,13 +4,15 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use twopath::scenarios::compare::{CompareSettings, Ending, run_with};
+use twopath::harness::recording::Recording;
+use twopath::scenarios::compare::{CompareSettings, Ending, History, run_with};
 use twopath_results::result::{CompareResult, Outcome, RunResult};
 
 fn settings(out: &Path) -> CompareSettings {
     CompareSettings {
         architectures: vec!["lambda".into(), "kappa".into()],
         repeats: 2,
+        history: Some(History::Events(1_000)),
         duration: Duration::from_millis(100),
         out: Some(out.to_path_buf()),
         ..CompareSettings::default()
@@ -85,7 +87,7 @@ fn a_child_without_a_result_is_not_believed() {
 fn results_and_samples_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty.json");
-    let run = twopath_results::result::RunResult { architecture: "ARCHITECTURE".into(), events: 4711, ..Default::default() };
+    let run = Recording { architecture: "ARCHITECTURE".into(), events_loaded: 4711, ..Default::default() };
     let text = serde_json::to_string(&run).unwrap().replace(r#""repeat":0"#, r#""repeat":REPEAT"#);
     std::fs::write(&empty, text).unwrap();
     let settings = settings(&dir.path().join("out"));
@@ -131,9 +133,9 @@ fn what_no_run_can_be_made_of_is_refused() {
         ask(&|s| s.rate = f64::NAN),
         ask(&|s| s.duration = Duration::ZERO),
         ask(&|s| s.workload = "weather".into()),
-        ask(&|s| s.sql = Some("no_such_query".into())),
+        ask(&|s| s.query = Some("no_such_query".into())),
         ask(&|s| s.events = Some("events.csv".into())),
-        ask(&|s| s.time_column = Some("at".into())),
+        ask(&|s| s.read.time_column = Some("at".into())),
     ];
     insta::assert_snapshot!(asked.join("\n"));
     assert!(!dir.path().join("out").exists(), "nothing was made");

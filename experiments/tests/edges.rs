@@ -89,7 +89,7 @@ fn blocking_and_buffering_lose_nothing_and_only_buffering_lets_the_producer_go_a
             }
             assert_eq!((sender.lag(), sender.counts().delivered), (0, 150));
             drop(receiver);
-            assert_eq!(topic.group(twopath::feeds::EDGE_GROUP).unwrap().lag().unwrap(), 0, "committed");
+            assert_eq!(topic.local().unwrap().group(twopath::feeds::EDGE_GROUP).unwrap().lag().unwrap(), 0, "committed");
         } else {
             while let Some(piece) = receiver.receive().unwrap() {
                 received.extend(piece.from.0..piece.to.0);

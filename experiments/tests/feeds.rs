@@ -93,7 +93,7 @@ fn check_chain(log: &Log, end: i64) {
     all.sort_unstable_by_key(|r| r.1);
     assert_eq!(all, wanted(0..end));
     for topic in [b, c] {
-        assert!(topic.verify().unwrap().is_clean());
+        assert!(topic.local().unwrap().verify().unwrap().is_clean());
     }
 }
 
@@ -116,10 +116,10 @@ fn a_chain_gives_what_its_queries_say_and_goes_on() {
     assert_eq!(run(&log, &first(), &OutputOptions::default()).unwrap(), FeedReport::default(), "nothing new");
 
     // Rows that are there already are left out, wherever the group is set.
-    a.group("feed.first").unwrap().seek(Start::First).unwrap();
+    a.local().unwrap().group("feed.first").unwrap().seek(Start::First).unwrap();
     let report = run(&log, &first(), &OutputOptions::default()).unwrap();
     assert_eq!((report.rows_read, report.rows_appended, report.rows_left_out), (900, 0, 600));
-    a.group("feed.first").unwrap().seek(Start::Offset(Offset(17))).unwrap();
+    a.local().unwrap().group("feed.first").unwrap().seek(Start::Offset(Offset(17))).unwrap();
     run(&log, &first(), &OutputOptions::default()).unwrap();
     check_chain(&log, 900);
 }
@@ -170,7 +170,7 @@ fn an_output_that_outlived_its_input_is_refused() {
     let input = log.create_topic(TopicConfig::new("a", events(0..0).schema())).unwrap();
     let writer = input.writer().unwrap();
     writer.append(&events(0..10)).unwrap();
-    let file = input.segments(PartitionId(0)).unwrap()[0].path.clone();
+    let file = input.local().unwrap().segments(PartitionId(0)).unwrap()[0].path.clone();
     let kept = std::fs::metadata(&file).unwrap().len();
     writer.append(&events(10..20)).unwrap();
     run(&log, &first(), &OutputOptions::default()).unwrap();
@@ -256,7 +256,7 @@ fn one_at_a_time_and_one_meaning() {
     let other = Definition { name: "other".into(), ..changed };
     let error = run(&log, &other, &OutputOptions::default()).unwrap_err();
     assert!(error.to_string().contains("it has the columns id Int64, half Int64, who Utf8, and the feed gives id Int64"), "{error}");
-    let mut intruder = a.group("feed.first").unwrap().join("eve", Default::default()).unwrap();
+    let mut intruder = a.local().unwrap().group("feed.first").unwrap().join("eve", Default::default()).unwrap();
     intruder.rebalance().unwrap();
     let error = run(&log, &first(), &OutputOptions::default()).unwrap_err().to_string();
     assert_eq!(error, "feed 'first' reads all of its input, and 'eve' reads partition 0 of it as the same group: stop that one first");
@@ -272,7 +272,7 @@ fn the_graph_shows_who_reads_what() {
     run(&log, &first(), &OutputOptions::default()).unwrap();
     run(&log, &second(), &by_id()).unwrap();
     writer.append(&events(90..100)).unwrap();
-    a.group_or_new("audit").unwrap().seek(Start::Offset(Offset(3))).unwrap();
+    a.local().unwrap().group_or_new("audit").unwrap().seek(Start::Offset(Offset(3))).unwrap();
     let graph = Graph::read(&log).unwrap();
     let names: Vec<(NodeKind, &str)> = graph.nodes.iter().map(|n| (n.kind, n.name.as_str())).collect();
     use NodeKind::*;

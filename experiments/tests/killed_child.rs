@@ -7,27 +7,43 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use twopath::harness::spec::{RunSpec, WorkloadSpec};
+use twopath::harness::prepared::{Prepared, Wanted};
+use twopath::harness::spec::RunSpec;
+use twopath::systems::{Factors, QuerySpec};
 use twopath_base::Offset;
 use twopath_events::workloads;
 use twopath_log::{Durability, Log};
 use twopath_query::values;
-use twopath_results::prices::read_prices;
 
 const HISTORY: u64 = 20_000;
 
 fn spec(dir: &Path, architecture: &str) -> RunSpec {
+    let workload = workloads::flights();
+    let query = workload.query(Some("delays_by_origin_hour")).unwrap();
+    let query = QuerySpec { name: query.name.clone(), sql_v1: query.sql(1).into(), sql_v2: query.sql(2).into() };
+    let parsed = twopath_query::parse(&query.sql_v2, &workload.name, &workload.schema).unwrap().into();
+    let wanted = Wanted {
+        workload: &workload,
+        query: &parsed,
+        partitions: 2,
+        durability: Durability::None,
+        events_history: HISTORY,
+        events_steady: 200_000,
+        seed: 3,
+    };
+    std::fs::create_dir_all(dir.join("events")).unwrap();
+    Prepared::make(&dir.join("events"), &wanted, |_| true).unwrap().unwrap();
     RunSpec {
         architecture: architecture.into(),
+        family: architecture.into(),
+        factors: Factors::preset(architecture).unwrap(),
         repeat: 0,
         seed: 3,
-        workload: WorkloadSpec::BuiltIn { name: "flights".into(), query: "delays_by_origin_hour".into() },
+        query,
+        prepared: dir.join("events"),
+        topic: "flights".into(),
         rate: 20_000.0,
-        duration_s: 10.0,
-        events_history: HISTORY,
-        partitions: 2,
         workers: 1,
-        durability: Durability::None,
         log: None,
         batch_interval_ms: 50.0,
         publish_interval_ms: 1.0,
@@ -35,7 +51,6 @@ fn spec(dir: &Path, architecture: &str) -> RunSpec {
         full_read_rate: 5.0,
         dir: dir.into(),
         out: dir.join("run.json"),
-        prices: read_prices(None).unwrap(),
     }
 }
 
@@ -68,7 +83,7 @@ fn the_log_of_a_killed_run_is_whole() {
         let topic = Log::open(&dir.path().join("log")).unwrap().topic("flights").unwrap();
         // The next writer finds what the dead one left, and goes on.
         topic.writer().unwrap().close().unwrap();
-        let report = topic.verify().unwrap();
+        let report = topic.local().unwrap().verify().unwrap();
         assert!(report.problems.is_empty(), "{architecture}: {:?}", report.problems);
 
         let end = topic.end().unwrap();

@@ -20,6 +20,8 @@ pub struct Table {
     /// How hand-written parts are finished once they are merged.
     merging: Option<Merging>,
     partitions: usize,
+    /// The log's start: what is before it is gone, and nobody answers for it.
+    lower: Position,
     state: ArcSwap<State>,
     /// Publications come from two layers; each builds on the state that the other left.
     writers: Mutex<()>,
@@ -50,7 +52,8 @@ impl Table {
     pub fn new(query: Arc<Query>, partitions: usize) -> Self {
         assert!(partitions > 0, "a topic has a partition");
         let layout = Arc::clone(&query);
-        Table { query, layout, merging: None, partitions, state: ArcSwap::default(), writers: Mutex::default(), observer: None }
+        let lower = Position::zero(partitions);
+        Table { query, layout, merging: None, partitions, lower, state: ArcSwap::default(), writers: Mutex::default(), observer: None }
     }
 
     /// The table of a hand-written view: what is published into it are the parts that `merging` names, laid out for
@@ -78,6 +81,13 @@ impl Table {
         Table { observer: Some(Box::new(observer)), ..Table::new(query, partitions) }
     }
 
+    /// The same table over a log whose start is `lower`, because retention took what was before.
+    #[must_use]
+    pub fn starting_at(self, lower: Position) -> Self {
+        assert_eq!(lower.partitions(), self.partitions, "the start of another topic");
+        Table { lower, ..self }
+    }
+
     pub fn query(&self) -> &Arc<Query> {
         &self.query
     }
@@ -100,7 +110,7 @@ impl Table {
                 assert!(view.horizon.covers(&before.horizon), "batch view to {} after one to {}", view.horizon, before.horizon);
             }
             let generations = after(view.barrier, &old.generations);
-            State::new(Some(Arc::new(view)), generations, old.error.clone())
+            State::new(Some(Arc::new(view)), generations, old.error.clone(), &self.lower)
         });
     }
 
@@ -112,7 +122,7 @@ impl Table {
         self.replace(|old| {
             let barrier = old.batch.as_ref().map_or(0, |b| b.barrier);
             let generations = after(barrier, &view.generations);
-            State::new(old.batch.clone(), generations, view.error.clone())
+            State::new(old.batch.clone(), generations, view.error.clone(), &self.lower)
         });
     }
 
@@ -190,12 +200,12 @@ fn after(barrier: u64, generations: &[Generation]) -> Vec<Generation> {
 }
 
 impl State {
-    fn new(batch: Option<Arc<BatchView>>, generations: Vec<Generation>, error: Option<EvalError>) -> Self {
-        let from_start = batch.is_some() || generations.first().is_some_and(|g| g.from.records() == 0);
+    fn new(batch: Option<Arc<BatchView>>, generations: Vec<Generation>, error: Option<EvalError>, lower: &Position) -> Self {
+        let from_start = batch.is_some() || generations.first().is_some_and(|g| g.from == *lower);
         let coverage = from_start.then(|| {
             let batch = batch.iter().map(|b| CoveragePart {
                 source: format!("batch view {}", b.version),
-                from: Position::zero(b.horizon.partitions()),
+                from: b.lower.clone(),
                 to: b.horizon.clone(),
             });
             let generations = generations.iter().map(|g| CoveragePart {

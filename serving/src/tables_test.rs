@@ -19,7 +19,13 @@ fn empty_table() -> Arc<Table> {
 /// A table that answers.
 fn ready_table() -> Arc<Table> {
     let table = empty_table();
-    table.publish_batch(BatchView { version: 1, barrier: 1, horizon: Position::zero(1), table: Arc::new(GroupTable::new(&query())) });
+    table.publish_batch(BatchView {
+        version: 1,
+        barrier: 1,
+        lower: Position::zero(1),
+        horizon: Position::zero(1),
+        table: Arc::new(GroupTable::new(&query())),
+    });
     table
 }
 

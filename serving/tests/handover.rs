@@ -140,7 +140,13 @@ fn appends_barriers_publications_and_reads_race() {
         // The batch layer; it goes on until every reader had its turn, which a busy machine may put off.
         for version in 1..=100_000 {
             let (barrier, horizon) = log.barrier();
-            let view = BatchView { version, barrier, table: groups(&query, &Position::zero(PARTITIONS), &horizon), horizon };
+            let view = BatchView {
+                version,
+                barrier,
+                lower: Position::zero(PARTITIONS),
+                table: groups(&query, &Position::zero(PARTITIONS), &horizon),
+                horizon,
+            };
             thread::yield_now();
             table.publish_batch(view);
             dropped.store(barrier, Ordering::SeqCst);
@@ -217,7 +223,7 @@ fn there_is_no_answer_with_a_hole() {
     assert!(matches!(table.answer(&Ask::default()), Err(ServingError::HistoryMissing { from }) if from == horizon));
     assert_eq!(table.position(), None);
     let groups = groups(&query, &Position::zero(PARTITIONS), &horizon);
-    table.publish_batch(BatchView { version: 1, barrier: 1, horizon, table: groups });
+    table.publish_batch(BatchView { version: 1, barrier: 1, lower: Position::zero(horizon.partitions()), horizon, table: groups });
     assert_eq!(checked(&table.answer(&Ask::default()).unwrap(), 1), Log::position(7));
 }
 
@@ -228,7 +234,13 @@ fn a_batch_view_ahead_of_the_speed_layer_answers_alone() {
     table.publish_realtime(realtime(&query, vec![(0, Log::position(0), Log::position(3))]));
     let horizon = Log::position(9);
     let groups = groups(&query, &Position::zero(PARTITIONS), &horizon);
-    table.publish_batch(BatchView { version: 1, barrier: 1, horizon: horizon.clone(), table: groups });
+    table.publish_batch(BatchView {
+        version: 1,
+        barrier: 1,
+        lower: Position::zero(horizon.partitions()),
+        horizon: horizon.clone(),
+        table: groups,
+    });
     assert_eq!(checked(&table.answer(&Ask::default()).unwrap(), 1), horizon);
     // Still before the barrier: nothing of it counts.
     table.publish_realtime(realtime(&query, vec![(0, Log::position(0), Log::position(6))]));
@@ -243,7 +255,7 @@ fn views_that_do_not_abut_are_a_bug() {
     let table = Table::new(query.clone(), PARTITIONS);
     let horizon = Log::position(5);
     let groups = groups(&query, &Position::zero(PARTITIONS), &horizon);
-    table.publish_batch(BatchView { version: 1, barrier: 1, horizon, table: groups });
+    table.publish_batch(BatchView { version: 1, barrier: 1, lower: Position::zero(horizon.partitions()), horizon, table: groups });
     table.publish_realtime(realtime(&query, vec![(1, Log::position(6), Log::position(7))]));
 }
 

@@ -14,7 +14,7 @@ use timely::{CommunicationConfig, WorkerConfig};
 use twopath_base::Position;
 use twopath_base::clock::{Clock, SystemClock};
 use twopath_base::meters::{self, Layer};
-use twopath_log::{Pin, Topic};
+use twopath_log::{Hold, Topic};
 use twopath_query::Query;
 use twopath_view::RealtimeView;
 
@@ -102,11 +102,11 @@ pub struct SpeedJob {
     samples: Mutex<VecDeque<(Instant, u64, u64)>>,
     partitions: usize,
     /// There are no checkpoints: for as long as the job lives, retention leaves what it would have to replay.
-    _pin: Option<Pin>,
+    _hold: Option<Hold>,
 }
 
 /// Follows the topic from `from` (the number of a generation, and the position in it where reading starts: its barrier's, or 0 and
-/// the log's start) until it is stopped, and gives every view to `publish`.
+/// the log's start, which is not 0 once retention took its beginning) until it is stopped, and gives every view to `publish`.
 ///
 /// # Errors
 /// The logic does not fit the topic, `from` is not in that generation, the log cannot be read, or threads cannot be started.
@@ -120,7 +120,7 @@ pub fn start(
     publish: Publish,
 ) -> Result<SpeedJob, SpeedError> {
     let end = topic.end()?.records();
-    let pin = topic.pin("a job that follows the log", &from.1)?;
+    let hold = topic.hold("a job that follows the log", &from.1)?;
     let threads = Threads::start(topic, query, logic, engine, from, None, &options, publish)?;
     Ok(SpeedJob {
         control: Arc::clone(&threads.control),
@@ -128,7 +128,7 @@ pub fn start(
         threads: Some(threads),
         samples: Mutex::new(VecDeque::from([(Instant::now(), 0, end)])),
         partitions: topic.partitions(),
-        _pin: pin,
+        _hold: hold,
     })
 }
 
@@ -146,7 +146,7 @@ pub fn replay(
     workers: usize,
 ) -> Result<RealtimeView, SpeedError> {
     let options = SpeedOptions { workers, ..SpeedOptions::default() };
-    let _pin = topic.pin("a replay", &from.1)?;
+    let _hold = topic.hold("a replay", &from.1)?;
     let threads = Threads::start(topic, query, logic, engine, from, Some(to.clone()), &options, Arc::new(|_| {}))?;
     let control = Arc::clone(&threads.control);
     threads.join()?;
@@ -307,15 +307,15 @@ fn check(topic: &Topic, from: &(u64, Position), to: Option<&Position>, options: 
     if !after_its_start || !before_its_end {
         return Err(SpeedError::Start { topic: name(), from: from.clone(), generation: *generation });
     }
-    let Some(to) = to else { return Ok(()) };
+    let end = topic.end()?;
+    let Some(to) = to else { return Ok(topic.check_readable(from, &end)?) };
     if !to.covers(from) {
         return Err(SpeedError::Backwards { from: from.clone(), to: to.clone() });
     }
-    let end = topic.end()?;
     if !end.covers(to) {
         return Err(SpeedError::BeyondEnd { topic: name(), to: to.clone(), end });
     }
-    Ok(())
+    Ok(topic.check_readable(from, to)?)
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, SpeedError> {

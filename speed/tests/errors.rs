@@ -59,7 +59,7 @@ fn a_log_that_cannot_be_read_stops_the_job_and_is_told() {
             events.writer.append(&batch).unwrap();
         }
         events.writer.barrier().unwrap();
-        let segment = events.topic.segments(PartitionId(1)).unwrap().remove(0);
+        let segment = events.topic.local().unwrap().segments(PartitionId(1)).unwrap().remove(0);
         let mut bytes = std::fs::read(&segment.path).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;

@@ -5,7 +5,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use tempfile::TempDir;
 use twopath_base::{PartitionId, Position};
-use twopath_batch::{BatchError, Logic, compute};
+use twopath_batch::{BatchError, Engine, Logic, compute};
 use twopath_log::{Entry, Log, Start, Topic, TopicConfig, TopicWriter};
 use twopath_query::{EvalError, Query, Value, values};
 use twopath_reference::{Reference, compare};
@@ -58,16 +58,18 @@ pub fn rows(query: &Query, table: &GroupTable) -> Result<Vec<Vec<Value>>, EvalEr
     values::rows(&answer(query, &[table], &Ask::default())?)
 }
 
-/// Checks that the batch layer and the reference agree: on the rows, or on there being an error. The number of rows, if it is not one.
-pub fn assert_agrees(topic: &Topic, query: &Query, logic: &Logic, horizon: &Position) -> Option<usize> {
+/// Checks that both engines and the reference agree: on the rows, or on there being an error. The number of rows, if it is not one.
+pub fn assert_agrees(topic: &Topic, query: &Query, horizon: &Position) -> Option<usize> {
     let expected = reference(topic, query, horizon).answer();
-    let got = match compute(topic, query, logic, horizon) {
-        Ok(table) => rows(query, &table),
-        Err(BatchError::Eval(e)) => Err(e),
-        Err(other) => panic!("{other}\n{query:?}"),
-    };
-    if let Err(difference) = compare(query, &expected, &got) {
-        panic!("{difference}\n{logic:?} at {horizon}\n{query:?}");
+    for engine in Engine::ALL {
+        let got = match compute(topic, query, &Logic::Sql, engine, horizon) {
+            Ok(table) => rows(query, &table),
+            Err(BatchError::Eval(e)) => Err(e),
+            Err(other) => panic!("{engine}: {other}\n{query:?}"),
+        };
+        if let Err(difference) = compare(query, &expected, &got) {
+            panic!("{engine}: {difference}\nat {horizon}\n{query:?}");
+        }
     }
     expected.ok().map(|rows| rows.len())
 }

@@ -10,8 +10,11 @@
 //!
 //! **What it is not**: engines, or anything that runs them. A `result.json` is all that the report is made of.
 
+pub mod code;
+pub mod effects;
 pub mod number;
 pub mod prices;
 pub mod report;
 pub mod result;
 pub mod statistics;
+pub mod sweep;

@@ -1,18 +1,14 @@
 //! Figures as people read them: three significant digits and a unit that fits.
 
-/// A value of a question's unit, in words: `ms`, `bytes`, `share`, `cpu_s_per_million_events`, a count, or money per million events
-/// (shown per billion: it is little).
+/// A value of a question's unit, in words: `ms`, `bytes`, `share`, `cpu_s_per_million_events`, a count, or an amount of money (`USD_per_month`).
 pub fn in_words(value: f64, unit: &str) -> String {
     match unit {
         "ms" => duration(value),
         "bytes" => bytes(value),
         "share" => format!("{} %", significant(value * 100.0)),
         "cpu_s_per_million_events" => format!("{} s", significant(value)),
-        "lines" | "functions" | "places" | "answers" => format!("{value:.0}"),
-        money => match money.strip_suffix("_per_million_events") {
-            Some(currency) => format!("{} {currency}", significant(value * 1000.0)),
-            None => format!("{} {money}", significant(value)),
-        },
+        "lines" | "functions" | "decisions" | "tokens" | "places" | "files" | "layers" | "answers" => format!("{value:.0}"),
+        money => format!("{} {}", significant(value), money.strip_suffix("_per_month").unwrap_or(money)),
     }
 }
 
@@ -102,7 +98,7 @@ mod tests {
         assert_eq!(bytes(999_600.0), "1 MB");
         assert_eq!(bytes(12.0), "12 B");
         assert_eq!(in_words(0.0321, "share"), "3.21 %");
-        assert_eq!(in_words(0.00461, "USD_per_million_events"), "4.61 USD");
+        assert_eq!(in_words(4.611, "USD_per_month"), "4.61 USD");
         assert_eq!(count(336_776), "336,776");
         assert_eq!(times(f64::INFINITY), "any number of times");
     }

@@ -1,21 +1,26 @@
-//! Money per million events.
+//! Money: what recurs, what stands, and what a change costs, for a stated month.
 //!
-//! For a run that took in *n* million events, of which *s* million in the steady phase of *d* hours:
+//! A short run over much history is no month, so its figures are told apart before they are multiplied:
 //!
 //! ```text
-//! cpu     = CPU-hours of the layers under test per million events × cpu_hour
-//! memory  = peak memory in GiB × d / s × memory_gib_hour           (what it takes to hold it for a million events at this rate)
-//! storage = (log + batch views) in GiB / n × storage_gib_month     (kept for one month)
-//! writing = bytes written in GiB / n × written_gib
+//! per million events  CPU and writing of live traffic (batch runs and the change left out)
+//! per batch run       CPU of the batch layer for an event that it reads × events that the log keeps, and the view's writing
+//! standing            peak memory for a month, the views at rest, and the log: bytes per event at rest × events that it keeps
+//! per change          CPU over that of live traffic × (events that the log keeps / events that were recomputed), the writing, and the
+//!                     second version's space in memory for as long as that takes
 //! ```
+//!
+//! The log keeps `events_per_day × retention_days` events. A recomputation is taken to be linear in the events that it reads.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::result::{Prices, RunResult};
+use super::result::{Happening, Money, Phase, Phases, Prices, RunResult, Settings};
 
 const BUNDLED: &str = include_str!("../prices.toml");
 const GIB: f64 = (1u64 << 30) as f64;
+const DAYS_PER_MONTH: f64 = 365.25 / 12.0;
+const HOURS_PER_MONTH: f64 = DAYS_PER_MONTH * 24.0;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PricesError {
@@ -51,60 +56,284 @@ pub fn read_prices(file: Option<&Path>) -> Result<Prices, PricesError> {
     Ok(prices)
 }
 
-/// Fills in what the run's cost comes to, in all and by part (`cpu`, `memory`, `storage`, `writing`). `events_steady` of `run.events`
-/// came in the steady phase.
-pub fn charge(run: &mut RunResult, events_steady: u64, prices: &Prices) {
-    if run.events == 0 || events_steady == 0 {
+/// Fills in what the run's cost comes to for the month of the settings. Without phases (see [`Phases`]) all CPU time and writing counts
+/// as that of live traffic, and a change as nothing.
+pub fn charge(run: &mut RunResult, settings: &Settings) {
+    if run.events == 0 {
         return;
     }
-    let millions = run.events as f64 / 1e6;
-    let steady_hours_per_million = run.duration_ms / 3.6e6 / (events_steady as f64 / 1e6);
-    let cost = &mut run.cost;
-    let at_rest = (cost.log_bytes + cost.view_bytes) as f64 / GIB;
-    cost.money_by_part = BTreeMap::from([
-        ("cpu".to_string(), cost.cpu_s_per_million_events.total / 3600.0 * prices.cpu_hour),
-        ("memory".to_string(), cost.rss_bytes_max as f64 / GIB * steady_hours_per_million * prices.memory_gib_hour),
-        ("storage".to_string(), at_rest / millions * prices.storage_gib_month),
-        ("writing".to_string(), cost.bytes_written as f64 / GIB / millions * prices.written_gib),
+    let (month, prices) = (&settings.month, &settings.prices);
+    let kept = month.events_per_day * month.retention_days;
+    let cpu = |seconds: f64| seconds / 3600.0 * prices.cpu_hour;
+    let writing = |bytes: f64| bytes / GIB * prices.written_gib;
+    let used = usage(run);
+
+    let per_million = BTreeMap::from([
+        ("cpu".to_string(), cpu(used.cpu_s_per_event * 1e6)),
+        ("writing".to_string(), writing(used.bytes_written_per_event * 1e6)),
     ]);
-    cost.money_per_million_events = cost.money_by_part.values().sum();
+    let per_batch_run = cpu(used.batch_cpu_s_per_event_read * kept) + writing(used.view_bytes_per_batch_run);
+    let memory_hours = |bytes: f64, hours: f64| bytes / GIB * hours * prices.memory_gib_hour;
+    let at_rest = |bytes: f64| bytes / GIB * prices.storage_gib_month;
+    let standing = BTreeMap::from([
+        ("memory".to_string(), memory_hours(run.cost.rss_bytes_max as f64, HOURS_PER_MONTH)),
+        ("views".to_string(), at_rest(run.cost.view_bytes as f64)),
+        ("log".to_string(), at_rest(used.log_bytes_per_event * kept)),
+    ]);
+    let longer = if used.events_recomputed > 0.0 { kept / used.events_recomputed } else { 0.0 };
+    let per_change = BTreeMap::from([
+        ("cpu".to_string(), cpu(used.change_cpu_s * longer)),
+        ("writing".to_string(), writing(used.change_bytes_written)),
+        ("space".to_string(), memory_hours(run.extra_storage_bytes_max as f64, used.change_hours * longer)),
+    ]);
+
+    let sum = |parts: &BTreeMap<String, f64>| parts.values().sum::<f64>();
+    let millions = month.events_per_day * DAYS_PER_MONTH / 1e6;
+    let batch_runs = per_batch_run * month.batch_runs_per_day * DAYS_PER_MONTH;
+    let changes = sum(&per_change) * month.changes_per_month;
+    let whole = BTreeMap::from([
+        ("events".to_string(), sum(&per_million) * millions),
+        ("batch_runs".to_string(), batch_runs),
+        ("standing".to_string(), sum(&standing)),
+        ("changes".to_string(), changes),
+    ]);
+    let total = sum(&whole);
+    let share = |amount: f64| if millions > 0.0 { amount / millions } else { 0.0 };
+    run.cost.money_per_million_events = share(total);
+    let standing_shares = standing.iter().map(|(part, amount)| (part.clone(), share(*amount)));
+    let others = [("batch_runs".to_string(), share(batch_runs)), ("changes".to_string(), share(changes))];
+    run.cost.money_by_part = per_million.clone().into_iter().chain(standing_shares).chain(others).collect();
+    run.cost.money = Money {
+        per_million_events: per_million,
+        per_batch_run,
+        standing_per_month: standing,
+        per_change,
+        month: whole,
+        month_total: total,
+    };
+}
+
+/// What a run used, apart.
+struct Usage {
+    cpu_s_per_event: f64,
+    bytes_written_per_event: f64,
+    batch_cpu_s_per_event_read: f64,
+    view_bytes_per_batch_run: f64,
+    log_bytes_per_event: f64,
+    change_cpu_s: f64,
+    change_bytes_written: f64,
+    change_hours: f64,
+    events_recomputed: f64,
+}
+
+fn usage(run: &RunResult) -> Usage {
+    let cost = &run.cost;
+    let log_bytes_per_event = cost.log_bytes_per_event_at_rest.unwrap_or(cost.log_bytes as f64 / run.events as f64);
+    let Some(Phases { load, live, change }) = &cost.phases else {
+        return Usage {
+            cpu_s_per_event: cost.cpu_s_per_million_events.total / 1e6,
+            bytes_written_per_event: cost.bytes_written as f64 / run.events as f64,
+            batch_cpu_s_per_event_read: 0.0,
+            view_bytes_per_batch_run: 0.0,
+            log_bytes_per_event,
+            change_cpu_s: 0.0,
+            change_bytes_written: 0.0,
+            change_hours: 0.0,
+            events_recomputed: 0.0,
+        };
+    };
+    let deployed = run.marks.iter().find(|mark| matches!(mark.what, Happening::Deploy { .. }));
+    let in_change = |at_ms: f64| deployed.is_some_and(|mark| at_ms >= mark.at_ms && mark.until_ms.is_none_or(|until| at_ms < until));
+    let (mut runs, mut events_read, mut view_bytes_written, mut recomputed) = (0.0, 0.0, 0.0, 0.0);
+    for mark in &run.marks {
+        match mark.what {
+            Happening::BatchRun { events, .. } if in_change(mark.at_ms) => recomputed += events as f64,
+            Happening::CatchUp { events, .. } if in_change(mark.at_ms) => recomputed += events as f64,
+            Happening::BatchRun { events, view_bytes, .. } if mark.at_ms >= 0.0 => {
+                runs += 1.0;
+                events_read += events as f64;
+                view_bytes_written += view_bytes as f64;
+            }
+            _ => {}
+        }
+    }
+    let total = |phase: &Phase| phase.cpu_s.iter().filter(|(layer, _)| *layer != "load").map(|(_, seconds)| seconds).sum::<f64>();
+    let batch_cpu_s = if runs > 0.0 { live.cpu_s.get("batch").copied().unwrap_or(0.0) } else { 0.0 };
+    let per_event = |amount: f64| if live.events > 0 { amount.max(0.0) / live.events as f64 } else { 0.0 };
+    // What live traffic would have taken in the time of the change.
+    let meanwhile = |amount: f64| if live.duration_ms > 0.0 { amount / live.duration_ms * change.duration_ms } else { 0.0 };
+    Usage {
+        cpu_s_per_event: per_event(total(live) - batch_cpu_s),
+        bytes_written_per_event: per_event(live.bytes_written as f64 - view_bytes_written),
+        batch_cpu_s_per_event_read: if events_read > 0.0 { batch_cpu_s / events_read } else { 0.0 },
+        view_bytes_per_batch_run: if runs > 0.0 { view_bytes_written / runs } else { 0.0 },
+        log_bytes_per_event,
+        change_cpu_s: (total(change) - meanwhile(total(live))).max(0.0),
+        change_bytes_written: (change.bytes_written as f64 - meanwhile(live.bytes_written as f64)).max(0.0),
+        change_hours: change.duration_ms / 3.6e6,
+        events_recomputed: if recomputed > 0.0 { recomputed } else { load.events as f64 },
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{Cost, LayerCost};
+    use crate::report::sample::sample;
+    use crate::result::{Cost, LayerCost, Mark, Month};
 
-    #[test]
-    fn the_formula_by_hand() {
-        let prices = Prices {
+    fn prices() -> Prices {
+        Prices {
             currency: "EUR".into(),
             cpu_hour: 36.0,
-            memory_gib_hour: 1.0,
-            storage_gib_month: 2.0,
+            memory_gib_hour: 2.0,
+            storage_gib_month: 4.0,
             written_gib: 0.5,
             source: "test".into(),
+        }
+    }
+
+    /// A million events a day, of which the log keeps two.
+    fn settings() -> Settings {
+        let month = Month { events_per_day: 1e6, retention_days: 2.0, changes_per_month: 3.0, batch_runs_per_day: 2.0 };
+        Settings { prices: prices(), month, ..sample().settings }
+    }
+
+    fn phase(duration_ms: f64, events: u64, cpu: &[(&str, f64)], bytes_written: u64) -> Phase {
+        let cpu_s = cpu.iter().map(|(layer, seconds)| (layer.to_string(), *seconds)).collect();
+        Phase { duration_ms, events, cpu_s, bytes_written }
+    }
+
+    /// 10 s of live traffic with two batch runs, and 5 s of change; every figure is chosen for the sums below.
+    fn run() -> RunResult {
+        let batch_run = |version, at_ms| Mark {
+            what: Happening::BatchRun { version, barrier: 1, events: 500_000, view_bytes: 1 << 29 },
+            at_ms,
+            until_ms: Some(at_ms + 100.0),
         };
-        let mut run = RunResult {
-            events: 4_000_000,
-            duration_ms: 3.6e6,
+        RunResult {
+            events: 1_500_000,
+            extra_storage_bytes_max: 1 << 29,
+            marks: vec![
+                batch_run(1, -50.0),
+                batch_run(1, 1_000.0),
+                batch_run(1, 3_000.0),
+                Mark { what: Happening::Deploy { version: 2 }, at_ms: 5_000.0, until_ms: Some(10_000.0) },
+                batch_run(2, 5_000.0),
+                batch_run(2, 10_000.0),
+            ],
             cost: Cost {
-                cpu_s_per_million_events: LayerCost { total: 3.0, by_layer: BTreeMap::new() },
-                rss_bytes_max: 2 << 30,
-                log_bytes: 3 << 30,
+                rss_bytes_max: 3 << 30,
                 view_bytes: 1 << 30,
-                bytes_written: 8 << 30,
+                log_bytes: 99 << 30,
+                log_bytes_per_event_at_rest: Some(1024.0),
+                phases: Some(Phases {
+                    load: phase(4_000.0, 1_000_000, &[("speed", 77.0)], 7 << 30),
+                    live: phase(10_000.0, 400_000, &[("speed", 2.0), ("log", 1.0), ("batch", 6.0), ("load", 50.0)], 4 << 30),
+                    change: phase(5_000.0, 100_000, &[("speed", 3.0), ("batch", 6.5), ("load", 50.0)], 3 << 30),
+                }),
                 ..Cost::default()
             },
             ..RunResult::default()
+        }
+    }
+
+    fn near(found: f64, expected: f64) {
+        assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{found}, where {expected} is expected");
+    }
+
+    #[test]
+    fn the_month_by_hand() {
+        let mut run = run();
+        charge(&mut run, &settings());
+        let money = &run.cost.money;
+        // 3 s of speed and log for 0.4 million events: 7.5 s a million, at a cent a second.
+        near(money.per_million_events["cpu"], 0.075);
+        // 4 GiB less three views of half a GiB (the one before the start is not of the phase): 2.5 GiB for 0.4 million events.
+        near(money.per_million_events["writing"], 2.5 / 0.4 * 0.5);
+        // 6 s for three runs over half a million events: 4 µs an event; the log keeps two million; and a view of half a GiB.
+        near(money.per_batch_run, 8.0 * 0.01 + 0.25);
+        near(money.standing_per_month["memory"], 3.0 * 730.5 * 2.0);
+        near(money.standing_per_month["views"], 4.0);
+        near(money.standing_per_month["log"], 2e6 * 1024.0 / GIB * 4.0);
+        // 9.5 s less half of the 9 s of live traffic: 5 s over half a million events, four times that over the log.
+        near(money.per_change["cpu"], 5.0 * 4.0 * 0.01);
+        // 3 GiB less half of 4.
+        near(money.per_change["writing"], 0.5);
+        near(money.per_change["space"], 0.5 * 2.0 * 5.0 * 4.0 / 3600.0);
+        let millions = 30.4375;
+        near(money.month["events"], (0.075 + 3.125) * millions);
+        near(money.month["batch_runs"], 0.33 * 2.0 * 30.4375);
+        near(money.month["standing"], 4383.0 + 4.0 + 2e6 * 1024.0 / GIB * 4.0);
+        near(money.month["changes"], 3.0 * (0.2 + 0.5 + 20.0 / 3600.0));
+        near(money.month_total, money.month.values().sum());
+        near(run.cost.money_per_million_events, money.month_total / millions);
+        near(run.cost.money_by_part.values().sum(), run.cost.money_per_million_events);
+    }
+
+    #[test]
+    fn a_slow_trickle_does_not_make_the_log_dear() {
+        let (mut full, mut trickle) = (run(), run());
+        trickle.cost.log_bytes *= 10;
+        charge(&mut full, &settings());
+        charge(&mut trickle, &settings());
+        assert_eq!(full.cost.money, trickle.cost.money);
+    }
+
+    #[test]
+    fn each_part_of_the_month_follows_what_it_is_made_of() {
+        let total = |change: &dyn Fn(&mut Settings)| {
+            let (mut run, mut settings) = (run(), settings());
+            change(&mut settings);
+            charge(&mut run, &settings);
+            run.cost.money
         };
-        charge(&mut run, 2_000_000, &prices);
-        let part = |name: &str| run.cost.money_by_part[name];
-        assert!((part("cpu") - 0.03).abs() < 1e-12);
-        assert_eq!(part("memory"), 1.0); // 2 GiB × half an hour per million
-        assert_eq!(part("storage"), 2.0); // 1 GiB per million
-        assert_eq!(part("writing"), 1.0); // 2 GiB per million
-        assert!((run.cost.money_per_million_events - 4.03).abs() < 1e-12);
+        let base = total(&|_| {});
+        let busy = total(&|s| s.month.events_per_day *= 2.0);
+        near(busy.month["events"], 2.0 * base.month["events"]);
+        assert!(busy.month["changes"] > base.month["changes"] && busy.month["standing"] > base.month["standing"]);
+        let kept = total(&|s| s.month.retention_days *= 2.0);
+        near(kept.standing_per_month["log"], 2.0 * base.standing_per_month["log"]);
+        near(kept.month["events"], base.month["events"]);
+        near(kept.per_change["cpu"], 2.0 * base.per_change["cpu"]);
+        near(total(&|s| s.month.changes_per_month = 0.0).month["changes"] + 1.0, 1.0);
+        near(total(&|s| s.month.batch_runs_per_day *= 3.0).month["batch_runs"], 3.0 * base.month["batch_runs"]);
+    }
+
+    #[test]
+    fn without_phases_all_is_live_traffic() {
+        let mut run = run();
+        run.cost.phases = None;
+        run.cost.log_bytes_per_event_at_rest = None;
+        run.cost.cpu_s_per_million_events = LayerCost { total: 3.0, by_layer: BTreeMap::new() };
+        run.cost.bytes_written = 3 << 30;
+        charge(&mut run, &settings());
+        near(run.cost.money.per_million_events["cpu"], 0.03);
+        near(run.cost.money.per_million_events["writing"], 1.0);
+        near(run.cost.money.standing_per_month["log"], 99.0 / 1.5 * 2.0 * 4.0);
+        assert_eq!((run.cost.money.per_batch_run, run.cost.money.month["changes"]), (0.0, 0.0));
+    }
+
+    #[test]
+    fn a_change_that_replays_is_told_by_what_it_read() {
+        let mut run = run();
+        run.marks.retain(|mark| !matches!(mark.what, Happening::BatchRun { .. }));
+        run.marks.push(Mark { what: Happening::CatchUp { version: 2, events: 250_000 }, at_ms: 5_010.0, until_ms: Some(9_000.0) });
+        charge(&mut run, &settings());
+        near(run.cost.money.per_change["cpu"], 5.0 * 8.0 * 0.01);
+        // Without a batch run, what the batch layer used is live traffic's.
+        near(run.cost.money.per_million_events["cpu"], 9.0 / 0.4 * 0.01);
+        assert_eq!(run.cost.money.per_batch_run, 0.0);
+        // Without a mark, it was the history.
+        run.marks.pop();
+        charge(&mut run, &settings());
+        near(run.cost.money.per_change["cpu"], 5.0 * 2.0 * 0.01);
+    }
+
+    #[test]
+    fn a_run_without_events_is_not_charged() {
+        let mut run = RunResult::default();
+        charge(&mut run, &settings());
+        assert_eq!(run.cost.money, Money::default());
     }
 
     #[test]

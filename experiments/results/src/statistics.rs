@@ -25,14 +25,14 @@ pub const TIE_MARGIN: f64 = 0.01;
 
 /// The middle value, or the mean of the two in the middle; none of an empty slice. Values must not be NaN.
 pub fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let n = sorted.len();
-    match n {
-        0 => None,
-        _ if n % 2 == 1 => Some(sorted[n / 2]),
-        _ => Some((sorted[n / 2 - 1] + sorted[n / 2]) / 2.0),
-    }
+    (!values.is_empty()).then(|| median_in_place(&mut values.to_vec()))
+}
+
+/// Sorts `values`, of which there must be one or more.
+fn median_in_place(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }
 
 /// How one architecture stands against another.
@@ -68,6 +68,38 @@ pub fn paired_ratio(pairs: &[(f64, f64)], seed: u64) -> Option<PairedRatio> {
     Some(PairedRatio { ratio, interval: Some((low, high)), above: low > 1.0 && ratio > 1.0 + TIE_MARGIN })
 }
 
+/// How far one level of a factor is from another, either way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairedEffect {
+    /// Median of the ratios; none where a pair has a 0.
+    pub ratio: Option<f64>,
+    /// Of the ratio, 95 %; none with fewer than two pairs, or without a ratio.
+    pub interval: Option<(f64, f64)>,
+    /// Median of the differences.
+    pub difference: f64,
+    /// The evidence says that there is a difference, and of more than [`TIE_MARGIN`].
+    pub decided: bool,
+}
+
+/// Compares by pairs of (this, other), each ≥ 0; none without a pair.
+pub fn paired_effect(pairs: &[(f64, f64)], seed: u64) -> Option<PairedEffect> {
+    let differences: Vec<f64> = pairs.iter().map(|&(this, other)| this - other).collect();
+    let difference = median(&differences)?;
+    let flipped: Vec<(f64, f64)> = pairs.iter().map(|&(this, other)| (other, this)).collect();
+    let found = paired_ratio(pairs, seed)?;
+    let has_ratio = pairs.iter().all(|&(this, other)| this > 0.0 && other > 0.0);
+    let below = match found.interval {
+        Some((_, high)) => high < 1.0 && found.ratio < 1.0 - TIE_MARGIN,
+        None => paired_ratio(&flipped, seed).is_some_and(|flipped| flipped.above),
+    };
+    Some(PairedEffect {
+        ratio: Some(found.ratio).filter(|_| has_ratio),
+        interval: found.interval,
+        difference,
+        decided: found.above || below,
+    })
+}
+
 fn ratio(this: f64, other: f64) -> f64 {
     match (this == 0.0, other == 0.0) {
         (true, true) => 1.0,
@@ -84,7 +116,7 @@ pub fn bootstrap_median(values: &[f64], seed: u64) -> (f64, f64) {
     let mut medians: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
             resample.fill_with(|| values[rng.random_range(0..values.len())]);
-            median(&resample).unwrap_or(f64::NAN)
+            median_in_place(&mut resample)
         })
         .collect();
     medians.sort_by(f64::total_cmp);
@@ -170,6 +202,32 @@ mod tests {
         let hardly = paired_ratio(&[(0.2, 0.0), (0.0, 0.0), (0.0, 0.0)], 1).unwrap();
         assert!(!hardly.above && hardly.ratio == 1.0);
         assert!(!paired_ratio(&[(0.0, 0.0), (0.0, 0.0)], 1).unwrap().above);
+    }
+
+    #[test]
+    fn an_effect_is_told_either_way() {
+        let down = paired_effect(&[(1.0, 4.0), (1.1, 4.0), (0.9, 4.0)], 1).unwrap();
+        assert_eq!((down.ratio, down.difference, down.decided), (Some(0.25), -3.0, true));
+        let up = paired_effect(&[(4.0, 1.0), (4.0, 1.1), (4.0, 0.9)], 1).unwrap();
+        assert!(up.decided && up.ratio == Some(4.0) && up.interval.unwrap().0 > 1.0);
+        let alike = paired_effect(&[(1.0, 1.1), (1.1, 1.0), (1.0, 1.0)], 1).unwrap();
+        assert!(!alike.decided);
+        // A sure half per cent is a tie in both directions.
+        assert!(!paired_effect(&[(1.0, 1.005); 10], 1).unwrap().decided);
+        assert!(paired_effect(&[(1.0, 1.02); 10], 1).unwrap().decided);
+        // One pair proves nothing.
+        assert!(!paired_effect(&[(1.0, 9.0)], 1).unwrap().decided);
+        assert_eq!(paired_effect(&[], 1), None);
+    }
+
+    #[test]
+    fn an_effect_from_nothing_has_no_ratio() {
+        let from_none = paired_effect(&[(5.0, 0.0), (5.1, 0.0), (4.9, 0.0)], 1).unwrap();
+        assert_eq!((from_none.ratio, from_none.interval, from_none.difference), (None, None, 5.0));
+        assert!(from_none.decided);
+        let to_none = paired_effect(&[(0.0, 5.0), (0.0, 5.1), (0.0, 4.9)], 1).unwrap();
+        assert!(to_none.decided && to_none.difference == -5.0);
+        assert!(!paired_effect(&[(0.0, 0.0), (0.0, 0.0)], 1).unwrap().decided);
     }
 
     #[test]

@@ -55,15 +55,20 @@ fn open(browser: &str, page: &str, width: u32, dark: bool) -> (serde_json::Value
 }
 
 fn real() -> CompareResult {
-    serde_json::from_str(RESULT).unwrap()
+    let mut result: CompareResult = serde_json::from_str(RESULT).unwrap();
+    let settings = result.settings.clone();
+    result.runs.iter_mut().for_each(|run| twopath_results::prices::charge(run, &settings));
+    twopath_results::report::conclude(&mut result);
+    result
 }
 
 #[test]
 fn the_report_opens_without_a_word_in_the_console() {
     let Some(browser) = browser() else { return };
     let page = report(&real());
-    // Panels over time for each architecture, twice, and two distributions.
-    let canvases = real().settings.architectures.len() * 2 + 2;
+    // Panels over time for each system, twice, two distributions, and freshness around the deployment (no reads and no storage over time
+    // stand in it).
+    let canvases = real().settings.systems.len() * 2 + 2 + 1;
     for (width, dark) in [(1280, false), (500, true)] {
         let (probe, console) = open(browser, &page, width, dark);
         assert_eq!(console, Vec::<String>::new(), "at width {width}");
@@ -82,14 +87,14 @@ fn a_report_of_nothing_but_crashes_opens_too() {
         let outcome =
             Outcome::Crashed { message: "was killed by signal 9; its last words:\n<b>&".into(), exit_code: None, signal: Some(9) };
         *run = twopath_results::result::RunResult {
+            system: run.system.clone(),
             architecture: run.architecture.clone(),
             repeat: run.repeat,
             outcome,
             ..Default::default()
         };
     }
-    result.questions = twopath_results::report::questions::questions(&result);
-    result.findings = twopath_results::report::findings::findings(&result);
+    twopath_results::report::conclude(&mut result);
     let (probe, console) = open(browser, &report(&result), 1280, false);
     assert_eq!(console, Vec::<String>::new());
     assert!(probe["overflow"].as_i64().unwrap() <= 0, "{probe}");

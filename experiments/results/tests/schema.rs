@@ -35,6 +35,11 @@ fn validate(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut V
     {
         wrong.push(format!("{at}: {value} is not {expected}"));
     }
+    if let Some(options) = schema["enum"].as_array()
+        && !options.contains(value)
+    {
+        wrong.push(format!("{at}: {value} is none of {options:?}"));
+    }
     let kinds: Vec<&str> = match &schema["type"] {
         Value::String(kind) => vec![kind],
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
@@ -97,7 +102,8 @@ fn the_check_can_fail() {
     result["runs"][0]["cost"].as_object_mut().unwrap().remove("bytes_written");
     result["surprise"] = json!(1);
     result["runs"][1]["outcome"] = json!({"kind": "lost"});
-    assert_eq!(violations(&result).len(), 4, "{:?}", violations(&result));
+    result["runs"][1]["marks"][0]["kind"] = json!("party");
+    assert_eq!(violations(&result).len(), 5, "{:?}", violations(&result));
 }
 
 #[test]
@@ -121,12 +127,18 @@ fn promised_fields_are_required() {
     let required = |definition: &Value| -> BTreeSet<String> {
         definition["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_string()).collect()
     };
-    let promised: [(&Value, &[&str]); 6] = [
-        (&schema, &["provenance", "runs", "settings", "questions", "complete"]),
+    let promised: [(&Value, &[&str]); 8] = [
+        (&schema, &["provenance", "runs", "settings", "questions", "effects", "complete"]),
+        (&schema["$defs"]["Settings"], &["events_history"]),
+        (&schema["$defs"]["Effect"], &["factor", "figure", "ratio", "low", "high"]),
         (
             &schema["$defs"]["RunResult"],
             &[
                 "architecture",
+                "batch_engine",
+                "speed_engine",
+                "language",
+                "kept_up",
                 "repeat",
                 "events",
                 "freshness_ms",
@@ -141,7 +153,7 @@ fn promised_fields_are_required() {
         (&schema["$defs"]["Quantiles"], &["p50", "p90", "p99", "p999", "max"]),
         (&schema["$defs"]["Answers"], &["checked", "wrong", "wrong_for_ms"]),
         (&schema["$defs"]["Cost"], &["cpu_s_per_million_events", "rss_bytes_max", "bytes_written", "money_per_million_events"]),
-        (&schema["$defs"]["Code"], &["lines", "places_touched"]),
+        (&schema["$defs"]["Code"], &["lines", "functions", "decisions", "tokens", "places_touched", "files_touched", "layers_touched"]),
     ];
     for (definition, names) in promised {
         for name in names {

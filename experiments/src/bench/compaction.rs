@@ -39,7 +39,7 @@ fn filled(dir: &Path, rows: usize) -> Result<Topic, BenchError> {
     // Only sealed segments are compacted.
     writer.barrier()?;
     writer.close()?;
-    for segment in topic.segments(P0)? {
+    for segment in topic.local()?.segments(P0)? {
         synced(&segment.path)?;
     }
     Ok(topic)
@@ -48,7 +48,7 @@ fn filled(dir: &Path, rows: usize) -> Result<Topic, BenchError> {
 fn compacted(dir: &Path, rows: usize) -> Result<Duration, BenchError> {
     let topic = filled(dir, rows)?;
     let start = Instant::now();
-    let report = topic.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?;
+    let report = topic.local()?.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?;
     let took = start.elapsed();
     let kept = topic.range(P0, topic.start()?.get(P0), topic.end()?.get(P0), Some(&[0]))?;
     let mut found = 0;

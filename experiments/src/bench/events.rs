@@ -104,8 +104,8 @@ impl Pageviews {
     }
 
     /// The same, as plain polars is asked.
-    pub fn plain_query() -> twopath_batch::bench::CountAndSum<'static> {
-        twopath_batch::bench::CountAndSum { time: "time", size_us: MINUTE_US, key: "url", sum: "duration_ms" }
+    pub fn plain_query() -> twopath_batch::plain::CountAndSum<'static> {
+        twopath_batch::plain::CountAndSum { time: "time", size_us: MINUTE_US, key: "url", sum: "duration_ms" }
     }
 
     pub fn columns(&self) -> Columns {

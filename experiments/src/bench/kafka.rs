@@ -20,7 +20,7 @@ use arrow_array::types::Int64Type;
 use hdrhistogram::Histogram;
 use twopath_base::PartitionId;
 use twopath_base::meters;
-use twopath_log::{Durability, Entry, LogError, Place, Start, Topic, TopicConfig};
+use twopath_log::{Address, Durability, Entry, LogError, Start, Topic, TopicConfig};
 
 use super::append::write_plainly;
 use super::broker::Broker;
@@ -56,7 +56,7 @@ impl Cost {
 }
 
 /// All rows of the group, with topics in a folder and in Kafka.
-pub fn rows(dir: &Path, kafka: &Place, size: Size, mut progress: impl FnMut(&str)) -> Result<Vec<Ratio>, BenchError> {
+pub fn rows(dir: &Path, kafka: &Address, size: Size, mut progress: impl FnMut(&str)) -> Result<Vec<Ratio>, BenchError> {
     let few = |appends: usize| if size.quick { appends.min(20) } else { appends };
     let load = |cpu, rate, durability, rows_per_append, appends| Load { cpu, rate, durability, rows_per_append, appends: few(appends) };
     let loads = [
@@ -69,7 +69,7 @@ pub fn rows(dir: &Path, kafka: &Place, size: Size, mut progress: impl FnMut(&str
     kafka.topics()?;
     let broker = match kafka {
         // Of several, each does a part.
-        Place::Kafka { servers, .. } if !servers.contains(',') => Broker::at(servers),
+        Address::Kafka { servers, .. } if !servers.contains(',') => Broker::at(servers),
         _ => None,
     };
     let mut ratios = Vec::new();
@@ -79,14 +79,14 @@ pub fn rows(dir: &Path, kafka: &Place, size: Size, mut progress: impl FnMut(&str
     }
     for (id, durability) in [("log_e2e_none", Durability::None), ("log_e2e_batch", Durability::Batch)] {
         progress(id);
-        ratios.push(end_to_end(id, &Place::Folder(dir.to_owned()), kafka, durability, size)?);
+        ratios.push(end_to_end(id, &Address::Folder(dir.to_owned()), kafka, durability, size)?);
     }
     Ok(ratios)
 }
 
-fn throughput(dir: &Path, kafka: &Place, broker: Option<Broker>, load: &Load, size: Size) -> Result<[Ratio; 2], BenchError> {
+fn throughput(dir: &Path, kafka: &Address, broker: Option<Broker>, load: &Load, size: Size) -> Result<[Ratio; 2], BenchError> {
     let batches = Pageviews::generate((load.rows_per_append * load.appends) as u64, 1, load.rows_per_append).batches;
-    let embedded = Place::Folder(dir.to_owned());
+    let embedded = Address::Folder(dir.to_owned());
     let (mut here, mut there, mut plain) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..size.rounds {
         plain.push(written_plainly(dir, load, &batches)?);
@@ -130,7 +130,7 @@ fn throughput(dir: &Path, kafka: &Place, broker: Option<Broker>, load: &Load, si
 }
 
 /// Appends everything, one append acknowledged after the other, and reads it back.
-fn once(place: &Place, broker: Option<Broker>, load: &Load, batches: &[RecordBatch]) -> Result<Cost, BenchError> {
+fn once(place: &Address, broker: Option<Broker>, load: &Load, batches: &[RecordBatch]) -> Result<Cost, BenchError> {
     in_new_topic(place, load.durability, |topic| {
         let broker_before = broker.and_then(|b| b.cpu());
         let (cpu_before, start) = (meters::process_cpu_ns(), Instant::now());
@@ -160,14 +160,14 @@ fn written_plainly(dir: &Path, load: &Load, batches: &[RecordBatch]) -> Result<C
 }
 
 /// Runs `f` with a topic that is made for it, and deleted after it.
-fn in_new_topic<T>(place: &Place, durability: Durability, f: impl FnOnce(&Topic) -> Result<T, BenchError>) -> Result<T, BenchError> {
+fn in_new_topic<T>(place: &Address, durability: Durability, f: impl FnOnce(&Topic) -> Result<T, BenchError>) -> Result<T, BenchError> {
     let name = format!("twopath-bench-{}", std::process::id());
     let config = Pageviews::topic(&name, 1, durability);
     let topic = place.create_topic(TopicConfig { name: name.clone(), ..config })?;
     let done = f(&topic);
     drop(topic);
     let deleted = place.delete_topic(&name);
-    if matches!(place, Place::Kafka { .. }) && deleted.is_ok() {
+    if matches!(place, Address::Kafka { .. }) && deleted.is_ok() {
         gone(place, &name)?;
     }
     let done = done?;
@@ -176,7 +176,7 @@ fn in_new_topic<T>(place: &Place, durability: Durability, f: impl FnOnce(&Topic)
 }
 
 /// A cluster deletes a topic a moment after it said so.
-fn gone(place: &Place, name: &str) -> Result<(), LogError> {
+fn gone(place: &Address, name: &str) -> Result<(), LogError> {
     let until = Instant::now() + Duration::from_secs(10);
     while place.topics()?.iter().any(|t| t == name) && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(20));
@@ -214,7 +214,7 @@ fn sum_of(batch: &RecordBatch, column: usize) -> i128 {
 }
 
 /// From the intended time of an append until a reader of the same process, which follows the tail, has its rows: the 99th percentile.
-fn end_to_end(id: &'static str, embedded: &Place, kafka: &Place, durability: Durability, size: Size) -> Result<Ratio, BenchError> {
+fn end_to_end(id: &'static str, embedded: &Address, kafka: &Address, durability: Durability, size: Size) -> Result<Ratio, BenchError> {
     let appends = if size.quick { 50 } else { 1_000 };
     let rounds = if size.quick { 1 } else { 3 };
     let batches = Pageviews::generate((ROWS_LATE * appends) as u64, 1, ROWS_LATE).batches;

@@ -36,7 +36,7 @@ fn followed(dir: &Path, groups: usize, appends: usize, batch: &RecordBatch) -> R
     // Making a group is making files, which is not what is measured.
     let all_joined = Barrier::new(groups + 1);
     let follow = |g: usize| -> Result<u64, LogError> {
-        let joined = topic.group_or_new(&format!("g{g}")).and_then(|group| group.join("m", MemberOptions::default()));
+        let joined = topic.local()?.group_or_new(&format!("g{g}")).and_then(|group| group.join("m", MemberOptions::default()));
         all_joined.wait();
         let mut member = joined?;
         let mut read = 0;
@@ -68,7 +68,7 @@ fn followed(dir: &Path, groups: usize, appends: usize, batch: &RecordBatch) -> R
         Ok::<_, BenchError>(took?)
     })?;
     for g in 0..groups {
-        same("groups", topic.group(&format!("g{g}"))?.committed()?.records(), events)?;
+        same("groups", topic.local()?.group(&format!("g{g}"))?.committed()?.records(), events)?;
     }
     std::fs::remove_dir_all(dir)?;
     Ok(took)
@@ -111,7 +111,7 @@ pub fn open(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError
     (0..segments).try_for_each(|_| writer.append_to(P0, &batch, None).map(drop))?;
     writer.close()?;
     let end = topic.end()?;
-    same("open", topic.segments(P0)?.iter().filter(|s| s.sealed).count() as u64, segments)?;
+    same("open", topic.local()?.segments(P0)?.iter().filter(|s| s.sealed).count() as u64, segments)?;
     drop(topic);
     let ms_to_open = || -> Result<f64, BenchError> {
         // A log of its own knows nothing of what was opened before.
@@ -177,7 +177,7 @@ pub fn memory(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchErr
         aim: 10.0,
         unit: Some("MB"),
         lower_is_better: true,
-        detail: format!("{} segments; RssAnon {:.1} MB before", topic.segments(P0)?.len(), before as f64 / 1e6),
+        detail: format!("{} segments; RssAnon {:.1} MB before", topic.local()?.segments(P0)?.len(), before as f64 / 1e6),
     }])
 }
 

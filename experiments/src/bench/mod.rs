@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use twopath_log::Place;
+use twopath_log::Address;
 
 pub use events::{Pageviews, Totals, hand_written_loop};
 
@@ -167,7 +167,7 @@ pub fn run_log_scale(setting: Setting, progress: impl FnMut(&str)) -> Result<Ben
 }
 
 /// The embedded log against Kafka's.
-pub fn run_log(setting: Setting, kafka: &Place, progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
+pub fn run_log(setting: Setting, kafka: &Address, progress: impl FnMut(&str)) -> Result<BenchResult, BenchError> {
     Ok(BenchResult { ratios: kafka::rows(setting.dir, kafka, setting.size, progress)?, quick: setting.size.quick })
 }
 

@@ -53,14 +53,17 @@ pub fn replay_batch_and_polars(Setting { dir, size, .. }: Setting) -> Result<Vec
     drop(made);
     let query = Arc::new(Pageviews::query(&topic));
     let end = topic.end()?;
-    let expected = totals_of(&query, &[Arc::new(twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, &end)?)])?;
+    let expected = totals_of(
+        &query,
+        &[Arc::new(twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &end)?)],
+    )?;
 
     let sealed = sealed_files(&topic)?;
     let plain = Pageviews::plain_query();
 
     let batch = |_| {
         let start = Instant::now();
-        let table = twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, &end)?;
+        let table = twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &end)?;
         let took = start.elapsed();
         agree("batch", &totals_of(&query, &[Arc::new(table)])?, &expected)?;
         Ok::<_, BenchError>(took)
@@ -78,7 +81,7 @@ pub fn replay_batch_and_polars(Setting { dir, size, .. }: Setting) -> Result<Vec
     )?;
     let against_polars = side_by_side(size.rounds, batch, |_| {
         let start = Instant::now();
-        let groups = twopath_batch::bench::plain_polars(&sealed, &plain)?;
+        let groups = twopath_batch::plain::plain_polars(&sealed, &plain)?;
         let took = start.elapsed();
         agree("plain polars", &Totals::of_rows(&groups.rows()?), &expected)?;
         Ok(took)
@@ -187,7 +190,7 @@ impl Rates {
 fn sealed_files(topic: &Topic) -> Result<Vec<PathBuf>, BenchError> {
     let mut files = Vec::new();
     for p in 0..topic.partitions() {
-        files.extend(topic.segments(PartitionId(p as u32))?.into_iter().filter(|s| s.sealed).map(|s| s.path));
+        files.extend(topic.local()?.segments(PartitionId(p as u32))?.into_iter().filter(|s| s.sealed).map(|s| s.path));
     }
     Ok(files)
 }

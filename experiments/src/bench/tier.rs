@@ -20,7 +20,7 @@ pub fn remote(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchErr
     fill(&local, rows)?;
     fill(&far, rows)?;
     let to = dir.join("store").display().to_string();
-    let moved = Log::open(&far)?.topic("t")?.offload(&Offload { to, older_than: None, keep_local_bytes: None })?;
+    let moved = Log::open(&far)?.topic("t")?.local()?.offload(&Offload { to, older_than: None, keep_local_bytes: None })?;
     let cache = far.join("t").join("cache");
     let cold = || -> Result<Duration, BenchError> {
         if cache.exists() {

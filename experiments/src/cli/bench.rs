@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use twopath_log::Place;
+use twopath_log::Address;
 use twopath_query::Value;
 
 use super::{Failure, output, progress};
@@ -63,7 +63,7 @@ pub(super) fn run(dir: &Path, args: &BenchArgs) -> Result<ExitCode, Failure> {
         (group, Some(_)) if group != Some(Group::Log) => return Err(Failure::usage("--kafka goes with `twopath bench log`")),
         (_, servers) => servers,
     };
-    let servers = servers.map(|s| format!("kafka://{s}").parse::<Place>()).transpose().map_err(Failure::usage)?;
+    let servers = servers.map(|s| format!("kafka://{s}").parse::<Address>()).transpose().map_err(Failure::usage)?;
     let io = |e: std::io::Error| Failure::of(format!("{}: {e}", dir.display()));
     std::fs::create_dir_all(dir).map_err(io)?;
     // In the data folder, so that it is that disk which is measured.

@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
-use twopath_log::{Durability, Place};
+use twopath_log::{Address, Durability};
 
 use super::Failure;
 use super::log::parse_durability;
-use crate::scenarios::compare::{self, CompareSettings};
+use super::read_args::ReadArgs;
+use crate::scenarios::compare::{self, CompareSettings, History, SweepOf};
+use crate::systems::{BatchEngine, Language, SpeedEngine};
 
 /// Runs architectures side by side on the same events and compares them
 ///
@@ -24,9 +28,13 @@ use crate::scenarios::compare::{self, CompareSettings};
 Examples:
   twopath compare
   twopath compare --architectures lambda,kappa --rate 20000 --duration 20s --repeats 5
+  twopath compare --architectures lambda,lambda-sql,kappa,kappa-sql --history 10M
+  twopath compare --architectures lambda-sql --batch-engine rayon
+  twopath compare --matrix --repeats 5
+  twopath compare --sweep history=1M,3M,10M,30M
   twopath compare --workload pageviews --durability batch
   twopath compare --log kafka://localhost:9092/compare
-  twopath compare --events clicks.csv --time-column time --sql clicks.sql
+  twopath compare --events clicks.csv --time-column time --sql clicks.sql --fix corrected.sql --history all
   twopath compare --format json --out results > result.json")]
 pub(super) struct CompareArgs {
     /// Which events: flights (recorded) or pageviews (generated)
@@ -35,15 +43,39 @@ pub(super) struct CompareArgs {
     /// Which of the workload's queries [default: its first]
     #[arg(long, value_name = "NAME", conflicts_with = "sql")]
     query: Option<String>,
-    /// Which architectures
-    #[arg(long, value_name = "A,B,...", value_delimiter = ',', value_parser = compare::ARCHITECTURES, default_values_t = CompareSettings::default().architectures)]
+    /// Which architectures: batch, lambda, lambda-sql, lambda-timely, kappa, kappa-sql, kappa-backfill
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',', value_parser = presets(), default_values_t = CompareSettings::default().architectures)]
     architectures: Vec<String>,
+    /// Every possible cross of architectures, engines and languages; with one of the next three options, those that have it
+    #[arg(long, conflicts_with = "architectures")]
+    matrix: bool,
+    /// Who computes batch views, in the place of the architectures' own: polars, rayon or timely
+    #[arg(long, value_name = "ENGINE", value_parser = BatchEngine::from_str)]
+    batch_engine: Option<BatchEngine>,
+    /// Who follows the log, in the place of the architectures' own: timely or differential
+    #[arg(long, value_name = "ENGINE", value_parser = SpeedEngine::from_str)]
+    speed_engine: Option<SpeedEngine>,
+    /// How the query is written, in the place of the architectures' own: by hand or sql
+    #[arg(long, value_name = "LANGUAGE", value_parser = Language::from_str)]
+    language: Option<Language>,
+    /// Events loaded before the steady phase: a number such as 300k or 10M, or all but the last of your own [default: 3M flights, 10M pageviews, all of your own]
+    #[arg(long, value_name = "N", value_parser = History::from_str)]
+    history: Option<History>,
+    /// One comparison for each value of a parameter: history=1M,3M,10M or rate=1k,10k or keys=10k,1M
+    #[arg(long, value_name = "PARAMETER=A,B,...", value_parser = SweepOf::from_str)]
+    sweep: Option<SweepOf>,
     /// Events per second of the steady phase
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_rate, default_value_t = CompareSettings::default().rate)]
     rate: f64,
     /// How long the steady phase is
     #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "6s")]
     duration: Duration,
+    /// Reads of one group, per second
+    #[arg(long, value_name = "N", value_parser = parse_reads, default_value_t = CompareSettings::default().read_rate)]
+    reads: f64,
+    /// Reads of all groups, per second
+    #[arg(long, value_name = "N", value_parser = parse_reads, default_value_t = CompareSettings::default().full_read_rate)]
+    full_reads: f64,
     /// How often each architecture runs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), default_value_t = CompareSettings::default().repeats)]
     repeats: u32,
@@ -62,12 +94,14 @@ pub(super) struct CompareArgs {
     /// Your own events: a Parquet, CSV, JSON Lines or Arrow file, in order of arrival
     #[arg(long, value_name = "FILE", requires = "sql")]
     events: Option<PathBuf>,
-    /// The event-time column of your own events
-    #[arg(long, value_name = "COLUMN", requires = "events")]
-    time_column: Option<String>,
-    /// Your own query: a SQL text, or a file that holds one
-    #[arg(long, value_name = "TEXT_OR_FILE", requires = "events")]
+    #[command(flatten)]
+    read: ReadArgs,
+    /// Your own query, over your own events or the workload's: a SQL text, or a file that holds one
+    #[arg(long, value_name = "TEXT_OR_FILE")]
     sql: Option<String>,
+    /// The same query, corrected: it is deployed in mid-run
+    #[arg(long, value_name = "TEXT_OR_FILE", requires = "sql")]
+    fix: Option<String>,
     /// Where the results go [default: twopath-results/START]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -93,8 +127,8 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: CompareArgs, log: Option<Place>) -> Result<ExitCode, Failure> {
-    if let Some(Place::Folder(dir)) = &log {
+pub(super) fn run(args: CompareArgs, log: Option<Address>) -> Result<ExitCode, Failure> {
+    if let Some(Address::Folder(dir)) = &log {
         let message = format!("--log {}: compare makes its topics in the folder of its results (--out), or in Kafka", dir.display());
         return Err(Failure::usage(message));
     }
@@ -118,6 +152,14 @@ fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
     Ok(CompareSettings {
         workload: args.workload,
         architectures,
+        matrix: args.matrix,
+        batch_engine: args.batch_engine,
+        speed_engine: args.speed_engine,
+        language: args.language,
+        read_rate: args.reads,
+        full_read_rate: args.full_reads,
+        history: args.history,
+        sweep: args.sweep,
         rate: args.rate,
         duration: args.duration,
         repeats: args.repeats,
@@ -127,9 +169,10 @@ fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
         log: None,
         seed: args.seed,
         events: args.events,
-        time_column: args.time_column,
-        // For a built-in workload, the scenario takes a query's name in the place of a text.
-        sql: args.sql.or(args.query),
+        read: args.read.options()?,
+        query: args.query,
+        sql: args.sql,
+        fix: args.fix,
         out: args.out,
         format: match args.format {
             Format::Table => compare::Format::Table,
@@ -139,6 +182,14 @@ fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
         batch_interval: args.batch_interval,
         publish_interval: args.publish_interval,
     })
+}
+
+fn presets() -> PossibleValuesParser {
+    PossibleValuesParser::new(crate::systems::presets())
+}
+
+fn parse_reads(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|r: &f64| r.is_finite() && *r >= 0.0).ok_or_else(|| "write how many reads a second, such as 500, or 0".into())
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

@@ -81,7 +81,7 @@ fails_with!(
     crate::bench::BenchError,
     crate::feeds::FeedError,
     twopath_events::files::FileError,
-    crate::jobs::JobError,
+    crate::standing::JobError,
     twopath_events::workloads::WorkloadError,
     crate::scenarios::backpressure::BackpressureError,
     crate::scenarios::compare::CompareError,
@@ -91,6 +91,17 @@ fails_with!(
     twopath_speed::SpeedError,
     twopath_serving::ServingError
 );
+
+/// An engine's own error says enough.
+impl From<crate::systems::SystemError> for Failure {
+    fn from(error: crate::systems::SystemError) -> Self {
+        match error {
+            crate::systems::SystemError::Batch(error) => error.into(),
+            crate::systems::SystemError::Speed(error) => error.into(),
+            error => Failure::of(chain(&error)),
+        }
+    }
+}
 
 /// An error and what it came from, where its own message does not say that already.
 fn chain(error: &dyn Error) -> String {

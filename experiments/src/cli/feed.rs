@@ -1,17 +1,19 @@
 //! `twopath feed`: topics made of topics.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use twopath_log::Log;
-use twopath_query;
+use twopath_query::{self as query, Value};
 
 use super::log::TopicArgs;
-use super::{Failure, log, sql};
+use super::{Failure, log, output, sql};
 use crate::feeds::{Definition, FeedError, OutputOptions, run_feed};
 
 /// Runs derived feeds: what a SELECT makes of one topic, appended to another
@@ -24,6 +26,9 @@ pub(super) struct FeedArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(RunArgs),
+    List(ListArgs),
+    Describe(DescribeArgs),
+    Drop(DropArgs),
 }
 
 /// Appends what a SELECT makes of a topic to another topic, each row once
@@ -59,9 +64,110 @@ struct RunArgs {
     topic: TopicArgs,
 }
 
+/// Lists the feeds: from which topic to which, and how far behind each is
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath feed list
+  twopath feed list --format json")]
+struct ListArgs {
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+/// Tells what a feed does, and how far it is
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath feed describe late")]
+struct DescribeArgs {
+    name: String,
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+/// Forgets a feed: its definition, and how far it was; what it has appended stays
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath feed drop late")]
+struct DropArgs {
+    name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+/// A feed, and records of its input that it has not done; no number where the input is gone.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    feed: Definition,
+    lag: Option<u64>,
+}
+
+fn listed(log: &Log, feed: Definition) -> Result<Listed, Failure> {
+    let lag = match log.topics()?.contains(&feed.input) {
+        false => None,
+        true => {
+            let input = log.topic(&feed.input)?;
+            match input.groups()?.contains(&feed.group()) {
+                true => Some(input.group(&feed.group())?.lag()?),
+                false => Some(input.end()?.records()),
+            }
+        }
+    };
+    Ok(Listed { feed, lag })
+}
+
+fn list(dir: &Path, args: &ListArgs) -> Result<ExitCode, Failure> {
+    let log = Log::open(dir)?;
+    let feeds = Definition::all(dir)?.into_iter().map(|feed| listed(&log, feed)).collect::<Result<Vec<_>, _>>()?;
+    let mut out = std::io::stdout().lock();
+    if args.format == Format::Json {
+        output::report(&mut out, &feeds)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = |text: &str| Value::Text(text.into());
+    let row = |l: &Listed| {
+        vec![text(&l.feed.name), text(&l.feed.input), text(&l.feed.output), l.lag.map_or(Value::Null, |n| Value::Int(n as i64))]
+    };
+    output::table(&mut out, &["feed", "from", "to", "lag"].map(String::from), &feeds.iter().map(row).collect::<Vec<_>>())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(dir: &Path, args: &DescribeArgs) -> Result<ExitCode, Failure> {
+    let described = listed(&Log::open(dir)?, Definition::named(dir, &args.name)?)?;
+    let mut out = std::io::stdout().lock();
+    if args.format == Format::Json {
+        output::report(&mut out, &described)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Listed { feed, lag } = &described;
+    let behind = lag.map_or("its input is gone".to_owned(), |lag| format!("{lag} records behind"));
+    writeln!(out, "feed '{}' from '{}' to '{}', {behind}", feed.name, feed.input, feed.output)?;
+    feed.sql.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn forget(dir: &Path, args: &DropArgs) -> Result<ExitCode, Failure> {
+    let feed = Definition::named(dir, &args.name)?;
+    feed.forget(&Log::open(dir)?)?;
+    eprintln!("feed '{}' is forgotten; what it appended to '{}' stays", feed.name, feed.output);
+    Ok(ExitCode::SUCCESS)
+}
+
 pub(super) fn run(dir: &Path, args: FeedArgs) -> Result<ExitCode, Failure> {
     match args.command {
         Command::Run(args) => run_one(dir, &args),
+        Command::List(args) => list(dir, &args),
+        Command::Describe(args) => describe(dir, &args),
+        Command::Drop(args) => forget(dir, &args),
     }
 }
 
@@ -92,7 +198,7 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         segment_bytes: args.topic.segment_bytes,
         retention: args.topic.retention(),
         compaction: args.topic.compaction(),
-        offload: args.topic.offload(),
+        offload: args.topic.local()?.offload(),
     };
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

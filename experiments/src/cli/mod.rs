@@ -10,12 +10,15 @@ mod failure;
 mod feed;
 mod graph;
 mod job;
+mod key;
 mod log;
 mod output;
 mod progress;
 mod query;
+mod read_args;
 mod run;
 mod run_child;
+mod run_system;
 mod sql;
 mod torture;
 
@@ -24,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use twopath_log::Place;
+use twopath_log::Address;
 
 pub use failure::Failure;
 
@@ -37,7 +40,7 @@ pub struct Cli {
     dir: PathBuf,
     /// A log that is kept elsewhere, by its address: kafka://HOST:PORT/TOPIC (for compare, TOPIC is how the names of its topics begin)
     #[arg(long, global = true, value_name = "ADDRESS", conflicts_with = "dir")]
-    log: Option<Place>,
+    log: Option<Address>,
     #[command(subcommand)]
     command: Command,
 }
@@ -64,6 +67,8 @@ enum Command {
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     RunChild(run_child::RunChildArgs),
+    #[command(hide = true)]
+    RunSystem(run_system::RunSystemArgs),
 }
 
 /// Runs the program with the process's arguments.
@@ -90,7 +95,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run_command(cli: Cli) -> Result<ExitCode, Failure> {
     let elsewhere = cli.log.is_some();
-    let place = cli.log.unwrap_or(Place::Folder(cli.dir));
+    let place = cli.log.unwrap_or(Address::Folder(cli.dir));
     match cli.command {
         Command::Log(args) => log::run(&place, args),
         Command::Query(args) => query::run(&place, &args),
@@ -103,11 +108,12 @@ fn run_command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Torture(args) => torture::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::RunChild(args) => run_child::run(&args),
+        Command::RunSystem(args) => run_system::run(&args),
     }
 }
 
 /// For commands that keep things beside their topics, and so work in a folder only.
-fn folder<'a>(place: &'a Place, command: &str) -> Result<&'a Path, Failure> {
+fn folder<'a>(place: &'a Address, command: &str) -> Result<&'a Path, Failure> {
     let refused = || Failure::usage(format!("`twopath {command}` works on a log in a folder only: give --dir instead of --log {place}"));
     place.folder().ok_or_else(refused)
 }

@@ -2,7 +2,7 @@
 //!
 //! CSV follows RFC 4180 with a header line: text is quoted where it must be, NULL is an empty cell and the empty text `""`. Timestamps are ISO 8601 in
 //! UTC (`2013-01-01T10:00:00Z`, with a fraction only where there is one), intervals `hours:minutes:seconds` (`-00:05:00`, `26:00:00.5`),
-//! sums of integers whole numbers of any length, floats the shortest decimals that read back as the same float (`NaN`, `Infinity` and
+//! sums of integers whole numbers of any length, decimals all their digits (`12.30`; in JSON, too, they are numbers that are written out), floats the shortest decimals that read back as the same float (`NaN`, `Infinity` and
 //! `-Infinity` are texts in JSON, which has no such numbers).
 
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use arrow_array::types::{Decimal128Type, DurationMicrosecondType, Float64Type, I
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use clap::ValueEnum;
-use twopath_query::{Value, time};
+use twopath_query::{DIGITS_MAX, Decimal, Value, time};
 
 use twopath_events::files::{ColumnType, convert_column};
 
@@ -41,7 +41,7 @@ pub(super) fn values(batch: &RecordBatch) -> Result<Vec<Vec<Value>>, ArrowError>
 /// A column of any type that a topic may have, in the type that [`value`] reads.
 fn canonical(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match column.data_type() {
-        DataType::Decimal128(_, 0) | DataType::Duration(TimeUnit::Microsecond) => Ok(column.clone()),
+        DataType::Decimal128(_, 0..) | DataType::Duration(TimeUnit::Microsecond) => Ok(column.clone()),
         other => match ColumnType::of(other) {
             Some(t) if t.arrow() == *other => Ok(column.clone()),
             Some(t) => convert_column(column, &t.arrow(), None),
@@ -60,7 +60,11 @@ fn value(column: &ArrayRef, row: usize) -> Value {
         DataType::Float64 => Value::Float(column.as_primitive::<Float64Type>().value(row)),
         DataType::Timestamp(..) => Value::Timestamp(column.as_primitive::<TimestampMicrosecondType>().value(row)),
         DataType::Duration(_) => Value::Interval(column.as_primitive::<DurationMicrosecondType>().value(row)),
-        DataType::Decimal128(..) => Value::Numeric(column.as_primitive::<Decimal128Type>().value(row)),
+        DataType::Decimal128(DIGITS_MAX, 0) => Value::Numeric(column.as_primitive::<Decimal128Type>().value(row)),
+        DataType::Decimal128(_, scale) => {
+            let unscaled = column.as_primitive::<Decimal128Type>().value(row);
+            Value::Decimal(Decimal { unscaled, scale: scale.unsigned_abs() })
+        }
         _ => Value::Text(column.as_string::<i32>().value(row).into()),
     }
 }
@@ -76,6 +80,7 @@ pub(super) fn text(value: &Value) -> String {
         Value::Timestamp(us) => timestamp(*us),
         Value::Interval(us) => interval(*us),
         Value::Numeric(n) => n.to_string(),
+        Value::Decimal(d) => d.to_string(),
     }
 }
 
@@ -105,7 +110,7 @@ fn float(f: f64) -> String {
 pub(super) fn json(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
-        Value::Bool(_) | Value::Int(_) | Value::Numeric(_) => text(value),
+        Value::Bool(_) | Value::Int(_) | Value::Numeric(_) | Value::Decimal(_) => text(value),
         Value::Float(f) if f.is_finite() => text(value),
         _ => json_text(&text(value)),
     }
@@ -162,7 +167,8 @@ pub(super) fn table(out: &mut dyn Write, names: &[String], rows: &[Vec<Value>]) 
     let numeric: Vec<bool> = (0..names.len())
         .map(|i| {
             let mut values = rows.iter().map(|row| &row[i]).filter(|v| **v != Value::Null).peekable();
-            values.peek().is_some() && values.all(|v| matches!(v, Value::Int(_) | Value::Float(_) | Value::Numeric(_) | Value::Interval(_)))
+            values.peek().is_some()
+                && values.all(|v| matches!(v, Value::Int(_) | Value::Float(_) | Value::Numeric(_) | Value::Decimal(_) | Value::Interval(_)))
         })
         .collect();
     let mut line = |cells: &[String]| {
@@ -195,6 +201,7 @@ mod tests {
             (Value::Interval(-300_000_000), "-00:05:00"),
             (Value::Interval(93_600_500_000), "26:00:00.5"),
             (Value::Numeric(i128::MAX), "170141183460469231731687303715884105727"),
+            (Value::Decimal(Decimal { unscaled: -1230, scale: 2 }), "-12.30"),
             (Value::Float(0.1), "0.1"),
             (Value::Float(2.0), "2"),
             (Value::Float(1e300), "1e300"),

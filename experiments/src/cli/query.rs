@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use twopath_base::{Coverage, CoveragePart, Position};
-use twopath_log::{Barrier, Entry, Place, Start, Topic};
+use twopath_log::{Address, Barrier, Entry, Start, Topic};
 use twopath_query::{Query, Value};
 use twopath_reference::Reference;
-use twopath_view::{self as view, Ask, BatchView, GroupTable, RealtimeView};
+use twopath_view::{self as view, Ask, BatchView, GroupTable};
 
 use super::log::OthersArgs;
 use super::output::{self, Format};
 use super::{Failure, sql};
+use crate::systems::twopath::wiring::{self, Logic};
+use crate::systems::{BatchEngine, SpeedEngine};
 
 /// Answers a SQL query over a topic
 ///
@@ -51,6 +53,9 @@ pub(super) struct QueryArgs {
     workers: u16,
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    /// Show the logical plan instead of answering
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     others: OthersArgs,
 }
@@ -59,10 +64,18 @@ pub(super) struct QueryArgs {
 enum Engine {
     /// Row by row in the most obvious way, on one thread
     Reference,
-    /// The batch layer: everything in full
+    /// The batch layer: everything in full (its default engine)
     Batch,
-    /// The speed layer: replayed from the log's start
+    /// The batch layer by polars
+    BatchPolars,
+    /// The batch layer by rayon
+    BatchRayon,
+    /// The speed layer: replayed from the log's start (its default engine)
     Speed,
+    /// The speed layer by timely
+    SpeedTimely,
+    /// The speed layer by differential
+    SpeedDifferential,
     /// A batch view up to the horizon, merged with the speed layer's view of the rest
     Merged,
     /// The single path: the speed layer's replay in a serving table of its own
@@ -76,24 +89,35 @@ pub(super) struct Answered {
     coverage: Coverage,
 }
 
-pub(super) fn run(place: &Place, args: &QueryArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure> {
     if args.horizon.is_some() && args.engine != Engine::Merged {
         return Err(Failure::usage("--horizon is where the batch view of --engine merged ends; the other engines have none"));
     }
     let sql = sql::read_sql(&args.sql)?;
     let topic = sql::topic_named(place, &sql, |name| args.others.open(place, name))?;
+    if args.explain {
+        println!("{}", sql::plan(&sql, &topic)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let query = Arc::new(sql::parse(&sql, &topic)?);
     let end = topic.end()?;
     let at = match &args.at {
         None => end,
         Some(at) => checked(at, "--at", &end)?,
     };
+    // One rule for all engines.
+    let start = topic.start()?;
+    topic.check_readable(&start, &at)?;
+    let logic = Logic::sql(query.clone());
+    let range = (&start, &at);
     let answered = match args.engine {
-        Engine::Reference => by_reference(&topic, &query, &at)?,
-        Engine::Batch => by_batch(&topic, &query, &at)?,
-        Engine::Speed => by_speed(&topic, &query, &at, args.workers)?,
-        Engine::Merged => by_merging(&topic, &query, &at, args)?,
-        Engine::Kappa => by_kappa(&topic, &query, &at, args.workers)?,
+        Engine::Reference => by_reference(&topic, &query, &start, &at)?,
+        Engine::Batch | Engine::BatchRayon => by_batch(&topic, &logic, BatchEngine::Rayon, range)?,
+        Engine::BatchPolars => by_batch(&topic, &logic, BatchEngine::Polars, range)?,
+        Engine::Speed | Engine::SpeedTimely => by_speed(&topic, &logic, SpeedEngine::Timely, range, args.workers)?,
+        Engine::SpeedDifferential => by_speed(&topic, &logic, SpeedEngine::Differential, range, args.workers)?,
+        Engine::Merged => by_merging(&topic, &logic, range, args)?,
+        Engine::Kappa => by_kappa(&topic, &logic, range, args.workers)?,
     };
     show(&answered, args.format)?;
     Ok(ExitCode::SUCCESS)
@@ -114,7 +138,7 @@ fn checked(position: &Position, option: &str, end: &Position) -> Result<Position
     Ok(position.clone())
 }
 
-fn by_reference(topic: &Topic, query: &Query, at: &Position) -> Result<Answered, Failure> {
+fn by_reference(topic: &Topic, query: &Query, start: &Position, at: &Position) -> Result<Answered, Failure> {
     let mut reference = Reference::new(query.clone());
     for (partition, to) in at.iter() {
         let mut reader = topic.reader(partition, Start::First, None)?;
@@ -130,18 +154,24 @@ fn by_reference(topic: &Topic, query: &Query, at: &Position) -> Result<Answered,
         }
     }
     let names = query.output.iter().map(|c| c.name.clone()).collect();
-    let part = CoveragePart { source: "reference".into(), from: Position::zero(at.partitions()), to: at.clone() };
+    let part = CoveragePart { source: "reference".into(), from: start.clone(), to: at.clone() };
     Ok(Answered { names, rows: reference.answer()?, coverage: Coverage::of(vec![part]) })
 }
 
-fn by_batch(topic: &Topic, query: &Query, at: &Position) -> Result<Answered, Failure> {
-    let table = twopath_batch::compute(topic, query, &twopath_batch::Logic::Sql, at)?;
-    let part = CoveragePart { source: "batch".into(), from: Position::zero(at.partitions()), to: at.clone() };
-    answered(query, &[&table], Coverage::of(vec![part]))
+fn by_batch(topic: &Topic, logic: &Logic, engine: BatchEngine, (start, at): (&Position, &Position)) -> Result<Answered, Failure> {
+    let table = wiring::compute(topic, logic, engine, at)?;
+    let part = CoveragePart { source: "batch".into(), from: start.clone(), to: at.clone() };
+    answered(&logic.query, &[&table], Coverage::of(vec![part]))
 }
 
-fn by_speed(topic: &Topic, query: &Arc<Query>, at: &Position, workers: u16) -> Result<Answered, Failure> {
-    let view = replay(topic, query, (0, Position::zero(at.partitions())), at, workers)?;
+fn by_speed(
+    topic: &Topic,
+    logic: &Logic,
+    engine: SpeedEngine,
+    (start, at): (&Position, &Position),
+    workers: u16,
+) -> Result<Answered, Failure> {
+    let view = wiring::replay(topic, logic, engine, (0, start.clone()), at, usize::from(workers))?;
     if let Some(error) = view.error {
         return Err(error.into());
     }
@@ -152,36 +182,38 @@ fn by_speed(topic: &Topic, query: &Arc<Query>, at: &Position, workers: u16) -> R
     });
     let coverage = Coverage::of(parts.collect());
     let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| g.tables.iter().map(AsRef::as_ref)).collect();
-    answered(query, &tables, coverage)
+    answered(&logic.query, &tables, coverage)
 }
 
-fn by_merging(topic: &Topic, query: &Arc<Query>, at: &Position, args: &QueryArgs) -> Result<Answered, Failure> {
+fn by_merging(topic: &Topic, logic: &Logic, (start, at): (&Position, &Position), args: &QueryArgs) -> Result<Answered, Failure> {
     let barriers = topic.barriers()?;
-    let (barrier, horizon) = horizon(&barriers, at, args.horizon.as_ref())?;
-    let table = Arc::new(twopath_batch::compute(topic, query, &twopath_batch::Logic::Sql, &horizon)?);
-    let view = replay(topic, query, (barrier, horizon.clone()), at, args.workers)?;
-    let serving = twopath_serving::Table::new(query.clone(), topic.partitions());
-    serving.publish_batch(BatchView { version: 1, barrier, horizon, table });
+    let (barrier, horizon) = horizon(&barriers, (&topic.since()?, at), args.horizon.as_ref())?;
+    let table = Arc::new(wiring::compute(topic, logic, BatchEngine::Rayon, &horizon)?);
+    let from = (barrier, horizon.clone());
+    let view = wiring::replay(topic, logic, SpeedEngine::Timely, from, at, usize::from(args.workers))?;
+    let serving = twopath_serving::Table::new(logic.query.clone(), topic.partitions()).starting_at(start.clone());
+    serving.publish_batch(BatchView { version: 1, barrier, lower: start.clone(), horizon, table });
     serving.publish_realtime(Arc::new(view));
     served(&serving)
 }
 
-fn by_kappa(topic: &Topic, query: &Arc<Query>, at: &Position, workers: u16) -> Result<Answered, Failure> {
-    let view = replay(topic, query, (0, Position::zero(at.partitions())), at, workers)?;
-    let serving = twopath_serving::Table::new(query.clone(), topic.partitions());
+fn by_kappa(topic: &Topic, logic: &Logic, (start, at): (&Position, &Position), workers: u16) -> Result<Answered, Failure> {
+    let view = wiring::replay(topic, logic, SpeedEngine::Timely, (0, start.clone()), at, usize::from(workers))?;
+    let serving = twopath_serving::Table::new(logic.query.clone(), topic.partitions()).starting_at(start.clone());
     serving.publish_realtime(Arc::new(view));
     served(&serving)
 }
 
-/// Where a batch view may end, and how many barriers lie before: at a barrier, or where the user says.
-fn horizon(barriers: &[Barrier], at: &Position, wanted: Option<&Position>) -> Result<(u64, Position), Failure> {
+/// Where a batch view may end, not below `since`, and how many barriers lie before: at a barrier, or where the user says.
+fn horizon(barriers: &[Barrier], (since, at): (&Position, &Position), wanted: Option<&Position>) -> Result<(u64, Position), Failure> {
     let Some(wanted) = wanted else {
-        if let Some(barrier) = barriers.iter().rfind(|b| at.covers(&b.position)) {
+        if let Some(barrier) = barriers.iter().rfind(|b| at.covers(&b.position) && b.position.covers(since)) {
             return Ok((barrier.number, barrier.position.clone()));
         }
         // Before every barrier in one partition at least: half of the way there in each.
         let first = barriers.first().map_or_else(|| at.clone(), |b| at.meet(&b.position));
-        let half = first.offsets().iter().map(|o| twopath_base::Offset(o.0 / 2)).collect();
+        let from = since.meet(&first);
+        let half = from.iter().map(|(p, from)| twopath_base::Offset(from.0 + (first.get(p).0 - from.0) / 2)).collect();
         return Ok((0, Position::new(half)));
     };
     let wanted = checked(wanted, "--horizon", at)?;
@@ -193,18 +225,6 @@ fn horizon(barriers: &[Barrier], at: &Position, wanted: Option<&Position>) -> Re
             barrier.number, barrier.position
         ))),
     }
-}
-
-fn replay(topic: &Topic, query: &Arc<Query>, from: (u64, Position), to: &Position, workers: u16) -> Result<RealtimeView, Failure> {
-    Ok(twopath_speed::replay(
-        topic,
-        query.clone(),
-        twopath_speed::Logic::Sql,
-        twopath_speed::Engine::default(),
-        from,
-        to,
-        usize::from(workers),
-    )?)
 }
 
 fn answered(query: &Query, parts: &[&GroupTable], coverage: Coverage) -> Result<Answered, Failure> {

@@ -1,7 +1,7 @@
 //! SQL given on the command line.
 
 use twopath_events::sql_text;
-use twopath_log::{Place, Topic};
+use twopath_log::{Address, Topic};
 use twopath_query::{self as query, Query};
 
 use super::Failure;
@@ -13,7 +13,7 @@ pub(super) fn read_sql(text_or_file: &str) -> Result<String, Failure> {
 }
 
 /// Opens the topic that a SQL text reads, which is the one that the address names, if it names one.
-pub(super) fn topic_named(place: &Place, sql: &str, open: impl FnOnce(&str) -> Result<Topic, Failure>) -> Result<Topic, Failure> {
+pub(super) fn topic_named(place: &Address, sql: &str, open: impl FnOnce(&str) -> Result<Topic, Failure>) -> Result<Topic, Failure> {
     let name = query::topic_of(sql).map_err(|e| Failure::sql(&e, sql))?;
     match place.named_topic().filter(|named| *named != name) {
         Some(named) => Err(Failure::usage(format!("--log names topic '{named}', and the query reads '{name}'; name the same one in both"))),
@@ -24,4 +24,9 @@ pub(super) fn topic_named(place: &Place, sql: &str, open: impl FnOnce(&str) -> R
 /// Parses a query over a topic; a failure shows the place.
 pub(super) fn parse(sql: &str, topic: &Topic) -> Result<Query, Failure> {
     query::parse(sql, &topic.config().name, topic.schema()).map_err(|e| Failure::sql(&e, sql))
+}
+
+/// The logical plan of a query over a topic; a failure shows the place.
+pub(super) fn plan(sql: &str, topic: &Topic) -> Result<query::Plan, Failure> {
+    query::logical_plan(sql, &topic.config().name, topic.schema()).map_err(|e| Failure::sql(&e, sql))
 }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use twopath_query::Value;
 
 use super::{Failure, output, progress};
-use twopath_torture::{self, KindSummary, TortureSettings};
+use twopath_torture::{self as torture, KindSummary, TortureSettings};
 
 /// Tries every kind of fault on the log, and tells what did not hold
 ///

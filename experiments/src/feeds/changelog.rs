@@ -286,7 +286,7 @@ pub(super) fn check_whole(feed: &str, input: &Topic) -> Result<(), FeedError> {
         return Err(not_whole(feed, input.name(), "is one that is compacted".into()));
     }
     let first = |position: twopath_base::Position| position.iter().find(|(_, offset)| *offset > Offset(0));
-    if let Some((p, offset)) = first(input.compacted_to()?) {
+    if let Some((p, offset)) = first(input.local()?.compacted_to()?) {
         return Err(not_whole(feed, input.name(), compacted(p, offset)));
     }
     if let Some((p, offset)) = first(input.start()?) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_schema::Schema;
 use serde::{Deserialize, Serialize};
+use twopath_log::Log;
 use twopath_query::parse;
 use twopath_storage::{OsStorage, Storage, create_dir_durably, write_atomically};
 
@@ -81,6 +82,30 @@ impl Definition {
         json.push(b'\n');
         create_dir_durably(&OsStorage, &folder(dir)).map_err(FeedError::io(&folder(dir)))?;
         write_atomically(&OsStorage, &path, &json).map_err(FeedError::io(&path))
+    }
+
+    /// The feed of that name.
+    ///
+    /// # Errors
+    /// [`FeedError::NoSuchFeed`], naming those that there are.
+    pub fn named(dir: &Path, name: &str) -> Result<Definition, FeedError> {
+        let feeds = Self::all(dir)?;
+        let known = feeds.iter().map(|f| f.name.clone()).collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { "none".to_owned() } else { known };
+        feeds.into_iter().find(|f| f.name == name).ok_or_else(|| FeedError::NoSuchFeed { name: name.to_owned(), known })
+    }
+
+    /// Forgets the feed: its group in the input, which kept retention from what the feed still had to read, and its definition. What it has
+    /// appended stays.
+    pub fn forget(&self, log: &Log) -> Result<(), FeedError> {
+        if log.topics()?.contains(&self.input) {
+            let input = log.topic(&self.input)?;
+            if input.groups()?.contains(&self.group()) {
+                input.group(&self.group())?.remove()?;
+            }
+        }
+        let path = self.path(log.dir());
+        OsStorage.remove(&path).map_err(FeedError::io(&path))
     }
 
     fn path(&self, dir: &Path) -> PathBuf {

@@ -105,7 +105,7 @@ pub fn edge(pressure: Pressure, capacity: usize, topic: &Topic) -> Result<(EdgeS
         Pressure::Block | Pressure::Drop => None,
         Pressure::Buffer => {
             let options = MemberOptions { partitions: Some(vec![PartitionId(0)]), ..MemberOptions::default() };
-            let group = topic.group_or_new(EDGE_GROUP)?;
+            let group = topic.local()?.group_or_new(EDGE_GROUP)?;
             group.seek(Start::End)?;
             Some(group.join("consumer", options)?)
         }

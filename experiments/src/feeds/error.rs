@@ -9,6 +9,8 @@ use twopath_query::{EvalError, QueryError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
+    #[error("there is no feed '{name}'; there are: {known}")]
+    NoSuchFeed { name: String, known: String },
     #[error("'{name}' cannot be a feed's name: use letters, digits, '-', '_' and '.', not first a '.', at most 190 of them")]
     BadName { name: String },
     #[error("feed '{name}' {is}, not {wanted}; give this feed another --name, or run it as it is defined")]

@@ -60,7 +60,7 @@ impl Graph {
             for group in topic.groups()? {
                 let is_feed = feeds.iter().any(|f| f.input == *name && f.group() == group);
                 if !is_feed {
-                    groups.reader(NodeKind::Group, name, &group, &topic.group(&group)?)?;
+                    groups.reader(NodeKind::Group, name, &group, &topic.local()?.group(&group)?)?;
                 }
             }
         }
@@ -68,7 +68,7 @@ impl Graph {
             let input = topics.contains(&feed.input).then(|| log.topic(&feed.input)).transpose()?;
             let node = match &input {
                 Some(input) if input.groups()?.contains(&feed.group()) => {
-                    graph.reader(NodeKind::Feed, &feed.input, &feed.name, &input.group(&feed.group())?)?
+                    graph.reader(NodeKind::Feed, &feed.input, &feed.name, &input.local()?.group(&feed.group())?)?
                 }
                 // The topic is gone, or made anew and not read yet. (No group is made here: retention would heed it.)
                 _ => graph.node(NodeKind::Feed, &feed.name, 0, 0),

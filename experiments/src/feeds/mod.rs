@@ -7,7 +7,7 @@
 //!
 //! A SELECT without aggregates passes rows on one by one (`row.rs`). One with groups makes a **changelog** (`changelog.rs`): for each frame
 //! of its input, the rows of the groups that the frame changed, so that a group's newest row is its answer. Compaction by the group's
-//! column leaves those rows (and, as ever, what is not sealed yet, and rows whose key is NULL).
+//! column leaves those rows (and, as ever, what is not sealed yet).
 //!
 //! **Once, whatever dies when.** A frame of output is appended under the producer "feed NAME, input partition *p*" with the input offset
 //! up to which it goes as its sequence number. So output and input position are committed in one frame, atomically in each output

@@ -79,8 +79,11 @@ pub(super) fn check_unordered(query: &Query) -> Result<(), FeedError> {
     if !query.order_by.is_empty() {
         return refuse("leave ORDER BY out; the order is the input's");
     }
-    if query.limit.is_some() {
-        return refuse("leave LIMIT out");
+    if query.limit.is_some() || query.offset > 0 {
+        return refuse("leave LIMIT and OFFSET out");
+    }
+    if query.distinct {
+        return refuse("leave DISTINCT out, and GROUP BY the columns");
     }
     Ok(())
 }

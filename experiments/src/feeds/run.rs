@@ -68,11 +68,11 @@ pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, follow: b
 
 /// Keeps the feed's definition with what tells its topics from others of their names. In an output that was made anew the feed starts over.
 fn keep(log: &Log, feed: &Definition, input: &Topic, output: &Topic) -> Result<(), FeedError> {
-    let topics = TopicIds { input: input.id()?, output: output.id()? };
+    let topics = TopicIds { input: input.local()?.id(), output: output.local()?.id() };
     match feed.earlier_topics(log.dir())? {
         // The group's position is of what another output holds. (First the position: a feed that dies here starts over once more.)
         Some(earlier) if earlier.output != topics.output => {
-            input.group_or_new(&feed.group())?.seek(Start::First)?;
+            input.local()?.group_or_new(&feed.group())?.seek(Start::First)?;
         }
         // What this output holds is of another input.
         Some(earlier) if earlier.input != topics.input => {
@@ -93,7 +93,7 @@ fn commit(writer: &TopicWriter, member: &mut Member) -> Result<(), FeedError> {
 fn all_of(input: &Topic, feed: &Definition, query: &FeedQuery) -> Result<Member, FeedError> {
     let partitions: Vec<PartitionId> = (0..input.partitions() as u32).map(PartitionId).collect();
     let options = MemberOptions { partitions: Some(partitions.clone()), projection: query.projection(), ..MemberOptions::default() };
-    let group = input.group_or_new(&feed.group())?;
+    let group = input.local()?.group_or_new(&feed.group())?;
     if let FeedQuery::Changes(_) = query {
         group.need_all()?;
     }

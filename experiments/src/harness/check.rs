@@ -3,19 +3,26 @@
 //! The truth is version 2 of the query. An answer is *wrong* where it differs from the truth at its own position; *wrong by the
 //! engine* where it differs from what its own version's query gives there (then Twopath has a bug); *outdated* where it differs from
 //! the truth over everything that was intended to have arrived when it was read.
+//!
+//! No answer is left out, and none costs more than what changed since the one before it: the reference keeps a [`Digest`] of its groups as it
+//! rolls forward, and a full answer is compared row by row only where its digest is another one. What has been shown to be the reference's
+//! answer is from then on judged by the reference's digests alone. In memory at once: the truth about the history, and a copy of it
+//! ([`Truth`]); of the answers, one per thread.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use twopath_base::{Offset, Position};
 use twopath_log::{Entry, LogError, PartitionReader, Records, Start, Topic};
 use twopath_query::values::rows;
-use twopath_query::{AggregateFunction, DataType, ExprKind, NamedExpr, Query, Value};
-use twopath_reference::{Reference, compare};
+use twopath_query::{AggregateFunction, DataType, EvalError, ExprKind, NamedExpr, Query, Value};
+use twopath_reference::{Digest, Reference, compare, digest};
 
+use super::RunError;
 use super::load::Arrivals;
-use super::probe::Recorded;
-use crate::architectures::Job;
+use super::recording::{Answers, Recorded, Recording};
+use crate::systems::Job;
 
 /// What was found about one answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -28,92 +35,235 @@ pub struct Verdict {
     pub error: f64,
 }
 
-/// A point in the log at which an answer is to be compared, and the answer's number.
-struct Target {
-    position: Position,
-    answer: usize,
+/// What the reference makes of both versions of a job, up to a position. Made once of a history, and rolled on for each run over it.
+#[derive(Clone)]
+pub struct Truth {
+    job: Job,
+    at: Position,
+    /// Of version 1; none where there is nothing to fix.
+    v1: Option<Reference>,
+    v2: Reference,
+    errors: Errors,
+}
+
+impl Truth {
+    /// Over nothing yet.
+    pub fn new(job: &Job, partitions: usize) -> Self {
+        let reference = |query: &Query| {
+            let mut reference = Reference::new(query.clone());
+            reference.keep_digest();
+            reference
+        };
+        let v1 = job.has_fix().then(|| reference(&job.v1.query));
+        Truth { job: job.clone(), at: Position::zero(partitions), v1, v2: reference(&job.v2.query), errors: Errors::default() }
+    }
+
+    /// Of everything in a topic below a position.
+    pub fn over(job: &Job, topic: &Topic, to: &Position) -> Result<Self, LogError> {
+        let mut truth = Truth::new(job, topic.partitions());
+        let start = truth.at.clone();
+        let Truth { v1, v2, .. } = &mut truth;
+        thread::scope(|scope| {
+            let first = v1.as_mut().map(|v1| scope.spawn(|| push(v1, &mut readers(topic, &start)?, to)));
+            push(v2, &mut readers(topic, &start)?, to)?;
+            first.map_or(Ok(()), |f| f.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })?;
+        truth.at = to.clone();
+        truth.look_again();
+        Ok(truth)
+    }
+
+    /// Brings the digests, and how far the versions are apart, up to its position.
+    fn look_again(&mut self) {
+        self.v2.digest();
+        if let Some(v1) = &mut self.v1 {
+            v1.digest();
+            self.errors.update(v1, &mut self.v2);
+        }
+    }
+
+    /// Version 2 alone.
+    fn right(&self) -> Self {
+        Truth { job: self.job.clone(), at: self.at.clone(), v1: None, v2: self.v2.clone(), errors: Errors::default() }
+    }
+
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+}
+
+/// How far version 1 is from version 2, group by group, in the measured column.
+#[derive(Clone, Default)]
+struct Errors(HashMap<String, f64>);
+
+impl Errors {
+    /// Looks again at the groups that have changed on either side.
+    fn update(&mut self, v1: &mut Reference, v2: &mut Reference) {
+        let Some(column) = measured_column(v2.query()) else { return };
+        let mut keys = v1.changed();
+        keys.extend(v2.changed());
+        let value = |reference: &Reference, key: &[Value]| match reference.answer_key(key) {
+            Ok(Some(row)) => row.get(column).map_or(0.0, number),
+            _ => 0.0,
+        };
+        for key in keys {
+            let error = (value(v1, &key) - value(v2, &key)).abs();
+            self.0.insert(format!("{key:?}"), error);
+        }
+    }
+
+    fn largest(&self) -> f64 {
+        self.0.values().copied().fold(0.0, f64::max)
+    }
+}
+
+/// What is known of an answer that is the reference's at its own position.
+type Shown = Option<Digest>;
+
+/// The verdict on each answer, in their order. `done` is told how far it is, 0 to 1.
+pub fn check(
+    topic: &Topic,
+    truth: &Truth,
+    arrivals: &Arrivals,
+    recording: &Recording,
+    stored: &Answers,
+    done: &(impl Fn(f64) + Sync),
+) -> Result<Vec<Verdict>, RunError> {
+    let answers = &recording.answers;
+    let least = answers.iter().map(|a| &a.position).fold(arrivals.base.clone(), |base, p| base.meet(p));
+    // A truth over more than an answer covers is no start for it.
+    let fresh;
+    let truth = if least.covers(&truth.at) {
+        truth
+    } else {
+        fresh = Truth::new(&truth.job, least.partitions());
+        &fresh
+    };
+    let checked = AtomicUsize::new(0);
+    let all = (2 * answers.len()).max(1);
+    let one_more = || done(checked.fetch_add(1, Ordering::Relaxed) as f64 / all as f64);
+    let of = |version: u32| {
+        let targets = answers.iter().enumerate().filter(move |(_, a)| a.version == version).map(|(i, a)| (i, a.position.clone()));
+        in_order(targets.collect())
+    };
+    let asked = Asked { topic, recording, stored };
+    let mut judged: Vec<(Verdict, Shown)> = vec![Default::default(); answers.len()];
+    let (by_v1, by_v2) = thread::scope(|scope| {
+        let by_v1 = scope.spawn(|| asked.own(truth.clone(), of(1), &one_more));
+        let by_v2 = asked.own(truth.right(), of(2), &one_more);
+        (by_v1.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), by_v2)
+    });
+    for (answer, verdict, shown) in by_v1?.into_iter().chain(by_v2?) {
+        judged[answer] = (verdict, shown);
+    }
+    let arrived = answers.iter().enumerate().map(|(i, a)| (i, arrivals.position_at(a.read_us)));
+    let mut along = Along::new(topic, truth.right())?;
+    for (answer, at) in in_order(arrived.collect()) {
+        along.roll(&at)?;
+        let right = &mut along.truth.v2;
+        let (verdict, shown) = &mut judged[answer];
+        verdict.outdated = match shown.zip(right.digest()) {
+            Some((own, now)) => own != now,
+            None => asked.compared(answer, right)?.differs,
+        };
+        one_more();
+    }
+    Ok(judged.into_iter().map(|(verdict, _)| verdict).collect())
+}
+
+/// Within one list positions are ordered: a version never goes back, and what has arrived stays.
+fn in_order(mut targets: Vec<(usize, Position)>) -> Vec<(usize, Position)> {
+    targets.sort_by_key(|(_, position)| position.records());
+    let ordered = targets.windows(2).all(|pair| pair[1].1.covers(&pair[0].1));
+    assert!(ordered, "answers of one version went back");
+    targets
+}
+
+/// A truth on its way over the log.
+struct Along {
+    truth: Truth,
+    first: Vec<Reading>,
+    second: Vec<Reading>,
+}
+
+impl Along {
+    fn new(topic: &Topic, truth: Truth) -> Result<Self, LogError> {
+        let first = if truth.v1.is_some() { readers(topic, &truth.at)? } else { Vec::new() };
+        Ok(Along { first, second: readers(topic, &truth.at)?, truth })
+    }
+
+    fn roll(&mut self, to: &Position) -> Result<(), LogError> {
+        if let Some(v1) = &mut self.truth.v1 {
+            push(v1, &mut self.first, to)?;
+        }
+        push(&mut self.truth.v2, &mut self.second, to)?;
+        self.truth.at = to.clone();
+        self.truth.look_again();
+        Ok(())
+    }
 }
 
 /// What came of one comparison.
+#[derive(Clone, Copy, Default)]
 struct Compared {
-    answer: usize,
     differs: bool,
     error: f64,
 }
 
-/// The verdict on each answer, in their order.
-pub fn check(topic: &Topic, job: &Job, arrivals: &Arrivals, answers: &[Recorded]) -> Result<Vec<Verdict>, LogError> {
-    let own = |versions: &[u32]| -> Vec<Target> {
-        let chosen = answers.iter().enumerate().filter(|(_, a)| versions.contains(&a.version));
-        chosen.map(|(answer, a)| Target { position: a.position.clone(), answer }).collect()
-    };
-    let arrived = answers.iter().enumerate().map(|(answer, a)| Target { position: arrivals.position_at(a.read_us), answer });
-    // Within one list positions are ordered: a version never goes back, and what has arrived stays.
-    let by_v1 = vec![own(&[1])];
-    let by_v2 = vec![own(&[1]), own(&[2]), arrived.collect()];
-
-    let base = answers.iter().map(|a| &a.position).fold(arrivals.base.clone(), |base, p| base.meet(p));
-    let run = |query: &Query, lists: Vec<Vec<Target>>| -> Result<Vec<Vec<Compared>>, LogError> {
-        let mut history = Reference::new(query.clone());
-        push(&mut history, &mut readers(topic, &Position::zero(base.partitions()))?, &base)?;
-        lists.into_iter().map(|targets| compare_along(history.clone(), query, topic, &base, targets, answers)).collect()
-    };
-    let (v1, v2) = thread::scope(|scope| {
-        let v1 = scope.spawn(|| if job.has_fix() { run(&job.v1.query, by_v1) } else { Ok(vec![Vec::new()]) });
-        let v2 = run(&job.v2.query, by_v2);
-        (v1.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), v2)
-    });
-    let (v1, v2) = (v1?, v2?);
-
-    let mut verdicts = vec![Verdict::default(); answers.len()];
-    for c in &v1[0] {
-        verdicts[c.answer].wrong_engine = c.differs;
-    }
-    for c in v2[0].iter().chain(&v2[1]) {
-        let verdict = &mut verdicts[c.answer];
-        (verdict.wrong, verdict.error) = (c.differs, c.error);
-        if answers[c.answer].version == 2 || !job.has_fix() {
-            verdict.wrong_engine = c.differs;
-        }
-    }
-    for c in &v2[2] {
-        verdicts[c.answer].outdated = c.differs;
-    }
-    Ok(verdicts)
+struct Asked<'a> {
+    topic: &'a Topic,
+    recording: &'a Recording,
+    stored: &'a Answers,
 }
 
-/// Rolls the reference forward from `base` and compares each answer at its target.
-fn compare_along(
-    mut reference: Reference,
-    query: &Query,
-    topic: &Topic,
-    base: &Position,
-    mut targets: Vec<Target>,
-    answers: &[Recorded],
-) -> Result<Vec<Compared>, LogError> {
-    targets.sort_by_key(|t| t.position.records());
-    let measured = measured_column(query);
-    let mut at = base.clone();
-    let mut readers = readers(topic, base)?;
-    let mut compared = Vec::with_capacity(targets.len());
-    for target in targets {
-        assert!(target.position.covers(&at), "answers of one version went back from {at} to {}", target.position);
-        push(&mut reference, &mut readers, &target.position)?;
-        at = target.position;
-        let answer = &answers[target.answer];
-        let right = match &answer.key {
-            Some(key) => reference.answer_key(key).map(|row| row.into_iter().collect()),
-            None => reference.answer(),
+impl Asked<'_> {
+    /// Answers of one version at their own positions: against version 1, where the truth has one, and against the truth.
+    fn own(&self, truth: Truth, targets: Vec<(usize, Position)>, done: &impl Fn()) -> Result<Vec<(usize, Verdict, Shown)>, RunError> {
+        let mut along = Along::new(self.topic, truth)?;
+        let mut judged = Vec::with_capacity(targets.len());
+        for (answer, position) in targets {
+            along.roll(&position)?;
+            let Truth { v1, v2, errors, .. } = &mut along.truth;
+            let version = v1.as_mut().unwrap_or(v2);
+            let by_version = self.compared(answer, version)?;
+            let is_full = self.recording.answers[answer].key.is_none();
+            let shown = version.digest().filter(|_| is_full && !by_version.differs);
+            let by_truth = match (v1, shown.zip(v2.digest())) {
+                (None, _) => by_version,
+                (Some(_), Some((own, right))) if own == right => Compared::default(),
+                (Some(_), Some(_)) => Compared { differs: true, error: errors.largest() },
+                (Some(_), None) => self.compared(answer, v2)?,
+            };
+            let verdict = Verdict { wrong: by_truth.differs, wrong_engine: by_version.differs, error: by_truth.error, outdated: false };
+            judged.push((answer, verdict, shown));
+            done();
+        }
+        Ok(judged)
+    }
+
+    /// An answer against a reference that has come to its position.
+    fn compared(&self, answer: usize, reference: &mut Reference) -> Result<Compared, RunError> {
+        let Recorded { key, rows: place, .. } = &self.recording.answers[answer];
+        let given = self.stored.rows(*place)?;
+        let right = match key {
+            Some(key) => reference.answer_key(&self.recording.keys[*key as usize]).map(|row| row.into_iter().collect()),
+            None => {
+                let digests = digest(reference.query(), &given).ok().flatten().zip(reference.digest());
+                if digests.is_some_and(|(given, right)| given == right) {
+                    return Ok(Compared::default());
+                }
+                reference.answer()
+            }
         };
-        let given = rows(&answer.rows);
+        let query = reference.query();
+        let given: Result<Vec<Vec<Value>>, EvalError> = rows(&given);
         let differs = compare(query, &right, &given).is_err();
-        let error = match (measured, given, right) {
+        let error = match (measured_column(query), given, right) {
             (Some(column), Ok(given), Ok(right)) if differs => largest_error(query, column, &given, &right),
             _ => 0.0,
         };
-        compared.push(Compared { answer: target.answer, differs, error });
+        Ok(Compared { differs, error })
     }
-    Ok(compared)
 }
 
 /// A partition that is read once, piece by piece.
@@ -161,7 +311,11 @@ fn measured_column(query: &Query) -> Option<usize> {
                 measured |= aggregate.is_some_and(|f| counts || f != AggregateFunction::Count);
             }
         });
-        measured && matches!(output.expr.data_type, DataType::Int | DataType::Float | DataType::Numeric | DataType::Interval)
+        measured
+            && matches!(
+                output.expr.data_type,
+                DataType::Int | DataType::Float | DataType::Numeric | DataType::Decimal { .. } | DataType::Interval
+            )
     };
     let first = |counts| query.output.iter().position(|output| measures(output, counts));
     first(false).or_else(|| first(true))
@@ -186,6 +340,7 @@ fn number(value: &Value) -> f64 {
     match value {
         Value::Int(v) | Value::Interval(v) => *v as f64,
         Value::Numeric(v) => *v as f64,
+        Value::Decimal(v) => v.unscaled as f64 / 10f64.powi(v.scale.into()),
         Value::Float(v) => *v,
         _ => 0.0,
     }

@@ -4,8 +4,8 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use super::load::Arrivals;
-use super::timeline::Readable;
-use twopath_results::result::{AnswersBin, FreshnessBin, Quantiles};
+use crate::systems::timeline::Readable;
+use twopath_results::result::{AnswersBin, FreshnessBin, Quantiles, ReadsBin};
 
 /// Longest time that a histogram holds: an hour, in microseconds.
 const LONGEST_US: u64 = 3_600_000_000;
@@ -121,6 +121,21 @@ impl Bins {
         bins.into_iter().enumerate().filter_map(bin).collect()
     }
 
+    /// `reads`: when it was due, and how long it took. Bins without reads are left out.
+    pub fn reads(&self, reads: impl Iterator<Item = (u64, u64)>) -> Vec<ReadsBin> {
+        let mut bins = vec![Vec::new(); BINS];
+        for (due_us, took_us) in reads {
+            bins[self.of(due_us)].push(took_us);
+        }
+        let bin = |(i, mut values): (usize, Vec<u64>)| {
+            values.sort_unstable();
+            let at = |q: f64| values.get(((values.len() as f64 * q).ceil() as usize).max(1) - 1).map(|&v| v as f64 / 1e3);
+            let count = values.len() as u64;
+            Some(ReadsBin { at_ms: self.at_ms(i), count, p50_ms: at(0.5)?, p99_ms: at(0.99)?, max_ms: at(1.0)? })
+        };
+        bins.into_iter().enumerate().filter_map(bin).collect()
+    }
+
     /// `answers`: when it was read, whether it was wrong, whether outdated.
     pub fn answers(&self, answers: impl Iterator<Item = (u64, bool, bool)>) -> Vec<AnswersBin> {
         let mut bins: Vec<AnswersBin> = (0..BINS).map(|i| AnswersBin { at_ms: self.at_ms(i), ..AnswersBin::default() }).collect();
@@ -134,18 +149,23 @@ impl Bins {
     }
 }
 
-/// Whether the run kept up: at no time in the last quarter of the schedule were more events waiting than `normal_us` brings, or at
-/// least no more than twice what waited in the second quarter. A backlog that is long but does not grow is late, not lost.
-pub fn is_steady(arrivals: &Arrivals, readable: &[Readable], normal_us: u64) -> bool {
+/// None where the run kept up: at no time in the last quarter of the schedule were more events waiting than `normal_us` brings, or at
+/// least no more than twice what waited in the second quarter. A backlog that is long but does not grow is late, not lost. Else the second
+/// of the schedule from which on more than that was always waiting.
+pub fn kept_up(arrivals: &Arrivals, readable: &[Readable], normal_us: u64) -> Option<f64> {
+    const LOOKS: u64 = 100;
     let schedule = &arrivals.schedule;
     let length_us = schedule.end_us().saturating_sub(schedule.start_us);
-    let most_waiting = |from_quarter: u64, to_quarter: u64| {
-        let times = (from_quarter * 25..to_quarter * 25).map(|i| schedule.start_us + length_us * i / 100);
-        times.map(|at_us| backlog(arrivals, readable, at_us)).max().unwrap_or(0)
-    };
-    let (early, late) = (most_waiting(1, 2), most_waiting(3, 4));
+    let waiting: Vec<u64> = (0..LOOKS).map(|i| backlog(arrivals, readable, schedule.start_us + length_us * i / LOOKS)).collect();
+    let most = |quarter: std::ops::Range<usize>| waiting[quarter].iter().copied().max().unwrap_or(0);
+    let bearable = ((normal_us as f64 * schedule.rate / 1e6) as u64).max(2 * most(25..50));
+    if most(75..100) <= bearable {
+        return None;
+    }
+    // The last look at which nothing more than normal was waiting: from then on it fell behind.
     let normal = (normal_us as f64 * schedule.rate / 1e6) as u64;
-    late <= normal || late <= early * 2
+    let since = waiting.iter().rposition(|&w| w <= normal).map_or(0, |i| i + 1);
+    Some(length_us as f64 / 1e6 * since as f64 / LOOKS as f64)
 }
 
 /// How many events had arrived and were in no answer at a time.
@@ -215,10 +235,11 @@ mod tests {
             };
             (0..1_000).map(each).collect::<Vec<_>>()
         };
-        assert!(is_steady(&arrivals, &after(1.0), 10_000));
-        assert!(!is_steady(&arrivals, &after(0.5), 10_000));
-        assert!(is_steady(&arrivals, &after(0.5), 1_000_000), "less than is normally waiting");
-        assert!(!is_steady(&arrivals, &[], 10_000));
+        assert_eq!(kept_up(&arrivals, &after(1.0), 10_000), None);
+        let since = kept_up(&arrivals, &after(0.5), 10_000).expect("half of the events wait in the end");
+        assert!((0.01..=0.05).contains(&since), "more than 10 were waiting after 20 ms: {since}");
+        assert_eq!(kept_up(&arrivals, &after(0.5), 1_000_000), None, "less than is normally waiting");
+        assert!(kept_up(&arrivals, &[], 10_000).is_some());
     }
 
     #[test]

@@ -5,21 +5,20 @@ use std::thread;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use serde::{Deserialize, Serialize};
 use twopath_base::meters::{self, Layer};
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::{LogError, TopicWriter};
 
-use super::timeline::Timeline;
+use crate::systems::timeline::Timeline;
 
 /// The generator does not wake up more often than this, and appends what has become due meanwhile at once.
 const WAKE_EVERY: Duration = Duration::from_micros(500);
 /// A generator that is behind catches up in appends of this many events.
 const APPEND_ROWS_MAX: u64 = 1 << 16;
-/// History is appended in frames of this many events.
-const HISTORY_ROWS: usize = 1 << 15;
 
 /// When each event of the steady phase is intended to arrive: event `i` at `start_us + i / rate`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
     /// On the timeline.
     pub start_us: u64,
@@ -64,7 +63,7 @@ pub struct Arrivals {
 }
 
 /// One append of the steady phase: up to which event, and the log's position after it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Append {
     /// Exclusive.
     pub to_event: u64,
@@ -136,26 +135,6 @@ impl Arrivals {
             events.map(move |(k, &i)| (p, Offset(base.0 + k as u64), self.schedule.due_us(u64::from(i))))
         })
     }
-}
-
-/// Appends the history as fast as the log takes it. `batch` gives events by number; `done` is told how far it is, 0 to 1.
-pub fn append_history(
-    writer: &TopicWriter,
-    events: u64,
-    batch: impl Fn(u64, usize) -> RecordBatch,
-    mut done: impl FnMut(&RecordBatch, f64),
-) -> Result<u64, LogError> {
-    let mut next = 0;
-    while next < events {
-        let rows = batch(next, HISTORY_ROWS.min((events - next) as usize));
-        if rows.num_rows() == 0 {
-            break;
-        }
-        meters::charge(Layer::Log, || writer.append(&rows))?;
-        next += rows.num_rows() as u64;
-        done(&rows, next as f64 / events as f64);
-    }
-    Ok(next)
 }
 
 /// Appends every event when it is due, until all are in or `stop` is set. A late event stays late: nothing is left out or slowed

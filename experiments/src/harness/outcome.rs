@@ -1,80 +1,68 @@
-//! A run's result, from everything that was recorded in it.
+//! A run's result, from everything that was recorded in it and the verdicts on its answers.
 
 use std::collections::BTreeMap;
 
 use twopath_base::meters;
 
+use super::RunError;
 use super::check::Verdict;
-use super::figures::{Bins, encoded, fresh_us, histogram, is_steady, percentiles, quantiles};
+use super::figures::{Bins, encoded, fresh_us, histogram, kept_up, percentiles, quantiles};
 use super::load::Arrivals;
-use super::probe::Recorded;
+use super::recording::{Recorded, Recording};
 use super::spec::RunSpec;
-use super::steady::Steady;
-use crate::architectures::{self, ArchitectureError, Context};
-use twopath_results::result::{Answers, Cost, LayerCost, Mark, Outcome, RunResult, Series};
+use crate::systems::timeline::Span;
+use crate::systems::{self, Architecture, Costs, Job};
+use twopath_results::result::{Answers, Cost, Happening, KeptUp, LayerCost, Mark, Outcome, Phase, Phases, RunResult, Series, StorageBin};
 
-/// What the operating system and the layers say that it took.
-pub struct Costs {
-    pub cpu: meters::Cpu,
-    pub io: meters::Io,
-    pub rss_bytes_max: u64,
-    pub log_bytes: u64,
-    pub view_bytes: u64,
-    pub state_bytes: u64,
-}
-
-/// `loaded` is the number of events of the history.
-pub fn outcome(
-    spec: &RunSpec,
-    context: &Context,
-    loaded: u64,
-    arrivals: &Arrivals,
-    steady: &Steady,
-    verdicts: &[Verdict],
-    costs: Costs,
-) -> Result<RunResult, ArchitectureError> {
+/// The result of a run.
+pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arrivals, verdicts: &[Verdict]) -> Result<RunResult, RunError> {
+    let Recording { record, deployed_us, end_us, .. } = recording;
+    let (deployed_us, end_us) = (*deployed_us, *end_us);
     let start_us = arrivals.schedule.start_us;
-    let readable = context.timeline.readable();
-    let fresh = fresh_us(arrivals, &readable);
+    let fresh = fresh_us(arrivals, &record.readable);
     let covered = || arrivals.iter().zip(&fresh).filter_map(|((.., due_us), at)| Some((due_us, at.as_ref()?.saturating_sub(due_us))));
     let freshness = histogram(covered().map(|(_, freshness_us)| freshness_us));
-    let latency = histogram(steady.answers.iter().filter(|a| a.key.is_some()).map(Recorded::latency_us));
-    let staleness = histogram(steady.answers.iter().map(|a| arrivals.staleness_us(&a.position, a.read_us)));
-
-    let corrected_us = corrected_us(&steady.answers, verdicts, steady.deployed_us).filter(|_| context.job.has_fix());
-    if let Some(at_us) = corrected_us {
-        context.timeline.mark_at(at_us, "corrected", "every answer is right from here on".into());
-    }
-    let bins = Bins::new(start_us, steady.end_us);
-    let judged = steady.answers.iter().zip(verdicts);
-    let events = loaded + arrivals.schedule.events;
+    let latency = histogram(recording.answers.iter().filter(|a| a.key.is_some()).map(Recorded::latency_us));
+    let staleness = histogram(recording.answers.iter().map(|a| arrivals.staleness_us(&a.position, a.read_us)));
+    let corrected_us = corrected_us(&recording.answers, verdicts, deployed_us).filter(|_| job.has_fix());
+    let bins = Bins::new(start_us, end_us);
+    let judged = recording.answers.iter().zip(verdicts);
+    let events = recording.events_loaded + arrivals.schedule.events;
     // Where all that is published comes from batch runs, what arrives meanwhile waits: for the interval, and for the run.
-    let normal_us = if architectures::is_periodic(&spec.architecture) { 2 * spec.batch_interval().as_micros() as u64 } else { 1_000_000 };
+    let is_periodic = spec.factors.architecture == Architecture::Batch;
+    let normal_us = if is_periodic { 2 * spec.batch_interval().as_micros() as u64 } else { 1_000_000 };
     Ok(RunResult {
-        architecture: spec.architecture.clone(),
+        system: spec.architecture.clone(),
+        architecture: spec.family.clone(),
+        wiring: spec.factors.architecture.to_string(),
+        batch_engine: spec.factors.batch_engine.map(|e| e.to_string()),
+        speed_engine: spec.factors.speed_engine.map(|e| e.to_string()),
+        language: Some(spec.factors.language.to_string()),
         repeat: spec.repeat,
         outcome: Outcome::Ok,
         events,
-        duration_ms: ms(steady.end_us, start_us),
+        duration_ms: ms(end_us, start_us),
         freshness_ms: quantiles(&freshness),
         events_never_covered: fresh.iter().filter(|at| at.is_none()).count() as u64,
         query_latency_ms: quantiles(&latency),
         staleness_ms: quantiles(&staleness),
-        answers: answers(&steady.answers, verdicts, steady.deployed_us),
-        time_to_correct_ms: corrected_us.map(|at_us| ms(at_us, steady.deployed_us)),
-        extra_storage_bytes_max: steady.extra_storage_bytes_max,
-        cost: cost(costs, events),
-        code: architectures::code(&spec.architecture, &context.job)?,
-        steady: is_steady(arrivals, &readable, normal_us),
+        answers: answers(&recording.answers, verdicts, deployed_us),
+        time_to_correct_ms: corrected_us.map(|at_us| ms(at_us, deployed_us)),
+        extra_storage_bytes_max: recording.extra_storage_bytes_max,
+        cost: cost(recording, events),
+        code: systems::code::code(&spec.factors, job)?,
+        kept_up: kept_up(arrivals, &record.readable, normal_us).map_or(KeptUp::KeptUp, |since_s| KeptUp::FellBehind { since_s }),
         series: Series {
             freshness: bins.freshness(covered()),
             answers: bins.answers(judged.map(|(a, v)| (a.read_us, v.wrong, v.outdated))),
+            reads: bins.reads(recording.answers.iter().filter(|a| a.key.is_some()).map(|a| (a.due_us, a.latency_us()))),
+            storage: recording.storage.iter().map(|&(at_us, bytes)| StorageBin { at_ms: ms(at_us, start_us), bytes }).collect(),
             freshness_percentiles: percentiles(&freshness),
             query_latency_percentiles: percentiles(&latency),
             freshness_hdr: encoded(&freshness),
             query_latency_hdr: encoded(&latency),
         },
-        marks: marks(context, start_us),
+        marks: marks(recording, corrected_us, start_us),
         samples: Vec::new(),
     })
 }
@@ -109,38 +97,68 @@ fn answers(answers: &[Recorded], verdicts: &[Verdict], deployed_us: u64) -> Answ
     }
 }
 
-fn cost(costs: Costs, events: u64) -> Cost {
-    let per_million = |seconds: f64| seconds / (events as f64 / 1e6);
-    let mut by_layer: BTreeMap<String, f64> = costs.cpu.by_layer.iter().map(|(layer, s)| (layer.to_string(), per_million(*s))).collect();
-    // Threads that nobody named: charged to the system under test, so that nothing is had for free.
-    by_layer.insert("other".into(), per_million(costs.cpu.unattributed));
+fn cost(recording: &Recording, events: u64) -> Cost {
+    let costs = &recording.costs;
+    let per_million = |seconds: f64| seconds / (events.max(1) as f64 / 1e6);
+    let by_layer: BTreeMap<String, f64> = costs.cpu_s.iter().map(|(layer, s)| (layer.clone(), per_million(*s))).collect();
     Cost {
         cpu_s_per_million_events: LayerCost {
             total: by_layer.iter().filter(|(layer, _)| *layer != meters::Layer::Load.name()).map(|(_, s)| s).sum(),
             by_layer,
         },
         rss_bytes_max: costs.rss_bytes_max,
-        bytes_written: costs.io.written,
-        bytes_read: costs.io.read,
-        log_bytes: costs.log_bytes,
+        bytes_written: costs.bytes_written,
+        bytes_read: costs.bytes_read,
+        log_bytes: recording.log_bytes,
         view_bytes: costs.view_bytes,
         state_bytes: costs.state_bytes,
+        log_bytes_per_event_at_rest: (recording.events_loaded > 0).then(|| recording.history_bytes as f64 / recording.events_loaded as f64),
+        phases: Some(phases(recording)),
         ..Cost::default()
     }
 }
 
-fn marks(context: &Context, start_us: u64) -> Vec<Mark> {
-    let mut marks: Vec<Mark> = context
-        .timeline
-        .marks()
-        .into_iter()
-        .map(|span| Mark {
-            kind: span.kind.into(),
-            label: span.label,
-            at_ms: ms(span.from_us, start_us),
-            until_ms: span.to_us.map(|at_us| ms(at_us, start_us)),
-        })
-        .collect();
+/// The run in three parts.
+fn phases(recording: &Recording) -> Phases {
+    let Recording { costs_loaded, costs_deployed, costs_fixed, costs, schedule, deployed_us, fixed_us, .. } = recording;
+    let live_before = used(costs_loaded, costs_deployed);
+    let live_after = used(costs_fixed, costs);
+    let change = used(costs_deployed, costs_fixed);
+    let in_change = schedule.arrived(*fixed_us) - schedule.arrived(*deployed_us).min(schedule.arrived(*fixed_us));
+    let none = Costs::default();
+    let load = used(&none, costs_loaded);
+    let both = |a: f64, b: Option<&f64>| a + b.copied().unwrap_or(0.0);
+    Phases {
+        load: Phase { duration_ms: ms(recording.loaded_us, 0), events: recording.events_loaded, cpu_s: load.0, bytes_written: load.1 },
+        live: Phase {
+            duration_ms: ms(recording.end_us, schedule.start_us) - ms(*fixed_us, *deployed_us),
+            events: schedule.events - in_change,
+            cpu_s: live_before
+                .0
+                .into_iter()
+                .map(|(layer, s)| (both(s, live_after.0.get(&layer)), layer))
+                .map(|(s, layer)| (layer, s))
+                .collect(),
+            bytes_written: live_before.1 + live_after.1,
+        },
+        change: Phase { duration_ms: ms(*fixed_us, *deployed_us), events: in_change, cpu_s: change.0, bytes_written: change.1 },
+    }
+}
+
+/// CPU by layer, but for the load's, and bytes written between two looks.
+fn used(before: &Costs, after: &Costs) -> (BTreeMap<String, f64>, u64) {
+    let charged = after.cpu_s.iter().filter(|(layer, _)| *layer != meters::Layer::Load.name());
+    let since = |layer: &String| before.cpu_s.get(layer).copied().unwrap_or(0.0);
+    let cpu_s = charged.map(|(layer, s)| (layer.clone(), (s - since(layer)).max(0.0))).collect();
+    (cpu_s, after.bytes_written.saturating_sub(before.bytes_written))
+}
+
+fn marks(recording: &Recording, corrected_us: Option<u64>, start_us: u64) -> Vec<Mark> {
+    let corrected = corrected_us.map(|from_us| Span { what: Happening::Corrected, from_us, to_us: None });
+    let spans = recording.record.marks.iter().chain(&recording.marks).cloned().chain(corrected);
+    let mark =
+        |span: Span| Mark { what: span.what, at_ms: ms(span.from_us, start_us), until_ms: span.to_us.map(|at_us| ms(at_us, start_us)) };
+    let mut marks: Vec<Mark> = spans.map(mark).collect();
     marks.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
     marks
 }

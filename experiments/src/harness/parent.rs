@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::spec::Progress;
+use crate::systems::process::end_with_parent;
 use twopath_results::result::Outcome;
 
 /// Of the child's standard error, what a report shows of a crash.
@@ -38,7 +39,7 @@ pub fn run_child(
     stop: &AtomicBool,
     mut on_progress: impl FnMut(Progress),
 ) -> std::io::Result<ChildEnd> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()?;
+    let mut child = end_with_parent(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()?;
     let started = Instant::now();
     let progress = read_progress(&mut child);
     let errors = read_errors(&mut child);

@@ -12,14 +12,13 @@ pub struct PlannedRun {
     pub repeat: u32,
 }
 
-/// Every architecture once per round, each round in a random order of its own: so a machine that slows down or warms up in the
+/// Every system once per round, each round in a random order of its own: so a machine that slows down or warms up in the
 /// course of an hour harms all alike, and repeat *i* of one pairs with repeat *i* of another.
-pub fn plan(architectures: &[String], repeats: u32, seed: u64) -> Vec<PlannedRun> {
+pub fn plan(systems: &[String], repeats: u32, seed: u64) -> Vec<PlannedRun> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..repeats)
         .flat_map(|repeat| {
-            let mut round: Vec<_> =
-                architectures.iter().map(|architecture| PlannedRun { architecture: architecture.clone(), repeat }).collect();
+            let mut round: Vec<_> = systems.iter().map(|architecture| PlannedRun { architecture: architecture.clone(), repeat }).collect();
             round.shuffle(&mut rng);
             round
         })

@@ -12,7 +12,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::check::Verdict;
 use super::load::Arrivals;
-use super::probe::Recorded;
+use super::recording::Recorded;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}; see that the folder exists, is writable and has room", path.display())]
@@ -35,7 +35,7 @@ pub fn write_freshness(path: &Path, arrivals: &Arrivals, fresh_us: &[Option<u64>
 }
 
 /// One row per answer: `due_us` and `read_us` (microseconds since the start of the steady phase), `latency_us`, `full` (everything was
-/// asked for, not a key), `version`, `position`, `rows`, `wrong`, `wrong_engine`, `outdated`, `error`.
+/// asked for, not a key), `version`, `position`, `bytes` (of its rows), `wrong`, `wrong_engine`, `outdated`, `error`.
 pub fn write_answers(path: &Path, start_us: u64, answers: &[Recorded], verdicts: &[Verdict]) -> Result<(), SamplesError> {
     let at = |us: u64| us as i64 - start_us as i64;
     let flag = |of: fn(&Verdict) -> bool| -> ArrayRef { Arc::new(BooleanArray::from_iter(verdicts.iter().map(|v| Some(of(v))))) };
@@ -46,7 +46,7 @@ pub fn write_answers(path: &Path, start_us: u64, answers: &[Recorded], verdicts:
         ("full", Arc::new(BooleanArray::from_iter(answers.iter().map(|a| Some(a.key.is_none()))))),
         ("version", Arc::new(UInt32Array::from_iter_values(answers.iter().map(|a| a.version)))),
         ("position", Arc::new(StringArray::from_iter_values(answers.iter().map(|a| a.position.to_string())))),
-        ("rows", Arc::new(UInt64Array::from_iter_values(answers.iter().map(|a| a.rows.num_rows() as u64)))),
+        ("bytes", Arc::new(UInt64Array::from_iter_values(answers.iter().map(|a| a.rows.bytes)))),
         ("wrong", flag(|v| v.wrong)),
         ("wrong_engine", flag(|v| v.wrong_engine)),
         ("outdated", flag(|v| v.outdated)),

@@ -4,34 +4,37 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use twopath_log::{Durability, Place};
+use twopath_log::Address;
 
-use twopath_results::number;
-use twopath_results::result::Prices;
+use crate::systems::Factors;
+pub use crate::systems::QuerySpec;
+use crate::systems::timeline::CatchUp;
 
-/// One run of one architecture. The child writes a [`twopath_results::result::RunResult`] to `out`, atomically, when it is done; the raw
-/// samples go beside it (`<stem>.freshness.parquet`, `<stem>.answers.parquet`). On standard output it prints [`Progress`] lines.
+/// One run of one system. The child writes a [`Recording`](super::recording::Recording) to `out`, atomically, when it is done, and the
+/// answers that it read beside it. On standard output it prints [`Progress`] lines.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunSpec {
-    /// By its name in the design: `batch`, `lambda`, `lambda-sql`, `lambda-timely`, `kappa`, `kappa-backfill`.
+    /// The system's name, and nobody else's in this comparison: a preset's, or its cell of the cross ([`Factors::name`]).
     pub architecture: String,
+    /// As it was asked for: a preset's name, or in a cross the wiring.
+    pub family: String,
+    pub factors: Factors,
     /// Counts up from 0; stands in the result.
     pub repeat: u32,
+    /// Of the keys that are read.
     pub seed: u64,
-    pub workload: WorkloadSpec,
+    /// The query before and after the fix; the same text twice where there is nothing to fix.
+    pub query: QuerySpec,
+    /// The folder of the comparison's events ([`Prepared`](super::prepared::Prepared)), and the name of their topic.
+    pub prepared: PathBuf,
+    pub topic: String,
     /// Events per second of the steady phase.
     pub rate: f64,
-    /// Seconds of the steady phase: it holds `rate * duration_s` events, or fewer where the workload ends earlier.
-    pub duration_s: f64,
-    /// Events loaded as fast as possible before the steady phase.
-    pub events_history: u64,
-    pub partitions: u32,
     /// Timely workers of one speed job.
     pub workers: usize,
-    pub durability: Durability,
     /// The topic that the run makes in a Kafka cluster; none means one in `dir`. The parent deletes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log: Option<Place>,
+    pub log: Option<Address>,
     /// From the start of one batch run to the start of the next (they do not overlap: a longer run delays the next).
     pub batch_interval_ms: f64,
     pub publish_interval_ms: f64,
@@ -41,22 +44,8 @@ pub struct RunSpec {
     pub full_read_rate: f64,
     /// Scratch of this run; the parent makes it and removes it.
     pub dir: PathBuf,
-    /// Where the result goes.
+    /// Where the recording goes.
     pub out: PathBuf,
-    pub prices: Prices,
-}
-
-/// The events, and the query over them before and after the fix.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WorkloadSpec {
-    BuiltIn {
-        name: String,
-        /// By its name in the workload.
-        query: String,
-    },
-    /// A user's own events; without hand-written jobs every architecture runs the SQL, and the fix redeploys the same.
-    Own { events: PathBuf, time_column: Option<String>, sql: String },
 }
 
 /// Defaults of everything that `twopath compare` gives no option for.
@@ -64,17 +53,13 @@ pub const READ_RATE: f64 = 500.0;
 pub const FULL_READ_RATE: f64 = 5.0;
 
 impl RunSpec {
-    /// Events of the steady phase.
-    pub fn events_steady(&self) -> u64 {
-        (self.rate * self.duration_s).round() as u64
-    }
-
     pub fn batch_interval(&self) -> Duration {
         Duration::from_secs_f64(self.batch_interval_ms / 1e3)
     }
 
-    pub fn publish_interval(&self) -> Duration {
-        Duration::from_secs_f64(self.publish_interval_ms / 1e3)
+    /// Where the run's log is.
+    pub fn place(&self) -> Address {
+        self.log.clone().unwrap_or_else(|| Address::Folder(self.dir.join("log")))
     }
 }
 
@@ -89,32 +74,10 @@ pub struct Progress {
     pub catch_up: Option<CatchUp>,
 }
 
-/// How far behind the log a version is that is catching up.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct CatchUp {
-    pub version: u32,
-    pub lag_records: u64,
-    /// Records read per second, over the last seconds.
-    pub rate_records_per_s: f64,
-    /// Until the lag is closed, at the present rates of reading and appending; none where it will not be.
-    pub eta_s: Option<f64>,
-}
-
-impl std::fmt::Display for CatchUp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let CatchUp { version, lag_records, rate_records_per_s: rate, eta_s } = *self;
-        write!(f, "version {version}: {} behind, {} records/s", number::count(lag_records), number::count(rate as u64))?;
-        match eta_s {
-            Some(s) => write!(f, ", {} left", number::duration(s * 1e3)),
-            None => write!(f, ", falling behind"),
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// History is appended and the architecture catches up.
+    /// The log is made ready and the system catches up.
     Load,
     /// Events arrive on schedule, version 1 serves.
     Steady,

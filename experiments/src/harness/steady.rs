@@ -1,6 +1,5 @@
 //! The steady phase: events arrive, answers are read, and half-way the fix is deployed, all at once.
 
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
@@ -9,14 +8,21 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use twopath_base::meters::{self, Layer};
 
-use super::child::{Reporter, RunError};
+use super::RunError;
 use super::load::{Append, Schedule, append_on_schedule};
-use super::probe::{Questions, Recorded, ask_on_schedule};
+use super::probe::{Questions, ask_on_schedule};
+use super::recording::{Recorded, Spill};
+use super::reporter::Reporter;
 use super::spec::Phase;
-use crate::architectures::{Architecture, ArchitectureError, Context};
+use crate::systems::timeline::Timeline;
+use crate::systems::{Costs, System, SystemError};
+use twopath_log::{Topic, TopicWriter};
+use twopath_results::result::Happening;
 
 /// How often storage is looked at, and everything else that changes.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The version that corrects the other.
+const FIX: u32 = 2;
 /// How often the meters look for threads that may end.
 const METER_EVERY: Duration = Duration::from_millis(100);
 
@@ -40,28 +46,46 @@ pub struct Steady {
     pub appends: Vec<Append>,
     /// By the time they were read.
     pub answers: Vec<Recorded>,
-    /// On the timeline.
+    /// On the timeline: when the fix was deployed, and when version 1 was gone.
     pub deployed_us: u64,
+    pub fixed_us: u64,
+    /// What had been used at these times.
+    pub costs_deployed: Costs,
+    pub costs_fixed: Costs,
+    /// When storage was looked at, and how many bytes it was.
+    pub storage: Vec<(u64, u64)>,
     pub extra_storage_bytes_max: u64,
     /// When everything was covered, or waiting for it ended.
     pub end_us: u64,
 }
 
-/// Runs the plan to its end. An error of any thread ends it early.
-pub fn steady(context: &Context, architecture: &dyn Architecture, plan: &Plan, reporter: &mut Reporter) -> Result<Steady, RunError> {
-    let (timeline, stop) = (&*context.timeline, &AtomicBool::new(false));
+/// Runs the plan to its end over a topic whose writer is `writer`; answers go to files beside `out`. An error of any thread ends it early.
+pub fn steady(
+    topic: &Topic,
+    writer: &TopicWriter,
+    system: &dyn System,
+    timeline: &Timeline,
+    plan: &Plan,
+    out: &Path,
+    costs: &dyn Fn() -> Result<Costs, RunError>,
+    reporter: &mut Reporter,
+) -> Result<Steady, RunError> {
+    let stop = &AtomicBool::new(false);
     scope(|threads| {
         // Whatever ends this function early must end the threads, for which the scope waits.
         let _stopped_at_last = SetOnDrop(stop);
-        let generator = load_thread(threads, "gen", || append_on_schedule(&context.writer, plan.events, &plan.schedule, timeline, stop))?;
+        let generator = load_thread(threads, "gen", || append_on_schedule(writer, plan.events, &plan.schedule, timeline, stop))?;
         let mut clients = Vec::new();
         for (i, questions) in plan.questions.iter().enumerate() {
-            clients.push(load_thread(threads, &format!("client-{i}"), || ask_on_schedule(&context.tables, questions, timeline, stop))?);
+            let spill = Spill::create(out, i as u32)?;
+            clients.push(load_thread(threads, &format!("client-{i}"), || ask_on_schedule(system, questions, spill, timeline, stop))?);
         }
 
         let mut storage = Storage::default();
-        let mut deployment: Option<ScopedJoinHandle<Result<(), ArchitectureError>>> = None;
+        let mut deployment: Option<ScopedJoinHandle<Result<(), SystemError>>> = None;
         let mut deployed_us = None;
+        let mut fixed_us = None;
+        let (mut costs_deployed, mut costs_fixed) = (Costs::default(), Costs::default());
         let mut metered = Instant::now();
         let (mut complete_since, mut waiting_since) = (None::<Instant>, None::<Instant>);
         let end_us = loop {
@@ -69,28 +93,32 @@ pub fn steady(context: &Context, architecture: &dyn Architecture, plan: &Plan, r
             let now_us = timeline.now_us();
             let elapsed = now_us.saturating_sub(plan.schedule.start_us) as f64;
             let share = elapsed / (plan.schedule.end_us() - plan.schedule.start_us).max(1) as f64;
-            reporter.report_with(if deployed_us.is_some() { Phase::Fix } else { Phase::Steady }, share, timeline.catching_up());
+            let progress = system.progress()?;
+            reporter.report_with(if deployed_us.is_some() { Phase::Fix } else { Phase::Steady }, share, progress.catch_up);
             if metered.elapsed() > METER_EVERY {
                 meters::cpu();
                 metered = Instant::now();
+                storage.seen.push((now_us, progress.storage_bytes));
             }
 
             if deployed_us.is_none() && now_us >= plan.deploy_us {
-                storage.before = storage_bytes(context);
+                storage.before = progress.storage_bytes;
+                costs_deployed = costs()?;
                 deployed_us = Some(timeline.now_us());
                 deployment = Some(load_thread(threads, "deploy", || {
                     let from_us = timeline.now_us();
-                    let done = architecture.deploy_fix();
-                    timeline.mark_since(from_us, "deploy", "the fix is deployed".into());
+                    let done = system.deploy(FIX);
+                    timeline.mark_since(from_us, Happening::Deploy { version: FIX });
                     done
                 })?);
             }
             let fixing = deployment.as_ref().is_some_and(|d| !d.is_finished());
             if fixing {
-                storage.look(storage_bytes(context));
+                storage.look(progress.storage_bytes);
             } else if let Some(done) = deployment.take() {
-                storage.look(storage_bytes(context));
+                storage.look(progress.storage_bytes);
                 join(done)??;
+                (fixed_us, costs_fixed) = (Some(now_us), costs()?);
             }
             let failed_early = clients.iter().any(ScopedJoinHandle::is_finished);
             if failed_early {
@@ -100,8 +128,8 @@ pub fn steady(context: &Context, architecture: &dyn Architecture, plan: &Plan, r
                 continue;
             }
             let waiting = waiting_since.get_or_insert_with(Instant::now);
-            let end = context.topic.end()?;
-            let covered = context.tables.active().and_then(|a| a.table.position()).is_some_and(|p| p.covers(&end));
+            let end = topic.end()?;
+            let covered = progress.position.is_some_and(|p| p.covers(&end));
             if covered || waiting.elapsed() > plan.grace {
                 let since = complete_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= plan.settle {
@@ -120,7 +148,11 @@ pub fn steady(context: &Context, architecture: &dyn Architecture, plan: &Plan, r
             appends: join(generator)??,
             answers,
             deployed_us: deployed_us.unwrap_or(end_us),
+            fixed_us: fixed_us.unwrap_or(end_us),
+            costs_deployed,
+            costs_fixed,
             extra_storage_bytes_max: storage.most.saturating_sub(storage.before),
+            storage: storage.seen,
             end_us,
         })
     })
@@ -154,32 +186,12 @@ fn join<T>(thread: ScopedJoinHandle<T>) -> Result<T, RunError> {
 struct Storage {
     before: u64,
     most: u64,
+    /// When it was looked at, and how much there was.
+    seen: Vec<(u64, u64)>,
 }
 
 impl Storage {
     fn look(&mut self, bytes: u64) {
         self.most = self.most.max(bytes);
     }
-}
-
-/// Views at rest and tables in memory, of all versions.
-fn storage_bytes(context: &Context) -> u64 {
-    let tables = context.tables.bytes();
-    view_bytes(context) + tables.batch + tables.realtime
-}
-
-/// Files of all versions of the job.
-pub fn view_bytes(context: &Context) -> u64 {
-    context.tables.status().iter().map(|v| folder_bytes(&context.tables.version_dir(v.version))).sum()
-}
-
-/// Files that come and go meanwhile are counted or not.
-fn folder_bytes(dir: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(dir) else { return 0 };
-    let bytes = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(m) if m.is_dir() => folder_bytes(&entry.path()),
-        Ok(m) => m.len(),
-        Err(_) => 0,
-    };
-    entries.flatten().map(bytes).sum()
 }

@@ -163,3 +163,21 @@ fn feeds_that_make_no_sense_are_refused() {
     assert_eq!(sandbox.run(&["graph", "--dir", "nowhere"]).code, 1);
     assert!(sandbox.ok(&["graph"]).contains("a"));
 }
+
+#[test]
+fn feeds_are_listed_described_and_dropped() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["log", "create", "a", "--schema", "n:int"]);
+    assert_eq!(sandbox.run_with(&["log", "append", "a"], "{\"n\":1}\n{\"n\":5}\n").code, 0);
+    sandbox.ok(&["feed", "run", "a", "b", "--sql", "SELECT n FROM a WHERE n > 2"]);
+    let listed = sandbox.ok(&["feed", "list", "--format", "json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((listed[0]["name"].as_str(), listed[0]["lag"].as_u64()), (Some("b"), Some(0)));
+    assert!(sandbox.ok(&["feed", "describe", "b"]).contains("WHERE n > 2"));
+    let unknown = sandbox.run(&["feed", "describe", "x"]);
+    assert!(unknown.code == 1 && unknown.stderr.contains("there are: b"), "{}", unknown.stderr);
+    sandbox.ok(&["feed", "drop", "b"]);
+    assert_eq!(sandbox.ok(&["feed", "list", "--format", "json"]).trim(), "[]");
+    assert_eq!(sandbox.ok(&["log", "cat", "b"]), "{\"n\":5}\n", "what was appended stays");
+    assert!(!sandbox.ok(&["log", "groups", "a"]).contains("feed.b"), "its group is gone");
+}

@@ -204,3 +204,28 @@ fn a_job_that_runs() {
     assert!(child.wait().unwrap().success());
     assert_eq!(answer(&sandbox), reference(&sandbox, V2));
 }
+
+#[test]
+fn jobs_are_listed_described_asked_for_one_key_and_dropped() {
+    let sandbox = topic(200);
+    assert_eq!(sandbox.ok(&["job", "list", "--format", "json"]).trim(), "[]");
+    deploy(&sandbox, V1);
+    let listed: Value = serde_json::from_str(&sandbox.ok(&["job", "list", "--format", "json"])).unwrap();
+    assert_eq!(listed, serde_json::json!([{"job": "j", "topic": "t", "versions": 1, "active": 1}]));
+    assert!(sandbox.ok(&["job", "describe", "j"]).contains(V1));
+
+    let all = answer(&sandbox);
+    let wanted = all.lines().find(|l| l.starts_with("k3,")).unwrap();
+    let one = sandbox.ok(&["job", "query", "j", "--key", "k3", "--format", "csv"]);
+    assert_eq!(one.lines().collect::<Vec<_>>(), ["k,n,s", wanted]);
+    assert_eq!(sandbox.ok(&["job", "query", "j", "--key", "nobody", "--format", "csv"]), "k,n,s\n");
+    assert_eq!(sandbox.run(&["job", "query", "j", "--key", "a", "--key", "b"]).code, 2, "two values for one key");
+
+    let refused = sandbox.run(&["job", "delete", "j", "1"]);
+    assert!(refused.code == 1 && refused.stderr.contains("twopath job drop j"), "{}", refused.stderr);
+    sandbox.ok(&["job", "drop", "j"]);
+    assert_eq!(sandbox.ok(&["job", "list", "--format", "json"]).trim(), "[]");
+    assert_eq!(sandbox.run(&["job", "query", "j"]).code, 1);
+    deploy(&sandbox, V2);
+    assert_eq!(answer(&sandbox), reference(&sandbox, V2));
+}

@@ -59,7 +59,7 @@ pub(super) fn check(root: &Path, objects: &RecordingStores, model: &Model) -> Re
         found.append(more.clone());
     }
     writer.close().map_err(|e| format!("it cannot be closed after the fault: {e}"))?;
-    let report = topic.verify().map_err(|e| format!("it cannot be verified: {e}"))?;
+    let report = topic.local()?.verify().map_err(|e| format!("it cannot be verified: {e}"))?;
     if let Some(problem) = report.problems.first() {
         return may_refuse_text(model, format!("after recovery, {problem}"));
     }
@@ -93,7 +93,7 @@ fn check_moved(topic: &Topic, p: PartitionId, model: &Model) -> Result<(), Strin
 
 /// What is in the object store comes back, and then nothing is left there: whatever is there was known.
 fn check_recall(topic: &Topic, objects: &RecordingStores, all: &[Found]) -> Result<(), String> {
-    topic.recall().map_err(|e| format!("its segments cannot be recalled: {e}"))?;
+    topic.local()?.recall().map_err(|e| format!("its segments cannot be recalled: {e}"))?;
     match objects.count() {
         0 => check_contents(topic, all, "after its segments were recalled"),
         n => Err(format!("{n} objects are forgotten in the store")),
@@ -154,7 +154,7 @@ fn check_producer(writer: &TopicWriter, model: &Model, all: &mut [Found]) -> Res
 
 fn check_group(topic: &Topic, model: &Model, ends: &Position) -> Result<(), String> {
     let tried = &model.tried.committed;
-    let groups = topic.committed_groups();
+    let groups = topic.local()?.committed_groups();
     let committed = match groups {
         Ok(groups) => groups.into_iter().find(|(name, _)| name == GROUP).map(|(_, position)| position),
         Err(e) => return may_refuse(model, "the group's positions cannot be read", e),

@@ -34,7 +34,7 @@ pub(super) fn make(
     let writer = topic.writer()?;
     fill(&topic, &writer)?;
     writer.close()?;
-    Ok(topic.segments(P0)?.into_iter().map(|s| s.path).collect())
+    Ok(topic.local()?.segments(P0)?.into_iter().map(|s| s.path).collect())
 }
 
 /// Two sealed segments and an active one, of 30 records in each partition, and a group that was set three times.
@@ -45,7 +45,7 @@ pub(super) fn plain(topic: &Topic, writer: &TopicWriter) -> Result<(), LogError>
     append(0..10)?;
     writer.barrier()?;
     append(10..20)?;
-    let group = topic.group_or_new(GROUP)?;
+    let group = topic.local()?.group_or_new(GROUP)?;
     COMMITS.iter().try_for_each(|to| group.seek_to(&Position::new(vec![Offset(*to); topic.partitions()])).map(drop))?;
     writer.barrier()?;
     append(20..25)?;
@@ -59,10 +59,10 @@ pub(super) fn tidied(topic: &Topic, writer: &TopicWriter) -> Result<(), LogError
     writer.barrier()?;
     append(10..25)?;
     writer.barrier()?;
-    topic.retain(&Retention::of_bytes(1), false)?;
+    topic.local()?.retain(&Retention::of_bytes(1), false)?;
     append(25..40)?;
     writer.barrier()?;
-    topic.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?;
+    topic.local()?.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?;
     append(40..44)
 }
 
@@ -128,8 +128,8 @@ fn detected(dir: &Path, path: &Path, cut: Option<usize>) -> Result<(), String> {
     verified(&topic, path)?;
     if path.ends_with("manifest") {
         names("writing", topic.writer(), path)?;
-        names("retention", topic.retain(&Retention::of_bytes(1), true), path)?;
-        names("compaction", topic.compact(&Compaction::default()), path)?;
+        names("retention", topic.local()?.retain(&Retention::of_bytes(1), true), path)?;
+        names("compaction", topic.local()?.compact(&Compaction::default()), path)?;
     }
     Ok(())
 }
@@ -137,7 +137,7 @@ fn detected(dir: &Path, path: &Path, cut: Option<usize>) -> Result<(), String> {
 /// A group's file that ends early is one that a dead process left: an earlier position, from which is read again.
 fn cut_positions(topic: &Topic, bytes: usize) -> Result<(), String> {
     let expected = (bytes / COMMIT_BYTES).checked_sub(1).map_or(0, |last| COMMITS[last]);
-    match topic.group(GROUP).and_then(|g| g.committed()) {
+    match topic.local()?.group(GROUP).and_then(|g| g.committed()) {
         Ok(position) if position.get(P0).0 == expected => Ok(()),
         other => Err(format!("the group is at {other:?}, and not at {expected}")),
     }
@@ -145,12 +145,12 @@ fn cut_positions(topic: &Topic, bytes: usize) -> Result<(), String> {
 
 /// Nobody takes a damaged position for one, whatever for; setting the group anew mends it.
 fn damaged_positions(topic: &Topic, path: &Path) -> Result<(), String> {
-    let group = topic.group(GROUP).map_err(|e| e.to_string())?;
+    let group = topic.local()?.group(GROUP).map_err(|e| e.to_string())?;
     names("asking where the group is", group.committed(), path)?;
     names("asking for its progress", group.progress(), path)?;
     names("asking for its lag", group.lag(), path)?;
-    names("asking for all groups", topic.committed_groups(), path)?;
-    names("retention, which asks who still reads,", topic.retain(&Retention::of_bytes(1), false), path)?;
+    names("asking for all groups", topic.local()?.committed_groups(), path)?;
+    names("retention, which asks who still reads,", topic.local()?.retain(&Retention::of_bytes(1), false), path)?;
     let member = group.join("m", MemberOptions::default()).and_then(|mut m| m.poll(std::time::Duration::ZERO));
     names("a member", member, path)?;
     verified(topic, path)?;
@@ -172,6 +172,6 @@ fn names<T>(doing: &str, outcome: Result<T, LogError>, path: &Path) -> Result<()
 }
 
 fn verified(topic: &Topic, path: &Path) -> Result<(), String> {
-    let report = topic.verify().map_err(|e| format!("verify gives up: {e}"))?;
+    let report = topic.local()?.verify().map_err(|e| format!("verify gives up: {e}"))?;
     if report.problems.iter().any(|p| p.path == path) { Ok(()) } else { Err(format!("verify passes over it: {:?}", report.problems)) }
 }

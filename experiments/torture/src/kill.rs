@@ -181,7 +181,7 @@ fn feed_ends(item: &Item<'_>, log: &Log, feed: &Feed, there: i64) -> Result<(), 
 pub(super) fn recovered(topic: &Topic, p: PartitionId) -> Result<Vec<i64>, String> {
     let before = contents(topic, p).map_err(|e| format!("it cannot be read: {e}"))?.0;
     topic.writer().and_then(|w| w.close()).map_err(|e| format!("it cannot be written: {e}"))?;
-    let report = topic.verify().map_err(|e| e.to_string())?;
+    let report = topic.local()?.verify().map_err(|e| e.to_string())?;
     if let Some(problem) = report.problems.first() {
         return Err(problem.to_string());
     }

@@ -92,13 +92,13 @@ fn manifests(item: &Item<'_>, tally: &Tally, dir: &Path, other: &Path) {
     let mut older = Vec::new();
     let files = make(dir, 1, |topic, writer| {
         let result = tidied(topic, writer);
-        let manifest = topic.dir()?.join("p0").join("manifest");
+        let manifest = topic.local()?.dir().join("p0").join("manifest");
         older = fs::read(manifest).expect(made);
         result?;
         // Another rewriting, whose files the older manifest does not know.
         writer.barrier()?;
         let again = twopath_log::Compaction { dirty_ratio_min: 0.0, ..Default::default() };
-        topic.compact(&again).map(drop)
+        topic.local()?.compact(&again).map(drop)
     })
     .expect(made);
     let p0 = files[0].parent().expect("a file is in a folder");
@@ -176,7 +176,7 @@ fn changed(changes: &[Change<'_>], check: impl FnOnce() -> Result<(), String>) -
 }
 
 fn verified(topic: &Topic, said: &Said<'_>) -> Result<(), String> {
-    let report = topic.verify().map_err(|e| format!("verify gives up: {e}"))?;
+    let report = topic.local()?.verify().map_err(|e| format!("verify gives up: {e}"))?;
     let right = report.problems.iter().any(|p| said.fits(&p.path, &p.what));
     if right { Ok(()) } else { Err(format!("verify says: {:?}", report.problems)) }
 }

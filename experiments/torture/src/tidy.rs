@@ -65,10 +65,10 @@ fn power(item: &Item<'_>, tally: &Tally) -> Result<(), LogError> {
     for _ in 0..8 + dice.below(16) {
         match dice.below(5) {
             0 => {
-                topic.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?;
+                topic.local()?.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?;
             }
             1 => {
-                topic.retain(&Retention::of_bytes(3000 + dice.below(20_000)), false)?;
+                topic.local()?.retain(&Retention::of_bytes(3000 + dice.below(20_000)), false)?;
             }
             _ => append(&writer, &mut sent, &mut dice)?,
         }
@@ -127,7 +127,7 @@ fn check(dir: &Path, sent: &Sent, promised: usize, start_most: u64) -> Result<()
     check_table(&topic, sent, promised, start_most).map_err(|e| format!("before a writer opened it, {e}"))?;
     topic.writer().and_then(|w| w.close()).map_err(|e| format!("it cannot be written: {e}"))?;
     check_table(&topic, sent, promised, start_most).map_err(|e| format!("after a writer opened it, {e}"))?;
-    let report = topic.verify().map_err(|e| format!("it cannot be verified: {e}"))?;
+    let report = topic.local()?.verify().map_err(|e| format!("it cannot be verified: {e}"))?;
     report.problems.first().map_or(Ok(()), |problem| Err(format!("after recovery, {problem}")))
 }
 

@@ -218,7 +218,7 @@ impl World {
             Action::Commit => {
                 let end = topic.end()?;
                 self.model.tried.committed.push(end.clone());
-                topic.group_or_new(GROUP)?.seek_to(&end)?;
+                topic.local()?.group_or_new(GROUP)?.seek_to(&end)?;
                 if self.model.durability != Some(Durability::None) {
                     self.model.committed = self.model.tried.committed.len();
                 }
@@ -249,17 +249,17 @@ impl World {
             }
             Action::Compact => {
                 self.model.tried.compacted = true;
-                topic.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?;
+                topic.local()?.compact(&Compaction { dirty_ratio_min: 0.0, ..Compaction::default() })?;
             }
             Action::Retain => {
                 self.model.tried.retained = true;
-                topic.retain(&Retention::of_bytes(1), false)?;
+                topic.local()?.retain(&Retention::of_bytes(1), false)?;
             }
             Action::Offload => {
-                topic.offload(&Offload { to: STORE.into(), older_than: None, keep_local_bytes: None })?;
+                topic.local()?.offload(&Offload { to: STORE.into(), older_than: None, keep_local_bytes: None })?;
                 // What was moved is as durable as the store, under any policy; also once it was brought back.
                 for p in (0..PARTITIONS).map(PartitionId) {
-                    let moved = topic.segments(p)?.into_iter().rfind(|s| s.object.is_some());
+                    let moved = topic.local()?.segments(p)?.into_iter().rfind(|s| s.object.is_some());
                     for promise in [&mut self.model.acknowledged, &mut self.model.durable] {
                         let moved_to = &mut promise.moved_to[p.index()];
                         *moved_to = moved.as_ref().map_or(*moved_to, |s| s.end.0.max(*moved_to));
@@ -267,7 +267,7 @@ impl World {
                 }
             }
             Action::Recall => {
-                topic.recall()?;
+                topic.local()?.recall()?;
             }
         }
         self.note();

@@ -14,5 +14,6 @@ pub mod checksum;
 pub mod clock;
 pub mod meters;
 pub mod position;
+pub mod sync;
 
 pub use position::{Coverage, CoveragePart, Offset, PartitionId, Position};

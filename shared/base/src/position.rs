@@ -154,18 +154,29 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Puts parts together, from the log's start on.
+    /// Puts parts together. The first says from where on the answer is: the log's start, which is not 0 once retention took its beginning.
     ///
     /// # Panics
     /// If the parts do not abut: an answer with a hole or an overlap is a bug, never a result.
+    ///
+    /// ```
+    /// use twopath_base::{Coverage, CoveragePart, Offset, Position};
+    ///
+    /// let at = |offset| Position::new(vec![Offset(offset)]);
+    /// let part = |source: &str, from, to| CoveragePart { source: source.into(), from: at(from), to: at(to) };
+    /// let coverage = Coverage::of(vec![part("batch view 1", 4, 10), part("generation 1", 10, 12)]);
+    /// assert_eq!((coverage.lower(), coverage.position()), (Some(&at(4)), Some(&at(12))));
+    /// ```
     pub fn of(parts: Vec<CoveragePart>) -> Self {
-        if let Some(first) = parts.first() {
-            assert_eq!(first.from.records(), 0, "coverage does not start at the log's start: {first:?}");
-        }
         for pair in parts.windows(2) {
             assert_eq!(pair[0].to, pair[1].from, "coverage has a hole or an overlap: {pair:?}");
         }
         Coverage { parts }
+    }
+
+    /// From where on the answer is; `None` for an answer over nothing.
+    pub fn lower(&self) -> Option<&Position> {
+        self.parts.first().map(|p| &p.from)
     }
 
     /// The position that the answer is exact for; `None` for an answer over nothing.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use twopath_base::PartitionId;
 use twopath_base::checksum::crc32c;
 
-use super::error::LogError;
-use super::hash::xxh64;
+use crate::error::LogError;
+use crate::rows::hash::xxh64;
 
 /// When an append counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,19 @@ pub struct Retention {
     /// The oldest segments may go while the topic has more bytes than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+}
+
+impl Retention {
+    /// Nothing is ever taken away.
+    pub const NONE: Retention = Retention { age: None, bytes: None };
+
+    pub fn of_age(age: Duration) -> Retention {
+        Retention { age: Some(age), bytes: None }
+    }
+
+    pub fn of_bytes(bytes: u64) -> Retention {
+        Retention { age: None, bytes: Some(bytes) }
+    }
 }
 
 /// When and how a keyed topic is compacted: its newest record for each key stays, older ones go.
@@ -177,7 +190,7 @@ impl TopicConfig {
             let Ok(field) = self.schema.field_with_name(key) else {
                 return bad(format!("its key column '{key}' is not in the schema; it has {}", column_names(&self.schema)));
             };
-            if !super::partition::can_hash(field.data_type()) {
+            if !crate::rows::partitioning::can_hash(field.data_type()) {
                 return bad(format!(
                     "its key column '{key}' has the type {}; use text, whole numbers, dates, times or booleans",
                     field.data_type()

@@ -1,5 +1,5 @@
-//! What a log must do, whoever keeps it: the one interface behind [`super::Topic`], [`super::TopicWriter`], [`super::PartitionReader`],
-//! [`super::Range`] and [`super::Tail`]. The embedded log implements it with files, and, with the cargo feature `kafka`, a Kafka cluster does.
+//! What a log must do, whoever keeps it: the one interface behind [`crate::topic::Topic`], [`crate::topic::TopicWriter`], [`crate::topic::PartitionReader`],
+//! [`crate::topic::Range`] and [`crate::topic::Tail`]. A folder implements it with files, and, with the cargo feature `kafka`, a Kafka cluster does.
 //!
 //! What every implementation promises, and one suite of tests checks against each of them:
 //!
@@ -9,7 +9,7 @@
 //! - A barrier stands in every partition, at offsets that every reader sees alike; a record's generation is the number of barriers
 //!   before it in its partition.
 //! - A repeated (producer, sequence) is acknowledged with the offset that it had, and not appended again.
-//! - What is acknowledged is as durable as the topic's [`super::Durability`] says.
+//! - What is acknowledged is as durable as the topic's [`crate::config::Durability`] says.
 //! - `None` from a reader means the committed end at that moment, and that a [`Tail`] taken before wakes whoever waits for more.
 //!
 //! Dispatch is per frame, never per record.
@@ -20,10 +20,13 @@ use arrow_array::RecordBatch;
 
 use twopath_base::{Offset, PartitionId, Position};
 
-use super::error::LogError;
-use super::{Barrier, Entry, PartitionProgress, ProducerSequence, ProducerState, Records, Start, TopicConfig, topic};
+use crate::config::TopicConfig;
+use crate::error::LogError;
+use crate::format::producer::ProducerState;
+use crate::groups::PartitionProgress;
+use crate::records::{Barrier, Entry, ProducerSequence, Records, Start};
 
-/// A topic, open for reading: see the methods of the same names of [`super::Topic`].
+/// A topic, open for reading: see the methods of the same names of [`crate::topic::Topic`].
 pub(crate) trait Topic: Send + Sync {
     fn config(&self) -> &TopicConfig;
     fn writer(&self) -> Result<Box<dyn Writer>, LogError>;
@@ -31,6 +34,8 @@ pub(crate) trait Topic: Send + Sync {
     fn range(&self, partition: PartitionId, from: Offset, to: Offset, projection: Option<&[usize]>) -> Result<RangeOf, LogError>;
     /// The first offset left in each partition.
     fn start(&self) -> Result<Position, LogError>;
+    /// The least position from which on the log can be asked.
+    fn since(&self) -> Result<Position, LogError>;
     fn end(&self) -> Result<Position, LogError>;
     fn barriers(&self) -> Result<Vec<Barrier>, LogError>;
     fn tail(&self) -> Result<Box<dyn Tail>, LogError>;
@@ -42,10 +47,8 @@ pub(crate) trait Topic: Send + Sync {
     fn group_progress(&self, group: &str) -> Result<Vec<PartitionProgress>, LogError>;
     /// Sets a group, which is made where there is none, to a place in each partition.
     fn seek_group(&self, group: &str, starts: &[Start]) -> Result<Position, LogError>;
-    /// The topic in a folder that this is, if it is one: what has no meaning elsewhere (segments, checksums, groups' members) is asked there.
-    fn embedded(&self) -> Option<&topic::Topic>;
-    /// Where it is kept, for messages: a folder or an address.
-    fn place(&self) -> String;
+    /// Where it is kept, for messages: a folder or a cluster's address.
+    fn address(&self) -> String;
 }
 
 /// The records of a range, frame by frame.
@@ -58,6 +61,8 @@ pub(crate) trait Writer: Send + Sync {
     fn producer_state(&self, partition: PartitionId, producer: u64) -> Result<Option<ProducerState>, LogError>;
     fn barrier(&self) -> Result<Barrier, LogError>;
     fn sync(&self) -> Result<(), LogError>;
+    /// Seals what can be sealed.
+    fn seal(&self) -> Result<(), LogError>;
     fn close(self: Box<Self>) -> Result<(), LogError>;
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_schema::ArrowError;
 
-use twopath_base::{Offset, PartitionId};
+use twopath_base::{Offset, PartitionId, Position};
 
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -50,6 +50,20 @@ pub enum LogError {
         "topic '{topic}' partition {partition} no longer has barrier {number}, which stood before offset {first}, the first one left; start there, or at `first`"
     )]
     BarrierGone { topic: String, partition: PartitionId, number: u64, first: Offset },
+    #[error(
+        "topic '{topic}' has {partitions} partitions, and position {position} gives {given} offsets; give one offset for each, such as {end}, the end"
+    )]
+    PositionShape { topic: String, position: Position, given: usize, partitions: usize, end: Position },
+    #[error("position {position} lies beyond the end of topic '{topic}', which is {end}")]
+    PositionBeyondEnd { topic: String, position: Position, end: Position },
+    #[error(
+        "topic '{topic}' no longer has what stood below position {start}, which retention removed: position {position} cannot be asked for; ask for {start} or a later one, up to {end}, the end"
+    )]
+    PositionGone { topic: String, position: Position, start: Position, end: Position },
+    #[error(
+        "topic '{topic}' was compacted up to position {since}, and has lost records that position {position} needs; ask for {since} or a later one, up to {end}, the end"
+    )]
+    PositionCompacted { topic: String, position: Position, since: Position, end: Position },
     #[error("topic '{topic}' has no partition {partition}: it has {partitions} of them, numbered from 0")]
     NoSuchPartition { topic: String, partition: PartitionId, partitions: usize },
     #[error("topic '{topic}' has no column number {column}: it has {columns}, numbered from 0; name them in ascending order, each once")]
@@ -94,8 +108,10 @@ pub enum LogError {
         path.display()
     )]
     CorruptPositions { path: PathBuf, offset: u64, what: String },
-    #[error("topic '{topic}' is kept at {place}, which has no {what} to work with: only topics in a folder (`--dir`) have them")]
-    NotEmbedded { topic: String, place: String, what: &'static str },
+    #[error(
+        "topic '{topic}' is kept at {address}, which has no segments or groups to work with: only topics in a folder (`--dir`) have them"
+    )]
+    NotLocal { topic: String, address: String },
     #[error(
         "'{address}' is no address of a log: write a folder's name, or kafka://HOST:PORT/TOPIC (several HOST:PORT with commas between)"
     )]
@@ -121,7 +137,7 @@ pub enum LogError {
     )]
     PartitionsAdded { topic: String, place: String, had: usize, has: usize },
     #[error("{place} is a folder: only a topic that others write to Kafka is told its columns; leave out --schema")]
-    NotOthers { place: String },
+    NotForeign { place: String },
     #[error("{place} partition {partition}, Kafka offset {at}: {what}")]
     BadKafkaRecord { place: String, partition: PartitionId, at: i64, what: String },
     #[error(
@@ -166,6 +182,11 @@ impl LogError {
             || matches!(self, LogError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Whether it says that nothing can be written where it tried.
+    pub(crate) fn is_read_only(&self) -> bool {
+        matches!(self, LogError::Io { source, .. } if is_read_only(source))
+    }
+
     pub(crate) fn is_corrupt(&self) -> bool {
         matches!(self, LogError::Corrupt { .. })
     }
@@ -182,4 +203,9 @@ impl LogError {
     pub(crate) fn corrupt(path: &Path, offset: u64, what: impl Into<String>) -> LogError {
         LogError::Corrupt { path: path.to_owned(), offset, what: what.into() }
     }
+}
+
+/// Whether an error says that nothing can be written there: a file system that is mounted read-only, or another user's folder.
+pub(crate) fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }

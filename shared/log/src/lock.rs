@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::error::LogError;
+use crate::error::LogError;
 
 /// A look at who holds a lock (see [`holder`]) has it for a moment itself.
 const TRIES: u32 = 5;
@@ -94,7 +94,7 @@ pub(crate) fn holder(path: &Path) -> Result<Option<String>, LogError> {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(LogError::io("open", path)(e)),
     };
-    // Shared, so that looks do not see one another.
+    // TopicState, so that looks do not see one another.
     match file.try_lock_shared() {
         Ok(()) => {
             let _ = file.unlock();

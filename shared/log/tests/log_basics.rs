@@ -40,12 +40,12 @@ fn segments_roll_and_are_arrow_files() {
     for i in 0..50 {
         writer.append(&events(i * 20..i * 20 + 20)).unwrap();
     }
-    let segments = topic.segments(P0).unwrap();
+    let segments = topic.local().unwrap().segments(P0).unwrap();
     assert!(segments.len() > 5, "{segments:?}");
     assert_eq!(segments.iter().filter(|s| !s.sealed).count(), 1);
     let mut read = Vec::new();
     for segment in segments.iter().filter(|s| s.sealed) {
-        topic.verify_segment(P0, segment.base).unwrap();
+        topic.local().unwrap().verify_segment(P0, segment.base).unwrap();
         let file = std::fs::File::open(&segment.path).unwrap();
         let reader = arrow_ipc::reader::FileReader::try_new(file, None).unwrap();
         assert_eq!(&reader.schema(), topic.schema());
@@ -55,8 +55,8 @@ fn segments_roll_and_are_arrow_files() {
     }
     assert_eq!(ids(&read), (0..segments.last().unwrap().base.0 as i64).collect::<Vec<_>>());
     assert_eq!(ids(&read_all(&topic, P0)), (0..1000).collect::<Vec<_>>());
-    assert!(topic.verify().unwrap().is_clean(), "{:?}", topic.verify().unwrap().problems);
-    assert_eq!(topic.verify().unwrap().records, 1000);
+    assert!(topic.local().unwrap().verify().unwrap().is_clean(), "{:?}", topic.local().unwrap().verify().unwrap().problems);
+    assert_eq!(topic.local().unwrap().verify().unwrap().records, 1000);
 }
 
 #[test]
@@ -114,9 +114,9 @@ fn barriers_cut_every_partition_and_roll() {
     assert_eq!(reader.generation(), 3);
     let at_ten = topic.reader(P0, Start::Offset(Offset(10)), None).unwrap();
     assert_eq!((at_ten.generation(), at_ten.offset()), (0, Offset(10)));
-    assert_eq!(topic.segments(P0).unwrap().iter().filter(|s| s.sealed).map(|s| s.end.0).collect::<Vec<_>>(), [10, 15]);
-    assert_eq!(topic.verify().unwrap().barriers, 3);
-    assert!(topic.verify().unwrap().is_clean());
+    assert_eq!(topic.local().unwrap().segments(P0).unwrap().iter().filter(|s| s.sealed).map(|s| s.end.0).collect::<Vec<_>>(), [10, 15]);
+    assert_eq!(topic.local().unwrap().verify().unwrap().barriers, 3);
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn a_fenced_producer_is_refused_also_after_a_restart_and_a_roll() {
     assert_eq!(writer.producer_state(PartitionId(1), 7).unwrap().unwrap().last(), None);
     assert_eq!(writer.begin_producer(7).unwrap(), 3);
     drop(writer);
-    assert!(topic.verify().unwrap().is_clean());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
 }
 
 #[test]

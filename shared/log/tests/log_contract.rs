@@ -436,7 +436,7 @@ mod over_kafka {
     use rdkafka::message::Message;
     use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
     use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
-    use twopath_log::{Durability, Kafka, Place};
+    use twopath_log::{Address, Durability, Kafka};
 
     use super::*;
 
@@ -554,8 +554,8 @@ mod over_kafka {
         assert!(matches!(again, Err(LogError::TopicExists { .. })));
         assert!(server.kafka.topics().unwrap().contains(&server.name("t")));
         let topic = server.open("t");
-        assert!(topic.place().starts_with("kafka://"));
-        assert!(topic.verify().unwrap_err().to_string().contains("kafka://"), "what only a folder has is a clear error");
+        assert!(topic.address().starts_with("kafka://"));
+        assert!(topic.local().unwrap().verify().unwrap_err().to_string().contains("kafka://"), "what only a folder has is a clear error");
     }
 
     /// Whoever makes a topic can be killed before all of its partitions say what it is; then it is made again, and only by the same config.
@@ -563,7 +563,7 @@ mod over_kafka {
     fn a_topic_whose_making_was_cut_short_is_completed() {
         let Some(server) = server("cut") else { return };
         let name = server.name("t");
-        let place: Place = format!("kafka://{}", std::env::var("TWOPATH_TEST_KAFKA").unwrap()).parse().unwrap();
+        let place: Address = format!("kafka://{}", std::env::var("TWOPATH_TEST_KAFKA").unwrap()).parse().unwrap();
         let ours = TopicConfig { durability: Durability::Batch, ..config(&name, 3) };
         let other = TopicConfig { time_column: None, ..ours.clone() };
         for there in [&[][..], &[2], &[0, 1]] {

@@ -43,7 +43,7 @@ fn a_barrier_cut_off_at_any_byte_is_complete_or_absent_after_reopening() {
             assert_eq!(barrier.position, Position::new(vec![Offset(5), Offset(4), Offset(0)]));
         }
         assert!(barriers.len() == 1 || done.is_err());
-        let report = topic.verify().unwrap();
+        let report = topic.local().unwrap().verify().unwrap();
         assert!(report.is_clean(), "{bytes} bytes: {report:?}");
         for (p, rows) in [5, 4, 0].into_iter().enumerate() {
             let p = PartitionId(p as u32);
@@ -60,7 +60,7 @@ fn a_barrier_cut_off_at_any_byte_is_complete_or_absent_after_reopening() {
             }
             assert_eq!(seen, (rows, barriers.len()), "{bytes} bytes");
             // What a barrier ended is sealed.
-            let sealed = topic.segments(p).unwrap().iter().filter(|s| s.sealed).count();
+            let sealed = topic.local().unwrap().segments(p).unwrap().iter().filter(|s| s.sealed).count();
             assert_eq!(sealed, usize::from(rows > 0 && !barriers.is_empty()), "{bytes} bytes");
         }
         assert_eq!(writer.barrier().unwrap().number, barriers.len() as u64 + 1);
@@ -84,7 +84,7 @@ fn a_full_disk_is_one_clear_error_and_loses_nothing() {
     let error = writer.append(&events(10..20)).unwrap_err().to_string();
     assert!(error.contains("takes no more appends after an error (no space is left"), "{error}");
     assert!(writer.barrier().is_err() && writer.sync().is_err());
-    assert!(topic.verify().unwrap().is_clean(), "what was written of it was cut away");
+    assert!(topic.local().unwrap().verify().unwrap().is_clean(), "what was written of it was cut away");
     drop(writer);
     topic.writer().unwrap().append(&events(10..20)).unwrap();
     assert_eq!(ids(&read_all(&topic, P0)), (0..20).collect::<Vec<_>>());
@@ -150,7 +150,7 @@ fn after_a_sync_or_a_close_all_of_it_survives_the_power() {
             writer.close().unwrap();
             check_images(&storage, &sent, &mut draw, durability);
         }
-        assert!(topic.segments(P0).unwrap().len() > 10);
+        assert!(topic.local().unwrap().segments(P0).unwrap().len() > 10);
     }
 }
 
@@ -170,7 +170,7 @@ fn check_images(storage: &RecordingStorage, sent: &[Vec<i64>], draw: &mut dyn Fn
         check();
         topic.writer().unwrap().close().unwrap();
         check();
-        assert!(topic.verify().unwrap().is_clean());
+        assert!(topic.local().unwrap().verify().unwrap().is_clean());
     }
 }
 
@@ -342,7 +342,7 @@ proptest! {
         drop(writer);
         storage.heal();
         drop(topic.writer().unwrap());
-        let report = topic.verify().unwrap();
+        let report = topic.local().unwrap().verify().unwrap();
         prop_assert!(report.is_clean(), "{report:?}");
         let fresh = Log::open(dir.path()).unwrap().topic("t").unwrap();
         for (p, model) in partition_ids(&fresh).zip(&model) {

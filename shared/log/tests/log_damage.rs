@@ -73,7 +73,7 @@ fn a_copy_reads_as_its_original() {
     assert_eq!(topic.barriers().unwrap().len(), 2);
     let end = topic.reader(P0, Start::End, None).unwrap();
     assert_eq!((end.offset(), end.generation()), (Offset(90), 2));
-    assert!(topic.verify().unwrap().is_clean());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
     topic.writer().unwrap().append(&narrow(90..95)).unwrap();
     assert_eq!(try_read(&topic).unwrap(), (0..95).collect::<Vec<_>>());
 }
@@ -93,18 +93,18 @@ fn a_tail_torn_at_any_byte_of_the_last_frame_is_cut_away() {
         fs::OpenOptions::new().write(true).open(&active).unwrap().set_len(cut as u64).unwrap();
         let topic = open(other.path());
         assert_eq!(try_read(&topic).unwrap(), (0..80).collect::<Vec<_>>(), "cut at {cut}");
-        assert_eq!(topic.verify().unwrap().is_clean(), cut == last, "cut at {cut}");
+        assert_eq!(topic.local().unwrap().verify().unwrap().is_clean(), cut == last, "cut at {cut}");
         let writer = topic.writer().unwrap();
         writer.append(&narrow(80..85)).unwrap();
         assert_eq!(try_read(&topic).unwrap(), (0..85).collect::<Vec<_>>(), "cut at {cut}");
-        assert!(topic.verify().unwrap().is_clean(), "cut at {cut}");
+        assert!(topic.local().unwrap().verify().unwrap().is_clean(), "cut at {cut}");
     }
     for cut in (last..whole.len()).step_by(13) {
         // Where the tail says that more was acknowledged, reading is refused until a writer has mended it.
         fs::write(&active, &whole[..cut]).unwrap();
         let topic = open(dir.path());
         assert!(try_read(&topic).unwrap_err().to_string().contains("were committed"), "cut at {cut}");
-        assert!(!topic.verify().unwrap().is_clean(), "cut at {cut}");
+        assert!(!topic.local().unwrap().verify().unwrap().is_clean(), "cut at {cut}");
         drop(topic.writer().unwrap());
         assert_eq!(try_read(&topic).unwrap(), (0..80).collect::<Vec<_>>(), "cut at {cut}");
         topic.writer().unwrap().append(&narrow(80..90)).unwrap();
@@ -146,7 +146,7 @@ fn without_a_tail_a_flipped_byte_is_never_passed_over_as_data() {
             Ok(read) => assert!(at >= last && read == (0..80).collect::<Vec<_>>(), "byte {at}"),
             Err(e) => assert!(at < last, "byte {at}: {e}"),
         }
-        assert!(!topic.verify().unwrap().is_clean(), "byte {at}");
+        assert!(!topic.local().unwrap().verify().unwrap().is_clean(), "byte {at}");
         bytes[at] ^= 4;
     }
 }
@@ -182,7 +182,7 @@ fn swapped_foreign_duplicated_and_missing_segments_are_detected() {
         let topic = open(dir.path());
         let error = try_read(&topic).unwrap_err().to_string();
         assert!(error.contains(words), "{what}: {error}");
-        assert!(!topic.verify().unwrap().is_clean(), "{what}");
+        assert!(!topic.local().unwrap().verify().unwrap().is_clean(), "{what}");
         assert!(topic.writer().is_err(), "{what}");
         for (path, bytes) in paths.iter().zip(&contents) {
             fs::write(path, bytes).unwrap();
@@ -203,5 +203,5 @@ fn swapped_foreign_duplicated_and_missing_segments_are_detected() {
     check("last missing", "00000000000000000060.arrow");
     fs::remove_file(&paths[0]).unwrap();
     check("first missing", "the partition's first segment is missing");
-    assert!(open(dir.path()).verify().unwrap().is_clean());
+    assert!(open(dir.path()).local().unwrap().verify().unwrap().is_clean());
 }

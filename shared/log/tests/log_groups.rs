@@ -44,7 +44,7 @@ fn poll(member: &mut Member) -> Option<(PartitionId, u64, Vec<i64>)> {
 fn a_group_goes_on_where_it_committed() {
     let dir = folder();
     let topic = topic_of(dir.path(), 1, 5, Durability::Batch);
-    let group = topic.group_or_new("g").unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     assert_eq!((group.committed().unwrap(), group.lag().unwrap()), (position(&[0]), 50));
     let mut member = group.join("ann", MemberOptions::default()).unwrap();
     assert_eq!(poll(&mut member).unwrap().1, 0);
@@ -64,14 +64,14 @@ fn a_group_goes_on_where_it_committed() {
     member.leave().unwrap();
     assert_eq!(group.committed().unwrap(), position(&[30]), "leaving commits what was given");
     assert_eq!(topic.groups().unwrap(), ["g"]);
-    assert_eq!(topic.committed_groups().unwrap(), [("g".to_owned(), position(&[30]))]);
+    assert_eq!(topic.local().unwrap().committed_groups().unwrap(), [("g".to_owned(), position(&[30]))]);
 }
 
 #[test]
 fn an_offset_inside_a_frame_can_be_committed() {
     let dir = folder();
     let topic = topic_of(dir.path(), 1, 3, Durability::None);
-    let group = topic.group_or_new("g").unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     let mut member = group.join("ann", MemberOptions::default()).unwrap();
     poll(&mut member);
     member.commit_at(P0, Offset(7)).unwrap();
@@ -85,7 +85,7 @@ fn an_offset_inside_a_frame_can_be_committed() {
 fn members_share_the_partitions_and_take_over() {
     let dir = folder();
     let topic = topic_of(dir.path(), 4, 3, Durability::None);
-    let group = topic.group_or_new("g").unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     let mut ann = group.join("ann", MemberOptions::default()).unwrap();
     ann.rebalance().unwrap();
     assert_eq!(ann.owned().len(), 4);
@@ -114,7 +114,7 @@ fn members_share_the_partitions_and_take_over() {
 fn members_may_name_their_partitions() {
     let dir = folder();
     let topic = topic_of(dir.path(), 3, 1, Durability::None);
-    let group = topic.group_or_new("g").unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     let fixed = |p: u32| MemberOptions { partitions: Some(vec![PartitionId(p)]), ..MemberOptions::default() };
     let mut ann = group.join("ann", fixed(2)).unwrap();
     assert_eq!(poll(&mut ann).unwrap().0, PartitionId(2));
@@ -136,7 +136,7 @@ fn barriers_come_once() {
     writer.barrier().unwrap();
     writer.barrier().unwrap();
     writer.append(&events(10..20)).unwrap();
-    let group = topic.group_or_new("g").unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     let shapes = |member: &mut Member, max: usize| -> Vec<u64> {
         let shape = |entry| match entry {
             Entry::Records(r) => r.base.0,
@@ -159,7 +159,7 @@ fn barriers_come_once() {
 fn seeking() {
     let dir = folder();
     let topic = topic_of(dir.path(), 2, 30, Durability::Batch);
-    let group = topic.group_or_new("g").unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     assert_eq!(group.seek(Start::End).unwrap(), position(&[300, 300]));
     assert_eq!(group.lag().unwrap(), 0);
     assert_eq!(group.seek(Start::First).unwrap(), position(&[0, 0]));
@@ -180,10 +180,10 @@ fn seeking() {
     member.leave().unwrap();
     // What a process of this number left behind when it died removing such a group is in nobody's way.
     let left_behind = format!("groups/.g.gone-{}/members", std::process::id());
-    std::fs::create_dir_all(topic.dir().unwrap().join(left_behind)).unwrap();
+    std::fs::create_dir_all(topic.local().unwrap().dir().join(left_behind)).unwrap();
     group.clone().remove().unwrap();
     assert_eq!(topic.groups().unwrap(), [""; 0]);
-    assert!(matches!(topic.group("g"), Err(LogError::NoSuchGroup { .. })));
+    assert!(matches!(topic.local().unwrap().group("g"), Err(LogError::NoSuchGroup { .. })));
 }
 
 trait RevFirst {
@@ -205,7 +205,7 @@ impl<I: Iterator<Item = (u32, u64)>> RevFirst for I {
 fn a_group_that_starts_at_the_end_misses_nothing_after_its_first_poll() {
     let dir = folder();
     let topic = topic_of(dir.path(), 1, 3, Durability::None);
-    let group = topic.group_or_new("g").unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     let at_end = || MemberOptions { start: Start::End, ..MemberOptions::default() };
     let mut member = group.join("ann", at_end()).unwrap();
     assert_eq!(poll(&mut member), None);
@@ -219,9 +219,9 @@ fn a_group_that_starts_at_the_end_misses_nothing_after_its_first_poll() {
 fn clear_errors() {
     let dir = folder();
     let topic = topic_of(dir.path(), 1, 3, Durability::None);
-    insta::assert_snapshot!(topic.group("nobody").unwrap_err(), @"topic 't' has no consumer group 'nobody': it has none; one begins when its first member joins");
-    insta::assert_snapshot!(topic.group_or_new("../x").unwrap_err(), @"'../x' cannot be the name of a consumer group or a member: use letters, digits, '-', '_' and '.', not first a '.', at most 200 of them");
-    let group = topic.group_or_new("g").unwrap();
+    insta::assert_snapshot!(topic.local().unwrap().group("nobody").unwrap_err(), @"topic 't' has no consumer group 'nobody': it has none; one begins when its first member joins");
+    insta::assert_snapshot!(topic.local().unwrap().group_or_new("../x").unwrap_err(), @"'../x' cannot be the name of a consumer group or a member: use letters, digits, '-', '_' and '.', not first a '.', at most 200 of them");
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     let mut member = group.join("ann", MemberOptions::default()).unwrap();
     insta::assert_snapshot!(group.join("ann", MemberOptions::default()).unwrap_err(), @"group 'g' of topic 't' has a live member 'ann' already: give each member a name of its own");
     insta::assert_snapshot!(member.commit_at(P0, Offset(1)).unwrap_err(), @"member 'ann' of group 'g' does not own partition 0 of topic 't', so that it cannot commit there");
@@ -230,7 +230,7 @@ fn clear_errors() {
     member.commit().unwrap();
     insta::assert_snapshot!(member.commit_at(P0, Offset(19)).unwrap_err(), @"group 'g' has committed partition 0 of topic 't' up to 20: going back to 19 is a seek, not a commit");
     insta::assert_snapshot!(member.commit_at(P0, Offset(21)).unwrap_err(), @"member 'ann' was given partition 0 of topic 't' up to 20: it cannot commit 21");
-    insta::assert_snapshot!(topic.group("h").unwrap_err(), @"topic 't' has no consumer group 'h': it has g");
+    insta::assert_snapshot!(topic.local().unwrap().group("h").unwrap_err(), @"topic 't' has no consumer group 'h': it has g");
     assert!(matches!(group.clone().remove(), Err(LogError::GroupBusy { .. })));
 }
 
@@ -239,9 +239,9 @@ fn the_journal_is_written_anew_before_it_grows_large() {
     let dir = folder();
     let topic = topic_of(dir.path(), 3, 0, Durability::None);
     let writer = topic.writer().unwrap();
-    let group = topic.group_or_new("g").unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     let mut member = group.join("ann", MemberOptions::default()).unwrap();
-    let file = topic.dir().unwrap().join("groups/g/positions");
+    let file = topic.local().unwrap().dir().join("groups/g/positions");
     let mut largest = 0;
     for i in 0..600 {
         writer.append(&events(i..i + 1)).unwrap();
@@ -256,7 +256,7 @@ fn the_journal_is_written_anew_before_it_grows_large() {
 /// A journal of several commits of two partitions, and what it says.
 fn journal(dir: &std::path::Path, durability: Durability) -> (Topic, std::path::PathBuf, Vec<u8>) {
     let topic = topic_of(dir, 2, 10, durability);
-    let group = topic.group_or_new("g").unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     let mut member = group.join("ann", MemberOptions::default()).unwrap();
     for _ in 0..4 {
         poll(&mut member);
@@ -264,7 +264,7 @@ fn journal(dir: &std::path::Path, durability: Durability) -> (Topic, std::path::
         member.commit().unwrap();
     }
     drop(member);
-    let path = topic.dir().unwrap().join("groups/g/positions");
+    let path = topic.local().unwrap().dir().join("groups/g/positions");
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(bytes.len(), 8 * 64);
     (topic, path, bytes)
@@ -274,7 +274,7 @@ fn journal(dir: &std::path::Path, durability: Durability) -> (Topic, std::path::
 fn every_changed_byte_is_an_error_that_names_it_and_a_seek_repairs_it() {
     let dir = folder();
     let (topic, path, bytes) = journal(dir.path(), Durability::Batch);
-    let group = topic.group("g").unwrap();
+    let group = topic.local().unwrap().group("g").unwrap();
     for i in 0..bytes.len() {
         for change in [1u8, 0x80, 0xFF] {
             let mut changed = bytes.clone();
@@ -283,7 +283,7 @@ fn every_changed_byte_is_an_error_that_names_it_and_a_seek_repairs_it() {
             let error = group.committed().unwrap_err();
             let LogError::CorruptPositions { path: named, offset, .. } = &error else { panic!("byte {i}: {error}") };
             assert_eq!((named, *offset), (&path, (i / 64 * 64) as u64));
-            assert!(group.progress().is_err() && topic.committed_groups().is_err());
+            assert!(group.progress().is_err() && topic.local().unwrap().committed_groups().is_err());
         }
     }
     assert_eq!(group.seek(Start::Offset(Offset(3))).unwrap(), position(&[3, 3]));
@@ -294,10 +294,10 @@ fn every_changed_byte_is_an_error_that_names_it_and_a_seek_repairs_it() {
 fn a_journal_of_another_group_or_topic_or_out_of_order_is_refused() {
     let dir = folder();
     let (topic, path, bytes) = journal(dir.path(), Durability::Batch);
-    let other = topic.group_or_new("h").unwrap();
+    let other = topic.local().unwrap().group_or_new("h").unwrap();
     std::fs::write(path.parent().unwrap().with_file_name("h").join("positions"), &bytes).unwrap();
     assert!(other.committed().unwrap_err().to_string().contains("of another group"));
-    let group = topic.group("g").unwrap();
+    let group = topic.local().unwrap().group("g").unwrap();
     let record = |i: usize| &bytes[i * 64..(i + 1) * 64];
     for (order, what) in [(vec![0, 1, 3], "number 2 must follow"), (vec![0, 1, 1], "number 2 must follow")] {
         std::fs::write(&path, order.into_iter().flat_map(record).copied().collect::<Vec<u8>>()).unwrap();
@@ -307,7 +307,9 @@ fn a_journal_of_another_group_or_topic_or_out_of_order_is_refused() {
     let second = folder();
     let (topic, path, _) = journal(second.path(), Durability::Batch);
     std::fs::write(path, &bytes).unwrap();
-    assert!(topic.group("g").unwrap().committed().unwrap_err().to_string().contains("the position is of a topic with the id"));
+    assert!(
+        topic.local().unwrap().group("g").unwrap().committed().unwrap_err().to_string().contains("the position is of a topic with the id")
+    );
 }
 
 /// At every length the journal is read as what was committed by then, and goes on from there.
@@ -315,7 +317,7 @@ fn a_journal_of_another_group_or_topic_or_out_of_order_is_refused() {
 fn every_truncation_gives_an_earlier_position() {
     let dir = folder();
     let (topic, path, bytes) = journal(dir.path(), Durability::Batch);
-    let group = topic.group("g").unwrap();
+    let group = topic.local().unwrap().group("g").unwrap();
     std::fs::write(&path, &bytes).unwrap();
     let mut last = Position::zero(2);
     for len in 0..=bytes.len() {
@@ -337,9 +339,9 @@ fn lost_sectors_of_the_last_write_are_cut_away_and_earlier_ones_are_damage() {
     for durability in [Durability::Batch, Durability::None] {
         let dir = folder();
         let topic = topic_of(dir.path(), 20, 2, durability);
-        let group = topic.group_or_new("g").unwrap();
+        let group = topic.local().unwrap().group_or_new("g").unwrap();
         let mut member = group.join("ann", MemberOptions::default()).unwrap();
-        let path = topic.dir().unwrap().join("groups/g/positions");
+        let path = topic.local().unwrap().dir().join("groups/g/positions");
         let mut commits = Vec::new();
         for _ in 0..2 {
             (0..20).for_each(|_| drop(poll(&mut member)));
@@ -376,7 +378,7 @@ fn a_failed_commit_does_not_count_and_the_member_commits_no_more() {
     drop(topic_of(dir.path(), 1, 10, Durability::Batch));
     let storage = FaultyStorage::default();
     let topic = Log::with(Arc::new(storage.clone()), Arc::new(SystemClock), dir.path()).unwrap().topic("t").unwrap();
-    let group = topic.group_or_new("g").unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     let mut member = group.join("ann", MemberOptions::default()).unwrap();
     poll(&mut member);
     member.commit().unwrap();
@@ -406,7 +408,7 @@ fn a_commit_torn_at_every_byte() {
         drop(topic_of(dir.path(), 3, 3, Durability::Batch));
         let storage = FaultyStorage::default();
         let topic = Log::with(Arc::new(storage.clone()), Arc::new(SystemClock), dir.path()).unwrap().topic("t").unwrap();
-        let group = topic.group_or_new("g").unwrap();
+        let group = topic.local().unwrap().group_or_new("g").unwrap();
         let mut member = group.join("ann", MemberOptions::default()).unwrap();
         for _ in 0..3 {
             poll(&mut member);
@@ -431,7 +433,7 @@ fn a_commit_torn_at_every_byte() {
 fn a_waiting_member_is_woken_by_an_append_and_by_a_leaving_member() {
     let dir = folder();
     let topic = topic_of(dir.path(), 2, 0, Durability::None);
-    let group = topic.group_or_new("g").unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     let mut ann = group.join("ann", MemberOptions::default()).unwrap();
     ann.rebalance().unwrap();
     let mut bob = group.join("bob", MemberOptions::default()).unwrap();
@@ -482,7 +484,7 @@ fn play(acts: &[Act], partitions: u32) -> (Vec<Vec<u64>>, Position) {
     let dir = folder();
     let topic = Log::with(Arc::new(OsStorage), Arc::new(SystemClock), dir.path()).unwrap().create_topic(config("t", partitions)).unwrap();
     let writer = topic.writer().unwrap();
-    let group = topic.group_or_new("g").unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
     let mut members: [Option<Member>; 4] = Default::default();
     let mut delivered = vec![Vec::new(); partitions as usize];
     let take = |member: &mut Member, delivered: &mut Vec<Vec<u64>>| {
@@ -562,15 +564,15 @@ fn lose_half(dir: &std::path::Path) -> (Topic, std::path::PathBuf) {
     let topic = log.create_topic(TopicConfig { durability: Durability::Interval(Duration::from_secs(3600)), ..config("t", 1) }).unwrap();
     let writer = topic.writer().unwrap();
     writer.append(&events(0..20)).unwrap();
-    let file = topic.segments(P0).unwrap()[0].path.clone();
+    let file = topic.local().unwrap().segments(P0).unwrap()[0].path.clone();
     let kept = std::fs::metadata(&file).unwrap().len();
     writer.append(&events(20..40)).unwrap();
-    let mut member = topic.group_or_new("g").unwrap().join("ann", MemberOptions::default()).unwrap();
+    let mut member = topic.local().unwrap().group_or_new("g").unwrap().join("ann", MemberOptions::default()).unwrap();
     while poll(&mut member).is_some() {}
     member.leave().unwrap();
     drop(writer);
     std::fs::File::options().write(true).open(&file).unwrap().set_len(kept).unwrap();
-    let topic_dir = topic.dir().unwrap().to_owned();
+    let topic_dir = topic.local().unwrap().dir().to_owned();
     std::fs::remove_file(topic_dir.join("tail")).unwrap();
     (Log::open(dir).unwrap().topic("t").unwrap(), topic_dir.join("groups/g/positions"))
 }
@@ -579,16 +581,16 @@ fn lose_half(dir: &std::path::Path) -> (Topic, std::path::PathBuf) {
 fn a_group_that_stands_ahead_of_the_log_is_given_what_takes_the_lost_offsets() {
     let dir = folder();
     let (topic, positions) = lose_half(dir.path());
-    let group = topic.group("g").unwrap();
+    let group = topic.local().unwrap().group("g").unwrap();
     assert_eq!((group.committed().unwrap(), group.lag().unwrap()), (position(&[40]), 0));
-    let report = topic.verify().unwrap();
+    let report = topic.local().unwrap().verify().unwrap();
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
     assert_eq!(report.problems[0].path, positions);
     assert!(report.problems[0].what.contains("up to offset 40"), "{}", report.problems[0]);
 
     let writer = topic.writer().unwrap();
     assert_eq!(group.committed().unwrap(), position(&[20]));
-    assert!(topic.verify().unwrap().is_clean());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
     writer.append(&events(100..130)).unwrap();
     let mut member = group.join("ann", MemberOptions::default()).unwrap();
     assert_eq!(poll(&mut member).unwrap(), (P0, 20, (100..130).collect()));
@@ -600,7 +602,7 @@ fn a_group_that_stands_ahead_of_the_log_is_given_what_takes_the_lost_offsets() {
 fn a_member_sets_its_group_back_where_no_writer_did() {
     let dir = folder();
     let (topic, _) = lose_half(dir.path());
-    let group = topic.group("g").unwrap();
+    let group = topic.local().unwrap().group("g").unwrap();
     let mut member = group.join("ann", MemberOptions::default()).unwrap();
     assert_eq!(poll(&mut member), None);
     assert_eq!(group.committed().unwrap(), position(&[20]));
@@ -614,12 +616,12 @@ fn a_member_sets_its_group_back_where_no_writer_did() {
 fn verify_names_a_damaged_journal() {
     let dir = folder();
     let topic = topic_of(dir.path(), 1, 2, Durability::Batch);
-    topic.group_or_new("g").unwrap().seek(Start::Offset(Offset(7))).unwrap();
-    assert!(topic.verify().unwrap().is_clean());
-    let path = topic.dir().unwrap().join("groups/g/positions");
+    topic.local().unwrap().group_or_new("g").unwrap().seek(Start::Offset(Offset(7))).unwrap();
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
+    let path = topic.local().unwrap().dir().join("groups/g/positions");
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[20] ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    let problems = topic.verify().unwrap().problems;
+    let problems = topic.local().unwrap().verify().unwrap().problems;
     assert_eq!(problems.iter().map(|p| (p.path.clone(), p.offset)).collect::<Vec<_>>(), [(path, 0)]);
 }

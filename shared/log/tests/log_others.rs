@@ -74,7 +74,7 @@ impl Others {
     }
 
     fn open(&self) -> Topic {
-        Kafka::connect(&self.servers).unwrap().others_topic(config(&self.name, 1), numbers()).unwrap()
+        Kafka::connect(&self.servers).unwrap().foreign_topic(config(&self.name, 1), numbers()).unwrap()
     }
 
     fn produce(&self, partition: i32, values: impl IntoIterator<Item = impl ToString>) {

@@ -28,14 +28,14 @@ fn died(dir: &Path) -> (Topic, PathBuf, [u64; 2]) {
     let writer = topic.writer().unwrap();
     let appended = |ids| {
         writer.append(&narrow(ids)).unwrap();
-        topic.segments(P0).unwrap()[0].bytes
+        topic.local().unwrap().segments(P0).unwrap()[0].bytes
     };
     let ends = [appended(0..5), appended(5..10)];
     storage.crash_after_bytes(0);
     writer.append(&narrow(10..15)).unwrap_err();
     drop(writer);
     let topic = Log::open(dir).unwrap().topic("t").unwrap();
-    let segment = topic.segments(P0).unwrap().swap_remove(0);
+    let segment = topic.local().unwrap().segments(P0).unwrap().swap_remove(0);
     assert_eq!(segment.bytes, ends[1]);
     (topic, segment.path, ends)
 }
@@ -59,15 +59,15 @@ fn room_is_neither_read_nor_reported_and_the_next_writer_takes_it() {
         assert_eq!(fresh.end().unwrap().get(P0), Offset(10));
         assert_eq!(fresh.bytes().unwrap(), committed);
         assert_eq!(records(&fresh), (0..10).collect::<Vec<_>>());
-        let report = fresh.verify().unwrap();
+        let report = fresh.local().unwrap().verify().unwrap();
         assert!(report.is_clean(), "{report:?}");
         drop(topic);
         let writer = fresh.writer().unwrap();
         writer.append(&narrow(10..15)).unwrap();
         assert_eq!(records(&fresh), (0..15).collect::<Vec<_>>());
-        assert!(fresh.verify().unwrap().is_clean());
+        assert!(fresh.local().unwrap().verify().unwrap().is_clean());
         writer.close().unwrap();
-        let segment = fresh.segments(P0).unwrap().swap_remove(0);
+        let segment = fresh.local().unwrap().segments(P0).unwrap().swap_remove(0);
         assert_eq!(fs::metadata(&path).unwrap().len(), segment.bytes, "closing gives the room back");
     }
 }
@@ -79,10 +79,10 @@ fn a_sealed_segment_has_no_room() {
     let writer = topic.writer().unwrap();
     writer.append(&narrow(0..5)).unwrap();
     writer.barrier().unwrap();
-    let sealed = topic.segments(P0).unwrap().swap_remove(0);
+    let sealed = topic.local().unwrap().segments(P0).unwrap().swap_remove(0);
     assert!(sealed.sealed);
     assert!(fs::read(&sealed.path).unwrap().ends_with(b"ARROW1"));
-    assert!(topic.verify().unwrap().is_clean());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn what_is_not_zero_in_the_room_is_reported() {
     let (topic, path, [_, committed]) = died(dir.path());
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.write_all_at(&[1], committed + 100).unwrap();
-    let report = topic.verify().unwrap();
+    let report = topic.local().unwrap().verify().unwrap();
     assert_eq!(report.problems.len(), 1, "{report:?}");
     assert_eq!((&report.problems[0].path, report.problems[0].offset), (&path, committed));
 }
@@ -102,7 +102,7 @@ fn an_acknowledged_frame_of_zeros_is_damage_and_not_room() {
     let (topic, path, [first, committed]) = died(dir.path());
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.write_all_at(&vec![0; (committed - first) as usize], first).unwrap();
-    let report = topic.verify().unwrap();
+    let report = topic.local().unwrap().verify().unwrap();
     assert!(report.problems.iter().any(|p| p.offset == first), "{report:?}");
     let error = topic.writer().err().unwrap().to_string();
     assert!(error.contains("nothing but zeros, though it was acknowledged"), "{error}");

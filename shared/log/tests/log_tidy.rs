@@ -29,11 +29,11 @@ fn retention_by_size_takes_the_oldest_and_readers_are_told_the_first_left() {
             writer.barrier().unwrap();
         }
     }
-    let before = topic.segments(P0).unwrap();
+    let before = topic.local().unwrap().segments(P0).unwrap();
     let mut early = topic.reader(P0, Start::First, None).unwrap();
     early.next().unwrap();
-    let report = topic.retain(&Retention::of_bytes(20_000), false).unwrap();
-    let after = topic.segments(P0).unwrap();
+    let report = topic.local().unwrap().retain(&Retention::of_bytes(20_000), false).unwrap();
+    let after = topic.local().unwrap().segments(P0).unwrap();
     assert!(report.segments_removed > 0 && after.len() + report.segments_removed as usize == before.len());
     assert!(after.iter().map(|s| s.bytes).sum::<u64>() <= 20_000);
     let first = topic.start().unwrap().get(P0);
@@ -60,7 +60,7 @@ fn retention_by_size_takes_the_oldest_and_readers_are_told_the_first_left() {
     assert_eq!(barriers.last().unwrap().number, 4);
     writer.append(&events(2000..2050)).unwrap();
     writer.close().unwrap();
-    assert!(topic.verify().unwrap().is_clean(), "{:?}", topic.verify().unwrap().problems);
+    assert!(topic.local().unwrap().verify().unwrap().is_clean(), "{:?}", topic.local().unwrap().verify().unwrap().problems);
     let again = Log::open(dir.path()).unwrap().topic("t").unwrap();
     again.writer().unwrap().append(&events(2050..2060)).unwrap();
     assert_eq!(ids(&read_all(&again, P0)), (first.0 as i64..2060).collect::<Vec<_>>());
@@ -76,14 +76,14 @@ fn retention_by_size_takes_the_oldest_and_readers_are_told_the_first_left() {
 fn retention_by_age_and_none() {
     let dir = folder();
     let (topic, writer) = ten_seconds_of_segments(dir.path());
-    assert_eq!(topic.retain(&Retention::NONE, true).unwrap().segments_removed, 0);
-    assert_eq!(topic.retain(&Retention::of_age(Duration::from_secs(100)), false).unwrap().segments_removed, 0);
-    let report = topic.retain(&Retention::of_age(Duration::from_millis(5500)), false).unwrap();
+    assert_eq!(topic.local().unwrap().retain(&Retention::NONE, true).unwrap().segments_removed, 0);
+    assert_eq!(topic.local().unwrap().retain(&Retention::of_age(Duration::from_secs(100)), false).unwrap().segments_removed, 0);
+    let report = topic.local().unwrap().retain(&Retention::of_age(Duration::from_millis(5500)), false).unwrap();
     assert_eq!((report.segments_removed, report.after), (5, vec![Offset(50)]));
     assert_eq!(ids(&read_all(&topic, P0)), (50..100).collect::<Vec<_>>());
     drop(writer);
     // The newest sealed segment stays at any age: it knows the producers.
-    topic.retain(&Retention::of_age(Duration::ZERO), true).unwrap();
+    topic.local().unwrap().retain(&Retention::of_age(Duration::ZERO), true).unwrap();
     assert_eq!(topic.start().unwrap().get(P0), Offset(90));
 }
 
@@ -95,21 +95,21 @@ fn what_a_group_or_a_pin_needs_stays_unless_forced() {
     for i in 0..10 {
         writer.append(&events(i * 10..(i + 1) * 10)).unwrap();
     }
-    topic.group_or_new("slow").unwrap().seek_to(&Position::new(vec![Offset(35)])).unwrap();
+    topic.local().unwrap().group_or_new("slow").unwrap().seek_to(&Position::new(vec![Offset(35)])).unwrap();
     let all = Retention::of_bytes(1);
-    let report = topic.retain(&all, false).unwrap();
+    let report = topic.local().unwrap().retain(&all, false).unwrap();
     assert_eq!(report.after, vec![Offset(30)]);
-    assert_eq!(report.kept_for, vec![Claim { who: "group 'slow'".into(), partition: P0, from: Offset(35), to: Offset(90) }]);
-    topic.group("slow").unwrap().seek_to(&Position::new(vec![Offset(100)])).unwrap();
-    let pin = topic.pin("a replay", &Position::new(vec![Offset(52)])).unwrap();
-    let report = topic.retain(&all, false).unwrap();
+    assert_eq!(report.kept_for, vec![HeldRange { who: "group 'slow'".into(), partition: P0, from: Offset(35), to: Offset(90) }]);
+    topic.local().unwrap().group("slow").unwrap().seek_to(&Position::new(vec![Offset(100)])).unwrap();
+    let pin = topic.hold("a replay", &Position::new(vec![Offset(52)])).unwrap();
+    let report = topic.local().unwrap().retain(&all, false).unwrap();
     assert_eq!((report.after, report.kept_for.len()), (vec![Offset(50)], 1));
-    let report = topic.retain(&all, true).unwrap();
+    let report = topic.local().unwrap().retain(&all, true).unwrap();
     assert_eq!(report.after, vec![Offset(90)]);
     assert!(report.lost[0].who.starts_with("a replay, process "), "{:?}", report.lost);
     assert_eq!((report.lost[0].from, report.lost[0].to), (Offset(52), Offset(90)));
     drop(pin);
-    assert!(topic.retain(&all, false).unwrap().kept_for.is_empty());
+    assert!(topic.local().unwrap().retain(&all, false).unwrap().kept_for.is_empty());
 }
 
 /// As of a process in another container, which has the number of this one, and the same folder.
@@ -118,8 +118,8 @@ fn a_pin_whose_name_another_process_holds_gets_another_name() {
     let dir = folder();
     let topic = Log::open(dir.path()).unwrap().create_topic(config("t", 1)).unwrap();
     let zero = Position::new(vec![Offset(0)]);
-    let pins = topic.dir().unwrap().join("pins");
-    drop(topic.pin("a replay", &zero).unwrap());
+    let pins = topic.local().unwrap().dir().join("pins");
+    drop(topic.hold("a replay", &zero).unwrap());
     let taken = |number| {
         let file = std::fs::File::create(pins.join(format!("{}-{number}", std::process::id()))).unwrap();
         file.lock().unwrap();
@@ -128,8 +128,8 @@ fn a_pin_whose_name_another_process_holds_gets_another_name() {
     // More than the tests of this process have used, and the next one among them.
     let held: Vec<_> = (0..20).map(taken).collect();
     let (sent, received) = std::sync::mpsc::channel();
-    let pinning = topic.clone();
-    std::thread::spawn(move || sent.send(pinning.pin("a replay", &zero).map(|pin| pin.is_some())));
+    let holding = topic.clone();
+    std::thread::spawn(move || sent.send(holding.hold("a replay", &zero).map(|hold| hold.is_some())));
     assert!(received.recv_timeout(Duration::from_secs(60)).expect("it ends").unwrap());
     drop(held);
 }
@@ -145,7 +145,7 @@ fn the_writer_tidies_by_itself() {
     }
     writer.close().unwrap();
     assert!(topic.start().unwrap().get(P0) > Offset(0));
-    assert!(topic.verify().unwrap().is_clean());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
     assert_eq!(Log::open(dir.path()).unwrap().topic("t").unwrap().config().retention, retention);
 }
 
@@ -164,7 +164,7 @@ fn compaction_keeps_the_newest_of_each_key_in_place() {
     writer.barrier().unwrap();
     writer.append(&rows(&[(c, Some(6))])).unwrap();
     let full = records(&topic, P0, Start::First);
-    let report = topic.compact(&COMPACT).unwrap();
+    let report = topic.local().unwrap().compact(&COMPACT).unwrap();
     // The active segment is not touched: 'c' of offset 2 is the newest below it.
     assert_eq!((report.records_before, report.records_after, report.segments_before, report.segments_after), (7, 4, 2, 1));
     let text = |k: &str| Some(k.to_owned());
@@ -181,13 +181,13 @@ fn compaction_keeps_the_newest_of_each_key_in_place() {
             assert_eq!(count, left.iter().filter(|r| (from..to).contains(&r.0)).count(), "{from} to {to}");
         }
     }
-    let report = topic.verify().unwrap();
+    let report = topic.local().unwrap().verify().unwrap();
     assert!(report.is_clean(), "{:?}", report.problems);
     // The deletion goes once it is old enough, and there is something new to compact with it.
-    assert_eq!(topic.compact(&COMPACT).unwrap().partitions_skipped, 1);
+    assert_eq!(topic.local().unwrap().compact(&COMPACT).unwrap().partitions_skipped, 1);
     writer.barrier().unwrap();
     clock.set(4_700_000_000);
-    assert_eq!(topic.compact(&COMPACT).unwrap().tombstones_removed, 1);
+    assert_eq!(topic.local().unwrap().compact(&COMPACT).unwrap().tombstones_removed, 1);
     assert_eq!(records(&topic, P0, Start::First).len(), 3);
     assert_eq!(table(&records(&topic, P0, Start::First)), table(&full));
     drop(writer);
@@ -195,7 +195,7 @@ fn compaction_keeps_the_newest_of_each_key_in_place() {
     assert_eq!(writer.append(&rows(&[(a, Some(7))])).unwrap(), Position::new(vec![Offset(9)]));
     let unkeyed = log.create_topic(TopicConfig::new("u", keyed())).unwrap();
     assert_eq!(
-        unkeyed.compact(&COMPACT).unwrap_err().to_string(),
+        unkeyed.local().unwrap().compact(&COMPACT).unwrap_err().to_string(),
         "topic 'u' cannot be compacted: it has no key column to compact by; make it with one (`--key`)"
     );
 }
@@ -208,8 +208,8 @@ fn a_compacted_segment_is_an_arrow_file() {
     for i in 0..200i64 {
         writer.append(&rows(&[(Some(&format!("k{}", i % 10)), Some(i)), (Some("x"), Some(i))])).unwrap();
     }
-    topic.compact(&COMPACT).unwrap();
-    for segment in topic.segments(P0).unwrap().into_iter().filter(|s| s.sealed) {
+    topic.local().unwrap().compact(&COMPACT).unwrap();
+    for segment in topic.local().unwrap().segments(P0).unwrap().into_iter().filter(|s| s.sealed) {
         let file = std::fs::File::open(&segment.path).unwrap();
         let batches: Vec<_> = arrow_ipc::reader::FileReader::try_new(file, None).unwrap().map(Result::unwrap).collect();
         let values: Vec<i64> = batches.iter().flat_map(|b| b.column(1).as_primitive::<Int64Type>().values().to_vec()).collect();
@@ -269,8 +269,8 @@ proptest! {
                     }
                 }
                 Step::Barrier => drop(writer.barrier().unwrap()),
-                Step::Compact => drop(topic.compact(&COMPACT).unwrap()),
-                Step::Retain(bytes) => drop(topic.retain(&Retention::of_bytes(bytes), false).unwrap()),
+                Step::Compact => drop(topic.local().unwrap().compact(&COMPACT).unwrap()),
+                Step::Retain(bytes) => drop(topic.local().unwrap().retain(&Retention::of_bytes(bytes), false).unwrap()),
                 Step::Reopen => {
                     drop(writer);
                     writer = log.topic("t").unwrap().writer().unwrap();
@@ -310,7 +310,7 @@ proptest! {
             }
         }
         drop(writer);
-        let report = topic.verify().unwrap();
+        let report = topic.local().unwrap().verify().unwrap();
         prop_assert!(report.is_clean(), "{:?}", report.problems);
     }
 }

@@ -42,7 +42,7 @@ fn answers(topic: &Topic) -> Vec<String> {
         let (start, end) = (topic.start().unwrap().get(p).0, topic.end().unwrap().get(p).0);
         let mut starts = vec![Start::First, Start::End];
         starts.extend((start..=end).step_by(37).map(|o| Start::Offset(Offset(o))));
-        starts.extend(topic.segments(p).unwrap().into_iter().map(|s| Start::Offset(s.base)));
+        starts.extend(topic.local().unwrap().segments(p).unwrap().into_iter().map(|s| Start::Offset(s.base)));
         starts.extend((0..end as i64).step_by(211).map(|ms| Start::EventTime(ms * 1000)));
         for start in starts {
             let mut reader = topic.reader(p, start, Some(&[0])).unwrap();
@@ -75,8 +75,8 @@ fn every_answer_is_the_same_from_remote_segments_and_after_recall() {
     fill(&Log::open(dir.path()).unwrap().create_topic(small(2)).unwrap(), 0..80);
     let topic = open();
     let (before, bytes) = (answers(&topic), topic.bytes().unwrap());
-    let segments: u64 = partition_ids(&topic).map(|p| topic.segments(p).unwrap().len() as u64).sum();
-    let report = topic.offload(&everything(store.path())).unwrap();
+    let segments: u64 = partition_ids(&topic).map(|p| topic.local().unwrap().segments(p).unwrap().len() as u64).sum();
+    let report = topic.local().unwrap().offload(&everything(store.path())).unwrap();
     assert_eq!((report.segments_moved, report.segments_local), (segments - 4, 4), "the active and the newest sealed one of each stay");
     assert_eq!((report.segments_remote, report.bytes_remote), (report.segments_moved, report.bytes_moved));
     assert_eq!(report.bytes_local + report.bytes_remote, bytes);
@@ -88,7 +88,7 @@ fn every_answer_is_the_same_from_remote_segments_and_after_recall() {
     assert_eq!(answers(&open()), before);
     fs::remove_file(dir.path().join("t/tail")).unwrap();
     assert_eq!(answers(&open()), before);
-    let verified = open().verify().unwrap();
+    let verified = open().local().unwrap().verify().unwrap();
     assert!(verified.is_clean(), "{:?}", verified.problems);
     assert_eq!((verified.segments, verified.segments_remote), (segments, report.segments_moved));
     // Opening, barriers and finding a place fetch nothing.
@@ -103,14 +103,14 @@ fn every_answer_is_the_same_from_remote_segments_and_after_recall() {
     writer.append(&events(4000..4050)).unwrap();
     writer.close().unwrap();
     // Moving again moves nothing; coming back leaves nothing.
-    assert_eq!(topic.offload(&everything(store.path())).unwrap().segments_moved, 0);
+    assert_eq!(topic.local().unwrap().offload(&everything(store.path())).unwrap().segments_moved, 0);
     let now = answers(&topic);
-    let back = topic.recall().unwrap();
+    let back = topic.local().unwrap().recall().unwrap();
     assert_eq!((back.segments_moved, back.bytes_moved, back.objects_left), (report.segments_moved, report.bytes_moved, 0));
     assert_eq!(answers(&topic), now);
     assert_eq!(answers(&open()), now);
     assert!(files(store.path()).is_empty(), "{:?}", files(store.path()));
-    assert!(topic.verify().unwrap().is_clean());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
     assert!(!files(&dir.path().join("t")).iter().any(|f| f.extension().is_some_and(|e| e == "seal")));
 }
 
@@ -119,10 +119,10 @@ fn age_and_size_choose_the_oldest() {
     let (dir, store) = (folder(), folder());
     let (topic, _writer) = ten_seconds_of_segments(dir.path());
     let options = |older_than, keep_local_bytes| Offload { older_than, keep_local_bytes, ..everything(store.path()) };
-    let moved = |o: &Offload| topic.offload(o).unwrap().segments_moved;
+    let moved = |o: &Offload| topic.local().unwrap().offload(o).unwrap().segments_moved;
     assert_eq!(moved(&options(Some(Duration::from_secs(100)), None)), 0);
     assert_eq!(moved(&options(Some(Duration::from_millis(7500)), None)), 3);
-    let sizes: Vec<u64> = topic.segments(P0).unwrap().iter().map(|s| s.bytes).collect();
+    let sizes: Vec<u64> = topic.local().unwrap().segments(P0).unwrap().iter().map(|s| s.bytes).collect();
     let local: u64 = sizes[3..].iter().sum();
     assert_eq!(moved(&options(None, Some(local))), 0);
     assert_eq!(moved(&options(None, Some(local - 1))), 1);
@@ -136,7 +136,7 @@ fn the_cache_stays_within_its_size_and_one_process_fetches_for_all() {
     let (dir, store) = (folder(), folder());
     let topic = Log::open(dir.path()).unwrap().create_topic(small(1)).unwrap();
     fill(&topic, 0..80);
-    let moved = topic.offload(&everything(store.path())).unwrap();
+    let moved = topic.local().unwrap().offload(&everything(store.path())).unwrap();
     let cached = || files(&dir.path().join("t/cache")).into_iter().map(|f| dir.path().join("t/cache").join(f)).collect::<Vec<_>>();
     let bytes = || cached().iter().map(|f| fs::metadata(f).unwrap().len()).sum::<u64>();
     // Many at once, as processes do that share nothing but the folder.
@@ -153,18 +153,18 @@ fn the_cache_stays_within_its_size_and_one_process_fetches_for_all() {
     assert_eq!((cached().len() as u64, bytes()), (moved.segments_moved, moved.bytes_moved));
     // A smaller one: what was not used longest goes.
     let limit = 40_000;
-    topic.set_cache_bytes(limit).unwrap();
-    assert_eq!(topic.cache_bytes().unwrap(), limit);
+    topic.local().unwrap().set_cache_bytes(limit).unwrap();
+    assert_eq!(topic.local().unwrap().cache_bytes().unwrap(), limit);
     fs::remove_file(&cached()[3]).unwrap();
     let read = || ids(&read_all(&Log::open(dir.path()).unwrap().topic("t").unwrap(), P0));
     assert_eq!(read(), (0..4000).collect::<Vec<_>>());
     assert!(bytes() <= limit && bytes() > limit / 2, "{}", bytes());
     // Smaller than a segment: one stays.
-    topic.set_cache_bytes(1).unwrap();
+    topic.local().unwrap().set_cache_bytes(1).unwrap();
     assert_eq!(read(), (0..4000).collect::<Vec<_>>());
     assert_eq!(cached().len(), 1);
     // A damaged file in the cache is fetched again.
-    topic.set_cache_bytes(1 << 20).unwrap();
+    topic.local().unwrap().set_cache_bytes(1 << 20).unwrap();
     assert_eq!(read(), (0..4000).collect::<Vec<_>>());
     for (i, file) in cached().into_iter().enumerate() {
         let mut content = fs::read(&file).unwrap();
@@ -176,7 +176,7 @@ fn the_cache_stays_within_its_size_and_one_process_fetches_for_all() {
         fs::write(&file, content).unwrap();
     }
     assert_eq!(read(), (0..4000).collect::<Vec<_>>());
-    assert!(topic.verify().unwrap().is_clean());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_full_disk_makes_the_cache_smaller_and_then_is_one_clear_error() {
     let (dir, store) = (folder(), folder());
     let topic = Log::open(dir.path()).unwrap().create_topic(small(1)).unwrap();
     fill(&topic, 0..40);
-    topic.offload(&everything(store.path())).unwrap();
+    topic.local().unwrap().offload(&everything(store.path())).unwrap();
     let storage = FaultyStorage::default();
     let topic = Log::with(Arc::new(storage.clone()), Arc::new(SystemClock), dir.path()).unwrap().topic("t").unwrap();
     storage.full_after_bytes(20_000);
@@ -206,15 +206,15 @@ fn damage_in_a_store_is_named_with_object_and_byte() {
     let (dir, store) = (folder(), folder());
     let topic = Log::open(dir.path()).unwrap().create_topic(small(1)).unwrap();
     fill(&topic, 0..40);
-    topic.offload(&everything(store.path())).unwrap();
-    let segments: Vec<_> = topic.segments(P0).unwrap().into_iter().filter(|s| s.object.is_some()).collect();
+    topic.local().unwrap().offload(&everything(store.path())).unwrap();
+    let segments: Vec<_> = topic.local().unwrap().segments(P0).unwrap().into_iter().filter(|s| s.object.is_some()).collect();
     let path = |i: usize| PathBuf::from(segments[i].object.as_ref().unwrap().strip_prefix("file://").unwrap());
     let whole: Vec<Vec<u8>> = (0..segments.len()).map(|i| fs::read(path(i)).unwrap()).collect();
     let address = segments[1].object.clone().unwrap();
     let check = |what: &str, problem: (RangeInclusive<u64>, &str), reading: Option<&str>| {
         let _ = fs::remove_dir_all(dir.path().join("t/cache"));
         let again = Log::open(dir.path()).unwrap().topic("t").unwrap();
-        let report = again.verify().unwrap();
+        let report = again.local().unwrap().verify().unwrap();
         assert!(!report.problems.is_empty(), "{what}: nothing is wrong");
         assert!(report.problems.iter().all(|p| p.path == Path::new(&address)), "{what}: {:?}", report.problems);
         let found = report.problems.iter().any(|p| problem.0.contains(&p.offset) && p.what.contains(problem.1));
@@ -255,7 +255,7 @@ fn damage_in_a_store_is_named_with_object_and_byte() {
         check(&format!("byte {at}"), (0..=at as u64, ""), Some("checksum"));
     }
     fs::write(path(1), &whole[1]).unwrap();
-    assert!(topic.verify().unwrap().is_clean());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
 }
 
 /// Where the first frame of a segment starts.
@@ -269,7 +269,7 @@ fn what_is_kept_of_remote_segments_can_be_lost_and_is_written_anew() {
     let topic = Log::open(dir.path()).unwrap().create_topic(small(1)).unwrap();
     fill(&topic, 0..40);
     let before = answers(&topic);
-    topic.offload(&everything(store.path())).unwrap();
+    topic.local().unwrap().offload(&everything(store.path())).unwrap();
     let p0 = dir.path().join("t/p0");
     let kept: Vec<PathBuf> = files(&p0).into_iter().filter(|f| f.extension().is_some_and(|e| e == "seal")).map(|f| p0.join(f)).collect();
     for (i, file) in kept.iter().enumerate() {
@@ -285,13 +285,13 @@ fn what_is_kept_of_remote_segments_can_be_lost_and_is_written_anew() {
         }
     }
     let again = || Log::open(dir.path()).unwrap().topic("t").unwrap();
-    let report = again().verify().unwrap();
+    let report = again().local().unwrap().verify().unwrap();
     assert_eq!(report.problems.len(), kept.len(), "{:?}", report.problems);
     assert!(report.problems.iter().zip(&kept).all(|(p, file)| p.path == *file && p.what.ends_with("`twopath log offload` writes it anew")));
     assert_eq!(answers(&again()), before, "all is read without it");
     drop(again().writer().unwrap());
-    again().offload(&everything(store.path())).unwrap();
-    assert!(again().verify().unwrap().is_clean());
+    again().local().unwrap().offload(&everything(store.path())).unwrap();
+    assert!(again().local().unwrap().verify().unwrap().is_clean());
 }
 
 #[test]
@@ -299,27 +299,27 @@ fn retention_and_compaction_take_objects_with_them() {
     let (dir, store) = (folder(), folder());
     let topic = Log::open(dir.path()).unwrap().create_topic(small(1)).unwrap();
     fill(&topic, 0..80);
-    topic.offload(&everything(store.path())).unwrap();
-    let before = topic.segments(P0).unwrap();
+    topic.local().unwrap().offload(&everything(store.path())).unwrap();
+    let before = topic.local().unwrap().segments(P0).unwrap();
     // One that is gone already is no error.
     fs::remove_file(before[0].object.as_ref().unwrap().strip_prefix("file://").unwrap()).unwrap();
-    let report = topic.retain(&Retention::of_bytes(topic.bytes().unwrap() / 2), false).unwrap();
+    let report = topic.local().unwrap().retain(&Retention::of_bytes(topic.bytes().unwrap() / 2), false).unwrap();
     assert!(report.segments_removed > 3 && report.objects_left == 0, "{report:?}");
     assert_eq!(files(store.path()), objects(&topic, store.path()));
     let first = topic.start().unwrap().get(P0).0 as i64;
     assert_eq!(ids(&read_all(&topic, P0)), (first..4000).collect::<Vec<_>>());
-    assert!(topic.verify().unwrap().is_clean());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
 
     // A store that is gone keeps nobody from tidying; what is left there goes when it is back.
     let left = files(store.path());
     let away = store.path().with_extension("away");
     fs::rename(store.path(), &away).unwrap();
     let again = Log::open(dir.path()).unwrap().topic("t").unwrap();
-    let report = again.retain(&Retention::of_bytes(again.bytes().unwrap() / 2), false).unwrap();
+    let report = again.local().unwrap().retain(&Retention::of_bytes(again.bytes().unwrap() / 2), false).unwrap();
     assert!(report.segments_removed > 0 && report.objects_left == report.segments_removed, "{report:?}");
     fs::rename(&away, store.path()).unwrap();
     assert_eq!(files(store.path()), left);
-    assert_eq!(again.retain(&Retention::NONE, false).unwrap().objects_left, 0);
+    assert_eq!(again.local().unwrap().retain(&Retention::NONE, false).unwrap().objects_left, 0);
     assert_eq!(files(store.path()), objects(&again, store.path()));
 
     let store = folder();
@@ -330,10 +330,10 @@ fn retention_and_compaction_take_objects_with_them() {
     (0..60).for_each(|i| drop(writer.append(&narrow(i * 50..(i + 1) * 50)).unwrap()));
     writer.barrier().unwrap();
     let last: BTreeSet<i64> = (3000 - 97 * 7..3000).collect();
-    let moved = topic.offload(&everything(store.path())).unwrap();
+    let moved = topic.local().unwrap().offload(&everything(store.path())).unwrap();
     assert!(moved.segments_moved > 5);
     let options = Compaction { dirty_ratio_min: 0.0, age_min: Duration::ZERO, tombstone_age: Duration::from_secs(3600) };
-    let report = topic.compact(&options).unwrap();
+    let report = topic.local().unwrap().compact(&options).unwrap();
     assert!(report.records_after < report.records_before, "{report:?}");
     assert_eq!((report.records_before, report.objects_left), (3000, 0));
     assert!(files(store.path()).is_empty(), "what was rewritten is local again: {:?}", files(store.path()));
@@ -343,12 +343,12 @@ fn retention_and_compaction_take_objects_with_them() {
     writer.append(&narrow(3000..3050)).unwrap();
     writer.barrier().unwrap();
     let before = ids(&read_all(&topic, P0));
-    assert!(topic.offload(&everything(store.path())).unwrap().segments_moved > 0);
+    assert!(topic.local().unwrap().offload(&everything(store.path())).unwrap().segments_moved > 0);
     assert_eq!(ids(&read_all(&topic, P0)), before);
-    assert!(topic.verify().unwrap().is_clean(), "{:?}", topic.verify().unwrap().problems);
-    topic.compact(&options).unwrap();
+    assert!(topic.local().unwrap().verify().unwrap().is_clean(), "{:?}", topic.local().unwrap().verify().unwrap().problems);
+    topic.local().unwrap().compact(&options).unwrap();
     assert_eq!(files(store.path()), objects(&topic, store.path()));
-    assert!(topic.verify().unwrap().is_clean());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
     drop(writer);
     Log::open(dir.path()).unwrap().topic("k").unwrap().writer().unwrap().append(&narrow(3050..3060)).unwrap();
 }
@@ -377,8 +377,8 @@ fn readers_go_on_while_segments_move_to_and_fro() {
         let writer = topic.writer().unwrap();
         for round in 0..10 {
             writer.append(&events((40 + round) * 50..(41 + round) * 50)).unwrap();
-            assert!(topic.offload(&everything(store.path())).unwrap().segments_moved > 0);
-            topic.recall().unwrap();
+            assert!(topic.local().unwrap().offload(&everything(store.path())).unwrap().segments_moved > 0);
+            topic.local().unwrap().recall().unwrap();
         }
         done.store(true, Ordering::Relaxed);
     });
@@ -390,7 +390,7 @@ fn a_store_that_cannot_be_had_is_one_clear_error() {
     let (dir, store) = (folder(), folder());
     let topic = Log::open(dir.path()).unwrap().create_topic(small(1)).unwrap();
     fill(&topic, 0..40);
-    let to = |to: &str| topic.offload(&Offload { to: to.into(), ..everything(store.path()) }).unwrap_err().to_string();
+    let to = |to: &str| topic.local().unwrap().offload(&Offload { to: to.into(), ..everything(store.path()) }).unwrap_err().to_string();
     assert!(to("ftp://somewhere").starts_with("could not open ftp://somewhere: this kind of store is not known: write a folder"));
     assert!(to("s3://").starts_with("could not open s3://: it names no bucket"));
     fs::write(store.path().join("file"), "").unwrap();
@@ -401,7 +401,7 @@ fn a_store_that_cannot_be_had_is_one_clear_error() {
         "{}",
         to("s3://bucket/x")
     );
-    let report = topic.offload(&everything(&store.path().join("deep/er"))).unwrap();
+    let report = topic.local().unwrap().offload(&everything(&store.path().join("deep/er"))).unwrap();
     assert!(report.segments_moved > 0);
     fs::remove_dir_all(store.path().join("deep")).unwrap();
     let error = Log::open(dir.path()).unwrap().topic("t").unwrap().reader(P0, Start::First, None).err().unwrap().to_string();
@@ -452,11 +452,11 @@ proptest! {
                     prop_assert_eq!(writer.barrier().unwrap().number, barriers);
                 }
                 Step::Offload(keep) => {
-                    topic.offload(&Offload { keep_local_bytes: keep, ..everything(store.path()) }).unwrap();
+                    topic.local().unwrap().offload(&Offload { keep_local_bytes: keep, ..everything(store.path()) }).unwrap();
                 }
-                Step::Recall => drop(topic.recall().unwrap()),
-                Step::Retain(bytes) => drop(topic.retain(&Retention::of_bytes(bytes), false).unwrap()),
-                Step::Cache(bytes) => topic.set_cache_bytes(bytes).unwrap(),
+                Step::Recall => drop(topic.local().unwrap().recall().unwrap()),
+                Step::Retain(bytes) => drop(topic.local().unwrap().retain(&Retention::of_bytes(bytes), false).unwrap()),
+                Step::Cache(bytes) => topic.local().unwrap().set_cache_bytes(bytes).unwrap(),
                 Step::Reopen => {
                     drop(writer);
                     topic = log().topic("t").unwrap();
@@ -470,7 +470,7 @@ proptest! {
             let known: Vec<u64> = topic.barriers().unwrap().iter().map(|b| b.number).collect();
             prop_assert!(known.last().is_none_or(|last| *last == barriers) && known.windows(2).all(|w| w[1] == w[0] + 1), "{:?}", known);
         }
-        let report = log().topic("t").unwrap().verify().unwrap();
+        let report = log().topic("t").unwrap().local().unwrap().verify().unwrap();
         prop_assert!(report.is_clean(), "{:?}", report.problems);
     }
 }

@@ -56,8 +56,8 @@ impl AppendFile for DyingFile {
         self.0.change(|| self.1.append(parts))
     }
 
-    fn make_room(&self, bytes: u64) -> io::Result<()> {
-        self.0.change(|| self.1.make_room(bytes))
+    fn preallocate(&self, bytes: u64) -> io::Result<()> {
+        self.0.change(|| self.1.preallocate(bytes))
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -171,10 +171,10 @@ const COMPACT: Compaction = Compaction { dirty_ratio_min: 0.0, age_min: Duration
 
 fn act(topic: &Topic, act: Act, store: &Path) -> Result<(), LogError> {
     match act {
-        Act::Offload => topic.offload(&everything(store)).map(drop),
-        Act::Recall => topic.recall().map(drop),
-        Act::Retain => topic.retain(&Retention::of_bytes(topic.bytes()? / 3), false).map(drop),
-        Act::Compact => topic.compact(&COMPACT).map(drop),
+        Act::Offload => topic.local().unwrap().offload(&everything(store)).map(drop),
+        Act::Recall => topic.local().unwrap().recall().map(drop),
+        Act::Retain => topic.local().unwrap().retain(&Retention::of_bytes(topic.bytes()? / 3), false).map(drop),
+        Act::Compact => topic.local().unwrap().compact(&COMPACT).map(drop),
         Act::Read => {
             let mut reader = topic.reader(P0, Start::First, None)?;
             while reader.next()?.is_some() {}
@@ -197,7 +197,7 @@ fn make(dir: &Path, store: &Path, storage: Arc<dyn Storage>, stores: Arc<dyn Obj
             writer.barrier().unwrap();
         }
         if i == 9 {
-            topic.offload(&everything(store)).unwrap();
+            topic.local().unwrap().offload(&everything(store)).unwrap();
         }
     }
     writer.close().unwrap();
@@ -225,7 +225,7 @@ fn check(what: &str, dir: &Path, store: &Path, tried: Act) {
         _ => assert_eq!(found.len() as i64, ROWS - first, "{what}"),
     }
     assert!(tried == Act::Retain || first == 0);
-    let report = topic.verify().unwrap();
+    let report = topic.local().unwrap().verify().unwrap();
     assert!(report.is_clean(), "{what}: {:?}", report.problems);
     let writer = topic.writer().unwrap_or_else(|e| panic!("{what}: {e}"));
     writer.append(&narrow(ROWS..ROWS + 30)).unwrap();
@@ -237,9 +237,9 @@ fn check(what: &str, dir: &Path, store: &Path, tried: Act) {
     let named: BTreeSet<String> = ["arrow", "seal"].into_iter().map(String::from).collect();
     let p0 = files(&dir.join("t/p0"));
     assert!(p0.iter().all(|f| f.ends_with("manifest") || named.contains(f.extension().unwrap().to_str().unwrap())), "{what}: {p0:?}");
-    let segments = topic.segments(P0).unwrap();
+    let segments = topic.local().unwrap().segments(P0).unwrap();
     assert_eq!(p0.len(), segments.len() + 1, "{what}: a file for each segment, and the manifest: {p0:?}");
-    let report = topic.verify().unwrap();
+    let report = topic.local().unwrap().verify().unwrap();
     assert!(report.is_clean(), "{what}, again: {:?}", report.problems);
 }
 
@@ -416,7 +416,7 @@ fn power(what: &str, log: &Path, stores: &RecordingStores, tried: Act, durabilit
             Ok(Some(_)) => {}
             Ok(None) => break,
             Err(e) => {
-                let remote = topic.segments(P0).unwrap().iter().rfind(|s| s.object.is_some()).map_or(0, |s| s.end.0);
+                let remote = topic.local().unwrap().segments(P0).unwrap().iter().rfind(|s| s.object.is_some()).map_or(0, |s| s.end.0);
                 assert!(durability == Durability::None && reader.offset().0 >= remote, "{what}: {e}");
                 break;
             }

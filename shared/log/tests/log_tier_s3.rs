@@ -44,30 +44,30 @@ fn segments_go_to_a_bucket_are_read_and_verified_and_come_back() {
         writer.append(&events(i * 50..(i + 1) * 50)).unwrap();
     }
     let before: Vec<Vec<i64>> = partition_ids(&topic).map(|p| ids(&read_all(&topic, p))).collect();
-    let report = topic.offload(&offload(&to)).unwrap();
+    let report = topic.local().unwrap().offload(&offload(&to)).unwrap();
     assert!(report.segments_moved > 10, "{report:?}");
     let again = Log::open(dir.path()).unwrap().topic("t").unwrap();
     let found: Vec<Vec<i64>> = partition_ids(&again).map(|p| ids(&read_all(&again, p))).collect();
     assert_eq!(found, before);
     let Some(Entry::Records(records)) = again.reader(P0, Start::Offset(Offset(75)), None).unwrap().next().unwrap() else { panic!() };
     assert_eq!(records.base, Offset(75));
-    let verified = again.verify().unwrap();
+    let verified = again.local().unwrap().verify().unwrap();
     assert!(verified.is_clean() && verified.segments_remote == report.segments_moved, "{:?}", verified.problems);
-    let first = topic.segments(P0).unwrap().remove(0);
+    let first = topic.local().unwrap().segments(P0).unwrap().remove(0);
     let (objects, name) = object(&first, &to);
     assert_eq!(objects.len(&name).unwrap(), first.bytes);
-    let gone = topic.retain(&Retention::of_bytes(topic.bytes().unwrap() / 2), false).unwrap();
+    let gone = topic.local().unwrap().retain(&Retention::of_bytes(topic.bytes().unwrap() / 2), false).unwrap();
     assert!(gone.segments_removed > 0 && gone.objects_left == 0);
     assert_eq!(objects.len(&name), Err(ObjectError::Missing));
     objects.delete(&name).unwrap();
     let starts = topic.start().unwrap();
-    let (left, back) = (topic.bytes().unwrap(), topic.recall().unwrap());
+    let (left, back) = (topic.bytes().unwrap(), topic.local().unwrap().recall().unwrap());
     assert_eq!((back.segments_moved, back.objects_left), (report.segments_moved - gone.segments_removed, 0));
     assert_eq!(topic.bytes().unwrap(), left);
     for (p, before) in partition_ids(&topic).zip(before) {
         assert_eq!(ids(&read_all(&topic, p)), before[starts.get(p).0 as usize..]);
     }
-    assert!(topic.verify().unwrap().is_clean());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
 }
 
 #[test]
@@ -77,15 +77,15 @@ fn a_large_segment_goes_in_parts() {
     let topic = Log::open(dir.path()).unwrap().create_topic(TopicConfig { segment_bytes: 40 << 20, ..config("t", 1) }).unwrap();
     let writer = topic.writer().unwrap();
     let mut rows = 0;
-    while topic.segments(P0).unwrap().len() < 3 {
+    while topic.local().unwrap().segments(P0).unwrap().len() < 3 {
         writer.append(&events(rows..rows + 50_000)).unwrap();
         rows += 50_000;
     }
-    let report = topic.offload(&offload(&to)).unwrap();
+    let report = topic.local().unwrap().offload(&offload(&to)).unwrap();
     assert!(report.segments_moved == 1 && report.bytes_moved > 40 << 20, "{report:?}");
     let again = Log::open(dir.path()).unwrap().topic("t").unwrap();
     assert_eq!(ids(&read_all(&again, P0)), (0..rows).collect::<Vec<_>>());
-    assert_eq!(topic.recall().unwrap().objects_left, 0);
+    assert_eq!(topic.local().unwrap().recall().unwrap().objects_left, 0);
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn damage_in_a_bucket_is_named() {
     for i in 0..20 {
         writer.append(&events(i * 50..(i + 1) * 50)).unwrap();
     }
-    topic.offload(&offload(&to)).unwrap();
-    let segment = topic.segments(P0).unwrap().remove(1);
+    topic.local().unwrap().offload(&offload(&to)).unwrap();
+    let segment = topic.local().unwrap().segments(P0).unwrap().remove(1);
     let (objects, name) = object(&segment, &to);
     let address = segment.object.clone().unwrap();
     let whole = objects.get(&name, 0..segment.bytes).unwrap();
@@ -107,7 +107,7 @@ fn damage_in_a_bucket_is_named() {
         let again = Log::open(dir.path()).unwrap().topic("t").unwrap();
         let error = again.reader(P0, Start::Offset(segment.base), None).and_then(|mut r| r.next()).err().unwrap().to_string();
         assert!(error.starts_with(&address) && error.contains("twopath log verify"), "{error}");
-        let problems = again.verify().unwrap().problems;
+        let problems = again.local().unwrap().verify().unwrap().problems;
         assert!(!problems.is_empty() && problems.iter().all(|p| p.path.to_str() == Some(&address)), "{problems:?}");
         problems
     };
@@ -120,12 +120,12 @@ fn damage_in_a_bucket_is_named() {
     objects.delete(&name).unwrap();
     assert_eq!(problems()[0].what, "the object is missing");
     objects.put(&name, whole.into()).unwrap();
-    assert!(topic.verify().unwrap().is_clean());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean());
     // What is not there, or not allowed, is said with its address.
-    let error = topic.offload(&offload("s3://no-such-bucket/x"));
+    let error = topic.local().unwrap().offload(&offload("s3://no-such-bucket/x"));
     assert!(error.is_ok_and(|report| report.segments_moved == 0), "nothing is left to move");
     writer.append(&events(1000..2000)).unwrap();
-    let error = topic.offload(&offload("s3://no-such-bucket/x")).unwrap_err().to_string();
+    let error = topic.local().unwrap().offload(&offload("s3://no-such-bucket/x")).unwrap_err().to_string();
     assert!(error.starts_with("could not write s3://no-such-bucket/x/t-") && error.contains("bucket"), "{error}");
     assert_eq!(ids(&read_all(&topic, P0)), (0..2000).collect::<Vec<_>>());
 }

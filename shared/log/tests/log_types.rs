@@ -91,13 +91,13 @@ fn every_type_comes_back() {
     }
     writer.barrier().unwrap();
     assert_eq!(read_all(&topic, P0), slices);
-    assert!(topic.verify().unwrap().is_clean(), "{:?}", topic.verify().unwrap());
+    assert!(topic.local().unwrap().verify().unwrap().is_clean(), "{:?}", topic.local().unwrap().verify().unwrap());
     for column in 0..batch.num_columns() {
         let mut reader = topic.reader(P0, Start::First, Some(&[column])).unwrap();
         let Some(Entry::Records(read)) = reader.next().unwrap() else { panic!() };
         assert_eq!(read.batch, batch.project(&[column]).unwrap());
     }
-    let file = std::fs::File::open(&topic.segments(P0).unwrap()[0].path).unwrap();
+    let file = std::fs::File::open(&topic.local().unwrap().segments(P0).unwrap()[0].path).unwrap();
     let read: Vec<_> = arrow_ipc::reader::FileReader::try_new(file, None).unwrap().map(Result::unwrap).collect();
     assert_eq!(read, slices);
 }
@@ -146,7 +146,7 @@ fn pyarrow_opens_a_sealed_segment() {
     writer.barrier().unwrap();
     let script = "import sys, pyarrow as pa\nt = pa.ipc.open_file(pa.memory_map(sys.argv[1])).read_all()\nt.validate(full=True)\n\
                   print(t.num_rows, sum(t['id'].to_pylist()), t['name'].null_count)";
-    let output = Command::new("python3").args(["-c", script]).arg(&topic.segments(P0).unwrap()[0].path).output().unwrap();
+    let output = Command::new("python3").args(["-c", script]).arg(&topic.local().unwrap().segments(P0).unwrap()[0].path).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), format!("1000 {} 143", 999 * 500));
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::function::Function;
 use super::time;
 use super::types::*;
 
@@ -15,7 +16,7 @@ impl DataType {
             DataType::Text => "text",
             DataType::Timestamp => "timestamp",
             DataType::Interval => "interval",
-            DataType::Numeric => "numeric",
+            DataType::Numeric | DataType::Decimal { .. } => "numeric",
         }
     }
 
@@ -25,7 +26,7 @@ impl DataType {
     }
 
     pub fn is_number(self) -> bool {
-        matches!(self, DataType::Int | DataType::Float | DataType::Numeric)
+        matches!(self, DataType::Int | DataType::Float | DataType::Numeric | DataType::Decimal { .. })
     }
 }
 
@@ -65,6 +66,13 @@ impl AggregateFunction {
             AggregateFunction::Avg => "AVG",
             AggregateFunction::ApproxCountDistinct => "APPROX_COUNT_DISTINCT",
             AggregateFunction::ApproxQuantile(_) => "APPROX_QUANTILE",
+            AggregateFunction::VarPop => "VAR_POP",
+            AggregateFunction::VarSamp => "VAR_SAMP",
+            AggregateFunction::PercentileCont(_) => "PERCENTILE_CONT",
+            AggregateFunction::PercentileDisc(_) => "PERCENTILE_DISC",
+            AggregateFunction::BitAnd => "BIT_AND",
+            AggregateFunction::BitOr => "BIT_OR",
+            AggregateFunction::BitXor => "BIT_XOR",
         }
     }
 }
@@ -82,6 +90,7 @@ impl fmt::Display for Value {
             Value::Timestamp(us) => write!(f, "{}Z", time::format_timestamp(*us).replacen(' ', "T", 1)),
             Value::Interval(us) => f.write_str(&time::format_interval(*us)),
             Value::Numeric(n) => n.fmt(f),
+            Value::Decimal(d) => d.fmt(f),
         }
     }
 }
@@ -89,12 +98,13 @@ impl fmt::Display for Value {
 /// A value as a literal of SQL.
 fn literal(value: &Value, data_type: DataType) -> String {
     match value {
-        Value::Null => format!("CAST(NULL AS {})", data_type.sql_name()),
+        Value::Null => format!("CAST(NULL AS {})", data_type.sql()),
         Value::Float(x) if x.is_nan() || x.is_infinite() => format!("CAST('{value}' AS double precision)"),
         Value::Float(x) => format!("{x:?}"),
         Value::Text(t) => format!("'{}'", t.replace('\'', "''")),
         Value::Timestamp(us) => format!("TIMESTAMP '{}'", time::format_timestamp(*us)),
         Value::Interval(_) => format!("INTERVAL '{value}'"),
+        Value::Decimal(_) => format!("DECIMAL '{value}'"),
         Value::Bool(_) | Value::Int(_) | Value::Numeric(_) => value.to_string(),
     }
 }
@@ -142,13 +152,35 @@ impl fmt::Display for Named<'_> {
                 }
                 f.write_str(" END")
             }
-            ExprKind::Cast { arg } => write!(f, "CAST({} AS {})", of(arg), self.expr.data_type.sql_name()),
+            ExprKind::Cast { arg } => write!(f, "CAST({} AS {})", of(arg), self.expr.data_type.sql()),
             ExprKind::Extract { field, arg } => {
                 write!(f, "EXTRACT({} FROM {})", format!("{field:?}").to_uppercase(), of(arg))
             }
             ExprKind::DateTrunc { unit, arg } => write!(f, "DATE_TRUNC('{}', {})", format!("{unit:?}").to_lowercase(), of(arg)),
+            ExprKind::Call { function, args } => {
+                let args: Vec<String> = args.iter().map(|a| of(a).to_string()).collect();
+                call(f, function, &args)
+            }
             ExprKind::Tumble { arg, size_us } => write!(f, "WINDOW_START({}, INTERVAL '{}')", of(arg), time::format_interval(*size_us)),
         }
+    }
+}
+
+/// A function of arguments that are written already. ADD_MONTHS of a number that is not written out has no form in SQL and is shown as a call.
+fn call(f: &mut fmt::Formatter<'_>, function: &Function, args: &[String]) -> fmt::Result {
+    let text = |t: &str| format!("'{}'", t.replace('\'', "''"));
+    match (function, args) {
+        (Function::Like { escape, .. }, [value, pattern]) => {
+            write!(f, "({value} {} {pattern}", function.sql_name())?;
+            match escape {
+                Some('\\') => f.write_str(")"),
+                escape => write!(f, " ESCAPE {})", text(&escape.map(String::from).unwrap_or_default())),
+            }
+        }
+        (Function::Concat, parts) => write!(f, "({})", parts.join(" || ")),
+        (Function::AtTimeZone { zone }, [at]) => write!(f, "({at} AT TIME ZONE {})", text(zone)),
+        (Function::AddMonths, [at, months]) if months.parse::<i64>().is_ok() => write!(f, "({at} + INTERVAL '{months} months')"),
+        (function, args) => write!(f, "{}({})", function.sql_name(), args.join(", ")),
     }
 }
 
@@ -157,6 +189,32 @@ pub(super) fn identifier(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+/// An aggregate over columns of these names, as SQL.
+pub(super) fn aggregate_text(aggregate: &Aggregate, names: &[String]) -> String {
+    let arg = aggregate.arg.as_ref().map_or("*".to_owned(), |e| e.named(names).to_string());
+    let name = aggregate.function.sql_name();
+    match aggregate.function {
+        AggregateFunction::CountDistinct => format!("COUNT(DISTINCT {arg})"),
+        AggregateFunction::ApproxQuantile(q) => format!("APPROX_QUANTILE({arg}, {q:?})"),
+        AggregateFunction::PercentileCont(q) | AggregateFunction::PercentileDisc(q) => {
+            format!("{name}({q:?}) WITHIN GROUP (ORDER BY {arg})")
+        }
+        _ => format!("{name}({arg})"),
+    }
+}
+
+impl Order {
+    /// `ASC NULLS LAST` and the like.
+    pub(super) fn direction(&self) -> &'static str {
+        match (self.descending, self.nulls_first) {
+            (false, false) => "ASC NULLS LAST",
+            (false, true) => "ASC NULLS FIRST",
+            (true, false) => "DESC NULLS LAST",
+            (true, true) => "DESC NULLS FIRST",
+        }
+    }
 }
 
 impl Query {
@@ -169,14 +227,7 @@ impl Query {
     pub fn group_names(&self) -> Vec<String> {
         let columns = self.column_names();
         let keys = self.keys.iter().map(|k| k.expr.named(&columns).to_string());
-        let aggregates = self.aggregates.iter().map(|a| {
-            let arg = a.arg.as_ref().map_or("*".to_owned(), |e| e.named(&columns).to_string());
-            match a.function {
-                AggregateFunction::CountDistinct => format!("COUNT(DISTINCT {arg})"),
-                AggregateFunction::ApproxQuantile(q) => format!("APPROX_QUANTILE({arg}, {q:?})"),
-                function => format!("{}({arg})", function.sql_name()),
-            }
-        });
+        let aggregates = self.aggregates.iter().map(|a| aggregate_text(a, &columns));
         keys.chain(aggregates).collect()
     }
 }
@@ -186,7 +237,7 @@ impl fmt::Display for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.column_names();
         let names = self.group_names();
-        f.write_str("SELECT ")?;
+        f.write_str(if self.distinct { "SELECT DISTINCT " } else { "SELECT " })?;
         for (i, output) in self.output.iter().enumerate() {
             let comma = if i > 0 { ", " } else { "" };
             write!(f, "{comma}{} AS {}", output.expr.named(&names), identifier(&output.name))?;
@@ -204,12 +255,13 @@ impl fmt::Display for Query {
         }
         for (i, order) in self.order_by.iter().enumerate() {
             f.write_str(if i == 0 { " ORDER BY " } else { ", " })?;
-            order.expr.named(&names).fmt(f)?;
-            f.write_str(if order.descending { " DESC" } else { " ASC" })?;
-            f.write_str(if order.nulls_first { " NULLS FIRST" } else { " NULLS LAST" })?;
+            write!(f, "{} {}", order.expr.named(&names), order.direction())?;
         }
         if let Some(limit) = self.limit {
             write!(f, " LIMIT {limit}")?;
+        }
+        if self.offset > 0 {
+            write!(f, " OFFSET {}", self.offset)?;
         }
         Ok(())
     }

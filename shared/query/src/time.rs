@@ -107,6 +107,40 @@ pub fn parse_interval(text: &str, unit: Option<&str>) -> Result<i64, String> {
     i64::try_from(total).map_err(|_| format!("the interval '{text}' is out of range: it must fit 64 bits of microseconds"))
 }
 
+/// Reads an interval of whole months alone: `1 month`, `2 years 3 months`, `'1'` with the unit QUARTER. `None` for every other text.
+pub fn parse_months(text: &str, unit: Option<&str>) -> Option<i64> {
+    let mut total: i64 = 0;
+    let mut words = text.split_ascii_whitespace();
+    let mut known = false;
+    while let Some(word) = words.next() {
+        let number: i64 = word.parse().ok()?;
+        let name = words.next().or(if known { None } else { unit })?;
+        let months = match name.to_ascii_lowercase().as_str() {
+            "month" | "months" | "mon" | "mons" => 1,
+            "quarter" | "quarters" => 3,
+            "year" | "years" | "y" | "yr" | "yrs" => 12,
+            "decade" | "decades" => 120,
+            _ => return None,
+        };
+        total = total.checked_add(number.checked_mul(months)?)?;
+        known = true;
+    }
+    known.then_some(total)
+}
+
+/// What clocks of an IANA zone show at a timestamp, as microseconds since 1970-01-01 00:00 on those clocks. `None` beyond the calendar of zones.
+pub fn local_time(us: i64, zone: chrono_tz::Tz) -> Option<i64> {
+    use chrono::{Offset, TimeZone};
+    let at = chrono::DateTime::from_timestamp_micros(us)?.naive_utc();
+    let east_s = zone.offset_from_utc_datetime(&at).fix().local_minus_utc();
+    us.checked_add(i64::from(east_s) * US_PER_SECOND)
+}
+
+/// The IANA zone of this name, without regard to case.
+pub fn zone(name: &str) -> Option<chrono_tz::Tz> {
+    name.parse().ok().or_else(|| chrono_tz::TZ_VARIANTS.iter().copied().find(|z| z.name().eq_ignore_ascii_case(name)))
+}
+
 /// Microseconds of a unit of fixed length, by its singular, plural or PostgreSQL's short name.
 fn unit_us(name: &str) -> Option<i64> {
     Some(match name.to_ascii_lowercase().as_str() {

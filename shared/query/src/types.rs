@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
+use crate::function::Function;
+
 /// The types of SQL values in Twopath, and what they are read from: Arrow's integers of every width as [`DataType::Int`] (an unsigned
 /// value above `i64::MAX` is [`EvalError::OutOfRange`]); Float32 and Float64 as [`DataType::Float`]; Utf8, LargeUtf8, Utf8View and
 /// dictionaries of Utf8 as [`DataType::Text`]; timestamps of every unit as [`DataType::Timestamp`] (nanoseconds rounded down to
 /// microseconds, a value beyond 64 bits of microseconds is [`EvalError::OutOfRange`]), and so Date32 and Date64 (midnight UTC); Duration
-/// of every unit as [`DataType::Interval`] (likewise). A topic with any other column cannot be queried: `parse` names the column.
+/// of every unit as [`DataType::Interval`] (likewise); Decimal128 of a scale from 0 to its precision as [`DataType::Decimal`] or
+/// [`DataType::Numeric`]. A topic with any other column cannot be queried: `parse` names the column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DataType {
@@ -23,8 +27,14 @@ pub enum DataType {
     Timestamp,
     /// A length of time in microseconds (no months).
     Interval,
-    /// 128-bit integer: what SUM over [`DataType::Int`] gives, as PostgreSQL's `numeric` with scale 0.
+    /// Whole number of up to 38 digits: what SUM over [`DataType::Int`] gives, as PostgreSQL's `numeric(38,0)`.
     Numeric,
+    /// Exact decimal number of up to `precision` digits (1 to 38), `scale` of them after the point, as PostgreSQL's `numeric(p,s)`; not of
+    /// 38 digits and scale 0, which is [`DataType::Numeric`]. Made by [`DataType::decimal`].
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
 }
 
 /// One SQL value.
@@ -41,6 +51,7 @@ pub enum Value {
     /// Microseconds.
     Interval(i64),
     Numeric(i128),
+    Decimal(Decimal),
 }
 
 /// A typed expression. Integer and float operands of one operator have been brought to one type by the parser (with
@@ -77,10 +88,16 @@ pub enum ExprKind {
         branches: Vec<(Expr, Expr)>,
         otherwise: Option<Box<Expr>>,
     },
+    /// Besides those below: Text → Bool (`t`, `true`, `y`, `yes`, `on`, `1` and their opposites, in any case, unique beginnings too); Text → Timestamp
+    /// ([`crate::time::parse_timestamp`]); Timestamp → Text (`2013-01-31 05:15:00.25`); Numeric → Text; Float → Text (the fewest digits that
+    /// give it back, with an exponent below 1e-4 and from 1e15 on, as PostgreSQL writes it).
+    ///
     /// From → to, and no others: Int → Float; Int → Numeric; Int → Text (decimal); Bool → Int (0, 1); Bool → Text (`false`, `true`);
     /// Float → Int (rounds half to even; NaN or beyond 64 bits is [`EvalError::OutOfRange`]); Numeric → Int (range-checked);
     /// Numeric → Float; Text → Int (ASCII white space around it, a sign, decimal digits; beyond 64 bits is `OutOfRange`, anything
-    /// else [`EvalError::InvalidText`]); Text → Float (as Rust's `f64::from_str` after trimming ASCII white space; finite digits that give
+    /// else [`EvalError::InvalidText`]); Int, Numeric, Decimal, Float, Text → Decimal and Numeric (rounded half away from zero to the scale; a
+    /// float as the shortest digits that mean it; NaN, an infinity or too many digits is `OutOfRange`); Decimal → Int (rounded likewise),
+    /// Float (to the nearest), Text (all digits); Numeric → Text; Text → Float (as Rust's `f64::from_str` after trimming ASCII white space; finite digits that give
     /// infinity are `OutOfRange`). NULL gives NULL.
     Cast {
         arg: Box<Expr>,
@@ -103,6 +120,11 @@ pub enum ExprKind {
         arg: Box<Expr>,
         size_us: i64,
     },
+    /// A function of its arguments, whose number and types are those that [`Function`] names; NULL where one of them is NULL, unless it says otherwise.
+    Call {
+        function: Function,
+        args: Vec<Expr>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,13 +135,18 @@ pub enum UnaryOp {
 }
 
 /// Operand types: arithmetic over two Int, two Float or (in `output`, `having`, `order_by`) two Numeric; Timestamp - Timestamp
-/// gives Interval; Timestamp ± Interval gives Timestamp; Interval ± Interval gives Interval. Comparison over two of the same type.
+/// gives Interval; Timestamp ± Interval gives Timestamp; Interval ± Interval gives Interval. Comparison over two of the same type, or of two
+/// decimals (Numeric or Decimal) of any scales.
 /// Int / Int truncates toward zero; Int % Int takes the dividend's sign; division by zero is an error, also for Float (PostgreSQL),
 /// whatever the dividend. Int, Timestamp and Interval results beyond 64 bits, and Numeric results of more than 38 digits, are
 /// [`EvalError::OutOfRange`] (`i64::MIN / -1` and `-i64::MIN` too; `i64::MIN % -1` is 0). Numeric / Numeric gives Float: both as Float, divided.
 /// Float % Float takes the dividend's sign (IEEE fmod). A Float result that is infinite though both operands are finite is `OutOfRange`, as in
 /// PostgreSQL; underflow gives 0. Where either operand is NULL the result is NULL, and no error is raised (NULL / 0 is NULL). For comparison and
 /// grouping, NaN equals NaN and is greater than every number; -0.0 equals 0.0 (and is stored as 0.0 in a key).
+///
+/// Where one of two numbers is a Decimal and neither is a Float: + - % over two of one scale, which the result has; * over any two scales,
+/// of which the result has the sum; / over any two scales, with [`QUOTIENT_SCALE`] digits after the point in the result, or as many as the
+/// operand has that has more, rounded half away from zero. More than 38 digits are `OutOfRange`.
 ///
 /// AND and OR: a left side that decides (FALSE for AND, TRUE for OR) keeps the right side from being evaluated; a left side that is NULL
 /// does not, so an error of the right side happens then.
@@ -141,7 +168,8 @@ pub enum BinaryOp {
     Or,
 }
 
-/// Fields of EXTRACT. `Dow` is 0 for Sunday; `Week` is the ISO week; `Second` is whole seconds.
+/// Fields of EXTRACT. `Dow` is 0 for Sunday; `Week` is the ISO week; `Second` is whole seconds; `Microsecond` is the seconds with their fraction, times
+/// a million (so that `EXTRACT(SECOND FROM t)`, which has a fraction, is this as a float, divided by 1e6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeField {
@@ -155,6 +183,7 @@ pub enum TimeField {
     Hour,
     Minute,
     Second,
+    Microsecond,
     Epoch,
 }
 
@@ -170,6 +199,7 @@ pub enum TimeUnit {
     Hour,
     Minute,
     Second,
+    Millisecond,
 }
 
 /// An aggregate over the rows of a group.
@@ -187,21 +217,41 @@ pub struct Aggregate {
 pub enum AggregateFunction {
     /// Rows, or non-NULL values of the argument. Int.
     Count,
-    /// Int gives Numeric (exact), Interval gives Interval (summed in 128 bits; a sum beyond 64 bits is [`EvalError::OutOfRange`] at answering
-    /// time). Float gives Float by IEEE addition in any order: equal up to rounding; infinities and NaN spread and raise no error.
+    /// Decimal gives a Decimal of 38 digits and its scale, and Numeric gives Numeric: exact, `OutOfRange` at answering time where it has more
+    /// digits. Int gives Numeric (exact), Interval gives Interval (summed in 128 bits; a sum beyond 64 bits is [`EvalError::OutOfRange`] at answering
+    /// time). Float gives Float: the exact sum, rounded once to the nearest float (half to even) at answering time, so that it depends on no
+    /// order; infinite only where the exact sum is beyond the floats. A NaN, or infinities of both signs, give NaN; else an infinity stays.
     Sum,
-    /// Int, Float, Text, Timestamp, Interval; the argument's type.
+    /// Int, Float, Text, Timestamp, Interval, Numeric, Decimal; the argument's type.
     Min,
     Max,
-    /// Float: the exact sum divided by the count, once, at answering time. Over Int, Float or Interval (there: an Interval, truncated toward zero).
+    /// Float: the exact sum divided by the count and rounded once, at answering time; so the mean of huge floats is one though their sum is
+    /// not. (PostgreSQL rounds the sum first, and refuses that one.) Decimal and Numeric give a Decimal with [`QUOTIENT_SCALE`] digits after
+    /// the point, or as many as the argument if that has more, rounded half away from zero. Over Int, Float or Interval (there: an Interval, truncated toward zero).
     Avg,
     /// Exact. Int.
     CountDistinct,
     /// HyperLogLog, 2^12 registers: standard error 1.04 / sqrt(4096) = 1.6 %. Int.
     ApproxCountDistinct,
-    /// DDSketch with relative error 1 % of the value of rank floor(q * (n - 1)) in ascending order, q in 0..=1 (values nearer to zero than
-    /// 1e-9 count as 0; values more than 6e17 times smaller than the largest count as that much smaller). Over Int or Float; Float. NaN and infinities are left out, as NULLs are.
+    /// DDSketch: the value of rank floor(q * (n - 1)) in ascending order, q in 0..=1, with a relative error of at most 1 %, whatever the
+    /// values' sizes; the least and the greatest are exact, and so is any where all values are equal. Over Int or Float; Float. NaN and
+    /// infinities are left out, as NULLs are.
     ApproxQuantile(f64),
+    /// The variance of the values about their mean: of Int or Float, Float. The sums of the values and of their squares are exact, the numerator
+    /// of `(n * sum(x^2) - sum(x)^2) / n^2` is rounded once: so it depends on no order. NaN where a value is NaN or infinite; beyond the
+    /// floats [`EvalError::OutOfRange`].
+    VarPop,
+    /// As [`AggregateFunction::VarPop`], divided by `n * (n - 1)`; NULL for fewer than two values.
+    VarSamp,
+    /// The exact quantile between values: with `p = q * (n - 1)` the value of rank floor(p) (ascending, from 0), plus the fraction of `p` times the
+    /// distance to the next. Of Int or Float; Float. Keeps every value.
+    PercentileCont(f64),
+    /// The least value of whose rank the share is at least `q`: one of the values. Of any type that MIN takes. Keeps every value.
+    PercentileDisc(f64),
+    /// Bitwise AND, OR, XOR of Int; Int.
+    BitAnd,
+    BitOr,
+    BitXor,
 }
 
 impl Aggregate {
@@ -212,7 +262,12 @@ impl Aggregate {
             (AggregateFunction::Count | AggregateFunction::CountDistinct | AggregateFunction::ApproxCountDistinct, _) => DataType::Int,
             (AggregateFunction::Sum, Some(DataType::Int)) => DataType::Numeric,
             (AggregateFunction::Avg, Some(DataType::Interval)) => DataType::Interval,
+            (AggregateFunction::Sum, Some(DataType::Decimal { scale, .. })) => DataType::decimal(DIGITS_MAX, scale),
+            (AggregateFunction::Avg, Some(t @ (DataType::Decimal { .. } | DataType::Numeric))) => {
+                DataType::decimal(DIGITS_MAX, t.decimal_scale().unwrap_or(0).max(QUOTIENT_SCALE))
+            }
             (AggregateFunction::Avg | AggregateFunction::ApproxQuantile(_), _) => DataType::Float,
+            (AggregateFunction::VarPop | AggregateFunction::VarSamp | AggregateFunction::PercentileCont(_), _) => DataType::Float,
             (_, Some(t)) => t,
             (_, None) => unreachable!("only COUNT has no argument"),
         }
@@ -245,9 +300,10 @@ pub struct Field {
 ///
 /// How an answer is made of the groups: HAVING first (a group for which it is not TRUE is left out, and its output raises no error);
 /// then `output` and `order_by` of every group left (also of those that LIMIT cuts off); then the order; then, for `rows`, each
-/// group as often as its count; then LIMIT. The order is total: after `order_by`, ties are broken by the group's key, key by key,
+/// group as often as its count; then DISTINCT, OFFSET and LIMIT. The order is total: after `order_by`, ties are broken by the group's key, key by key,
 /// ascending, NULLs last (FALSE before TRUE, numbers with NaN greatest, text by bytes); without `order_by` that is the order.
-/// An error anywhere in it is the answer.
+/// With `distinct`, of rows that are alike in all of `output` (NULL is like NULL) the first in this order stays. Then `offset` rows are
+/// left out, and `limit` rows stay. An error anywhere in it is the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Query {
     pub topic: String,
@@ -264,6 +320,12 @@ pub struct Query {
     pub output: Vec<NamedExpr>,
     pub having: Option<Expr>,
     pub order_by: Vec<Order>,
+    /// Of output rows that are alike, one stays.
+    #[serde(default)]
+    pub distinct: bool,
+    /// So many rows are left out at the start.
+    #[serde(default)]
+    pub offset: u64,
     pub limit: Option<u64>,
 }
 
@@ -312,50 +374,84 @@ impl Expr {
     /// # Panics
     /// If it reads a column that is not among them.
     pub fn over(&self, columns: &[usize]) -> Expr {
-        let over = |e: &Expr| Box::new(e.over(columns));
-        let kind = match &self.kind {
-            ExprKind::Column(i) => ExprKind::Column(columns.binary_search(i).expect("every column that is read is named")),
-            ExprKind::Literal(v) => ExprKind::Literal(v.clone()),
-            ExprKind::Unary { op, arg } => ExprKind::Unary { op: *op, arg: over(arg) },
-            ExprKind::Binary { op, left, right } => ExprKind::Binary { op: *op, left: over(left), right: over(right) },
-            ExprKind::IsNull { arg, negated } => ExprKind::IsNull { arg: over(arg), negated: *negated },
-            ExprKind::Case { branches, otherwise } => ExprKind::Case {
-                branches: branches.iter().map(|(c, v)| (c.over(columns), v.over(columns))).collect(),
-                otherwise: otherwise.as_deref().map(over),
-            },
-            ExprKind::Cast { arg } => ExprKind::Cast { arg: over(arg) },
-            ExprKind::Extract { field, arg } => ExprKind::Extract { field: *field, arg: over(arg) },
-            ExprKind::DateTrunc { unit, arg } => ExprKind::DateTrunc { unit: *unit, arg: over(arg) },
-            ExprKind::Tumble { arg, size_us } => ExprKind::Tumble { arg: over(arg), size_us: *size_us },
-        };
-        Expr { kind, data_type: self.data_type }
+        let renumbered: Result<Expr, std::convert::Infallible> = self.try_columns(&mut |i, data_type| {
+            Ok(Expr::column(columns.binary_search(&i).expect("every column that is read is named"), data_type))
+        });
+        let Ok(expr) = renumbered;
+        expr
     }
 
-    /// Calls `f` on this expression and on all below it, parents first.
-    pub fn visit<'a>(&'a self, f: &mut impl FnMut(&'a Expr)) {
-        f(self);
+    /// The same with what `f` gives in the place of each column.
+    ///
+    /// # Errors
+    /// The first that `f` gives.
+    pub fn try_columns<E>(&self, f: &mut impl FnMut(usize, DataType) -> Result<Expr, E>) -> Result<Expr, E> {
+        match self.kind {
+            ExprKind::Column(i) => f(i, self.data_type),
+            _ => self.try_map(&mut |e| e.try_columns(f)),
+        }
+    }
+
+    /// The same with what `f` gives in the place of each direct operand.
+    ///
+    /// # Errors
+    /// The first that `f` gives.
+    pub fn try_map<E>(&self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<Expr, E> {
+        let kind = match &self.kind {
+            ExprKind::Column(i) => ExprKind::Column(*i),
+            ExprKind::Literal(v) => ExprKind::Literal(v.clone()),
+            ExprKind::Unary { op, arg } => ExprKind::Unary { op: *op, arg: Box::new(f(arg)?) },
+            ExprKind::Binary { op, left, right } => ExprKind::Binary { op: *op, left: Box::new(f(left)?), right: Box::new(f(right)?) },
+            ExprKind::IsNull { arg, negated } => ExprKind::IsNull { arg: Box::new(f(arg)?), negated: *negated },
+            ExprKind::Case { branches, otherwise } => {
+                let branches = branches.iter().map(|(c, v)| Ok((f(c)?, f(v)?))).collect::<Result<_, E>>()?;
+                ExprKind::Case { branches, otherwise: otherwise.as_ref().map(|e| Ok(Box::new(f(e)?))).transpose()? }
+            }
+            ExprKind::Cast { arg } => ExprKind::Cast { arg: Box::new(f(arg)?) },
+            ExprKind::Extract { field, arg } => ExprKind::Extract { field: *field, arg: Box::new(f(arg)?) },
+            ExprKind::DateTrunc { unit, arg } => ExprKind::DateTrunc { unit: *unit, arg: Box::new(f(arg)?) },
+            ExprKind::Tumble { arg, size_us } => ExprKind::Tumble { arg: Box::new(f(arg)?), size_us: *size_us },
+            ExprKind::Call { function, args } => {
+                ExprKind::Call { function: function.clone(), args: args.iter().map(f).collect::<Result<_, E>>()? }
+            }
+        };
+        Ok(Expr { kind, data_type: self.data_type })
+    }
+
+    /// The direct operands, in the order in which they are written.
+    pub fn children(&self) -> Vec<&Expr> {
         match &self.kind {
-            ExprKind::Column(_) | ExprKind::Literal(_) => {}
+            ExprKind::Column(_) | ExprKind::Literal(_) => Vec::new(),
             ExprKind::Unary { arg, .. }
             | ExprKind::IsNull { arg, .. }
             | ExprKind::Cast { arg }
             | ExprKind::Extract { arg, .. }
             | ExprKind::DateTrunc { arg, .. }
-            | ExprKind::Tumble { arg, .. } => arg.visit(f),
-            ExprKind::Binary { left, right, .. } => {
-                left.visit(f);
-                right.visit(f);
-            }
-            ExprKind::Case { branches, otherwise } => {
-                for (c, v) in branches {
-                    c.visit(f);
-                    v.visit(f);
-                }
-                if let Some(e) = otherwise {
-                    e.visit(f);
-                }
-            }
+            | ExprKind::Tumble { arg, .. } => vec![arg],
+            ExprKind::Binary { left, right, .. } => vec![left, right],
+            ExprKind::Case { branches, otherwise } => branches.iter().flat_map(|(c, v)| [c, v]).chain(otherwise.as_deref()).collect(),
+            ExprKind::Call { args, .. } => args.iter().collect(),
         }
+    }
+
+    /// Calls `f` on this expression and on all below it, parents first.
+    pub fn visit<'a>(&'a self, f: &mut impl FnMut(&'a Expr)) {
+        f(self);
+        for child in self.children() {
+            child.visit(f);
+        }
+    }
+
+    /// How many nodes it has.
+    pub fn size(&self) -> usize {
+        let mut size = 0;
+        self.visit(&mut |_| size += 1);
+        size
+    }
+
+    /// A call of a function.
+    pub fn call(function: Function, args: Vec<Expr>, data_type: DataType) -> Self {
+        Expr { kind: ExprKind::Call { function, args }, data_type }
     }
 }
 
@@ -370,4 +466,7 @@ pub enum EvalError {
     OutOfRange,
     #[error("invalid text for {to:?}: '{text}'; filter such rows out, or guard the CAST with CASE")]
     InvalidText { text: String, to: DataType },
+    /// A function has no value for this argument.
+    #[error("{what}; filter such rows out, or guard the call with CASE")]
+    InvalidArgument { what: String },
 }

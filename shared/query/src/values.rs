@@ -12,6 +12,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, LargeStringArray, PrimitiveArra
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType as Arrow, TimeUnit};
 
+use super::decimal::{DIGITS_MAX, Decimal};
 use super::types::{EvalError, Value};
 
 /// One SQL value, its text borrowed where that is possible: [`Value`] without the allocation.
@@ -27,6 +28,7 @@ pub enum Cell<'a> {
     /// Microseconds.
     Interval(i64),
     Numeric(i128),
+    Decimal(Decimal),
 }
 
 impl Cell<'_> {
@@ -40,6 +42,7 @@ impl Cell<'_> {
             Cell::Timestamp(us) => Value::Timestamp(us),
             Cell::Interval(us) => Value::Interval(us),
             Cell::Numeric(n) => Value::Numeric(n),
+            Cell::Decimal(d) => Value::Decimal(d),
         }
     }
 }
@@ -55,6 +58,7 @@ impl<'a> From<&'a Value> for Cell<'a> {
             Value::Timestamp(us) => Cell::Timestamp(*us),
             Value::Interval(us) => Cell::Interval(*us),
             Value::Numeric(n) => Cell::Numeric(*n),
+            Value::Decimal(d) => Cell::Decimal(*d),
         }
     }
 }
@@ -135,6 +139,8 @@ enum Values<'a> {
     Timestamp(&'a [i64], Unit),
     Interval(&'a [i64], Unit),
     Numeric(&'a [i128]),
+    /// With its scale.
+    Decimal(&'a [i128], u8),
     Unreadable(Arrow),
 }
 
@@ -209,7 +215,8 @@ impl<'a> Column<'a> {
                 };
                 Values::Interval(values, Unit::of(*unit))
             }
-            Arrow::Decimal128(_, 0) => Values::Numeric(slice::<Decimal128Type>(array)),
+            Arrow::Decimal128(DIGITS_MAX, 0) => Values::Numeric(slice::<Decimal128Type>(array)),
+            Arrow::Decimal128(_, scale @ 0..) => Values::Decimal(slice::<Decimal128Type>(array), scale.unsigned_abs()),
             other => Values::Unreadable(other.clone()),
         };
         Column { nulls: array.nulls().filter(|n| n.null_count() > 0), values }
@@ -240,6 +247,7 @@ impl<'a> Column<'a> {
             Values::Timestamp(a, unit) => Cell::Timestamp(unit.microseconds(a[row])?),
             Values::Interval(a, unit) => Cell::Interval(unit.microseconds(a[row])?),
             Values::Numeric(a) => Cell::Numeric(a[row]),
+            Values::Decimal(a, scale) => Cell::Decimal(Decimal { unscaled: a[row], scale: *scale }),
             Values::Unreadable(t) => panic!("no query reads columns of type {t}: parse refuses them"),
         })
     }

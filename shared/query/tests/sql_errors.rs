@@ -58,7 +58,7 @@ fn names() {
         "SELECT smu(delay) FROM flights",
         "SELECT frobnicate(delay) FROM flights",
         "SELECT now() FROM flights",
-        "SELECT median(delay) FROM flights",
+        "SELECT corr(delay, delay) FROM flights",
     ]), @r###"
     1:1 'SELECT' the query has no output columns: name them after SELECT, or write *
     1:8 'orgin' topic flights has no column 'orgin': did you mean 'origin'?
@@ -89,8 +89,6 @@ fn groups_and_aggregates() {
         "SELECT COUNT(*) AS n FROM flights GROUP BY n",
         "SELECT COUNT(*) AS n FROM flights GROUP BY 2",
         "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin ORDER BY 3",
-        "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin HAVING n > 3",
-        "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin ORDER BY n + 1",
         "SELECT origin AS a, delay AS a FROM flights ORDER BY a",
         "SELECT COUNT(*) FROM flights GROUP BY 'x'",
         "SELECT SUM(origin) FROM flights",
@@ -158,9 +156,6 @@ fn types() {
         "EXTRACT(CENTURY FROM t)",
         "EXTRACT(YEAR FROM INTERVAL '1 day')",
         "CAST(t AS BIGINT)",
-        "CAST(origin AS TIMESTAMP)",
-        "CAST(delay AS SMALLINT)",
-        "CAST(distance AS NUMERIC(10, 2))",
         "CAST('x' AS BIGINT)",
         "TIMESTAMP '2013-02-29'",
         "INTERVAL '1 month'",
@@ -220,9 +215,9 @@ fn types() {
     CAST(origin AS TIMESTAMP)
         1:13 'origin' text cannot be cast to timestamp: import the column with that type instead
     CAST(delay AS SMALLINT)
-        1:13 'delay' the type SMALLINT is not supported: use BIGINT, DOUBLE PRECISION, TEXT, BOOLEAN, TIMESTAMP, DATE or INTERVAL
-    CAST(distance AS NUMERIC(10, 2))
-        1:13 'distance' the type NUMERIC(10,2) is not supported: use BIGINT, DOUBLE PRECISION, TEXT, BOOLEAN, TIMESTAMP, DATE or INTERVAL
+        1:13 'delay' the type SMALLINT is not supported: use BIGINT, DOUBLE PRECISION, DECIMAL(p, s), TEXT, BOOLEAN, TIMESTAMP, DATE or INTERVAL
+    CAST(distance AS NUMERIC)
+        1:13 'distance' NUMERIC needs its digits, and those after the point: write NUMERIC(38, 2)
     CAST('x' AS BIGINT)
         1:13 ''x'' 'x' is not a bigint: write a whole number that fits 64 bits, such as 42
     TIMESTAMP '2013-02-29'
@@ -249,14 +244,10 @@ fn what_is_not_supported() {
     insta::assert_snapshot!(errors(&[
         "SELECT a.origin FROM flights a JOIN planes p ON a.tail = p.tail",
         "SELECT origin FROM flights, planes",
-        "SELECT origin FROM (SELECT * FROM flights) x",
         "SELECT origin FROM flights WHERE delay IN (SELECT 1)",
         "SELECT origin FROM flights WHERE EXISTS (SELECT 1)",
         "SELECT (SELECT 1) FROM flights",
-        "SELECT DISTINCT origin FROM flights",
         "SELECT origin FROM flights UNION SELECT origin FROM flights",
-        "SELECT origin FROM flights OFFSET 5",
-        "SELECT origin FROM flights LIMIT 5 OFFSET 5",
         "SELECT origin FROM flights LIMIT 1 + 1",
         "SELECT origin FROM flights LIMIT -1",
         "SELECT origin FROM flights FETCH FIRST 5 ROWS ONLY",
@@ -264,11 +255,8 @@ fn what_is_not_supported() {
         "SELECT SUM(delay) OVER (PARTITION BY origin) FROM flights",
         "SELECT origin, COUNT(*) FROM flights GROUP BY ROLLUP (origin)",
         "SELECT COUNT(*) FROM flights GROUP BY GROUPING SETS ((origin), (delay))",
-        "SELECT origin FROM flights WHERE origin LIKE 'J%'",
-        "SELECT origin || 'x' FROM flights",
-        "SELECT t AT TIME ZONE 'EST' FROM flights",
-        "SELECT FLOOR(distance) FROM flights",
-        "SELECT ROUND(distance) FROM flights",
+        "SELECT t AT TIME ZONE 'Europe/Berln' FROM flights",
+        "SELECT origin ~ 'J.*' FROM flights",
         "SELECT (origin, delay) FROM flights",
         "SELECT delay & 1 FROM flights",
         "SELECT COUNT(*) FROM HOP(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR, INTERVAL '5' MINUTE)",
@@ -280,7 +268,6 @@ fn what_is_not_supported() {
         "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(tt), INTERVAL '1' HOUR)",
         "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(delay), INTERVAL '1' HOUR)",
         "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '0' HOUR)",
-        "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' MONTH)",
         "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), 60)",
         "SELECT origin FROM flights FOR UPDATE",
         "SELECT origin INTO x FROM flights",
@@ -400,4 +387,37 @@ fn too_long_and_too_deep() {
         let message = parse(&sql, "flights", &schema()).unwrap_err().message;
         assert!(message.contains("longer than") || message.contains("nests deeper"), "{message}");
     }
+}
+
+#[test]
+fn nested_queries_and_new_forms() {
+    insta::assert_snapshot!(errors(&[
+        "SELECT delai FROM (SELECT delay FROM flights) s",
+        "WITH late AS (SELECT delay FROM flights) SELECT delay FROM lade",
+        "WITH RECURSIVE x AS (SELECT delay FROM flights) SELECT delay FROM x",
+        "SELECT MAX(n) FROM (SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin) s",
+        "SELECT delay FROM (SELECT delay FROM flights ORDER BY delay LIMIT 3) s",
+        "SELECT delay FROM (SELECT DISTINCT delay FROM flights) s",
+        "SELECT d, d FROM (SELECT delay AS d, distance AS d FROM flights) s",
+        "SELECT DISTINCT origin FROM flights ORDER BY delay",
+        "SELECT delay AS late FROM flights WHERE late > 3",
+        "SELECT origin FROM flights LIMIT 3 OFFSET 1.5",
+        "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '2' MONTH)",
+        "SELECT origin LIKE 'a!' ESCAPE '!' FROM flights",
+        "SELECT UPPER(delay) FROM flights",
+        "SELECT ROUND(delay, -2) FROM flights",
+        "SELECT delay || 1 FROM flights",
+        "SELECT delay + INTERVAL '1 month' FROM flights",
+        "SELECT PERCENTILE_CONT(0.5) FROM flights",
+        "SELECT FIRST_VALUE(delay) FROM flights",
+        "SELECT CURRENT_TIMESTAMP FROM flights",
+    ]), @"");
+}
+
+#[test]
+fn a_reserved_word_as_a_column() {
+    let schema = Schema::new(vec![Field::new("user", Arrow::Utf8, false)]);
+    let error = parse("SELECT user FROM flights", "flights", &schema).unwrap_err();
+    insta::assert_snapshot!(error, @r#"line 1, column 8: user is a reserved word of SQL: write "user" for the column"#);
+    assert!(parse("SELECT \"user\" FROM flights", "flights", &schema).is_ok());
 }

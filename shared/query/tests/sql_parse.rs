@@ -166,7 +166,7 @@ fn queries() {
     SELECT origin, COUNT(*) AS n, AVG(delay), MAX(delay) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR) GROUP BY origin, window_start, window_end HAVING COUNT(*) > 3 ORDER BY n DESC, origin LIMIT 5
       →  SELECT origin AS origin, COUNT(*) AS n, AVG(delay) AS avg, MAX(delay) AS max FROM flights GROUP BY origin, WINDOW_START(t, INTERVAL '01:00:00') HAVING (COUNT(*) > 3) ORDER BY COUNT(*) DESC NULLS FIRST, origin ASC NULLS LAST LIMIT 5
     SELECT window_end, SUM(delay) / COUNT(*) FROM tumble(flights, DESCRIPTOR(t), INTERVAL '15 minutes') x GROUP BY window_end
-      →  SELECT (WINDOW_START(t, INTERVAL '00:15:00') + INTERVAL '00:15:00') AS window_end, (SUM(delay) / CAST(COUNT(*) AS numeric)) AS "?column?" FROM flights GROUP BY WINDOW_START(t, INTERVAL '00:15:00')
+      →  SELECT (WINDOW_START(t, INTERVAL '00:15:00') + INTERVAL '00:15:00') AS window_end, (SUM(delay) / CAST(COUNT(*) AS numeric(38,0))) AS "?column?" FROM flights GROUP BY WINDOW_START(t, INTERVAL '00:15:00')
     SELECT * FROM TUMBLE(TABLE flights, DESCRIPTOR(day), INTERVAL '1' DAY)
       →  SELECT t AS t, origin AS origin, tail AS tail, delay AS delay, distance AS distance, cancelled AS cancelled, "Air Time" AS "Air Time", day AS day, took AS took, WINDOW_START(day, INTERVAL '24:00:00') AS window_start, (WINDOW_START(day, INTERVAL '24:00:00') + INTERVAL '24:00:00') AS window_end FROM flights
     SELECT DATE_TRUNC('day', t) AS d, COUNT(DISTINCT tail), APPROX_COUNT_DISTINCT(tail), APPROX_QUANTILE(delay, 0.9) FROM flights GROUP BY d

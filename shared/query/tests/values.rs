@@ -85,7 +85,14 @@ fn slices_are_read_from_their_start() {
 
 #[test]
 fn what_no_query_reads() {
-    for arrow in [Arrow::Binary, Arrow::Null, Arrow::Float16, Arrow::Decimal128(10, 2), Arrow::Time32(arrow_schema::TimeUnit::Second)] {
+    for arrow in [
+        Arrow::Binary,
+        Arrow::Null,
+        Arrow::Float16,
+        Arrow::Decimal128(10, -2),
+        Arrow::Decimal256(40, 2),
+        Arrow::Time32(arrow_schema::TimeUnit::Second),
+    ] {
         assert_eq!(column_type(&arrow), None, "{arrow}");
     }
 }

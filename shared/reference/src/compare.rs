@@ -2,14 +2,10 @@
 
 use std::fmt;
 
-use twopath_query::{AggregateFunction, DataType, EvalError, Expr, ExprKind, Query, Value};
+use twopath_query::{AggregateFunction, EvalError, Expr, ExprKind, Query, Value};
 
-/// Floats that are computed exactly but for the order of additions.
-const FLOAT_ERROR_RELATIVE: f64 = 1e-9;
 /// DDSketch states 1 %; the slack is for the rounding of its logarithms.
-const QUANTILE_ERROR_RELATIVE: f64 = 0.010_1;
-/// Values nearer to zero than this are zero to the sketch.
-const QUANTILE_ERROR_ABSOLUTE: f64 = 2e-9;
+const QUANTILE_ERROR_RELATIVE: f64 = 0.010_000_01;
 /// Five standard errors of a HyperLogLog of 4096 registers.
 const DISTINCT_ERROR_RELATIVE: f64 = 0.082;
 const DISTINCT_ERROR_ABSOLUTE: f64 = 2.0;
@@ -57,18 +53,16 @@ impl std::error::Error for Difference {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Tolerance {
     Exact,
-    /// A float, or anything made of a sum of floats.
-    Rounded,
     Quantile,
     Distinct,
 }
 
-/// Whether `actual` is what `expected`, the reference's answer, says: exact, but for floats (relative 1e-9) and output columns with
-/// sketch aggregates (DDSketch 1 %; HyperLogLog five standard errors, or 2). Where both are errors they agree, whatever the errors
-/// are: which of several comes first depends on the order of evaluation.
+/// Whether `actual` is what `expected`, the reference's answer, says: exact, floats to the last bit (-0.0 being 0.0, and NaN being NaN), but
+/// for output columns with sketch aggregates (DDSketch 1 %; HyperLogLog five standard errors, or 2). Where both are errors they agree,
+/// whatever the errors are: which of several comes first depends on the order of evaluation.
 ///
-/// Rows are compared place by place, the order being total (see [`Query`]). Where ORDER BY rests on a sketch or on a sum of floats, they
-/// are compared as a bag; with LIMIT, then, only their number is. A HAVING that rests on one is taken at its word: do not judge such
+/// Rows are compared place by place, the order being total (see [`Query`]). Where ORDER BY rests on a sketch, they are compared as a bag;
+/// with LIMIT, then, only their number is. A HAVING that rests on one is taken at its word: do not judge such
 /// a query near the threshold.
 ///
 /// # Errors
@@ -92,7 +86,7 @@ pub fn compare(
     if expected.len() != actual.len() {
         return Err(Difference::RowCount { expected: expected.len(), actual: actual.len() });
     }
-    let tolerances: Vec<Tolerance> = query.output.iter().map(|o| tolerance(query, &o.expr)).collect();
+    let tolerances: Vec<Tolerance> = query.output.iter().map(|o| aggregate_tolerance(query, &o.expr)).collect();
     let order_is_exact = query.order_by.iter().all(|o| aggregate_tolerance(query, &o.expr) == Tolerance::Exact);
     if order_is_exact {
         return in_place(query, &tolerances, expected, actual);
@@ -140,27 +134,19 @@ fn aggregate_tolerance(query: &Query, expr: &Expr) -> Tolerance {
     expr.visit(&mut |e| {
         let ExprKind::Column(i) = e.kind else { return };
         let Some(aggregate) = i.checked_sub(query.keys.len()).map(|i| &query.aggregates[i]) else { return };
-        let over_floats = aggregate.arg.as_ref().is_some_and(|a| a.data_type == DataType::Float);
         loosest = loosest.max(match aggregate.function {
             AggregateFunction::ApproxCountDistinct => Tolerance::Distinct,
             AggregateFunction::ApproxQuantile(_) => Tolerance::Quantile,
-            AggregateFunction::Sum | AggregateFunction::Avg if over_floats => Tolerance::Rounded,
             _ => Tolerance::Exact,
         });
     });
     loosest
 }
 
-fn tolerance(query: &Query, output: &Expr) -> Tolerance {
-    let of_aggregates = aggregate_tolerance(query, output);
-    if output.data_type == DataType::Float { of_aggregates.max(Tolerance::Rounded) } else { of_aggregates }
-}
-
 fn agree(tolerance: Tolerance, expected: &Value, actual: &Value) -> bool {
     let (relative, absolute) = match tolerance {
         Tolerance::Exact => (0.0, 0.0),
-        Tolerance::Rounded => (FLOAT_ERROR_RELATIVE, 0.0),
-        Tolerance::Quantile => (QUANTILE_ERROR_RELATIVE, QUANTILE_ERROR_ABSOLUTE),
+        Tolerance::Quantile => (QUANTILE_ERROR_RELATIVE, 0.0),
         Tolerance::Distinct => (DISTINCT_ERROR_RELATIVE, DISTINCT_ERROR_ABSOLUTE),
     };
     let near = |e: f64, a: f64| e == a || (e.is_finite() && (e - a).abs() <= e.abs() * relative + absolute);
@@ -168,6 +154,9 @@ fn agree(tolerance: Tolerance, expected: &Value, actual: &Value) -> bool {
         (Value::Float(e), Value::Float(a)) => (e.is_nan() && a.is_nan()) || near(*e, *a),
         (e, a) if e == a => true,
         (Value::Int(e), Value::Int(a)) => tolerance > Tolerance::Exact && near(*e as f64, *a as f64),
+        (Value::Decimal(e), Value::Decimal(a)) if e.scale == a.scale => {
+            tolerance > Tolerance::Exact && near(e.unscaled as f64, a.unscaled as f64)
+        }
         (Value::Numeric(e), Value::Numeric(a)) => tolerance > Tolerance::Exact && near(*e as f64, *a as f64),
         _ => false,
     }

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::decimal::{self, Big};
+use super::function;
 use twopath_query::time::{US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, civil_from_days, days_from_civil};
 use twopath_query::values::{Cell, Columns};
-use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, TimeField, TimeUnit, UnaryOp, Value};
+use twopath_query::{BinaryOp, DataType, Decimal, EvalError, Expr, ExprKind, TimeField, TimeUnit, UnaryOp, Value};
 
 /// What [`ExprKind::Column`] reads.
 pub(super) trait Row<'a> {
@@ -46,6 +48,7 @@ pub(super) fn eval<'a>(expr: &'a Expr, row: &impl Row<'a>) -> Result<Cell<'a>, E
             (UnaryOp::Negate, Cell::Int(i)) => i.checked_neg().map(Cell::Int).ok_or(EvalError::OutOfRange),
             (UnaryOp::Negate, Cell::Float(f)) => Ok(Cell::Float(-f)),
             (UnaryOp::Negate, Cell::Numeric(n)) => Ok(Cell::Numeric(-n)),
+            (UnaryOp::Negate, Cell::Decimal(d)) => Ok(Cell::Decimal(Decimal { unscaled: -d.unscaled, ..d })),
             (op, cell) => unreachable!("{op:?} of {cell:?}"),
         },
         ExprKind::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right } => {
@@ -93,6 +96,10 @@ pub(super) fn eval<'a>(expr: &'a Expr, row: &impl Row<'a>) -> Result<Cell<'a>, E
             Cell::Timestamp(us) => date_trunc(*unit, us).map(Cell::Timestamp),
             _ => Ok(Cell::Null),
         },
+        ExprKind::Call { function, args } => {
+            let args = args.iter().map(|a| eval(a, row)).collect::<Result<Vec<_>, _>>()?;
+            function::call(function, args)
+        }
         ExprKind::Tumble { arg, size_us } => match eval(arg, row)? {
             Cell::Timestamp(us) => round_down(us, *size_us).map(Cell::Timestamp),
             _ => Ok(Cell::Null),
@@ -119,6 +126,10 @@ pub(super) fn order(a: &Cell<'_>, b: &Cell<'_>) -> Ordering {
         (Cell::Timestamp(a), Cell::Timestamp(b)) => a.cmp(b),
         (Cell::Interval(a), Cell::Interval(b)) => a.cmp(b),
         (Cell::Numeric(a), Cell::Numeric(b)) => a.cmp(b),
+        (Cell::Decimal(_), Cell::Decimal(_) | Cell::Numeric(_)) | (Cell::Numeric(_), Cell::Decimal(_)) => match (Big::of(a), Big::of(b)) {
+            (Some(a), Some(b)) => a.order(&b),
+            _ => unreachable!("both are decimals"),
+        },
         (a, b) => unreachable!("typing lets no {a:?} meet {b:?}"),
     }
 }
@@ -129,6 +140,10 @@ fn arithmetic<'a>(op: BinaryOp, left: Cell<'a>, right: Cell<'a>) -> Result<Cell<
         (Cell::Int(a), Cell::Int(b)) => int(op, a, b).map(Cell::Int),
         (Cell::Float(a), Cell::Float(b)) => float(op, a, b).map(Cell::Float),
         (Cell::Numeric(a), Cell::Numeric(b)) => numeric(op, a, b),
+        (a @ Cell::Decimal(_), b) | (a, b @ Cell::Decimal(_)) => match (Big::of(&a), Big::of(&b)) {
+            (Some(a), Some(b)) => decimal::arithmetic(op, &a, &b),
+            _ => unreachable!("typing lets no {op:?} of {a:?} and {b:?} through"),
+        },
         (Cell::Timestamp(a), Cell::Timestamp(b)) => in_range(a.checked_sub(b)).map(Cell::Interval),
         (Cell::Timestamp(a), Cell::Interval(b)) => {
             in_range(if op == BinaryOp::Add { a.checked_add(b) } else { a.checked_sub(b) }).map(Cell::Timestamp)
@@ -183,6 +198,15 @@ fn numeric<'a>(op: BinaryOp, a: i128, b: i128) -> Result<Cell<'a>, EvalError> {
 fn cast(cell: Cell<'_>, to: DataType) -> Result<Cell<'_>, EvalError> {
     Ok(match (cell, to) {
         (Cell::Null, _) => Cell::Null,
+        (cell, DataType::Decimal { .. }) => decimal::cast(&cell, to)?,
+        (cell @ (Cell::Float(_) | Cell::Text(_) | Cell::Decimal(_)), DataType::Numeric) => decimal::cast(&cell, to)?,
+        (Cell::Decimal(d), DataType::Float) => Cell::Float(decimal::to_float(&d)),
+        (Cell::Decimal(d), DataType::Text) => Cell::Text(Cow::Owned(d.to_string())),
+        (Cell::Numeric(n), DataType::Text) => Cell::Text(Cow::Owned(n.to_string())),
+        (cell @ Cell::Decimal(_), DataType::Int) => match decimal::cast(&cell, DataType::Numeric)? {
+            Cell::Numeric(n) => Cell::Int(i64::try_from(n).map_err(|_| EvalError::OutOfRange)?),
+            cell => unreachable!("{cell:?} is of another type than asked for"),
+        },
         (Cell::Int(i), DataType::Float) => Cell::Float(i as f64),
         (Cell::Int(i), DataType::Numeric) => Cell::Numeric(i.into()),
         (Cell::Int(i), DataType::Text) => Cell::Text(Cow::Owned(i.to_string())),
@@ -198,8 +222,41 @@ fn cast(cell: Cell<'_>, to: DataType) -> Result<Cell<'_>, EvalError> {
         (Cell::Numeric(n), DataType::Float) => Cell::Float(n as f64),
         (Cell::Text(text), DataType::Int) => Cell::Int(text_to_int(&text)?),
         (Cell::Text(text), DataType::Float) => Cell::Float(text_to_float(&text)?),
+        (Cell::Float(f), DataType::Text) => Cell::Text(Cow::Owned(float_to_text(f))),
+        (Cell::Timestamp(us), DataType::Text) => Cell::Text(Cow::Owned(twopath_query::time::format_timestamp(us))),
+        (Cell::Text(text), DataType::Timestamp) => match twopath_query::time::parse_timestamp(&text) {
+            Some(us) => Cell::Timestamp(us),
+            None => return Err(EvalError::InvalidText { text: text.into_owned(), to }),
+        },
+        (Cell::Text(text), DataType::Bool) => match text.trim_ascii().to_ascii_lowercase().as_str() {
+            "t" | "tr" | "tru" | "true" | "y" | "ye" | "yes" | "on" | "1" => Cell::Bool(true),
+            "f" | "fa" | "fal" | "fals" | "false" | "n" | "no" | "of" | "off" | "0" => Cell::Bool(false),
+            _ => return Err(EvalError::InvalidText { text: text.into_owned(), to }),
+        },
         (cell, to) => unreachable!("typing lets no cast of {cell:?} to {to:?} through"),
     })
+}
+
+/// Plainly from 1e-4 on and below 1e15, else with an exponent of two digits at least.
+fn float_to_text(f: f64) -> String {
+    let magnitude = f.abs();
+    if f.is_nan() {
+        "NaN".to_owned()
+    } else if f == f64::INFINITY {
+        "Infinity".to_owned()
+    } else if f == f64::NEG_INFINITY {
+        "-Infinity".to_owned()
+    } else if magnitude == 0.0 || (1e-4..1e15).contains(&magnitude) {
+        format!("{f}")
+    } else {
+        let text = format!("{f:e}");
+        let at = text.find('e').expect("the form has an exponent");
+        let (digits, exponent) = (&text[..at], &text[at + 1..]);
+        match exponent.strip_prefix('-') {
+            Some(exponent) => format!("{digits}e-{exponent:0>2}"),
+            None => format!("{digits}e+{exponent:0>2}"),
+        }
+    }
 }
 
 fn text_to_int(text: &str) -> Result<i64, EvalError> {
@@ -247,6 +304,7 @@ fn extract_timestamp<'a>(field: TimeField, us: i64) -> Cell<'a> {
         TimeField::Hour => in_day / US_PER_HOUR,
         TimeField::Minute => in_day / US_PER_MINUTE % 60,
         TimeField::Second => in_day / US_PER_SECOND % 60,
+        TimeField::Microsecond => in_day % US_PER_MINUTE,
     })
 }
 
@@ -257,6 +315,7 @@ fn extract_interval<'a>(field: TimeField, us: i64) -> Cell<'a> {
         TimeField::Hour => us / US_PER_HOUR % 24,
         TimeField::Minute => us / US_PER_MINUTE % 60,
         TimeField::Second => us / US_PER_SECOND % 60,
+        TimeField::Microsecond => us % US_PER_MINUTE,
         field => unreachable!("typing lets no {field:?} of an interval through"),
     })
 }
@@ -265,6 +324,7 @@ fn date_trunc(unit: TimeUnit, us: i64) -> Result<i64, EvalError> {
     let day = us.div_euclid(US_PER_DAY);
     let (year, month, _) = civil_from_days(day);
     let start = match unit {
+        TimeUnit::Millisecond => return round_down(us, 1_000),
         TimeUnit::Second => return round_down(us, US_PER_SECOND),
         TimeUnit::Minute => return round_down(us, US_PER_MINUTE),
         TimeUnit::Hour => return round_down(us, US_PER_HOUR),

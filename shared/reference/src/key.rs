@@ -25,6 +25,7 @@ fn hash<'a>(cells: impl Iterator<Item = Cell<'a>>, state: &mut impl Hasher) {
             Cell::Float(f) => state.write_u64((f + 0.0).to_bits()),
             Cell::Text(t) => t.hash(state),
             Cell::Numeric(n) => state.write_i128(n),
+            Cell::Decimal(d) => state.write_i128(d.unscaled),
         }
     }
 }

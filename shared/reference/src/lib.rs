@@ -7,20 +7,27 @@
 //! an estimate may lie.
 
 mod compare;
+mod decimal;
+mod digest;
 mod eval;
+mod float_sum;
+mod function;
 mod key;
 mod state;
+mod variance;
 
 use std::cmp::Ordering;
 
 use arrow_array::RecordBatch;
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use twopath_query::values::{Cell, Columns};
 use twopath_query::{EvalError, Query, Value};
 
 pub use compare::{Difference, compare};
+use digest::Rolling;
+pub use digest::{Digest, digest};
 use eval::{LogRow, eval, is_true};
 use key::{Key, Probe};
 use state::State;
@@ -32,6 +39,8 @@ pub struct Reference {
     groups: HashMap<Key, Box<[State]>, FixedState>,
     /// The first error that a row raised: from then on it is every answer.
     error: Option<EvalError>,
+    /// Where a digest is kept.
+    rolling: Option<Rolling>,
 }
 
 impl Reference {
@@ -40,7 +49,7 @@ impl Reference {
         if query.is_global() {
             groups.insert(Key(Box::from([])), new_group(&query));
         }
-        Reference { query, groups, error: None }
+        Reference { query, groups, error: None, rolling: None }
     }
 
     pub fn query(&self) -> &Query {
@@ -71,12 +80,29 @@ impl Reference {
     }
 
     fn take(&mut self, row: &LogRow<'_, '_>) {
-        if let Err(error) = fold(&self.query, &mut self.groups, row) {
+        if let Err(error) = fold(&self.query, &mut self.groups, self.rolling.as_mut(), row) {
             self.error = Some(error);
         }
     }
 
-    /// The answer's rows, in the query's output columns, after HAVING, ORDER BY and LIMIT; without ORDER BY in key order.
+    /// From now on keeps a digest of the answer as rows come, which costs finalising each group that they change.
+    pub fn keep_digest(&mut self) {
+        self.rolling = Some(Rolling::over(&self.groups));
+    }
+
+    /// The digest of [`Reference::answer`], which [`digest`] gives of an engine's; none where the answer is an error, the query's answers
+    /// have no digest, or none is kept ([`Reference::keep_digest`]).
+    pub fn digest(&mut self) -> Option<Digest> {
+        let rolling = self.rolling.as_mut().filter(|_| self.error.is_none())?;
+        rolling.whole(&self.query, &self.groups)
+    }
+
+    /// Keys of the groups that were changed or added up to the last [`Reference::digest`], since they were last asked for; all, the first time.
+    pub fn changed(&mut self) -> Vec<Vec<Value>> {
+        self.rolling.as_mut().map_or_else(Vec::new, |r| r.changed().map(|key| key.0.into_vec()).collect())
+    }
+
+    /// The answer's rows, in the query's output columns, after HAVING, ORDER BY, DISTINCT, OFFSET and LIMIT; without ORDER BY in key order.
     ///
     /// # Errors
     /// The first error that a row raised, or one that finalising a group raises.
@@ -88,13 +114,17 @@ impl Reference {
         groups.sort_unstable_by(|(a, _), (b, _)| key_order(&a.0, &b.0));
         let mut answers = Vec::new();
         for (key, states) in groups {
-            answers.extend(self.finalise(key, states)?);
+            answers.extend(finalise(&self.query, key, states)?);
         }
         // Groups come in key order, and the sort is stable: so ties stay in key order.
         answers.sort_by(|a, b| self.row_order(&a.order, &b.order));
-        let limit = self.query.limit.map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX));
-        let repeated = answers.into_iter().flat_map(|a| std::iter::repeat_n(a.output, a.times));
-        Ok(repeated.take(limit).collect())
+        let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let mut rows: Vec<Vec<Value>> = answers.into_iter().flat_map(|a| std::iter::repeat_n(a.output, a.times)).collect();
+        if self.query.distinct {
+            let mut seen: HashSet<Key, FixedState> = HashSet::default();
+            rows.retain(|row| seen.insert(Key(row.clone().into())));
+        }
+        Ok(rows.into_iter().skip(count(self.query.offset)).take(self.query.limit.map_or(usize::MAX, count)).collect())
     }
 
     /// The output row of one group, before ORDER BY and LIMIT; `None` where the group does not exist or HAVING leaves it out.
@@ -110,29 +140,7 @@ impl Reference {
         let Some((key, states)) = self.groups.get_key_value(&Probe(&cells)) else {
             return Ok(None);
         };
-        Ok(self.finalise(key, states)?.map(|a| a.output))
-    }
-
-    /// `None` where HAVING leaves the group out.
-    fn finalise(&self, key: &Key, states: &[State]) -> Result<Option<GroupAnswer>, EvalError> {
-        let mut row: Vec<Value> = key.0.to_vec();
-        for (state, aggregate) in states.iter().zip(&self.query.aggregates) {
-            row.push(state.value(aggregate)?);
-        }
-        let row = &row[..];
-        if let Some(having) = &self.query.having
-            && !is_true(having, &row)?
-        {
-            return Ok(None);
-        }
-        let value = |expr| eval(expr, &row).map(Cell::into_value);
-        let output = self.query.output.iter().map(|o| value(&o.expr)).collect::<Result<_, _>>()?;
-        let order = self.query.order_by.iter().map(|o| value(&o.expr)).collect::<Result<_, _>>()?;
-        let times = match (self.query.rows, row.last()) {
-            (true, Some(Value::Int(count))) => *count as usize,
-            _ => 1,
-        };
-        Ok(Some(GroupAnswer { output, order, times }))
+        Ok(finalise(&self.query, key, states)?.map(|a| a.output))
     }
 
     fn row_order(&self, a: &[Value], b: &[Value]) -> Ordering {
@@ -170,12 +178,39 @@ struct GroupAnswer {
     times: usize,
 }
 
+/// `None` where HAVING leaves the group out.
+fn finalise(query: &Query, key: &Key, states: &[State]) -> Result<Option<GroupAnswer>, EvalError> {
+    let mut row: Vec<Value> = key.0.to_vec();
+    for (state, aggregate) in states.iter().zip(&query.aggregates) {
+        row.push(state.value(aggregate)?);
+    }
+    let row = &row[..];
+    if let Some(having) = &query.having
+        && !is_true(having, &row)?
+    {
+        return Ok(None);
+    }
+    let value = |expr| eval(expr, &row).map(Cell::into_value);
+    let output = query.output.iter().map(|o| value(&o.expr)).collect::<Result<_, _>>()?;
+    let order = query.order_by.iter().map(|o| value(&o.expr)).collect::<Result<_, _>>()?;
+    let times = match (query.rows, row.last()) {
+        (true, Some(Value::Int(count))) => *count as usize,
+        _ => 1,
+    };
+    Ok(Some(GroupAnswer { output, order, times }))
+}
+
 fn new_group(query: &Query) -> Box<[State]> {
     query.aggregates.iter().map(State::new).collect()
 }
 
 /// Filters one row, finds its group, and gives each aggregate its value.
-fn fold(query: &Query, groups: &mut HashMap<Key, Box<[State]>, FixedState>, row: &LogRow<'_, '_>) -> Result<(), EvalError> {
+fn fold(
+    query: &Query,
+    groups: &mut HashMap<Key, Box<[State]>, FixedState>,
+    rolling: Option<&mut Rolling>,
+    row: &LogRow<'_, '_>,
+) -> Result<(), EvalError> {
     if let Some(filter) = &query.filter
         && !is_true(filter, row)?
     {
@@ -186,6 +221,9 @@ fn fold(query: &Query, groups: &mut HashMap<Key, Box<[State]>, FixedState>, row:
         key.push(eval(&k.expr, row)?);
     }
     let probe = Probe(&key);
+    if let Some(rolling) = rolling {
+        rolling.touch(query, groups, &probe);
+    }
     let states = match groups.get_mut(&probe) {
         Some(states) => states,
         None => groups.entry(Key::from(&probe)).or_insert_with(|| new_group(query)),

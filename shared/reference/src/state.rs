@@ -2,9 +2,13 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
+use num_bigint::BigInt;
 
+use super::decimal::Big;
 use super::eval::order;
+use super::float_sum::{FloatSum, quotient};
 use super::key::{Key, Probe};
+use super::variance::variance;
 use twopath_query::values::Cell;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError, Value};
 
@@ -13,12 +17,18 @@ pub(super) enum State {
     Count(i64),
     /// A sum of whole numbers or intervals, and of how many.
     Sum(i128, i64),
-    /// A sum of floats in the order they came, and of how many.
-    FloatSum(f64, i64),
+    /// A sum of floats, and of how many.
+    FloatSum(FloatSum, i64),
+    /// A sum of decimals, and of how many.
+    DecimalSum(Big, i64),
     Least(Option<Value>),
     Greatest(Option<Value>),
     /// COUNT(DISTINCT), and what APPROX_COUNT_DISTINCT estimates.
     Distinct(HashSet<Key, FixedState>),
+    /// All values, in the order they came: what variances and exact percentiles are made of.
+    Values(Vec<Value>),
+    /// BIT_AND, BIT_OR, BIT_XOR of the values so far.
+    Bits(AggregateFunction, Option<i64>),
     /// All finite values: what APPROX_QUANTILE estimates.
     All(Vec<f64>),
 }
@@ -26,14 +36,21 @@ pub(super) enum State {
 impl State {
     pub fn new(aggregate: &Aggregate) -> Self {
         let over_floats = aggregate.arg.as_ref().is_some_and(|a| a.data_type == DataType::Float);
+        let over_decimals = aggregate.arg.as_ref().is_some_and(|a| a.data_type.decimal_scale().is_some());
         match aggregate.function {
             AggregateFunction::Count => State::Count(0),
-            AggregateFunction::Sum | AggregateFunction::Avg if over_floats => State::FloatSum(0.0, 0),
+            AggregateFunction::Sum | AggregateFunction::Avg if over_floats => State::FloatSum(FloatSum::default(), 0),
+            AggregateFunction::Sum | AggregateFunction::Avg if over_decimals => State::DecimalSum(Big::default(), 0),
             AggregateFunction::Sum | AggregateFunction::Avg => State::Sum(0, 0),
             AggregateFunction::Min => State::Least(None),
             AggregateFunction::Max => State::Greatest(None),
             AggregateFunction::CountDistinct | AggregateFunction::ApproxCountDistinct => State::Distinct(HashSet::default()),
             AggregateFunction::ApproxQuantile(_) => State::All(Vec::new()),
+            AggregateFunction::VarPop
+            | AggregateFunction::VarSamp
+            | AggregateFunction::PercentileCont(_)
+            | AggregateFunction::PercentileDisc(_) => State::Values(Vec::new()),
+            AggregateFunction::BitAnd | AggregateFunction::BitOr | AggregateFunction::BitXor => State::Bits(aggregate.function, None),
         }
     }
 
@@ -48,8 +65,15 @@ impl State {
                 *sum += i128::from(i);
                 *n += 1;
             }
+            (State::DecimalSum(sum, n), cell @ (Cell::Numeric(_) | Cell::Decimal(_))) => {
+                let value = Big::of(&cell).expect("it is a number");
+                // All values of one expression have one scale.
+                sum.scale = value.scale;
+                sum.whole += value.whole;
+                *n += 1;
+            }
             (State::FloatSum(sum, n), Cell::Float(f)) => {
-                *sum += f;
+                sum.push(f);
                 *n += 1;
             }
             (State::Least(least), cell) => {
@@ -69,6 +93,15 @@ impl State {
                     set.insert(Key::from(&probe));
                 }
             }
+            (State::Values(values), cell) => values.push(cell.into_value()),
+            (State::Bits(function, bits), Cell::Int(i)) => {
+                *bits = Some(match (function, *bits) {
+                    (_, None) => i,
+                    (AggregateFunction::BitAnd, Some(bits)) => bits & i,
+                    (AggregateFunction::BitOr, Some(bits)) => bits | i,
+                    (_, Some(bits)) => bits ^ i,
+                });
+            }
             (State::All(values), Cell::Int(i)) => values.push(i as f64),
             (State::All(values), Cell::Float(f)) => {
                 if f.is_finite() {
@@ -83,21 +116,54 @@ impl State {
     pub fn value(&self, aggregate: &Aggregate) -> Result<Value, EvalError> {
         Ok(match (self, aggregate.function, aggregate.data_type()) {
             (State::Count(n), ..) => Value::Int(*n),
-            (State::Sum(_, 0) | State::FloatSum(_, 0), ..) => Value::Null,
+            (State::Sum(_, 0) | State::FloatSum(_, 0) | State::DecimalSum(_, 0), ..) => Value::Null,
+            (State::DecimalSum(sum, _), AggregateFunction::Sum, t) => sum.cell(t)?.into_value(),
+            (State::DecimalSum(sum, n), _, t) => sum.mean(*n, t.decimal_scale().unwrap_or(0).into()).cell(t)?.into_value(),
             (State::Sum(sum, _), AggregateFunction::Sum, DataType::Interval) => {
                 Value::Interval(i64::try_from(*sum).map_err(|_| EvalError::OutOfRange)?)
             }
             (State::Sum(sum, _), AggregateFunction::Sum, _) => Value::Numeric(*sum),
             (State::Sum(sum, n), _, DataType::Interval) => Value::Interval((sum / i128::from(*n)) as i64),
-            (State::Sum(sum, n), ..) => Value::Float(*sum as f64 / *n as f64),
-            (State::FloatSum(sum, _), AggregateFunction::Sum, _) => Value::Float(*sum),
-            (State::FloatSum(sum, n), ..) => Value::Float(*sum / *n as f64),
+            (State::Sum(sum, n), ..) => Value::Float(quotient(&BigInt::from(*sum), 0, *n)),
+            (State::FloatSum(sum, _), AggregateFunction::Sum, _) => Value::Float(sum.divided_by(1)),
+            (State::FloatSum(sum, n), ..) => Value::Float(sum.divided_by(*n)),
             (State::Least(value) | State::Greatest(value), ..) => value.clone().unwrap_or(Value::Null),
             (State::Distinct(set), ..) => Value::Int(set.len() as i64),
             (State::All(values), AggregateFunction::ApproxQuantile(q), _) => exact_quantile(values, q),
-            (State::All(_), function, _) => unreachable!("{function:?} keeps no values"),
+            (State::Bits(_, bits), ..) => bits.map_or(Value::Null, Value::Int),
+            (State::Values(values), AggregateFunction::VarPop, _) => variance(values, values.len())?,
+            (State::Values(values), AggregateFunction::VarSamp, _) => variance(values, values.len().saturating_sub(1))?,
+            (State::Values(values), AggregateFunction::PercentileCont(q), _) => between(values, q),
+            (State::Values(values), AggregateFunction::PercentileDisc(q), _) => {
+                // The first of which the share up to it is large enough.
+                let sorted = sorted(values);
+                let count = sorted.len() as f64;
+                let found = (1..=sorted.len()).find(|&n| n as f64 >= q * count);
+                found.map_or(Value::Null, |n| sorted[n - 1].clone())
+            }
+            (State::Values(_) | State::All(_), function, _) => unreachable!("{function:?} keeps no values"),
         })
     }
+}
+
+fn sorted(values: &[Value]) -> Vec<Value> {
+    let mut values = values.to_vec();
+    values.sort_by(|a, b| order(&Cell::from(a), &Cell::from(b)));
+    values
+}
+
+/// PERCENTILE_CONT.
+fn between(values: &[Value], q: f64) -> Value {
+    let float = |v: &Value| match v {
+        Value::Int(i) => *i as f64,
+        Value::Float(f) => *f,
+        other => unreachable!("typing lets no {other:?} into PERCENTILE_CONT"),
+    };
+    let sorted: Vec<f64> = sorted(values).iter().map(float).collect();
+    let Some(last) = sorted.len().checked_sub(1) else { return Value::Null };
+    let rank = q * last as f64;
+    let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
+    if rank.fract() == 0.0 { Value::Float(below + 0.0) } else { Value::Float(below + rank.fract() * (above - below)) }
 }
 
 /// The value of rank floor(q * (n - 1)) in ascending order.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use twopath_query::arbitrary::{Random, batches, schema, sql};
+use twopath_query::arbitrary::{Profile, Random, batches, schema, sql_of};
 use twopath_query::parse;
 use twopath_reference::{Reference, compare};
 
@@ -14,7 +14,8 @@ fn random_queries_are_valid_and_varied() {
     for seed in 0..runs {
         let mut random = Random::new(seed);
         let schema = schema(&mut random);
-        let text = sql(&mut random, "events", &schema);
+        let profile = if seed % 2 == 0 { Profile::BASIC } else { Profile::ALL };
+        let text = sql_of(&mut random, "events", &schema, profile);
         let query = parse(&text, "events", &schema).unwrap_or_else(|e| panic!("seed {seed}: {}", e.report(&text)));
         let mut reference = Reference::new(query.clone());
         let stream = batches(&mut random, &schema, 120);
@@ -34,13 +35,34 @@ fn random_queries_are_valid_and_varied() {
             ("filter", query.filter.is_some()),
             ("window", text.contains("TUMBLE")),
             ("three keys", query.keys.len() == 3 && !query.rows),
+            ("distinct", text.contains("SELECT DISTINCT")),
+            ("offset", query.offset > 0),
+            ("subquery", text.contains("AS computed")),
+            ("function", query.to_string().contains("LIKE") || query.to_string().contains("ROUND")),
+            ("percentile", text.contains("PERCENTILE_")),
         ];
         features.iter().filter(|(_, is)| *is).for_each(|(name, _)| *seen.entry(name).or_default() += 1);
         errors += usize::from(answer.is_err());
     }
-    for name in
-        ["empty stream", "error", "no rows", "many rows", "global", "rows", "having", "order", "limit", "filter", "window", "three keys"]
-    {
+    for name in [
+        "empty stream",
+        "error",
+        "no rows",
+        "many rows",
+        "global",
+        "rows",
+        "having",
+        "order",
+        "limit",
+        "filter",
+        "window",
+        "three keys",
+        "distinct",
+        "offset",
+        "subquery",
+        "function",
+        "percentile",
+    ] {
         let count = seen.get(name).copied().unwrap_or(0);
         assert!(count * 100 >= runs as usize, "only {count} of {runs} queries have: {name} ({seen:?})");
     }

@@ -95,10 +95,10 @@ impl AppendFile for FaultyFile {
         Err(plan.error())
     }
 
-    fn make_room(&self, bytes: u64) -> io::Result<()> {
+    fn preallocate(&self, bytes: u64) -> io::Result<()> {
         let mut plan = self.storage.plan();
         let allowed = if plan.struck { 0 } else { plan.bytes_left.unwrap_or(u64::MAX).min(bytes) };
-        self.file.make_room(allowed)?;
+        self.file.preallocate(allowed)?;
         if let Some(left) = &mut plan.bytes_left {
             *left -= allowed;
         }

@@ -30,7 +30,7 @@ pub trait AppendFile: Send + Sync {
     fn append(&self, parts: &[IoSlice<'_>]) -> io::Result<()>;
     /// Writes so many zeros after the end, which stays where it is: later appends go over them, and as long as they do a sync has no new
     /// length of the file to bring to the disk. After an error there may be some of them.
-    fn make_room(&self, bytes: u64) -> io::Result<()>;
+    fn preallocate(&self, bytes: u64) -> io::Result<()>;
     /// Sets the disk to work on what was appended, and does not wait for it. Promises nothing, and reports nothing: a sync does.
     fn start_writing(&self) {}
     /// Returns once everything appended is on the disk.

@@ -36,7 +36,7 @@ impl AppendFile for OsFile {
         Ok(())
     }
 
-    fn make_room(&self, bytes: u64) -> io::Result<()> {
+    fn preallocate(&self, bytes: u64) -> io::Result<()> {
         self.0.write_all_at(&vec![0; bytes as usize], self.len()?)
     }
 

@@ -163,7 +163,7 @@ impl AppendFile for RecordedFile {
         fault.map_or(Ok(()), |fault| Err(error(fault)))
     }
 
-    fn make_room(&self, bytes: u64) -> io::Result<()> {
+    fn preallocate(&self, bytes: u64) -> io::Result<()> {
         let fault = self.storage.call("make room in", &self.path);
         let written = match fault {
             None => bytes,
@@ -172,7 +172,7 @@ impl AppendFile for RecordedFile {
         };
         let mut state = self.storage.state();
         let at = self.file.len()?;
-        self.file.make_room(written)?;
+        self.file.preallocate(written)?;
         state.changes.push(Change::Write { path: self.storage.relative(&self.path), at, bytes: vec![0; written as usize] });
         fault.map_or(Ok(()), |fault| Err(error(fault)))
     }

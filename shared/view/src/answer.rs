@@ -1,4 +1,4 @@
-//! From accumulators to an answer: merging parts, finalising, HAVING, ORDER BY, LIMIT.
+//! From accumulators to an answer: merging parts, finalising, HAVING, ORDER BY, DISTINCT, OFFSET, LIMIT.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -10,6 +10,8 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, Int64Array, Re
 use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::filter;
 use arrow_select::take::take;
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
 
 use super::accumulator::Accumulate;
 use super::canonical::{arrow_type, ordinals};
@@ -32,7 +34,7 @@ pub fn answer_schema(query: &Query) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// Merges the parts' groups that `ask` wants, finalises them, and applies HAVING, ORDER BY and LIMIT. Without ORDER BY, and where it
+/// Merges the parts' groups that `ask` wants, finalises them, and applies HAVING, ORDER BY, DISTINCT, OFFSET and LIMIT. Without ORDER BY, and where it
 /// leaves a tie, rows come in key order. `parts` are given in log order, though any order gives the same.
 ///
 /// # Errors
@@ -61,7 +63,10 @@ pub fn answer_groups(query: &Query, table: &GroupTable, mut groups: Vec<u32>) ->
     let rows = groups.len();
     let outputs = query.output.iter().map(|o| eval(&o.expr, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
     let order = ordered(query, table, &groups, &columns)?;
-    let order = if query.rows { repeated(order, columns.last(), query.limit) } else { order };
+    let order = if query.rows { repeated(order, columns.last(), last_row(query)) } else { order };
+    let mut order = if query.distinct { distinct(order, &outputs, query) } else { order };
+    order.drain(..order.len().min(usize::try_from(query.offset).unwrap_or(usize::MAX)));
+    order.truncate(row_count(query.limit));
     let schema = answer_schema(query);
     let untouched = order.len() == rows && order.iter().enumerate().all(|(i, &row)| i == row as usize);
     let outputs = if untouched {
@@ -138,10 +143,27 @@ fn group_rows(table: &GroupTable, groups: &[u32]) -> Result<Vec<ArrayRef>, EvalE
     keys.chain(table.accumulators.iter().map(|a| a.finalise(groups))).collect()
 }
 
-/// The rows in the order of ORDER BY and then of keys, cut at LIMIT (save for `rows` queries, which repeat rows first).
+fn row_count(rows: Option<u64>) -> usize {
+    rows.map_or(usize::MAX, |rows| usize::try_from(rows).unwrap_or(usize::MAX))
+}
+
+/// How many rows are needed in order: those of OFFSET and of LIMIT.
+fn last_row(query: &Query) -> usize {
+    row_count(query.limit.map(|rows| rows.saturating_add(query.offset)))
+}
+
+/// Of rows that put out the same, the first.
+fn distinct(mut order: Vec<u32>, outputs: &[ArrayRef], query: &Query) -> Vec<u32> {
+    let columns: Vec<SortValues> = outputs.iter().zip(&query.output).map(|(o, named)| SortValues::new(o, named.expr.data_type)).collect();
+    let mut seen = HashSet::with_hasher(FixedState::default());
+    order.retain(|&row| seen.insert(columns.iter().map(|c| c.cell(row as usize)).collect::<Vec<_>>()));
+    order
+}
+
+/// The rows in the order of ORDER BY and then of keys, cut at LIMIT (save for `rows` queries, which repeat rows first, and distinct ones).
 fn ordered(query: &Query, table: &GroupTable, groups: &[u32], columns: &[ArrayRef]) -> Result<Vec<u32>, EvalError> {
     let rows = groups.len();
-    let limit = query.limit.filter(|_| !query.rows).map_or(rows, |l| rows.min(usize::try_from(l).unwrap_or(usize::MAX)));
+    let limit = if query.rows || query.distinct { rows } else { rows.min(last_row(query)) };
     let by = query.order_by.iter().map(|o| {
         let values = SortValues::new(&eval(&o.expr, columns, rows)?, o.expr.data_type);
         Ok(SortColumn { values, descending: o.descending, nulls_first: o.nulls_first })
@@ -161,9 +183,8 @@ fn ordered(query: &Query, table: &GroupTable, groups: &[u32], columns: &[ArrayRe
 }
 
 /// Each row as often as its group was seen, up to `limit` rows.
-fn repeated(order: Vec<u32>, counts: Option<&ArrayRef>, limit: Option<u64>) -> Vec<u32> {
+fn repeated(order: Vec<u32>, counts: Option<&ArrayRef>, limit: usize) -> Vec<u32> {
     let counts = counts.expect("a query of rows counts them").as_primitive::<Int64Type>();
-    let limit = limit.map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX));
     let rows = order.into_iter().flat_map(|row| std::iter::repeat_n(row, counts.value(row as usize) as usize));
     rows.take(limit).collect()
 }
@@ -180,12 +201,30 @@ enum SortValues {
     Numeric(Decimal128Array),
 }
 
+#[derive(PartialEq, Eq, Hash)]
+enum SortCell<'a> {
+    Null,
+    Fixed(i64),
+    Text(&'a str),
+    Numeric(i128),
+}
+
 impl SortValues {
     fn new(array: &ArrayRef, data_type: DataType) -> Self {
         match data_type {
             DataType::Text => SortValues::Text(array.as_string().clone()),
-            DataType::Numeric => SortValues::Numeric(array.as_primitive::<Decimal128Type>().clone()),
+            DataType::Numeric | DataType::Decimal { .. } => SortValues::Numeric(array.as_primitive::<Decimal128Type>().clone()),
             _ => SortValues::Fixed(ordinals(array.as_ref())),
+        }
+    }
+
+    /// The value in a form in which equal values are equal.
+    fn cell(&self, row: usize) -> SortCell<'_> {
+        match self {
+            _ if self.is_null(row) => SortCell::Null,
+            SortValues::Fixed(a) => SortCell::Fixed(a.value(row)),
+            SortValues::Text(a) => SortCell::Text(a.value(row)),
+            SortValues::Numeric(a) => SortCell::Numeric(a.value(row)),
         }
     }
 

@@ -13,7 +13,7 @@ use twopath_query::time::US_PER_DAY;
 use twopath_query::{DataType, EvalError, Value};
 
 /// The Arrow type in which the engines hand over values of a SQL type: Boolean, Int64, Float64, Utf8, Timestamp(Microsecond, "UTC"),
-/// Duration(Microsecond), Decimal128(38, 0).
+/// Duration(Microsecond), Decimal128 of the precision and scale (of Numeric 38 and 0).
 pub fn arrow_type(t: DataType) -> ArrowType {
     match t {
         DataType::Bool => ArrowType::Boolean,
@@ -23,6 +23,7 @@ pub fn arrow_type(t: DataType) -> ArrowType {
         DataType::Timestamp => ArrowType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         DataType::Interval => ArrowType::Duration(TimeUnit::Microsecond),
         DataType::Numeric => ArrowType::Decimal128(38, 0),
+        DataType::Decimal { precision, scale } => ArrowType::Decimal128(precision, scale as i8),
     }
 }
 
@@ -35,6 +36,7 @@ pub fn is_canonical(array: &dyn Array, t: DataType) -> bool {
         | (DataType::Text, ArrowType::Utf8)
         | (DataType::Interval, ArrowType::Duration(TimeUnit::Microsecond))
         | (DataType::Numeric, ArrowType::Decimal128(38, 0)) => true,
+        (DataType::Decimal { precision, scale }, ArrowType::Decimal128(p, s)) => *p == precision && *s == scale as i8,
         (DataType::Timestamp, ArrowType::Timestamp(TimeUnit::Microsecond, Some(zone))) => zone.as_ref() == "UTC",
         _ => false,
     }
@@ -161,7 +163,7 @@ pub fn ordinal_value(ordinal: i64, t: DataType) -> Value {
         DataType::Float => Value::Float(ordinal_float(ordinal)),
         DataType::Timestamp => Value::Timestamp(ordinal),
         DataType::Interval => Value::Interval(ordinal),
-        DataType::Text | DataType::Numeric => panic!("{t:?} has no ordinals"),
+        DataType::Text | DataType::Numeric | DataType::Decimal { .. } => panic!("{t:?} has no ordinals"),
     }
 }
 
@@ -179,6 +181,7 @@ pub fn one_row(value: &Value, t: DataType) -> ArrayRef {
         Value::Float(v) => Arc::new(Float64Array::from(vec![*v])),
         Value::Text(v) => Arc::new(StringArray::from(vec![v.as_ref()])),
         Value::Numeric(v) => Arc::new(numeric(vec![*v], None)),
+        Value::Decimal(v) => crate::decimal::from_unscaled(vec![v.unscaled], None, t),
     }
 }
 

@@ -40,16 +40,18 @@ pub fn column_of<'a>(values: impl Iterator<Item = &'a Value>, t: DataType) -> Ar
             }));
             from_i64(values, t)
         }
-        DataType::Numeric => {
+        DataType::Numeric | DataType::Decimal { .. } => {
             let values: Vec<Option<i128>> = values
                 .map(|v| match v {
                     Value::Numeric(v) => Some(*v),
+                    Value::Decimal(v) if t.decimal_scale() == Some(v.scale) => Some(v.unscaled),
                     Value::Null => None,
                     other => wrong(other),
                 })
                 .collect();
             let nulls: NullBuffer = values.iter().map(Option::is_some).collect();
-            Arc::new(numeric(values.into_iter().map(Option::unwrap_or_default).collect(), Some(nulls)))
+            let values = numeric(values.into_iter().map(Option::unwrap_or_default).collect(), Some(nulls));
+            Arc::new(values.with_data_type(super::canonical::arrow_type(t)))
         }
     }
 }

@@ -15,8 +15,10 @@ use arrow_select::{nullif::nullif, take::take, zip::zip};
 
 use super::canonical::{arrow_type, as_i64, canonical, from_i64, is_canonical, one_row, ordinals};
 use super::cast::cast;
+use super::decimal;
+use super::function as functions;
 use super::time::{extract, floor_to, truncate};
-use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, UnaryOp};
+use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, Function, UnaryOp};
 
 /// The values of `expr` for each of `rows` rows of `columns`, in the canonical Arrow type of its SQL type
 /// ([`super::arrow_type`]). Columns may be of any Arrow type that the topic's schema may have.
@@ -93,12 +95,20 @@ fn value(expr: &Expr, columns: &[ArrayRef], rows: usize, guard: Guard) -> Result
         ExprKind::Binary { op, left, right } => {
             let data_type = left.data_type;
             let (l, r) = (arg(left)?, arg(right)?);
-            if is_comparison(*op) {
+            if is_comparison(*op) && left.data_type != right.data_type {
+                let array = decimal::compare(*op, (&l.array, l.scalar, left.data_type), (&r.array, r.scalar, right.data_type));
+                Operand { array, scalar: l.scalar && r.scalar }
+            } else if is_comparison(*op) {
                 compare(*op, &l, &r, data_type)
             } else {
                 // One NULL operand is enough; where the left one is a constant, the right one costs no more.
                 let (l, r) = if l.scalar { (l, r.guarded(guard, rows)) } else { (l.guarded(guard, rows), r) };
-                arithmetic(*op, &l, &r, data_type, expr.data_type)?
+                let decimal = |e: &Expr| matches!(e.data_type, DataType::Decimal { .. });
+                if decimal(left) || decimal(right) {
+                    decimal_arithmetic(decimal::kernel(*op, data_type, right.data_type, expr.data_type), &l, &r, expr.data_type)?
+                } else {
+                    arithmetic(*op, &l, &r, data_type, expr.data_type)?
+                }
             }
         }
         ExprKind::IsNull { arg: e, negated } => {
@@ -108,6 +118,9 @@ fn value(expr: &Expr, columns: &[ArrayRef], rows: usize, guard: Guard) -> Result
         ExprKind::Cast { arg: e } => map(wanted(e)?, |a| cast(a, e.data_type, expr.data_type))?,
         ExprKind::Extract { field, arg: e } => map(arg(e)?, |a| Ok(extract(*field, a, e.data_type)))?,
         ExprKind::DateTrunc { unit, arg: e } => map(wanted(e)?, |a| truncate(*unit, a))?,
+        ExprKind::Call { function: Function::Greatest, args } => most(BinaryOp::Greater, args, columns, rows, guard)?,
+        ExprKind::Call { function: Function::Least, args } => most(BinaryOp::Less, args, columns, rows, guard)?,
+        ExprKind::Call { function, args } => call(function, args, columns, rows, guard)?,
         ExprKind::Tumble { arg: e, size_us } => map(wanted(e)?, |a| floor_to(a, *size_us, 0))?,
     })
 }
@@ -132,11 +145,47 @@ fn fallible(expr: &Expr) -> bool {
             ExprKind::Binary { op, .. } => !is_comparison(*op) && !matches!(op, BinaryOp::And | BinaryOp::Or),
             ExprKind::Unary { op, .. } => *op == UnaryOp::Negate,
             // A column too: unsigned and coarse-grained columns may not fit 64 bits.
-            ExprKind::Column(_) | ExprKind::Cast { .. } | ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } => true,
+            ExprKind::Column(_) | ExprKind::Cast { .. } | ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } | ExprKind::Call { .. } => {
+                true
+            }
             ExprKind::Literal(_) | ExprKind::IsNull { .. } | ExprKind::Case { .. } | ExprKind::Extract { .. } => false,
         }
     });
     found
+}
+
+/// A function; one argument that is NULL in the rows that are not wanted keeps it from failing there.
+fn call(function: &Function, args: &[Expr], columns: &[ArrayRef], rows: usize, guard: Guard) -> Result<Operand, EvalError> {
+    let mut operands = args.iter().map(|e| value(e, columns, rows, guard)).collect::<Result<Vec<_>, _>>()?;
+    let scalar = operands.iter().all(|o| o.scalar);
+    if guard.is_some() && !scalar {
+        let column = operands.iter().position(|o| !o.scalar).expect("one is no constant");
+        operands[column] = operands[column].clone().guarded(guard, rows);
+    } else if guard.is_some_and(|g| g.count_set_bits() == 0) {
+        operands[0] = operands[0].clone().guarded(guard, rows);
+        return Ok(Operand::column(functions::call(function, &arguments(operands), rows)?));
+    }
+    let array = functions::call(function, &arguments(operands), if scalar { 1 } else { rows })?;
+    Ok(Operand { array, scalar })
+}
+
+fn arguments(operands: Vec<Operand>) -> Vec<functions::Argument> {
+    operands.into_iter().map(|o| functions::Argument { array: o.array, scalar: o.scalar }).collect()
+}
+
+/// GREATEST or LEAST: the value that a comparison prefers, NULLs left out; of equal ones the first.
+fn most(op: BinaryOp, args: &[Expr], columns: &[ArrayRef], rows: usize, guard: Guard) -> Result<Operand, EvalError> {
+    let (first, others) = args.split_first().expect("the parser counts arguments");
+    let mut best = value(first, columns, rows, guard)?.into_array(rows);
+    for other in others {
+        let other = value(other, columns, rows, guard)?.into_array(rows);
+        let (b, o) = (Operand::column(best.clone()), Operand::column(other.clone()));
+        let better = compare(op, &o, &b, first.data_type);
+        let missing = is_null(&best).expect("every column has nulls or has not");
+        let better = BooleanArray::new(&is_true(better.array.as_boolean()) | missing.values(), None);
+        best = zip(&better, &o, &b).expect("all arguments have one type");
+    }
+    Ok(Operand::column(best))
 }
 
 fn narrowed(guard: Guard, by: &BooleanBuffer) -> BooleanBuffer {
@@ -193,7 +242,7 @@ fn is_comparison(op: BinaryOp) -> bool {
 
 fn compare(op: BinaryOp, left: &Operand, right: &Operand, data_type: DataType) -> Operand {
     let ordered = |o: &Operand| match data_type {
-        DataType::Bool | DataType::Text | DataType::Numeric => o.clone(),
+        DataType::Bool | DataType::Text | DataType::Numeric | DataType::Decimal { .. } => o.clone(),
         _ => Operand { array: Arc::new(ordinals(o.array.as_ref())), scalar: o.scalar },
     };
     let (l, r) = (ordered(left), ordered(right));
@@ -212,6 +261,10 @@ fn compare(op: BinaryOp, left: &Operand, right: &Operand, data_type: DataType) -
 fn negate(array: &dyn Array, data_type: DataType) -> Result<ArrayRef, EvalError> {
     Ok(match data_type {
         DataType::Float => Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| -v)),
+        DataType::Decimal { .. } => {
+            let negated = array.as_primitive::<Decimal128Type>().unary::<_, Decimal128Type>(|v| -v);
+            Arc::new(negated.with_data_type(arrow_type(data_type)))
+        }
         DataType::Numeric => numeric(array.as_primitive::<Decimal128Type>().try_unary(|v| v.checked_neg().ok_or(EvalError::OutOfRange))?),
         _ => from_i64(as_i64(array).try_unary(|v| v.checked_neg().ok_or(EvalError::OutOfRange))?, data_type),
     })
@@ -219,6 +272,12 @@ fn negate(array: &dyn Array, data_type: DataType) -> Result<ArrayRef, EvalError>
 
 fn numeric(values: PrimitiveArray<Decimal128Type>) -> ArrayRef {
     Arc::new(values.with_data_type(arrow_type(DataType::Numeric)))
+}
+
+fn decimal_arithmetic(kernel: decimal::Kernel, left: &Operand, right: &Operand, result: DataType) -> Result<Operand, EvalError> {
+    let (l, r) = (left.array.as_primitive::<Decimal128Type>(), right.array.as_primitive::<Decimal128Type>());
+    let values = binary::<Decimal128Type, Decimal128Type>(l, left.scalar, r, right.scalar, kernel)?;
+    Ok(Operand { array: Arc::new(values.with_data_type(arrow_type(result))), scalar: left.scalar && right.scalar })
 }
 
 /// `data_type` is that of the left operand; where the other differs (Timestamp and Interval), both are 64-bit integers.

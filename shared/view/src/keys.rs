@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, Int64Array, StringArray};
+use arrow_array::{Array, ArrayRef, Decimal128Array, Int64Array, StringArray};
 use arrow_buffer::NullBuffer;
 
 use super::canonical::{from_ordinals, ordinal_value, ordinals, value_ordinal};
+use super::decimal::from_unscaled;
 use super::index::Tag;
-use twopath_query::{DataType, Value};
+use twopath_query::{DataType, Decimal, Value};
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const MULTIPLIER: u64 = 0xd6e8_feb8_6659_fd93;
@@ -52,6 +53,11 @@ fn fold_text(hash: u64, text: &[u8]) -> u64 {
     fold(words.iter().fold(start, |hash, word| fold(hash, u64::from_le_bytes(*word))), last)
 }
 
+#[inline(always)]
+fn fold_decimal(hash: u64, unscaled: i128) -> u64 {
+    fold(fold(hash, unscaled as u64), (unscaled >> 64) as u64)
+}
+
 /// What the index keeps of a hash.
 #[inline(always)]
 pub fn tag(hash: u64) -> Tag {
@@ -61,11 +67,21 @@ pub fn tag(hash: u64) -> Tag {
 /// The hash before any key column.
 pub const EMPTY_HASH: u64 = SEED;
 
+/// The unscaled value of a decimal of this very type; a value of another type, or of another scale, has none.
+fn unscaled(value: &Value, t: DataType) -> Option<i128> {
+    match (value, t) {
+        (Value::Numeric(v), DataType::Numeric) => Some(*v),
+        (Value::Decimal(v), DataType::Decimal { scale, .. }) if v.scale == scale => Some(v.unscaled),
+        _ => None,
+    }
+}
+
 /// A batch's values of one key.
 #[derive(Debug, Clone)]
 pub enum KeyInput {
     Fixed(Int64Array),
     Text(StringArray),
+    Decimal(Decimal128Array),
 }
 
 impl KeyInput {
@@ -73,6 +89,7 @@ impl KeyInput {
     pub fn new(array: &ArrayRef, data_type: DataType) -> Self {
         match data_type {
             DataType::Text => KeyInput::Text(array.as_string().clone()),
+            DataType::Decimal { .. } | DataType::Numeric => KeyInput::Decimal(array.as_primitive().clone()),
             _ => KeyInput::Fixed(ordinals(array.as_ref())),
         }
     }
@@ -99,6 +116,11 @@ impl KeyInput {
                     *hash = fold_text(*hash, &bytes[ends[0] as usize..ends[1] as usize]);
                 }
             }
+            KeyInput::Decimal(values) => {
+                for (hash, value) in hashes.iter_mut().zip(values) {
+                    *hash = value.map_or_else(|| fold(*hash, NULL_WORD), |value| fold_decimal(*hash, value));
+                }
+            }
             KeyInput::Text(values) => {
                 for (hash, value) in hashes.iter_mut().zip(values) {
                     *hash = value.map_or_else(|| fold(*hash, NULL_WORD), |text| fold_text(*hash, text.as_bytes()));
@@ -123,13 +145,15 @@ enum KeyValues {
     Fixed(Vec<i64>),
     /// Texts behind one another, and where each ends.
     Text { bytes: Vec<u8>, ends: Vec<usize> },
+    /// Unscaled.
+    Decimal(Vec<i128>),
 }
 
 impl KeyColumn {
     pub fn new(data_type: DataType) -> Self {
         let values = match data_type {
             DataType::Text => KeyValues::Text { bytes: Vec::new(), ends: Vec::new() },
-            DataType::Numeric => panic!("Numeric comes from aggregates only: the parser groups by none"),
+            DataType::Decimal { .. } | DataType::Numeric => KeyValues::Decimal(Vec::new()),
             _ => KeyValues::Fixed(Vec::new()),
         };
         KeyColumn { data_type, values, nulls: None }
@@ -139,6 +163,7 @@ impl KeyColumn {
         match &self.values {
             KeyValues::Fixed(values) => values.len(),
             KeyValues::Text { ends, .. } => ends.len(),
+            KeyValues::Decimal(values) => values.len(),
         }
     }
 
@@ -146,6 +171,7 @@ impl KeyColumn {
         let values = match &self.values {
             KeyValues::Fixed(values) => values.capacity() * size_of::<i64>(),
             KeyValues::Text { bytes, ends } => bytes.capacity() + ends.capacity() * size_of::<usize>(),
+            KeyValues::Decimal(values) => values.capacity() * size_of::<i128>(),
         };
         values + self.nulls.as_ref().map_or(0, Vec::capacity)
     }
@@ -188,6 +214,10 @@ impl KeyColumn {
                 (false, false) => self.text(group) == theirs.value(row).as_bytes(),
                 (mine, theirs) => mine && theirs,
             },
+            (KeyValues::Decimal(mine), KeyInput::Decimal(theirs)) => match (self.is_null(group), theirs.is_null(row)) {
+                (false, false) => mine[group] == theirs.value(row),
+                (mine, theirs) => mine && theirs,
+            },
             _ => panic!("the key is {:?}, the rows are not", self.data_type),
         }
     }
@@ -199,6 +229,7 @@ impl KeyColumn {
         }
         match (&self.values, &other.values) {
             (KeyValues::Fixed(a), KeyValues::Fixed(b)) => a[group] == b[theirs],
+            (KeyValues::Decimal(a), KeyValues::Decimal(b)) => a[group] == b[theirs],
             _ => self.text(group) == other.text(theirs),
         }
     }
@@ -212,6 +243,7 @@ impl KeyColumn {
             (_, _) => match &self.values {
                 KeyValues::Fixed(mine) => value_ordinal(value, self.data_type) == Some(mine[group]),
                 KeyValues::Text { .. } => false,
+                KeyValues::Decimal(mine) => unscaled(value, self.data_type) == Some(mine[group]),
             },
         }
     }
@@ -221,7 +253,10 @@ impl KeyColumn {
         match value {
             Value::Null => Some(fold(hash, NULL_WORD)),
             Value::Text(text) if self.data_type == DataType::Text => Some(fold_text(hash, text.as_bytes())),
-            _ => value_ordinal(value, self.data_type).map(|v| fold(hash, v as u64)),
+            _ => match unscaled(value, self.data_type) {
+                Some(unscaled) => Some(fold_decimal(hash, unscaled)),
+                None => value_ordinal(value, self.data_type).map(|v| fold(hash, v as u64)),
+            },
         }
     }
 
@@ -254,6 +289,11 @@ impl KeyColumn {
                 ends.push(bytes.len());
                 null
             }
+            (KeyValues::Decimal(mine), KeyInput::Decimal(theirs)) => {
+                let null = theirs.is_null(row);
+                mine.push(if null { 0 } else { theirs.value(row) });
+                null
+            }
             _ => panic!("the key is {:?}, the rows are not", self.data_type),
         };
         self.push_null(null);
@@ -270,6 +310,10 @@ impl KeyColumn {
                 bytes.extend_from_slice(other.text(group));
                 ends.push(bytes.len());
             }
+            KeyValues::Decimal(mine) => {
+                let KeyValues::Decimal(theirs) = &other.values else { panic!("tables of one query have the same keys") };
+                mine.push(theirs[group]);
+            }
         }
         self.push_null(other.is_null(group));
     }
@@ -281,6 +325,10 @@ impl KeyColumn {
         match &self.values {
             KeyValues::Fixed(values) => ordinal_value(values[group], self.data_type),
             KeyValues::Text { .. } => Value::Text(self.str(group).into()),
+            KeyValues::Decimal(values) => match self.data_type {
+                DataType::Decimal { scale, .. } => Value::Decimal(Decimal { unscaled: values[group], scale }),
+                _ => Value::Numeric(values[group]),
+            },
         }
     }
 
@@ -293,6 +341,7 @@ impl KeyColumn {
         self.is_null(a).cmp(&self.is_null(b)).then_with(|| match &self.values {
             KeyValues::Fixed(values) => values[a].cmp(&values[b]),
             KeyValues::Text { .. } => self.text(a).cmp(self.text(b)),
+            KeyValues::Decimal(values) => values[a].cmp(&values[b]),
         })
     }
 
@@ -315,6 +364,11 @@ impl KeyColumn {
                 from.is_none_or(|v| matches!(v, Value::Text(b) if text >= b.as_bytes()))
                     && to.is_none_or(|v| matches!(v, Value::Text(b) if text <= b.as_bytes()))
             }
+            KeyValues::Decimal(values) => {
+                let bound = |v: &Value| unscaled(v, self.data_type);
+                from.is_none_or(|v| bound(v).is_some_and(|b| values[group] >= b))
+                    && to.is_none_or(|v| bound(v).is_some_and(|b| values[group] <= b))
+            }
         }
     }
 
@@ -324,6 +378,10 @@ impl KeyColumn {
             KeyValues::Fixed(values) => {
                 let nulls = self.nulls.as_ref().map(|n| groups.iter().map(|&g| !n[g as usize]).collect::<NullBuffer>());
                 from_ordinals(groups.iter().map(|&g| values[g as usize]).collect(), nulls, self.data_type)
+            }
+            KeyValues::Decimal(values) => {
+                let nulls = self.nulls.as_ref().map(|n| groups.iter().map(|&g| !n[g as usize]).collect::<NullBuffer>());
+                from_unscaled(groups.iter().map(|&g| values[g as usize]).collect(), nulls, self.data_type)
             }
             KeyValues::Text { .. } => {
                 let mut out = StringBuilder::with_capacity(groups.len(), 0);

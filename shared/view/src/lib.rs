@@ -8,10 +8,14 @@ mod answer;
 mod canonical;
 mod cast;
 mod column;
+mod decimal;
 mod eval;
 mod finals;
+mod function;
 mod index;
 mod keys;
+mod like;
+mod number;
 mod parts;
 mod plain;
 mod plan;
@@ -21,6 +25,7 @@ pub mod store;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text;
 mod time;
 
 use std::sync::Arc;
@@ -38,13 +43,15 @@ pub use table::GroupTable;
 use twopath_base::{Coverage, Position};
 use twopath_query::EvalError;
 
-/// The batch layer's result: everything below `horizon`.
+/// The batch layer's result: everything from `lower` up to `horizon`.
 #[derive(Debug, Clone)]
 pub struct BatchView {
     /// Counts up from 1 per job and code version.
     pub version: u64,
     /// The barrier at which it was cut: it answers for all generations below this number. 0 where it was cut at no barrier.
     pub barrier: u64,
+    /// From where on it answers: the log's start when it was computed.
+    pub lower: Position,
     pub horizon: Position,
     pub table: Arc<GroupTable>,
 }

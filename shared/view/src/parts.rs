@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, GenericListArray, OffsetSizeTrait, RecordBatch};
 use arrow_schema::DataType as ArrowType;
 
 use super::accumulator::{Accumulate, Accumulator, Reader};
 use super::answer::answer_schema;
-use super::canonical::numeric;
+use super::canonical::{arrow_type, numeric};
 use super::column::column_of;
 use super::table::GroupTable;
 use twopath_query::values::rows;
@@ -157,7 +157,8 @@ impl Merging {
 
 impl GroupTable {
     /// A table of groups that another engine computed: `keys` in canonical type, one row per group, and for each aggregate the columns of
-    /// its part. AVG has two, the sum and the count; every other has one, as [`Part`] says.
+    /// its part. AVG of integers and intervals has two, the sum and the count; every other has one, as [`Part`] says (AVG of floats is
+    /// the list of the values, too). A list is a List or a LargeList.
     ///
     /// # Errors
     /// What does not fit the query: a column of another type, NULL where there must be a value, a key twice.
@@ -179,48 +180,64 @@ impl GroupTable {
 }
 
 fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Result<Accumulator, String> {
+    use AggregateFunction::*;
     let mut accumulator = Accumulator::new(aggregate);
     let of = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
-    let wanted = if aggregate.function == AggregateFunction::Avg { 2 } else { 1 };
+    let two = aggregate.function == Avg && of != DataType::Float;
     let (first, last) = match columns {
-        [first, .., last] if wanted == 2 && columns.len() == 2 => (first, last),
-        [only] if wanted == 1 => (only, only),
-        _ => return Err(format!("{} columns were handed over, and it has {wanted}", columns.len())),
+        [first, last] if two => (first, last),
+        [only] if !two => (only, only),
+        _ => return Err(format!("{} columns were handed over, and it has {}", columns.len(), 1 + usize::from(two))),
     };
-    let lists = |accumulator: &mut Accumulator| {
-        let list = first.as_list::<i32>();
-        let mut owners = Vec::with_capacity(list.values().len());
-        let offsets = list.value_offsets();
-        for (group, range) in offsets.windows(2).enumerate() {
-            owners.extend(std::iter::repeat_n(group as u32, (range[1] - range[0]) as usize));
-        }
-        let from = offsets.first().map_or(0, |o| *o as usize);
-        accumulator.grow(groups, false);
-        accumulator.update(Some(&list.values().slice(from, owners.len())), &owners);
-    };
-    let is_list = matches!(first.data_type(), ArrowType::List(_));
-    match aggregate.function {
-        AggregateFunction::Count => load(&mut accumulator, vec![("count", first.clone())])?,
-        AggregateFunction::Sum | AggregateFunction::Avg if of == DataType::Float && wanted == 1 => {
-            if !is_list {
-                return Err(format!("a sum of floats is handed over as the list of its values, not as {}", first.data_type()));
+    let list = list_of_values(first);
+    let is_list = list.is_some();
+    match (aggregate.function, of, list) {
+        (Sum | Avg, DataType::Float, Some((values, owners)))
+        | (CountDistinct | ApproxCountDistinct | ApproxQuantile(_), _, Some((values, owners)))
+        | (VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_), _, Some((values, owners))) => {
+            if *values.data_type() != arrow_type(of) {
+                return Err(format!("it is handed over as a list of {}, not of {}", values.data_type(), arrow_type(of)));
             }
-            lists(&mut accumulator);
+            accumulator.grow(groups, false);
+            accumulator.update(Some(&values), &owners);
         }
-        AggregateFunction::Avg if of == DataType::Float => lists(&mut accumulator),
-        AggregateFunction::Sum => load(&mut accumulator, vec![("sum", as_numeric(first))])?,
-        AggregateFunction::Avg => load(&mut accumulator, vec![("sum", as_numeric(first)), ("count", last.clone())])?,
-        AggregateFunction::Min | AggregateFunction::Max => {
+        (Sum | Avg, DataType::Float, None) | (CountDistinct | VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_), _, None) => {
+            return Err(format!("it is handed over as the list of its values, not as {}", first.data_type()));
+        }
+        _ if is_list => return Err(format!("it is handed over as one value per group, not as {}", first.data_type())),
+        (Count, ..) => load(&mut accumulator, vec![("count", first.clone())])?,
+        (Sum, ..) => load(&mut accumulator, vec![("sum", as_numeric(first))])?,
+        (Avg, ..) => load(&mut accumulator, vec![("sum", as_numeric(first)), ("count", last.clone())])?,
+        (Min | Max, ..) => {
+            if *first.data_type() != arrow_type(of) {
+                return Err(format!("it is {}, not {}", first.data_type(), arrow_type(of)));
+            }
             accumulator.grow(groups, first.null_count() == 0);
             accumulator.update(Some(first), &(0..groups as u32).collect::<Vec<_>>());
         }
-        AggregateFunction::CountDistinct if is_list => lists(&mut accumulator),
-        AggregateFunction::ApproxCountDistinct | AggregateFunction::ApproxQuantile(_) if is_list => lists(&mut accumulator),
-        AggregateFunction::ApproxCountDistinct => load(&mut accumulator, vec![("hll", first.clone())])?,
-        AggregateFunction::ApproxQuantile(_) => load(&mut accumulator, vec![("ddsketch", first.clone())])?,
-        AggregateFunction::CountDistinct => return Err(format!("it is handed over as a list, not as {}", first.data_type())),
+        (ApproxCountDistinct, ..) => load(&mut accumulator, vec![("hll", first.clone())])?,
+        (ApproxQuantile(_), ..) => load(&mut accumulator, vec![("ddsketch", first.clone())])?,
+        (BitAnd | BitOr | BitXor, ..) => load(&mut accumulator, vec![("bits", first.clone())])?,
     }
     Ok(accumulator)
+}
+
+/// The values of a column of lists, and to which row each belongs; `None` where it is none.
+fn list_of_values(column: &ArrayRef) -> Option<(ArrayRef, Vec<u32>)> {
+    fn values<O: OffsetSizeTrait>(lists: &GenericListArray<O>) -> (ArrayRef, Vec<u32>) {
+        let offsets = lists.value_offsets();
+        let from = offsets.first().map_or(0, |o| o.as_usize());
+        let mut owners = Vec::with_capacity(lists.values().len());
+        for (group, range) in offsets.windows(2).enumerate() {
+            owners.extend(std::iter::repeat_n(group as u32, (range[1] - range[0]).as_usize()));
+        }
+        (lists.values().slice(from, owners.len()), owners)
+    }
+    match column.data_type() {
+        ArrowType::List(_) => Some(values(column.as_list::<i32>())),
+        ArrowType::LargeList(_) => Some(values(column.as_list::<i64>())),
+        _ => None,
+    }
 }
 
 fn load(accumulator: &mut Accumulator, columns: Vec<(&str, ArrayRef)>) -> Result<(), String> {

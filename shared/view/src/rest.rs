@@ -8,12 +8,16 @@
 //! | --- | --- |
 //! | COUNT | `count` Int64 |
 //! | SUM of Int or Interval | `sum` Decimal128(38, 0), null: no value yet |
-//! | SUM of Float | `sum` Float64, null: no value yet |
+//! | SUM of Float | `sum` Float64: the nearest float to the exact sum, null: no value yet; `rest` Float64: the nearest float to the exact sum less `sum`; `exact` Binary: the exact sum where the two do not add up to it (its sign, the power of two of its last limb's unit in 16 bits, limbs of 32 bits, all little-endian), else null |
+//! | SUM of Numeric or Decimal | `sum` Decimal256(76, the scale), null: no value yet |
 //! | AVG | those of SUM, then `count` |
-//! | MIN, MAX | `extreme` Int64: the value, of a float its place in the order of floats; Utf8 for text |
-//! | COUNT(DISTINCT) | `distinct` List of Int64 (as for MIN) or Utf8, sorted |
+//! | MIN, MAX | `extreme` Int64: the value, of a float its place in the order of floats; Utf8 for text; Numeric and Decimal in their canonical type |
+//! | COUNT(DISTINCT) | `distinct` List of what MIN has, sorted |
 //! | APPROX_COUNT_DISTINCT | `hll` Binary: DataSketches' HLL, null: no value yet |
-//! | APPROX_QUANTILE | `ddsketch` Binary: DataDog's DDSketch, null: no value yet |
+//! | APPROX_QUANTILE | `ddsketch` Binary: a DDSketch (its least and greatest value, its number of zeros, its negative and its positive bins), null: no value yet |
+//! | VAR_POP, VAR_SAMP | `count` Int64; `special` Boolean: there was a NaN or infinity; `sum`, `squares` Binary: exact whole numbers in units of 2^-1074 and its square (of Int: of 1), as a sign byte (1: negative), the number of zero bytes left out (u32) and the bytes after them, all with the least first |
+//! | PERCENTILE_CONT, PERCENTILE_DISC | `values` List of Int64 (as for MIN) or Utf8, sorted, with duplicates |
+//! | BIT_AND, BIT_OR, BIT_XOR | `bits` Int64, null: no value yet |
 //!
 //! The schema's metadata has `twopath.view` = [`VERSION`].
 
@@ -29,7 +33,7 @@ use super::table::GroupTable;
 use twopath_query::Query;
 
 /// The layout's version.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 const VERSION_KEY: &str = "twopath.view";
 
 impl GroupTable {

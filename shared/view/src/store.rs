@@ -41,6 +41,8 @@ pub struct ViewStore {
 pub struct ViewParts {
     /// The barrier at which it was cut, 0 for none.
     pub barrier: u64,
+    /// From where on it answers: the log's start when it was computed.
+    pub lower: Position,
     pub horizon: Position,
     pub table: Arc<GroupTable>,
     /// Which code made it: `sql`, or the name of hand-written logic and its version.
@@ -54,12 +56,15 @@ pub struct ViewParts {
 pub struct Manifest {
     pub version: u64,
     pub barrier: u64,
-    /// Everything below it is in the view.
+    /// From where on the view answers: the log's start when it was computed. Views of before this was written down answer from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lower: Option<Position>,
+    /// Everything from there up to it is in the view.
     pub horizon: Position,
     pub query: Query,
     /// Which code made it.
     pub logic: String,
-    /// Records below the horizon.
+    /// Records between the two.
     pub records: u64,
     /// Groups in the view.
     pub groups: u64,
@@ -126,10 +131,11 @@ impl ViewStore {
         let manifest = Manifest {
             version,
             barrier: parts.barrier,
+            lower: Some(parts.lower.clone()),
             horizon: parts.horizon.clone(),
             query: query.clone(),
             logic: parts.logic,
-            records: parts.horizon.records(),
+            records: parts.horizon.records_since(&parts.lower),
             groups: parts.table.len() as u64,
             timings_ms,
             bytes,
@@ -154,7 +160,7 @@ impl ViewStore {
         for old in &versions[..versions.len().saturating_sub(self.keep)] {
             self.remove(&folder(*old))?;
         }
-        Ok(BatchView { version, barrier: parts.barrier, horizon: parts.horizon, table: parts.table })
+        Ok(BatchView { version, barrier: parts.barrier, lower: parts.lower, horizon: parts.horizon, table: parts.table })
     }
 
     /// The versions that can be loaded, ascending.
@@ -201,7 +207,8 @@ impl ViewStore {
         if table.len() as u64 != manifest.groups {
             return Err(damaged(format!("it holds {} groups, its manifest says {}", table.len(), manifest.groups)));
         }
-        Ok(BatchView { version, barrier: manifest.barrier, horizon: manifest.horizon, table: Arc::new(table) })
+        let lower = manifest.lower.unwrap_or_else(|| Position::zero(manifest.horizon.partitions()));
+        Ok(BatchView { version, barrier: manifest.barrier, lower, horizon: manifest.horizon, table: Arc::new(table) })
     }
 
     /// What is known of a version without reading its view.
@@ -335,6 +342,7 @@ mod tests {
         table.update(std::slice::from_ref(&column), &[Some(column.clone())], groups as usize).unwrap();
         ViewParts {
             barrier: 1,
+            lower: Position::zero(1),
             horizon: Position::new(vec![Offset(groups as u64)]),
             table: Arc::new(table),
             logic: "sql".to_owned(),

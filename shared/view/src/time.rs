@@ -6,7 +6,7 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Int64Array};
 
 use super::canonical::{as_i64, from_i64};
-use twopath_query::time::{US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, civil_from_days, days_from_civil};
+use twopath_query::time::{US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, civil_from_days, days_from_civil, days_in_month};
 use twopath_query::{DataType, EvalError, TimeField, TimeUnit};
 
 /// 1970-01-05, a Monday, where weeks are aligned.
@@ -39,6 +39,7 @@ fn timestamp_field(field: TimeField, us: i64) -> i64 {
         TimeField::Hour => of_day / US_PER_HOUR,
         TimeField::Minute => of_day % US_PER_HOUR / US_PER_MINUTE,
         TimeField::Second => of_day % US_PER_MINUTE / US_PER_SECOND,
+        TimeField::Microsecond => of_day % US_PER_MINUTE,
         TimeField::Epoch => unreachable!("EPOCH is a float"),
     }
 }
@@ -56,6 +57,7 @@ fn interval_field(field: TimeField, us: i64) -> i64 {
         TimeField::Hour => us % US_PER_DAY / US_PER_HOUR,
         TimeField::Minute => us % US_PER_HOUR / US_PER_MINUTE,
         TimeField::Second => us % US_PER_MINUTE / US_PER_SECOND,
+        TimeField::Microsecond => us % US_PER_MINUTE,
         _ => panic!("the parser takes no {field:?} of an interval"),
     }
 }
@@ -63,6 +65,7 @@ fn interval_field(field: TimeField, us: i64) -> i64 {
 /// `DATE_TRUNC(unit, array)` of timestamps.
 pub fn truncate(unit: TimeUnit, array: &dyn Array) -> Result<ArrayRef, EvalError> {
     let size_us = match unit {
+        TimeUnit::Millisecond => 1_000,
         TimeUnit::Second => US_PER_SECOND,
         TimeUnit::Minute => US_PER_MINUTE,
         TimeUnit::Hour => US_PER_HOUR,
@@ -82,6 +85,24 @@ fn truncate_date(array: &dyn Array, first: impl Fn(u32) -> u32) -> Result<ArrayR
         days_from_civil(year, first(month), 1).checked_mul(US_PER_DAY).ok_or(EvalError::OutOfRange)
     };
     Ok(from_i64(as_i64(array).try_unary(start)?, DataType::Timestamp))
+}
+
+/// What clocks of a zone show.
+pub fn at_time_zone(array: &dyn Array, zone: &str) -> Result<ArrayRef, EvalError> {
+    let zone = twopath_query::time::zone(zone).expect("the parser takes known zones only");
+    let local = |us: i64| twopath_query::time::local_time(us, zone).ok_or(EvalError::OutOfRange);
+    Ok(from_i64(as_i64(array).try_unary(local)?, DataType::Timestamp))
+}
+
+/// So many months later, at the month's last day where it has no such day.
+pub fn add_months(us: i64, months: i64) -> Result<i64, EvalError> {
+    let (days, of_day) = (us.div_euclid(US_PER_DAY), us.rem_euclid(US_PER_DAY));
+    let (year, month, day) = civil_from_days(days);
+    // From the year 0, so that a year is a whole number of twelves.
+    let total = (year * 12 + i64::from(month) - 1).checked_add(months).filter(|t| t.abs() < 12_000_000).ok_or(EvalError::OutOfRange)?;
+    let (year, month) = (total.div_euclid(12), total.rem_euclid(12) as u32 + 1);
+    let days = days_from_civil(year, month, day.min(days_in_month(year, month)));
+    days.checked_mul(US_PER_DAY).and_then(|us| us.checked_add(of_day)).ok_or(EvalError::OutOfRange)
 }
 
 /// Timestamps brought down to the start of their window of `size_us` microseconds, windows being aligned to `origin_us`.

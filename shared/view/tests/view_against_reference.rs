@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use twopath_query::arbitrary::{Random, batches, schema, sql};
+use twopath_query::arbitrary::{Profile, Random, batches, schema, schema_with_decimals, sql_of};
 use twopath_query::{parse, values};
 use twopath_reference::{Reference, compare};
 use twopath_view::{Ask, GroupTable, answer};
@@ -12,8 +12,9 @@ use twopath_view::{Ask, GroupTable, answer};
 fn views_agree_with_the_reference() {
     for seed in 0..4_000 {
         let mut random = Random::new(seed);
-        let schema = schema(&mut random);
-        let text = sql(&mut random, "events", &schema);
+        let schema = if seed % 2 == 0 { schema(&mut random) } else { schema_with_decimals(&mut random) };
+        let profile = if seed % 4 < 2 { Profile::BASIC } else { Profile::ALL };
+        let text = sql_of(&mut random, "events", &schema, profile);
         let query = parse(&text, "events", &schema).unwrap_or_else(|e| panic!("seed {seed}: {}", e.report(&text)));
         let stream = batches(&mut random, &schema, 150);
         let mut reference = Reference::new(query.clone());

@@ -52,11 +52,8 @@ impl Partition {
     /// Opens worker `index`'s share: the partitions whose number modulo `peers` is `index`.
     pub fn open(wiring: &Wiring, index: usize, peers: usize) -> Result<Vec<Partition>, SpeedError> {
         let (first_generation, from) = &wiring.from;
-        let start = wiring.topic.start()?;
         let mut partitions = Vec::new();
         for (id, offset) in from.iter().filter(|(id, _)| id.index() % peers == index) {
-            // From the log's start means from the first record that is left.
-            let offset = offset.max(start.get(id));
             let reader = wiring.topic.reader(id, Start::Offset(offset), Some(wiring.middle.columns()))?;
             let generation = reader.generation().max(*first_generation);
             let bound = wiring.to.as_ref().map(|to| to.get(id));

@@ -107,6 +107,7 @@ impl From<Cell<'_>> for Datum {
             Cell::Timestamp(v) => Datum::Timestamp(v),
             Cell::Interval(v) => Datum::Interval(v),
             Cell::Numeric(v) => Datum::Numeric(v),
+            Cell::Decimal(v) => unreachable!("the compiler refuses expressions of the type of {v:?}"),
         }
     }
 }

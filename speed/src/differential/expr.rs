@@ -46,6 +46,9 @@ impl Compiled {
 /// [`SpeedError::Unsupported`] names what this engine does not know.
 pub fn compile(expr: &Expr) -> Result<Compiled, SpeedError> {
     let to = expr.data_type;
+    if matches!(to, DataType::Decimal { .. }) {
+        return Err(unsupported(format!("values of type {to:?}")));
+    }
     Ok(match &expr.kind {
         ExprKind::Column(column) => {
             let column = *column;

@@ -18,6 +18,8 @@ pub(super) enum Cell<'a> {
     Text(Cow<'a, str>),
     /// Microseconds since 1970, UTC.
     Timestamp(i64),
+    /// Unscaled.
+    Decimal(i128),
 }
 
 /// How a value of a text file is read.
@@ -35,11 +37,16 @@ impl Reading {
             return self.null();
         }
         let bare = text.trim();
+        if let ColumnType::Decimal { precision, scale } = self.column_type {
+            let value = super::decimal::read(bare, precision, scale);
+            return value.map(Cell::Decimal).map_err(|reason| format!("'{}' {reason}", shortened(text)));
+        }
         match self.column_type {
             ColumnType::Text => Some(Cell::Text(Cow::Borrowed(text))),
             ColumnType::Bool => parse_bool(bare).map(Cell::Bool),
             ColumnType::Int => bare.parse().ok().map(Cell::Int),
             ColumnType::Float => bare.parse().ok().map(Cell::Float),
+            ColumnType::Decimal { .. } => None,
             ColumnType::Timestamp => parse_timestamp(bare).or_else(|| self.timestamp_of(bare.parse().ok()?)).map(Cell::Timestamp),
         }
         .ok_or_else(|| format!("'{}' is not {}", shortened(text), self.article()))
@@ -47,6 +54,13 @@ impl Reading {
 
     /// Reads a JSON value.
     pub fn json<'a>(&self, value: &'a Json) -> Result<Cell<'a>, String> {
+        if let (ColumnType::Decimal { .. }, Json::Number(_) | Json::String(_)) = (self.column_type, value) {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            return match self.text(&text)? {
+                Cell::Decimal(v) => Ok(Cell::Decimal(v)),
+                _ => self.null(),
+            };
+        }
         match (self.column_type, value) {
             (_, Json::Null) => return self.null(),
             (ColumnType::Text, Json::String(s)) => Some(Cell::Text(Cow::Borrowed(s))),
@@ -83,6 +97,7 @@ impl Reading {
             ColumnType::Float => "a number",
             ColumnType::Text => "a text",
             ColumnType::Timestamp => "a timestamp",
+            ColumnType::Decimal { .. } => "a decimal number of its column's digits",
         }
     }
 }

@@ -182,7 +182,7 @@ fn bytes(batch: &RecordBatch) -> Result<usize, ArrowError> {
 
 fn convertible(from: &DataType, to: &DataType, time_unit: Option<TimeUnitOfNumbers>) -> bool {
     match (ColumnType::of(from), ColumnType::of(to)) {
-        (Some(ColumnType::Int | ColumnType::Float), Some(ColumnType::Timestamp)) => time_unit.is_some(),
+        (Some(ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. }), Some(ColumnType::Timestamp)) => time_unit.is_some(),
         (Some(ColumnType::Timestamp), Some(ColumnType::Timestamp)) => true,
         (Some(_), Some(_)) => can_cast_types(from, to) || can_cast_types(from, &DataType::Utf8),
         _ => false,
@@ -202,7 +202,13 @@ pub fn convert_column(given: &ArrayRef, to: &DataType, time_unit: Option<TimeUni
             let times: TimestampMicrosecondArray = texts.iter().map(|text| text.and_then(parse_timestamp)).collect();
             Ok(Arc::new(times.with_timezone("UTC")))
         }
-        (Some(ColumnType::Int | ColumnType::Float), Some(ColumnType::Timestamp)) => {
+        (
+            Some(ColumnType::Int | ColumnType::Float | ColumnType::Text | ColumnType::Decimal { .. }),
+            Some(ColumnType::Decimal { precision, scale }),
+        ) => super::decimal::convert(given, precision, scale),
+        (Some(ColumnType::Decimal { .. }), Some(ColumnType::Int)) => super::decimal::to_integers(given),
+        (Some(ColumnType::Decimal { .. }), Some(ColumnType::Float)) => super::decimal::to_floats(given),
+        (Some(ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. }), Some(ColumnType::Timestamp)) => {
             let numbers = cast(given, &DataType::Int64)?;
             let times: TimestampMicrosecondArray =
                 numbers.as_primitive::<Int64Type>().iter().map(|n| n.and_then(|n| time_unit?.to_us(n))).collect();

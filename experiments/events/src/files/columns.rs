@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
+use arrow_array::builder::{BooleanBuilder, Decimal128Builder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 
@@ -22,6 +22,7 @@ enum Column {
     Float(Float64Builder),
     Text(StringBuilder),
     Timestamp(TimestampMicrosecondBuilder),
+    Decimal(Decimal128Builder),
 }
 
 impl Columns {
@@ -32,6 +33,7 @@ impl Columns {
             ColumnType::Float => Column::Float(Float64Builder::new()),
             ColumnType::Text => Column::Text(StringBuilder::new()),
             ColumnType::Timestamp => Column::Timestamp(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+            t @ ColumnType::Decimal { .. } => Column::Decimal(Decimal128Builder::new().with_data_type(t.arrow())),
         };
         Columns { schema: schema.clone(), columns: schema.fields().iter().map(column).collect(), bytes: 0 }
     }
@@ -57,6 +59,8 @@ impl Columns {
                 (Column::Text(b), Cell::Null) => b.append_null(),
                 (Column::Timestamp(b), Cell::Timestamp(v)) => b.append_value(*v),
                 (Column::Timestamp(b), Cell::Null) => b.append_null(),
+                (Column::Decimal(b), Cell::Decimal(v)) => b.append_value(*v),
+                (Column::Decimal(b), Cell::Null) => b.append_null(),
                 (_, cell) => unreachable!("{cell:?} was read for another column"),
             }
         }
@@ -72,6 +76,7 @@ impl Columns {
                 Column::Float(b) => Arc::new(b.finish()),
                 Column::Text(b) => Arc::new(b.finish()),
                 Column::Timestamp(b) => Arc::new(b.finish()),
+                Column::Decimal(b) => Arc::new(b.finish()),
             }
         };
         let columns = self.columns.iter_mut().map(array).collect();

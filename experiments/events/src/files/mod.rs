@@ -7,6 +7,7 @@ mod cell;
 mod columnar;
 mod columns;
 mod csv;
+mod decimal;
 mod error;
 mod infer;
 mod json;

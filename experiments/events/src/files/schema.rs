@@ -16,6 +16,11 @@ pub enum ColumnType {
     Float,
     Text,
     Timestamp,
+    /// Digits in all, and after the point.
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
 }
 
 /// What numbers in a timestamp column count, since 1970.
@@ -47,11 +52,15 @@ impl ColumnType {
             ColumnType::Float => DataType::Float64,
             ColumnType::Text => DataType::Utf8,
             ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            ColumnType::Decimal { precision, scale } => DataType::Decimal128(precision, scale as i8),
         }
     }
 
     /// The type of a topic's column that holds what an Arrow column holds; none where there is none.
     pub fn of(arrow: &DataType) -> Option<Self> {
+        if let Some((precision, scale)) = super::decimal::of(arrow) {
+            return Some(ColumnType::Decimal { precision, scale });
+        }
         Some(match arrow {
             DataType::Boolean => ColumnType::Bool,
             t if t.is_integer() => ColumnType::Int,
@@ -74,10 +83,22 @@ impl ColumnType {
             ColumnType::Float => "float",
             ColumnType::Text => "text",
             ColumnType::Timestamp => "timestamp",
+            ColumnType::Decimal { .. } => "decimal",
+        }
+    }
+
+    /// As [`ColumnType::name`], with a decimal's digits: `decimal(12,2)`.
+    pub fn text(self) -> String {
+        match self {
+            ColumnType::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
+            other => other.name().to_owned(),
         }
     }
 
     fn from_name(name: &str) -> Option<Self> {
+        if let Some((precision, scale)) = super::decimal::from_name(name) {
+            return Some(ColumnType::Decimal { precision, scale });
+        }
         Some(match name.to_ascii_lowercase().as_str() {
             "bool" | "boolean" => ColumnType::Bool,
             "int" | "integer" | "bigint" | "int64" | "long" => ColumnType::Int,
@@ -112,7 +133,7 @@ impl SchemaText {
     pub fn parse(text: &str) -> Result<Self, FileError> {
         let wrong = |reason: String| FileError::SchemaText { text: text.trim().trim_matches(',').to_owned(), reason };
         let mut schema = SchemaText { columns: Vec::new(), rest: false };
-        for part in text.split([',', '\n']).map(str::trim).filter(|p| !p.is_empty()) {
+        for part in super::decimal::parts(text).into_iter().map(str::trim).filter(|p| !p.is_empty()) {
             if part == "*" {
                 schema.rest = true;
                 continue;
@@ -194,13 +215,17 @@ pub(super) fn settle(path: &Path, offered: &[Offered], options: &ReadOptions) ->
             }
             (None, Ok(found)) => match found {
                 ColumnType::Text if is_time => ColumnType::Timestamp,
-                ColumnType::Int | ColumnType::Float if is_time && options.time_unit.is_some() => ColumnType::Timestamp,
+                ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. } if is_time && options.time_unit.is_some() => {
+                    ColumnType::Timestamp
+                }
                 found => *found,
             },
         };
         if is_time && column_type != ColumnType::Timestamp {
             return Err(match column_type {
-                ColumnType::Int | ColumnType::Float => FileError::TimeOfNumbers { path: path.to_owned(), column: name.clone() },
+                ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. } => {
+                    FileError::TimeOfNumbers { path: path.to_owned(), column: name.clone() }
+                }
                 other => FileError::TimeType { path: path.to_owned(), column: name.clone(), given: other.name().into() },
             });
         }

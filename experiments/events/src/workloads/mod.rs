@@ -7,6 +7,7 @@ mod error;
 mod flights;
 mod own;
 mod pageviews;
+mod tiled;
 
 use std::borrow::Cow;
 
@@ -18,6 +19,7 @@ pub use error::WorkloadError;
 pub use flights::{flights, flights_parquet};
 pub use own::own;
 pub use pageviews::{Burst, Pageviews};
+use tiled::Tiled;
 
 /// The names of the built-in workloads, the default first.
 pub const BUILT_IN: [&str; 2] = ["flights", "pageviews"];
@@ -59,6 +61,8 @@ enum Events {
     Table(RecordBatch),
     /// Made on demand, without end.
     Pageviews(Pageviews),
+    /// A table laid out over earlier years: the last of so many events.
+    Tiled(Tiled),
 }
 
 /// A built-in workload by name. `seed` is that of the generated events; recorded ones have none.
@@ -76,6 +80,7 @@ impl Workload {
         match &self.events {
             Events::Table(table) => Some(table.num_rows() as u64),
             Events::Pageviews(_) => None,
+            Events::Tiled(tiled) => Some(tiled.events),
         }
     }
 
@@ -87,6 +92,23 @@ impl Workload {
                 table.slice(from, rows.min(table.num_rows() - from))
             }
             Events::Pageviews(pageviews) => pageviews.batch(from, rows),
+            Events::Tiled(tiled) => tiled.batch(from, rows),
+        }
+    }
+
+    /// The workload with its last `events` events. Where it has not so many, the same are laid out over earlier years as well, 365 days
+    /// apart; where they never end, nothing changes.
+    #[must_use]
+    pub fn last(self, events: u64) -> Self {
+        let Events::Table(table) = self.events else { return self };
+        Workload { events: Events::Tiled(Tiled { table, events }), ..self }
+    }
+
+    /// How many years the events fill, where they were laid out over more than one.
+    pub fn years(&self) -> Option<u32> {
+        match &self.events {
+            Events::Tiled(tiled) => Some(tiled.years()).filter(|&years| years > 1),
+            _ => None,
         }
     }
 

@@ -10,11 +10,14 @@ use crate::files::{EventFile, ReadOptions};
 /// The topic that a user's own events go into when the SQL does not name another.
 const TOPIC: &str = "events";
 
-/// A workload of the events in a file, in the file's order, with one query. `sql` is a text or the name of a file; what stands
-/// after FROM is the topic's name. All events are held in memory.
-pub fn own(events: &Path, time_column: Option<&str>, sql: &str) -> Result<Workload, WorkloadError> {
-    let sql = crate::sql_text(sql).map_err(|source| WorkloadError::ReadSql { path: sql.into(), source })?;
-    let mut file = EventFile::open(events, ReadOptions { time_column: time_column.map(String::from), ..Default::default() })?;
+/// A workload of the events in a file, in the file's order, with one query before and after its fix. `sql` and `fix` are texts or names of
+/// files; without a fix there is nothing to mend. What stands after FROM is the topic's name. All events are held in memory.
+pub fn own(events: &Path, options: ReadOptions, sql: &str, fix: Option<&str>) -> Result<Workload, WorkloadError> {
+    let read = |text: &str| crate::sql_text(text).map_err(|source| WorkloadError::ReadSql { path: text.into(), source });
+    let sql = read(sql)?;
+    let fix = fix.map_or_else(|| Ok(sql.clone()), read)?;
+    let time_column = options.time_column.clone();
+    let mut file = EventFile::open(events, options)?;
     let mut batches = Vec::new();
     let mut rejected = Vec::new();
     while let Some(chunk) = file.next_chunk()? {
@@ -34,8 +37,8 @@ pub fn own(events: &Path, time_column: Option<&str>, sql: &str) -> Result<Worklo
         about: format!("{} events of {}", table.num_rows(), events.display()),
         schema,
         key: None,
-        time_column: time_column.map(String::from),
-        queries: vec![WorkloadQuery { name: "sql".into(), about: "your own query".into(), sql_v1: sql.clone().into(), sql_v2: sql.into() }],
+        time_column,
+        queries: vec![WorkloadQuery { name: "sql".into(), about: "your own query".into(), sql_v1: sql.into(), sql_v2: fix.into() }],
         events: Events::Table(table),
     })
 }
@@ -55,7 +58,8 @@ mod tests {
         let sql = "SELECT page, COUNT(*) AS n FROM clicks GROUP BY page";
         // In the file's order, which is that of arrival, and not of the event times.
         let events = write("a.csv", "time,page\n2024-01-02,x\n2024-01-01,y\n2024-01-03,\n");
-        let workload = own(&events, Some("time"), sql).unwrap();
+        let timed = || ReadOptions { time_column: Some("time".into()), ..ReadOptions::default() };
+        let workload = own(&events, timed(), sql, None).unwrap();
         assert_eq!((workload.name.as_str(), workload.events()), ("clicks", Some(3)));
         assert_eq!(workload.batch(1, 1), workload.batch(0, 9).slice(1, 1));
         assert_eq!(workload.query(None).unwrap().sql(2), sql);
@@ -64,11 +68,13 @@ mod tests {
         assert_eq!(workload.topic_config(2, twopath_log::Durability::None).time_column.as_deref(), Some("time"));
         // The same query from a file.
         let file = write("q.sql", sql);
-        assert_eq!(own(&events, Some("time"), file.to_str().unwrap()).unwrap().query(None).unwrap().sql(1), sql);
+        assert_eq!(own(&events, timed(), file.to_str().unwrap(), None).unwrap().query(None).unwrap().sql(1), sql);
+        let fixed = own(&events, timed(), sql, Some("SELECT page, COUNT(page) AS n FROM clicks GROUP BY page")).unwrap();
+        assert_ne!(fixed.queries[0].sql(1), fixed.queries[0].sql(2));
 
         let bad = write("b.csv", "time,n\n2024-01-02,1\n2024-01-01,x\n2024-01-03,3\n,4\n");
-        let error = own(&bad, Some("time"), sql).unwrap_err().to_string();
+        let error = own(&bad, timed(), sql, None).unwrap_err().to_string();
         assert!(error.starts_with("2 rows of ") && error.contains("line 3, column 'n': 'x' is not an integer of 64 bits"), "{error}");
-        assert!(matches!(own(&write("c.csv", "time\n"), None, sql), Err(WorkloadError::File(_))));
+        assert!(matches!(own(&write("c.csv", "time\n"), ReadOptions::default(), sql, None), Err(WorkloadError::File(_))));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::result::{Answers, CompareResult, Mark, Outcome, RunResult, Settings};
+use crate::result::{Answers, CompareResult, Happening, KeptUp, Mark, Outcome, RunResult, Settings};
 use crate::statistics::median;
 
 /// Of a whole comparison.
@@ -28,8 +28,8 @@ pub struct ArchitectureFacts {
     pub fix_batch_run_ms: Option<f64>,
     /// The replay of the second version.
     pub catch_up_ms: Option<f64>,
-    /// What the first run says of it: records, and their rate.
-    pub catch_up: Option<String>,
+    /// Events that it read.
+    pub catch_up_events: Option<f64>,
     /// From the deployment to the switch of the readers.
     pub deploy_to_cutover_ms: Option<f64>,
     /// Events that a run took in.
@@ -43,14 +43,15 @@ pub struct ArchitectureFacts {
     pub state_bytes: f64,
     /// Of all repeats together.
     pub answers: Answers,
-    /// Every repeat kept up with the events.
-    pub steady: bool,
+    /// Runs that did not keep up with the events, and the earliest second from which on one did not.
+    pub runs_behind: usize,
+    pub behind_since_s: Option<f64>,
 }
 
 impl<'a> Facts<'a> {
     pub fn new(result: &'a CompareResult) -> Self {
-        let of = |name: &String| (name.clone(), architecture_facts(result.runs.iter().filter(|run| run.architecture == *name)));
-        Facts { settings: &result.settings, by_architecture: result.settings.architectures.iter().map(of).collect() }
+        let of = |name: &String| (name.clone(), architecture_facts(result.runs.iter().filter(|run| run.system == *name)));
+        Facts { settings: &result.settings, by_architecture: result.settings.systems.iter().map(|system| of(&system.name)).collect() }
     }
 }
 
@@ -74,8 +75,14 @@ fn architecture_facts<'r>(runs: impl Iterator<Item = &'r RunResult>) -> Architec
     let (ok, crashed): (Vec<&RunResult>, Vec<&RunResult>) = runs.partition(|run| run.outcome == Outcome::Ok);
     let over = |value: &dyn Fn(&RunResult) -> Option<f64>| median(&ok.iter().filter_map(|run| value(run)).collect::<Vec<_>>());
     let fix_batch = |run: &RunResult| {
-        let deploy = first(run, "deploy")?;
+        let deploy = deployed(run)?;
         batch_runs(run).find(|(at, _)| *at >= deploy.at_ms).map(|(at, until)| (at - deploy.at_ms, until - at))
+    };
+    let since = || {
+        ok.iter().filter_map(|run| match run.kept_up {
+            KeptUp::KeptUp => None,
+            KeptUp::FellBehind { since_s } => Some(since_s),
+        })
     };
     let mut answers = Answers::default();
     for run in &ok {
@@ -89,7 +96,7 @@ fn architecture_facts<'r>(runs: impl Iterator<Item = &'r RunResult>) -> Architec
         runs_ok: ok.len(),
         runs_crashed: crashed.len(),
         batch_run_ms: over(&|run| {
-            let deploy = first(run, "deploy").map_or(f64::INFINITY, |mark| mark.at_ms);
+            let deploy = deployed(run).map_or(f64::INFINITY, |mark| mark.at_ms);
             median(&batch_runs(run).filter(|(at, _)| *at < deploy).map(|(at, until)| until - at).collect::<Vec<_>>())
         }),
         batch_every_ms: over(&|run| {
@@ -99,11 +106,14 @@ fn architecture_facts<'r>(runs: impl Iterator<Item = &'r RunResult>) -> Architec
         batch_runs: over(&|run| Some(batch_runs(run).count() as f64)).unwrap_or(0.0),
         fix_batch_wait_ms: over(&|run| fix_batch(run).map(|(wait, _)| wait)),
         fix_batch_run_ms: over(&|run| fix_batch(run).map(|(_, took)| took)),
-        catch_up_ms: over(&|run| first(run, "catch_up").and_then(|mark| Some(mark.until_ms? - mark.at_ms))),
-        catch_up: ok.first().and_then(|run| first(run, "catch_up")).map(|mark| mark.label.clone()),
+        catch_up_ms: over(&|run| caught_up(run).map(|(took, _)| took)),
+        catch_up_events: over(&|run| caught_up(run).map(|(_, events)| events as f64)),
         deploy_to_cutover_ms: over(&|run| {
-            let deploy = first(run, "deploy")?.at_ms;
-            run.marks.iter().find(|mark| mark.kind == "cutover" && mark.at_ms >= deploy).map(|mark| mark.at_ms - deploy)
+            let deploy = deployed(run)?.at_ms;
+            run.marks
+                .iter()
+                .find(|mark| matches!(mark.what, Happening::Cutover { .. }) && mark.at_ms >= deploy)
+                .map(|mark| mark.at_ms - deploy)
         }),
         events: over(&|run| Some(run.events as f64)).unwrap_or(0.0),
         cpu_by_layer: medians_by_key(&ok, |run| &run.cost.cpu_s_per_million_events.by_layer, |layer| layer != "load"),
@@ -112,17 +122,26 @@ fn architecture_facts<'r>(runs: impl Iterator<Item = &'r RunResult>) -> Architec
         view_bytes: over(&|run| Some(run.cost.view_bytes as f64)).unwrap_or(0.0),
         state_bytes: over(&|run| Some(run.cost.state_bytes as f64)).unwrap_or(0.0),
         answers,
-        steady: ok.iter().all(|run| run.steady),
+        runs_behind: since().count(),
+        behind_since_s: since().min_by(f64::total_cmp),
     }
 }
 
-fn first<'r>(run: &'r RunResult, kind: &str) -> Option<&'r Mark> {
-    run.marks.iter().find(|mark| mark.kind == kind)
+fn deployed(run: &RunResult) -> Option<&Mark> {
+    run.marks.iter().find(|mark| matches!(mark.what, Happening::Deploy { .. }))
+}
+
+/// How long the second version replayed the log, and how many events.
+fn caught_up(run: &RunResult) -> Option<(f64, u64)> {
+    run.marks.iter().find_map(|mark| match mark.what {
+        Happening::CatchUp { events, .. } => Some((mark.until_ms? - mark.at_ms, events)),
+        _ => None,
+    })
 }
 
 /// Start and end of every batch run that ended.
 fn batch_runs(run: &RunResult) -> impl Iterator<Item = (f64, f64)> {
-    run.marks.iter().filter(|mark| mark.kind == "batch_run").filter_map(|mark| Some((mark.at_ms, mark.until_ms?)))
+    run.marks.iter().filter(|mark| matches!(mark.what, Happening::BatchRun { .. })).filter_map(|mark| Some((mark.at_ms, mark.until_ms?)))
 }
 
 fn medians_by_key(
@@ -142,12 +161,7 @@ fn medians_by_key(
 fn lines_by_layer(run: &RunResult) -> BTreeMap<String, u64> {
     let mut lines = BTreeMap::new();
     for listing in &run.code.listings {
-        *lines.entry(listing.layer.clone()).or_default() += code_lines(&listing.v1);
+        *lines.entry(listing.layers.join(" and ")).or_default() += listing.size_v1.lines;
     }
     lines
-}
-
-/// Without blanks and comments, as `Code::lines` counts.
-fn code_lines(text: &str) -> u64 {
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//") && !line.starts_with("--")).count() as u64
 }

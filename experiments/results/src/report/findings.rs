@@ -1,9 +1,10 @@
 //! The headlines: what the whole comparison comes to, in a few plain sentences.
 
 use super::facts::Facts;
+use super::recommendation::{CRITERIA, month};
 use super::why::listed;
-use crate::number::{count, in_words, times};
-use crate::result::{CompareResult, Question};
+use crate::number::{count, in_words, significant, times};
+use crate::result::{CompareResult, Factor, Question};
 
 /// Needs `result.questions`. The first sentence is the one to read if there is time for one.
 pub fn findings(result: &CompareResult) -> Vec<String> {
@@ -13,8 +14,10 @@ pub fn findings(result: &CompareResult) -> Vec<String> {
     found.extend(said(result, "freshness_p99", "99 of 100 events were in the answer after"));
     found.extend(said(result, "time_to_correct", "After the fix was deployed, every answer was right after"));
     found.extend(said(result, "cpu_per_million", "A million events took this much CPU time:"));
-    found.extend(said(result, "code_lines", "The query logic that people had to write, in lines:"));
+    found.extend(said(result, "money_month", &format!("The month ({}) costs", month(&result.settings))));
+    found.extend(said(result, "code_lines", "The query logic that people had to write, both versions, in lines:"));
     found.extend(said(result, "places_touched", "Places that the fix had to touch:"));
+    found.extend(by_factor(result));
     found.extend(checked(&facts));
     found
 }
@@ -43,9 +46,40 @@ fn verdict(question: &Question, lowest: f64) -> String {
                 _ => format!(" Best: {winner}."),
             }
         }
-        (None, tied) if tied.len() > 1 => format!(" The runs prove no difference between {}.", listed(tied)),
+        (None, tied) if tied.len() > 1 => format!(" A tie: {}.", listed(tied)),
         _ => String::new(),
     }
+}
+
+/// One sentence for each step from a level of a factor to another: what it does for sure, in figures that a choice rests on.
+fn by_factor(result: &CompareResult) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    let mut seen: Vec<(Factor, &str, &str)> = Vec::new();
+    for effect in &result.effects {
+        let step = (effect.factor, effect.from.as_str(), effect.to.as_str());
+        if seen.contains(&step) {
+            continue;
+        }
+        seen.push(step);
+        let of_step = || result.effects.iter().filter(|e| (e.factor, e.from.as_str(), e.to.as_str()) == step);
+        let decided: Vec<String> = CRITERIA
+            .iter()
+            .filter_map(|(id, noun)| {
+                let e = of_step().find(|e| e.figure == *id && e.decided)?;
+                let depends = if e.factor == Factor::Architecture && !e.everywhere { ", though not with every engine" } else { "" };
+                Some(format!("{} the {noun}{depends}", times(e.ratio?)))
+            })
+            .collect();
+        let factor = match step.0 {
+            Factor::Architecture => "Architecture",
+            Factor::BatchEngine => "Batch engine",
+            Factor::SpeedEngine => "Speed engine",
+            Factor::Language => "Language",
+        };
+        let what = if decided.is_empty() { "a tie".to_string() } else { listed(&decided) };
+        told.push(format!("{factor}, {} against {}, the rest held constant: {what}.", step.2, step.1));
+    }
+    told
 }
 
 /// What one must know before believing the rest.
@@ -61,14 +95,16 @@ fn trouble(result: &CompareResult, facts: &Facts) -> Vec<String> {
         if f.runs_crashed > 0 {
             found.push(format!("{} of {name}'s runs crashed; their figures are void.", f.runs_crashed));
         }
-        if f.runs_ok > 0 && !f.steady {
+        if let Some(since_s) = f.behind_since_s {
             found.push(format!(
-                "{name} reached no steady state: it fell behind the events, so its freshness says only that it could not keep up."
+                "{name} could not keep up from second {} on{}: its freshness says nothing but that.",
+                significant(since_s),
+                if f.runs_behind < f.runs_ok { format!(" in {} of {} runs", f.runs_behind, f.runs_ok) } else { String::new() }
             ));
         }
     }
     if !result.complete {
-        let planned = result.settings.architectures.len() * result.settings.repeats as usize;
+        let planned = result.settings.systems.len() * result.settings.repeats as usize;
         found.push(format!("Stopped early: {} of {planned} runs were made.", result.runs.len()));
     }
     if result.settings.repeats == 1 {

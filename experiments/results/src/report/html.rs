@@ -4,11 +4,14 @@ use crate::result::{CompareResult, RunResult, Series};
 
 const TEMPLATE: &str = include_str!("page/template.html");
 const STYLES: [&str; 2] = [include_str!("vendor/uPlot.min.css"), include_str!("page/style.css")];
-const SCRIPTS: [&str; 7] = [
+const SCRIPTS: [&str; 10] = [
     include_str!("vendor/uPlot.iife.min.js"),
     include_str!("page/words.js"),
     include_str!("page/summary.js"),
     include_str!("page/charts.js"),
+    include_str!("page/change.js"),
+    include_str!("page/effects.js"),
+    include_str!("page/sweep.js"),
     include_str!("page/cost.js"),
     include_str!("page/code.js"),
     include_str!("page/page.js"),
@@ -56,7 +59,7 @@ fn without_histograms(run: &RunResult) -> RunResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::sample;
+    use crate::report::sample::{sample, swept};
 
     #[test]
     fn nothing_in_a_result_can_end_the_script() {
@@ -74,7 +77,7 @@ mod tests {
     #[test]
     fn sample_page() {
         if let Some(file) = std::env::var_os("TWOPATH_SAMPLE") {
-            std::fs::write(file, report(&sample())).unwrap();
+            std::fs::write(file, report(&swept())).unwrap();
         }
     }
 

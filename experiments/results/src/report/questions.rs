@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::facts::Facts;
 use super::why;
-use crate::result::{AnswersBin, CompareResult, Estimate, Outcome, Quantiles, Question, RunResult, Settings};
+use crate::result::{AnswersBin, CompareResult, Estimate, Happening, Money, Outcome, Quantiles, Question, RunResult, Settings};
 use crate::statistics::{PairedRatio, median, paired_ratio};
 
 /// What is asked, and where a run has the answer.
@@ -46,7 +46,7 @@ const CODE: &str = "What people write";
 /// Stands for the price file's currency.
 const MONEY: &str = "money";
 
-const ASKED: [Asked; 20] = [
+const ASKED: [Asked; 27] = [
     measured("freshness_p50", FRESH, "Until half of the events are in the answer?", "ms", |r| of(&r.freshness_ms, |q| q.p50)),
     measured("freshness_p99", FRESH, "Until 99 of 100 events are?", "ms", |r| of(&r.freshness_ms, |q| q.p99)),
     measured("staleness_p99", FRESH, "Age of what an answer lacks? (99 of 100)", "ms", |r| of(&r.staleness_ms, |q| q.p99)),
@@ -56,6 +56,10 @@ const ASKED: [Asked; 20] = [
     measured("wrong_engine", RIGHT, "Answers that an engine got wrong?", "answers", |r| Some(r.answers.wrong_engine as f64)),
     measured("time_to_correct", FIX, "From the fix until every answer is right?", "ms", |r| r.time_to_correct_ms),
     measured("wrong_for_ms", FIX, "Wrong answers went on after it for?", "ms", |r| Some(r.answers.wrong_for_ms)),
+    measured("freshness_dip", FIX, "Worst freshness while the fix comes in?", "ms", |r| {
+        dip(r, &r.series.freshness, |b| (b.at_ms, b.p99_ms))
+    }),
+    measured("read_dip", FIX, "Slowest reads meanwhile? (99 of 100)", "ms", |r| dip(r, &r.series.reads, |b| (b.at_ms, b.p99_ms))),
     measured("extra_storage", FIX, "Extra space needed meanwhile?", "bytes", |r| Some(r.extra_storage_bytes_max as f64)),
     measured("cpu_per_million", COST, "CPU time per million events?", "cpu_s_per_million_events", |r| {
         Some(r.cost.cpu_s_per_million_events.total)
@@ -65,20 +69,40 @@ const ASKED: [Asked; 20] = [
     measured("log_bytes", COST, "Size of the log?", "bytes", |r| Some(r.cost.log_bytes as f64)),
     measured("view_bytes", COST, "Batch views on disk?", "bytes", |r| Some(r.cost.view_bytes as f64)),
     measured("state_bytes", COST, "Views in memory?", "bytes", |r| Some(r.cost.state_bytes as f64)),
-    measured("money_per_million", COST, "Money per billion events?", MONEY, |r| Some(r.cost.money_per_million_events)),
-    exact("code_lines", CODE, "Lines of query logic?", "lines", |r| Some(r.code.lines as f64)),
-    exact("code_functions", CODE, "Functions?", "functions", |r| Some(r.code.functions as f64)),
+    measured("money_month", COST, "The stated month, all together?", MONEY, |r| money(r, |m| Some(m.month_total))),
+    measured("money_events", COST, "Of it, each event's part?", MONEY, |r| money(r, |m| m.month.get("events").copied())),
+    measured("money_standing", COST, "What stands?", MONEY, |r| money(r, |m| m.month.get("standing").copied())),
+    measured("money_changes", COST, "Changes of the code?", MONEY, |r| money(r, |m| m.month.get("changes").copied())),
+    exact("code_lines", CODE, "Lines of query logic, both versions?", "lines", |r| Some(r.code.lines as f64)),
+    exact("code_tokens", CODE, "Its tokens?", "tokens", |r| Some(r.code.tokens as f64)),
+    exact("code_decisions", CODE, "Its decisions?", "decisions", |r| Some(r.code.decisions as f64)),
     exact("places_touched", CODE, "Places that the fix touched?", "places", |r| Some(r.code.places_touched as f64)),
+    exact("layers_touched", CODE, "Layers to deploy together for it?", "layers", |r| Some(r.code.layers_touched as f64)),
 ];
 
 fn of(quantiles: &Quantiles, pick: fn(&Quantiles) -> f64) -> Option<f64> {
     (quantiles.count > 0).then(|| pick(quantiles))
 }
 
+/// None before the money was told.
+fn money(run: &RunResult, part: fn(&Money) -> Option<f64>) -> Option<f64> {
+    part(&run.cost.money).filter(|_| run.cost.money.month_total > 0.0)
+}
+
+/// The highest of a series from the deployment of the fix until version 1 is gone and every answer right. The bin in which the deployment
+/// falls belongs to it.
+fn dip<B>(run: &RunResult, series: &[B], value: fn(&B) -> (f64, f64)) -> Option<f64> {
+    let deploy = run.marks.iter().find(|mark| matches!(mark.what, Happening::Deploy { .. }))?;
+    let corrected = run.marks.iter().find(|mark| mark.what == Happening::Corrected).map(|mark| mark.at_ms);
+    let until = deploy.until_ms.into_iter().chain(corrected).fold(deploy.at_ms, f64::max);
+    let width = series.get(1).map_or(0.0, |bin| value(bin).0 - value(&series[0]).0);
+    series.iter().map(value).filter(|(at_ms, _)| at_ms + width > deploy.at_ms && *at_ms <= until).map(|(_, ms)| ms).max_by(f64::total_cmp)
+}
+
 /// Of the answers read while events arrived. Reads go on until every event is covered, which takes `batch` longest: its right answers
 /// after the end must not thin out its wrong ones.
 fn share(run: &RunResult, part: fn(&AnswersBin) -> u64) -> Option<f64> {
-    let end_ms = run.marks.iter().find(|mark| mark.kind == "load_end").map_or(f64::INFINITY, |mark| mark.at_ms);
+    let end_ms = run.marks.iter().find(|mark| mark.what == Happening::LoadEnd).map_or(f64::INFINITY, |mark| mark.at_ms);
     let bins = || run.series.answers.iter().filter(|bin| bin.at_ms < end_ms);
     let checked: u64 = bins().map(|bin| bin.checked).sum();
     (checked > 0).then(|| bins().map(part).sum::<u64>() as f64 / checked as f64)
@@ -87,6 +111,20 @@ fn share(run: &RunResult, part: fn(&AnswersBin) -> u64) -> Option<f64> {
 /// Of a question that stands in a result.
 pub fn section(id: &str) -> &'static str {
     ASKED.iter().find(|asked| asked.id == id).map_or("", |asked| asked.section)
+}
+
+/// The ids of all questions.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    ASKED.iter().map(|asked| asked.id)
+}
+
+/// The figure of one run that a question asks for; none where it crashed or has none.
+pub fn figure(id: &str, run: &RunResult) -> Option<f64> {
+    let asked = ASKED.iter().find(|asked| asked.id == id)?;
+    if run.outcome != Outcome::Ok {
+        return None;
+    }
+    (asked.value)(run).filter(|value| value.is_finite())
 }
 
 /// Answers every question from the runs that did not crash.
@@ -104,20 +142,17 @@ pub fn questions(result: &CompareResult) -> Vec<Question> {
 }
 
 fn answer(asked: &Asked, settings: &Settings, runs: &[RunResult], seed: u64) -> Question {
+    let names: Vec<String> = settings.systems.iter().map(|system| system.name.clone()).collect();
     let mut by_architecture: BTreeMap<String, Estimate> =
-        settings.architectures.iter().map(|name| (name.clone(), estimate(asked, name, settings.repeats, runs))).collect();
-    let best = settings
-        .architectures
-        .iter()
-        .filter_map(|name| Some((name.clone(), by_architecture[name].median?)))
-        .min_by(|a, b| a.1.total_cmp(&b.1));
+        names.iter().map(|name| (name.clone(), estimate(asked, name, settings.repeats, runs))).collect();
+    let best = names.iter().filter_map(|name| Some((name.clone(), by_architecture[name].median?))).min_by(|a, b| a.1.total_cmp(&b.1));
     let (winner, tied) = match best {
         None => (None, vec![]),
         Some((best, lowest)) => {
             let best_values = by_architecture[&best].values.clone();
             let mut tied = vec![best.clone()];
             let mut others = 0;
-            for name in settings.architectures.iter().filter(|name| **name != best) {
+            for name in names.iter().filter(|name| **name != best) {
                 let Some(estimate) = by_architecture.get_mut(name).filter(|e| e.median.is_some()) else { continue };
                 others += 1;
                 let pairs: Vec<(f64, f64)> = estimate.values.iter().zip(&best_values).filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect();
@@ -138,7 +173,7 @@ fn answer(asked: &Asked, settings: &Settings, runs: &[RunResult], seed: u64) -> 
     Question {
         id: asked.id.into(),
         question: asked.question.into(),
-        unit: if asked.unit == MONEY { format!("{}_per_million_events", settings.prices.currency) } else { asked.unit.into() },
+        unit: if asked.unit == MONEY { format!("{}_per_month", settings.prices.currency) } else { asked.unit.into() },
         lower_is_better: true,
         by_architecture,
         winner,
@@ -147,19 +182,15 @@ fn answer(asked: &Asked, settings: &Settings, runs: &[RunResult], seed: u64) -> 
     }
 }
 
-fn estimate(asked: &Asked, architecture: &str, repeats: u32, runs: &[RunResult]) -> Estimate {
-    let values: Vec<Option<f64>> = (0..repeats)
-        .map(|repeat| {
-            let run = runs.iter().find(|run| run.repeat == repeat && run.architecture == architecture && run.outcome == Outcome::Ok)?;
-            (asked.value)(run).filter(|value| value.is_finite())
-        })
-        .collect();
+fn estimate(asked: &Asked, system: &str, repeats: u32, runs: &[RunResult]) -> Estimate {
+    let values: Vec<Option<f64>> =
+        (0..repeats).map(|repeat| figure(asked.id, runs.iter().find(|run| run.repeat == repeat && run.system == system)?)).collect();
     let present: Vec<f64> = values.iter().copied().flatten().collect();
     Estimate { median: median(&present), values, ..Estimate::default() }
 }
 
 /// FNV-1a: so that each line draws its own resamples, the same ones on every machine.
-fn hash(text: &str) -> u64 {
+pub(crate) fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -199,7 +230,7 @@ mod tests {
         let mut result = sample();
         let before = question(&result, "wrong_share").by_architecture["batch"].median;
         for run in &mut result.runs {
-            run.marks.push(crate::result::Mark { kind: "load_end".into(), label: String::new(), at_ms: 8000.0, until_ms: None });
+            run.marks.push(crate::result::Mark { what: Happening::LoadEnd, at_ms: 8000.0, until_ms: None });
             run.series.answers.push(AnswersBin { at_ms: 8000.0, checked: 100_000, wrong: 0, outdated: 0 });
         }
         assert_eq!(question(&result, "wrong_share").by_architecture["batch"].median, before);

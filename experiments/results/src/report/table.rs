@@ -5,8 +5,9 @@ use std::fmt::Write;
 use console::{Style, measure_text_width};
 
 use super::questions::section;
+use super::recommendation::played;
 use crate::number::{count, duration, in_words};
-use crate::result::{CompareResult, Outcome, Question};
+use crate::result::{CompareResult, Outcome, Question, System};
 use crate::statistics::REPEATS_BOOTSTRAP_MIN;
 
 /// Narrower than this, cells would not fit.
@@ -39,21 +40,24 @@ pub fn table(result: &CompareResult, look: Look) -> String {
     let (bold, dim, good, bad) =
         (style(Style::new().bold()), style(Style::new().dim()), style(Style::new().green().bold()), style(Style::new().red().bold()));
     let settings = &result.settings;
-    let cell = CELL.max(settings.architectures.iter().map(|name| name.len() + 1).max().unwrap_or(0));
-    let label = look.width.saturating_sub(cell * settings.architectures.len()).max(24);
+    let cell = CELL.max(settings.systems.iter().map(|system| system.name.len() + 1).max().unwrap_or(0));
+    let label = look.width.saturating_sub(cell * settings.systems.len()).max(24);
     let mut out = String::new();
     let mut line = |text: &str| {
         let _ = writeln!(out, "{}", text.trim_end());
     };
 
     wrapped(&headline(result), look.width).iter().for_each(|part| line(&bold.apply_to(part).to_string()));
+    for sentence in &result.recommendation {
+        wrapped(sentence, look.width).iter().for_each(|part| line(part));
+    }
     for run in &result.runs {
         if let Outcome::Crashed { message, .. } = &run.outcome {
-            line(&bad.apply_to(format!("{} (repeat {}) {message}", run.architecture, run.repeat + 1)).to_string());
+            line(&bad.apply_to(format!("{} (repeat {}) {message}", run.system, run.repeat + 1)).to_string());
         }
     }
     let mut header = " ".repeat(label);
-    settings.architectures.iter().for_each(|name| header += &right(name, cell));
+    settings.systems.iter().for_each(|system| header += &right(&system.name, cell));
     let mut last_section = "";
     for question in &result.questions {
         let section = section(&question.id);
@@ -70,7 +74,7 @@ pub fn table(result: &CompareResult, look: Look) -> String {
             let last = index + 1 == asked.len();
             let mut text = right_pad(part, label);
             if last {
-                for name in &settings.architectures {
+                for System { name, .. } in &settings.systems {
                     let (figure, mark) = cell_text(question, name);
                     let cell_text = right(&format!("{figure} {}", mark.unwrap_or(" ")), cell);
                     text += &match mark {
@@ -115,11 +119,10 @@ fn legend(repeats: u32) -> String {
 fn headline(result: &CompareResult) -> String {
     let settings = &result.settings;
     format!(
-        "{}: {} events of history, then {} more at {} a second for {}; medians of {} repeat{}{}",
+        "{}: {}, {} of them in {}; medians of {} repeat{}{}",
         settings.workload,
-        count(settings.events_history),
+        played(settings),
         count(settings.events_steady),
-        count(settings.rate.round() as u64),
         duration(settings.duration_s * 1e3),
         settings.repeats,
         if settings.repeats == 1 { "" } else { "s" },
@@ -160,8 +163,6 @@ fn right_pad(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::findings::findings;
-    use crate::report::questions::questions;
     use crate::report::sample::sample;
 
     const PLAIN: Look = Look { width: 110, colour: false };
@@ -178,8 +179,7 @@ mod tests {
         result.complete = false;
         result.runs[0].outcome = Outcome::Crashed { message: "was killed by signal 9".into(), exit_code: None, signal: Some(9) };
         result.runs[1].answers.wrong_engine = 3;
-        result.questions = questions(&result);
-        result.findings = findings(&result);
+        crate::report::conclude(&mut result);
         insta::assert_snapshot!(table(&result, PLAIN));
     }
 

@@ -21,12 +21,12 @@ pub fn why(question: &Question, facts: &Facts) -> String {
         "time_to_correct" => correcting(question, facts),
         "extra_storage" => extra(facts),
         "cpu_per_million" => largest_parts(question, facts, "of its CPU time", |f| &f.cpu_by_layer),
-        "money_per_million" => largest_parts(question, facts, "of its money", |f| &f.money_by_part),
+        "money_month" => largest_parts(question, facts, "of its money", |f| &f.money_by_part),
         "bytes_written" => views_written(facts),
         "code_lines" => written_per_layer(question, facts),
         _ => None,
     };
-    let standing = standing(question, facts.settings.repeats);
+    let standing = standing(question);
     match reason {
         Some(reason) => format!("{standing} {reason}"),
         None => standing,
@@ -34,7 +34,7 @@ pub fn why(question: &Question, facts: &Facts) -> String {
 }
 
 /// `kappa; lambda has 1.4× as much (95 % interval 1.2× to 1.6×).`
-fn standing(question: &Question, repeats: u32) -> String {
+fn standing(question: &Question) -> String {
     let ranked = ranked(question);
     let against = |(name, estimate): &(&String, &Estimate)| match (estimate.ratio, estimate.ratio_low, estimate.ratio_high) {
         (Some(ratio), Some(low), Some(high)) => {
@@ -61,11 +61,7 @@ fn standing(question: &Question, repeats: u32) -> String {
     }
     let who = if tied.len() == ranked.len() { String::new() } else { format!(" of {}", listed(tied)) };
     let other = ranked.iter().find(|(name, _)| !tied.contains(name)).map_or(String::new(), |next| format!("; {}", against(next)));
-    let proof = match repeats {
-        1 => "one repeat proves no difference".to_string(),
-        n => format!("{n} repeats prove no difference"),
-    };
-    format!("Tie{who}: {proof}{other}.")
+    format!("A tie{who}{other}.")
 }
 
 fn nothing_to_say(question: &Question, facts: &Facts) -> String {
@@ -160,10 +156,13 @@ fn correcting(question: &Question, facts: &Facts) -> Option<String> {
                 let waited = if wait > run { format!(" after a wait of {}", duration(wait)) } else { String::new() };
                 return Some(format!("{name} recomputed its batch view in {}{waited}{switched}", duration(run)));
             }
-            // The label of its bar, less what the sentence says already: how many records, and at what rate.
-            let records = f.catch_up.as_deref().and_then(|label| label.split_once(": "));
-            let records = records.map_or(String::new(), |(_, records)| format!(" ({records} in its first run)"));
-            Some(format!("{name} replayed the log in {}{records}{switched}", duration(f.catch_up_ms?)))
+            let (took, events) = (f.catch_up_ms?, f.catch_up_events.unwrap_or(0.0));
+            let rate = if took > 0.0 && events > 0.0 {
+                format!(" ({} events, {} a second)", count(events as u64), count((events / took * 1e3) as u64))
+            } else {
+                String::new()
+            };
+            Some(format!("{name} replayed the log in {}{rate}{switched}", duration(took)))
         })
         .collect();
     (!told.is_empty()).then(|| told.join("; ") + ".")

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use clap::Args;
-use twopath_log::Place;
+use twopath_log::Address;
 
 use super::catch_up;
 use crate::cli::{Failure, log, sql};
-use crate::jobs::{Job, JobState};
+use crate::standing::{Job, JobState};
 use twopath_results::number;
 
 /// Computes a new version from the log's start, beside those that are there
@@ -28,14 +28,17 @@ pub(super) struct DeployArgs {
     /// Worker threads of the replay
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
+    /// Compute it from what is left of a log whose beginning is gone, by retention or compaction: its numbers are smaller then
+    #[arg(long)]
+    from_log_start: bool,
 }
 
 pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
     let text = sql::read_sql(&args.sql)?;
-    let topic = sql::topic_named(&Place::Folder(dir.to_owned()), &text, |name| log::open_topic(dir, name))?;
+    let topic = sql::topic_named(&Address::Folder(dir.to_owned()), &text, |name| log::open_topic(dir, name))?;
     let query = sql::parse(&text, &topic)?;
     let job = Job::named(dir, &args.name);
-    let standing = job.deploy(&topic, query, text.trim(), usize::from(args.workers))?;
+    let standing = job.deploy(&topic, query, text.trim(), usize::from(args.workers), args.from_log_start)?;
     let version = standing.version();
     let last = catch_up(&standing)?;
     job.save(&standing)?;

@@ -1,6 +1,7 @@
 //! `twopath job`: standing jobs, the single path over one's own topic.
 
 mod deploy;
+mod list;
 mod query;
 mod run;
 mod status;
@@ -14,7 +15,7 @@ use indicatif::ProgressBar;
 use twopath_speed::Progress;
 
 use super::{Failure, progress};
-use crate::jobs::{JobError, Standing};
+use crate::standing::{JobError, Standing};
 use twopath_results::number;
 
 /// Keeps a query's answer standing, version beside version
@@ -31,7 +32,9 @@ Examples:
   twopath job status delays
   twopath job cutover delays
   twopath job rollback delays
-  twopath job delete delays 2")]
+  twopath job delete delays 2
+  twopath job list
+  twopath job drop delays")]
 pub(super) struct JobArgs {
     #[command(subcommand)]
     command: Command,
@@ -40,22 +43,28 @@ pub(super) struct JobArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Deploy(deploy::DeployArgs),
+    List(list::ListArgs),
+    Describe(list::DescribeArgs),
     Query(query::QueryArgs),
     Status(status::StatusArgs),
     Cutover(steps::CutoverArgs),
     Rollback(steps::RollbackArgs),
     Delete(steps::DeleteArgs),
+    Drop(steps::DropArgs),
     Run(run::RunArgs),
 }
 
 pub(super) fn run(dir: &Path, args: &JobArgs) -> Result<ExitCode, Failure> {
     match &args.command {
         Command::Deploy(args) => deploy::run(dir, args),
+        Command::List(args) => list::list(dir, args),
+        Command::Describe(args) => list::describe(dir, args),
         Command::Query(args) => query::run(dir, args),
         Command::Status(args) => status::run(dir, args),
         Command::Cutover(args) => steps::cutover(dir, args),
         Command::Rollback(args) => steps::rollback(dir, args),
         Command::Delete(args) => steps::delete(dir, args),
+        Command::Drop(args) => steps::drop_all(dir, args),
         Command::Run(args) => run::run(dir, args),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use clap::Args;
+use twopath_view::Ask;
 
 use super::catch_up;
+use crate::cli::key::parse_key;
 use crate::cli::output::Format;
 use crate::cli::{Failure, query};
-use crate::jobs::Job;
+use crate::standing::Job;
 
 /// Answers by the version that readers are on, for the log's end
 #[derive(Debug, Args)]
@@ -15,12 +17,16 @@ use crate::jobs::Job;
 Examples:
   twopath job query delays
   twopath job query delays --format csv
-  twopath job query delays --version 2 --format csv")]
+  twopath job query delays --version 2 --format csv
+  twopath job query delays --key 2013-01-01T10:00:00Z --key JFK")]
 pub(super) struct QueryArgs {
     name: String,
     /// Ask this version instead of the one that readers are on
     #[arg(long, value_name = "N")]
     version: Option<u64>,
+    /// Only the group with this key; once for each column of GROUP BY, in its order (NULL for NULL)
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    key: Vec<String>,
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
 }
@@ -31,8 +37,9 @@ pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
         None => job.active(1)?,
         Some(version) => job.version(version, 1)?,
     };
+    let key = if args.key.is_empty() { None } else { Some(parse_key(standing.query(), &args.key)?) };
     catch_up(&standing)?;
-    let answer = standing.answer()?;
+    let answer = standing.answer(&Ask { key, ..Ask::default() })?;
     if args.format != Format::Json {
         eprintln!("by version {} of '{}'", standing.version(), args.name);
     }

@@ -14,7 +14,7 @@ use twopath_serving::ServingError;
 
 use super::show;
 use crate::cli::{Failure, parse_duration, progress};
-use crate::jobs::{Job, JobError, JobState, Standing};
+use crate::standing::{Job, JobError, JobState, Standing};
 
 /// How soon a step that another process takes is noticed.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

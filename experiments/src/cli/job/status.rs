@@ -7,7 +7,7 @@ use serde::Serialize;
 use twopath_query::Value;
 
 use crate::cli::{Failure, output};
-use crate::jobs::{Job, JobVersion};
+use crate::standing::{Job, JobVersion};
 
 /// Tells a job's versions: which serves, and how far each has read
 ///
@@ -54,12 +54,18 @@ pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
     let rows = jobs.iter().flat_map(|job| {
         job.versions.iter().map(|v| {
             let one_line = v.sql.split_whitespace().collect::<Vec<_>>().join(" ");
-            let (lag, groups, bytes) = (Value::Int(v.lag_records as i64), Value::Int(v.groups as i64), Value::Int(v.bytes as i64));
+            let (lag, groups, bytes) =
+                (v.lag_records.map_or(Value::Null, |n| Value::Int(n as i64)), Value::Int(v.groups as i64), Value::Int(v.bytes as i64));
             let state = format!("{:?}", v.state).to_lowercase();
             vec![text(&job.job), Value::Int(v.version as i64), text(&state), lag, groups, bytes, text(&shortened(&one_line))]
         })
     });
     output::table(&mut out, &names, &rows.collect::<Vec<_>>())?;
+    for (job, version) in jobs.iter().flat_map(|job| job.versions.iter().map(move |v| (job, v))) {
+        if let Some(problem) = &version.problem {
+            eprintln!("version {} of job '{}' cannot go on: {problem}", version.version, job.job);
+        }
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! `twopath job cutover`, `rollback` and `delete`.
+//! `twopath job cutover`, `rollback`, `delete` and `drop`.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::catch_up;
 use crate::cli::Failure;
-use crate::jobs::{Job, JobState};
+use crate::standing::{Job, JobState};
 
 /// Moves the readers to a new version, in one step
 ///
@@ -41,6 +41,17 @@ pub(super) struct DeleteArgs {
     version: u64,
 }
 
+/// Removes a job with all its versions, also the one that readers are on
+///
+/// The topic that it reads stays as it is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath job drop delays")]
+pub(super) struct DropArgs {
+    name: String,
+}
+
 pub(super) fn cutover(dir: &Path, args: &CutoverArgs) -> Result<(), Failure> {
     let job = Job::named(dir, &args.name);
     let versions = job.status()?;
@@ -63,8 +74,21 @@ pub(super) fn rollback(dir: &Path, args: &RollbackArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+pub(super) fn drop_all(dir: &Path, args: &DropArgs) -> Result<(), Failure> {
+    let job = Job::named(dir, &args.name);
+    let (versions, _) = job.versions()?;
+    job.drop_all()?;
+    eprintln!("job '{}' is gone, with {versions} version{}", args.name, if versions == 1 { "" } else { "s" });
+    Ok(())
+}
+
 pub(super) fn delete(dir: &Path, args: &DeleteArgs) -> Result<(), Failure> {
-    Job::named(dir, &args.name).delete(args.version)?;
+    let job = Job::named(dir, &args.name);
+    if job.versions()? == (1, Some(args.version)) {
+        let message = format!("version {} is the only one of job '{}', and readers are on it", args.version, args.name);
+        return Err(Failure::with_help(message, format!("`twopath job drop {}` removes the job with it", args.name)));
+    }
+    job.delete(args.version)?;
     eprintln!("version {} of '{}' is deleted", args.version, args.name);
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use twopath_log::{Place, TopicWriter};
+use twopath_log::{Address, TopicWriter};
 
 use crate::cli::Failure;
 use twopath_events::files::{CHUNK_ROWS, JsonRows, TimeUnitOfNumbers};
@@ -34,7 +34,7 @@ pub(super) struct AppendArgs {
     quiet: bool,
 }
 
-pub(super) fn run(place: &Place, args: &AppendArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Address, args: &AppendArgs) -> Result<ExitCode, Failure> {
     let topic = place.topic(super::topic_name(place, args.topic.as_deref())?)?;
     let writer = topic.writer()?;
     if std::io::stdin().is_terminal() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use twopath_base::{Offset, PartitionId, Position};
-use twopath_log::{Entry, Member, MemberOptions, PartitionReader, Place, Records, Start, Topic};
+use twopath_log::{Address, Entry, Member, MemberOptions, PartitionReader, Records, Start, Topic};
 use twopath_query::Value;
 use twopath_query::time::parse_timestamp;
 
@@ -128,7 +128,7 @@ impl Shown {
     }
 }
 
-pub(super) fn run(place: &Place, args: &CatArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Address, args: &CatArgs) -> Result<ExitCode, Failure> {
     if let (Some(group), None) = (&args.group, place.folder()) {
         let message = "--group wants a topic in a folder: over Kafka the members of a group are Kafka's own consumers";
         let help =
@@ -180,7 +180,7 @@ fn as_member(topic: &Topic, group: &str, args: &CatArgs, shown: Shown) -> Result
         ..MemberOptions::default()
     };
     let id = args.member.clone().unwrap_or_else(|| format!("p{}", std::process::id()));
-    let mut member = topic.group_or_new(group)?.join(&id, options)?;
+    let mut member = topic.local()?.group_or_new(group)?.join(&id, options)?;
     let mut printer = Printer::new(shown, projection, args.format, args.limit);
     printer.header()?;
     let mut frames = 0;

@@ -50,7 +50,7 @@ pub(super) fn run(dir: &Path, args: &CompactArgs) -> Result<ExitCode, Failure> {
     }
     let bytes_before = topic.bytes()?;
     let restore_before = restore(&topic)?;
-    let report = topic.compact(&options)?;
+    let report = topic.local()?.compact(&options)?;
     let bytes_after = topic.bytes()?;
     let restore_after = restore(&topic)?;
     let ms = |d: Duration| d.as_secs_f64() * 1e3;

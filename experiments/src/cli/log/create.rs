@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use twopath_log::Place;
+use twopath_log::Address;
 
 use super::TopicArgs;
 use crate::cli::Failure;
@@ -28,7 +28,7 @@ pub(super) struct CreateArgs {
     new: TopicArgs,
 }
 
-pub(super) fn run(place: &Place, args: &CreateArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Address, args: &CreateArgs) -> Result<ExitCode, Failure> {
     let Some(schema) = super::schema_text(Some(&args.schema))? else { unreachable!("a schema was given") };
     if schema.rest {
         return Err(Failure::usage("a schema of a new topic names its columns; * stands for those of a file, which only an import has"));
@@ -40,8 +40,8 @@ pub(super) fn run(place: &Place, args: &CreateArgs) -> Result<ExitCode, Failure>
     eprintln!(
         "topic '{name}' made in {}: {} columns, {} partitions",
         match place {
-            Place::Folder(dir) => dir.display().to_string(),
-            Place::Kafka { servers, .. } => format!("kafka://{servers}"),
+            Address::Folder(dir) => dir.display().to_string(),
+            Address::Kafka { servers, .. } => format!("kafka://{servers}"),
         },
         topic.schema().fields().len(),
         topic.partitions()

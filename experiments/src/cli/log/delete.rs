@@ -1,11 +1,14 @@
 //! `twopath log delete`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use twopath_log::Place;
+use twopath_log::Address;
 
 use crate::cli::Failure;
+use crate::feeds::Definition;
+use crate::jobs::Job;
 
 /// Deletes a topic
 ///
@@ -20,12 +23,26 @@ pub(super) struct DeleteArgs {
     topic: Option<String>,
 }
 
-pub(super) fn run(place: &Place, args: &DeleteArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Address, args: &DeleteArgs) -> Result<ExitCode, Failure> {
     let name = super::topic_name(place, args.topic.as_deref())?;
     let topic = place.topic(name)?;
-    let (end, is_at) = (topic.end()?.records(), topic.place());
+    let (end, is_at) = (topic.end()?.records(), topic.address());
     drop(topic);
+    let (jobs, feeds) = place.folder().map_or(Ok(Default::default()), |dir| dependents(dir, name))?;
     place.delete_topic(name)?;
     eprintln!("deleted '{name}' ({is_at}), which ended at {end}");
+    for job in jobs {
+        eprintln!("warning: job '{job}' read it: its tables stay, and can be brought no further");
+    }
+    for feed in feeds {
+        eprintln!("warning: feed '{feed}' lived on it, and cannot run any more");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The jobs that read a topic of a folder, and the feeds that read or write it.
+fn dependents(dir: &Path, topic: &str) -> Result<(Vec<String>, Vec<String>), Failure> {
+    let jobs = Job::that_read(dir, topic)?;
+    let feeds = Definition::all(dir)?.into_iter().filter(|feed| feed.input == topic || feed.output == topic).map(|feed| feed.name);
+    Ok((jobs, feeds.collect()))
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use twopath_base::Position;
-use twopath_log::{PartitionProgress, Place, Start, Topic};
+use twopath_log::{Address, PartitionProgress, Start, Topic};
 use twopath_query::Value;
 use twopath_query::time::parse_timestamp;
 
@@ -94,7 +94,7 @@ struct Row {
     owner: Option<String>,
 }
 
-pub(super) fn run(place: &Place, args: &GroupsArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Address, args: &GroupsArgs) -> Result<ExitCode, Failure> {
     if args.remove && place.folder().is_none() {
         let message = "--remove forgets a group of a topic in a folder: one of Kafka's may have positions in other topics, too";
         let help = "remove it with Kafka's own kafka-consumer-groups.sh, which can leave those (--delete-offsets --topic TOPIC)";
@@ -103,7 +103,7 @@ pub(super) fn run(place: &Place, args: &GroupsArgs) -> Result<ExitCode, Failure>
     let topic = args.others.open(place, super::topic_name(place, args.topic.as_deref())?)?;
     match (&args.group, &args.seek) {
         (Some(name), _) if args.remove => {
-            topic.group(name)?.remove()?;
+            topic.local()?.group(name)?.remove()?;
             eprintln!("group '{name}' is forgotten");
         }
         (Some(name), Some(to)) => {
@@ -119,8 +119,8 @@ pub(super) fn run(place: &Place, args: &GroupsArgs) -> Result<ExitCode, Failure>
             }
             if all.is_empty() && args.format == Format::Table {
                 let begins = match place {
-                    Place::Folder(_) => format!("`twopath log cat {} --group NAME`", topic.name()),
-                    Place::Kafka { .. } => "what its first member commits, or `--group NAME --seek first`".into(),
+                    Address::Folder(_) => format!("`twopath log cat {} --group NAME`", topic.name()),
+                    Address::Kafka { .. } => "what its first member commits, or `--group NAME --seek first`".into(),
                 };
                 eprintln!("topic '{}' has no consumer groups; one begins with {begins}", topic.name());
                 return Ok(ExitCode::SUCCESS);

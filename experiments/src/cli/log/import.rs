@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use twopath_base::PartitionId;
 use twopath_base::checksum::Crc32c;
-use twopath_log::{LogError, PartitionBy, Place, ProducerSequence, Topic, TopicWriter};
+use twopath_log::{Address, LogError, PartitionBy, ProducerSequence, Topic, TopicWriter};
 
 use super::TopicArgs;
 use crate::cli::{Failure, progress};
@@ -76,7 +76,7 @@ enum BadRows {
     SetAside,
 }
 
-fn parse_delimiter(text: &str) -> Result<u8, String> {
+pub(in crate::cli) fn parse_delimiter(text: &str) -> Result<u8, String> {
     match text {
         "\\t" | "tab" => Ok(b'\t'),
         _ if text.len() == 1 => Ok(text.as_bytes()[0]),
@@ -84,7 +84,7 @@ fn parse_delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
-pub(super) fn run(place: &Place, args: &ImportArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Address, args: &ImportArgs) -> Result<ExitCode, Failure> {
     let name = super::topic_name(place, args.topic.as_deref())?;
     let existing = place.find(name)?;
     let time_column = time_column(args, existing.as_ref())?;
@@ -114,6 +114,8 @@ pub(super) fn run(place: &Place, args: &ImportArgs) -> Result<ExitCode, Failure>
     let writer = topic.writer()?;
     let before = topic.end()?;
     let set_aside = append_all(open()?, &topic, &writer, producer, rejected_path(place, &args.from))?;
+    // So that all of its events are standard Arrow files, for everyone.
+    writer.seal()?;
     writer.close()?;
     let end = topic.end()?;
     let appended = end.records_since(&before);
@@ -249,7 +251,7 @@ fn producer_of(path: &Path) -> Result<u64, Failure> {
 }
 
 /// Beside the data folder; where there is none, in the working folder.
-fn rejected_path(place: &Place, file: &Path) -> PathBuf {
+fn rejected_path(place: &Address, file: &Path) -> PathBuf {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     place.folder().and_then(Path::parent).unwrap_or(Path::new("")).join(format!("{name}.rejected.jsonl"))
 }

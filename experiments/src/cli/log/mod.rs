@@ -19,9 +19,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use twopath_log::{Compaction, Durability, Offload, PartitionBy, Place, Retention, Topic, TopicConfig};
+use twopath_log::{Address, Compaction, Durability, Offload, PartitionBy, Retention, Topic, TopicConfig};
 use twopath_storage::check_store_address;
 
+pub(super) use import::parse_delimiter;
 pub(super) use others::OthersArgs;
 
 use super::Failure;
@@ -50,7 +51,7 @@ enum Command {
     Delete(delete::DeleteArgs),
 }
 
-pub(super) fn run(place: &Place, args: LogArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Address, args: LogArgs) -> Result<ExitCode, Failure> {
     match args.command {
         Command::Create(args) => create::run(place, &args),
         Command::Import(args) => import::run(place, &args),
@@ -198,7 +199,7 @@ fn parse_store(text: &str) -> Result<String, String> {
 }
 
 /// The topic that a command is about: its argument, or the one that the address names.
-fn topic_name<'a>(place: &'a Place, given: Option<&'a str>) -> Result<&'a str, Failure> {
+fn topic_name<'a>(place: &'a Address, given: Option<&'a str>) -> Result<&'a str, Failure> {
     match (place.named_topic(), given) {
         (Some(named), Some(given)) if named != given => {
             Err(Failure::usage(format!("--log names topic '{named}', and the command '{given}'; name the same one, or leave one out")))
@@ -209,11 +210,11 @@ fn topic_name<'a>(place: &'a Place, given: Option<&'a str>) -> Result<&'a str, F
 
 /// Opens a topic in a folder for reading, without making a folder where there is none.
 pub(super) fn open_topic(dir: &Path, name: &str) -> Result<Topic, Failure> {
-    Ok(Place::Folder(dir.to_owned()).topic(name)?)
+    Ok(Address::Folder(dir.to_owned()).topic(name)?)
 }
 
 /// A `--schema`, read.
-fn schema_text(text_or_file: Option<&str>) -> Result<Option<SchemaText>, Failure> {
+pub(super) fn schema_text(text_or_file: Option<&str>) -> Result<Option<SchemaText>, Failure> {
     let wrong = |e: FileError| match e {
         FileError::SchemaText { .. } => Failure::usage(e),
         other => Failure::from(other),

@@ -43,10 +43,10 @@ pub(super) struct OffloadArgs {
 pub(super) fn run(dir: &Path, args: &OffloadArgs) -> Result<ExitCode, Failure> {
     let topic = super::open_topic(dir, &args.topic)?;
     if let Some(bytes) = args.cache_bytes {
-        topic.set_cache_bytes(bytes)?;
+        topic.local()?.set_cache_bytes(bytes)?;
     }
     let options = Offload { to: args.to.clone(), older_than: args.older_than, keep_local_bytes: args.keep_local };
-    let report = topic.offload(&options)?;
+    let report = topic.local()?.offload(&options)?;
     let mut out = std::io::stdout().lock();
     if args.format == Format::Json {
         output::report(&mut out, &report)?;

@@ -1,7 +1,7 @@
 //! Topics of a Kafka cluster that other programs write, as JSON.
 
 use clap::Args;
-use twopath_log::{Durability, PartitionBy, Place, Retention, Topic, TopicConfig};
+use twopath_log::{Address, Durability, PartitionBy, Retention, Topic, TopicConfig};
 
 use crate::cli::Failure;
 use twopath_events::files::{JsonRows, TimeUnitOfNumbers};
@@ -23,7 +23,7 @@ pub(in crate::cli) struct OthersArgs {
 
 impl OthersArgs {
     /// Opens a topic: one of Twopath's own, or, with a schema, one that others write.
-    pub fn open(&self, place: &Place, name: &str) -> Result<Topic, Failure> {
+    pub fn open(&self, place: &Address, name: &str) -> Result<Topic, Failure> {
         let Some(schema) = super::schema_text(self.schema.as_deref())? else {
             return Ok(place.topic(name)?);
         };
@@ -48,6 +48,6 @@ impl OthersArgs {
             compaction: None,
             offload: None,
         };
-        Ok(place.others_topic(config, JsonRows::decoders(&schema, self.time_unit))?)
+        Ok(place.foreign_topic(config, JsonRows::decoders(&schema, self.time_unit))?)
     }
 }

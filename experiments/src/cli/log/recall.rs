@@ -23,7 +23,7 @@ pub(super) struct RecallArgs {
 }
 
 pub(super) fn run(dir: &Path, args: &RecallArgs) -> Result<ExitCode, Failure> {
-    let report = super::open_topic(dir, &args.topic)?.recall()?;
+    let report = super::open_topic(dir, &args.topic)?.local()?.recall()?;
     let mut out = std::io::stdout().lock();
     if args.format == Format::Json {
         output::report(&mut out, &report)?;

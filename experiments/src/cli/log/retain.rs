@@ -44,7 +44,7 @@ pub(super) fn run(dir: &Path, args: &RetainArgs) -> Result<ExitCode, Failure> {
         let message = format!("topic '{}' keeps everything: there is nothing to remove by", args.topic);
         return Err(Failure::usage(format!("{message}; say --age or --bytes")));
     }
-    let report = topic.retain(&retention, args.force)?;
+    let report = topic.local()?.retain(&retention, args.force)?;
     let mut out = std::io::stdout().lock();
     if args.format == Format::Json {
         output::report(&mut out, &report)?;

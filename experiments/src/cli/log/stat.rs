@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use twopath_base::PartitionId;
-use twopath_log::{Entry, LogError, PartitionBy, Place, Start, Topic};
+use twopath_log::{Address, Entry, LogError, PartitionBy, Start, Topic};
 use twopath_query::Value;
 
 use super::OthersArgs;
@@ -90,7 +90,7 @@ struct Barrier {
     position: String,
 }
 
-pub(super) fn run(place: &Place, args: &StatArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Address, args: &StatArgs) -> Result<ExitCode, Failure> {
     match args.topic.as_deref().or(place.named_topic()) {
         Some(name) => show_topic(&stat(&args.others.open(place, super::topic_name(place, Some(name))?)?)?, args.format)?,
         None => show_topics(place, args.format)?,
@@ -103,7 +103,7 @@ fn stat(topic: &Topic) -> Result<Stat, Failure> {
     let end = topic.end()?;
     let column = |f: &std::sync::Arc<arrow_schema::Field>| Column {
         name: f.name().clone(),
-        r#type: ColumnType::of(f.data_type()).map_or_else(|| f.data_type().to_string(), |t| t.name().to_owned()),
+        r#type: ColumnType::of(f.data_type()).map_or_else(|| f.data_type().to_string(), |t| t.text()),
         nullable: f.is_nullable(),
     };
     Ok(Stat {
@@ -125,8 +125,8 @@ fn stat(topic: &Topic) -> Result<Stat, Failure> {
 
 /// Least and greatest event time and arrival time. Of a topic that is kept elsewhere the time column is read, and nothing else of it.
 fn times(topic: &Topic, partition: PartitionId) -> Result<(Range, Range), Failure> {
-    if topic.dir().is_ok() {
-        let times = topic.times(partition)?;
+    if topic.local()?.dir().is_ok() {
+        let times = topic.local()?.times(partition)?;
         return Ok((Range(times.event_us), Range(times.arrival_us)));
     }
     let time = topic.config().time_column.as_ref().and_then(|name| topic.schema().index_of(name).ok());
@@ -150,7 +150,7 @@ fn partition(topic: &Topic, partition: PartitionId) -> Result<Partition, Failure
     Ok(Partition {
         partition: partition.0,
         records: topic.end()?.get(partition).0,
-        segments: topic.dir().is_ok().then(|| segments(topic, partition)).transpose()?,
+        segments: topic.local()?.dir().is_ok().then(|| segments(topic, partition)).transpose()?,
         event_time_min: event.0.map(|(min, _)| output::timestamp(min)),
         event_time_max: event.0.map(|(_, max)| output::timestamp(max)),
         arrival_time_min: arrival.0.map(|(min, _)| output::timestamp(min)),
@@ -159,7 +159,7 @@ fn partition(topic: &Topic, partition: PartitionId) -> Result<Partition, Failure
 }
 
 fn segments(topic: &Topic, partition: PartitionId) -> Result<Segments, Failure> {
-    let all = topic.segments(partition)?;
+    let all = topic.local()?.segments(partition)?;
     let remote = || all.iter().filter(|s| s.object.is_some());
     Ok(Segments {
         segments: all.len() as u64,
@@ -230,7 +230,7 @@ fn show_topic(stat: &Stat, format: Format) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show_topics(place: &Place, format: Format) -> Result<(), Failure> {
+fn show_topics(place: &Address, format: Format) -> Result<(), Failure> {
     let names = place.topics()?;
     let mut rows = Vec::new();
     for name in &names {

@@ -32,7 +32,7 @@ pub(super) enum Format {
 
 pub(super) fn run(dir: &Path, args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let topic = super::open_topic(dir, &args.topic)?;
-    let report = topic.verify()?;
+    let report = topic.local()?.verify()?;
     let mut out = std::io::stdout().lock();
     use std::io::Write;
     match args.format {

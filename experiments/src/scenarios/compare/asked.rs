@@ -1,31 +1,47 @@
-//! What was asked for: checked, and put into the words of a run and of the result.
+//! What was asked for: checked before anything is run, and put into the words of a run and of the result.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use twopath_log::Place;
+use twopath_log::Address;
+use twopath_query::Query;
 
 use super::folder::Folder;
-use super::{CompareError, CompareSettings, topics};
+use super::settings::{CompareSettings, History};
+use super::{CompareError, topics};
+use crate::harness::RunError;
 use crate::harness::plan::PlannedRun;
-use crate::harness::spec::{FULL_READ_RATE, READ_RATE, RunSpec, WorkloadSpec};
-use twopath_events::workloads::built_in;
-use twopath_results::result::{Prices, Settings};
+use crate::harness::spec::RunSpec;
+use crate::systems::{Factors, Job, Language, QuerySpec};
+use twopath_events::workloads::{self, Pageviews, Workload, built_in};
+use twopath_results::result::{self, Month, Prices, Settings};
 
-/// The architectures that can be asked for, as the design names them.
-pub const ARCHITECTURES: [&str; 6] = ["batch", "lambda", "lambda-sql", "lambda-timely", "kappa", "kappa-backfill"];
+/// Events loaded before the steady phase unless told otherwise: so many that a replay takes seconds.
+const HISTORY_OF_FLIGHTS: u64 = 3_000_000;
+const HISTORY_OF_PAGEVIEWS: u64 = 10_000_000;
 
-/// Events loaded before the steady phase where the workload has no end: enough for a batch run that takes a while.
-const HISTORY_OF_ENDLESS: u64 = 2_000_000;
+/// One of the systems compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// What it is called here, and nobody else.
+    pub name: String,
+    /// As it was asked for: a preset's name, or in a cross the wiring.
+    pub architecture: String,
+    pub factors: Factors,
+}
 
-/// The workload as the children get it.
+/// A comparison that can be made.
 pub struct Asked {
-    workload: WorkloadSpec,
+    pub workload: Workload,
+    pub job: Job,
+    pub query: QuerySpec,
+    pub systems: Vec<Chosen>,
+    pub events_history: u64,
+    pub events_steady: u64,
+    /// Of the user's file, what no run plays.
+    events_ignored: u64,
+    history: result::History,
     name: String,
-    events_history: u64,
-    events_steady: u64,
-    sql_v1: String,
-    sql_v2: String,
 }
 
 /// Refuses what no run could be made of.
@@ -33,19 +49,16 @@ pub fn check(settings: &CompareSettings) -> Result<(), CompareError> {
     let refuse = |option, value: String, problem: &str| Err(CompareError::Setting { option, value, problem: problem.into() });
     let mut seen = BTreeSet::new();
     for name in &settings.architectures {
-        if !ARCHITECTURES.contains(&name.as_str()) {
-            return refuse(
-                "--architectures",
-                name.clone(),
-                &format!("there is no such architecture; choose from {}", ARCHITECTURES.join(", ")),
-            );
+        if Factors::preset(name).is_err() {
+            let known = crate::systems::presets().collect::<Vec<_>>().join(", ");
+            return refuse("--architectures", name.clone(), &format!("there is no such architecture; choose from {known}"));
         }
         if !seen.insert(name) {
             return refuse("--architectures", name.clone(), "is given twice; for more runs of it use --repeats");
         }
     }
     let counts = [
-        ("--architectures", settings.architectures.len() as u64),
+        ("--architectures", if settings.matrix { 1 } else { settings.architectures.len() as u64 }),
         ("--repeats", u64::from(settings.repeats)),
         ("--partitions", u64::from(settings.partitions)),
         ("--workers", settings.workers as u64),
@@ -66,113 +79,254 @@ pub fn check(settings: &CompareSettings) -> Result<(), CompareError> {
     {
         return refuse("--log", place.to_string(), "say how the names of the topics that it makes begin: kafka://HOST:PORT/PREFIX");
     }
-    if settings.events.is_none() && settings.time_column.is_some() {
-        return refuse(
-            "--time-column",
-            settings.time_column.clone().unwrap_or_default(),
-            "goes with --events FILE; the built-in workloads know their own",
-        );
+    if let (None, Some(column)) = (&settings.events, &settings.read.time_column) {
+        return refuse("--time-column", column.clone(), "goes with --events FILE; the built-in workloads know their own");
+    }
+    if let (Some(fix), None) = (&settings.fix, &settings.sql) {
+        return refuse("--fix", fix.clone(), "corrects your own query: give that, too, with --sql TEXT_OR_FILE");
     }
     Ok(())
 }
 
 impl Asked {
-    pub fn new(settings: &CompareSettings) -> Result<Self, CompareError> {
-        let steady = (settings.rate * settings.duration.as_secs_f64()).round() as u64;
-        if let Some(events) = &settings.events {
-            let Some(sql) = &settings.sql else {
-                return Err(CompareError::Setting {
-                    option: "--events",
-                    value: events.display().to_string(),
-                    problem: "needs the query to ask of them: give --sql TEXT_OR_FILE".into(),
-                });
-            };
-            let sql = text_or_file(sql)?;
-            return Ok(Asked {
-                workload: WorkloadSpec::Own { events: events.clone(), time_column: settings.time_column.clone(), sql: sql.clone() },
-                name: settings
-                    .events
-                    .as_deref()
-                    .and_then(Path::file_stem)
-                    .map_or("events".into(), |stem| stem.to_string_lossy().into_owned()),
-                events_history: 0,
-                events_steady: steady,
-                sql_v1: sql.clone(),
-                sql_v2: sql,
-            });
-        }
-        let workload = built_in(&settings.workload, settings.seed)?;
-        let query = workload.query(settings.sql.as_deref())?;
-        let (events_history, events_steady) = match workload.events() {
-            None => (HISTORY_OF_ENDLESS, steady),
-            Some(all) => (all.saturating_sub(steady), steady.min(all)),
+    /// Reads the user's file and queries, and sees that every run can be made. `keys` is how many urls pageviews are to have.
+    pub fn new(settings: &CompareSettings, keys: Option<u64>) -> Result<Self, CompareError> {
+        check(settings)?;
+        let workload = workload(settings, keys)?;
+        let spec = query(settings, &workload)?;
+        let parsed = |option, sql: &str| {
+            let wrong = |e: twopath_query::QueryError| CompareError::Sql { option, report: e.report(sql) };
+            twopath_query::parse(sql, &workload.name, &workload.schema).map_err(wrong)
         };
-        Ok(Asked {
-            workload: WorkloadSpec::BuiltIn { name: settings.workload.clone(), query: query.name.clone() },
-            name: settings.workload.clone(),
-            events_history,
-            events_steady,
-            sql_v1: query.sql(1).to_string(),
-            sql_v2: query.sql(2).to_string(),
-        })
+        let (v1, v2) = (parsed("--sql", &spec.sql_v1)?, parsed("--fix", &spec.sql_v2)?);
+        same_answers(settings, &v1, &v2)?;
+        let job = Job::new(&spec.name, &workload.name, &workload.schema, &spec.sql_v1, &spec.sql_v2)
+            .map_err(|e| CompareError::Sql { option: "--sql", report: e.to_string() })?;
+        let systems = chosen(settings, &job)?;
+        for system in &systems {
+            crate::systems::code::code(&system.factors, &job).map_err(RunError::System)?;
+        }
+
+        let steady = (settings.rate * settings.duration.as_secs_f64()).round() as u64;
+        if !(2..=u64::from(u32::MAX)).contains(&steady) {
+            let problem =
+                format!("with --duration {:?} it gives {steady} events; more than one and fewer than 2^32 are needed", settings.duration);
+            return Err(CompareError::Setting { option: "--rate", value: settings.rate.to_string(), problem });
+        }
+        let all = workload.events();
+        let (own, name) = match &settings.events {
+            Some(file) => (true, file.file_stem().map_or("events".into(), |stem| stem.to_string_lossy().into_owned())),
+            None => (false, settings.workload.clone()),
+        };
+        // Of a file, as many as arrive in time, but never more than half where history is wanted.
+        let steady = match (own, all) {
+            (true, Some(all)) => steady.min(all),
+            _ => steady,
+        };
+        let too_many = |wanted: u64, there: u64| CompareError::Setting {
+            option: "--history",
+            value: wanted.to_string(),
+            problem: format!(
+                "there are {there} events, and {steady} of them arrive during the steady phase; give {} or fewer",
+                there - steady
+            ),
+        };
+        let events_history = match (settings.history, all) {
+            (Some(History::Events(n)), Some(all)) if own && n + steady > all => return Err(too_many(n, all)),
+            (Some(History::Events(n)), _) => n,
+            (Some(History::All), Some(all)) => all.saturating_sub(steady),
+            (Some(History::All), None) => {
+                let problem = "goes with events that end; give a number, such as 10M".into();
+                return Err(CompareError::Setting { option: "--history", value: "all".into(), problem });
+            }
+            (None, Some(all)) if own => all - steady,
+            (None, Some(_)) => HISTORY_OF_FLIGHTS,
+            (None, None) => HISTORY_OF_PAGEVIEWS,
+        };
+        let events_ignored = if own { all.unwrap_or(0) - events_history - steady } else { 0 };
+        let workload = if own { workload } else { workload.last(events_history + steady) };
+        let history = match (own, all, workload.years()) {
+            (true, ..) => result::History::File,
+            (_, None, _) => result::History::Generated,
+            (_, Some(_), Some(years)) => result::History::Tiled { years },
+            (_, Some(_), None) => result::History::Recorded,
+        };
+        Ok(Asked { workload, job, query: spec, systems, events_history, events_steady: steady, events_ignored, history, name })
+    }
+
+    /// What is not as one might expect, a line each.
+    pub fn notes(&self, settings: &CompareSettings) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.events_ignored > 0 {
+            notes.push(format!("{} of the file's events are not played: --history all plays them all", self.events_ignored));
+        }
+        if let result::History::Tiled { years } = self.history {
+            notes.push(format!("the recorded flights are laid out over {years} years, 365 days apart"));
+        }
+        let wanted = (settings.rate * settings.duration.as_secs_f64()).round() as u64;
+        if self.events_steady < wanted {
+            notes.push(format!("the file has only {} events for the steady phase, where {wanted} were wanted", self.events_steady));
+        }
+        let asked = if settings.matrix { 0 } else { settings.architectures.len() };
+        if asked > self.systems.len() {
+            let left: Vec<&str> = self.systems.iter().map(|s| s.name.as_str()).collect();
+            let why = if self.job.is_written_by_hand() { "" } else { ", because nobody has written this query by hand" };
+            notes.push(format!("some of the architectures are the same here{why}; compared are {}", left.join(", ")));
+        }
+        notes
     }
 
     /// For the result.
     pub fn settings(&self, settings: &CompareSettings, prices: Prices) -> Settings {
+        let name_of = |s: &Chosen| result::System {
+            name: s.name.clone(),
+            architecture: s.architecture.clone(),
+            wiring: s.factors.architecture.to_string(),
+            batch_engine: s.factors.batch_engine.map(|e| e.to_string()),
+            speed_engine: s.factors.speed_engine.map(|e| e.to_string()),
+            language: Some(s.factors.language.to_string()),
+        };
+        let mut architectures: Vec<String> = Vec::new();
+        for system in &self.systems {
+            if !architectures.contains(&system.architecture) {
+                architectures.push(system.architecture.clone());
+            }
+        }
         Settings {
             workload: self.name.clone(),
-            architectures: settings.architectures.clone(),
+            architectures,
+            systems: self.systems.iter().map(name_of).collect(),
             rate: settings.rate,
-            duration_s: settings.duration.as_secs_f64(),
+            duration_s: self.events_steady as f64 / settings.rate,
             repeats: settings.repeats,
             partitions: settings.partitions,
             workers: settings.workers,
-            log: settings.log.as_ref().map(Place::to_string),
+            log: settings.log.as_ref().map(Address::to_string),
             events_history: self.events_history,
+            history: self.history.clone(),
+            events_ignored: self.events_ignored,
             events_steady: self.events_steady,
             batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,
             publish_interval_ms: settings.publish_interval.as_secs_f64() * 1e3,
-            sql_v1: self.sql_v1.clone(),
-            sql_v2: self.sql_v2.clone(),
+            sql_v1: self.query.sql_v1.clone(),
+            sql_v2: self.query.sql_v2.clone(),
             prices,
+            month: Month::default(),
         }
     }
 
     /// For one child.
-    pub fn spec(&self, settings: &CompareSettings, planned: &PlannedRun, said: &Settings, folder: &Folder) -> RunSpec {
+    pub fn spec(&self, settings: &CompareSettings, planned: &PlannedRun, folder: &Folder) -> RunSpec {
         let (dir, out) = folder.places(&planned.architecture, planned.repeat);
+        let system = self.systems.iter().find(|s| s.name == planned.architecture).expect("what is planned was chosen");
         RunSpec {
-            architecture: planned.architecture.clone(),
+            architecture: system.name.clone(),
+            family: system.architecture.clone(),
+            factors: system.factors,
             repeat: planned.repeat,
             seed: settings.seed.wrapping_add(u64::from(planned.repeat)),
-            workload: self.workload.clone(),
-            rate: said.rate,
-            duration_s: said.duration_s,
-            events_history: said.events_history,
-            partitions: said.partitions,
-            workers: said.workers,
-            durability: settings.durability,
+            query: self.query.clone(),
+            prepared: folder.prepared(),
+            topic: self.workload.name.clone(),
+            rate: settings.rate,
+            workers: settings.workers,
             log: settings.log.as_ref().map(|place| topics::of_run(place, planned)),
-            batch_interval_ms: said.batch_interval_ms,
-            publish_interval_ms: said.publish_interval_ms,
-            read_rate: READ_RATE,
-            full_read_rate: FULL_READ_RATE,
+            batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,
+            publish_interval_ms: settings.publish_interval.as_secs_f64() * 1e3,
+            read_rate: settings.read_rate,
+            full_read_rate: settings.full_read_rate,
             dir,
             out,
-            prices: said.prices.clone(),
         }
     }
 }
 
+fn workload(settings: &CompareSettings, keys: Option<u64>) -> Result<Workload, CompareError> {
+    let Some(events) = &settings.events else {
+        return match (settings.workload.as_str(), keys) {
+            ("pageviews", Some(urls)) => Ok(Pageviews { seed: settings.seed, urls, ..Pageviews::default() }.workload()),
+            (_, Some(_)) => Err(CompareError::Setting {
+                option: "--sweep",
+                value: "keys".into(),
+                problem: "goes with --workload pageviews, whose urls are the keys".into(),
+            }),
+            (name, None) => Ok(built_in(name, settings.seed)?),
+        };
+    };
+    let Some(sql) = &settings.sql else {
+        return Err(CompareError::Setting {
+            option: "--events",
+            value: events.display().to_string(),
+            problem: "needs the query to ask of them: give --sql TEXT_OR_FILE".into(),
+        });
+    };
+    Ok(workloads::own(events, settings.read.clone(), sql, settings.fix.as_deref())?)
+}
+
+/// The query of the workload, or the user's own over its events.
+fn query(settings: &CompareSettings, workload: &Workload) -> Result<QuerySpec, CompareError> {
+    if let (Some(sql), None) = (&settings.sql, &settings.events) {
+        let sql_v1 = text_or_file("--sql", sql)?;
+        let sql_v2 = settings.fix.as_ref().map_or_else(|| Ok(sql_v1.clone()), |fix| text_or_file("--fix", fix))?;
+        return Ok(QuerySpec { name: "sql".into(), sql_v1, sql_v2 });
+    }
+    let query = workload.query(settings.query.as_deref())?;
+    Ok(QuerySpec { name: query.name.clone(), sql_v1: query.sql(1).to_string(), sql_v2: query.sql(2).to_string() })
+}
+
+/// Point reads ask both versions for the same keys.
+fn same_answers(settings: &CompareSettings, v1: &Query, v2: &Query) -> Result<(), CompareError> {
+    let types = |query: &Query| query.keys.iter().map(|k| k.expr.data_type).collect::<Vec<_>>();
+    if types(v1) == types(v2) && v1.rows == v2.rows {
+        return Ok(());
+    }
+    Err(CompareError::Setting {
+        option: "--fix",
+        value: settings.fix.clone().unwrap_or_default(),
+        problem: "groups by other types than --sql does: a fix corrects values, and answers keep their keys".into(),
+    })
+}
+
+/// The systems that are meant, each once. What is impossible is refused by name; in a cross it is left out.
+fn chosen(settings: &CompareSettings, job: &Job) -> Result<Vec<Chosen>, CompareError> {
+    let CompareSettings { batch_engine, speed_engine, language, .. } = *settings;
+    let refuse = |option, value: &str, problem: &str| CompareError::Setting { option, value: value.into(), problem: problem.into() };
+    if language == Some(Language::Hand) && !job.is_written_by_hand() {
+        return Err(refuse("--language", "hand", "nobody has written this query by hand; give --language sql"));
+    }
+    let mut chosen: Vec<Chosen> = Vec::new();
+    if settings.matrix {
+        let wanted = |f: &Factors| f.with(batch_engine, speed_engine, language) == *f;
+        let possible = |f: &Factors| f.impossible().is_none() && f.language == job.language(f.language);
+        for factors in Factors::cross().filter(wanted) {
+            match possible(&factors) {
+                true => chosen.push(Chosen { name: factors.name(), architecture: factors.architecture.to_string(), factors }),
+                false => tracing::info!("left out: {}", factors.name()),
+            }
+        }
+        return Ok(chosen);
+    }
+    for name in &settings.architectures {
+        let preset = Factors::preset(name).map_err(|e| refuse("--architectures", name, &e.to_string()))?;
+        let changed = preset.with(batch_engine, speed_engine, language);
+        let factors = Factors { language: job.language(changed.language), ..changed };
+        if let Some(problem) = factors.impossible() {
+            return Err(refuse("--architectures", name, &format!("cannot be made of {}: {problem}", factors.name())));
+        }
+        if chosen.iter().all(|c| c.factors != factors) {
+            // A preset keeps its name where only its language is not to be had.
+            let name = if changed == preset { name.clone() } else { factors.name() };
+            chosen.push(Chosen { architecture: name.clone(), name, factors });
+        }
+    }
+    Ok(chosen)
+}
+
 /// The text itself, or the content of the file of that name.
-fn text_or_file(sql: &str) -> Result<String, CompareError> {
+fn text_or_file(option: &'static str, sql: &str) -> Result<String, CompareError> {
     let file = Path::new(sql);
     if !file.is_file() {
         return Ok(sql.to_string());
     }
-    std::fs::read_to_string(file).map_err(|e| CompareError::Setting {
-        option: "--sql",
-        value: sql.into(),
-        problem: format!("cannot be read: {e}"),
-    })
+    std::fs::read_to_string(file).map_err(|e| CompareError::Setting { option, value: sql.into(), problem: format!("cannot be read: {e}") })
 }

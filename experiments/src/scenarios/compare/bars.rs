@@ -23,6 +23,17 @@ impl Bars {
         Bars { all, one }
     }
 
+    /// The events are made.
+    pub fn preparing(&self, share: f64) {
+        self.one.set_message("making the history");
+        self.one.set_position((share * STEPS as f64) as u64);
+    }
+
+    /// The reference reads them.
+    pub fn reading(&self) {
+        self.one.set_message("the reference reads the history");
+    }
+
     pub fn begin(&self, index: usize, planned: &PlannedRun) {
         let runs = self.all.length().unwrap_or(0) / STEPS;
         self.all.set_message(format!("run {} of {runs}: {}, repeat {}", index + 1, planned.architecture, planned.repeat + 1));

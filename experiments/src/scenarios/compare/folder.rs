@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::CompareError;
+use crate::harness::recording::Recording;
 use crate::harness::spec::RunSpec;
-use twopath_results::result::{CompareResult, RunResult};
+use twopath_results::result::CompareResult;
 
 /// Set to anything, it keeps the runs' logs and views.
 const KEEP: &str = "TWOPATH_KEEP";
@@ -51,20 +52,35 @@ impl Folder {
         Ok(file)
     }
 
-    /// The result of a child that ended well, its samples moved to where they stay. An error is a message for the report.
-    pub fn read_run(&self, spec: &RunSpec) -> Result<RunResult, String> {
+    /// Where the comparison's events are.
+    pub fn prepared(&self) -> PathBuf {
+        self.scratch().join("events")
+    }
+
+    /// The folder of the comparison's events, with nothing in it.
+    pub fn clear_prepared(&self) -> Result<PathBuf, CompareError> {
+        let dir = self.prepared();
+        let cleared = match fs::remove_dir_all(&dir) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => fs::create_dir_all(&dir),
+        };
+        self.or_say_where(cleared)?;
+        Ok(dir)
+    }
+
+    /// The recording of a child that ended well. An error is a message for the report.
+    pub fn read_run(&self, spec: &RunSpec) -> Result<Recording, String> {
         let bytes = fs::read(&spec.out).map_err(|e| format!("ended well but left no result: {e}"))?;
-        let mut run: RunResult =
+        let run: Recording =
             serde_json::from_slice(&bytes).map_err(|e| format!("ended well but left a result that cannot be read: {e}"))?;
         if (run.architecture.as_str(), run.repeat) != (spec.architecture.as_str(), spec.repeat) {
             return Err(format!("left the result of another run: {} {}", run.architecture, run.repeat));
         }
-        run.samples = self.move_samples(spec).map_err(|e| format!("its samples could not be moved: {e}"))?;
         Ok(run)
     }
 
-    /// Parquet files beside the child's result, under names of their own.
-    fn move_samples(&self, spec: &RunSpec) -> io::Result<Vec<String>> {
+    /// Moves the Parquet files beside the recording to where they stay, under names of their own.
+    pub fn move_samples(&self, spec: &RunSpec) -> io::Result<Vec<String>> {
         let mut moved = Vec::new();
         let Some(beside) = spec.out.parent() else { return Ok(moved) };
         for entry in fs::read_dir(beside)? {
@@ -94,8 +110,12 @@ impl Folder {
 
     /// `result.json` as of now.
     pub fn save(&self, result: &CompareResult) -> Result<(), CompareError> {
+        self.save_as("result.json", result)
+    }
+
+    pub fn save_as(&self, file: &str, result: &CompareResult) -> Result<(), CompareError> {
         let bytes = serde_json::to_vec_pretty(result).map_err(io::Error::from);
-        self.write("result.json", &self.or_say_where(bytes)?)
+        self.write(file, &self.or_say_where(bytes)?)
     }
 
     /// A reader sees the old file or the new one.

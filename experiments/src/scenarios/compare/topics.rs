@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use twopath_log::Place;
+use twopath_log::Address;
 
 use super::{CompareError, CompareSettings};
 use crate::harness::plan::PlannedRun;
 
 /// Where one run makes its topic.
-pub fn of_run(place: &Place, planned: &PlannedRun) -> Place {
+pub fn of_run(place: &Address, planned: &PlannedRun) -> Address {
     let prefix = place.named_topic().unwrap_or("compare");
-    place.naming(&format!("{prefix}.{}-{}", planned.architecture, planned.repeat + 1))
+    // Kafka's names have no plus.
+    place.naming(&format!("{prefix}.{}-{}", planned.architecture.replace('+', "-"), planned.repeat + 1))
 }
 
 /// That the cluster answers, and has no topic yet of a name that a run needs: what somebody else made is not touched.
@@ -29,7 +30,7 @@ pub fn check(settings: &CompareSettings, runs: &[PlannedRun]) -> Result<(), Comp
 }
 
 /// Deletes what a run made, if it came to that. A topic that stays is worth a word, not a failure.
-pub fn remove(place: Option<&Place>) {
+pub fn remove(place: Option<&Address>) {
     let Some((place, name)) = place.and_then(|p| Some((p, p.named_topic()?))) else { return };
     let removed = place.topics().and_then(|there| if there.iter().any(|t| t == name) { place.delete_topic(name) } else { Ok(()) });
     if let Err(e) = removed {

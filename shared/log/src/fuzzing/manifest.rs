@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::error::LogError;
-use crate::manifest::{MAGIC, Manifest};
-use crate::segment::file_name;
+use crate::format::manifest::{MAGIC, Manifest};
+use crate::format::segment::file_name;
 use twopath_base::Offset;
 use twopath_base::checksum::crc32c;
 

@@ -15,6 +15,9 @@ mod seeds;
 mod segment;
 mod topic_file;
 
+use crate::config::{PartitionBy, TopicConfig, to_json};
+use crate::local::topic::LocalTopic;
+use crate::partition::state::TopicState;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,10 +26,6 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use twopath_base::clock::ManualClock;
 use twopath_base::{Offset, PartitionId};
 use twopath_storage::{OsStorage, RealStores};
-
-use super::config::to_json;
-use super::topic::Topic;
-use super::{PartitionBy, TopicConfig};
 
 pub use manifest::manifest;
 pub use positions::positions;
@@ -57,7 +56,7 @@ fn config() -> TopicConfig {
     TopicConfig {
         partition_by: PartitionBy::Key("id".into()),
         time_column: Some("at".into()),
-        durability: super::Durability::Batch,
+        durability: crate::config::Durability::Batch,
         segment_bytes: 1 << 20,
         ..config
     }
@@ -69,7 +68,7 @@ const PLAIN: [usize; 4] = [0, 1, 2, 3];
 /// A folder of the target's own, with the one topic of [`config`] in it. Its files are those of the input at hand.
 pub struct Bench {
     dir: PathBuf,
-    topic: Topic,
+    topic: LocalTopic,
 }
 
 impl Bench {
@@ -86,7 +85,7 @@ impl Bench {
     }
 
     /// The topic, as a process opens it that knows nothing of it yet.
-    fn open(&self) -> Topic {
+    fn open(&self) -> LocalTopic {
         open(&self.dir)
     }
 
@@ -103,8 +102,11 @@ impl Bench {
     }
 }
 
-fn open(dir: &Path) -> Topic {
-    Topic::open(dir, Arc::new(OsStorage), Arc::new(ManualClock::at(NOW_US)), Arc::new(RealStores)).expect("the fuzzed topic opens")
+fn open(dir: &Path) -> LocalTopic {
+    LocalTopic(
+        TopicState::open(dir, Arc::new(OsStorage), Arc::new(ManualClock::at(NOW_US)), Arc::new(RealStores))
+            .expect("the fuzzed topic opens"),
+    )
 }
 
 /// The input as it is, and with its checksums made to fit.
@@ -116,5 +118,5 @@ fn both(data: &[u8], mend: impl FnOnce(&mut Vec<u8>), mut check: impl FnMut(&[u8
 }
 
 fn name_of(base: Offset) -> String {
-    super::segment::file_name(base)
+    crate::format::segment::file_name(base)
 }

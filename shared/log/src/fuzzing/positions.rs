@@ -1,8 +1,9 @@
 //! A consumer group's journal of committed positions.
 
 use crate::error::LogError;
-use crate::group::{Journal, RECORD_BYTES, Record};
-use crate::hash::xxh64;
+use crate::groups::journal::Journal;
+use crate::groups::record::{RECORD_BYTES, Record};
+use crate::rows::hash::xxh64;
 use twopath_base::checksum::crc32c;
 
 use super::Bench;

@@ -1,8 +1,8 @@
 //! A segment's seal: summary, index, producers, Arrow footer.
 
-use crate::frame::{get, get_u32};
-use crate::index;
-use crate::segment::{self, Notes, parse_seal, seal_start};
+use crate::format::frame::{get, get_u32};
+use crate::format::index;
+use crate::format::segment::{self, Notes, parse_seal, seal_start};
 use twopath_base::checksum::crc32c;
 
 use super::config;

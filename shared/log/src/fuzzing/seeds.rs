@@ -7,10 +7,11 @@ use std::sync::Arc;
 use arrow_array::builder::{Int32Builder, ListBuilder};
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, StringViewArray, TimestampMicrosecondArray};
 
-use crate::index::Entry;
-use crate::partition_writer::create_segment;
-use crate::segment::{self, Notes, Summary};
-use crate::{Compaction, LogError, Retention};
+use crate::config::{Compaction, Retention};
+use crate::error::LogError;
+use crate::format::index::IndexEntry;
+use crate::format::segment::{self, Notes, Summary};
+use crate::partition::writer::create_segment;
 use twopath_base::{Offset, Position};
 
 use super::positions::GROUP;
@@ -47,7 +48,7 @@ pub fn seeds(dir: &Path) -> Result<Vec<Seed>, LogError> {
     let writer = topic.writer()?;
     let producer = 7;
     let epoch = writer.begin_producer(producer)?;
-    writer.append_to(P0, &events(0..3), Some(crate::ProducerSequence { producer, epoch, sequence: 1 }))?;
+    writer.append_to(P0, &events(0..3), Some(crate::records::ProducerSequence { producer, epoch, sequence: 1 }))?;
     writer.append_to(P0, &events(3..9), None)?;
     let active = segment_file(0)?;
     writer.barrier()?;
@@ -97,7 +98,7 @@ pub fn seeds(dir: &Path) -> Result<Vec<Seed>, LogError> {
 
 /// A seal with several entries and producers, which in a file would take much more room.
 fn long_seal() -> Vec<u8> {
-    let entry = |i: u64| Entry {
+    let entry = |i: u64| IndexEntry {
         pos: 512 + i * 70_000,
         base: Offset(i * 1000),
         generation: i / 2,
@@ -106,7 +107,7 @@ fn long_seal() -> Vec<u8> {
     };
     let mut notes = Notes { index: (0..4).map(entry).collect(), ..Notes::default() };
     for sequence in 0..9 {
-        let append = crate::ProducerSequence { producer: 5 + sequence % 2, epoch: sequence as u32 / 4, sequence };
+        let append = crate::records::ProducerSequence { producer: 5 + sequence % 2, epoch: sequence as u32 / 4, sequence };
         notes.producers.note_append(append, Some(Offset(sequence * 10)), NOW_US);
     }
     let summary = Summary {

@@ -7,16 +7,16 @@ use arrow_buffer::Buffer;
 use arrow_ipc::MetadataVersion;
 use arrow_ipc::reader::{FileDecoder, FileReader};
 
-use crate::decode::Decoder;
 use crate::error::LogError;
-use crate::frame::{HEADER_BYTES, Header, Kind, get};
-use crate::index::NO_EVENT_US;
-use crate::producer::Producers;
-use crate::reader::Start;
-use crate::recovery::{Before, Found, Rest, block_in_frame, scan};
-use crate::segment::{Head, Summary, head, is_seal};
-use crate::topic::Topic;
-use crate::{Entry, Records, verify};
+use crate::format::decode::Decoder;
+use crate::format::frame::{HEADER_BYTES, Header, Kind, block_in_frame, get};
+use crate::format::index::NO_EVENT_US;
+use crate::format::producer::Producers;
+use crate::format::scan::{Before, Found, Trailing, scan};
+use crate::format::segment::{Head, Summary, head, is_seal};
+use crate::local::topic::LocalTopic;
+use crate::partition::verify;
+use crate::records::{Entry, Records, Start};
 use twopath_base::Offset;
 use twopath_base::checksum::crc32c;
 
@@ -64,7 +64,7 @@ fn check(bench: &Bench, bytes: &[u8]) -> bool {
     for problem in &report.problems {
         assert!(problem.path == path && problem.offset <= bytes.len() as u64, "{problem} is no place in the file");
     }
-    let found = match scan(&bench.topic.0, P0, &before(), &path, bytes) {
+    let found = match scan(&bench.topic.0.meta, P0, &before(), &path, bytes) {
         Ok(found) => found,
         Err(e) => {
             named(&e, &path, bytes);
@@ -74,12 +74,12 @@ fn check(bench: &Bench, bytes: &[u8]) -> bool {
     };
     scans_again(bench, &path, bytes, &found);
     // What is wrong is behind the good frames: a torn end.
-    let sound = report.problems.iter().all(|p| p.offset >= found.frames_end) && (found.rest != Rest::Seal || report.is_clean());
+    let sound = report.problems.iter().all(|p| p.offset >= found.frames_end) && (found.trailing != Trailing::Seal || report.is_clean());
     if !sound || found.head.is_none() {
         return false;
     }
     let frames = frames(bench, bytes, &found);
-    if found.rest == Rest::Seal {
+    if found.trailing == Trailing::Seal {
         is_arrow(bytes, &frames);
     }
     in_a_folder(bench, &path, bytes, &found, &frames);
@@ -100,16 +100,16 @@ fn named(error: &LogError, path: &Path, bytes: &[u8]) {
 /// What was good is as good without what followed it, so that a second recovery finds what the first one left.
 fn scans_again(bench: &Bench, path: &Path, bytes: &[u8], found: &Found) {
     let end = found.frames_end as usize;
-    let again = scan(&bench.topic.0, P0, &before(), path, &bytes[..end]).expect("the good frames alone");
+    let again = scan(&bench.topic.0.meta, P0, &before(), path, &bytes[..end]).expect("the good frames alone");
     assert_eq!((&again.summary, &again.blocks, &again.notes), (&found.summary, &found.blocks, &found.notes));
-    assert!(again.rest == Rest::Nothing && again.last_barrier == found.last_barrier);
+    assert!(again.trailing == Trailing::Nothing && again.last_barrier == found.last_barrier);
 }
 
 /// The frames, one after the other; what was decoded is encoded to the same bytes, and each decoder gives the same records.
 fn frames(bench: &Bench, bytes: &[u8], found: &Found) -> Vec<Frame> {
-    let schema = bench.topic.0.config.schema.clone();
+    let schema = bench.topic.0.meta.config.schema.clone();
     let checking = FileDecoder::new(schema, MetadataVersion::V5);
-    let decoder = |projection| Decoder::new(&bench.topic.0, projection).expect("columns of the topic");
+    let decoder = |projection| Decoder::new(&bench.topic.0.meta.config, projection).expect("columns of the topic");
     let (all, plain) = (decoder(None), decoder(Some(&PLAIN)));
     let file = Buffer::from(bytes);
     let mut frames = Vec::new();
@@ -144,15 +144,15 @@ fn is_arrow(bytes: &[u8], frames: &[Frame]) {
 /// As a process finds it that opens the topic: a reader from anywhere, then a writer.
 fn in_a_folder(bench: &Bench, path: &Path, bytes: &[u8], found: &Found, frames: &[Frame]) {
     let end = found.summary.end;
-    let next = (super::name_of(end), head(&bench.topic.0.config.schema));
+    let next = (super::name_of(end), head(&bench.topic.0.meta.config.schema));
     let first = super::name_of(Offset(0));
     // A sealed segment without records would be followed by one of its own name.
-    match found.rest == Rest::Seal && end > Offset(0) {
+    match found.trailing == Trailing::Seal && end > Offset(0) {
         true => bench.lay(&[(&first, bytes), (&next.0, &next.1)]),
         false => bench.lay(&[(&first, bytes)]),
     }
     let topic = bench.open();
-    if let Err(e) = found.refuse_damage(&topic.0, path, bytes) {
+    if let Err(e) = found.refuse_damage(&topic.0.meta, path, bytes) {
         named(&e, path, bytes);
         for refused in [read(&topic, Start::First).map(drop), bench.open().writer().map(drop)] {
             named(&refused.expect_err("good frames follow what is damaged"), path, bytes);
@@ -161,7 +161,7 @@ fn in_a_folder(bench: &Bench, path: &Path, bytes: &[u8], found: &Found, frames: 
     }
     let all = read(&topic, Start::First).expect("what verify passes");
     same(&all, frames);
-    if found.rest == Rest::Seal {
+    if found.trailing == Trailing::Seal {
         topic.0.segment(P0, Offset(0)).ends().expect("what verify passes");
     }
     seeks(&topic, frames, end);
@@ -171,7 +171,7 @@ fn in_a_folder(bench: &Bench, path: &Path, bytes: &[u8], found: &Found, frames: 
     }
 }
 
-fn read(topic: &Topic, start: Start) -> Result<Vec<Records>, LogError> {
+fn read(topic: &LocalTopic, start: Start) -> Result<Vec<Records>, LogError> {
     let mut reader = topic.reader(P0, start, None)?;
     let mut all = Vec::new();
     while let Some(entry) = reader.next()? {
@@ -195,7 +195,7 @@ fn same(read: &[Records], frames: &[Frame]) {
 }
 
 /// A reader that starts somewhere is where a walk over all frames would be.
-fn seeks(topic: &Topic, frames: &[Frame], end: Offset) {
+fn seeks(topic: &LocalTopic, frames: &[Frame], end: Offset) {
     let at = |start| topic.reader(P0, start, Some(&[])).map(|reader| reader.offset());
     assert_eq!(at(Start::End).expect("the end"), end);
     let first = |wanted: &dyn Fn(&Header) -> bool| frames.iter().find(|f| wanted(&f.header)).map_or(end, |f| f.header.base);
@@ -216,7 +216,7 @@ fn seeks(topic: &Topic, frames: &[Frame], end: Offset) {
 }
 
 /// A writer mends the torn end and appends; then nothing is wrong, and nothing else has changed.
-fn goes_on(topic: &Topic, before: &[Records]) {
+fn goes_on(topic: &LocalTopic, before: &[Records]) {
     let more = seeds::events(900..902);
     let writer = topic.writer().expect("what readers read can be written on");
     let base = writer.append_to(P0, &more, None).expect("an append");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::{fingerprint, from_json, mend_crc, to_json};
-use crate::segment::{Head, head};
+use crate::format::segment::{Head, head};
 
 /// Whether the input is a topic's file. What it says is written and read again, and makes a segment's head.
 pub fn topic_file(data: &[u8]) -> bool {

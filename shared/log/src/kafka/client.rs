@@ -16,8 +16,8 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 
+use crate::address::is_host_and_port;
 use crate::error::LogError;
-use crate::place::is_host_and_port;
 
 /// How long a server may take to answer.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ pub(super) enum Fetch {
     /// All from a place on.
     Stream,
     /// As `Stream`, in a topic that others write: without what their transactions did not commit, and telling where a partition ends.
-    Others,
+    Foreign,
 }
 
 impl Address {
@@ -107,7 +107,7 @@ impl Address {
         match fetch {
             // A server answers a connection's requests in order: one that waits for more records would hold up the questions behind it.
             Fetch::One => config.set("fetch.message.max.bytes", "1").set("queued.min.messages", "1").set("fetch.wait.max.ms", "5"),
-            Fetch::Others => config
+            Fetch::Foreign => config
                 .set("fetch.message.max.bytes", "8388608")
                 .set("fetch.wait.max.ms", "500")
                 .set("isolation.level", "read_committed")

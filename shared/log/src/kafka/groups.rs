@@ -9,7 +9,7 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use crate::config::{self, TopicConfig};
 use crate::error::LogError;
-use crate::group::PartitionProgress;
+use crate::groups::PartitionProgress;
 use twopath_base::{Offset, PartitionId};
 
 use super::client::{ANSWER_WAIT, Address, Quiet};

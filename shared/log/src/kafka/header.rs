@@ -1,7 +1,7 @@
 //! The header of a Kafka record of ours, byte by byte: see the table in the [module's documentation](super).
 
-use crate::frame::{get, get_u32, put};
-use crate::{Barrier, ProducerSequence};
+use crate::format::frame::{get, get_u32, put};
+use crate::records::{Barrier, ProducerSequence};
 use twopath_base::{Offset, Position};
 
 /// The name of the Kafka record header.

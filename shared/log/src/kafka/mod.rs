@@ -30,7 +30,7 @@
 //! | 96–111 | topic id; schema fingerprint |
 //! | 112–119 | the producer's epoch |
 //!
-//! What other programs write has a form of its own: see `others.rs`.
+//! What other programs write has a form of its own: see `foreign.rs`.
 //!
 //! # One writer
 //!
@@ -54,13 +54,14 @@
 //! search over Kafka offsets, reading one record at a time.
 
 mod client;
+mod foreign;
 mod groups;
 mod header;
-mod others;
 mod reader;
 mod scout;
 mod seek;
 mod size;
+mod state;
 mod tail;
 mod topic;
 mod writer;
@@ -76,10 +77,10 @@ use rdkafka::error::RDKafkaErrorCode;
 use twopath_base::clock::{Clock, SystemClock};
 use twopath_base::{PartitionId, Position};
 
-use super::RowDecoders;
-use super::config::{self, Durability, TopicConfig};
-use super::error::LogError;
-use super::face::Topic;
+use crate::config::{self, Durability, TopicConfig};
+use crate::error::LogError;
+use crate::rows::row_decoder::RowDecoders;
+use crate::topic::Topic;
 
 use client::{ANSWER_WAIT, Address, block_on};
 use scout::Scout;
@@ -139,7 +140,7 @@ impl Kafka {
             Ok(_) | Err(LogError::NoSuchTopic { .. }) => return Ok(None),
             Err(e) => return Err(e),
         }
-        let first = match topic::first_records(&self.address, &Scout::new(&self.address)?, name, config.partitions as usize) {
+        let first = match state::first_records(&self.address, &Scout::new(&self.address)?, name, config.partitions as usize) {
             Err(LogError::NotOurs { .. }) => return Ok(None),
             first => first?,
         };
@@ -179,13 +180,13 @@ impl Kafka {
 
     /// Opens a topic for reading.
     pub fn topic(&self, name: &str) -> Result<Topic, LogError> {
-        Ok(Topic::new(topic::KafkaTopic::open(self, name)?))
+        Ok(Topic::elsewhere(topic::KafkaTopic::open(self, name)?))
     }
 
-    /// Opens a topic that other programs write, for reading only: see [`RowDecoder`](super::RowDecoder). The config's partitions are the
+    /// Opens a topic that other programs write, for reading only: see [`RowDecoder`](crate::rows::row_decoder::RowDecoder). The config's partitions are the
     /// cluster's.
-    pub fn others_topic(&self, config: TopicConfig, decoders: RowDecoders) -> Result<Topic, LogError> {
-        Ok(Topic::new(others::OthersTopic::open(self, config, decoders)?))
+    pub fn foreign_topic(&self, config: TopicConfig, decoders: RowDecoders) -> Result<Topic, LogError> {
+        Ok(Topic::elsewhere(foreign::ForeignTopic::open(self, config, decoders)?))
     }
 
     /// The names of the cluster's topics, sorted, without Kafka's own. (Also of topics that others made.)

@@ -9,19 +9,20 @@ use rdkafka::message::Message;
 
 use std::sync::Arc;
 
+use crate::contract;
 use crate::error::LogError;
-use crate::frame::get_u32;
-use crate::{Entry, Records, Start, contract};
+use crate::format::frame::get_u32;
+use crate::records::{Entry, Records, Start};
 use twopath_base::{Offset, PartitionId};
 
 use super::client::{Fetch, Quiet};
 use super::header::{Header, Kind, parse_barrier};
 use super::scout::{assign, header, next};
 use super::seek;
-use super::topic::Shared;
+use super::state::KafkaState;
 
 pub(super) struct KafkaReader {
-    topic: Arc<Shared>,
+    topic: Arc<KafkaState>,
     partition: PartitionId,
     consumer: BaseConsumer<Quiet>,
     decoder: FileDecoder,
@@ -37,7 +38,12 @@ pub(super) struct KafkaReader {
 }
 
 impl KafkaReader {
-    pub fn open(topic: Arc<Shared>, partition: PartitionId, start: Start, projection: Option<&[usize]>) -> Result<KafkaReader, LogError> {
+    pub fn open(
+        topic: Arc<KafkaState>,
+        partition: PartitionId,
+        start: Start,
+        projection: Option<&[usize]>,
+    ) -> Result<KafkaReader, LogError> {
         topic.check_partition(partition)?;
         topic.config.check_projection(projection)?;
         let decoder = FileDecoder::new(topic.config.schema.clone(), MetadataVersion::V5);

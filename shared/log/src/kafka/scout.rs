@@ -8,8 +8,8 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use crate::error::LogError;
-use crate::topic::lock;
 use twopath_base::PartitionId;
+use twopath_base::sync::lock;
 
 use super::client::{ANSWER_WAIT, Address, Fetch, Quiet};
 use super::header::{Header, NAME};

@@ -1,14 +1,14 @@
 //! Where a reader starts: binary searches over Kafka offsets.
 
-use crate::Start;
 use crate::error::LogError;
+use crate::records::Start;
 use twopath_base::{Offset, PartitionId};
 
 use super::header::{Header, Kind};
-use super::topic::Shared;
+use super::state::KafkaState;
 
 /// A place in a partition.
-pub(super) struct Place {
+pub(super) struct Target {
     /// Kafka's offset.
     pub at: i64,
     pub offset: Offset,
@@ -16,19 +16,19 @@ pub(super) struct Place {
     pub generation: u64,
 }
 
-impl Place {
-    fn before(header: &Header) -> Place {
-        Place { at: header.at, offset: header.base, generation: header.generation }
+impl Target {
+    fn before(header: &Header) -> Target {
+        Target { at: header.at, offset: header.base, generation: header.generation }
     }
 }
 
-pub(super) fn find(topic: &Shared, partition: PartitionId, start: Start) -> Result<Place, LogError> {
+pub(super) fn find(topic: &KafkaState, partition: PartitionId, start: Start) -> Result<Target, LogError> {
     topic.check_partition(partition)?;
     let known = topic.refresh(partition)?;
-    let end = Place { at: known.next_at, offset: known.last.end(), generation: known.generation() };
+    let end = Target { at: known.next_at, offset: known.last.end(), generation: known.generation() };
     let wanted: &dyn Fn(&Header) -> bool = match start {
         Start::End => return Ok(end),
-        Start::First | Start::Offset(Offset(0)) => return Ok(Place { at: 0, offset: Offset(0), generation: 0 }),
+        Start::First | Start::Offset(Offset(0)) => return Ok(Target { at: 0, offset: Offset(0), generation: 0 }),
         Start::Offset(offset) if offset > end.offset => {
             return Err(LogError::OffsetOutOfRange { topic: topic.config.name.clone(), partition, offset, end: end.offset });
         }
@@ -43,11 +43,11 @@ pub(super) fn find(topic: &Shared, partition: PartitionId, start: Start) -> Resu
             found = topic.counting(partition, header.at + 1, known.next_at)?.map(|(h, _)| h);
         }
     }
-    Ok(found.as_ref().map_or(end, Place::before))
+    Ok(found.as_ref().map_or(end, Target::before))
 }
 
 /// The first record that counts for which `wanted` holds, where it holds for all after one for which it does.
-fn search(topic: &Shared, partition: PartitionId, end: i64, wanted: &dyn Fn(&Header) -> bool) -> Result<Option<Header>, LogError> {
+fn search(topic: &KafkaState, partition: PartitionId, end: i64, wanted: &dyn Fn(&Header) -> bool) -> Result<Option<Header>, LogError> {
     let (mut from, mut to, mut found) = (0, end, None);
     while from < to {
         let middle = from + (to - from) / 2;

@@ -1,23 +1,55 @@
 //! Who waits for more of a topic that Kafka keeps.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use crate::contract;
 use crate::error::LogError;
+use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId};
 
 use super::client::{Address, Quiet};
 use super::p32;
-use super::scout::header;
-use super::topic::{Known, News, Shared};
+
+/// A number that goes up with everything new, for those who wait.
+#[derive(Default)]
+pub(super) struct News {
+    sequence: AtomicU32,
+    lock: Mutex<()>,
+    changed: Condvar,
+}
+
+impl News {
+    pub fn sequence(&self) -> u32 {
+        self.sequence.load(Ordering::Acquire)
+    }
+
+    pub fn wake(&self) {
+        let _guard = lock(&self.lock);
+        self.sequence.fetch_add(1, Ordering::Release);
+        self.changed.notify_all();
+    }
+
+    pub fn wait(&self, seen: u32, timeout: Duration) {
+        let until = Instant::now().checked_add(timeout);
+        let mut guard = lock(&self.lock);
+        while self.sequence() == seen {
+            // An end of time that cannot be named is not waited for in one go.
+            let left = until.map_or(Duration::from_secs(3600), |u| u.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return;
+            }
+            guard = self.changed.wait_timeout(guard, left).map_or_else(|e| e.into_inner().0, |(guard, _)| guard);
+        }
+    }
+}
 
 /// A topic whose records somebody listens for.
 pub(super) trait Followed: Send + Sync + 'static {
@@ -48,23 +80,6 @@ impl<T: Followed> contract::Tail for KafkaTail<T> {
 
     fn end(&self, partition: PartitionId) -> Offset {
         self.topic.end(partition)
-    }
-}
-
-impl Followed for Shared {
-    fn news(&self) -> &News {
-        &self.news
-    }
-
-    fn end(&self, partition: PartitionId) -> Offset {
-        self.known(partition).last.end()
-    }
-
-    fn heard(&self, message: &BorrowedMessage<'_>) {
-        let (partition, at) = (PartitionId(message.partition() as u32), message.offset());
-        // What does not count, or is not ours, is the readers' to skip or to refuse.
-        let last = header(message).filter(|h| h.at == at).unwrap_or_else(|| self.known(partition).last);
-        self.learn(partition, Known { next_at: at + 1, last });
     }
 }
 

@@ -11,27 +11,28 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header as KafkaHeader, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
-use crate::config::{self, PartitionBy};
+use crate::config::{self, PartitionBy, TopicConfig};
+use crate::contract;
 use crate::error::LogError;
-use crate::event_range::event_range_us;
-use crate::partition::split;
-use crate::producer::Producers;
-use crate::topic::lock;
-use crate::{Barrier, ProducerSequence, ProducerState, TopicConfig, contract};
+use crate::format::producer::{ProducerState, Producers};
+use crate::records::{Barrier, ProducerSequence};
+use crate::rows::event_range::event_range_us;
+use crate::rows::partitioning::split;
 use twopath_base::clock::Clock;
+use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId, Position};
 
 use super::client::{ANSWER_WAIT, Address, RECORD_BYTES_MAX};
 use super::header::{Header, Kind, NAME, barrier_value};
 use super::p32;
-use super::topic::{Known, Shared};
+use super::state::{KafkaState, Known};
 
 /// After so many records or bytes a writer writes down what it knows of its producers, so that the next one need not read further back.
 const NOTE_RECORDS: u64 = 512;
 const NOTE_BYTES: u64 = 64 << 20;
 
 pub(super) struct KafkaWriter {
-    topic: Arc<Shared>,
+    topic: Arc<KafkaState>,
     producer: ThreadedProducer<Deliveries>,
     /// Locked in ascending order where several are.
     partitions: Vec<Mutex<PartitionWriter>>,
@@ -60,7 +61,7 @@ struct Sent {
 }
 
 impl KafkaWriter {
-    pub fn open(topic: Arc<Shared>) -> Result<KafkaWriter, LogError> {
+    pub fn open(topic: Arc<KafkaState>) -> Result<KafkaWriter, LogError> {
         let producer = producer(&topic.address)?;
         let mut partitions = Vec::new();
         for p in topic.partition_ids() {
@@ -185,6 +186,11 @@ impl KafkaWriter {
 }
 
 impl contract::Writer for KafkaWriter {
+    fn seal(&self) -> Result<(), LogError> {
+        // Kafka has no segments of ours.
+        Ok(())
+    }
+
     fn append(&self, batch: &RecordBatch) -> Result<Position, LogError> {
         self.topic.config.check_batch(batch)?;
         let count = self.partitions.len();
@@ -323,7 +329,7 @@ fn next_header(known: &Known, kind: Kind, clock: &dyn Clock) -> Header {
 }
 
 /// Fences the writers before: a record of our own takes the Kafka offset that they need next.
-fn take_over(topic: &Shared, producer: &ThreadedProducer<Deliveries>, partition: PartitionId) -> Result<PartitionWriter, LogError> {
+fn take_over(topic: &KafkaState, producer: &ThreadedProducer<Deliveries>, partition: PartitionId) -> Result<PartitionWriter, LogError> {
     let until = Instant::now() + ANSWER_WAIT;
     let arrow = |source| LogError::Arrow { topic: topic.config.name.clone(), source };
     let mut encoder = StreamEncoder::try_new(&topic.config.schema).map_err(arrow)?;
@@ -350,7 +356,7 @@ fn take_over(topic: &Shared, producer: &ThreadedProducer<Deliveries>, partition:
 }
 
 /// What is known of the producers of a partition: the last note, and the records after it.
-fn producers_at(topic: &Shared, partition: PartitionId, known: &Known) -> Result<Producers, LogError> {
+fn producers_at(topic: &KafkaState, partition: PartitionId, known: &Known) -> Result<Producers, LogError> {
     let at = known.writer_at();
     let bad = || topic.bad_record(partition, at, "there should be a note of the producers");
     let found = topic.read(partition, at)?;

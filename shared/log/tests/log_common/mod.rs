@@ -99,7 +99,7 @@ pub fn files(dir: &Path) -> BTreeSet<PathBuf> {
 /// The objects that the topic's segments are, relative to the folder that is their store.
 pub fn objects(topic: &Topic, store: &Path) -> BTreeSet<PathBuf> {
     let store = format!("file://{}/", store.canonicalize().unwrap().display());
-    let segments = partition_ids(topic).flat_map(|p| topic.segments(p).unwrap());
+    let segments = partition_ids(topic).flat_map(|p| topic.local().unwrap().segments(p).unwrap());
     segments.filter_map(|s| Some(s.object?.strip_prefix(&store).unwrap().into())).collect()
 }
 

@@ -46,6 +46,8 @@ struct Shape {
     extremes: bool,
     /// Whether there are NaN, infinities and -0.0.
     specials: bool,
+    /// Whether there are floats of very different sizes that cancel one another.
+    cancelling: bool,
     /// How far events lie apart and behind, in microseconds.
     spread_us: i64,
 }
@@ -57,6 +59,7 @@ impl Shape {
             distinct: [1, 3, 10, 100, 100_000][random.below(5)],
             extremes: random.chance(25),
             specials: random.chance(25),
+            cancelling: random.chance(30),
             spread_us: [1_000_000, 3_600_000_000, 3 * DAY_US, 400 * DAY_US][random.below(4)],
         }
     }
@@ -120,6 +123,7 @@ fn column(random: &mut Random, shape: &Shape, field: &Field, rows: usize) -> Arr
             let times: PrimitiveArray<TimestampMicrosecondType> = values.into_iter().collect();
             Arc::new(times.with_timezone_opt(zone.clone()))
         }
+        Arrow::Decimal128(precision, scale) => super::decimal::column(random, nulls_percent, shape.extremes, (*precision, *scale), rows),
         other => panic!("no random events for columns of type {other}"),
     }
 }
@@ -155,12 +159,16 @@ mod num_limits {
     limits!(i8, i16, i32, i64, u8, u32);
 }
 
-/// A multiple of 1/8, small enough for exact sums.
+/// Tenths and eighths: sums of the former are rarely floats. Among them, where the stream is such, huge and tiny ones and their negatives.
 fn float(random: &mut Random, shape: &Shape) -> f64 {
     if shape.specials && random.chance(10) {
         return [f64::NAN, -0.0, 0.0, f64::INFINITY, f64::NEG_INFINITY][random.below(5)];
     }
-    random.between(-4 * shape.distinct, 4 * shape.distinct) as f64 / 8.0
+    if shape.cancelling && random.chance(40) {
+        let size = [1e16, 1e30, 1e-17, 3e-300, 5e-324, f64::MAX][random.below(6)];
+        return if random.chance(50) { size } else { -size };
+    }
+    random.between(-4 * shape.distinct, 4 * shape.distinct) as f64 / if random.chance(50) { 8.0 } else { 10.0 }
 }
 
 fn text(random: &mut Random, shape: &Shape) -> String {

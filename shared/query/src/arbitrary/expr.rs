@@ -11,20 +11,36 @@ use crate::types::DataType;
 pub(super) struct Columns {
     /// Name, type, and for numbers whether they are small (so that sums and products stay far from overflow).
     columns: Vec<(String, DataType, bool)>,
+    /// Whether functions are used.
+    functions: bool,
 }
 
 impl Columns {
-    pub fn of(schema: &Schema) -> Self {
+    pub fn of(schema: &Schema, functions: bool) -> Self {
         let columns = schema.fields().iter().filter_map(|f| {
             let small = !matches!(f.data_type(), Arrow::Int64 | Arrow::UInt64 | Arrow::Float64 | Arrow::Float32);
             Some((identifier(f.name()), column_type(f.data_type())?, small))
         });
-        Columns { columns: columns.collect() }
+        Columns { columns: columns.collect(), functions }
+    }
+
+    /// With one column more.
+    pub fn add(&mut self, name: &str, data_type: DataType) {
+        self.columns.push((name.to_owned(), data_type, false));
+    }
+
+    /// Whether a function takes the place of what else would be made.
+    fn function(&self, random: &mut Random) -> bool {
+        self.functions && random.chance(35)
     }
 
     /// The columns of a type.
     pub fn of_type(&self, data_type: DataType) -> Vec<&str> {
-        self.columns.iter().filter(|c| c.1 == data_type).map(|c| c.0.as_str()).collect()
+        self.where_type(|t| t == data_type)
+    }
+
+    pub(super) fn where_type(&self, is: impl Fn(DataType) -> bool) -> Vec<&str> {
+        self.columns.iter().filter(|c| is(c.1)).map(|c| c.0.as_str()).collect()
     }
 
     pub fn any(&self, random: &mut Random) -> &str {
@@ -42,6 +58,14 @@ impl Columns {
 
     /// An expression of one of the types that values of a topic have.
     pub fn expr(&self, random: &mut Random, depth: u32) -> String {
+        if !self.decimals().is_empty() && random.chance(25) {
+            return match random.below(5) {
+                0 => self.of_decimal(random, depth, DataType::Int),
+                1 => self.of_decimal(random, depth, DataType::Float),
+                2 => self.of_decimal(random, depth, DataType::Text),
+                _ => self.decimal(random, depth),
+            };
+        }
         match random.below(6) {
             0 => self.float(random, depth),
             1 => self.text(random, depth),
@@ -63,6 +87,9 @@ impl Columns {
             };
         }
         let depth = depth - 1;
+        if self.function(random) {
+            return self.int_function(random, depth);
+        }
         match random.below(14) {
             0 => format!("({} + {})", self.int(random, depth), self.int(random, depth)),
             1 => format!("({} - {})", self.int(random, depth), self.int(random, depth)),
@@ -76,7 +103,7 @@ impl Columns {
             6 => format!("NULLIF({}, {})", self.int(random, depth), self.int(random, depth)),
             7 => format!("ABS({})", self.int(random, depth)),
             8 => {
-                let fields = ["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DOW", "DOY", "HOUR", "MINUTE", "SECOND"];
+                let fields = ["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DOW", "DOY", "HOUR", "MINUTE", "MICROSECOND"];
                 format!("EXTRACT({} FROM {})", random.pick(&fields), self.time(random, depth))
             }
             9 => format!("CAST({} AS BIGINT)", self.condition(random, depth)),
@@ -102,9 +129,12 @@ impl Columns {
 
     pub fn float(&self, random: &mut Random, depth: u32) -> String {
         if depth == 0 {
-            return self.exact_float(random, 0);
+            return self.simple_float(random, 0);
         }
         let depth = depth - 1;
+        if self.function(random) {
+            return self.float_function(random, depth);
+        }
         match random.below(9) {
             0 => format!("({} + {})", self.float(random, depth), self.float(random, depth)),
             1 => format!("({} * {})", self.float(random, depth), self.float(random, depth)),
@@ -118,18 +148,18 @@ impl Columns {
         }
     }
 
-    /// A float whose sums are exact in any order.
-    pub fn exact_float(&self, random: &mut Random, depth: u32) -> String {
+    /// A float that no operation makes large.
+    pub fn simple_float(&self, random: &mut Random, depth: u32) -> String {
         if depth == 0 {
             return self.column_or(random, DataType::Float, |random| format!("{:?}", random.between(-40, 40) as f64 / 8.0));
         }
         let depth = depth - 1;
         match random.below(5) {
-            0 => format!("({} + {})", self.exact_float(random, depth), self.exact_float(random, depth)),
-            1 => format!("({} * {})", self.exact_float(random, depth), random.pick(&["2", "0.5", "-1.25"])),
-            2 => self.case(random, depth, Self::exact_float),
-            3 => format!("(- {})", self.atom(random, Self::exact_float)),
-            _ => format!("COALESCE({}, 0.5)", self.exact_float(random, depth)),
+            0 => format!("({} + {})", self.simple_float(random, depth), self.simple_float(random, depth)),
+            1 => format!("({} * {})", self.simple_float(random, depth), random.pick(&["2", "0.5", "-1.25"])),
+            2 => self.case(random, depth, Self::simple_float),
+            3 => format!("(- {})", self.atom(random, Self::simple_float)),
+            _ => format!("COALESCE({}, 0.5)", self.simple_float(random, depth)),
         }
     }
 
@@ -138,6 +168,9 @@ impl Columns {
             return self.column_or(random, DataType::Text, text_literal);
         }
         let depth = depth - 1;
+        if self.function(random) {
+            return self.text_function(random, depth);
+        }
         match random.below(5) {
             0 => self.case(random, depth, Self::text),
             1 => format!("COALESCE({}, {})", self.text(random, depth), text_literal(random)),
@@ -152,6 +185,9 @@ impl Columns {
             return self.column_or(random, DataType::Timestamp, time_literal);
         }
         let depth = depth - 1;
+        if self.function(random) {
+            return self.time_function(random, depth);
+        }
         match random.below(5) {
             0 => {
                 let units = ["second", "minute", "hour", "day", "week", "month", "quarter", "year"];
@@ -181,6 +217,12 @@ impl Columns {
             };
         }
         let depth = depth.saturating_sub(1);
+        if !self.decimals().is_empty() && random.chance(25) {
+            return self.compared(random, depth, Self::decimal);
+        }
+        if self.function(random) {
+            return self.condition_function(random, depth);
+        }
         match random.below(10) {
             0 => format!("({} IS {}NULL)", self.any(random), random.pick(&["", "NOT "])),
             1 => {
@@ -206,7 +248,7 @@ impl Columns {
         format!("({} {op} {})", side(self, random, depth), side(self, random, 0))
     }
 
-    fn case(&self, random: &mut Random, depth: u32, value: fn(&Self, &mut Random, u32) -> String) -> String {
+    pub(super) fn case(&self, random: &mut Random, depth: u32, value: fn(&Self, &mut Random, u32) -> String) -> String {
         let mut text = format!("CASE WHEN {} THEN {}", self.condition(random, depth), value(self, random, depth));
         if random.chance(30) {
             text += &format!(" WHEN {} THEN {}", self.condition(random, depth), value(self, random, depth));
@@ -218,7 +260,7 @@ impl Columns {
     }
 
     /// An expression that a sign can stand before.
-    fn atom(&self, random: &mut Random, value: fn(&Self, &mut Random, u32) -> String) -> String {
+    pub(super) fn atom(&self, random: &mut Random, value: fn(&Self, &mut Random, u32) -> String) -> String {
         format!("({})", value(self, random, 0))
     }
 }

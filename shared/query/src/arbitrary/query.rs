@@ -2,25 +2,49 @@
 
 use arrow_schema::Schema;
 
-use super::Random;
 use super::expr::{Columns, text_literal};
+use super::{Profile, Random};
 use crate::display::identifier;
 use crate::types::DataType;
 
 /// How deep expressions nest, at most and exclusive.
 const DEPTH_MAX: usize = 4;
 
-/// A valid query over a topic that has at least one column, as SQL.
+/// A valid query over a topic that has at least one column, as SQL, of what every engine has ([`Profile::BASIC`]).
 pub fn sql(random: &mut Random, topic: &str, schema: &Schema) -> String {
-    let columns = Columns::of(schema);
+    sql_of(random, topic, schema, Profile::BASIC)
+}
+
+/// A valid query over a topic, as SQL. With [`Profile::functions`] the topic has a time `at`, as those of [`super::schema`] have.
+pub fn sql_of(random: &mut Random, topic: &str, schema: &Schema, profile: Profile) -> String {
+    let mut columns = Columns::of(schema, profile.functions);
     let form = random.below(100);
-    let times = columns.of_type(DataType::Timestamp);
     let topic = identifier(topic);
+    let mut with = String::new();
+    let mut relation = topic.clone();
+    let mut from = topic.clone();
+    if profile.shapes && random.chance(30) {
+        // A subquery with one column more, where it stands or by name.
+        let depth = random.below(DEPTH_MAX) as u32;
+        let computed = columns.int(random, depth);
+        let filter = if random.chance(50) { format!(" WHERE {}", columns.condition(random, 2)) } else { String::new() };
+        let query = format!("SELECT *, {computed} AS computed FROM {topic}{filter}");
+        columns.add("computed", DataType::Int);
+        if random.chance(50) {
+            with = format!("WITH w AS ({query}) ");
+            (relation, from) = ("w".to_owned(), "w".to_owned());
+        } else {
+            (relation, from) = (format!("({query})"), format!("({query}) s"));
+        }
+    }
+    let times = columns.of_type(DataType::Timestamp);
     let window = (!times.is_empty() && random.chance(45)).then(|| {
-        let size = random.pick(&["'1' MINUTE", "'7' MINUTE", "'1' HOUR", "'1' HOUR", "'1 day'", "'1 week'", "'250 milliseconds'"]);
-        format!("TUMBLE(TABLE {topic}, DESCRIPTOR({}), INTERVAL {size})", random.pick(&times))
+        let fixed = ["'1' MINUTE", "'7' MINUTE", "'1' HOUR", "'1' HOUR", "'1 day'", "'7 days'", "'250 milliseconds'"];
+        let calendar = ["'1' WEEK", "'1' MONTH", "'3' MONTH", "'1 year'"];
+        let size = if profile.shapes && random.chance(30) { random.pick(&calendar) } else { random.pick(&fixed) };
+        format!("TUMBLE(TABLE {relation}, DESCRIPTOR({}), INTERVAL {size})", random.pick(&times))
     });
-    let mut text = Text { random, columns: &columns, windowed: window.is_some() };
+    let mut text = Text { random, columns: &columns, windowed: window.is_some(), profile };
     let select = match form {
         0..=9 => text.rows(),
         10..=24 => text.grouped(0),
@@ -30,21 +54,28 @@ pub fn sql(random: &mut Random, topic: &str, schema: &Schema) -> String {
         }
     };
     let filter = if text.random.chance(40) { format!(" WHERE {}", text.condition()) } else { String::new() };
-    let limit = if text.random.chance(25) { format!(" LIMIT {}", text.random.below(12)) } else { String::new() };
-    let from = window.unwrap_or(topic);
-    format!("SELECT {} FROM {from}{filter}{}{limit}", select.list, select.rest)
+    let mut limit = if text.random.chance(25) { format!(" LIMIT {}", text.random.below(12)) } else { String::new() };
+    if profile.shapes && text.random.chance(15) {
+        limit += &format!(" OFFSET {}", text.random.below(5));
+    }
+    let distinct = if select.can_be_distinct && profile.shapes && text.random.chance(25) { "DISTINCT " } else { "" };
+    let from = window.unwrap_or(from);
+    format!("{with}SELECT {distinct}{} FROM {from}{filter}{}{limit}", select.list, select.rest)
 }
 
 /// A query in the making: what stands before FROM, and what stands after WHERE.
 struct Select {
     list: String,
     rest: String,
+    /// Whether it is ordered by what it puts out, and by nothing that is rounded.
+    can_be_distinct: bool,
 }
 
 struct Text<'a> {
     random: &'a mut Random,
     columns: &'a Columns,
     windowed: bool,
+    profile: Profile,
 }
 
 impl Text<'_> {
@@ -59,7 +90,7 @@ impl Text<'_> {
 
     fn rows(&mut self) -> Select {
         if self.random.chance(20) {
-            return Select { list: "*".to_owned(), rest: String::new() };
+            return Select { list: "*".to_owned(), rest: String::new(), can_be_distinct: true };
         }
         let count = 1 + self.random.below(3);
         let items: Vec<String> = (0..count).map(|_| self.key()).collect();
@@ -69,7 +100,8 @@ impl Text<'_> {
         } else {
             String::new()
         };
-        Select { list: items.join(", "), rest }
+        let can_be_distinct = rest.is_empty();
+        Select { list: items.join(", "), rest, can_be_distinct }
     }
 
     fn ordered(&mut self, expr: &str) -> String {
@@ -100,14 +132,26 @@ impl Text<'_> {
         let depth = self.depth();
         let (random, columns) = (&mut *self.random, self.columns);
         let any = |random: &mut Random| columns.expr(random, depth);
+        let decimals = !columns.decimals().is_empty() && random.chance(40);
+        if self.profile.aggregates && random.chance(30) {
+            let filter = if random.chance(20) { format!(" FILTER (WHERE {})", columns.condition(random, 1)) } else { String::new() };
+            let (call, exact) = exact_aggregate(random, columns, depth);
+            return (call + &filter, exact);
+        }
         let (call, exact) = match random.below(16) {
+            n @ 0..=11 if decimals => {
+                let arg = columns.decimal(random, depth);
+                let function = ["SUM", "SUM", "SUM", "AVG", "AVG", "AVG", "MIN", "MAX", "MIN", "MAX", "COUNT", "COUNT"][n];
+                (format!("{function}({}{arg})", if n >= 10 { "DISTINCT " } else { "" }), true)
+            }
+            12 if decimals => (format!("APPROX_QUANTILE({}, 0.5)", columns.decimal(random, 0)), false),
             0 | 1 => ("COUNT(*)".to_owned(), true),
             2 => (format!("COUNT({})", any(random)), true),
             3 | 4 => (format!("SUM({})", columns.int(random, depth)), true),
-            5 => (format!("SUM({})", columns.exact_float(random, depth)), false),
+            5 => (format!("SUM({})", columns.float(random, depth)), true),
             6 => (format!("SUM({})", columns.interval(random, 0)), true),
-            7 => (format!("AVG({})", columns.int(random, depth)), false),
-            8 => (format!("AVG({})", columns.exact_float(random, depth)), false),
+            7 => (format!("AVG({})", columns.int(random, depth)), true),
+            8 => (format!("AVG({})", columns.float(random, depth)), true),
             9 | 10 => {
                 let arg = match random.below(4) {
                     0 => columns.float(random, depth),
@@ -123,7 +167,7 @@ impl Text<'_> {
                 let arg = if random.chance(50) {
                     format!("({}) % 10000", columns.int(random, depth))
                 } else {
-                    columns.exact_float(random, depth)
+                    columns.simple_float(random, depth)
                 };
                 (format!("APPROX_QUANTILE({arg}, {})", random.pick(&["0", "0.1", "0.5", "0.99", "1"])), false)
             }
@@ -198,7 +242,8 @@ impl Text<'_> {
             let by = self.exact_count();
             rest += &format!(" ORDER BY {}", self.ordered(&by));
         }
-        Select { list: items.join(", "), rest }
+        let can_be_distinct = !rest.contains("ORDER BY") && aggregates.iter().all(|(_, exact)| *exact);
+        Select { list: items.join(", "), rest, can_be_distinct }
     }
 
     /// A count or sum that every engine gives exactly.
@@ -236,5 +281,39 @@ impl Text<'_> {
             1 => format!("NOT ({first} OR {})", one(self)),
             _ => first,
         }
+    }
+}
+
+/// One of the aggregates that are exact whatever their values, and whether two engines give the very same.
+fn exact_aggregate(random: &mut Random, columns: &Columns, depth: u32) -> (String, bool) {
+    let number = |random: &mut Random| match random.below(2) {
+        0 => columns.int(random, depth),
+        _ => columns.simple_float(random, depth),
+    };
+    match random.below(5) {
+        0 | 1 => {
+            let name = random.pick(&["VAR_POP", "VAR_SAMP", "VARIANCE", "STDDEV", "STDDEV_POP", "STDDEV_SAMP"]);
+            (format!("{name}({})", number(random)), false)
+        }
+        2 => match random.below(2) {
+            0 => (format!("MEDIAN({})", number(random)), false),
+            _ => {
+                let q = random.pick(&["0", "0.25", "0.9", "1"]);
+                (format!("PERCENTILE_CONT({q}) WITHIN GROUP (ORDER BY {})", number(random)), false)
+            }
+        },
+        3 => {
+            let arg = match random.below(4) {
+                0 => columns.text(random, depth),
+                1 => columns.time(random, depth),
+                2 => columns.simple_float(random, depth),
+                _ => columns.int(random, depth),
+            };
+            (format!("PERCENTILE_DISC({}) WITHIN GROUP (ORDER BY {arg})", random.pick(&["0", "0.5", "0.99"])), true)
+        }
+        _ if random.chance(50) => {
+            (format!("{}({})", random.pick(&["BOOL_AND", "BOOL_OR", "EVERY"]), columns.condition(random, depth)), true)
+        }
+        _ => (format!("{}({})", random.pick(&["BIT_AND", "BIT_OR", "BIT_XOR"]), columns.int(random, depth)), true),
     }
 }

@@ -4,8 +4,10 @@ use sqlparser::ast::{self, BinaryOperator, Ident, Spanned};
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
-use super::scope::Scope;
+use super::scope::{Scope, same_name};
 use super::source::Source;
+use crate::function::Function;
+use crate::plan::nests_too_deeply;
 use crate::types::*;
 
 /// A bound expression and its place. NULL and text in quotes have no type of their own yet: they take it from what they meet, as
@@ -19,6 +21,8 @@ pub(super) enum BoundKind {
     Typed(Expr),
     Null,
     Text(String),
+    /// An interval of months, which has no fixed length: it can be added to a timestamp, and be a window's size.
+    Months(i64),
 }
 
 /// Where an expression stands, which decides whether it may hold aggregates.
@@ -33,21 +37,30 @@ pub(super) enum Place {
 }
 
 /// A column that an expression reads outside aggregates, and where it does.
+#[derive(Clone)]
 pub(super) struct Read {
-    /// The topic's column.
+    /// The input's column.
     pub column: usize,
     /// The name as written: for a window's column not the topic's column that it is computed from.
     pub name: String,
     pub span: Span,
 }
 
-/// Binds the expressions of one query. Columns of the topic keep their index; aggregate `i` becomes column `fields + i`.
+/// An output column, whose name HAVING and ORDER BY can use.
+pub(super) struct Alias {
+    pub name: String,
+    pub expr: Expr,
+    pub reads: Vec<Read>,
+}
+
+/// Binds the expressions of one query. Columns of the input keep their index; aggregate `i` becomes column `scope.width + i`.
 pub(super) struct Binder<'a> {
     pub source: &'a Source<'a>,
     pub scope: Scope,
     pub place: Place,
     pub aggregates: Vec<Aggregate>,
     pub reads: Vec<Read>,
+    pub aliases: Vec<Alias>,
 }
 
 impl Bound {
@@ -64,7 +77,11 @@ impl Bound {
     }
 }
 
-impl Binder<'_> {
+impl<'a> Binder<'a> {
+    pub fn new(source: &'a Source<'a>, scope: Scope) -> Self {
+        Binder { source, scope, place: Place::Where, aggregates: Vec::new(), reads: Vec::new(), aliases: Vec::new() }
+    }
+
     pub fn error(&self, span: Span, message: impl Into<String>) -> QueryError {
         self.source.error(span, message)
     }
@@ -122,26 +139,34 @@ impl Binder<'_> {
             A::Cast { kind, expr, data_type, format } => self.cast_ast(kind, expr, data_type, format.is_some()),
             A::Extract { field, expr, .. } => self.extract(field, expr),
             A::Function(function) => self.function(function),
-            A::Floor { expr, .. } | A::Ceil { expr, .. } => Err(self.error(
-                expr.span(),
-                "FLOOR and CEIL are not supported: CAST(x AS BIGINT) rounds half to even, and integer division truncates toward zero",
-            )),
+            A::Floor { expr, field } => self.whole(Function::Floor, expr, field),
+            A::Ceil { expr, field } => self.whole(Function::Ceil, expr, field),
+            A::Like { negated, any: false, expr, pattern, escape_char } => {
+                self.like(false, *negated, expr, pattern, escape_char.as_deref())
+            }
+            A::ILike { negated, any: false, expr, pattern, escape_char } => {
+                self.like(true, *negated, expr, pattern, escape_char.as_deref())
+            }
             A::Like { expr, .. } | A::ILike { expr, .. } | A::SimilarTo { expr, .. } | A::RLike { expr, .. } => Err(self.error(
                 expr.span(),
-                "pattern matching is not supported: compare text with =, <> or IN (...); for a prefix write c >= 'ab' AND c < 'ac'",
+                "regular expressions are not supported: write c LIKE 'a%' or c ILIKE '%b%', with % for any text and _ for one character",
             )),
+            A::Substring { expr, substring_from, substring_for, .. } => {
+                self.substring(expr, substring_from.as_deref(), substring_for.as_deref())
+            }
+            A::Trim { trim_where, trim_what, expr, trim_characters } => {
+                self.trim(*trim_where, trim_what.as_deref(), expr, trim_characters.as_deref())
+            }
+            A::Position { expr, r#in } => self.position(r#in, expr),
+            A::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
             A::Subquery(_) | A::Exists { .. } | A::AnyOp { .. } | A::AllOp { .. } | A::In { .. } => Err(self.error(
                 ast.span(),
                 "subqueries are not supported: write the values out, as in c IN ('a', 'b'), or run the inner query first",
             )),
             A::Wildcard(_) | A::QualifiedWildcard(..) => Err(self.error(ast.span(), "* stands only in SELECT * and COUNT(*)")),
-            A::AtTimeZone { timestamp, .. } => Err(self.error(
-                timestamp.span(),
-                "AT TIME ZONE is not supported: timestamps are UTC; add a fixed offset, as in c + INTERVAL '-5 hours'",
-            )),
             A::Tuple(_) => Err(self.error(ast.span(), "row values are not supported: compare the columns one by one, joined by AND")),
-            A::Position { expr, .. } | A::Substring { expr, .. } | A::Trim { expr, .. } | A::Overlay { expr, .. } => {
-                Err(self.error(expr.span(), "functions of text are not supported: compare text with =, <>, <, > or IN (...)"))
+            A::Overlay { expr, .. } => {
+                Err(self.error(expr.span(), "OVERLAY is not supported: join LEFT(c, n), the new text and SUBSTRING(c FROM m) with ||"))
             }
             A::GroupingSets(_) | A::Cube(_) | A::Rollup(_) => {
                 Err(self.error(ast.span(), "grouping sets are not supported: write one query per grouping"))
@@ -154,13 +179,14 @@ impl Binder<'_> {
     }
 
     fn column(&mut self, name: &Ident, span: Span) -> Result<Bound, QueryError> {
-        let Some((found, expr)) = self.scope.column(name) else {
-            let hint = match name.quote_style {
-                Some('"') if self.scope.fields.is_empty() => " (text stands in single quotes)".to_owned(),
-                Some('"') => format!(" (text stands in single quotes: '{}')", name.value),
-                _ => String::new(),
-            };
-            return Err(self.error(span, self.scope.unknown_column(&name.value) + &hint));
+        let (found, expr) = match self.scope.named(name)[..] {
+            [one] => one.clone(),
+            [] => return self.alias(name, span),
+            _ => {
+                let message =
+                    format!("{} has several columns '{}': give them names of their own with AS", self.scope.known_as(), name.value);
+                return Err(self.error(span, message));
+            }
         };
         expr.visit(&mut |e| {
             if let ExprKind::Column(column) = e.kind {
@@ -170,13 +196,35 @@ impl Binder<'_> {
         Ok(Bound::typed(expr, span))
     }
 
+    /// A name that no column has: in HAVING and ORDER BY it may be that of an output column.
+    fn alias(&mut self, name: &Ident, span: Span) -> Result<Bound, QueryError> {
+        if matches!(self.place, Place::Having | Place::OrderBy) {
+            let mut named = self.aliases.iter().filter(|a| same_name(name, &a.name));
+            if let Some(first) = named.next() {
+                if named.any(|other| other.expr != first.expr) {
+                    return Err(
+                        self.error(span, format!("two output columns have the name '{}': give them names of their own", name.value))
+                    );
+                }
+                self.reads.extend(first.reads.iter().cloned());
+                return Ok(Bound::typed(first.expr.clone(), span));
+            }
+        }
+        let hint = match name.quote_style {
+            Some('"') if self.scope.columns.is_empty() => " (text stands in single quotes)".to_owned(),
+            Some('"') => format!(" (text stands in single quotes: '{}')", name.value),
+            _ => String::new(),
+        };
+        Err(self.error(span, self.scope.unknown_column(&name.value) + &hint))
+    }
+
     fn qualified(&mut self, parts: &[Ident]) -> Result<Bound, QueryError> {
         let span = parts.iter().map(|p| p.span).reduce(|a, b| a.union(&b)).unwrap_or(Span::empty());
         match parts {
             [relation, name] if self.scope.is_relation(relation) => self.column(name, span),
             [relation, _] => {
-                let known = self.scope.alias.as_ref().unwrap_or(&self.scope.topic);
-                Err(self.error(relation.span, format!("no relation '{}' in this query: FROM names it {known}", relation.value)))
+                let message = format!("no relation '{}' in this query: FROM names it {}", relation.value, self.scope.known_as());
+                Err(self.error(relation.span, message))
             }
             _ => Err(self.error(span, "a column is written as column or relation.column")),
         }
@@ -207,7 +255,7 @@ impl Binder<'_> {
 
     /// Refuses an expression that could be written to a manifest, but not read again.
     pub fn check_nesting(&self, expr: &Expr, span: Span) -> Result<(), QueryError> {
-        if nesting(expr) > NESTING_MAX {
+        if nests_too_deeply(expr) {
             return Err(self.error(span, "the expression nests too deeply: split it into several output columns, or put parentheses so that both sides of its operators are alike in length"));
         }
         Ok(())
@@ -215,9 +263,7 @@ impl Binder<'_> {
 
     /// Refuses to copy a large expression often, as nested short forms would.
     pub fn check_copies(&self, expr: &Expr, copies: usize, span: Span) -> Result<(), QueryError> {
-        let mut size = 0;
-        expr.visit(&mut |_| size += 1);
-        if size * copies > COPIED_MAX {
+        if expr.size() * copies > COPIED_MAX {
             let message = "this short form of a large expression becomes too large: put the expression out as a column of its own, or write it with fewer COALESCE, NULLIF, ABS, BETWEEN, IN inside one another";
             return Err(self.error(span, message));
         }
@@ -337,27 +383,6 @@ impl Binder<'_> {
 
 /// How many nodes the copies of one expression may have.
 const COPIED_MAX: usize = 10_000;
-/// serde_json reads 128 levels; some of them are above the expression.
-const NESTING_MAX: usize = 110;
-
-/// How deep the expression's JSON nests.
-fn nesting(expr: &Expr) -> usize {
-    match &expr.kind {
-        ExprKind::Column(_) | ExprKind::Literal(_) => 3,
-        ExprKind::Unary { arg, .. }
-        | ExprKind::IsNull { arg, .. }
-        | ExprKind::Cast { arg }
-        | ExprKind::Extract { arg, .. }
-        | ExprKind::DateTrunc { arg, .. }
-        | ExprKind::Tumble { arg, .. } => 3 + nesting(arg),
-        ExprKind::Binary { left, right, .. } => 3 + nesting(left).max(nesting(right)),
-        ExprKind::Case { branches, otherwise } => {
-            let inner = branches.iter().map(|(c, v)| 5 + nesting(c).max(nesting(v))).max().unwrap_or(0);
-            inner.max(otherwise.as_ref().map_or(0, |e| 3 + nesting(e)))
-        }
-    }
-}
-
 pub(super) fn not(arg: Expr) -> Expr {
     Expr::new(ExprKind::Unary { op: UnaryOp::Not, arg: Box::new(arg) }, DataType::Bool)
 }

@@ -1,21 +1,21 @@
-//! Function calls: aggregates, and the few scalar functions.
+//! Function calls: which function is called, and with what.
 
-use sqlparser::ast::{self, DateTimeField, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned};
+use sqlparser::ast::{self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned};
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
-use super::expr::{Binder, Bound, BoundKind, Place};
+use super::aggregate::AGGREGATES;
+use super::expr::{Binder, Bound};
+use super::scalar::SCALARS;
 use super::scope::nearest;
-use crate::types::*;
-
-const FUNCTIONS: [&str; 12] =
-    ["count", "sum", "min", "max", "avg", "approx_count_distinct", "approx_quantile", "coalesce", "nullif", "abs", "date_trunc", "extract"];
 
 /// The arguments of a call, as plain as supported calls have them.
-struct Arguments<'a> {
-    distinct: bool,
-    star: bool,
-    list: Vec<&'a ast::Expr>,
+pub(super) struct Arguments<'a> {
+    pub distinct: bool,
+    pub star: bool,
+    pub list: Vec<&'a ast::Expr>,
+    /// What `WITHIN GROUP (ORDER BY ...)` orders by.
+    pub within_group: Option<&'a ast::Expr>,
 }
 
 impl Binder<'_> {
@@ -27,26 +27,31 @@ impl Binder<'_> {
                 "window functions (OVER) are not supported: group by a window with FROM TUMBLE(...), or by the columns of PARTITION BY";
             return Err(self.error(span, message));
         }
-        if !FUNCTIONS.contains(&name.as_str()) {
+        if call.args == FunctionArguments::None && self.scope.columns.iter().any(|(column, _)| *column == name) {
+            return Err(self.error(span, format!("{name} is a reserved word of SQL: write \"{name}\" for the column")));
+        }
+        let is_aggregate = AGGREGATES.contains(&name.as_str());
+        if !is_aggregate && !SCALARS.iter().any(|(known, _)| *known == name) {
             return Err(self.error(span, unknown_function(&name)));
         }
         let args = self.arguments(call, &name, span)?;
+        let upper = name.to_uppercase();
         if args.distinct && name != "count" && name != "min" && name != "max" {
-            let upper = name.to_uppercase();
             return Err(self.error(span, format!("{upper}(DISTINCT ...) is not supported: DISTINCT goes with COUNT only")));
         }
-        match name.as_str() {
-            "coalesce" | "nullif" | "abs" | "date_trunc" | "extract" => {
-                if call.filter.is_some() {
-                    return Err(self.error(span, format!("FILTER goes with aggregates, and {name} is none: write CASE WHEN ... END")));
-                }
-                if args.star {
-                    return Err(self.error(span, format!("{name}(*) is not defined: name its arguments")));
-                }
-                self.scalar(&name, &args.list, span)
-            }
-            _ => self.aggregate(&name, args, call.filter.as_deref(), span),
+        if is_aggregate {
+            return self.aggregate(&name, args, call.filter.as_deref(), span);
         }
+        if call.filter.is_some() {
+            return Err(self.error(span, format!("FILTER goes with aggregates, and {name} is none: write CASE WHEN ... END")));
+        }
+        if args.star {
+            return Err(self.error(span, format!("{name}(*) is not defined: name its arguments")));
+        }
+        if args.within_group.is_some() {
+            return Err(self.error(span, format!("WITHIN GROUP is not supported in {upper}(...)")));
+        }
+        self.scalar(&name, &args.list, span)
     }
 
     fn arguments<'a>(&self, call: &'a ast::Function, name: &str, span: Span) -> Result<Arguments<'a>, QueryError> {
@@ -54,9 +59,11 @@ impl Binder<'_> {
         if call.parameters != FunctionArguments::None || call.uses_odbc_syntax {
             return refuse("this form of call");
         }
-        if !call.within_group.is_empty() {
-            return refuse("WITHIN GROUP");
-        }
+        let within_group = match &call.within_group[..] {
+            [] => None,
+            [by] if by.options == ast::OrderByOptions::default() || by.options.sort == Some(ast::OrderBySort::Asc) => Some(&by.expr),
+            _ => return refuse("WITHIN GROUP by several columns or descending (of a quantile q, write 1 - q)"),
+        };
         if call.null_treatment.is_some() {
             return refuse("IGNORE or RESPECT NULLS (aggregates ignore NULLs)");
         }
@@ -66,8 +73,8 @@ impl Binder<'_> {
         if !list.clauses.is_empty() {
             return refuse("a clause such as ORDER BY");
         }
-        let mut args =
-            Arguments { distinct: list.duplicate_treatment == Some(DuplicateTreatment::Distinct), star: false, list: Vec::new() };
+        let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
+        let mut args = Arguments { distinct, star: false, list: Vec::new(), within_group };
         for arg in &list.args {
             match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => args.list.push(e),
@@ -77,249 +84,39 @@ impl Binder<'_> {
         }
         Ok(args)
     }
-
-    fn scalar(&mut self, name: &str, args: &[&ast::Expr], span: Span) -> Result<Bound, QueryError> {
-        match (name, args) {
-            ("coalesce", [_, ..]) => {
-                let bounds = args.iter().map(|a| self.bind(a)).collect::<Result<Vec<_>, _>>()?;
-                let mut values = self.unify(bounds, "given by COALESCE")?;
-                let Some(last) = values.pop() else { unreachable!("at least one argument") };
-                let data_type = last.data_type;
-                if values.is_empty() {
-                    return Ok(Bound::typed(last, span));
-                }
-                values.iter().try_for_each(|e| self.check_copies(e, 2, span))?;
-                let present = |e: &Expr| Expr::new(ExprKind::IsNull { arg: Box::new(e.clone()), negated: true }, DataType::Bool);
-                let branches = values.into_iter().map(|e| (present(&e), e)).collect();
-                Ok(Bound::typed(Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(last)) }, data_type), span))
-            }
-            ("nullif", [value, unwanted]) => {
-                let (value, unwanted) = (self.bind(value)?, self.bind(unwanted)?);
-                // The result keeps the first argument's type, as in PostgreSQL, also where the comparison needs a wider one.
-                let value_type = value.data_type();
-                let value_again = match &value.kind {
-                    BoundKind::Typed(e) => Some(e.clone()),
-                    _ => None,
-                };
-                let (wide, unwanted) = self.unify_two(value, unwanted, "compared by NULLIF")?;
-                self.check_copies(&wide, 2, span)?;
-                let value = value_again.unwrap_or_else(|| wide.clone());
-                let data_type = value_type.unwrap_or(value.data_type);
-                let equal = Expr::binary(BinaryOp::Equal, wide, unwanted, DataType::Bool);
-                let branches = vec![(equal, Expr::literal(Value::Null, data_type))];
-                Ok(Bound::typed(Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(value)) }, data_type), span))
-            }
-            ("abs", [arg]) => {
-                let bound = self.bind(arg)?;
-                let arg = self.settle(bound)?;
-                let zero = match arg.data_type {
-                    DataType::Int => Value::Int(0),
-                    DataType::Float => Value::Float(0.0),
-                    DataType::Numeric => Value::Numeric(0),
-                    other => return Err(self.error(span, format!("ABS needs a number, not {}", other.sql_name()))),
-                };
-                self.check_copies(&arg, 3, span)?;
-                let data_type = arg.data_type;
-                let negative = Expr::binary(BinaryOp::Less, arg.clone(), Expr::literal(zero, data_type), DataType::Bool);
-                let negated = Expr::new(ExprKind::Unary { op: UnaryOp::Negate, arg: Box::new(arg.clone()) }, data_type);
-                let kind = ExprKind::Case { branches: vec![(negative, negated)], otherwise: Some(Box::new(arg)) };
-                Ok(Bound::typed(Expr::new(kind, data_type), span))
-            }
-            ("date_trunc", [unit, arg]) => {
-                let unit_bound = self.bind(unit)?;
-                let name = match unit_bound.kind {
-                    BoundKind::Text(text) => text,
-                    _ => return Err(self.error(unit_bound.span, "the unit of DATE_TRUNC is a literal: write DATE_TRUNC('hour', c)")),
-                };
-                let unit = time_unit(&name).ok_or_else(|| {
-                    let units = "second, minute, hour, day, week, month, quarter or year";
-                    self.error(unit_bound.span, format!("'{name}' is not a unit of DATE_TRUNC: use {units}"))
-                })?;
-                let arg = Box::new(self.expr_of(arg, DataType::Timestamp, "as the second argument of DATE_TRUNC")?);
-                Ok(Bound::typed(Expr::new(ExprKind::DateTrunc { unit, arg }, DataType::Timestamp), span))
-            }
-            _ => {
-                let form = match name {
-                    "coalesce" => "COALESCE(a, b, ...)",
-                    "nullif" => "NULLIF(a, b)",
-                    "abs" => "ABS(a)",
-                    "date_trunc" => "DATE_TRUNC('hour', c)",
-                    _ => "EXTRACT(HOUR FROM c)",
-                };
-                let upper = name.to_uppercase();
-                Err(self.error(span, format!("{upper} does not take {} arguments: write {form}", args.len())))
-            }
-        }
-    }
-
-    pub(super) fn extract(&mut self, field: &DateTimeField, arg: &ast::Expr) -> Result<Bound, QueryError> {
-        let bound = self.bind(arg)?;
-        let span = bound.span;
-        let arg = match bound.data_type() {
-            Some(DataType::Interval) => self.settle(bound)?,
-            _ => self.coerce(bound, DataType::Timestamp, "in EXTRACT")?,
-        };
-        let time_field = time_field(field).ok_or_else(|| {
-            let fields = "YEAR, QUARTER, MONTH, WEEK, DAY, DOW, DOY, HOUR, MINUTE, SECOND or EPOCH";
-            self.error(span, format!("EXTRACT({field} ...) is not supported: use {fields}"))
-        })?;
-        let of_interval = matches!(time_field, TimeField::Day | TimeField::Hour | TimeField::Minute | TimeField::Second | TimeField::Epoch);
-        if arg.data_type == DataType::Interval && !of_interval {
-            let message = format!("an interval has no {field}: use DAY, HOUR, MINUTE, SECOND or EPOCH");
-            return Err(self.error(span, message));
-        }
-        let data_type = if time_field == TimeField::Epoch { DataType::Float } else { DataType::Int };
-        Ok(Bound::typed(Expr::new(ExprKind::Extract { field: time_field, arg: Box::new(arg) }, data_type), span))
-    }
-
-    fn aggregate(&mut self, name: &str, args: Arguments<'_>, filter: Option<&ast::Expr>, span: Span) -> Result<Bound, QueryError> {
-        let upper = name.to_uppercase();
-        match self.place {
-            Place::Where => return Err(self.error(span, format!("{upper} cannot stand in WHERE, which sees single rows: use HAVING"))),
-            Place::GroupBy => {
-                return Err(self.error(span, format!("{upper} cannot stand in GROUP BY: group by columns and expressions of them")));
-            }
-            Place::Argument => return Err(self.error(span, format!("{upper} cannot stand inside another aggregate"))),
-            Place::Select | Place::Having | Place::OrderBy => {}
-        }
-        let outside = self.place;
-        let reads = self.reads.len();
-        self.place = Place::Argument;
-        let aggregate = self.aggregate_of(name, args, filter, span);
-        self.place = outside;
-        self.reads.truncate(reads);
-        let aggregate = aggregate?;
-        if let Some(arg) = &aggregate.arg {
-            self.check_nesting(arg, span)?;
-        }
-        let data_type = aggregate.data_type();
-        let index = self.aggregates.iter().position(|a| *a == aggregate).unwrap_or_else(|| {
-            self.aggregates.push(aggregate);
-            self.aggregates.len() - 1
-        });
-        Ok(Bound::typed(Expr::column(self.scope.fields.len() + index, data_type), span))
-    }
-
-    fn aggregate_of(&mut self, name: &str, args: Arguments<'_>, filter: Option<&ast::Expr>, span: Span) -> Result<Aggregate, QueryError> {
-        let filter = filter.map(|f| self.expr_of(f, DataType::Bool, "in FILTER")).transpose()?;
-        let when = |value: Expr| match &filter {
-            None => value,
-            Some(condition) => {
-                let data_type = value.data_type;
-                Expr::new(ExprKind::Case { branches: vec![(condition.clone(), value)], otherwise: None }, data_type)
-            }
-        };
-        let wrong_count = |form: &str| self.source.error(span, format!("{} takes other arguments: write {form}", name.to_uppercase()));
-        if args.star {
-            if name != "count" || args.distinct {
-                return Err(wrong_count(&format!("COUNT(*), or {}(c)", name.to_uppercase())));
-            }
-            let arg = filter.is_some().then(|| when(Expr::literal(Value::Int(1), DataType::Int)));
-            return Ok(Aggregate { function: AggregateFunction::Count, arg });
-        }
-        let (function, arg) = match (name, &args.list[..]) {
-            ("count", [arg]) if args.distinct => (AggregateFunction::CountDistinct, arg),
-            ("count", [arg]) => (AggregateFunction::Count, arg),
-            ("sum", [arg]) => (AggregateFunction::Sum, arg),
-            ("min", [arg]) => (AggregateFunction::Min, arg),
-            ("max", [arg]) => (AggregateFunction::Max, arg),
-            ("avg", [arg]) => (AggregateFunction::Avg, arg),
-            ("approx_count_distinct", [arg]) => (AggregateFunction::ApproxCountDistinct, arg),
-            ("approx_quantile", [arg, q]) => (AggregateFunction::ApproxQuantile(self.quantile(q)?), arg),
-            ("approx_quantile", _) => return Err(wrong_count("APPROX_QUANTILE(c, 0.5)")),
-            ("count", _) => return Err(wrong_count("COUNT(*) or COUNT(c)")),
-            _ => return Err(wrong_count(&format!("{}(c)", name.to_uppercase()))),
-        };
-        let arg = self.expr(arg)?;
-        self.check_argument(function, arg.data_type, span)?;
-        let constant = matches!(&arg.kind, ExprKind::Literal(value) if *value != Value::Null);
-        if function == AggregateFunction::Count && constant && filter.is_none() {
-            return Ok(Aggregate { function, arg: None });
-        }
-        Ok(Aggregate { function, arg: Some(when(arg)) })
-    }
-
-    fn quantile(&mut self, ast: &ast::Expr) -> Result<f64, QueryError> {
-        let bound = self.bind(ast)?;
-        let span = bound.span;
-        let q = match bound.kind {
-            BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Float(q)), .. }) => Some(q),
-            BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Int(q)), .. }) => Some(q as f64),
-            _ => None,
-        };
-        q.filter(|q| (0.0..=1.0).contains(q))
-            .ok_or_else(|| self.error(span, "the quantile is a number from 0 to 1: write APPROX_QUANTILE(c, 0.99)"))
-    }
-
-    fn check_argument(&self, function: AggregateFunction, arg: DataType, span: Span) -> Result<(), QueryError> {
-        use DataType::{Bool, Float, Int, Interval, Numeric, Text, Timestamp};
-        let allowed: &[DataType] = match function {
-            AggregateFunction::Count | AggregateFunction::CountDistinct | AggregateFunction::ApproxCountDistinct => return Ok(()),
-            AggregateFunction::Min | AggregateFunction::Max => &[Int, Float, Text, Timestamp, Interval],
-            AggregateFunction::Sum | AggregateFunction::Avg => &[Int, Float, Interval],
-            AggregateFunction::ApproxQuantile(_) => &[Int, Float],
-        };
-        if allowed.contains(&arg) {
-            return Ok(());
-        }
-        let hint = match arg {
-            Bool => "write COUNT(*) FILTER (WHERE c), or aggregate CASE WHEN c THEN 1 ELSE 0 END",
-            Timestamp | Interval => "aggregate EXTRACT(EPOCH FROM c) instead",
-            Text | Int | Float | Numeric => "CAST it to BIGINT or DOUBLE PRECISION",
-        };
-        Err(self.error(span, format!("{} over {} is not defined: {hint}", function.sql_name(), arg.sql_name())))
-    }
 }
 
 fn unknown_function(name: &str) -> String {
     let instead = match name {
-        "now" | "current_timestamp" | "localtimestamp" | "current_date" | "random" => {
+        "now" | "current_timestamp" | "localtimestamp" | "current_date" | "current_time" | "clock_timestamp" | "random" | "gen_random_uuid" => {
             "an answer depends on the log alone, not on the clock or on chance: write a literal".to_owned()
         }
-        "median" | "percentile_cont" | "percentile_disc" | "quantile" => "write APPROX_QUANTILE(c, 0.5)".to_owned(),
-        "round" => "CAST(x AS BIGINT) rounds half to even".to_owned(),
-        "date_part" => "write EXTRACT(HOUR FROM c)".to_owned(),
+        "quantile" => "write PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY c), which is exact, or APPROX_QUANTILE(c, 0.5)".to_owned(),
+        "mode" => "count each value, as in GROUP BY c ORDER BY COUNT(*) DESC LIMIT 1".to_owned(),
+        "first_value" | "last_value" | "first" | "last" | "any_value" | "arg_max" | "arg_min" | "max_by" | "min_by" => {
+            "parts of the log are merged in any order, so that none is first: write MIN(c) or MAX(c), or MIN(t) for when it began".to_owned()
+        }
+        "string_agg" | "array_agg" | "list" | "listagg" | "group_concat" => {
+            "the order of events in partitions is nobody's, so that their list is none: write COUNT(DISTINCT c), MIN(c), MAX(c), or put rows out".to_owned()
+        }
+        "corr" | "covar_pop" | "covar_samp" | "regr_slope" | "regr_intercept" | "regr_r2" => {
+            "aggregate the sums, as in AVG(x * y) - AVG(x) * AVG(y)".to_owned()
+        }
+        "regexp_replace" | "regexp_matches" | "regexp_like" | "regexp_extract" | "regexp_substr" => {
+            "write LIKE, SPLIT_PART, SUBSTRING or REPLACE".to_owned()
+        }
         "tumble" | "hop" | "session" => "a window stands in FROM: write FROM TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL '1' HOUR)".to_owned(),
-        "mod" => "write a % b".to_owned(),
         "if" | "iif" => "write CASE WHEN c THEN a ELSE b END".to_owned(),
-        "ifnull" | "nvl" => "write COALESCE(a, b)".to_owned(),
-        "greatest" | "least" => "write CASE WHEN a > b THEN a ELSE b END".to_owned(),
-        _ => match nearest(name, FUNCTIONS.into_iter()) {
-            Some(near) => format!("did you mean {}?", near.to_uppercase()),
-            None => format!("the functions are {}", FUNCTIONS.join(", ").to_uppercase()),
-        },
+        "to_char" | "strftime" | "date_format" => "write CAST(c AS TEXT), or EXTRACT(YEAR FROM c) and the like".to_owned(),
+        "age" | "datediff" | "date_diff" => "write a - b, or EXTRACT(EPOCH FROM a - b) for seconds".to_owned(),
+        "dateadd" | "date_add" => "write c + INTERVAL '1 day'".to_owned(),
+        _ => {
+            let names = || AGGREGATES.into_iter().chain(SCALARS.iter().map(|(name, _)| *name));
+            match nearest(name, names()) {
+                Some(near) => format!("did you mean {}?", near.to_uppercase()),
+                None => format!("the functions are {}", names().collect::<Vec<_>>().join(", ").to_uppercase()),
+            }
+        }
     };
     format!("there is no function '{name}': {instead}")
-}
-
-fn time_unit(name: &str) -> Option<TimeUnit> {
-    Some(match name.trim().to_ascii_lowercase().as_str() {
-        "year" | "years" => TimeUnit::Year,
-        "quarter" => TimeUnit::Quarter,
-        "month" | "months" => TimeUnit::Month,
-        "week" | "weeks" => TimeUnit::Week,
-        "day" | "days" => TimeUnit::Day,
-        "hour" | "hours" => TimeUnit::Hour,
-        "minute" | "minutes" => TimeUnit::Minute,
-        "second" | "seconds" => TimeUnit::Second,
-        _ => return None,
-    })
-}
-
-fn time_field(field: &DateTimeField) -> Option<TimeField> {
-    use DateTimeField as D;
-    Some(match field {
-        D::Year | D::Years => TimeField::Year,
-        D::Quarter => TimeField::Quarter,
-        D::Month | D::Months => TimeField::Month,
-        D::Week(None) | D::Weeks => TimeField::Week,
-        D::Day | D::Days => TimeField::Day,
-        D::Dow => TimeField::Dow,
-        D::Doy => TimeField::Doy,
-        D::Hour | D::Hours => TimeField::Hour,
-        D::Minute | D::Minutes => TimeField::Minute,
-        D::Second | D::Seconds => TimeField::Second,
-        D::Epoch => TimeField::Epoch,
-        _ => return None,
-    })
 }

@@ -7,6 +7,8 @@ use sqlparser::tokenizer::Span;
 
 use super::QueryError;
 use super::expr::{Binder, Bound, BoundKind};
+use super::operator::cast;
+use crate::decimal::{DIGITS_MAX, Decimal};
 use crate::time;
 use crate::types::*;
 
@@ -55,6 +57,11 @@ impl Binder<'_> {
         let ast::Value::SingleQuotedString(text) = &typed.value.value else {
             return Err(self.error(span, "the literal stands in single quotes"));
         };
+        if let ast::DataType::Decimal(ast::ExactNumberInfo::None) | ast::DataType::Numeric(ast::ExactNumberInfo::None) = typed.data_type {
+            let decimal = Decimal::parse(text.trim());
+            let decimal = decimal.ok_or_else(|| self.error(span, format!("'{text}' is not a number of up to 38 digits, such as 12.30")))?;
+            return Ok(Bound::typed(decimal_literal(decimal), span));
+        }
         let is_date = typed.data_type == ast::DataType::Date;
         let to = if is_date { DataType::Timestamp } else { self.type_of(&typed.data_type, span)? };
         let mut expr = self.read_literal(text, to, span)?;
@@ -75,6 +82,9 @@ impl Binder<'_> {
             _ => return Err(self.error(span, "an interval is a literal: write INTERVAL '15' MINUTE or INTERVAL '1 day 12 hours'")),
         };
         let unit = interval.leading_field.as_ref().map(|f| f.to_string());
+        if let Some(months) = time::parse_months(text, unit.as_deref()) {
+            return Ok(Bound { kind: BoundKind::Months(months), span });
+        }
         let us = time::parse_interval(text, unit.as_deref()).map_err(|message| self.error(span, message))?;
         Ok(Bound::typed(Expr::literal(Value::Interval(us), DataType::Interval), span))
     }
@@ -93,6 +103,13 @@ impl Binder<'_> {
             DataType::Int => Value::Int(trimmed.parse().map_err(|_| bad("a whole number that fits 64 bits, such as 42"))?),
             DataType::Float => Value::Float(trimmed.parse().map_err(|_| bad("a number, such as 1.5"))?),
             DataType::Numeric => Value::Numeric(trimmed.parse().map_err(|_| bad("a whole number"))?),
+            DataType::Decimal { .. } => {
+                let decimal = Decimal::parse(trimmed).ok_or_else(|| bad("a number of up to 38 digits, such as 12.30"))?;
+                return match rescaled(decimal, to) {
+                    Some(value) => Ok(Expr::literal(value, to)),
+                    None => Ok(cast(Expr::literal(Value::Text(trimmed.into()), DataType::Text), to)),
+                };
+            }
             DataType::Timestamp => {
                 Value::Timestamp(time::parse_timestamp(text).ok_or_else(|| bad("TIMESTAMP '2013-01-31 05:15:00' (UTC)"))?)
             }
@@ -107,15 +124,49 @@ impl Binder<'_> {
         Ok(match name {
             T::Bool | T::Boolean => DataType::Bool,
             T::BigInt(None) | T::Int8(None) | T::Int(None) | T::Integer(None) | T::Int4(None) | T::Int64 => DataType::Int,
+            T::SmallInt(None) | T::Int2(None) => DataType::Int,
             T::Double(_) | T::DoublePrecision | T::Float8 | T::Float64 => DataType::Float,
             T::Float(ast::ExactNumberInfo::None) => DataType::Float,
             T::Text | T::Varchar(None) | T::CharacterVarying(None) | T::String(None) => DataType::Text,
             T::Timestamp(None, _) => DataType::Timestamp,
             T::Interval { fields: None, precision: None } => DataType::Interval,
+            T::Decimal(info) | T::Numeric(info) | T::Dec(info) => match info {
+                ast::ExactNumberInfo::Precision(p) => self.decimal_type(*p, 0, span)?,
+                ast::ExactNumberInfo::PrecisionAndScale(p, s) => self.decimal_type(*p, *s, span)?,
+                ast::ExactNumberInfo::None => {
+                    return Err(self.error(span, format!("{name} needs its digits, and those after the point: write {name}(38, 2)")));
+                }
+            },
             other => {
-                let types = "BIGINT, DOUBLE PRECISION, TEXT, BOOLEAN, TIMESTAMP, DATE or INTERVAL";
+                let types = "BIGINT, DOUBLE PRECISION, DECIMAL(p, s), TEXT, BOOLEAN, TIMESTAMP, DATE or INTERVAL";
                 return Err(self.error(span, format!("the type {other} is not supported: use {types}")));
             }
         })
     }
+
+    fn decimal_type(&self, precision: u64, scale: i64, span: Span) -> Result<DataType, QueryError> {
+        let precision = u8::try_from(precision).ok().filter(|p| (1..=DIGITS_MAX).contains(p));
+        let scale = u8::try_from(scale).ok();
+        match (precision, scale) {
+            (Some(p), Some(s)) if s <= p => Ok(DataType::decimal(p, s)),
+            _ => Err(self.error(span, "a decimal has 1 to 38 digits, and no more of them after the point: write DECIMAL(38, 2)")),
+        }
+    }
+}
+
+/// A decimal as it is written, in the narrowest type that holds it.
+pub(super) fn decimal_literal(decimal: Decimal) -> Expr {
+    let data_type = DataType::decimal(decimal.precision(), decimal.scale);
+    let value = if data_type == DataType::Numeric { Value::Numeric(decimal.unscaled) } else { Value::Decimal(decimal) };
+    Expr::literal(value, data_type)
+}
+
+/// A decimal as a value of a decimal type, where that holds it without rounding.
+pub(super) fn rescaled(decimal: Decimal, to: DataType) -> Option<Value> {
+    let (DataType::Decimal { precision, .. }, Some(scale)) = (to, to.decimal_scale()) else {
+        return (to == DataType::Numeric && decimal.scale == 0).then_some(Value::Numeric(decimal.unscaled));
+    };
+    let more = scale.checked_sub(decimal.scale)?;
+    let unscaled = decimal.unscaled.checked_mul(10i128.pow(more.into()))?;
+    (unscaled.unsigned_abs() < 10u128.pow(precision.into())).then_some(Value::Decimal(Decimal { unscaled, scale }))
 }

@@ -1,20 +1,25 @@
-//! SQL to one logical query.
+//! SQL to a logical plan.
 //!
 //! The text is parsed by the `sqlparser` crate; what is done here is binding: names become column indexes, every expression gets
-//! a type, conversions become casts, and the short forms (BETWEEN, IN, COALESCE, NULLIF, ABS, FILTER ...) become the few kinds of
+//! a type, conversions become casts, and the short forms (BETWEEN, IN, COALESCE, NULLIF, ABS, FILTER, BOOL_AND ...) become the few kinds of
 //! [`ExprKind`] that engines know. What is not supported is refused with its place and with what to write instead.
 
+mod aggregate;
 mod expr;
+mod from;
 mod function;
 mod literal;
 mod operator;
+mod scalar;
 mod scope;
 mod select;
 mod source;
+mod temporal;
 mod topic;
 
 use arrow_schema::Schema;
 
+use super::plan::Plan;
 use super::types::*;
 pub use scope::data_type as column_type;
 use source::Source;
@@ -45,11 +50,20 @@ impl QueryError {
     }
 }
 
-/// Parses `sql` against the topic `topic` with the columns of `schema`.
+/// The query that `sql` asks of the topic `topic` with the columns of `schema`: its logical plan, lowered.
 ///
 /// # Errors
 /// Where the text is not one SELECT statement that Twopath supports over this topic: the place, what is wrong, what to write instead.
 pub fn parse(sql: &str, topic: &str, schema: &Schema) -> Result<Query, QueryError> {
+    let plan = logical_plan(sql, topic, schema)?;
+    plan.lower().map_err(|e| Source::new(sql).error_at(e.span, e.message))
+}
+
+/// The logical plan of what `sql` asks of the topic `topic` with the columns of `schema`.
+///
+/// # Errors
+/// As [`parse`], but for plans that no engine computes yet.
+pub fn logical_plan(sql: &str, topic: &str, schema: &Schema) -> Result<Plan, QueryError> {
     let source = Source::new(sql);
     let fields = scope::fields(topic, schema).map_err(|message| source.error_at_start(message))?;
     let ast = source.parse()?;

@@ -5,6 +5,8 @@ use sqlparser::tokenizer::Span;
 
 use super::QueryError;
 use super::expr::{Binder, Bound, BoundKind, not};
+use super::literal::{decimal_literal, rescaled};
+use crate::decimal::{self, DIGITS_MAX, Decimal, QUOTIENT_SCALE};
 use crate::types::*;
 
 impl Binder<'_> {
@@ -44,7 +46,7 @@ impl Binder<'_> {
 
     fn number(&self, bound: Bound, sign: &str) -> Result<Bound, QueryError> {
         match bound.data_type() {
-            Some(DataType::Int | DataType::Float | DataType::Numeric) => Ok(bound),
+            Some(t) if t.is_number() => Ok(bound),
             Some(other) => Err(self.error(bound.span, format!("{sign} needs a number, not {}", other.sql_name()))),
             None => {
                 let span = bound.span;
@@ -66,11 +68,16 @@ impl Binder<'_> {
             BinaryOperator::LtEq => BinaryOp::LessOrEqual,
             BinaryOperator::Gt => BinaryOp::Greater,
             BinaryOperator::GtEq => BinaryOp::GreaterOrEqual,
-            BinaryOperator::StringConcat => {
-                return Err(self.error(left.span, "|| is not supported: put the columns out side by side, and join their texts afterwards"));
+            BinaryOperator::StringConcat => return self.concat(left, right),
+            BinaryOperator::PGRegexMatch
+            | BinaryOperator::PGRegexIMatch
+            | BinaryOperator::PGRegexNotMatch
+            | BinaryOperator::PGRegexNotIMatch => {
+                let message = "regular expressions are not supported: write c LIKE 'a%' or c ILIKE '%b%', with % for any text and _ for one character";
+                return Err(self.error(left.span, message));
             }
             other => {
-                let message = format!("the operator {other} is not supported: use + - * / %, = <> < <= > >=, AND, OR");
+                let message = format!("the operator {other} is not supported: use + - * / %, ||, = <> < <= > >=, AND, OR");
                 return Err(self.error(left.span, message));
             }
         };
@@ -79,7 +86,21 @@ impl Binder<'_> {
 
     pub(super) fn binary(&self, op: BinaryOp, left: Bound, right: Bound) -> Result<Bound, QueryError> {
         let span = left.span.union(&right.span);
-        let expr = if op.is_comparison() {
+        let (left, right) = (exact_beside(left, right.data_type()), right);
+        let right = exact_beside(right, left.data_type());
+        let decimals = match (left.data_type(), right.data_type()) {
+            (Some(l), Some(r)) => {
+                (l.is_decimal() || r.is_decimal()) && l.is_number() && r.is_number() && l != DataType::Float && r != DataType::Float
+            }
+            _ => false,
+        };
+        let expr = if op.is_comparison() && decimals {
+            // Each keeps its own scale: brought to one, a large number could have too many digits.
+            let exact = |t: Option<DataType>| t.filter(|t| *t != DataType::Int).unwrap_or(DataType::decimal(19, 0));
+            let (left_type, right_type) = (exact(left.data_type()), exact(right.data_type()));
+            let left = self.coerce(left, left_type, "here")?;
+            Expr::binary(op, left, self.coerce(right, right_type, "here")?, DataType::Bool)
+        } else if op.is_comparison() {
             let (left, right) = self.unify_two(left, right, &format!("compared by {}", op.sql_name()))?;
             Expr::binary(op, left, right, DataType::Bool)
         } else {
@@ -90,6 +111,9 @@ impl Binder<'_> {
 
     fn arithmetic(&self, op: BinaryOp, left: Bound, right: Bound, span: Span) -> Result<Expr, QueryError> {
         use DataType::{Float, Int, Interval, Numeric, Timestamp};
+        if let Some(months) = self.add_months(op, &left, &right)? {
+            return Ok(months);
+        }
         let left_type = left.data_type();
         let right_type = right.data_type();
         // An unknown literal beside a timestamp: a timestamp to subtract, an interval to add.
@@ -106,8 +130,10 @@ impl Binder<'_> {
                 return Err(self.error(span, message));
             }
         };
-        let is_number = |t| matches!(t, Int | Float | Numeric);
-        if is_number(left_type) && is_number(right_type) {
+        if left_type.is_number() && right_type.is_number() {
+            if (left_type.is_decimal() || right_type.is_decimal()) && left_type != Float && right_type != Float {
+                return self.decimal_arithmetic(op, left, right, (left_type, right_type), span);
+            }
             let data_type = common_number(left_type, right_type);
             let what = format!("beside {}", op.sql_name());
             let left = self.coerce(left, data_type, &what)?;
@@ -143,6 +169,35 @@ impl Binder<'_> {
         Ok(Expr::binary(op, left, right, result))
     }
 
+    /// Of two numbers, one a decimal and neither a float.
+    fn decimal_arithmetic(
+        &self,
+        op: BinaryOp,
+        left: Bound,
+        right: Bound,
+        (left_type, right_type): (DataType, DataType),
+        span: Span,
+    ) -> Result<Expr, QueryError> {
+        let what = format!("beside {}", op.sql_name());
+        if matches!(op, BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Modulo) {
+            let common = decimal::common(left_type, right_type);
+            let left = self.coerce(left, common, &what)?;
+            let right = self.coerce(right, common, &what)?;
+            return Ok(Expr::binary(op, left, right, DataType::decimal(DIGITS_MAX, common.decimal_scale().unwrap_or(0))));
+        }
+        // Whole numbers of 64 bits have up to 19 digits.
+        let exact = |t: DataType| if t == DataType::Int { DataType::decimal(19, 0) } else { t };
+        let left = self.coerce(left, exact(left_type), &what)?;
+        let right = self.coerce(right, exact(right_type), &what)?;
+        let scales = (left_type.decimal_scale().unwrap_or(0), right_type.decimal_scale().unwrap_or(0));
+        let scale = if op == BinaryOp::Multiply { scales.0 + scales.1 } else { scales.0.max(scales.1).max(QUOTIENT_SCALE) };
+        if scale > DIGITS_MAX {
+            let message = format!("the product would have {scale} digits after the point, and 38 is the most: CAST one to DECIMAL(38, 6)");
+            return Err(self.error(span, message));
+        }
+        Ok(Expr::binary(op, left, right, DataType::decimal(DIGITS_MAX, scale)))
+    }
+
     pub(super) fn unify_two(&self, left: Bound, right: Bound, what: &str) -> Result<(Expr, Expr), QueryError> {
         let mut both = self.unify(vec![left, right], what)?.into_iter();
         match (both.next(), both.next()) {
@@ -154,6 +209,8 @@ impl Binder<'_> {
     /// Brings all to one type: numbers to the widest, unknown literals to what the others have.
     pub(super) fn unify(&self, all: Vec<Bound>, what: &str) -> Result<Vec<Expr>, QueryError> {
         let mut common: Option<DataType> = None;
+        let decimal = all.iter().filter_map(Bound::data_type).find(|t| t.is_decimal());
+        let all: Vec<Bound> = all.into_iter().map(|bound| exact_beside(bound, decimal)).collect();
         for bound in &all {
             let Some(t) = bound.data_type() else { continue };
             common = Some(match common {
@@ -175,6 +232,10 @@ impl Binder<'_> {
         let span = bound.span;
         match bound.kind {
             BoundKind::Null => Ok(Expr::literal(Value::Null, to)),
+            BoundKind::Months(_) => {
+                let message = "a month has no fixed length: write days, as in INTERVAL '30 days', or add it to a timestamp, as in t + INTERVAL '1 month'";
+                Err(self.error(span, message))
+            }
             BoundKind::Text(text) => self.read_literal(&text, to, span),
             BoundKind::Typed(e) if e.data_type == to => Ok(e),
             BoundKind::Typed(e) if e.data_type.is_number() && to.is_number() && common_number(e.data_type, to) == to => Ok(cast(e, to)),
@@ -210,7 +271,7 @@ impl Binder<'_> {
         Ok(Bound::typed(self.cast(bound, to)?, span))
     }
 
-    fn cast(&self, bound: Bound, to: DataType) -> Result<Expr, QueryError> {
+    pub(super) fn cast(&self, bound: Bound, to: DataType) -> Result<Expr, QueryError> {
         use DataType::{Bool, Float, Int, Interval, Numeric, Text, Timestamp};
         let span = bound.span;
         let BoundKind::Typed(e) = bound.kind else {
@@ -219,7 +280,10 @@ impl Binder<'_> {
         match (e.data_type, to) {
             (from, to) if from == to => Ok(e),
             (Int, Float) | (Float, Int) | (Numeric, Int) | (Numeric, Float) => Ok(cast(e, to)),
+            (Int | Float | Numeric | DataType::Decimal { .. } | Text, Numeric | DataType::Decimal { .. }) => Ok(cast(e, to)),
+            (DataType::Decimal { .. }, Int | Float | Text) | (Numeric, Text) => Ok(cast(e, to)),
             (Bool, Int) | (Int, Text) | (Bool, Text) | (Text, Int) | (Text, Float) => Ok(cast(e, to)),
+            (Text, Bool) | (Text, Timestamp) | (Timestamp, Text) | (Float, Text) => Ok(cast(e, to)),
             (Int, Bool) => {
                 let zero = Expr::literal(Value::Int(0), Int);
                 Ok(Expr::binary(BinaryOp::NotEqual, e, zero, Bool))
@@ -227,8 +291,8 @@ impl Binder<'_> {
             (from, to) => {
                 let hint = match (from, to) {
                     (Timestamp, Int | Float) | (Interval, Int | Float) => ": write EXTRACT(EPOCH FROM ...) for seconds",
-                    (Text, Timestamp | Interval) => ": import the column with that type instead",
-                    (Int | Float, Timestamp) => ": add an interval to a timestamp, or import the column as a timestamp",
+                    (Text, Interval) => ": import the column with that type instead",
+                    (Int | Float, Timestamp) => ": write TO_TIMESTAMP(seconds), or import the column as a timestamp",
                     (_, Text) => ": put the value out as it is",
                     _ => "",
                 };
@@ -243,14 +307,35 @@ pub(super) fn cast(e: Expr, to: DataType) -> Expr {
     match (&e.kind, to) {
         (ExprKind::Literal(Value::Int(i)), DataType::Float) => Expr::literal(Value::Float(*i as f64), to),
         (ExprKind::Literal(Value::Int(i)), DataType::Numeric) => Expr::literal(Value::Numeric(i128::from(*i)), to),
+        (ExprKind::Literal(Value::Int(i)), DataType::Decimal { .. }) => {
+            match rescaled(Decimal { unscaled: i128::from(*i), scale: 0 }, to) {
+                Some(value) => Expr::literal(value, to),
+                None => Expr::new(ExprKind::Cast { arg: Box::new(e) }, to),
+            }
+        }
+        (ExprKind::Literal(Value::Decimal(d)), DataType::Decimal { .. }) => match rescaled(*d, to) {
+            Some(value) => Expr::literal(value, to),
+            None => Expr::new(ExprKind::Cast { arg: Box::new(e) }, to),
+        },
         _ => Expr::new(ExprKind::Cast { arg: Box::new(e) }, to),
     }
 }
 
-/// The narrowest type that holds both: Int, Numeric, Float, in this order.
+/// Beside a decimal, a number that is written with a point or an exponent is a decimal too, as in PostgreSQL: `price * 1.19` is exact.
+fn exact_beside(bound: Bound, other: Option<DataType>) -> Bound {
+    let BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Float(f)), .. }) = &bound.kind else { return bound };
+    // The shortest digits that mean the float are those that were written, up to 15 of them.
+    match other.filter(|t| t.is_decimal()).and_then(|_| Decimal::parse(&f.to_string())) {
+        Some(decimal) => Bound::typed(decimal_literal(decimal), bound.span),
+        None => bound,
+    }
+}
+
+/// The narrowest type that holds both: Int, Numeric, Decimal, Float, in this order.
 fn common_number(a: DataType, b: DataType) -> DataType {
     match (a, b) {
         (DataType::Float, _) | (_, DataType::Float) => DataType::Float,
+        (DataType::Decimal { .. }, _) | (_, DataType::Decimal { .. }) => decimal::common(a, b),
         (DataType::Numeric, _) | (_, DataType::Numeric) => DataType::Numeric,
         _ => DataType::Int,
     }

@@ -1,81 +1,85 @@
-//! What names mean: the topic's columns, the window's columns, and the nearest name to a mistyped one.
+//! What names mean: the columns of what stands in FROM, the window's columns, and the nearest name to a mistyped one.
 
 use arrow_schema::{DataType as ArrowType, Schema};
 use sqlparser::ast::Ident;
 
 use crate::types::*;
 
-/// The tumbling window of `FROM TUMBLE(...)`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    /// The timestamp column that it cuts.
-    pub column: usize,
-    pub size_us: i64,
-}
-
-impl Window {
-    pub fn start(&self) -> Expr {
-        let arg = Box::new(Expr::column(self.column, DataType::Timestamp));
-        Expr { kind: ExprKind::Tumble { arg, size_us: self.size_us }, data_type: DataType::Timestamp }
-    }
-
-    pub fn end(&self) -> Expr {
-        let size = Expr::literal(Value::Interval(self.size_us), DataType::Interval);
-        Expr::binary(BinaryOp::Add, self.start(), size, DataType::Timestamp)
-    }
-}
-
-/// The names that expressions can use.
+/// The names that expressions can use: the columns of what stands in FROM.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
-    pub topic: String,
+    /// What FROM names: the topic, a query of WITH, or a subquery by its alias.
+    pub relation: String,
+    pub is_topic: bool,
     pub alias: Option<String>,
-    pub fields: Vec<Field>,
-    pub window: Option<Window>,
+    /// Names with what they mean over the input's columns, in the order of `SELECT *`.
+    pub columns: Vec<(String, Expr)>,
+    /// How many columns the input has: aggregates are numbered from here.
+    pub width: usize,
+    /// A window's start and end.
+    pub window: Option<(Expr, Expr)>,
 }
 
 impl Scope {
-    /// All columns as `SELECT *` gives them.
-    pub fn columns(&self) -> Vec<(String, Expr)> {
-        let mut all: Vec<_> = self.fields.iter().enumerate().map(|(i, f)| (f.name.clone(), Expr::column(i, f.data_type))).collect();
-        if let Some(window) = &self.window {
-            all.push(("window_start".to_owned(), window.start()));
-            all.push(("window_end".to_owned(), window.end()));
-        }
-        all
+    pub fn new(relation: &str, is_topic: bool, columns: Vec<(String, DataType)>) -> Self {
+        let width = columns.len();
+        let columns = columns.into_iter().enumerate().map(|(i, (name, t))| (name, Expr::column(i, t))).collect();
+        Scope { relation: relation.to_owned(), is_topic, alias: None, columns, width, window: None }
     }
 
-    /// The column of this name. An unquoted name that no column has exactly is looked for without regard to case.
-    pub fn column(&self, name: &Ident) -> Option<(String, Expr)> {
-        let mut columns = self.columns();
-        let position = |wanted: &str| columns.iter().position(|(n, _)| n == wanted);
+    /// Adds the window's columns: its start, which the input has as its last column, and its end.
+    pub fn add_window(&mut self, end: impl FnOnce(Expr) -> Expr) {
+        let start = Expr::column(self.width, DataType::Timestamp);
+        self.width += 1;
+        let end = end(start.clone());
+        // A subquery over a window may have put these names out: those of this window are meant.
+        self.columns.retain(|(name, _)| name != "window_start" && name != "window_end");
+        self.columns.push(("window_start".to_owned(), start.clone()));
+        self.columns.push(("window_end".to_owned(), end.clone()));
+        self.window = Some((start, end));
+    }
+
+    /// The columns of this name: none, one, or several that cannot be told apart. An unquoted name that no column has exactly is looked for
+    /// without regard to case.
+    pub fn named(&self, name: &Ident) -> Vec<&(String, Expr)> {
+        let exactly = |wanted: &str| self.columns.iter().filter(|(n, _)| n == wanted).collect::<Vec<_>>();
         if name.quote_style.is_some() {
-            return position(&name.value).map(|i| columns.swap_remove(i));
+            return exactly(&name.value);
         }
-        if let Some(i) = position(&name.value.to_lowercase()) {
-            return Some(columns.swap_remove(i));
+        match exactly(&name.value.to_lowercase()) {
+            none if none.is_empty() => self.columns.iter().filter(|(n, _)| n.eq_ignore_ascii_case(&name.value)).collect(),
+            some => some,
         }
-        let mut alike = columns.into_iter().filter(|(n, _)| n.eq_ignore_ascii_case(&name.value));
-        alike.next().filter(|_| alike.next().is_none())
     }
 
-    /// Whether `name` is the topic or its alias, as in `flights.origin`.
+    /// The column of this name, where there is exactly one.
+    pub fn column(&self, name: &Ident) -> Option<&(String, Expr)> {
+        match self.named(name)[..] {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
+
+    /// Whether `name` is the relation or its alias, as in `flights.origin`.
     pub fn is_relation(&self, name: &Ident) -> bool {
-        let wanted = self.alias.as_ref().unwrap_or(&self.topic);
-        same_name(name, wanted)
+        same_name(name, self.known_as())
+    }
+
+    pub fn known_as(&self) -> &str {
+        self.alias.as_ref().unwrap_or(&self.relation)
     }
 
     /// What to say about a name that no column has.
     pub fn unknown_column(&self, name: &str) -> String {
-        let columns = self.columns();
-        let near = nearest(name, columns.iter().map(|(n, _)| n.as_str()));
-        let listed = columns.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>().join(", ");
+        let near = nearest(name, self.columns.iter().map(|(n, _)| n.as_str()));
+        let listed = self.columns.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>().join(", ");
+        let relation = format!("{}{}", if self.is_topic { "topic " } else { "" }, self.relation);
         match near {
-            Some(near) => format!("topic {} has no column '{name}': did you mean '{near}'?", self.topic),
+            Some(near) => format!("{relation} has no column '{name}': did you mean '{near}'?"),
             None if name.starts_with("window_") && self.window.is_none() => {
-                format!("'{name}' needs a window: write FROM TUMBLE(TABLE {}, DESCRIPTOR(column), INTERVAL '1' HOUR)", self.topic)
+                format!("'{name}' needs a window: write FROM TUMBLE(TABLE {}, DESCRIPTOR(column), INTERVAL '1' HOUR)", self.relation)
             }
-            None => format!("topic {} has no column '{name}': its columns are {listed}", self.topic),
+            None => format!("{relation} has no column '{name}': its columns are {listed}"),
         }
     }
 }
@@ -106,6 +110,10 @@ pub fn data_type(arrow: &ArrowType) -> Option<DataType> {
         ArrowType::Dictionary(_, value) if **value == ArrowType::Utf8 => DataType::Text,
         ArrowType::Timestamp(_, _) | ArrowType::Date32 | ArrowType::Date64 => DataType::Timestamp,
         ArrowType::Duration(_) => DataType::Interval,
+        ArrowType::Decimal128(precision, scale) => {
+            let scale = u8::try_from(*scale).ok().filter(|s| s <= precision)?;
+            DataType::decimal(*precision, scale)
+        }
         integer if integer.is_integer() => DataType::Int,
         _ => return None,
     })

@@ -1,16 +1,19 @@
-//! Binding of the whole statement: FROM, the select list, grouping, and what happens at answering time.
+//! Binding of a whole statement: the select list, grouping, and what happens at answering time.
 
-use sqlparser::ast::{self, GroupByExpr, LimitClause, OrderByKind, SelectItem, SetExpr, Spanned, TableFactor};
+use sqlparser::ast::{self, GroupByExpr, LimitClause, OrderByKind, SelectItem, SetExpr, Spanned};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
-use super::expr::{Binder, Place, Read};
-use super::scope::{Scope, Window, nearest, same_name};
+use super::expr::{Alias, Binder, Place, Read};
+use super::from::{Relations, clause, name_of};
+use super::scope::{Scope, same_name};
 use super::source::Source;
+use crate::plan::{Node, Plan};
 use crate::types::*;
 
 /// An expression of the select list, HAVING or ORDER BY, before it is known what the groups are.
+#[derive(Clone)]
 struct Item {
     name: String,
     expr: Expr,
@@ -18,58 +21,97 @@ struct Item {
     span: Span,
 }
 
-pub(super) fn bind(source: &Source<'_>, topic: &str, fields: Vec<Field>, query: &ast::Query) -> Result<Query, QueryError> {
-    let select = plain_select(source, query)?;
-    let scope = scope(source, topic, fields, select)?;
-    let mut binder = Binder { source, scope, place: Place::Where, aggregates: Vec::new(), reads: Vec::new() };
+pub(super) fn bind(source: &Source<'_>, topic: &str, fields: Vec<Field>, query: &ast::Query) -> Result<Plan, QueryError> {
+    bind_query(&mut Relations::new(source, topic, fields), query)
+}
 
-    let filter = select.selection.as_ref().map(|f| filter(&mut binder, f)).transpose()?;
+/// The plan of a query or subquery.
+pub(super) fn bind_query(relations: &mut Relations<'_>, query: &ast::Query) -> Result<Plan, QueryError> {
+    let before = relations.with(query.with.as_ref())?;
+    let select = plain_select(relations.source, query)?;
+    let (plan, scope) = relations.from(select)?;
+    relations.end_with(before);
+    bind_select(relations.source, plan, scope, query, select)
+}
+
+fn bind_select(source: &Source<'_>, mut plan: Plan, scope: Scope, query: &ast::Query, select: &ast::Select) -> Result<Plan, QueryError> {
+    let mut binder = Binder::new(source, scope);
+    let at = |keywords: &[Keyword]| source.range(clause(source, select, keywords));
+
+    if let Some(ast) = &select.selection {
+        let condition = filter(&mut binder, ast, &select.projection)?;
+        plan = Plan::new(Node::Filter { input: Box::new(plan), condition }, at(&[Keyword::WHERE]));
+    }
     let items = select_list(&mut binder, &select.projection)?;
     if items.is_empty() {
         return Err(binder.error(select.select_token.0.span, "the query has no output columns: name them after SELECT, or write *"));
     }
-    let grouping = group_by(&mut binder, &select.group_by, &items)?;
-    let having = select.having.as_ref().map(|h| having(&mut binder, h, &items)).transpose()?;
-    let order = order_by(&mut binder, query.order_by.as_ref(), &items)?;
-    let limit = limit(source, query)?;
+    let grouping = group_by(&mut binder, select, &items)?;
+    binder.aliases = items.iter().map(|i| Alias { name: i.name.clone(), expr: i.expr.clone(), reads: i.reads.clone() }).collect();
+    let having = select.having.as_ref().map(|h| having(&mut binder, h)).transpose()?;
+    let order = order_by(&mut binder, query.order_by.as_ref(), select, &items)?;
+    let distinct = distinct(source, select)?;
+    if distinct && let Some((item, ..)) = order.iter().find(|(by, ..)| items.iter().all(|i| i.expr != by.expr)) {
+        let message = "SELECT DISTINCT is ordered by what it puts out: name the expression in the select list, or GROUP BY";
+        return Err(source.error(item.span, message));
+    }
+    let (limit, offset) = limit(source, query, select)?;
 
+    // A query without GROUP BY, aggregates and HAVING puts rows out; its expressions are over its input.
     let rows = grouping.is_none() && binder.aggregates.is_empty() && having.is_none();
     let Binder { scope, aggregates, .. } = binder;
-    let mut groups = Groups { source, columns: scope.fields.len(), keys: grouping.unwrap_or_default(), rows };
-    if rows {
-        for item in &items {
-            groups.add_key(&item.name, &item.expr);
-        }
-        for (item, ..) in &order {
-            if groups.rewrite(&item.expr).is_err() {
-                groups.add_key(&item.name, &item.expr);
-            }
+    let groups = (!rows).then(|| Groups { source, columns: scope.width, keys: grouping.unwrap_or_default() });
+    let over = |item: &Item| groups.as_ref().map_or_else(|| Ok(item.expr.clone()), |g| g.of_group(item));
+    let output = items.iter().map(|item| Ok(NamedExpr { name: item.name.clone(), expr: over(item)? }));
+    let output = output.collect::<Result<Vec<_>, QueryError>>()?;
+    let having = having.as_ref().map(over).transpose()?;
+    let by = order
+        .iter()
+        .map(|(item, descending, nulls_first)| Ok(Order { expr: over(item)?, descending: *descending, nulls_first: *nulls_first }));
+    let by = by.collect::<Result<Vec<_>, QueryError>>()?;
+
+    if let Some(Groups { keys, .. }) = groups {
+        let span = at(&[Keyword::GROUP]);
+        let span = if select_has_group_by(select) { span } else { at(&[Keyword::SELECT]) };
+        plan = Plan::new(Node::Aggregate { input: Box::new(plan), keys, aggregates }, span);
+    }
+    if let Some(condition) = having {
+        plan = Plan::new(Node::Filter { input: Box::new(plan), condition }, at(&[Keyword::HAVING]));
+    }
+    if !by.is_empty() {
+        plan = Plan::new(Node::Sort { input: Box::new(plan), by }, at(&[Keyword::ORDER]));
+    }
+    plan = Plan::new(Node::Project { input: Box::new(plan), columns: output }, at(&[Keyword::SELECT]));
+    if distinct {
+        plan = Plan::new(Node::Distinct { input: Box::new(plan) }, at(&[Keyword::DISTINCT]));
+    }
+    if limit.is_some() || offset > 0 {
+        plan = Plan::new(Node::Limit { input: Box::new(plan), limit, offset }, at(&[Keyword::LIMIT, Keyword::OFFSET]));
+    }
+    Ok(plan)
+}
+
+fn select_has_group_by(select: &ast::Select) -> bool {
+    !matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty())
+}
+
+fn distinct(source: &Source<'_>, select: &ast::Select) -> Result<bool, QueryError> {
+    match &select.distinct {
+        None | Some(ast::Distinct::All) => Ok(false),
+        Some(ast::Distinct::Distinct) => Ok(true),
+        Some(_) => {
+            let span = clause(source, select, &[Keyword::DISTINCT]);
+            Err(source.error(span, "DISTINCT ON is not supported: GROUP BY the columns, and take MIN or MAX of the others"))
         }
     }
-    let output = items
-        .iter()
-        .map(|item| Ok(NamedExpr { name: item.name.clone(), expr: groups.of_group(item)? }))
-        .collect::<Result<Vec<_>, QueryError>>()?;
-    let having = having.map(|item| groups.of_group(&item)).transpose()?;
-    let order_by = order
-        .iter()
-        .map(|(item, descending, nulls_first)| {
-            Ok(Order { expr: groups.of_group(item)?, descending: *descending, nulls_first: *nulls_first })
-        })
-        .collect::<Result<Vec<_>, QueryError>>()?;
-    let aggregates = if rows { vec![Aggregate { function: AggregateFunction::Count, arg: None }] } else { aggregates };
-    Ok(Query { topic: scope.topic, fields: scope.fields, filter, keys: groups.keys, aggregates, rows, output, having, order_by, limit })
 }
 
 /// The one SELECT that the statement must be; every clause that is not supported is refused here.
 fn plain_select<'q>(source: &Source<'_>, query: &'q ast::Query) -> Result<&'q ast::Select, QueryError> {
-    if let Some(with) = &query.with {
-        return Err(source.error(with.with_token.0.span, "WITH is not supported: write the whole query as one SELECT"));
-    }
     let select = match &*query.body {
         SetExpr::Select(select) => select,
         SetExpr::SetOperation { op, .. } => {
-            let span = source.keyword(&[Keyword::UNION, Keyword::EXCEPT, Keyword::INTERSECT, Keyword::MINUS]);
+            let span = source.keyword(Span::empty(), &[Keyword::UNION, Keyword::EXCEPT, Keyword::INTERSECT, Keyword::MINUS]);
             return Err(source.error(span, format!("{op} is not supported: run the queries one by one")));
         }
         SetExpr::Query(inner) => {
@@ -78,8 +120,7 @@ fn plain_select<'q>(source: &Source<'_>, query: &'q ast::Query) -> Result<&'q as
         }
         other => return Err(source.error(other.span(), "write SELECT ... FROM ...")),
     };
-    let unsupported: [(bool, &[Keyword], &str); 16] = [
-        (select.distinct.is_some(), &[Keyword::DISTINCT], "SELECT DISTINCT is not supported: GROUP BY the same columns"),
+    let unsupported: [(bool, &[Keyword], &str); 15] = [
         (select.top.is_some(), &[Keyword::TOP], "TOP is not supported: write LIMIT n at the end"),
         (select.into.is_some(), &[Keyword::INTO], "SELECT INTO is not supported: a query only reads"),
         (!select.lateral_views.is_empty(), &[Keyword::LATERAL], "LATERAL VIEW is not supported"),
@@ -101,127 +142,37 @@ fn plain_select<'q>(source: &Source<'_>, query: &'q ast::Query) -> Result<&'q as
         ),
     ];
     match unsupported.iter().find(|(present, ..)| *present) {
-        Some((_, keywords, message)) => Err(source.error(source.keyword(keywords), *message)),
+        Some((_, keywords, message)) => Err(source.error(clause(source, select, keywords), *message)),
         None => Ok(select),
     }
 }
 
-fn scope(source: &Source<'_>, topic: &str, fields: Vec<Field>, select: &ast::Select) -> Result<Scope, QueryError> {
-    let from = match &select.from[..] {
-        [from] => from,
-        [] => return Err(source.error_at_start(format!("the query reads nothing: write FROM {topic}"))),
-        [_, second, ..] => {
-            return Err(source.error(
-                second.relation.span(),
-                "a query reads one topic: joins are not supported yet; join the events before appending them",
-            ));
-        }
-    };
-    if !from.joins.is_empty() {
-        let span = source.keyword(&[Keyword::JOIN]);
-        return Err(source.error(span, "JOIN is not supported: join the events before appending them, and query the joined topic"));
-    }
-    let TableFactor::Table { name, alias, args, version, sample, partitions, with_ordinality, .. } = &from.relation else {
-        let message = match &from.relation {
-            TableFactor::Derived { .. } => "subqueries are not supported: write the whole query as one SELECT".to_owned(),
-            _ => format!("write FROM {topic} or FROM TUMBLE(TABLE {topic}, DESCRIPTOR(column), INTERVAL '1' HOUR)"),
-        };
-        return Err(source.error(from.relation.span(), message));
-    };
-    if version.is_some() || sample.is_some() || !partitions.is_empty() || *with_ordinality {
-        return Err(source.error(name.span(), format!("FROM takes the topic alone: write FROM {topic}")));
-    }
-    let mut scope = Scope { topic: topic.to_owned(), alias: None, fields, window: None };
-    match args {
-        None => check_topic(source, topic, name)?,
-        Some(args) => scope.window = Some(window(source, &scope, name, &args.args)?),
-    }
-    if let Some(alias) = alias {
-        if !alias.columns.is_empty() {
-            return Err(source.error(alias.name.span, "names for the columns are given in the select list, as in c AS d"));
-        }
-        scope.alias = Some(if alias.name.quote_style.is_some() { alias.name.value.clone() } else { alias.name.value.to_lowercase() });
-    }
-    Ok(scope)
-}
-
-fn check_topic(source: &Source<'_>, topic: &str, name: &ast::ObjectName) -> Result<(), QueryError> {
-    match &name.0[..] {
-        [ast::ObjectNamePart::Identifier(ident)] if same_name(ident, topic) => Ok(()),
-        _ => Err(source.error(name.span(), format!("the topic is {topic}, not {name}: write FROM {topic}"))),
-    }
-}
-
-/// `TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL 'n' UNIT)`.
-fn window(source: &Source<'_>, scope: &Scope, name: &ast::ObjectName, args: &[ast::FunctionArg]) -> Result<Window, QueryError> {
-    let topic = &scope.topic;
-    let form = format!("write TUMBLE(TABLE {topic}, DESCRIPTOR(column), INTERVAL '1' HOUR)");
-    let span = name.span();
-    match name.to_string().to_lowercase().as_str() {
-        "tumble" => {}
-        "hop" | "session" | "cumulate" => {
-            return Err(source.error(span, format!("{name} windows are not supported yet: {form}")));
-        }
-        other => {
-            let near = nearest(other, std::iter::once("tumble")).map_or(String::new(), |_| " (did you mean TUMBLE?)".to_owned());
-            return Err(source.error(span, format!("there is no table function '{name}'{near}: {form}")));
-        }
-    }
-    let exprs: Vec<&ast::Expr> = args
-        .iter()
-        .filter_map(|arg| match arg {
-            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) => Some(e),
-            _ => None,
-        })
-        .collect();
-    let [table, descriptor, size] = exprs[..] else {
-        return Err(source.error(span, format!("TUMBLE takes three arguments: {form}")));
-    };
-    match table {
-        ast::Expr::Identifier(ident) if same_name(ident, topic) => {}
-        other => return Err(source.error(other.span(), format!("the topic is {topic}, not {other}: {form}"))),
-    }
-    let column = match descriptor {
-        ast::Expr::Function(ast::Function { name, args: ast::FunctionArguments::List(list), .. })
-            if name.to_string().eq_ignore_ascii_case("descriptor") =>
-        {
-            match &list.args[..] {
-                [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ast::Expr::Identifier(column)))] => Some(column),
-                _ => None,
-            }
-        }
-        _ => None,
-    };
-    let Some(column) = column else {
-        return Err(source.error(descriptor.span(), format!("the second argument names the time column: {form}")));
-    };
-    let column_span = column.span;
-    let Some((_, found)) = scope.column(column) else {
-        return Err(source.error(column_span, scope.unknown_column(&column.value)));
-    };
-    let ExprKind::Column(column) = found.kind else { unreachable!("a scope without window has plain columns only") };
-    if found.data_type != DataType::Timestamp {
-        let message = format!("a window cuts a timestamp, and this column is {}", found.data_type.sql_name());
-        return Err(source.error(column_span, message));
-    }
-    let ast::Expr::Interval(interval) = size else {
-        return Err(source.error(size.span(), format!("the third argument is the window's size: {form}")));
-    };
-    let binder = Binder { source, scope: scope.clone(), place: Place::Where, aggregates: Vec::new(), reads: Vec::new() };
-    let size = binder.interval(interval)?;
-    let size_span = size.span;
-    match binder.settle(size)?.kind {
-        ExprKind::Literal(Value::Interval(size_us)) if size_us > 0 => Ok(Window { column, size_us }),
-        _ => Err(source.error(size_span, "a window is longer than nothing: write INTERVAL '1' HOUR")),
-    }
-}
-
-fn filter(binder: &mut Binder<'_>, ast: &ast::Expr) -> Result<Expr, QueryError> {
-    let bound = binder.bind(ast)?;
+fn filter(binder: &mut Binder<'_>, ast: &ast::Expr, projection: &[SelectItem]) -> Result<Expr, QueryError> {
+    let bound = binder.bind(ast).map_err(|e| alias_hint(binder, e, projection))?;
     let span = bound.span;
     let filter = binder.coerce(bound, DataType::Bool, "in WHERE")?;
     binder.check_nesting(&filter, span)?;
     Ok(filter)
+}
+
+/// An unknown column that is a name of the select list: WHERE comes before that, and the message says so.
+fn alias_hint(binder: &Binder<'_>, error: QueryError, projection: &[SelectItem]) -> QueryError {
+    let is_alias = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => {
+            binder.source.range(alias.span) != error.span && error.message.contains(&format!("no column '{}'", alias.value))
+        }
+        _ => false,
+    };
+    match projection.iter().find(|item| is_alias(item)) {
+        Some(SelectItem::ExprWithAlias { alias, .. }) => {
+            let (name, relation) = (&alias.value, &binder.scope.relation);
+            let message = format!(
+                "'{name}' is a name of the select list, which WHERE comes before: repeat its expression, or name it in a subquery, as in FROM (SELECT ... AS {name} FROM {relation}) s WHERE {name} ..."
+            );
+            QueryError { message, ..error }
+        }
+        _ => error,
+    }
 }
 
 fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec<Item>, QueryError> {
@@ -234,8 +185,7 @@ fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec
                 items.push(bind_item(binder, name, e)?);
             }
             SelectItem::ExprWithAlias { expr, alias } => {
-                let name = if alias.quote_style.is_some() { alias.value.clone() } else { alias.value.to_lowercase() };
-                items.push(bind_item(binder, name, expr)?);
+                items.push(bind_item(binder, name_of(alias), expr)?);
             }
             SelectItem::Wildcard(options) => {
                 let span = options.wildcard_token.0.span;
@@ -272,7 +222,7 @@ fn all_columns(scope: &Scope, span: Span) -> Vec<Item> {
         });
         Item { name, expr, reads, span }
     };
-    scope.columns().into_iter().map(item).collect()
+    scope.columns.iter().cloned().map(item).collect()
 }
 
 fn bind_item(binder: &mut Binder<'_>, name: String, ast: &ast::Expr) -> Result<Item, QueryError> {
@@ -287,25 +237,32 @@ fn bind_item(binder: &mut Binder<'_>, name: String, ast: &ast::Expr) -> Result<I
 /// What PostgreSQL calls an output column without AS.
 fn default_name(ast: &ast::Expr) -> String {
     match ast {
-        ast::Expr::Identifier(ident) if ident.quote_style.is_some() => ident.value.clone(),
-        ast::Expr::Identifier(ident) => ident.value.to_lowercase(),
+        ast::Expr::Identifier(ident) => name_of(ident),
         ast::Expr::CompoundIdentifier(parts) => parts.last().map_or(String::new(), |p| p.value.to_lowercase()),
         ast::Expr::Function(f) => f.name.to_string().to_lowercase(),
         ast::Expr::Nested(inner) => default_name(inner),
         ast::Expr::Cast { expr, .. } => default_name(expr),
         ast::Expr::Case { .. } => "case".to_owned(),
         ast::Expr::Extract { .. } => "extract".to_owned(),
+        ast::Expr::Floor { .. } => "floor".to_owned(),
+        ast::Expr::Ceil { .. } => "ceil".to_owned(),
+        ast::Expr::Substring { .. } => "substring".to_owned(),
+        ast::Expr::Position { .. } => "position".to_owned(),
+        ast::Expr::Trim { trim_where: None | Some(ast::TrimWhereField::Both), .. } => "btrim".to_owned(),
+        ast::Expr::Trim { trim_where: Some(ast::TrimWhereField::Leading), .. } => "ltrim".to_owned(),
+        ast::Expr::Trim { .. } => "rtrim".to_owned(),
+        ast::Expr::AtTimeZone { .. } => "timezone".to_owned(),
         _ => "?column?".to_owned(),
     }
 }
 
 /// `None` without GROUP BY.
-fn group_by(binder: &mut Binder<'_>, clause: &GroupByExpr, items: &[Item]) -> Result<Option<Vec<NamedExpr>>, QueryError> {
-    let GroupByExpr::Expressions(exprs, modifiers) = clause else {
-        return Err(binder.error(binder.source.keyword(&[Keyword::GROUP]), "GROUP BY ALL is not supported: name the columns"));
+fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[Item]) -> Result<Option<Vec<NamedExpr>>, QueryError> {
+    let span = clause(binder.source, select, &[Keyword::GROUP]);
+    let GroupByExpr::Expressions(exprs, modifiers) = &select.group_by else {
+        return Err(binder.error(span, "GROUP BY ALL is not supported: name the columns"));
     };
     if !modifiers.is_empty() {
-        let span = binder.source.keyword(&[Keyword::GROUP]);
         return Err(binder.error(span, "grouping sets are not supported: write one query per grouping"));
     }
     if exprs.is_empty() {
@@ -325,15 +282,15 @@ fn group_by(binder: &mut Binder<'_>, clause: &GroupByExpr, items: &[Item]) -> Re
             }
         };
         let mut aggregate = false;
-        expr.visit(&mut |e| aggregate |= matches!(e.kind, ExprKind::Column(i) if i >= binder.scope.fields.len()));
+        expr.visit(&mut |e| aggregate |= matches!(e.kind, ExprKind::Column(i) if i >= binder.scope.width));
         if aggregate {
             return Err(binder.error(span, "aggregates cannot stand in GROUP BY: group by columns and expressions of them"));
         }
         // A window's end says nothing that its start does not.
-        if let Some(window) = &binder.scope.window
-            && expr == window.end()
+        if let Some((start, end)) = &binder.scope.window
+            && expr == *end
         {
-            expr = window.start();
+            expr = start.clone();
         }
         if keys.iter().all(|k| k.expr != expr) {
             keys.push(NamedExpr { name, expr });
@@ -362,7 +319,7 @@ fn named_item<'i>(
             },
             _ => Err(binder.error(value.span, format!("a constant in {clause} has no effect: name a column, or its number"))),
         },
-        ast::Expr::Identifier(ident) if items_first || binder.scope.column(ident).is_none() => {
+        ast::Expr::Identifier(ident) if items_first || binder.scope.named(ident).is_empty() => {
             let mut named = items.iter().filter(|i| same_name(ident, &i.name));
             let first = named.next();
             match (first, named.find(|i| first.is_some_and(|f| f.expr != i.expr))) {
@@ -376,31 +333,26 @@ fn named_item<'i>(
     }
 }
 
-fn having(binder: &mut Binder<'_>, ast: &ast::Expr, items: &[Item]) -> Result<Item, QueryError> {
+fn having(binder: &mut Binder<'_>, ast: &ast::Expr) -> Result<Item, QueryError> {
     binder.place = Place::Having;
     binder.reads.clear();
-    let bound = binder.bind(ast).map_err(|e| alias_hint(binder, e, items, "HAVING"))?;
+    let bound = binder.bind(ast)?;
     let span = bound.span;
     let expr = binder.coerce(bound, DataType::Bool, "in HAVING")?;
     binder.check_nesting(&expr, span)?;
     Ok(Item { name: "having".to_owned(), expr, reads: std::mem::take(&mut binder.reads), span })
 }
 
-/// An unknown column that is a name of the select list: PostgreSQL does not let expressions use those, and the message says so.
-fn alias_hint(binder: &Binder<'_>, error: QueryError, items: &[Item], clause: &str) -> QueryError {
-    let name = binder.source.text(&error.span);
-    let is_alias = items.iter().any(|i| i.name.eq_ignore_ascii_case(name));
-    if !is_alias || !error.message.contains("has no column") {
-        return error;
-    }
-    let message = format!("'{name}' is a name of the select list, which expressions in {clause} cannot use: repeat its expression");
-    QueryError { message, ..error }
-}
-
-fn order_by(binder: &mut Binder<'_>, clause: Option<&ast::OrderBy>, items: &[Item]) -> Result<Vec<(Item, bool, bool)>, QueryError> {
-    let Some(clause) = clause else { return Ok(Vec::new()) };
-    let OrderByKind::Expressions(exprs) = &clause.kind else {
-        return Err(binder.error(binder.source.keyword(&[Keyword::ORDER]), "ORDER BY ALL is not supported: name the columns"));
+fn order_by(
+    binder: &mut Binder<'_>,
+    order: Option<&ast::OrderBy>,
+    select: &ast::Select,
+    items: &[Item],
+) -> Result<Vec<(Item, bool, bool)>, QueryError> {
+    let Some(ast) = order else { return Ok(Vec::new()) };
+    let OrderByKind::Expressions(exprs) = &ast.kind else {
+        let span = clause(binder.source, select, &[Keyword::ORDER]);
+        return Err(binder.error(span, "ORDER BY ALL is not supported: name the columns"));
     };
     binder.place = Place::OrderBy;
     let mut order = Vec::new();
@@ -410,33 +362,35 @@ fn order_by(binder: &mut Binder<'_>, clause: Option<&ast::OrderBy>, items: &[Ite
             Some(ast::OrderBySort::Desc) => true,
             Some(ast::OrderBySort::Using(_)) => return Err(binder.error(by.expr.span(), "write ASC or DESC")),
         };
-        if by.with_fill.is_some() || clause.interpolate.is_some() {
+        if by.with_fill.is_some() || ast.interpolate.is_some() {
             return Err(binder.error(by.expr.span(), "WITH FILL is not supported: write ASC or DESC, and NULLS FIRST or LAST"));
         }
         let item = match named_item(binder, &by.expr, items, "ORDER BY", true)? {
-            Some(item) => {
-                let reads = item.reads.iter().map(|r| Read { column: r.column, name: r.name.clone(), span: r.span }).collect();
-                Item { name: item.name.clone(), expr: item.expr.clone(), reads, span: item.span }
-            }
-            None => bind_item(binder, default_name(&by.expr), &by.expr).map_err(|e| alias_hint(binder, e, items, "ORDER BY"))?,
+            Some(item) => item.clone(),
+            None => bind_item(binder, default_name(&by.expr), &by.expr)?,
         };
         order.push((item, descending, by.options.nulls_first.unwrap_or(descending)));
     }
     Ok(order)
 }
 
-fn limit(source: &Source<'_>, query: &ast::Query) -> Result<Option<u64>, QueryError> {
-    let limit = match &query.limit_clause {
-        None => return Ok(None),
-        Some(LimitClause::LimitOffset { limit, offset: None, limit_by }) if limit_by.is_empty() => limit.as_ref(),
+/// LIMIT and OFFSET.
+fn limit(source: &Source<'_>, query: &ast::Query, select: &ast::Select) -> Result<(Option<u64>, u64), QueryError> {
+    let (limit, offset) = match &query.limit_clause {
+        None => return Ok((None, 0)),
+        Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => (limit.as_ref(), offset.as_ref()),
         Some(_) => {
-            let message = "OFFSET is not supported: ORDER BY a column, and continue with WHERE or HAVING past the last value seen";
-            let offset = source.keyword(&[Keyword::OFFSET]);
-            let span = if offset.start.line > 0 { offset } else { source.keyword(&[Keyword::LIMIT]) };
-            return Err(source.error(span, message));
+            let span = clause(source, select, &[Keyword::LIMIT]);
+            return Err(source.error(span, "write LIMIT n OFFSET m"));
         }
     };
-    let Some(ast) = limit else { return Ok(None) };
+    let limit = limit.map(|ast| count(source, ast, select, Keyword::LIMIT)).transpose()?.flatten();
+    let offset = offset.map(|o| count(source, &o.value, select, Keyword::OFFSET)).transpose()?.flatten();
+    Ok((limit, offset.unwrap_or(0)))
+}
+
+/// A whole number; `None` for NULL, which sets no limit.
+fn count(source: &Source<'_>, ast: &ast::Expr, select: &ast::Select, keyword: Keyword) -> Result<Option<u64>, QueryError> {
     let count = match ast {
         ast::Expr::Value(v) => match &v.value {
             ast::Value::Number(text, _) => text.parse().ok(),
@@ -445,32 +399,25 @@ fn limit(source: &Source<'_>, query: &ast::Query) -> Result<Option<u64>, QueryEr
         },
         _ => None,
     };
-    let span = if ast.span().start.line > 0 { ast.span() } else { source.keyword(&[Keyword::LIMIT]) };
-    count.map(Some).ok_or_else(|| source.error(span, "LIMIT takes a whole number, as in LIMIT 10"))
+    let span = if ast.span().start.line > 0 { ast.span() } else { clause(source, select, &[keyword]) };
+    let name = if keyword == Keyword::LIMIT { "LIMIT" } else { "OFFSET" };
+    count.map(Some).ok_or_else(|| source.error(span, format!("{name} takes a whole number, as in {name} 10")))
 }
 
-/// The groups' keys, and the rewriting of expressions over the topic's columns into expressions over a group's row.
+/// The groups' keys, and the rewriting of expressions over the input's columns into expressions over a group's row.
 struct Groups<'a> {
     source: &'a Source<'a>,
-    /// How many columns the topic has: higher indexes are aggregates.
+    /// How many columns the input has: higher indexes are aggregates.
     columns: usize,
     keys: Vec<NamedExpr>,
-    rows: bool,
 }
 
 impl Groups<'_> {
-    fn add_key(&mut self, name: &str, expr: &Expr) {
-        if self.keys.iter().all(|k| k.expr != *expr) {
-            self.keys.push(NamedExpr { name: name.to_owned(), expr: expr.clone() });
-        }
-    }
-
     fn of_group(&self, item: &Item) -> Result<Expr, QueryError> {
         self.rewrite(&item.expr).map_err(|column| {
             let read = item.reads.iter().find(|r| r.column == column);
             let name = read.map_or("a column", |r| r.name.as_str());
             let span = read.map_or(item.span, |r| r.span);
-            debug_assert!(!self.rows, "every output column is a key");
             let message = format!("'{name}' is neither grouped nor aggregated: add it to GROUP BY, or aggregate it, as in MAX({name})");
             self.source.error(span, message)
         })
@@ -481,23 +428,10 @@ impl Groups<'_> {
         if let Some(key) = self.keys.iter().position(|k| k.expr == *expr) {
             return Ok(Expr::column(key, expr.data_type));
         }
-        let boxed = |e: &Expr| self.rewrite(e).map(Box::new);
-        let kind = match &expr.kind {
-            ExprKind::Column(i) if *i < self.columns => return Err(*i),
-            ExprKind::Column(i) => ExprKind::Column(self.keys.len() + i - self.columns),
-            ExprKind::Literal(v) => ExprKind::Literal(v.clone()),
-            ExprKind::Unary { op, arg } => ExprKind::Unary { op: *op, arg: boxed(arg)? },
-            ExprKind::Binary { op, left, right } => ExprKind::Binary { op: *op, left: boxed(left)?, right: boxed(right)? },
-            ExprKind::IsNull { arg, negated } => ExprKind::IsNull { arg: boxed(arg)?, negated: *negated },
-            ExprKind::Case { branches, otherwise } => {
-                let branches = branches.iter().map(|(c, v)| Ok((self.rewrite(c)?, self.rewrite(v)?))).collect::<Result<_, usize>>()?;
-                ExprKind::Case { branches, otherwise: otherwise.as_deref().map(boxed).transpose()? }
-            }
-            ExprKind::Cast { arg } => ExprKind::Cast { arg: boxed(arg)? },
-            ExprKind::Extract { field, arg } => ExprKind::Extract { field: *field, arg: boxed(arg)? },
-            ExprKind::DateTrunc { unit, arg } => ExprKind::DateTrunc { unit: *unit, arg: boxed(arg)? },
-            ExprKind::Tumble { arg, size_us } => ExprKind::Tumble { arg: boxed(arg)?, size_us: *size_us },
-        };
-        Ok(Expr::new(kind, expr.data_type))
+        match expr.kind {
+            ExprKind::Column(i) if i < self.columns => Err(i),
+            ExprKind::Column(i) => Ok(Expr::column(self.keys.len() + i - self.columns, expr.data_type)),
+            _ => expr.try_map(&mut |e| self.rewrite(e)),
+        }
     }
 }

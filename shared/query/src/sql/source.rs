@@ -52,7 +52,7 @@ impl<'a> Source<'a> {
         *self.tokens.borrow_mut() = words.cloned().collect();
         let statements = Parser::new(&PostgreSqlDialect {})
             .with_recursion_limit(DEPTH_MAX)
-            .with_tokens_with_locations(without_table_keyword(&self.tokens.borrow()))
+            .with_tokens_with_locations(with_units_in_texts(without_table_keyword(&self.tokens.borrow())))
             .parse_statements()
             .map_err(|e| self.parser_error(e))?;
         let count = statements.len();
@@ -76,15 +76,24 @@ impl<'a> Source<'a> {
         QueryError { message: message.into(), line: 1, column: 1, span: 0..self.sql.len() }
     }
 
-    /// The text of a range that an error names.
-    pub fn text(&self, span: &std::ops::Range<usize>) -> &'a str {
-        self.sql.get(span.clone()).unwrap_or("")
+    /// The bytes of a place; all of the text where the place is not known.
+    pub fn range(&self, span: Span) -> std::ops::Range<usize> {
+        self.error(span, "").span
     }
 
-    /// The place of the first of these keywords, for clauses whose syntax tree does not say where they stand.
-    pub fn keyword(&self, keywords: &[Keyword]) -> Span {
+    /// An error about these bytes.
+    pub fn error_at(&self, range: std::ops::Range<usize>, message: impl Into<String>) -> QueryError {
+        let before = self.sql.get(..range.start).unwrap_or("");
+        let line = 1 + before.matches('\n').count() as u64;
+        let column = 1 + before.rsplit('\n').next().unwrap_or("").chars().count() as u64;
+        QueryError { message: message.into(), line, column, span: range }
+    }
+
+    /// The place of the first of these keywords after another place, for clauses whose syntax tree does not say where they stand.
+    pub fn keyword(&self, after: Span, keywords: &[Keyword]) -> Span {
         let tokens = self.tokens.borrow();
-        let is_one = |t: &&TokenWithSpan| matches!(&t.token, Token::Word(w) if keywords.contains(&w.keyword));
+        let is_one =
+            |t: &&TokenWithSpan| t.span.start >= after.start && matches!(&t.token, Token::Word(w) if keywords.contains(&w.keyword));
         tokens.iter().find(is_one).map_or(Span::empty(), |t| t.span)
     }
 
@@ -135,4 +144,22 @@ fn without_table_keyword(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let is_table = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::TABLE);
     let is_argument = |i: usize| i >= 2 && is_table(&tokens[i]) && tokens[i - 1].token == Token::LParen && is_name(&tokens[i - 2]);
     (0..tokens.len()).filter(|&i| !is_argument(i)).map(|i| tokens[i].clone()).collect()
+}
+
+/// `INTERVAL '1' WEEK` as `INTERVAL '1 WEEK'`: the parser knows other units only. The place stays that of the text.
+fn with_units_in_texts(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let is_interval = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::INTERVAL);
+    let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        if let Token::Word(word) = &token.token
+            && matches!(word.value.to_ascii_lowercase().as_str(), "week" | "weeks" | "quarter" | "quarters")
+            && let [.., before, TokenWithSpan { token: Token::SingleQuotedString(text), .. }] = &mut kept[..]
+            && is_interval(before)
+        {
+            *text += &format!(" {}", word.value);
+            continue;
+        }
+        kept.push(token);
+    }
+    kept
 }

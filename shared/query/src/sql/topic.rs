@@ -1,27 +1,23 @@
 //! Which topic a text reads, for those who must open it before they can bind the text to its columns.
 
-use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, ObjectName, ObjectNamePart, SetExpr, Spanned, TableFactor};
+use sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SetExpr, TableFactor,
+};
 
+use super::from::name_of;
+use super::scope::same_name;
 use super::source::Source;
 use super::{QueryError, select};
 
-/// The name after FROM (or in TUMBLE's TABLE), as it is written and without quotes.
+/// The name after FROM (of the innermost query, and in TUMBLE's TABLE), as it is written and without quotes.
 ///
 /// # Errors
 /// Where the text is not one SELECT over one topic.
 pub fn topic_of(sql: &str) -> Result<String, QueryError> {
     let source = Source::new(sql);
     let query = source.parse()?;
-    if let SetExpr::Select(select) = &*query.body
-        && let [from] = &select.from[..]
-        && let TableFactor::Table { name, args, .. } = &from.relation
-    {
-        let name = match args.as_ref().map(|a| &a.args[..]) {
-            None => single(name),
-            Some([FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(ident))), ..]) => Some(ident.value.clone()),
-            Some(_) => None,
-        };
-        return name.ok_or_else(|| source.error(from.relation.span(), FORM));
+    if let Some(topic) = of_query(&query, &mut Vec::new()) {
+        return Ok(topic);
     }
     // Binding knows best what is wrong with all other forms.
     select::bind(&source, "events", Vec::new(), &query).and_then(|_| Err(source.error_at_start(FORM)))
@@ -29,9 +25,59 @@ pub fn topic_of(sql: &str) -> Result<String, QueryError> {
 
 const FORM: &str = "write FROM and the topic's name, or FROM TUMBLE(TABLE name, DESCRIPTOR(column), INTERVAL '1' HOUR)";
 
-fn single(name: &ObjectName) -> Option<String> {
+/// The topic that a query reads, `with` being the queries that a name may mean instead.
+fn of_query<'q>(query: &'q Query, with: &mut Vec<(String, &'q Query)>) -> Option<String> {
+    let before = with.len();
+    if let Some(clause) = &query.with {
+        with.extend(clause.cte_tables.iter().map(|cte| (name_of(&cte.alias.name), &*cte.query)));
+    }
+    let topic = match &*query.body {
+        SetExpr::Select(select) => match &select.from[..] {
+            [from] => of_factor(&from.relation, with),
+            _ => None,
+        },
+        _ => None,
+    };
+    with.truncate(before);
+    topic
+}
+
+fn of_factor<'q>(factor: &'q TableFactor, with: &mut Vec<(String, &'q Query)>) -> Option<String> {
+    match factor {
+        TableFactor::Table { name, args: None, .. } => of_ident(single(name)?, with),
+        TableFactor::Table { args: Some(args), .. } => of_window(&args.args, with),
+        TableFactor::TableFunction { expr: Expr::Function(call), .. } => match &call.args {
+            FunctionArguments::List(list) => of_window(&list.args, with),
+            _ => None,
+        },
+        TableFactor::Derived { subquery, .. } => of_query(subquery, with),
+        _ => None,
+    }
+}
+
+fn of_window<'q>(args: &'q [FunctionArg], with: &mut Vec<(String, &'q Query)>) -> Option<String> {
+    match args {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(ident))), ..] => of_ident(ident, with),
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(query))), ..] => of_query(query, with),
+        _ => None,
+    }
+}
+
+/// A query of WITH sees only those before it, so that names cannot go in circles.
+fn of_ident<'q>(ident: &Ident, with: &mut Vec<(String, &'q Query)>) -> Option<String> {
+    match with.iter().rposition(|(name, _)| same_name(ident, name)) {
+        None => Some(ident.value.clone()),
+        Some(at) => {
+            let query = with[at].1;
+            let mut before = with[..at].to_vec();
+            of_query(query, &mut before)
+        }
+    }
+}
+
+fn single(name: &ObjectName) -> Option<&Ident> {
     match &name.0[..] {
-        [ObjectNamePart::Identifier(ident)] => Some(ident.value.clone()),
+        [ObjectNamePart::Identifier(ident)] => Some(ident),
         _ => None,
     }
 }
@@ -51,6 +97,10 @@ mod tests {
         assert_eq!(found("SELECT a FROM TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL '1' HOUR)").as_deref(), Ok("t"));
         assert!(found("SELECT 1").is_err());
         assert!(found("SELECT a FROM (SELECT 1) AS x").is_err());
+        assert_eq!(found("SELECT a FROM (SELECT b AS a FROM t) AS x").as_deref(), Ok("t"));
+        assert_eq!(found("SELECT a FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL '1' HOUR))").as_deref(), Ok("t"));
+        let nested = "WITH x AS (SELECT * FROM t), t AS (SELECT * FROM x) SELECT a FROM TUMBLE(TABLE T, DESCRIPTOR(c), INTERVAL '1' HOUR)";
+        assert_eq!(found(nested).as_deref(), Ok("t"));
         assert!(found("SELECT a FROM x.y").is_err());
         assert!(found("").is_err());
     }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float64Array, Int64Array};
 use arrow_buffer::NullBuffer;
 
-use super::{Accumulate, Column, Count, FloatSum, IntSum, Reader};
+use super::exact::nearest_mean_of_integers;
+use super::{Accumulate, Column, Count, DecimalSum, FloatSum, IntSum, Reader};
 use crate::canonical::from_i64;
+use crate::decimal::from_unscaled;
 use twopath_query::{DataType, EvalError};
 
 #[derive(Debug, Clone)]
@@ -20,12 +22,14 @@ pub struct Avg {
 enum Sum {
     Int(IntSum),
     Float(FloatSum),
+    Decimal(DecimalSum),
 }
 
 impl Avg {
     pub fn new(data_type: DataType) -> Self {
         let sum = match data_type {
             DataType::Float => Sum::Float(FloatSum::default()),
+            DataType::Decimal { .. } | DataType::Numeric => Sum::Decimal(DecimalSum::new(data_type)),
             _ => Sum::Int(IntSum::new(data_type)),
         };
         Avg { sum, count: Count::default(), data_type }
@@ -41,6 +45,7 @@ macro_rules! either {
         match $sum {
             Sum::Int($a) => $body,
             Sum::Float($a) => $body,
+            Sum::Decimal($a) => $body,
         }
     };
 }
@@ -65,6 +70,7 @@ impl Accumulate for Avg {
         match (&mut self.sum, &other.sum) {
             (Sum::Int(a), Sum::Int(b)) => a.merge(b, from, to),
             (Sum::Float(a), Sum::Float(b)) => a.merge(b, from, to),
+            (Sum::Decimal(a), Sum::Decimal(b)) => a.merge(b, from, to),
             _ => panic!("tables of one query have the same aggregates"),
         }
         self.count.merge(&other.count, from, to);
@@ -74,19 +80,23 @@ impl Accumulate for Avg {
         true
     }
 
-    /// The exact sum as a float, divided once; of intervals an interval, truncated toward zero.
+    /// The exact sum divided by the count, rounded once to the nearest float; of intervals an interval, truncated toward zero.
     fn finalise(&self, groups: &[u32]) -> Result<ArrayRef, EvalError> {
         let nulls: NullBuffer = groups.iter().map(|&g| self.count(g) > 0).collect();
         let nulls = Some(nulls).filter(|n| n.null_count() > 0);
-        let divisor = |g: u32| self.count(g).max(1);
+        let divisor = |g: u32| self.count(g).max(1) as u64;
         let quotients: Vec<f64> = match &self.sum {
             Sum::Int(sum) if self.data_type == DataType::Interval => {
                 // A mean lies between the values, so that it fits.
                 let means = groups.iter().map(|&g| (sum.sum(g) / i128::from(divisor(g))) as i64).collect();
                 return Ok(from_i64(Int64Array::new(means, nulls), DataType::Interval));
             }
-            Sum::Int(sum) => groups.iter().map(|&g| sum.sum(g) as f64 / divisor(g) as f64).collect(),
-            Sum::Float(sum) => groups.iter().map(|&g| sum.sums[g as usize] / divisor(g) as f64).collect(),
+            Sum::Decimal(sum) => {
+                let (means, data_type) = sum.means(groups, divisor)?;
+                return Ok(from_unscaled(means, nulls, data_type));
+            }
+            Sum::Int(sum) => groups.iter().map(|&g| nearest_mean_of_integers(sum.sum(g), divisor(g))).collect(),
+            Sum::Float(sum) => groups.iter().map(|&g| sum.mean(g, divisor(g))).collect(),
         };
         Ok(Arc::new(Float64Array::new(quotients.into(), nulls)))
     }

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{Int64Builder, ListBuilder, StringBuilder};
+use arrow_array::builder::{Decimal128Builder, Int64Builder, ListBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
+use arrow_array::types::{Decimal128Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_schema::{DataType as ArrowType, Field};
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 
 use super::{Accumulate, Column, Reader, required};
-use crate::canonical::ordinals;
+use crate::canonical::{arrow_type, ordinals};
 use twopath_query::{DataType, EvalError};
 
 type Set<T> = HashSet<T, FixedState>;
@@ -27,17 +27,25 @@ enum Sets {
     /// Ordinals ([`ordinals`]).
     Fixed(Vec<Set<i64>>),
     Text(Vec<Set<Box<str>>>),
+    /// Unscaled.
+    Decimal(Vec<Set<i128>>, DataType),
 }
 
 impl Distinct {
     pub fn new(data_type: DataType) -> Self {
-        Distinct { sets: if data_type == DataType::Text { Sets::Text(Vec::new()) } else { Sets::Fixed(Vec::new()) } }
+        let sets = match data_type {
+            DataType::Text => Sets::Text(Vec::new()),
+            DataType::Decimal { .. } | DataType::Numeric => Sets::Decimal(Vec::new(), data_type),
+            _ => Sets::Fixed(Vec::new()),
+        };
+        Distinct { sets }
     }
 
     fn len(&self, group: u32) -> usize {
         match &self.sets {
             Sets::Fixed(sets) => sets[group as usize].len(),
             Sets::Text(sets) => sets[group as usize].len(),
+            Sets::Decimal(sets, _) => sets[group as usize].len(),
         }
     }
 }
@@ -58,6 +66,7 @@ impl Accumulate for Distinct {
             sets: match &self.sets {
                 Sets::Fixed(_) => Sets::Fixed(Vec::new()),
                 Sets::Text(_) => Sets::Text(Vec::new()),
+                Sets::Decimal(_, data_type) => Sets::Decimal(Vec::new(), *data_type),
             },
         }
     }
@@ -66,6 +75,7 @@ impl Accumulate for Distinct {
         match &mut self.sets {
             Sets::Fixed(sets) => sets.resize_with(groups, Set::default),
             Sets::Text(sets) => sets.resize_with(groups, Set::default),
+            Sets::Decimal(sets, _) => sets.resize_with(groups, Set::default),
         }
     }
 
@@ -85,6 +95,13 @@ impl Accumulate for Distinct {
                     }
                 }
             }
+            Sets::Decimal(sets, _) => {
+                for (&group, value) in groups.iter().zip(required(arg).as_primitive::<Decimal128Type>()) {
+                    if let Some(value) = value {
+                        sets[group as usize].insert(value);
+                    }
+                }
+            }
         }
     }
 
@@ -98,6 +115,11 @@ impl Accumulate for Distinct {
             (Sets::Text(mine), Sets::Text(theirs)) => {
                 for (&from, &to) in from.iter().zip(to) {
                     theirs[from as usize].iter().for_each(|text| insert_text(&mut mine[to as usize], text));
+                }
+            }
+            (Sets::Decimal(mine, _), Sets::Decimal(theirs, _)) => {
+                for (&from, &to) in from.iter().zip(to) {
+                    mine[to as usize].extend(&theirs[from as usize]);
                 }
             }
             _ => panic!("tables of one query have the same aggregates"),
@@ -134,12 +156,26 @@ impl Accumulate for Distinct {
                 }
                 Arc::new(lists.finish())
             }
+            Sets::Decimal(sets, data_type) => {
+                let mut lists = ListBuilder::new(Decimal128Builder::new().with_data_type(arrow_type(*data_type)));
+                for &group in groups {
+                    let mut values: Vec<i128> = sets[group as usize].iter().copied().collect();
+                    values.sort_unstable();
+                    lists.values().append_slice(&values);
+                    lists.append(true);
+                }
+                Arc::new(lists.finish())
+            }
         };
         vec![("distinct", array)]
     }
 
     fn load(&mut self, read: &mut Reader) -> Result<(), String> {
-        let item = if matches!(self.sets, Sets::Text(_)) { ArrowType::Utf8 } else { ArrowType::Int64 };
+        let item = match &self.sets {
+            Sets::Text(_) => ArrowType::Utf8,
+            Sets::Decimal(_, data_type) => arrow_type(*data_type),
+            Sets::Fixed(_) => ArrowType::Int64,
+        };
         let column = read.next("distinct", &list_of(item), false)?;
         let lists = column.as_list::<i32>();
         if lists.values().null_count() > 0 {
@@ -152,6 +188,10 @@ impl Accumulate for Distinct {
             Sets::Text(sets) => {
                 *sets = lists.iter().flatten().map(|l| l.as_string::<i32>().iter().flatten().map(Box::from).collect()).collect();
             }
+            Sets::Decimal(sets, _) => {
+                let set = |l: ArrayRef| l.as_primitive::<Decimal128Type>().values().iter().copied().collect();
+                *sets = lists.iter().flatten().map(set).collect();
+            }
         }
         Ok(())
     }
@@ -163,6 +203,7 @@ impl Accumulate for Distinct {
                 let set = |s: &Set<Box<str>>| size_of::<Set<Box<str>>>() + s.allocation_size() + s.iter().map(|t| t.len()).sum::<usize>();
                 sets.iter().map(set).sum()
             }
+            Sets::Decimal(sets, _) => sets.iter().map(|s| size_of::<Set<i128>>() + s.allocation_size()).sum(),
         }
     }
 }

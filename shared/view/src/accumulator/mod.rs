@@ -3,27 +3,40 @@
 //! Merging is associative and commutative, and a group that saw no row is its identity. One kind per file.
 
 mod avg;
+mod bits;
 mod count;
+mod ddsketch;
+mod decimal;
 mod distinct;
+mod exact;
 mod extreme;
+mod float_sum;
 mod latest;
+mod moments;
 mod presence;
 mod quantile;
 mod sketch;
 mod sum;
+mod values;
+mod wide;
 
 use arrow_array::{Array, ArrayRef};
 
 use avg::Avg;
+use bits::Bits;
 use count::Count;
+use decimal::{DecimalExtreme, DecimalSum};
 use distinct::Distinct;
 use extreme::{Extreme, TextExtreme};
+use float_sum::FloatSum;
 pub use latest::Latest;
+use moments::Moments;
 pub use presence::Presence;
 use quantile::Quantiles;
 use sketch::DistinctSketch;
-use sum::{FloatSum, IntSum};
+use sum::IntSum;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError};
+use values::Values;
 
 /// A named column at rest.
 pub type Column = (&'static str, ArrayRef);
@@ -98,6 +111,11 @@ pub enum Accumulator {
     Quantiles(Quantiles),
     /// Of no aggregate: final values, as [`crate::Finals`] has them.
     Latest(Latest),
+    DecimalSum(DecimalSum),
+    DecimalExtreme(DecimalExtreme),
+    Moments(Moments),
+    Values(Values),
+    Bits(Bits),
 }
 
 impl Accumulator {
@@ -106,16 +124,25 @@ impl Accumulator {
         let data_type = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
         match (aggregate.function, data_type) {
             (Count, _) => Accumulator::Count(count::Count::default()),
+            (Sum, DataType::Decimal { .. } | DataType::Numeric) => Accumulator::DecimalSum(DecimalSum::new(data_type)),
             (Sum, DataType::Float) => Accumulator::FloatSum(FloatSum::default()),
             (Sum, _) => Accumulator::IntSum(IntSum::new(data_type)),
             (Avg, _) => Accumulator::Avg(avg::Avg::new(data_type)),
             (Min, DataType::Text) => Accumulator::TextExtreme(TextExtreme::new(false)),
             (Max, DataType::Text) => Accumulator::TextExtreme(TextExtreme::new(true)),
+            (Min | Max, DataType::Decimal { .. } | DataType::Numeric) => {
+                Accumulator::DecimalExtreme(DecimalExtreme::new(aggregate.function == Max, data_type))
+            }
             (Min, _) => Accumulator::Extreme(Extreme::new(false, data_type)),
             (Max, _) => Accumulator::Extreme(Extreme::new(true, data_type)),
             (CountDistinct, _) => Accumulator::Distinct(Distinct::new(data_type)),
             (ApproxCountDistinct, _) => Accumulator::DistinctSketch(DistinctSketch::default()),
             (ApproxQuantile(q), _) => Accumulator::Quantiles(Quantiles::new(q)),
+            (VarPop, _) => Accumulator::Moments(Moments::new(false, data_type == DataType::Float)),
+            (VarSamp, _) => Accumulator::Moments(Moments::new(true, data_type == DataType::Float)),
+            (PercentileCont(q), _) => Accumulator::Values(Values::new(values::Percentile::Between(q), data_type)),
+            (PercentileDisc(q), _) => Accumulator::Values(Values::new(values::Percentile::OneOf(q), data_type)),
+            (BitAnd | BitOr | BitXor, _) => Accumulator::Bits(Bits::new(aggregate.function)),
         }
     }
 }
@@ -133,6 +160,11 @@ macro_rules! each {
             Accumulator::DistinctSketch($a) => $body,
             Accumulator::Quantiles($a) => $body,
             Accumulator::Latest($a) => $body,
+            Accumulator::DecimalSum($a) => $body,
+            Accumulator::DecimalExtreme($a) => $body,
+            Accumulator::Moments($a) => $body,
+            Accumulator::Values($a) => $body,
+            Accumulator::Bits($a) => $body,
         }
     };
 }
@@ -150,6 +182,11 @@ impl Accumulate for Accumulator {
             Accumulator::DistinctSketch(a) => Accumulator::DistinctSketch(a.emptied()),
             Accumulator::Quantiles(a) => Accumulator::Quantiles(a.emptied()),
             Accumulator::Latest(a) => Accumulator::Latest(a.emptied()),
+            Accumulator::DecimalSum(a) => Accumulator::DecimalSum(a.emptied()),
+            Accumulator::DecimalExtreme(a) => Accumulator::DecimalExtreme(a.emptied()),
+            Accumulator::Moments(a) => Accumulator::Moments(a.emptied()),
+            Accumulator::Values(a) => Accumulator::Values(a.emptied()),
+            Accumulator::Bits(a) => Accumulator::Bits(a.emptied()),
         }
     }
 
@@ -173,6 +210,11 @@ impl Accumulate for Accumulator {
             (Accumulator::DistinctSketch(a), Accumulator::DistinctSketch(b)) => a.merge(b, from, to),
             (Accumulator::Quantiles(a), Accumulator::Quantiles(b)) => a.merge(b, from, to),
             (Accumulator::Latest(a), Accumulator::Latest(b)) => a.merge(b, from, to),
+            (Accumulator::DecimalSum(a), Accumulator::DecimalSum(b)) => a.merge(b, from, to),
+            (Accumulator::DecimalExtreme(a), Accumulator::DecimalExtreme(b)) => a.merge(b, from, to),
+            (Accumulator::Moments(a), Accumulator::Moments(b)) => a.merge(b, from, to),
+            (Accumulator::Values(a), Accumulator::Values(b)) => a.merge(b, from, to),
+            (Accumulator::Bits(a), Accumulator::Bits(b)) => a.merge(b, from, to),
             _ => panic!("tables of one query have the same aggregates"),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
+use arrow_array::types::Decimal128Type;
 use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_schema::DataType as ArrowType;
 use datasketches::hll::{HllSketch, HllType, HllUnion};
@@ -51,6 +52,12 @@ impl Accumulate for DistinctSketch {
             for (&group, text) in groups.iter().zip(array.as_string::<i32>()) {
                 if let Some(text) = text {
                     self.at(group).update_value(text);
+                }
+            }
+        } else if let ArrowType::Decimal128(..) = array.data_type() {
+            for (&group, value) in groups.iter().zip(array.as_primitive::<Decimal128Type>()) {
+                if let Some(value) = value {
+                    self.at(group).update_value(value);
                 }
             }
         } else {

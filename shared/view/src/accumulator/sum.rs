@@ -1,13 +1,12 @@
-//! SUM.
+//! SUM of whole numbers and intervals.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Float64Type};
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array};
-use arrow_schema::DataType as ArrowType;
+use arrow_array::types::Decimal128Type;
+use arrow_array::{Array, ArrayRef, Int64Array};
 
-use super::{Accumulate, Column, Presence, Reader, pick, required};
+use super::{Accumulate, Column, Presence, Reader, required};
 use crate::canonical::{arrow_type, as_i64, from_i64, numeric};
 use twopath_query::{DataType, EvalError};
 
@@ -150,72 +149,5 @@ impl Accumulate for IntSum {
                 Sums::Narrow(sums) => sums.capacity() * size_of::<i64>(),
                 Sums::Wide(sums) => sums.capacity() * size_of::<i128>(),
             }
-    }
-}
-
-/// Sums of floats by IEEE addition, infinities and NaN included. Rounding depends on the order of additions, which is why answers over
-/// them are compared with a tolerance.
-#[derive(Debug, Clone, Default)]
-pub struct FloatSum {
-    pub sums: Vec<f64>,
-    presence: Presence,
-}
-
-impl Accumulate for FloatSum {
-    fn emptied(&self) -> Self {
-        FloatSum::default()
-    }
-
-    fn grow(&mut self, groups: usize, complete: bool) {
-        self.sums.resize(groups, 0.0);
-        self.presence.grow(groups, complete);
-    }
-
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        let values = required(arg).as_primitive::<Float64Type>();
-        match values.nulls() {
-            None => {
-                groups.iter().zip(values.values()).for_each(|(&g, &v)| self.sums[g as usize] += v);
-                self.presence.mark_all(groups);
-            }
-            Some(nulls) => {
-                let rows = groups.iter().zip(values.values()).zip(nulls);
-                rows.filter(|(_, valid)| *valid).for_each(|((&g, &v), _)| {
-                    self.sums[g as usize] += v;
-                    self.presence.mark(g);
-                });
-            }
-        }
-    }
-
-    fn merge(&mut self, other: &Self, from: &[u32], to: &[u32]) {
-        for (&from, &to) in from.iter().zip(to) {
-            self.sums[to as usize] += other.sums[from as usize];
-        }
-        self.presence.merge(&other.presence, from, to);
-    }
-
-    fn complete(&self) -> bool {
-        self.presence.complete()
-    }
-
-    fn finalise(&self, groups: &[u32]) -> Result<ArrayRef, EvalError> {
-        Ok(Arc::new(Float64Array::new(pick(&self.sums, groups).into(), self.presence.nulls(groups))))
-    }
-
-    fn columns(&self, groups: &[u32]) -> Vec<Column> {
-        vec![("sum", Arc::new(Float64Array::new(pick(&self.sums, groups).into(), self.presence.nulls(groups))))]
-    }
-
-    fn load(&mut self, read: &mut Reader) -> Result<(), String> {
-        let column = read.next("sum", &ArrowType::Float64, true)?;
-        let sums = column.as_primitive::<Float64Type>();
-        self.sums = (0..sums.len()).map(|row| if sums.is_null(row) { 0.0 } else { sums.value(row) }).collect();
-        self.presence = Presence::load(sums.nulls(), sums.len());
-        Ok(())
-    }
-
-    fn bytes(&self) -> usize {
-        self.sums.capacity() * size_of::<f64>() + self.presence.bytes()
     }
 }

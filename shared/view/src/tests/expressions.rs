@@ -156,10 +156,11 @@ fn times() {
         ("DOY", 90),
         ("HOUR", 23),
         ("MINUTE", 59),
-        ("SECOND", 58),
+        ("MICROSECOND", 58_250_000),
     ] {
         assert_eq!(one(&format!("EXTRACT({field} FROM ts)"), time(us)), Ok(Value::Int(expected)), "{field}");
     }
+    assert_eq!(one("EXTRACT(SECOND FROM ts)", time(us)), Ok(Value::Float(58.25)));
     assert_eq!(one("EXTRACT(EPOCH FROM ts)", time(us)), Ok(Value::Float(1_364_774_398.25)));
     for (unit, expected) in [
         ("second", 1_364_774_398),

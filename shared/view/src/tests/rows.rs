@@ -30,10 +30,18 @@ fn int() -> impl Strategy<Value = Value> {
     prop_oneof![4 => -5..5i64, 1 => Just(i64::MAX), 1 => Just(i64::MIN), 1 => any::<i64>()].prop_map(Value::Int)
 }
 
-/// Quarters, so that every order of additions gives the same sum, and the special ones.
+/// Small and of many digits, so that groups stay plain or become pairs; cancelling, huge and tiny, so that they become wide; and special.
 fn float() -> impl Strategy<Value = Value> {
     let special = prop::sample::select(vec![0.0, -0.0, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);
-    prop_oneof![6 => (-40..40i64).prop_map(|v| v as f64 / 4.0), 1 => special].prop_map(Value::Float)
+    let large = prop::sample::select(vec![1e308, -1e308, 1e16, -1e16, 1e-300, -1e-300, 5e-324, f64::MAX, f64::MIN]);
+    prop_oneof![
+        4 => (-40..40i64).prop_map(|v| v as f64 / 4.0),
+        4 => (-40..40i64).prop_map(|v| v as f64 / 10.0),
+        2 => large,
+        1 => any::<f64>(),
+        1 => special,
+    ]
+    .prop_map(Value::Float)
 }
 
 fn text() -> impl Strategy<Value = Value> {

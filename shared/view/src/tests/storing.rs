@@ -52,7 +52,7 @@ fn the_layout() {
     let batch = stored(&query);
     let schema = batch.schema();
     let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-    assert_eq!(names, ["k0", "k1", "a0_count", "a1_sum", "a2_sum", "a2_count", "a3_extreme", "a4_distinct"]);
+    assert_eq!(names, ["k0", "k1", "a0_count", "a1_sum", "a2_sum", "a2_rest", "a2_exact", "a2_count", "a3_extreme", "a4_distinct"]);
     let keys: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
     assert_eq!(batch.column(0), &keys, "sorted by key");
 }

@@ -154,11 +154,11 @@ function timeOptions(height, run, colour, yScale, yAxis, series, bands, readout,
 }
 
 /** The shown repeat's run of an architecture; none where that one crashed. */
-const shownRun = name => okRuns.find(run => run.architecture === name && run.repeat === repeatShown);
+const shownRun = name => okRuns.find(run => run.system === name && run.repeat === repeatShown);
 const binTimes = run => run.series.freshness.map(bin => bin.at_ms / 1e3);
 
 function crashOf(name) {
-  const run = result.runs.find(r => r.architecture === name && r.repeat === repeatShown);
+  const run = result.runs.find(r => r.system === name && r.repeat === repeatShown);
   return run ? `This run ${run.outcome.message}` : "This run was not made.";
 }
 
@@ -185,7 +185,7 @@ function freshnessOverTime() {
       continue;
     }
     const { readout, chart } = panel(into, name, `half within ${duration(run.freshness_ms.p50)}, 99 of 100 within ${duration(run.freshness_ms.p99)}`);
-    const colour = paint(`--c-${name}`) || paint("--muted");
+    const colour = colourNow(name);
     const others = runsOf(name).filter(other => other !== run);
     const series = [{ stroke: colour, width: 2.2, points: { show: false } }, { stroke: colour, width: 1.2, points: { show: false } },
       ...others.map(() => ({ stroke: colour + "48", width: 1, spanGaps: true, points: { show: false } }))];
@@ -213,7 +213,7 @@ function wrongOverTime() {
     const total = part => run.series.answers.filter(bin => bin.at_ms < end).reduce((sum, bin) => sum + bin[part], 0);
     const [checked, wrong, outdated] = ["checked", "wrong", "outdated"].map(total);
     const { readout, chart } = panel(into, name, checked ? `${percent(wrong / checked)} wrong, ${percent(outdated / checked)} outdated of ${count(checked)} answers while events arrived` : "no answers");
-    const colour = paint(`--c-${name}`) || paint("--muted");
+    const colour = colourNow(name);
     const others = runsOf(name).filter(other => other !== run);
     const bins = run.series.answers;
     const share = part => bin => (bin.checked ? 100 * bin[part] / bin.checked : null);
@@ -238,7 +238,7 @@ function distribution(id, pick, told) {
   const nines = percentile => -Math.log10(1 - percentile / 100);
   const tables = [], series = [], labels = [];
   for (const name of architectures) {
-    const colour = paint(`--c-${name}`) || paint("--muted");
+    const colour = colourNow(name);
     for (const run of runsOf(name)) {
       const points = new Map(pick(run).filter(([p]) => p < 100).map(([p, ms]) => [Number(nines(p).toFixed(4)), y.clamp(ms)]));
       if (!points.size) continue;
@@ -267,4 +267,6 @@ function showCharts() {
   distribution("freshness-distribution", run => run.series.freshness_percentiles, "Freshness by percentile, one line per architecture");
   distribution("latency-distribution", run => run.series.query_latency_percentiles, "Query latency by percentile, one line per architecture");
   wrongOverTime();
+  showChange();
+  showSweep();
 }

@@ -53,32 +53,35 @@ function side(title, cells, language, changed) {
   return make("div", { class: "side", tabindex: "0" }, make("h4", {}, title), table);
 }
 
-function listing({ layer, title, language, v1, v2 }) {
+function listing({ layers, title, language, v1, v2, size_v1, size_v2, places_touched }) {
   const rows = sideBySide(v1, v2);
-  let places = 0;
-  rows.forEach(([left, right], index) => {
-    const same = row => row && row[0] && row[1] && row[0][2];
-    if (!same([left, right]) && (index === 0 || same(rows[index - 1]))) places += 1;
-  });
-  const told = v1 === v2 ? "unchanged" : `the fix touched ${plural(places, "place")}`;
+  const told = v1 === v2 ? "the same in both versions" : `the fix touched ${plural(places_touched, "place")}`;
+  const size = size => `${plural(size.lines, "line")}, ${plural(size.tokens, "token")}, ${plural(size.decisions, "decision")}`;
+  const sizes = v1 === v2 ? size(size_v2) : `${size(size_v1)} → ${size(size_v2)}`;
+  const sides = v1 === v2 ? [side("both versions", rows.map(r => r[1]), language, "new")]
+    : [side("version 1, with the bug", rows.map(r => r[0]), language, "gone"), side("version 2, fixed", rows.map(r => r[1]), language, "new")];
   return make("div", { class: "listing" },
-    make("header", {}, make("b", {}, title), make("span", {}, `${layer} layer · ${language}`), make("span", {}, told)),
-    make("div", { class: "sides" }, side("version 1, with the bug", rows.map(r => r[0]), language, "gone"), side("version 2, fixed", rows.map(r => r[1]), language, "new")));
+    make("header", {}, make("b", {}, title), make("span", {}, `${layers.join(" and ")} · ${language}`), make("span", {}, sizes), make("span", {}, told)),
+    make("div", { class: v1 === v2 ? "sides one" : "sides" }, ...sides));
 }
 
+/** A column for each system, so that Lambda's parts, merge and finish stand beside what Kappa has. */
 function showCode() {
   const withCode = architectures.filter(name => runsOf(name).some(run => run.code.listings.length));
-  const tabs = place("code-tabs");
-  const show = name => {
-    const { code } = runsOf(name)[0];
-    for (const tab of tabs.children) tab.setAttribute("aria-selected", String(tab.dataset.name === name));
-    place("code-listings").replaceChildren(...code.listings.map(listing));
+  const into = place("code-listings");
+  if (!withCode.length) { into.append(make("p", { class: "hint" }, "No run has code to show.")); return; }
+  const picks = [withCode.includes("lambda") ? "lambda" : withCode[0], withCode.includes("kappa") ? "kappa" : withCode[withCode.length - 1]];
+  const show = () => {
+    const columns = [...new Set(picks)].map(name => {
+      const { code } = runsOf(name)[0];
+      const told = `${plural(code.lines, "line")}, ${plural(code.functions, "function")}, ${plural(code.decisions, "decision")}, ${plural(code.tokens, "token")}; the fix touches ${plural(code.places_touched, "place")} in ${plural(code.files_touched, "file")} of ${plural(code.layers_touched, "layer")}`;
+      return make("div", { class: "column" }, make("h3", {}, nameOf(name)), make("p", { class: "hint" }, told), ...code.listings.map(listing));
+    });
+    into.replaceChildren(...columns);
+    [...place("code-tabs").querySelectorAll("button")].forEach(b => b.setAttribute("aria-pressed", String(picks[Number(b.dataset.column)] === b.dataset.name)));
   };
-  for (const name of withCode) {
-    const { code } = runsOf(name)[0];
-    tabs.append(make("button", { type: "button", role: "tab", "data-name": name, onclick: () => show(name) }, name + " ",
-      make("small", {}, `${plural(code.lines, "line")}, ${plural(code.places_touched, "place")} touched`)));
+  for (const [column, label] of ["Left", "Right"].entries()) {
+    place("code-tabs").append(make("div", { class: "pick" }, label, withCode.map(name => make("button", { type: "button", "data-name": name, "data-column": String(column), onclick: () => { picks[column] = name; show(); } }, name))));
   }
-  if (withCode.length) show(withCode.includes("lambda") ? "lambda" : withCode[0]);
-  else place("code-listings").append(make("p", { class: "hint" }, "No run has code to show."));
+  show();
 }

@@ -5,15 +5,24 @@ function showHead() {
   const n = architectures.length;
   place("title").textContent = `One log of ${settings.workload}, ${["no", "one", "two", "three", "four", "five", "six"][n] ?? n} architecture${n === 1 ? "" : "s"}${changed ? ", one bug to fix" : ""}`;
   document.title = `Twopath: ${architectures.join(", ")} on ${settings.workload}`;
-  place("lead").textContent = `Each run loads ${count(settings.events_history)} events of history and then takes in ${count(settings.events_steady)} more, `
+  for (const [index, sentence] of result.recommendation.entries()) place("recommendation").append(make("p", { class: index ? "" : "first" }, withNames(sentence)));
+  if (!result.recommendation.length) place("recommendation").remove();
+  place("lead").textContent = `Each run loads ${playedHistory()} and then takes in ${count(settings.events_steady)} more, `
     + `${count(settings.rate)} a second, while clients read.`
     + (changed ? " In mid-run a fix of the query is deployed, and every architecture brings it in as it does." : "")
     + ` Every answer is checked. ${plural(settings.repeats, "repeat")}, ${provenance.started.slice(0, 10)}.`;
-  const loud = /^(A BUG|Stopped early|\d+ of .* crashed)|no steady state/;
+  const loud = /^(A BUG|Stopped early|\d+ of .* crashed)|could not keep up from/;
   for (const finding of result.findings) {
     if (loud.test(finding)) place("trouble").append(make("p", { class: "trouble", role: "alert" }, finding));
     else place("findings").append(make("li", {}, withNames(finding)));
   }
+}
+
+/** The history as it was really played. */
+function playedHistory() {
+  const { kind, years } = settings.history;
+  const from = kind === "tiled" ? ` (recorded ones, tiled over ${plural(years, "year")})` : kind === "generated" ? " (generated)" : "";
+  return `${count(settings.events_history)} events of history${from}`;
 }
 
 /** Names of architectures in their colours, figures in bold. */
@@ -32,7 +41,8 @@ const TILES = [
   ["wrong_share", "Answers that the fixed code corrects"],
   ["cpu_per_million", "CPU time per million events"],
   ["extra_storage", "Extra space while the fix is brought in"],
-  ["code_lines", "Lines of query logic that people write"],
+  ["money_month", "Money for the stated month"],
+  ["code_lines", "Lines of query logic, both versions"],
 ];
 
 function showTiles() {

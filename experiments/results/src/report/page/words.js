@@ -3,7 +3,8 @@
 const result = JSON.parse(document.getElementById("result").textContent);
 const sections = JSON.parse(document.getElementById("sections").textContent);
 const { settings, provenance, questions } = result;
-const architectures = settings.architectures;
+const systems = settings.systems;
+const architectures = systems.map(system => system.name);
 const prices = settings.prices;
 const okRuns = result.runs.filter(run => run.outcome.kind === "ok");
 
@@ -13,6 +14,7 @@ const about = {
   "lambda-sql": "The same two layers, but both compiled from one SQL text: “write once”.",
   "lambda-timely": "Two layers, both on the stream engine. A control: it tells the architecture from the engine.",
   "kappa": "One stream path. To change the code, a second version replays the log into a table of its own; then the readers are switched.",
+  "kappa-sql": "The same stream path, compiled from SQL.",
   "kappa-backfill": "One stream path whose history the batch engine computes; the stream takes over where that ends. A control from the other side.",
 };
 
@@ -28,10 +30,14 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 const place = id => document.getElementById(id);
-const colourOf = name => `var(--c-${name}, var(--muted))`;
+/** A preset has a colour of its own; others, as in a cross, one by their place. */
+const PRESETS = ["batch", "lambda", "lambda-sql", "lambda-timely", "kappa", "kappa-sql", "kappa-backfill"];
+const colourVariable = name => (PRESETS.includes(name) ? `--c-${name}` : `--x${Math.max(0, architectures.indexOf(name)) % 12}`);
+const colourOf = name => `var(${colourVariable(name)}, var(--muted))`;
 const nameOf = name => make("span", { class: "name", style: `--c:${colourOf(name)}` }, name);
 /** A CSS variable's colour now: canvases need the value. */
 const paint = variable => getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
+const colourNow = name => paint(colourVariable(name)) || paint("--muted");
 
 /** Three significant digits, no exponent, no zeros at the end. */
 function significant(value) {
@@ -52,7 +58,7 @@ function bytes(value) {
   while (value >= 999.5 && unit < units.length - 1) { value /= 1e3; unit += 1; }
   return significant(value) + " " + units[unit];
 }
-const money = perMillion => significant(perMillion * 1000) + " " + prices.currency;
+const money = amount => significant(amount) + " " + prices.currency;
 const count = n => Math.round(n).toLocaleString("en");
 const percent = share => significant(share * 100) + " %";
 const times = ratio => significant(ratio) + "×";
@@ -65,7 +71,7 @@ function inWords(value, unit) {
   if (unit === "bytes") return bytes(value);
   if (unit === "share") return percent(value);
   if (unit === "cpu_s_per_million_events") return significant(value) + " s";
-  if (unit.endsWith("_per_million_events")) return money(value);
+  if (unit.endsWith("_per_month")) return money(value);
   return count(value);
 }
 function median(values) {
@@ -74,5 +80,5 @@ function median(values) {
   if (!sorted.length) return null;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
-const runsOf = name => okRuns.filter(run => run.architecture === name);
+const runsOf = name => okRuns.filter(run => run.system === name);
 const medianOf = (name, value) => median(runsOf(name).map(value));

@@ -1,0 +1,3 @@
+//! What hand-written queries start with.
+
+pub use polars::prelude::*;

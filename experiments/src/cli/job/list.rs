@@ -1,0 +1,97 @@
+//! `twopath job list` and `twopath job describe`.
+
+use std::io::Write;
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use twopath_query::Value;
+
+use crate::cli::{Failure, output};
+use crate::jobs::{Job, JobVersion};
+
+/// Lists the jobs: what each reads, and which version readers are on
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath job list
+  twopath job list --format json")]
+pub(super) struct ListArgs {
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+/// Tells everything of a job: its topic, and each version with its SQL
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  twopath job describe delays
+  twopath job describe delays --format json")]
+pub(super) struct DescribeArgs {
+    name: String,
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    job: String,
+    topic: Option<String>,
+    versions: usize,
+    active: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Described {
+    job: String,
+    topic: Option<String>,
+    versions: Vec<JobVersion>,
+}
+
+pub(super) fn list(dir: &Path, args: &ListArgs) -> Result<(), Failure> {
+    let listed = |name: String| {
+        let job = Job::named(dir, &name);
+        let (versions, active) = job.versions()?;
+        Ok::<_, Failure>(Listed { topic: job.reads()?, versions, active, job: name })
+    };
+    let jobs = Job::list(dir)?.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
+    let mut out = std::io::stdout().lock();
+    if args.format == Format::Json {
+        return Ok(output::report(&mut out, &jobs)?);
+    }
+    let text = |text: &str| Value::Text(text.into());
+    let rows = jobs.iter().map(|j| {
+        let active = j.active.map_or(Value::Null, |v| Value::Int(v as i64));
+        vec![text(&j.job), j.topic.as_deref().map_or(Value::Null, text), Value::Int(j.versions as i64), active]
+    });
+    Ok(output::table(&mut out, &["job", "topic", "versions", "readers on"].map(String::from), &rows.collect::<Vec<_>>())?)
+}
+
+pub(super) fn describe(dir: &Path, args: &DescribeArgs) -> Result<(), Failure> {
+    let job = Job::named(dir, &args.name);
+    let described = Described { topic: job.reads()?, versions: job.status()?, job: args.name.clone() };
+    let mut out = std::io::stdout().lock();
+    if args.format == Format::Json {
+        return Ok(output::report(&mut out, &described)?);
+    }
+    writeln!(out, "job '{}' over the topic '{}'", described.job, described.topic.as_deref().unwrap_or("?"))?;
+    for v in &described.versions {
+        let state = format!("{:?}", v.state).to_lowercase();
+        let position = v.position.as_ref().map_or("nothing yet".to_owned(), |p| p.to_string());
+        writeln!(
+            out,
+            "\nversion {} ({state}): {} groups, {} bytes, read to {position}, {} behind",
+            v.version, v.groups, v.bytes, v.lag_records
+        )?;
+        v.sql.trim().lines().try_for_each(|line| writeln!(out, "  {line}"))?;
+    }
+    Ok(())
+}

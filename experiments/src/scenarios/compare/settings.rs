@@ -1,0 +1,214 @@
+//! What the user chose.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use twopath_events::files::ReadOptions;
+use twopath_log::{Address, Durability};
+
+use crate::harness::spec::{FULL_READ_RATE, READ_RATE};
+use crate::systems::{BatchEngine, Language, SpeedEngine};
+
+/// What the user chose. `Default` gives the defaults of the command line.
+#[derive(Debug, Clone)]
+pub struct CompareSettings {
+    /// `flights` or `pageviews`; with `events` set, a name for the user's own file.
+    pub workload: String,
+    /// Presets by name, each at most once.
+    pub architectures: Vec<String>,
+    /// Every cell of the cross of architectures, engines and languages, instead of `architectures`.
+    pub matrix: bool,
+    /// In the place of the presets' own.
+    pub batch_engine: Option<BatchEngine>,
+    pub speed_engine: Option<SpeedEngine>,
+    pub language: Option<Language>,
+    /// Events per second of the steady phase.
+    pub rate: f64,
+    /// Of the steady phase.
+    pub duration: Duration,
+    /// Point reads and full answers per second.
+    pub read_rate: f64,
+    pub full_read_rate: f64,
+    /// Events loaded before the steady phase; none means the workload's default.
+    pub history: Option<History>,
+    /// One comparison for each value of a parameter.
+    pub sweep: Option<Sweep>,
+    pub repeats: u32,
+    pub partitions: u32,
+    /// Timely worker threads.
+    pub workers: usize,
+    pub durability: Durability,
+    /// A Kafka cluster that is to keep the topics, and how their names begin; none means a folder.
+    pub log: Option<Address>,
+    pub seed: u64,
+    /// The user's own events: Parquet, CSV, JSON Lines or Arrow.
+    pub events: Option<PathBuf>,
+    /// How `events` is read, with the event-time column.
+    pub read: ReadOptions,
+    /// One of the workload's queries; none means its first.
+    pub query: Option<String>,
+    /// SQL as a text or as a file's name, in the place of the workload's query.
+    pub sql: Option<String>,
+    /// The same, corrected; none means that there is nothing to correct.
+    pub fix: Option<String>,
+    /// Where results go; none means `twopath-results/<start time>`.
+    pub out: Option<PathBuf>,
+    pub format: Format,
+    /// Instead of the bundled price file.
+    pub prices: Option<PathBuf>,
+    /// Between the starts of two batch runs.
+    pub batch_interval: Duration,
+    /// Between two snapshots of the speed layer.
+    pub publish_interval: Duration,
+}
+
+impl Default for CompareSettings {
+    fn default() -> Self {
+        CompareSettings {
+            workload: "flights".into(),
+            architectures: ["batch", "lambda", "lambda-sql", "kappa"].map(String::from).to_vec(),
+            matrix: false,
+            batch_engine: None,
+            speed_engine: None,
+            language: None,
+            rate: 4000.0,
+            // The fix comes in the middle of it, and so in the middle of a batch interval: neither the best moment for batch nor the worst.
+            duration: Duration::from_secs(6),
+            read_rate: READ_RATE,
+            full_read_rate: FULL_READ_RATE,
+            history: None,
+            sweep: None,
+            repeats: 3,
+            partitions: 2,
+            workers: 1,
+            durability: Durability::None,
+            log: None,
+            seed: 1,
+            events: None,
+            read: ReadOptions::default(),
+            query: None,
+            sql: None,
+            fix: None,
+            out: None,
+            format: Format::Table,
+            prices: None,
+            batch_interval: Duration::from_secs(2),
+            publish_interval: Duration::from_millis(1),
+        }
+    }
+}
+
+/// What goes to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A table for people.
+    Table,
+    /// The whole of `result.json`.
+    Json,
+}
+
+/// How many events are loaded before the steady phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// Of events that end: all but those of the steady phase.
+    All,
+    Events(u64),
+}
+
+impl FromStr for History {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(History::All),
+            _ => Ok(History::Events(parse_count(text)?)),
+        }
+    }
+}
+
+/// A parameter and the values that it is given.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sweep {
+    /// Events of the history.
+    History(Vec<u64>),
+    /// Events per second.
+    Rate(Vec<f64>),
+    /// Distinct urls of pageviews.
+    Keys(Vec<u64>),
+}
+
+impl Sweep {
+    /// As in options and results.
+    pub fn parameter(&self) -> &'static str {
+        match self {
+            Sweep::History(_) => "history",
+            Sweep::Rate(_) => "rate",
+            Sweep::Keys(_) => "keys",
+        }
+    }
+
+    /// Its values, ascending.
+    pub fn values(&self) -> Vec<f64> {
+        let mut values: Vec<f64> = match self {
+            Sweep::History(values) | Sweep::Keys(values) => values.iter().map(|&v| v as f64).collect(),
+            Sweep::Rate(values) => values.clone(),
+        };
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        values
+    }
+}
+
+impl FromStr for Sweep {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (parameter, values) = text.split_once('=').ok_or("write PARAMETER=A,B,..., such as history=1M,3M,10M")?;
+        let values = values.split(',').map(parse_count).collect::<Result<Vec<u64>, _>>()?;
+        match parameter {
+            "history" => Ok(Sweep::History(values)),
+            "rate" => Ok(Sweep::Rate(values.into_iter().map(|v| v as f64).collect())),
+            "keys" => Ok(Sweep::Keys(values)),
+            _ => Err(format!("'{parameter}' cannot be swept; choose history, rate or keys")),
+        }
+    }
+}
+
+/// `10M`, `2.5k`, `300000`.
+fn parse_count(text: &str) -> Result<u64, String> {
+    let wrong = || format!("'{text}' is no number of events; write it such as 300000, 300k or 10M");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" => 1.0,
+        "k" | "K" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        _ => return Err(wrong()),
+    };
+    if unit == 1.0 {
+        return digits.parse().map_err(|_| wrong());
+    }
+    let number: f64 = digits.parse().map_err(|_| wrong())?;
+    let count = (number * unit).round();
+    if count >= 0.0 && count < 1e18 { Ok(count as u64) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_as_people_write_them() {
+        assert_eq!("10M".parse(), Ok(History::Events(10_000_000)));
+        assert_eq!("2.5k".parse(), Ok(History::Events(2_500)));
+        assert_eq!("0".parse(), Ok(History::Events(0)));
+        assert_eq!("all".parse(), Ok(History::All));
+        for wrong in ["", "M", "-1", "-1k", "1.5", "10 M", "nan", "infk", "1e30M"] {
+            assert!(wrong.parse::<History>().is_err(), "{wrong}");
+        }
+        assert_eq!("history=3M,1M,3M".parse::<Sweep>().unwrap().values(), [1e6, 3e6]);
+        assert_eq!("rate=500,1k".parse(), Ok(Sweep::Rate(vec![500.0, 1_000.0])));
+        assert!("lateness=1".parse::<Sweep>().is_err() && "history".parse::<Sweep>().is_err());
+    }
+}

@@ -1,0 +1,65 @@
+use std::io;
+use std::path::PathBuf;
+
+use twopath_base::Position;
+use twopath_log::LogError;
+use twopath_serving::ServingError;
+use twopath_speed::SpeedError;
+use twopath_view::store::StoreError;
+
+use crate::systems::SystemError;
+
+/// Why a step of a standing job was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error("there is no job '{job}'; `twopath job deploy {job} --sql ...` makes one")]
+    NoJob { job: String },
+    #[error("job '{job}' reads the topic '{topic}', and this SQL reads '{other}'; give the query over another topic a job of its own")]
+    OtherTopic { job: String, topic: String, other: String },
+    #[error(
+        "the tables of job '{job}' hold the records of an earlier topic '{topic}', which was deleted since, and not of the one that has this name \
+         now; deploy the query as a job of another name, or remove {} and deploy it anew",
+        dir.display()
+    )]
+    EarlierTopic { job: String, topic: String, dir: PathBuf },
+    #[error(
+        "topic '{topic}' no longer has what stood before position {start}, so that a new version of job '{job}' would count less than those \
+         before it; to have it count what is left, deploy it with --from-log-start"
+    )]
+    HistoryGone { job: String, topic: String, start: Position },
+    #[error(
+        "topic '{topic}' was compacted up to position {since}, so that a new version of job '{job}' would count less than those before it; \
+         to have it count what is left, deploy it with --from-log-start"
+    )]
+    HistoryCompacted { job: String, topic: String, since: Position },
+    #[error(
+        "version {version} of job '{job}' has not caught up: its deployment was interrupted; repeat `twopath job deploy {job} --sql ...`"
+    )]
+    Unfinished { job: String, version: u64 },
+    #[error("the SQL of version {version} of job '{job}' no longer fits its topic: {message}; deploy a version that does")]
+    Sql { job: String, version: u64, message: String },
+    #[error("{}: {source}; see that the folder exists, is writable and has room", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("the log: {0}")]
+    Log(#[from] LogError),
+    #[error("the speed layer: {0}")]
+    Speed(#[from] SpeedError),
+    #[error(transparent)]
+    System(SystemError),
+    #[error(transparent)]
+    Serving(#[from] ServingError),
+    #[error("the table at rest: {0}")]
+    Store(#[from] StoreError),
+    #[error("a row of the topic raises an error: {0}")]
+    Eval(#[from] twopath_query::EvalError),
+}
+
+/// An engine's own error says enough.
+impl From<SystemError> for JobError {
+    fn from(error: SystemError) -> Self {
+        match error {
+            SystemError::Speed(error) => error.into(),
+            error => JobError::System(error),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! A version at work: its table at rest, and the speed layer reading on from there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use twopath_base::Position;
+use twopath_log::Topic;
+use twopath_query::Query;
+use twopath_serving::Table;
+use twopath_speed::{Progress, SpeedJob, SpeedOptions};
+use twopath_view::store::{ViewParts, ViewStore};
+use twopath_view::{Answer, Ask, BatchView, GroupTable};
+
+use super::JobError;
+use crate::systems::SpeedEngine;
+use crate::systems::twopath::wiring::{self, Logic};
+
+/// How often a catch-up looks whether its lag is closed.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// One version, following the log. Dropping it stops it.
+pub struct Standing {
+    version: u64,
+    query: Arc<Query>,
+    partitions: usize,
+    /// From where on it answers.
+    lower: Position,
+    at_rest: Option<BatchView>,
+    speed: SpeedJob,
+}
+
+impl Standing {
+    /// From the table at rest on; without one, from the log's start.
+    pub(super) fn start(version: u64, topic: &Topic, query: Query, at_rest: Option<BatchView>, workers: usize) -> Result<Self, JobError> {
+        let query = Arc::new(query);
+        let from = match &at_rest {
+            Some(view) => (view.barrier, view.horizon.clone()),
+            None => (0, topic.start()?),
+        };
+        let lower = at_rest.as_ref().map_or_else(|| from.1.clone(), |view| view.lower.clone());
+        let options = SpeedOptions { workers, ..SpeedOptions::default() };
+        let speed = wiring::start(topic, &Logic::sql(query.clone()), SpeedEngine::Timely, from, options, Arc::new(|_| {}))?;
+        Ok(Standing { version, query, partitions: topic.partitions(), lower, at_rest, speed })
+    }
+
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// What it computes.
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.speed.progress()
+    }
+
+    /// Waits until all that was in the log a moment ago has been read. `show` is given the lag, the rate and the time left meanwhile, and
+    /// says whether to go on.
+    ///
+    /// # Errors
+    /// What stopped the job, and the error that a row of the log raised.
+    pub fn catch_up(&self, mut show: impl FnMut(&Progress) -> bool) -> Result<(), JobError> {
+        // The end at the look before: with events arriving all the time there is always a newer one.
+        let mut target = None;
+        loop {
+            self.check()?;
+            let progress = self.speed.progress();
+            let done = target.is_some_and(|t| progress.position.covers(&t)) || progress.lag_records == 0;
+            if !show(&progress) || done {
+                return Ok(());
+            }
+            target = Some(progress.end);
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// # Errors
+    /// What stopped the job, and the error that a row of the log raised.
+    pub fn check(&self) -> Result<(), JobError> {
+        if let Some(error) = &self.speed.view().error {
+            return Err(error.clone().into());
+        }
+        self.speed.progress().failure.map_or(Ok(()), |failure| Err(failure.into()))
+    }
+
+    /// An answer over the table at rest and what has been read since.
+    pub fn answer(&self, ask: &Ask) -> Result<Answer, JobError> {
+        let table = Table::new(self.query.clone(), self.partitions).starting_at(self.lower.clone());
+        if let Some(view) = &self.at_rest {
+            table.publish_batch(view.clone());
+        }
+        table.publish_realtime(self.speed.view());
+        Ok(table.answer(ask)?)
+    }
+
+    /// Puts all that has been read at rest, unless something newer is there.
+    pub(super) fn save(&self, store: &ViewStore) -> Result<(), JobError> {
+        let view = self.speed.view();
+        if let Some(error) = &view.error {
+            return Err(error.clone().into());
+        }
+        let last = view.generations.last().expect("a realtime view has a generation");
+        if let Some(newest) = store.versions()?.last().map(|&n| store.manifest(n)).transpose()?
+            && newest.horizon.covers(&last.to)
+        {
+            return Ok(());
+        }
+        let mut table = GroupTable::new(&self.query);
+        let parts = self.at_rest.iter().map(|v| &*v.table).chain(view.generations.iter().flat_map(|g| &g.tables).map(|t| &**t));
+        parts.for_each(|part| table.merge(part));
+        let parts = ViewParts {
+            barrier: last.number,
+            lower: self.lower.clone(),
+            horizon: last.to.clone(),
+            table: Arc::new(table),
+            logic: "sql".into(),
+            timings_ms: BTreeMap::new(),
+        };
+        store.publish(&self.query, parts)?;
+        Ok(())
+    }
+
+    /// Stops reading.
+    pub fn stop(self) -> Result<(), JobError> {
+        Ok(self.speed.stop()?)
+    }
+}

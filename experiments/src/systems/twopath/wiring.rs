@@ -1,0 +1,224 @@
+//! The one place where Twopath's layers are wired: which engine computes what, in which language, and how a replay becomes a batch view.
+//!
+//! Comparisons, `twopath query` and standing jobs all go through it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use twopath_base::Position;
+use twopath_base::meters::{self, Layer};
+use twopath_log::{Barrier, Topic};
+use twopath_query::Query;
+use twopath_serving::Table;
+use twopath_serving::jobs::flights::merging;
+use twopath_speed::jobs::flights::{Kind, hand_written};
+use twopath_speed::{Publish, SpeedJob, SpeedOptions};
+use twopath_view::store::{ViewParts, ViewStore};
+use twopath_view::{BatchView, Finals, GroupTable, Merging, RealtimeView};
+
+use crate::systems::{Architecture, BatchEngine, Factors, Job, Language, SpeedEngine, SystemError};
+
+/// Where a layer begins to read: a generation's number, and its position.
+pub type From = (u64, Position);
+
+/// Where the log starts, which is later than 0 where retention took its beginning.
+pub fn log_start(topic: &Topic) -> Result<From, SystemError> {
+    Ok((0, topic.start()?))
+}
+
+/// The logic of one version of a job, for every layer.
+#[derive(Clone)]
+pub struct Logic {
+    pub query: Arc<Query>,
+    /// What the layers' groups are of: the query, or what hand-written code gives in its place.
+    layout: Arc<Query>,
+    answers: Answers,
+    batch: twopath_batch::Logic,
+    speed: twopath_speed::Logic,
+    name: String,
+}
+
+/// How a table makes answers of what the layers publish.
+#[derive(Clone, Copy)]
+enum Answers {
+    /// By the query.
+    Compiled,
+    /// Parts are merged and finished by hand.
+    Merging(Merging),
+    /// Values are final.
+    Finals(Finals),
+}
+
+/// Whether both versions of a job are written by hand, for every layer and engine.
+pub fn is_written_by_hand(job: &Job) -> bool {
+    job.topic == "flights" && [1, 2].iter().all(|&version| merging(&job.name, version).is_some())
+}
+
+/// The speed engine's own name for an engine.
+pub fn stream_engine(engine: SpeedEngine) -> twopath_speed::Engine {
+    match engine {
+        SpeedEngine::Timely => twopath_speed::Engine::Timely,
+        SpeedEngine::Differential => twopath_speed::Engine::Differential,
+    }
+}
+
+/// What of a layer's work hand-written code does: a single path gives final values, and paths that meet give parts.
+pub fn kind(architecture: Architecture) -> Kind {
+    if architecture == Architecture::Kappa { Kind::Finals } else { Kind::Parts }
+}
+
+impl Logic {
+    /// Compiled from SQL.
+    pub fn sql(query: Arc<Query>) -> Self {
+        Logic {
+            layout: query.clone(),
+            query,
+            answers: Answers::Compiled,
+            batch: twopath_batch::Logic::Sql,
+            speed: twopath_speed::Logic::Sql,
+            name: "sql".into(),
+        }
+    }
+
+    /// Of a version of a job, as a cell of the cross has it.
+    ///
+    /// # Errors
+    /// Nobody has written it by hand.
+    pub fn of(job: &Job, version: u32, factors: &Factors) -> Result<Self, SystemError> {
+        let sql = Logic::sql(job.version(version).query.clone());
+        if factors.language == Language::Sql {
+            return Ok(sql);
+        }
+        let nobody = || SystemError::Impossible {
+            name: format!("'{}' version {version} by hand", job.name),
+            problem: "nobody has written it for these engines".into(),
+        };
+        let misfit = |problem: String| SystemError::Impossible { name: format!("'{}' version {version} by hand", job.name), problem };
+        if !is_written_by_hand(job) {
+            return Err(nobody());
+        }
+        let engine = stream_engine(factors.speed_engine.unwrap_or(SpeedEngine::Timely));
+        let written = hand_written(&job.name, version, engine, kind(factors.architecture)).ok_or_else(nobody)?;
+        let name = format!("{} version {version}", job.name);
+        if let Some(finals) = written.finals {
+            let layout = Arc::new(finals.values_query(&sql.query).map_err(misfit)?);
+            let speed = twopath_speed::Logic::Finals(written.code, finals);
+            return Ok(Logic { layout, answers: Answers::Finals(finals), speed, name, ..sql });
+        }
+        let merging = merging(&job.name, version).ok_or_else(nobody)?;
+        let polars = twopath_batch::jobs::flights::hand_written(&job.name, version).ok_or_else(nobody)?;
+        Ok(Logic {
+            layout: Arc::new(merging.parts_query(&sql.query).map_err(misfit)?),
+            answers: Answers::Merging(merging),
+            batch: twopath_batch::Logic::Hand(polars, merging),
+            speed: twopath_speed::Logic::Parts(written.code, merging),
+            name,
+            ..sql
+        })
+    }
+
+    /// A table that this logic publishes into; `observer` as of [`Table::observed`].
+    pub fn table(&self, partitions: usize, observer: impl Fn(&Position) + Send + Sync + 'static) -> Result<Table, SystemError> {
+        let table = Table::observed(self.query.clone(), partitions, observer);
+        Ok(match self.answers {
+            Answers::Compiled => table,
+            Answers::Merging(merging) => table.with_merging(merging)?,
+            Answers::Finals(finals) => table.with_finals(finals)?,
+        })
+    }
+}
+
+/// All groups of the log below a position.
+pub fn compute(topic: &Topic, logic: &Logic, engine: BatchEngine, horizon: &Position) -> Result<GroupTable, SystemError> {
+    match engine {
+        BatchEngine::Polars | BatchEngine::Rayon => {
+            Ok(twopath_batch::compute(topic, &logic.query, &logic.batch, full_scan(engine), horizon)?)
+        }
+        BatchEngine::Timely => {
+            let view = replay(topic, logic, SpeedEngine::Timely, log_start(topic)?, horizon, 1)?;
+            Ok(merged(&logic.layout, &view))
+        }
+    }
+}
+
+/// A batch run over everything before the barrier; its view is at rest when this returns, and served by nobody yet.
+pub fn batch_run(
+    topic: &Topic,
+    logic: &Logic,
+    engine: BatchEngine,
+    workers: usize,
+    at: &Barrier,
+    store: &ViewStore,
+) -> Result<BatchView, SystemError> {
+    match engine {
+        BatchEngine::Polars | BatchEngine::Rayon => {
+            let run = || twopath_batch::run_batch(topic, &logic.query, &logic.batch, full_scan(engine), at.number, &at.position, store);
+            Ok(meters::charge(Layer::Batch, run)?)
+        }
+        BatchEngine::Timely => {
+            let lower = topic.start()?;
+            let view = replay(topic, logic, SpeedEngine::Timely, (0, lower.clone()), &at.position, workers)?;
+            let publish = || {
+                let parts = ViewParts {
+                    barrier: at.number,
+                    lower,
+                    horizon: at.position.clone(),
+                    table: Arc::new(merged(&logic.layout, &view)),
+                    logic: format!("replay by timely, {}", logic.name),
+                    timings_ms: BTreeMap::new(),
+                };
+                store.publish(&logic.layout, parts)
+            };
+            Ok(meters::charge(Layer::Batch, publish)?)
+        }
+    }
+}
+
+/// A speed job that follows the log from `from` on and publishes into `table`.
+pub fn follow(
+    topic: &Topic,
+    logic: &Logic,
+    engine: SpeedEngine,
+    from: From,
+    options: SpeedOptions,
+    table: &Arc<Table>,
+) -> Result<SpeedJob, SystemError> {
+    let table = table.clone();
+    start(topic, logic, engine, from, options, Arc::new(move |view| meters::charge(Layer::Serving, || table.publish_realtime(view))))
+}
+
+/// A speed job that follows the log from `from` on and gives its views to `publish`.
+pub fn start(
+    topic: &Topic,
+    logic: &Logic,
+    engine: SpeedEngine,
+    from: From,
+    options: SpeedOptions,
+    publish: Publish,
+) -> Result<SpeedJob, SystemError> {
+    Ok(twopath_speed::start(topic, logic.query.clone(), logic.speed, stream_engine(engine), from, options, publish)?)
+}
+
+/// The view of a part of the log, by the stream engine.
+pub fn replay(
+    topic: &Topic,
+    logic: &Logic,
+    engine: SpeedEngine,
+    from: From,
+    to: &Position,
+    workers: usize,
+) -> Result<RealtimeView, SystemError> {
+    Ok(twopath_speed::replay(topic, logic.query.clone(), logic.speed, stream_engine(engine), from, to, workers)?)
+}
+
+/// The batch layer's own name for an engine.
+fn full_scan(engine: BatchEngine) -> twopath_batch::Engine {
+    if engine == BatchEngine::Rayon { twopath_batch::Engine::Rayon } else { twopath_batch::Engine::Polars }
+}
+
+/// All generations of a view in one table.
+fn merged(layout: &Query, view: &RealtimeView) -> GroupTable {
+    let mut table = GroupTable::new(layout);
+    view.generations.iter().flat_map(|g| &g.tables).for_each(|part| table.merge(part));
+    table
+}

@@ -1,0 +1,201 @@
+//! Whole comparisons by the program itself, small: the cross of factors, one's own events with a fix, a sweep, and a parent that is killed.
+
+use std::io::BufReader;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Runs `twopath compare` with these arguments; gives what it printed as JSON.
+fn compare(dir: &Path, args: &[&str]) -> Value {
+    let out = dir.join("results");
+    let output = Command::new(env!("CARGO_BIN_EXE_twopath"))
+        .args(["compare", "--format", "json", "--out"])
+        .arg(&out)
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {errors}");
+    assert!(!out.join("scratch").exists(), "scratch is removed");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{args:?}: {e}: {errors}"))
+}
+
+fn refused(dir: &Path, args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_twopath")).arg("compare").args(args).current_dir(dir).output().unwrap();
+    assert!(!output.status.success(), "{args:?}");
+    assert!(!dir.join("twopath-results").exists(), "nothing was made");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn runs(result: &Value) -> &Vec<Value> {
+    result["runs"].as_array().unwrap()
+}
+
+/// What must be true of every run that was made well.
+fn sound(result: &Value) {
+    assert_eq!(result["complete"], true);
+    for run in runs(result) {
+        assert_eq!(run["outcome"]["kind"], "ok", "{run}");
+        assert_eq!(run["answers"]["wrong_engine"], 0, "{}", run["system"]);
+        assert!(run["answers"]["checked"].as_u64().unwrap() > 20, "{}", run["system"]);
+        assert_eq!(run["events_never_covered"], 0, "{}", run["system"]);
+    }
+}
+
+const SMALL: [&str; 8] = ["--rate", "2000", "--duration", "1s", "--repeats", "1", "--batch-interval", "300ms"];
+
+#[test]
+fn the_cross_has_every_factor() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut args = SMALL.to_vec();
+    args.extend(["--matrix", "--speed-engine", "timely", "--history", "20k"]);
+    let result = compare(dir.path(), &args);
+    sound(&result);
+    let cells: Vec<String> = runs(&result)
+        .iter()
+        .map(|run| {
+            let of = |name: &str| run[name].as_str().unwrap_or("-").to_string();
+            format!("{} {} {} {}", of("architecture"), of("batch_engine"), of("speed_engine"), of("language"))
+        })
+        .collect();
+    for cell in
+        ["lambda polars timely hand", "lambda polars timely sql", "lambda rayon timely sql", "kappa - timely hand", "kappa - timely sql"]
+    {
+        assert!(cells.iter().any(|c| c == cell), "{cell} is not among {cells:?}");
+    }
+    assert!(cells.iter().all(|c| !c.contains("rayon timely hand")), "what is impossible is left out: {cells:?}");
+    assert!(result["effects"].is_array());
+    assert_eq!(result["settings"]["events_history"], 20_000);
+    assert!(runs(&result).iter().all(|run| run["time_to_correct_ms"].is_number()), "every system corrects the flights");
+}
+
+#[test]
+fn ones_own_events_with_a_fix() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut csv = String::from("at;page;ms\n");
+    for i in 0..9_000 {
+        csv += &format!("2024-05-{:02} {:02}:{:02}:00;p{};{}\n", 1 + i / 1_440, i / 60 % 24, i % 60, i % 37, i % 1_000);
+    }
+    std::fs::write(dir.path().join("views.csv"), csv).unwrap();
+    std::fs::write(dir.path().join("v1.sql"), "SELECT page, SUM(ms) AS ms, COUNT(*) AS n FROM views GROUP BY page").unwrap();
+    let fix = "SELECT page, SUM(CASE WHEN ms < 900 THEN ms END) AS ms, COUNT(*) AS n FROM views GROUP BY page";
+    let mut args = SMALL.to_vec();
+    args.extend(["--events", "views.csv", "--time-column", "at", "--delimiter", ";", "--sql", "v1.sql", "--fix", fix]);
+    args.extend(["--architectures", "lambda,kappa,kappa-sql", "--history", "all"]);
+    let result = compare(dir.path(), &args);
+    sound(&result);
+    assert_eq!(result["settings"]["events_history"], 7_000, "all but the last 2,000");
+    assert_eq!(result["settings"]["events_ignored"], 0);
+    // kappa and kappa-sql are the same where nobody has written the query by hand.
+    assert_eq!(runs(&result).len(), 2);
+    for run in runs(&result) {
+        assert_eq!((&run["events"], &run["language"]), (&9_000.into(), &"sql".into()));
+        assert!(run["time_to_correct_ms"].as_f64().unwrap() > 0.0 && run["answers"]["wrong"].as_u64().unwrap() > 0);
+        assert!(run["answers"]["error_max"].as_f64().unwrap() > 0.0);
+    }
+
+    // Fewer are a choice that is told, and more are refused before anything runs.
+    let mut fewer = args.clone();
+    *fewer.last_mut().unwrap() = "1k";
+    assert_eq!(compare(dir.path(), &fewer)["settings"]["events_ignored"], 6_000);
+    let more = ["--events", "views.csv", "--delimiter", ";", "--sql", "v1.sql", "--history", "8k", "--rate", "2000", "--duration", "1s"];
+    let errors = refused(dir.path(), &more);
+    assert!(errors.contains("there are 9000 events, and 2000 of them arrive") && errors.contains("give 7000 or fewer"), "{errors}");
+}
+
+#[test]
+fn bad_input_is_found_before_anything_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("bad.csv"), "at,n\n2024-05-01,1\n2024-05-01,x\n2024-05-01,3\n2024-05-01,4\n").unwrap();
+    let sql = "SELECT COUNT(*) AS n FROM bad";
+    let cases: [(&[&str], &str); 7] = [
+        (&["--events", "bad.csv", "--time-column", "at", "--sql", sql], "do not fit"),
+        (&["--events", "gone.csv", "--sql", sql], "gone.csv"),
+        (&["--sql", "SELECT no_such_column FROM flights"], "no_such_column"),
+        (&["--sql", "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin", "--fix", "SELECT COUNT(*) AS n FROM flights"], "keys"),
+        (&["--architectures", "lambda", "--batch-engine", "rayon"], "rayon runs compiled SQL only"),
+        (&["--workload", "pageviews", "--history", "all"], "goes with events that end"),
+        (&["--sweep", "keys=10,100"], "goes with --workload pageviews"),
+    ];
+    for (args, says) in cases {
+        let errors = refused(dir.path(), args);
+        assert!(errors.contains(says), "{args:?}: {errors}");
+        assert!(errors.lines().count() < 12, "{args:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_sweep_gives_the_figures_at_each_point() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut args = SMALL.to_vec();
+    args.extend(["--architectures", "lambda-sql,kappa-sql", "--sweep", "history=20k,5k"]);
+    let result = compare(dir.path(), &args);
+    sound(&result);
+    let sweep = &result["sweep"];
+    assert_eq!(sweep["parameter"], "history");
+    let points = sweep["points"].as_array().unwrap();
+    assert_eq!(points.iter().map(|p| p["value"].as_f64().unwrap()).collect::<Vec<_>>(), [5_000.0, 20_000.0]);
+    assert!(points.iter().all(|p| p["figures"]["freshness_p99"]["kappa-sql"]["median"].is_number()), "{sweep}");
+    assert_eq!(result["settings"]["events_history"], 20_000, "the settings are those of the last point");
+    assert!(dir.path().join("results/history-5000.json").is_file());
+}
+
+/// Processes whose command line mentions a folder.
+fn processes_of(dir: &Path) -> usize {
+    let mentions = |entry: &std::fs::DirEntry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let status = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(&*dir.to_string_lossy()) && !status.contains(") Z ")
+    };
+    std::fs::read_dir("/proc").unwrap().flatten().filter(mentions).count()
+}
+
+#[test]
+fn a_killed_parent_leaves_nobody_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut parent = Command::new(env!("CARGO_BIN_EXE_twopath"))
+        .args(["compare", "--history", "20k", "--duration", "30s", "--architectures", "kappa-sql", "--out"])
+        .arg(dir.path().join("results"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let wait = |wanted: &dyn Fn(usize) -> bool| {
+        let started = Instant::now();
+        while !wanted(processes_of(dir.path())) {
+            assert!(started.elapsed() < Duration::from_secs(60), "{} processes", processes_of(dir.path()));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    // The parent, the driver and the system.
+    wait(&|n| n == 3);
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    wait(&|n| n == 0);
+}
+
+/// The peak of the system under test does not hold what was recorded of it.
+#[test]
+fn recorded_answers_are_in_nobodys_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let peak = |full_reads: u64| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_twopath"))
+            .args(["compare", "--workload", "pageviews", "--history", "300k", "--rate", "2000", "--duration", "4s", "--repeats", "1"])
+            .args(["--architectures", "kappa-sql", "--format", "json", "--full-reads", &full_reads.to_string(), "--out"])
+            .arg(dir.path().join(format!("{full_reads}")))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let result: Value = serde_json::from_reader(BufReader::new(child.stdout.take().unwrap())).unwrap();
+        assert!(child.wait().unwrap().success());
+        let run = &result["runs"][0];
+        (run["cost"]["rss_bytes_max"].as_u64().unwrap(), run["answers"]["checked"].as_u64().unwrap())
+    };
+    let ((few, fewer), (many, more)) = (peak(1), peak(10));
+    assert!(more > fewer + 20, "{more} answers against {fewer}");
+    // Some thirty answers more, of 10 MB and more each, would be 300 MB.
+    assert!(many < few + 150_000_000, "{many} bytes with many answers, {few} with few");
+}

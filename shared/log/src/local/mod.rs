@@ -1,0 +1,5 @@
+//! Topics in a folder.
+
+pub(crate) mod log;
+pub(crate) mod topic;
+pub(crate) mod writer;

@@ -1,0 +1,186 @@
+//! Reading a partition: from anywhere, to the end, and on.
+
+use std::sync::Arc;
+
+use twopath_base::{Offset, PartitionId};
+
+use crate::error::LogError;
+use crate::format::decode::Decoder;
+use crate::format::frame::{HEADER_BYTES, Header, Kind, offsets, parse_barrier};
+use crate::format::index::IndexEntry;
+use crate::format::segment::Summary;
+use crate::partition::state::{TopicState, retrying};
+use crate::partition::walk::{Walk, has_barriers};
+use crate::records::{Barrier, Entry, Records, Start};
+
+/// Reads one partition, entry by entry.
+pub(crate) struct LocalReader {
+    topic: Arc<TopicState>,
+    walk: Walk,
+    decoder: Decoder,
+    /// Records below this offset are left out: the start lies inside a frame, or they were given before compaction put them together with
+    /// others.
+    from: Offset,
+}
+
+impl LocalReader {
+    pub(crate) fn open(
+        topic: Arc<TopicState>,
+        partition: PartitionId,
+        start: Start,
+        projection: Option<&[usize]>,
+    ) -> Result<LocalReader, LogError> {
+        topic.check_partition(partition)?;
+        let decoder = Decoder::new(&topic.meta.config, projection)?;
+        let walk = seek(&topic, partition, start)?;
+        let from = if let Start::Offset(offset) = start { offset } else { walk.offset };
+        Ok(LocalReader { topic, walk, decoder, from })
+    }
+
+    /// The next entry, or `None` at the committed end (then wait with [`crate::topic::Tail`] and call again).
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Entry>, LogError> {
+        loop {
+            let Some((pos, header)) = self.walk.next(&self.topic)? else {
+                return Ok(None);
+            };
+            let (segment, view) = (&self.walk.segment, &self.walk.view);
+            segment.verify_body(view, pos, &header)?;
+            let corrupt = |what: &str| LogError::corrupt(&segment.path, pos, what);
+            let body = pos + HEADER_BYTES..pos + header.frame_len();
+            match header.kind {
+                Kind::Fence => {}
+                Kind::Barrier => {
+                    let barrier = parse_barrier(view.bytes(body), self.topic.partitions());
+                    return Ok(Some(Entry::Barrier(barrier.ok_or_else(|| corrupt("the frame is not a barrier of this topic"))?)));
+                }
+                Kind::Records => {
+                    let body = view.buffer(body);
+                    let batch = self.decoder.decode(&header, &body).map_err(|what| corrupt(&what))?;
+                    let records = Records {
+                        partition: self.walk.partition,
+                        base: header.base,
+                        end: header.end(),
+                        offsets: offsets(&header, &body).map_err(corrupt)?,
+                        arrival_us: header.arrival_us,
+                        batch,
+                    };
+                    let from = std::mem::replace(&mut self.from, header.end());
+                    return Ok(Some(Entry::Records(if from > header.base { records.cut(from, header.end()) } else { records })));
+                }
+            }
+        }
+    }
+
+    /// The offset of the next record.
+    pub fn offset(&self) -> Offset {
+        self.walk.offset.max(self.from)
+    }
+
+    /// The number of barriers that have been passed: those before the next entry.
+    pub fn generation(&self) -> u64 {
+        self.walk.generation
+    }
+
+    /// Which partition this reads.
+    pub fn partition(&self) -> PartitionId {
+        self.walk.partition
+    }
+}
+
+/// A walk whose next frame is the first that the start asks for.
+fn seek(topic: &TopicState, partition: PartitionId, start: Start) -> Result<Walk, LogError> {
+    retrying(topic, partition, || try_seek(topic, partition, start))
+}
+
+fn try_seek(topic: &TopicState, partition: PartitionId, start: Start) -> Result<Walk, LogError> {
+    let committed = topic.committed(partition)?;
+    let bases = topic.committed_bases(partition, &committed)?;
+    let first = bases[0];
+    let sealed = &bases[..bases.partition_point(|b| *b < committed.base)];
+    // The first sealed segment that the wanted frame can be in, or the active one.
+    let by_seal = |wanted: &dyn Fn(&Summary) -> bool| -> Result<Offset, LogError> {
+        Ok(sealed.get(topic.first_sealed(partition, sealed, wanted)?).copied().unwrap_or(committed.base))
+    };
+    let base = match start {
+        Start::End => return Walk::resume(topic, partition, committed.base, committed.bytes, committed.end, committed.generation),
+        Start::First => first,
+        Start::Offset(offset) if offset > committed.end => {
+            return Err(LogError::OffsetOutOfRange { topic: topic.meta.config.name.clone(), partition, offset, end: committed.end });
+        }
+        Start::Offset(offset) if offset < first => {
+            return Err(LogError::OffsetGone { topic: topic.meta.config.name.clone(), partition, offset, first });
+        }
+        // Not the segment that starts with it: the barriers before it end the segment before, where there are any.
+        Start::Offset(offset) => match bases.iter().copied().rfind(|b| *b < offset) {
+            Some(before) if bases.binary_search(&offset).is_ok() && !has_barriers(topic, partition, &bases, before)? => offset,
+            before => before.unwrap_or(first),
+        },
+        Start::EventTime(at_us) => by_seal(&|s| s.event_max_us >= at_us)?,
+        Start::ArrivalTime(at_us) => by_seal(&|s| s.frames > 0 && s.arrival_us.1 >= at_us)?,
+    };
+    let generation = topic.generation_at(partition, &bases, base)?;
+    let mut walk = Walk::resume(topic, partition, base, 0, base, generation)?;
+    if start == Start::First {
+        return Ok(walk);
+    }
+    if base < committed.base {
+        // Nothing that is wanted stands before this entry.
+        let index = walk.segment.ask_seal(|seal| Ok(seal.index()))?;
+        let unwanted = |e: &IndexEntry| match start {
+            Start::Offset(offset) => e.base < offset,
+            Start::EventTime(at_us) => e.event_max_us < at_us,
+            _ => matches!(start, Start::ArrivalTime(at_us) if e.arrival_us < at_us),
+        };
+        if let Some(e) = index.partition_point(unwanted).checked_sub(1).map(|i| index[i]) {
+            (walk.pos, walk.offset, walk.generation) = (e.pos, e.base, e.generation);
+        }
+    }
+    let wanted = |header: &Header| match start {
+        Start::Offset(offset) => header.end() > offset || (header.kind == Kind::Barrier && header.base == offset),
+        Start::EventTime(at_us) => header.event_us.is_some_and(|(_, max)| max >= at_us),
+        _ => matches!(start, Start::ArrivalTime(at_us) if header.kind == Kind::Records && header.arrival_us >= at_us),
+    };
+    while let Some((pos, header)) = walk.next(topic)? {
+        if wanted(&header) {
+            walk.back_to(pos, &header);
+            break;
+        }
+    }
+    Ok(walk)
+}
+
+/// The records of a part of a partition, with a first and a last offset.
+pub(crate) struct LocalRange {
+    reader: LocalReader,
+    to: Offset,
+}
+
+impl LocalRange {
+    pub(crate) fn new(reader: LocalReader, to: Offset) -> LocalRange {
+        LocalRange { reader, to }
+    }
+
+    fn pull(&mut self) -> Result<Option<Records>, LogError> {
+        while self.reader.offset() < self.to {
+            // The range was committed when it was made, so that the end cannot come before it.
+            match self.reader.next()? {
+                Some(Entry::Records(records)) => {
+                    let from = records.base;
+                    return Ok(Some(records.cut(from, self.to)));
+                }
+                Some(Entry::Barrier(Barrier { .. })) => {}
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for LocalRange {
+    type Item = Result<Records, LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.pull().transpose()
+    }
+}

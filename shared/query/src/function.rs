@@ -1,0 +1,124 @@
+//! Functions of values: what [`crate::ExprKind::Call`] calls. The semantics are PostgreSQL's.
+
+use serde::{Deserialize, Serialize};
+
+/// Which end of a text TRIM cuts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    Both,
+    Leading,
+    Trailing,
+}
+
+/// A function, with the types of its arguments and its result. NULL where an argument is NULL, unless it says otherwise. What has no
+/// value raises [`crate::EvalError::InvalidArgument`]; a float beyond all floats is [`crate::EvalError::OutOfRange`], underflow gives 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Function {
+    /// `text LIKE pattern`: `%` stands for any characters, `_` for one, and the one after `escape` for itself. A pattern that ends with a lone
+    /// `escape` is invalid. `ignore_case` compares as [`Function::Lower`] gives it. Bool.
+    Like {
+        ignore_case: bool,
+        escape: Option<char>,
+    },
+    /// `a || b`, of two Text or more.
+    Concat,
+    /// Character by character; one whose upper case is not one character stays.
+    Upper,
+    Lower,
+    /// `TRIM(side chars FROM text)`: (text, chars).
+    Trim(Side),
+    /// Characters. Int.
+    Length,
+    /// `SUBSTRING(text FROM start FOR count)`, `count` may be left out; characters from 1. A negative count is invalid.
+    Substring,
+    /// `POSITION(needle IN text)`: (text, needle), in characters from 1, 0 where it is not there; 1 for an empty needle. Int.
+    Position,
+    /// (text, from, to), everywhere, from the left; an empty `from` is nowhere.
+    Replace,
+    /// (text, n): the first n characters; for a negative n all but the last.
+    Left,
+    /// (text, n): the last n characters; for a negative n all but the first.
+    Right,
+    /// (text, delimiter, n): the n-th part, from 1, or from the end for a negative n; empty where there is none. 0 is invalid.
+    SplitPart,
+    /// (text, beginning). Bool.
+    StartsWith,
+    Reverse,
+    /// (text, n): n times; none for n below 1. More than a million characters are invalid.
+    Repeat,
+    /// Float: to a whole number, half to even. (Of Int the parser leaves it out.)
+    Round,
+    /// (Float, Int): to so many decimal digits, half away from zero, of the shortest decimal number that is this float; more than 300 digits either
+    /// way change nothing, or give 0.
+    RoundDigits,
+    /// Of Float.
+    Floor,
+    Ceil,
+    /// Toward zero.
+    Trunc,
+    /// -1, 0 or 1, of Int or Float in its own type; of NaN 0.
+    Sign,
+    /// (Float, Float). Zero to a negative power and a negative number to a fraction are invalid.
+    Power,
+    /// Of a negative number invalid.
+    Sqrt,
+    /// Natural, and to base 10; of zero and negative numbers invalid.
+    Ln,
+    Log10,
+    Exp,
+    /// Of two values or more of one type: NULLs are left out; NULL where all are.
+    Greatest,
+    Least,
+    /// What clocks of an IANA zone show at a timestamp, as a timestamp. A timestamp beyond the years that the calendar of zones knows (about
+    /// 260,000) is [`crate::EvalError::OutOfRange`].
+    AtTimeZone {
+        zone: String,
+    },
+    /// (Timestamp, Int): so many months later, at the same day and time, or at the month's last day where it has no such day.
+    AddMonths,
+    /// Int, microseconds since 1970-01-01 UTC. Timestamp.
+    FromMicroseconds,
+}
+
+impl Function {
+    /// The name in SQL, in upper case; of an operator what it is called.
+    pub fn sql_name(&self) -> &'static str {
+        match self {
+            Function::Like { ignore_case: false, .. } => "LIKE",
+            Function::Like { ignore_case: true, .. } => "ILIKE",
+            Function::Concat => "||",
+            Function::Upper => "UPPER",
+            Function::Lower => "LOWER",
+            Function::Trim(Side::Both) => "BTRIM",
+            Function::Trim(Side::Leading) => "LTRIM",
+            Function::Trim(Side::Trailing) => "RTRIM",
+            Function::Length => "LENGTH",
+            Function::Substring => "SUBSTR",
+            Function::Position => "STRPOS",
+            Function::Replace => "REPLACE",
+            Function::Left => "LEFT",
+            Function::Right => "RIGHT",
+            Function::SplitPart => "SPLIT_PART",
+            Function::StartsWith => "STARTS_WITH",
+            Function::Reverse => "REVERSE",
+            Function::Repeat => "REPEAT",
+            Function::Round | Function::RoundDigits => "ROUND",
+            Function::Floor => "FLOOR",
+            Function::Ceil => "CEIL",
+            Function::Trunc => "TRUNC",
+            Function::Sign => "SIGN",
+            Function::Power => "POWER",
+            Function::Sqrt => "SQRT",
+            Function::Ln => "LN",
+            Function::Log10 => "LOG10",
+            Function::Exp => "EXP",
+            Function::Greatest => "GREATEST",
+            Function::Least => "LEAST",
+            Function::AtTimeZone { .. } => "AT TIME ZONE",
+            Function::AddMonths => "ADD_MONTHS",
+            Function::FromMicroseconds => "FROM_MICROSECONDS",
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Aggregates.
+
+use sqlparser::ast;
+use sqlparser::tokenizer::Span;
+
+use super::QueryError;
+use super::expr::{Binder, Bound, BoundKind, Place};
+use super::function::Arguments;
+use super::operator::cast;
+use crate::function::Function;
+use crate::types::*;
+
+/// The aggregates by their names in SQL.
+pub(super) const AGGREGATES: [&str; 24] = [
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "approx_count_distinct",
+    "approx_quantile",
+    "stddev",
+    "stddev_samp",
+    "stddev_pop",
+    "variance",
+    "var_samp",
+    "var_pop",
+    "median",
+    "percentile_cont",
+    "percentile_disc",
+    "bool_and",
+    "bool_or",
+    "every",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "count_if",
+    "mean",
+];
+
+/// What is made of an aggregate's value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Finish {
+    Nothing,
+    /// The square root: a deviation of a variance.
+    Root,
+    /// Whether it is 1: BOOL_AND and BOOL_OR are the least and greatest of 0 and 1.
+    IsOne,
+}
+
+impl Binder<'_> {
+    pub(super) fn aggregate(
+        &mut self,
+        name: &str,
+        args: Arguments<'_>,
+        filter: Option<&ast::Expr>,
+        span: Span,
+    ) -> Result<Bound, QueryError> {
+        let upper = name.to_uppercase();
+        match self.place {
+            Place::Where => return Err(self.error(span, format!("{upper} cannot stand in WHERE, which sees single rows: use HAVING"))),
+            Place::GroupBy => {
+                return Err(self.error(span, format!("{upper} cannot stand in GROUP BY: group by columns and expressions of them")));
+            }
+            Place::Argument => return Err(self.error(span, format!("{upper} cannot stand inside another aggregate"))),
+            Place::Select | Place::Having | Place::OrderBy => {}
+        }
+        let outside = self.place;
+        let reads = self.reads.len();
+        self.place = Place::Argument;
+        let aggregate = self.aggregate_of(name, args, filter, span);
+        self.place = outside;
+        self.reads.truncate(reads);
+        let (aggregate, finish) = aggregate?;
+        if let Some(arg) = &aggregate.arg {
+            self.check_nesting(arg, span)?;
+        }
+        let data_type = aggregate.data_type();
+        let index = self.aggregates.iter().position(|a| *a == aggregate).unwrap_or_else(|| {
+            self.aggregates.push(aggregate);
+            self.aggregates.len() - 1
+        });
+        let value = Expr::column(self.scope.width + index, data_type);
+        let expr = match finish {
+            Finish::Nothing => value,
+            Finish::Root => Expr::call(Function::Sqrt, vec![value], DataType::Float),
+            Finish::IsOne => Expr::binary(BinaryOp::Equal, value, Expr::literal(Value::Int(1), DataType::Int), DataType::Bool),
+        };
+        Ok(Bound::typed(expr, span))
+    }
+
+    fn aggregate_of(
+        &mut self,
+        name: &str,
+        args: Arguments<'_>,
+        filter: Option<&ast::Expr>,
+        span: Span,
+    ) -> Result<(Aggregate, Finish), QueryError> {
+        use AggregateFunction as F;
+        let filter = filter.map(|f| self.expr_of(f, DataType::Bool, "in FILTER")).transpose()?;
+        let when = |value: Expr| match &filter {
+            None => value,
+            Some(condition) => {
+                let data_type = value.data_type;
+                Expr::new(ExprKind::Case { branches: vec![(condition.clone(), value)], otherwise: None }, data_type)
+            }
+        };
+        let wrong_count = |form: &str| self.source.error(span, format!("{} takes other arguments: write {form}", name.to_uppercase()));
+        if args.star {
+            if name != "count" || args.distinct {
+                return Err(wrong_count(&format!("COUNT(*), or {}(c)", name.to_uppercase())));
+            }
+            let arg = filter.is_some().then(|| when(Expr::literal(Value::Int(1), DataType::Int)));
+            return Ok((Aggregate { function: F::Count, arg }, Finish::Nothing));
+        }
+        let within = matches!(name, "percentile_cont" | "percentile_disc");
+        let mut finish = Finish::Nothing;
+        let (function, arg) = match (name, &args.list[..], args.within_group) {
+            (_, _, Some(_)) if !within => {
+                return Err(self.error(span, format!("WITHIN GROUP is not supported in {}(...)", name.to_uppercase())));
+            }
+            ("count", [arg], _) if args.distinct => (F::CountDistinct, *arg),
+            ("count", [arg], _) => (F::Count, *arg),
+            ("sum", [arg], _) => (F::Sum, *arg),
+            ("min", [arg], _) => (F::Min, *arg),
+            ("max", [arg], _) => (F::Max, *arg),
+            ("avg" | "mean", [arg], _) => (F::Avg, *arg),
+            ("approx_count_distinct", [arg], _) => (F::ApproxCountDistinct, *arg),
+            ("approx_quantile", [arg, q], _) => (F::ApproxQuantile(self.quantile(q, "APPROX_QUANTILE(c, 0.99)")?), *arg),
+            ("var_pop", [arg], _) => (F::VarPop, *arg),
+            ("var_samp" | "variance", [arg], _) => (F::VarSamp, *arg),
+            ("stddev_pop", [arg], _) => {
+                finish = Finish::Root;
+                (F::VarPop, *arg)
+            }
+            ("stddev_samp" | "stddev", [arg], _) => {
+                finish = Finish::Root;
+                (F::VarSamp, *arg)
+            }
+            ("median", [arg], _) => (F::PercentileCont(0.5), *arg),
+            ("percentile_cont", [q], Some(arg)) => {
+                (F::PercentileCont(self.quantile(q, "PERCENTILE_CONT(0.99) WITHIN GROUP (ORDER BY c)")?), arg)
+            }
+            ("percentile_disc", [q], Some(arg)) => {
+                (F::PercentileDisc(self.quantile(q, "PERCENTILE_DISC(0.99) WITHIN GROUP (ORDER BY c)")?), arg)
+            }
+            ("bit_and", [arg], _) => (F::BitAnd, *arg),
+            ("bit_or", [arg], _) => (F::BitOr, *arg),
+            ("bit_xor", [arg], _) => (F::BitXor, *arg),
+            ("bool_and" | "every" | "bool_or" | "count_if", [arg], _) => return self.of_condition(name, arg, when),
+            ("percentile_cont" | "percentile_disc", ..) => {
+                return Err(wrong_count(&format!("{}(0.5) WITHIN GROUP (ORDER BY c)", name.to_uppercase())));
+            }
+            ("approx_quantile", ..) => return Err(wrong_count("APPROX_QUANTILE(c, 0.5)")),
+            ("count", ..) => return Err(wrong_count("COUNT(*) or COUNT(c)")),
+            _ => return Err(wrong_count(&format!("{}(c)", name.to_uppercase()))),
+        };
+        let mut arg = self.expr(arg)?;
+        let as_float = matches!(function, F::ApproxQuantile(_) | F::VarPop | F::VarSamp | F::PercentileCont(_));
+        if as_float && arg.data_type.decimal_scale().is_some() {
+            arg = cast(arg, DataType::Float);
+        }
+        self.check_argument(function, arg.data_type, span)?;
+        let constant = matches!(&arg.kind, ExprKind::Literal(value) if *value != Value::Null);
+        if function == F::Count && constant && filter.is_none() {
+            return Ok((Aggregate { function, arg: None }, finish));
+        }
+        Ok((Aggregate { function, arg: Some(when(arg)) }, finish))
+    }
+
+    /// BOOL_AND and EVERY, BOOL_OR, COUNT_IF: of 0 and 1 the least, the greatest, and how often 1.
+    fn of_condition(&mut self, name: &str, arg: &ast::Expr, when: impl Fn(Expr) -> Expr) -> Result<(Aggregate, Finish), QueryError> {
+        let condition = self.expr_of(arg, DataType::Bool, &format!("in {}", name.to_uppercase()))?;
+        if name == "count_if" {
+            let one = Expr::literal(Value::Int(1), DataType::Int);
+            let counted = Expr::new(ExprKind::Case { branches: vec![(condition, one)], otherwise: None }, DataType::Int);
+            return Ok((Aggregate { function: AggregateFunction::Count, arg: Some(when(counted)) }, Finish::Nothing));
+        }
+        let function = if name == "bool_or" { AggregateFunction::Max } else { AggregateFunction::Min };
+        let arg = Expr::new(ExprKind::Cast { arg: Box::new(condition) }, DataType::Int);
+        Ok((Aggregate { function, arg: Some(when(arg)) }, Finish::IsOne))
+    }
+
+    fn quantile(&mut self, ast: &ast::Expr, form: &str) -> Result<f64, QueryError> {
+        let bound = self.bind(ast)?;
+        let span = bound.span;
+        let q = match bound.kind {
+            BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Float(q)), .. }) => Some(q),
+            BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Int(q)), .. }) => Some(q as f64),
+            _ => None,
+        };
+        q.filter(|q| (0.0..=1.0).contains(q)).ok_or_else(|| self.error(span, format!("the quantile is a number from 0 to 1: write {form}")))
+    }
+
+    fn check_argument(&self, function: AggregateFunction, arg: DataType, span: Span) -> Result<(), QueryError> {
+        use AggregateFunction as F;
+        use DataType::{Bool, Float, Int, Interval, Numeric, Text, Timestamp};
+        let allowed: &[DataType] = match function {
+            F::Count | F::CountDistinct | F::ApproxCountDistinct => return Ok(()),
+            F::Min | F::Max | F::PercentileDisc(_) => &[Int, Float, Text, Timestamp, Interval],
+            F::Sum | F::Avg => &[Int, Float, Interval],
+            F::ApproxQuantile(_) | F::VarPop | F::VarSamp | F::PercentileCont(_) => &[Int, Float],
+            F::BitAnd | F::BitOr | F::BitXor => &[Int],
+        };
+        let over_decimals = matches!(function, F::Min | F::Max | F::Sum | F::Avg) && arg.decimal_scale().is_some();
+        if allowed.contains(&arg) || over_decimals {
+            return Ok(());
+        }
+        let hint = match (function, arg) {
+            (F::Min, Bool) => "write BOOL_AND(c)",
+            (F::Max, Bool) => "write BOOL_OR(c)",
+            (_, Bool) => "write COUNT(*) FILTER (WHERE c), or aggregate CASE WHEN c THEN 1 ELSE 0 END",
+            (F::PercentileCont(_), Timestamp | Interval) => {
+                "write PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY c), or aggregate EXTRACT(EPOCH FROM c)"
+            }
+            (_, Timestamp | Interval) => "aggregate EXTRACT(EPOCH FROM c) instead",
+            (_, Text | Int | Float | Numeric | DataType::Decimal { .. }) => "CAST it to BIGINT or DOUBLE PRECISION",
+        };
+        Err(self.error(span, format!("{} over {} is not defined: {hint}", function.sql_name(), arg.sql_name())))
+    }
+}

@@ -1,0 +1,341 @@
+//! Functions of one row's values: of text, of numbers, and of whatever has a type in common.
+
+use sqlparser::ast::{self, Spanned};
+use sqlparser::tokenizer::Span;
+
+use super::QueryError;
+use super::expr::{Binder, Bound, BoundKind, not};
+use crate::decimal::Decimal;
+use crate::function::{Function, Side};
+use crate::types::DataType::{Bool, Float, Int, Numeric, Text, Timestamp};
+use crate::types::*;
+
+/// The functions by their names in SQL, with the form that a call with other arguments is told.
+pub(super) const SCALARS: [(&str, &str); 47] = [
+    ("coalesce", "COALESCE(a, b, ...)"),
+    ("ifnull", "COALESCE(a, b)"),
+    ("nvl", "COALESCE(a, b)"),
+    ("nullif", "NULLIF(a, b)"),
+    ("greatest", "GREATEST(a, b, ...)"),
+    ("least", "LEAST(a, b, ...)"),
+    ("abs", "ABS(a)"),
+    ("round", "ROUND(a) or ROUND(a, 2)"),
+    ("floor", "FLOOR(a)"),
+    ("ceil", "CEIL(a)"),
+    ("ceiling", "CEIL(a)"),
+    ("trunc", "TRUNC(a)"),
+    ("sign", "SIGN(a)"),
+    ("mod", "MOD(a, b)"),
+    ("power", "POWER(a, b)"),
+    ("pow", "POWER(a, b)"),
+    ("sqrt", "SQRT(a)"),
+    ("ln", "LN(a)"),
+    ("log", "LOG(a), to base 10"),
+    ("log10", "LOG10(a)"),
+    ("exp", "EXP(a)"),
+    ("upper", "UPPER(c)"),
+    ("lower", "LOWER(c)"),
+    ("length", "LENGTH(c)"),
+    ("char_length", "CHAR_LENGTH(c)"),
+    ("character_length", "CHAR_LENGTH(c)"),
+    ("trim", "TRIM(c)"),
+    ("btrim", "BTRIM(c) or BTRIM(c, 'xy')"),
+    ("ltrim", "LTRIM(c) or LTRIM(c, 'xy')"),
+    ("rtrim", "RTRIM(c) or RTRIM(c, 'xy')"),
+    ("substring", "SUBSTRING(c FROM 2 FOR 3)"),
+    ("substr", "SUBSTR(c, 2, 3)"),
+    ("position", "POSITION('x' IN c)"),
+    ("strpos", "STRPOS(c, 'x')"),
+    ("replace", "REPLACE(c, 'from', 'to')"),
+    ("left", "LEFT(c, 3)"),
+    ("right", "RIGHT(c, 3)"),
+    ("split_part", "SPLIT_PART(c, '-', 1)"),
+    ("starts_with", "STARTS_WITH(c, 'x')"),
+    ("reverse", "REVERSE(c)"),
+    ("repeat", "REPEAT(c, 3)"),
+    ("concat", "CONCAT(a, b, ...)"),
+    ("date_trunc", "DATE_TRUNC('hour', c)"),
+    ("date_part", "DATE_PART('hour', c)"),
+    ("extract", "EXTRACT(HOUR FROM c)"),
+    ("to_timestamp", "TO_TIMESTAMP(seconds)"),
+    ("timezone", "c AT TIME ZONE 'Europe/Berlin'"),
+];
+
+impl Binder<'_> {
+    pub(super) fn scalar(&mut self, name: &str, args: &[&ast::Expr], span: Span) -> Result<Bound, QueryError> {
+        let call = match (name, args) {
+            ("coalesce" | "ifnull" | "nvl", [_, ..]) => return self.coalesce(args, span),
+            ("nullif", [value, unwanted]) => return self.nullif(value, unwanted, span),
+            ("greatest", [_, ..]) => return self.most(Function::Greatest, args, span),
+            ("least", [_, ..]) => return self.most(Function::Least, args, span),
+            ("abs", [arg]) => return self.abs(arg, span),
+            ("round", [arg]) => return self.to_whole(Function::Round, arg),
+            ("floor", [arg]) => return self.to_whole(Function::Floor, arg),
+            ("ceil" | "ceiling", [arg]) => return self.to_whole(Function::Ceil, arg),
+            ("trunc", [arg]) => return self.to_whole(Function::Trunc, arg),
+            ("round", [arg, digits]) => return self.round_digits(arg, digits, span),
+            ("sign", [arg]) => {
+                let bound = self.bind(arg)?;
+                let of = if bound.data_type() == Some(Int) { Int } else { Float };
+                let arg = self.coerce(bound, of, "in SIGN")?;
+                return Ok(Bound::typed(Expr::call(Function::Sign, vec![arg], of), span));
+            }
+            ("mod", [a, b]) => {
+                let (a, b) = (self.bind(a)?, self.bind(b)?);
+                return self.binary(BinaryOp::Modulo, a, b);
+            }
+            ("power" | "pow", [a, b]) => self.call(Function::Power, &[(a, Float), (b, Float)], Float)?,
+            ("sqrt", [a]) => self.call(Function::Sqrt, &[(a, Float)], Float)?,
+            ("ln", [a]) => self.call(Function::Ln, &[(a, Float)], Float)?,
+            ("log" | "log10", [a]) => self.call(Function::Log10, &[(a, Float)], Float)?,
+            ("exp", [a]) => self.call(Function::Exp, &[(a, Float)], Float)?,
+            ("upper", [c]) => self.call(Function::Upper, &[(c, Text)], Text)?,
+            ("lower", [c]) => self.call(Function::Lower, &[(c, Text)], Text)?,
+            ("length" | "char_length" | "character_length", [c]) => self.call(Function::Length, &[(c, Text)], Int)?,
+            ("trim" | "btrim", [c, chars @ ..]) if chars.len() < 2 => return self.trimmed(Side::Both, c, chars.first().copied(), span),
+            ("ltrim", [c, chars @ ..]) if chars.len() < 2 => return self.trimmed(Side::Leading, c, chars.first().copied(), span),
+            ("rtrim", [c, chars @ ..]) if chars.len() < 2 => return self.trimmed(Side::Trailing, c, chars.first().copied(), span),
+            ("substring" | "substr", [c, from]) => self.call(Function::Substring, &[(c, Text), (from, Int)], Text)?,
+            ("substring" | "substr", [c, from, count]) => self.call(Function::Substring, &[(c, Text), (from, Int), (count, Int)], Text)?,
+            ("strpos", [c, needle]) => self.call(Function::Position, &[(c, Text), (needle, Text)], Int)?,
+            ("replace", [c, from, to]) => self.call(Function::Replace, &[(c, Text), (from, Text), (to, Text)], Text)?,
+            ("left", [c, n]) => self.call(Function::Left, &[(c, Text), (n, Int)], Text)?,
+            ("right", [c, n]) => self.call(Function::Right, &[(c, Text), (n, Int)], Text)?,
+            ("split_part", [c, at, n]) => self.call(Function::SplitPart, &[(c, Text), (at, Text), (n, Int)], Text)?,
+            ("starts_with", [c, with]) => self.call(Function::StartsWith, &[(c, Text), (with, Text)], Bool)?,
+            ("reverse", [c]) => self.call(Function::Reverse, &[(c, Text)], Text)?,
+            ("repeat", [c, n]) => self.call(Function::Repeat, &[(c, Text), (n, Int)], Text)?,
+            ("concat", [_, ..]) => self.concat_all(args)?,
+            ("date_trunc", [unit, arg]) => return self.date_trunc(unit, arg, span),
+            ("date_part", [field, arg]) => return self.date_part(field, arg),
+            ("to_timestamp", [arg]) => return self.to_timestamp(arg, span),
+            ("timezone", [zone, at]) => return self.at_time_zone(at, zone),
+            _ => {
+                let form = SCALARS.iter().find(|(known, _)| *known == name).map_or("", |(_, form)| form);
+                let message = format!("{} does not take {} arguments: write {form}", name.to_uppercase(), args.len());
+                return Err(self.error(span, message));
+            }
+        };
+        Ok(Bound::typed(call, span))
+    }
+
+    /// A call with each argument brought to a type.
+    fn call(&mut self, function: Function, args: &[(&ast::Expr, DataType)], result: DataType) -> Result<Expr, QueryError> {
+        let what = format!("in {}", function.sql_name());
+        let args = args.iter().map(|(arg, t)| self.expr_of(arg, *t, &what)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Expr::call(function, args, result))
+    }
+
+    fn coalesce(&mut self, args: &[&ast::Expr], span: Span) -> Result<Bound, QueryError> {
+        let bounds = args.iter().map(|a| self.bind(a)).collect::<Result<Vec<_>, _>>()?;
+        let mut values = self.unify(bounds, "given by COALESCE")?;
+        let Some(last) = values.pop() else { unreachable!("at least one argument") };
+        let data_type = last.data_type;
+        if values.is_empty() {
+            return Ok(Bound::typed(last, span));
+        }
+        values.iter().try_for_each(|e| self.check_copies(e, 2, span))?;
+        let present = |e: &Expr| Expr::new(ExprKind::IsNull { arg: Box::new(e.clone()), negated: true }, Bool);
+        let branches = values.into_iter().map(|e| (present(&e), e)).collect();
+        Ok(Bound::typed(Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(last)) }, data_type), span))
+    }
+
+    fn nullif(&mut self, value: &ast::Expr, unwanted: &ast::Expr, span: Span) -> Result<Bound, QueryError> {
+        let (value, unwanted) = (self.bind(value)?, self.bind(unwanted)?);
+        // The result keeps the first argument's type, as in PostgreSQL, also where the comparison needs a wider one.
+        let value_type = value.data_type();
+        let value_again = match &value.kind {
+            BoundKind::Typed(e) => Some(e.clone()),
+            _ => None,
+        };
+        let (wide, unwanted) = self.unify_two(value, unwanted, "compared by NULLIF")?;
+        self.check_copies(&wide, 2, span)?;
+        let value = value_again.unwrap_or_else(|| wide.clone());
+        let data_type = value_type.unwrap_or(value.data_type);
+        let equal = Expr::binary(BinaryOp::Equal, wide, unwanted, Bool);
+        let branches = vec![(equal, Expr::literal(Value::Null, data_type))];
+        Ok(Bound::typed(Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(value)) }, data_type), span))
+    }
+
+    /// GREATEST and LEAST.
+    fn most(&mut self, function: Function, args: &[&ast::Expr], span: Span) -> Result<Bound, QueryError> {
+        let bounds = args.iter().map(|a| self.bind(a)).collect::<Result<Vec<_>, _>>()?;
+        let values = self.unify(bounds, &format!("compared by {}", function.sql_name()))?;
+        let data_type = values[0].data_type;
+        if let [only] = &values[..] {
+            return Ok(Bound::typed(only.clone(), span));
+        }
+        Ok(Bound::typed(Expr::call(function, values, data_type), span))
+    }
+
+    fn abs(&mut self, arg: &ast::Expr, span: Span) -> Result<Bound, QueryError> {
+        let bound = self.bind(arg)?;
+        let arg = self.settle(bound)?;
+        let zero = match arg.data_type {
+            Int => Value::Int(0),
+            Float => Value::Float(0.0),
+            Numeric => Value::Numeric(0),
+            DataType::Decimal { scale, .. } => Value::Decimal(Decimal { unscaled: 0, scale }),
+            other => return Err(self.error(span, format!("ABS needs a number, not {}", other.sql_name()))),
+        };
+        self.check_copies(&arg, 3, span)?;
+        let data_type = arg.data_type;
+        let negative = Expr::binary(BinaryOp::Less, arg.clone(), Expr::literal(zero, data_type), Bool);
+        let negated = Expr::new(ExprKind::Unary { op: UnaryOp::Negate, arg: Box::new(arg.clone()) }, data_type);
+        let kind = ExprKind::Case { branches: vec![(negative, negated)], otherwise: Some(Box::new(arg)) };
+        Ok(Bound::typed(Expr::new(kind, data_type), span))
+    }
+
+    /// `FLOOR(x)` and `CEIL(x)`, which the syntax tree tells apart from other calls.
+    pub(super) fn whole(&mut self, function: Function, arg: &ast::Expr, field: &ast::CeilFloorKind) -> Result<Bound, QueryError> {
+        match field {
+            ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime) => self.to_whole(function, arg),
+            ast::CeilFloorKind::DateTimeField(_) => Err(self.error(arg.span(), "write DATE_TRUNC('hour', c)")),
+            ast::CeilFloorKind::Scale(_) => {
+                let name = function.sql_name();
+                Err(self.error(arg.span(), format!("{name} takes one argument: write {name}(c * 100) / 100.0")))
+            }
+        }
+    }
+
+    /// To a whole number in its own type; whole numbers are that already.
+    fn to_whole(&mut self, function: Function, arg: &ast::Expr) -> Result<Bound, QueryError> {
+        let bound = self.bind(arg)?;
+        let span = bound.span;
+        match bound.data_type() {
+            Some(Int | Numeric) => Ok(bound),
+            Some(Timestamp) => Err(self.error(span, format!("{} needs a number: write DATE_TRUNC('hour', c)", function.sql_name()))),
+            _ => {
+                let arg = self.coerce(bound, Float, &format!("in {}", function.sql_name()))?;
+                Ok(Bound::typed(Expr::call(function, vec![arg], Float), span))
+            }
+        }
+    }
+
+    fn round_digits(&mut self, arg: &ast::Expr, digits: &ast::Expr, span: Span) -> Result<Bound, QueryError> {
+        let bound = self.bind(arg)?;
+        let digits = self.expr_of(digits, Int, "as the second argument of ROUND")?;
+        if matches!(bound.data_type(), Some(Int | Numeric)) {
+            return match digits.kind {
+                ExprKind::Literal(Value::Int(n)) if n >= 0 => Ok(bound),
+                _ => {
+                    Err(self
+                        .error(span, "whole numbers have no digits to round: write ROUND(CAST(c AS DOUBLE PRECISION), -2) for hundreds"))
+                }
+            };
+        }
+        let arg = self.coerce(bound, Float, "in ROUND")?;
+        Ok(Bound::typed(Expr::call(Function::RoundDigits, vec![arg, digits], Float), span))
+    }
+
+    pub(super) fn like(
+        &mut self,
+        ignore_case: bool,
+        negated: bool,
+        value: &ast::Expr,
+        pattern: &ast::Expr,
+        escape: Option<&ast::Expr>,
+    ) -> Result<Bound, QueryError> {
+        let escape = match escape {
+            None => Some('\\'),
+            Some(ast) => {
+                let bound = self.bind(ast)?;
+                match &bound.kind {
+                    BoundKind::Text(text) if text.chars().count() < 2 => text.chars().next(),
+                    _ => {
+                        return Err(
+                            self.error(bound.span, "ESCAPE names one character, as in LIKE '10!%' ESCAPE '!', or none, as in ESCAPE ''")
+                        );
+                    }
+                }
+            }
+        };
+        let name = if ignore_case { "ILIKE" } else { "LIKE" };
+        let value = self.bind(value)?;
+        let pattern = self.bind(pattern)?;
+        let span = value.span.union(&pattern.span);
+        if let (BoundKind::Text(text), Some(escape)) = (&pattern.kind, escape)
+            && text.chars().rev().take_while(|c| *c == escape).count() % 2 == 1
+        {
+            let message =
+                format!("the pattern ends with {escape}, which says that the character after it stands for itself: write it twice");
+            return Err(self.error(pattern.span, message));
+        }
+        let value = self.coerce(value, Text, &format!("before {name}"))?;
+        let pattern = self.coerce(pattern, Text, &format!("after {name}"))?;
+        let like = Expr::call(Function::Like { ignore_case, escape }, vec![value, pattern], Bool);
+        Ok(Bound::typed(if negated { not(like) } else { like }, span))
+    }
+
+    pub(super) fn substring(&mut self, text: &ast::Expr, from: Option<&ast::Expr>, count: Option<&ast::Expr>) -> Result<Bound, QueryError> {
+        let one = ast::Expr::value(ast::Value::Number("1".to_owned(), false));
+        let mut args = vec![(text, Text), (from.unwrap_or(&one), Int)];
+        args.extend(count.map(|c| (c, Int)));
+        Ok(Bound::typed(self.call(Function::Substring, &args, Text)?, text.span()))
+    }
+
+    pub(super) fn position(&mut self, text: &ast::Expr, needle: &ast::Expr) -> Result<Bound, QueryError> {
+        Ok(Bound::typed(self.call(Function::Position, &[(text, Text), (needle, Text)], Int)?, text.span()))
+    }
+
+    pub(super) fn trim(
+        &mut self,
+        side: Option<ast::TrimWhereField>,
+        chars: Option<&ast::Expr>,
+        text: &ast::Expr,
+        listed: Option<&[ast::Expr]>,
+    ) -> Result<Bound, QueryError> {
+        let side = match side {
+            None | Some(ast::TrimWhereField::Both) => Side::Both,
+            Some(ast::TrimWhereField::Leading) => Side::Leading,
+            Some(ast::TrimWhereField::Trailing) => Side::Trailing,
+        };
+        let chars = match listed {
+            None => chars,
+            Some([chars]) => Some(chars),
+            Some(_) => return Err(self.error(text.span(), "write TRIM(BOTH 'xy' FROM c)")),
+        };
+        self.trimmed(side, text, chars, text.span())
+    }
+
+    fn trimmed(&mut self, side: Side, text: &ast::Expr, chars: Option<&ast::Expr>, span: Span) -> Result<Bound, QueryError> {
+        let text = self.expr_of(text, Text, "in TRIM")?;
+        let chars = match chars {
+            None => Expr::literal(Value::Text(" ".into()), Text),
+            Some(chars) => self.expr_of(chars, Text, "in TRIM")?,
+        };
+        Ok(Bound::typed(Expr::call(Function::Trim(side), vec![text, chars], Text), span))
+    }
+
+    /// `a || b`: one of them is text, the other may be anything that can be cast to it.
+    pub(super) fn concat(&self, left: Bound, right: Bound) -> Result<Bound, QueryError> {
+        let span = left.span.union(&right.span);
+        let is_text = |b: &Bound| b.data_type().is_none_or(|t| t == Text);
+        if !is_text(&left) && !is_text(&right) {
+            return Err(self.error(span, "|| joins text: write CAST(c AS TEXT) || ..."));
+        }
+        let mut parts = Vec::new();
+        for part in [self.cast(left, Text)?, self.cast(right, Text)?] {
+            match part.kind {
+                ExprKind::Call { function: Function::Concat, args } => parts.extend(args),
+                _ => parts.push(part),
+            }
+        }
+        Ok(Bound::typed(Expr::call(Function::Concat, parts, Text), span))
+    }
+
+    /// `CONCAT(a, b, ...)`: as `||`, but NULL counts as empty.
+    fn concat_all(&mut self, args: &[&ast::Expr]) -> Result<Expr, QueryError> {
+        let mut parts = Vec::new();
+        for arg in args {
+            let bound = self.bind(arg)?;
+            let span = bound.span;
+            let text = self.cast(bound, Text)?;
+            self.check_copies(&text, 2, span)?;
+            let missing = Expr::new(ExprKind::IsNull { arg: Box::new(text.clone()), negated: false }, Bool);
+            let branches = vec![(missing, Expr::literal(Value::Text("".into()), Text))];
+            parts.push(Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(text)) }, Text));
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::call(Function::Concat, parts, Text) })
+    }
+}

@@ -1,0 +1,434 @@
+//! Answers against a real PostgreSQL: random queries of what SQL can say here, over the same rows.
+//!
+//! It wants `TWOPATH_TEST_POSTGRES`, the folder of a server's socket (`tests/postgres/server run` sets it), and is skipped aloud without.
+//! Each query is written twice, for Twopath and for PostgreSQL, where the two have different names for one thing; what differs is in
+//! [`Both`]'s makers and nowhere else. The reference interpreter and the engines' accumulators both answer.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use arrow_array::{BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_schema::{DataType as Arrow, Field, Schema, TimeUnit};
+use twopath_query::arbitrary::Random;
+use twopath_query::{Query, Value, parse, values};
+use twopath_reference::Reference;
+use twopath_view::{Ask, GroupTable, answer};
+
+const QUERIES: u64 = 600;
+const ROWS: usize = 60;
+
+/// One expression in both dialects.
+#[derive(Clone)]
+struct Both {
+    ours: String,
+    theirs: String,
+}
+
+fn same(text: impl Into<String>) -> Both {
+    let ours = text.into();
+    Both { theirs: ours.clone(), ours }
+}
+
+/// A form with `$1`, `$2`, `$3` in the place of operands, for Twopath and for PostgreSQL.
+fn form(ours: &str, theirs: &str, operands: &[Both]) -> Both {
+    let filled = |form: &str, text: fn(&Both) -> &String| {
+        let mut filled = form.to_owned();
+        operands.iter().enumerate().for_each(|(i, o)| filled = filled.replace(&format!("${}", i + 1), text(o)));
+        filled
+    };
+    Both { ours: filled(ours, |b| &b.ours), theirs: filled(theirs, |b| &b.theirs) }
+}
+
+fn alike(text: &str, operands: &[Both]) -> Both {
+    form(text, text, operands)
+}
+
+const TEXTS: [&str; 12] = ["", "a", "ab", "Ab", "banana", "b%a", "a_b", "é", "Été", "日本", "it's", " x "];
+
+struct Maker<'a>(&'a mut Random);
+
+impl Maker<'_> {
+    fn literal(&mut self) -> Both {
+        same(format!("'{}'::text", self.0.pick(&TEXTS).replace('\'', "''")))
+    }
+
+    fn int(&mut self, depth: u32) -> Both {
+        if depth == 0 {
+            return match self.0.below(4) {
+                0 => same(format!("{}::bigint", self.0.between(0, 9))),
+                1 => same("m"),
+                _ => same("n"),
+            };
+        }
+        let d = depth - 1;
+        match self.0.below(18) {
+            0 => alike("($1 + $2)", &[self.int(d), self.int(d)]),
+            1 => alike("($1 - $2)", &[self.int(d), self.int(d)]),
+            2 => alike("($1 * 3)", &[self.int(d)]),
+            3 => alike("($1 / 4)", &[self.int(d)]),
+            4 => alike("($1 % 7)", &[self.int(d)]),
+            5 => alike("COALESCE($1, $2)", &[self.int(d), self.int(d)]),
+            6 => alike("NULLIF($1, $2)", &[self.int(d), self.int(d)]),
+            7 => alike("ABS($1)", &[self.int(d)]),
+            8 => alike("GREATEST($1, $2)", &[self.int(d), self.int(d)]),
+            9 => alike("LEAST($1, $2, 5)", &[self.int(d), self.int(d)]),
+            10 => alike("LENGTH($1)", &[self.text(d)]),
+            11 => alike("POSITION('a' IN $1)", &[self.text(d)]),
+            12 => alike("STRPOS($1, $2)", &[self.text(d), self.text(0)]),
+            13 => form("CAST($1 AS BIGINT)", "CAST(CAST($1 AS INT) AS BIGINT)", &[self.condition(d)]),
+            14 => alike("CASE WHEN $1 THEN $2 ELSE $3 END", &[self.condition(d), self.int(d), self.int(d)]),
+            15 => {
+                let field = self.0.pick(&["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DOW", "DOY", "ISODOW", "ISOYEAR", "HOUR", "MINUTE"]);
+                alike(&format!("CAST(EXTRACT({field} FROM $1) AS BIGINT)"), &[self.time(d)])
+            }
+            16 => alike("CAST($1 AS BIGINT)", &[self.float(d)]),
+            _ => alike("MOD($1, 5)", &[self.int(d)]),
+        }
+    }
+
+    fn float(&mut self, depth: u32) -> Both {
+        if depth == 0 {
+            return match self.0.below(3) {
+                0 => same(format!("{:?}::double precision", self.0.between(0, 80) as f64 / 8.0)),
+                _ => same("x"),
+            };
+        }
+        let d = depth - 1;
+        match self.0.below(14) {
+            0 => alike("($1 + $2)", &[self.float(d), self.float(d)]),
+            1 => alike("($1 * $2)", &[self.float(d), self.float(d)]),
+            2 => alike("($1 / 4.0::double precision)", &[self.float(d)]),
+            3 => alike("ROUND($1)", &[self.float(d)]),
+            4 => alike("FLOOR($1)", &[self.float(d)]),
+            5 => alike("CEIL($1)", &[self.float(d)]),
+            6 => alike("TRUNC($1)", &[self.float(d)]),
+            7 => alike("SIGN($1)", &[self.float(d)]),
+            8 => {
+                let digits = self.0.between(-2, 3);
+                form(&format!("ROUND($1, {digits})"), &format!("ROUND(CAST($1 AS NUMERIC), {digits})::double precision"), &[self.float(0)])
+            }
+            9 => alike("SQRT(ABS($1))", &[self.float(d)]),
+            10 => alike("CAST($1 AS DOUBLE PRECISION)", &[self.int(d)]),
+            11 => alike("CAST(EXTRACT(SECOND FROM $1) AS DOUBLE PRECISION)", &[self.time(d)]),
+            12 => alike("CAST(EXTRACT(EPOCH FROM $1) AS DOUBLE PRECISION)", &[self.time(d)]),
+            _ => alike("GREATEST($1, $2)", &[self.float(d), self.float(d)]),
+        }
+    }
+
+    fn text(&mut self, depth: u32) -> Both {
+        if depth == 0 {
+            return if self.0.chance(20) { self.literal() } else { same("s") };
+        }
+        let d = depth - 1;
+        let text = self.text(d);
+        match self.0.below(18) {
+            0 => alike("UPPER($1)", &[text]),
+            1 => alike("LOWER($1)", &[text]),
+            2 => alike("($1 || $2)", &[text, same("s")]),
+            3 => alike("($1 || '-' || $2)", &[self.int(d), text]),
+            4 => alike(&format!("SUBSTRING($1 FROM {} FOR {})", self.0.between(-2, 4), self.0.between(0, 4)), &[text]),
+            5 => alike(&format!("SUBSTR($1, {})", self.0.between(-1, 4)), &[text]),
+            6 => alike(&format!("LEFT($1, {})", self.0.between(-3, 4)), &[text]),
+            7 => alike(&format!("RIGHT($1, {})", self.0.between(-3, 4)), &[text]),
+            8 => alike("REPLACE($1, 'a', $2)", &[text, self.literal()]),
+            9 => alike(&format!("TRIM({} 'a ' FROM $1)", self.0.pick(&["BOTH", "LEADING", "TRAILING"])), &[text]),
+            10 => alike("TRIM($1)", &[text]),
+            11 => alike(&format!("SPLIT_PART($1, 'a', {})", [1, 2, -1, -2][self.0.below(4)]), &[text]),
+            12 => alike("REVERSE($1)", &[text]),
+            13 => alike("CONCAT($1, $2)", &[text, self.int(d)]),
+            14 => alike("CAST($1 AS TEXT)", &[self.float(0)]),
+            15 => alike("CAST($1 AS TEXT)", &[self.time(d)]),
+            16 => alike("CAST($1 AS TEXT)", &[self.condition(0)]),
+            _ => alike(&format!("REPEAT($1, {})", self.0.between(-1, 3)), &[text]),
+        }
+    }
+
+    fn time(&mut self, depth: u32) -> Both {
+        if depth == 0 {
+            return if self.0.chance(15) { same("TIMESTAMP '2013-02-28 12:30:00.25'") } else { same("t") };
+        }
+        let time = self.time(depth - 1);
+        match self.0.below(7) {
+            0 => {
+                let unit = self.0.pick(&["millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year"]);
+                alike(&format!("DATE_TRUNC('{unit}', $1)"), &[time])
+            }
+            1 => alike(&format!("($1 + INTERVAL '{} months')", self.0.between(-20, 20)), &[time]),
+            2 => alike("($1 - INTERVAL '90 minutes')", &[time]),
+            3 => {
+                let zone = self.0.pick(&["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]);
+                form(&format!("(t AT TIME ZONE '{zone}')"), &format!("(t AT TIME ZONE 'UTC' AT TIME ZONE '{zone}')"), &[])
+            }
+            4 => alike("CAST(CAST($1 AS TEXT) AS TIMESTAMP)", &[time]),
+            5 => alike("GREATEST($1, t)", &[time]),
+            _ => time,
+        }
+    }
+
+    fn condition(&mut self, depth: u32) -> Both {
+        let d = depth.saturating_sub(1);
+        let not = self.0.pick(&["", "NOT "]);
+        match self.0.below(if depth == 0 { 4 } else { 10 }) {
+            0 => same("flag"),
+            1 => alike("($1 > 3)", &[self.int(d)]),
+            2 => alike("($1 IS NULL)", &[self.text(0)]),
+            3 => alike("($1 <= $2)", &[self.float(d), self.float(0)]),
+            4 => alike("($1 AND $2)", &[self.condition(d), self.condition(d)]),
+            5 => alike("($1 OR NOT $2)", &[self.condition(d), self.condition(d)]),
+            6 => {
+                let pattern = self.0.pick(&["'%a%'", "'a%'", "'_b%'", "'%\\%%'", "'%é'", "''", "'%n_n%'"]);
+                alike(&format!("($1 {not}{} {pattern})", self.0.pick(&["LIKE", "ILIKE"])), &[self.text(d)])
+            }
+            7 => alike("($1 LIKE '%!_%' ESCAPE '!')", &[self.text(d)]),
+            8 => alike(&format!("($1 {not}BETWEEN 2 AND $2)"), &[self.int(d), self.int(d)]),
+            _ => alike(&format!("($1 {not}IN ($2, 'a', NULL))"), &[self.text(d), self.literal()]),
+        }
+    }
+
+    fn value(&mut self, depth: u32) -> Both {
+        match self.0.below(5) {
+            0 => self.int(depth),
+            1 => self.float(depth),
+            2 => self.text(depth),
+            3 => self.time(depth),
+            _ => self.condition(depth),
+        }
+    }
+
+    fn aggregate(&mut self) -> Both {
+        let depth = self.0.below(3) as u32;
+        let call = match self.0.below(17) {
+            0 => same("COUNT(*)"),
+            1 => alike("COUNT($1)", &[self.value(depth)]),
+            2 => alike("COUNT(DISTINCT $1)", &[self.value(depth)]),
+            3 => alike("SUM($1)", &[self.int(depth)]),
+            4 => alike("SUM($1)", &[same("x")]),
+            5 => alike("AVG($1)", &[self.int(depth)]),
+            6 => alike("MIN($1)", &[self.text(depth)]),
+            7 => alike("MAX($1)", &[self.time(depth)]),
+            8 => alike("MIN($1)", &[self.float(depth)]),
+            9 => alike(&format!("{}($1)", self.0.pick(&["STDDEV", "STDDEV_POP", "VARIANCE", "VAR_POP"])), &[self.int(depth)]),
+            10 => alike(&format!("{}($1)", self.0.pick(&["STDDEV_SAMP", "VAR_SAMP", "VAR_POP"])), &[same("x")]),
+            11 => form("MEDIAN($1)", "PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY $1)", &[self.int(depth)]),
+            12 => alike("PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY $1)", &[self.float(depth)]),
+            13 => alike("PERCENTILE_DISC(0.3) WITHIN GROUP (ORDER BY $1)", &[self.text(depth)]),
+            14 => alike(&format!("{}($1)", self.0.pick(&["BOOL_AND", "BOOL_OR", "EVERY"])), &[self.condition(depth)]),
+            15 => alike(&format!("{}($1)", self.0.pick(&["BIT_AND", "BIT_OR", "BIT_XOR"])), &[self.int(depth)]),
+            _ => alike("MAX($1)", &[self.int(depth)]),
+        };
+        if self.0.chance(20) { alike("$1 FILTER (WHERE $2)", &[call, self.condition(1)]) } else { call }
+    }
+
+    fn query(&mut self) -> Both {
+        let depth = 1 + self.0.below(2) as u32;
+        let filter = if self.0.chance(40) { alike(" WHERE $1", &[self.condition(depth)]) } else { same("") };
+        let from = match self.0.below(4) {
+            0 => alike("(SELECT n, m, x, s, t, NOT flag AS flag FROM events WHERE $1) AS e", &[self.condition(1)]),
+            _ => same("events"),
+        };
+        let with = if from.ours == "events" && self.0.chance(20) {
+            "WITH w AS (SELECT n + 1 AS n, m, x, UPPER(s) AS s, t, flag FROM events) "
+        } else {
+            ""
+        };
+        let from = if with.is_empty() { from } else { same("w") };
+        if self.0.chance(40) {
+            let distinct = self.0.pick(&["", "", "DISTINCT "]);
+            let (a, b) = (self.value(depth), self.value(depth));
+            // Ordered by all that is put out, so that OFFSET and LIMIT cut at the same place.
+            let tail = if self.0.chance(40) { " ORDER BY 1, 2 DESC LIMIT 9 OFFSET 3" } else { "" };
+            return alike(&format!("{with}SELECT {distinct}$1 AS c0, $2 AS c1 FROM $3$4{tail}"), &[a, b, from, filter]);
+        }
+        let (a, b) = (self.aggregate(), self.aggregate());
+        if self.0.chance(25) {
+            return alike(&format!("{with}SELECT $1 AS c0, $2 AS c1 FROM $3$4"), &[a, b, from, filter]);
+        }
+        let key = self.value(1);
+        let having = if self.0.chance(30) { " HAVING COUNT(*) > 1" } else { "" };
+        let list = alike(&format!("{with}SELECT $1 AS c0, $2 AS c1, $3 AS c2 FROM #$4 GROUP BY 1{having}"), &[key, a, b, filter]);
+        Both { ours: list.ours.replace('#', &from.ours), theirs: list.theirs.replace('#', &from.theirs) }
+    }
+}
+
+fn schema() -> Schema {
+    let time = Arrow::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let field = |name, t| Field::new(name, t, true);
+    Schema::new(vec![
+        field("n", Arrow::Int64),
+        field("m", Arrow::Int64),
+        field("x", Arrow::Float64),
+        field("s", Arrow::Utf8),
+        field("t", time),
+        field("flag", Arrow::Boolean),
+    ])
+}
+
+/// The same rows as a record batch and as SQL's VALUES.
+fn events(random: &mut Random) -> (RecordBatch, String) {
+    let mut columns = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut rows = Vec::new();
+    for _ in 0..ROWS {
+        let some = |random: &mut Random| !random.chance(12);
+        let n = some(random).then(|| random.between(-20, 20));
+        let m = some(random).then(|| random.between(0, 5));
+        let x = some(random).then(|| random.between(-400, 400) as f64 / 16.0);
+        let s = some(random).then(|| random.pick(&TEXTS).to_owned());
+        // Three years, with fractions of seconds, ends of months and changes of clocks.
+        let t = some(random).then(|| 1_330_000_000_000_000 + random.between(0, 95_000_000) * 1_000_000 + random.between(0, 3) * 250_001);
+        let flag = some(random).then(|| random.chance(50));
+        let shown = |text: Option<String>| text.unwrap_or("NULL".to_owned());
+        rows.push(format!(
+            "({}, {}, {}, {}, {}, {})",
+            shown(n.map(|v| v.to_string())),
+            shown(m.map(|v| v.to_string())),
+            shown(x.map(|v| format!("{v:?}"))),
+            shown(s.as_ref().map(|v| format!("'{}'", v.replace('\'', "''")))),
+            shown(t.map(|v: i64| format!("'{}'", twopath_query::time::format_timestamp(v)))),
+            shown(flag.map(|v| v.to_string())),
+        ));
+        columns.0.push(n);
+        columns.1.push(m);
+        columns.2.push(x);
+        columns.3.push(s);
+        columns.4.push(t);
+        columns.5.push(flag);
+    }
+    let batch = RecordBatch::try_new(
+        Arc::new(schema()),
+        vec![
+            Arc::new(Int64Array::from(columns.0)),
+            Arc::new(Int64Array::from(columns.1)),
+            Arc::new(Float64Array::from(columns.2)),
+            Arc::new(StringArray::from(columns.3)),
+            Arc::new(TimestampMicrosecondArray::from(columns.4).with_timezone("UTC")),
+            Arc::new(BooleanArray::from(columns.5)),
+        ],
+    );
+    (batch.expect("columns of one length"), rows.join(",\n"))
+}
+
+/// The rows that each query gives, as JSON; `None` for an error.
+fn ask(socket: &str, values: &str, queries: &[String]) -> Vec<Option<Vec<serde_json::Value>>> {
+    let mut script = format!(
+        "CREATE TEMP TABLE events (n bigint, m bigint, x double precision, s text, t timestamp, flag boolean);\nINSERT INTO events VALUES\n{values};\n"
+    );
+    for query in queries {
+        script += &format!("\\echo @begin\nSELECT row_to_json(q) FROM ({query}) q;\n\\echo @end :ERROR\n");
+    }
+    let mut psql = Command::new("psql")
+        .args(["-h", socket, "-qAtX", "-d", "postgres"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("psql starts");
+    let mut input = psql.stdin.take().expect("piped");
+    let writer = std::thread::spawn(move || input.write_all(script.as_bytes()));
+    let output = psql.wait_with_output().expect("psql ends");
+    writer.join().expect("no panic").expect("psql reads");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let mut answers = Vec::new();
+    let mut rows = Vec::new();
+    for line in text.lines() {
+        match line {
+            "@begin" => rows.clear(),
+            "@end false" => answers.push(Some(std::mem::take(&mut rows))),
+            "@end true" => answers.push(None),
+            row => rows.push(serde_json::from_str(row).unwrap_or_else(|e| panic!("{e}: {row}"))),
+        }
+    }
+    assert_eq!(answers.len(), queries.len(), "one answer per query");
+    answers
+}
+
+/// A value as text in which values that are equal in both databases are equal. Numbers of both are compared as floats to 12 digits: PostgreSQL's averages
+/// are rounded decimals, its variances of floats depend on the order.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Int(i) => number(*i as f64),
+        Value::Numeric(n) => number(*n as f64),
+        Value::Float(f) => number(*f),
+        Value::Text(t) => format!("text {t}"),
+        Value::Bool(b) => b.to_string(),
+        Value::Timestamp(us) => format!("text {}", twopath_query::time::format_timestamp(*us).replace(' ', "T")),
+        Value::Interval(us) => format!("interval {us}"),
+    }
+}
+
+fn number(f: f64) -> String {
+    // What cancels out is left with noise in PostgreSQL's sums.
+    if f.abs() < 1e-9 { "0".to_owned() } else { format!("{f:.11e}") }
+}
+
+fn theirs_shown(row: &serde_json::Value, column: &str) -> String {
+    match &row[column] {
+        serde_json::Value::Null => "null".to_owned(),
+        serde_json::Value::Number(n) => number(n.as_f64().expect("a number")),
+        serde_json::Value::String(s) => format!("text {s}"),
+        serde_json::Value::Bool(b) => b.to_string(),
+        other => panic!("{other}"),
+    }
+}
+
+fn engine(query: &Query, batch: &RecordBatch) -> Option<Vec<Vec<Value>>> {
+    let query = Arc::new(query.clone());
+    let halves = [batch.slice(0, ROWS / 2), batch.slice(ROWS / 2, ROWS - ROWS / 2)];
+    let tables = halves.map(|half| {
+        let mut table = GroupTable::new(&query);
+        table.update_from_log(&query, &half).map(|_| table)
+    });
+    let tables = tables.into_iter().collect::<Result<Vec<_>, _>>().ok()?;
+    let rows = answer(&query, &tables.iter().collect::<Vec<_>>(), &Ask::default()).ok()?;
+    values::rows(&rows).ok()
+}
+
+#[test]
+fn answers_are_those_of_postgresql() {
+    let Ok(socket) = std::env::var("TWOPATH_TEST_POSTGRES") else {
+        eprintln!("SKIPPED: no PostgreSQL (run the tests by tests/postgres/server run ...)");
+        return;
+    };
+    let mut random = Random::new(7);
+    let (batch, values) = events(&mut random);
+    let queries: Vec<Both> = (0..QUERIES).map(|_| Maker(&mut random).query()).collect();
+    let texts: Vec<String> = queries.iter().map(|q| q.theirs.clone()).collect();
+    let answers = ask(&socket, &values, &texts);
+    let (mut errors, mut rows_seen) = (0, 0);
+    let mut wrong = Vec::new();
+    for (query, expected) in queries.iter().zip(&answers) {
+        let sql = &query.ours;
+        let parsed = match parse(sql, "events", &schema()) {
+            Ok(parsed) => parsed,
+            Err(e) => {
+                wrong.push(format!("{}\n", e.report(sql)));
+                continue;
+            }
+        };
+        let mut reference = Reference::new(parsed.clone());
+        reference.push(&batch);
+        let names: Vec<&str> = parsed.output.iter().map(|o| o.name.as_str()).collect();
+        let expected: Option<Vec<Vec<String>>> = expected.as_ref().map(|rows| {
+            let mut rows: Vec<_> = rows.iter().map(|row| names.iter().map(|n| theirs_shown(row, n)).collect()).collect();
+            rows.sort_unstable();
+            rows
+        });
+        errors += usize::from(expected.is_none());
+        rows_seen += expected.as_ref().map_or(0, Vec::len);
+        for (who, got) in [("reference", reference.answer().ok()), ("engine", engine(&parsed, &batch))] {
+            let got = got.map(|rows| {
+                let mut rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(shown).collect()).collect();
+                rows.sort_unstable();
+                rows
+            });
+            if got != expected {
+                let first = got.iter().flatten().zip(expected.iter().flatten()).find(|(g, e)| g != e);
+                wrong.push(format!("{who}: {sql}\nPostgreSQL's: {}\n  differ first: {first:?}\n", query.theirs));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} answers differ:\n{}", wrong.len(), 2 * QUERIES, wrong.join("\n"));
+    assert!(errors * 5 < QUERIES as usize, "{errors} queries are errors in PostgreSQL");
+    assert!(rows_seen > 2_000, "only {rows_seen} rows were compared");
+}

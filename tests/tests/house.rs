@@ -1,0 +1,216 @@
+//! The house: which crate may lean on which, no circle of imports within a crate, files that a person can read, and an example in every
+//! crate's documentation. Style that is tested need not be argued about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LINES_MAX: usize = 600;
+/// What rustfmt promises of code (`rustfmt.toml`); it leaves long texts and comments alone, which people then break.
+const WIDTH_MAX: usize = 140;
+
+/// The crates of the workspace and which others each may depend on. Tests of a crate may use the reference and what `DEV` adds.
+const EDGES: &[(&str, &str, &[&str])] = &[
+    ("shared/base", "twopath-base", &[]),
+    ("shared/storage", "twopath-storage", &["twopath-base"]),
+    ("shared/log", "twopath-log", &["twopath-base", "twopath-storage"]),
+    ("shared/query", "twopath-query", &["twopath-base"]),
+    ("shared/reference", "twopath-reference", &["twopath-base", "twopath-query"]),
+    ("shared/view", "twopath-view", &["twopath-base", "twopath-storage", "twopath-query"]),
+    ("batch", "twopath-batch", &["twopath-base", "twopath-storage", "twopath-log", "twopath-query", "twopath-view"]),
+    ("speed", "twopath-speed", &["twopath-base", "twopath-storage", "twopath-log", "twopath-query", "twopath-view"]),
+    ("serving", "twopath-serving", &["twopath-base", "twopath-storage", "twopath-query", "twopath-view"]),
+    ("experiments/events", "twopath-events", &["twopath-base", "twopath-storage", "twopath-log", "twopath-query"]),
+    ("experiments/results", "twopath-results", &["twopath-base"]),
+    ("experiments/torture", "twopath-torture", &["twopath-base", "twopath-storage", "twopath-log"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The crates of ours that a manifest names under `[dependencies]`.
+fn depends_on(manifest: &str) -> BTreeSet<String> {
+    let inside = manifest.lines().skip_while(|l| l.trim() != "[dependencies]").skip(1).take_while(|l| !l.starts_with('['));
+    let names = inside.filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| name.starts_with("twopath-"));
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn crates_lean_one_way() {
+    for (folder, name, allowed) in EDGES {
+        let path = root().join(folder).join("Cargo.toml");
+        let manifest = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "{folder} is not the crate {name}");
+        let allowed: BTreeSet<String> = allowed.iter().map(|s| (*s).to_owned()).collect();
+        let others: Vec<String> = depends_on(&manifest).difference(&allowed).cloned().collect();
+        assert!(others.is_empty(), "{name} leans on {others:?}: the house has no such arrow (ARCHITECTURE.md says which there are)");
+    }
+}
+
+#[test]
+fn the_reference_shares_no_evaluation_with_the_engines() {
+    let manifest = fs::read_to_string(root().join("shared/reference/Cargo.toml")).unwrap();
+    let leans_on = depends_on(&manifest);
+    assert!(!leans_on.contains("twopath-view"), "the reference would share the engines' kernels: {leans_on:?}");
+    let speed = fs::read_to_string(root().join("speed/Cargo.toml")).unwrap();
+    let batch = fs::read_to_string(root().join("batch/Cargo.toml")).unwrap();
+    assert!(!speed.contains("\npolars"), "only the batch layer knows polars");
+    assert!(!batch.contains("\ntimely") && !batch.contains("\ndifferential"), "only the speed layer knows timely and differential");
+}
+
+/// All Rust files below a folder, without what is built.
+fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display())) {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all_files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for folder in ["shared", "batch", "speed", "serving", "experiments", "tests"] {
+        rust_files(&root().join(folder), &mut files);
+    }
+    assert!(files.len() > 200, "the files were not found");
+    files
+}
+
+#[test]
+fn no_file_is_longer_than_one_reads() {
+    let long = |path: &PathBuf| {
+        let lines = fs::read_to_string(path).unwrap().lines().count();
+        (lines > LINES_MAX).then(|| format!("{} has {lines} lines", path.display()))
+    };
+    let long: Vec<String> = all_files().iter().filter_map(long).collect();
+    assert!(long.is_empty(), "more than {LINES_MAX} lines: {long:#?}");
+}
+
+#[test]
+fn code_is_as_wide_as_rustfmt_promises() {
+    let mut wide = Vec::new();
+    for path in all_files() {
+        for (i, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+            // rustfmt breaks neither texts nor comments, and a line within a text of several lines has no quote of its own.
+            let is_code = [';', '{', '}', ',', '(', ')'].iter().any(|end| line.trim_end().ends_with(*end)) && !line.contains('"');
+            if line.chars().count() > WIDTH_MAX && is_code && !line.trim_start().starts_with("//") {
+                wide.push(format!("{}:{}", path.display(), i + 1));
+            }
+        }
+    }
+    assert!(wide.is_empty(), "wider than {WIDTH_MAX}: {wide:#?}");
+}
+
+#[test]
+fn every_crate_has_an_example_that_runs() {
+    for (folder, name, _) in EDGES {
+        let lib = fs::read_to_string(root().join(folder).join("src/lib.rs")).unwrap();
+        let has_example = lib.lines().any(|l| matches!(l.trim(), "//! ```" | "//! ```no_run"));
+        assert!(has_example, "the documentation of {name} has no example");
+    }
+}
+
+/// The top-level module that a file belongs to: `a` for `src/a.rs`, `src/a/mod.rs` and `src/a/b.rs`.
+fn module_of(src: &Path, file: &Path) -> Option<String> {
+    let first = file.strip_prefix(src).ok()?.components().next()?.as_os_str().to_string_lossy().into_owned();
+    let name = first.trim_end_matches(".rs").to_owned();
+    (!matches!(name.as_str(), "lib" | "main" | "bin")).then_some(name)
+}
+
+/// The names after `crate::` in code, without those in comments and tests.
+fn imports(text: &str) -> BTreeSet<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = code.lines().filter(|l| !l.trim_start().starts_with("//"));
+    let mut names = BTreeSet::new();
+    for line in lines {
+        for (at, _) in line.match_indices("crate::") {
+            if line[..at].ends_with("pub(") || line[..at].ends_with('$') {
+                continue;
+            }
+            let rest = &line[at + "crate::".len()..];
+            let each: Vec<&str> = match rest.strip_prefix('{') {
+                Some(list) => list.split([',', '}']).map(str::trim).collect(),
+                None => vec![rest],
+            };
+            names.extend(
+                each.iter()
+                    .filter_map(|n| n.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+                    .filter(|n| !n.is_empty())
+                    .map(str::to_owned),
+            );
+        }
+    }
+    names
+}
+
+#[test]
+fn no_circle_of_imports_within_a_crate() {
+    let mut circles = Vec::new();
+    for folder in EDGES.iter().map(|(folder, ..)| *folder).chain(["experiments"]) {
+        let src = root().join(folder).join("src");
+        let mut files = Vec::new();
+        rust_files(&src, &mut files);
+        let modules: BTreeSet<String> = files.iter().filter_map(|f| module_of(&src, f)).collect();
+        let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for file in &files {
+            let Some(from) = module_of(&src, file) else { continue };
+            // What is at the top of its module reaches the other modules by `super`, too.
+            let text = fs::read_to_string(file).unwrap();
+            let depth = file.strip_prefix(&src).unwrap().components().count();
+            let above = if depth == 1 { "super::" } else { "super::super::" };
+            let rewritten = if depth <= 2 { text.replace(above, "crate::") } else { text };
+            let to: Vec<String> = imports(&rewritten).into_iter().filter(|to| modules.contains(to) && *to != from).collect();
+            edges.entry(from).or_default().extend(to);
+        }
+        circles.extend(circle(&edges).map(|path| format!("{folder}: {}", path.join(" → "))));
+    }
+    assert!(circles.is_empty(), "circles of imports: {circles:#?}");
+}
+
+/// A circle among modules, if there is one.
+fn circle(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn visit(at: &str, edges: &BTreeMap<String, BTreeSet<String>>, path: &mut Vec<String>, done: &mut BTreeSet<String>) -> bool {
+        if let Some(start) = path.iter().position(|p| p == at) {
+            path.drain(..start);
+            path.push(at.to_owned());
+            return true;
+        }
+        if done.contains(at) {
+            return false;
+        }
+        path.push(at.to_owned());
+        for next in edges.get(at).into_iter().flatten() {
+            if visit(next, edges, path, done) {
+                return true;
+            }
+        }
+        path.pop();
+        done.insert(at.to_owned());
+        false
+    }
+    let mut done = BTreeSet::new();
+    edges.keys().find_map(|start| {
+        let mut path = Vec::new();
+        visit(start, edges, &mut path, &mut done).then_some(path)
+    })
+}
+
+#[test]
+fn a_circle_would_be_found() {
+    let edges = |list: &[(&str, &str)]| {
+        let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (from, to) in list {
+            edges.entry((*from).into()).or_default().insert((*to).into());
+        }
+        edges
+    };
+    assert_eq!(circle(&edges(&[("a", "b"), ("b", "c"), ("a", "c")])), None);
+    assert_eq!(circle(&edges(&[("a", "b"), ("b", "c"), ("c", "b")])).unwrap(), ["b", "c", "b"]);
+    let text = "use crate::{one, two::Three};\n// crate::four\nfn f() { crate::five::g() }\n#[cfg(test)]\nuse crate::six;";
+    assert_eq!(imports(text).into_iter().collect::<Vec<_>>(), ["five", "one", "two"]);
+}
