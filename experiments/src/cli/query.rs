@@ -164,7 +164,13 @@ fn by_batch(topic: &Topic, logic: &Logic, engine: BatchEngine, (start, at): (&Po
     answered(&logic.query, &[&table], Coverage::of(vec![part]))
 }
 
-fn by_speed(topic: &Topic, logic: &Logic, engine: SpeedEngine, (start, at): (&Position, &Position), workers: u16) -> Result<Answered, Failure> {
+fn by_speed(
+    topic: &Topic,
+    logic: &Logic,
+    engine: SpeedEngine,
+    (start, at): (&Position, &Position),
+    workers: u16,
+) -> Result<Answered, Failure> {
     let view = wiring::replay(topic, logic, engine, (0, start.clone()), at, usize::from(workers))?;
     if let Some(error) = view.error {
         return Err(error.into());

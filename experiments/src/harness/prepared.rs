@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use twopath_base::Offset;
 use twopath_base::meters::{self, Layer};
 use twopath_events::workloads::Workload;
-use twopath_log::{Durability, Log, Address, Topic, TopicConfig};
+use twopath_log::{Address, Durability, Log, Topic, TopicConfig};
 use twopath_query::{Query, Value};
 use twopath_view::GroupTable;
 

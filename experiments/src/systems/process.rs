@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use twopath_base::meters::{self, Layer};
-use twopath_log::{Barrier, Address, Topic};
+use twopath_log::{Address, Barrier, Topic};
 use twopath_query::Value;
 
 use super::protocol::{BarrierReply, Connection, Reply, Request};

@@ -7,8 +7,8 @@
 //! an estimate may lie.
 
 mod compare;
-mod digest;
 mod decimal;
+mod digest;
 mod eval;
 mod float_sum;
 mod function;

@@ -31,6 +31,7 @@ fn of_timestamp(field: TimeField, us: i64) -> i64 {
         TimeField::Hour => time / US_PER_HOUR,
         TimeField::Minute => time % US_PER_HOUR / US_PER_MINUTE,
         TimeField::Second => time % US_PER_MINUTE / US_PER_SECOND,
+        TimeField::Microsecond => time % US_PER_MINUTE,
         TimeField::Epoch => unreachable!("a Float, and taken before"),
     }
 }
@@ -53,6 +54,7 @@ fn of_interval(field: TimeField, us: i64) -> i64 {
         TimeField::Hour => us % US_PER_DAY / US_PER_HOUR,
         TimeField::Minute => us % US_PER_HOUR / US_PER_MINUTE,
         TimeField::Second => us % US_PER_MINUTE / US_PER_SECOND,
+        TimeField::Microsecond => us % US_PER_MINUTE,
         other => unreachable!("typing lets no {other:?} of an interval through"),
     }
 }
@@ -62,6 +64,7 @@ pub fn date_trunc(unit: TimeUnit, value: Datum) -> Evaluated {
     let days = us.div_euclid(US_PER_DAY);
     let (year, month, _) = civil_from_days(days);
     let first_day = match unit {
+        TimeUnit::Millisecond => return floor(us, 1_000),
         TimeUnit::Second => return floor(us, US_PER_SECOND),
         TimeUnit::Minute => return floor(us, US_PER_MINUTE),
         TimeUnit::Hour => return floor(us, US_PER_HOUR),

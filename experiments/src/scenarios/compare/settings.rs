@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use twopath_events::files::ReadOptions;
-use twopath_log::{Durability, Address};
+use twopath_log::{Address, Durability};
 
 use crate::harness::spec::{FULL_READ_RATE, READ_RATE};
 use crate::systems::{BatchEngine, Language, SpeedEngine};
