@@ -47,7 +47,8 @@ fn replay(made: &Made, workers: usize) -> Vec<Arc<GroupTable>> {
 }
 
 fn batch(made: &Made) -> GroupTable {
-    twopath_batch::compute(&made.topic, &made.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &made.end).expect("a batch run over sound events")
+    twopath_batch::compute(&made.topic, &made.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &made.end)
+        .expect("a batch run over sound events")
 }
 
 fn totals(made: &Made, tables: &[&GroupTable]) -> Totals {

@@ -103,8 +103,14 @@ pub fn charge(run: &mut RunResult, settings: &Settings) {
     let standing_shares = standing.iter().map(|(part, amount)| (part.clone(), share(*amount)));
     let others = [("batch_runs".to_string(), share(batch_runs)), ("changes".to_string(), share(changes))];
     run.cost.money_by_part = per_million.clone().into_iter().chain(standing_shares).chain(others).collect();
-    run.cost.money =
-        Money { per_million_events: per_million, per_batch_run, standing_per_month: standing, per_change, month: whole, month_total: total };
+    run.cost.money = Money {
+        per_million_events: per_million,
+        per_batch_run,
+        standing_per_month: standing,
+        per_change,
+        month: whole,
+        month_total: total,
+    };
 }
 
 /// What a run used, apart.

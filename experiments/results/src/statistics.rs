@@ -92,7 +92,12 @@ pub fn paired_effect(pairs: &[(f64, f64)], seed: u64) -> Option<PairedEffect> {
         Some((_, high)) => high < 1.0 && found.ratio < 1.0 - TIE_MARGIN,
         None => paired_ratio(&flipped, seed).is_some_and(|flipped| flipped.above),
     };
-    Some(PairedEffect { ratio: Some(found.ratio).filter(|_| has_ratio), interval: found.interval, difference, decided: found.above || below })
+    Some(PairedEffect {
+        ratio: Some(found.ratio).filter(|_| has_ratio),
+        interval: found.interval,
+        difference,
+        decided: found.above || below,
+    })
 }
 
 fn ratio(this: f64, other: f64) -> f64 {

@@ -53,7 +53,10 @@ pub fn replay_batch_and_polars(Setting { dir, size, .. }: Setting) -> Result<Vec
     drop(made);
     let query = Arc::new(Pageviews::query(&topic));
     let end = topic.end()?;
-    let expected = totals_of(&query, &[Arc::new(twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &end)?)])?;
+    let expected = totals_of(
+        &query,
+        &[Arc::new(twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &end)?)],
+    )?;
 
     let sealed = sealed_files(&topic)?;
     let plain = Pageviews::plain_query();

@@ -192,7 +192,8 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
     let list = list_of_values(first);
     let is_list = list.is_some();
     match (aggregate.function, of, list) {
-        (Sum | Avg, DataType::Float, Some((values, owners))) | (CountDistinct | ApproxCountDistinct | ApproxQuantile(_), _, Some((values, owners))) => {
+        (Sum | Avg, DataType::Float, Some((values, owners)))
+        | (CountDistinct | ApproxCountDistinct | ApproxQuantile(_), _, Some((values, owners))) => {
             if *values.data_type() != arrow_type(of) {
                 return Err(format!("it is handed over as a list of {}, not of {}", values.data_type(), arrow_type(of)));
             }

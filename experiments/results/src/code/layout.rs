@@ -69,10 +69,7 @@ fn is_inline(bracket: Bracket, units: &[Unit], flat: usize) -> bool {
 fn is_block(units: &[Unit]) -> bool {
     let last = units.len() - 1;
     let arm = |unit: &Unit| unit.nodes.iter().any(|node| matches!(node, Node::Leaf(text) if text == "=>"));
-    units
-        .iter()
-        .enumerate()
-        .any(|(index, unit)| unit.end == End::Semicolon || (unit.end == End::Nothing && index < last) || arm(unit))
+    units.iter().enumerate().any(|(index, unit)| unit.end == End::Semicolon || (unit.end == End::Nothing && index < last) || arm(unit))
 }
 
 /// Holds a braced group that cannot stand on one line.

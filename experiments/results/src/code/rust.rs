@@ -5,9 +5,9 @@ use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 
+use super::Parsed;
 use super::layout::lines;
 use super::tree::{Bracket, End, Node, Unit, tokens};
-use super::Parsed;
 use crate::result::CodeSize;
 
 /// Signs that belong together. (`>>` does not: it also ends two generic arguments.)
@@ -127,9 +127,10 @@ impl<'a> Visit<'a> for Counts {
 }
 
 fn has_guard(arm: &syn::Arm) -> bool {
-    arm.to_token_stream().into_iter().take_while(|t| !matches!(t, TokenTree::Punct(p) if p.as_char() == '=' && p.spacing() == Spacing::Joint)).any(
-        |t| matches!(t, TokenTree::Ident(word) if word == "if"),
-    )
+    arm.to_token_stream()
+        .into_iter()
+        .take_while(|t| !matches!(t, TokenTree::Punct(p) if p.as_char() == '=' && p.spacing() == Spacing::Joint))
+        .any(|t| matches!(t, TokenTree::Ident(word) if word == "if"))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

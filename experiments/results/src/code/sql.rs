@@ -5,9 +5,9 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::Parsed;
 use super::layout::lines;
 use super::tree::{Bracket, End, Node, Unit, tokens};
-use super::Parsed;
 use crate::result::CodeSize;
 
 /// One query. Keywords and names are compared without regard to case, as SQL does.

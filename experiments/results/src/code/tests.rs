@@ -79,7 +79,8 @@ mod tests { fn much_more() { if true {} } }
     assert_eq!(code.v1, code.v2);
 
     let v1 = "SELECT a, AVG(b - c) AS d FROM TUMBLE(TABLE t, DESCRIPTOR(x), INTERVAL '1' HOUR) WHERE b IS NOT NULL GROUP BY a";
-    let v2 = "select a,\n  avg( b-c ) d -- the delay\nfrom tumble(table t, descriptor(x), interval '1' hour)\nwhere b is not null\ngroup by a";
+    let v2 =
+        "select a,\n  avg( b-c ) d -- the delay\nfrom tumble(table t, descriptor(x), interval '1' hour)\nwhere b is not null\ngroup by a";
     let code = sql(v1, v2);
     assert_eq!((code.places_touched, code.v1), (0, code.v2));
     assert_eq!(code.v1.lines, 5, "two items, FROM, WHERE, GROUP BY");
@@ -87,7 +88,8 @@ mod tests { fn much_more() { if true {} } }
 
 #[test]
 fn braces_that_formatters_add_count_nothing() {
-    let code = rust("fn f() { match a { 1 => b(c), _ => d }; g(|x| x + 1) }", "fn f() { match a { 1 => { b(c) } _ => { d } }; g(|x| { x + 1 }) }");
+    let code =
+        rust("fn f() { match a { 1 => b(c), _ => d }; g(|x| x + 1) }", "fn f() { match a { 1 => { b(c) } _ => { d } }; g(|x| { x + 1 }) }");
     assert_eq!(code.places_touched, 0);
     assert_eq!(code.v1, code.v2);
     assert_eq!(code.v1.decisions, 1, "one arm beyond the first");
@@ -109,7 +111,9 @@ fn statements_are_places_and_lines_are_not() {
     // Two arguments of one call, on one line.
     assert_eq!(rust("fn f() { a(b, c, d) }", "fn f() { a(x, c, y) }").places_touched, 2);
     // A call put into a chain.
-    let chain = |call: &str| format!("fn f(t: Table) -> Table {{ t.filter(col(\"dep\").is_not_null()){call}.group_by([\"origin\"]).agg([len()]) }}");
+    let chain = |call: &str| {
+        format!("fn f(t: Table) -> Table {{ t.filter(col(\"dep\").is_not_null()){call}.group_by([\"origin\"]).agg([len()]) }}")
+    };
     assert_eq!(rust(&chain(""), &chain(".with_columns([minutes(col(\"dep\"))])")).places_touched, 1);
     // A statement that another takes the place of.
     assert_eq!(rust("fn f() { a(1); old(q).w; b(2); }", "fn f() { a(1); fresh + 3; b(2); }").places_touched, 1);
@@ -117,8 +121,10 @@ fn statements_are_places_and_lines_are_not() {
 
 #[test]
 fn the_fix_of_the_delay() {
-    let v2 = DELAYS.replace("dep - sched // wrong around midnight", "let late = minutes(dep) - minutes(sched);\n    if late < -60 { late + 1440 } else { late }")
-        + "\nfn minutes(clock: i64) -> i64 {\n    clock / 100 * 60 + clock % 100\n}\n";
+    let v2 = DELAYS.replace(
+        "dep - sched // wrong around midnight",
+        "let late = minutes(dep) - minutes(sched);\n    if late < -60 { late + 1440 } else { late }",
+    ) + "\nfn minutes(clock: i64) -> i64 {\n    clock / 100 * 60 + clock % 100\n}\n";
     let code = rust(DELAYS, &v2);
     // The body's expression became two statements; the new function.
     assert_eq!(code.places_touched, 3);
@@ -146,7 +152,8 @@ fn what_engines_call_a_branch_is_one() {
 fn a_delay_said_once_is_one_place_and_said_twice_two() {
     let twice = |delay: &str| format!("SELECT origin, AVG({delay}), MAX({delay}) FROM flights GROUP BY origin");
     assert_eq!(sql(&twice("dep - sched"), &twice("m(dep) - m(sched)")).places_touched, 4);
-    let once = |delay: &str| format!("SELECT origin, AVG(delay), MAX(delay) FROM (SELECT origin, {delay} AS delay FROM flights) GROUP BY origin");
+    let once =
+        |delay: &str| format!("SELECT origin, AVG(delay), MAX(delay) FROM (SELECT origin, {delay} AS delay FROM flights) GROUP BY origin");
     assert_eq!(sql(&once("dep - sched"), &once("m(dep) - m(sched)")).places_touched, 2);
 }
 
@@ -217,7 +224,8 @@ mod random {
     }
 
     fn function() -> impl Strategy<Value = String> {
-        prop::collection::vec(expression(), 1..5).prop_map(|list| format!("fn f() {{ {} }}", list.iter().map(|e| format!("let x = {e};")).collect::<Vec<_>>().join(" ")))
+        prop::collection::vec(expression(), 1..5)
+            .prop_map(|list| format!("fn f() {{ {} }}", list.iter().map(|e| format!("let x = {e};")).collect::<Vec<_>>().join(" ")))
     }
 
     proptest! {

@@ -56,7 +56,9 @@ const ASKED: [Asked; 27] = [
     measured("wrong_engine", RIGHT, "Answers that an engine got wrong?", "answers", |r| Some(r.answers.wrong_engine as f64)),
     measured("time_to_correct", FIX, "From the fix until every answer is right?", "ms", |r| r.time_to_correct_ms),
     measured("wrong_for_ms", FIX, "Wrong answers went on after it for?", "ms", |r| Some(r.answers.wrong_for_ms)),
-    measured("freshness_dip", FIX, "Worst freshness while the fix comes in?", "ms", |r| dip(r, &r.series.freshness, |b| (b.at_ms, b.p99_ms))),
+    measured("freshness_dip", FIX, "Worst freshness while the fix comes in?", "ms", |r| {
+        dip(r, &r.series.freshness, |b| (b.at_ms, b.p99_ms))
+    }),
     measured("read_dip", FIX, "Slowest reads meanwhile? (99 of 100)", "ms", |r| dip(r, &r.series.reads, |b| (b.at_ms, b.p99_ms))),
     measured("extra_storage", FIX, "Extra space needed meanwhile?", "bytes", |r| Some(r.extra_storage_bytes_max as f64)),
     measured("cpu_per_million", COST, "CPU time per million events?", "cpu_s_per_million_events", |r| {
@@ -181,11 +183,8 @@ fn answer(asked: &Asked, settings: &Settings, runs: &[RunResult], seed: u64) -> 
 }
 
 fn estimate(asked: &Asked, system: &str, repeats: u32, runs: &[RunResult]) -> Estimate {
-    let values: Vec<Option<f64>> = (0..repeats)
-        .map(|repeat| {
-            figure(asked.id, runs.iter().find(|run| run.repeat == repeat && run.system == system)?)
-        })
-        .collect();
+    let values: Vec<Option<f64>> =
+        (0..repeats).map(|repeat| figure(asked.id, runs.iter().find(|run| run.repeat == repeat && run.system == system)?)).collect();
     let present: Vec<f64> = values.iter().copied().flatten().collect();
     Estimate { median: median(&present), values, ..Estimate::default() }
 }

@@ -77,7 +77,11 @@ fn among(result: &CompareResult, eligible: &[&System], at: &str) -> Vec<String> 
 /// The architecture where the engine does not explain it; else the system by its own name.
 fn subject(result: &CompareResult, chosen: &System, rival: &System) -> String {
     let several = result.settings.systems.iter().filter(|system| system.wiring == chosen.wiring).count() > 1;
-    let between = |from: &str, to: &str| [chosen.wiring.as_str(), rival.wiring.as_str()].contains(&from) && from != to && [chosen.wiring.as_str(), rival.wiring.as_str()].contains(&to);
+    let between = |from: &str, to: &str| {
+        [chosen.wiring.as_str(), rival.wiring.as_str()].contains(&from)
+            && from != to
+            && [chosen.wiring.as_str(), rival.wiring.as_str()].contains(&to)
+    };
     let mut effects = result
         .effects
         .iter()
@@ -226,7 +230,10 @@ mod tests {
         assert_eq!(said.len(), 3, "{said:?}");
         assert!(said[0].starts_with("At 304,776 events of history and 4,000 a second: kappa, because against "), "{said:?}");
         assert!(said[0].contains("× less"), "{said:?}");
-        assert!(said[1].starts_with("It turns for time until right after a fix at ") && said[1].contains(" million events of history ("), "{said:?}");
+        assert!(
+            said[1].starts_with("It turns for time until right after a fix at ") && said[1].contains(" million events of history ("),
+            "{said:?}"
+        );
         assert!(said[2].starts_with("Not decided between them: "), "{said:?}");
     }
 

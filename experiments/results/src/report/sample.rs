@@ -125,7 +125,12 @@ fn files(name: &str) -> Vec<CodeFile> {
     let (bug, fix) = ("dep - flight.sched", "minutes(dep) - minutes(flight.sched)");
     let merge = "/// How parts merge, and how they finish.\npub fn merge(a: Part, b: Part) -> Part {\n    Part { sum: a.sum + b.sum, count: a.count + b.count }\n}\n\npub fn finish(part: Part) -> f64 {\n    part.sum as f64 / part.count as f64\n}\n";
     let rust = Language::Rust;
-    let batch = || vec![file(&["batch"], "batch: delays_vN.rs", rust, &polars_v1, &polars_v2), file(&["batch"], "batch: prelude.rs", rust, prelude, prelude)];
+    let batch = || {
+        vec![
+            file(&["batch"], "batch: delays_vN.rs", rust, &polars_v1, &polars_v2),
+            file(&["batch"], "batch: prelude.rs", rust, prelude, prelude),
+        ]
+    };
     match name {
         "batch" => batch(),
         "lambda" => {
@@ -196,7 +201,11 @@ fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
         freshness: (0..bins)
             .map(|i| {
                 let at_ms = f64::from(i) * 100.0;
-                let p50 = if speed { about(base) * if !batch && at_ms >= deploy && at_ms < corrected { 6.0 } else { 1.0 } } else { 500.0 + 2000.0 - (at_ms + 1700.0) % 2000.0 };
+                let p50 = if speed {
+                    about(base) * if !batch && at_ms >= deploy && at_ms < corrected { 6.0 } else { 1.0 }
+                } else {
+                    500.0 + 2000.0 - (at_ms + 1700.0) % 2000.0
+                };
                 FreshnessBin {
                     at_ms,
                     p50_ms: p50,
@@ -284,7 +293,12 @@ fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
             log_bytes_per_event_at_rest: Some(112.0),
             phases: Some(Phases {
                 load: Phase { duration_ms: 600.0, events: 304_776, cpu_s: cpu(0.4, 0.0), bytes_written: 34_000_000 },
-                live: Phase { duration_ms: 7000.0, events: 28_000, cpu_s: cpu(0.2, if batch { 0.6 } else { 0.0 }), bytes_written: 5_000_000 },
+                live: Phase {
+                    duration_ms: 7000.0,
+                    events: 28_000,
+                    cpu_s: cpu(0.2, if batch { 0.6 } else { 0.0 }),
+                    bytes_written: 5_000_000,
+                },
                 change: Phase {
                     duration_ms: 1000.0,
                     events: 4000,
