@@ -36,7 +36,7 @@ fn compare(settings: &CompareSettings, script: &'static str) -> (Ending, Compare
 /// A child that leaves a result which is empty but of the right run, and a sample.
 const LEAVES_A_RESULT: &str = r#"
     out=$(sed -n 's/.*"out": "\(.*\)",/\1/p' "$SPEC")
-    architecture=$(sed -n 's/.*"architecture": "\(.*\)",/\1/p' "$SPEC")
+    architecture=$(sed -n 's/.*"architecture": "\(.*\)",/\1/p' "$SPEC" | head -n 1)
     repeat=$(sed -n 's/.*"repeat": \(.*\),/\1/p' "$SPEC")
     echo sample > "$(dirname "$out")/run.freshness.parquet"
     sed -e "s/ARCHITECTURE/$architecture/" -e "s/REPEAT/$repeat/" "$(dirname "$0")/$EMPTY" > "$out"

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use twopath_events::files::ReadArgs;
-use twopath_log::{Durability, Address};
+use twopath_log::{Address, Durability};
 
 use super::Failure;
 use super::log::parse_durability;

@@ -349,6 +349,7 @@ fn shown(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::Int(i) => number(*i as f64),
         Value::Numeric(n) => number(*n as f64),
+        Value::Decimal(d) => number(d.to_string().parse().expect("digits")),
         Value::Float(f) => number(*f),
         Value::Text(t) => format!("text {t}"),
         Value::Bool(b) => b.to_string(),

@@ -229,7 +229,9 @@ pub(super) fn settle(path: &Path, offered: &[Offered], options: &ReadOptions) ->
             }
             (None, Ok(found)) => match found {
                 ColumnType::Text if is_time => ColumnType::Timestamp,
-                ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. } if is_time && options.times.read_numbers() => ColumnType::Timestamp,
+                ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. } if is_time && options.times.read_numbers() => {
+                    ColumnType::Timestamp
+                }
                 found => *found,
             },
         };

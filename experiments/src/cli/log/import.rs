@@ -12,7 +12,7 @@ use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use twopath_base::PartitionId;
 use twopath_events::files::{Chunk, EventFile, FileError, Input, Part, ReadArgs, ReadOptions, Rejected};
-use twopath_log::{Durability, LogError, PartitionBy, Address, ProducerSequence, Topic, TopicWriter};
+use twopath_log::{Address, Durability, LogError, PartitionBy, ProducerSequence, Topic, TopicWriter};
 
 use self::history::{History, Import, Overlap, Plan, plan};
 use super::TopicArgs;
