@@ -76,7 +76,9 @@ pub fn steady(
         let _stopped_at_last = SetOnDrop(stop);
         let generator = load_thread(threads, "gen", || append_on_schedule(writer, plan.events, &plan.schedule, timeline, stop))?;
         let mut clients = Vec::new();
-        for (i, questions) in plan.questions.iter().enumerate() {
+        // Nobody asks where there is nothing to ask: a client that ends is taken for one that failed.
+        let asked = plan.questions.iter().filter(|q| q.rate > 0.0 && !q.keys.is_empty());
+        for (i, questions) in asked.enumerate() {
             let spill = Spill::create(out, i as u32)?;
             clients.push(load_thread(threads, &format!("client-{i}"), || ask_on_schedule(system, questions, spill, timeline, stop))?);
         }
