@@ -59,13 +59,14 @@ fn is_mappable(column: &ArrowType) -> bool {
 fn sources(topic: &Topic, horizon: &Position, mappable: bool) -> Result<Vec<Source>, BatchError> {
     let start = topic.start()?;
     // Only a topic in a folder has files.
-    let compacted = if mappable && topic.dir().is_ok() { Some(topic.compacted_to()?) } else { None };
+    let local = topic.local().ok().filter(|_| mappable);
+    let compacted = local.map(|local| local.compacted_to()).transpose()?;
     let mut sources = Vec::new();
     for (partition, end) in horizon.iter() {
         let mut from = start.get(partition);
         let records = |from: Offset, to: Offset| cut(Part { partition, from, to }, PART_RECORDS).map(Source::Records);
-        if let Some(compacted) = &compacted {
-            for segment in topic.segments(partition)? {
+        if let (Some(local), Some(compacted)) = (local, &compacted) {
+            for segment in local.segments(partition)? {
                 let whole = segment.sealed && segment.object.is_none() && segment.base >= compacted.get(partition);
                 if whole && segment.base >= from && segment.base < segment.end && segment.end <= end {
                     sources.extend(records(from, segment.base));
@@ -105,7 +106,8 @@ enum Unmapped {
 /// The chunks of each column of a sealed segment.
 fn mapped(topic: &Topic, path: &Path, part: &Part, columns: &[ReadColumn]) -> Result<Vec<Vec<Box<dyn Array>>>, Unmapped> {
     let is_gone = || !path.exists();
-    topic.verify_segment(part.partition, part.from).map_err(|e| if is_gone() { Unmapped::Gone } else { Unmapped::Failed(e.into()) })?;
+    let verified = topic.local().and_then(|local| local.verify_segment(part.partition, part.from));
+    verified.map_err(|e| if is_gone() { Unmapped::Gone } else { Unmapped::Failed(e.into()) })?;
     let schema: &Schema = topic.schema();
     let names: Vec<&str> = columns.iter().map(|c| schema.field(c.index).name().as_str()).collect();
     map_segment(path, &names).map_err(|error| match &error {

@@ -42,6 +42,7 @@ fn timestamp_field(field: TimeField, us: Plan, raised: &Raised) -> Plan {
         TimeField::Hour => number(date.dt().hour()),
         TimeField::Minute => number(date.dt().minute()),
         TimeField::Second => number(date.dt().second()),
+        TimeField::Microsecond => (us % lit(MINUTE_US) + lit(MINUTE_US)) % lit(MINUTE_US),
         TimeField::Epoch => unreachable!("EPOCH is a float"),
     }
 }
@@ -54,6 +55,7 @@ fn interval_field(field: TimeField, us: Plan, raised: &Raised) -> Plan {
         TimeField::Hour => (HOUR_US, DAY_US),
         TimeField::Minute => (MINUTE_US, HOUR_US),
         TimeField::Second => (SECOND_US, MINUTE_US),
+        TimeField::Microsecond => return by(BinaryOp::Modulo, us, MINUTE_US),
         _ => unreachable!("the parser takes no {field:?} of an interval"),
     };
     by(BinaryOp::Divide, by(BinaryOp::Modulo, us, whole), size)
@@ -62,6 +64,7 @@ fn interval_field(field: TimeField, us: Plan, raised: &Raised) -> Plan {
 /// `DATE_TRUNC(unit, us)` of a timestamp. A start before the first 64-bit microsecond is raised.
 pub fn truncate(unit: TimeUnit, us: Plan, raised: &Raised) -> Plan {
     let every = match unit {
+        TimeUnit::Millisecond => return tumble(us, SECOND_US / 1_000, raised),
         TimeUnit::Second => return tumble(us, SECOND_US, raised),
         TimeUnit::Minute => return tumble(us, MINUTE_US, raised),
         TimeUnit::Hour => return tumble(us, HOUR_US, raised),

@@ -58,6 +58,7 @@ impl<'a> Compiler<'a> {
         // What can fail sees NULL in unwanted rows.
         let guarded = |e: &Expr| Ok::<_, BatchError>(self.guarded(self.wanted(e, guard)?, e.data_type, guard));
         Ok(match &expr.kind {
+            ExprKind::Call { .. } => return Err(unsupported(expr)),
             ExprKind::Column(index) => self.column(*index, expr.data_type, guard)?,
             ExprKind::Literal(value) => literal(value, expr.data_type)?,
             ExprKind::IsNull { arg: e, negated: false } => arg(e)?.is_null(),
@@ -185,7 +186,7 @@ impl<'a> Compiler<'a> {
                 ExprKind::Binary { op, .. } => comparison(*op).is_none() && !matches!(op, BinaryOp::And | BinaryOp::Or),
                 ExprKind::Unary { op, .. } => *op == UnaryOp::Negate,
                 ExprKind::Column(index) => matches!(units(self.schema.field(*index).data_type()), Units::Unsigned | Units::Microseconds(_)),
-                ExprKind::Cast { .. } | ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } => true,
+                ExprKind::Call { .. } | ExprKind::Cast { .. } | ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } => true,
                 ExprKind::Literal(_) | ExprKind::IsNull { .. } | ExprKind::Case { .. } | ExprKind::Extract { .. } => false,
             }
         });

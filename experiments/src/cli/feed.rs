@@ -117,7 +117,7 @@ fn listed(log: &Log, feed: Definition) -> Result<Listed, Failure> {
         true => {
             let input = log.topic(&feed.input)?;
             match input.groups()?.contains(&feed.group()) {
-                true => Some(input.group(&feed.group())?.lag()?),
+                true => Some(input.local()?.group(&feed.group())?.lag()?),
                 false => Some(input.end()?.records()),
             }
         }
@@ -198,7 +198,7 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         segment_bytes: args.topic.segment_bytes,
         retention: args.topic.retention(),
         compaction: args.topic.compaction(),
-        offload: args.topic.local()?.offload(),
+        offload: args.topic.offload(),
     };
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

@@ -101,7 +101,7 @@ impl Definition {
         if log.topics()?.contains(&self.input) {
             let input = log.topic(&self.input)?;
             if input.groups()?.contains(&self.group()) {
-                input.group(&self.group())?.remove()?;
+                input.local()?.group(&self.group())?.remove()?;
             }
         }
         let path = self.path(log.dir());

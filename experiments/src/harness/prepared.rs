@@ -137,9 +137,9 @@ impl Prepared {
         let history = self.topic()?;
         let mut sealed = BTreeSet::new();
         for (partition, _) in history.end()?.iter() {
-            sealed.extend(history.segments(partition)?.into_iter().filter(|s| s.sealed).map(|s| s.path));
+            sealed.extend(history.local()?.segments(partition)?.into_iter().filter(|s| s.sealed).map(|s| s.path));
         }
-        let from = history.dir()?.to_owned();
+        let from = history.local()?.dir().to_owned();
         let to = dir.join(&self.topic);
         copy_with_links(&from, &to, &sealed).map_err(|source| RunError::Write { path: to, source })?;
         Ok(Log::open(dir)?.topic(&self.topic)?)

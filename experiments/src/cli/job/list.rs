@@ -8,7 +8,7 @@ use serde::Serialize;
 use twopath_query::Value;
 
 use crate::cli::{Failure, output};
-use crate::jobs::{Job, JobVersion};
+use crate::standing::{Job, JobVersion};
 
 /// Lists the jobs: what each reads, and which version readers are on
 #[derive(Debug, Args)]
@@ -85,12 +85,9 @@ pub(super) fn describe(dir: &Path, args: &DescribeArgs) -> Result<(), Failure> {
     writeln!(out, "job '{}' over the topic '{}'", described.job, described.topic.as_deref().unwrap_or("?"))?;
     for v in &described.versions {
         let state = format!("{:?}", v.state).to_lowercase();
+        let behind = v.lag_records.map_or("its topic is gone".to_owned(), |lag| format!("{lag} behind"));
         let position = v.position.as_ref().map_or("nothing yet".to_owned(), |p| p.to_string());
-        writeln!(
-            out,
-            "\nversion {} ({state}): {} groups, {} bytes, read to {position}, {} behind",
-            v.version, v.groups, v.bytes, v.lag_records
-        )?;
+        writeln!(out, "\nversion {} ({state}): {} groups, {} bytes, read to {position}, {behind}", v.version, v.groups, v.bytes)?;
         v.sql.trim().lines().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
     Ok(())

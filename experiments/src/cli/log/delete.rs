@@ -8,7 +8,7 @@ use twopath_log::Address;
 
 use crate::cli::Failure;
 use crate::feeds::Definition;
-use crate::jobs::Job;
+use crate::standing::Job;
 
 /// Deletes a topic
 ///

@@ -57,7 +57,7 @@ pub(super) struct History {
 
 impl History {
     pub fn of(topic: &Topic) -> Result<Self, Failure> {
-        let Ok(dir) = topic.dir() else { return Ok(History::default()) };
+        let Ok(dir) = topic.local().map(|local| local.dir()) else { return Ok(History::default()) };
         let file = dir.join(NAME);
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
