@@ -1,7 +1,7 @@
 //! `twopath query`: one question, answered by the engine of one's choice.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -216,7 +216,12 @@ fn horizon(barriers: &[Barrier], (since, at): (&Position, &Position), wanted: Op
         let half = from.iter().map(|(p, from)| twopath_base::Offset(from.0 + (first.get(p).0 - from.0) / 2)).collect();
         return Ok((0, Position::new(half)));
     };
-    let wanted = checked(wanted, "--horizon", at)?;
+    let mut wanted = checked(wanted, "--horizon", at)?;
+    if !wanted.covers(since) {
+        // What compaction took is in no batch view that ends before it; the answer, for a later position, is the same.
+        eprintln!("the log was compacted up to {since}, so that the batch view ends there and not at {wanted}");
+        wanted = wanted.join(since);
+    }
     let before = barriers.iter().rfind(|b| wanted.covers(&b.position)).map_or(0, |b| b.number);
     match barriers.iter().find(|b| b.number > before && !b.position.covers(&wanted)) {
         None => Ok((before, wanted)),
@@ -271,7 +276,9 @@ pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
         }
     }
     out.flush()?;
-    if format != Format::Json {
+    // Of CSV, which is for programs, only a person who watches is told; JSON has it in the object.
+    let is_told = format == Format::Table || format == Format::Csv && std::io::stderr().is_terminal();
+    if is_told {
         eprintln!("{} rows; exact for position {}", rows.len(), coverage);
     }
     Ok(())

@@ -79,8 +79,7 @@ fn part(at: usize, aggregate: &Planned, groups: &[&Changed]) -> Vec<ArrayRef> {
             AggregateFunction::Avg => vec![sums(place), counts(place)],
             _ => vec![sums(place)],
         },
-        LinearMultiset(place) => vec![list(values(), aggregate.arg_type), counts(place)],
-        Multiset | Distinct => vec![list(values(), aggregate.arg_type)],
+        LinearMultiset(_) | Multiset | Distinct => vec![list(values(), aggregate.arg_type)],
         // At most one came; a better one merges over those before it.
         Min | Max => vec![column(values().map(|v| v.last().unwrap_or(&Datum::Null)), aggregate.arg_type)],
     }

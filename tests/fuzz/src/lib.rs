@@ -1,12 +1,11 @@
 //! What the targets share.
 
-#[path = "../../../experiments/events/src/files/mod.rs"]
-#[allow(dead_code, unused_imports)]
-mod files;
 #[path = "../bodies/json.rs"]
 pub mod json;
 #[path = "../bodies/sql.rs"]
 pub mod sql;
+
+use twopath_events::files;
 
 use twopath_log::fuzzing::Bench;
 
