@@ -22,7 +22,8 @@ const CYCLE_YEARS: i64 = 400;
 /// `EXTRACT(field FROM us)` of a timestamp or an interval of so many microseconds.
 pub fn extract(field: TimeField, us: Plan, of: DataType, raised: &Raised) -> Plan {
     if field == TimeField::Epoch {
-        return us.cast(PolarsType::Float64) / lit(SECOND_US as f64);
+        // polars would multiply by the reciprocal of a constant, which is another float.
+        return raised.arithmetic(BinaryOp::Divide, us.cast(PolarsType::Float64), lit(SECOND_US as f64), true);
     }
     if of == DataType::Interval { interval_field(field, us, raised) } else { timestamp_field(field, us, raised) }
 }

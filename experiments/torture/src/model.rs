@@ -113,9 +113,9 @@ pub(super) fn key(id: i64) -> Option<i64> {
     (id % 3 != 0).then_some(id % 10)
 }
 
-/// Whether a later one of the ids has the key of the first.
+/// Whether a later one of the ids has the key of the first. NULL is a key like any other.
 fn has_newer(ids: &[i64]) -> bool {
-    key(ids[0]).is_some_and(|k| ids[1..].iter().any(|id| key(*id) == Some(k)))
+    ids[1..].iter().any(|id| key(*id) == key(ids[0]))
 }
 
 /// What a reader finds in a partition.

@@ -196,7 +196,7 @@ fn a_seal_may_know_a_later_event_than_compaction_left() {
     writer.close().unwrap();
     let again = log.topic("t").unwrap();
     again.writer().unwrap().append(&events(95..97)).unwrap();
-    assert_eq!(again.local().unwrap().compact(&COMPACT).unwrap().records_after, 95);
+    assert_eq!(again.local().unwrap().compact(&COMPACT).unwrap().records_after, 82, "81 names, and no name");
     check(&again);
 }
 

@@ -11,8 +11,13 @@ use super::tree::{Node, Unit, leaves, same, same_node};
 /// Below this share of common tokens, two units are no likes.
 const LIKE_MIN: f64 = 0.5;
 
-/// Counts the places; 0 where nothing but layout differs.
+/// Counts the places; 0 where nothing but layout differs. Of alignments that are as good the one from the other side may have fewer places:
+/// the fewest count, so that there and back are as long.
 pub fn places(v1: &[Unit], v2: &[Unit]) -> u64 {
+    one_way(v1, v2).min(one_way(v2, v1))
+}
+
+fn one_way(v1: &[Unit], v2: &[Unit]) -> u64 {
     let score = |i: usize, j: usize| {
         let (a, b) = (&v1[i], &v2[j]);
         if same(a, b) { Some(2.0) } else { Some(likeness(&a.nodes, &b.nodes)).filter(|like| *like >= LIKE_MIN) }
@@ -41,7 +46,7 @@ fn places_in(v1: &[Node], v2: &[Node]) -> u64 {
     let pairs = align(v1.len(), v2.len(), &score, &mut gap);
     for (i, j) in pairs {
         if let (Node::Group(_, a), Node::Group(_, b)) = (&v1[i], &v2[j]) {
-            places += self::places(a, b);
+            places += one_way(a, b);
         }
     }
     places
