@@ -10,7 +10,9 @@ use twopath_log::Tail;
 use twopath_view::{Generation, RealtimeView};
 
 use crate::error::SpeedError;
-use crate::job::Publish;
+
+/// Where the views of a job go. It is called on a worker's thread: it should only store the view and return.
+pub type Publish = Arc<dyn Fn(Arc<RealtimeView>) + Send + Sync>;
 
 pub(crate) struct Control {
     pub tail: Tail,

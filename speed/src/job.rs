@@ -18,15 +18,12 @@ use twopath_log::{Hold, Topic};
 use twopath_query::Query;
 use twopath_view::RealtimeView;
 
-use crate::control::Control;
+use crate::control::{Control, Publish};
 use crate::dataflow::Wiring;
 use crate::error::SpeedError;
 use crate::logic::{Engine, Logic, Middle};
 use crate::state::Backend;
 use crate::state::memory::merge_runs_off_thread;
-
-/// Where the views of a job go. It is called on a worker's thread: it should only store the view and return.
-pub type Publish = Arc<dyn Fn(Arc<RealtimeView>) + Send + Sync>;
 
 /// Nothing is waited for longer than this without a look around; every wake-up that matters comes by itself.
 const FOREVER: Duration = Duration::from_secs(3600);

@@ -5,12 +5,37 @@
 //! names; [`replay`] runs the same dataflow over a bounded part. The two together are also the single path: version 2 of a job is
 //! started from offset 0 beside version 1.
 //!
+//! ```
+//! use std::sync::Arc;
+//! use arrow_array::{Int64Array, RecordBatch};
+//! use arrow_schema::{DataType, Field, Schema};
+//! use twopath_log::{Log, TopicConfig};
+//! use twopath_query::{Value, values};
+//! use twopath_speed::{Engine, Logic, replay};
+//! use twopath_view::{Ask, GroupTable, answer};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+//! let topic = Log::open(dir.path())?.create_topic(TopicConfig::new("numbers", schema.clone()))?;
+//! topic.writer()?.append(&RecordBatch::try_new(schema.clone(), vec![Arc::new(Int64Array::from(vec![1, 2, 3]))])?)?;
+//!
+//! let query = Arc::new(twopath_query::parse("SELECT COUNT(*), SUM(n) FROM numbers", "numbers", &schema)?);
+//! for engine in [Engine::Timely, Engine::Differential] {
+//!     let view = replay(&topic, query.clone(), Logic::Sql, engine, (0, topic.start()?), &topic.end()?, 1)?;
+//!     let parts: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(|t| &**t).collect();
+//!     let rows = values::rows(&answer(&query, &parts, &Ask::default())?)?;
+//!     assert_eq!(rows, [[Value::Int(3), Value::Numeric(6)]]);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! **What it is not**: it does not merge with batch views, keep tables or answer queries (serving does), and it writes nothing to
 //! disk: after a crash a job starts again from the log.
 
 mod control;
 mod dataflow;
 mod differential;
+mod epoch;
 mod error;
 mod hand;
 mod job;
@@ -18,7 +43,8 @@ pub mod jobs;
 mod logic;
 mod state;
 
+pub use control::Publish;
 pub use error::SpeedError;
 pub use hand::{Flow, Frame, HandWritten, Item, Row};
-pub use job::{Progress, ProgressMode, Publish, SpeedJob, SpeedOptions, replay, start};
+pub use job::{Progress, ProgressMode, SpeedJob, SpeedOptions, replay, start};
 pub use logic::{Engine, Logic};

@@ -124,8 +124,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::report::sample::sample;
     use crate::result::{Outcome, Quantiles};
+    use crate::sample::sample;
 
     struct Planted {
         kappa: f64,

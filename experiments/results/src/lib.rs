@@ -11,10 +11,15 @@
 //! **What it is not**: engines, or anything that runs them. A `result.json` is all that the report is made of.
 
 pub mod code;
+mod conclude;
 pub mod effects;
 pub mod number;
 pub mod prices;
 pub mod report;
 pub mod result;
+#[cfg(test)]
+mod sample;
 pub mod statistics;
 pub mod sweep;
+
+pub use conclude::conclude;

@@ -178,8 +178,8 @@ fn usage(run: &RunResult) -> Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::sample;
     use crate::result::{Cost, LayerCost, Mark, Month};
+    use crate::sample::sample;
 
     fn prices() -> Prices {
         Prices {

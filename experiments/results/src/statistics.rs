@@ -257,7 +257,10 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
-        fn the_interval_holds_the_ratio_and_repeats_with_the_seed(pairs in prop::collection::vec((0.01f64..1e6, 0.01f64..1e6), 2..9), seed in any::<u64>()) {
+        fn the_interval_holds_the_ratio_and_repeats_with_the_seed(
+            pairs in prop::collection::vec((0.01f64..1e6, 0.01f64..1e6), 2..9),
+            seed in any::<u64>(),
+        ) {
             let found = paired_ratio(&pairs, seed).unwrap();
             let (low, high) = found.interval.unwrap();
             prop_assert!(low <= found.ratio && found.ratio <= high, "{:?}", found);

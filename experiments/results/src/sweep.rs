@@ -128,7 +128,7 @@ fn interval(pairs: &[Pairs], more_before: bool, seed: u64) -> (Option<f64>, Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::sample;
+    use crate::sample::sample;
 
     /// Time to right grows with the history in kappa, and is the same in lambda: they cross at `cross`.
     fn comparison(history: f64, cross: f64, noise: f64) -> CompareResult {

@@ -58,7 +58,7 @@ fn real() -> CompareResult {
     let mut result: CompareResult = serde_json::from_str(RESULT).unwrap();
     let settings = result.settings.clone();
     result.runs.iter_mut().for_each(|run| twopath_results::prices::charge(run, &settings));
-    twopath_results::report::conclude(&mut result);
+    twopath_results::conclude(&mut result);
     result
 }
 
@@ -94,7 +94,7 @@ fn a_report_of_nothing_but_crashes_opens_too() {
             ..Default::default()
         };
     }
-    twopath_results::report::conclude(&mut result);
+    twopath_results::conclude(&mut result);
     let (probe, console) = open(browser, &report(&result), 1280, false);
     assert_eq!(console, Vec::<String>::new());
     assert!(probe["overflow"].as_i64().unwrap() <= 0, "{probe}");

@@ -7,8 +7,8 @@ use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::{Durability, Log, LogError, ProducerSequence, Topic, TopicWriter};
 use twopath_storage::RecordingStores;
 
-use super::model::{Found, Model};
-use super::world::{GROUP, LOG, PARTITIONS, PRODUCED_ROWS, PRODUCER, TOPIC, events};
+use super::model::{Found, Model, PARTITIONS};
+use super::world::{GROUP, LOG, PRODUCED_ROWS, PRODUCER, TOPIC, events};
 
 /// Opens what is in `root` and the object store as a reader, then as a writer, and compares it with the model. An error text says what is
 /// violated.

@@ -2,11 +2,23 @@
 //!
 //! What must hold: acknowledged events are all there, once and in order, as far as the durability policy promises; nothing is invented;
 //! every corruption is reported with file and offset; nothing panics; after a failed sync nothing is acknowledged until the log was opened anew.
+//!
+//! ```
+//! use twopath_torture::{TortureSettings, run};
+//!
+//! // Workload number 40 of those that crash after every change to their files.
+//! let settings = TortureSettings { long: false, seed: 1, only: vec!["workloads".into()], number: Some(40), program: "twopath".into() };
+//! let result = run(&settings, &|_kind, _done, _all| {})?;
+//! assert!(result.summary[0].tried > 0);
+//! assert!(result.violations.is_empty(), "{:?}", result.violations);
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod calls;
 mod check;
 mod damage;
 mod dice;
+mod filled;
 mod kill;
 mod misplaced;
 mod model;

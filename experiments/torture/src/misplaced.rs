@@ -7,7 +7,7 @@ use twopath_base::{Offset, PartitionId};
 use twopath_log::{Log, LogError, Start, Topic};
 
 use super::Item;
-use super::damage::{P0, make, plain, tidied};
+use super::filled::{P0, make, plain, tidied};
 use super::model::Found;
 use super::tally::Tally;
 use super::world::TOPIC;

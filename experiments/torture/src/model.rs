@@ -5,7 +5,7 @@ use arrow_array::types::Int64Type;
 use twopath_base::{PartitionId, Position};
 use twopath_log::{Durability, Entry, LogError, Start, Topic};
 
-use super::world::PARTITIONS;
+pub(super) const PARTITIONS: u32 = 2;
 
 /// What was acknowledged.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -7,8 +7,9 @@ use twopath_log::{Durability, Log, LogError, ProducerSequence, Topic, TopicWrite
 
 use super::Item;
 use super::dice::Dice;
+use super::model::PARTITIONS;
 use super::tally::Tally;
-use super::world::{PARTITIONS, config, contents, events};
+use super::world::{config, contents, events};
 
 /// Of one item, on one topic.
 const SCHEDULES: u64 = 100;

@@ -11,8 +11,9 @@ use twopath_log::{Durability, Log, LogError, Topic, TopicConfig};
 use super::Item;
 use super::dice::Dice;
 use super::kill::recovered;
+use super::model::PARTITIONS;
 use super::tally::Tally;
-use super::world::{PARTITIONS, TOPIC, config, contents, events};
+use super::world::{TOPIC, config, contents, events};
 
 /// Of one item, on one topic.
 const KILLS: u64 = 5;

@@ -15,7 +15,7 @@ use twopath_log::{
 };
 use twopath_storage::{FaultyStores, RecordingStorage, RecordingStores, Storage};
 
-use super::model::{Found, Model, key};
+use super::model::{Found, Model, PARTITIONS, key};
 
 /// The folder of topics below a world's root: so that it, and the folders above it, can be lost too.
 pub(super) const LOG: &str = "deep/log";
@@ -105,7 +105,6 @@ pub(super) struct World {
 
 /// The one that sends with numbers.
 pub(super) const PRODUCER: u64 = 77;
-pub(super) const PARTITIONS: u32 = 2;
 /// Small enough that a few appends roll a segment.
 const SEGMENT_BYTES: u64 = 3000;
 pub(super) const PRODUCED_ROWS: u8 = 2;

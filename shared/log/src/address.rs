@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{self, TopicConfig};
 use crate::error::LogError;
+use crate::log::Log;
 use crate::rows::row_decoder::RowDecoders;
+use crate::servers::are_servers;
 use crate::topic::Topic;
 
 const SCHEME: &str = "kafka://";
@@ -61,7 +63,7 @@ impl Address {
     pub fn topic(&self, name: &str) -> Result<Topic, LogError> {
         match self {
             Address::Folder(dir) if !dir.is_dir() => Err(LogError::NoSuchFolder { dir: dir.clone() }),
-            Address::Folder(dir) => crate::local::log::Log::open(dir)?.topic(name),
+            Address::Folder(dir) => Log::open(dir)?.topic(name),
             #[cfg(feature = "kafka")]
             Address::Kafka { servers, .. } => crate::kafka::Kafka::connect(servers)?.topic(name),
             #[cfg(not(feature = "kafka"))]
@@ -97,7 +99,7 @@ impl Address {
     pub fn topics(&self) -> Result<Vec<String>, LogError> {
         match self {
             Address::Folder(dir) if !dir.is_dir() => Ok(Vec::new()),
-            Address::Folder(dir) => crate::local::log::Log::open(dir)?.topics(),
+            Address::Folder(dir) => Log::open(dir)?.topics(),
             #[cfg(feature = "kafka")]
             Address::Kafka { servers, .. } => crate::kafka::Kafka::connect(servers)?.topics(),
             #[cfg(not(feature = "kafka"))]
@@ -109,7 +111,7 @@ impl Address {
     pub fn create_topic(&self, config: TopicConfig) -> Result<Topic, LogError> {
         match self {
             Address::Folder(dir) if dir.exists() && !dir.is_dir() => Err(LogError::NoFolder { path: dir.clone() }),
-            Address::Folder(dir) => crate::local::log::Log::open(dir)?.create_topic(config),
+            Address::Folder(dir) => Log::open(dir)?.create_topic(config),
             #[cfg(feature = "kafka")]
             Address::Kafka { servers, .. } => crate::kafka::Kafka::connect(servers)?.create_topic(config),
             #[cfg(not(feature = "kafka"))]
@@ -120,7 +122,7 @@ impl Address {
     /// Deletes a topic and everything in it; one in a folder not while somebody writes or reads it.
     pub fn delete_topic(&self, name: &str) -> Result<(), LogError> {
         match self {
-            Address::Folder(dir) => crate::local::log::Log::open(dir)?.delete_topic(name),
+            Address::Folder(dir) => Log::open(dir)?.delete_topic(name),
             #[cfg(feature = "kafka")]
             Address::Kafka { servers, .. } => crate::kafka::Kafka::connect(servers)?.delete_topic(name),
             #[cfg(not(feature = "kafka"))]
@@ -146,17 +148,12 @@ impl FromStr for Address {
             None => (rest, None),
             Some((servers, topic)) => (servers, Some(topic)),
         };
-        if !servers.split(',').all(is_host_and_port) {
+        if !are_servers(servers) {
             return Err(bad());
         }
         topic.map_or(Ok(()), config::check_name)?;
         Ok(Address::Kafka { servers: servers.to_owned(), topic: topic.map(String::from) })
     }
-}
-
-/// Whether a text is a `HOST:PORT`.
-pub(super) fn is_host_and_port(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0))
 }
 
 impl fmt::Display for Address {

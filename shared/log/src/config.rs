@@ -13,7 +13,7 @@ use twopath_base::PartitionId;
 use twopath_base::checksum::crc32c;
 
 use crate::error::LogError;
-use crate::rows::hash::xxh64;
+use crate::hash::xxh64;
 
 /// When an append counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,27 @@
 //! **What it is not**: replicated or compressed. Not a network service. Not safe on
 //! file systems where a mapping does not see another process's writes (NFS). Linux on little-endian machines only.
 //!
+//! ```
+//! use std::sync::Arc;
+//! use arrow_array::{Int64Array, RecordBatch};
+//! use arrow_schema::{DataType, Field, Schema};
+//! use twopath_base::PartitionId;
+//! use twopath_log::{Entry, Log, Start, TopicConfig};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+//! let topic = Log::open(dir.path())?.create_topic(TopicConfig::new("numbers", schema.clone()))?;
+//! let writer = topic.writer()?;
+//! writer.append(&RecordBatch::try_new(schema, vec![Arc::new(Int64Array::from(vec![7, 8, 9]))])?)?;
+//! writer.close()?;
+//!
+//! let mut reader = topic.reader(PartitionId(0), Start::First, None)?;
+//! let Some(Entry::Records(records)) = reader.next()? else { panic!("three records were acknowledged") };
+//! assert_eq!((records.base.0, records.batch.num_rows()), (0, 3));
+//! assert!(reader.next()?.is_none(), "the committed end");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Files
 //!
 //! ```text
@@ -80,13 +101,16 @@ mod format;
 #[doc(hidden)]
 pub mod fuzzing;
 mod groups;
+mod hash;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod local;
 mod lock;
+mod log;
 mod partition;
 mod records;
 mod rows;
+mod servers;
 mod tier;
 mod topic;
 mod upkeep;
@@ -98,8 +122,8 @@ pub use format::producer::{ProducerState, producer_id};
 pub use groups::{Group, Member, MemberOptions, PartitionProgress};
 #[cfg(feature = "kafka")]
 pub use kafka::Kafka;
-pub use local::log::Log;
 pub use local::topic::LocalTopic;
+pub use log::Log;
 pub use partition::hold::Hold;
 pub use partition::state::SegmentInfo;
 pub use partition::times::Times;

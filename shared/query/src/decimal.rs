@@ -1,4 +1,4 @@
-//! Exact decimal numbers: their value, their text, and the types of what is computed from them.
+//! Exact decimal numbers: their value and their text.
 //!
 //! The rules are the SQL standard's with PostgreSQL's rounding: sums and differences have the larger scale, products the sum of the scales,
 //! quotients (and AVG) [`QUOTIENT_SCALE`] digits after the point, or more where an operand has more; what has too many digits is rounded
@@ -8,8 +8,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-
-use crate::types::DataType;
 
 /// The most digits that a decimal has, as Arrow's Decimal128.
 pub const DIGITS_MAX: u8 = 38;
@@ -78,52 +76,6 @@ impl fmt::Display for Decimal {
     }
 }
 
-impl DataType {
-    /// A decimal of up to `precision` digits, `scale` of them after the point. That of 38 digits and scale 0 is [`DataType::Numeric`].
-    pub fn decimal(precision: u8, scale: u8) -> Self {
-        if precision == DIGITS_MAX && scale == 0 { DataType::Numeric } else { DataType::Decimal { precision, scale } }
-    }
-
-    /// The scale of a decimal, [`DataType::Numeric`] included.
-    pub fn decimal_scale(self) -> Option<u8> {
-        match self {
-            DataType::Numeric => Some(0),
-            DataType::Decimal { scale, .. } => Some(scale),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn is_decimal(self) -> bool {
-        matches!(self, DataType::Decimal { .. })
-    }
-
-    /// The type as CAST takes it: `numeric(12,2)`.
-    pub fn sql(self) -> String {
-        match self {
-            DataType::Decimal { precision, scale } => format!("numeric({precision},{scale})"),
-            DataType::Numeric => "numeric(38,0)".to_owned(),
-            other => other.sql_name().to_owned(),
-        }
-    }
-
-    /// Digits before and after the point, of a number that is not a float.
-    fn digits(self) -> (u8, u8) {
-        match self {
-            DataType::Numeric => (DIGITS_MAX, 0),
-            DataType::Decimal { precision, scale } => (precision - scale, scale),
-            _ => (19, 0),
-        }
-    }
-}
-
-/// The narrowest type that holds the values of both, where one is [`DataType::Decimal`] and neither is a float: as many digits as either
-/// has before and after the point, 38 at most.
-pub(crate) fn common(a: DataType, b: DataType) -> DataType {
-    let ((a_whole, a_scale), (b_whole, b_scale)) = (a.digits(), b.digits());
-    let scale = a_scale.max(b_scale);
-    DataType::decimal(DIGITS_MAX.min(a_whole.max(b_whole) + scale), scale)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,13 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn common_types_hold_both() {
-        let decimal = |precision, scale| DataType::Decimal { precision, scale };
-        assert_eq!(common(decimal(5, 2), decimal(7, 4)), decimal(7, 4));
-        assert_eq!(common(decimal(5, 2), decimal(7, 1)), decimal(8, 2));
-        assert_eq!(common(DataType::Int, decimal(5, 2)), decimal(21, 2));
-        assert_eq!(common(DataType::Numeric, decimal(5, 2)), decimal(38, 2));
-        assert_eq!(common(DataType::Numeric, decimal(5, 0)), DataType::Numeric);
+    fn digits_are_at_least_one_and_the_scale() {
         assert_eq!(Decimal { unscaled: 5, scale: 3 }.precision(), 3);
         assert_eq!(Decimal { unscaled: 0, scale: 0 }.precision(), 1);
     }

@@ -5,8 +5,21 @@
 //! is computed when an answer is asked for, by its `answer`. A window is a key like any other
 //! ([`ExprKind::Tumble`]); a query without GROUP BY and aggregates groups by all its columns and repeats each group
 //! as often as it was seen, so that engines know one shape only.
+//!
+//! ```
+//! use arrow_schema::{DataType, Field, Schema};
+//!
+//! let schema = Schema::new(vec![Field::new("origin", DataType::Utf8, false), Field::new("delay", DataType::Int64, true)]);
+//! let query = twopath_query::parse("SELECT origin, AVG(delay) FROM flights WHERE delay > 0 GROUP BY origin", "flights", &schema)?;
+//! assert_eq!((query.keys.len(), query.aggregates.len()), (1, 1));
+//!
+//! let error = twopath_query::parse("SELECT dealy FROM flights", "flights", &schema).unwrap_err();
+//! assert_eq!(error.to_string(), "line 1, column 8: topic flights has no column 'dealy': did you mean 'delay'?");
+//! # Ok::<(), twopath_query::QueryError>(())
+//! ```
 
 pub mod arbitrary;
+mod data_type;
 mod decimal;
 mod display;
 mod function;

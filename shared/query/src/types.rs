@@ -4,38 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::data_type::DataType;
 use crate::decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
 use crate::function::Function;
-
-/// The types of SQL values in Twopath, and what they are read from: Arrow's integers of every width as [`DataType::Int`] (an unsigned
-/// value above `i64::MAX` is [`EvalError::OutOfRange`]); Float32 and Float64 as [`DataType::Float`]; Utf8, LargeUtf8, Utf8View and
-/// dictionaries of Utf8 as [`DataType::Text`]; timestamps of every unit as [`DataType::Timestamp`] (nanoseconds rounded down to
-/// microseconds, a value beyond 64 bits of microseconds is [`EvalError::OutOfRange`]), and so Date32 and Date64 (midnight UTC); Duration
-/// of every unit as [`DataType::Interval`] (likewise); Decimal128 of a scale from 0 to its precision as [`DataType::Decimal`] or
-/// [`DataType::Numeric`]. A topic with any other column cannot be queried: `parse` names the column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DataType {
-    Bool,
-    /// 64-bit signed integer, as PostgreSQL's `bigint`; overflow is an error.
-    Int,
-    /// 64-bit float, as PostgreSQL's `double precision`.
-    Float,
-    /// UTF-8 text, compared byte by byte (PostgreSQL's collation "C").
-    Text,
-    /// Microseconds since 1970-01-01 00:00:00 UTC.
-    Timestamp,
-    /// A length of time in microseconds (no months).
-    Interval,
-    /// Whole number of up to 38 digits: what SUM over [`DataType::Int`] gives, as PostgreSQL's `numeric(38,0)`.
-    Numeric,
-    /// Exact decimal number of up to `precision` digits (1 to 38), `scale` of them after the point, as PostgreSQL's `numeric(p,s)`; not of
-    /// 38 digits and scale 0, which is [`DataType::Numeric`]. Made by [`DataType::decimal`].
-    Decimal {
-        precision: u8,
-        scale: u8,
-    },
-}
 
 /// One SQL value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,8 +7,9 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 
 use super::key::{Key, Probe};
+use super::order::order;
 use super::state::State;
-use super::{GroupAnswer, eval, finalise};
+use super::{GroupAnswer, finalise};
 use twopath_query::values::{Cell, Columns};
 use twopath_query::{EvalError, ExprKind, Query};
 
@@ -84,7 +85,7 @@ pub fn digest(query: &Query, rows: &RecordBatch) -> Result<Option<Digest>, EvalE
             row_cells.push(columns.get(column, row)?);
         }
         if row > 0 {
-            let order = keys.iter().map(|&c| eval::order(&before[c], &row_cells[c])).find(|o| o.is_ne());
+            let order = keys.iter().map(|&c| order(&before[c], &row_cells[c])).find(|o| o.is_ne());
             if order.is_some_and(std::cmp::Ordering::is_gt) {
                 return Ok(None);
             }

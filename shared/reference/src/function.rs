@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::eval::order;
+use super::order::order;
 use twopath_query::time::{US_PER_DAY, civil_from_days, days_from_civil, days_in_month, local_time, zone};
 use twopath_query::values::Cell;
 use twopath_query::{EvalError, Function, Side};

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use hashbrown::Equivalent;
 
-use super::eval::order;
+use super::order::order;
 use twopath_query::Value;
 use twopath_query::values::Cell;
 

@@ -5,6 +5,24 @@
 //!
 //! Where engines estimate (APPROX_COUNT_DISTINCT, APPROX_QUANTILE), the reference is exact; [`compare`] knows how far from it
 //! an estimate may lie.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arrow_array::{Int64Array, RecordBatch};
+//! use arrow_schema::{DataType, Field, Schema};
+//! use twopath_query::Value;
+//! use twopath_reference::{Reference, compare};
+//!
+//! let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+//! let query = twopath_query::parse("SELECT COUNT(*), MAX(n) FROM numbers WHERE n < 9", "numbers", &schema)?;
+//! let mut reference = Reference::new(query.clone());
+//! reference.push(&RecordBatch::try_new(schema, vec![Arc::new(Int64Array::from(vec![7, 8, 9]))])?);
+//!
+//! let expected = reference.answer();
+//! assert_eq!(expected, Ok(vec![vec![Value::Int(2), Value::Int(8)]]));
+//! assert!(compare(&query, &expected, &Ok(vec![vec![Value::Int(2), Value::Int(9)]])).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod compare;
 mod decimal;
@@ -13,6 +31,7 @@ mod eval;
 mod float_sum;
 mod function;
 mod key;
+mod order;
 mod state;
 mod variance;
 
@@ -30,6 +49,7 @@ use digest::Rolling;
 pub use digest::{Digest, digest};
 use eval::{LogRow, eval, is_true};
 use key::{Key, Probe};
+use order::order;
 use state::State;
 
 /// The state of a query over the rows seen so far.
@@ -161,7 +181,7 @@ impl Reference {
                 }
             }
             (a, b) => {
-                let order = eval::order(&Cell::from(a), &Cell::from(b));
+                let order = order(&Cell::from(a), &Cell::from(b));
                 if by.descending { order.reverse() } else { order }
             }
         };
@@ -239,5 +259,5 @@ fn fold(
 
 /// The order of keys: value by value, ascending, NULLs last.
 fn key_order(a: &[Value], b: &[Value]) -> Ordering {
-    a.iter().zip(b).map(|(a, b)| eval::order(&Cell::from(a), &Cell::from(b))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+    a.iter().zip(b).map(|(a, b)| order(&Cell::from(a), &Cell::from(b))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
 }

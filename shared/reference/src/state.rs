@@ -5,9 +5,9 @@ use hashbrown::HashSet;
 use num_bigint::BigInt;
 
 use super::decimal::Big;
-use super::eval::order;
 use super::float_sum::{FloatSum, quotient};
 use super::key::{Key, Probe};
+use super::order::order;
 use super::variance::variance;
 use twopath_query::values::Cell;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError, Value};

@@ -5,6 +5,21 @@
 //! Reading is not behind it: readers map real files.
 //!
 //! Beside it, the seam to object stores, where sealed segments can be moved to: [`ObjectStores`], [`Objects`].
+//!
+//! ```
+//! use twopath_storage::{FaultyStorage, OsStorage, Storage, write_atomically};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let path = dir.path().join("settings");
+//! write_atomically(&OsStorage, &path, b"first")?;
+//!
+//! // The process dies after three bytes of the next writing: what was there is still there, whole.
+//! let storage = FaultyStorage::default();
+//! storage.crash_after_bytes(3);
+//! assert!(write_atomically(&storage, &path, b"second").is_err());
+//! assert_eq!(OsStorage.read(&path)?, b"first");
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod disk;
 mod faulty;

@@ -172,6 +172,11 @@ pub fn numeric(values: Vec<i128>, nulls: Option<NullBuffer>) -> Decimal128Array 
     Decimal128Array::new(values.into(), nulls).with_data_type(arrow_type(DataType::Numeric))
 }
 
+/// A column of a decimal type from unscaled values.
+pub fn from_unscaled(values: Vec<i128>, nulls: Option<NullBuffer>, t: DataType) -> ArrayRef {
+    Arc::new(Decimal128Array::new(values.into(), nulls).with_data_type(arrow_type(t)))
+}
+
 /// A column of one row.
 pub fn one_row(value: &Value, t: DataType) -> ArrayRef {
     match value {
@@ -181,7 +186,7 @@ pub fn one_row(value: &Value, t: DataType) -> ArrayRef {
         Value::Float(v) => Arc::new(Float64Array::from(vec![*v])),
         Value::Text(v) => Arc::new(StringArray::from(vec![v.as_ref()])),
         Value::Numeric(v) => Arc::new(numeric(vec![*v], None)),
-        Value::Decimal(v) => crate::decimal::from_unscaled(vec![v.unscaled], None, t),
+        Value::Decimal(v) => from_unscaled(vec![v.unscaled], None, t),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, Int64Array, StringArray};
-use arrow_buffer::{NullBuffer, i256};
+use arrow_buffer::i256;
 
 use super::canonical::arrow_type;
 use twopath_query::{BinaryOp, DIGITS_MAX, DataType, Decimal, EvalError};
@@ -77,11 +77,6 @@ pub fn compare(op: BinaryOp, left: (&ArrayRef, bool, DataType), right: (&ArrayRe
         })
     };
     Arc::new((0..rows).map(compared).collect::<BooleanArray>())
-}
-
-/// A column of a decimal type from unscaled values.
-pub fn from_unscaled(values: Vec<i128>, nulls: Option<NullBuffer>, t: DataType) -> ArrayRef {
-    Arc::new(Decimal128Array::new(values.into(), nulls).with_data_type(arrow_type(t)))
 }
 
 /// CAST from or to a decimal type; the pairs are those of [`twopath_query::ExprKind::Cast`].

@@ -14,6 +14,12 @@ pub struct Index {
 /// A key's hash as the index keeps it.
 pub type Tag = u32;
 
+/// The number of the group that is added next.
+pub fn next_group(tags: &[Tag]) -> u32 {
+    assert!(tags.len() < u32::MAX as usize - 1, "a table holds fewer than 2^32 groups: split it");
+    tags.len() as u32
+}
+
 const FEWEST_ENTRIES: usize = 64;
 
 impl Index {

@@ -10,8 +10,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, Decimal128Array, Int64Array, StringArray};
 use arrow_buffer::NullBuffer;
 
+use super::canonical::from_unscaled;
 use super::canonical::{from_ordinals, ordinal_value, ordinals, value_ordinal};
-use super::decimal::from_unscaled;
 use super::index::Tag;
 use twopath_query::{DataType, Decimal, Value};
 

@@ -2,6 +2,28 @@
 //!
 //! Batch views, realtime views and everything between are one shape: a [`GroupTable`] of keys and accumulators over a range of
 //! the log. Merging is associative and commutative, so parts may be made by different engines and put together in any order.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arrow_array::{Int64Array, RecordBatch};
+//! use arrow_schema::{DataType, Field, Schema};
+//! use twopath_query::{Value, values};
+//! use twopath_view::{Ask, GroupTable, answer};
+//!
+//! let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+//! let query = twopath_query::parse("SELECT n % 2 AS odd, COUNT(*) FROM numbers GROUP BY n % 2", "numbers", &schema)?;
+//! let part = |numbers: Vec<i64>| -> Result<GroupTable, Box<dyn std::error::Error>> {
+//!     let mut table = GroupTable::new(&query);
+//!     table.update_from_log(&query, &RecordBatch::try_new(schema.clone(), vec![Arc::new(Int64Array::from(numbers))])?)?;
+//!     Ok(table)
+//! };
+//!
+//! // Two parts of a log, and the answer over both.
+//! let (first, second) = (part(vec![1, 2, 3])?, part(vec![4, 5])?);
+//! let rows = values::rows(&answer(&query, &[&first, &second], &Ask::default())?)?;
+//! assert_eq!(rows, [[Value::Int(0), Value::Int(2)], [Value::Int(1), Value::Int(3)]]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod accumulator;
 mod answer;

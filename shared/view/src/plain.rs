@@ -1,9 +1,8 @@
 //! The hot path: groups of keys that are all of fixed width and without NULLs.
 
-use super::index::{Index, Tag};
+use super::index::{Index, Tag, next_group};
 use super::keys::{EMPTY_HASH, fold, tag};
 use super::recent::Recent;
-use super::table::next_group;
 
 /// Rows that [`resolve`] takes through its steps together.
 const BLOCK: usize = 256;

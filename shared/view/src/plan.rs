@@ -79,3 +79,14 @@ impl Plan {
         Ok(rows)
     }
 }
+
+impl GroupTable {
+    /// Filters, evaluates and folds in one record batch of the topic (all of the topic's columns, or with the columns
+    /// that `query.columns_read()` leaves out replaced by anything of the same length). A job that reads many batches makes its
+    /// [`Plan`] once.
+    pub fn update_from_log(&mut self, query: &Query, batch: &RecordBatch) -> Result<(), EvalError> {
+        let plan = Plan::new(query);
+        let projected = batch.project(&plan.projection).expect("the batch has the topic's columns");
+        plan.update(self, &projected).map(drop)
+    }
+}

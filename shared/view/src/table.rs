@@ -1,12 +1,11 @@
 //! Groups of accumulators.
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::ArrayRef;
 
 use super::accumulator::{Accumulate, Accumulator};
-use super::index::{Index, Tag};
+use super::index::{Index, Tag, next_group};
 use super::keys::{EMPTY_HASH, KeyColumn, KeyInput, tag};
 use super::plain;
-use super::plan::Plan;
 use super::recent::Recent;
 use twopath_query::{EvalError, Query, Value};
 
@@ -91,15 +90,6 @@ impl GroupTable {
         }
         self.groups = groups;
         Ok(())
-    }
-
-    /// Filters, evaluates and folds in one record batch of the topic (all of the topic's columns, or with the columns
-    /// that `query.columns_read()` leaves out replaced by anything of the same length). A job that reads many batches makes its
-    /// [`Plan`] once.
-    pub fn update_from_log(&mut self, query: &Query, batch: &RecordBatch) -> Result<(), EvalError> {
-        let plan = Plan::new(query);
-        let projected = batch.project(&plan.projection).expect("the batch has the topic's columns");
-        plan.update(self, &projected).map(drop)
     }
 
     /// The group of each row, new ones added. The accumulators do not have the new groups yet.
@@ -287,10 +277,4 @@ impl GroupTable {
         table.accumulators = accumulators;
         Ok(table)
     }
-}
-
-/// The number of the group that is added next.
-pub(super) fn next_group(tags: &[Tag]) -> u32 {
-    assert!(tags.len() < u32::MAX as usize - 1, "a table holds fewer than 2^32 groups: split it");
-    tags.len() as u32
 }

@@ -10,8 +10,8 @@ use twopath_base::{Offset, PartitionId};
 use twopath_log::{Barrier, Entry, LogError, PartitionReader, Start};
 
 use super::Wiring;
-use super::reached::Reached;
 use crate::control::Control;
+use crate::epoch::{Reached, Read};
 use crate::error::SpeedError;
 
 /// Rows handed on at once: few enough to stay in the cache until they are aggregated, many enough that scheduling costs nothing.
@@ -25,14 +25,6 @@ const EPOCH_ROWS_MIN: u64 = 64 * 1024;
 
 /// ... and at most this many, so that progress is seen and memory is bounded.
 const EPOCH_ROWS_MAX: u64 = 4 * 1024 * 1024;
-
-/// What the source hands on.
-pub(crate) enum Read {
-    /// A frame's rows (the columns that the query reads), with the number of barriers before them.
-    Records { generation: u64, batch: RecordBatch },
-    /// The epoch is over for this worker, which has read this far.
-    Closed(Reached),
-}
 
 /// One partition as this job reads it.
 pub(crate) struct Partition {

@@ -12,9 +12,7 @@ use twopath_query::EvalError;
 use twopath_view::GroupTable;
 
 use super::Wiring;
-use super::parcels::{Parcels, by_address};
-use super::part::Part;
-use super::reached::Reached;
+use crate::epoch::{Parcels, Part, Reached, by_address};
 use crate::state::State;
 
 /// One worker's state once an epoch is complete, for the publisher.

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Timely's timestamp is an **epoch** of the log's progress. Each worker closes an epoch by announcing how far it has read its
-//! partitions ([`reached::Reached`]); the announcement travels behind the data that it speaks of. When the frontier passes an
+//! partitions ([`Reached`](crate::epoch::Reached)); the announcement travels behind the data that it speaks of. When the frontier passes an
 //! epoch, every effect of what all workers announced up to it is in the state, and only then is it published, under the position
 //! that the announcements make together.
 //!
@@ -21,14 +21,10 @@
 //! commutative, and they are kept by column; a sorted trace of `(key, value, time, difference)` records would cost an allocation and a
 //! comparison per record to give back what a hash table over a frame already has. What that costs is measured by the other engine.
 
-mod complete;
 mod frames;
 mod merge;
-mod parcels;
-mod part;
 mod partial;
 mod publish;
-mod reached;
 
 use std::sync::Arc;
 
@@ -39,17 +35,12 @@ use twopath_base::Position;
 use twopath_log::{Barrier, Topic};
 use twopath_query::Query;
 
-pub(crate) use complete::complete;
-pub(crate) use frames::{Partition, Read};
-pub(crate) use parcels::Parcels;
-pub(crate) use part::Part;
-
 use crate::control::Control;
 use crate::error::SpeedError;
 use crate::logic::Middle;
 use crate::state::Backend;
 use crate::{differential, hand};
-use frames::frames;
+use frames::{Partition, frames};
 use merge::Merge;
 use partial::Partial;
 use publish::{Publish, Publisher};

@@ -9,9 +9,7 @@ use timely::dataflow::operators::generic::Operator;
 use twopath_query::Query;
 use twopath_view::{GroupTable, Plan};
 
-use super::frames::Read;
-use super::parcels::Parcels;
-use super::part::Part;
+use crate::epoch::{Parcels, Part, Read};
 
 /// With several workers, a table is handed over early once it has this many groups: they are then still in the cache, and the
 /// receivers merge while the sender goes on. It must be worth it: see [`ROWS_PER_GROUP_MIN`].

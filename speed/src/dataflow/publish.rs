@@ -12,9 +12,8 @@ use twopath_view::{Generation, GroupTable, RealtimeView};
 
 use super::Wiring;
 use super::merge::Share;
-use super::parcels::{Parcels, by_address};
-use super::reached::Progress;
 use crate::control::Control;
+use crate::epoch::{Parcels, Progress, by_address};
 
 /// The published state: the workers' shares put together.
 pub(super) struct Publisher {

@@ -13,7 +13,7 @@ use super::datum::Datum;
 use super::elements::{Element, Group, Slot};
 use super::linear::{Sum, Totals};
 use super::plan::{Plan, Planned};
-use crate::dataflow::Part;
+use crate::epoch::Part;
 
 /// A change of one of the collections.
 pub enum Change {

@@ -18,7 +18,7 @@ use super::expr::Row;
 use super::linear::{Sum, Totals};
 use super::plan::{Folded, Method, Plan};
 use super::retire::Retire;
-use crate::dataflow::{Parcels, Part, Read};
+use crate::epoch::{Parcels, Part, Read};
 
 /// The collections that a query's aggregates are computed from.
 pub struct Exploded<'s> {

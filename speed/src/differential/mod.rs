@@ -43,7 +43,7 @@ use twopath_query::Query;
 pub(crate) use plan::Plan;
 
 use crate::control::Control;
-use crate::dataflow::{Parcels, Part, Read, complete};
+use crate::epoch::{Parcels, Part, Read, complete};
 use changes::{Change, tables};
 use datum::Datum;
 use elements::{Element, Slot};

@@ -18,7 +18,7 @@ use twopath_view::{Finals, GroupTable, Merging, Part as MergedPart, arrow_type, 
 use super::row::{ColumnType, items_column};
 use super::{Flow, Frame, HandWritten, Row};
 use crate::control::Control;
-use crate::dataflow::{Parcels, Part, Read, complete};
+use crate::epoch::{Parcels, Part, Read, complete};
 use crate::error::SpeedError;
 
 /// What rows of hand-written code are.

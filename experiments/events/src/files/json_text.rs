@@ -260,8 +260,10 @@ mod tests {
                     for (name, value) in fields {
                         match value {
                             Value::String(s) => proptest::prop_assert_eq!(theirs[&*name].as_str(), Some(&*s)),
-                            Value::Number(n) => proptest::prop_assert_eq!(&serde_json::from_str::<serde_json::Value>(n).unwrap(), &theirs[&*name]),
-                            Value::Other(o) => proptest::prop_assert_eq!(&serde_json::from_str::<serde_json::Value>(o).unwrap(), &theirs[&*name]),
+                            Value::Number(text) | Value::Other(text) => {
+                                let value: serde_json::Value = serde_json::from_str(text).unwrap();
+                                proptest::prop_assert_eq!(&value, &theirs[&*name]);
+                            }
                         }
                     }
                 }

@@ -59,7 +59,7 @@ fn without_histograms(run: &RunResult) -> RunResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::{sample, swept};
+    use crate::sample::{sample, swept};
 
     #[test]
     fn nothing_in_a_result_can_end_the_script() {

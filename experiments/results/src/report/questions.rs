@@ -197,7 +197,7 @@ pub(crate) fn hash(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::sample;
+    use crate::sample::sample;
 
     fn question(result: &CompareResult, id: &str) -> Question {
         questions(result).into_iter().find(|question| question.id == id).unwrap()

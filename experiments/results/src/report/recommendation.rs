@@ -222,11 +222,11 @@ pub fn month(settings: &Settings) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::{sample, swept};
     use crate::result::RunResult;
+    use crate::sample::{sample, swept};
 
     fn again(mut result: CompareResult) -> Vec<String> {
-        crate::report::conclude(&mut result);
+        crate::conclude(&mut result);
         result.recommendation
     }
 

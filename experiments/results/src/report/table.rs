@@ -163,7 +163,7 @@ fn right_pad(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::sample;
+    use crate::sample::sample;
 
     const PLAIN: Look = Look { width: 110, colour: false };
 
@@ -179,7 +179,7 @@ mod tests {
         result.complete = false;
         result.runs[0].outcome = Outcome::Crashed { message: "was killed by signal 9".into(), exit_code: None, signal: Some(9) };
         result.runs[1].answers.wrong_engine = 3;
-        crate::report::conclude(&mut result);
+        crate::conclude(&mut result);
         insta::assert_snapshot!(table(&result, PLAIN));
     }
 

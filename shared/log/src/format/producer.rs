@@ -9,8 +9,8 @@ use twopath_base::Offset;
 
 use crate::error::LogError;
 use crate::format::frame::{Header, Kind, get, get_u32};
+use crate::hash::xxh64;
 use crate::records::ProducerSequence;
-use crate::rows::hash::xxh64;
 
 /// How many of a producer's last appends are remembered with their offsets.
 const RECENT: usize = 5;

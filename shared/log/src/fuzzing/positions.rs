@@ -3,7 +3,7 @@
 use crate::error::LogError;
 use crate::groups::journal::Journal;
 use crate::groups::record::{RECORD_BYTES, Record};
-use crate::rows::hash::xxh64;
+use crate::hash::xxh64;
 use twopath_base::checksum::crc32c;
 
 use super::Bench;

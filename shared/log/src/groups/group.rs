@@ -10,13 +10,13 @@ use crate::config;
 use crate::error::LogError;
 use crate::groups::journal::Journal;
 use crate::groups::record::{GroupPosition, Kind};
+use crate::hash::xxh64;
 use crate::lock::{Held, holder};
 use crate::partition::locks::holds_lock;
 use crate::partition::reader::LocalReader;
 use crate::partition::state::TopicState;
 use crate::partition::tail::Committed;
 use crate::records::Start;
-use crate::rows::hash::xxh64;
 
 /// The name of the file that says that a group needs the whole topic.
 const NEEDS_ALL: &str = "needs-all";

@@ -16,8 +16,8 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 
-use crate::address::is_host_and_port;
 use crate::error::LogError;
+use crate::servers::are_servers;
 
 /// How long a server may take to answer.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
@@ -53,7 +53,7 @@ pub(super) enum Fetch {
 impl Address {
     /// That each server is a `HOST:PORT`.
     pub fn check(&self) -> Result<(), LogError> {
-        if self.servers.split(',').all(is_host_and_port) { Ok(()) } else { Err(LogError::BadAddress { address: self.to_string() }) }
+        if are_servers(&self.servers) { Ok(()) } else { Err(LogError::BadAddress { address: self.to_string() }) }
     }
 
     /// That one of the servers can be reached: where nobody listens, Kafka's client would try on, and tell only that time is over.

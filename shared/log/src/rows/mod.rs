@@ -1,6 +1,5 @@
 //! What the log computes of rows: their partitions, their event times, and rows of values that other programs wrote.
 
 pub(crate) mod event_range;
-pub(crate) mod hash;
 pub(crate) mod partitioning;
 pub(crate) mod row_decoder;

@@ -8,7 +8,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch, UInt32Array};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 
-use crate::rows::hash::xxh64;
+use crate::hash::xxh64;
 
 /// Whether a column of this type can be the key.
 pub(crate) fn can_hash(data_type: &DataType) -> bool {

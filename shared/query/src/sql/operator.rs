@@ -6,7 +6,8 @@ use sqlparser::tokenizer::Span;
 use super::QueryError;
 use super::expr::{Binder, Bound, BoundKind, not};
 use super::literal::{decimal_literal, rescaled};
-use crate::decimal::{self, DIGITS_MAX, Decimal, QUOTIENT_SCALE};
+use crate::data_type;
+use crate::decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
 use crate::types::*;
 
 impl Binder<'_> {
@@ -180,7 +181,7 @@ impl Binder<'_> {
     ) -> Result<Expr, QueryError> {
         let what = format!("beside {}", op.sql_name());
         if matches!(op, BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Modulo) {
-            let common = decimal::common(left_type, right_type);
+            let common = data_type::common(left_type, right_type);
             let left = self.coerce(left, common, &what)?;
             let right = self.coerce(right, common, &what)?;
             return Ok(Expr::binary(op, left, right, DataType::decimal(DIGITS_MAX, common.decimal_scale().unwrap_or(0))));
@@ -335,7 +336,7 @@ fn exact_beside(bound: Bound, other: Option<DataType>) -> Bound {
 fn common_number(a: DataType, b: DataType) -> DataType {
     match (a, b) {
         (DataType::Float, _) | (_, DataType::Float) => DataType::Float,
-        (DataType::Decimal { .. }, _) | (_, DataType::Decimal { .. }) => decimal::common(a, b),
+        (DataType::Decimal { .. }, _) | (_, DataType::Decimal { .. }) => data_type::common(a, b),
         (DataType::Numeric, _) | (_, DataType::Numeric) => DataType::Numeric,
         _ => DataType::Int,
     }

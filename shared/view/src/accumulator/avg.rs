@@ -8,7 +8,7 @@ use arrow_buffer::NullBuffer;
 use super::exact::nearest_mean_of_integers;
 use super::{Accumulate, Column, Count, DecimalSum, FloatSum, IntSum, Reader};
 use crate::canonical::from_i64;
-use crate::decimal::from_unscaled;
+use crate::canonical::from_unscaled;
 use twopath_query::{DataType, EvalError};
 
 #[derive(Debug, Clone)]

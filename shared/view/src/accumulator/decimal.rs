@@ -10,7 +10,8 @@ use arrow_schema::DataType as ArrowType;
 
 use super::{Accumulate, Column, Presence, Reader, pick, required};
 use crate::canonical::arrow_type;
-use crate::decimal::{from_unscaled, in_digits, quotient};
+use crate::canonical::from_unscaled;
+use crate::decimal::{in_digits, quotient};
 use twopath_query::{Aggregate, AggregateFunction, DIGITS_MAX, DataType, EvalError, Expr};
 
 /// Exact sums of decimals. They are kept in 128 bits until one of them does not fit.

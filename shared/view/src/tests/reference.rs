@@ -259,7 +259,11 @@ proptest! {
     }
 
     #[test]
-    fn answers_are_the_reference_s(query in second_half(), data in prop::collection::vec(row(), 0..12), cut in any::<prop::sample::Index>()) {
+    fn answers_are_the_reference_s(
+        query in second_half(),
+        data in prop::collection::vec(row(), 0..12),
+        cut in any::<prop::sample::Index>(),
+    ) {
         check(&query, &data, cut.index(data.len() + 1))?;
     }
 

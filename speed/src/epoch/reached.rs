@@ -16,7 +16,7 @@ pub(crate) struct Reached {
 
 /// What all workers' announcements up to one epoch say together.
 #[derive(Debug, Clone)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// The generation in which the job started, and where.
     from: (u64, Position),
     /// Per partition: the offset of the next record, and the number of barriers before it.
@@ -26,7 +26,7 @@ pub(super) struct Progress {
 
 /// A generation's number and the range of the log that is in it so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Range {
+pub(crate) struct Range {
     pub number: u64,
     pub from: Position,
     pub to: Position,

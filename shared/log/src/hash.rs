@@ -12,7 +12,7 @@ fn round(lane: u64, input: u64) -> u64 {
 }
 
 fn word(bytes: &[u8]) -> u64 {
-    crate::format::frame::get(bytes, 0)
+    u64::from_le_bytes(bytes.try_into().expect("a word has 8 bytes"))
 }
 
 pub(crate) fn xxh64(bytes: &[u8]) -> u64 {
@@ -36,10 +36,10 @@ pub(crate) fn xxh64(bytes: &[u8]) -> u64 {
     for w in words {
         hash = (hash ^ round(0, word(w))).rotate_left(27).wrapping_mul(P1).wrapping_add(P4);
     }
-    if rest.len() >= 4 {
-        let half = u64::from(crate::format::frame::get_u32(rest, 0));
+    if let Some((half, after)) = rest.split_first_chunk() {
+        let half = u64::from(u32::from_le_bytes(*half));
         hash = (hash ^ half.wrapping_mul(P1)).rotate_left(23).wrapping_mul(P2).wrapping_add(P3);
-        rest = &rest[4..];
+        rest = after;
     }
     for &byte in rest {
         hash = (hash ^ u64::from(byte).wrapping_mul(P5)).rotate_left(11).wrapping_mul(P1);

@@ -37,11 +37,11 @@ impl<T> ContainerBytes for Parcels<T> {
 }
 
 /// Brings every parcel to its worker. With one worker timely passes whole containers on, and nothing is touched.
-pub(super) fn by_address() -> DistributorPact<fn(usize) -> ByAddress> {
+pub(crate) fn by_address() -> DistributorPact<fn(usize) -> ByAddress> {
     DistributorPact(|_peers| ByAddress)
 }
 
-pub(super) struct ByAddress;
+pub(crate) struct ByAddress;
 
 impl<T> Distributor<Parcels<T>> for ByAddress {
     fn partition<S: Clone, P: Push<Message<S, Parcels<T>>>>(&mut self, parcels: &mut Parcels<T>, stamp: &Stamp<S>, pushers: &mut [P]) {

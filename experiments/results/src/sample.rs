@@ -6,8 +6,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::code::{CodeFile, Language};
+use crate::conclude;
 use crate::prices::{charge, read_prices};
-use crate::report::conclude;
 use crate::result::*;
 
 const ARCHITECTURES: [&str; 4] = ["batch", "lambda", "lambda-sql", "kappa"];
