@@ -108,8 +108,7 @@ fn tables_of_a_topic_that_was_deleted_are_not_taken_for_those_of_the_next_one() 
     append(&sandbox, 1_000..1_300);
     let status = sandbox.run(&["job", "status", "j"]);
     assert!(status.code == 0 && status.stderr.contains("the records of an earlier topic 't'"), "{}", status.stderr);
-    for args in [&["query", "j"][..], &["run", "j"], &["cutover", "j"], &["rollback", "j"], &["deploy", "j", "--sql", V1]]
-    {
+    for args in [&["query", "j"][..], &["run", "j"], &["cutover", "j"], &["rollback", "j"], &["deploy", "j", "--sql", V1]] {
         let done = sandbox.run(&[&["job"], args].concat());
         assert_eq!((done.code, done.stdout.as_str()), (1, ""), "{args:?}");
         if args[0] != "rollback" {
