@@ -272,7 +272,7 @@ fn the_reference_reads_exactly_the_position() {
     let query = Arc::new(parse(&sql, "events", &schema).unwrap());
     let end = topic.end().unwrap().get(PartitionId(0)).0;
     assert!(end > 1);
-    let case = Case { seed: 5, sql, topic, query };
+    let case = Case { seed: 5, sql, topic, query, batch: twopath_batch::Engine::Polars, speed: twopath_speed::Engine::Timely };
     for offset in [0, 1, end / 2, end] {
         assert_eq!(case.reference(&Position::new(vec![Offset(offset)])), Ok(vec![vec![Value::Int(offset as i64)]]));
     }
