@@ -22,7 +22,7 @@ fn main() {
     println!("cargo::rustc-env=TWOPATH_COMMIT={commit}");
 
     let lock = std::fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
-    let versions: Vec<String> = ["polars", "timely", "arrow-array"]
+    let versions: Vec<String> = ["polars", "rayon", "timely", "differential-dataflow", "arrow-array"]
         .iter()
         .map(|name| format!("{name}={}", locked_version(&lock, name).unwrap_or("unknown")))
         .collect();

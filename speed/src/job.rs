@@ -118,7 +118,7 @@ pub fn start(
 ) -> Result<SpeedJob, SpeedError> {
     let end = topic.end()?.records();
     let hold = topic.hold("a job that follows the log", &from.1)?;
-    let threads = Threads::start(topic, query, logic, engine, from, None, &options, publish)?;
+    let threads = Threads::start(topic, query, (logic, engine), from, None, &options, publish)?;
     Ok(SpeedJob {
         control: Arc::clone(&threads.control),
         progress_mode: options.progress_mode,
@@ -144,7 +144,7 @@ pub fn replay(
 ) -> Result<RealtimeView, SpeedError> {
     let options = SpeedOptions { workers, ..SpeedOptions::default() };
     let _hold = topic.hold("a replay", &from.1)?;
-    let threads = Threads::start(topic, query, logic, engine, from, Some(to.clone()), &options, Arc::new(|_| {}))?;
+    let threads = Threads::start(topic, query, (logic, engine), from, Some(to.clone()), &options, Arc::new(|_| {}))?;
     let control = Arc::clone(&threads.control);
     threads.join()?;
     let view = control.view();
@@ -230,8 +230,7 @@ impl Threads {
     fn start(
         topic: &Topic,
         query: Arc<Query>,
-        logic: Logic,
-        engine: Engine,
+        (logic, engine): (Logic, Engine),
         from: (u64, Position),
         to: Option<Position>,
         options: &SpeedOptions,

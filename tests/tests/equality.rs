@@ -58,6 +58,8 @@ struct Case {
     sql: String,
     topic: Topic,
     query: Arc<Query>,
+    batch: twopath_batch::Engine,
+    speed: twopath_speed::Engine,
 }
 
 /// One stream, one query, all engines.
@@ -69,6 +71,9 @@ fn one(dir: &Path, seed: u64) {
     let stream = batches(&mut random, &schema, 150);
     let partitions = 1 + random.below(4) as u32;
     let workers = 1 + random.below(2);
+    // Each engine of one layer beside each of the other.
+    let batch = twopath_batch::Engine::ALL[seed as usize % 2];
+    let speed = [twopath_speed::Engine::Timely, twopath_speed::Engine::Differential][seed as usize / 2 % 2];
     let config = TopicConfig {
         partitions,
         partition_by: if random.chance(70) { PartitionBy::Key("key".into()) } else { PartitionBy::RoundRobin },
@@ -89,7 +94,7 @@ fn one(dir: &Path, seed: u64) {
         &topic,
         query.clone(),
         twopath_speed::Logic::Sql,
-        twopath_speed::Engine::default(),
+        speed,
         (0, zero.clone()),
         options,
         Arc::new(move |view| hear.lock().unwrap().push(view)),
@@ -115,7 +120,7 @@ fn one(dir: &Path, seed: u64) {
     live.stop().unwrap();
     writer.close().unwrap();
 
-    let case = Case { seed, sql, topic, query };
+    let case = Case { seed, sql, topic, query, batch, speed };
     let published = published.lock().unwrap();
     // What the live job published: the last, and some before it.
     let some: Vec<usize> = (0..3).map(|_| random.below(published.len().max(1))).chain([published.len().saturating_sub(1)]).collect();
@@ -137,7 +142,7 @@ impl Case {
         let expected = self.reference(position);
         let zero = Position::zero(self.topic.partitions());
 
-        let batch = twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, position);
+        let batch = twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, self.batch, position);
         let batch = match batch {
             Ok(table) => self.of_tables(&[&table]),
             Err(twopath_batch::BatchError::Eval(e)) => Err(e),
@@ -156,8 +161,7 @@ impl Case {
         }
         let barrier = &before[random.below(before.len())];
         let table = Table::new(self.query.clone(), self.topic.partitions());
-        match twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &barrier.position)
-        {
+        match twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, self.batch, &barrier.position) {
             Ok(groups) => table.publish_batch(BatchView {
                 version: 1,
                 barrier: barrier.number,
@@ -180,8 +184,7 @@ impl Case {
     /// Point reads: the same as the reference's, for keys that are there.
     fn check_keys(&self, table: &Table, position: &Position, random: &mut Random) {
         let reference = self.rolled_to(position);
-        let all =
-            twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, position).unwrap();
+        let all = twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, self.batch, position).unwrap();
         for _ in 0..3.min(all.len()) {
             let key = all.key(random.below(all.len()));
             let ask = Ask { key: Some(key.clone()), ..Ask::default() };
@@ -204,16 +207,8 @@ impl Case {
     }
 
     fn replay(&self, from: (u64, Position), to: &Position, workers: usize) -> RealtimeView {
-        twopath_speed::replay(
-            &self.topic,
-            self.query.clone(),
-            twopath_speed::Logic::Sql,
-            twopath_speed::Engine::default(),
-            from,
-            to,
-            workers,
-        )
-        .unwrap_or_else(|e| panic!("seed {}: {e}\n{}", self.seed, self.sql))
+        twopath_speed::replay(&self.topic, self.query.clone(), twopath_speed::Logic::Sql, self.speed, from, to, workers)
+            .unwrap_or_else(|e| panic!("seed {}: {e}\n{}", self.seed, self.sql))
     }
 
     fn rolled_to(&self, position: &Position) -> Reference {
@@ -277,7 +272,7 @@ fn the_reference_reads_exactly_the_position() {
     let query = Arc::new(parse(&sql, "events", &schema).unwrap());
     let end = topic.end().unwrap().get(PartitionId(0)).0;
     assert!(end > 1);
-    let case = Case { seed: 5, sql, topic, query };
+    let case = Case { seed: 5, sql, topic, query, batch: twopath_batch::Engine::Polars, speed: twopath_speed::Engine::Timely };
     for offset in [0, 1, end / 2, end] {
         assert_eq!(case.reference(&Position::new(vec![Offset(offset)])), Ok(vec![vec![Value::Int(offset as i64)]]));
     }

@@ -6,9 +6,9 @@ use twopath_base::Position;
 use twopath_batch::{Engine, HandWritten, Logic};
 use twopath_events::workloads::flights;
 use twopath_log::{Durability, Entry, Log, Start, Topic};
-use twopath_query::{DataType, Query, Value, parse, values};
+use twopath_query::{Query, Value, parse, values};
 use twopath_reference::{Reference, compare};
-use twopath_view::{Ask, Group, GroupTable, Merging, Part, answer};
+use twopath_view::{Ask, GroupTable, answer};
 
 /// Enough for flights that leave after midnight, in the night and not at all.
 const FLIGHTS: usize = 40_000;
@@ -43,67 +43,14 @@ fn by_batch(topic: &Topic, query: &Query, engine: Engine) -> Vec<Vec<Value>> {
 }
 
 fn by_hand_for_polars(topic: &Topic, query: &Query, hand: HandWritten) -> Vec<Vec<Value>> {
-    let merging = merging(hand.name);
+    let merging = twopath_serving::jobs::flights::merging(hand.name, hand.version).unwrap();
     let table = twopath_batch::compute(topic, query, &Logic::Hand(hand, merging), Engine::Polars, &topic.end().unwrap()).unwrap();
     let merged = answer(&merging.parts_query(query).unwrap(), &[&table], &Ask::default()).unwrap();
     values::rows(&merging.finished(query, &merged).unwrap()).unwrap()
 }
 
-/// What the parts of each query are, and how its answer is made of them.
-fn merging(query: &str) -> Merging {
-    let (keys, parts, finish): (&'static [_], &'static [_], fn(&Group) -> Vec<Value>) = match query {
-        "delays_by_origin_hour" => (
-            &[("hour", DataType::Timestamp), ("origin", DataType::Text)],
-            &[("delay_sum", Part::Sum(DataType::Int)), ("delay_max", Part::Max(DataType::Int)), ("departures", Part::Count)],
-            |group| {
-                let mean = group.number("delay_sum").unwrap() / group.number("departures").unwrap();
-                vec![group.get("hour"), group.get("origin"), Value::Float(mean), group.get("delay_max"), group.get("departures")]
-            },
-        ),
-        "delay_quantiles_by_carrier_day" => (
-            &[("day", DataType::Timestamp), ("carrier", DataType::Text)],
-            &[
-                ("delay_p50", Part::Quantiles(DataType::Int, 0.5)),
-                ("delay_p90", Part::Quantiles(DataType::Int, 0.9)),
-                ("delay_p99", Part::Quantiles(DataType::Int, 0.99)),
-                ("departures", Part::Count),
-            ],
-            |group| ["day", "carrier", "delay_p50", "delay_p90", "delay_p99", "departures"].map(|name| group.get(name)).to_vec(),
-        ),
-        "distinct_tails_by_carrier_day" => (
-            &[("day", DataType::Timestamp), ("carrier", DataType::Text)],
-            &[
-                ("aircraft", Part::Distinct(DataType::Text)),
-                ("aircraft_approx", Part::DistinctSketch(DataType::Text)),
-                ("flights", Part::Count),
-            ],
-            |group| ["day", "carrier", "aircraft", "aircraft_approx", "flights"].map(|name| group.get(name)).to_vec(),
-        ),
-        "totals_by_route" => (
-            &[("origin", DataType::Text), ("dest", DataType::Text)],
-            &[
-                ("flights", Part::Count),
-                ("departures", Part::Count),
-                ("miles", Part::Sum(DataType::Int)),
-                ("air_minutes", Part::Sum(DataType::Int)),
-                ("known_last", Part::Max(DataType::Timestamp)),
-            ],
-            |group| ["origin", "dest", "flights", "departures", "miles", "air_minutes", "known_last"].map(|name| group.get(name)).to_vec(),
-        ),
-        "cancelled_share_by_day" => {
-            (&[("day", DataType::Timestamp)], &[("cancelled", Part::Sum(DataType::Int)), ("flights", Part::Count)], |group| {
-                let share = group.number("cancelled").unwrap() / group.number("flights").unwrap();
-                vec![group.get("day"), Value::Float(share), group.get("cancelled"), group.get("flights")]
-            })
-        }
-        other => panic!("nobody wrote how {other} merges"),
-    };
-    Merging { name: "by hand", version: 1, keys, parts, finish }
-}
-
-fn by_speed(topic: &Topic, query: &Query, logic: twopath_speed::Logic) -> Vec<Vec<Value>> {
-    let from = (0, Position::zero(topic.partitions()));
-    let engine = twopath_speed::Engine::default();
+fn by_speed(topic: &Topic, query: &Query, engine: twopath_speed::Engine) -> Vec<Vec<Value>> {
+    let (from, logic) = ((0, Position::zero(topic.partitions())), twopath_speed::Logic::Sql);
     let view = twopath_speed::replay(topic, Arc::new(query.clone()), logic, engine, from, &topic.end().unwrap(), 2).unwrap();
     assert_eq!(view.error, None);
     let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(Arc::as_ref).collect();
@@ -111,9 +58,8 @@ fn by_speed(topic: &Topic, query: &Query, logic: twopath_speed::Logic) -> Vec<Ve
 }
 
 /// Final values, as a table shows them.
-fn by_hand_speed(topic: &Topic, query: &Query, name: &str, version: u32) -> Vec<Vec<Value>> {
+fn by_hand_speed(topic: &Topic, query: &Query, (name, version): (&str, u32), engine: twopath_speed::Engine) -> Vec<Vec<Value>> {
     use twopath_speed::jobs::flights::{Kind, hand_written};
-    let engine = twopath_speed::Engine::default();
     let written = hand_written(name, version, engine, Kind::Finals).unwrap();
     let finals = written.finals.unwrap();
     let (query, from) = (Arc::new(query.clone()), (0, Position::zero(topic.partitions())));
@@ -126,6 +72,7 @@ fn by_hand_speed(topic: &Topic, query: &Query, name: &str, version: u32) -> Vec<
 
 #[test]
 fn by_hand_as_sql_and_by_reference_they_agree() {
+    use twopath_speed::Engine::{Differential, Timely};
     let dir = tempfile::tempdir().unwrap();
     let topic = topic(dir.path());
     for query in &flights().queries {
@@ -139,8 +86,10 @@ fn by_hand_as_sql_and_by_reference_they_agree() {
                 ("batch by hand", by_hand_for_polars(&topic, &parsed, batch)),
                 ("polars by SQL", by_batch(&topic, &parsed, Engine::Polars)),
                 ("rayon by SQL", by_batch(&topic, &parsed, Engine::Rayon)),
-                ("speed by hand", by_hand_speed(&topic, &parsed, name, version)),
-                ("speed by SQL", by_speed(&topic, &parsed, twopath_speed::Logic::Sql)),
+                ("timely by hand", by_hand_speed(&topic, &parsed, (name, version), Timely)),
+                ("differential by hand", by_hand_speed(&topic, &parsed, (name, version), Differential)),
+                ("timely by SQL", by_speed(&topic, &parsed, Timely)),
+                ("differential by SQL", by_speed(&topic, &parsed, Differential)),
             ];
             for (engine, rows) in given {
                 compare(&parsed, &Ok(expected.clone()), &Ok(rows)).unwrap_or_else(|d| panic!("{name} v{version}, {engine}: {d}"));

@@ -142,7 +142,7 @@ fn rounded(value: f64) -> Result<i64, EvalError> {
     /// 2^63, the first float above all 64-bit integers.
     const END: f64 = 9_223_372_036_854_775_808.0;
     let whole = value.round_ties_even();
-    if whole >= -END && whole < END { Ok(whole as i64) } else { Err(EvalError::OutOfRange) }
+    if (-END..END).contains(&whole) { Ok(whole as i64) } else { Err(EvalError::OutOfRange) }
 }
 
 /// ASCII white space, a sign, decimal digits, ASCII white space.

@@ -25,7 +25,7 @@ pub(super) struct FeedArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     List(ListArgs),
     Describe(DescribeArgs),
     Drop(DropArgs),

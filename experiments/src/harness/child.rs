@@ -87,7 +87,7 @@ pub fn record(spec: &RunSpec, start: Start<'_>) -> Result<Recording, RunError> {
         settle: Duration::from_secs_f64(1.5 / spec.full_read_rate.max(spec.read_rate.min(5.0)).max(1.0)),
         grace: GRACE + 2 * spec.batch_interval(),
     };
-    let steady = steady(&topic, &writer, &*system, &timeline, &plan, &spec.out, &costs, &mut reporter)?;
+    let steady = steady((&topic, &writer), &*system, &timeline, &plan, &spec.out, &costs, &mut reporter)?;
     timeline.mark_at(schedule.end_us(), Happening::LoadEnd);
     let (log_bytes, costs) = (topic.bytes()?, costs()?);
     let record = system.stop()?;

@@ -61,8 +61,7 @@ pub struct Steady {
 
 /// Runs the plan to its end over a topic whose writer is `writer`; answers go to files beside `out`. An error of any thread ends it early.
 pub fn steady(
-    topic: &Topic,
-    writer: &TopicWriter,
+    (topic, writer): (&Topic, &TopicWriter),
     system: &dyn System,
     timeline: &Timeline,
     plan: &Plan,

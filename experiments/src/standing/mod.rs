@@ -15,7 +15,7 @@
 //! without a table, which the same command takes up again.
 
 mod error;
-mod standing;
+mod version;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ use twopath_view::BatchView;
 use twopath_view::store::ViewStore;
 
 pub use error::JobError;
-pub use standing::Standing;
+pub use version::Standing;
 
 /// Beside the topics; no topic's name starts with a dot.
 const FOLDER: &str = ".serving";

@@ -25,8 +25,8 @@ pub enum Difference {
     Cell {
         row: usize,
         column: String,
-        expected: Value,
-        actual: Value,
+        expected: Box<Value>,
+        actual: Box<Value>,
     },
     /// The row has no counterpart; only where an estimate decides the order, so that rows are not compared place by place.
     Row {
@@ -102,7 +102,7 @@ fn in_place(query: &Query, tolerances: &[Tolerance], expected: &[Vec<Value>], ac
         }
         if let Some(column) = (0..e.len()).find(|&c| !agree(tolerances[c], &e[c], &a[c])) {
             let name = query.output[column].name.clone();
-            return Err(Difference::Cell { row, column: name, expected: e[column].clone(), actual: a[column].clone() });
+            return Err(Difference::Cell { row, column: name, expected: e[column].clone().into(), actual: a[column].clone().into() });
         }
     }
     Ok(())

@@ -77,7 +77,7 @@ fn rows_are_compared_place_by_place() {
     assert_eq!(compare(&q, &rows(&[3, 2]), &rows(&[3, 2])), Ok(()));
     assert_eq!(compare(&q, &rows(&[3, 2]), &rows(&[3])), Err(Difference::RowCount { expected: 2, actual: 1 }));
     let difference = compare(&q, &rows(&[3, 2]), &rows(&[2, 3])).unwrap_err();
-    assert_eq!(difference, Difference::Cell { row: 0, column: "count".to_owned(), expected: int(3), actual: int(2) });
+    assert_eq!(difference, Difference::Cell { row: 0, column: "count".to_owned(), expected: int(3).into(), actual: int(2).into() });
     insta::assert_snapshot!(difference, @"row 0, column count: expected Int(3), got Int(2)");
 }
 

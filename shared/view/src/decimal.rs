@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(divided(1, 0, -2), Ok(-1));
         assert_eq!(divided(1, 0, 3), Ok(0));
         assert_eq!(divided(10i128.pow(37), 76, 1), Err(EvalError::OutOfRange));
-        assert_eq!(nearest_float(123_456_789_012_345_678, 3), 123_456_789_012_345.678);
+        assert_eq!(nearest_float(123_456_789_012_345_678, 3), 123_456_789_012_345.67);
         assert_eq!(nearest_float(-30, 2), -0.3);
         assert_eq!(rescale(15, 1, 0, 38), Ok(2));
         assert_eq!(rescale(-15, 1, 0, 38), Ok(-2));

@@ -27,7 +27,7 @@ pub fn cast(value: Datum, to: DataType) -> Evaluated {
 fn whole(value: f64) -> Result<i64, EvalError> {
     const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
     let rounded = value.round_ties_even();
-    if rounded >= -TWO_TO_63 && rounded < TWO_TO_63 { Ok(rounded as i64) } else { Err(EvalError::OutOfRange) }
+    if (-TWO_TO_63..TWO_TO_63).contains(&rounded) { Ok(rounded as i64) } else { Err(EvalError::OutOfRange) }
 }
 
 /// ASCII white space around a sign and decimal digits.

@@ -31,6 +31,7 @@ pub struct HandWritten {
 
 /// The dataflow, by the engine that it is written for.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::type_complexity, reason = "streams in, streams out, in the engines' own words")]
 pub enum Flow {
     Timely(for<'s> fn(Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>>),
     /// Rows that are added stand for groups that changed; those that are taken back are what they replace.

@@ -24,10 +24,13 @@ use super::{CHUNK_BYTES, CHUNK_ROWS, Chunk, FileError, Format, ReadOptions, Reje
 /// Batches of a row group that wait for those before them.
 const BATCHES_AHEAD: usize = 128;
 
+/// What a thread sends of a row group: its chunks, or why there are none; nothing at the end.
+type RowGroup = Option<Result<Vec<Chunk>, FileError>>;
+
 pub(super) struct ColumnarRows {
     schema: SchemaRef,
     /// What each thread reads: its batches' chunks, and nothing after each row group.
-    threads: Vec<Receiver<Option<Result<Vec<Chunk>, FileError>>>>,
+    threads: Vec<Receiver<RowGroup>>,
     /// Which of the row groups is read; the threads take turns.
     group: usize,
     groups: usize,

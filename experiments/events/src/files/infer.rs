@@ -25,9 +25,11 @@ impl Seen {
     /// A CSV cell.
     pub fn text(&mut self, cell: &str, times: &Times) {
         let bare = cell.trim();
-        if cell.is_empty() {
-        } else if self.number(bare) {
-        } else if special_float(bare).is_some() {
+        // An empty cell tells nothing, and a number has been counted where it was found to be one.
+        if cell.is_empty() || self.number(bare) {
+            return;
+        }
+        if special_float(bare).is_some() {
             self.specials += 1;
         } else if parse_bool(bare).is_some() {
             self.bools += 1;

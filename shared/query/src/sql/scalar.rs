@@ -69,10 +69,10 @@ impl Binder<'_> {
             ("greatest", [_, ..]) => return self.most(Function::Greatest, args, span),
             ("least", [_, ..]) => return self.most(Function::Least, args, span),
             ("abs", [arg]) => return self.abs(arg, span),
-            ("round", [arg]) => return self.to_whole(Function::Round, arg),
-            ("floor", [arg]) => return self.to_whole(Function::Floor, arg),
-            ("ceil" | "ceiling", [arg]) => return self.to_whole(Function::Ceil, arg),
-            ("trunc", [arg]) => return self.to_whole(Function::Trunc, arg),
+            ("round", [arg]) => return self.whole_number(Function::Round, arg),
+            ("floor", [arg]) => return self.whole_number(Function::Floor, arg),
+            ("ceil" | "ceiling", [arg]) => return self.whole_number(Function::Ceil, arg),
+            ("trunc", [arg]) => return self.whole_number(Function::Trunc, arg),
             ("round", [arg, digits]) => return self.round_digits(arg, digits, span),
             ("sign", [arg]) => {
                 let bound = self.bind(arg)?;
@@ -108,7 +108,7 @@ impl Binder<'_> {
             ("concat", [_, ..]) => self.concat_all(args)?,
             ("date_trunc", [unit, arg]) => return self.date_trunc(unit, arg, span),
             ("date_part", [field, arg]) => return self.date_part(field, arg),
-            ("to_timestamp", [arg]) => return self.to_timestamp(arg, span),
+            ("to_timestamp", [arg]) => return self.at_timestamp(arg, span),
             ("timezone", [zone, at]) => return self.at_time_zone(at, zone),
             _ => {
                 let form = SCALARS.iter().find(|(known, _)| *known == name).map_or("", |(_, form)| form);
@@ -189,7 +189,7 @@ impl Binder<'_> {
     /// `FLOOR(x)` and `CEIL(x)`, which the syntax tree tells apart from other calls.
     pub(super) fn whole(&mut self, function: Function, arg: &ast::Expr, field: &ast::CeilFloorKind) -> Result<Bound, QueryError> {
         match field {
-            ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime) => self.to_whole(function, arg),
+            ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime) => self.whole_number(function, arg),
             ast::CeilFloorKind::DateTimeField(_) => Err(self.error(arg.span(), "write DATE_TRUNC('hour', c)")),
             ast::CeilFloorKind::Scale(_) => {
                 let name = function.sql_name();
@@ -199,7 +199,7 @@ impl Binder<'_> {
     }
 
     /// To a whole number in its own type; whole numbers are that already.
-    fn to_whole(&mut self, function: Function, arg: &ast::Expr) -> Result<Bound, QueryError> {
+    fn whole_number(&mut self, function: Function, arg: &ast::Expr) -> Result<Bound, QueryError> {
         let bound = self.bind(arg)?;
         let span = bound.span;
         match bound.data_type() {

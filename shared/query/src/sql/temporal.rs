@@ -145,7 +145,7 @@ impl Binder<'_> {
     }
 
     /// `TO_TIMESTAMP(seconds)`: seconds since 1970, to the microsecond (half to even).
-    pub(super) fn to_timestamp(&mut self, arg: &ast::Expr, span: Span) -> Result<Bound, QueryError> {
+    pub(super) fn at_timestamp(&mut self, arg: &ast::Expr, span: Span) -> Result<Bound, QueryError> {
         let seconds = self.expr_of(arg, DataType::Float, "in TO_TIMESTAMP")?;
         let million = Expr::literal(Value::Float(1e6), DataType::Float);
         let us = cast(Expr::binary(BinaryOp::Multiply, seconds, million, DataType::Float), DataType::Int);

@@ -64,7 +64,7 @@ fn of_window<'q>(args: &'q [FunctionArg], with: &mut Vec<(String, &'q Query)>) -
 }
 
 /// A query of WITH sees only those before it, so that names cannot go in circles.
-fn of_ident<'q>(ident: &Ident, with: &mut Vec<(String, &'q Query)>) -> Option<String> {
+fn of_ident(ident: &Ident, with: &mut Vec<(String, &Query)>) -> Option<String> {
     match with.iter().rposition(|(name, _)| same_name(ident, name)) {
         None => Some(ident.value.clone()),
         Some(at) => {

@@ -90,7 +90,7 @@ fn decoded(bytes: &[u8]) -> Option<Wide> {
     let (limbs, odd) = limbs.as_chunks::<4>();
     let base = u32::from_le_bytes(*base) as usize;
     // Sums of floats have fewer than 2^13 bits; what claims more was not written here.
-    let fits = odd.is_empty() && *sign < 2 && base % 4 == 0 && base / 4 + limbs.len() < 256;
+    let fits = odd.is_empty() && *sign < 2 && base.is_multiple_of(4) && base / 4 + limbs.len() < 256;
     let limbs: Vec<u32> = limbs.iter().map(|limb| u32::from_le_bytes(*limb)).collect();
     fits.then(|| Wide::from_magnitude(*sign == 1, base / 4, &limbs))
 }

@@ -123,10 +123,10 @@ pub fn spread(count: u64, sum: (usize, &[u32]), squares: (usize, &[u32])) -> (us
     let start = if right.is_empty() { 0 } else { right_base - base };
     let length = limbs.len().max(start + right.len());
     limbs.resize(length, 0);
-    for i in start..length {
+    for (i, limb_before) in limbs.iter_mut().enumerate().skip(start) {
         let less = i64::from(right.get(i - start).copied().unwrap_or(0));
-        let limb = i64::from(limbs[i]) - less + borrow;
-        limbs[i] = limb as u32;
+        let limb = i64::from(*limb_before) - less + borrow;
+        *limb_before = limb as u32;
         borrow = limb >> 32;
     }
     assert_eq!(borrow, 0, "the mean of squares is not below the square of the mean");
@@ -167,7 +167,7 @@ pub fn quotient(limbs: &[u32], exponent: i64, divisor: u128) -> f64 {
     let rest = (0..low).any(bit);
     let inexact = rest || top % divisor != 0;
     // The last bit stands for all that was left out, so that rounding sees it.
-    let quotient = top / divisor | u128::from(inexact);
+    let quotient = (top / divisor) | u128::from(inexact);
     scaled(quotient as f64, exponent)
 }
 

@@ -13,8 +13,9 @@ fn table(query: &Query, rows: &[Row]) -> GroupTable {
     table
 }
 
+/// The rows of the answer, or its error, which does not depend on the parts either.
 fn all(query: &Query, parts: &[&GroupTable]) -> Vec<String> {
-    shown(&answer(query, parts, &Ask::default()).unwrap())
+    answer(query, parts, &Ask::default()).map_or_else(|error| vec![error.to_string()], |rows| shown(&rows))
 }
 
 /// Merges the tables pair by pair, as `picks` say, until one is left.

@@ -1,0 +1,4 @@
+-- Visitors per page: this counts clicks, not visitors.
+SELECT url, COUNT("user") AS visitors
+FROM clicks
+GROUP BY url

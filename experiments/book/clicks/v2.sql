@@ -1,0 +1,4 @@
+-- Visitors per page.
+SELECT url, COUNT(DISTINCT "user") AS visitors
+FROM clicks
+GROUP BY url
