@@ -5,7 +5,7 @@
 //! use twopath_results::statistics::median;
 //!
 //! assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
-//! assert_eq!(duration(1.5), "1.50 ms");
+//! assert_eq!(duration(2412.0), "2.41 s");
 //! ```
 //!
 //! **What it is not**: engines, or anything that runs them. A `result.json` is all that the report is made of.
