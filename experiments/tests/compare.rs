@@ -35,9 +35,9 @@ fn compare(settings: &CompareSettings, script: &'static str) -> (Ending, Compare
 
 /// A child that leaves a result which is empty but of the right run, and a sample.
 const LEAVES_A_RESULT: &str = r#"
-    out=$(sed -n 's/.*"out": "\(.*\)",/\1/p' "$SPEC")
-    architecture=$(sed -n 's/.*"architecture": "\(.*\)",/\1/p' "$SPEC" | head -n 1)
-    repeat=$(sed -n 's/.*"repeat": \(.*\),/\1/p' "$SPEC")
+    out=$(sed -n 's/.*"out": "\([^"]*\)".*/\1/p' "$SPEC")
+    architecture=$(sed -n 's/.*"architecture": "\([^"]*\)".*/\1/p' "$SPEC" | head -n 1)
+    repeat=$(sed -n 's/.*"repeat": \([0-9]*\).*/\1/p' "$SPEC")
     echo sample > "$(dirname "$out")/run.freshness.parquet"
     sed -e "s/ARCHITECTURE/$architecture/" -e "s/REPEAT/$repeat/" "$(dirname "$0")/$EMPTY" > "$out"
 "#;
@@ -97,11 +97,11 @@ fn results_and_samples_are_kept() {
         command
     })
     .unwrap();
-    assert_eq!(ending, Ending::Complete);
     let out = dir.path().join("out");
     let result: CompareResult = serde_json::from_slice(&std::fs::read(out.join("result.json")).unwrap()).unwrap();
     assert!(result.complete);
     assert_eq!(messages(&result), ["ok"; 4]);
+    assert_eq!(ending, Ending::Complete);
     assert!(result.runs.iter().all(|run| run.events == 4711));
     let mut samples: Vec<String> = result.runs.iter().flat_map(|run| run.samples.clone()).collect();
     samples.sort();
