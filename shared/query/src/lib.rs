@@ -31,9 +31,9 @@ pub mod values;
 
 pub use decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
 pub use function::{Function, Side};
-pub use plan::Plan;
+pub use plan::{Plan, Program};
 pub use sql::{QueryError, column_type, logical_plan, parse, topic_of};
 pub use types::{
-    Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Query, TimeField, TimeUnit,
-    UnaryOp, Value,
+    Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, PanedWindows, Panes, Query,
+    TimeField, TimeUnit, UnaryOp, Value,
 };

@@ -267,6 +267,32 @@ pub struct Field {
     pub nullable: bool,
 }
 
+/// Windows that are put together of panes: pieces of time that lie whole within each window or outside of it, which engines group by. So
+/// windows that overlap share the work, and one that straddles a batch horizon merges as every group does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Panes {
+    /// Which of the query's keys is the pane's start, in the groups that engines make. In groups by window the same key says which window it is:
+    /// its start, or its end where windows cumulate.
+    pub key: usize,
+    /// The timestamp that is cut into windows, over the topic's columns. Rows in which it is NULL are in no window.
+    pub time: Expr,
+    pub windows: PanedWindows,
+}
+
+/// See [`crate::plan::Window`]; lengths are microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PanedWindows {
+    /// Panes are as long as the greatest common divisor of slide and size, and offset as the windows are.
+    Hop { slide_us: i64, size_us: i64, offset_us: i64 },
+    /// Panes are a step long.
+    Cumulate { step_us: i64, size_us: i64, offset_us: i64 },
+    /// Panes are a gap long, so that rows of one pane that are alike in the other keys are always in one session. `first` and `last` are the aggregates (by
+    /// index) that are the least and the greatest time of a pane: panes in order belong to one session while less than a gap lies between the
+    /// last of the one and the first of the next. `merge` of panes keeps both right.
+    Session { gap_us: i64, first: usize, last: usize },
+}
+
 /// One logical query over one topic.
 ///
 /// How an answer is made of the groups: HAVING first (a group for which it is not TRUE is left out, and its output raises no error);
@@ -285,6 +311,10 @@ pub struct Query {
     /// The grouping; empty for an aggregate over everything, which then has exactly one group (also over no rows).
     pub keys: Vec<NamedExpr>,
     pub aggregates: Vec<Aggregate>,
+    /// Where windows overlap or have no fixed bounds: how the groups that engines make, by pane, become groups by window when an answer is made. The
+    /// rest of the query (`output`, `having`, `order_by`) is over those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panes: Option<Panes>,
     /// `true` for a query without GROUP BY and aggregates: keys are its columns, the only aggregate is COUNT(*), and an answer
     /// repeats each group that often (before ORDER BY and LIMIT).
     pub rows: bool,

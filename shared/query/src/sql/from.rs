@@ -9,8 +9,7 @@ use super::expr::{Binder, Bound, BoundKind};
 use super::scope::{Scope, nearest, same_name};
 use super::select::bind_query;
 use super::source::Source;
-use crate::function::Function;
-use crate::plan::{Node, Plan, WindowSize};
+use crate::plan::{Node, Plan, Window, WindowSize};
 use crate::types::*;
 
 /// What FROM can name.
@@ -207,8 +206,9 @@ impl<'a> Relations<'a> {
         };
         let size = Binder::new(source, scope.clone()).interval(interval)?;
         let size = self.window_size(size, interval)?;
-        scope.add_window(|start| window_end(start, size));
-        Ok((Plan::new(Node::Window { input: Box::new(input), column, size }, source.range(span)), scope))
+        let window = Window::Tumble { size, offset_us: 0 };
+        scope.add_window(&window);
+        Ok((Plan::new(Node::Window { input: Box::new(input), column, window }, source.range(span)), scope))
     }
 
     /// The timestamp column that DESCRIPTOR names.
@@ -262,25 +262,6 @@ impl<'a> Relations<'a> {
             }
             _ => Err(self.source.error(size.span, "a window is longer than nothing: write INTERVAL '1' HOUR")),
         }
-    }
-}
-
-/// The end of the window that starts there.
-fn window_end(start: Expr, size: WindowSize) -> Expr {
-    let later = |start, us| {
-        let size = Expr::literal(Value::Interval(us), DataType::Interval);
-        Expr::binary(BinaryOp::Add, start, size, DataType::Timestamp)
-    };
-    let months = |start, months| {
-        let months = Expr::literal(Value::Int(months), DataType::Int);
-        Expr::call(Function::AddMonths, vec![start, months], DataType::Timestamp)
-    };
-    match size {
-        WindowSize::Fixed(us) => later(start, us),
-        WindowSize::Calendar(TimeUnit::Month) => months(start, 1),
-        WindowSize::Calendar(TimeUnit::Quarter) => months(start, 3),
-        WindowSize::Calendar(TimeUnit::Year) => months(start, 12),
-        WindowSize::Calendar(_) => later(start, 7 * crate::time::US_PER_DAY),
     }
 }
 

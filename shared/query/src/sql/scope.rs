@@ -3,6 +3,7 @@
 use arrow_schema::{DataType as ArrowType, Schema};
 use sqlparser::ast::Ident;
 
+use crate::plan::Window;
 use crate::types::*;
 
 /// The names that expressions can use: the columns of what stands in FROM.
@@ -27,11 +28,10 @@ impl Scope {
         Scope { relation: relation.to_owned(), is_topic, alias: None, columns, width, window: None }
     }
 
-    /// Adds the window's columns: its start, which the input has as its last column, and its end.
-    pub fn add_window(&mut self, end: impl FnOnce(Expr) -> Expr) {
-        let start = Expr::column(self.width, DataType::Timestamp);
-        self.width += 1;
-        let end = end(start.clone());
+    /// Adds the names of a window's start and end. The input has the columns that say which window it is as its last ones.
+    pub fn add_window(&mut self, window: &Window) {
+        let (start, end) = (window.start(self.width), window.end(self.width));
+        self.width += window.columns().len();
         // A subquery over a window may have put these names out: those of this window are meant.
         self.columns.retain(|(name, _)| name != "window_start" && name != "window_end");
         self.columns.push(("window_start".to_owned(), start.clone()));

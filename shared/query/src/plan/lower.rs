@@ -1,0 +1,214 @@
+//! The first lowering: a plan of one topic as the flat query that every engine computes.
+
+use super::{Node, NotLowered, Plan, Window};
+use crate::types::*;
+
+impl Plan {
+    /// The flat query that computes this plan.
+    ///
+    /// # Errors
+    /// Where the plan has a shape that engines do not compute yet, and where writing projections into what reads them makes expressions too large.
+    pub fn lower(&self) -> Result<Query, NotLowered> {
+        let (mut limit, mut offset, mut distinct) = (None, 0, false);
+        let mut plan = self;
+        if let Node::Limit { input, limit: rows, offset: left_out } = &plan.node {
+            (limit, offset, plan) = (*rows, *left_out, input);
+        }
+        if let Node::Distinct { input } = &plan.node {
+            (distinct, plan) = (true, input);
+        }
+        let Node::Project { input, columns: output } = &plan.node else {
+            return Err(plan.refused("a query puts out columns: write SELECT and their names"));
+        };
+        let (input, by) = match &input.node {
+            Node::Sort { input, by } => (&**input, &by[..]),
+            _ => (&**input, &[][..]),
+        };
+        let below = below(input)?;
+        let output = below.named(output, plan)?;
+        let by: Vec<Order> = by.iter().map(|o| Ok(Order { expr: below.inlined(&o.expr, plan)?, ..*o })).collect::<Result<_, _>>()?;
+        Ok(match below.groups {
+            Some(groups) => {
+                let Groups { rows, keys, aggregates } = *groups;
+                Query { keys, aggregates, output, having: below.filter, order_by: by, distinct, offset, limit, ..rows.query(false) }
+            }
+            // Rows that are grouped by all that is put out are distinct already.
+            None => Query { offset, limit, ..below.of_rows(output, by, distinct) },
+        })
+    }
+}
+
+/// A chain of filters and projections, over a topic's rows or over groups: one condition, and each column as an expression over what lies below.
+struct Below {
+    topic: String,
+    fields: Vec<Field>,
+    filter: Option<Expr>,
+    columns: Vec<Expr>,
+    groups: Option<Box<Groups>>,
+}
+
+struct Groups {
+    rows: Below,
+    keys: Vec<NamedExpr>,
+    aggregates: Vec<Aggregate>,
+}
+
+/// How many nodes the expressions of one operator may have once those below are written into them.
+const SIZE_MAX: usize = 10_000;
+/// serde_json reads 128 levels; some of them are above the expression.
+const NESTING_MAX: usize = 110;
+
+fn below(plan: &Plan) -> Result<Below, NotLowered> {
+    match &plan.node {
+        Node::Scan { topic, fields } => {
+            let columns = fields.iter().enumerate().map(|(i, f)| Expr::column(i, f.data_type)).collect();
+            Ok(Below { topic: topic.clone(), fields: fields.clone(), filter: None, columns, groups: None })
+        }
+        Node::Filter { input, condition } => {
+            let mut below = below(input)?;
+            let condition = below.inlined(condition, plan)?;
+            below.filter = Some(match below.filter.take() {
+                None => condition,
+                // The inner condition comes first, so that it guards the outer one.
+                Some(inner) => Expr::binary(BinaryOp::And, inner, condition, DataType::Bool),
+            });
+            Ok(below)
+        }
+        Node::Project { input, columns } => {
+            let mut below = below(input)?;
+            below.columns = below.named(columns, plan)?.into_iter().map(|c| c.expr).collect();
+            Ok(below)
+        }
+        Node::Window { input, column, window } => {
+            let Window::Tumble { size, offset_us } = *window else {
+                return Err(plan.refused("windows that overlap are not flat"));
+            };
+            let mut below = below(input)?;
+            if below.groups.is_some() {
+                return Err(plan.refused("a window over groups is not flat"));
+            }
+            below.columns.push(size.start(below.columns[*column].clone(), offset_us));
+            Ok(below)
+        }
+        Node::Aggregate { input, keys, aggregates } => {
+            let below = below(input)?;
+            if below.groups.is_some() {
+                return Err(plan.refused("groups of groups are not supported yet: compute the outer aggregates over the inner answer, or make the inner query a feed and query that"));
+            }
+            let keys = below.named(keys, plan)?;
+            let aggregates: Vec<Aggregate> = aggregates
+                .iter()
+                .map(|a| {
+                    let arg = a.arg.as_ref().map(|e| below.inlined(e, plan)).transpose()?;
+                    Ok(Aggregate { function: a.function, arg })
+                })
+                .collect::<Result<_, _>>()?;
+            let types = keys.iter().map(|k| k.expr.data_type).chain(aggregates.iter().map(Aggregate::data_type));
+            let columns = types.enumerate().map(|(i, t)| Expr::column(i, t)).collect();
+            let (topic, fields) = (below.topic.clone(), below.fields.clone());
+            Ok(Below { topic, fields, filter: None, columns, groups: Some(Box::new(Groups { rows: below, keys, aggregates })) })
+        }
+        _ => Err(plan.refused("this operator is not flat")),
+    }
+}
+
+impl Below {
+    /// An expression over this chain's columns as one over what lies below it.
+    fn inlined(&self, expr: &Expr, plan: &Plan) -> Result<Expr, NotLowered> {
+        let mut size = 0;
+        expr.visit(&mut |e| {
+            size += match e.kind {
+                ExprKind::Column(i) => self.columns[i].size(),
+                _ => 1,
+            }
+        });
+        if size > SIZE_MAX {
+            return Err(plan.refused(
+                "the expressions of these nested queries become too large when they are put together: name fewer of them more than once",
+            ));
+        }
+        let inlined: Result<Expr, std::convert::Infallible> = expr.try_columns(&mut |i, _| Ok(self.columns[i].clone()));
+        let Ok(inlined) = inlined;
+        if nests_too_deeply(&inlined) {
+            return Err(plan.refused("the expression nests too deeply: split it into several output columns, or put parentheses so that both sides of its operators are alike in length"));
+        }
+        Ok(inlined)
+    }
+
+    fn named(&self, columns: &[NamedExpr], plan: &Plan) -> Result<Vec<NamedExpr>, NotLowered> {
+        let named = columns.iter().map(|c| Ok(NamedExpr { name: c.name.clone(), expr: self.inlined(&c.expr, plan)? }));
+        let named = named.collect::<Result<Vec<_>, NotLowered>>()?;
+        if named.iter().map(|c| c.expr.size()).sum::<usize>() > SIZE_MAX.max(columns.iter().map(|c| c.expr.size()).sum()) {
+            return Err(plan.refused(
+                "the expressions of these nested queries become too large when they are put together: name fewer of them more than once",
+            ));
+        }
+        Ok(named)
+    }
+
+    /// A query over these rows that nothing is said of yet.
+    fn query(self, rows: bool) -> Query {
+        Query {
+            topic: self.topic,
+            fields: self.fields,
+            filter: self.filter,
+            keys: Vec::new(),
+            aggregates: Vec::new(),
+            panes: None,
+            rows,
+            output: Vec::new(),
+            having: None,
+            order_by: Vec::new(),
+            distinct: false,
+            offset: 0,
+            limit: None,
+        }
+    }
+
+    /// The query that puts rows out: grouped by all columns and by what they are ordered by, each group as often as it was seen; distinct rows once.
+    fn of_rows(self, output: Vec<NamedExpr>, by: Vec<Order>, distinct: bool) -> Query {
+        let mut keys: Vec<NamedExpr> = Vec::new();
+        let key = |keys: &mut Vec<NamedExpr>, name: &str, expr: Expr| {
+            let data_type = expr.data_type;
+            let index = keys.iter().position(|k| k.expr == expr).unwrap_or_else(|| {
+                keys.push(NamedExpr { name: name.to_owned(), expr });
+                keys.len() - 1
+            });
+            Expr::column(index, data_type)
+        };
+        let output = output.into_iter().map(|o| NamedExpr { expr: key(&mut keys, &o.name, o.expr), name: o.name }).collect();
+        let order_by =
+            by.into_iter().map(|o| Order { expr: over_keys(&o.expr, &keys).unwrap_or_else(|()| key(&mut keys, "order", o.expr)), ..o });
+        let order_by = order_by.collect();
+        let aggregates = if distinct { Vec::new() } else { vec![Aggregate { function: AggregateFunction::Count, arg: None }] };
+        Query { keys, aggregates, output, order_by, ..self.query(!distinct) }
+    }
+}
+
+/// The expression over a group's keys; the error is that it reads something else.
+fn over_keys(expr: &Expr, keys: &[NamedExpr]) -> Result<Expr, ()> {
+    match keys.iter().position(|k| k.expr == *expr) {
+        Some(key) => Ok(Expr::column(key, expr.data_type)),
+        None if matches!(expr.kind, ExprKind::Column(_)) => Err(()),
+        None => expr.try_map(&mut |e| over_keys(e, keys)),
+    }
+}
+
+/// Whether the expression's JSON nests deeper than a manifest can be read again. It looks no further than that, and so needs little of the stack.
+pub(crate) fn nests_too_deeply(expr: &Expr) -> bool {
+    fn beyond(expr: &Expr, levels: usize) -> bool {
+        let own = match expr.kind {
+            ExprKind::Case { .. } => 5,
+            ExprKind::Call { .. } => 4,
+            _ => 3,
+        };
+        let Some(left) = levels.checked_sub(own) else { return true };
+        for child in expr.children() {
+            if beyond(child, left) {
+                return true;
+            }
+        }
+        false
+    }
+    beyond(expr, NESTING_MAX)
+}
