@@ -56,7 +56,8 @@ pub enum Node {
     Filter { input: Box<Plan>, condition: Expr },
     /// One row of these columns for each row.
     Project { input: Box<Plan>, columns: Vec<NamedExpr> },
-    /// Each row once for every window that the timestamp in `column` falls in (none where it is NULL), with the columns that say which window it is after its own
+    /// Each row once for every window that the timestamp in `column` falls in (where it is NULL: once with NULL for
+    /// tumbling windows, and not at all for the others), with the columns that say which window it is after its own
     /// ([`Window::columns`]).
     Window { input: Box<Plan>, column: usize, window: Window },
     /// One row per group: the keys, then the aggregates. Without keys one row in all.

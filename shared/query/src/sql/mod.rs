@@ -5,6 +5,7 @@
 //! [`ExprKind`] that engines know. What is not supported is refused with its place and with what to write instead.
 
 mod aggregate;
+mod dialect;
 mod expr;
 mod from;
 mod function;

@@ -1,18 +1,21 @@
 //! The SQL text: its tokens, its syntax tree, and the places that errors name.
 
 use sqlparser::ast::{self, Statement};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
 use super::QueryError;
+use super::dialect::TwopathDialect;
 
 /// A longer text is refused: binding recurses once per operator of a chain, and this bounds it well within a thread's stack.
 const TOKENS_MAX: usize = 4_000;
 const BYTES_MAX: usize = 100_000;
 /// How deep parentheses, CASE and calls may nest.
 const DEPTH_MAX: usize = 100;
+
+/// What stands for `PARTITION BY` of a table argument once the text is read.
+pub(super) const PARTITION_BY: &str = "partition_by";
 
 pub(super) struct Source<'a> {
     sql: &'a str,
@@ -29,7 +32,7 @@ impl<'a> Source<'a> {
         if self.sql.len() > BYTES_MAX {
             return Err(self.error_at_start(format!("the query is longer than {BYTES_MAX} bytes: shorten it")));
         }
-        let tokens = Tokenizer::new(&PostgreSqlDialect {}, self.sql)
+        let tokens = Tokenizer::new(&TwopathDialect, self.sql)
             .tokenize_with_location()
             .map_err(|e| self.error(Span { start: e.location, end: e.location }, e.message))?;
         let words = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_)));
@@ -50,7 +53,7 @@ impl<'a> Source<'a> {
             return Err(self.error(first_span, message));
         }
         *self.tokens.borrow_mut() = words.cloned().collect();
-        let statements = Parser::new(&PostgreSqlDialect {})
+        let statements = Parser::new(&TwopathDialect)
             .with_recursion_limit(DEPTH_MAX)
             .with_tokens_with_locations(with_units_in_texts(without_table_keyword(&self.tokens.borrow())))
             .parse_statements()
@@ -138,12 +141,59 @@ impl<'a> Source<'a> {
     }
 }
 
-/// `TUMBLE(TABLE t, ...)` as `TUMBLE(t, ...)`: the parser knows no TABLE argument. For any name, so that a mistyped one is told as such.
+/// `SESSION(TABLE t PARTITION BY a, b, ...)` as `SESSION(t, PARTITION_BY(a, b), ...)`: the parser knows no TABLE argument. For any name, so that a mistyped one is
+/// told as such.
 fn without_table_keyword(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let is_name = |t: &TokenWithSpan| matches!(&t.token, Token::Word(_));
-    let is_table = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::TABLE);
-    let is_argument = |i: usize| i >= 2 && is_table(&tokens[i]) && tokens[i - 1].token == Token::LParen && is_name(&tokens[i - 2]);
-    (0..tokens.len()).filter(|&i| !is_argument(i)).map(|i| tokens[i].clone()).collect()
+    let is = |t: Option<&TokenWithSpan>, keyword| matches!(t.map(|t| &t.token), Some(Token::Word(w)) if w.keyword == keyword);
+    let is_argument = |i: usize| i >= 2 && is(tokens.get(i), Keyword::TABLE) && tokens[i - 1].token == Token::LParen && is_name(&tokens[i - 2]);
+    let mut read = Vec::with_capacity(tokens.len() + 2);
+    let mut at = 0;
+    while at < tokens.len() {
+        if !is_argument(at) {
+            read.push(tokens[at].clone());
+            at += 1;
+            continue;
+        }
+        at += 1;
+        // The table is a name, or a query in parentheses.
+        let mut depth = 0_usize;
+        while let Some(token) = tokens.get(at) {
+            if depth == 0 && (matches!(token.token, Token::Comma | Token::RParen) || is(Some(token), Keyword::PARTITION)) {
+                break;
+            }
+            match token.token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth -= 1,
+                _ => {}
+            }
+            read.push(token.clone());
+            at += 1;
+        }
+        if is(tokens.get(at), Keyword::PARTITION) && is(tokens.get(at + 1), Keyword::BY) {
+            let span = tokens[at].span;
+            let token = |token| TokenWithSpan { token, span };
+            read.extend([token(Token::Comma), token(Token::make_word(PARTITION_BY, None)), token(Token::LParen)]);
+            at += 2;
+            // The columns end where the next argument, which is a call or an interval, begins.
+            let is_next = |i: usize| {
+                is(tokens.get(i + 1), Keyword::INTERVAL)
+                    || tokens.get(i + 1).is_some_and(is_name) && tokens.get(i + 2).is_some_and(|t| t.token == Token::LParen)
+            };
+            while at < tokens.len() && tokens[at].token != Token::RParen && !(tokens[at].token == Token::Comma && is_next(at)) {
+                if !matches!(tokens[at].token, Token::LParen) {
+                    read.push(tokens[at].clone());
+                }
+                at += 1;
+                // PARTITION BY (a, b)
+                if tokens.get(at).is_some_and(|t| t.token == Token::RParen) && tokens.get(at + 1).is_some_and(|t| t.token == Token::Comma) {
+                    at += 1;
+                }
+            }
+            read.push(token(Token::RParen));
+        }
+    }
+    read
 }
 
 /// `INTERVAL '1' WEEK` as `INTERVAL '1 WEEK'`: the parser knows other units only. The place stays that of the text.
