@@ -35,5 +35,5 @@ pub use plan::Plan;
 pub use sql::{QueryError, column_type, logical_plan, parse, topic_of};
 pub use types::{
     Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Query, TimeField, TimeUnit,
-    UnaryOp, Value,
+    UnaryOp, Value, log_column_type,
 };

@@ -25,6 +25,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use twopath_base::LogColumn;
+
 use crate::display::{aggregate_text, identifier};
 use crate::types::*;
 
@@ -38,7 +40,7 @@ pub struct Plan {
 /// An operator. Its expressions' columns are those of its input, by index.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
-    /// All rows of a topic, with all its columns.
+    /// All rows of a topic, with all its columns, and behind them the log's own ([`LogColumn`]).
     Scan { topic: String, fields: Vec<Field> },
     /// The rows for which a condition is TRUE.
     Filter { input: Box<Plan>, condition: Expr },
@@ -93,7 +95,10 @@ impl Plan {
     /// The operator's columns: their names and types.
     pub fn columns(&self) -> Vec<(String, DataType)> {
         match &self.node {
-            Node::Scan { fields, .. } => fields.iter().map(|f| (f.name.clone(), f.data_type)).collect(),
+            Node::Scan { fields, .. } => {
+                let log = LogColumn::ALL.map(|c| (c.name().to_owned(), log_column_type(c)));
+                fields.iter().map(|f| (f.name.clone(), f.data_type)).chain(log).collect()
+            }
             Node::Project { columns, .. } => columns.iter().map(|c| (c.name.clone(), c.expr.data_type)).collect(),
             Node::Window { input, .. } => {
                 let mut columns = input.columns();
@@ -197,7 +202,7 @@ const NESTING_MAX: usize = 110;
 fn below(plan: &Plan) -> Result<Below, NotLowered> {
     match &plan.node {
         Node::Scan { topic, fields } => {
-            let columns = fields.iter().enumerate().map(|(i, f)| Expr::column(i, f.data_type)).collect();
+            let columns = plan.columns().into_iter().enumerate().map(|(i, (_, t))| Expr::column(i, t)).collect();
             Ok(Below { topic: topic.clone(), fields: fields.clone(), filter: None, columns, groups: None })
         }
         Node::Filter { input, condition } => {

@@ -2,6 +2,7 @@
 
 use arrow_schema::{DataType as ArrowType, Schema};
 use sqlparser::ast::Ident;
+use twopath_base::LogColumn;
 
 use crate::types::*;
 
@@ -14,6 +15,8 @@ pub(super) struct Scope {
     pub alias: Option<String>,
     /// Names with what they mean over the input's columns, in the order of `SELECT *`.
     pub columns: Vec<(String, Expr)>,
+    /// As `columns`, but `SELECT *` leaves them out, and a column of that name hides them: the log's own.
+    pub hidden: Vec<(String, Expr)>,
     /// How many columns the input has: aggregates are numbered from here.
     pub width: usize,
     /// A window's start and end.
@@ -24,7 +27,14 @@ impl Scope {
     pub fn new(relation: &str, is_topic: bool, columns: Vec<(String, DataType)>) -> Self {
         let width = columns.len();
         let columns = columns.into_iter().enumerate().map(|(i, (name, t))| (name, Expr::column(i, t))).collect();
-        Scope { relation: relation.to_owned(), is_topic, alias: None, columns, width, window: None }
+        Scope { relation: relation.to_owned(), is_topic, alias: None, columns, hidden: Vec::new(), width, window: None }
+    }
+
+    /// The names over a topic's columns and the log's own behind them.
+    pub fn of_topic(topic: &str, columns: Vec<(String, DataType)>) -> Self {
+        let mut scope = Scope::new(topic, true, columns);
+        scope.hidden = scope.columns.split_off(scope.width - LogColumn::ALL.len());
+        scope
     }
 
     /// Adds the window's columns: its start, which the input has as its last column, and its end.
@@ -42,14 +52,8 @@ impl Scope {
     /// The columns of this name: none, one, or several that cannot be told apart. An unquoted name that no column has exactly is looked for
     /// without regard to case.
     pub fn named(&self, name: &Ident) -> Vec<&(String, Expr)> {
-        let exactly = |wanted: &str| self.columns.iter().filter(|(n, _)| n == wanted).collect::<Vec<_>>();
-        if name.quote_style.is_some() {
-            return exactly(&name.value);
-        }
-        match exactly(&name.value.to_lowercase()) {
-            none if none.is_empty() => self.columns.iter().filter(|(n, _)| n.eq_ignore_ascii_case(&name.value)).collect(),
-            some => some,
-        }
+        let shown = named(&self.columns, name);
+        if shown.is_empty() { named(&self.hidden, name) } else { shown }
     }
 
     /// The column of this name, where there is exactly one.
@@ -71,7 +75,7 @@ impl Scope {
 
     /// What to say about a name that no column has.
     pub fn unknown_column(&self, name: &str) -> String {
-        let near = nearest(name, self.columns.iter().map(|(n, _)| n.as_str()));
+        let near = nearest(name, self.columns.iter().chain(&self.hidden).map(|(n, _)| n.as_str()));
         let listed = self.columns.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>().join(", ");
         let relation = format!("{}{}", if self.is_topic { "topic " } else { "" }, self.relation);
         match near {
@@ -81,6 +85,17 @@ impl Scope {
             }
             None => format!("{relation} has no column '{name}': its columns are {listed}"),
         }
+    }
+}
+
+fn named<'a>(columns: &'a [(String, Expr)], name: &Ident) -> Vec<&'a (String, Expr)> {
+    let exactly = |wanted: &str| columns.iter().filter(|(n, _)| n == wanted).collect::<Vec<_>>();
+    if name.quote_style.is_some() {
+        return exactly(&name.value);
+    }
+    match exactly(&name.value.to_lowercase()) {
+        none if none.is_empty() => columns.iter().filter(|(n, _)| n.eq_ignore_ascii_case(&name.value)).collect(),
+        some => some,
     }
 }
 
