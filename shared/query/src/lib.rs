@@ -35,5 +35,5 @@ pub use plan::{Plan, Program};
 pub use sql::{QueryError, column_type, logical_plan, parse, topic_of};
 pub use types::{
     Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, PanedWindows, Panes, Query,
-    TimeField, TimeUnit, UnaryOp, Value,
+    TimeField, TimeUnit, UnaryOp, Value, log_column_type,
 };

@@ -81,7 +81,8 @@ impl Reference {
         self.groups.len()
     }
 
-    /// Takes all rows of a record batch of the topic (all its columns).
+    /// Takes all rows of a record batch of the topic: all its columns, and behind them the log's own where the query reads one of those
+    /// ([`Query::whole_rows`]).
     pub fn push(&mut self, batch: &RecordBatch) {
         let columns = Columns::of(batch);
         for row in 0..batch.num_rows() {

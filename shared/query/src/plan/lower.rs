@@ -61,7 +61,7 @@ const NESTING_MAX: usize = 110;
 fn below(plan: &Plan) -> Result<Below, NotLowered> {
     match &plan.node {
         Node::Scan { topic, fields } => {
-            let columns = fields.iter().enumerate().map(|(i, f)| Expr::column(i, f.data_type)).collect();
+            let columns = plan.columns().into_iter().enumerate().map(|(i, (_, t))| Expr::column(i, t)).collect();
             Ok(Below { topic: topic.clone(), fields: fields.clone(), filter: None, columns, groups: None })
         }
         Node::Filter { input, condition } => {

@@ -34,6 +34,8 @@ mod window;
 
 use std::ops::Range;
 
+use twopath_base::LogColumn;
+
 use crate::display::{aggregate_text, identifier};
 use crate::types::*;
 pub(crate) use lower::nests_too_deeply;
@@ -50,7 +52,7 @@ pub struct Plan {
 /// An operator. Its expressions' columns are those of its input, by index.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
-    /// All rows of a topic, with all its columns.
+    /// All rows of a topic, with all its columns, and behind them the log's own ([`LogColumn`]).
     Scan { topic: String, fields: Vec<Field> },
     /// The rows for which a condition is TRUE.
     Filter { input: Box<Plan>, condition: Expr },
@@ -185,7 +187,10 @@ impl Plan {
     /// The operator's columns: their names and types.
     pub fn columns(&self) -> Vec<(String, DataType)> {
         match &self.node {
-            Node::Scan { fields, .. } => fields.iter().map(|f| (f.name.clone(), f.data_type)).collect(),
+            Node::Scan { fields, .. } => {
+                let log = LogColumn::ALL.map(|c| (c.name().to_owned(), log_column_type(c)));
+                fields.iter().map(|f| (f.name.clone(), f.data_type)).chain(log).collect()
+            }
             Node::Input { columns, .. } => columns.clone(),
             Node::Project { columns, .. } => columns.iter().map(|c| (c.name.clone(), c.expr.data_type)).collect(),
             Node::Window { input, window, .. } => {

@@ -119,7 +119,7 @@ impl<'a> Relations<'a> {
         if same_name(ident, self.topic) {
             let scan = Node::Scan { topic: self.topic.to_owned(), fields: self.fields.clone() };
             let plan = Plan::new(scan, self.source.range(ident.span));
-            let scope = Scope::new(self.topic, true, plan.columns());
+            let scope = Scope::of_topic(self.topic, plan.columns());
             return Ok((plan, scope));
         }
         Err(self.source.error(ident.span, self.unknown(&ident.to_string())))

@@ -2,6 +2,7 @@
 
 use arrow_schema::{DataType as ArrowType, Schema};
 use sqlparser::ast::Ident;
+use twopath_base::LogColumn;
 
 use crate::plan::Window;
 use crate::types::*;
@@ -36,15 +37,37 @@ pub(super) struct Column {
     pub expr: Expr,
     /// Whether USING made one column of it and another, which is the one that its bare name means.
     pub is_merged: bool,
+    /// Whether `SELECT *` leaves it out, and another column of the name hides it: the log's own.
+    pub is_hidden: bool,
 }
 
 impl Scope {
     pub fn new(relation: &str, is_topic: bool, columns: Vec<(String, DataType)>) -> Self {
         let width = columns.len();
-        let column = |(i, (name, t))| Column { relation: 0, name, expr: Expr::column(i, t), is_merged: false };
+        let column = |(i, (name, t))| Column { relation: 0, name, expr: Expr::column(i, t), is_merged: false, is_hidden: false };
         let columns = columns.into_iter().enumerate().map(column).collect();
         let relations = vec![Relation { name: relation.to_owned(), is_topic, alias: None }];
         Scope { relations, columns, width, windows: Vec::new() }
+    }
+
+    /// The names over a topic's columns and the log's own behind them.
+    pub fn of_topic(topic: &str, columns: Vec<(String, DataType)>) -> Self {
+        let mut scope = Scope::new(topic, true, columns);
+        let first = scope.width - LogColumn::ALL.len();
+        scope.columns[first..].iter_mut().for_each(|c| c.is_hidden = true);
+        scope
+    }
+
+    /// The log's own column: of the topic, or of what a subquery puts out under its name and in its type.
+    pub fn log_column(&self, column: LogColumn) -> Option<Expr> {
+        let is_it = |c: &&Column| {
+            let is_topic = self.relations[c.relation].is_topic;
+            c.name == column.name() && c.expr.data_type == log_column_type(column) && c.is_hidden == is_topic
+        };
+        match self.columns.iter().filter(is_it).collect::<Vec<_>>()[..] {
+            [one] => Some(one.expr.clone()),
+            _ => None,
+        }
     }
 
     /// Adds the names of a window's start and end. The input has the columns that say which window it is as its last ones.
@@ -53,7 +76,7 @@ impl Scope {
         // A subquery over a window may have put these names out: those of this window are meant.
         self.columns.retain(|c| c.name != "window_start" && c.name != "window_end");
         for (name, expr) in [("window_start", start), ("window_end", end)] {
-            self.columns.push(Column { relation: 0, name: name.to_owned(), expr, is_merged: false });
+            self.columns.push(Column { relation: 0, name: name.to_owned(), expr, is_merged: false, is_hidden: false });
         }
         self.windows.push((window.clone(), self.width));
         self.width += window.columns().len();
@@ -87,6 +110,11 @@ impl Scope {
     }
 
     fn among(&self, name: &Ident, of: impl Fn(&Column) -> bool) -> Vec<&Column> {
+        let shown = self.spelled(name, |c| of(c) && !c.is_hidden);
+        if shown.is_empty() { self.spelled(name, |c| of(c) && c.is_hidden) } else { shown }
+    }
+
+    fn spelled(&self, name: &Ident, of: impl Fn(&Column) -> bool) -> Vec<&Column> {
         let exactly = |wanted: &str| self.columns.iter().filter(|c| of(c) && c.name == wanted).collect::<Vec<_>>();
         if name.quote_style.is_some() {
             return exactly(&name.value);
@@ -118,7 +146,7 @@ impl Scope {
     /// What to say about a name that no column has.
     pub fn unknown_column(&self, name: &str) -> String {
         let near = nearest(name, self.columns.iter().map(|c| c.name.as_str()));
-        let listed = self.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+        let listed = self.columns.iter().filter(|c| !c.is_hidden).map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
         let relation = match &self.relations[..] {
             [one] => format!("{}{}", if one.is_topic { "topic " } else { "" }, one.name),
             _ => "what stands in FROM".to_owned(),
