@@ -208,7 +208,9 @@ fn shapes() {
 
 #[test]
 fn the_logs_own_columns_stand_behind_the_topics() {
-    let q = query("SELECT _offset, origin FROM flights WHERE _arrival > '2026-01-01' AND f._partition = 1".replace("flights", "flights f").as_str());
+    let q = query(
+        "SELECT _offset, origin FROM flights WHERE _arrival > '2026-01-01' AND f._partition = 1".replace("flights", "flights f").as_str(),
+    );
     assert_eq!((q.columns_read(), q.reads_log_columns()), (vec![1, 9, 10, 11], true));
     assert_eq!(q.whole_rows(), (0..12).collect::<Vec<_>>());
     assert_eq!([9, 10, 11].map(|i| q.column_type(i)), [DataType::Timestamp, DataType::Int, DataType::Int]);
@@ -219,7 +221,8 @@ fn the_logs_own_columns_stand_behind_the_topics() {
     // They are not part of *, through a window and a subquery neither, unless they are named.
     let all = query("SELECT * FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR)");
     assert_eq!((all.output.len(), all.reads_log_columns(), all.whole_rows().len()), (11, false, 9));
-    let windowed = query("SELECT window_start, MIN(_arrival) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR) GROUP BY window_start");
+    let windowed =
+        query("SELECT window_start, MIN(_arrival) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR) GROUP BY window_start");
     assert_eq!(windowed.columns_read(), [0, 9]);
     assert_eq!(query("SELECT o + 1 FROM (SELECT _offset AS o FROM flights) s").columns_read(), [11]);
     let hidden = parse("SELECT _offset FROM (SELECT * FROM flights) s", "flights", &schema()).unwrap_err();

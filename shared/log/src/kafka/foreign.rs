@@ -288,7 +288,20 @@ impl ForeignReader {
         assign(&consumer, &topic.address, &topic.config.name, partition, at)?;
         let decoder = (topic.decoders)();
         let (confirmed_end, arrival_us, arrivals_us, bad, reported) = (at, 0, Vec::new(), None, None);
-        Ok(ForeignReader { topic, partition, consumer, decoder, projection, at, end, confirmed_end, arrival_us, arrivals_us, bad, reported })
+        Ok(ForeignReader {
+            topic,
+            partition,
+            consumer,
+            decoder,
+            projection,
+            at,
+            end,
+            confirmed_end,
+            arrival_us,
+            arrivals_us,
+            bad,
+            reported,
+        })
     }
 
     /// Takes in a record's value; whether it made a row.

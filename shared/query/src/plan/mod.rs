@@ -28,6 +28,7 @@
 //! ```
 
 mod lower;
+mod panes;
 mod program;
 mod text;
 mod window;
@@ -295,6 +296,13 @@ impl Plan {
             }
         }
         Ok(Plan { node, span: self.span.clone() })
+    }
+
+    /// A shape that is no flat query.
+    fn not_flat(&self, what: &str) -> NotLowered {
+        self.refused(format!(
+            "{what} is answered by twopath query alone, so far: a job, a feed and compare keep one filter, one window and one grouping of one topic"
+        ))
     }
 
     fn refused(&self, message: impl Into<String>) -> NotLowered {
