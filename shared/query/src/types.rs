@@ -227,6 +227,19 @@ pub enum AggregateFunction {
 }
 
 impl Aggregate {
+    /// What it reads of a row.
+    pub fn args(&self) -> impl Iterator<Item = &Expr> {
+        self.arg.iter()
+    }
+
+    /// The same over columns of another numbering: see [`Expr::over`].
+    ///
+    /// # Panics
+    /// If it reads a column that is not among them.
+    pub fn over(&self, columns: &[usize]) -> Aggregate {
+        Aggregate { function: self.function, arg: self.arg.as_ref().map(|e| e.over(columns)) }
+    }
+
     /// The type of the finalised aggregate.
     pub fn data_type(&self) -> DataType {
         let arg = self.arg.as_ref().map(|a| a.data_type);

@@ -28,6 +28,7 @@
 //! ```
 
 mod lower;
+mod narrow;
 mod panes;
 mod program;
 mod text;
