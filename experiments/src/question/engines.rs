@@ -55,7 +55,7 @@ pub(super) fn by_reference(question: &Question, starts: &[Position], at: &[Posit
             let mut reference = PlanReference::new(question.plan.clone());
             for (topic, at) in question.topics.iter().zip(at) {
                 let fields = topic.schema().fields().len();
-                let columns: Vec<usize> = (0..fields + twopath_base::LogColumn::ALL.len()).collect();
+                let columns: Vec<usize> = (0..fields + twopath_base::LogColumn::EACH.len()).collect();
                 read(topic, at, &columns, |batch| Ok(reference.push(&topic.config().name, batch)?))?;
             }
             reference.answer()?

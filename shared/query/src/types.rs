@@ -227,6 +227,10 @@ pub enum AggregateFunction {
 }
 
 impl Aggregate {
+    pub fn new(function: AggregateFunction, arg: Option<Expr>) -> Aggregate {
+        Aggregate { function, arg }
+    }
+
     /// What it reads of a row.
     pub fn args(&self) -> impl Iterator<Item = &Expr> {
         self.arg.iter()
@@ -353,7 +357,7 @@ impl Query {
 
     /// The indexes of the topic's and the log's columns that the engines must read, ascending.
     pub fn columns_read(&self) -> Vec<usize> {
-        let mut seen = vec![false; self.fields.len() + LogColumn::ALL.len()];
+        let mut seen = vec![false; self.fields.len() + LogColumn::EACH.len()];
         let exprs =
             self.filter.iter().chain(self.keys.iter().map(|k| &k.expr)).chain(self.aggregates.iter().filter_map(|a| a.arg.as_ref()));
         for e in exprs {
@@ -373,7 +377,7 @@ impl Query {
 
     /// The indexes of all of the topic's columns, and behind them of the log's if one of those is read: for who reads whole rows.
     pub fn whole_rows(&self) -> Vec<usize> {
-        let columns = self.fields.len() + if self.reads_log_columns() { LogColumn::ALL.len() } else { 0 };
+        let columns = self.fields.len() + if self.reads_log_columns() { LogColumn::EACH.len() } else { 0 };
         (0..columns).collect()
     }
 
@@ -386,7 +390,7 @@ impl Query {
 /// The type in which a query sees one of the log's own columns.
 pub fn log_column_type(column: LogColumn) -> DataType {
     match column {
-        LogColumn::Arrival => DataType::Timestamp,
+        LogColumn::Arrival | LogColumn::Watermark => DataType::Timestamp,
         LogColumn::Partition | LogColumn::Offset => DataType::Int,
     }
 }
