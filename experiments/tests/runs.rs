@@ -16,7 +16,7 @@ use twopath::systems::{self, Factors, Job, QuerySpec, Rows};
 use twopath_events::workloads::{self, Workload};
 use twopath_log::{Durability, Log};
 use twopath_results::result::{Happening, Outcome, RunResult};
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 const HISTORY: u64 = 20_000;
 const STEADY: u64 = 4_000;
@@ -164,7 +164,7 @@ fn the_check_tells_right_from_wrong_from_outdated() {
         let mut table = GroupTable::new(query);
         table.update_from_log(query, &flights.batch(0, rows)).unwrap();
         let key = key.map(|group| table.key(group));
-        let rows = answer(query, &[&table], &Ask { key: key.clone(), ..Ask::default() }).unwrap();
+        let rows = answer(query, &[&table], &Selection { key: key.clone(), ..Selection::default() }).unwrap();
         (rows, key.map(Arc::from))
     };
     let mut spill = Spill::create(&dir.path().join("run.json"), 0).unwrap();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use twopath_base::{Coverage, CoveragePart, Position};
 use twopath_query::{EvalError, Query};
-use twopath_view::{self as view, Answer, Ask, BatchView, Finals, Generation, GroupTable, Merging, RealtimeView};
+use twopath_view::{self as view, Answer, BatchView, Finals, Generation, GroupTable, Merging, RealtimeView, Selection};
 
 use crate::ServingError;
 
@@ -141,8 +141,8 @@ impl Table {
     }
 
     /// The answer over everything published, and what it covers.
-    pub fn answer(&self, ask: &Ask) -> Result<Answer, ServingError> {
-        if let Some(key) = ask.key.as_ref().filter(|k| k.len() != self.query.keys.len()) {
+    pub fn answer(&self, selection: &Selection) -> Result<Answer, ServingError> {
+        if let Some(key) = selection.key.as_ref().filter(|k| k.len() != self.query.keys.len()) {
             let names = self.query.keys.iter().map(|k| k.name.as_str()).collect::<Vec<_>>().join(", ");
             return Err(ServingError::KeyLength { given: key.len(), wanted: self.query.keys.len(), names });
         }
@@ -157,7 +157,7 @@ impl Table {
             });
         };
         let parts: Vec<&GroupTable> = state.tables().collect();
-        let groups = view::answer(&self.layout, &parts, ask)?;
+        let groups = view::answer(&self.layout, &parts, selection)?;
         let rows = match &self.merging {
             Some(merging) => merging.finished(&self.query, &groups)?,
             None => groups,

@@ -10,7 +10,7 @@ use arc_swap::ArcSwapOption;
 use serde::Serialize;
 use twopath_base::Position;
 use twopath_storage::{OsStorage, create_dir_durably};
-use twopath_view::{Answer, Ask};
+use twopath_view::{Answer, Selection};
 
 use crate::manifest::{Manifest, Version};
 use crate::{ServingError, Table, TableBytes};
@@ -120,10 +120,10 @@ impl Tables {
     }
 
     /// An answer by the active version, and that version's number.
-    pub fn answer(&self, ask: &Ask) -> Result<(u64, Answer), ServingError> {
+    pub fn answer(&self, selection: &Selection) -> Result<(u64, Answer), ServingError> {
         let active = self.active.load();
         let active = active.as_ref().ok_or_else(|| ServingError::NoActiveVersion { job: self.job.clone() })?;
-        Ok((active.version, active.table.answer(ask)?))
+        Ok((active.version, active.table.answer(selection)?))
     }
 
     /// Readers move to `version` in one step; the version that they leave is kept for a rollback. Refused while `version` covers

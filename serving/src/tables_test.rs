@@ -40,7 +40,7 @@ use VersionState::{Active, CatchingUp, Standby};
 fn from_deployment_to_deletion() {
     let dir = tempfile::tempdir().unwrap();
     let tables = Tables::open(dir.path(), "delays").unwrap();
-    assert!(matches!(tables.answer(&Ask::default()), Err(ServingError::NoActiveVersion { .. })));
+    assert!(matches!(tables.answer(&Selection::default()), Err(ServingError::NoActiveVersion { .. })));
 
     let first = empty_table();
     tables.deploy(1, "first", first).unwrap();
@@ -56,7 +56,7 @@ fn from_deployment_to_deletion() {
     tables.cutover(3).unwrap();
     assert_eq!(states(&tables), [(1, CatchingUp), (2, Standby), (3, Active)]);
     assert_eq!(tables.rollback().unwrap(), 2);
-    assert_eq!(tables.answer(&Ask::default()).unwrap().0, 2);
+    assert_eq!(tables.answer(&Selection::default()).unwrap().0, 2);
     assert_eq!(tables.rollback().unwrap(), 3, "and forward again");
     assert!(matches!(tables.delete(3), Err(ServingError::IsActive { version: 3, .. })));
 
@@ -83,7 +83,7 @@ fn after_a_restart_versions_are_to_be_started_again() {
     assert!(tables.active().is_none());
     assert!(matches!(tables.rollback(), Err(ServingError::NotRunning { version: 1, .. })));
     tables.deploy(2, "", ready_table()).unwrap();
-    assert_eq!(tables.answer(&Ask::default()).unwrap().0, 2, "the active version serves once it runs");
+    assert_eq!(tables.answer(&Selection::default()).unwrap().0, 2, "the active version serves once it runs");
     tables.deploy(1, "", ready_table()).unwrap();
     assert_eq!(tables.rollback().unwrap(), 1);
 }

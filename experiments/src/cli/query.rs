@@ -10,7 +10,7 @@ use twopath_base::{Coverage, CoveragePart, Position};
 use twopath_log::{Address, Barrier, Entry, Start, Topic};
 use twopath_query::{Query, Value};
 use twopath_reference::Reference;
-use twopath_view::{self as view, Ask, BatchView, GroupTable};
+use twopath_view::{self as view, BatchView, GroupTable, Selection};
 
 use super::log::OthersArgs;
 use super::output::{self, Format};
@@ -233,11 +233,11 @@ fn horizon(barriers: &[Barrier], (since, at): (&Position, &Position), wanted: Op
 }
 
 fn answered(query: &Query, parts: &[&GroupTable], coverage: Coverage) -> Result<Answered, Failure> {
-    rows_of(&view::answer(query, parts, &Ask::default())?, coverage)
+    rows_of(&view::answer(query, parts, &Selection::default())?, coverage)
 }
 
 fn served(table: &twopath_serving::Table) -> Result<Answered, Failure> {
-    let answer = table.answer(&Ask::default())?;
+    let answer = table.answer(&Selection::default())?;
     rows_of(&answer.rows, answer.coverage)
 }
 

@@ -11,7 +11,7 @@ use twopath_query::Query;
 use twopath_serving::Table;
 use twopath_speed::{Progress, SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
-use twopath_view::{Answer, Ask, BatchView, GroupTable};
+use twopath_view::{Answer, BatchView, GroupTable, Selection};
 
 use super::JobError;
 use crate::systems::SpeedEngine;
@@ -88,13 +88,13 @@ impl Standing {
     }
 
     /// An answer over the table at rest and what has been read since.
-    pub fn answer(&self, ask: &Ask) -> Result<Answer, JobError> {
+    pub fn answer(&self, selection: &Selection) -> Result<Answer, JobError> {
         let table = Table::new(self.query.clone(), self.partitions).starting_at(self.lower.clone());
         if let Some(view) = &self.at_rest {
             table.publish_batch(view.clone());
         }
         table.publish_realtime(self.speed.view());
-        Ok(table.answer(ask)?)
+        Ok(table.answer(selection)?)
     }
 
     /// Puts all that has been read at rest, unless something newer is there.

@@ -8,7 +8,7 @@
 //! use arrow_array::{Int64Array, RecordBatch};
 //! use arrow_schema::{DataType, Field, Schema};
 //! use twopath_query::{Value, values};
-//! use twopath_view::{Ask, GroupTable, answer};
+//! use twopath_view::{Selection, GroupTable, answer};
 //!
 //! let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
 //! let query = twopath_query::parse("SELECT n % 2 AS odd, COUNT(*) FROM numbers GROUP BY n % 2", "numbers", &schema)?;
@@ -20,7 +20,7 @@
 //!
 //! // Two parts of a log, and the answer over both.
 //! let (first, second) = (part(vec![1, 2, 3])?, part(vec![4, 5])?);
-//! let rows = values::rows(&answer(&query, &[&first, &second], &Ask::default())?)?;
+//! let rows = values::rows(&answer(&query, &[&first, &second], &Selection::default())?)?;
 //! assert_eq!(rows, [[Value::Int(0), Value::Int(2)], [Value::Int(1), Value::Int(3)]]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -54,7 +54,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-pub use answer::{Ask, answer, answer_groups, answer_schema};
+pub use answer::{Selection, answer, answer_groups, answer_schema};
 pub use canonical::{arrow_type, canonical};
 pub use eval::{eval, eval_condition};
 pub use finals::Finals;

@@ -261,7 +261,7 @@ fn as_numeric(sums: &ArrayRef) -> ArrayRef {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Ask, answer};
+    use crate::{Selection, answer};
     use arrow_array::builder::{Int64Builder, ListBuilder};
     use arrow_array::{Int64Array, StringArray};
     use arrow_schema::{Field, Schema};
@@ -310,7 +310,7 @@ mod tests {
         let parts_query = MERGING.parts_query(&query).unwrap();
         let batch = MERGING.table(&parts_query, &groups(&[("a", &[1, 2, 2]), ("b", &[5])])).unwrap();
         let speed = MERGING.table(&parts_query, &groups(&[("c", &[7, 7]), ("a", &[3])])).unwrap();
-        let merged = answer(&parts_query, &[&batch, &speed], &Ask::default()).unwrap();
+        let merged = answer(&parts_query, &[&batch, &speed], &Selection::default()).unwrap();
         let answer = MERGING.finished(&query, &merged).unwrap();
         let text = |row: Vec<Value>| format!("{row:?}");
         let rows: Vec<String> = rows(&answer).unwrap().into_iter().map(text).collect();

@@ -11,7 +11,7 @@ use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig
 use twopath_query::{EvalError, Query, Value, values};
 use twopath_reference::{Reference, compare};
 use twopath_speed::Publish;
-use twopath_view::{Ask, RealtimeView, answer};
+use twopath_view::{RealtimeView, Selection, answer};
 
 /// What the tests ask: windows, no keys at all, a filter with exact and approximate sketches, plain rows.
 pub const QUERIES: [&str; 4] = [
@@ -149,7 +149,7 @@ pub fn rows_of(query: &Query, view: &RealtimeView) -> Result<Vec<Vec<Value>>, Ev
         return Err(error.clone());
     }
     let parts: Vec<_> = view.generations.iter().flat_map(|g| &g.tables).map(|t| &**t).collect();
-    values::rows(&answer(query, &parts, &Ask::default())?)
+    values::rows(&answer(query, &parts, &Selection::default())?)
 }
 
 /// Keeps every view that a job publishes.

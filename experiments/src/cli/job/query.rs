@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use twopath_view::Ask;
+use twopath_view::Selection;
 
 use super::catch_up;
 use crate::cli::key::parse_key;
@@ -39,7 +39,7 @@ pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
     };
     let key = if args.key.is_empty() { None } else { Some(parse_key(standing.query(), &args.key)?) };
     catch_up(&standing)?;
-    let answer = standing.answer(&Ask { key, ..Ask::default() })?;
+    let answer = standing.answer(&Selection { key, ..Selection::default() })?;
     if args.format != Format::Json {
         eprintln!("by version {} of '{}'", standing.version(), args.name);
     }

@@ -13,7 +13,7 @@ use twopath_log::{Barrier, Topic};
 use twopath_serving::{Table, Tables};
 use twopath_speed::{SpeedJob, SpeedOptions};
 use twopath_view::store::ViewStore;
-use twopath_view::{Ask, BatchView};
+use twopath_view::{BatchView, Selection};
 
 use super::wiring::{self, Logic};
 use crate::systems::timeline::{CatchUp, Timeline};
@@ -151,8 +151,8 @@ impl Context {
     }
 
     /// An answer by the version that readers are on.
-    pub fn answer(&self, ask: &Ask) -> Result<Answered, SystemError> {
-        let (version, answer) = self.tables.answer(ask)?;
+    pub fn answer(&self, selection: &Selection) -> Result<Answered, SystemError> {
+        let (version, answer) = self.tables.answer(selection)?;
         let position = answer.coverage.position().expect("an answer covers something").clone();
         Ok(Answered { version: version as u32, position, rows: Rows::of(&answer.rows) })
     }

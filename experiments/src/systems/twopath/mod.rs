@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use twopath_base::meters;
 use twopath_query::Value;
-use twopath_view::Ask;
+use twopath_view::Selection;
 
 use super::timeline::Record;
 use super::{Answered, Architecture, Costs, Progress, System, SystemError};
@@ -62,8 +62,8 @@ impl System for Running {
     }
 
     fn ask(&self, key: Option<&[Value]>) -> Result<Answered, SystemError> {
-        let ask = Ask { key: key.map(<[Value]>::to_vec), ..Ask::default() };
-        meters::charge(meters::Layer::Serving, || self.context.answer(&ask))
+        let selection = Selection { key: key.map(<[Value]>::to_vec), ..Selection::default() };
+        meters::charge(meters::Layer::Serving, || self.context.answer(&selection))
     }
 
     fn progress(&self) -> Result<Progress, SystemError> {

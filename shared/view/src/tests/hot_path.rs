@@ -11,7 +11,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::query;
-use crate::{Ask, GroupTable, Plan, answer};
+use crate::{GroupTable, Plan, Selection, answer};
 use twopath_query::values::rows;
 use twopath_query::{DataType, Value};
 
@@ -89,7 +89,7 @@ fn run(count: usize, minutes: i64, urls: u64, repeats: usize) {
         ours.push(started.elapsed());
 
         assert_eq!(table.len(), expected.len());
-        for row in rows(&answer(&query, &[&table], &Ask::default()).unwrap()).unwrap() {
+        for row in rows(&answer(&query, &[&table], &Selection::default()).unwrap()).unwrap() {
             let [Value::Timestamp(start), Value::Int(url), Value::Int(count), Value::Numeric(total)] = row[..] else { panic!("{row:?}") };
             assert_eq!(expected[&(start, url)], (count, total as i64));
         }
@@ -160,16 +160,18 @@ fn tables() {
     let keys: Vec<Vec<Value>> = both.step_by(7).take(10_000).collect();
     let read = |parts: &[&GroupTable]| {
         for key in &keys {
-            let ask = Ask { key: Some(key.clone()), ..Ask::default() };
+            let ask = Selection { key: Some(key.clone()), ..Selection::default() };
             assert!(answer(&query, parts, &ask).unwrap().num_rows() <= 1);
         }
     };
     timed("read by key, one part", keys.len(), &mut || read(&[&right]));
     timed("read by key, two parts", keys.len(), &mut || read(&[&left, &right]));
-    timed("answer of one part", left.len(), &mut || assert_eq!(answer(&query, &[&left], &Ask::default()).unwrap().num_rows(), left.len()));
+    timed("answer of one part", left.len(), &mut || {
+        assert_eq!(answer(&query, &[&left], &Selection::default()).unwrap().num_rows(), left.len())
+    });
     let top = super::query(&format!("{SQL} ORDER BY n DESC LIMIT 10"), &COLUMNS);
     timed("top ten of two parts", merged.len(), &mut || {
-        assert_eq!(answer(&top, &[&left, &right], &Ask::default()).unwrap().num_rows(), 10);
+        assert_eq!(answer(&top, &[&left, &right], &Selection::default()).unwrap().num_rows(), 10);
     });
 }
 
