@@ -7,7 +7,7 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
 use twopath_query::Query;
-use twopath_view::{GroupTable, Plan};
+use twopath_view::{Fold, GroupTable};
 
 use crate::epoch::{Parcels, Part, Read};
 
@@ -19,11 +19,11 @@ const GROUPS_AT_ONCE: usize = 64 * 1024;
 const ROWS_PER_GROUP_MIN: usize = 8;
 
 pub(super) trait Partial<'s> {
-    fn partial(self, query: &Arc<Query>, plan: Plan) -> Stream<'s, u64, Parcels<Part>>;
+    fn partial(self, query: &Arc<Query>, fold: Fold) -> Stream<'s, u64, Parcels<Part>>;
 }
 
 impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
-    fn partial(self, query: &Arc<Query>, plan: Plan) -> Stream<'s, u64, Parcels<Part>> {
+    fn partial(self, query: &Arc<Query>, fold: Fold) -> Stream<'s, u64, Parcels<Part>> {
         let query = Arc::clone(query);
         let (index, peers) = (self.scope().index(), self.scope().peers());
         // An epoch seldom spans more than one barrier, so a list serves.
@@ -49,7 +49,7 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
                                     });
                                     tables.len() - 1
                                 });
-                                if let Err(error) = plan.update(&mut tables[at].table, &batch) {
+                                if let Err(error) = fold.update(&mut tables[at].table, &batch) {
                                     failed = Some(failed.map_or(generation, |g| g.min(generation)));
                                     parcels.0.push((index, Part::Error { generation, error }));
                                 }

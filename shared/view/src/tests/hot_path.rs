@@ -11,7 +11,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::query;
-use crate::{GroupTable, Plan, Selection, answer};
+use crate::{Fold, GroupTable, Selection, answer};
 use twopath_query::values::rows;
 use twopath_query::{DataType, Value};
 
@@ -73,7 +73,7 @@ fn batches(e: &Events, rows: usize) -> Vec<RecordBatch> {
 fn run(count: usize, minutes: i64, urls: u64, repeats: usize) {
     let events = events(count, minutes, urls);
     let query = query(SQL, &COLUMNS);
-    let plan = Plan::new(&query);
+    let fold = Fold::new(&query);
     let batches = batches(&events, 65_536);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..repeats {
@@ -84,7 +84,7 @@ fn run(count: usize, minutes: i64, urls: u64, repeats: usize) {
         let started = Instant::now();
         let mut table = GroupTable::new(&query);
         for batch in &batches {
-            plan.update(&mut table, batch).unwrap();
+            fold.update(&mut table, batch).unwrap();
         }
         ours.push(started.elapsed());
 
@@ -127,11 +127,11 @@ fn hot_path() {
 #[ignore = "a measurement"]
 fn tables() {
     let query = query(SQL, &COLUMNS);
-    let plan = Plan::new(&query);
+    let fold = Fold::new(&query);
     let all = batches(&events(4_000_000, 50, 12_000), 65_536);
     let table = |batches: &[RecordBatch]| {
         let mut table = GroupTable::new(&query);
-        batches.iter().for_each(|b| assert!(plan.update(&mut table, b).is_ok()));
+        batches.iter().for_each(|b| assert!(fold.update(&mut table, b).is_ok()));
         table
     };
     let (left, right) = (table(&all[..30]), table(&all[20..]));
@@ -181,7 +181,7 @@ fn tables() {
 fn float_sums() {
     let columns = [("k", DataType::Int), ("v", DataType::Float)];
     let query = query("SELECT k, SUM(v) AS s FROM t GROUP BY k", &columns);
-    let plan = Plan::new(&query);
+    let fold = Fold::new(&query);
     let events = events(10_000_000, 50, 120_000);
     for (what, unit) in [("quarters", 4.0), ("cents", 100.0)] {
         let values: Vec<f64> = events.durations.iter().map(|&d| d as f64 / unit).collect();
@@ -197,7 +197,7 @@ fn float_sums() {
             let started = Instant::now();
             let mut table = GroupTable::new(&query);
             for from in (0..all.num_rows()).step_by(65_536) {
-                plan.update(&mut table, &all.slice(from, 65_536.min(all.num_rows() - from))).unwrap();
+                fold.update(&mut table, &all.slice(from, 65_536.min(all.num_rows() - from))).unwrap();
             }
             ours = ours.min(started.elapsed());
             assert_eq!(table.len(), groups.len());
