@@ -12,7 +12,7 @@ use twopath_query::{Query, Value};
 use twopath_reference::Reference;
 use twopath_view::{self as view, BatchView, GroupTable, Selection};
 
-use super::log::OthersArgs;
+use super::log::ForeignArgs;
 use super::output::{self, Format};
 use super::{Failure, sql};
 use crate::systems::twopath::wiring::{self, Logic};
@@ -57,7 +57,7 @@ pub(super) struct QueryArgs {
     #[arg(long)]
     explain: bool,
     #[command(flatten)]
-    others: OthersArgs,
+    foreign: ForeignArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -94,7 +94,7 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
         return Err(Failure::usage("--horizon is where the batch view of --engine merged ends; the other engines have none"));
     }
     let sql = sql::read_sql(&args.sql)?;
-    let topic = sql::topic_named(place, &sql, |name| args.others.open(place, name))?;
+    let topic = sql::topic_named(place, &sql, |name| args.foreign.open(place, name))?;
     if args.explain {
         println!("{}", sql::plan(&sql, &topic)?);
         return Ok(ExitCode::SUCCESS);
