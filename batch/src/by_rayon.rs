@@ -14,7 +14,7 @@ use twopath_query::Query;
 use twopath_view::{Fold, GroupTable};
 
 use crate::BatchError;
-use crate::read::{Part, for_each_piece, parts};
+use crate::read::{LogPart, for_each_piece, parts};
 use crate::timings::Timings;
 
 /// Everything below `horizon`, grouped.
@@ -44,7 +44,7 @@ pub fn compute(topic: &Topic, query: &Query, horizon: &Position, timings: &Timin
 }
 
 /// Folds a part of the log into a table.
-fn fold_part(topic: &Topic, part: &Part, fold: &Fold, table: &mut GroupTable, timings: &Timings) -> Result<(), BatchError> {
+fn fold_part(topic: &Topic, part: &LogPart, fold: &Fold, table: &mut GroupTable, timings: &Timings) -> Result<(), BatchError> {
     let started = Instant::now();
     let mut folding = std::time::Duration::ZERO;
     for_each_piece(topic, part, &fold.projection, |batch| {

@@ -18,7 +18,7 @@ const PARTS_PER_THREAD: u64 = 4;
 
 /// Consecutive records of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct LogPart {
     pub partition: PartitionId,
     pub from: Offset,
     /// Exclusive.
@@ -26,17 +26,17 @@ pub struct Part {
 }
 
 /// All records from the log's start up to `horizon`, in log order, in parts for so many threads.
-pub fn parts(topic: &Topic, horizon: &Position, threads: usize) -> Result<Vec<Part>, BatchError> {
+pub fn parts(topic: &Topic, horizon: &Position, threads: usize) -> Result<Vec<LogPart>, BatchError> {
     let records = (horizon.records() / (PARTS_PER_THREAD * threads as u64)).clamp(*PART_RECORDS.start(), *PART_RECORDS.end());
     let start = topic.start()?;
-    let part = |(partition, to)| Part { partition, from: start.get(partition), to };
+    let part = |(partition, to)| LogPart { partition, from: start.get(partition), to };
     Ok(horizon.iter().map(part).flat_map(|part| cut(part, records)).collect())
 }
 
 /// A part in parts of at most so many records.
-pub fn cut(part: Part, records: u64) -> impl Iterator<Item = Part> {
-    let Part { partition, from, to } = part;
-    (from.0..to.0).step_by(records as usize).map(move |at| Part { partition, from: Offset(at), to: to.min(Offset(at + records)) })
+pub fn cut(part: LogPart, records: u64) -> impl Iterator<Item = LogPart> {
+    let LogPart { partition, from, to } = part;
+    (from.0..to.0).step_by(records as usize).map(move |at| LogPart { partition, from: Offset(at), to: to.min(Offset(at + records)) })
 }
 
 /// Checks that a horizon is one of this topic, and not beyond its end.
@@ -63,7 +63,7 @@ pub fn check_horizon(topic: &Topic, horizon: &Position) -> Result<(), BatchError
 /// Large frames are handed on as they are mapped; small ones are copied together.
 pub fn for_each_piece(
     topic: &Topic,
-    part: &Part,
+    part: &LogPart,
     projection: &[usize],
     mut f: impl FnMut(&RecordBatch) -> Result<(), BatchError>,
 ) -> Result<(), BatchError> {

@@ -6,7 +6,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::*;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Field, Fields, Schema};
-use twopath_events::files::{EventFile, FileError, Format, Input, Part, Quote, ReadOptions, SchemaText, Times, iso};
+use twopath_events::files::{EventFile, FileError, FilePart, Format, Input, Quote, ReadOptions, SchemaText, Times, iso};
 
 /// The rows as texts, NULL as `-`, and the reasons of those that do not fit.
 type Read = (Vec<Vec<String>>, Vec<String>);
@@ -15,7 +15,7 @@ fn read_bytes(name: &str, content: &[u8], options: ReadOptions) -> Result<Read, 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, content).unwrap();
-    let mut file = EventFile::of(&Input::open(&path)?, &options, Part::ALL)?;
+    let mut file = EventFile::of(&Input::open(&path)?, &options, FilePart::ALL)?;
     let (mut rows, mut reasons) = (Vec::new(), Vec::new());
     while let Some(chunk) = file.next_chunk()? {
         for row in 0..chunk.batch.num_rows() {

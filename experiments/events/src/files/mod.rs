@@ -93,7 +93,7 @@ impl fmt::Display for Rejected {
 
 /// Which bytes of a file are read; the rest of it counts as if it were not there, but for the header and what types are found from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
+pub struct FilePart {
     /// The first byte, at which a row begins; 0 for the first row.
     pub from: u64,
     /// The byte after the last.
@@ -102,8 +102,8 @@ pub struct Part {
     pub line: u64,
 }
 
-impl Part {
-    pub const ALL: Part = Part { from: 0, to: u64::MAX, line: 1 };
+impl FilePart {
+    pub const ALL: FilePart = FilePart { from: 0, to: u64::MAX, line: 1 };
 }
 
 /// An open event file.
@@ -122,11 +122,11 @@ enum Rows {
 impl EventFile {
     /// Opens a file and settles its schema.
     pub fn open(path: &Path, options: ReadOptions) -> Result<Self, FileError> {
-        Self::of(&Input::open(path)?, &options, Part::ALL)
+        Self::of(&Input::open(path)?, &options, FilePart::ALL)
     }
 
     /// A file that is open already, or a part of it.
-    pub fn of(input: &Input, options: &ReadOptions, part: Part) -> Result<Self, FileError> {
+    pub fn of(input: &Input, options: &ReadOptions, part: FilePart) -> Result<Self, FileError> {
         let rows = match content::format(input, options.format)? {
             Format::Csv => Rows::Csv(csv::CsvRows::open(input, options, part)?),
             Format::Jsonl => Rows::Json(json::JsonFile::open(input, options, part)?),

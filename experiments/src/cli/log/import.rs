@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use twopath_base::PartitionId;
-use twopath_events::files::{Chunk, EventFile, FileError, Input, Part, ReadArgs, ReadOptions, Rejected};
+use twopath_events::files::{Chunk, EventFile, FileError, FilePart, Input, ReadArgs, ReadOptions, Rejected};
 use twopath_log::{Address, Durability, LogError, PartitionBy, ProducerSequence, Topic, TopicWriter};
 
 use self::history::{History, Import, Overlap, Plan, plan};
@@ -84,7 +84,7 @@ enum BadRows {
 /// A part of a file that is to be imported, and what the check of it found.
 struct Piece<'a> {
     input: &'a Input,
-    part: Part,
+    part: FilePart,
     import: Import,
     rows: u64,
     rejected: u64,

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use twopath_events::files::{Input, Part};
+use twopath_events::files::{FilePart, Input};
 use twopath_log::Topic;
 
 use crate::cli::Failure;
@@ -116,7 +116,7 @@ pub(super) enum Plan {
     /// All its rows are there.
     Nothing { rows: u64 },
     /// These parts of it, one after the other.
-    Import(Vec<(Part, Import)>),
+    Import(Vec<(FilePart, Import)>),
 }
 
 /// The user's choice, where a file and what has been imported have something in common.
@@ -149,11 +149,11 @@ pub(super) fn plan(history: &History, topic: &str, input: &Input, options: &str,
         rows: 0,
         set_aside: None,
     };
-    let all = |again| Ok(Plan::Import(vec![(Part::ALL, new(0, again))]));
+    let all = |again| Ok(Plan::Import(vec![(FilePart::ALL, new(0, again))]));
     let file = input.name().display();
     let same: Vec<&Import> = history.imports.iter().filter(|i| i.bytes == bytes && print_at(bytes) == Some(&i.fingerprint)).collect();
     if let Some(begun) = same.iter().find(|i| !i.is_done && i.options == options) {
-        let part = Part { from: begun.from, to: bytes, line: line_at(input, begun.from)? };
+        let part = FilePart { from: begun.from, to: bytes, line: line_at(input, begun.from)? };
         return Ok(Plan::Import(vec![(part, (*begun).clone())]));
     }
     if overlap == Overlap::Again {
@@ -192,10 +192,10 @@ pub(super) fn plan(history: &History, topic: &str, input: &Input, options: &str,
         };
         let mut parts = Vec::new();
         if !grown.is_done {
-            let part = Part { from: grown.from, to: grown.bytes, line: line_at(input, grown.from)? };
+            let part = FilePart { from: grown.from, to: grown.bytes, line: line_at(input, grown.from)? };
             parts.push((part, grown.clone()));
         }
-        let part = Part { from, to: bytes, line: line_at(input, from)? };
+        let part = FilePart { from, to: bytes, line: line_at(input, from)? };
         parts.push((part, Import { rows: grown.rows, ..new(from, grown.again) }));
         return Ok(Plan::Import(parts));
     }
