@@ -52,7 +52,7 @@ pub const SAMPLE_ROWS: usize = 10_000;
 
 /// How an event file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum FileFormat {
     Parquet,
     Csv,
     /// JSON objects: one a line, over several lines, or in one array.
@@ -128,10 +128,10 @@ impl EventFile {
     /// A file that is open already, or a part of it.
     pub fn of(input: &Input, options: &ReadOptions, part: FilePart) -> Result<Self, FileError> {
         let rows = match content::format(input, options.format)? {
-            Format::Csv => Rows::Csv(csv::CsvRows::open(input, options, part)?),
-            Format::Jsonl => Rows::Json(json::JsonFile::open(input, options, part)?),
+            FileFormat::Csv => Rows::Csv(csv::CsvRows::open(input, options, part)?),
+            FileFormat::Jsonl => Rows::Json(json::JsonFile::open(input, options, part)?),
             // These have their columns' places at their end.
-            Format::Parquet | Format::Arrow if part.from > 0 => return Err(FileError::NoParts { path: input.name().to_owned() }),
+            FileFormat::Parquet | FileFormat::Arrow if part.from > 0 => return Err(FileError::NoParts { path: input.name().to_owned() }),
             format => Rows::Columnar(columnar::ColumnarRows::open(input, format, options)?),
         };
         let schema = match &rows {
