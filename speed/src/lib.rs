@@ -46,5 +46,5 @@ mod state;
 pub use control::Publish;
 pub use error::SpeedError;
 pub use hand::{Flow, Frame, HandWritten, Item, Row};
-pub use job::{Progress, ProgressMode, SpeedJob, SpeedOptions, replay, start};
+pub use job::{JobProgress, ProgressMode, SpeedJob, SpeedOptions, replay, start};
 pub use logic::{Engine, Logic};

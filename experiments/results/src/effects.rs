@@ -56,7 +56,7 @@ fn effect(result: &CompareResult, factor: Factor, from: &str, to: &str, id: &str
         .filter(|other| [&from_systems, &to_systems].iter().all(|side| side.iter().any(|s| level(s, *other).is_some())))
         .collect();
     let constant = |system: &ComparedSystem| -> Constant { held.iter().map(|other| level(system, *other).map(String::from)).collect() };
-    let means = |systems: &[&System]| {
+    let means = |systems: &[&ComparedSystem]| {
         let mut values: BTreeMap<(u32, Constant), Vec<f64>> = BTreeMap::new();
         for (run, system) in runs_of(result, systems) {
             if let Some(value) = figure(id, run) {

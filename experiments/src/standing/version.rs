@@ -9,7 +9,7 @@ use twopath_base::Position;
 use twopath_log::Topic;
 use twopath_query::Query;
 use twopath_serving::Table;
-use twopath_speed::{Progress, SpeedJob, SpeedOptions};
+use twopath_speed::{JobProgress, SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
 use twopath_view::{Answer, BatchView, GroupTable, Selection};
 
@@ -54,7 +54,7 @@ impl Standing {
         &self.query
     }
 
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> JobProgress {
         self.speed.progress()
     }
 
@@ -63,7 +63,7 @@ impl Standing {
     ///
     /// # Errors
     /// What stopped the job, and the error that a row of the log raised.
-    pub fn catch_up(&self, mut show: impl FnMut(&Progress) -> bool) -> Result<(), JobError> {
+    pub fn catch_up(&self, mut show: impl FnMut(&JobProgress) -> bool) -> Result<(), JobError> {
         // The end at the look before: with events arriving all the time there is always a newer one.
         let mut target = None;
         loop {

@@ -41,7 +41,7 @@ pub fn recommendation(result: &CompareResult) -> Vec<String> {
     vec![format!("{at}: {}, because nothing else kept up with the events.", only.name)]
 }
 
-fn among(result: &CompareResult, eligible: &[&System], at: &str) -> Vec<String> {
+fn among(result: &CompareResult, eligible: &[&ComparedSystem], at: &str) -> Vec<String> {
     let better = |a: &ComparedSystem, b: &ComparedSystem| {
         CRITERIA.iter().filter(|(id, _)| stands(result, id, a, b) == Some(Stands::Less)).count() as i64
     };

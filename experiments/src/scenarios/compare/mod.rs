@@ -24,7 +24,7 @@ use crate::harness::parent::{ChildEnd, run_child, time_limit};
 use crate::harness::plan::{PlannedRun, plan};
 use crate::harness::prepared::{Prepared, Wanted};
 use crate::harness::provenance::{Occasion, command_line, provenance};
-use crate::harness::spec::{Phase, Progress, RunSpec};
+use crate::harness::spec::{Phase, RunProgress, RunSpec};
 use asked::Asked;
 use bars::Bars;
 use folder::Folder;
@@ -244,7 +244,7 @@ impl Comparison<'_> {
             ChildEnd::Failed(outcome) => Some(crashed(spec, outcome)),
             ChildEnd::Done => {
                 let judged = self.folder.read_run(spec).and_then(|recording| {
-                    let progress = |fraction| bars.progress(Progress { phase: Phase::Check, fraction, catch_up: None });
+                    let progress = |fraction| bars.progress(RunProgress { phase: Phase::Check, fraction, catch_up: None });
                     let mut run = judge(spec, &recording, truth, progress).map_err(|e| format!("cannot be judged: {e}"))?;
                     run.samples = self.folder.move_samples(spec).map_err(|e| format!("its samples could not be moved: {e}"))?;
                     Ok(run)

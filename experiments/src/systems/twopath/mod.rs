@@ -17,7 +17,7 @@ use twopath_query::Value;
 use twopath_view::Selection;
 
 use super::timeline::Record;
-use super::{Answered, Architecture, Costs, Progress, System, SystemError};
+use super::{Answered, Architecture, Costs, System, SystemError, SystemProgress};
 pub use context::{Barriers, Context};
 
 /// The paths of an architecture at work. Dropping them stops their threads.
@@ -66,9 +66,9 @@ impl System for Running {
         meters::charge(meters::Layer::Serving, || self.context.answer(&selection))
     }
 
-    fn progress(&self) -> Result<Progress, SystemError> {
+    fn progress(&self) -> Result<SystemProgress, SystemError> {
         let context = &self.context;
-        Ok(Progress {
+        Ok(SystemProgress {
             position: context.tables.active().and_then(|a| a.table.position()),
             catch_up: context.timeline.catching_up(),
             storage_bytes: context.storage_bytes(),
