@@ -28,7 +28,7 @@ use crate::state::memory::merge_runs_off_thread;
 /// Nothing is waited for longer than this without a look around; every wake-up that matters comes by itself.
 const FOREVER: Duration = Duration::from_secs(3600);
 
-/// How far back the rate of [`Progress`] looks.
+/// How far back the rate of [`JobProgress`] looks.
 const RATE_WINDOW: Duration = Duration::from_secs(3);
 
 /// How timely tells its workers of progress (see timely's `ProgressMode`).

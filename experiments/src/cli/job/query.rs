@@ -9,7 +9,7 @@ use super::catch_up;
 use crate::cli::key::parse_key;
 use crate::cli::output::Format;
 use crate::cli::{Failure, query};
-use crate::standing::Job;
+use crate::standing::StandingJob;
 
 /// Answers by the version that readers are on, for the log's end
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub(super) struct QueryArgs {
 }
 
 pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
-    let job = Job::named(dir, &args.name);
+    let job = StandingJob::named(dir, &args.name);
     let standing = match args.version {
         None => job.active(1)?,
         Some(version) => job.version(version, 1)?,
