@@ -10,7 +10,7 @@ use twopath::harness::child;
 use twopath::harness::judge::judge;
 use twopath::harness::load::{Append, Arrivals, Schedule};
 use twopath::harness::prepared::{Prepared, Wanted};
-use twopath::harness::recording::{Answers, Recorded, Recording, Spill};
+use twopath::harness::recording::{Recorded, Recording, Spill, StoredAnswers};
 use twopath::harness::spec::RunSpec;
 use twopath::systems::{self, Factors, Job, QuerySpec, Rows};
 use twopath_events::workloads::{self, Workload};
@@ -190,7 +190,7 @@ fn the_check_tells_right_from_wrong_from_outdated() {
     ];
     spill.close().unwrap();
     let recording = Recording { answers, keys, base: base.clone(), schedule, ..Recording::default() };
-    let stored = Answers::open(&dir.path().join("run.json"));
+    let stored = StoredAnswers::open(&dir.path().join("run.json"));
     // With the truth about the history at hand, and without.
     for truth in [Truth::over(&job, &topic, &base).unwrap(), Truth::new(&job, 1), Truth::over(&job, &topic, &position).unwrap()] {
         let verdicts = check(&topic, &truth, &arrivals, &recording, &stored, &|_| {}).unwrap();

@@ -15,7 +15,7 @@ use twopath_view::{self as view, BatchView, GroupTable, Selection};
 use super::log::ForeignArgs;
 use super::output::{self, Format};
 use super::{Failure, sql};
-use crate::systems::twopath::wiring::{self, Logic};
+use crate::systems::twopath::wiring::{self, VersionLogic};
 use crate::systems::{BatchEngine, SpeedEngine};
 
 /// Answers a SQL query over a topic
@@ -108,7 +108,7 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
     // One rule for all engines.
     let start = topic.start()?;
     topic.check_readable(&start, &at)?;
-    let logic = Logic::sql(query.clone());
+    let logic = VersionLogic::sql(query.clone());
     let range = (&start, &at);
     let answered = match args.engine {
         Engine::Reference => by_reference(&topic, &query, &start, &at)?,
@@ -158,7 +158,7 @@ fn by_reference(topic: &Topic, query: &Query, start: &Position, at: &Position) -
     Ok(Answered { names, rows: reference.answer()?, coverage: Coverage::of(vec![part]) })
 }
 
-fn by_batch(topic: &Topic, logic: &Logic, engine: BatchEngine, (start, at): (&Position, &Position)) -> Result<Answered, Failure> {
+fn by_batch(topic: &Topic, logic: &VersionLogic, engine: BatchEngine, (start, at): (&Position, &Position)) -> Result<Answered, Failure> {
     let table = wiring::compute(topic, logic, engine, at)?;
     let part = CoveragePart { source: "batch".into(), from: start.clone(), to: at.clone() };
     answered(&logic.query, &[&table], Coverage::of(vec![part]))
@@ -166,7 +166,7 @@ fn by_batch(topic: &Topic, logic: &Logic, engine: BatchEngine, (start, at): (&Po
 
 fn by_speed(
     topic: &Topic,
-    logic: &Logic,
+    logic: &VersionLogic,
     engine: SpeedEngine,
     (start, at): (&Position, &Position),
     workers: u16,
@@ -185,7 +185,7 @@ fn by_speed(
     answered(&logic.query, &tables, coverage)
 }
 
-fn by_merging(topic: &Topic, logic: &Logic, (start, at): (&Position, &Position), args: &QueryArgs) -> Result<Answered, Failure> {
+fn by_merging(topic: &Topic, logic: &VersionLogic, (start, at): (&Position, &Position), args: &QueryArgs) -> Result<Answered, Failure> {
     let barriers = topic.barriers()?;
     let (barrier, horizon) = horizon(&barriers, (&topic.since()?, at), args.horizon.as_ref())?;
     let table = Arc::new(wiring::compute(topic, logic, BatchEngine::Rayon, &horizon)?);
@@ -197,7 +197,7 @@ fn by_merging(topic: &Topic, logic: &Logic, (start, at): (&Position, &Position),
     served(&serving)
 }
 
-fn by_kappa(topic: &Topic, logic: &Logic, (start, at): (&Position, &Position), workers: u16) -> Result<Answered, Failure> {
+fn by_kappa(topic: &Topic, logic: &VersionLogic, (start, at): (&Position, &Position), workers: u16) -> Result<Answered, Failure> {
     let view = wiring::replay(topic, logic, SpeedEngine::Timely, (0, start.clone()), at, usize::from(workers))?;
     let serving = twopath_serving::Table::new(logic.query.clone(), topic.partitions()).starting_at(start.clone());
     serving.publish_realtime(Arc::new(view));

@@ -21,7 +21,7 @@ use twopath_reference::{Digest, Reference, compare, digest};
 
 use super::RunError;
 use super::load::Arrivals;
-use super::recording::{Answers, Recorded, Recording};
+use super::recording::{Recorded, Recording, StoredAnswers};
 use crate::systems::Job;
 
 /// What was found about one answer.
@@ -126,7 +126,7 @@ pub fn check(
     truth: &Truth,
     arrivals: &Arrivals,
     recording: &Recording,
-    stored: &Answers,
+    stored: &StoredAnswers,
     done: &(impl Fn(f64) + Sync),
 ) -> Result<Vec<Verdict>, RunError> {
     let answers = &recording.answers;
@@ -213,11 +213,11 @@ struct Compared {
 struct Asked<'a> {
     topic: &'a Topic,
     recording: &'a Recording,
-    stored: &'a Answers,
+    stored: &'a StoredAnswers,
 }
 
 impl Asked<'_> {
-    /// Answers of one version at their own positions: against version 1, where the truth has one, and against the truth.
+    /// StoredAnswers of one version at their own positions: against version 1, where the truth has one, and against the truth.
     fn own(&self, truth: Truth, targets: Vec<(usize, Position)>, done: &impl Fn()) -> Result<Vec<(usize, Verdict, Shown)>, RunError> {
         let mut along = Along::new(self.topic, truth)?;
         let mut judged = Vec::with_capacity(targets.len());

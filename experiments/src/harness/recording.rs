@@ -1,6 +1,6 @@
 //! What a run recorded: everything that figures are made of, and where each answer's rows are.
 //!
-//! Answers go to files as they come, so that what holds them grows with nobody's memory.
+//! StoredAnswers go to files as they come, so that what holds them grows with nobody's memory.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -151,14 +151,14 @@ impl Spill {
 }
 
 /// The files of answers of a recording, to be read.
-pub struct Answers {
+pub struct StoredAnswers {
     files: Vec<File>,
 }
 
-impl Answers {
+impl StoredAnswers {
     /// Of the recording that went to `out`.
     pub fn open(out: &Path) -> Self {
-        Answers { files: (0..).map_while(|number| File::open(spill_path(out, number)).ok()).collect() }
+        StoredAnswers { files: (0..).map_while(|number| File::open(spill_path(out, number)).ok()).collect() }
     }
 
     pub fn rows(&self, stored: Stored) -> Result<RecordBatch, RunError> {

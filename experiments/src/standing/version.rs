@@ -15,7 +15,7 @@ use twopath_view::{Answer, BatchView, GroupTable, Selection};
 
 use super::JobError;
 use crate::systems::SpeedEngine;
-use crate::systems::twopath::wiring::{self, Logic};
+use crate::systems::twopath::wiring::{self, VersionLogic};
 
 /// How often a catch-up looks whether its lag is closed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -41,7 +41,7 @@ impl Standing {
         };
         let lower = at_rest.as_ref().map_or_else(|| from.1.clone(), |view| view.lower.clone());
         let options = SpeedOptions { workers, ..SpeedOptions::default() };
-        let speed = wiring::start(topic, &Logic::sql(query.clone()), SpeedEngine::Timely, from, options, Arc::new(|_| {}))?;
+        let speed = wiring::start(topic, &VersionLogic::sql(query.clone()), SpeedEngine::Timely, from, options, Arc::new(|_| {}))?;
         Ok(Standing { version, query, partitions: topic.partitions(), lower, at_rest, speed })
     }
 

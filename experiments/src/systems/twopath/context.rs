@@ -15,7 +15,7 @@ use twopath_speed::{SpeedJob, SpeedOptions};
 use twopath_view::store::ViewStore;
 use twopath_view::{BatchView, Selection};
 
-use super::wiring::{self, Logic};
+use super::wiring::{self, VersionLogic};
 use crate::systems::timeline::{CatchUp, Timeline};
 use crate::systems::{Answered, Costs, Factors, Job, Rows, SystemError};
 use twopath_results::result::Happening;
@@ -85,8 +85,8 @@ impl Context {
         wiring::follow(&self.topic, &self.logic(version)?, engine, from, options, table)
     }
 
-    fn logic(&self, version: u32) -> Result<Logic, SystemError> {
-        Logic::of(&self.job, version, &self.factors)
+    fn logic(&self, version: u32) -> Result<VersionLogic, SystemError> {
+        VersionLogic::of(&self.job, version, &self.factors)
     }
 
     /// Waits until a table covers `position`. `check` is asked meanwhile whether there is still hope.
