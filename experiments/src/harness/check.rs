@@ -217,7 +217,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// StoredAnswers of one version at their own positions: against version 1, where the truth has one, and against the truth.
+    /// Answers of one version at their own positions: against version 1, where the truth has one, and against the truth.
     fn own(&self, truth: Truth, targets: Vec<(usize, Position)>, done: &impl Fn()) -> Result<Vec<(usize, Verdict, Shown)>, RunError> {
         let mut along = Along::new(self.topic, truth)?;
         let mut judged = Vec::with_capacity(targets.len());

@@ -1,6 +1,6 @@
 //! What a run recorded: everything that figures are made of, and where each answer's rows are.
 //!
-//! StoredAnswers go to files as they come, so that what holds them grows with nobody's memory.
+//! Answers go to files as they come, so that what holds them grows with nobody's memory.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

@@ -7,7 +7,7 @@ use twopath_log::Address;
 use twopath_query::Query;
 
 use super::folder::Folder;
-use super::settings::{CompareSettings, History};
+use super::settings::{CompareSettings, HistoryLength};
 use super::{CompareError, topics};
 use crate::harness::RunError;
 use crate::harness::plan::PlannedRun;
@@ -132,10 +132,10 @@ impl Asked {
             ),
         };
         let events_history = match (settings.history, all) {
-            (Some(History::Events(n)), Some(all)) if own && n + steady > all => return Err(too_many(n, all)),
-            (Some(History::Events(n)), _) => n,
-            (Some(History::All), Some(all)) => all.saturating_sub(steady),
-            (Some(History::All), None) => {
+            (Some(HistoryLength::Events(n)), Some(all)) if own && n + steady > all => return Err(too_many(n, all)),
+            (Some(HistoryLength::Events(n)), _) => n,
+            (Some(HistoryLength::All), Some(all)) => all.saturating_sub(steady),
+            (Some(HistoryLength::All), None) => {
                 let problem = "goes with events that end; give a number, such as 10M".into();
                 return Err(CompareError::Setting { option: "--history", value: "all".into(), problem });
             }

@@ -28,7 +28,7 @@ use crate::harness::spec::{Phase, RunProgress, RunSpec};
 use asked::Asked;
 use bars::Bars;
 use folder::Folder;
-pub use settings::{CompareSettings, Format, History, Sweep as SweepOf};
+pub use settings::{CompareSettings, Format, HistoryLength, SweepOf};
 use twopath_events::workloads::WorkloadError;
 use twopath_results::conclude;
 use twopath_results::prices::{PricesError, charge, read_prices};
@@ -166,7 +166,7 @@ fn points(settings: &CompareSettings) -> Vec<Point> {
     let point = |value: f64| {
         let mut point = Point { settings: settings.clone(), keys: None, value: Some(value) };
         match sweep {
-            SweepOf::History(_) => point.settings.history = Some(History::Events(value as u64)),
+            SweepOf::History(_) => point.settings.history = Some(HistoryLength::Events(value as u64)),
             SweepOf::Rate(_) => point.settings.rate = value,
             SweepOf::Keys(_) => point.keys = Some(value as u64),
         }
