@@ -14,7 +14,7 @@ use twopath_batch::{BatchError, Engine, HandWritten, Logic, compute, run_batch};
 use twopath_query::{DataType, Query, Value, parse, values};
 use twopath_reference::compare;
 use twopath_view::store::ViewStore;
-use twopath_view::{Group, Merging, Part, Selection, answer};
+use twopath_view::{MergedGroup, Merging, Part, Selection, answer};
 
 /// What the totals by route read of the flights.
 fn schema() -> SchemaRef {
@@ -75,7 +75,7 @@ const ROUTES: Merging = Merging {
         ("air_minutes", Part::Sum(DataType::Int)),
         ("known_last", Part::Max(DataType::Timestamp)),
     ],
-    finish: |group: &Group| {
+    finish: |group: &MergedGroup| {
         ["origin", "dest", "flights", "departures", "miles", "air_minutes", "known_last"].map(|name| group.get(name)).to_vec()
     },
 };

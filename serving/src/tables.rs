@@ -12,7 +12,7 @@ use twopath_base::Position;
 use twopath_storage::{OsStorage, create_dir_durably};
 use twopath_view::{Answer, Selection};
 
-use crate::manifest::{Manifest, Version};
+use crate::manifest::{JobManifest, Version};
 use crate::{ServingError, Table, TableBytes};
 
 /// The versions of one job, and the one that readers are on.
@@ -31,7 +31,7 @@ pub struct Tables {
 }
 
 struct Versions {
-    manifest: Manifest,
+    manifest: JobManifest,
     running: BTreeMap<u64, Arc<Table>>,
 }
 
@@ -74,7 +74,7 @@ impl Tables {
         }
         let dir = dir.join("jobs").join(job);
         create_dir_durably(&OsStorage, &dir).map_err(io_error(&dir))?;
-        let manifest = Manifest::load(&dir)?;
+        let manifest = JobManifest::load(&dir)?;
         let tables = Tables {
             job: job.into(),
             dir,
@@ -152,7 +152,7 @@ impl Tables {
         }
         let active = versions.manifest.active;
         if active != Some(version) {
-            let next = Manifest { active: Some(version), previous: active, ..versions.manifest.clone() };
+            let next = JobManifest { active: Some(version), previous: active, ..versions.manifest.clone() };
             self.save(versions, next)?;
         }
         self.active.store(Some(Arc::new(ActiveVersion { version, table })));
@@ -224,7 +224,7 @@ impl Tables {
         Err(ServingError::UnknownVersion { job: self.job.clone(), version, known })
     }
 
-    fn save(&self, versions: &mut Versions, next: Manifest) -> Result<(), ServingError> {
+    fn save(&self, versions: &mut Versions, next: JobManifest) -> Result<(), ServingError> {
         next.save(&self.dir, |name| self.step(name))?;
         versions.manifest = next;
         Ok(())

@@ -27,6 +27,7 @@
 
 mod accumulator;
 mod answer;
+mod at_rest;
 mod canonical;
 mod cast;
 mod column;
@@ -42,7 +43,6 @@ mod number;
 mod parts;
 mod plain;
 mod recent;
-mod rest;
 pub mod store;
 mod table;
 #[cfg(test)]
@@ -59,7 +59,7 @@ pub use canonical::{arrow_type, canonical};
 pub use eval::{eval, eval_condition};
 pub use finals::Finals;
 pub use fold::Fold;
-pub use parts::{Group, Merging, Part};
+pub use parts::{MergedGroup, Merging, Part};
 pub use table::GroupTable;
 
 use twopath_base::{Coverage, Position};

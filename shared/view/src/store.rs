@@ -1,7 +1,7 @@
 //! Batch views at rest: numbered versions, each published whole or not at all.
 //!
 //! A version is a folder `v00000001/` with two files: `view.arrow`, the [`GroupTable`] as a standard Arrow IPC file, and
-//! `manifest.json`, a [`Manifest`] that names the query, the horizon and the checksum of `view.arrow`. It is written under a name
+//! `manifest.json`, a [`ViewManifest`] that names the query, the horizon and the checksum of `view.arrow`. It is written under a name
 //! that no reader looks at, synced, and renamed into place; so a version that can be seen is complete, and a crash leaves nothing
 //! half-published. Readers in other processes need no lock.
 //!
@@ -53,7 +53,7 @@ pub struct ViewParts {
 
 /// What stands beside a view: where it came from, and what its file must look like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
+pub struct ViewManifest {
     pub version: u64,
     pub barrier: u64,
     /// From where on the view answers: the log's start when it was computed. Views of before this was written down answer from 0.
@@ -128,7 +128,7 @@ impl ViewStore {
         let mut timings_ms = parts.timings_ms;
         timings_ms.insert("write".to_owned(), started.elapsed().as_secs_f64() * 1e3);
 
-        let manifest = Manifest {
+        let manifest = ViewManifest {
             version,
             barrier: parts.barrier,
             lower: Some(parts.lower.clone()),
@@ -212,10 +212,10 @@ impl ViewStore {
     }
 
     /// What is known of a version without reading its view.
-    pub fn manifest(&self, version: u64) -> Result<Manifest, StoreError> {
+    pub fn manifest(&self, version: u64) -> Result<ViewManifest, StoreError> {
         let path = self.dir.join(folder(version)).join(MANIFEST_FILE);
         let text = fs::read(&path).map_err(|e| self.not_found_or(e, &path, version))?;
-        let manifest: Manifest =
+        let manifest: ViewManifest =
             serde_json::from_slice(&text).map_err(|e| StoreError::Damaged { path: path.clone(), what: e.to_string() })?;
         if manifest.version != version {
             return Err(StoreError::Damaged { path, what: format!("it is the manifest of version {}", manifest.version) });
