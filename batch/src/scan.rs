@@ -66,13 +66,13 @@ fn sources(topic: &Topic, horizon: &Position, mappable: bool) -> Result<Vec<Sour
     let mut sources = Vec::new();
     for (partition, end) in horizon.iter() {
         let mut from = start.get(partition);
-        let records = |from: Offset, to: Offset| cut(LogPart { partition, from, to }, PART_RECORDS).map(Source::Records);
+        let records = |lower: Offset, upper: Offset| cut(LogPart { partition, lower, upper }, PART_RECORDS).map(Source::Records);
         if let (Some(local), Some(compacted)) = (local, &compacted) {
             for segment in local.segments(partition)? {
                 let whole = segment.sealed && segment.object.is_none() && segment.base >= compacted.get(partition);
                 if whole && segment.base >= from && segment.base < segment.end && segment.end <= end {
                     sources.extend(records(from, segment.base));
-                    let part = LogPart { partition, from: segment.base, to: segment.end };
+                    let part = LogPart { partition, lower: segment.base, upper: segment.end };
                     from = segment.end;
                     sources.push(Source::Segment(segment.path, part));
                 }
@@ -108,7 +108,7 @@ enum Unmapped {
 /// The chunks of each column of a sealed segment.
 fn mapped(topic: &Topic, path: &Path, part: &LogPart, columns: &[ReadColumn]) -> Result<Vec<Vec<Box<dyn Array>>>, Unmapped> {
     let is_gone = || !path.exists();
-    let verified = topic.local().and_then(|local| local.verify_segment(part.partition, part.from));
+    let verified = topic.local().and_then(|local| local.verify_segment(part.partition, part.lower));
     verified.map_err(|e| if is_gone() { Unmapped::Gone } else { Unmapped::Failed(e.into()) })?;
     let schema: &Schema = topic.schema();
     let names: Vec<&str> = columns.iter().map(|c| schema.field(c.index).name().as_str()).collect();

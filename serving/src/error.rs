@@ -9,8 +9,8 @@ use twopath_query::EvalError;
 pub enum ServingError {
     #[error("nothing has been published yet; ask again once the first view is there")]
     NothingPublished,
-    #[error("the log below {from} is not covered yet: the realtime view starts there; ask again once a batch view up to it is there")]
-    HistoryMissing { from: Position },
+    #[error("the log below {lower} is not covered yet: the realtime view starts there; ask again once a batch view up to it is there")]
+    HistoryMissing { lower: Position },
     #[error("{0}")]
     Eval(#[from] EvalError),
     #[error("a key has {wanted} values ({names}), not {given}; give one for each")]

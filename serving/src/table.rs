@@ -152,7 +152,7 @@ impl Table {
         }
         let Some(coverage) = &state.coverage else {
             return Err(match state.generations.first() {
-                Some(first) => ServingError::HistoryMissing { from: first.from.clone() },
+                Some(first) => ServingError::HistoryMissing { lower: first.lower.clone() },
                 None => ServingError::NothingPublished,
             });
         };
@@ -201,17 +201,17 @@ fn after(barrier: u64, generations: &[Generation]) -> Vec<Generation> {
 
 impl State {
     fn new(batch: Option<Arc<BatchView>>, generations: Vec<Generation>, error: Option<EvalError>, lower: &Position) -> Self {
-        let from_start = batch.is_some() || generations.first().is_some_and(|g| g.from == *lower);
+        let from_start = batch.is_some() || generations.first().is_some_and(|g| g.lower == *lower);
         let coverage = from_start.then(|| {
             let batch = batch.iter().map(|b| CoveragePart {
                 source: format!("batch view {}", b.version),
-                from: b.lower.clone(),
-                to: b.horizon.clone(),
+                lower: b.lower.clone(),
+                upper: b.horizon.clone(),
             });
             let generations = generations.iter().map(|g| CoveragePart {
                 source: format!("generation {}", g.number),
-                from: g.from.clone(),
-                to: g.to.clone(),
+                lower: g.lower.clone(),
+                upper: g.upper.clone(),
             });
             Coverage::of(batch.chain(generations).collect())
         });

@@ -85,8 +85,12 @@ impl Log {
 }
 
 fn realtime(query: &Query, generations: Vec<(u64, Position, Position)>) -> Arc<RealtimeView> {
-    let generation =
-        |(number, from, to): (u64, Position, Position)| Generation { number, tables: vec![groups(query, &from, &to)], from, to };
+    let generation = |(number, lower, upper): (u64, Position, Position)| Generation {
+        number,
+        tables: vec![groups(query, &lower, &upper)],
+        lower,
+        upper,
+    };
     Arc::new(RealtimeView { generations: generations.into_iter().map(generation).collect(), published_us: 0, error: None })
 }
 
@@ -220,7 +224,7 @@ fn there_is_no_answer_with_a_hole() {
     // A speed layer that starts at a barrier has no answer until the batch view up to it is there.
     let horizon = Log::position(5);
     table.publish_realtime(realtime(&query, vec![(1, horizon.clone(), Log::position(7))]));
-    assert!(matches!(table.answer(&Selection::default()), Err(ServingError::HistoryMissing { from }) if from == horizon));
+    assert!(matches!(table.answer(&Selection::default()), Err(ServingError::HistoryMissing { lower }) if lower == horizon));
     assert_eq!(table.position(), None);
     let groups = groups(&query, &Position::zero(PARTITIONS), &horizon);
     table.publish_batch(BatchView { version: 1, barrier: 1, lower: Position::zero(horizon.partitions()), horizon, table: groups });

@@ -231,7 +231,7 @@ impl Case {
             return Err(error.clone());
         }
         for pair in view.generations.windows(2) {
-            assert_eq!(pair[0].to, pair[1].from, "seed {}: generations abut", self.seed);
+            assert_eq!(pair[0].upper, pair[1].lower, "seed {}: generations abut", self.seed);
         }
         let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(Arc::as_ref).collect();
         self.of_tables(&tables)

@@ -154,13 +154,13 @@ fn by_reference(topic: &Topic, query: &Query, start: &Position, at: &Position) -
         }
     }
     let names = query.output.iter().map(|c| c.name.clone()).collect();
-    let part = CoveragePart { source: "reference".into(), from: start.clone(), to: at.clone() };
+    let part = CoveragePart { source: "reference".into(), lower: start.clone(), upper: at.clone() };
     Ok(Answered { names, rows: reference.answer()?, coverage: Coverage::of(vec![part]) })
 }
 
 fn by_batch(topic: &Topic, logic: &VersionLogic, engine: BatchEngine, (start, at): (&Position, &Position)) -> Result<Answered, Failure> {
     let table = wiring::compute(topic, logic, engine, at)?;
-    let part = CoveragePart { source: "batch".into(), from: start.clone(), to: at.clone() };
+    let part = CoveragePart { source: "batch".into(), lower: start.clone(), upper: at.clone() };
     answered(&logic.query, &[&table], Coverage::of(vec![part]))
 }
 
@@ -177,8 +177,8 @@ fn by_speed(
     }
     let parts = view.generations.iter().map(|g| CoveragePart {
         source: format!("generation {}", g.number),
-        from: g.from.clone(),
-        to: g.to.clone(),
+        lower: g.lower.clone(),
+        upper: g.upper.clone(),
     });
     let coverage = Coverage::of(parts.collect());
     let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| g.tables.iter().map(AsRef::as_ref)).collect();
@@ -260,7 +260,7 @@ pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
             let parts: Vec<BTreeMap<&str, String>> = coverage
                 .parts
                 .iter()
-                .map(|p| [("source", p.source.clone()), ("from", p.from.to_string()), ("to", p.to.to_string())].into())
+                .map(|p| [("source", p.source.clone()), ("from", p.lower.to_string()), ("to", p.upper.to_string())].into())
                 .collect();
             let columns: Vec<String> = names.iter().map(|n| output::json_text(n)).collect();
             let rows: Vec<String> = rows.iter().map(|row| output::json_row(names, row)).collect();

@@ -105,7 +105,7 @@ impl Standing {
         }
         let last = view.generations.last().expect("a realtime view has a generation");
         if let Some(newest) = store.versions()?.last().map(|&n| store.manifest(n)).transpose()?
-            && newest.horizon.covers(&last.to)
+            && newest.horizon.covers(&last.upper)
         {
             return Ok(());
         }
@@ -115,7 +115,7 @@ impl Standing {
         let parts = ViewParts {
             barrier: last.number,
             lower: self.lower.clone(),
-            horizon: last.to.clone(),
+            horizon: last.upper.clone(),
             table: Arc::new(table),
             logic: "sql".into(),
             timings_ms: BTreeMap::new(),

@@ -85,9 +85,9 @@ pub struct Generation {
     /// number of barriers before it in its partition.
     pub number: u64,
     /// Where it starts: the position of its barrier.
-    pub from: Position,
+    pub lower: Position,
     /// How far it has been read, exclusive.
-    pub to: Position,
+    pub upper: Position,
     /// Its groups; the same key may be in several tables, which then are to be merged.
     pub tables: Vec<Arc<GroupTable>>,
 }
@@ -106,7 +106,7 @@ pub struct RealtimeView {
 impl RealtimeView {
     /// The position up to which all effects of the log are in it.
     pub fn position(&self) -> &Position {
-        &self.generations.last().expect("a realtime view has a generation").to
+        &self.generations.last().expect("a realtime view has a generation").upper
     }
 }
 

@@ -91,7 +91,7 @@ impl Publisher {
         let generations = ranges
             .into_iter()
             .filter(|range| range.number >= dropped)
-            .map(|range| Generation { number: range.number, from: range.from, to: range.to, tables: self.tables(range.number) })
+            .map(|range| Generation { number: range.number, lower: range.lower, upper: range.upper, tables: self.tables(range.number) })
             .collect();
         let error = self.error.as_ref().filter(|(generation, _)| *generation <= last).map(|(_, error)| error.clone());
         self.control.publish(RealtimeView { generations, published_us: self.control.now_us(), error });

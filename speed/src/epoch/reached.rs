@@ -28,8 +28,8 @@ pub(crate) struct ReadProgress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GenerationRange {
     pub number: u64,
-    pub from: Position,
-    pub to: Position,
+    pub lower: Position,
+    pub upper: Position,
 }
 
 impl ReadProgress {
@@ -72,16 +72,16 @@ impl ReadProgress {
         (self.from.0..=last)
             .map(|number| GenerationRange {
                 number,
-                from: start(number),
-                to: if number == last { position.clone() } else { start(number + 1) },
+                lower: start(number),
+                upper: if number == last { position.clone() } else { start(number + 1) },
             })
             .collect()
     }
 
     /// All that was read, whatever barriers lie in it, as the generation in which the job started.
     pub fn whole(&self) -> GenerationRange {
-        let (number, from) = self.from.clone();
-        GenerationRange { number, from, to: Position::new(self.partitions.iter().map(|&(offset, _)| offset).collect()) }
+        let (number, lower) = self.from.clone();
+        GenerationRange { number, lower, upper: Position::new(self.partitions.iter().map(|&(offset, _)| offset).collect()) }
     }
 
     fn note(&mut self, barrier: &Barrier) {
@@ -110,8 +110,8 @@ mod tests {
         }
     }
 
-    fn range(number: u64, from: &[u64], to: &[u64]) -> GenerationRange {
-        GenerationRange { number, from: position(from), to: position(to) }
+    fn range(number: u64, lower: &[u64], upper: &[u64]) -> GenerationRange {
+        GenerationRange { number, lower: position(lower), upper: position(upper) }
     }
 
     #[test]

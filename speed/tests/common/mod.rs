@@ -128,11 +128,11 @@ impl Events {
         let mut parts: Vec<CoveragePart> = view
             .generations
             .iter()
-            .map(|g| CoveragePart { source: format!("generation {}", g.number), from: g.from.clone(), to: g.to.clone() })
+            .map(|g| CoveragePart { source: format!("generation {}", g.number), lower: g.lower.clone(), upper: g.upper.clone() })
             .collect();
         if from.records() > 0 {
             let whole = Position::zero(from.partitions());
-            parts.insert(0, CoveragePart { source: "before".into(), from: whole, to: from.clone() });
+            parts.insert(0, CoveragePart { source: "before".into(), lower: whole, upper: from.clone() });
         }
         assert_eq!(Coverage::of(parts).position(), Some(view.position()));
         let expected = self.reference(query, from, view.position());

@@ -200,7 +200,7 @@ fn folder_bytes(dir: &Path) -> u64 {
 /// What the stream itself has read. What a batch view brought is not in it.
 fn replayed(speed: &SpeedJob) -> u64 {
     let view = speed.view();
-    view.generations.first().map_or(0, |g| view.position().records_since(&g.from))
+    view.generations.first().map_or(0, |g| view.position().records_since(&g.lower))
 }
 
 /// An error where the job has stopped by itself.
