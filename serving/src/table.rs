@@ -103,11 +103,11 @@ impl Table {
     /// # Panics
     /// If `view` is cut at an earlier barrier than the one it replaces, or does not abut the generations after it.
     pub fn publish_batch(&self, view: BatchView) {
-        assert_eq!(view.horizon.partitions(), self.partitions, "a batch view of another topic");
+        assert_eq!(view.upper.partitions(), self.partitions, "a batch view of another topic");
         self.replace(|old| {
             if let Some(before) = &old.batch {
                 assert!(view.barrier >= before.barrier, "batch view at barrier {} after one at {}", view.barrier, before.barrier);
-                assert!(view.horizon.covers(&before.horizon), "batch view to {} after one to {}", view.horizon, before.horizon);
+                assert!(view.upper.covers(&before.upper), "batch view to {} after one to {}", view.upper, before.upper);
             }
             let generations = after(view.barrier, &old.generations);
             State::new(Some(Arc::new(view)), generations, old.error.clone(), &self.lower)
@@ -206,7 +206,7 @@ impl State {
             let batch = batch.iter().map(|b| CoveragePart {
                 source: format!("batch view {}", b.version),
                 lower: b.lower.clone(),
-                upper: b.horizon.clone(),
+                upper: b.upper.clone(),
             });
             let generations = generations.iter().map(|g| CoveragePart {
                 source: format!("generation {}", g.number),

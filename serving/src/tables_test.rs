@@ -23,7 +23,7 @@ fn ready_table() -> Arc<Table> {
         version: 1,
         barrier: 1,
         lower: Position::zero(1),
-        horizon: Position::zero(1),
+        upper: Position::zero(1),
         table: Arc::new(GroupTable::new(&query())),
     });
     table

@@ -149,7 +149,7 @@ fn appends_barriers_publications_and_reads_race() {
                 barrier,
                 lower: Position::zero(PARTITIONS),
                 table: groups(&query, &Position::zero(PARTITIONS), &horizon),
-                horizon,
+                upper: horizon,
             };
             thread::yield_now();
             table.publish_batch(view);
@@ -227,7 +227,7 @@ fn there_is_no_answer_with_a_hole() {
     assert!(matches!(table.answer(&Selection::default()), Err(ServingError::HistoryMissing { lower }) if lower == horizon));
     assert_eq!(table.position(), None);
     let groups = groups(&query, &Position::zero(PARTITIONS), &horizon);
-    table.publish_batch(BatchView { version: 1, barrier: 1, lower: Position::zero(horizon.partitions()), horizon, table: groups });
+    table.publish_batch(BatchView { version: 1, barrier: 1, lower: Position::zero(horizon.partitions()), upper: horizon, table: groups });
     assert_eq!(checked(&table.answer(&Selection::default()).unwrap(), 1), Log::position(7));
 }
 
@@ -242,7 +242,7 @@ fn a_batch_view_ahead_of_the_speed_layer_answers_alone() {
         version: 1,
         barrier: 1,
         lower: Position::zero(horizon.partitions()),
-        horizon: horizon.clone(),
+        upper: horizon.clone(),
         table: groups,
     });
     assert_eq!(checked(&table.answer(&Selection::default()).unwrap(), 1), horizon);
@@ -259,7 +259,7 @@ fn views_that_do_not_abut_are_a_bug() {
     let table = Table::new(query.clone(), PARTITIONS);
     let horizon = Log::position(5);
     let groups = groups(&query, &Position::zero(PARTITIONS), &horizon);
-    table.publish_batch(BatchView { version: 1, barrier: 1, lower: Position::zero(horizon.partitions()), horizon, table: groups });
+    table.publish_batch(BatchView { version: 1, barrier: 1, lower: Position::zero(horizon.partitions()), upper: horizon, table: groups });
     table.publish_realtime(realtime(&query, vec![(1, Log::position(6), Log::position(7))]));
 }
 

@@ -167,7 +167,7 @@ impl Case {
                 version: 1,
                 barrier: barrier.number,
                 lower: twopath_base::Position::zero(barrier.position.partitions()),
-                horizon: barrier.position.clone(),
+                upper: barrier.position.clone(),
                 table: Arc::new(groups),
             }),
             // No view, then; an answer would be that error, as the reference's is.

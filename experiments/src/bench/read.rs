@@ -34,7 +34,7 @@ pub fn merged_against_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ra
     let view = |horizon: &Position, number: u64| -> Result<BatchView, BenchError> {
         let table = twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, horizon)?;
         let lower = Position::zero(horizon.partitions());
-        Ok(BatchView { version: 1, barrier: number, lower, horizon: horizon.clone(), table: Arc::new(table) })
+        Ok(BatchView { version: 1, barrier: number, lower, upper: horizon.clone(), table: Arc::new(table) })
     };
     // Alone: a batch view over everything. Merged: one up to the barrier, and the stream's part after it.
     let alone = Table::new(query.clone(), topic.partitions());

@@ -192,7 +192,7 @@ fn by_merging(topic: &Topic, logic: &VersionLogic, (start, at): (&Position, &Pos
     let from = (barrier, horizon.clone());
     let view = wiring::replay(topic, logic, SpeedEngine::Timely, from, at, usize::from(args.workers))?;
     let serving = twopath_serving::Table::new(logic.query.clone(), topic.partitions()).starting_at(start.clone());
-    serving.publish_batch(BatchView { version: 1, barrier, lower: start.clone(), horizon, table });
+    serving.publish_batch(BatchView { version: 1, barrier, lower: start.clone(), upper: horizon, table });
     serving.publish_realtime(Arc::new(view));
     served(&serving)
 }

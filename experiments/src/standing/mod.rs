@@ -254,13 +254,10 @@ impl StandingJob {
                             VersionState::CatchingUp if manifest.is_some() => JobState::Ready,
                             VersionState::CatchingUp => JobState::Unfinished,
                         },
-                        lag_records: end
-                            .as_ref()
-                            .ok()
-                            .map(|end| manifest.as_ref().map_or(end.records(), |m| end.records_since(&m.horizon))),
+                        lag_records: end.as_ref().ok().map(|end| manifest.as_ref().map_or(end.records(), |m| end.records_since(&m.upper))),
                         problem: end.as_ref().err().map(ToString::to_string),
                         groups: manifest.as_ref().map_or(0, |m| m.groups),
-                        position: manifest.map(|m| m.horizon),
+                        position: manifest.map(|m| m.upper),
                         bytes: store.bytes()?,
                         sql: v.description,
                     })

@@ -36,7 +36,7 @@ impl Standing {
     pub(super) fn start(version: u64, topic: &Topic, query: Query, at_rest: Option<BatchView>, workers: usize) -> Result<Self, JobError> {
         let query = Arc::new(query);
         let from = match &at_rest {
-            Some(view) => (view.barrier, view.horizon.clone()),
+            Some(view) => (view.barrier, view.upper.clone()),
             None => (0, topic.start()?),
         };
         let lower = at_rest.as_ref().map_or_else(|| from.1.clone(), |view| view.lower.clone());
@@ -105,7 +105,7 @@ impl Standing {
         }
         let last = view.generations.last().expect("a realtime view has a generation");
         if let Some(newest) = store.versions()?.last().map(|&n| store.manifest(n)).transpose()?
-            && newest.horizon.covers(&last.upper)
+            && newest.upper.covers(&last.upper)
         {
             return Ok(());
         }
@@ -115,7 +115,7 @@ impl Standing {
         let parts = ViewParts {
             barrier: last.number,
             lower: self.lower.clone(),
-            horizon: last.upper.clone(),
+            upper: last.upper.clone(),
             table: Arc::new(table),
             logic: "sql".into(),
             timings_ms: BTreeMap::new(),

@@ -65,7 +65,7 @@ pub use table::GroupTable;
 use twopath_base::{Coverage, Position};
 use twopath_query::EvalError;
 
-/// The batch layer's result: everything from `lower` up to `horizon`.
+/// The batch layer's result: everything from `lower` up to `upper`, its horizon.
 #[derive(Debug, Clone)]
 pub struct BatchView {
     /// Counts up from 1 per job and code version.
@@ -74,7 +74,8 @@ pub struct BatchView {
     pub barrier: u64,
     /// From where on it answers: the log's start when it was computed.
     pub lower: Position,
-    pub horizon: Position,
+    /// Up to where, exclusive: the horizon.
+    pub upper: Position,
     pub table: Arc<GroupTable>,
 }
 

@@ -43,7 +43,8 @@ pub struct ViewParts {
     pub barrier: u64,
     /// From where on it answers: the log's start when it was computed.
     pub lower: Position,
-    pub horizon: Position,
+    /// The horizon, exclusive.
+    pub upper: Position,
     pub table: Arc<GroupTable>,
     /// Which code made it: `sql`, or the name of hand-written logic and its version.
     pub logic: String,
@@ -59,8 +60,9 @@ pub struct ViewManifest {
     /// From where on the view answers: the log's start when it was computed. Views of before this was written down answer from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lower: Option<Position>,
-    /// Everything from there up to it is in the view.
-    pub horizon: Position,
+    /// The horizon: everything from there up to it is in the view.
+    #[serde(rename = "horizon")]
+    pub upper: Position,
     pub query: Query,
     /// Which code made it.
     pub logic: String,
@@ -132,10 +134,10 @@ impl ViewStore {
             version,
             barrier: parts.barrier,
             lower: Some(parts.lower.clone()),
-            horizon: parts.horizon.clone(),
+            upper: parts.upper.clone(),
             query: query.clone(),
             logic: parts.logic,
-            records: parts.horizon.records_since(&parts.lower),
+            records: parts.upper.records_since(&parts.lower),
             groups: parts.table.len() as u64,
             timings_ms,
             bytes,
@@ -160,7 +162,7 @@ impl ViewStore {
         for old in &versions[..versions.len().saturating_sub(self.keep)] {
             self.remove(&folder(*old))?;
         }
-        Ok(BatchView { version, barrier: parts.barrier, lower: parts.lower, horizon: parts.horizon, table: parts.table })
+        Ok(BatchView { version, barrier: parts.barrier, lower: parts.lower, upper: parts.upper, table: parts.table })
     }
 
     /// The versions that can be loaded, ascending.
@@ -207,8 +209,8 @@ impl ViewStore {
         if table.len() as u64 != manifest.groups {
             return Err(damaged(format!("it holds {} groups, its manifest says {}", table.len(), manifest.groups)));
         }
-        let lower = manifest.lower.unwrap_or_else(|| Position::zero(manifest.horizon.partitions()));
-        Ok(BatchView { version, barrier: manifest.barrier, lower, horizon: manifest.horizon, table: Arc::new(table) })
+        let lower = manifest.lower.unwrap_or_else(|| Position::zero(manifest.upper.partitions()));
+        Ok(BatchView { version, barrier: manifest.barrier, lower, upper: manifest.upper, table: Arc::new(table) })
     }
 
     /// What is known of a version without reading its view.
@@ -343,7 +345,7 @@ mod tests {
         ViewParts {
             barrier: 1,
             lower: Position::zero(1),
-            horizon: Position::new(vec![Offset(groups as u64)]),
+            upper: Position::new(vec![Offset(groups as u64)]),
             table: Arc::new(table),
             logic: "sql".to_owned(),
             timings_ms: BTreeMap::new(),
@@ -362,7 +364,7 @@ mod tests {
         assert_eq!(store.versions().unwrap(), [3, 4]);
         let reader = ViewStore::open_to_read(dir.path());
         let latest = reader.latest(&sums()).unwrap().unwrap();
-        assert_eq!((latest.version, latest.table.len(), latest.horizon.records()), (4, 4, 4));
+        assert_eq!((latest.version, latest.table.len(), latest.upper.records()), (4, 4, 4));
         assert_eq!(reader.load(&sums(), 3).unwrap().table.to_batch(), parts(3).table.to_batch());
         assert!(store.bytes().unwrap() > 0);
         let error = reader.load(&sums(), 1).unwrap_err().to_string();

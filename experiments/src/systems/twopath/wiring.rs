@@ -162,7 +162,7 @@ pub fn batch_run(
                 let parts = ViewParts {
                     barrier: at.number,
                     lower,
-                    horizon: at.position.clone(),
+                    upper: at.position.clone(),
                     table: Arc::new(merged(&logic.layout, &view)),
                     logic: format!("replay by timely, {}", logic.name),
                     timings_ms: BTreeMap::new(),
