@@ -39,8 +39,8 @@ fn groups(query: &Query, from: &Position, to: &Position) -> Arc<GroupTable> {
 /// The answer says exactly what its position says, and its parts abut. Returns the position.
 fn checked(answer: &Answer, version: i64) -> Position {
     let parts = &answer.coverage.parts;
-    assert_eq!(parts[0].from.records(), 0);
-    assert!(parts.windows(2).all(|pair| pair[0].to == pair[1].from), "{}", answer.coverage);
+    assert_eq!(parts[0].lower.records(), 0);
+    assert!(parts.windows(2).all(|pair| pair[0].upper == pair[1].lower), "{}", answer.coverage);
     let position = answer.coverage.position().unwrap().clone();
     let total: i64 = position.iter().flat_map(|(p, end)| (0..end.0).map(move |offset| value(p, offset))).sum();
     let n = answer.rows.column(0).as_primitive::<Int64Type>().value(0);
