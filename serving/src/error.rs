@@ -29,6 +29,8 @@ pub enum ServingError {
     NotReady { job: String, version: u64 },
     #[error("version {version} of job '{job}' is the one that serves; cut over or roll back before it is deleted")]
     IsActive { job: String, version: u64 },
+    #[error("version {version} is the only one of job '{job}', and readers are on it; drop the job, or cut over to another version first")]
+    IsOnly { job: String, version: u64 },
     #[error("job '{job}' has no version to roll back to; one is kept from a cutover until it is deleted")]
     NothingToRollBackTo { job: String },
     #[error("'{job}' is not a job's name; use letters, digits, '-', '_' and '.', starting with a letter or digit")]

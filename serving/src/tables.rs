@@ -159,12 +159,18 @@ impl Tables {
         Ok(())
     }
 
-    /// Removes a version and its folder. Refused for the active one; whoever feeds its table stops that first.
+    /// Removes a version and its folder. Whoever feeds its table stops that first.
+    ///
+    /// # Errors
+    /// [`ServingError::IsActive`] for the one that readers are on, and [`ServingError::IsOnly`] where there is no other that they could go
+    /// to: such a job goes with its folder, or not at all.
     pub fn delete(&self, version: u64) -> Result<(), ServingError> {
         let mut versions = self.lock();
         self.known(&versions, version)?;
         if versions.manifest.active == Some(version) {
-            return Err(ServingError::IsActive { job: self.job.clone(), version });
+            let job = self.job.clone();
+            let is_only = versions.manifest.versions.len() == 1;
+            return Err(if is_only { ServingError::IsOnly { job, version } } else { ServingError::IsActive { job, version } });
         }
         let mut next = versions.manifest.clone();
         next.versions.retain(|v| v.version != version);

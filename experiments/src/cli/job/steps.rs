@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use clap::Args;
+use twopath_serving::ServingError;
 
 use super::catch_up;
 use crate::cli::Failure;
-use crate::standing::{JobState, StandingJob};
+use crate::standing::{JobError, JobState, StandingJob};
 
 /// Moves the readers to a new version, in one step
 ///
@@ -84,11 +85,12 @@ pub(super) fn drop_all(dir: &Path, args: &DropArgs) -> Result<(), Failure> {
 
 pub(super) fn delete(dir: &Path, args: &DeleteArgs) -> Result<(), Failure> {
     let job = StandingJob::named(dir, &args.name);
-    if job.versions()? == (1, Some(args.version)) {
-        let message = format!("version {} is the only one of job '{}', and readers are on it", args.version, args.name);
-        return Err(Failure::with_help(message, format!("`twopath job drop {}` removes the job with it", args.name)));
-    }
-    job.delete(args.version)?;
+    job.delete(args.version).map_err(|error| match error {
+        JobError::Serving(ServingError::IsOnly { .. }) => {
+            Failure::with_help(error, format!("`twopath job drop {}` removes the job with its last version", args.name))
+        }
+        error => error.into(),
+    })?;
     eprintln!("version {} of '{}' is deleted", args.version, args.name);
     Ok(())
 }
