@@ -176,7 +176,7 @@ fn first_half() -> impl Strategy<Value = Query> {
             let topic = "t".to_string();
             let keys = named(keys);
             let (rows, having, order_by, distinct, offset, limit) = (false, None, vec![], false, 0, None);
-            Query { topic, fields: fields(), filter, keys, aggregates, rows, output, having, order_by, distinct, offset, limit }
+            Query { topic, fields: fields(), panes: None, filter, keys, aggregates, rows, output, having, order_by, distinct, offset, limit }
         },
     )
 }
@@ -203,6 +203,7 @@ fn second_half() -> impl Strategy<Value = Query> {
             let mut query = Query {
                 topic: "t".into(),
                 fields: fields(),
+                panes: None,
                 filter: None,
                 keys: named(vec![column(0), column(1), column(4)]),
                 aggregates: vec![count.clone(), over(Sum, 3), over(Sum, 7), over(Max, 6)],
