@@ -9,7 +9,7 @@ use twopath_base::{Coverage, Position};
 use twopath_log::Address;
 use twopath_query::Value;
 
-use super::log::OthersArgs;
+use super::log::ForeignArgs;
 use super::output::{self, Format};
 use super::{Failure, sql};
 use crate::question::{self, Asked, Question, Rows};
@@ -55,7 +55,7 @@ pub(super) struct QueryArgs {
     #[arg(long)]
     explain: bool,
     #[command(flatten)]
-    others: OthersArgs,
+    foreign: ForeignArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,7 +113,7 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
     {
         return Err(Failure::usage(format!("--log names topic '{named}', and the query reads '{name}'; name the same one in both")));
     }
-    let topics = names.iter().map(|name| args.others.open(place, name)).collect::<Result<Vec<_>, _>>()?;
+    let topics = names.iter().map(|name| args.foreign.open(place, name)).collect::<Result<Vec<_>, _>>()?;
     let question = Question::new(&sql, topics).map_err(|e| Failure::sql(&e, &sql))?;
     if args.explain {
         println!("{}", question.plan);
@@ -206,7 +206,7 @@ fn covered(coverage: &[(String, Coverage)]) -> (serde_json::Value, Vec<BTreeMap<
     let parts = coverage.iter().flat_map(|(topic, covered)| {
         covered.parts.iter().map(move |p| {
             let mut part: BTreeMap<&str, String> =
-                [("source", p.source.clone()), ("from", p.from.to_string()), ("to", p.to.to_string())].into();
+                [("source", p.source.clone()), ("from", p.lower.to_string()), ("to", p.upper.to_string())].into();
             if coverage.len() > 1 {
                 part.insert("topic", topic.clone());
             }

@@ -8,10 +8,10 @@ use twopath_log::{Barrier, Entry, Start, Topic};
 use twopath_query::Query;
 use twopath_reference::{PlanReference, Reference};
 use twopath_serving::Table;
-use twopath_view::{self as view, Ask, BatchView, GroupTable};
+use twopath_view::{self as view, Selection, BatchView, GroupTable};
 
 use super::{Answered, Asked, Engine, Question, QuestionError, Rows};
-use crate::systems::twopath::wiring::{self, Logic};
+use crate::systems::twopath::wiring::{self, VersionLogic};
 use crate::systems::{BatchEngine, SpeedEngine};
 
 /// From where to where a topic is read.
@@ -25,7 +25,7 @@ pub(super) fn answer(
     range: Range<'_>,
     asked: &Asked,
 ) -> Result<(RecordBatch, Coverage), QuestionError> {
-    let logic = Logic::sql(query.clone());
+    let logic = VersionLogic::sql(query.clone());
     match engine {
         Engine::Reference => unreachable!("the reference evaluates the plan as it was written"),
         Engine::Batch(engine) => by_batch(topic, &logic, engine, range),
@@ -38,7 +38,7 @@ pub(super) fn answer(
 /// Row by row.
 pub(super) fn by_reference(question: &Question, starts: &[Position], at: &[Position]) -> Result<Answered, QuestionError> {
     let covered = |number: usize| {
-        let part = CoveragePart { source: "reference".into(), from: starts[number].clone(), to: at[number].clone() };
+        let part = CoveragePart { source: "reference".into(), lower: starts[number].clone(), upper: at[number].clone() };
         (question.topics[number].config().name.clone(), Coverage::of(vec![part]))
     };
     let coverage = (0..question.topics.len()).map(covered).collect();
@@ -87,15 +87,15 @@ fn read(
     Ok(())
 }
 
-fn by_batch(topic: &Topic, logic: &Logic, engine: BatchEngine, (start, at): Range<'_>) -> Result<(RecordBatch, Coverage), QuestionError> {
+fn by_batch(topic: &Topic, logic: &VersionLogic, engine: BatchEngine, (start, at): Range<'_>) -> Result<(RecordBatch, Coverage), QuestionError> {
     let table = wiring::compute(topic, logic, engine, at)?;
-    let part = CoveragePart { source: "batch".into(), from: start.clone(), to: at.clone() };
+    let part = CoveragePart { source: "batch".into(), lower: start.clone(), upper: at.clone() };
     answered(&logic.query, &[&table], Coverage::of(vec![part]))
 }
 
 fn by_speed(
     topic: &Topic,
-    logic: &Logic,
+    logic: &VersionLogic,
     engine: SpeedEngine,
     (start, at): Range<'_>,
     workers: usize,
@@ -106,27 +106,27 @@ fn by_speed(
     }
     let parts = view.generations.iter().map(|g| CoveragePart {
         source: format!("generation {}", g.number),
-        from: g.from.clone(),
-        to: g.to.clone(),
+        lower: g.lower.clone(),
+        upper: g.upper.clone(),
     });
     let coverage = Coverage::of(parts.collect());
     let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| g.tables.iter().map(AsRef::as_ref)).collect();
     answered(&logic.query, &tables, coverage)
 }
 
-fn by_merging(topic: &Topic, logic: &Logic, (start, at): Range<'_>, asked: &Asked) -> Result<(RecordBatch, Coverage), QuestionError> {
+fn by_merging(topic: &Topic, logic: &VersionLogic, (start, at): Range<'_>, asked: &Asked) -> Result<(RecordBatch, Coverage), QuestionError> {
     let barriers = topic.barriers()?;
     let (barrier, horizon) = horizon(&barriers, (&topic.since()?, at), asked.horizon.as_ref())?;
     let table = Arc::new(wiring::compute(topic, logic, BatchEngine::Rayon, &horizon)?);
     let from = (barrier, horizon.clone());
     let view = wiring::replay(topic, logic, SpeedEngine::Timely, from, at, asked.workers)?;
     let serving = Table::new(logic.query.clone(), topic.partitions()).starting_at(start.clone());
-    serving.publish_batch(BatchView { version: 1, barrier, lower: start.clone(), horizon, table });
+    serving.publish_batch(BatchView { version: 1, barrier, lower: start.clone(), upper: horizon, table });
     serving.publish_realtime(Arc::new(view));
     served(&serving)
 }
 
-fn by_kappa(topic: &Topic, logic: &Logic, (start, at): Range<'_>, workers: usize) -> Result<(RecordBatch, Coverage), QuestionError> {
+fn by_kappa(topic: &Topic, logic: &VersionLogic, (start, at): Range<'_>, workers: usize) -> Result<(RecordBatch, Coverage), QuestionError> {
     let view = wiring::replay(topic, logic, SpeedEngine::Timely, (0, start.clone()), at, workers)?;
     let serving = Table::new(logic.query.clone(), topic.partitions()).starting_at(start.clone());
     serving.publish_realtime(Arc::new(view));
@@ -178,10 +178,10 @@ pub(crate) fn check_within(position: &Position, option: &str, end: &Position) ->
 }
 
 fn answered(query: &Query, parts: &[&GroupTable], coverage: Coverage) -> Result<(RecordBatch, Coverage), QuestionError> {
-    Ok((view::answer(query, parts, &Ask::default())?, coverage))
+    Ok((view::answer(query, parts, &Selection::default())?, coverage))
 }
 
 fn served(table: &Table) -> Result<(RecordBatch, Coverage), QuestionError> {
-    let answer = table.answer(&Ask::default())?;
+    let answer = table.answer(&Selection::default())?;
     Ok((answer.rows, answer.coverage))
 }

@@ -9,10 +9,12 @@ mod events;
 mod expr;
 mod function;
 mod query;
+mod relational;
 
 pub use decimal::schema_with_decimals;
 pub use events::{batches, schema};
 pub use query::{sql, sql_of};
+pub use relational::{TOPICS, relational_schema, relational_sql, relational_stream, relational_topics};
 
 /// A small random generator (SplitMix64, Steele, Lea and Flood 2014), which tests pass around.
 #[derive(Debug, Clone)]

@@ -187,7 +187,8 @@ fn without_table_keyword(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
             continue;
         }
         at += 1;
-        // The table is a name, or a query in parentheses.
+        // The table is a name, a call, or a query in parentheses, in which there may be tables again.
+        let table = at;
         let mut depth = 0_usize;
         while let Some(token) = tokens.get(at) {
             if depth == 0 && (matches!(token.token, Token::Comma | Token::RParen) || is(Some(token), Keyword::PARTITION)) {
@@ -198,9 +199,9 @@ fn without_table_keyword(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
                 Token::RParen => depth -= 1,
                 _ => {}
             }
-            read.push(token.clone());
             at += 1;
         }
+        read.extend(without_table_keyword(&tokens[table..at]));
         if !(is(tokens.get(at), Keyword::PARTITION) && is(tokens.get(at + 1), Keyword::BY)) {
             continue;
         }
