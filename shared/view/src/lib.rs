@@ -33,15 +33,18 @@ mod column;
 mod decimal;
 mod eval;
 mod finals;
+mod frames;
 mod function;
 mod index;
 mod keys;
 mod like;
 mod number;
+mod order;
 mod parts;
 mod plain;
 mod plan;
 mod recent;
+mod relational;
 mod rest;
 pub mod store;
 mod table;
@@ -49,6 +52,7 @@ mod table;
 mod tests;
 mod text;
 mod time;
+mod windows;
 
 use std::sync::Arc;
 
@@ -60,6 +64,7 @@ pub use eval::{eval, eval_condition};
 pub use finals::Finals;
 pub use parts::{Group, Merging, Part};
 pub use plan::Plan;
+pub use relational::finish;
 pub use table::GroupTable;
 
 use twopath_base::{Coverage, Position};
