@@ -36,15 +36,16 @@ pub fn assembled(query: &Query, panes: &Panes, parts: &[&GroupTable], ask: &Ask)
 
 /// Which windows are wanted: a closed range of what the window's key says.
 struct Bounds {
-    from: i64,
-    to: i64,
+    from: i128,
+    to: i128,
 }
 
 impl Bounds {
     /// `None` where no window is.
     fn of(panes: &Panes, ask: &Ask) -> Option<Self> {
-        let mut bounds = Bounds { from: i64::MIN, to: i64::MAX };
-        let timestamp = |value: &Value| if let Value::Timestamp(us) = value { Some(*us) } else { None };
+        // Half of what 128 bits hold is beyond every bound, and can be added to.
+        let mut bounds = Bounds { from: i128::MIN / 2, to: i128::MAX / 2 };
+        let timestamp = |value: &Value| if let Value::Timestamp(us) = value { Some(i128::from(*us)) } else { None };
         if let Some(key) = &ask.key {
             let window = timestamp(key.get(panes.key)?)?;
             bounds = Bounds { from: window, to: window };
@@ -61,12 +62,12 @@ impl Bounds {
     }
 
     fn holds(&self, window: i128) -> bool {
-        (i128::from(self.from)..=i128::from(self.to)).contains(&window)
+        (self.from..=self.to).contains(&window)
     }
 
     /// The panes that the wanted windows are made of, by their starts.
     fn panes(&self, windows: PanedWindows) -> Range<i128> {
-        let (from, to) = (i128::from(self.from), i128::from(self.to));
+        let (from, to) = (self.from, self.to);
         match windows {
             PanedWindows::Hop { size_us, .. } => from..to + i128::from(size_us),
             PanedWindows::Cumulate { size_us, .. } => from - i128::from(size_us)..to,

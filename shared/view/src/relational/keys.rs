@@ -2,7 +2,7 @@
 
 use arrow_array::ArrayRef;
 
-pub use crate::table::NO_GROUP as NONE;
+pub(super) use crate::table::NO_GROUP as NONE;
 
 use crate::table::GroupTable;
 use twopath_query::DataType;

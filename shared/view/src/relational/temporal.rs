@@ -32,6 +32,7 @@ pub fn temporal(left: &Rows, right: &Rows, kind: JoinKind, on: Option<&Expr>, at
         let until = there.until[newest as usize];
         (moment < until || !at.inclusive && moment == until).then_some(newest)
     };
+    let (runs, in_table) = (&runs, &in_table);
     let pairs = on.left.iter().zip(0..).filter(|(_, l)| moments.is_valid(*l as usize)).flat_map(|(&number, l)| {
         let found = of_number.rows(number).iter().filter_map(move |&run| in_table(l, &runs[run as usize]));
         found.map(move |r| (l, r))
