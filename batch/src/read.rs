@@ -58,7 +58,7 @@ pub fn check_horizon(topic: &Topic, horizon: &Position) -> Result<(), BatchError
     Ok(())
 }
 
-/// Reads a part's columns (ascending indexes) and calls `f` with record batches of it, in no certain order.
+/// Reads a part's columns (ascending indexes, the log's own behind the topic's) and calls `f` with record batches of it, in no certain order.
 ///
 /// Large frames are handed on as they are mapped; small ones are copied together.
 pub fn for_each_piece(

@@ -39,7 +39,9 @@ enum Source {
 /// Everything below `horizon`, a frame per segment or stretch of records, the physical columns under the names that `columns` have. There
 /// is at least one frame.
 pub fn scan(topic: &Topic, horizon: &Position, columns: &[ReadColumn]) -> Result<Vec<DataFrame>, BatchError> {
-    let mappable = columns.iter().all(|c| is_mappable(topic.schema().field(c.index).data_type()));
+    // The log's own columns are in no file.
+    let field = |c: &ReadColumn| topic.schema().fields().get(c.index);
+    let mappable = columns.iter().all(|c| field(c).is_some_and(|f| is_mappable(f.data_type())));
     let sources = sources(topic, horizon, mappable)?;
     // polars' own pool, which is idle as yet.
     let frames: Result<Vec<_>, _> = THREAD_POOL.install(|| sources.par_iter().map(|source| frame(topic, source, columns)).collect());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::{Durability, Log, PartitionBy, Topic, TopicConfig};
-use twopath_query::arbitrary::{Random, batches, schema, sql};
+use twopath_query::arbitrary::{Profile, Random, batches, schema, sql_of};
 use twopath_query::{EvalError, Query, Value, parse, values};
 use twopath_reference::{Reference, compare};
 use twopath_serving::{ServingError, Table};
@@ -66,7 +66,8 @@ struct Case {
 fn one(dir: &Path, seed: u64) {
     let mut random = Random::new(seed);
     let schema = schema(&mut random);
-    let sql = sql(&mut random, "events", &schema);
+    let profile = if seed % 3 == 0 { Profile::BASIC.over_a_log() } else { Profile::BASIC };
+    let sql = sql_of(&mut random, "events", &schema, profile);
     let query = Arc::new(parse(&sql, "events", &schema).unwrap_or_else(|e| panic!("seed {seed}: {}", e.report(&sql))));
     let stream = batches(&mut random, &schema, 150);
     let partitions = 1 + random.below(4) as u32;
@@ -214,7 +215,7 @@ impl Case {
     fn rolled_to(&self, position: &Position) -> Reference {
         let mut reference = Reference::new((*self.query).clone());
         for (p, to) in position.iter() {
-            for records in self.topic.range(p, Offset(0), to, None).unwrap() {
+            for records in self.topic.range(p, Offset(0), to, Some(&self.query.whole_rows())).unwrap() {
                 reference.push(&records.unwrap().batch);
             }
         }

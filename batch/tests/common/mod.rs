@@ -30,7 +30,7 @@ pub fn topic(name: &str, schema: SchemaRef, partitions: u32, time_column: Option
 pub fn reference(topic: &Topic, query: &Query, horizon: &Position) -> Reference {
     let mut reference = Reference::new(query.clone());
     for (partition, end) in horizon.iter() {
-        let mut reader = topic.reader(partition, Start::First, None).unwrap();
+        let mut reader = topic.reader(partition, Start::First, Some(&query.whole_rows())).unwrap();
         while reader.offset() < end {
             if let Some(Entry::Records(records)) = reader.next().unwrap() {
                 let rows = (records.batch.num_rows() as u64).min(end.0 - records.base.0);

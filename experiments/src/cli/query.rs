@@ -141,7 +141,7 @@ fn checked(position: &Position, option: &str, end: &Position) -> Result<Position
 fn by_reference(topic: &Topic, query: &Query, start: &Position, at: &Position) -> Result<Answered, Failure> {
     let mut reference = Reference::new(query.clone());
     for (partition, to) in at.iter() {
-        let mut reader = topic.reader(partition, Start::First, None)?;
+        let mut reader = topic.reader(partition, Start::First, Some(&query.whole_rows()))?;
         while reader.offset() < to {
             match reader.next()? {
                 None => break,

@@ -64,8 +64,8 @@ impl Truth {
         let start = truth.at.clone();
         let Truth { v1, v2, .. } = &mut truth;
         thread::scope(|scope| {
-            let first = v1.as_mut().map(|v1| scope.spawn(|| push(v1, &mut readers(topic, &start)?, to)));
-            push(v2, &mut readers(topic, &start)?, to)?;
+            let first = v1.as_mut().map(|v1| scope.spawn(|| push(v1, &mut readers(topic, &start, v1.query())?, to)));
+            push(v2, &mut readers(topic, &start, v2.query())?, to)?;
             first.map_or(Ok(()), |f| f.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })?;
         truth.at = to.clone();
@@ -188,8 +188,8 @@ struct Along {
 
 impl Along {
     fn new(topic: &Topic, truth: Truth) -> Result<Self, LogError> {
-        let first = if truth.v1.is_some() { readers(topic, &truth.at)? } else { Vec::new() };
-        Ok(Along { first, second: readers(topic, &truth.at)?, truth })
+        let first = truth.v1.as_ref().map_or(Ok(Vec::new()), |v1| readers(topic, &truth.at, v1.query()))?;
+        Ok(Along { first, second: readers(topic, &truth.at, truth.v2.query())?, truth })
     }
 
     fn roll(&mut self, to: &Position) -> Result<(), LogError> {
@@ -275,8 +275,9 @@ struct Reading {
     left: Option<Records>,
 }
 
-fn readers(topic: &Topic, from: &Position) -> Result<Vec<Reading>, LogError> {
-    let open = |(p, at)| Ok(Reading { reader: topic.reader(p, Start::Offset(at), None)?, at, left: None });
+fn readers(topic: &Topic, from: &Position, query: &Query) -> Result<Vec<Reading>, LogError> {
+    let columns = query.whole_rows();
+    let open = |(p, at)| Ok(Reading { reader: topic.reader(p, Start::Offset(at), Some(&columns))?, at, left: None });
     from.iter().map(open).collect()
 }
 

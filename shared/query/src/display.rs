@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use twopath_base::LogColumn;
+
 use super::function::Function;
 use super::time;
 use super::types::*;
@@ -218,9 +220,9 @@ impl Order {
 }
 
 impl Query {
-    /// The topic's columns as identifiers.
+    /// The topic's columns and the log's as identifiers.
     fn column_names(&self) -> Vec<String> {
-        self.fields.iter().map(|f| identifier(&f.name)).collect()
+        self.fields.iter().map(|f| f.name.as_str()).chain(LogColumn::ALL.map(LogColumn::name)).map(identifier).collect()
     }
 
     /// What the columns of a group's row are: the keys' expressions, then the aggregates, as SQL.

@@ -32,8 +32,8 @@ pub mod values;
 pub use decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
 pub use function::{Function, Side};
 pub use plan::{Plan, Program};
-pub use sql::{QueryError, column_type, logical_plan, parse, topic_of};
+pub use sql::{QueryError, TopicSchema, column_type, logical_plan, logical_plan_over, not_lowered, parse, topic_of, topics_of};
 pub use types::{
     Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, PanedWindows, Panes, Query,
-    TimeField, TimeUnit, UnaryOp, Value,
+    TimeField, TimeUnit, UnaryOp, Value, log_column_type,
 };

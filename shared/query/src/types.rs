@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use twopath_base::LogColumn;
 
 pub use crate::data_type::DataType;
 use crate::decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
@@ -36,8 +37,8 @@ pub struct Expr {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExprKind {
-    /// A column by index: of the topic's schema in `filter`, `keys` and `aggregates`; of the group row (keys first, then
-    /// aggregates) in `output`, `having` and `order_by`.
+    /// A column by index: of the topic's schema, with the log's own columns behind it ([`LogColumn`]), in `filter`, `keys` and `aggregates`; of
+    /// the group row (keys first, then aggregates) in `output`, `having` and `order_by`.
     Column(usize),
     Literal(Value),
     Unary {
@@ -304,7 +305,8 @@ pub enum PanedWindows {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Query {
     pub topic: String,
-    /// The topic's columns; [`ExprKind::Column`] indexes into this (and equally into the topic's Arrow schema).
+    /// The topic's columns; [`ExprKind::Column`] indexes into this (and equally into the topic's Arrow schema). The numbers behind them are
+    /// those of [`LogColumn::index`].
     pub fields: Vec<Field>,
     /// Rows for which it is not TRUE are left out.
     pub filter: Option<Expr>,
@@ -336,9 +338,9 @@ impl Query {
         self.keys.is_empty()
     }
 
-    /// The indexes of the topic's columns that the engines must read, ascending.
+    /// The indexes of the topic's and the log's columns that the engines must read, ascending.
     pub fn columns_read(&self) -> Vec<usize> {
-        let mut seen = vec![false; self.fields.len()];
+        let mut seen = vec![false; self.fields.len() + LogColumn::ALL.len()];
         let exprs =
             self.filter.iter().chain(self.keys.iter().map(|k| &k.expr)).chain(self.aggregates.iter().filter_map(|a| a.arg.as_ref()));
         for e in exprs {
@@ -349,6 +351,30 @@ impl Query {
             });
         }
         (0..seen.len()).filter(|&i| seen[i]).collect()
+    }
+
+    /// Whether it reads what only the log knows of a record.
+    pub fn reads_log_columns(&self) -> bool {
+        self.columns_read().last().is_some_and(|&last| last >= self.fields.len())
+    }
+
+    /// The indexes of all of the topic's columns, and behind them of the log's if one of those is read: for who reads whole rows.
+    pub fn whole_rows(&self) -> Vec<usize> {
+        let columns = self.fields.len() + if self.reads_log_columns() { LogColumn::ALL.len() } else { 0 };
+        (0..columns).collect()
+    }
+
+    /// The type of the topic's or the log's column with this index.
+    pub fn column_type(&self, index: usize) -> DataType {
+        LogColumn::at(index, self.fields.len()).map_or_else(|| self.fields[index].data_type, log_column_type)
+    }
+}
+
+/// The type in which a query sees one of the log's own columns.
+pub fn log_column_type(column: LogColumn) -> DataType {
+    match column {
+        LogColumn::Arrival => DataType::Timestamp,
+        LogColumn::Partition | LogColumn::Offset => DataType::Int,
     }
 }
 

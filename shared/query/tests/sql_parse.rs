@@ -1,7 +1,7 @@
 //! SQL to the logical query: what is read, and as what.
 
 use arrow_schema::{DataType as Arrow, Field, Schema, TimeUnit};
-use twopath_query::{Query, parse};
+use twopath_query::{DataType, Query, parse};
 
 fn schema() -> Schema {
     let time = Arrow::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
@@ -204,6 +204,33 @@ fn shapes() {
         .collect();
     assert_eq!(names, ["origin", "count", "?column?", "A"]);
     assert_eq!(query("SELECT SUM(distance) FROM flights WHERE cancelled GROUP BY origin").columns_read(), [1, 4, 5]);
+}
+
+#[test]
+fn the_logs_own_columns_stand_behind_the_topics() {
+    let q = query(
+        "SELECT _offset, origin FROM flights WHERE _arrival > '2026-01-01' AND f._partition = 1".replace("flights", "flights f").as_str(),
+    );
+    assert_eq!((q.columns_read(), q.reads_log_columns()), (vec![1, 9, 10, 11], true));
+    assert_eq!(q.whole_rows(), (0..12).collect::<Vec<_>>());
+    assert_eq!([9, 10, 11].map(|i| q.column_type(i)), [DataType::Timestamp, DataType::Int, DataType::Int]);
+    let text = canonical("SELECT _partition, MAX(_offset) FROM flights GROUP BY _partition");
+    assert_eq!(text, "SELECT _partition AS _partition, MAX(_offset) AS max FROM flights GROUP BY _partition");
+    assert_eq!(canonical(&text), text);
+
+    // They are not part of *, through a window and a subquery neither, unless they are named.
+    let all = query("SELECT * FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR)");
+    assert_eq!((all.output.len(), all.reads_log_columns(), all.whole_rows().len()), (11, false, 9));
+    let windowed =
+        query("SELECT window_start, MIN(_arrival) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR) GROUP BY window_start");
+    assert_eq!(windowed.columns_read(), [0, 9]);
+    assert_eq!(query("SELECT o + 1 FROM (SELECT _offset AS o FROM flights) s").columns_read(), [11]);
+    let hidden = parse("SELECT _offset FROM (SELECT * FROM flights) s", "flights", &schema()).unwrap_err();
+    assert!(hidden.message.contains("has no column '_offset'"), "{}", hidden.message);
+
+    // A topic's own column of that name is meant.
+    let own = Schema::new(vec![Field::new("_offset", Arrow::Utf8, false)]);
+    assert_eq!(parse("SELECT _offset FROM t", "t", &own).unwrap().columns_read(), [0]);
 }
 
 #[test]

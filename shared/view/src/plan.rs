@@ -81,8 +81,8 @@ impl Plan {
 }
 
 impl GroupTable {
-    /// Filters, evaluates and folds in one record batch of the topic (all of the topic's columns, or with the columns
-    /// that `query.columns_read()` leaves out replaced by anything of the same length). A job that reads many batches makes its
+    /// Filters, evaluates and folds in one record batch of the topic (all of the topic's columns, with the log's behind them where the query
+    /// reads those; those that `query.columns_read()` leaves out may be replaced by anything of the same length). A job that reads many batches makes its
     /// [`Plan`] once.
     pub fn update_from_log(&mut self, query: &Query, batch: &RecordBatch) -> Result<(), EvalError> {
         let plan = Plan::new(query);

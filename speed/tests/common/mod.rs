@@ -109,7 +109,7 @@ impl Events {
     pub fn reference(&self, query: &Query, from: &Position, to: &Position) -> Result<Vec<Vec<Value>>, EvalError> {
         let mut reference = Reference::new(query.clone());
         for (partition, from) in from.iter() {
-            let mut reader = self.topic.reader(partition, Start::First, None).unwrap();
+            let mut reader = self.topic.reader(partition, Start::First, Some(&query.whole_rows())).unwrap();
             while reader.offset() < to.get(partition) {
                 let Some(Entry::Records(records)) = reader.next().unwrap() else { continue };
                 for row in 0..records.batch.num_rows() {

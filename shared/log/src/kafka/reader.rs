@@ -13,6 +13,7 @@ use crate::contract;
 use crate::error::LogError;
 use crate::format::frame::get_u32;
 use crate::records::{Entry, Records, Start};
+use crate::rows::log_columns::Projection;
 use twopath_base::{Offset, PartitionId};
 
 use super::client::{Fetch, Quiet};
@@ -26,6 +27,7 @@ pub(super) struct KafkaReader {
     partition: PartitionId,
     consumer: BaseConsumer<Quiet>,
     decoder: FileDecoder,
+    projection: Projection,
     /// Kafka's offset of the next record to look at.
     at: i64,
     /// Records may be looked at up to here without asking whether they exist.
@@ -45,10 +47,10 @@ impl KafkaReader {
         projection: Option<&[usize]>,
     ) -> Result<KafkaReader, LogError> {
         topic.check_partition(partition)?;
-        topic.config.check_projection(projection)?;
+        let projection = Projection::new(&topic.config, projection)?;
         let decoder = FileDecoder::new(topic.config.schema.clone(), MetadataVersion::V5);
-        let decoder = match projection {
-            Some(columns) => decoder.with_projection(columns.to_vec()),
+        let decoder = match &projection.columns {
+            Some(columns) => decoder.with_projection(columns.clone()),
             None => decoder,
         };
         let place = seek::find(&topic, partition, start)?;
@@ -56,7 +58,8 @@ impl KafkaReader {
         assign(&consumer, &topic.address, &topic.config.name, partition, place.at)?;
         let offset = if let Start::Offset(offset) = start { offset } else { place.offset };
         let next_at = place.at;
-        Ok(KafkaReader { topic, partition, consumer, decoder, at: place.at, next_at, offset, generation: place.generation, fresh: true })
+        let (at, generation) = (place.at, place.generation);
+        Ok(KafkaReader { topic, partition, consumer, decoder, projection, at, next_at, offset, generation, fresh: true })
     }
 
     fn decode(&self, header: &Header, value: &[u8]) -> Result<RecordBatch, String> {
@@ -107,7 +110,7 @@ impl contract::Reader for KafkaReader {
                 let batch = self.decode(&header, value).map_err(|what| bad(&what))?;
                 let (base, end) = (header.base, header.end());
                 let records = Records { partition: self.partition, base, end, offsets: None, arrival_us: header.arrival_us, batch };
-                let records = records.cut(self.offset, end);
+                let records = self.projection.complete(records).cut(self.offset, end);
                 (self.generation, self.offset) = (header.generation, end.max(self.offset));
                 (records.batch.num_rows() > 0).then_some(Entry::Records(records))
             };

@@ -12,12 +12,14 @@ use crate::format::segment::Summary;
 use crate::partition::state::{TopicState, retrying};
 use crate::partition::walk::{Walk, has_barriers};
 use crate::records::{Barrier, Entry, Records, Start};
+use crate::rows::log_columns::Projection;
 
 /// Reads one partition, entry by entry.
 pub(crate) struct LocalReader {
     topic: Arc<TopicState>,
     walk: Walk,
     decoder: Decoder,
+    projection: Projection,
     /// Records below this offset are left out: the start lies inside a frame, or they were given before compaction put them together with
     /// others.
     from: Offset,
@@ -31,10 +33,11 @@ impl LocalReader {
         projection: Option<&[usize]>,
     ) -> Result<LocalReader, LogError> {
         topic.check_partition(partition)?;
-        let decoder = Decoder::new(&topic.meta.config, projection)?;
+        let projection = Projection::new(&topic.meta.config, projection)?;
+        let decoder = Decoder::new(&topic.meta.config, projection.columns.as_deref())?;
         let walk = seek(&topic, partition, start)?;
         let from = if let Start::Offset(offset) = start { offset } else { walk.offset };
-        Ok(LocalReader { topic, walk, decoder, from })
+        Ok(LocalReader { topic, walk, decoder, projection, from })
     }
 
     /// The next entry, or `None` at the committed end (then wait with [`crate::topic::Tail`] and call again).
@@ -65,6 +68,7 @@ impl LocalReader {
                         arrival_us: header.arrival_us,
                         batch,
                     };
+                    let records = self.projection.complete(records);
                     let from = std::mem::replace(&mut self.from, header.end());
                     return Ok(Some(Entry::Records(if from > header.base { records.cut(from, header.end()) } else { records })));
                 }

@@ -1,11 +1,12 @@
 //! Random queries.
 
 use arrow_schema::Schema;
+use twopath_base::LogColumn;
 
 use super::expr::{Columns, text_literal};
 use super::{Profile, Random};
 use crate::display::identifier;
-use crate::types::DataType;
+use crate::types::{DataType, log_column_type};
 
 /// How deep expressions nest, at most and exclusive.
 const DEPTH_MAX: usize = 4;
@@ -18,6 +19,9 @@ pub fn sql(random: &mut Random, topic: &str, schema: &Schema) -> String {
 /// A valid query over a topic, as SQL. With [`Profile::functions`] the topic has a time `at`, as those of [`super::schema`] have.
 pub fn sql_of(random: &mut Random, topic: &str, schema: &Schema, profile: Profile) -> String {
     let mut columns = Columns::of(schema, profile.functions);
+    if profile.log {
+        LogColumn::ALL.iter().for_each(|c| columns.add(c.name(), log_column_type(*c)));
+    }
     let form = random.below(100);
     let topic = identifier(topic);
     let mut with = String::new();
@@ -28,7 +32,8 @@ pub fn sql_of(random: &mut Random, topic: &str, schema: &Schema, profile: Profil
         let depth = random.below(DEPTH_MAX) as u32;
         let computed = columns.int(random, depth);
         let filter = if random.chance(50) { format!(" WHERE {}", columns.condition(random, 2)) } else { String::new() };
-        let query = format!("SELECT *, {computed} AS computed FROM {topic}{filter}");
+        let log = if profile.log { "*, _arrival, _partition, _offset" } else { "*" };
+        let query = format!("SELECT {log}, {computed} AS computed FROM {topic}{filter}");
         columns.add("computed", DataType::Int);
         if random.chance(50) {
             with = format!("WITH w AS ({query}) ");

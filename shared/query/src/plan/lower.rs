@@ -1,5 +1,6 @@
 //! The first lowering: a plan of one topic as the flat query that every engine computes.
 
+use super::panes::{Grouped, Paned, WINDOW, reads_window};
 use super::{Node, NotLowered, Plan, Window};
 use crate::types::*;
 
@@ -18,7 +19,8 @@ impl Plan {
             (distinct, plan) = (true, input);
         }
         let Node::Project { input, columns: output } = &plan.node else {
-            return Err(plan.refused("a query puts out columns: write SELECT and their names"));
+            let refused = || plan.refused("a query puts out columns: write SELECT and their names");
+            return Err(below(plan).err().unwrap_or_else(refused));
         };
         let (input, by) = match &input.node {
             Node::Sort { input, by } => (&**input, &by[..]),
@@ -29,11 +31,11 @@ impl Plan {
         let by: Vec<Order> = by.iter().map(|o| Ok(Order { expr: below.inlined(&o.expr, plan)?, ..*o })).collect::<Result<_, _>>()?;
         Ok(match below.groups {
             Some(groups) => {
-                let Groups { rows, keys, aggregates } = *groups;
-                Query { keys, aggregates, output, having: below.filter, order_by: by, distinct, offset, limit, ..rows.query(false) }
+                let Groups { rows, keys, aggregates, panes } = *groups;
+                Query { keys, aggregates, panes, output, having: below.filter, order_by: by, distinct, offset, limit, ..rows.query(false) }
             }
             // Rows that are grouped by all that is put out are distinct already.
-            None => Query { offset, limit, ..below.of_rows(output, by, distinct) },
+            None => Query { offset, limit, ..below.of_rows(output, by, distinct, plan)? },
         })
     }
 }
@@ -44,6 +46,8 @@ struct Below {
     fields: Vec<Field>,
     filter: Option<Expr>,
     columns: Vec<Expr>,
+    /// The windows that rows are in, where these overlap or end where the rows do.
+    paned: Option<Paned>,
     groups: Option<Box<Groups>>,
 }
 
@@ -51,6 +55,7 @@ struct Groups {
     rows: Below,
     keys: Vec<NamedExpr>,
     aggregates: Vec<Aggregate>,
+    panes: Option<Panes>,
 }
 
 /// How many nodes the expressions of one operator may have once those below are written into them.
@@ -61,12 +66,17 @@ const NESTING_MAX: usize = 110;
 fn below(plan: &Plan) -> Result<Below, NotLowered> {
     match &plan.node {
         Node::Scan { topic, fields } => {
-            let columns = fields.iter().enumerate().map(|(i, f)| Expr::column(i, f.data_type)).collect();
-            Ok(Below { topic: topic.clone(), fields: fields.clone(), filter: None, columns, groups: None })
+            let columns = plan.columns().into_iter().enumerate().map(|(i, (_, t))| Expr::column(i, t)).collect();
+            Ok(Below { topic: topic.clone(), fields: fields.clone(), filter: None, columns, paned: None, groups: None })
         }
         Node::Filter { input, condition } => {
             let mut below = below(input)?;
             let condition = below.inlined(condition, plan)?;
+            // A condition over windows leaves out rows of a window, and one after sessions leaves rows out that held them together.
+            let is_session = below.paned.as_ref().is_some_and(|p| matches!(p.window, Window::Session { .. }));
+            if is_session || reads_window(&condition) {
+                return Err(plan.not_flat("a condition over windows that overlap"));
+            }
             below.filter = Some(match below.filter.take() {
                 None => condition,
                 // The inner condition comes first, so that it guards the outer one.
@@ -80,20 +90,29 @@ fn below(plan: &Plan) -> Result<Below, NotLowered> {
             Ok(below)
         }
         Node::Window { input, column, window } => {
-            let Window::Tumble { size, offset_us } = *window else {
-                return Err(plan.refused("windows that overlap are not flat"));
-            };
             let mut below = below(input)?;
-            if below.groups.is_some() {
-                return Err(plan.refused("a window over groups is not flat"));
+            if below.groups.is_some() || below.paned.is_some() {
+                return Err(plan.not_flat("a window over groups or windows"));
             }
-            below.columns.push(size.start(below.columns[*column].clone(), offset_us));
+            let time = below.columns[*column].clone();
+            match window {
+                Window::Tumble { size, offset_us } => below.columns.push(size.start(time, *offset_us)),
+                _ => {
+                    let by = match window {
+                        Window::Session { by, .. } => by.iter().map(|&i| below.columns[i].clone()).collect(),
+                        _ => Vec::new(),
+                    };
+                    let columns = window.columns().iter().enumerate().map(|(i, _)| Expr::column(WINDOW + i, DataType::Timestamp));
+                    below.columns.extend(columns);
+                    below.paned = Some(Paned { window: window.clone(), time, by });
+                }
+            }
             Ok(below)
         }
         Node::Aggregate { input, keys, aggregates } => {
-            let below = below(input)?;
+            let mut below = below(input)?;
             if below.groups.is_some() {
-                return Err(plan.refused("groups of groups are not supported yet: compute the outer aggregates over the inner answer, or make the inner query a feed and query that"));
+                return Err(plan.not_flat("a grouping of groups"));
             }
             let keys = below.named(keys, plan)?;
             let aggregates: Vec<Aggregate> = aggregates
@@ -103,16 +122,40 @@ fn below(plan: &Plan) -> Result<Below, NotLowered> {
                     Ok(Aggregate { function: a.function, arg })
                 })
                 .collect::<Result<_, _>>()?;
+            if let Some(paned) = below.paned.take() {
+                let Grouped { keys, aggregates, columns, panes } = paned.grouped(keys, aggregates, plan)?;
+                below.also(paned.condition());
+                return Ok(below.grouped(columns, keys, aggregates, Some(panes)));
+            }
             let types = keys.iter().map(|k| k.expr.data_type).chain(aggregates.iter().map(Aggregate::data_type));
             let columns = types.enumerate().map(|(i, t)| Expr::column(i, t)).collect();
-            let (topic, fields) = (below.topic.clone(), below.fields.clone());
-            Ok(Below { topic, fields, filter: None, columns, groups: Some(Box::new(Groups { rows: below, keys, aggregates })) })
+            Ok(below.grouped(columns, keys, aggregates, None))
         }
-        _ => Err(plan.refused("this operator is not flat")),
+        Node::Sort { .. } => Err(plan.not_flat("ORDER BY in a subquery")),
+        Node::Distinct { .. } => Err(plan.not_flat("SELECT DISTINCT in a subquery")),
+        Node::Limit { .. } => Err(plan.not_flat("LIMIT in a subquery")),
+        Node::Over { .. } => Err(plan.not_flat("OVER")),
+        Node::Union { .. } => Err(plan.not_flat("a UNION")),
+        Node::Join { .. } | Node::AsOfJoin { .. } | Node::TemporalJoin { .. } => Err(plan.not_flat("a join")),
+        Node::Latest { .. } => Err(plan.not_flat("UPSERT")),
+        Node::Input { .. } => Err(plan.not_flat("an input")),
     }
 }
 
 impl Below {
+    fn also(&mut self, condition: Expr) {
+        self.filter = Some(match self.filter.take() {
+            None => condition,
+            Some(filter) => Expr::binary(BinaryOp::And, filter, condition, DataType::Bool),
+        });
+    }
+
+    fn grouped(self, columns: Vec<Expr>, keys: Vec<NamedExpr>, aggregates: Vec<Aggregate>, panes: Option<Panes>) -> Below {
+        let (topic, fields) = (self.topic.clone(), self.fields.clone());
+        let groups = Some(Box::new(Groups { rows: self, keys, aggregates, panes }));
+        Below { topic, fields, filter: None, columns, paned: None, groups }
+    }
+
     /// An expression over this chain's columns as one over what lies below it.
     fn inlined(&self, expr: &Expr, plan: &Plan) -> Result<Expr, NotLowered> {
         let mut size = 0;
@@ -166,23 +209,42 @@ impl Below {
     }
 
     /// The query that puts rows out: grouped by all columns and by what they are ordered by, each group as often as it was seen; distinct rows once.
-    fn of_rows(self, output: Vec<NamedExpr>, by: Vec<Order>, distinct: bool) -> Query {
+    fn of_rows(mut self, output: Vec<NamedExpr>, by: Vec<Order>, distinct: bool, plan: &Plan) -> Result<Query, NotLowered> {
         let mut keys: Vec<NamedExpr> = Vec::new();
-        let key = |keys: &mut Vec<NamedExpr>, name: &str, expr: Expr| {
-            let data_type = expr.data_type;
-            let index = keys.iter().position(|k| k.expr == expr).unwrap_or_else(|| {
-                keys.push(NamedExpr { name: name.to_owned(), expr });
-                keys.len() - 1
-            });
-            Expr::column(index, data_type)
-        };
         let output = output.into_iter().map(|o| NamedExpr { expr: key(&mut keys, &o.name, o.expr), name: o.name }).collect();
         let order_by =
             by.into_iter().map(|o| Order { expr: over_keys(&o.expr, &keys).unwrap_or_else(|()| key(&mut keys, "order", o.expr)), ..o });
         let order_by = order_by.collect();
+        let panes = match self.paned.take() {
+            None => None,
+            Some(Paned { window: Window::Session { .. }, .. }) => return Err(plan.not_flat("a query for the rows of sessions")),
+            Some(paned) => {
+                let Some(pane) = keys.iter().position(|k| matches!(k.expr.kind, ExprKind::Column(WINDOW))) else {
+                    return Err(plan.not_flat("a query for rows without their window"));
+                };
+                keys[pane].expr = paned.pane();
+                self.also(paned.condition());
+                Some(Panes { key: pane, time: paned.time.clone(), windows: paned.windows(&mut Vec::new()) })
+            }
+        };
         let aggregates = if distinct { Vec::new() } else { vec![Aggregate { function: AggregateFunction::Count, arg: None }] };
-        Query { keys, aggregates, output, order_by, ..self.query(!distinct) }
+        Ok(Query { keys, aggregates, panes, output, order_by, ..self.query(!distinct) })
     }
+}
+
+/// The expression as one over keys, to which it is added. What a window's columns are computed to is computed when an answer is made.
+fn key(keys: &mut Vec<NamedExpr>, name: &str, expr: Expr) -> Expr {
+    if reads_window(&expr) && !matches!(expr.kind, ExprKind::Column(_)) {
+        let over: Result<Expr, std::convert::Infallible> = expr.try_columns(&mut |i, t| Ok(key(keys, name, Expr::column(i, t))));
+        let Ok(over) = over;
+        return over;
+    }
+    let data_type = expr.data_type;
+    let index = keys.iter().position(|k| k.expr == expr).unwrap_or_else(|| {
+        keys.push(NamedExpr { name: name.to_owned(), expr });
+        keys.len() - 1
+    });
+    Expr::column(index, data_type)
 }
 
 /// The expression over a group's keys; the error is that it reads something else.

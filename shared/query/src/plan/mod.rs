@@ -28,11 +28,14 @@
 //! ```
 
 mod lower;
+mod panes;
 mod program;
 mod text;
 mod window;
 
 use std::ops::Range;
+
+use twopath_base::LogColumn;
 
 use crate::display::{aggregate_text, identifier};
 use crate::types::*;
@@ -50,13 +53,14 @@ pub struct Plan {
 /// An operator. Its expressions' columns are those of its input, by index.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
-    /// All rows of a topic, with all its columns.
+    /// All rows of a topic, with all its columns, and behind them the log's own ([`LogColumn`]).
     Scan { topic: String, fields: Vec<Field> },
     /// The rows for which a condition is TRUE.
     Filter { input: Box<Plan>, condition: Expr },
     /// One row of these columns for each row.
     Project { input: Box<Plan>, columns: Vec<NamedExpr> },
-    /// Each row once for every window that the timestamp in `column` falls in (none where it is NULL), with the columns that say which window it is after its own
+    /// Each row once for every window that the timestamp in `column` falls in (where it is NULL: once with NULL for
+    /// tumbling windows, and not at all for the others), with the columns that say which window it is after its own
     /// ([`Window::columns`]).
     Window { input: Box<Plan>, column: usize, window: Window },
     /// One row per group: the keys, then the aggregates. Without keys one row in all.
@@ -184,7 +188,10 @@ impl Plan {
     /// The operator's columns: their names and types.
     pub fn columns(&self) -> Vec<(String, DataType)> {
         match &self.node {
-            Node::Scan { fields, .. } => fields.iter().map(|f| (f.name.clone(), f.data_type)).collect(),
+            Node::Scan { fields, .. } => {
+                let log = LogColumn::ALL.map(|c| (c.name().to_owned(), log_column_type(c)));
+                fields.iter().map(|f| (f.name.clone(), f.data_type)).chain(log).collect()
+            }
             Node::Input { columns, .. } => columns.clone(),
             Node::Project { columns, .. } => columns.iter().map(|c| (c.name.clone(), c.expr.data_type)).collect(),
             Node::Window { input, window, .. } => {
@@ -289,6 +296,13 @@ impl Plan {
             }
         }
         Ok(Plan { node, span: self.span.clone() })
+    }
+
+    /// A shape that is no flat query.
+    fn not_flat(&self, what: &str) -> NotLowered {
+        self.refused(format!(
+            "{what} is answered by twopath query alone, so far: a job, a feed and compare keep one filter, one window and one grouping of one topic"
+        ))
     }
 
     fn refused(&self, message: impl Into<String>) -> NotLowered {

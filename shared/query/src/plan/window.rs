@@ -40,6 +40,14 @@ impl Window {
         }
     }
 
+    /// The same window of an input that has `columns` more columns before its own.
+    pub(crate) fn after(self, columns: usize) -> Self {
+        match self {
+            Window::Session { gap_us, by } => Window::Session { gap_us, by: by.into_iter().map(|i| i + columns).collect() },
+            other => other,
+        }
+    }
+
     /// The window's start, over the columns that [`Window::columns`] names, the first of which is column `first`.
     pub fn start(&self, first: usize) -> Expr {
         let column = Expr::column(first, DataType::Timestamp);

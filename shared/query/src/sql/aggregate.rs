@@ -40,12 +40,22 @@ pub(super) const AGGREGATES: [&str; 24] = [
 
 /// What is made of an aggregate's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Finish {
+pub(super) enum Finish {
     Nothing,
     /// The square root: a deviation of a variance.
     Root,
     /// Whether it is 1: BOOL_AND and BOOL_OR are the least and greatest of 0 and 1.
     IsOne,
+}
+
+impl Finish {
+    pub fn of(self, value: Expr) -> Expr {
+        match self {
+            Finish::Nothing => value,
+            Finish::Root => Expr::call(Function::Sqrt, vec![value], DataType::Float),
+            Finish::IsOne => Expr::binary(BinaryOp::Equal, value, Expr::literal(Value::Int(1), DataType::Int), DataType::Bool),
+        }
+    }
 }
 
 impl Binder<'_> {
@@ -81,15 +91,10 @@ impl Binder<'_> {
             self.aggregates.len() - 1
         });
         let value = Expr::column(self.scope.width + index, data_type);
-        let expr = match finish {
-            Finish::Nothing => value,
-            Finish::Root => Expr::call(Function::Sqrt, vec![value], DataType::Float),
-            Finish::IsOne => Expr::binary(BinaryOp::Equal, value, Expr::literal(Value::Int(1), DataType::Int), DataType::Bool),
-        };
-        Ok(Bound::typed(expr, span))
+        Ok(Bound::typed(finish.of(value), span))
     }
 
-    fn aggregate_of(
+    pub(super) fn aggregate_of(
         &mut self,
         name: &str,
         args: Arguments<'_>,

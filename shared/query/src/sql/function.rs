@@ -22,12 +22,10 @@ impl Binder<'_> {
     pub(super) fn function(&mut self, call: &ast::Function) -> Result<Bound, QueryError> {
         let span = call.name.span();
         let name = call.name.to_string().to_lowercase();
-        if call.over.is_some() {
-            let message =
-                "window functions (OVER) are not supported: group by a window with FROM TUMBLE(...), or by the columns of PARTITION BY";
-            return Err(self.error(span, message));
+        if let Some(over) = &call.over {
+            return self.over(&name, call, over, span);
         }
-        if call.args == FunctionArguments::None && self.scope.columns.iter().any(|(column, _)| *column == name) {
+        if call.args == FunctionArguments::None && self.scope.columns.iter().any(|column| column.name == name) {
             return Err(self.error(span, format!("{name} is a reserved word of SQL: write \"{name}\" for the column")));
         }
         let is_aggregate = AGGREGATES.contains(&name.as_str());
@@ -54,7 +52,7 @@ impl Binder<'_> {
         self.scalar(&name, &args.list, span)
     }
 
-    fn arguments<'a>(&self, call: &'a ast::Function, name: &str, span: Span) -> Result<Arguments<'a>, QueryError> {
+    pub(super) fn arguments<'a>(&self, call: &'a ast::Function, name: &str, span: Span) -> Result<Arguments<'a>, QueryError> {
         let refuse = |what: &str| Err(self.error(span, format!("{what} is not supported in {}(...)", name.to_uppercase())));
         if call.parameters != FunctionArguments::None || call.uses_odbc_syntax {
             return refuse("this form of call");
@@ -105,7 +103,8 @@ fn unknown_function(name: &str) -> String {
         "regexp_replace" | "regexp_matches" | "regexp_like" | "regexp_extract" | "regexp_substr" => {
             "write LIKE, SPLIT_PART, SUBSTRING or REPLACE".to_owned()
         }
-        "tumble" | "hop" | "session" => "a window stands in FROM: write FROM TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL '1' HOUR)".to_owned(),
+        "row_number" | "rank" | "dense_rank" | "lag" | "lead" => "it needs OVER, as in ROW_NUMBER() OVER (PARTITION BY a ORDER BY b)".to_owned(),
+        "tumble" | "hop" | "cumulate" | "session" => "a window stands in FROM: write FROM TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL '1' HOUR)".to_owned(),
         "if" | "iif" => "write CASE WHEN c THEN a ELSE b END".to_owned(),
         "to_char" | "strftime" | "date_format" => "write CAST(c AS TEXT), or EXTRACT(YEAR FROM c) and the like".to_owned(),
         "age" | "datediff" | "date_diff" => "write a - b, or EXTRACT(EPOCH FROM a - b) for seconds".to_owned(),

@@ -333,7 +333,7 @@ fn exact_beside(bound: Bound, other: Option<DataType>) -> Bound {
 }
 
 /// The narrowest type that holds both: Int, Numeric, Decimal, Float, in this order.
-fn common_number(a: DataType, b: DataType) -> DataType {
+pub(super) fn common_number(a: DataType, b: DataType) -> DataType {
     match (a, b) {
         (DataType::Float, _) | (_, DataType::Float) => DataType::Float,
         (DataType::Decimal { .. }, _) | (_, DataType::Decimal { .. }) => data_type::common(a, b),
