@@ -8,7 +8,7 @@ use twopath_log::{Barrier, Entry, Start, Topic};
 use twopath_query::Query;
 use twopath_reference::{PlanReference, Reference};
 use twopath_serving::Table;
-use twopath_view::{self as view, Selection, BatchView, GroupTable};
+use twopath_view::{self as view, BatchView, GroupTable, Selection};
 
 use super::{Answered, Asked, Engine, Question, QuestionError, Rows};
 use crate::systems::twopath::wiring::{self, VersionLogic};
@@ -87,7 +87,12 @@ fn read(
     Ok(())
 }
 
-fn by_batch(topic: &Topic, logic: &VersionLogic, engine: BatchEngine, (start, at): Range<'_>) -> Result<(RecordBatch, Coverage), QuestionError> {
+fn by_batch(
+    topic: &Topic,
+    logic: &VersionLogic,
+    engine: BatchEngine,
+    (start, at): Range<'_>,
+) -> Result<(RecordBatch, Coverage), QuestionError> {
     let table = wiring::compute(topic, logic, engine, at)?;
     let part = CoveragePart { source: "batch".into(), lower: start.clone(), upper: at.clone() };
     answered(&logic.query, &[&table], Coverage::of(vec![part]))
@@ -114,7 +119,12 @@ fn by_speed(
     answered(&logic.query, &tables, coverage)
 }
 
-fn by_merging(topic: &Topic, logic: &VersionLogic, (start, at): Range<'_>, asked: &Asked) -> Result<(RecordBatch, Coverage), QuestionError> {
+fn by_merging(
+    topic: &Topic,
+    logic: &VersionLogic,
+    (start, at): Range<'_>,
+    asked: &Asked,
+) -> Result<(RecordBatch, Coverage), QuestionError> {
     let barriers = topic.barriers()?;
     let (barrier, horizon) = horizon(&barriers, (&topic.since()?, at), asked.horizon.as_ref())?;
     let table = Arc::new(wiring::compute(topic, logic, BatchEngine::Rayon, &horizon)?);

@@ -35,20 +35,24 @@ mod decimal;
 mod eval;
 mod finals;
 mod fold;
+mod frames;
 mod function;
 mod index;
 mod keys;
 mod like;
 mod number;
+mod order;
 mod parts;
 mod plain;
 mod recent;
+mod relational;
 pub mod store;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 mod time;
+mod windows;
 
 use std::sync::Arc;
 
@@ -60,6 +64,7 @@ pub use eval::{eval, eval_condition};
 pub use finals::Finals;
 pub use fold::Fold;
 pub use parts::{MergedGroup, Merging, Part};
+pub use relational::finish;
 pub use table::GroupTable;
 
 use twopath_base::{Coverage, Position};
