@@ -221,7 +221,6 @@ fn second_half() -> impl Strategy<Value = Query> {
                 filter: None,
                 keys: named(vec![column(0), column(1), column(4)]),
                 aggregates: vec![count.clone(), over(Sum, 3), over(Sum, 7), over(Max, 6)],
-                panes: None,
                 rows: false,
                 output: named(output),
                 having,
