@@ -75,6 +75,17 @@ impl AggregateFunction {
             AggregateFunction::BitAnd => "BIT_AND",
             AggregateFunction::BitOr => "BIT_OR",
             AggregateFunction::BitXor => "BIT_XOR",
+            AggregateFunction::FirstValue { .. } => "FIRST_VALUE",
+            AggregateFunction::LastValue { .. } => "LAST_VALUE",
+            AggregateFunction::Regression(Regression::CovarPop) => "COVAR_POP",
+            AggregateFunction::Regression(Regression::CovarSamp) => "COVAR_SAMP",
+            AggregateFunction::Regression(Regression::Corr) => "CORR",
+            AggregateFunction::Regression(Regression::Slope) => "REGR_SLOPE",
+            AggregateFunction::Regression(Regression::Intercept) => "REGR_INTERCEPT",
+            AggregateFunction::Regression(Regression::R2) => "REGR_R2",
+            AggregateFunction::Regression(Regression::Sxx) => "REGR_SXX",
+            AggregateFunction::Regression(Regression::Syy) => "REGR_SYY",
+            AggregateFunction::Regression(Regression::Sxy) => "REGR_SXY",
         }
     }
 }
@@ -179,6 +190,17 @@ fn call(f: &mut fmt::Formatter<'_>, function: &Function, args: &[String]) -> fmt
                 escape => write!(f, " ESCAPE {})", text(&escape.map(String::from).unwrap_or_default())),
             }
         }
+        (Function::RegexLike(pattern), [value]) => {
+            write!(f, "({value} {} {})", if pattern.ignore_case { "~*" } else { "~" }, text(&pattern.text))
+        }
+        (Function::RegexSubstr(pattern), [value]) => {
+            let flags = if pattern.ignore_case { ", 'i'" } else { "" };
+            write!(f, "REGEXP_SUBSTR({value}, {}{flags})", text(&pattern.text))
+        }
+        (Function::RegexReplace { pattern, all }, [value, with]) => {
+            let flags = ["", ", 'i'", ", 'g'", ", 'gi'"][usize::from(pattern.ignore_case) + 2 * usize::from(*all)];
+            write!(f, "REGEXP_REPLACE({value}, {}, {with}{flags})", text(&pattern.text))
+        }
         (Function::Concat, parts) => write!(f, "({})", parts.join(" || ")),
         (Function::AtTimeZone { zone }, [at]) => write!(f, "({at} AT TIME ZONE {})", text(zone)),
         (Function::AddMonths, [at, months]) if months.parse::<i64>().is_ok() => write!(f, "({at} + INTERVAL '{months} months')"),
@@ -193,6 +215,14 @@ pub(super) fn identifier(name: &str) -> String {
     if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
+/// Of `CASE WHEN condition THEN value END` condition and value.
+fn only_branch(expr: &Expr) -> Option<(&Expr, &Expr)> {
+    match &expr.kind {
+        ExprKind::Case { branches, otherwise: None } if branches.len() == 1 => branches.first().map(|(c, v)| (c, v)),
+        _ => None,
+    }
+}
+
 /// An aggregate over columns of these names, as SQL.
 pub(super) fn aggregate_text(aggregate: &Aggregate, names: &[String]) -> String {
     let arg = aggregate.arg.as_ref().map_or("*".to_owned(), |e| e.named(names).to_string());
@@ -202,6 +232,20 @@ pub(super) fn aggregate_text(aggregate: &Aggregate, names: &[String]) -> String 
         AggregateFunction::ApproxQuantile(q) => format!("APPROX_QUANTILE({arg}, {q:?})"),
         AggregateFunction::PercentileCont(q) | AggregateFunction::PercentileDisc(q) => {
             format!("{name}({q:?}) WITHIN GROUP (ORDER BY {arg})")
+        }
+        AggregateFunction::Regression(_) => {
+            let args: Vec<String> = aggregate.args().map(|e| e.named(names).to_string()).collect();
+            format!("{name}({})", args.join(", "))
+        }
+        AggregateFunction::FirstValue { ignore_nulls } | AggregateFunction::LastValue { ignore_nulls } => {
+            let nulls = if ignore_nulls { " IGNORE NULLS" } else { "" };
+            // FILTER leaves value and place out.
+            match [aggregate.arg.as_ref(), aggregate.beside.first()].map(|e| e.and_then(only_branch)) {
+                [Some((condition, value)), Some((same, _))] if condition == same => {
+                    format!("{name}({}{nulls}) FILTER (WHERE {})", value.named(names), condition.named(names))
+                }
+                _ => format!("{name}({arg}{nulls})"),
+            }
         }
         _ => format!("{name}({arg})"),
     }

@@ -30,10 +30,10 @@ mod types;
 pub mod values;
 
 pub use decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
-pub use function::{Function, Side};
+pub use function::{Function, Pattern, Side};
 pub use plan::{Plan, Program};
 pub use sql::{QueryError, TopicSchema, column_type, logical_plan, logical_plan_over, not_lowered, parse, topic_of, topics_of};
 pub use types::{
     Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, PanedWindows, Panes, Query,
-    TimeField, TimeUnit, UnaryOp, Value, log_column_type,
+    Regression, TimeField, TimeUnit, UnaryOp, Value, log_column_type,
 };

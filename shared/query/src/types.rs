@@ -180,6 +180,10 @@ pub struct Aggregate {
     pub function: AggregateFunction,
     /// `None` for COUNT(*) only.
     pub arg: Option<Expr>,
+    /// What else it looks at in a row: of CORR and its kind the second value, of FIRST_VALUE and LAST_VALUE the row's place in the log's order
+    /// (arrival, partition, offset), which is NULL in rows that FILTER leaves out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Expr>,
 }
 
 /// What each gives (NULLs are ignored; over no non-NULL value the result is NULL, or 0 for the counts). Accumulating and merging raise no
@@ -224,9 +228,53 @@ pub enum AggregateFunction {
     BitAnd,
     BitOr,
     BitXor,
+    /// The value of the row that comes first in the log's order: by arrival, then partition, then offset ([`Aggregate::beside`]). Of any type, its
+    /// own. NULL is a value like any other here, unless NULLs are to be ignored.
+    FirstValue {
+        ignore_nulls: bool,
+    },
+    /// As [`AggregateFunction::FirstValue`], of the last row.
+    LastValue {
+        ignore_nulls: bool,
+    },
+    /// Of pairs of two Floats (y, x), y being the argument and x what stands beside it: rows where one is NULL are left out. Float.
+    Regression(Regression),
+}
+
+/// What can be asked of pairs (y, x), as PostgreSQL defines it; rounded once. With `n` pairs, and `S_ab` the sum of the products of a's and b's
+/// distances from their means: NULL where there is no pair or the denominator is zero, NaN where a value that counts is NaN or infinite,
+/// [`EvalError::OutOfRange`] beyond the floats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Regression {
+    /// `S_xy / n`.
+    CovarPop,
+    /// `S_xy / (n - 1)`; NULL for fewer than two pairs.
+    CovarSamp,
+    /// `S_xy / sqrt(S_xx * S_yy)`.
+    Corr,
+    /// `S_xy / S_xx`.
+    Slope,
+    /// Where the line through the means with that slope has x = 0.
+    Intercept,
+    /// `S_xy² / (S_xx * S_yy)`; 1 where all y are one value.
+    R2,
+    Sxx,
+    Syy,
+    Sxy,
 }
 
 impl Aggregate {
+    /// Of one argument, or of none.
+    pub fn new(function: AggregateFunction, arg: Option<Expr>) -> Self {
+        Aggregate { function, arg, beside: Vec::new() }
+    }
+
+    /// Everything that it looks at in a row.
+    pub fn args(&self) -> impl Iterator<Item = &Expr> {
+        self.arg.iter().chain(&self.beside)
+    }
+
     /// The type of the finalised aggregate.
     pub fn data_type(&self) -> DataType {
         let arg = self.arg.as_ref().map(|a| a.data_type);
@@ -240,6 +288,7 @@ impl Aggregate {
             }
             (AggregateFunction::Avg | AggregateFunction::ApproxQuantile(_), _) => DataType::Float,
             (AggregateFunction::VarPop | AggregateFunction::VarSamp | AggregateFunction::PercentileCont(_), _) => DataType::Float,
+            (AggregateFunction::Regression(_), _) => DataType::Float,
             (_, Some(t)) => t,
             (_, None) => unreachable!("only COUNT has no argument"),
         }
@@ -342,7 +391,7 @@ impl Query {
     pub fn columns_read(&self) -> Vec<usize> {
         let mut seen = vec![false; self.fields.len() + LogColumn::ALL.len()];
         let exprs =
-            self.filter.iter().chain(self.keys.iter().map(|k| &k.expr)).chain(self.aggregates.iter().filter_map(|a| a.arg.as_ref()));
+            self.filter.iter().chain(self.keys.iter().map(|k| &k.expr)).chain(self.aggregates.iter().flat_map(Aggregate::args));
         for e in exprs {
             e.visit(&mut |e| {
                 if let ExprKind::Column(i) = e.kind {

@@ -34,6 +34,7 @@ mod key;
 mod order;
 mod plan;
 mod sessions;
+mod regression;
 mod state;
 mod variance;
 mod windows;
@@ -297,9 +298,10 @@ fn add<'a>(
 /// Gives each aggregate its value in a row.
 fn accumulate<'a>(states: &mut [State], aggregates: &'a [Aggregate], row: &impl Row<'a>) -> Result<(), EvalError> {
     for (state, aggregate) in states.iter_mut().zip(aggregates) {
+        let beside = aggregate.beside.iter().map(|e| eval(e, row)).collect::<Result<Vec<_>, _>>()?;
         match &aggregate.arg {
-            Some(arg) => state.push(eval(arg, row)?),
-            None => state.push(Cell::Bool(true)),
+            Some(arg) => state.push(eval(arg, row)?, &beside),
+            None => state.push(Cell::Bool(true), &beside),
         }
     }
     Ok(())

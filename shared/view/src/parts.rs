@@ -85,9 +85,9 @@ impl Group<'_> {
 
 impl Part {
     fn aggregate(self) -> Aggregate {
-        let of = |function, t| Aggregate { function, arg: Some(Expr::column(0, t)) };
+        let of = |function, t| Aggregate::new(function, Some(Expr::column(0, t)));
         match self {
-            Part::Count => Aggregate { function: AggregateFunction::Count, arg: None },
+            Part::Count => Aggregate::new(AggregateFunction::Count, None),
             Part::Sum(t) => of(AggregateFunction::Sum, t),
             Part::Min(t) => of(AggregateFunction::Min, t),
             Part::Max(t) => of(AggregateFunction::Max, t),
@@ -199,11 +199,13 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
                 return Err(format!("it is handed over as a list of {}, not of {}", values.data_type(), arrow_type(of)));
             }
             accumulator.grow(groups, false);
-            accumulator.update(Some(&values), &owners);
+            accumulator.update(&[values], &owners);
         }
         (Sum | Avg, DataType::Float, None) | (CountDistinct | VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_), _, None) => {
             return Err(format!("it is handed over as the list of its values, not as {}", first.data_type()));
         }
+        (Regression(_), ..) => return Err("its pairs are not handed over".into()),
+        (FirstValue { .. } | LastValue { .. }, ..) => return Err("its rows' places in the log are not handed over".into()),
         _ if is_list => return Err(format!("it is handed over as one value per group, not as {}", first.data_type())),
         (Count, ..) => load(&mut accumulator, vec![("count", first.clone())])?,
         (Sum, ..) => load(&mut accumulator, vec![("sum", as_numeric(first))])?,
@@ -213,7 +215,7 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
                 return Err(format!("it is {}, not {}", first.data_type(), arrow_type(of)));
             }
             accumulator.grow(groups, first.null_count() == 0);
-            accumulator.update(Some(first), &(0..groups as u32).collect::<Vec<_>>());
+            accumulator.update(std::slice::from_ref(first), &(0..groups as u32).collect::<Vec<_>>());
         }
         (ApproxCountDistinct, ..) => load(&mut accumulator, vec![("hll", first.clone())])?,
         (ApproxQuantile(_), ..) => load(&mut accumulator, vec![("ddsketch", first.clone())])?,
@@ -330,7 +332,7 @@ mod tests {
         let mut own = GroupTable::new(&query);
         let keys: ArrayRef = Arc::new(StringArray::from(vec!["a"; 3]));
         let values: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 2]));
-        let args = [Some(values.clone()), Some(values.clone()), Some(values), None];
+        let args = [vec![values.clone()], vec![values.clone()], vec![values], vec![]];
         own.update(&[keys], &args, 3).unwrap();
         assert_eq!(table.to_batch(), own.to_batch());
     }

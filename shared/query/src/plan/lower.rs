@@ -119,7 +119,8 @@ fn below(plan: &Plan) -> Result<Below, NotLowered> {
                 .iter()
                 .map(|a| {
                     let arg = a.arg.as_ref().map(|e| below.inlined(e, plan)).transpose()?;
-                    Ok(Aggregate { function: a.function, arg })
+                    let beside = a.beside.iter().map(|e| below.inlined(e, plan)).collect::<Result<_, _>>()?;
+                    Ok(Aggregate { function: a.function, arg, beside })
                 })
                 .collect::<Result<_, _>>()?;
             if let Some(paned) = below.paned.take() {

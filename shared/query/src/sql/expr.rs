@@ -148,7 +148,7 @@ impl<'a> Binder<'a> {
             }
             A::Like { expr, .. } | A::ILike { expr, .. } | A::SimilarTo { expr, .. } | A::RLike { expr, .. } => Err(self.error(
                 expr.span(),
-                "regular expressions are not supported: write c LIKE 'a%' or c ILIKE '%b%', with % for any text and _ for one character",
+                "this form of pattern is not supported: write c ~ '^a.*b', a regular expression, or c LIKE 'a%b', with % for any text and _ for one character",
             )),
             A::Substring { expr, substring_from, substring_for, .. } => {
                 self.substring(expr, substring_from.as_deref(), substring_for.as_deref())

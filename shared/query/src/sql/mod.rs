@@ -13,6 +13,7 @@ mod join;
 mod literal;
 mod operator;
 mod over;
+mod regex;
 mod scalar;
 mod scope;
 mod select;
