@@ -157,8 +157,8 @@ impl Merging {
 
 impl GroupTable {
     /// A table of groups that another engine computed: `keys` in canonical type, one row per group, and for each aggregate the columns of
-    /// its part. AVG of integers and intervals has two, the sum and the count; every other has one, as [`Part`] says (AVG of floats is
-    /// the list of the values, too). A list is a List or a LargeList.
+    /// its part. AVG of integers and intervals has two, the sum and the count; every other has one, as [`Part`] says (AVG of floats, and sums
+    /// and means of decimals, are the list of the values, too, and so are variances, percentiles and bits). A list is a List or a LargeList.
     ///
     /// # Errors
     /// What does not fit the query: a column of another type, NULL where there must be a value, a key twice.
@@ -183,7 +183,7 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
     use AggregateFunction::*;
     let mut accumulator = Accumulator::new(aggregate);
     let of = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
-    let two = aggregate.function == Avg && of != DataType::Float;
+    let two = aggregate.function == Avg && matches!(of, DataType::Int | DataType::Interval);
     let (first, last) = match columns {
         [first, last] if two => (first, last),
         [only] if !two => (only, only),
@@ -192,7 +192,8 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
     let list = list_of_values(first);
     let is_list = list.is_some();
     match (aggregate.function, of, list) {
-        (Sum | Avg, DataType::Float, Some((values, owners)))
+        (Sum | Avg, DataType::Float | DataType::Decimal { .. } | DataType::Numeric, Some((values, owners)))
+        | (BitAnd | BitOr | BitXor, _, Some((values, owners)))
         | (CountDistinct | ApproxCountDistinct | ApproxQuantile(_), _, Some((values, owners)))
         | (VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_), _, Some((values, owners))) => {
             if *values.data_type() != arrow_type(of) {
