@@ -242,9 +242,9 @@ pub(super) fn aggregate_text(aggregate: &Aggregate, names: &[String]) -> String 
             // FILTER leaves value and place out.
             match [aggregate.arg.as_ref(), aggregate.beside.first()].map(|e| e.and_then(only_branch)) {
                 [Some((condition, value)), Some((same, _))] if condition == same => {
-                    format!("{name}({}{nulls}) FILTER (WHERE {})", value.named(names), condition.named(names))
+                    format!("{name}({}) FILTER (WHERE {}){nulls}", value.named(names), condition.named(names))
                 }
-                _ => format!("{name}({arg}{nulls})"),
+                _ => format!("{name}({arg}){nulls}"),
             }
         }
         _ => format!("{name}({arg})"),

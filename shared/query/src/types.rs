@@ -390,8 +390,7 @@ impl Query {
     /// The indexes of the topic's and the log's columns that the engines must read, ascending.
     pub fn columns_read(&self) -> Vec<usize> {
         let mut seen = vec![false; self.fields.len() + LogColumn::ALL.len()];
-        let exprs =
-            self.filter.iter().chain(self.keys.iter().map(|k| &k.expr)).chain(self.aggregates.iter().flat_map(Aggregate::args));
+        let exprs = self.filter.iter().chain(self.keys.iter().map(|k| &k.expr)).chain(self.aggregates.iter().flat_map(Aggregate::args));
         for e in exprs {
             e.visit(&mut |e| {
                 if let ExprKind::Column(i) = e.kind {

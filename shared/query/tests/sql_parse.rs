@@ -237,7 +237,12 @@ fn the_logs_own_columns_stand_behind_the_topics() {
 fn first_and_last_values_look_at_places_too() {
     let q = query("SELECT FIRST_VALUE(delay) FROM flights");
     assert_eq!(q.columns_read(), [3, 9, 10, 11]);
-    let texts = ["FIRST_VALUE(delay)", "LAST_VALUE(origin IGNORE NULLS)", "LAST_VALUE(t) FILTER (WHERE (NOT cancelled))", "CORR(distance, distance)"];
+    let texts = [
+        "FIRST_VALUE(delay)",
+        "LAST_VALUE(origin) IGNORE NULLS",
+        "LAST_VALUE(t) FILTER (WHERE (NOT cancelled)) IGNORE NULLS",
+        "CORR(distance, distance)",
+    ];
     for text in texts {
         let once = canonical(&format!("SELECT {text} AS v FROM flights"));
         assert!(once.contains(text), "{once}");

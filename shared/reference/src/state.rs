@@ -160,10 +160,16 @@ impl State {
                 let found = (1..=sorted.len()).find(|&n| n as f64 >= q * count);
                 found.map_or(Value::Null, |n| sorted[n - 1].clone())
             }
-            (State::Placed(values), AggregateFunction::FirstValue { ignore_nulls }, _) => in_log_order(values, ignore_nulls).next().unwrap_or(Value::Null),
-            (State::Placed(values), AggregateFunction::LastValue { ignore_nulls }, _) => in_log_order(values, ignore_nulls).last().unwrap_or(Value::Null),
+            (State::Placed(values), AggregateFunction::FirstValue { ignore_nulls }, _) => {
+                in_log_order(values, ignore_nulls).next().unwrap_or(Value::Null)
+            }
+            (State::Placed(values), AggregateFunction::LastValue { ignore_nulls }, _) => {
+                in_log_order(values, ignore_nulls).last().unwrap_or(Value::Null)
+            }
             (State::Pairs(pairs), AggregateFunction::Regression(function), _) => regression(pairs, function)?,
-            (State::Values(_) | State::All(_) | State::Placed(_) | State::Pairs(_), function, _) => unreachable!("{function:?} keeps no values"),
+            (State::Values(_) | State::All(_) | State::Placed(_) | State::Pairs(_), function, _) => {
+                unreachable!("{function:?} keeps no values")
+            }
         })
     }
 }

@@ -141,7 +141,7 @@ impl Text<'_> {
         if self.profile.aggregates && self.profile.log && random.chance(15) {
             let (name, nulls) = (random.pick(&["FIRST_VALUE", "LAST_VALUE"]), random.pick(&["", " IGNORE NULLS"]));
             let filter = if random.chance(20) { format!(" FILTER (WHERE {})", columns.condition(random, 1)) } else { String::new() };
-            return (format!("{name}({}{nulls}){filter}", any(random)), true);
+            return (format!("{name}({}){filter}{nulls}", any(random)), true);
         }
         if self.profile.aggregates && random.chance(30) {
             let filter = if random.chance(20) { format!(" FILTER (WHERE {})", columns.condition(random, 1)) } else { String::new() };
@@ -303,8 +303,18 @@ fn exact_aggregate(random: &mut Random, columns: &Columns, depth: u32) -> (Strin
     match random.below(6) {
         5 => {
             let names = [
-                "CORR", "COVAR_POP", "COVAR_SAMP", "REGR_SLOPE", "REGR_INTERCEPT", "REGR_R2", "REGR_COUNT", "REGR_AVGX", "REGR_AVGY", "REGR_SXX",
-                "REGR_SYY", "REGR_SXY",
+                "CORR",
+                "COVAR_POP",
+                "COVAR_SAMP",
+                "REGR_SLOPE",
+                "REGR_INTERCEPT",
+                "REGR_R2",
+                "REGR_COUNT",
+                "REGR_AVGX",
+                "REGR_AVGY",
+                "REGR_SXX",
+                "REGR_SYY",
+                "REGR_SXY",
             ];
             (format!("{}({}, {})", random.pick(&names), number(random), number(random)), false)
         }

@@ -228,7 +228,7 @@ impl Below {
                 Some(Panes { key: pane, time: paned.time.clone(), windows: paned.windows(&mut Vec::new()) })
             }
         };
-        let aggregates = if distinct { Vec::new() } else { vec![Aggregate { function: AggregateFunction::Count, arg: None }] };
+        let aggregates = if distinct { Vec::new() } else { vec![Aggregate::new(AggregateFunction::Count, None)] };
         Ok(Query { keys, aggregates, panes, output, order_by, ..self.query(!distinct) })
     }
 }

@@ -167,7 +167,9 @@ impl Binder<'_> {
             ("bit_and", [arg], _) => (F::BitAnd, *arg),
             ("bit_or", [arg], _) => (F::BitOr, *arg),
             ("bit_xor", [arg], _) => (F::BitXor, *arg),
-            ("first_value" | "last_value" | "first" | "last", [arg], _) => return self.in_log_order(name, arg, args.ignore_nulls, when, span),
+            ("first_value" | "last_value" | "first" | "last", [arg], _) => {
+                return self.in_log_order(name, arg, args.ignore_nulls, when, span);
+            }
             ("bool_and" | "every" | "bool_or" | "count_if", [arg], _) => return self.of_condition(name, arg, when),
             (name, [y, x], _) if name == "corr" || name.starts_with("covar_") || name.starts_with("regr_") => {
                 return self.of_pairs(name, y, x, when);
@@ -237,7 +239,13 @@ impl Binder<'_> {
     }
 
     /// CORR, COVAR_* and REGR_*, of pairs in which neither is NULL.
-    fn of_pairs(&mut self, name: &str, y: &ast::Expr, x: &ast::Expr, when: impl Fn(Expr) -> Expr) -> Result<(Aggregate, Finish), QueryError> {
+    fn of_pairs(
+        &mut self,
+        name: &str,
+        y: &ast::Expr,
+        x: &ast::Expr,
+        when: impl Fn(Expr) -> Expr,
+    ) -> Result<(Aggregate, Finish), QueryError> {
         let what = format!("in {}", name.to_uppercase());
         let mut number = |ast| {
             let bound = self.bind(ast)?;

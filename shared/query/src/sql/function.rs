@@ -67,12 +67,10 @@ impl Binder<'_> {
         let FunctionArguments::List(list) = &call.args else {
             return Err(self.error(span, format!("{name} needs its arguments in parentheses")));
         };
-        let within = match &list.clauses[..] {
-            [] => None,
-            [ast::FunctionArgumentClause::IgnoreOrRespectNulls(nulls)] => Some(nulls),
-            _ => return refuse("a clause such as ORDER BY"),
-        };
-        let nulls = call.null_treatment.as_ref().or(within);
+        if !list.clauses.is_empty() {
+            return refuse("a clause such as ORDER BY");
+        }
+        let nulls = call.null_treatment.as_ref();
         if nulls.is_some() && !matches!(name, "first_value" | "last_value" | "first" | "last") {
             return refuse("IGNORE or RESPECT NULLS (aggregates ignore NULLs)");
         }

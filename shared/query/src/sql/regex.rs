@@ -37,7 +37,10 @@ impl Binder<'_> {
         };
         let known = if name == "regexp_replace" { "gi" } else { "i" };
         if let Some(other) = flags.chars().find(|c| !known.contains(*c)) {
-            let message = format!("the flag {other} is not supported: write i for any case{}", if known == "gi" { ", g for every match" } else { "" });
+            let message = format!(
+                "the flag {other} is not supported: write i for any case{}",
+                if known == "gi" { ", g for every match" } else { "" }
+            );
             return Err(self.error(span, message));
         }
         let ignore_case = flags.contains('i');

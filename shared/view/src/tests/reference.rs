@@ -176,7 +176,21 @@ fn first_half() -> impl Strategy<Value = Query> {
             let topic = "t".to_string();
             let keys = named(keys);
             let (rows, having, order_by, distinct, offset, limit) = (false, None, vec![], false, 0, None);
-            Query { topic, fields: fields(), filter, keys, aggregates, rows, output, having, order_by, distinct, offset, limit }
+            Query {
+                topic,
+                fields: fields(),
+                filter,
+                keys,
+                aggregates,
+                panes: None,
+                rows,
+                output,
+                having,
+                order_by,
+                distinct,
+                offset,
+                limit,
+            }
         },
     )
 }
@@ -206,6 +220,7 @@ fn second_half() -> impl Strategy<Value = Query> {
                 filter: None,
                 keys: named(vec![column(0), column(1), column(4)]),
                 aggregates: vec![count.clone(), over(Sum, 3), over(Sum, 7), over(Max, 6)],
+                panes: None,
                 rows: false,
                 output: named(output),
                 having,
