@@ -234,6 +234,27 @@ fn the_logs_own_columns_stand_behind_the_topics() {
 }
 
 #[test]
+fn first_and_last_values_look_at_places_too() {
+    let q = query("SELECT FIRST_VALUE(delay) FROM flights");
+    assert_eq!(q.columns_read(), [3, 9, 10, 11]);
+    let texts = [
+        "FIRST_VALUE(delay)",
+        "LAST_VALUE(origin) IGNORE NULLS",
+        "LAST_VALUE(t) FILTER (WHERE (NOT cancelled)) IGNORE NULLS",
+        "CORR(distance, distance)",
+    ];
+    for text in texts {
+        let once = canonical(&format!("SELECT {text} AS v FROM flights"));
+        assert!(once.contains(text), "{once}");
+        assert_eq!(canonical(&once), once);
+    }
+    let through = query("SELECT LAST(d) FROM (SELECT delay + 1 AS d, _arrival, _partition, _offset FROM flights) s");
+    assert_eq!(through.columns_read(), [3, 9, 10, 11]);
+    let text = serde_json::to_string(&through).unwrap();
+    assert_eq!(serde_json::from_str::<Query>(&text).unwrap(), through);
+}
+
+#[test]
 fn canonical_text_means_the_same() {
     // Without windows, the canonical text is SQL again, and a fixed point.
     for sql in [
