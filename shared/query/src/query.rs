@@ -115,10 +115,10 @@ impl Query {
         self.columns_read().last().is_some_and(|&last| last >= self.fields.len())
     }
 
-    /// The indexes of all of the topic's columns, and behind them of the log's if one of those is read: for who reads whole rows.
+    /// The indexes of all of the topic's columns, and behind them of the log's up to the last of those that is read: for who reads whole rows.
     pub fn whole_rows(&self) -> Vec<usize> {
-        let columns = self.fields.len() + if self.reads_log_columns() { LogColumn::EACH.len() } else { 0 };
-        (0..columns).collect()
+        let read = self.columns_read().last().map_or(0, |last| last + 1);
+        (0..read.max(self.fields.len())).collect()
     }
 
     /// The type of the topic's or the log's column with this index.
