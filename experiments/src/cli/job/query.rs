@@ -13,12 +13,15 @@ use crate::standing::StandingJob;
 
 /// Answers by the version that readers are on, for the log's end
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    disable_version_flag = true,
+    after_help = "\
 Examples:
   twopath job query delays
   twopath job query delays --format csv
   twopath job query delays --version 2 --format csv
-  twopath job query delays --key 2013-01-01T10:00:00Z --key JFK")]
+  twopath job query delays --key 2013-01-01T10:00:00Z --key JFK"
+)]
 pub(super) struct QueryArgs {
     name: String,
     /// Ask this version instead of the one that readers are on
