@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use twopath_serving::ServingError;
 use twopath_view::Selection;
 
 use super::catch_up;
@@ -40,6 +41,9 @@ pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
         None => job.active(1)?,
         Some(version) => job.version(version, 1)?,
     };
+    if !args.key.is_empty() && standing.query().finish.is_some() {
+        return Err(Failure::usage(ServingError::NoGroups));
+    }
     let key = if args.key.is_empty() { None } else { Some(parse_key(standing.query(), &args.key)?) };
     catch_up(&standing)?;
     let answer = standing.answer(&Selection { key, ..Selection::default() })?;
