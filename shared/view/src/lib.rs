@@ -52,6 +52,7 @@ mod table;
 mod tests;
 mod text;
 mod time;
+mod top;
 mod windows;
 
 use std::sync::Arc;

@@ -22,6 +22,8 @@ pub struct GroupTable {
     index: Index,
     recent: Recent,
     pub(super) accumulators: Vec<Accumulator>,
+    /// Where no more groups are kept than an answer shows: the last one's value in what they are ordered by first, as an integer.
+    pub(super) bound: Option<i64>,
     /// Reused from batch to batch: row hashes and row groups.
     hashes: Vec<u64>,
     groups: Vec<u32>,
@@ -79,7 +81,8 @@ impl GroupTable {
 
     fn laid_out(keys: Vec<KeyColumn>, accumulators: Vec<Accumulator>) -> Self {
         let (tags, index) = (Vec::new(), Index::default());
-        let mut table = GroupTable { keys, tags, index, recent: Recent::default(), accumulators, hashes: Vec::new(), groups: Vec::new() };
+        let mut table =
+            GroupTable { keys, tags, index, recent: Recent::default(), accumulators, bound: None, hashes: Vec::new(), groups: Vec::new() };
         if table.keys.is_empty() {
             table.tags.push(tag(EMPTY_HASH));
             table.accumulators.iter_mut().for_each(|a| a.grow(1, false));
@@ -230,7 +233,7 @@ impl GroupTable {
             mine.grow(1, first.accumulators[i].complete());
             parts.iter().for_each(|(part, group)| mine.merge(&part.accumulators[i], &[*group], &[0]));
         }
-        GroupTable { keys, tags, index, recent, accumulators, hashes, groups }
+        GroupTable { keys, tags, index, recent, accumulators, bound: None, hashes, groups }
     }
 
     /// Splits by key hash into `n` tables; equal keys go to equal places in every process.
