@@ -13,7 +13,7 @@ use twopath_query::{EvalError, Query, Value, parse, values};
 use twopath_reference::{Reference, compare};
 use twopath_serving::{ServingError, Table};
 use twopath_speed::SpeedOptions;
-use twopath_view::{Ask, BatchView, GroupTable, RealtimeView, answer};
+use twopath_view::{BatchView, GroupTable, RealtimeView, Selection, answer};
 
 type Rows = Result<Vec<Vec<Value>>, EvalError>;
 
@@ -167,7 +167,7 @@ impl Case {
                 version: 1,
                 barrier: barrier.number,
                 lower: twopath_base::Position::zero(barrier.position.partitions()),
-                horizon: barrier.position.clone(),
+                upper: barrier.position.clone(),
                 table: Arc::new(groups),
             }),
             // No view, then; an answer would be that error, as the reference's is.
@@ -175,7 +175,7 @@ impl Case {
             Err(e) => panic!("seed {}: {e}", self.seed),
         }
         table.publish_realtime(Arc::new(self.replay((barrier.number, barrier.position.clone()), position, workers)));
-        let merged = self.of_table(&table, &Ask::default());
+        let merged = self.of_table(&table, &Selection::default());
         self.check("merged", position, &expected, &merged);
         if merged.is_ok() && !self.query.rows {
             self.check_keys(&table, position, random);
@@ -188,7 +188,7 @@ impl Case {
         let all = twopath_batch::compute(&self.topic, &self.query, &twopath_batch::Logic::Sql, self.batch, position).unwrap();
         for _ in 0..3.min(all.len()) {
             let key = all.key(random.below(all.len()));
-            let ask = Ask { key: Some(key.clone()), ..Ask::default() };
+            let ask = Selection { key: Some(key.clone()), ..Selection::default() };
             let expected = reference.answer_key(&key).map(|row| row.into_iter().collect());
             let query = Query { order_by: Vec::new(), distinct: false, offset: 0, limit: None, ..(*self.query).clone() };
             let got = if self.query.limit == Some(0) || self.query.offset > 0 { expected.clone() } else { self.of_table(table, &ask) };
@@ -231,17 +231,17 @@ impl Case {
             return Err(error.clone());
         }
         for pair in view.generations.windows(2) {
-            assert_eq!(pair[0].to, pair[1].from, "seed {}: generations abut", self.seed);
+            assert_eq!(pair[0].upper, pair[1].lower, "seed {}: generations abut", self.seed);
         }
         let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(Arc::as_ref).collect();
         self.of_tables(&tables)
     }
 
     fn of_tables(&self, tables: &[&GroupTable]) -> Rows {
-        values::rows(&answer(&self.query, tables, &Ask::default())?)
+        values::rows(&answer(&self.query, tables, &Selection::default())?)
     }
 
-    fn of_table(&self, table: &Table, ask: &Ask) -> Rows {
+    fn of_table(&self, table: &Table, ask: &Selection) -> Rows {
         match table.answer(ask) {
             Ok(answer) => values::rows(&answer.rows),
             Err(ServingError::Eval(e)) => Err(e),

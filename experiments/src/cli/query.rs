@@ -10,12 +10,12 @@ use twopath_base::{Coverage, CoveragePart, Position};
 use twopath_log::{Address, Barrier, Entry, Start, Topic};
 use twopath_query::{Query, Value};
 use twopath_reference::Reference;
-use twopath_view::{self as view, Ask, BatchView, GroupTable};
+use twopath_view::{self as view, BatchView, GroupTable, Selection};
 
-use super::log::OthersArgs;
+use super::log::ForeignArgs;
 use super::output::{self, Format};
 use super::{Failure, sql};
-use crate::systems::twopath::wiring::{self, Logic};
+use crate::systems::twopath::wiring::{self, VersionLogic};
 use crate::systems::{BatchEngine, SpeedEngine};
 
 /// Answers a SQL query over a topic
@@ -57,7 +57,7 @@ pub(super) struct QueryArgs {
     #[arg(long)]
     explain: bool,
     #[command(flatten)]
-    others: OthersArgs,
+    foreign: ForeignArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -94,7 +94,7 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
         return Err(Failure::usage("--horizon is where the batch view of --engine merged ends; the other engines have none"));
     }
     let sql = sql::read_sql(&args.sql)?;
-    let topic = sql::topic_named(place, &sql, |name| args.others.open(place, name))?;
+    let topic = sql::topic_named(place, &sql, |name| args.foreign.open(place, name))?;
     if args.explain {
         println!("{}", sql::plan(&sql, &topic)?);
         return Ok(ExitCode::SUCCESS);
@@ -108,7 +108,7 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
     // One rule for all engines.
     let start = topic.start()?;
     topic.check_readable(&start, &at)?;
-    let logic = Logic::sql(query.clone());
+    let logic = VersionLogic::sql(query.clone());
     let range = (&start, &at);
     let answered = match args.engine {
         Engine::Reference => by_reference(&topic, &query, &start, &at)?,
@@ -154,19 +154,19 @@ fn by_reference(topic: &Topic, query: &Query, start: &Position, at: &Position) -
         }
     }
     let names = query.output.iter().map(|c| c.name.clone()).collect();
-    let part = CoveragePart { source: "reference".into(), from: start.clone(), to: at.clone() };
+    let part = CoveragePart { source: "reference".into(), lower: start.clone(), upper: at.clone() };
     Ok(Answered { names, rows: reference.answer()?, coverage: Coverage::of(vec![part]) })
 }
 
-fn by_batch(topic: &Topic, logic: &Logic, engine: BatchEngine, (start, at): (&Position, &Position)) -> Result<Answered, Failure> {
+fn by_batch(topic: &Topic, logic: &VersionLogic, engine: BatchEngine, (start, at): (&Position, &Position)) -> Result<Answered, Failure> {
     let table = wiring::compute(topic, logic, engine, at)?;
-    let part = CoveragePart { source: "batch".into(), from: start.clone(), to: at.clone() };
+    let part = CoveragePart { source: "batch".into(), lower: start.clone(), upper: at.clone() };
     answered(&logic.query, &[&table], Coverage::of(vec![part]))
 }
 
 fn by_speed(
     topic: &Topic,
-    logic: &Logic,
+    logic: &VersionLogic,
     engine: SpeedEngine,
     (start, at): (&Position, &Position),
     workers: u16,
@@ -177,27 +177,27 @@ fn by_speed(
     }
     let parts = view.generations.iter().map(|g| CoveragePart {
         source: format!("generation {}", g.number),
-        from: g.from.clone(),
-        to: g.to.clone(),
+        lower: g.lower.clone(),
+        upper: g.upper.clone(),
     });
     let coverage = Coverage::of(parts.collect());
     let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| g.tables.iter().map(AsRef::as_ref)).collect();
     answered(&logic.query, &tables, coverage)
 }
 
-fn by_merging(topic: &Topic, logic: &Logic, (start, at): (&Position, &Position), args: &QueryArgs) -> Result<Answered, Failure> {
+fn by_merging(topic: &Topic, logic: &VersionLogic, (start, at): (&Position, &Position), args: &QueryArgs) -> Result<Answered, Failure> {
     let barriers = topic.barriers()?;
     let (barrier, horizon) = horizon(&barriers, (&topic.since()?, at), args.horizon.as_ref())?;
     let table = Arc::new(wiring::compute(topic, logic, BatchEngine::Rayon, &horizon)?);
     let from = (barrier, horizon.clone());
     let view = wiring::replay(topic, logic, SpeedEngine::Timely, from, at, usize::from(args.workers))?;
     let serving = twopath_serving::Table::new(logic.query.clone(), topic.partitions()).starting_at(start.clone());
-    serving.publish_batch(BatchView { version: 1, barrier, lower: start.clone(), horizon, table });
+    serving.publish_batch(BatchView { version: 1, barrier, lower: start.clone(), upper: horizon, table });
     serving.publish_realtime(Arc::new(view));
     served(&serving)
 }
 
-fn by_kappa(topic: &Topic, logic: &Logic, (start, at): (&Position, &Position), workers: u16) -> Result<Answered, Failure> {
+fn by_kappa(topic: &Topic, logic: &VersionLogic, (start, at): (&Position, &Position), workers: u16) -> Result<Answered, Failure> {
     let view = wiring::replay(topic, logic, SpeedEngine::Timely, (0, start.clone()), at, usize::from(workers))?;
     let serving = twopath_serving::Table::new(logic.query.clone(), topic.partitions()).starting_at(start.clone());
     serving.publish_realtime(Arc::new(view));
@@ -233,11 +233,11 @@ fn horizon(barriers: &[Barrier], (since, at): (&Position, &Position), wanted: Op
 }
 
 fn answered(query: &Query, parts: &[&GroupTable], coverage: Coverage) -> Result<Answered, Failure> {
-    rows_of(&view::answer(query, parts, &Ask::default())?, coverage)
+    rows_of(&view::answer(query, parts, &Selection::default())?, coverage)
 }
 
 fn served(table: &twopath_serving::Table) -> Result<Answered, Failure> {
-    let answer = table.answer(&Ask::default())?;
+    let answer = table.answer(&Selection::default())?;
     rows_of(&answer.rows, answer.coverage)
 }
 
@@ -260,7 +260,7 @@ pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
             let parts: Vec<BTreeMap<&str, String>> = coverage
                 .parts
                 .iter()
-                .map(|p| [("source", p.source.clone()), ("from", p.from.to_string()), ("to", p.to.to_string())].into())
+                .map(|p| [("source", p.source.clone()), ("from", p.lower.to_string()), ("to", p.upper.to_string())].into())
                 .collect();
             let columns: Vec<String> = names.iter().map(|n| output::json_text(n)).collect();
             let rows: Vec<String> = rows.iter().map(|row| output::json_row(names, row)).collect();

@@ -21,7 +21,7 @@ use twopath_reference::{Digest, Reference, compare, digest};
 
 use super::RunError;
 use super::load::Arrivals;
-use super::recording::{Answers, Recorded, Recording};
+use super::recording::{Recorded, Recording, StoredAnswers};
 use crate::systems::Job;
 
 /// What was found about one answer.
@@ -126,7 +126,7 @@ pub fn check(
     truth: &Truth,
     arrivals: &Arrivals,
     recording: &Recording,
-    stored: &Answers,
+    stored: &StoredAnswers,
     done: &(impl Fn(f64) + Sync),
 ) -> Result<Vec<Verdict>, RunError> {
     let answers = &recording.answers;
@@ -213,7 +213,7 @@ struct Compared {
 struct Asked<'a> {
     topic: &'a Topic,
     recording: &'a Recording,
-    stored: &'a Answers,
+    stored: &'a StoredAnswers,
 }
 
 impl Asked<'_> {

@@ -22,7 +22,7 @@ use twopath_query::{EvalError, Query, Value};
 
 /// What an answer is asked for.
 #[derive(Debug, Clone, Default)]
-pub struct Ask {
+pub struct Selection {
     /// Only the group with this key (one value per key of the query).
     pub key: Option<Vec<Value>>,
     /// Only groups whose first key is in this range (both inclusive; either may be open).
@@ -40,7 +40,7 @@ pub fn answer_schema(query: &Query) -> SchemaRef {
 ///
 /// # Errors
 /// The [`EvalError`] of one of the wanted groups that raise one.
-pub fn answer(query: &Query, parts: &[&GroupTable], ask: &Ask) -> Result<RecordBatch, EvalError> {
+pub fn answer(query: &Query, parts: &[&GroupTable], ask: &Selection) -> Result<RecordBatch, EvalError> {
     if let Some(panes) = &query.panes {
         let table = windows::assembled(query, panes, parts, ask)?;
         let groups = all(&table);
@@ -89,7 +89,7 @@ pub fn answer_groups(query: &Query, table: &GroupTable, mut groups: Vec<u32>) ->
 
 /// A table in which the groups that are asked for are merged, and which they are. Where one part has them all, it is that part, and
 /// nothing is copied.
-fn wanted<'a>(query: &Query, parts: &[&'a GroupTable], ask: &Ask) -> (Cow<'a, GroupTable>, Vec<u32>) {
+fn wanted<'a>(query: &Query, parts: &[&'a GroupTable], ask: &Selection) -> (Cow<'a, GroupTable>, Vec<u32>) {
     let (from, to) = (ask.first_key.0.as_ref(), ask.first_key.1.as_ref());
     if let Some(key) = &ask.key {
         let within = |part: &GroupTable, group| part.keys.first().is_none_or(|k| k.within(group, from, to));

@@ -49,16 +49,16 @@ pub struct Merging {
     pub keys: &'static [(&'static str, DataType)],
     pub parts: &'static [(&'static str, Part)],
     /// From the keys and the merged parts of a group to the values of its row in the answer.
-    pub finish: fn(&Group) -> Vec<Value>,
+    pub finish: fn(&MergedGroup) -> Vec<Value>,
 }
 
 /// A group whose parts are merged, for [`Merging::finish`].
-pub struct Group<'a> {
+pub struct MergedGroup<'a> {
     names: &'a [&'static str],
     values: &'a [Value],
 }
 
-impl Group<'_> {
+impl MergedGroup<'_> {
     /// A key or a part, by its name.
     ///
     /// # Panics
@@ -71,7 +71,7 @@ impl Group<'_> {
     /// A numeric part as a float; `None` where it is NULL.
     ///
     /// # Panics
-    /// As [`Group::get`], and for a part that is no number.
+    /// As [`MergedGroup::get`], and for a part that is no number.
     pub fn number(&self, name: &str) -> Option<f64> {
         match self.get(name) {
             Value::Null => None,
@@ -129,7 +129,7 @@ impl Merging {
     /// If the code gives another number of values, or values of other types, than the query has.
     pub fn finished(&self, query: &Query, groups: &RecordBatch) -> Result<RecordBatch, EvalError> {
         let names = self.names();
-        let rows: Vec<Vec<Value>> = rows(groups)?.iter().map(|values| (self.finish)(&Group { names: &names, values })).collect();
+        let rows: Vec<Vec<Value>> = rows(groups)?.iter().map(|values| (self.finish)(&MergedGroup { names: &names, values })).collect();
         let schema = answer_schema(query);
         let column = |(i, output): (usize, &NamedExpr)| column_of(rows.iter().map(|row| &row[i]), output.expr.data_type);
         let columns = query.output.iter().enumerate().map(column).collect();
@@ -261,7 +261,7 @@ fn as_numeric(sums: &ArrayRef) -> ArrayRef {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Ask, answer};
+    use crate::{Selection, answer};
     use arrow_array::builder::{Int64Builder, ListBuilder};
     use arrow_array::{Int64Array, StringArray};
     use arrow_schema::{Field, Schema};
@@ -310,7 +310,7 @@ mod tests {
         let parts_query = MERGING.parts_query(&query).unwrap();
         let batch = MERGING.table(&parts_query, &groups(&[("a", &[1, 2, 2]), ("b", &[5])])).unwrap();
         let speed = MERGING.table(&parts_query, &groups(&[("c", &[7, 7]), ("a", &[3])])).unwrap();
-        let merged = answer(&parts_query, &[&batch, &speed], &Ask::default()).unwrap();
+        let merged = answer(&parts_query, &[&batch, &speed], &Selection::default()).unwrap();
         let answer = MERGING.finished(&query, &merged).unwrap();
         let text = |row: Vec<Value>| format!("{row:?}");
         let rows: Vec<String> = rows(&answer).unwrap().into_iter().map(text).collect();

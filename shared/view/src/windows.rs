@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::accumulator::{Accumulate, Accumulator};
-use super::answer::Ask;
+use super::answer::Selection;
 use super::canonical::{as_i64, from_i64};
 use super::frames::Frames;
 use super::table::GroupTable;
@@ -18,7 +18,7 @@ use twopath_query::{DataType, EvalError, PanedWindows, Panes, Query, Value};
 ///
 /// # Errors
 /// [`EvalError::OutOfRange`] where a bound of a window that is wanted is beyond 64-bit microseconds.
-pub fn assembled(query: &Query, panes: &Panes, parts: &[&GroupTable], ask: &Ask) -> Result<GroupTable, EvalError> {
+pub fn assembled(query: &Query, panes: &Panes, parts: &[&GroupTable], ask: &Selection) -> Result<GroupTable, EvalError> {
     let Some(bounds) = Bounds::of(panes, ask) else { return Ok(GroupTable::new(query)) };
     let table = merged(query, panes, parts, ask, &bounds);
     let groups = runs(panes, &table);
@@ -42,7 +42,7 @@ struct Bounds {
 
 impl Bounds {
     /// `None` where no window is.
-    fn of(panes: &Panes, ask: &Ask) -> Option<Self> {
+    fn of(panes: &Panes, ask: &Selection) -> Option<Self> {
         // Half of what 128 bits hold is beyond every bound, and can be added to.
         let mut bounds = Bounds { from: i128::MIN / 2, to: i128::MAX / 2 };
         let timestamp = |value: &Value| if let Value::Timestamp(us) = value { Some(i128::from(*us)) } else { None };
@@ -91,7 +91,7 @@ fn pane_us(windows: PanedWindows) -> i64 {
 }
 
 /// The panes that are needed, of all parts in one table. Those without a time are in no window.
-fn merged<'a>(query: &Query, panes: &Panes, parts: &[&'a GroupTable], ask: &Ask, bounds: &Bounds) -> Cow<'a, GroupTable> {
+fn merged<'a>(query: &Query, panes: &Panes, parts: &[&'a GroupTable], ask: &Selection, bounds: &Bounds) -> Cow<'a, GroupTable> {
     let wanted = |part: &GroupTable| match &ask.key {
         Some(key) => of_key(panes, part, key, ask, bounds),
         None => within(panes, part, ask, bounds),
@@ -110,7 +110,7 @@ fn merged<'a>(query: &Query, panes: &Panes, parts: &[&'a GroupTable], ask: &Ask,
 }
 
 /// The groups whose first key is asked for and whose pane is in a wanted window.
-fn within(panes: &Panes, part: &GroupTable, ask: &Ask, bounds: &Bounds) -> Vec<u32> {
+fn within(panes: &Panes, part: &GroupTable, ask: &Selection, bounds: &Bounds) -> Vec<u32> {
     let starts = as_i64(part.key_column(panes.key).as_ref());
     let needed = bounds.panes(panes.windows);
     let (from, to) = if panes.key == 0 { (None, None) } else { (ask.first_key.0.as_ref(), ask.first_key.1.as_ref()) };
@@ -120,7 +120,7 @@ fn within(panes: &Panes, part: &GroupTable, ask: &Ask, bounds: &Bounds) -> Vec<u
 }
 
 /// The groups that are alike in their other keys and whose pane is in the window of this key.
-fn of_key(panes: &Panes, part: &GroupTable, key: &[Value], ask: &Ask, bounds: &Bounds) -> Vec<u32> {
+fn of_key(panes: &Panes, part: &GroupTable, key: &[Value], ask: &Selection, bounds: &Bounds) -> Vec<u32> {
     if key.len() != part.keys.len() {
         return Vec::new();
     }

@@ -13,7 +13,7 @@ use arrow_schema::{DataType as Arrow, Field, Schema, TimeUnit};
 use twopath_query::arbitrary::Random;
 use twopath_query::{Query, Value, parse, values};
 use twopath_reference::Reference;
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 const QUERIES: u64 = 600;
 const ROWS: usize = 60;
@@ -394,7 +394,7 @@ fn engine(query: &Query, batch: &RecordBatch) -> Option<Vec<Vec<Value>>> {
         table.update_from_log(&query, &half).map(|_| table)
     });
     let tables = tables.into_iter().collect::<Result<Vec<_>, _>>().ok()?;
-    let rows = answer(&query, &tables.iter().collect::<Vec<_>>(), &Ask::default()).ok()?;
+    let rows = answer(&query, &tables.iter().collect::<Vec<_>>(), &Selection::default()).ok()?;
     values::rows(&rows).ok()
 }
 

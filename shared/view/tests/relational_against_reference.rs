@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{Field, Schema};
 use twopath_query::arbitrary::{Random, TOPICS, relational_schema, relational_sql, relational_stream, relational_topics};
-use twopath_query::{EvalError, Program, logical_plan_over, values};
+use twopath_query::{EvalError, Program, Value, logical_plan_over, values};
 use twopath_reference::{PlanReference, compare_rows};
-use twopath_view::{Ask, GroupTable, answer, finish};
+use twopath_view::{GroupTable, Selection, answer, finish};
 
 /// The batch as it comes out of the log, in which it arrived then as the records from `offset` on.
 fn out_of_the_log(batch: &RecordBatch, arrival_us: i64, offset: i64) -> RecordBatch {
@@ -24,17 +24,38 @@ fn out_of_the_log(batch: &RecordBatch, arrival_us: i64, offset: i64) -> RecordBa
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
 }
 
-fn ours(random: &mut Random, program: &Program, stream: &[(usize, RecordBatch)]) -> Result<Vec<Vec<values::Cell<'static>>>, EvalError> {
+fn ours(random: &mut Random, program: &Program, stream: &[(&str, RecordBatch)]) -> Result<Vec<Vec<Value>>, EvalError> {
     let mut answers = Vec::new();
     for query in &program.inputs {
         let mut parts: Vec<GroupTable> = (0..1 + random.below(3)).map(|_| GroupTable::new(query)).collect();
-        for (_, batch) in stream.iter().filter(|(topic, _)| TOPICS[*topic] == query.topic) {
+        for (_, batch) in stream.iter().filter(|(topic, _)| *topic == query.topic) {
             let part = random.below(parts.len());
             parts[part].update_from_log(query, batch)?;
         }
-        answers.push(answer(query, &parts.iter().collect::<Vec<_>>(), &Ask::default())?);
+        answers.push(answer(query, &parts.iter().collect::<Vec<_>>(), &Selection::default())?);
     }
-    let answer = finish(program, &answers)?;
-    let _ = answer;
-    Ok(Vec::new())
+    values::rows(&finish(program, &answers)?)
+}
+
+#[test]
+fn programs_agree_with_the_reference() {
+    let schema = relational_schema();
+    for seed in 0..1_500 {
+        let mut random = Random::new(seed);
+        let sql = relational_sql(&mut random);
+        let plan = logical_plan_over(&sql, &relational_topics(&schema)).unwrap_or_else(|e| panic!("seed {seed}: {}", e.report(&sql)));
+        let mut offsets = [0; TOPICS.len()];
+        let events = relational_stream(&mut random, 16).into_iter().enumerate().map(|(step, (topic, batch))| {
+            let batch = out_of_the_log(&batch, step as i64, offsets[topic]);
+            offsets[topic] += batch.num_rows() as i64;
+            (TOPICS[topic], batch)
+        });
+        let events: Vec<(&str, RecordBatch)> = events.collect();
+        let mut reference = PlanReference::new(plan.clone());
+        events.iter().for_each(|(topic, batch)| reference.push(topic, batch).unwrap());
+        let names: Vec<String> = plan.columns().into_iter().map(|(name, _)| name).collect();
+        let program = plan.program().unwrap_or_else(|e| panic!("seed {seed}: {e}\n{sql}"));
+        compare_rows(&names, &reference.answer(), &ours(&mut random, &program, &events))
+            .unwrap_or_else(|d| panic!("seed {seed}: {d}\n{sql}\n{plan}"));
+    }
 }

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use clap::Args;
-use twopath_view::Ask;
+use twopath_view::Selection;
 
 use super::catch_up;
 use crate::cli::key::parse_key;
 use crate::cli::output::Format;
 use crate::cli::{Failure, query};
-use crate::standing::Job;
+use crate::standing::StandingJob;
 
 /// Answers by the version that readers are on, for the log's end
 #[derive(Debug, Args)]
@@ -32,14 +32,14 @@ pub(super) struct QueryArgs {
 }
 
 pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
-    let job = Job::named(dir, &args.name);
+    let job = StandingJob::named(dir, &args.name);
     let standing = match args.version {
         None => job.active(1)?,
         Some(version) => job.version(version, 1)?,
     };
     let key = if args.key.is_empty() { None } else { Some(parse_key(standing.query(), &args.key)?) };
     catch_up(&standing)?;
-    let answer = standing.answer(&Ask { key, ..Ask::default() })?;
+    let answer = standing.answer(&Selection { key, ..Selection::default() })?;
     if args.format != Format::Json {
         eprintln!("by version {} of '{}'", standing.version(), args.name);
     }

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use clap::Args;
+use twopath_serving::ServingError;
 
 use super::catch_up;
 use crate::cli::Failure;
-use crate::standing::{Job, JobState};
+use crate::standing::{JobError, JobState, StandingJob};
 
 /// Moves the readers to a new version, in one step
 ///
@@ -53,7 +54,7 @@ pub(super) struct DropArgs {
 }
 
 pub(super) fn cutover(dir: &Path, args: &CutoverArgs) -> Result<(), Failure> {
-    let job = Job::named(dir, &args.name);
+    let job = StandingJob::named(dir, &args.name);
     let versions = job.status()?;
     let newest = versions.last().map_or(1, |v| v.version);
     let version = args.version.unwrap_or(newest);
@@ -69,13 +70,13 @@ pub(super) fn cutover(dir: &Path, args: &CutoverArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn rollback(dir: &Path, args: &RollbackArgs) -> Result<(), Failure> {
-    let version = Job::named(dir, &args.name).rollback()?;
+    let version = StandingJob::named(dir, &args.name).rollback()?;
     eprintln!("readers of '{}' are back on version {version}", args.name);
     Ok(())
 }
 
 pub(super) fn drop_all(dir: &Path, args: &DropArgs) -> Result<(), Failure> {
-    let job = Job::named(dir, &args.name);
+    let job = StandingJob::named(dir, &args.name);
     let (versions, _) = job.versions()?;
     job.drop_all()?;
     eprintln!("job '{}' is gone, with {versions} version{}", args.name, if versions == 1 { "" } else { "s" });
@@ -83,12 +84,13 @@ pub(super) fn drop_all(dir: &Path, args: &DropArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn delete(dir: &Path, args: &DeleteArgs) -> Result<(), Failure> {
-    let job = Job::named(dir, &args.name);
-    if job.versions()? == (1, Some(args.version)) {
-        let message = format!("version {} is the only one of job '{}', and readers are on it", args.version, args.name);
-        return Err(Failure::with_help(message, format!("`twopath job drop {}` removes the job with it", args.name)));
-    }
-    job.delete(args.version)?;
+    let job = StandingJob::named(dir, &args.name);
+    job.delete(args.version).map_err(|error| match error {
+        JobError::Serving(ServingError::IsOnly { .. }) => {
+            Failure::with_help(error, format!("`twopath job drop {}` removes the job with its last version", args.name))
+        }
+        error => error.into(),
+    })?;
     eprintln!("version {} of '{}' is deleted", args.version, args.name);
     Ok(())
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::query;
 use super::rows::{Row, batch, column, every_aggregate, row, shown};
-use crate::{Ask, GroupTable, answer};
+use crate::{GroupTable, Selection, answer};
 use twopath_query::{DataType, Query, Value};
 
 fn table(query: &Query, rows: &[Row]) -> GroupTable {
@@ -15,7 +15,7 @@ fn table(query: &Query, rows: &[Row]) -> GroupTable {
 
 /// The rows of the answer, or its error, which does not depend on the parts either.
 fn all(query: &Query, parts: &[&GroupTable]) -> Vec<String> {
-    answer(query, parts, &Ask::default()).map_or_else(|error| vec![error.to_string()], |rows| shown(&rows))
+    answer(query, parts, &Selection::default()).map_or_else(|error| vec![error.to_string()], |rows| shown(&rows))
 }
 
 /// Merges the tables pair by pair, as `picks` say, until one is left.

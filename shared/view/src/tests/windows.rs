@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::rows::{COLUMNS, Row, batch, row, shown};
-use crate::{Ask, GroupTable, answer, answer_schema, finish};
+use crate::{GroupTable, Selection, answer, answer_schema, finish};
 use arrow_array::RecordBatch;
 use twopath_query::plan::{Node, Plan, Window, WindowSize};
 use twopath_query::values::rows;
@@ -148,7 +148,7 @@ proptest! {
         let expected = finish(&plan(&window, key), &[batch(&data)]);
         let tables = parts(&query, &data, &cuts).unwrap();
         let tables: Vec<&GroupTable> = tables.iter().collect();
-        let given = answer(&query, &tables, &Ask::default());
+        let given = answer(&query, &tables, &Selection::default());
         let (Ok(expected), Ok(given)) = (&expected, &given) else {
             prop_assert_eq!(expected.is_err(), given.is_err());
             return Ok(());
@@ -161,7 +161,7 @@ proptest! {
         for row in all.iter().step_by(1 + all.len() / 5) {
             let key: Vec<Value> = row[..2].to_vec();
             let expected: Vec<String> = all.iter().filter(|r| shown_row(&r[..2].to_vec()) == shown_row(&key)).map(shown_row).collect();
-            prop_assert_eq!(shown(&answer(&query, &tables, &Ask { key: Some(key), ..Ask::default() }).unwrap()), expected);
+            prop_assert_eq!(shown(&answer(&query, &tables, &Selection { key: Some(key), ..Selection::default() }).unwrap()), expected);
         }
         let bounds = if key == 0 {
             (Value::Timestamp(from * 61_000_000), Value::Timestamp((from + to) * 61_000_000))
@@ -174,7 +174,7 @@ proptest! {
             _ => false,
         };
         let expected: Vec<String> = all.iter().filter(within).map(shown_row).collect();
-        let ask = Ask { key: None, first_key: (Some(bounds.0.clone()), Some(bounds.1.clone())) };
+        let ask = Selection { key: None, first_key: (Some(bounds.0.clone()), Some(bounds.1.clone())) };
         prop_assert_eq!(shown(&answer(&query, &tables, &ask).unwrap()), expected);
     }
 }
@@ -188,7 +188,7 @@ fn of(window: &Window, times: &[i64]) -> Result<Vec<Vec<Value>>, EvalError> {
     let query = query(window, 0);
     let mut table = GroupTable::new(&query);
     table.update_from_log(&query, &at(times))?;
-    let answer = answer(&query, &[&table], &Ask::default())?;
+    let answer = answer(&query, &[&table], &Selection::default())?;
     assert_eq!(answer.schema(), answer_schema(&query));
     Ok(rows(&answer).unwrap().into_iter().map(|row| vec![row[0].clone(), row[2].clone(), row[3].clone()]).collect())
 }
