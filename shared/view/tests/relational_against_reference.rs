@@ -40,7 +40,7 @@ fn ours(random: &mut Random, program: &Program, stream: &[(&str, RecordBatch)]) 
 #[test]
 fn programs_agree_with_the_reference() {
     let schema = relational_schema();
-    for seed in 0..1_500 {
+    for seed in 0..4_000 {
         let mut random = Random::new(seed);
         let sql = relational_sql(&mut random);
         let plan = logical_plan_over(&sql, &relational_topics(&schema)).unwrap_or_else(|e| panic!("seed {seed}: {}", e.report(&sql)));
