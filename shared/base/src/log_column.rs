@@ -1,7 +1,6 @@
 //! What the log knows of a record beside the topic's own fields.
 
-/// A column that every topic has, whatever its schema: where the record stands in the log, and since when. The three together, in this order,
-/// are the log's order over partitions.
+/// A column that every topic has, whatever its schema: where the record stands in the log, since when, and what was there before it.
 ///
 /// Projections of readers and columns of queries number them after the topic's own:
 ///
@@ -12,6 +11,7 @@
 /// assert_eq!(LogColumn::Offset.index(19), 21);
 /// assert_eq!(LogColumn::at(19, 19), Some(LogColumn::Arrival));
 /// assert_eq!(LogColumn::at(18, 19), None);
+/// assert_eq!(LogColumn::EACH[..3], LogColumn::ORDER);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogColumn {
@@ -22,10 +22,17 @@ pub enum LogColumn {
     Partition,
     /// The record's number in its partition.
     Offset,
+    /// The greatest event time of all records of its partition that were appended before it: microseconds since 1970, none where there is none. Records that were
+    /// appended together (one frame) have the same, so that none of them is late because of another. Which records are late is decided by it alone: so it is the same for
+    /// whoever reads the log, however partitions are interleaved.
+    Watermark,
 }
 
 impl LogColumn {
-    pub const ALL: [LogColumn; 3] = [LogColumn::Arrival, LogColumn::Partition, LogColumn::Offset];
+    /// Those that are, in this order, the log's order over partitions.
+    pub const ORDER: [LogColumn; 3] = [LogColumn::Arrival, LogColumn::Partition, LogColumn::Offset];
+    /// Each of them, as they are numbered.
+    pub const EACH: [LogColumn; 4] = [LogColumn::Arrival, LogColumn::Partition, LogColumn::Offset, LogColumn::Watermark];
 
     /// As queries name it. A field of the topic that has this name hides it.
     pub fn name(self) -> &'static str {
@@ -33,6 +40,7 @@ impl LogColumn {
             LogColumn::Arrival => "_arrival",
             LogColumn::Partition => "_partition",
             LogColumn::Offset => "_offset",
+            LogColumn::Watermark => "_watermark",
         }
     }
 
@@ -43,6 +51,6 @@ impl LogColumn {
 
     /// The column with this number in a topic with so many fields; none for a field's.
     pub fn at(index: usize, fields: usize) -> Option<LogColumn> {
-        LogColumn::ALL.get(index.checked_sub(fields)?).copied()
+        LogColumn::EACH.get(index.checked_sub(fields)?).copied()
     }
 }

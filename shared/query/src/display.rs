@@ -222,7 +222,7 @@ impl Order {
 impl Query {
     /// The topic's columns and the log's as identifiers.
     fn column_names(&self) -> Vec<String> {
-        self.fields.iter().map(|f| f.name.as_str()).chain(LogColumn::ALL.map(LogColumn::name)).map(identifier).collect()
+        self.fields.iter().map(|f| f.name.as_str()).chain(LogColumn::EACH.map(LogColumn::name)).map(identifier).collect()
     }
 
     /// What the columns of a group's row are: the keys' expressions, then the aggregates, as SQL.

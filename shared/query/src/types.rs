@@ -227,6 +227,23 @@ pub enum AggregateFunction {
 }
 
 impl Aggregate {
+    pub fn new(function: AggregateFunction, arg: Option<Expr>) -> Aggregate {
+        Aggregate { function, arg }
+    }
+
+    /// What it reads of a row.
+    pub fn args(&self) -> impl Iterator<Item = &Expr> {
+        self.arg.iter()
+    }
+
+    /// The same over columns of another numbering: see [`Expr::over`].
+    ///
+    /// # Panics
+    /// If it reads a column that is not among them.
+    pub fn over(&self, columns: &[usize]) -> Aggregate {
+        Aggregate { function: self.function, arg: self.arg.as_ref().map(|e| e.over(columns)) }
+    }
+
     /// The type of the finalised aggregate.
     pub fn data_type(&self) -> DataType {
         let arg = self.arg.as_ref().map(|a| a.data_type);
@@ -340,7 +357,7 @@ impl Query {
 
     /// The indexes of the topic's and the log's columns that the engines must read, ascending.
     pub fn columns_read(&self) -> Vec<usize> {
-        let mut seen = vec![false; self.fields.len() + LogColumn::ALL.len()];
+        let mut seen = vec![false; self.fields.len() + LogColumn::EACH.len()];
         let exprs =
             self.filter.iter().chain(self.keys.iter().map(|k| &k.expr)).chain(self.aggregates.iter().filter_map(|a| a.arg.as_ref()));
         for e in exprs {
@@ -360,7 +377,7 @@ impl Query {
 
     /// The indexes of all of the topic's columns, and behind them of the log's if one of those is read: for who reads whole rows.
     pub fn whole_rows(&self) -> Vec<usize> {
-        let columns = self.fields.len() + if self.reads_log_columns() { LogColumn::ALL.len() } else { 0 };
+        let columns = self.fields.len() + if self.reads_log_columns() { LogColumn::EACH.len() } else { 0 };
         (0..columns).collect()
     }
 
@@ -373,7 +390,7 @@ impl Query {
 /// The type in which a query sees one of the log's own columns.
 pub fn log_column_type(column: LogColumn) -> DataType {
     match column {
-        LogColumn::Arrival => DataType::Timestamp,
+        LogColumn::Arrival | LogColumn::Watermark => DataType::Timestamp,
         LogColumn::Partition | LogColumn::Offset => DataType::Int,
     }
 }

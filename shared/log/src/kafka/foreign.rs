@@ -265,6 +265,9 @@ impl ForeignReader {
     ) -> Result<ForeignReader, LogError> {
         topic.config.check_partition(partition)?;
         let projection = Projection::new(&topic.config, projection)?;
+        if projection.has(LogColumn::Watermark) {
+            return Err(LogError::NoWatermark { topic: topic.config.name.clone() });
+        }
         let (first, end) = topic.bounds(partition)?;
         let at = match start {
             Start::First => first,
@@ -337,7 +340,7 @@ impl ForeignReader {
             batch,
         };
         let arrivals = std::mem::take(&mut self.arrivals_us);
-        Ok(self.projection.complete_with(records, |_| TimestampMicrosecondArray::from(arrivals.clone())))
+        Ok(self.projection.complete_with(records, None, |_| TimestampMicrosecondArray::from(arrivals.clone())))
     }
 }
 

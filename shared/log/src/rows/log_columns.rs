@@ -15,19 +15,19 @@ use crate::records::Records;
 /// ```
 /// use arrow_schema::{DataType, Field, Schema};
 /// let schema = Schema::new(vec![Field::new("n", DataType::Int64, false)]);
-/// assert_eq!(twopath_log::with_log_columns(&schema).fields().len(), 4);
+/// assert_eq!(twopath_log::with_log_columns(&schema).fields().len(), 5);
 /// ```
 pub fn with_log_columns(schema: &Schema) -> Schema {
-    let fields = schema.fields().iter().cloned().chain(LogColumn::ALL.map(|c| Arc::new(field(c))));
+    let fields = schema.fields().iter().cloned().chain(LogColumn::EACH.map(|c| Arc::new(field(c))));
     Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
 }
 
 fn field(column: LogColumn) -> Field {
     let data_type = match column {
-        LogColumn::Arrival => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        LogColumn::Arrival | LogColumn::Watermark => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         LogColumn::Partition | LogColumn::Offset => DataType::Int64,
     };
-    Field::new(column.name(), data_type, false)
+    Field::new(column.name(), data_type, column == LogColumn::Watermark)
 }
 
 /// What a reader hands over: columns of the topic, and behind them some of the log's own.
@@ -46,7 +46,7 @@ impl Projection {
             return Ok(Projection { columns: None, log: Vec::new(), schema: config.schema.clone() });
         };
         let fields = config.schema.fields().len();
-        let columns = fields + LogColumn::ALL.len();
+        let columns = fields + LogColumn::EACH.len();
         let ascending = wanted.windows(2).all(|pair| pair[0] < pair[1]);
         if let Some(&column) = wanted.iter().find(|&&c| c >= columns || !ascending) {
             return Err(LogError::BadProjection { topic: config.name.clone(), column, columns: fields });
@@ -59,19 +59,24 @@ impl Projection {
     }
 
     /// Whether this column is asked for.
-    #[cfg(feature = "kafka")]
     pub fn has(&self, column: LogColumn) -> bool {
         self.log.contains(&column)
     }
 
     /// Records of the topic's columns, with those of the log that are asked for.
-    pub fn complete(&self, records: Records) -> Records {
+    /// `watermark_us` is the greatest event time before them.
+    pub fn complete(&self, records: Records, watermark_us: Option<i64>) -> Records {
         let arrival_us = records.arrival_us;
-        self.complete_with(records, |rows| TimestampMicrosecondArray::from_value(arrival_us, rows))
+        self.complete_with(records, watermark_us, |rows| TimestampMicrosecondArray::from_value(arrival_us, rows))
     }
 
     /// As [`Projection::complete`], where rows of one frame did not arrive at one time.
-    pub fn complete_with(&self, records: Records, arrivals: impl Fn(usize) -> TimestampMicrosecondArray) -> Records {
+    pub fn complete_with(
+        &self,
+        records: Records,
+        watermark_us: Option<i64>,
+        arrivals: impl Fn(usize) -> TimestampMicrosecondArray,
+    ) -> Records {
         if self.log.is_empty() {
             return records;
         }
@@ -79,6 +84,9 @@ impl Projection {
         let column = |c: &LogColumn| -> ArrayRef {
             match c {
                 LogColumn::Arrival => Arc::new(arrivals(rows).with_timezone("UTC")),
+                LogColumn::Watermark => {
+                    Arc::new(TimestampMicrosecondArray::from_iter(std::iter::repeat_n(watermark_us, rows)).with_timezone("UTC"))
+                }
                 LogColumn::Partition => Arc::new(Int64Array::from_value(i64::from(records.partition.0), rows)),
                 LogColumn::Offset => Arc::new(Int64Array::from_iter_values((0..rows).map(|row| records.offset_of(row).0 as i64))),
             }

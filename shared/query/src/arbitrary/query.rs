@@ -20,7 +20,7 @@ pub fn sql(random: &mut Random, topic: &str, schema: &Schema) -> String {
 pub fn sql_of(random: &mut Random, topic: &str, schema: &Schema, profile: Profile) -> String {
     let mut columns = Columns::of(schema, profile.functions);
     if profile.log {
-        LogColumn::ALL.iter().for_each(|c| columns.add(c.name(), log_column_type(*c)));
+        LogColumn::EACH.iter().for_each(|c| columns.add(c.name(), log_column_type(*c)));
     }
     let form = random.below(100);
     let topic = identifier(topic);

@@ -28,6 +28,7 @@
 //! ```
 
 mod lower;
+mod narrow;
 mod panes;
 mod program;
 mod text;
@@ -41,6 +42,7 @@ use crate::display::{aggregate_text, identifier};
 use crate::types::*;
 pub(crate) use lower::nests_too_deeply;
 pub use program::Program;
+pub(crate) use window::later;
 pub use window::{Window, WindowSize};
 
 /// An operator with those below it, and the bytes of the SQL text that it comes from.
@@ -189,7 +191,7 @@ impl Plan {
     pub fn columns(&self) -> Vec<(String, DataType)> {
         match &self.node {
             Node::Scan { fields, .. } => {
-                let log = LogColumn::ALL.map(|c| (c.name().to_owned(), log_column_type(c)));
+                let log = LogColumn::EACH.map(|c| (c.name().to_owned(), log_column_type(c)));
                 fields.iter().map(|f| (f.name.clone(), f.data_type)).chain(log).collect()
             }
             Node::Input { columns, .. } => columns.clone(),

@@ -32,7 +32,7 @@ impl Plan {
         let mut inputs = Vec::new();
         let finish = match self.lower() {
             Ok(query) => input(self, query, &mut inputs),
-            Err(_) => cut(self, &mut inputs)?,
+            Err(_) => cut(&self.narrowed(), &mut inputs)?,
         };
         Ok(Program { inputs, finish })
     }

@@ -249,7 +249,7 @@ impl Relations<'_> {
     pub(super) fn upserts(&self, topic: TopicSchema<'_>, key: Vec<usize>, scope: &Scope, by_time: bool) -> Upserts {
         let time = topic.time.and_then(|time| topic.schema.fields().iter().position(|f| f.name() == time));
         let fields = topic.schema.fields().len();
-        let log = LogColumn::ALL.map(|c| c.index(fields));
+        let log = LogColumn::ORDER.map(|c| c.index(fields));
         debug_assert!(scope.width >= fields + log.len(), "the log's columns stand behind the topic's");
         let payload = (0..fields).filter(|i| !key.contains(i) && Some(*i) != time).collect();
         let order = time.filter(|_| by_time).into_iter().chain(log).collect();

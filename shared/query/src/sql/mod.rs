@@ -6,6 +6,7 @@
 
 mod aggregate;
 mod dialect;
+mod emit;
 mod expr;
 mod from;
 mod function;

@@ -99,7 +99,7 @@ impl Binder<'_> {
 
     /// Rows without an order of their own stand in the log's.
     fn log_order(&self, span: Span) -> Result<Vec<Order>, QueryError> {
-        let by = LogColumn::ALL.into_iter().map(|column| {
+        let by = LogColumn::ORDER.into_iter().map(|column| {
             let expr = self.scope.log_column(column).ok_or_else(|| {
                 let message = "without ORDER BY rows stand in the log's order, which this relation does not say: put _arrival, _partition and _offset out there, or write ORDER BY";
                 self.error(span, message)

@@ -4,7 +4,7 @@ use arrow_schema::{DataType as ArrowType, Schema};
 use sqlparser::ast::Ident;
 use twopath_base::LogColumn;
 
-use crate::plan::Window;
+use crate::plan::{Plan, Window};
 use crate::types::*;
 
 /// The names that expressions can use: the columns of what stands in FROM.
@@ -18,6 +18,17 @@ pub(super) struct Scope {
     pub width: usize,
     /// Windows, and the input's first column that says which one it is.
     pub windows: Vec<(Window, usize)>,
+    /// The watermarks of topics that have one.
+    pub watermarks: Vec<Watermark>,
+}
+
+/// How far a topic's event time is known to be complete.
+#[derive(Debug, Clone)]
+pub(super) struct Watermark {
+    /// The event time, over the input's columns.
+    pub time: Expr,
+    /// One row with one column: the watermark, NULL while there is none.
+    pub plan: Plan,
 }
 
 /// A topic, a query of WITH, or a subquery by its alias.
@@ -47,13 +58,13 @@ impl Scope {
         let column = |(i, (name, t))| Column { relation: 0, name, expr: Expr::column(i, t), is_merged: false, is_hidden: false };
         let columns = columns.into_iter().enumerate().map(column).collect();
         let relations = vec![Relation { name: relation.to_owned(), is_topic, alias: None }];
-        Scope { relations, columns, width, windows: Vec::new() }
+        Scope { relations, columns, width, windows: Vec::new(), watermarks: Vec::new() }
     }
 
     /// The names over a topic's columns and the log's own behind them.
     pub fn of_topic(topic: &str, columns: Vec<(String, DataType)>) -> Self {
         let mut scope = Scope::new(topic, true, columns);
-        let first = scope.width - LogColumn::ALL.len();
+        let first = scope.width - LogColumn::EACH.len();
         scope.columns[first..].iter_mut().for_each(|c| c.is_hidden = true);
         scope
     }
@@ -93,6 +104,8 @@ impl Scope {
         };
         self.columns.extend(right.columns.into_iter().map(|c| Column { relation: c.relation + relations, expr: moved(&c.expr), ..c }));
         self.windows.extend(right.windows.into_iter().map(|(window, first)| (window.after(width), first + width)));
+        let watermarks = right.watermarks.into_iter().map(|w| Watermark { time: moved(&w.time), ..w });
+        self.watermarks.extend(watermarks);
         self.relations.extend(right.relations);
         self.width += right.width;
         self

@@ -5,6 +5,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
+use super::emit::on_close;
 use super::expr::{Alias, Binder, Place, Read};
 use super::from::{Relations, TopicSchema, clause, name_of};
 use super::over::{OVER, over_groups, with_overs};
@@ -29,12 +30,18 @@ pub(super) fn bind(source: &Source<'_>, topics: &[TopicSchema<'_>], query: &ast:
 
 /// The plan of a query or subquery.
 pub(super) fn bind_query(relations: &mut Relations<'_>, query: &ast::Query) -> Result<Plan, QueryError> {
+    // It stands at the end of the text, and is of the outermost query, which is here first.
+    let emit = relations.source.take_emit();
     let before = relations.with(query.with.as_ref())?;
     let plan = match &*query.body {
         SetExpr::Select(select) => {
             refuse_clauses(relations.source, query, select)?;
             let (plan, scope) = relations.from(select)?;
-            bind_select(relations.source, plan, scope, query, select)?
+            bind_select(relations.source, plan, scope, (query, select), emit)?
+        }
+        _ if emit.is_some() => {
+            let message = "EMIT ON WINDOW CLOSE goes with one SELECT: put the UNION into FROM, or the other way round";
+            return Err(relations.source.error(emit.unwrap_or(Span::empty()), message));
         }
         SetExpr::SetOperation { .. } => {
             let plan = set_operation(relations, &query.body)?;
@@ -51,7 +58,13 @@ pub(super) fn bind_query(relations: &mut Relations<'_>, query: &ast::Query) -> R
     Ok(plan)
 }
 
-fn bind_select(source: &Source<'_>, mut plan: Plan, scope: Scope, query: &ast::Query, select: &ast::Select) -> Result<Plan, QueryError> {
+fn bind_select(
+    source: &Source<'_>,
+    mut plan: Plan,
+    scope: Scope,
+    (query, select): (&ast::Query, &ast::Select),
+    emit: Option<Span>,
+) -> Result<Plan, QueryError> {
     let mut binder = Binder::new(source, scope);
     let at = |keywords: &[Keyword]| source.range(clause(source, select, keywords));
 
@@ -95,6 +108,9 @@ fn bind_select(source: &Source<'_>, mut plan: Plan, scope: Scope, query: &ast::Q
     }
     if let Some(condition) = having {
         plan = Plan::new(Node::Filter { input: Box::new(plan), condition }, at(&[Keyword::HAVING]));
+    }
+    if let Some(place) = emit {
+        plan = on_close(source, plan, &scope, groups.as_ref(), place)?;
     }
     let (mut output, mut by) = (output, by);
     if !overs.is_empty() {

@@ -1,6 +1,6 @@
 //! The SQL text: its tokens, its syntax tree, and the places that errors name.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use sqlparser::ast::{self, Statement};
 use sqlparser::keywords::Keyword;
@@ -24,11 +24,13 @@ pub(super) struct Source<'a> {
     tokens: RefCell<Vec<TokenWithSpan>>,
     /// Where ASOF stands, and whether its join is a left one: the parser knows ASOF JOIN alone.
     as_of: RefCell<Vec<(Location, bool)>>,
+    /// Where the text ends with EMIT ON WINDOW CLOSE.
+    emit: Cell<Option<Span>>,
 }
 
 impl<'a> Source<'a> {
     pub fn new(sql: &'a str) -> Self {
-        Source { sql, tokens: RefCell::default(), as_of: RefCell::default() }
+        Source { sql, tokens: RefCell::default(), as_of: RefCell::default(), emit: Cell::default() }
     }
 
     /// The syntax tree of the one query that the text must be.
@@ -57,9 +59,13 @@ impl<'a> Source<'a> {
             return Err(self.error(first_span, message));
         }
         *self.tokens.borrow_mut() = words.cloned().collect();
-        let read = without_table_keyword(&self.tokens.borrow());
+        let tokens = self.tokens.borrow();
+        let (read, emit) = without_emit(&tokens);
+        self.emit.set(emit);
+        let read = without_table_keyword(read);
         let (read, as_of) = without_left_of_asof(with_units_in_texts(read));
         *self.as_of.borrow_mut() = as_of;
+        drop(tokens);
         let statements = Parser::new(&TwopathDialect)
             .with_recursion_limit(DEPTH_MAX)
             .with_tokens_with_locations(read)
@@ -71,6 +77,11 @@ impl<'a> Source<'a> {
             Ok([_]) => Err(self.error(first_span, "only SELECT is supported".to_owned())),
             Err(_) => Err(self.error_at_start(format!("{count} statements where one SELECT is expected: run them one by one"))),
         }
+    }
+
+    /// Where EMIT ON WINDOW CLOSE stands, if it does; the first who asks answers for it.
+    pub fn take_emit(&self) -> Option<Span> {
+        self.emit.take()
     }
 
     /// Whether the join to what stands there is written ASOF LEFT JOIN.
@@ -214,6 +225,18 @@ fn without_table_keyword(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         read.push(token(Token::RParen));
     }
     read
+}
+
+/// The text before EMIT ON WINDOW CLOSE, which the parser does not know, and where that stands.
+fn without_emit(tokens: &[TokenWithSpan]) -> (&[TokenWithSpan], Option<Span>) {
+    let end = tokens.iter().rposition(|t| t.token != Token::SemiColon).map_or(0, |last| last + 1);
+    let is = |token: &TokenWithSpan, word: &str| matches!(&token.token, Token::Word(w) if w.value.eq_ignore_ascii_case(word));
+    match &tokens[..end] {
+        [before @ .., emit, on, window, close] if is(emit, "emit") && is(on, "on") && is(window, "window") && is(close, "close") => {
+            (before, Some(emit.span.union(&close.span)))
+        }
+        _ => (tokens, None),
+    }
 }
 
 /// `ASOF LEFT JOIN` and `LEFT ASOF JOIN` as `ASOF JOIN`, with where each stands and whether it is a left join.

@@ -3,20 +3,22 @@
 use sqlparser::ast::{self, Spanned};
 
 use super::QueryError;
+use super::emit;
 use super::expr::{Binder, Bound, BoundKind};
 use super::from::Relations;
-use super::scope::{Scope, nearest};
+use super::scope::{Scope, Watermark, nearest};
 use super::source::PARTITION_BY;
 use crate::plan::{Node, Plan, Window, WindowSize};
 use crate::types::*;
 
 /// The functions, with how each is written.
-const FORMS: [(&str, &str); 5] = [
+const FORMS: [(&str, &str); 6] = [
     ("tumble", "TUMBLE(TABLE {t}, DESCRIPTOR(column), INTERVAL '1' HOUR)"),
     ("hop", "HOP(TABLE {t}, DESCRIPTOR(column), INTERVAL '5' MINUTE, INTERVAL '1' HOUR), the slide before the size"),
     ("cumulate", "CUMULATE(TABLE {t}, DESCRIPTOR(column), INTERVAL '1' HOUR, INTERVAL '1' DAY), the step before the size"),
     ("session", "SESSION(TABLE {t} PARTITION BY key, DESCRIPTOR(column), INTERVAL '30' MINUTE)"),
     ("upsert", "UPSERT(TABLE {t})"),
+    ("watermark", "WATERMARK(TABLE {t}, DESCRIPTOR(column), INTERVAL '5' SECOND)"),
 ];
 
 /// A call of a table function.
@@ -56,6 +58,7 @@ impl Relations<'_> {
             ("session", [table, by, column, gap]) if is_call(by, PARTITION_BY) => self.session(&call, table, Some(by), column, gap),
             // As Calcite has it: the key after the time.
             ("session", [table, column, by, gap]) if is_call(by, "descriptor") => self.session(&call, table, Some(by), column, gap),
+            ("watermark", [table, column, delay]) => self.watermark(&call, table, column, delay),
             ("upsert", [table]) => self.upsert(&call, table, None),
             ("upsert", [table, key]) => self.upsert(&call, table, Some(key)),
             _ => Err(self.source.error(name.span(), format!("{} takes other arguments: {}", function.to_uppercase(), call.form))),
@@ -132,6 +135,43 @@ impl Relations<'_> {
     fn windowed(&self, call: &Call<'_>, input: Plan, mut scope: Scope, column: usize, window: Window) -> (Plan, Scope) {
         scope.add_window(&window);
         (Plan::new(Node::Window { input: Box::new(input), column, window }, self.source.range(call.name.span())), scope)
+    }
+
+    /// A topic without its late records: those whose event time is more than `delay` before the greatest of all records of their partition that were there before them.
+    fn watermark(
+        &mut self,
+        call: &Call<'_>,
+        table: &ast::Expr,
+        column: &ast::Expr,
+        delay: &ast::Expr,
+    ) -> Result<(Plan, Scope), QueryError> {
+        let topic = match table {
+            ast::Expr::Identifier(ident) => self.topic(ident),
+            _ => None,
+        };
+        let Some(topic) = topic else {
+            return Err(self.source.error(table.span(), format!("WATERMARK takes a topic: {}", call.form)));
+        };
+        let (input, mut scope) = self.scan(topic, table.span())?;
+        let number = self.timestamp(call, column, &scope)?;
+        if let Some(time) = topic.time
+            && topic.schema.field(number).name() != time
+        {
+            let message = format!("the event time of topic {} is {time}: write DESCRIPTOR({time})", topic.name);
+            return Err(self.source.error(column.span(), message));
+        }
+        let delay_us = self.length(call, delay, "delay")?;
+        if delay_us < 0 {
+            return Err(self
+                .source
+                .error(delay.span(), "the delay is how much later than newer ones a record may come: write INTERVAL '5' SECOND"));
+        }
+        let fields = topic.schema.fields().len();
+        let span = self.source.range(call.name.span());
+        let plan = emit::on_time(input.clone(), (number, fields), delay_us, span.clone());
+        let time = Expr::column(number, DataType::Timestamp);
+        scope.watermarks.push(Watermark { time, plan: emit::watermark(input, (number, fields), delay_us, span) });
+        Ok((plan, scope))
     }
 
     fn upsert(&mut self, call: &Call<'_>, table: &ast::Expr, key: Option<&&ast::Expr>) -> Result<(Plan, Scope), QueryError> {
