@@ -7,6 +7,8 @@ use twopath_query::EvalError;
 /// Why there is no answer, or why a step of a job's versions was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ServingError {
+    #[error("the query computes more of its groups, so that none of them is part of the answer: ask for the whole answer, without a key")]
+    NoGroups,
     #[error("nothing has been published yet; ask again once the first view is there")]
     NothingPublished,
     #[error("the log below {lower} is not covered yet: the realtime view starts there; ask again once a batch view up to it is there")]

@@ -142,6 +142,9 @@ impl Table {
 
     /// The answer over everything published, and what it covers.
     pub fn answer(&self, selection: &Selection) -> Result<Answer, ServingError> {
+        if self.query.finish.is_some() && (selection.key.is_some() || selection.first_key != (None, None)) {
+            return Err(ServingError::NoGroups);
+        }
         if let Some(key) = selection.key.as_ref().filter(|k| k.len() != self.query.keys.len()) {
             let names = self.query.keys.iter().map(|k| k.name.as_str()).collect::<Vec<_>>().join(", ");
             return Err(ServingError::KeyLength { given: key.len(), wanted: self.query.keys.len(), names });

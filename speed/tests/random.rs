@@ -67,7 +67,7 @@ fn both_engines_agree_with_the_reference() {
         let mut random = Random::new(seed);
         let dir = tempfile::tempdir().unwrap();
         let topic = topic(&mut random, dir.path());
-        let profile = if seed % 3 == 0 { Profile::BASIC.over_a_log() } else { Profile::BASIC };
+        let profile = [Profile::BASIC, Profile::BASIC.over_a_log(), Profile::ALL.over_a_log()][seed as usize % 3];
         let text = sql_of(&mut random, "events", topic.schema(), profile);
         let query = parse(&text, "events", topic.schema()).unwrap_or_else(|e| panic!("seed {seed}: {}", e.report(&text)));
         let query = Arc::new(query);

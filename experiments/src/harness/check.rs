@@ -304,6 +304,10 @@ fn push(reference: &mut Reference, readers: &mut [Reading], to: &Position) -> Re
 
 /// The output column whose error is measured: the first number made of an aggregate that is not a count, else of any.
 fn measured_column(query: &Query) -> Option<usize> {
+    let is_number = |t: DataType| t.is_number() || t == DataType::Interval;
+    if query.finish.is_some() {
+        return query.answer_columns().iter().rposition(|(_, t)| is_number(*t));
+    }
     let measures = |output: &NamedExpr, counts: bool| {
         let mut measured = false;
         output.expr.visit(&mut |e| {
@@ -312,11 +316,7 @@ fn measured_column(query: &Query) -> Option<usize> {
                 measured |= aggregate.is_some_and(|f| counts || f != AggregateFunction::Count);
             }
         });
-        measured
-            && matches!(
-                output.expr.data_type,
-                DataType::Int | DataType::Float | DataType::Numeric | DataType::Decimal { .. } | DataType::Interval
-            )
+        measured && is_number(output.expr.data_type)
     };
     let first = |counts| query.output.iter().position(|output| measures(output, counts));
     first(false).or_else(|| first(true))
@@ -325,7 +325,11 @@ fn measured_column(query: &Query) -> Option<usize> {
 /// The largest |given - right| of a column over rows with the same keys.
 fn largest_error(query: &Query, column: usize, given: &[Vec<Value>], right: &[Vec<Value>]) -> f64 {
     let is_key = |output: &NamedExpr| matches!(output.expr.kind, ExprKind::Column(i) if i < query.keys.len());
-    let keys: Vec<usize> = (0..query.output.len()).filter(|&c| is_key(&query.output[c])).collect();
+    let keys: Vec<usize> = match &query.finish {
+        None => (0..query.output.len()).filter(|&c| is_key(&query.output[c])).collect(),
+        // What names a row is not known: all but the number that is measured.
+        Some(finish) => (0..finish.columns().len()).filter(|&c| c != column).collect(),
+    };
     let keyed = |rows: &[Vec<Value>]| -> HashMap<String, f64> {
         let key = |row: &Vec<Value>| keys.iter().map(|&c| format!("{:?};", row[c])).collect();
         rows.iter().map(|row| (key(row), number(&row[column]))).collect()

@@ -180,6 +180,10 @@ pub struct Aggregate {
     pub function: AggregateFunction,
     /// `None` for COUNT(*) only.
     pub arg: Option<Expr>,
+    /// What else it looks at in a row: of CORR and its kind the second value, of FIRST_VALUE and LAST_VALUE the row's place in the log's order
+    /// (arrival, partition, offset), which is NULL in rows that FILTER leaves out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Expr>,
 }
 
 /// What each gives (NULLs are ignored; over no non-NULL value the result is NULL, or 0 for the counts). Accumulating and merging raise no
@@ -224,16 +228,51 @@ pub enum AggregateFunction {
     BitAnd,
     BitOr,
     BitXor,
+    /// The value of the row that comes first in the log's order: by arrival, then partition, then offset ([`Aggregate::beside`]). Of any type, its
+    /// own. NULL is a value like any other here, unless NULLs are to be ignored.
+    FirstValue {
+        ignore_nulls: bool,
+    },
+    /// As [`AggregateFunction::FirstValue`], of the last row.
+    LastValue {
+        ignore_nulls: bool,
+    },
+    /// Of pairs of two Floats (y, x), y being the argument and x what stands beside it: rows where one is NULL are left out. Float.
+    Regression(Regression),
+}
+
+/// What can be asked of pairs (y, x), as PostgreSQL defines it; rounded once. With `n` pairs, and `S_ab` the sum of the products of a's and b's
+/// distances from their means: NULL where there is no pair or the denominator is zero, NaN where a value that counts is NaN or infinite,
+/// [`EvalError::OutOfRange`] beyond the floats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Regression {
+    /// `S_xy / n`.
+    CovarPop,
+    /// `S_xy / (n - 1)`; NULL for fewer than two pairs.
+    CovarSamp,
+    /// `S_xy / sqrt(S_xx * S_yy)`.
+    Corr,
+    /// `S_xy / S_xx`.
+    Slope,
+    /// Where the line through the means with that slope has x = 0.
+    Intercept,
+    /// `S_xy² / (S_xx * S_yy)`; 1 where all y are one value.
+    R2,
+    Sxx,
+    Syy,
+    Sxy,
 }
 
 impl Aggregate {
-    pub fn new(function: AggregateFunction, arg: Option<Expr>) -> Aggregate {
-        Aggregate { function, arg }
+    /// Of one argument, or of none.
+    pub fn new(function: AggregateFunction, arg: Option<Expr>) -> Self {
+        Aggregate { function, arg, beside: Vec::new() }
     }
 
-    /// What it reads of a row.
+    /// Everything that it looks at in a row.
     pub fn args(&self) -> impl Iterator<Item = &Expr> {
-        self.arg.iter()
+        self.arg.iter().chain(&self.beside)
     }
 
     /// The same over columns of another numbering: see [`Expr::over`].
@@ -241,7 +280,8 @@ impl Aggregate {
     /// # Panics
     /// If it reads a column that is not among them.
     pub fn over(&self, columns: &[usize]) -> Aggregate {
-        Aggregate { function: self.function, arg: self.arg.as_ref().map(|e| e.over(columns)) }
+        let over = |e: &Expr| e.over(columns);
+        Aggregate { function: self.function, arg: self.arg.as_ref().map(over), beside: self.beside.iter().map(over).collect() }
     }
 
     /// The type of the finalised aggregate.
@@ -257,6 +297,7 @@ impl Aggregate {
             }
             (AggregateFunction::Avg | AggregateFunction::ApproxQuantile(_), _) => DataType::Float,
             (AggregateFunction::VarPop | AggregateFunction::VarSamp | AggregateFunction::PercentileCont(_), _) => DataType::Float,
+            (AggregateFunction::Regression(_), _) => DataType::Float,
             (_, Some(t)) => t,
             (_, None) => unreachable!("only COUNT has no argument"),
         }
@@ -283,108 +324,6 @@ pub struct Field {
     pub name: String,
     pub data_type: DataType,
     pub nullable: bool,
-}
-
-/// Windows that are put together of panes: pieces of time that lie whole within each window or outside of it, which engines group by. So
-/// windows that overlap share the work, and one that straddles a batch horizon merges as every group does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Panes {
-    /// Which of the query's keys is the pane's start, in the groups that engines make. In groups by window the same key says which window it is:
-    /// its start, or its end where windows cumulate.
-    pub key: usize,
-    /// The timestamp that is cut into windows, over the topic's columns. Rows in which it is NULL are in no window.
-    pub time: Expr,
-    pub windows: PanedWindows,
-}
-
-/// See [`crate::plan::Window`]; lengths are microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PanedWindows {
-    /// Panes are as long as the greatest common divisor of slide and size, and offset as the windows are.
-    Hop { slide_us: i64, size_us: i64, offset_us: i64 },
-    /// Panes are a step long.
-    Cumulate { step_us: i64, size_us: i64, offset_us: i64 },
-    /// Panes are a gap long, so that rows of one pane that are alike in the other keys are always in one session. `first` and `last` are the aggregates (by
-    /// index) that are the least and the greatest time of a pane: panes in order belong to one session while less than a gap lies between the
-    /// last of the one and the first of the next. `merge` of panes keeps both right.
-    Session { gap_us: i64, first: usize, last: usize },
-}
-
-/// One logical query over one topic.
-///
-/// How an answer is made of the groups: HAVING first (a group for which it is not TRUE is left out, and its output raises no error);
-/// then `output` and `order_by` of every group left (also of those that LIMIT cuts off); then the order; then, for `rows`, each
-/// group as often as its count; then DISTINCT, OFFSET and LIMIT. The order is total: after `order_by`, ties are broken by the group's key, key by key,
-/// ascending, NULLs last (FALSE before TRUE, numbers with NaN greatest, text by bytes); without `order_by` that is the order.
-/// With `distinct`, of rows that are alike in all of `output` (NULL is like NULL) the first in this order stays. Then `offset` rows are
-/// left out, and `limit` rows stay. An error anywhere in it is the answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Query {
-    pub topic: String,
-    /// The topic's columns; [`ExprKind::Column`] indexes into this (and equally into the topic's Arrow schema). The numbers behind them are
-    /// those of [`LogColumn::index`].
-    pub fields: Vec<Field>,
-    /// Rows for which it is not TRUE are left out.
-    pub filter: Option<Expr>,
-    /// The grouping; empty for an aggregate over everything, which then has exactly one group (also over no rows).
-    pub keys: Vec<NamedExpr>,
-    pub aggregates: Vec<Aggregate>,
-    /// Where windows overlap or have no fixed bounds: how the groups that engines make, by pane, become groups by window when an answer is made. The
-    /// rest of the query (`output`, `having`, `order_by`) is over those.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub panes: Option<Panes>,
-    /// `true` for a query without GROUP BY and aggregates: keys are its columns, the only aggregate is COUNT(*), and an answer
-    /// repeats each group that often (before ORDER BY and LIMIT).
-    pub rows: bool,
-    pub output: Vec<NamedExpr>,
-    pub having: Option<Expr>,
-    pub order_by: Vec<Order>,
-    /// Of output rows that are alike, one stays.
-    #[serde(default)]
-    pub distinct: bool,
-    /// So many rows are left out at the start.
-    #[serde(default)]
-    pub offset: u64,
-    pub limit: Option<u64>,
-}
-
-impl Query {
-    /// Whether it is one group over everything, present also over no rows (SQL's aggregate without GROUP BY).
-    pub fn is_global(&self) -> bool {
-        self.keys.is_empty()
-    }
-
-    /// The indexes of the topic's and the log's columns that the engines must read, ascending.
-    pub fn columns_read(&self) -> Vec<usize> {
-        let mut seen = vec![false; self.fields.len() + LogColumn::EACH.len()];
-        let exprs =
-            self.filter.iter().chain(self.keys.iter().map(|k| &k.expr)).chain(self.aggregates.iter().filter_map(|a| a.arg.as_ref()));
-        for e in exprs {
-            e.visit(&mut |e| {
-                if let ExprKind::Column(i) = e.kind {
-                    seen[i] = true;
-                }
-            });
-        }
-        (0..seen.len()).filter(|&i| seen[i]).collect()
-    }
-
-    /// Whether it reads what only the log knows of a record.
-    pub fn reads_log_columns(&self) -> bool {
-        self.columns_read().last().is_some_and(|&last| last >= self.fields.len())
-    }
-
-    /// The indexes of all of the topic's columns, and behind them of the log's if one of those is read: for who reads whole rows.
-    pub fn whole_rows(&self) -> Vec<usize> {
-        let columns = self.fields.len() + if self.reads_log_columns() { LogColumn::EACH.len() } else { 0 };
-        (0..columns).collect()
-    }
-
-    /// The type of the topic's or the log's column with this index.
-    pub fn column_type(&self, index: usize) -> DataType {
-        LogColumn::at(index, self.fields.len()).map_or_else(|| self.fields[index].data_type, log_column_type)
-    }
 }
 
 /// The type in which a query sees one of the log's own columns.

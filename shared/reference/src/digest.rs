@@ -96,7 +96,7 @@ pub fn digest(query: &Query, rows: &RecordBatch) -> Result<Option<Digest>, EvalE
 
 /// Where in the output the keys stand, in their order; none where a digest cannot stand for an answer.
 fn key_columns(query: &Query) -> Option<Vec<usize>> {
-    if !query.order_by.is_empty() || query.limit.is_some() {
+    if !query.order_by.is_empty() || query.limit.is_some() || query.finish.is_some() {
         return None;
     }
     let place = |key: usize| query.output.iter().position(|o| o.expr.kind == ExprKind::Column(key));

@@ -33,6 +33,7 @@ mod function;
 mod key;
 mod order;
 mod plan;
+mod regression;
 mod sessions;
 mod state;
 mod variance;
@@ -140,7 +141,7 @@ impl Reference {
     /// The digest of [`Reference::answer`], which [`digest`] gives of an engine's; none where the answer is an error, the query's answers
     /// have no digest, or none is kept ([`Reference::keep_digest`]).
     pub fn digest(&mut self) -> Option<Digest> {
-        let rolling = self.rolling.as_mut().filter(|_| self.error.is_none())?;
+        let rolling = self.rolling.as_mut().filter(|_| self.error.is_none() && self.query.finish.is_none())?;
         rolling.whole(&self.query, &self.groups)
     }
 
@@ -172,7 +173,11 @@ impl Reference {
             let mut seen: HashSet<Key, FixedState> = HashSet::default();
             rows.retain(|row| seen.insert(Key(row.clone().into())));
         }
-        Ok(rows.into_iter().skip(count(self.query.offset)).take(self.query.limit.map_or(usize::MAX, count)).collect())
+        let rows = rows.into_iter().skip(count(self.query.offset)).take(self.query.limit.map_or(usize::MAX, count)).collect();
+        match &self.query.finish {
+            None => Ok(rows),
+            Some(finish) => plan::finished(finish, rows),
+        }
     }
 
     /// The output row of one group, before ORDER BY and LIMIT; `None` where the group does not exist or HAVING leaves it out.
@@ -297,9 +302,10 @@ fn add<'a>(
 /// Gives each aggregate its value in a row.
 fn accumulate<'a>(states: &mut [State], aggregates: &'a [Aggregate], row: &impl Row<'a>) -> Result<(), EvalError> {
     for (state, aggregate) in states.iter_mut().zip(aggregates) {
+        let beside = aggregate.beside.iter().map(|e| eval(e, row)).collect::<Result<Vec<_>, _>>()?;
         match &aggregate.arg {
-            Some(arg) => state.push(eval(arg, row)?),
-            None => state.push(Cell::Bool(true)),
+            Some(arg) => state.push(eval(arg, row)?, &beside),
+            None => state.push(Cell::Bool(true), &beside),
         }
     }
     Ok(())

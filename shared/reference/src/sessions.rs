@@ -19,14 +19,18 @@ pub(super) struct Sessions(HashMap<Key, Vec<Kept>, FixedState>);
 #[derive(Clone)]
 struct Kept {
     time: i64,
-    /// What each aggregate is given.
-    values: Vec<Value>,
+    /// What each aggregate is given, with what it looks at beside it.
+    values: Vec<(Value, Vec<Value>)>,
 }
 
 impl Sessions {
     pub fn take<'a>(&mut self, query: &'a Query, key: &[Cell<'a>], time: i64, row: &impl Row<'a>) -> Result<(), EvalError> {
-        let value = |arg: Option<&'a _>| arg.map_or(Ok(Value::Bool(true)), |arg| eval(arg, row).map(Cell::into_value));
-        let values = query.aggregates.iter().map(|a| value(a.arg.as_ref())).collect::<Result<_, _>>()?;
+        let value = |arg: &'a _| eval(arg, row).map(Cell::into_value);
+        let values = query.aggregates.iter().map(|a| {
+            let beside = a.beside.iter().map(value).collect::<Result<_, EvalError>>()?;
+            Ok((a.arg.as_ref().map_or(Ok(Value::Bool(true)), value)?, beside))
+        });
+        let values = values.collect::<Result<_, EvalError>>()?;
         self.0.entry(Key::from(&Probe(key))).or_default().push(Kept { time, values });
         Ok(())
     }
@@ -55,7 +59,9 @@ fn cut(query: &Query, panes: &Panes, gap_us: i64, key: &Key, rows: &[Kept]) -> V
         key.0[panes.key] = Value::Timestamp(times[session.start]);
         let mut states = new_group(query);
         for row in &rows[session] {
-            states.iter_mut().zip(&row.values).for_each(|(state, value)| state.push(Cell::from(value)));
+            for (state, (value, beside)) in states.iter_mut().zip(&row.values) {
+                state.push(Cell::from(value), &beside.iter().map(Cell::from).collect::<Vec<_>>());
+            }
         }
         (key, states)
     };

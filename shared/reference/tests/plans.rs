@@ -102,8 +102,8 @@ fn windows_hold_their_start_and_not_their_end() {
 
 #[test]
 fn panes_of_the_flat_query_are_the_same_windows() {
-    let sum = Aggregate { function: AggregateFunction::Sum, arg: Some(column(2)) };
-    let extreme = |function| Aggregate { function, arg: Some(column(0)) };
+    let sum = Aggregate::new(AggregateFunction::Sum, Some(column(2)));
+    let extreme = |function| Aggregate::new(function, Some(column(0)));
     let named = |i: usize, t| NamedExpr { name: "k".to_owned(), expr: Expr::column(i, t) };
     for (window, panes) in [
         (Window::Hop { slide_us: 5, size_us: 10, offset_us: 2 }, PanedWindows::Hop { slide_us: 5, size_us: 10, offset_us: 2 }),
@@ -225,7 +225,7 @@ fn over(function: OverFunction, frame: Frame) -> OverCall {
 
 #[test]
 fn a_row_sees_those_beside_it() {
-    let sum = || OverFunction::Aggregate(Aggregate { function: AggregateFunction::Sum, arg: Some(column(2)) });
+    let sum = || OverFunction::Aggregate(Aggregate::new(AggregateFunction::Sum, Some(column(2))));
     let lag = |rows| OverFunction::Lag { arg: column(2), rows, default: Some(Expr::literal(Value::Int(-1), DataType::Int)) };
     let shown = |function, frame| {
         let rows: [Event<'_>; 6] = [

@@ -16,6 +16,7 @@ use super::accumulator::Accumulate;
 use super::canonical::arrow_type;
 use super::eval::{eval, eval_condition};
 use super::order::{SortColumn, SortValues};
+use super::relational::finish_plan;
 use super::table::GroupTable;
 use super::windows;
 use twopath_query::{EvalError, Query, Value};
@@ -31,7 +32,7 @@ pub struct Selection {
 
 /// The schema of a query's answers: its output columns in canonical types, all nullable.
 pub fn answer_schema(query: &Query) -> SchemaRef {
-    let fields = query.output.iter().map(|o| Field::new(&o.name, arrow_type(o.expr.data_type), true));
+    let fields = query.answer_columns().into_iter().map(|(name, t)| Field::new(name, arrow_type(t), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
@@ -40,14 +41,20 @@ pub fn answer_schema(query: &Query) -> SchemaRef {
 ///
 /// # Errors
 /// The [`EvalError`] of one of the wanted groups that raise one.
-pub fn answer(query: &Query, parts: &[&GroupTable], ask: &Selection) -> Result<RecordBatch, EvalError> {
-    if let Some(panes) = &query.panes {
-        let table = windows::assembled(query, panes, parts, ask)?;
-        let groups = all(&table);
-        return Ok(answer_groups(query, &table, groups)?.0);
+pub fn answer(query: &Query, parts: &[&GroupTable], selection: &Selection) -> Result<RecordBatch, EvalError> {
+    let (table, groups) = match &query.panes {
+        None => wanted(query, parts, selection),
+        Some(panes) => {
+            let table = windows::assembled(query, panes, parts, selection)?;
+            let groups = all(&table);
+            (Cow::Owned(table), groups)
+        }
+    };
+    let rows = answer_groups(query, &table, groups)?.0;
+    match &query.finish {
+        None => Ok(rows),
+        Some(plan) => finish_plan(plan, &[rows]),
     }
-    let (table, groups) = wanted(query, parts, ask);
-    Ok(answer_groups(query, &table, groups)?.0)
 }
 
 /// As [`answer`], of these groups of one table; and which group each row is. They are groups as answers are made of: where the query has
@@ -74,7 +81,8 @@ pub fn answer_groups(query: &Query, table: &GroupTable, mut groups: Vec<u32>) ->
     let mut order = if query.distinct { distinct(order, &outputs, query) } else { order };
     order.drain(..order.len().min(usize::try_from(query.offset).unwrap_or(usize::MAX)));
     order.truncate(row_count(query.limit));
-    let schema = answer_schema(query);
+    let fields = query.output.iter().map(|o| Field::new(&o.name, arrow_type(o.expr.data_type), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let untouched = order.len() == rows && order.iter().enumerate().all(|(i, &row)| i == row as usize);
     let outputs = if untouched {
         outputs

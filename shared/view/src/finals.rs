@@ -46,7 +46,7 @@ impl Finals {
         });
         let output = output.collect::<Result<_, String>>()?;
         let key = |&(name, t): &(&str, DataType)| NamedExpr { name: name.into(), expr: Expr::column(0, t) };
-        let value = |&(_, t): &(&str, DataType)| Aggregate { function: AggregateFunction::Max, arg: Some(Expr::column(0, t)) };
+        let value = |&(_, t): &(&str, DataType)| Aggregate::new(AggregateFunction::Max, Some(Expr::column(0, t)));
         Ok(Query {
             filter: None,
             keys: self.keys.iter().map(key).collect(),

@@ -17,7 +17,7 @@ pub struct Fold {
     exprs: Vec<Expr>,
     /// Into `exprs`, per key and per aggregate.
     keys: Vec<usize>,
-    args: Vec<Option<usize>>,
+    args: Vec<Vec<usize>>,
 }
 
 /// Rows worked on at a time, so that what is computed between the steps stays in the nearest caches.
@@ -35,7 +35,7 @@ impl Fold {
             })
         };
         let keys = query.keys.iter().map(|k| shared(&k.expr)).collect();
-        let args = query.aggregates.iter().map(|a| a.arg.as_ref().map(&mut shared)).collect();
+        let args = query.aggregates.iter().map(|a| a.args().map(&mut shared).collect()).collect();
         let filter = query.filter.as_ref().map(|f| f.over(&projection));
         Fold { projection, filter, exprs, keys, args }
     }
@@ -74,7 +74,7 @@ impl Fold {
         }
         let values = self.exprs.iter().map(|e| eval(e, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
         let keys: Vec<ArrayRef> = self.keys.iter().map(|&e| values[e].clone()).collect();
-        let args: Vec<Option<ArrayRef>> = self.args.iter().map(|e| e.map(|e| values[e].clone())).collect();
+        let args: Vec<Vec<ArrayRef>> = self.args.iter().map(|args| args.iter().map(|&e| values[e].clone()).collect()).collect();
         table.update(&keys, &args, rows)?;
         Ok(rows)
     }

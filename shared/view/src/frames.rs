@@ -86,10 +86,10 @@ mod tests {
     fn every_run_is_merged_once() {
         for count in 1..40usize {
             let values: ArrayRef = Arc::new((0..count as i64).map(|v| (v % 5 != 0).then_some(v * v)).collect::<Int64Array>());
-            let aggregate = Aggregate { function: AggregateFunction::Sum, arg: Some(Expr::column(0, DataType::Int)) };
+            let aggregate = Aggregate::new(AggregateFunction::Sum, Some(Expr::column(0, DataType::Int)));
             let mut groups = Accumulator::new(&aggregate);
             groups.grow(count, false);
-            groups.update(Some(&values), &(0..count as u32).collect::<Vec<_>>());
+            groups.update(std::slice::from_ref(&values), &(0..count as u32).collect::<Vec<_>>());
             let runs: Vec<Range<u32>> = (0..=count as u32).flat_map(|start| (start..=count as u32).map(move |end| start..end)).collect();
             for longest in [1, 7, 8, count] {
                 let runs: Vec<Range<u32>> = runs.iter().filter(|run| run.len() <= longest).cloned().collect();

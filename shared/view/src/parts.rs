@@ -85,9 +85,9 @@ impl MergedGroup<'_> {
 
 impl Part {
     fn aggregate(self) -> Aggregate {
-        let of = |function, t| Aggregate { function, arg: Some(Expr::column(0, t)) };
+        let of = |function, t| Aggregate::new(function, Some(Expr::column(0, t)));
         match self {
-            Part::Count => Aggregate { function: AggregateFunction::Count, arg: None },
+            Part::Count => Aggregate::new(AggregateFunction::Count, None),
             Part::Sum(t) => of(AggregateFunction::Sum, t),
             Part::Min(t) => of(AggregateFunction::Min, t),
             Part::Max(t) => of(AggregateFunction::Max, t),
@@ -157,8 +157,8 @@ impl Merging {
 
 impl GroupTable {
     /// A table of groups that another engine computed: `keys` in canonical type, one row per group, and for each aggregate the columns of
-    /// its part. AVG of integers and intervals has two, the sum and the count; every other has one, as [`Part`] says (AVG of floats is
-    /// the list of the values, too). A list is a List or a LargeList.
+    /// its part. AVG of integers and intervals has two, the sum and the count; every other has one, as [`Part`] says (AVG of floats, and sums
+    /// and means of decimals, are the list of the values, too, and so are variances, percentiles and bits). A list is a List or a LargeList.
     ///
     /// # Errors
     /// What does not fit the query: a column of another type, NULL where there must be a value, a key twice.
@@ -183,7 +183,7 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
     use AggregateFunction::*;
     let mut accumulator = Accumulator::new(aggregate);
     let of = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
-    let two = aggregate.function == Avg && of != DataType::Float;
+    let two = aggregate.function == Avg && matches!(of, DataType::Int | DataType::Interval);
     let (first, last) = match columns {
         [first, last] if two => (first, last),
         [only] if !two => (only, only),
@@ -192,18 +192,21 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
     let list = list_of_values(first);
     let is_list = list.is_some();
     match (aggregate.function, of, list) {
-        (Sum | Avg, DataType::Float, Some((values, owners)))
+        (Sum | Avg, DataType::Float | DataType::Decimal { .. } | DataType::Numeric, Some((values, owners)))
+        | (BitAnd | BitOr | BitXor, _, Some((values, owners)))
         | (CountDistinct | ApproxCountDistinct | ApproxQuantile(_), _, Some((values, owners)))
         | (VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_), _, Some((values, owners))) => {
             if *values.data_type() != arrow_type(of) {
                 return Err(format!("it is handed over as a list of {}, not of {}", values.data_type(), arrow_type(of)));
             }
             accumulator.grow(groups, false);
-            accumulator.update(Some(&values), &owners);
+            accumulator.update(&[values], &owners);
         }
         (Sum | Avg, DataType::Float, None) | (CountDistinct | VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_), _, None) => {
             return Err(format!("it is handed over as the list of its values, not as {}", first.data_type()));
         }
+        (Regression(_), ..) => return Err("its pairs are not handed over".into()),
+        (FirstValue { .. } | LastValue { .. }, ..) => return Err("its rows' places in the log are not handed over".into()),
         _ if is_list => return Err(format!("it is handed over as one value per group, not as {}", first.data_type())),
         (Count, ..) => load(&mut accumulator, vec![("count", first.clone())])?,
         (Sum, ..) => load(&mut accumulator, vec![("sum", as_numeric(first))])?,
@@ -213,7 +216,7 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
                 return Err(format!("it is {}, not {}", first.data_type(), arrow_type(of)));
             }
             accumulator.grow(groups, first.null_count() == 0);
-            accumulator.update(Some(first), &(0..groups as u32).collect::<Vec<_>>());
+            accumulator.update(std::slice::from_ref(first), &(0..groups as u32).collect::<Vec<_>>());
         }
         (ApproxCountDistinct, ..) => load(&mut accumulator, vec![("hll", first.clone())])?,
         (ApproxQuantile(_), ..) => load(&mut accumulator, vec![("ddsketch", first.clone())])?,
@@ -330,7 +333,7 @@ mod tests {
         let mut own = GroupTable::new(&query);
         let keys: ArrayRef = Arc::new(StringArray::from(vec!["a"; 3]));
         let values: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 2]));
-        let args = [Some(values.clone()), Some(values.clone()), Some(values), None];
+        let args = [vec![values.clone()], vec![values.clone()], vec![values], vec![]];
         own.update(&[keys], &args, 3).unwrap();
         assert_eq!(table.to_batch(), own.to_batch());
     }

@@ -341,7 +341,7 @@ mod tests {
     fn parts(groups: i64) -> ViewParts {
         let mut table = GroupTable::new(&sums());
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..groups));
-        table.update(std::slice::from_ref(&column), &[Some(column.clone())], groups as usize).unwrap();
+        table.update(std::slice::from_ref(&column), &[vec![column.clone()]], groups as usize).unwrap();
         ViewParts {
             barrier: 1,
             lower: Position::zero(1),

@@ -107,18 +107,18 @@ impl GroupTable {
             + self.groups.capacity() * size_of::<u32>()
     }
 
-    /// Folds rows in: `keys` are the evaluated key columns and `args` the evaluated aggregate arguments (`None` for COUNT(*)), all of
+    /// Folds rows in: `keys` are the evaluated key columns and `args` the evaluated arguments of each aggregate (none for COUNT(*)), all of
     /// one length, in the canonical Arrow type of their SQL type ([`super::arrow_type`]).
-    pub fn update(&mut self, keys: &[ArrayRef], args: &[Option<ArrayRef>], rows: usize) -> Result<(), EvalError> {
+    pub fn update(&mut self, keys: &[ArrayRef], args: &[Vec<ArrayRef>], rows: usize) -> Result<(), EvalError> {
         assert_eq!(keys.len(), self.keys.len(), "one column per key");
-        assert_eq!(args.len(), self.accumulators.len(), "one argument per aggregate");
+        assert_eq!(args.len(), self.accumulators.len(), "a list of arguments per aggregate");
         assert!(keys.iter().chain(args.iter().flatten()).all(|a| a.len() == rows), "columns of one length");
         let inputs: Vec<KeyInput> = self.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect();
         let mut groups = std::mem::take(&mut self.groups);
         self.resolve(&inputs, rows, &mut groups);
-        for (accumulator, arg) in self.accumulators.iter_mut().zip(args) {
-            accumulator.grow(self.tags.len(), arg.as_ref().is_none_or(|a| a.null_count() == 0));
-            accumulator.update(arg.as_ref(), &groups);
+        for (accumulator, args) in self.accumulators.iter_mut().zip(args) {
+            accumulator.grow(self.tags.len(), args.iter().all(|a| a.null_count() == 0));
+            accumulator.update(args, &groups);
         }
         self.groups = groups;
         Ok(())

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use twopath_serving::ServingError;
 use twopath_view::Selection;
 
 use super::catch_up;
@@ -13,12 +14,15 @@ use crate::standing::StandingJob;
 
 /// Answers by the version that readers are on, for the log's end
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    disable_version_flag = true,
+    after_help = "\
 Examples:
   twopath job query delays
   twopath job query delays --format csv
   twopath job query delays --version 2 --format csv
-  twopath job query delays --key 2013-01-01T10:00:00Z --key JFK")]
+  twopath job query delays --key 2013-01-01T10:00:00Z --key JFK"
+)]
 pub(super) struct QueryArgs {
     name: String,
     /// Ask this version instead of the one that readers are on
@@ -37,6 +41,9 @@ pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
         None => job.active(1)?,
         Some(version) => job.version(version, 1)?,
     };
+    if !args.key.is_empty() && standing.query().finish.is_some() {
+        return Err(Failure::usage(ServingError::NoGroups));
+    }
     let key = if args.key.is_empty() { None } else { Some(parse_key(standing.query(), &args.key)?) };
     catch_up(&standing)?;
     let answer = standing.answer(&Selection { key, ..Selection::default() })?;

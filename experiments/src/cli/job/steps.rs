@@ -13,10 +13,13 @@ use crate::standing::{JobError, JobState, StandingJob};
 ///
 /// The version first reads what has come since it was deployed. The version that readers leave is kept for a rollback.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    disable_version_flag = true,
+    after_help = "\
 Examples:
   twopath job cutover delays
-  twopath job cutover delays 2")]
+  twopath job cutover delays 2"
+)]
 pub(super) struct CutoverArgs {
     name: String,
     /// The version [default: the newest]
@@ -34,9 +37,12 @@ pub(super) struct RollbackArgs {
 
 /// Deletes a version that readers are not on, with its table
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    disable_version_flag = true,
+    after_help = "\
 Examples:
-  twopath job delete delays 1")]
+  twopath job delete delays 1"
+)]
 pub(super) struct DeleteArgs {
     name: String,
     version: u64,

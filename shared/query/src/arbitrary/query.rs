@@ -138,6 +138,11 @@ impl Text<'_> {
         let (random, columns) = (&mut *self.random, self.columns);
         let any = |random: &mut Random| columns.expr(random, depth);
         let decimals = !columns.decimals().is_empty() && random.chance(40);
+        if self.profile.aggregates && self.profile.log && random.chance(15) {
+            let (name, nulls) = (random.pick(&["FIRST_VALUE", "LAST_VALUE"]), random.pick(&["", " IGNORE NULLS"]));
+            let filter = if random.chance(20) { format!(" FILTER (WHERE {})", columns.condition(random, 1)) } else { String::new() };
+            return (format!("{name}({}){filter}{nulls}", any(random)), true);
+        }
         if self.profile.aggregates && random.chance(30) {
             let filter = if random.chance(20) { format!(" FILTER (WHERE {})", columns.condition(random, 1)) } else { String::new() };
             let (call, exact) = exact_aggregate(random, columns, depth);
@@ -295,7 +300,24 @@ fn exact_aggregate(random: &mut Random, columns: &Columns, depth: u32) -> (Strin
         0 => columns.int(random, depth),
         _ => columns.simple_float(random, depth),
     };
-    match random.below(5) {
+    match random.below(6) {
+        5 => {
+            let names = [
+                "CORR",
+                "COVAR_POP",
+                "COVAR_SAMP",
+                "REGR_SLOPE",
+                "REGR_INTERCEPT",
+                "REGR_R2",
+                "REGR_COUNT",
+                "REGR_AVGX",
+                "REGR_AVGY",
+                "REGR_SXX",
+                "REGR_SYY",
+                "REGR_SXY",
+            ];
+            (format!("{}({}, {})", random.pick(&names), number(random), number(random)), false)
+        }
         0 | 1 => {
             let name = random.pick(&["VAR_POP", "VAR_SAMP", "VARIANCE", "STDDEV", "STDDEV_POP", "STDDEV_SAMP"]);
             (format!("{name}({})", number(random)), false)

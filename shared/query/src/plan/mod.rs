@@ -1,9 +1,9 @@
 //! The logical plan: what a SQL text asks for, as a tree of relational operators, before it is known which engine computes it.
 //!
-//! [`crate::logical_plan`] makes it of a text. [`Plan::lower`] turns it into the one shape that engines keep incrementally, the flat [`Query`] over one topic: the
+//! [`crate::logical_plan`] makes it of a text. [`Plan::lower`] turns it into the one shape that engines keep incrementally, the flat [`Query`](crate::Query) over one topic: the
 //! operators below the aggregate become one filter, one list of keys and one list of aggregates over the topic's columns (projections are written into
 //! what reads them), and those above it become what is done at answering time. A plan of any other shape (joins, groups of groups, OVER) is cut into a
-//! [`Program`]: flat queries, and a plan above them that is computed of their answers.
+//! [`Program`](crate::Program): flat queries, and a plan above them that is computed of their answers.
 //!
 //! **Order and ties.** What operators give is a bag of rows, but for [`Node::Sort`], [`Node::Limit`] and what stands above them and keeps order (Filter, Project,
 //! Distinct). Sort breaks ties by all columns of its input, from the first, ascending, NULLs last. Limit over rows without an order takes the
@@ -27,33 +27,28 @@
 //! assert_eq!(query.to_string(), "SELECT origin AS origin, MAX((delay * 60)) AS worst FROM flights GROUP BY origin LIMIT 3");
 //! ```
 
-mod lower;
-mod narrow;
-mod panes;
-mod program;
 mod text;
 mod window;
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
 use twopath_base::LogColumn;
 
 use crate::display::{aggregate_text, identifier};
 use crate::types::*;
-pub(crate) use lower::nests_too_deeply;
-pub use program::Program;
-pub(crate) use window::later;
 pub use window::{Window, WindowSize};
+pub(crate) use window::{later, tumble};
 
 /// An operator with those below it, and the bytes of the SQL text that it comes from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     pub node: Node,
     pub span: Range<usize>,
 }
 
 /// An operator. Its expressions' columns are those of its input, by index.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Node {
     /// All rows of a topic, with all its columns, and behind them the log's own ([`LogColumn`]).
     Scan { topic: String, fields: Vec<Field> },
@@ -93,7 +88,7 @@ pub enum Node {
     Input { number: usize, columns: Vec<(String, DataType)> },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JoinKind {
     Inner,
     Left,
@@ -102,7 +97,7 @@ pub enum JoinKind {
 }
 
 /// Which moment a temporal join looks at.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
     /// Over the left columns.
     pub left_at: Expr,
@@ -113,7 +108,7 @@ pub struct Moment {
 }
 
 /// How the rows of a changelog replace one another.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Upserts {
     /// The columns whose values name a row. A row in which one of them is NULL names a row like any other.
     pub key: Vec<usize>,
@@ -124,7 +119,7 @@ pub struct Upserts {
 }
 
 /// What is computed for a row from the rows beside it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OverCall {
     pub function: OverFunction,
     pub partition_by: Vec<Expr>,
@@ -134,7 +129,7 @@ pub struct OverCall {
     pub frame: Frame,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum OverFunction {
     /// From 1. Int.
     RowNumber,
@@ -153,7 +148,7 @@ pub enum OverFunction {
 }
 
 /// Which rows of the partition, in its order, a row's value is computed of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Frame {
     /// All of them.
     Partition,
@@ -301,13 +296,11 @@ impl Plan {
     }
 
     /// A shape that is no flat query.
-    fn not_flat(&self, what: &str) -> NotLowered {
-        self.refused(format!(
-            "{what} is answered by twopath query alone, so far: a job, a feed and compare keep one filter, one window and one grouping of one topic"
-        ))
+    pub(crate) fn not_flat(&self, what: &str) -> NotLowered {
+        self.refused(format!("{what} is answered by twopath query alone, so far: jobs, feeds and compare read one topic"))
     }
 
-    fn refused(&self, message: impl Into<String>) -> NotLowered {
+    pub(crate) fn refused(&self, message: impl Into<String>) -> NotLowered {
         NotLowered { message: message.into(), span: self.span.clone() }
     }
 }

@@ -3,11 +3,13 @@
 //! Semantics and names are those of Flink's windowing table functions. A window holds its start and not its end. A timestamp whose window begins before the first
 //! 64-bit microsecond, or ends after the last, is an error ([`EvalError::OutOfRange`]).
 
+use serde::{Deserialize, Serialize};
+
 use crate::function::Function;
 use crate::types::*;
 
 /// How a stream is cut into windows. All lengths are positive microseconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Window {
     /// One after the other. `offset_us` moves windows of a fixed size away from 1970-01-01 UTC: `[s, s + size)` with `s = t - ((t - offset) mod size)`.
     Tumble { size: WindowSize, offset_us: i64 },
@@ -22,7 +24,7 @@ pub enum Window {
 }
 
 /// The length of a tumbling window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WindowSize {
     /// Microseconds; windows are aligned to 1970-01-01 UTC.
     Fixed(i64),

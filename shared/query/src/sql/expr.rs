@@ -8,7 +8,8 @@ use super::scope::{Scope, same_name};
 use super::select::Item;
 use super::source::Source;
 use crate::function::Function;
-use crate::plan::{OverCall, nests_too_deeply};
+use crate::lowering::nests_too_deeply;
+use crate::plan::OverCall;
 use crate::types::*;
 
 /// A bound expression and its place. NULL and text in quotes have no type of their own yet: they take it from what they meet, as
@@ -148,7 +149,7 @@ impl<'a> Binder<'a> {
             }
             A::Like { expr, .. } | A::ILike { expr, .. } | A::SimilarTo { expr, .. } | A::RLike { expr, .. } => Err(self.error(
                 expr.span(),
-                "regular expressions are not supported: write c LIKE 'a%' or c ILIKE '%b%', with % for any text and _ for one character",
+                "this form of pattern is not supported: write c ~ '^a.*b', a regular expression, or c LIKE 'a%b', with % for any text and _ for one character",
             )),
             A::Substring { expr, substring_from, substring_for, .. } => {
                 self.substring(expr, substring_from.as_deref(), substring_for.as_deref())

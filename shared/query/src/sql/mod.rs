@@ -14,6 +14,7 @@ mod join;
 mod literal;
 mod operator;
 mod over;
+mod regex;
 mod scalar;
 mod scope;
 mod select;
@@ -26,7 +27,7 @@ mod union;
 use arrow_schema::Schema;
 
 use super::plan::{NotLowered, Plan};
-use super::types::*;
+use super::query::Query;
 pub use from::TopicSchema;
 pub use scope::data_type as column_type;
 use source::Source;
@@ -57,14 +58,13 @@ impl QueryError {
     }
 }
 
-/// The query that `sql` asks of the topic `topic` with the columns of `schema`: its logical plan, lowered to the one shape that engines keep.
+/// The query that `sql` asks of the topic `topic` with the columns of `schema`: its logical plan, lowered to the one shape that engines keep ([`Plan::query`]).
 ///
 /// # Errors
-/// Where the text is not one SELECT statement that Twopath supports over this topic: the place, what is wrong, what to write instead. Also where what it asks for is more than a
-/// flat query, as joins are: see [`logical_plan_over`] and [`Plan::program`].
+/// Where the text is not one SELECT statement that Twopath supports over this topic: the place, what is wrong, what to write instead.
 pub fn parse(sql: &str, topic: &str, schema: &Schema) -> Result<Query, QueryError> {
     let plan = logical_plan(sql, topic, schema)?;
-    plan.lower().map_err(|e| not_lowered(sql, e))
+    plan.query().map_err(|e| not_lowered(sql, e))
 }
 
 /// What cannot be lowered, with its place in the text.

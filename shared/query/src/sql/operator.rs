@@ -73,10 +73,7 @@ impl Binder<'_> {
             BinaryOperator::PGRegexMatch
             | BinaryOperator::PGRegexIMatch
             | BinaryOperator::PGRegexNotMatch
-            | BinaryOperator::PGRegexNotIMatch => {
-                let message = "regular expressions are not supported: write c LIKE 'a%' or c ILIKE '%b%', with % for any text and _ for one character";
-                return Err(self.error(left.span, message));
-            }
+            | BinaryOperator::PGRegexNotIMatch => return self.regex_operator(op, left, right),
             other => {
                 let message = format!("the operator {other} is not supported: use + - * / %, ||, = <> < <= > >=, AND, OR");
                 return Err(self.error(left.span, message));

@@ -55,6 +55,9 @@ impl Binder<'_> {
     ) -> Result<(OverFunction, Box<dyn Fn(Expr) -> Expr>), QueryError> {
         let plain = |function| Ok((function, Box::new(|e| e) as Box<dyn Fn(Expr) -> Expr>));
         let args = self.arguments(call, name, span)?;
+        if args.ignore_nulls {
+            return Err(self.error(span, "IGNORE NULLS is not supported with OVER"));
+        }
         match (name, &args.list[..]) {
             ("row_number", []) => plain(OverFunction::RowNumber),
             ("rank", []) => plain(OverFunction::Rank),
@@ -161,7 +164,9 @@ pub(super) fn over_groups(call: &OverCall, item: &Item, groups: Option<&Groups<'
     let of = |expr: &Expr| groups.of_group(&Item { expr: expr.clone(), ..item.clone() });
     let function = match &call.function {
         OverFunction::Aggregate(aggregate) => {
-            OverFunction::Aggregate(Aggregate { function: aggregate.function, arg: aggregate.arg.as_ref().map(of).transpose()? })
+            let beside = aggregate.beside.iter().map(of).collect::<Result<_, _>>()?;
+            let arg = aggregate.arg.as_ref().map(of).transpose()?;
+            OverFunction::Aggregate(Aggregate { function: aggregate.function, arg, beside })
         }
         OverFunction::Lag { arg, rows, default } => {
             OverFunction::Lag { arg: of(arg)?, rows: *rows, default: default.as_ref().map(of).transpose()? }

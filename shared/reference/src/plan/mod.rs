@@ -44,6 +44,13 @@ type Row = Vec<Value>;
 pub struct PlanReference {
     plan: Plan,
     topics: HashMap<String, Vec<Row>>,
+    /// What the plan's inputs answer, where it was cut.
+    inputs: Vec<Vec<Row>>,
+}
+
+/// What is computed of the answer to a flat query.
+pub(super) fn finished(plan: &Plan, rows: Vec<Row>) -> Result<Vec<Row>, EvalError> {
+    PlanReference { plan: plan.clone(), topics: HashMap::new(), inputs: vec![rows] }.answer_by_operators()
 }
 
 /// What an operator gives: rows, and whether their order is one that was asked for.
@@ -54,7 +61,7 @@ struct Rows {
 
 impl PlanReference {
     pub fn new(plan: Plan) -> Self {
-        PlanReference { plan, topics: HashMap::new() }
+        PlanReference { plan, topics: HashMap::new(), inputs: Vec::new() }
     }
 
     pub fn plan(&self) -> &Plan {
@@ -163,7 +170,10 @@ impl PlanReference {
             }
             Node::Over { input, calls } => bag(over::beside(self.rows(input)?.rows, calls)?),
             Node::Latest { input, upserts } => bag(upserts::latest(&self.rows(input)?.rows, upserts)),
-            Node::Input { number, .. } => panic!("input {number} is an engine's answer: the reference takes the plan before it is cut"),
+            Node::Input { number, .. } => {
+                let rows = self.inputs.get(*number).expect("an answer for each input: a plan that was not cut has none");
+                bag(rows.clone())
+            }
         }
     }
 

@@ -43,6 +43,7 @@ fn flat(rows: &Rows, keys: &[NamedExpr], aggregates: &[Aggregate]) -> Query {
         distinct: false,
         offset: 0,
         limit: None,
+        finish: None,
     }
 }
 

@@ -57,7 +57,11 @@ use twopath_query::{EvalError, Program};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn finish(program: &Program, inputs: &[RecordBatch]) -> Result<RecordBatch, EvalError> {
-    let plan = &program.finish;
+    finish_plan(&program.finish, inputs)
+}
+
+/// As [`finish`], of the plan alone.
+pub(crate) fn finish_plan(plan: &Plan, inputs: &[RecordBatch]) -> Result<RecordBatch, EvalError> {
     let rows = execute(plan, inputs, usize::MAX)?;
     // A query that is flat as a whole was ordered by the one who answered it.
     let rows = if rows.ordered || matches!(plan.node, Node::Input { .. }) { rows } else { sort::by_all(rows, usize::MAX) };

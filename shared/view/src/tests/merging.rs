@@ -127,7 +127,7 @@ proptest! {
         let part = |(count, first): &(usize, u16)| {
             let mut table = GroupTable::new(&query);
             let values = (0..*count as u64).map(|n| Value::Float(value(n + u64::from(*first))));
-            table.update(&[], &vec![Some(column(values, DataType::Float)); 3], *count).unwrap();
+            table.update(&[], &vec![vec![column(values, DataType::Float)]; 3], *count).unwrap();
             table
         };
         let parts: Vec<GroupTable> = counts.iter().map(part).collect();
@@ -135,7 +135,7 @@ proptest! {
         let mut stream = GroupTable::new(&query);
         for (count, first) in &counts {
             let values = (0..*count as u64).map(|n| Value::Float(value(n + u64::from(*first))));
-            stream.update(&[], &vec![Some(column(values, DataType::Float)); 3], *count).unwrap();
+            stream.update(&[], &vec![vec![column(values, DataType::Float)]; 3], *count).unwrap();
         }
         prop_assert_eq!(&all(&query, &[&stream]), &expected);
         let reloaded: Vec<GroupTable> = parts.iter().map(|p| GroupTable::from_batch(&query, &p.to_batch()).unwrap()).collect();

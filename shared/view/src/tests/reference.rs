@@ -157,7 +157,7 @@ fn aggregate() -> impl Strategy<Value = Aggregate> {
         if matches!(t, Int | Float | Interval) {
             functions.extend([Sum, Avg]);
         }
-        (prop::sample::select(functions), expr(t, &TOPIC, 1)).prop_map(move |(function, arg)| Aggregate { function, arg: Some(arg) })
+        (prop::sample::select(functions), expr(t, &TOPIC, 1)).prop_map(move |(function, arg)| Aggregate::new(function, Some(arg)))
     })
 }
 
@@ -170,7 +170,7 @@ fn first_half() -> impl Strategy<Value = Query> {
     let key = any_type().prop_flat_map(|t| expr(t, &TOPIC, 2));
     (prop::option::of(expr(Bool, &TOPIC, 2)), prop::collection::vec(key, 0..3), prop::collection::vec(aggregate(), 0..4)).prop_map(
         |(filter, keys, mut aggregates)| {
-            aggregates.push(Aggregate { function: AggregateFunction::Count, arg: None });
+            aggregates.push(Aggregate::new(AggregateFunction::Count, None));
             let types = keys.iter().map(|k| k.data_type).chain(aggregates.iter().map(Aggregate::data_type));
             let output = named(types.enumerate().map(|(i, t)| Expr::column(i, t)).collect());
             let topic = "t".to_string();
@@ -190,6 +190,7 @@ fn first_half() -> impl Strategy<Value = Query> {
                 distinct,
                 offset,
                 limit,
+                finish: None,
             }
         },
     )
@@ -212,8 +213,8 @@ fn second_half() -> impl Strategy<Value = Query> {
         .prop_map(|(output, having, order_by, (distinct, offset, limit), rows)| {
             use AggregateFunction::*;
             let column = |i: usize| Expr::column(i, TOPIC[i]);
-            let over = |function, i: usize| Aggregate { function, arg: Some(column(i)) };
-            let count = Aggregate { function: Count, arg: None };
+            let over = |function, i: usize| Aggregate::new(function, Some(column(i)));
+            let count = Aggregate::new(Count, None);
             let mut query = Query {
                 topic: "t".into(),
                 fields: fields(),
@@ -228,6 +229,7 @@ fn second_half() -> impl Strategy<Value = Query> {
                 distinct: distinct && !rows,
                 offset,
                 limit,
+                finish: None,
             };
             if rows {
                 // A query of rows: all columns are keys, the count is the only aggregate, and its rows are repeated.

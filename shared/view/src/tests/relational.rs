@@ -262,7 +262,7 @@ fn over_numbers_rows() {
 fn over_aggregates_frames() {
     let table: Table<'_> =
         (&[("k", Int), ("v", Int), ("x", Int)], ints(&[[1, 10, 1], [1, 10, 2], [1, 13, 4], [1, 20, 8], [1, N, 16], [2, 5, 32]]));
-    let sum = || OverFunction::Aggregate(Aggregate { function: AggregateFunction::Sum, arg: Some(column(2)) });
+    let sum = || OverFunction::Aggregate(Aggregate::new(AggregateFunction::Sum, Some(column(2))));
     let sums = |call| -> Vec<i128> {
         let number = |v| if let Value::Numeric(v) = v { v } else { panic!("{v:?}") };
         over(&table, call).unwrap().into_iter().map(number).collect()
@@ -311,12 +311,7 @@ fn rows_without_an_order_are_ordered_by_all_columns() {
 #[test]
 fn groups_of_groups() {
     let table: Table<'_> = (KV, ints(&[[1, 10], [1, 30], [2, 5], [N, 7]]));
-    let aggregates = || {
-        vec![
-            Aggregate { function: AggregateFunction::Max, arg: Some(column(1)) },
-            Aggregate { function: AggregateFunction::Count, arg: None },
-        ]
-    };
+    let aggregates = || vec![Aggregate::new(AggregateFunction::Max, Some(column(1))), Aggregate::new(AggregateFunction::Count, None)];
     let key = || vec![NamedExpr { name: "k".into(), expr: column(0) }];
     let groups = |input, keys| Node::Aggregate { input, keys, aggregates: aggregates() };
     assert_eq!(run(groups(input(0, &table), key()), &[&table]), Ok(ints(&[[1, 30, 2], [2, 5, 1], [N, 7, 1]])));

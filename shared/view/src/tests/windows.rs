@@ -25,9 +25,9 @@ fn named(exprs: Vec<Expr>) -> Vec<NamedExpr> {
 
 fn aggregates() -> Vec<Aggregate> {
     use AggregateFunction::*;
-    let of = |function, column: usize| Aggregate { function, arg: Some(Expr::column(column, COLUMNS[column].1)) };
+    let of = |function, column: usize| Aggregate::new(function, Some(Expr::column(column, COLUMNS[column].1)));
     vec![
-        Aggregate { function: Count, arg: None },
+        Aggregate::new(Count, None),
         of(Sum, 3),
         of(Sum, 4),
         of(Avg, 4),
@@ -81,6 +81,7 @@ fn query(window: &Window, key: usize) -> Query {
         distinct: false,
         offset: 0,
         limit: None,
+        finish: None,
     }
 }
 

@@ -17,8 +17,8 @@ const FRAMES_AT_A_TIME: usize = 1 << 14;
 
 /// The aggregate over each row's frame, which is given by place.
 pub fn aggregate(rows: &Rows, aggregate: &Aggregate, frames: &[Range<u32>], layout: &Layout) -> Result<ArrayRef, EvalError> {
-    let arg = aggregate.arg.as_ref().map(|arg| rows.eval(arg)).transpose()?;
-    let complete = arg.as_ref().is_none_or(|a| a.null_count() == 0);
+    let args = aggregate.args().map(|arg| rows.eval(arg)).collect::<Result<Vec<_>, _>>()?;
+    let complete = args.iter().all(|a| a.null_count() == 0);
     let mut accumulator = Accumulator::new(aggregate);
     // Neighbours often have one frame: then it is merged and finished once.
     let mut different: Vec<Range<u32>> = Vec::new();
@@ -34,13 +34,13 @@ pub fn aggregate(rows: &Rows, aggregate: &Aggregate, frames: &[Range<u32>], layo
     let finished = if apart {
         // Frames that do not overlap are groups.
         accumulator.grow(different.len(), complete);
-        accumulator.update(arg.as_ref(), &of_row);
+        accumulator.update(&args, &of_row);
         accumulator.finalise(&numbers(different.len()))?
     } else {
         let in_order = UInt32Array::from(layout.order.clone());
-        let arg = arg.map(|a| take(&a, &in_order, None).expect("rows that exist"));
+        let args: Vec<ArrayRef> = args.iter().map(|a| take(a, &in_order, None).expect("rows that exist")).collect();
         accumulator.grow(rows.count, complete);
-        accumulator.update(arg.as_ref(), &numbers(rows.count));
+        accumulator.update(&args, &numbers(rows.count));
         let longest = different.iter().map(|f| f.len()).max().unwrap_or(0);
         let merged = Frames::new(accumulator, rows.count, longest);
         let some = |frames: &[Range<u32>]| merged.merged(frames).finalise(&numbers(frames.len()));

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Frame, JoinKind, Node, OverCall, OverFunction, Plan, Upserts, Window};
+use crate::plan::{Frame, JoinKind, Moment, Node, OverCall, OverFunction, Plan, Upserts, Window};
 use crate::types::*;
 
 impl Plan {
@@ -152,7 +152,7 @@ fn and(a: Expr, b: Expr) -> Expr {
 }
 
 /// Whether no row can make it raise an error: comparisons of columns and literals, and what is made of those.
-fn cannot_fail(expr: &Expr) -> bool {
+pub(super) fn cannot_fail(expr: &Expr) -> bool {
     let own = match &expr.kind {
         ExprKind::Column(_)
         | ExprKind::Literal(_)
@@ -237,11 +237,8 @@ fn prune(plan: &Plan, needed: &BTreeSet<usize>) -> (Plan, Vec<usize>) {
             let on = on.as_ref().map(|on| renumbered(on, &place));
             let first_right = kept.partition_point(|i| *i < width);
             let of_right = |i: usize| place(i + width) - first_right;
-            let at = super::Moment {
-                left_at: renumbered(&at.left_at, &place),
-                right_at: renumbered(&at.right_at, of_right),
-                inclusive: at.inclusive,
-            };
+            let at =
+                Moment { left_at: renumbered(&at.left_at, &place), right_at: renumbered(&at.right_at, of_right), inclusive: at.inclusive };
             let upserts = upserts.renumbered(of_right);
             (of(Node::TemporalJoin { left: Box::new(left), right: Box::new(right), kind: *kind, on, at, upserts }), kept)
         }

@@ -1,7 +1,8 @@
 //! The first lowering: a plan of one topic as the flat query that every engine computes.
 
 use super::panes::{Grouped, Paned, WINDOW, reads_window};
-use super::{Node, NotLowered, Plan, Window};
+use crate::plan::{Node, NotLowered, Plan, Window};
+use crate::query::{Panes, Query};
 use crate::types::*;
 
 impl Plan {
@@ -119,7 +120,8 @@ fn below(plan: &Plan) -> Result<Below, NotLowered> {
                 .iter()
                 .map(|a| {
                     let arg = a.arg.as_ref().map(|e| below.inlined(e, plan)).transpose()?;
-                    Ok(Aggregate { function: a.function, arg })
+                    let beside = a.beside.iter().map(|e| below.inlined(e, plan)).collect::<Result<_, _>>()?;
+                    Ok(Aggregate { function: a.function, arg, beside })
                 })
                 .collect::<Result<_, _>>()?;
             if let Some(paned) = below.paned.take() {
@@ -205,6 +207,7 @@ impl Below {
             distinct: false,
             offset: 0,
             limit: None,
+            finish: None,
         }
     }
 
@@ -227,7 +230,7 @@ impl Below {
                 Some(Panes { key: pane, time: paned.time.clone(), windows: paned.windows(&mut Vec::new()) })
             }
         };
-        let aggregates = if distinct { Vec::new() } else { vec![Aggregate { function: AggregateFunction::Count, arg: None }] };
+        let aggregates = if distinct { Vec::new() } else { vec![Aggregate::new(AggregateFunction::Count, None)] };
         Ok(Query { keys, aggregates, panes, output, order_by, ..self.query(!distinct) })
     }
 }

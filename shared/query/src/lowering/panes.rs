@@ -1,7 +1,7 @@
 //! Windows that overlap, or end where the rows do, as groups by pane: see [`Panes`].
 
-use super::window::{later, tumble};
-use super::{NotLowered, Plan, Window};
+use crate::plan::{NotLowered, Plan, Window, later, tumble};
+use crate::query::{PanedWindows, Panes};
 use crate::types::*;
 
 /// While a plan is lowered, the columns that say which window a row is in are `WINDOW` and, of sessions, `WINDOW + 1`.
@@ -35,7 +35,7 @@ impl Paned {
         let is_session = matches!(self.window, Window::Session { .. });
         let is_window = |e: &Expr| matches!(e.kind, ExprKind::Column(i) if i == WINDOW || is_session && i == WINDOW + 1);
         let others = || keys.iter().filter(|k| !is_window(&k.expr));
-        let args = aggregates.iter().filter_map(|a| a.arg.as_ref());
+        let args = aggregates.iter().flat_map(Aggregate::args);
         if args.chain(others().map(|k| &k.expr)).any(reads_window) || !keys.iter().any(|k| is_window(&k.expr)) {
             return Err(refused());
         }
@@ -87,7 +87,7 @@ impl Paned {
     /// The windows of groups with these aggregates, to which sessions add their ends.
     pub fn windows(&self, aggregates: &mut Vec<Aggregate>) -> PanedWindows {
         let mut index = |function| {
-            let wanted = Aggregate { function, arg: Some(self.time.clone()) };
+            let wanted = Aggregate::new(function, Some(self.time.clone()));
             aggregates.iter().position(|a| *a == wanted).unwrap_or_else(|| {
                 aggregates.push(wanted);
                 aggregates.len() - 1
