@@ -42,7 +42,8 @@ impl Frames {
         let (mut from, mut to) = (Vec::new(), Vec::new());
         for (number, level) in self.levels.iter().enumerate() {
             let last = number + 1 == self.levels.len();
-            (from.clear(), to.clear());
+            from.clear();
+            to.clear();
             for (frame, run) in &mut left {
                 let mut take = |group| {
                     from.push(group);

@@ -178,7 +178,8 @@ impl Windows {
     /// Adds a window that is wanted; `start` and `end` are its bounds.
     fn add(&mut self, key: i128, (start, end): (i128, i128), run: Range<usize>) -> Result<(), EvalError> {
         let within = |bound: i128| i64::try_from(bound).map_err(|_| EvalError::OutOfRange);
-        (within(start)?, within(end)?);
+        within(start)?;
+        within(end)?;
         self.keys.push(within(key)?);
         self.runs.push(run.start as u32..run.end as u32);
         Ok(())

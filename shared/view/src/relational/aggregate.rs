@@ -14,9 +14,9 @@ use twopath_query::{Aggregate, EvalError, Field, NamedExpr, Query};
 /// One row per group: the keys, then the aggregates; without keys one row in all. Groups are made as engines make them.
 pub fn aggregate(rows: &Rows, keys: &[NamedExpr], aggregates: &[Aggregate]) -> Result<Rows, EvalError> {
     let query = flat(rows, keys, aggregates);
-    let plan = Fold::new(&query);
+    let fold = Fold::new(&query);
     let mut table = GroupTable::new(&query);
-    plan.update(&mut table, &batch(rows, &plan.projection))?;
+    fold.update(&mut table, &batch(rows, &fold.projection))?;
     let groups: Vec<u32> = (0..table.len() as u32).collect();
     let mut columns: Vec<_> = table.keys.iter().map(|k| k.take(&groups)).collect();
     for accumulator in &table.accumulators {

@@ -7,14 +7,20 @@ use arrow_array::{Array, ArrayRef, Int64Array, UInt32Array};
 use super::keys::numbered;
 use super::rows::{Rows, taken};
 use crate::canonical::{as_i64, from_i64};
-use twopath_query::plan::{Window, WindowSize};
+use twopath_query::plan::Window;
 use twopath_query::{DataType, EvalError, Expr};
 
 /// Each row once for every window that the timestamp in `column` falls in, with the columns that say which window it is.
 pub fn window(rows: &Rows, column: usize, window: &Window) -> Result<Rows, EvalError> {
     let times = as_i64(rows.columns[column].as_ref());
     let found = match window {
-        Window::Tumble { size, offset_us } => tumble(rows, column, &times, *size, *offset_us)?,
+        // Each row is in one, and a row without a time in the one whose start is NULL.
+        Window::Tumble { size, offset_us } => {
+            let start = rows.eval(&size.start(Expr::column(column, DataType::Timestamp), *offset_us))?;
+            let columns = rows.columns.iter().cloned().chain([start]).collect();
+            let types = rows.types.iter().copied().chain([DataType::Timestamp]).collect();
+            return Ok(Rows::new(columns, types, rows.count));
+        }
         Window::Hop { slide_us, size_us, offset_us } => hop(&times, *slide_us, *size_us, *offset_us)?,
         Window::Cumulate { step_us, size_us, offset_us } => cumulate(&times, *step_us, *size_us, *offset_us)?,
         Window::Session { gap_us, by } => session(rows, &times, *gap_us, by)?,
@@ -40,16 +46,6 @@ struct Found {
 fn within(start: i128, end: i128) -> Result<(i64, i64), EvalError> {
     let bound = |us: i128| i64::try_from(us).map_err(|_| EvalError::OutOfRange);
     Ok((bound(start)?, bound(end)?))
-}
-
-fn tumble(rows: &Rows, column: usize, times: &Int64Array, size: WindowSize, offset_us: i64) -> Result<Found, EvalError> {
-    let start = rows.eval(&size.start(Expr::column(column, DataType::Timestamp), offset_us))?;
-    let ends = size.end(Expr::column(0, DataType::Timestamp));
-    crate::eval::eval(&ends, &[Arc::clone(&start)], rows.count)?;
-    let kept: Vec<u32> = (0..rows.count as u32).filter(|&row| times.is_valid(row as usize)).collect();
-    let starts = as_i64(start.as_ref());
-    let starts = kept.iter().map(|&row| starts.value(row as usize)).collect();
-    Ok(Found { rows: kept, bounds: vec![starts] })
 }
 
 /// Calls `f` with each row that has a time, and its time.

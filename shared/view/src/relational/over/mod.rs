@@ -10,7 +10,8 @@ use arrow_array::{Array, ArrayRef, Int64Array, UInt32Array};
 use arrow_select::concat::concat;
 use arrow_select::take::take;
 
-use super::rows::{Rows, taken};
+use super::on::can_fail;
+use super::rows::Rows;
 use frame::frames;
 use layout::Layout;
 use twopath_query::plan::{OverCall, OverFunction};
@@ -61,14 +62,31 @@ fn numbers(layout: &Layout, number: impl Fn(&layout::Place) -> u32) -> ArrayRef 
 
 /// The value in the row of the place that `at` gives for each place.
 fn picked(rows: &Rows, arg: &Expr, layout: &Layout, at: impl Iterator<Item = u32>) -> Result<ArrayRef, EvalError> {
-    let mut picked = vec![0; rows.count];
-    layout.order.iter().zip(at).for_each(|(&row, at)| picked[row as usize] = layout.order[at as usize]);
-    Ok(take(&rows.eval(arg)?, &UInt32Array::from(picked), None).expect("rows that exist"))
+    let mut picked = vec![None; rows.count];
+    layout.order.iter().zip(at).for_each(|(&row, at)| picked[row as usize] = Some(layout.order[at as usize]));
+    let values = values_of(rows, arg, &picked)?;
+    Ok(take(&values, &UInt32Array::from(picked), None).expect("rows that exist"))
+}
+
+/// The value of each row that is picked; of the others anything.
+fn values_of(rows: &Rows, arg: &Expr, picked: &[Option<u32>]) -> Result<ArrayRef, EvalError> {
+    if !can_fail(arg) {
+        return rows.eval(arg);
+    }
+    let mut is_picked = vec![false; rows.count];
+    picked.iter().flatten().for_each(|&row| is_picked[row as usize] = true);
+    let some: Vec<u32> = (0..rows.count as u32).filter(|&row| is_picked[row as usize]).collect();
+    let values = rows.take(some).eval(arg)?;
+    let mut next = 0;
+    let place = is_picked.iter().map(|&is_picked| {
+        let place = is_picked.then_some(next);
+        next += u32::from(is_picked);
+        place
+    });
+    Ok(take(&values, &place.collect::<UInt32Array>(), None).expect("rows that exist"))
 }
 
 fn lag(rows: &Rows, arg: &Expr, back: i64, default: Option<&Expr>, layout: &Layout) -> Result<ArrayRef, EvalError> {
-    let values = rows.eval(arg)?;
-    // Behind the values stand the defaults of the rows that need one.
     let (mut picked, mut without) = (vec![None; rows.count], Vec::new());
     for place in layout.places() {
         let row = layout.order[place.at as usize];
@@ -76,18 +94,16 @@ fn lag(rows: &Rows, arg: &Expr, back: i64, default: Option<&Expr>, layout: &Layo
         if (i128::from(place.partition.start)..i128::from(place.partition.end)).contains(&at) {
             picked[row as usize] = Some(layout.order[at as usize]);
         } else if default.is_some() {
-            picked[row as usize] = Some((rows.count + without.len()) as u32);
             without.push(row);
         }
     }
-    let values = match default {
-        Some(default) if !without.is_empty() => {
-            let (count, rows_without) = (without.len(), UInt32Array::from(without));
-            let defaults = crate::eval::eval(default, &taken(&rows.columns, &rows_without), count)?;
-            let both: [&dyn Array; 2] = [values.as_ref(), defaults.as_ref()];
-            concat(&both).expect("a default has the argument's type")
-        }
-        _ => values,
-    };
+    let mut values = values_of(rows, arg, &picked)?;
+    if let Some(default) = default {
+        // Behind the values stand the defaults of the rows that need one.
+        (rows.count as u32..).zip(&without).for_each(|(place, &row)| picked[row as usize] = Some(place));
+        let defaults = rows.take(without).eval(default)?;
+        let both: [&dyn Array; 2] = [values.as_ref(), defaults.as_ref()];
+        values = concat(&both).expect("a default has the argument's type");
+    }
     Ok(take(&values, &UInt32Array::from(picked), None).expect("rows that exist"))
 }
