@@ -6,9 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{
-    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-};
+use arrow_array::{ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use twopath_base::Position;
 use twopath_batch::BatchError;
 use twopath_log::{Log, Topic, TopicConfig};
@@ -25,8 +23,7 @@ const END: &str = "<!-- end -->\n";
 /// What the page has no column for: money.
 const DECIMALS: [&str; 8] =
     ["fare", "fare + 1", "fare * fare", "fare / 2", "-fare", "CAST(fare AS DOUBLE PRECISION)", "CAST(fare AS TEXT)", "ROUND(fare, 1)"];
-const DECIMAL_AGGREGATES: &str =
-    "SELECT COUNT(fare), SUM(fare), AVG(fare), MIN(fare), MAX(fare), COUNT(DISTINCT fare) FROM flights";
+const DECIMAL_AGGREGATES: &str = "SELECT COUNT(fare), SUM(fare), AVG(fare), MIN(fare), MAX(fare), COUNT(DISTINCT fare) FROM flights";
 
 /// The page's topic, and `fare`.
 fn flights() -> RecordBatch {

@@ -247,7 +247,8 @@ mod tests {
 
     #[test]
     fn the_month_is_the_user_s() {
-        let given = ["compare", "--events-per-day", "250k", "--retention-days", "0.5", "--changes-per-month", "0", "--batch-runs-per-day", "1"];
+        let given =
+            ["compare", "--events-per-day", "250k", "--retention-days", "0.5", "--changes-per-month", "0", "--batch-runs-per-day", "1"];
         let month = settings(Only::try_parse_from(given).ok().unwrap().args).ok().unwrap().month;
         assert_eq!(month, Month { events_per_day: 250e3, retention_days: 0.5, changes_per_month: 0.0, batch_runs_per_day: 1.0 });
         for wrong in ["--retention-days=-1", "--changes-per-month=NaN", "--batch-runs-per-day=many", "--events-per-day=-5"] {

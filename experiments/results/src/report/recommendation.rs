@@ -254,7 +254,10 @@ mod tests {
         let layers = CRITERIA.iter().find(|(id, _)| *id == "layers_touched").unwrap().1;
         assert_eq!(much(&effect(Some(0.5)), layers, "less"), "2× fewer layers to deploy together for a fix");
         assert_eq!(much(&effect(Some(2.0)), layers, "more"), "2× more layers to deploy together for a fix");
-        assert_eq!(much(&effect(Some(0.5)), "loss of freshness while a fix comes in", "less"), "2× less loss of freshness while a fix comes in");
+        assert_eq!(
+            much(&effect(Some(0.5)), "loss of freshness while a fix comes in", "less"),
+            "2× less loss of freshness while a fix comes in"
+        );
         assert_eq!(much(&effect(None), "memory", "less"), "no memory");
     }
 
