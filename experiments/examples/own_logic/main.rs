@@ -37,20 +37,20 @@ type Rows = Vec<Vec<Value>>;
 
 #[allow(dead_code, reason = "the test of this example has no main")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/clicks/clicks.csv");
-    for row in run(&events)? {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/clicks/clicks.csv");
+    for row in run(&file)? {
         println!("{}", row.iter().map(ToString::to_string).collect::<Vec<_>>().join("  "));
     }
     Ok(())
 }
 
 /// The answer, which both architectures and the reference gave alike.
-pub fn run(events: &Path) -> Result<Rows, Box<dyn Error>> {
+pub fn run(file: &Path) -> Result<Rows, Box<dyn Error>> {
     let options = ReadOptions { time_column: Some("time".into()), ..ReadOptions::default() };
-    let workload = own(events, &options, SQL, None)?;
+    let workload = own(file, &options, SQL, None)?;
     let query = Arc::new(parse(SQL, &workload.name, &workload.schema)?);
     let mut reference = Reference::new((*query).clone());
-    reference.push(&workload.batch(0, workload.events().unwrap_or(0)));
+    reference.push(&workload.batch(0, events(&workload)));
     let expected = reference.answer();
     for architecture in [lambda, kappa] {
         let dir = tempfile::tempdir()?;
@@ -60,11 +60,16 @@ pub fn run(events: &Path) -> Result<Rows, Box<dyn Error>> {
     Ok(expected?)
 }
 
+/// How many there are: a file's events end.
+fn events(workload: &Workload) -> usize {
+    workload.events().map_or(0, |events| events as usize)
+}
+
 /// Two layers: the batch layer has what stands before a barrier, the speed layer what comes after it, and the table merges their parts.
 fn lambda(dir: &Path, workload: &Workload, query: &Arc<Query>) -> Result<Rows, Box<dyn Error>> {
     let topic = Log::open(dir)?.create_topic(workload.topic_config(2, Durability::None))?;
     let writer = topic.writer()?;
-    let (all, half) = (workload.events().unwrap_or(0), workload.events().unwrap_or(0) / 2);
+    let (all, half) = (events(workload), events(workload) / 2);
     writer.append(&workload.batch(0, half))?;
     let barrier = writer.barrier()?;
     let table = Arc::new(Table::new(query.clone(), topic.partitions()).with_merging(serving::MERGING)?);
@@ -76,7 +81,7 @@ fn lambda(dir: &Path, workload: &Workload, query: &Arc<Query>) -> Result<Rows, B
     let polars = twopath_batch::Engine::Polars;
     table.publish_batch(twopath_batch::run_batch(&topic, query, &logic, polars, barrier.number, &barrier.position, &store)?);
 
-    writer.append(&workload.batch(half, all - half))?;
+    writer.append(&workload.batch(half as u64, all - half))?;
     answered(&table, job, &topic.end()?)
 }
 
@@ -87,7 +92,7 @@ fn kappa(dir: &Path, workload: &Workload, query: &Arc<Query>) -> Result<Rows, Bo
     let table = Arc::new(Table::new(query.clone(), topic.partitions()).with_finals(speed::VALUES)?);
     let logic = twopath_speed::Logic::Finals(speed::FINALS, speed::VALUES);
     let job = follow(&topic, query, logic, (0, topic.start()?), &table)?;
-    writer.append(&workload.batch(0, workload.events().unwrap_or(0)))?;
+    writer.append(&workload.batch(0, events(workload)))?;
     answered(&table, job, &topic.end()?)
 }
 
