@@ -19,6 +19,7 @@ pub mod report;
 pub mod result;
 #[cfg(test)]
 mod sample;
+pub mod scenario;
 pub mod statistics;
 pub mod sweep;
 

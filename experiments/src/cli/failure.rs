@@ -84,6 +84,7 @@ fails_with!(
     crate::standing::JobError,
     twopath_events::workloads::WorkloadError,
     crate::scenarios::backpressure::BackpressureError,
+    crate::scenarios::ScenarioError,
     crate::scenarios::compare::CompareError,
     twopath_log::LogError,
     twopath_query::EvalError,
