@@ -13,6 +13,7 @@
 pub mod code;
 mod conclude;
 pub mod effects;
+pub mod kept;
 pub mod number;
 pub mod prices;
 pub mod report;

@@ -86,6 +86,7 @@ fails_with!(
     crate::scenarios::backpressure::BackpressureError,
     crate::scenarios::ScenarioError,
     crate::scenarios::compare::CompareError,
+    twopath_results::kept::KeptError,
     twopath_log::LogError,
     twopath_query::EvalError,
     twopath_batch::BatchError,

@@ -12,7 +12,9 @@ use super::recording::{Recorded, Recording};
 use super::spec::RunSpec;
 use crate::systems::timeline::Span;
 use crate::systems::{self, Architecture, Costs, Job};
-use twopath_results::result::{Answers, Cost, CpuBin, Happening, KeptUp, LayerCost, Mark, Outcome, Phase, Phases, RunResult, Series, StorageBin};
+use twopath_results::result::{
+    Answers, Cost, CpuBin, Happening, KeptUp, LayerCost, Mark, Outcome, Phase, Phases, RunResult, Series, StorageBin,
+};
 
 /// The result of a run.
 pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arrivals, verdicts: &[Verdict]) -> Result<RunResult, RunError> {

@@ -110,7 +110,12 @@ fn variation(id: &str, values: &[f64]) -> Figure {
     // The relative error of a standard deviation of n values is about 1 / sqrt(2 (n - 1)).
     let error = 1.959_964 / (2.0 * (n - 1.0)).sqrt();
     let (low, high) = (Some(of_mean / (1.0 + error)), (error < 1.0).then_some(of_mean / (1.0 - error)));
-    Figure { low: low.filter(|_| high.is_some()), high, values: values.to_vec(), ..Figure::exact("coefficient_of_variation", id, "share", of_mean) }
+    Figure {
+        low: low.filter(|_| high.is_some()),
+        high,
+        values: values.to_vec(),
+        ..Figure::exact("coefficient_of_variation", id, "share", of_mean)
+    }
 }
 
 /// So many different rounds, with the names dealt anew in each.

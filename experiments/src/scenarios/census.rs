@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use twopath_results::result::RunResult;
+use twopath_results::result::{CompareResult, RunResult};
 use twopath_results::scenario::{Axis, Chart, Figure, Verdict, differs};
 
 use super::compare::CompareSettings;
@@ -45,7 +45,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     let settings = |name: &str| CompareSettings { deploys: false, ..lab.settings(&[name], history, rate, day) };
 
     let feed = lab.compare(notes, "continuous", settings(FEED))?;
-    let note = |notes: &mut Notes, of: &str, result, system| {
+    let note = |notes: &mut Notes, of: &str, result: &CompareResult, system: &str| {
         for (figure, unit, value) in FIGURES {
             notes.figures.push(Figure::measured(figure, of, unit, &values(result, system, value), lab.seed));
         }

@@ -79,10 +79,11 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
         if measured.contains_key(claim.scenario.as_str()) {
             continue;
         }
-        let scenario = lab.all.iter().find(|s| s.name == claim.scenario).ok_or_else(|| ScenarioError::Claims {
-            file: FILE,
-            problem: format!("there is no scenario '{}'", claim.scenario),
-        })?;
+        let scenario = lab
+            .all
+            .iter()
+            .find(|s| s.name == claim.scenario)
+            .ok_or_else(|| ScenarioError::Claims { file: FILE, problem: format!("there is no scenario '{}'", claim.scenario) })?;
         lab.step(&format!("scenario {}", claim.scenario))?;
         let found = short(lab, scenario)?;
         notes.answers_checked += found.answers_checked;
@@ -106,7 +107,8 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     for (verdict, count) in counts {
         notes.figures.push(Figure::exact("claims", verdict.name(), "count", count as f64));
     }
-    let because = format!("Of {} claims, {} were confirmed, {} refuted, {} not decided.", judged.len(), counts[0].1, counts[1].1, counts[2].1);
+    let because =
+        format!("Of {} claims, {} were confirmed, {} refuted, {} not decided.", judged.len(), counts[0].1, counts[1].1, counts[2].1);
     notes.conclude(Verdict::all(judged.iter().map(|j| j.verdict)), because);
     notes.more.insert("claims".into(), serde_json::to_value(&judged).expect("a claim is plain data"));
     Ok(())
@@ -165,7 +167,8 @@ fn judge(claim: &Claim, notes: &Notes, seed: u64) -> Result<Judged, ScenarioErro
 }
 
 fn find<'n>(notes: &'n Notes, claim: &Claim, (name, of, pick): (&str, &str, Pick)) -> Result<&'n Figure, ScenarioError> {
-    let fits = |figure: &&Figure| figure.figure == name && of.strip_suffix('*').map_or(figure.of == of, |start| figure.of.starts_with(start));
+    let fits =
+        |figure: &&Figure| figure.figure == name && of.strip_suffix('*').map_or(figure.of == of, |start| figure.of.starts_with(start));
     let found = match pick {
         Pick::First => notes.figures.iter().find(fits),
         Pick::Last => notes.figures.iter().rfind(fits),

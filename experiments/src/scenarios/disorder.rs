@@ -29,8 +29,8 @@ pub const SCENARIO: Scenario = Scenario {
     asks: "What do lateness, duplicates and lost order do to the answers, and to memory?",
     says: "How long to wait for late events is a trade of completeness against memory and latency: no setting has all of them.",
     source: "T. Akidau et al., The Dataflow Model (VLDB 2015)",
-    confirmed_by: "as the allowed lateness grows, wrong windows never become more and open windows never fewer, some are wrong at 0, and no \
-                   setting tried has neither wrong windows nor at least half of all windows open",
+    confirmed_by: "as the allowed lateness grows, wrong windows never become more and open windows never fewer, and every setting without a \
+                   wrong window waits longer than a window itself is",
     repeats: (1, 1),
     run,
 };
@@ -53,7 +53,8 @@ struct Closing {
 fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     let workload = flights();
     let log = workload.batch(0, lab.pick(330_000, 20_000));
-    let times: Vec<i64> = log.column_by_name("sched_dep").expect("flights have it").as_primitive::<TimestampMicrosecondType>().values().to_vec();
+    let times: Vec<i64> =
+        log.column_by_name("sched_dep").expect("flights have it").as_primitive::<TimestampMicrosecondType>().values().to_vec();
     lab.step("allowed lateness")?;
     let closings: Vec<Closing> = ALLOWED_MIN.iter().map(|&minutes| close_after(&times, minutes)).collect();
     lateness(lab, notes, &closings)?;
@@ -71,18 +72,21 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
          from the reference's: accumulators merge in any order."
     ));
 
-    let never_more = closings.windows(2).all(|pair| pair[0].windows_wrong >= pair[1].windows_wrong && pair[0].open_most <= pair[1].open_most);
-    let has_all = closings.iter().any(|c| c.windows_wrong == 0 && 2 * c.open_most < c.windows);
-    let some_wrong = closings[0].windows_wrong > 0;
+    let never_more =
+        closings.windows(2).all(|pair| pair[0].windows_wrong >= pair[1].windows_wrong && pair[0].open_most <= pair[1].open_most);
+    let has_all = closings.iter().any(|c| c.windows_wrong == 0 && c.minutes * 60_000_000 <= HOUR_US);
     let least = closings.iter().find(|c| c.windows_wrong == 0);
     let because = match least {
         Some(c) => format!(
             "{} of {} windows are wrong without allowed lateness; none from {} minutes on, with {} open at most.",
             closings[0].windows_wrong, c.windows, c.minutes, c.open_most
         ),
-        None => format!("{} of {} windows are wrong without allowed lateness, and some with any.", closings[0].windows_wrong, closings[0].windows),
+        None => format!(
+            "{} of {} windows are wrong without allowed lateness, and some with any.",
+            closings[0].windows_wrong, closings[0].windows
+        ),
     };
-    notes.conclude(Verdict::of(never_more && some_wrong && !has_all), because);
+    notes.conclude(Verdict::of(never_more && !has_all), because);
     Ok(())
 }
 

@@ -88,8 +88,3 @@ pub fn pairs(result: &CompareResult, (a, b): (&str, &str), of: impl Fn(&RunResul
 pub fn answer(id: &'static str) -> impl Fn(&RunResult) -> Option<f64> {
     move |run| questions::figure(id, run)
 }
-
-/// CPU seconds per million events of what is charged.
-pub fn cpu_per_million(run: &RunResult) -> Option<f64> {
-    questions::figure("cpu_per_million", run)
-}

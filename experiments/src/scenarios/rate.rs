@@ -44,7 +44,13 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
             for Tried { rate, sustained, slope, cores: busy } in tried {
                 let told = if sustained { "sustained" } else { "not sustained" };
                 let repeat = f64::from(repeat + 1);
-                rows.push(vec![(*name).into(), (repeat, "count").into(), (rate, "events_per_s").into(), told.into(), (slope, "share").into()]);
+                rows.push(vec![
+                    (*name).into(),
+                    (repeat, "count").into(),
+                    (rate, "events_per_s").into(),
+                    told.into(),
+                    (slope, "share").into(),
+                ]);
                 if sustained {
                     cores[index].points.push(Point::at(rate, busy));
                 }
@@ -76,7 +82,8 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
         rows,
     });
     let rates = |wanted: &str| found.iter().find(|(name, _)| *name == wanted).map_or(&[][..], |(_, rates)| rates.as_slice());
-    let paired: Vec<(f64, f64)> = rates("lambda").iter().copied().zip(rates("kappa").iter().copied()).filter(|p| p.0 > 0.0 && p.1 > 0.0).collect();
+    let paired: Vec<(f64, f64)> =
+        rates("lambda").iter().copied().zip(rates("kappa").iter().copied()).filter(|p| p.0 > 0.0 && p.1 > 0.0).collect();
     let told = |name| notes.figure("highest_rate", name).and_then(|f| f.value).unwrap_or(0.0);
     let because = format!("Lambda sustained {:.0} events/s, Kappa {:.0}.", told("lambda"), told("kappa"));
     notes.conclude(differs(&paired, false, lab.seed), because);
@@ -92,7 +99,11 @@ fn search(lab: &Lab, notes: &mut Notes, name: &str, repeat: u32) -> Result<(f64,
     let mut tried = vec![];
     for _ in 0..most_tries {
         let one = attempt(lab, notes, name, repeat, rate)?;
-        if one.sustained { low = Some(rate) } else { high = Some(rate) }
+        if one.sustained {
+            low = Some(rate)
+        } else {
+            high = Some(rate)
+        }
         tried.push(one);
         rate = match (low, high) {
             (Some(low), Some(high)) if high / low <= precision => break,

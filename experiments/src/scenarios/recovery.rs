@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use twopath_results::result::{Happening, Mark, RunResult};
 use twopath_results::scenario::{Axis, Cell, Chart, Figure, Line, Point, Table, Verdict};
+use twopath_results::statistics::median;
 
 use super::compare::CompareSettings;
 use super::notes::values;
@@ -42,7 +43,8 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     let (mut lost, mut wrong, mut runs, mut not_killed) = (0.0, 0.0, 0, 0);
     let mut shown: Vec<Line> = vec![];
     for &history in histories {
-        let settings = CompareSettings { deploys: false, kill_after: Some(duration / 3), ..lab.settings(architectures, history, rate, duration) };
+        let settings =
+            CompareSettings { deploys: false, kill_after: Some(duration / 3), ..lab.settings(architectures, history, rate, duration) };
         let result = lab.compare(notes, &format!("history-{history}"), settings)?;
         runs += result.runs.len();
         not_killed += result.runs.iter().filter(|run| restart(run).is_none()).count();
@@ -70,7 +72,9 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
         y: Axis::log("", "ms"),
         lines: shown,
     });
-    for (figure, title) in [("away", "From the kill until the next process served"), ("until_fresh_again", "Until answers were fresh again")] {
+    for (figure, title) in
+        [("away", "From the kill until the next process served"), ("until_fresh_again", "Until answers were fresh again")]
+    {
         let line = |system: &&str| notes.line(system, figure, &histories.iter().map(|&h| (h as f64, name(system, h))).collect::<Vec<_>>());
         let lines = architectures.iter().map(line).collect();
         let (x, y) = (Axis::log("events of history", "events"), Axis::log("", "ms"));
@@ -78,14 +82,17 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     }
     notes.tables.push(Table {
         title: "After kill -9".into(),
-        columns: ["system", "history", "away", "until fresh again", "wrong answers", "events lost", "longest read"].map(String::from).to_vec(),
+        columns: ["system", "history", "away", "until fresh again", "wrong answers", "events lost", "longest read"]
+            .map(String::from)
+            .to_vec(),
         rows,
     });
     notes.findings.push(
         "All layers of an architecture live in one process here, so that they die together; the log's writer is another process and goes on.".into(),
     );
     let verdict = if not_killed > 0 { Verdict::Undecided } else { Verdict::of(lost == 0.0 && wrong == 0.0) };
-    let because = format!("{} of {runs} runs were killed; {lost:.0} events were lost, and {wrong:.0} answers were wrong.", runs - not_killed);
+    let because =
+        format!("{} of {runs} runs were killed; {lost:.0} events were lost, and {wrong:.0} answers were wrong.", runs - not_killed);
     notes.conclude(verdict, because);
     Ok(())
 }
@@ -94,13 +101,14 @@ fn restart(run: &RunResult) -> Option<&Mark> {
     run.marks.iter().find(|mark| mark.what == Happening::Restart)
 }
 
-/// From the kill until no event is later than twice what was usual before it: the end of the last such moment.
+/// From the kill until no event is later than three times what was usual before it: the end of the last such moment.
 fn until_fresh_again(run: &RunResult) -> Option<f64> {
     let killed_ms = restart(run)?.at_ms;
     let bins = &run.series.freshness;
     let width = bins.get(1)?.at_ms - bins[0].at_ms;
-    let usual = bins.iter().filter(|bin| bin.at_ms + width < killed_ms).map(|bin| bin.p99_ms).fold(0.0, f64::max);
-    let late = bins.iter().rev().find(|bin| bin.at_ms + width >= killed_ms && bin.p99_ms > 2.0 * usual)?;
+    let before: Vec<f64> = bins.iter().filter(|bin| bin.at_ms + width < killed_ms).map(|bin| bin.p99_ms).collect();
+    let usual = median(&before)?;
+    let late = bins.iter().rev().find(|bin| bin.at_ms + width >= killed_ms && bin.p99_ms > 3.0 * usual)?;
     Some(late.at_ms + width - killed_ms)
 }
 

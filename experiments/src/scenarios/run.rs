@@ -82,18 +82,15 @@ fn result(scenario: &Scenario, lab: &Lab, mut notes: Notes, complete: bool, prov
         notes.figures.push(Figure::exact("events_never_covered", "all runs", "events", notes.events_never_covered as f64));
     }
     if notes.answers_wrong_by_engine > 0 {
-        let bug = format!("A BUG: {} answers differ from what the code that gave them gives by the reference.", notes.answers_wrong_by_engine);
+        let bug =
+            format!("A BUG: {} answers differ from what the code that gave them gives by the reference.", notes.answers_wrong_by_engine);
         notes.findings.insert(0, bug);
     }
     ScenarioResult {
         schema_version: SCENARIO_SCHEMA_VERSION,
         scenario: scenario.name.into(),
         asks: scenario.asks.into(),
-        hypothesis: Hypothesis {
-            says: scenario.says.into(),
-            source: scenario.source.into(),
-            confirmed_by: scenario.confirmed_by.into(),
-        },
+        hypothesis: Hypothesis { says: scenario.says.into(), source: scenario.source.into(), confirmed_by: scenario.confirmed_by.into() },
         seed: lab.seed,
         quick: lab.quick,
         repeats: lab.repeats,

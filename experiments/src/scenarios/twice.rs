@@ -60,17 +60,12 @@ struct Divergence {
 const SAME: Divergence = Divergence { name: "none", time: TIME, r#where: WHERE, delay: DELAY, twice_every: 0 };
 
 const DIVERGENCES: [Divergence; 6] = [
-    Divergence {
-        name: "NULLs",
-        r#where: "TRUE",
-        delay: "COALESCE(minutes + CASE WHEN minutes < -60 THEN 1440 ELSE 0 END, 0)",
-        ..SAME
-    },
+    Divergence { name: "NULLs", r#where: "TRUE", delay: "COALESCE(minutes + CASE WHEN minutes < -60 THEN 1440 ELSE 0 END, 0)", ..SAME },
     Divergence { name: "time zone", time: "sched_dep - INTERVAL '5' HOUR", ..SAME },
     Divergence { name: "rounding", delay: "(minutes + CASE WHEN minutes < -60 THEN 1440 ELSE 0 END) / 5 * 5", ..SAME },
     Divergence { name: "duplicate", twice_every: 100, ..SAME },
     Divergence { name: "late", r#where: "dep_time IS NOT NULL AND known <= sched_dep + INTERVAL '2' HOUR", ..SAME },
-    Divergence { name: "window edge", time: "sched_dep - INTERVAL '1' MICROSECOND", ..SAME },
+    Divergence { name: "window edge", time: "sched_dep - INTERVAL '1' SECOND", ..SAME },
 ];
 
 /// Batch runs over the whole log, and looks between two of them.
@@ -163,7 +158,9 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     keep_looks(lab, notes, &raw)?;
     notes.charts.push(Chart {
         title: "Wrong groups in the merged answer, one deployment each".into(),
-        hint: format!("Each batch run, of which there are {RUNS}, takes over what the speed layer had wrong; until the next one it is wrong again."),
+        hint: format!(
+            "Each batch run, of which there are {RUNS}, takes over what the speed layer had wrong; until the next one it is wrong again."
+        ),
         x: Axis::linear("events since the log's start", "events"),
         y: Axis::linear("groups", "number"),
         lines,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use twopath_base::{Offset, Position};
+use arrow_array::RecordBatch;
+use twopath_base::Position;
 use twopath_log::Topic;
 use twopath_query::{ExprKind, Query, Value, values};
 use twopath_view::{Ask, GroupTable};
@@ -73,9 +74,8 @@ impl Job {
     pub fn diff(&self, from: u64, to: u64, examples: usize) -> Result<Diff, JobError> {
         let (old, new) = (self.version(from, 1)?, self.version(to, 1)?);
         let refused = |problem: String| JobError::Diff { job: self.name.clone(), from, to, problem };
-        let (before, after, position) = at_one_position(&old, &new)?.ok_or_else(|| {
-            refused("events arrive faster than both versions read them; ask again when fewer arrive".into())
-        })?;
+        let (before, after, position) = at_one_position(&old, &new)?
+            .ok_or_else(|| refused("events arrive faster than both versions read them; ask again when fewer arrive".into()))?;
         let mut diff = compare((old.query(), &before), (new.query(), &after)).map_err(refused)?;
         diff.truncate(examples);
         let mut found = Diff { from_version: from, to_version: to, position, ..diff.diff };
@@ -128,7 +128,8 @@ fn key_columns(query: &Query) -> Result<Vec<usize>, String> {
     let shows = |key: usize| query.output.iter().position(|column| column.expr.kind == ExprKind::Column(key));
     let column = |key: usize| {
         let name = &query.keys[key].name;
-        shows(key).ok_or_else(|| format!("the answer does not show '{name}', by which its groups are told apart; add it to the SELECT list"))
+        shows(key)
+            .ok_or_else(|| format!("the answer does not show '{name}', by which its groups are told apart; add it to the SELECT list"))
     };
     (0..query.keys.len()).map(column).collect()
 }
@@ -240,42 +241,58 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 /// Finds the first few records of each example's group, in the order of partitions and offsets.
-fn events_behind(
-    topic: &Topic,
-    query: &Query,
-    keys: &[Vec<Value>],
-    to: &Position,
-    examples: &mut [Example],
-) -> Result<(), JobError> {
+fn events_behind(topic: &Topic, query: &Query, keys: &[Vec<Value>], to: &Position, examples: &mut [Example]) -> Result<(), JobError> {
     let names: Vec<String> = query.fields.iter().map(|f| f.name.clone()).collect();
+    let start = topic.start()?;
     for (partition, end) in to.iter() {
-        let start = topic.start()?.get(partition);
-        for records in topic.range(partition, Offset(start.0), end, None)? {
-            let wanted = |examples: &[Example]| -> Vec<usize> { (0..keys.len()).filter(|&i| examples[i].events.len() < EVENTS_SHOWN).collect() };
-            if wanted(examples).is_empty() {
-                return Ok(());
-            }
+        for records in topic.range(partition, start.get(partition), end, None)? {
             let records = records?;
-            let mut groups = GroupTable::new(query);
-            groups.update_from_log(query, &records.batch)?;
-            let here: Vec<usize> = wanted(examples).into_iter().filter(|&i| groups.find(&keys[i]).is_some()).collect();
-            if here.is_empty() {
-                continue;
-            }
-            for row in 0..records.batch.num_rows() {
-                let one = records.batch.slice(row, 1);
-                let mut group = GroupTable::new(query);
-                group.update_from_log(query, &one)?;
-                let Some(&of) = here.iter().find(|&&i| examples[i].events.len() < EVENTS_SHOWN && group.find(&keys[i]).is_some()) else {
+            let mut groups = None;
+            for (key, example) in keys.iter().zip(examples.iter_mut()) {
+                let wanted = EVENTS_SHOWN - example.events.len();
+                if wanted == 0 {
                     continue;
+                }
+                let groups = match &mut groups {
+                    Some(groups) => groups,
+                    none => none.insert(grouped(query, &records.batch)?),
                 };
-                let values = values::rows(&one)?.swap_remove(0);
-                let offset = records.offset_of(row);
-                examples[of].events.push((partition.0, offset.0, names.iter().cloned().zip(values).collect()));
+                if groups.find(key).is_none() {
+                    continue;
+                }
+                for row in rows_of(query, &records.batch, key, wanted)? {
+                    let values = values::rows(&records.batch.slice(row, 1))?.swap_remove(0);
+                    let offset = records.offset_of(row);
+                    example.events.push((partition.0, offset.0, names.iter().cloned().zip(values).collect()));
+                }
+            }
+            if examples.iter().all(|example| example.events.len() == EVENTS_SHOWN) {
+                return Ok(());
             }
         }
     }
     Ok(())
+}
+
+fn grouped(query: &Query, batch: &RecordBatch) -> Result<GroupTable, JobError> {
+    let mut groups = GroupTable::new(query);
+    groups.update_from_log(query, batch)?;
+    Ok(groups)
+}
+
+/// The first few rows of a group, of which the batch has one: by halves, so that nothing but the query itself has to say what its groups are.
+fn rows_of(query: &Query, batch: &RecordBatch, key: &[Value], most: usize) -> Result<Vec<usize>, JobError> {
+    if batch.num_rows() == 1 {
+        return Ok(vec![0]);
+    }
+    let half = batch.num_rows() / 2;
+    let mut rows = vec![];
+    for (from, part) in [(0, batch.slice(0, half)), (half, batch.slice(half, batch.num_rows() - half))] {
+        if rows.len() < most && grouped(query, &part)?.find(key).is_some() {
+            rows.extend(rows_of(query, &part, key, most - rows.len())?.into_iter().map(|row| from + row));
+        }
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -310,7 +327,8 @@ mod tests {
 
     #[test]
     fn a_column_that_only_one_has_changes_every_group() {
-        let (old, new) = (query("SELECT k, COUNT(*) AS n FROM t GROUP BY k"), query("SELECT k, COUNT(*) AS n, MAX(n) AS m FROM t GROUP BY k"));
+        let (old, new) =
+            (query("SELECT k, COUNT(*) AS n FROM t GROUP BY k"), query("SELECT k, COUNT(*) AS n, MAX(n) AS m FROM t GROUP BY k"));
         let before = [vec![Value::Text("a".into()), Value::Int(1)]];
         let after = [vec![Value::Text("a".into()), Value::Int(1), Value::Int(1)]];
         assert_eq!(compare((&old, &before), (&new, &after)).unwrap().diff.changed, 1);

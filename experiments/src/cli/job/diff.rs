@@ -68,11 +68,8 @@ fn as_json(name: &str, diff: &Diff) -> Json {
             e.events.iter().map(|(partition, offset, row)| json!({"partition": partition, "offset": offset, "row": named(row)})).collect();
         json!({"key": named(&e.key), "before": e.before.as_deref().map(named), "after": e.after.as_deref().map(named), "events": events})
     };
-    let columns: Vec<Json> = diff
-        .columns
-        .iter()
-        .map(|c| json!({"name": c.name, "changed": c.changed, "largest": c.largest, "mean": c.mean}))
-        .collect();
+    let columns: Vec<Json> =
+        diff.columns.iter().map(|c| json!({"name": c.name, "changed": c.changed, "largest": c.largest, "mean": c.mean})).collect();
     json!({
         "job": name,
         "from_version": diff.from_version,
@@ -124,7 +121,11 @@ fn table(out: &mut dyn Write, diff: &Diff) -> Result<(), Failure> {
         output::table(out, &["column", "groups changed", "by, mean", "by, at most"].map(String::from), &rows)?;
     }
     let told = |values: &[(String, Value)]| {
-        values.iter().map(|(name, v)| format!("{name} {}", if *v == Value::Null { "-".into() } else { output::text(v) })).collect::<Vec<_>>().join(", ")
+        values
+            .iter()
+            .map(|(name, v)| format!("{name} {}", if *v == Value::Null { "-".into() } else { output::text(v) }))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     for e in &diff.examples {
         writeln!(out, "\n{}", told(&e.key))?;

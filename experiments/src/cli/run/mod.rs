@@ -21,13 +21,16 @@ use crate::scenarios::{SCENARIOS, ScenarioOptions};
 /// Each scenario has a hypothesis with its source, runs what it takes to decide it, checks every answer against the reference, and says
 /// confirmed, refuted or undecided. It keeps result.json, report.html and raw samples in Parquet. Ctrl-C ends it with what it has.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   twopath run --list
   twopath run aa
   twopath run aa --quick --format json
   twopath run aa --repeats 40 --seed 7 --out aa-results
-  twopath run backpressure --rate 100000")]
+  twopath run backpressure --rate 100000"
+)]
 pub(super) struct RunArgs {
     /// Which scenario
     #[arg(value_name = "NAME", value_parser = names(), required_unless_present = "list")]

@@ -140,7 +140,9 @@ fn on_real_tables(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
             return Ok(right);
         }
         let (query, table) = &tables[version];
-        let rows = answer(query, &[table], &Ask { key: Some(key.to_vec()), ..Ask::default() }).and_then(|rows| values::rows(&rows)).map_err(failed)?;
+        let rows = answer(query, &[table], &Ask { key: Some(key.to_vec()), ..Ask::default() })
+            .and_then(|rows| values::rows(&rows))
+            .map_err(failed)?;
         let truth = right.answer_key(key).map_err(failed)?;
         let is_right = rows.into_iter().next() == truth;
         known.insert(name, is_right);
@@ -162,10 +164,17 @@ fn on_real_tables(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     for (method, name) in METHODS {
         for (told, order) in [("the fix in place of the bug", [0, 1]), ("the bug in place of the fix", [1, 0])] {
             let shares = order.map(|version| shares[version]);
-            let found = trial(method, 2 * asked as u64, shares, &mut rng, |version, rng| rewards[rng.random_range(0..rewards.len())][order[version]]);
+            let found = trial(method, 2 * asked as u64, shares, &mut rng, |version, rng| {
+                rewards[rng.random_range(0..rewards.len())][order[version]]
+            });
             let of = format!("{name}, {told}");
             notes.figures.push(Figure::exact("reads_to_decide", &of, "count", found.reads as f64));
-            rows.push(vec![told.into(), name.into(), format!("{:?}", found.decision).to_lowercase().into(), (found.reads as f64, "count").into()]);
+            rows.push(vec![
+                told.into(),
+                name.into(),
+                format!("{:?}", found.decision).to_lowercase().into(),
+                (found.reads as f64, "count").into(),
+            ]);
         }
     }
     notes.tables.push(Table {

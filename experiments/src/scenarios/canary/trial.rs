@@ -47,13 +47,7 @@ pub struct Outcome {
 
 /// Runs a trial of at most `reads` reads. `reward` answers one read by a version (0 the old one, 1 the new one); `shares` are the true ones,
 /// for the regret.
-pub fn trial<R: Rng>(
-    method: Method,
-    reads: u64,
-    shares: [f64; 2],
-    rng: &mut R,
-    mut reward: impl FnMut(usize, &mut R) -> bool,
-) -> Outcome {
+pub fn trial<R: Rng>(method: Method, reads: u64, shares: [f64; 2], rng: &mut R, mut reward: impl FnMut(usize, &mut R) -> bool) -> Outcome {
     let mut split = Split::default();
     let mut served = [0u64; 2];
     let mut decided = None;

@@ -38,6 +38,8 @@ pub const SCENARIO: Scenario = Scenario {
 const JOBS: usize = 400;
 const CHANGES_PER_MONTH: f64 = 4.0;
 const MONTHS: f64 = 24.0;
+/// Reserves that are tried, as multiples of what is needed on the mean.
+const TIMES_NEEDED: [f64; 12] = [1.1, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0];
 const SECONDS_PER_MONTH: f64 = 365.25 / 12.0 * 86_400.0;
 /// Events that a job's log keeps: from, to, in equal shares of the logarithm.
 const KEPT: (f64, f64) = (1e8, 1e11);
@@ -66,8 +68,13 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     let error = Figure::measured("simulation_error", "8 real jobs", "share", &errors, lab.seed);
 
     lab.step("the fleet")?;
-    let replays = fleet(lab.seed, events_per_s);
-    let reserves: Vec<f64> = (0..14).map(|i| 2f64.powf(f64::from(i) / 2.0 + 1.0).round()).collect();
+    let replays = fleet(lab.seed, lab.pick(MONTHS, 2.0), events_per_s);
+    // What the replays need on the mean; less than that never catches up.
+    let span_s = replays.last().map_or(1.0, |replay| replay.at_s);
+    let needed = replays.iter().map(|replay| replay.work_s).sum::<f64>() / span_s;
+    notes.figures.push(Figure::exact("cores_busy_mean", "fleet", "number", needed));
+    let mut reserves: Vec<f64> = TIMES_NEEDED.iter().map(|times| (needed * times).ceil()).collect();
+    reserves.dedup();
     let (mut p50, mut p99, mut slow) = (vec![], vec![], vec![]);
     let mut enough = None;
     for &cores in &reserves {
@@ -155,8 +162,7 @@ fn against_a_real_run(
         })
         .collect();
     asked.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let planned: Vec<Replay> =
-        asked.iter().map(|(at_s, to)| Replay { at_s: *at_s, work_s: to.records() as f64 / events_per_s }).collect();
+    let planned: Vec<Replay> = asked.iter().map(|(at_s, to)| Replay { at_s: *at_s, work_s: to.records() as f64 / events_per_s }).collect();
     let began = Instant::now();
     let one = |(at_s, to): &(f64, Position)| {
         thread::sleep(Duration::from_secs_f64(*at_s).saturating_sub(began.elapsed()));
@@ -172,14 +178,14 @@ fn against_a_real_run(
     Ok((told - real).abs() / real)
 }
 
-/// Two years of changes: each job changes at random, and replays what its log keeps.
-fn fleet(seed: u64, events_per_s: f64) -> Vec<Replay> {
+/// So many months of changes: each job changes at random, and replays what its log keeps.
+fn fleet(seed: u64, months: f64, events_per_s: f64) -> Vec<Replay> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let kept: Vec<f64> = (0..JOBS).map(|_| KEPT.0 * (KEPT.1 / KEPT.0).powf(rng.random::<f64>())).collect();
     let between = Exp::new(JOBS as f64 * CHANGES_PER_MONTH / SECONDS_PER_MONTH).expect("a rate above 0");
     let mut replays = vec![];
     let mut at_s = 0.0;
-    while at_s < MONTHS * SECONDS_PER_MONTH {
+    while at_s < months * SECONDS_PER_MONTH {
         at_s += between.sample(&mut rng);
         replays.push(Replay { at_s, work_s: kept[rng.random_range(0..JOBS)] / events_per_s });
     }

@@ -1,6 +1,9 @@
 //! A discrete-event simulation of replays that share cores: processor sharing, with at most one core each (L. Kleinrock, Queueing Systems II,
 //! 1976, chapter 4). Between two events every replay under way gets an equal share.
 
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
 /// A replay: when it is asked for, and the core-seconds that it needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Replay {
@@ -9,34 +12,50 @@ pub struct Replay {
 }
 
 /// How long each replay takes, from its asking until it is done, on so many cores. `replays` ascend in time.
+///
+/// All under way get the same share, so that they are done in the order of a clock of its own, which goes as fast as one of them works: a
+/// replay is done when that clock has gone on by its work.
 pub fn simulate(replays: &[Replay], cores: f64) -> Vec<f64> {
     let mut took = vec![0.0; replays.len()];
-    // Those under way: number, and what is left of their work.
-    let mut under_way: Vec<(usize, f64)> = Vec::new();
-    let (mut now, mut next) = (0.0, 0);
+    let mut under_way: BinaryHeap<Reverse<Due>> = BinaryHeap::new();
+    let (mut now, mut worked, mut next) = (0.0, 0.0, 0);
     while next < replays.len() || !under_way.is_empty() {
         let speed = (cores / under_way.len().max(1) as f64).min(1.0);
-        let done_at = under_way.iter().map(|(_, left)| now + left / speed).fold(f64::INFINITY, f64::min);
+        let done_at = under_way.peek().map_or(f64::INFINITY, |Reverse(first)| now + (first.worked - worked) / speed);
         let asked_at = replays.get(next).map_or(f64::INFINITY, |replay| replay.at_s);
         let then = done_at.min(asked_at);
-        under_way.iter_mut().for_each(|(_, left)| *left -= (then - now) * speed);
+        worked += (then - now) * speed;
         now = then;
         if asked_at <= done_at {
-            under_way.push((next, replays[next].work_s));
+            under_way.push(Reverse(Due { worked: worked + replays[next].work_s, replay: next }));
             next += 1;
-        } else {
-            // What is left of the one that is done is rounding.
-            let least = under_way.iter().map(|(_, left)| *left).fold(f64::INFINITY, f64::min);
-            under_way.retain(|&(number, left)| {
-                let is_done = left <= least;
-                if is_done {
-                    took[number] = now - replays[number].at_s;
-                }
-                !is_done
-            });
+        } else if let Some(Reverse(done)) = under_way.pop() {
+            worked = done.worked;
+            took[done.replay] = now - replays[done.replay].at_s;
         }
     }
     took
+}
+
+/// When a replay is done, by the clock of the work.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Due {
+    worked: f64,
+    replay: usize,
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.worked.total_cmp(&other.worked).then(self.replay.cmp(&other.replay))
+    }
 }
 
 #[cfg(test)]
