@@ -49,6 +49,8 @@ fn spec(dir: &Path, architecture: &str) -> RunSpec {
         publish_interval_ms: 1.0,
         read_rate: 100.0,
         full_read_rate: 5.0,
+        deploys: true,
+        kill_after_ms: None,
         dir: dir.into(),
         out: dir.join("run.json"),
     }

@@ -38,6 +38,8 @@ fn spec(dir: &Path, architecture: &str, query: &QuerySpec) -> RunSpec {
         publish_interval_ms: 1.0,
         read_rate: 300.0,
         full_read_rate: 20.0,
+        deploys: true,
+        kill_after_ms: None,
         dir: dir.into(),
         out: dir.join("run.json"),
     }

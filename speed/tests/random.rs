@@ -106,8 +106,6 @@ fn both_engines_agree_with_the_reference() {
         let query = Arc::new(query);
         let to = some_position(&mut random, &topic.end().unwrap());
         let expected = reference(&topic, &query, &to).answer();
-        // Aggregates that look at more than one value of a row differential does not know.
-        let looks_beside = query.aggregates.iter().any(|a| !a.beside.is_empty());
         for engine in Engine::ALL {
             let workers = 1 + random.below(3);
             let from = (0, Position::zero(topic.partitions()));

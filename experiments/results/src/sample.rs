@@ -236,6 +236,7 @@ fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
                 StorageBin { at_ms, bytes: 5_000_000 + beside }
             })
             .collect(),
+        cpu: (0..bins).map(|i| CpuBin { at_ms: f64::from(i) * 100.0, cores: about(0.3) }).collect(),
         freshness_percentiles: percentiles(base, if speed { 2.0 } else { 0.9 }),
         query_latency_percentiles: percentiles(about(0.02), 3.0),
         freshness_hdr: "HISTFAAA".into(),

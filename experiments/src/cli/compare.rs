@@ -204,6 +204,7 @@ fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
         prices: args.prices,
         batch_interval: args.batch_interval,
         publish_interval: args.publish_interval,
+        ..CompareSettings::default()
     })
 }
 

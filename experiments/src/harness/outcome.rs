@@ -13,7 +13,7 @@ use super::spec::RunSpec;
 use crate::systems::timeline::Span;
 use crate::systems::{self, Architecture, Costs, Job};
 use twopath_results::result::{
-    Answers, Cost, Happening, KeptUp, LayerCost, Mark, Outcome, PhaseCosts, Phases, RunResult, Series, StorageBin,
+    Answers, Cost, CpuBin, Happening, KeptUp, LayerCost, Mark, Outcome, PhaseCosts, Phases, RunResult, Series, StorageBin,
 };
 
 /// The result of a run.
@@ -58,6 +58,7 @@ pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arri
             freshness: bins.freshness(covered()),
             answers: bins.answers(judged.map(|(a, v)| (a.read_us, v.wrong, v.outdated))),
             reads: bins.reads(recording.answers.iter().filter(|a| a.key.is_some()).map(|a| (a.due_us, a.latency_us()))),
+            cpu: cores(&recording.cpu, start_us),
             storage: recording.storage.iter().map(|&(at_us, bytes)| StorageBin { at_ms: ms(at_us, start_us), bytes }).collect(),
             freshness_percentiles: percentiles(&freshness),
             query_latency_percentiles: percentiles(&latency),
@@ -67,6 +68,15 @@ pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arri
         marks: marks(recording, corrected_us, start_us),
         samples: Vec::new(),
     })
+}
+
+/// How many cores the system's process kept busy between two looks.
+fn cores(seen: &[(u64, f64)], start_us: u64) -> Vec<CpuBin> {
+    let between = |pair: &[(u64, f64)]| {
+        let [(from_us, before), (to_us, after)] = [pair[0], pair[1]];
+        CpuBin { at_ms: ms(from_us, start_us), cores: (after - before).max(0.0) / ((to_us - from_us).max(1) as f64 / 1e6) }
+    };
+    seen.windows(2).map(between).collect()
 }
 
 /// Milliseconds from one time to another; negative where it lies before.

@@ -42,10 +42,20 @@ pub struct RunSpec {
     pub read_rate: f64,
     /// Full answers per second.
     pub full_read_rate: f64,
+    /// Whether version 2 is deployed in the middle of the steady phase.
+    #[serde(default = "yes")]
+    pub deploys: bool,
+    /// The system's process is killed so long after it began to serve, and started anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill_after_ms: Option<f64>,
     /// Scratch of this run; the parent makes it and removes it.
     pub dir: PathBuf,
     /// Where the recording goes.
     pub out: PathBuf,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Defaults of everything that `twopath compare` gives no option for.

@@ -38,6 +38,8 @@ pub enum JobError {
     Unfinished { job: String, version: u64 },
     #[error("the SQL of version {version} of job '{job}' no longer fits its topic: {message}; deploy a version that does")]
     Sql { job: String, version: u64, message: String },
+    #[error("versions {from} and {to} of job '{job}' cannot be compared: {problem}")]
+    Diff { job: String, from: u64, to: u64, problem: String },
     #[error("{}: {source}; see that the folder exists, is writable and has room", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("the log: {0}")]

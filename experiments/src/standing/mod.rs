@@ -14,6 +14,7 @@
 //! crash at any point leaves the versions as they were before the step or after it. A deployment that was interrupted is a version
 //! without a table, which the same command takes up again.
 
+mod diff;
 mod error;
 mod version;
 
@@ -29,6 +30,7 @@ use twopath_storage::{OsStorage, write_atomically};
 use twopath_view::BatchView;
 use twopath_view::store::ViewStore;
 
+pub use diff::{ColumnDiff, Diff, Example};
 pub use error::JobError;
 pub use version::Standing;
 

@@ -24,6 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub struct Standing {
     version: u64,
     query: Arc<Query>,
+    topic: Topic,
     partitions: usize,
     /// From where on it answers.
     lower: Position,
@@ -42,7 +43,7 @@ impl Standing {
         let lower = at_rest.as_ref().map_or_else(|| from.1.clone(), |view| view.lower.clone());
         let options = SpeedOptions { workers, ..SpeedOptions::default() };
         let speed = wiring::start(topic, &VersionLogic::sql(query.clone()), SpeedEngine::Timely, from, options, Arc::new(|_| {}))?;
-        Ok(Standing { version, query, partitions: topic.partitions(), lower, at_rest, speed })
+        Ok(Standing { version, query, topic: topic.clone(), partitions: topic.partitions(), lower, at_rest, speed })
     }
 
     pub fn version(&self) -> u64 {
@@ -52,6 +53,11 @@ impl Standing {
     /// What it computes.
     pub fn query(&self) -> &Query {
         &self.query
+    }
+
+    /// What it reads.
+    pub fn topic(&self) -> &Topic {
+        &self.topic
     }
 
     pub fn progress(&self) -> JobProgress {

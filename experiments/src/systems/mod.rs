@@ -13,6 +13,7 @@ mod factors;
 mod job;
 pub mod process;
 mod protocol;
+pub mod restarted;
 pub mod timeline;
 pub mod twopath;
 

@@ -99,6 +99,14 @@ impl Process {
         }
     }
 
+    /// Ends the process as `kill -9` does. Nothing can be asked of it any more.
+    pub fn kill(&self) {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that has ended by itself cannot be killed, and needs not be.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
     fn connect(&self) -> Result<UnixStream, SystemError> {
         let started = Instant::now();
         loop {
@@ -173,10 +181,8 @@ impl System for Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // One that has ended by itself cannot be killed, and needs not be; what is not there needs not be removed.
-        let _ = child.kill();
-        let _ = child.wait();
+        self.kill();
+        // What is not there needs not be removed.
         let _ = std::fs::remove_file(&self.socket);
     }
 }

@@ -243,6 +243,8 @@ impl Asked {
             publish_interval_ms: settings.publish_interval.as_secs_f64() * 1e3,
             read_rate: settings.read_rate,
             full_read_rate: settings.full_read_rate,
+            deploys: settings.deploys,
+            kill_after_ms: settings.kill_after.map(|after| after.as_secs_f64() * 1e3),
             dir,
             out,
         }
@@ -328,6 +330,10 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<Lef
             let name = if changed == preset { name.clone() } else { factors.name() };
             chosen.push(Chosen { architecture: name.clone(), name, factors });
         }
+    }
+    if settings.twins {
+        let again = |c: &Chosen| Chosen { name: format!("{}-again", c.name), ..c.clone() };
+        chosen = chosen.iter().flat_map(|c| [c.clone(), again(c)]).collect();
     }
     Ok((chosen, vec![]))
 }

@@ -36,6 +36,12 @@ pub struct CompareSettings {
     /// One comparison for each value of a parameter.
     pub sweep: Option<SweepOf>,
     pub repeats: u32,
+    /// Each system a second time, as `NAME-again`: a harness that does not lie finds no difference.
+    pub twins: bool,
+    /// Whether version 2 is deployed in mid-run.
+    pub deploys: bool,
+    /// The system's process is killed so long after it began to serve, and started anew over what is left.
+    pub kill_after: Option<Duration>,
     pub partitions: u32,
     /// Timely worker threads.
     pub workers: usize,
@@ -83,6 +89,9 @@ impl Default for CompareSettings {
             history: None,
             sweep: None,
             repeats: 3,
+            twins: false,
+            deploys: true,
+            kill_after: None,
             partitions: 2,
             workers: 1,
             durability: Durability::None,

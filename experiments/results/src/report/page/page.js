@@ -80,16 +80,8 @@ function showPicks() {
   }
 }
 
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  place("theme").textContent = theme === "dark" ? "Light" : "Dark";
-}
-
 function start() {
-  const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  setTheme(dark.matches ? "dark" : "light");
-  dark.addEventListener("change", event => { setTheme(event.matches ? "dark" : "light"); showCharts(); });
-  place("theme").addEventListener("click", () => { setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"); showCharts(); });
+  setUpTheme(showCharts);
   for (const section of document.querySelectorAll("[data-nav]")) {
     document.querySelector("nav").append(make("a", { href: "#" + section.id }, section.dataset.nav));
   }

@@ -1,27 +1,15 @@
-//! `twopath run`: scenarios other than the comparison.
+//! `twopath run backpressure`, which has options of its own.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use twopath_query::Value;
 
-use super::{Failure, output, parse_duration, progress};
+use crate::cli::{Failure, output, parse_duration, progress};
 use crate::scenarios::backpressure::{BackpressureError, BackpressureResult, BackpressureSettings, run_backpressure};
-
-/// Runs a scenario
-#[derive(Debug, Args)]
-pub(super) struct RunArgs {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Backpressure(BackpressureArgs),
-}
 
 /// Shows what can be done about a consumer that is slower than its producer, and what it does to the others
 ///
@@ -33,7 +21,7 @@ enum Command {
 Examples:
   twopath run backpressure
   twopath run backpressure --rate 100000 --duration 10s --slow-factor 2 --format json")]
-struct BackpressureArgs {
+pub(super) struct BackpressureArgs {
     /// Events per second
     #[arg(long, value_name = "N", default_value_t = 20_000.0)]
     rate: f64,
@@ -61,13 +49,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(dir: &Path, args: RunArgs) -> Result<ExitCode, Failure> {
-    match args.command {
-        Command::Backpressure(args) => backpressure(dir, &args),
-    }
-}
-
-fn backpressure(dir: &Path, args: &BackpressureArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(dir: &Path, args: &BackpressureArgs) -> Result<ExitCode, Failure> {
     let io = |e: std::io::Error| Failure::of(format!("{}: {e}", dir.display()));
     let settings = BackpressureSettings {
         rate: args.rate,
