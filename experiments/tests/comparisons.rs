@@ -59,7 +59,11 @@ fn the_cross_has_every_factor() {
     // What is not there is named, with the reason.
     let left_out = result["settings"]["left_out"].as_array().unwrap();
     let reason = |name: &str| left_out.iter().find(|left| left["name"] == name).and_then(|left| left["reason"].as_str());
-    assert_eq!(left_out.len() + runs(&result).len(), 3 * 2 + 3 * 2 + 2 + 3 * 2, "every cell with timely in the speed layer, or without one");
+    assert_eq!(
+        left_out.len() + runs(&result).len(),
+        3 * 2 + 3 * 2 + 2 + 3 * 2,
+        "every cell with timely in the speed layer, or without one"
+    );
     assert!(reason("lambda+rayon+timely+hand").unwrap().contains("rayon runs compiled SQL only"), "{left_out:?}");
     assert!(reason("kappa-backfill+timely+timely+sql").unwrap().contains("is what kappa does"), "{left_out:?}");
     let cells: Vec<String> = runs(&result)

@@ -96,7 +96,11 @@ fn digits_of(t: DataType) -> u8 {
 
 fn rescaled(v: i128, from: u32, to: DataType) -> Number {
     let (v, scale) = (i256::from_i128(v), scale_of(to));
-    if scale >= from { fits(v.checked_mul(power(scale - from)), digits_of(to)) } else { fits(Some(divided(v, power(from - scale))), digits_of(to)) }
+    if scale >= from {
+        fits(v.checked_mul(power(scale - from)), digits_of(to))
+    } else {
+        fits(Some(divided(v, power(from - scale))), digits_of(to))
+    }
 }
 
 /// A column of numbers, or one number for all rows.
@@ -108,7 +112,13 @@ fn numbers(series: &Series, rows: usize) -> PolarsResult<impl Iterator<Item = Op
 
 impl Raised {
     /// `left op right`, where one is a decimal and neither a float; or a quotient of two whole numbers of 38 digits, which is a float.
-    pub fn decimals(&self, op: BinaryOp, (left, left_type): (Plan, DataType), (right, right_type): (Plan, DataType), result: DataType) -> Plan {
+    pub fn decimals(
+        &self,
+        op: BinaryOp,
+        (left, left_type): (Plan, DataType),
+        (right, right_type): (Plan, DataType),
+        result: DataType,
+    ) -> Plan {
         if result == DataType::Float {
             let quotient = |a: i128, b: i128| if b == 0 { Err(EvalError::DivisionByZero) } else { Ok(a as f64 / b as f64) };
             return self.function(vec![left, right], PolarsType::Float64, move |c| pairs::<_, Float64Chunked>(c, quotient));
@@ -137,7 +147,9 @@ impl Raised {
 
     /// `-value`.
     pub fn negate_decimal(&self, value: Plan) -> Plan {
-        self.function(vec![value], PolarsType::Int128, |c| Ok(Ok(c[0].i128()?.iter().map(|v| v.map(|v| -v)).collect::<Int128Chunked>().into_series())))
+        self.function(vec![value], PolarsType::Int128, |c| {
+            Ok(Ok(c[0].i128()?.iter().map(|v| v.map(|v| -v)).collect::<Int128Chunked>().into_series()))
+        })
     }
 
     /// CAST to or from a decimal; `None` for other types.
@@ -153,14 +165,17 @@ impl Raised {
             }),
             (Some(scale), DataType::Float) => self.function(vec![value], out, move |c| {
                 // All its digits, read as a float: rounded once.
-                let float = |unscaled| Ok(Decimal { unscaled, scale: scale as u8 }.to_string().parse::<f64>().expect("digits with a point"));
+                let float =
+                    |unscaled| Ok(Decimal { unscaled, scale: scale as u8 }.to_string().parse::<f64>().expect("digits with a point"));
                 ones::<_, Float64Chunked>(c[0].i128()?.iter(), float)
             }),
             (Some(scale), DataType::Text) => self.function(vec![value], out, move |c| {
                 ones::<_, StringChunked>(c[0].i128()?.iter(), |unscaled| Ok(Decimal { unscaled, scale: scale as u8 }.to_string()))
             }),
             (None, DataType::Numeric | DataType::Decimal { .. }) => match from {
-                DataType::Int => self.function(vec![value], out, move |c| ones::<_, Int128Chunked>(c[0].i64()?.iter(), |v| rescaled(v.into(), 0, to))),
+                DataType::Int => {
+                    self.function(vec![value], out, move |c| ones::<_, Int128Chunked>(c[0].i64()?.iter(), |v| rescaled(v.into(), 0, to)))
+                }
                 DataType::Float => self.function(vec![value], out, move |c| {
                     // The shortest digits that mean the float.
                     let of = |v: f64| if v.is_finite() { read(&format!("{v:e}"), to) } else { Err(EvalError::OutOfRange) };
@@ -223,16 +238,34 @@ mod tests {
     #[test]
     fn decimals_are_rounded_half_away_from_zero() {
         let t = DataType::decimal(10, 2);
-        let texts = [("1.005", 101), ("-1.005", -101), ("1.0049999", 100), (" 12 ", 1_200), ("1e3", 100_000), ("5e-3", 1), ("4.9e-3", 0), ("0e99", 0)];
+        let texts = [
+            ("1.005", 101),
+            ("-1.005", -101),
+            ("1.0049999", 100),
+            (" 12 ", 1_200),
+            ("1e3", 100_000),
+            ("5e-3", 1),
+            ("4.9e-3", 0),
+            ("0e99", 0),
+        ];
         for (text, unscaled) in texts {
             assert_eq!(read(text, t), Ok(unscaled), "{text}");
         }
-        assert_eq!((read("1e-99999999999999999999", t), read("1e9", t), read("1e9999999999999", t)), (Ok(0), Err(EvalError::OutOfRange), Err(EvalError::OutOfRange)));
+        assert_eq!(
+            (read("1e-99999999999999999999", t), read("1e9", t), read("1e9999999999999", t)),
+            (Ok(0), Err(EvalError::OutOfRange), Err(EvalError::OutOfRange))
+        );
         for text in ["", ".", "1e", "1e+", "--1", "NaN", "1 2"] {
             assert!(matches!(read(text, t), Err(EvalError::InvalidText { .. })), "{text}");
         }
         let divide = |a, b| operator(BinaryOp::Divide, DataType::decimal(5, 2), DataType::decimal(5, 0), DataType::decimal(38, 16))(a, b);
-        assert_eq!((divide(200, 3), divide(-200, 3), divide(1, 0)), (Ok(6_666_666_666_666_667), Ok(-6_666_666_666_666_667), Err(EvalError::DivisionByZero)));
-        assert_eq!((rescaled(15, 1, DataType::Numeric), rescaled(-15, 1, DataType::Numeric), rescaled(14, 1, DataType::Numeric)), (Ok(2), Ok(-2), Ok(1)));
+        assert_eq!(
+            (divide(200, 3), divide(-200, 3), divide(1, 0)),
+            (Ok(6_666_666_666_666_667), Ok(-6_666_666_666_666_667), Err(EvalError::DivisionByZero))
+        );
+        assert_eq!(
+            (rescaled(15, 1, DataType::Numeric), rescaled(-15, 1, DataType::Numeric), rescaled(14, 1, DataType::Numeric)),
+            (Ok(2), Ok(-2), Ok(1))
+        );
     }
 }

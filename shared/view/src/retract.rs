@@ -43,7 +43,7 @@ pub struct NotRetractable {
 pub fn counting_rows(query: &Query) -> Query {
     let mut query = query.clone();
     if !query.aggregates.last().is_some_and(counts_rows) {
-        query.aggregates.push(Aggregate { function: AggregateFunction::Count, arg: None });
+        query.aggregates.push(Aggregate::new(AggregateFunction::Count, None));
     }
     query
 }

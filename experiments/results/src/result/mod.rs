@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 pub use conclusion::{BreakEven, Effect, Estimate, Factor, Question, Sweep, SweepPoint};
 pub use run::{
-    Answers, AnswersBin, Code, CodeSize, Cost, CpuBin, FreshnessBin, Happening, KeptUp, LayerCost, Listing, Mark, Money, Outcome, PhaseCosts,
-    Phases, Quantiles, ReadsBin, RunResult, Series, StorageBin,
+    Answers, AnswersBin, Code, CodeSize, Cost, CpuBin, FreshnessBin, Happening, KeptUp, LayerCost, Listing, Mark, Money, Outcome,
+    PhaseCosts, Phases, Quantiles, ReadsBin, RunResult, Series, StorageBin,
 };
 use serde::{Deserialize, Serialize};
 
