@@ -158,6 +158,11 @@ pub(super) fn check_unordered(query: &Query) -> Result<(), SpeedError> {
     if query.limit.is_some() || query.offset > 0 {
         return refuse("leave LIMIT and OFFSET out");
     }
+    if query.finish.is_some() {
+        return refuse(
+            "it computes more than one grouping of its rows (a join, OVER, groups of groups), which a feed does not keep; ask it with twopath query, or make a job of it",
+        );
+    }
     if query.panes.is_some() {
         return refuse("its windows overlap or have no fixed bounds, so that one row changes several of their groups; take TUMBLE");
     }
