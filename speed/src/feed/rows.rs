@@ -8,27 +8,30 @@ use twopath_log::{PartitionBy, Records};
 use twopath_query::{EvalError, Query};
 use twopath_view::{answer_schema, eval, eval_condition};
 
-use super::query::check_unordered;
-use super::sink::Sink;
-use super::{FeedError, FeedReport};
+use super::query::{Change, Made, check_unordered, failed};
+use crate::error::SpeedError;
+use crate::sink::topic::TopicSink;
 
 /// A query each of whose rows comes from one row of its topic, in the same order.
 #[derive(Debug, Clone)]
 pub struct RowQuery {
     query: Query,
     schema: SchemaRef,
+    /// Where it reads columns of the log's own: those, behind all of the topic's.
+    projection: Option<Vec<usize>>,
 }
 
 impl RowQuery {
     /// # Errors
-    /// [`FeedError::NoFeed`] for a query with aggregates, ORDER BY or LIMIT.
-    pub fn new(query: Query) -> Result<RowQuery, FeedError> {
+    /// [`SpeedError::NoFeed`] for a query with aggregates, ORDER BY or LIMIT.
+    pub fn new(query: Query) -> Result<RowQuery, SpeedError> {
         if !query.rows {
-            return Err(FeedError::NoFeed { what: "its rows are groups, not those of its topic".into() });
+            return Err(SpeedError::NoFeed { what: "its rows are groups, not those of its topic".into() });
         }
         check_unordered(&query)?;
         let schema = answer_schema(&query);
-        Ok(RowQuery { query, schema })
+        let projection = query.reads_log_columns().then(|| query.whole_rows());
+        Ok(RowQuery { query, schema, projection })
     }
 
     /// Of what it gives: the select list in canonical types, all nullable.
@@ -37,8 +40,8 @@ impl RowQuery {
     }
 
     /// The columns of the input that it reads, ascending; all of the topic's where `None`.
-    pub fn projection(&self) -> Option<Vec<usize>> {
-        self.query.reads_log_columns().then(|| self.query.whole_rows())
+    pub(super) fn projection(&self) -> Option<&[usize]> {
+        self.projection.as_deref()
     }
 
     /// The rows that pass the WHERE clause, and, as a mask over the rows of `batch`, which those are.
@@ -64,42 +67,36 @@ impl RowQuery {
         Ok((made.expect("the columns are in the canonical types that the schema is made of"), kept))
     }
 
-    /// Appends what comes of the input's records, without the rows that are there already.
-    pub(super) fn take(&self, records: &Records, sink: &mut Sink<'_>, report: &mut FeedReport) -> Result<(), FeedError> {
-        let partition = records.partition;
-        let (rows, kept) = self.apply(&records.batch).map_err(|source| FeedError::Row {
-            name: sink.feed.name.clone(),
-            partition,
-            from: records.base,
-            to: records.end,
-            what: "a row",
-            source,
-        })?;
+    pub(super) fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// What comes of the input's records, without the rows that are there already, whose number is returned.
+    pub(super) fn changes(&self, records: &Records, sink: &TopicSink, changes: &mut Vec<Change>) -> Result<u64, SpeedError> {
+        let (from, base, end) = (records.partition, records.base, records.end);
+        let (rows, kept) = self.apply(&records.batch).map_err(|e| failed(sink, from, (base, end), "a row", e))?;
         if rows.num_rows() == 0 {
-            return Ok(());
+            return Ok(0);
         }
         let offsets: Vec<Offset> = kept.values().set_indices().map(|row| records.offset_of(row)).collect();
-        let mut appended = 0;
-        for (q, part) in parts(sink, partition, &rows, &offsets)? {
-            if part.num_rows() > 0 {
-                sink.append(partition, q, &part, records.end)?;
-                appended += part.num_rows() as u64;
-            }
+        let mut made = parts(sink, from, &rows, &offsets)?;
+        made.retain(|(_, part)| part.num_rows() > 0);
+        let new: usize = made.iter().map(|(_, part)| part.num_rows()).sum();
+        if new > 0 {
+            changes.push(Change { from, base, end, made: Made::Rows(made) });
         }
-        report.rows_appended += appended;
-        report.rows_left_out += rows.num_rows() as u64 - appended;
-        Ok(())
+        Ok((rows.num_rows() - new) as u64)
     }
 }
 
 /// What goes to each output partition, without the rows that are there already.
 fn parts(
-    sink: &Sink<'_>,
+    sink: &TopicSink,
     partition: PartitionId,
     rows: &RecordBatch,
     offsets: &[Offset],
-) -> Result<Vec<(PartitionId, RecordBatch)>, FeedError> {
-    let reached = &sink.reached[partition.index()];
+) -> Result<Vec<(PartitionId, RecordBatch)>, SpeedError> {
+    let reached = sink.reached(partition);
     let split = |rows: &RecordBatch| match sink.output.config().partition_by {
         PartitionBy::Key(_) => sink.output.split(rows),
         // Not in turn: after a restart a row must find the partition that it went to before.

@@ -9,6 +9,8 @@
 //! counts from there, so that a producer that is held up shows in it. The slow consumer works by waiting, as one that calls another
 //! service does; it takes no processor time from the others.
 
+mod edge;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,8 +20,9 @@ use serde::Serialize;
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{Durability, Entry, Log, LogError, PartitionBy, Start, Topic, TopicConfig};
 
-use crate::feeds::{EdgeReceiver, EdgeSender, Piece, Pressure, edge};
 use twopath_events::workloads::Pageviews;
+
+pub use edge::{EDGE_GROUP, EdgeCounts, EdgeReceiver, EdgeSender, Piece, Pressure, edge};
 
 /// Between two frames of the producer.
 const TICK: Duration = Duration::from_millis(5);

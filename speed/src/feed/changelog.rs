@@ -5,11 +5,11 @@
 //!                                                                        under (producer of p, sequence = the frame's end)
 //! ```
 //!
-//! **State.** All groups stand in one [`GroupTable`] in memory. A group decides its output partition, so that the groups of each output
-//! partition *q* are a state of their own; and every frame of *p* that changes some of them appends to *q*. So what *q* last heard from
-//! each *p* (`reached[p][q]`) says exactly which records the rows in *q* were made of. A start makes that state again, from the input's
-//! first record on, **before** it appends anything: were it to append while other input partitions are still being read again, rows with
-//! less in them would take the place of rows with more.
+//! **State.** The groups stand in memory, in one [`GroupTable`] a worker. A group decides its output partition, so that the groups of each
+//! output partition *q* are a state of their own, and one worker's; and every frame of *p* that changes some of them appends to *q*. So what
+//! *q* last heard from each *p* ([`TopicSink::reached`]) says exactly which records the rows in *q* were made of. A start makes that state
+//! again, from the input's first record on, **before** it appends anything: were it to append while other input partitions are still being
+//! read again, rows with less in them would take the place of rows with more.
 //!
 //! **Deletions.** A group that HAVING lets through no more gets a row in which all columns but its key's are NULL: a tombstone, where the
 //! output is keyed by it. Where a frame changes groups of *q* and leaves nothing to say there, because HAVING hides all of them before and after, a
@@ -18,23 +18,24 @@
 //! **Sums of whole numbers** are 128-bit in answers and 64-bit here, since a topic's columns are; one that does not fit stops the feed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
-use twopath_base::{Offset, PartitionId};
+use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::{PartitionBy, Records, Topic, TopicConfig};
 use twopath_query::{DataType, EvalError, Expr, ExprKind, Query, Value};
 use twopath_view::{Fold, GroupTable, answer_groups, answer_schema};
 
-use super::query::check_unordered;
-use super::sink::Sink;
-use super::{FeedError, FeedReport};
+use super::flow::Purpose;
+use super::query::{Change, Made, check_unordered, failed};
+use crate::error::SpeedError;
+use crate::sink::topic::TopicSink;
 
-/// A query with groups, and where its groups are.
+/// A query with groups.
+#[derive(Debug, Clone)]
 pub(super) struct Changelog {
     query: Query,
     /// The same groups, all of them, with their keys and nothing else.
@@ -43,24 +44,19 @@ pub(super) struct Changelog {
     schema: SchemaRef,
     /// By key: the output column that it is.
     key_columns: Vec<usize>,
-    state: GroupTable,
-    /// By group of the state, where the query has HAVING: whether its newest row in the output is one with values.
-    shown: Vec<bool>,
 }
 
-/// What is to be done with records.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// The output has what came of them: they make the state.
-    Rebuild,
-    /// They are new.
-    Append,
+/// The groups of one worker's output partitions.
+pub(super) struct Groups {
+    table: GroupTable,
+    /// By group, where the query has HAVING: whether its newest row in the output is one with values.
+    shown: Vec<bool>,
 }
 
 impl Changelog {
     /// # Errors
-    /// [`FeedError::NoFeed`] for a query whose rows say not which group they are, or with ORDER BY or LIMIT.
-    pub fn new(mut query: Query) -> Result<Changelog, FeedError> {
+    /// [`SpeedError::NoFeed`] for a query whose rows say not which group they are, or with ORDER BY or LIMIT.
+    pub fn new(mut query: Query) -> Result<Changelog, SpeedError> {
         check_unordered(&query)?;
         let is_key = |expr: &Expr, key: usize| matches!(expr.kind, ExprKind::Column(c) if c == key);
         let key_column = |key| query.output.iter().position(|o| is_key(&o.expr, key));
@@ -73,13 +69,13 @@ impl Changelog {
         if !hidden.is_empty() {
             let what =
                 format!("its rows would not say which group they are; add to the select list what it groups by: {}", hidden.join(", "));
-            return Err(FeedError::NoFeed { what });
+            return Err(SpeedError::NoFeed { what });
         }
         let key_columns: Vec<usize> = key_columns.into_iter().flatten().collect();
         if query.having.is_some() && query.output.len() == key_columns.len() {
             let what = "with HAVING it deletes groups again, by rows that are NULL but for the group's key; add another column to the \
                         select list, such as COUNT(*) AS n";
-            return Err(FeedError::NoFeed { what: what.into() });
+            return Err(SpeedError::NoFeed { what: what.into() });
         }
         for output in query.output.iter_mut().filter(|o| o.expr.data_type == DataType::Numeric) {
             let arg = Box::new(output.expr.clone());
@@ -91,8 +87,8 @@ impl Changelog {
                 output.expr = Expr::literal(Value::Null, output.expr.data_type);
             }
         }
-        let (fold, schema, state) = (Fold::new(&query), answer_schema(&query), GroupTable::new(&query));
-        Ok(Changelog { query, deletions, fold, schema, key_columns, state, shown: Vec::new() })
+        let (fold, schema) = (Fold::new(&query), answer_schema(&query));
+        Ok(Changelog { query, deletions, fold, schema, key_columns })
     }
 
     /// Of what it gives.
@@ -103,6 +99,10 @@ impl Changelog {
     /// The columns of the input that it reads, ascending.
     pub fn projection(&self) -> &[usize] {
         &self.fold.projection
+    }
+
+    pub fn query(&self) -> &Query {
+        &self.query
     }
 
     fn key_names(&self) -> impl Iterator<Item = &str> {
@@ -142,94 +142,58 @@ impl Changelog {
         }
     }
 
-    /// Makes the state that the output was made of, and then appends what came of records up to where the feed's group is, should it be missing
-    /// there: from then on it does not matter in what order partitions are read.
-    pub fn rebuild(
-        &mut self,
-        input: &Topic,
-        group: &[(PartitionId, Offset)],
-        sink: &mut Sink<'_>,
-        report: &mut FeedReport,
-        stop: &AtomicBool,
-    ) -> Result<(), FeedError> {
-        check_whole(&sink.feed.name, input)?;
-        let projection = self.fold.projection.clone();
-        let reached = |sink: &Sink<'_>, p: PartitionId| {
-            let reached = &sink.reached[p.index()];
-            (*reached.iter().min().expect("a topic has a partition"), *reached.iter().max().expect("a topic has a partition"))
-        };
-        for &(p, _) in group {
-            for records in input.range(p, Offset(0), reached(sink, p).1, Some(&projection))? {
-                let records = records?;
-                if stop.load(Ordering::Relaxed) {
-                    return Ok(());
-                }
-                report.rows_read_again += records.batch.num_rows() as u64;
-                self.fold(&records, Purpose::Rebuild, sink, report)?;
-            }
+    /// The changes that the input's records make, for output partitions that do not have them, or, to make the state again, that do.
+    pub fn changes(&self, records: &Records, purpose: Purpose, sink: &TopicSink, changes: &mut Vec<Change>) -> Result<(), SpeedError> {
+        let from = records.partition;
+        if records.end.0 - records.base.0 != records.batch.num_rows() as u64 {
+            return Err(not_whole(&sink.name, &self.query.topic, compacted(from, records.end)));
         }
-        if self.query.having.is_some() {
-            let shown = Query { having: self.query.having.clone(), ..self.deletions.clone() };
-            let all = (0..self.state.len() as u32).collect();
-            let failed = |source| {
-                let (name, (partition, _), what) = (sink.feed.name.clone(), group[0], "a group with the rows");
-                FeedError::Row { name, partition, from: Offset(0), to: reached(sink, partition).1, what, source }
-            };
-            let (_, shown) = answer_groups(&shown, &self.state, all).map_err(failed)?;
-            self.shown = vec![false; self.state.len()];
-            shown.into_iter().for_each(|group| self.shown[group as usize] = true);
-        }
-        for &(p, to) in group {
-            let (from, _) = reached(sink, p);
-            if from >= to {
-                continue;
-            }
-            for records in input.range(p, from, to, Some(&projection))? {
-                if stop.load(Ordering::Relaxed) {
-                    return Ok(());
-                }
-                self.fold(&records?, Purpose::Append, sink, report)?;
+        let reached = sink.reached(from);
+        for piece in pieces(records, reached) {
+            let (base, end) = (piece.base, piece.end);
+            let failed = |source| failed(sink, from, (base, end), "a row", source);
+            let Some(groups) = self.groups(&piece.batch).map_err(failed)? else { continue };
+            let mut parts = self.parts(&sink.output, &groups)?;
+            parts.retain(|(q, _)| (reached[q.index()] >= end) == (purpose == Purpose::Rebuild));
+            if !parts.is_empty() {
+                changes.push(Change { from, base, end, made: Made::Groups(Arc::new(groups), parts) });
             }
         }
         Ok(())
     }
 
-    /// Appends the changes that the input's records make.
-    pub fn take(&mut self, records: &Records, sink: &mut Sink<'_>, report: &mut FeedReport) -> Result<(), FeedError> {
-        self.fold(records, Purpose::Append, sink, report)
+    /// Merges a frame's groups into the state, and gives the rows of those that have changed, by output partition, if they are to be appended.
+    pub fn fold(
+        &self,
+        state: &mut Groups,
+        groups: &GroupTable,
+        parts: &[(PartitionId, Vec<u32>)],
+        purpose: Purpose,
+    ) -> Result<Vec<(PartitionId, RecordBatch)>, EvalError> {
+        let mut made = Vec::new();
+        for (q, of_q) in parts {
+            let changed = state.table.merge_groups(groups, of_q);
+            if purpose == Purpose::Append {
+                made.push((*q, changed));
+            }
+        }
+        made.into_iter().map(|(q, changed)| Ok((q, self.rows(state, changed)?))).collect()
     }
 
-    fn fold(&mut self, records: &Records, purpose: Purpose, sink: &mut Sink<'_>, report: &mut FeedReport) -> Result<(), FeedError> {
-        let p = records.partition;
-        if records.end.0 - records.base.0 != records.batch.num_rows() as u64 {
-            return Err(not_whole(&sink.feed.name, sink.feed.input.as_str(), compacted(p, records.end)));
+    /// A state without records.
+    pub fn empty(&self) -> Groups {
+        Groups { table: GroupTable::new(&self.query), shown: Vec::new() }
+    }
+
+    /// Finds out what the output shows of a state that was made again.
+    pub fn find_shown(&self, state: &mut Groups) -> Result<(), EvalError> {
+        if self.query.having.is_none() {
+            return Ok(());
         }
-        for piece in pieces(records, &sink.reached[p.index()]) {
-            let failed = |what: &'static str| {
-                let (name, from, to) = (sink.feed.name.clone(), piece.base, piece.end);
-                move |source| FeedError::Row { name, partition: p, from, to, what, source }
-            };
-            let Some(groups) = self.groups(&piece.batch).map_err(failed("a row"))? else { continue };
-            let fail = failed("a group with the rows");
-            let parts = self.parts(sink.output, &groups)?;
-            // Made whole before anything is appended.
-            let mut made = Vec::new();
-            for (q, of_q) in parts {
-                let is_there = sink.reached[p.index()][q.index()] >= piece.end;
-                if is_there != (purpose == Purpose::Rebuild) {
-                    continue;
-                }
-                let changed = self.state.merge_groups(&groups, &of_q);
-                if purpose == Purpose::Append {
-                    made.push((q, changed));
-                }
-            }
-            let rows = made.into_iter().map(|(q, changed)| Ok((q, self.rows(changed)?))).collect::<Result<Vec<_>, _>>().map_err(fail)?;
-            for (q, rows) in rows {
-                sink.append(p, q, &rows, piece.end)?;
-                report.rows_appended += rows.num_rows() as u64;
-            }
-        }
+        let query = Query { having: self.query.having.clone(), ..self.deletions.clone() };
+        let (_, shown) = answer_groups(&query, &state.table, (0..state.table.len() as u32).collect())?;
+        state.shown = vec![false; state.table.len()];
+        shown.into_iter().for_each(|group| state.shown[group as usize] = true);
         Ok(())
     }
 
@@ -240,7 +204,7 @@ impl Changelog {
     }
 
     /// The groups by output partition, ascending.
-    fn parts(&self, output: &Topic, groups: &GroupTable) -> Result<Vec<(PartitionId, Vec<u32>)>, FeedError> {
+    fn parts(&self, output: &Topic, groups: &GroupTable) -> Result<Vec<(PartitionId, Vec<u32>)>, SpeedError> {
         let numbers = 0..groups.len() as u32;
         let PartitionBy::Key(name) = &output.config().partition_by else {
             return Ok(vec![(PartitionId(0), numbers.collect())]);
@@ -253,20 +217,20 @@ impl Changelog {
     }
 
     /// The rows of groups of the state that have changed.
-    fn rows(&mut self, changed: Vec<u32>) -> Result<RecordBatch, EvalError> {
+    fn rows(&self, state: &mut Groups, changed: Vec<u32>) -> Result<RecordBatch, EvalError> {
         if self.query.having.is_none() {
-            return Ok(answer_groups(&self.query, &self.state, changed)?.0);
+            return Ok(answer_groups(&self.query, &state.table, changed)?.0);
         }
-        let (rows, shown) = answer_groups(&self.query, &self.state, changed.clone())?;
-        self.shown.resize(self.state.len(), false);
+        let (rows, shown) = answer_groups(&self.query, &state.table, changed.clone())?;
+        state.shown.resize(state.table.len(), false);
         let mut gone = changed.clone();
-        gone.retain(|&group| std::mem::take(&mut self.shown[group as usize]));
-        shown.into_iter().for_each(|group| self.shown[group as usize] = true);
-        gone.retain(|&group| !self.shown[group as usize]);
+        gone.retain(|&group| std::mem::take(&mut state.shown[group as usize]));
+        shown.into_iter().for_each(|group| state.shown[group as usize] = true);
+        gone.retain(|&group| !state.shown[group as usize]);
         if rows.num_rows() == 0 && gone.is_empty() {
             gone.push(changed[0]);
         }
-        let (gone, _) = answer_groups(&self.deletions, &self.state, gone)?;
+        let (gone, _) = answer_groups(&self.deletions, &state.table, gone)?;
         Ok(concat_batches(&self.schema, [&rows, &gone]).expect("rows of one schema"))
     }
 }
@@ -281,11 +245,11 @@ fn pieces(records: &Records, reached: &[Offset]) -> Vec<Records> {
 }
 
 /// That nothing was taken out of the input: the state is made of all of it, at every start.
-pub(super) fn check_whole(feed: &str, input: &Topic) -> Result<(), FeedError> {
+pub(super) fn check_whole(feed: &str, input: &Topic) -> Result<(), SpeedError> {
     if input.config().compaction.is_some() {
         return Err(not_whole(feed, input.name(), "is one that is compacted".into()));
     }
-    let first = |position: twopath_base::Position| position.iter().find(|(_, offset)| *offset > Offset(0));
+    let first = |position: Position| position.iter().find(|(_, offset)| *offset > Offset(0));
     if let Some((p, offset)) = first(input.local()?.compacted_to()?) {
         return Err(not_whole(feed, input.name(), compacted(p, offset)));
     }
@@ -299,6 +263,6 @@ fn compacted(p: PartitionId, to: Offset) -> String {
     format!("was compacted up to offset {to} of partition {p}")
 }
 
-fn not_whole(feed: &str, topic: &str, what: String) -> FeedError {
-    FeedError::NotWhole { name: feed.into(), topic: topic.into(), what }
+fn not_whole(feed: &str, topic: &str, what: String) -> SpeedError {
+    SpeedError::NotWhole { name: feed.into(), topic: topic.into(), what }
 }
