@@ -46,6 +46,7 @@ mod parts;
 mod plain;
 mod recent;
 mod relational;
+mod retract;
 pub mod store;
 mod table;
 #[cfg(test)]
@@ -65,6 +66,7 @@ pub use finals::Finals;
 pub use fold::Fold;
 pub use parts::{MergedGroup, Merging, Part};
 pub use relational::finish;
+pub use retract::{NotRetractable, counting_rows};
 pub use table::GroupTable;
 
 use twopath_base::{Coverage, Position};

@@ -30,8 +30,7 @@ pub struct GroupTable {
 impl GroupTable {
     /// An empty table laid out for the query's keys and aggregates. Where the query groups by nothing, it has its one group.
     pub fn new(query: &Query) -> Self {
-        let keys = query.keys.iter().map(|k| KeyColumn::new(k.expr.data_type)).collect();
-        Self::laid_out(keys, query.aggregates.iter().map(Accumulator::new).collect())
+        Self::with_accumulators(query, query.aggregates.iter().map(Accumulator::new).collect())
     }
 
     /// [`GroupTable::new`] with room for `groups` groups, for a table that is likely to have as many: its index need not grow.
@@ -69,6 +68,11 @@ impl GroupTable {
             self.index.find(tag(hash), same).unwrap_or(NO_GROUP)
         };
         hashes.iter().enumerate().map(found).collect()
+    }
+
+    /// As [`GroupTable::new`], with these accumulators in place of the usual ones.
+    pub(super) fn with_accumulators(query: &Query, accumulators: Vec<Accumulator>) -> Self {
+        Self::laid_out(query.keys.iter().map(|k| KeyColumn::new(k.expr.data_type)).collect(), accumulators)
     }
 
     /// A table without groups, laid out as this one.
@@ -186,6 +190,16 @@ impl GroupTable {
 
     /// Merges these groups of `other` in, given in ascending order, and returns the numbers that they have here.
     pub fn merge_groups(&mut self, other: &GroupTable, from: &[u32]) -> Vec<u32> {
+        let to = self.groups_of(other, from);
+        for (mine, theirs) in self.accumulators.iter_mut().zip(&other.accumulators) {
+            mine.grow(self.tags.len(), theirs.complete());
+            mine.merge(theirs, from, &to);
+        }
+        to
+    }
+
+    /// The numbers that these groups of `other` have here, given in ascending order. Those that are new have keys, but no accumulators yet.
+    pub(super) fn groups_of(&mut self, other: &GroupTable, from: &[u32]) -> Vec<u32> {
         debug_assert!(from.is_sorted());
         let mut to = vec![0; from.len()];
         if !self.keys.is_empty() && !self.resolve_plain_groups(other, from, &mut to) {
@@ -201,10 +215,6 @@ impl GroupTable {
                     group
                 });
             }
-        }
-        for (mine, theirs) in self.accumulators.iter_mut().zip(&other.accumulators) {
-            mine.grow(self.tags.len(), theirs.complete());
-            mine.merge(theirs, from, &to);
         }
         to
     }
