@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use twopath_events::files::ReadArgs;
+use twopath_events::workloads::BUILT_IN;
 use twopath_log::{Address, Durability};
 use twopath_results::result::Month;
 
@@ -35,12 +36,13 @@ Examples:
   twopath compare --sweep history=1M,3M,10M,30M
   twopath compare --workload pageviews --durability batch
   twopath compare --events-per-day 1B --retention-days 90 --changes-per-month 1
+  twopath compare --workload nexmark --query q11 --architectures lambda-sql,kappa-sql --history 1M
   twopath compare --log kafka://localhost:9092/compare
   twopath compare --events clicks.csv --time-column time --sql clicks.sql --fix corrected.sql --history all
   twopath compare --format json --out results > result.json")]
 pub(super) struct CompareArgs {
-    /// Which events: flights (recorded) or pageviews (generated)
-    #[arg(long, value_name = "NAME", default_value = "flights", value_parser = ["flights", "pageviews"], conflicts_with = "events")]
+    /// Which events: flights (recorded); pageviews, nexmark, ysb or theodolite (generated)
+    #[arg(long, value_name = "NAME", default_value = "flights", value_parser = BUILT_IN, conflicts_with = "events")]
     workload: String,
     /// Which of the workload's queries [default: its first]
     #[arg(long, value_name = "NAME", conflicts_with = "sql")]
@@ -60,7 +62,7 @@ pub(super) struct CompareArgs {
     /// How the query is written, in the place of the architectures' own: by hand or sql
     #[arg(long, value_name = "LANGUAGE", value_parser = Language::from_str)]
     language: Option<Language>,
-    /// Events loaded before the steady phase: a number such as 300k or 10M, or all but the last of your own [default: 3M flights, 10M pageviews, all of your own]
+    /// Events loaded before the steady phase: a number such as 300k or 10M, or all but the last of your own [default: 3M flights, 10M pageviews, 1M of the others, all of your own]
     #[arg(long, value_name = "N", value_parser = HistoryLength::from_str)]
     history: Option<HistoryLength>,
     /// One comparison for each value of a parameter: history=1M,3M,10M or rate=1k,10k or keys=10k,1M

@@ -19,6 +19,8 @@ use twopath_results::result::{self, LeftOut, Prices, Settings};
 /// Events loaded before the steady phase unless told otherwise: so many that a replay takes seconds.
 const HISTORY_OF_FLIGHTS: u64 = 3_000_000;
 const HISTORY_OF_PAGEVIEWS: u64 = 10_000_000;
+/// Of the other generated workloads, whose events are larger.
+const HISTORY_OF_OTHERS: u64 = 1_000_000;
 
 /// One of the systems compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +145,8 @@ impl Asked {
             }
             (None, Some(all)) if own => all - steady,
             (None, Some(_)) => HISTORY_OF_FLIGHTS,
-            (None, None) => HISTORY_OF_PAGEVIEWS,
+            (None, None) if workload.name == "pageviews" => HISTORY_OF_PAGEVIEWS,
+            (None, None) => HISTORY_OF_OTHERS,
         };
         let events_ignored = if own { all.unwrap_or(0) - events_history - steady } else { 0 };
         let workload = if own { workload } else { workload.last(events_history + steady) };

@@ -14,7 +14,7 @@ use crate::systems::{BatchEngine, Language, SpeedEngine};
 /// What the user chose. `Default` gives the defaults of the command line.
 #[derive(Debug, Clone)]
 pub struct CompareSettings {
-    /// `flights` or `pageviews`; with `events` set, a name for the user's own file.
+    /// One of [`twopath_events::workloads::BUILT_IN`]; with `events` set, a name for the user's own file.
     pub workload: String,
     /// Presets by name, each at most once.
     pub architectures: Vec<String>,
