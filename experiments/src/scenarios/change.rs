@@ -190,6 +190,7 @@ fn plain(value: &Value) -> String {
         Value::Timestamp(us) => twopath_events::files::iso(*us),
         Value::Float(f) => twopath_results::number::significant(*f),
         Value::Int(i) => i.to_string(),
+        Value::Numeric(n) => n.to_string(),
         other => format!("{other:?}"),
     }
 }

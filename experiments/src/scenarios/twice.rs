@@ -68,9 +68,12 @@ const DIVERGENCES: [Divergence; 6] = [
     Divergence { name: "window edge", time: "sched_dep - INTERVAL '1' SECOND", ..SAME },
 ];
 
-/// Batch runs over the whole log, and looks between two of them.
-const RUNS: usize = 16;
-const LOOKS: usize = 8;
+/// Batch runs over the whole log, and looks at the merged answer from one to the next.
+#[derive(Clone, Copy)]
+struct Plan {
+    runs: usize,
+    looks: usize,
+}
 
 impl Divergence {
     fn query(&self, workload: &Workload) -> Result<Query, ScenarioError> {
@@ -103,7 +106,7 @@ struct Look {
 
 fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     let workload = flights();
-    let events = lab.pick(160_000, 8_000);
+    let (events, plan) = lab.pick((160_000, Plan { runs: 16, looks: 8 }), (6_400, Plan { runs: 8, looks: 4 }));
     let mut rng = ChaCha8Rng::seed_from_u64(lab.seed);
     let log = workload.batch(0, events);
     let right = SAME.query(&workload)?;
@@ -121,7 +124,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
         for repeat in 0..lab.repeats {
             // The change is deployed at any moment of the first half.
             let deployed = rng.random_range(0..events / 2);
-            let looks = merged(divergence, (&right, &speed), &log, deployed).map_err(|e| ScenarioError::Answer(e.to_string()))?;
+            let looks = merged(divergence, (&right, &speed), &log, (plan, deployed)).map_err(|e| ScenarioError::Answer(e.to_string()))?;
             let after: Vec<&Look> = looks.iter().filter(|look| look.events > deployed).collect();
             let first = after.iter().find(|look| look.wrong > 0);
             shows += usize::from(first.is_some());
@@ -152,20 +155,21 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
         notes.figures.extend(found);
     }
     // The same change in one code: there is nothing that it could differ from.
-    let looks = merged(&SAME, (&right, &right), &log, 0).map_err(|e| ScenarioError::Answer(e.to_string()))?;
+    let looks = merged(&SAME, (&right, &right), &log, (plan, 0)).map_err(|e| ScenarioError::Answer(e.to_string()))?;
     notes.figures.push(Figure::exact("groups_wrong_mean", "one code", "number", looks.iter().map(|look| look.wrong as f64).sum()));
 
     keep_looks(lab, notes, &raw)?;
     notes.charts.push(Chart {
         title: "Wrong groups in the merged answer, one deployment each".into(),
         hint: format!(
-            "Each batch run, of which there are {RUNS}, takes over what the speed layer had wrong; until the next one it is wrong again."
+            "Each batch run, of which there are {}, takes over what the speed layer had wrong; until the next one it is wrong again.",
+            plan.runs
         ),
         x: Axis::linear("events since the log's start", "events"),
         y: Axis::linear("groups", "number"),
         lines,
     });
-    let per_run = events / RUNS;
+    let per_run = events / plan.runs;
     notes.tables.push(Table {
         title: format!("A divergence in the speed layer's code; a batch run every {per_run} events"),
         columns: ["in", "events until wrong", "looks that are wrong", "groups wrong, mean", "largest error", "right after each batch run"]
@@ -193,20 +197,25 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
 
 /// Merged answers all along the log: the right code up to the last batch run, the speed layer's from there on, with the divergence from
 /// `deployed` on.
-fn merged(divergence: &Divergence, (right, speed): (&Query, &Query), log: &RecordBatch, deployed: usize) -> Result<Vec<Look>, EvalError> {
-    let step = log.num_rows() / (RUNS * LOOKS);
+fn merged(
+    divergence: &Divergence,
+    (right, speed): (&Query, &Query),
+    log: &RecordBatch,
+    (plan, deployed): (Plan, usize),
+) -> Result<Vec<Look>, EvalError> {
+    let step = log.num_rows() / (plan.runs * plan.looks);
     let mut batch = GroupTable::new(right);
     // Since the last batch run: by the right code, and by the speed layer's.
     let (mut since, mut realtime) = (GroupTable::new(right), GroupTable::new(right));
     let mut looks = vec![];
-    for look in 1..=RUNS * LOOKS {
+    for look in 1..=plan.runs * plan.looks {
         let (from, to) = ((look - 1) * step, look * step);
         let rows = log.slice(from, to - from);
         since.update_from_log(right, &rows)?;
         let before = deployed.clamp(from, to) - from;
         realtime.update_from_log(right, &rows.slice(0, before))?;
         divergence.update(speed, &mut realtime, &rows.slice(before, rows.num_rows() - before), from + before)?;
-        let handed_over = look.is_multiple_of(LOOKS);
+        let handed_over = look.is_multiple_of(plan.looks);
         if handed_over {
             batch.merge(&since);
             (since, realtime) = (GroupTable::new(right), GroupTable::new(right));

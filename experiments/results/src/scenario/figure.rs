@@ -45,6 +45,8 @@ impl Figure {
             if values.len() < REPEATS_BOOTSTRAP_MIN {
                 let (t_low, t_high) = t_interval(&values);
                 (low, high) = (low.min(t_low), high.max(t_high));
+                // What is never negative is not so by an interval, either.
+                low = if values.iter().all(|v| *v >= 0.0) { low.max(0.0) } else { low };
             }
             (low, high)
         });
