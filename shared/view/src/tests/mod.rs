@@ -5,7 +5,6 @@ mod hot_path;
 mod merging;
 mod reference;
 mod relational;
-mod retraction;
 mod rows;
 mod storing;
 mod windows;

@@ -1,4 +1,4 @@
-//! What hand-written queries start with, those over flights and anybody's own. It is counted as code that people write.
+//! What the hand-written queries over flights share. It is counted as code that people write.
 
 pub use std::collections::{HashMap, HashSet};
 
