@@ -3,13 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use twopath_query::Value;
 
-use crate::cli::Failure;
-use crate::cli::output::{self, ReportFormat};
-use crate::standing::{JobSummary, JobVersion, StandingJob};
+use crate::cli::{Failure, output};
+use crate::standing::{JobVersion, StandingJob};
 
 /// Lists the jobs: what each reads, and which version readers are on
 #[derive(Debug, Args)]
@@ -19,7 +18,7 @@ Examples:
   twopath job list --format json")]
 pub(super) struct ListArgs {
     #[arg(long, value_enum, default_value = "table")]
-    format: ReportFormat,
+    format: Format,
 }
 
 /// Tells everything of a job: its topic, and each version with its SQL
@@ -31,7 +30,15 @@ Examples:
 pub(super) struct DescribeArgs {
     name: String,
     #[arg(long, value_enum, default_value = "table")]
-    format: ReportFormat,
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
 }
 
 #[derive(Serialize)]
@@ -51,12 +58,13 @@ struct Described {
 
 pub(super) fn list(dir: &Path, args: &ListArgs) -> Result<(), Failure> {
     let listed = |name: String| {
-        let JobSummary { topic, versions, active } = StandingJob::named(dir, &name).summary()?;
-        Ok::<_, Failure>(Listed { job: name, topic, versions, active })
+        let job = StandingJob::named(dir, &name);
+        let (versions, active) = job.versions()?;
+        Ok::<_, Failure>(Listed { topic: job.reads()?, versions, active, job: name })
     };
     let jobs = StandingJob::list(dir)?.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
     let mut out = std::io::stdout().lock();
-    if args.format == ReportFormat::Json {
+    if args.format == Format::Json {
         return Ok(output::report(&mut out, &jobs)?);
     }
     let text = |text: &str| Value::Text(text.into());
@@ -68,10 +76,10 @@ pub(super) fn list(dir: &Path, args: &ListArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn describe(dir: &Path, args: &DescribeArgs) -> Result<(), Failure> {
-    let versions = StandingJob::named(dir, &args.name).status()?;
-    let described = Described { job: args.name.clone(), topic: versions.first().map(JobVersion::topic), versions };
+    let job = StandingJob::named(dir, &args.name);
+    let described = Described { topic: job.reads()?, versions: job.status()?, job: args.name.clone() };
     let mut out = std::io::stdout().lock();
-    if args.format == ReportFormat::Json {
+    if args.format == Format::Json {
         return Ok(output::report(&mut out, &described)?);
     }
     writeln!(out, "job '{}' over the topic '{}'", described.job, described.topic.as_deref().unwrap_or("?"))?;

@@ -3,15 +3,14 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use twopath_base::PartitionId;
 use twopath_log::{Address, Entry, LogError, PartitionBy, Start, Topic};
 use twopath_query::Value;
 
 use super::ForeignArgs;
-use crate::cli::Failure;
-use crate::cli::output::{self, ReportFormat};
+use crate::cli::{Failure, output};
 use twopath_events::files::ColumnType;
 
 /// Tells what a topic holds
@@ -26,9 +25,17 @@ Examples:
 pub(super) struct StatArgs {
     topic: Option<String>,
     #[arg(long, value_enum, default_value = "table")]
-    format: ReportFormat,
+    format: Format,
     #[command(flatten)]
     foreign: ForeignArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// One object
+    Json,
 }
 
 #[derive(Serialize)]
@@ -173,9 +180,9 @@ impl Range {
     }
 }
 
-fn show_topic(stat: &Stat, format: ReportFormat) -> Result<(), Failure> {
+fn show_topic(stat: &Stat, format: Format) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    if format == ReportFormat::Json {
+    if format == Format::Json {
         return Ok(output::report(&mut out, stat)?);
     }
     writeln!(out, "{}: {} records in {} bytes, up to {}", stat.topic, stat.records, stat.bytes, stat.end)?;
@@ -223,7 +230,7 @@ fn show_topic(stat: &Stat, format: ReportFormat) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show_topics(place: &Address, format: ReportFormat) -> Result<(), Failure> {
+fn show_topics(place: &Address, format: Format) -> Result<(), Failure> {
     let names = place.topics()?;
     let mut rows = Vec::new();
     for name in &names {
@@ -240,7 +247,7 @@ fn show_topics(place: &Address, format: ReportFormat) -> Result<(), Failure> {
         }
     }
     let mut out = std::io::stdout().lock();
-    if format == ReportFormat::Json {
+    if format == Format::Json {
         let topics: Vec<_> = rows
             .iter()
             .map(|(name, records, partitions, bytes)| serde_json::json!({"topic": name, "records": records, "partitions": partitions, "bytes": bytes}))

@@ -1,1 +1,0 @@
-SELECT auction, bidder, DECIMAL '0.908' * price AS price, date_time, extra FROM bid

@@ -1,1 +1,0 @@
-SELECT sensor, "time", watts FROM theodolite
