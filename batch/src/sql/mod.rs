@@ -6,7 +6,6 @@
 mod aggregate;
 mod calendar;
 mod checked;
-mod decimal;
 mod expr;
 pub mod frame;
 mod function;

@@ -1,3 +1,0 @@
-SELECT counter, 'first' AS source FROM impulse
-UNION ALL
-SELECT counter, 'second' AS source FROM impulse

@@ -1,1 +1,0 @@
-SELECT COUNT(DISTINCT event_type_id) AS event_type_count FROM event_t

@@ -1,1 +1,0 @@
-SELECT MAX(ts * 2) AS max_ts2, MIN(ts - 2) AS min_ts FROM t

@@ -1,3 +1,0 @@
-SELECT uid, SUM(v) AS sum_v, window_start
-FROM HOP(TABLE t1, DESCRIPTOR(created_at), INTERVAL '15' MINUTE, INTERVAL '30' MINUTE)
-GROUP BY uid, window_start
