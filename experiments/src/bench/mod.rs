@@ -5,7 +5,6 @@
 
 mod append;
 mod broker;
-mod checkpoint;
 mod compaction;
 mod events;
 mod freshness;
@@ -122,7 +121,7 @@ pub struct Setting<'a> {
 
 type Bench = fn(Setting) -> Result<Vec<Ratio>, BenchError>;
 
-const BENCHES: [(&str, Bench); 10] = [
+const BENCHES: [(&str, Bench); 9] = [
     ("append_none", append::durability_none),
     ("append_batch", append::durability_batch),
     ("scan", scan::column),
@@ -132,7 +131,6 @@ const BENCHES: [(&str, Bench); 10] = [
     ("read", read::merged_against_batch),
     ("scale", replay::scale),
     ("remote", tier::remote),
-    ("checkpoint", checkpoint::checkpoint),
 ];
 
 /// The group `log-scale`, which takes its time and is not part of the others.

@@ -13,5 +13,4 @@ mod kill;
 mod query;
 mod sandbox;
 mod several;
-mod state;
 mod tier;

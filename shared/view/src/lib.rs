@@ -46,12 +46,14 @@ mod parts;
 mod plain;
 mod recent;
 mod relational;
+mod retract;
 pub mod store;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 mod time;
+mod top;
 mod windows;
 
 use std::sync::Arc;
@@ -65,6 +67,7 @@ pub use finals::Finals;
 pub use fold::Fold;
 pub use parts::{MergedGroup, Merging, Part};
 pub use relational::finish;
+pub use retract::{NotRetractable, counting_rows};
 pub use table::GroupTable;
 
 use twopath_base::{Coverage, Position};
