@@ -55,7 +55,10 @@ fn parts(query: &Query) -> Vec<Probe> {
         let types = query.keys.iter().map(|k| k.expr.data_type).chain(aggregates.iter().map(Aggregate::data_type));
         let column = |(i, t)| NamedExpr { name: format!("c{i}"), expr: Expr::column(i, t) };
         let output = types.enumerate().map(column).collect();
-        Query { aggregates, output, having: None, order_by: vec![], limit: None, offset: 0, distinct: false, ..query.clone() }
+        let (having, order_by, limit, offset, distinct) = (None, vec![], None, 0, false);
+        // What is put together of groups and computed of answers is nothing of an engine's.
+        let (panes, finish) = (None, None);
+        Query { aggregates, output, having, order_by, limit, offset, distinct, panes, finish, ..query.clone() }
     };
     let name = |a: &Aggregate| {
         let over: Vec<&str> = a.arg.iter().chain(&a.beside).map(|arg| arg.data_type.sql_name()).collect();
@@ -68,6 +71,9 @@ fn parts(query: &Query) -> Vec<Probe> {
         let distinct = if a.function == twopath_query::AggregateFunction::CountDistinct { "DISTINCT " } else { "" };
         format!("{}({distinct}{over})", a.function.sql_name())
     };
+    if query.rows {
+        return vec![];
+    }
     query.aggregates.iter().map(|a| Probe { name: name(a), query: only(vec![a.clone()]) }).collect()
 }
 
