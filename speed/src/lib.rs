@@ -29,9 +29,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **What it is not**: it does not merge with batch views, keep tables or answer queries (serving does), and it writes nothing to
-//! disk: after a crash a job starts again from the log.
+//! With [`SpeedOptions::checkpoints`] a job's state outlives it ([`Checkpoints`]): a restart reads what came after the newest whole checkpoint.
+//!
+//! **What it is not**: it does not merge with batch views, keep tables or answer queries (serving does).
 
+pub mod checkpoint;
 mod control;
 mod dataflow;
 mod differential;
@@ -43,8 +45,9 @@ pub mod jobs;
 mod logic;
 mod state;
 
+pub use checkpoint::{CheckpointStats, Checkpoints, Refused};
 pub use control::Publish;
 pub use error::SpeedError;
 pub use hand::{Flow, Frame, HandWritten, Item, Row};
-pub use job::{JobProgress, ProgressMode, SpeedJob, SpeedOptions, replay, start};
+pub use job::{JobProgress, ProgressMode, Recovery, SpeedJob, SpeedOptions, replay, start};
 pub use logic::{Engine, Logic};

@@ -113,6 +113,14 @@ impl Middle {
         }
     }
 
+    /// What the groups are laid out for: the query, or what hand-written code gives in its place.
+    pub fn layout(&self, query: &Arc<Query>) -> Arc<Query> {
+        match self {
+            Middle::Hand(prepared) => Arc::clone(prepared.layout()),
+            Middle::Timely(_) | Middle::Differential(_) => Arc::clone(query),
+        }
+    }
+
     /// Whether the groups are final over all that was read, so that they cannot be told apart by generations.
     pub fn gives_finals(&self) -> bool {
         matches!(self, Middle::Hand(prepared) if prepared.gives_finals())

@@ -35,6 +35,7 @@ use twopath_base::Position;
 use twopath_log::{Barrier, Topic};
 use twopath_query::Query;
 
+use crate::checkpoint::Restored;
 use crate::control::Control;
 use crate::error::SpeedError;
 use crate::logic::Middle;
@@ -53,6 +54,8 @@ pub(crate) struct Wiring {
     pub from: (u64, Position),
     /// Where a bounded replay ends; `None` to follow the tail.
     pub to: Option<Position>,
+    /// What the job starts with, where it does not start with nothing.
+    pub restored: Option<Restored>,
     /// All barriers known when the job started.
     pub barriers: Vec<Barrier>,
     pub control: Arc<Control>,

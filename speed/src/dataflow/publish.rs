@@ -13,7 +13,7 @@ use twopath_view::{Generation, GroupTable, RealtimeView};
 use super::Wiring;
 use super::merge::Share;
 use crate::control::Control;
-use crate::epoch::{Parcels, ReadProgress, by_address};
+use crate::epoch::{GenerationRange, Parcels, ReadProgress, by_address};
 
 /// The published state: the workers' shares put together.
 pub(super) struct Publisher {
@@ -64,7 +64,10 @@ impl<'s> Publish<'s> for Stream<'s, u64, Parcels<Share>> {
 impl Publisher {
     pub fn new(wiring: &Wiring, peers: usize) -> Self {
         Publisher {
-            progress: ReadProgress::new(wiring.from.clone(), &wiring.barriers),
+            progress: match &wiring.restored {
+                Some(restored) => ReadProgress::going_on(restored.generations.iter().map(GenerationRange::of).collect(), &wiring.barriers),
+                None => ReadProgress::new(wiring.from.clone(), &wiring.barriers),
+            },
             whole_barriers: wiring.to.is_none(),
             finals: wiring.middle.gives_finals(),
             shares: vec![Vec::new(); peers],

@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 pub(crate) use complete::complete;
 pub(crate) use parcels::{Parcels, by_address};
 pub(crate) use part::EpochPart;
-pub(crate) use reached::{Reached, ReadProgress};
+pub(crate) use reached::{GenerationRange, Reached, ReadProgress};
 
 /// What the source hands on.
 pub(crate) enum Read {
