@@ -13,7 +13,7 @@ use twopath_log::{Address, Durability};
 use super::Failure;
 use super::log::parse_durability;
 use crate::scenarios::compare::{self, CompareSettings, HistoryLength, SweepOf};
-use crate::systems::{BatchEngine, Language, SpeedEngine};
+use crate::systems::{BatchEngine, Language, SpeedEngine, StateBackend};
 
 /// Runs architectures side by side on the same events and compares them
 ///
@@ -33,6 +33,7 @@ Examples:
   twopath compare --matrix --repeats 5
   twopath compare --sweep history=1M,3M,10M,30M
   twopath compare --workload pageviews --durability batch
+  twopath compare --state checkpoint --checkpoint-interval 500ms
   twopath compare --log kafka://localhost:9092/compare
   twopath compare --events clicks.csv --time-column time --sql clicks.sql --fix corrected.sql --history all
   twopath compare --format json --out results > result.json")]
@@ -117,6 +118,13 @@ pub(super) struct CompareArgs {
     /// From one snapshot of the speed layer to the next
     #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "1ms")]
     publish_interval: Duration,
+    /// Where the state of the speed layer lives, charged to the architecture: `memory` or `checkpoint`. Final values by hand (kappa) keep their state in their
+    /// own dataflow, which no checkpoint reaches: kappa-sql stands in its place among the default's architectures
+    #[arg(long, value_name = "BACKEND", default_value_t = CompareSettings::default().state)]
+    state: StateBackend,
+    /// From the start of one checkpoint to the start of the next
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "1s")]
+    checkpoint_interval: Duration,
     /// A price file in TOML, instead of the bundled one
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -146,7 +154,9 @@ pub(super) fn run(args: CompareArgs, log: Option<Address>) -> Result<ExitCode, F
 
 fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
     let mut architectures: Vec<String> = Vec::new();
+    let is_default = args.architectures == CompareSettings::default().architectures;
     for name in args.architectures {
+        let name = if is_default && args.state != StateBackend::Memory && name == "kappa" { "kappa-sql".into() } else { name };
         if architectures.contains(&name) {
             return Err(Failure::usage(format!("--architectures names '{name}' twice")));
         }
@@ -184,6 +194,8 @@ fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
         prices: args.prices,
         batch_interval: args.batch_interval,
         publish_interval: args.publish_interval,
+        state: args.state,
+        checkpoint_interval: args.checkpoint_interval,
     })
 }
 

@@ -17,6 +17,7 @@ mod progress;
 mod query;
 mod run;
 mod run_child;
+mod run_state;
 mod run_system;
 mod sql;
 mod torture;

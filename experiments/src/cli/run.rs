@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use twopath_query::Value;
 
+use super::run_state::{self, StateArgs};
 use super::{Failure, output, parse_duration, progress};
 use crate::scenarios::backpressure::{BackpressureError, BackpressureResult, BackpressureSettings, run_backpressure};
 
@@ -21,6 +22,7 @@ pub(super) struct RunArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Backpressure(BackpressureArgs),
+    State(StateArgs),
 }
 
 /// Shows what can be done about a consumer that is slower than its producer, and what it does to the others
@@ -64,6 +66,7 @@ enum Format {
 pub(super) fn run(dir: &Path, args: RunArgs) -> Result<ExitCode, Failure> {
     match args.command {
         Command::Backpressure(args) => backpressure(dir, &args),
+        Command::State(args) => run_state::run(dir, &args),
     }
 }
 

@@ -2,3 +2,4 @@
 
 pub mod backpressure;
 pub mod compare;
+pub mod state;
