@@ -47,6 +47,7 @@ mod plain;
 mod recent;
 mod relational;
 mod retract;
+mod selection;
 pub mod store;
 mod table;
 #[cfg(test)]
@@ -60,7 +61,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-pub use answer::{Selection, answer, answer_groups, answer_schema};
+pub use answer::{answer, answer_groups, answer_schema};
 pub use canonical::{arrow_type, canonical};
 pub use eval::{eval, eval_condition};
 pub use finals::Finals;
@@ -68,6 +69,7 @@ pub use fold::Fold;
 pub use parts::{MergedGroup, Merging, Part};
 pub use relational::finish;
 pub use retract::{NotRetractable, counting_rows};
+pub use selection::Selection;
 pub use table::GroupTable;
 
 use twopath_base::{Coverage, Position};
