@@ -1,5 +1,7 @@
 //! What can go wrong with a job.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use twopath_base::{Offset, PartitionId, Position};
@@ -59,6 +61,24 @@ pub enum SpeedError {
     NoWorkers,
     #[error("cannot start the workers: {reason}; is the limit of threads reached?")]
     Workers { reason: String },
+    #[error("{}: {source}; see that the folder of checkpoints exists, is writable and has room", path.display())]
+    Checkpoint { path: PathBuf, source: Arc<io::Error> },
+    #[error(
+        "{}: another process has taken over these checkpoints (its fence is {newest}, and this one's {epoch}), so that nothing more is committed here; \
+         let one process run a job",
+        dir.display()
+    )]
+    Fenced { dir: PathBuf, epoch: u64, newest: u64 },
+    #[error("{}: a process holds the lock, and does not go on; end it, and start again", path.display())]
+    CheckpointsBusy { path: PathBuf },
+    #[error(
+        "{}: no checkpoint can be started from ({told}), and the log, which is to be read from {from} on, no longer has what the job began with at \
+         {lower}; restore the checkpoints from a copy, or give the job another folder to count what is left",
+        dir.display()
+    )]
+    StateGone { dir: PathBuf, lower: Position, from: Position, told: String },
+    #[error("{logic} keeps final values in its own dataflow, which no checkpoint reaches; keep its state in memory, or take SQL")]
+    OwnState { logic: String },
     #[error("a thread of the job panicked: {message}; this is a bug, start the job again from the log")]
     Panicked { message: String },
 }

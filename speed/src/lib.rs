@@ -29,9 +29,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **What it is not**: it does not merge with batch views, keep tables or answer queries (serving does), and it writes nothing to
-//! disk but what a feed appends: after a crash a job starts again from the log.
+//! With [`SpeedOptions::checkpoints`] a job's state outlives it ([`Checkpoints`]): a restart reads what came after the newest whole checkpoint.
+//!
+//! **What it is not**: it does not merge with batch views, keep tables or answer queries (serving does).
 
+pub mod checkpoint;
 mod control;
 mod dataflow;
 mod differential;
@@ -46,10 +48,11 @@ mod logic;
 mod sink;
 mod state;
 
+pub use checkpoint::{CheckpointStats, Checkpoints, Refused};
 pub use control::Publish;
 pub use error::SpeedError;
 pub use feed::{FeedKind, FeedQuery, RowQuery};
 pub use feed_job::{Feed, FeedReport, run_feed};
 pub use hand::{Flow, Frame, HandWritten, Item, Row};
-pub use job::{JobProgress, ProgressMode, SpeedJob, SpeedOptions, replay, start};
+pub use job::{JobProgress, ProgressMode, Recovery, SpeedJob, SpeedOptions, replay, start};
 pub use logic::{Engine, Logic};

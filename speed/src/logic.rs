@@ -122,6 +122,14 @@ impl Middle {
         !matches!(self, Middle::Feed(_))
     }
 
+    /// What the groups are laid out for: the query, or what hand-written code gives in its place.
+    pub fn layout(&self, query: &Arc<Query>) -> Arc<Query> {
+        match self {
+            Middle::Hand(prepared) => Arc::clone(prepared.layout()),
+            Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) => Arc::clone(query),
+        }
+    }
+
     /// Whether the groups are final over all that was read, so that they cannot be told apart by generations.
     pub fn gives_finals(&self) -> bool {
         matches!(self, Middle::Hand(prepared) if prepared.gives_finals())

@@ -22,7 +22,11 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     ("serving", "twopath-serving", &["twopath-base", "twopath-storage", "twopath-query", "twopath-view"]),
     ("experiments/events", "twopath-events", &["twopath-base", "twopath-storage", "twopath-log", "twopath-query"]),
     ("experiments/results", "twopath-results", &["twopath-base"]),
-    ("experiments/torture", "twopath-torture", &["twopath-base", "twopath-storage", "twopath-log"]),
+    (
+        "experiments/torture",
+        "twopath-torture",
+        &["twopath-base", "twopath-storage", "twopath-log", "twopath-query", "twopath-view", "twopath-reference", "twopath-speed"],
+    ),
 ];
 
 fn root() -> PathBuf {

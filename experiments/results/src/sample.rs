@@ -65,6 +65,8 @@ fn make() -> CompareResult {
             events_steady: 32_000,
             batch_interval_ms: 2000.0,
             publish_interval_ms: 1.0,
+            state: "memory".into(),
+            checkpoint_interval_ms: None,
             sql_v1: "SELECT origin, COUNT(*) FROM flights GROUP BY origin".into(),
             sql_v2: "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin".into(),
             prices,

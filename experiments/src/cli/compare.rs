@@ -15,7 +15,7 @@ use twopath_results::result::Month;
 use super::Failure;
 use super::log::parse_durability;
 use crate::scenarios::compare::{self, CompareSettings, HistoryLength, SweepOf, parse_count};
-use crate::systems::{BatchEngine, Language, SpeedEngine};
+use crate::systems::{BatchEngine, Language, SpeedEngine, StateBackend};
 
 /// Runs architectures side by side on the same events and compares them
 ///
@@ -37,6 +37,7 @@ Examples:
   twopath compare --workload pageviews --durability batch
   twopath compare --events-per-day 1B --retention-days 90 --changes-per-month 1
   twopath compare --workload nexmark --query q11 --architectures lambda-sql,kappa-sql --history 1M
+  twopath compare --state checkpoint --checkpoint-interval 500ms
   twopath compare --log kafka://localhost:9092/compare
   twopath compare --events clicks.csv --time-column time --sql clicks.sql --fix corrected.sql --history all
   twopath compare --format json --out results > result.json")]
@@ -133,6 +134,13 @@ pub(super) struct CompareArgs {
     /// Of the same month: batch runs a day
     #[arg(long, value_name = "N", value_parser = parse_amount, default_value_t = Month::default().batch_runs_per_day)]
     batch_runs_per_day: f64,
+    /// Where the state of the speed layer lives, charged to the architecture: `memory` or `checkpoint`. Final values by hand (kappa) keep their state in their
+    /// own dataflow, which no checkpoint reaches: kappa-sql stands in its place among the default's architectures
+    #[arg(long, value_name = "BACKEND", default_value_t = CompareSettings::default().state)]
+    state: StateBackend,
+    /// From the start of one checkpoint to the start of the next
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "1s")]
+    checkpoint_interval: Duration,
     /// A price file in TOML, instead of the bundled one
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -162,7 +170,9 @@ pub(super) fn run(args: CompareArgs, log: Option<Address>) -> Result<ExitCode, F
 
 fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
     let mut architectures: Vec<String> = Vec::new();
+    let is_default = args.architectures == CompareSettings::default().architectures;
     for name in args.architectures {
+        let name = if is_default && args.state != StateBackend::Memory && name == "kappa" { "kappa-sql".into() } else { name };
         if architectures.contains(&name) {
             return Err(Failure::usage(format!("--architectures names '{name}' twice")));
         }
@@ -206,6 +216,8 @@ fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
         prices: args.prices,
         batch_interval: args.batch_interval,
         publish_interval: args.publish_interval,
+        state: args.state,
+        checkpoint_interval: args.checkpoint_interval,
         ..CompareSettings::default()
     })
 }

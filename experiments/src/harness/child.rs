@@ -158,6 +158,8 @@ fn system_spec(spec: &RunSpec, topic: &Topic, timeline: &Timeline) -> SystemSpec
         workers: spec.workers,
         batch_interval_ms: spec.batch_interval_ms,
         publish_interval_ms: spec.publish_interval_ms,
+        state: spec.state.clone(),
+        checkpoint_interval_ms: spec.checkpoint_interval_ms,
         began_us: timeline.began_us(),
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use twopath_log::Address;
 
-use crate::systems::Factors;
 pub use crate::systems::QuerySpec;
 use crate::systems::timeline::CatchUp;
+use crate::systems::{Factors, StateBackend};
 
 /// One run of one system. The child writes a [`Recording`](super::recording::Recording) to `out`, atomically, when it is done, and the
 /// answers that it read beside it. On standard output it prints [`RunProgress`] lines.
@@ -38,6 +38,11 @@ pub struct RunSpec {
     /// From the start of one batch run to the start of the next (they do not overlap: a longer run delays the next).
     pub batch_interval_ms: f64,
     pub publish_interval_ms: f64,
+    /// Where the speed layer's state lives.
+    #[serde(default)]
+    pub state: StateBackend,
+    #[serde(default)]
+    pub checkpoint_interval_ms: f64,
     /// Point reads per second, by keys that exist.
     pub read_rate: f64,
     /// Full answers per second.

@@ -20,6 +20,7 @@ mod rate;
 mod recovery;
 mod reprocess;
 pub mod run;
+pub mod state;
 mod twice;
 
 pub use lab::Lab;

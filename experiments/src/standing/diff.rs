@@ -8,7 +8,7 @@ use twopath_log::Topic;
 use twopath_query::{ExprKind, Query, Value, values};
 use twopath_view::{GroupTable, Selection};
 
-use super::{JobError, Standing, StandingJob};
+use super::{JobError, Keeping, Standing, StandingJob};
 
 /// How often two versions are brought to the log's end until they stand at one position.
 const TRIES: usize = 100;
@@ -72,7 +72,7 @@ impl StandingJob {
     /// # Errors
     /// The versions' groups cannot be told apart by their answers, have other keys, or the log grows faster than both read it.
     pub fn diff(&self, from: u64, to: u64, examples: usize) -> Result<Diff, JobError> {
-        let (old, new) = (self.version(from, 1)?, self.version(to, 1)?);
+        let (old, new) = (self.version(from, 1, Keeping::Reads)?, self.version(to, 1, Keeping::Reads)?);
         let refused = |problem: String| JobError::Diff { job: self.name.clone(), from, to, problem };
         let (before, after, position) = at_one_position(&old, &new)?
             .ok_or_else(|| refused("events arrive faster than both versions read them; ask again when fewer arrive".into()))?;

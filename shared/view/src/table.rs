@@ -261,6 +261,14 @@ impl GroupTable {
             .collect()
     }
 
+    /// The number of the table that [`GroupTable::split`] into `n` would put all groups into; `None` where they go into several, or there are
+    /// none.
+    pub fn only_part(&self, n: usize) -> Option<usize> {
+        let part_of = |tag: Tag| ((u64::from(tag) * n as u64) >> 32) as usize;
+        let part = part_of(*self.tags.first()?);
+        self.tags.iter().all(|&tag| part_of(tag) == part).then_some(part)
+    }
+
     /// Merges those groups of `other` in that [`GroupTable::split`] into `n` puts into the table number `part`.
     pub fn merge_part(&mut self, other: &GroupTable, part: usize, n: usize) {
         assert!(part < n, "one of the parts");

@@ -36,8 +36,9 @@ use twopath_base::Position;
 use twopath_log::{Barrier, Topic};
 use twopath_query::Query;
 
+use crate::checkpoint::Restored;
 use crate::control::Control;
-use crate::epoch::ReadProgress;
+use crate::epoch::{GenerationRange, ReadProgress};
 use crate::error::SpeedError;
 use crate::logic::Middle;
 use crate::sink::view::{Publish, Publisher};
@@ -55,6 +56,8 @@ pub(crate) struct Wiring {
     pub from: (u64, Position),
     /// Where a bounded replay ends; `None` to follow the tail.
     pub to: Option<Position>,
+    /// What the job starts with, where it does not start with nothing.
+    pub restored: Option<Restored>,
     /// All barriers known when the job started.
     pub barriers: Vec<Barrier>,
     pub control: Arc<Control>,
@@ -81,7 +84,10 @@ impl Wiring {
 
     fn publisher(&self, peers: usize) -> Publisher {
         Publisher {
-            progress: ReadProgress::new(self.from.clone(), &self.barriers),
+            progress: match &self.restored {
+                Some(restored) => ReadProgress::going_on(restored.generations.iter().map(GenerationRange::of).collect(), &self.barriers),
+                None => ReadProgress::new(self.from.clone(), &self.barriers),
+            },
             whole_barriers: self.to.is_none(),
             finals: self.middle.gives_finals(),
             shares: vec![Vec::new(); peers],

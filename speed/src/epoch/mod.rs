@@ -12,7 +12,7 @@ use twopath_log::Records;
 pub(crate) use complete::{complete, take_complete};
 pub(crate) use parcels::{Parcels, by_address};
 pub(crate) use part::EpochPart;
-pub(crate) use reached::{Reached, ReadProgress};
+pub(crate) use reached::{GenerationRange, Reached, ReadProgress};
 pub(crate) use share::Share;
 
 /// What the source hands on.

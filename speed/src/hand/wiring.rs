@@ -61,6 +61,13 @@ impl Prepared {
         Ok(Prepared { hand, form, columns, types })
     }
 
+    /// What its tables are laid out for.
+    pub fn layout(&self) -> &Arc<Query> {
+        match &self.form {
+            Form::Parts { layout, .. } | Form::Finals { layout, .. } => layout,
+        }
+    }
+
     pub fn gives_finals(&self) -> bool {
         matches!(self.form, Form::Finals { .. })
     }

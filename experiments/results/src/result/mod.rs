@@ -121,6 +121,12 @@ pub struct Settings {
     pub batch_interval_ms: f64,
     /// Between two snapshots of the speed layer.
     pub publish_interval_ms: f64,
+    /// Where the speed layer's state lived: `memory` or `checkpoint`.
+    #[serde(default = "in_memory")]
+    pub state: String,
+    /// From the start of one checkpoint to the start of the next; absent where none were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_interval_ms: Option<f64>,
     /// The query of the version that is deployed at the start; the fix's is the same where there is nothing to fix.
     pub sql_v1: String,
     /// Of the fix.
@@ -130,6 +136,11 @@ pub struct Settings {
     /// The month that money is told for.
     #[serde(default)]
     pub month: Month,
+}
+
+/// Results of before there was a choice.
+fn in_memory() -> String {
+    "memory".into()
 }
 
 /// One of the things compared: an architecture with its engines and its language. Factors that it does not have are none.

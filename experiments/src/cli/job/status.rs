@@ -42,7 +42,7 @@ pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
     if args.format == ReportFormat::Json {
         return Ok(output::report(&mut out, &jobs)?);
     }
-    let names = ["job", "version", "state", "records behind", "groups", "bytes", "sql"].map(String::from);
+    let names = ["job", "version", "state", "records behind", "kept in", "groups", "bytes", "sql"].map(String::from);
     let text = |text: &str| Value::Text(text.into());
     let rows = jobs.iter().flat_map(|job| {
         job.versions.iter().map(|v| {
@@ -50,11 +50,23 @@ pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
             let (lag, groups, bytes) =
                 (v.lag_records.map_or(Value::Null, |n| Value::Int(n as i64)), Value::Int(v.groups as i64), Value::Int(v.bytes as i64));
             let state = format!("{:?}", v.state).to_lowercase();
-            vec![text(&job.job), Value::Int(v.version as i64), text(&state), lag, groups, bytes, text(&shortened(&one_line))]
+            vec![
+                text(&job.job),
+                Value::Int(v.version as i64),
+                text(&state),
+                lag,
+                text(&v.backend.to_string()),
+                groups,
+                bytes,
+                text(&shortened(&one_line)),
+            ]
         })
     });
     output::table(&mut out, &names, &rows.collect::<Vec<_>>())?;
     for (job, version) in jobs.iter().flat_map(|job| job.versions.iter().map(move |v| (job, v))) {
+        for refused in &version.refused {
+            eprintln!("version {} of job '{}' passes over {}: {}", version.version, job.job, refused.file.display(), refused.reason);
+        }
         if let Some(problem) = &version.problem {
             eprintln!("version {} of job '{}' cannot go on: {problem}", version.version, job.job);
         }

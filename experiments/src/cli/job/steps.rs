@@ -1,13 +1,14 @@
 //! `twopath job cutover`, `rollback`, `delete` and `drop`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use twopath_serving::ServingError;
 
 use super::catch_up;
 use crate::cli::Failure;
-use crate::standing::{JobError, JobState, JobVersion, StandingJob};
+use crate::standing::{JobError, JobState, JobVersion, Keeping, StandingJob};
 use twopath_results::number;
 
 /// Moves the readers to a new version, in one step
@@ -98,7 +99,9 @@ pub(super) fn cutover(dir: &Path, args: &CutoverArgs) -> Result<(), Failure> {
     let versions = job.status()?;
     let newest = versions.last().map_or(1, |v| v.version);
     let version = args.version.unwrap_or(newest);
-    let standing = job.version(version, 1)?;
+    // Who runs the job keeps its state; where nobody does, what is read here is kept.
+    let keeping = if job.is_kept(version)? { Keeping::Reads } else { Keeping::Owns { checkpoint_interval: Duration::MAX } };
+    let standing = job.version(version, 1, keeping)?;
     let last = catch_up(&standing)?;
     job.save(&standing)?;
     standing.stop()?;

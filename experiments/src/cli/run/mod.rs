@@ -1,6 +1,7 @@
 //! `twopath run`: scenarios.
 
 mod backpressure;
+mod state;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,7 @@ pub(super) struct RunArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Backpressure(backpressure::BackpressureArgs),
+    State(state::StateArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,6 +83,7 @@ fn names() -> PossibleValuesParser {
 pub(super) fn run(dir: &Path, args: RunArgs) -> Result<ExitCode, Failure> {
     match (&args.command, &args.name) {
         (Some(Command::Backpressure(args)), _) => backpressure::run(dir, args),
+        (Some(Command::State(args)), _) => state::run(dir, args),
         (None, Some(name)) if !args.list => scenario(name, &args),
         _ => list(args.format),
     }

@@ -12,7 +12,7 @@ use super::{CompareError, topics};
 use crate::harness::RunError;
 use crate::harness::plan::PlannedRun;
 use crate::harness::spec::RunSpec;
-use crate::systems::{Factors, Job, Language, QuerySpec};
+use crate::systems::{Factors, Job, Language, QuerySpec, StateBackend};
 use twopath_events::workloads::{self, Pageviews, Workload, built_in};
 use twopath_results::result::{self, LeftOut, Prices, Settings};
 
@@ -219,6 +219,8 @@ impl Asked {
             events_steady: self.events_steady,
             batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,
             publish_interval_ms: settings.publish_interval.as_secs_f64() * 1e3,
+            state: settings.state.to_string(),
+            checkpoint_interval_ms: (settings.state != StateBackend::Memory).then(|| settings.checkpoint_interval.as_secs_f64() * 1e3),
             sql_v1: self.query.sql_v1.clone(),
             sql_v2: self.query.sql_v2.clone(),
             prices,
@@ -244,6 +246,8 @@ impl Asked {
             log: settings.log.as_ref().map(|place| topics::of_run(place, planned)),
             batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,
             publish_interval_ms: settings.publish_interval.as_secs_f64() * 1e3,
+            state: settings.state.clone(),
+            checkpoint_interval_ms: settings.checkpoint_interval.as_secs_f64() * 1e3,
             read_rate: settings.read_rate,
             full_read_rate: settings.full_read_rate,
             deploys: settings.deploys,

@@ -9,7 +9,7 @@ use twopath_log::{Address, Durability};
 use twopath_results::result::Month;
 
 use crate::harness::spec::{FULL_READ_RATE, READ_RATE};
-use crate::systems::{BatchEngine, Language, SpeedEngine};
+use crate::systems::{BatchEngine, Language, SpeedEngine, StateBackend};
 
 /// What the user chose. `Default` gives the defaults of the command line.
 #[derive(Debug, Clone)]
@@ -70,6 +70,10 @@ pub struct CompareSettings {
     pub batch_interval: Duration,
     /// Between two snapshots of the speed layer.
     pub publish_interval: Duration,
+    /// Where the speed layer's state lives.
+    pub state: StateBackend,
+    /// From the start of one checkpoint to the start of the next.
+    pub checkpoint_interval: Duration,
 }
 
 impl Default for CompareSettings {
@@ -108,6 +112,8 @@ impl Default for CompareSettings {
             prices: None,
             batch_interval: Duration::from_secs(2),
             publish_interval: Duration::from_millis(1),
+            state: StateBackend::Memory,
+            checkpoint_interval: Duration::from_secs(1),
         }
     }
 }
