@@ -2,7 +2,7 @@
 
 use polars::prelude::{DataFrame, LazyFrame, PolarsError};
 use twopath_base::Position;
-use twopath_log::Topic;
+use twopath_log::{Topic, with_log_columns};
 use twopath_query::Query;
 use twopath_view::{GroupTable, Merging};
 
@@ -14,7 +14,7 @@ use crate::{BatchError, HandWritten};
 
 /// Everything below `horizon`, grouped by polars as the query says.
 pub fn by_sql(topic: &Topic, query: &Query, horizon: &Position, timings: &Timings) -> Result<GroupTable, BatchError> {
-    let prepared = Prepared::new(query, topic.schema())?;
+    let prepared = Prepared::new(query, &with_log_columns(topic.schema()))?;
     let failed = |source: PolarsError| match prepared.raised.get() {
         Some(raised) => BatchError::Eval(raised),
         None => BatchError::Polars { logic: "sql".to_owned(), source },

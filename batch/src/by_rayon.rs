@@ -11,22 +11,22 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use twopath_base::Position;
 use twopath_log::Topic;
 use twopath_query::Query;
-use twopath_view::{GroupTable, Plan};
+use twopath_view::{Fold, GroupTable};
 
 use crate::BatchError;
-use crate::read::{Part, for_each_piece, parts};
+use crate::read::{LogPart, for_each_piece, parts};
 use crate::timings::Timings;
 
 /// Everything below `horizon`, grouped.
 pub fn compute(topic: &Topic, query: &Query, horizon: &Position, timings: &Timings) -> Result<GroupTable, BatchError> {
     let pool = pool()?;
     let parts = parts(topic, horizon, pool.current_num_threads())?;
-    let plan = Plan::new(query);
+    let fold = Fold::new(query);
     let next = AtomicUsize::new(0);
     let tables = pool.broadcast(|_| {
         let mut table = GroupTable::new(query);
         while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(e) = fold(topic, part, &plan, &mut table, timings) {
+            if let Err(e) = fold_part(topic, part, &fold, &mut table, timings) {
                 // The others need not go on.
                 next.store(parts.len(), Ordering::Relaxed);
                 return Err(e);
@@ -44,12 +44,12 @@ pub fn compute(topic: &Topic, query: &Query, horizon: &Position, timings: &Timin
 }
 
 /// Folds a part of the log into a table.
-fn fold(topic: &Topic, part: &Part, plan: &Plan, table: &mut GroupTable, timings: &Timings) -> Result<(), BatchError> {
+fn fold_part(topic: &Topic, part: &LogPart, fold: &Fold, table: &mut GroupTable, timings: &Timings) -> Result<(), BatchError> {
     let started = Instant::now();
     let mut folding = std::time::Duration::ZERO;
-    for_each_piece(topic, part, &plan.projection, |batch| {
+    for_each_piece(topic, part, &fold.projection, |batch| {
         let started = Instant::now();
-        plan.update(table, batch)?;
+        fold.update(table, batch)?;
         folding += started.elapsed();
         Ok(())
     })?;

@@ -18,25 +18,29 @@ const PARTS_PER_THREAD: u64 = 4;
 
 /// Consecutive records of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct LogPart {
     pub partition: PartitionId,
-    pub from: Offset,
+    pub lower: Offset,
     /// Exclusive.
-    pub to: Offset,
+    pub upper: Offset,
 }
 
 /// All records from the log's start up to `horizon`, in log order, in parts for so many threads.
-pub fn parts(topic: &Topic, horizon: &Position, threads: usize) -> Result<Vec<Part>, BatchError> {
+pub fn parts(topic: &Topic, horizon: &Position, threads: usize) -> Result<Vec<LogPart>, BatchError> {
     let records = (horizon.records() / (PARTS_PER_THREAD * threads as u64)).clamp(*PART_RECORDS.start(), *PART_RECORDS.end());
     let start = topic.start()?;
-    let part = |(partition, to)| Part { partition, from: start.get(partition), to };
+    let part = |(partition, upper)| LogPart { partition, lower: start.get(partition), upper };
     Ok(horizon.iter().map(part).flat_map(|part| cut(part, records)).collect())
 }
 
 /// A part in parts of at most so many records.
-pub fn cut(part: Part, records: u64) -> impl Iterator<Item = Part> {
-    let Part { partition, from, to } = part;
-    (from.0..to.0).step_by(records as usize).map(move |at| Part { partition, from: Offset(at), to: to.min(Offset(at + records)) })
+pub fn cut(part: LogPart, records: u64) -> impl Iterator<Item = LogPart> {
+    let LogPart { partition, lower, upper } = part;
+    (lower.0..upper.0).step_by(records as usize).map(move |at| LogPart {
+        partition,
+        lower: Offset(at),
+        upper: upper.min(Offset(at + records)),
+    })
 }
 
 /// Checks that a horizon is one of this topic, and not beyond its end.
@@ -58,26 +62,26 @@ pub fn check_horizon(topic: &Topic, horizon: &Position) -> Result<(), BatchError
     Ok(())
 }
 
-/// Reads a part's columns (ascending indexes) and calls `f` with record batches of it, in no certain order.
+/// Reads a part's columns (ascending indexes, the log's own behind the topic's) and calls `f` with record batches of it, in no certain order.
 ///
 /// Large frames are handed on as they are mapped; small ones are copied together.
 pub fn for_each_piece(
     topic: &Topic,
-    part: &Part,
+    part: &LogPart,
     projection: &[usize],
     mut f: impl FnMut(&RecordBatch) -> Result<(), BatchError>,
 ) -> Result<(), BatchError> {
-    let mut reader = topic.reader(part.partition, Start::Offset(part.from), Some(projection))?;
+    let mut reader = topic.reader(part.partition, Start::Offset(part.lower), Some(projection))?;
     let mut small: Vec<RecordBatch> = Vec::new();
     let mut small_rows = 0;
-    let mut next = part.from;
-    while next < part.to {
+    let mut next = part.lower;
+    while next < part.upper {
         let entry = reader.next()?;
         let Some(Entry::Records(records)) = entry else {
-            assert!(entry.is_some(), "the log ends at {next}, before the horizon {}, which it had reached", part.to);
+            assert!(entry.is_some(), "the log ends at {next}, before the horizon {}, which it had reached", part.upper);
             continue;
         };
-        let records = records.cut(next, part.to);
+        let records = records.cut(next, part.upper);
         next = records.end;
         let (rows, batch) = (records.batch.num_rows(), records.batch);
         if rows >= ROWS_MIN {

@@ -17,7 +17,7 @@ use twopath_log::Topic;
 
 use crate::BatchError;
 use crate::plain::map_segment;
-use crate::read::{Part, cut, for_each_piece};
+use crate::read::{LogPart, cut, for_each_piece};
 use crate::sql::ReadColumn;
 use crate::sql::frame::{physical_type, to_polars};
 
@@ -31,15 +31,17 @@ const PART_RECORDS: u64 = 1 << 20;
 #[derive(Debug)]
 enum Source {
     /// A sealed segment: its file, and what of the log it holds.
-    Segment(PathBuf, Part),
+    Segment(PathBuf, LogPart),
     /// Records through the log.
-    Records(Part),
+    Records(LogPart),
 }
 
 /// Everything below `horizon`, a frame per segment or stretch of records, the physical columns under the names that `columns` have. There
 /// is at least one frame.
 pub fn scan(topic: &Topic, horizon: &Position, columns: &[ReadColumn]) -> Result<Vec<DataFrame>, BatchError> {
-    let mappable = columns.iter().all(|c| is_mappable(topic.schema().field(c.index).data_type()));
+    // The log's own columns are in no file.
+    let field = |c: &ReadColumn| topic.schema().fields().get(c.index);
+    let mappable = columns.iter().all(|c| field(c).is_some_and(|f| is_mappable(f.data_type())));
     let sources = sources(topic, horizon, mappable)?;
     // polars' own pool, which is idle as yet.
     let frames: Result<Vec<_>, _> = THREAD_POOL.install(|| sources.par_iter().map(|source| frame(topic, source, columns)).collect());
@@ -64,13 +66,13 @@ fn sources(topic: &Topic, horizon: &Position, mappable: bool) -> Result<Vec<Sour
     let mut sources = Vec::new();
     for (partition, end) in horizon.iter() {
         let mut from = start.get(partition);
-        let records = |from: Offset, to: Offset| cut(Part { partition, from, to }, PART_RECORDS).map(Source::Records);
+        let records = |lower: Offset, upper: Offset| cut(LogPart { partition, lower, upper }, PART_RECORDS).map(Source::Records);
         if let (Some(local), Some(compacted)) = (local, &compacted) {
             for segment in local.segments(partition)? {
                 let whole = segment.sealed && segment.object.is_none() && segment.base >= compacted.get(partition);
                 if whole && segment.base >= from && segment.base < segment.end && segment.end <= end {
                     sources.extend(records(from, segment.base));
-                    let part = Part { partition, from: segment.base, to: segment.end };
+                    let part = LogPart { partition, lower: segment.base, upper: segment.end };
                     from = segment.end;
                     sources.push(Source::Segment(segment.path, part));
                 }
@@ -104,9 +106,9 @@ enum Unmapped {
 }
 
 /// The chunks of each column of a sealed segment.
-fn mapped(topic: &Topic, path: &Path, part: &Part, columns: &[ReadColumn]) -> Result<Vec<Vec<Box<dyn Array>>>, Unmapped> {
+fn mapped(topic: &Topic, path: &Path, part: &LogPart, columns: &[ReadColumn]) -> Result<Vec<Vec<Box<dyn Array>>>, Unmapped> {
     let is_gone = || !path.exists();
-    let verified = topic.local().and_then(|local| local.verify_segment(part.partition, part.from));
+    let verified = topic.local().and_then(|local| local.verify_segment(part.partition, part.lower));
     verified.map_err(|e| if is_gone() { Unmapped::Gone } else { Unmapped::Failed(e.into()) })?;
     let schema: &Schema = topic.schema();
     let names: Vec<&str> = columns.iter().map(|c| schema.field(c.index).name().as_str()).collect();
@@ -117,7 +119,7 @@ fn mapped(topic: &Topic, path: &Path, part: &Part, columns: &[ReadColumn]) -> Re
 }
 
 /// The chunks of each column of records that the log hands over.
-fn read(topic: &Topic, part: &Part, columns: &[ReadColumn]) -> Result<Vec<Vec<Box<dyn Array>>>, BatchError> {
+fn read(topic: &Topic, part: &LogPart, columns: &[ReadColumn]) -> Result<Vec<Vec<Box<dyn Array>>>, BatchError> {
     let projection: Vec<usize> = columns.iter().map(|c| c.index).collect();
     let mut chunks: Vec<Vec<Box<dyn Array>>> = columns.iter().map(|_| Vec::new()).collect();
     for_each_piece(topic, part, &projection, |batch| {

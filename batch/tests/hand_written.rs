@@ -14,7 +14,7 @@ use twopath_batch::{BatchError, Engine, HandWritten, Logic, compute, run_batch};
 use twopath_query::{DataType, Query, Value, parse, values};
 use twopath_reference::compare;
 use twopath_view::store::ViewStore;
-use twopath_view::{Ask, Group, Merging, Part, answer};
+use twopath_view::{MergedGroup, Merging, Part, Selection, answer};
 
 /// What the totals by route read of the flights.
 fn schema() -> SchemaRef {
@@ -75,7 +75,7 @@ const ROUTES: Merging = Merging {
         ("air_minutes", Part::Sum(DataType::Int)),
         ("known_last", Part::Max(DataType::Timestamp)),
     ],
-    finish: |group: &Group| {
+    finish: |group: &MergedGroup| {
         ["origin", "dest", "flights", "departures", "miles", "air_minutes", "known_last"].map(|name| group.get(name)).to_vec()
     },
 };
@@ -88,7 +88,7 @@ fn the_same_as_the_query_at_any_horizon() {
     for share in [0.0, 0.01, 0.3, 0.77, 1.0] {
         let horizon = Position::new(end.offsets().iter().map(|o| Offset((o.0 as f64 * share) as u64)).collect());
         let table = compute(&t.topic, &query, &logic, Engine::Polars, &horizon).unwrap();
-        let merged = answer(&ROUTES.parts_query(&query).unwrap(), &[&table], &Ask::default()).unwrap();
+        let merged = answer(&ROUTES.parts_query(&query).unwrap(), &[&table], &Selection::default()).unwrap();
         let rows = values::rows(&ROUTES.finished(&query, &merged).unwrap());
         let expected = reference(&t.topic, &query, &horizon).answer();
         compare(&query, &expected, &rows).unwrap_or_else(|d| panic!("{horizon}: {d}"));
@@ -214,7 +214,7 @@ fn every_kind_of_part() {
     let logic = Logic::Hand(HandWritten { name: "kinds", version: 1, plan, source: "" }, merging);
     let end = t.topic.end().unwrap();
     let table = compute(&t.topic, &query, &logic, Engine::Polars, &end).unwrap();
-    let merged = answer(&merging.parts_query(&query).unwrap(), &[&table], &Ask::default()).unwrap();
+    let merged = answer(&merging.parts_query(&query).unwrap(), &[&table], &Selection::default()).unwrap();
     let rows = values::rows(&merging.finished(&query, &merged).unwrap());
     compare(&query, &reference(&t.topic, &query, &end).answer(), &rows).unwrap();
     assert!(rows.unwrap().len() > 30);

@@ -167,9 +167,9 @@ fn publishes(engine: Engine, steps: [&str; 3]) {
     for (number, horizon) in [(1, 100), (2, 300), (3, 500)] {
         let horizon = Position::new(vec![Offset(horizon)]);
         let view = run_batch(&t.topic, &query, &Logic::Sql, engine, number, &horizon, &store).unwrap();
-        assert_eq!((view.version, view.barrier, &view.horizon), (number, number, &horizon));
+        assert_eq!((view.version, view.barrier, &view.upper), (number, number, &horizon));
         let loaded = store.latest(&query).unwrap().unwrap();
-        assert_eq!((loaded.version, loaded.barrier, &loaded.horizon), (number, number, &horizon));
+        assert_eq!((loaded.version, loaded.barrier, &loaded.upper), (number, number, &horizon));
         assert_eq!(rows(&query, &loaded.table).unwrap(), rows(&query, &view.table).unwrap());
         assert_eq!(rows(&query, &loaded.table).unwrap(), common::reference(&t.topic, &query, &horizon).answer().unwrap());
         let manifest = store.manifest(number).unwrap();

@@ -5,7 +5,7 @@ mod common;
 
 use common::{assert_agrees, topic};
 use twopath_base::{Offset, Position};
-use twopath_query::arbitrary::{Random, batches, schema, sql};
+use twopath_query::arbitrary::{Profile, Random, batches, schema, sql_of};
 use twopath_query::parse;
 
 /// What the answers were, so that a test over too little is seen.
@@ -35,7 +35,8 @@ fn check(seed: u64, seen: &mut Seen) {
     }
     let end = t.topic.end().unwrap();
     for _ in 0..5 {
-        let text = sql(random, "events", &schema);
+        let profile = if random.chance(30) { Profile::BASIC.over_a_log() } else { Profile::BASIC };
+        let text = sql_of(random, "events", &schema, profile);
         let query = parse(&text, "events", &schema).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{text}"));
         let horizon = if random.chance(50) {
             end.clone()

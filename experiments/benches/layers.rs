@@ -9,7 +9,7 @@ use twopath::bench::{Pageviews, Totals, hand_written_loop};
 use twopath_base::{PartitionId, Position};
 use twopath_log::{Durability, Log, Topic};
 use twopath_query::Query;
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 const EVENTS: u64 = 2_000_000;
 const ROWS_PER_APPEND: usize = 16_384;
@@ -52,7 +52,7 @@ fn batch(made: &Made) -> GroupTable {
 }
 
 fn totals(made: &Made, tables: &[&GroupTable]) -> Totals {
-    Totals::of_answer(&answer(&made.query, tables, &Ask::default()).expect("sums of small integers"))
+    Totals::of_answer(&answer(&made.query, tables, &Selection::default()).expect("sums of small integers"))
 }
 
 fn layers(c: &mut Criterion) {

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod cli;
 pub mod feeds;
 pub mod harness;
+pub mod question;
 pub mod scenarios;
 pub mod standing;
 pub mod systems;

@@ -5,14 +5,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use twopath::harness::recording::Recording;
-use twopath::scenarios::compare::{CompareSettings, Ending, History, run_with};
+use twopath::scenarios::compare::{CompareSettings, Ending, HistoryLength, run_with};
 use twopath_results::result::{CompareResult, Outcome, RunResult};
 
 fn settings(out: &Path) -> CompareSettings {
     CompareSettings {
         architectures: vec!["lambda".into(), "kappa".into()],
         repeats: 2,
-        history: Some(History::Events(1_000)),
+        history: Some(HistoryLength::Events(1_000)),
         duration: Duration::from_millis(100),
         out: Some(out.to_path_buf()),
         ..CompareSettings::default()

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use twopath::scenarios::compare::{CompareSettings, Ending, History, run_with};
+use twopath::scenarios::compare::{CompareSettings, Ending, HistoryLength, run_with};
 use twopath_results::result::CompareResult;
 
 /// The first child crashes; the second one interrupts its parent and would then hang.
@@ -19,7 +19,7 @@ fn an_interrupted_comparison_keeps_what_it_has() {
     let settings = CompareSettings {
         architectures: vec!["lambda".into(), "kappa".into()],
         repeats: 5,
-        history: Some(History::Events(1_000)),
+        history: Some(HistoryLength::Events(1_000)),
         duration: Duration::from_secs(1),
         out: Some(dir.path().to_path_buf()),
         ..CompareSettings::default()

@@ -10,13 +10,13 @@ use twopath::harness::child;
 use twopath::harness::judge::judge;
 use twopath::harness::load::{Append, Arrivals, Schedule};
 use twopath::harness::prepared::{Prepared, Wanted};
-use twopath::harness::recording::{Answers, Recorded, Recording, Spill};
+use twopath::harness::recording::{Recorded, Recording, Spill, StoredAnswers};
 use twopath::harness::spec::RunSpec;
 use twopath::systems::{self, Factors, Job, QuerySpec, Rows};
 use twopath_events::workloads::{self, Workload};
 use twopath_log::{Durability, Log};
 use twopath_results::result::{Happening, Outcome, RunResult};
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 const HISTORY: u64 = 20_000;
 const STEADY: u64 = 4_000;
@@ -166,7 +166,7 @@ fn the_check_tells_right_from_wrong_from_outdated() {
         let mut table = GroupTable::new(query);
         table.update_from_log(query, &flights.batch(0, rows)).unwrap();
         let key = key.map(|group| table.key(group));
-        let rows = answer(query, &[&table], &Ask { key: key.clone(), ..Ask::default() }).unwrap();
+        let rows = answer(query, &[&table], &Selection { key: key.clone(), ..Selection::default() }).unwrap();
         (rows, key.map(Arc::from))
     };
     let mut spill = Spill::create(&dir.path().join("run.json"), 0).unwrap();
@@ -192,7 +192,7 @@ fn the_check_tells_right_from_wrong_from_outdated() {
     ];
     spill.close().unwrap();
     let recording = Recording { answers, keys, base: base.clone(), schedule, ..Recording::default() };
-    let stored = Answers::open(&dir.path().join("run.json"));
+    let stored = StoredAnswers::open(&dir.path().join("run.json"));
     // With the truth about the history at hand, and without.
     for truth in [Truth::over(&job, &topic, &base).unwrap(), Truth::new(&job, 1), Truth::over(&job, &topic, &position).unwrap()] {
         let verdicts = check(&topic, &truth, &arrivals, &recording, &stored, &|_| {}).unwrap();

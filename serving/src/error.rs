@@ -7,10 +7,12 @@ use twopath_query::EvalError;
 /// Why there is no answer, or why a step of a job's versions was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ServingError {
+    #[error("the query computes more of its groups, so that none of them is part of the answer: ask for the whole answer, without a key")]
+    NoGroups,
     #[error("nothing has been published yet; ask again once the first view is there")]
     NothingPublished,
-    #[error("the log below {from} is not covered yet: the realtime view starts there; ask again once a batch view up to it is there")]
-    HistoryMissing { from: Position },
+    #[error("the log below {lower} is not covered yet: the realtime view starts there; ask again once a batch view up to it is there")]
+    HistoryMissing { lower: Position },
     #[error("{0}")]
     Eval(#[from] EvalError),
     #[error("a key has {wanted} values ({names}), not {given}; give one for each")]
@@ -29,6 +31,8 @@ pub enum ServingError {
     NotReady { job: String, version: u64 },
     #[error("version {version} of job '{job}' is the one that serves; cut over or roll back before it is deleted")]
     IsActive { job: String, version: u64 },
+    #[error("version {version} is the only one of job '{job}', and readers are on it; drop the job, or cut over to another version first")]
+    IsOnly { job: String, version: u64 },
     #[error("job '{job}' has no version to roll back to; one is kept from a cutover until it is deleted")]
     NothingToRollBackTo { job: String },
     #[error("'{job}' is not a job's name; use letters, digits, '-', '_' and '.', starting with a letter or digit")]

@@ -14,7 +14,7 @@
 //! use twopath_base::{Offset, Position};
 //! use twopath_query::{Value, values};
 //! use twopath_serving::Table;
-//! use twopath_view::{Ask, BatchView, Generation, GroupTable, RealtimeView};
+//! use twopath_view::{Selection, BatchView, Generation, GroupTable, RealtimeView};
 //!
 //! let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
 //! let query = Arc::new(twopath_query::parse("SELECT COUNT(*), SUM(n) FROM numbers", "numbers", &schema)?);
@@ -27,11 +27,11 @@
 //!
 //! // The batch layer computed what is before the first barrier, the speed layer what came after it.
 //! let table = Table::new(Arc::clone(&query), 1);
-//! table.publish_batch(BatchView { version: 1, barrier: 1, lower: at(0), horizon: at(3), table: groups(vec![1, 2, 3])? });
-//! let generation = Generation { number: 1, from: at(3), to: at(5), tables: vec![groups(vec![4, 5])?] };
+//! table.publish_batch(BatchView { version: 1, barrier: 1, lower: at(0), upper: at(3), table: groups(vec![1, 2, 3])? });
+//! let generation = Generation { number: 1, lower: at(3), upper: at(5), tables: vec![groups(vec![4, 5])?] };
 //! table.publish_realtime(Arc::new(RealtimeView { generations: vec![generation], published_us: 0, error: None }));
 //!
-//! let answer = table.answer(&Ask::default())?;
+//! let answer = table.answer(&Selection::default())?;
 //! assert_eq!(values::rows(&answer.rows)?, [[Value::Int(5), Value::Numeric(15)]]);
 //! assert_eq!(table.position(), Some(at(5)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

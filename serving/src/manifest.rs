@@ -14,7 +14,7 @@ const FORMAT: u32 = 1;
 /// States are not stored beside the pointers but follow from them, so that the two cannot contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Manifest {
+pub(crate) struct JobManifest {
     pub format: u32,
     /// The version that readers are on.
     pub active: Option<u64>,
@@ -31,13 +31,13 @@ pub(crate) struct Version {
     pub description: String,
 }
 
-impl Default for Manifest {
+impl Default for JobManifest {
     fn default() -> Self {
-        Manifest { format: FORMAT, active: None, previous: None, versions: Vec::new() }
+        JobManifest { format: FORMAT, active: None, previous: None, versions: Vec::new() }
     }
 }
 
-impl Manifest {
+impl JobManifest {
     pub fn has(&self, version: u64) -> bool {
         self.versions.iter().any(|v| v.version == version)
     }
@@ -47,11 +47,11 @@ impl Manifest {
         let path = dir.join(FILE);
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(JobManifest::default()),
             Err(source) => return Err(ServingError::Io { path, source }),
         };
         let bad = |message: String| ServingError::Manifest { path: path.clone(), message };
-        let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| bad(format!("not a job's manifest: {e}")))?;
+        let manifest: JobManifest = serde_json::from_slice(&text).map_err(|e| bad(format!("not a job's manifest: {e}")))?;
         if manifest.format != FORMAT {
             return Err(bad(format!("written in format {}, and this program reads format {FORMAT}", manifest.format)));
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use twopath_base::{Coverage, CoveragePart, Position};
 use twopath_query::{EvalError, Query};
-use twopath_view::{self as view, Answer, Ask, BatchView, Finals, Generation, GroupTable, Merging, RealtimeView};
+use twopath_view::{self as view, Answer, BatchView, Finals, Generation, GroupTable, Merging, RealtimeView, Selection};
 
 use crate::ServingError;
 
@@ -103,11 +103,11 @@ impl Table {
     /// # Panics
     /// If `view` is cut at an earlier barrier than the one it replaces, or does not abut the generations after it.
     pub fn publish_batch(&self, view: BatchView) {
-        assert_eq!(view.horizon.partitions(), self.partitions, "a batch view of another topic");
+        assert_eq!(view.upper.partitions(), self.partitions, "a batch view of another topic");
         self.replace(|old| {
             if let Some(before) = &old.batch {
                 assert!(view.barrier >= before.barrier, "batch view at barrier {} after one at {}", view.barrier, before.barrier);
-                assert!(view.horizon.covers(&before.horizon), "batch view to {} after one to {}", view.horizon, before.horizon);
+                assert!(view.upper.covers(&before.upper), "batch view to {} after one to {}", view.upper, before.upper);
             }
             let generations = after(view.barrier, &old.generations);
             State::new(Some(Arc::new(view)), generations, old.error.clone(), &self.lower)
@@ -141,8 +141,11 @@ impl Table {
     }
 
     /// The answer over everything published, and what it covers.
-    pub fn answer(&self, ask: &Ask) -> Result<Answer, ServingError> {
-        if let Some(key) = ask.key.as_ref().filter(|k| k.len() != self.query.keys.len()) {
+    pub fn answer(&self, selection: &Selection) -> Result<Answer, ServingError> {
+        if self.query.finish.is_some() && (selection.key.is_some() || selection.first_key != (None, None)) {
+            return Err(ServingError::NoGroups);
+        }
+        if let Some(key) = selection.key.as_ref().filter(|k| k.len() != self.query.keys.len()) {
             let names = self.query.keys.iter().map(|k| k.name.as_str()).collect::<Vec<_>>().join(", ");
             return Err(ServingError::KeyLength { given: key.len(), wanted: self.query.keys.len(), names });
         }
@@ -152,12 +155,12 @@ impl Table {
         }
         let Some(coverage) = &state.coverage else {
             return Err(match state.generations.first() {
-                Some(first) => ServingError::HistoryMissing { from: first.from.clone() },
+                Some(first) => ServingError::HistoryMissing { lower: first.lower.clone() },
                 None => ServingError::NothingPublished,
             });
         };
         let parts: Vec<&GroupTable> = state.tables().collect();
-        let groups = view::answer(&self.layout, &parts, ask)?;
+        let groups = view::answer(&self.layout, &parts, selection)?;
         let rows = match &self.merging {
             Some(merging) => merging.finished(&self.query, &groups)?,
             None => groups,
@@ -201,17 +204,17 @@ fn after(barrier: u64, generations: &[Generation]) -> Vec<Generation> {
 
 impl State {
     fn new(batch: Option<Arc<BatchView>>, generations: Vec<Generation>, error: Option<EvalError>, lower: &Position) -> Self {
-        let from_start = batch.is_some() || generations.first().is_some_and(|g| g.from == *lower);
+        let from_start = batch.is_some() || generations.first().is_some_and(|g| g.lower == *lower);
         let coverage = from_start.then(|| {
             let batch = batch.iter().map(|b| CoveragePart {
                 source: format!("batch view {}", b.version),
-                from: b.lower.clone(),
-                to: b.horizon.clone(),
+                lower: b.lower.clone(),
+                upper: b.upper.clone(),
             });
             let generations = generations.iter().map(|g| CoveragePart {
                 source: format!("generation {}", g.number),
-                from: g.from.clone(),
-                to: g.to.clone(),
+                lower: g.lower.clone(),
+                upper: g.upper.clone(),
             });
             Coverage::of(batch.chain(generations).collect())
         });

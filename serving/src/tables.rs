@@ -10,9 +10,9 @@ use arc_swap::ArcSwapOption;
 use serde::Serialize;
 use twopath_base::Position;
 use twopath_storage::{OsStorage, create_dir_durably};
-use twopath_view::{Answer, Ask};
+use twopath_view::{Answer, Selection};
 
-use crate::manifest::{Manifest, Version};
+use crate::manifest::{JobManifest, Version};
 use crate::{ServingError, Table, TableBytes};
 
 /// The versions of one job, and the one that readers are on.
@@ -31,7 +31,7 @@ pub struct Tables {
 }
 
 struct Versions {
-    manifest: Manifest,
+    manifest: JobManifest,
     running: BTreeMap<u64, Arc<Table>>,
 }
 
@@ -74,7 +74,7 @@ impl Tables {
         }
         let dir = dir.join("jobs").join(job);
         create_dir_durably(&OsStorage, &dir).map_err(io_error(&dir))?;
-        let manifest = Manifest::load(&dir)?;
+        let manifest = JobManifest::load(&dir)?;
         let tables = Tables {
             job: job.into(),
             dir,
@@ -120,10 +120,10 @@ impl Tables {
     }
 
     /// An answer by the active version, and that version's number.
-    pub fn answer(&self, ask: &Ask) -> Result<(u64, Answer), ServingError> {
+    pub fn answer(&self, selection: &Selection) -> Result<(u64, Answer), ServingError> {
         let active = self.active.load();
         let active = active.as_ref().ok_or_else(|| ServingError::NoActiveVersion { job: self.job.clone() })?;
-        Ok((active.version, active.table.answer(ask)?))
+        Ok((active.version, active.table.answer(selection)?))
     }
 
     /// Readers move to `version` in one step; the version that they leave is kept for a rollback. Refused while `version` covers
@@ -152,19 +152,25 @@ impl Tables {
         }
         let active = versions.manifest.active;
         if active != Some(version) {
-            let next = Manifest { active: Some(version), previous: active, ..versions.manifest.clone() };
+            let next = JobManifest { active: Some(version), previous: active, ..versions.manifest.clone() };
             self.save(versions, next)?;
         }
         self.active.store(Some(Arc::new(ActiveVersion { version, table })));
         Ok(())
     }
 
-    /// Removes a version and its folder. Refused for the active one; whoever feeds its table stops that first.
+    /// Removes a version and its folder. Whoever feeds its table stops that first.
+    ///
+    /// # Errors
+    /// [`ServingError::IsActive`] for the one that readers are on, and [`ServingError::IsOnly`] where there is no other that they could go
+    /// to: such a job goes with its folder, or not at all.
     pub fn delete(&self, version: u64) -> Result<(), ServingError> {
         let mut versions = self.lock();
         self.known(&versions, version)?;
         if versions.manifest.active == Some(version) {
-            return Err(ServingError::IsActive { job: self.job.clone(), version });
+            let job = self.job.clone();
+            let is_only = versions.manifest.versions.len() == 1;
+            return Err(if is_only { ServingError::IsOnly { job, version } } else { ServingError::IsActive { job, version } });
         }
         let mut next = versions.manifest.clone();
         next.versions.retain(|v| v.version != version);
@@ -224,7 +230,7 @@ impl Tables {
         Err(ServingError::UnknownVersion { job: self.job.clone(), version, known })
     }
 
-    fn save(&self, versions: &mut Versions, next: Manifest) -> Result<(), ServingError> {
+    fn save(&self, versions: &mut Versions, next: JobManifest) -> Result<(), ServingError> {
         next.save(&self.dir, |name| self.step(name))?;
         versions.manifest = next;
         Ok(())

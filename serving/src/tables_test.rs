@@ -23,7 +23,7 @@ fn ready_table() -> Arc<Table> {
         version: 1,
         barrier: 1,
         lower: Position::zero(1),
-        horizon: Position::zero(1),
+        upper: Position::zero(1),
         table: Arc::new(GroupTable::new(&query())),
     });
     table
@@ -40,7 +40,7 @@ use VersionState::{Active, CatchingUp, Standby};
 fn from_deployment_to_deletion() {
     let dir = tempfile::tempdir().unwrap();
     let tables = Tables::open(dir.path(), "delays").unwrap();
-    assert!(matches!(tables.answer(&Ask::default()), Err(ServingError::NoActiveVersion { .. })));
+    assert!(matches!(tables.answer(&Selection::default()), Err(ServingError::NoActiveVersion { .. })));
 
     let first = empty_table();
     tables.deploy(1, "first", first).unwrap();
@@ -56,7 +56,7 @@ fn from_deployment_to_deletion() {
     tables.cutover(3).unwrap();
     assert_eq!(states(&tables), [(1, CatchingUp), (2, Standby), (3, Active)]);
     assert_eq!(tables.rollback().unwrap(), 2);
-    assert_eq!(tables.answer(&Ask::default()).unwrap().0, 2);
+    assert_eq!(tables.answer(&Selection::default()).unwrap().0, 2);
     assert_eq!(tables.rollback().unwrap(), 3, "and forward again");
     assert!(matches!(tables.delete(3), Err(ServingError::IsActive { version: 3, .. })));
 
@@ -83,7 +83,7 @@ fn after_a_restart_versions_are_to_be_started_again() {
     assert!(tables.active().is_none());
     assert!(matches!(tables.rollback(), Err(ServingError::NotRunning { version: 1, .. })));
     tables.deploy(2, "", ready_table()).unwrap();
-    assert_eq!(tables.answer(&Ask::default()).unwrap().0, 2, "the active version serves once it runs");
+    assert_eq!(tables.answer(&Selection::default()).unwrap().0, 2, "the active version serves once it runs");
     tables.deploy(1, "", ready_table()).unwrap();
     assert_eq!(tables.rollback().unwrap(), 1);
 }
@@ -164,4 +164,140 @@ fn what_is_no_manifest_is_told_with_its_place() {
     assert!(message(r#"{"format":9,"active":null,"previous":null,"versions":[]}"#).contains("written in format 9"));
     assert!(message(r#"{"format":1,"active":4,"previous":null,"versions":[]}"#).contains("names version 4, which it does not list"));
     assert!(Tables::open(dir.path(), "../up").err().unwrap().to_string().contains("'../up' is not a job's name"));
+}
+
+/// The error, which must be one of the operating system's at this path.
+fn io_error_at(result: Result<impl Sized, ServingError>, at: &std::path::Path) -> io::ErrorKind {
+    match result.err().expect("an error") {
+        ServingError::Io { path, source } => {
+            assert_eq!(path, at);
+            source.kind()
+        }
+        other => panic!("not an error of the file: {other}"),
+    }
+}
+
+#[test]
+fn a_manifest_that_cannot_be_read_is_not_taken_for_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let tables = Tables::open(dir.path(), "delays").unwrap();
+    tables.deploy(1, "first", ready_table()).unwrap();
+    let path = tables.dir.join("tables.json");
+    drop(tables);
+    // What a folder of the name gives is an error of every read, also where the user may do all.
+    fs::rename(&path, dir.path().join("aside")).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert_ne!(io_error_at(Tables::open(dir.path(), "delays"), &path), io::ErrorKind::NotFound);
+    fs::remove_dir(&path).unwrap();
+    fs::rename(dir.path().join("aside"), &path).unwrap();
+    assert_eq!(states(&Tables::open(dir.path(), "delays").unwrap()), [(1, CatchingUp)]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_removed_is_an_error_and_one_that_is_gone_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let tables = Tables::open(dir.path(), "delays").unwrap();
+    for version in [1, 2, 3] {
+        tables.deploy(version, "", ready_table()).unwrap();
+    }
+    let folder = tables.version_dir(1);
+    assert_eq!(folder, dir.path().join("jobs/delays/v1"));
+    fs::remove_dir(&folder).unwrap();
+    fs::write(&folder, "in the folder's place").unwrap();
+    assert_ne!(io_error_at(tables.delete(1), &folder), io::ErrorKind::NotFound);
+    assert_eq!(states(&tables), [(2, CatchingUp), (3, CatchingUp)], "it is decided: the version is gone");
+    fs::remove_file(&folder).unwrap();
+
+    fs::remove_dir(tables.version_dir(2)).unwrap();
+    tables.delete(2).unwrap();
+    assert!(matches!(tables.delete(2), Err(ServingError::UnknownVersion { version: 2, known, .. }) if known == "3"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_an_error_and_the_version_does_not_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let tables = Tables::open(dir.path(), "delays").unwrap();
+    fs::write(tables.version_dir(4), "in the folder's place").unwrap();
+    io_error_at(tables.deploy(4, "", ready_table()), &tables.version_dir(4));
+    assert!(matches!(tables.cutover(4), Err(ServingError::NotRunning { version: 4, .. })));
+    fs::remove_file(tables.version_dir(4)).unwrap();
+    tables.deploy(4, "", ready_table()).unwrap();
+    tables.cutover(4).unwrap();
+}
+
+#[test]
+fn what_a_deletion_left_behind_is_cleared_away_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let tables = Tables::open(dir.path(), "delays").unwrap();
+    tables.deploy(1, "", ready_table()).unwrap();
+    let job = tables.dir.clone();
+    drop(tables);
+    fs::write(job.join("v1/groups"), "of version 1").unwrap();
+    for name in ["v2/table", "w3", "v", "vx4"] {
+        fs::create_dir_all(job.join(name)).unwrap();
+    }
+    drop(Tables::open(dir.path(), "delays").unwrap());
+    let mut left: Vec<String> = fs::read_dir(&job).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    left.sort();
+    assert_eq!(left, ["tables.json", "v", "v1", "vx4", "w3"]);
+    assert!(job.join("v1/groups").exists());
+    // One that cannot be cleared away is an error.
+    fs::write(job.join("v5"), "no folder").unwrap();
+    io_error_at(Tables::open(dir.path(), "delays"), &job.join("v5"));
+}
+
+#[test]
+fn versions_are_told_in_ascending_order_with_what_they_were_deployed_as() {
+    let dir = tempfile::tempdir().unwrap();
+    let tables = Tables::open(dir.path(), "delays").unwrap();
+    let unknown = |result: Result<(), ServingError>| match result {
+        Err(ServingError::UnknownVersion { known, .. }) => known,
+        _ => panic!("a version that nobody deployed"),
+    };
+    assert_eq!(unknown(tables.cutover(1)), "none");
+    tables.deploy(10, "tenth", ready_table()).unwrap();
+    tables.deploy(9, "ninth", empty_table()).unwrap();
+    assert_eq!(unknown(tables.delete(1)), "9, 10");
+    let told: Vec<_> = tables.status().into_iter().map(|v| (v.version, v.description, v.running, v.position.is_some())).collect();
+    assert_eq!(told, [(9, "ninth".to_owned(), true, false), (10, "tenth".to_owned(), true, true)]);
+}
+
+#[test]
+fn the_only_version_goes_while_nobody_reads_it_and_else_not_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let tables = Tables::open(dir.path(), "delays").unwrap();
+    tables.deploy(1, "", ready_table()).unwrap();
+    tables.delete(1).unwrap();
+    assert_eq!(states(&tables), []);
+    tables.deploy(1, "", ready_table()).unwrap();
+    tables.cutover(1).unwrap();
+    assert!(matches!(tables.delete(1), Err(ServingError::IsOnly { version: 1, .. })));
+    tables.deploy(2, "", ready_table()).unwrap();
+    assert!(matches!(tables.delete(1), Err(ServingError::IsActive { version: 1, .. })));
+    assert_eq!(states(&tables), [(1, Active), (2, CatchingUp)], "a refusal changes nothing");
+}
+
+#[test]
+fn a_second_cutover_to_the_same_version_keeps_the_one_to_go_back_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let tables = Tables::open(dir.path(), "delays").unwrap();
+    for version in [1, 2] {
+        tables.deploy(version, "", ready_table()).unwrap();
+        tables.cutover(version).unwrap();
+    }
+    tables.cutover(2).unwrap();
+    assert_eq!(states(&tables), [(1, Standby), (2, Active)]);
+    assert_eq!(tables.rollback().unwrap(), 1);
+    // A version that is neither of the two leaves both where they are.
+    tables.deploy(3, "", ready_table()).unwrap();
+    tables.delete(3).unwrap();
+    assert_eq!(states(&tables), [(1, Active), (2, Standby)]);
+    drop(tables);
+    // A name starts with a letter or a digit, and goes on with some signs.
+    for name in ["", ".hidden", "-x", "a/b", "a b", "ä"] {
+        assert!(matches!(Tables::open(dir.path(), name), Err(ServingError::JobName { job }) if job == name));
+    }
+    for name in ["a", "7", "a-b_c.d"] {
+        assert_eq!(states(&Tables::open(dir.path(), name).unwrap()), []);
+    }
 }

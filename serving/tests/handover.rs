@@ -12,7 +12,7 @@ use arrow_schema::{DataType, Field, Schema};
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_query::{EvalError, Query, parse};
 use twopath_serving::{ServingError, Table, Tables};
-use twopath_view::{Answer, Ask, BatchView, Generation, GroupTable, RealtimeView};
+use twopath_view::{Answer, BatchView, Generation, GroupTable, RealtimeView, Selection};
 
 const PARTITIONS: usize = 2;
 
@@ -39,8 +39,8 @@ fn groups(query: &Query, from: &Position, to: &Position) -> Arc<GroupTable> {
 /// The answer says exactly what its position says, and its parts abut. Returns the position.
 fn checked(answer: &Answer, version: i64) -> Position {
     let parts = &answer.coverage.parts;
-    assert_eq!(parts[0].from.records(), 0);
-    assert!(parts.windows(2).all(|pair| pair[0].to == pair[1].from), "{}", answer.coverage);
+    assert_eq!(parts[0].lower.records(), 0);
+    assert!(parts.windows(2).all(|pair| pair[0].upper == pair[1].lower), "{}", answer.coverage);
     let position = answer.coverage.position().unwrap().clone();
     let total: i64 = position.iter().flat_map(|(p, end)| (0..end.0).map(move |offset| value(p, offset))).sum();
     let n = answer.rows.column(0).as_primitive::<Int64Type>().value(0);
@@ -85,8 +85,12 @@ impl Log {
 }
 
 fn realtime(query: &Query, generations: Vec<(u64, Position, Position)>) -> Arc<RealtimeView> {
-    let generation =
-        |(number, from, to): (u64, Position, Position)| Generation { number, tables: vec![groups(query, &from, &to)], from, to };
+    let generation = |(number, lower, upper): (u64, Position, Position)| Generation {
+        number,
+        tables: vec![groups(query, &lower, &upper)],
+        lower,
+        upper,
+    };
     Arc::new(RealtimeView { generations: generations.into_iter().map(generation).collect(), published_us: 0, error: None })
 }
 
@@ -129,7 +133,7 @@ fn appends_barriers_publications_and_reads_race() {
                 threads.spawn(move || {
                     let mut before = Position::zero(PARTITIONS);
                     while !over.load(Ordering::Relaxed) {
-                        let position = checked(&table.answer(&Ask::default()).unwrap(), 1);
+                        let position = checked(&table.answer(&Selection::default()).unwrap(), 1);
                         assert!(position.covers(&before), "answers went back from {before} to {position}");
                         moved.fetch_add(u32::from(position != before), Ordering::Relaxed);
                         before = position;
@@ -145,7 +149,7 @@ fn appends_barriers_publications_and_reads_race() {
                 barrier,
                 lower: Position::zero(PARTITIONS),
                 table: groups(&query, &Position::zero(PARTITIONS), &horizon),
-                horizon,
+                upper: horizon,
             };
             thread::yield_now();
             table.publish_batch(view);
@@ -199,12 +203,12 @@ fn readers_see_all_of_one_version_or_all_of_the_other() {
         for _ in 0..2 {
             threads.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    let (version, answer) = tables.answer(&Ask::default()).unwrap();
+                    let (version, answer) = tables.answer(&Selection::default()).unwrap();
                     checked(&answer, version as i64);
                     // A reader that holds on to a version stays on it.
                     let held = tables.active().unwrap();
                     thread::yield_now();
-                    checked(&held.table.answer(&Ask::default()).unwrap(), held.version as i64);
+                    checked(&held.table.answer(&Selection::default()).unwrap(), held.version as i64);
                 }
             });
         }
@@ -215,16 +219,16 @@ fn readers_see_all_of_one_version_or_all_of_the_other() {
 fn there_is_no_answer_with_a_hole() {
     let query = query(1);
     let table = Table::new(query.clone(), PARTITIONS);
-    assert!(matches!(table.answer(&Ask::default()), Err(ServingError::NothingPublished)));
+    assert!(matches!(table.answer(&Selection::default()), Err(ServingError::NothingPublished)));
 
     // A speed layer that starts at a barrier has no answer until the batch view up to it is there.
     let horizon = Log::position(5);
     table.publish_realtime(realtime(&query, vec![(1, horizon.clone(), Log::position(7))]));
-    assert!(matches!(table.answer(&Ask::default()), Err(ServingError::HistoryMissing { from }) if from == horizon));
+    assert!(matches!(table.answer(&Selection::default()), Err(ServingError::HistoryMissing { lower }) if lower == horizon));
     assert_eq!(table.position(), None);
     let groups = groups(&query, &Position::zero(PARTITIONS), &horizon);
-    table.publish_batch(BatchView { version: 1, barrier: 1, lower: Position::zero(horizon.partitions()), horizon, table: groups });
-    assert_eq!(checked(&table.answer(&Ask::default()).unwrap(), 1), Log::position(7));
+    table.publish_batch(BatchView { version: 1, barrier: 1, lower: Position::zero(horizon.partitions()), upper: horizon, table: groups });
+    assert_eq!(checked(&table.answer(&Selection::default()).unwrap(), 1), Log::position(7));
 }
 
 #[test]
@@ -238,13 +242,13 @@ fn a_batch_view_ahead_of_the_speed_layer_answers_alone() {
         version: 1,
         barrier: 1,
         lower: Position::zero(horizon.partitions()),
-        horizon: horizon.clone(),
+        upper: horizon.clone(),
         table: groups,
     });
-    assert_eq!(checked(&table.answer(&Ask::default()).unwrap(), 1), horizon);
+    assert_eq!(checked(&table.answer(&Selection::default()).unwrap(), 1), horizon);
     // Still before the barrier: nothing of it counts.
     table.publish_realtime(realtime(&query, vec![(0, Log::position(0), Log::position(6))]));
-    assert_eq!(checked(&table.answer(&Ask::default()).unwrap(), 1), horizon);
+    assert_eq!(checked(&table.answer(&Selection::default()).unwrap(), 1), horizon);
     assert_eq!(table.bytes().realtime, 0);
 }
 
@@ -255,7 +259,7 @@ fn views_that_do_not_abut_are_a_bug() {
     let table = Table::new(query.clone(), PARTITIONS);
     let horizon = Log::position(5);
     let groups = groups(&query, &Position::zero(PARTITIONS), &horizon);
-    table.publish_batch(BatchView { version: 1, barrier: 1, lower: Position::zero(horizon.partitions()), horizon, table: groups });
+    table.publish_batch(BatchView { version: 1, barrier: 1, lower: Position::zero(horizon.partitions()), upper: horizon, table: groups });
     table.publish_realtime(realtime(&query, vec![(1, Log::position(6), Log::position(7))]));
 }
 
@@ -266,8 +270,8 @@ fn an_error_in_the_view_is_the_answer() {
     let mut view = Arc::unwrap_or_clone(realtime(&query, vec![(0, Log::position(0), Log::position(3))]));
     view.error = Some(EvalError::DivisionByZero);
     table.publish_realtime(Arc::new(view));
-    let error = table.answer(&Ask::default()).err().unwrap();
+    let error = table.answer(&Selection::default()).err().unwrap();
     assert!(error.to_string().starts_with("division by zero"), "{error}");
-    let error = table.answer(&Ask { key: Some(vec![twopath_query::Value::Int(1)]), ..Ask::default() }).err().unwrap();
+    let error = table.answer(&Selection { key: Some(vec![twopath_query::Value::Int(1)]), ..Selection::default() }).err().unwrap();
     assert!(matches!(error, ServingError::KeyLength { given: 1, wanted: 0, .. }), "{error}");
 }

@@ -36,7 +36,7 @@ pub(crate) struct Control {
 impl Control {
     pub fn new(tail: Tail, clock: Arc<dyn Clock>, to: Publish, from: (u64, Position), workers: usize) -> Self {
         let (number, from) = from;
-        let nothing = Generation { number, from: from.clone(), to: from, tables: Vec::new() };
+        let nothing = Generation { number, lower: from.clone(), upper: from, tables: Vec::new() };
         let view = RealtimeView { generations: vec![nothing], published_us: clock.now_us(), error: None };
         Control {
             tail,

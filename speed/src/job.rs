@@ -28,7 +28,7 @@ use crate::state::memory::merge_runs_off_thread;
 /// Nothing is waited for longer than this without a look around; every wake-up that matters comes by itself.
 const FOREVER: Duration = Duration::from_secs(3600);
 
-/// How far back the rate of [`Progress`] looks.
+/// How far back the rate of [`JobProgress`] looks.
 const RATE_WINDOW: Duration = Duration::from_secs(3);
 
 /// How timely tells its workers of progress (see timely's `ProgressMode`).
@@ -75,7 +75,7 @@ impl Default for SpeedOptions {
 
 /// How far a job is.
 #[derive(Debug, Clone)]
-pub struct Progress {
+pub struct JobProgress {
     /// What the published view covers.
     pub position: Position,
     /// The log's end.
@@ -154,7 +154,7 @@ pub fn replay(
 }
 
 impl SpeedJob {
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> JobProgress {
         let view = self.control.view();
         let end = Position::new((0..self.partitions).map(|p| self.control.tail.end(twopath_base::PartitionId(p as u32))).collect());
         let lag_records = end.records_since(view.position());
@@ -164,7 +164,7 @@ impl SpeedJob {
             closing if closing > 0.0 => Duration::try_from_secs_f64(lag_records as f64 / closing).ok(),
             _ => None,
         };
-        Progress { position: view.position().clone(), end, lag_records, rate_records_per_s: rate, eta, failure: self.control.failure() }
+        JobProgress { position: view.position().clone(), end, lag_records, rate_records_per_s: rate, eta, failure: self.control.failure() }
     }
 
     /// The last published view.

@@ -12,7 +12,7 @@
 //! use twopath_log::{Log, TopicConfig};
 //! use twopath_query::{Value, values};
 //! use twopath_speed::{Engine, Logic, replay};
-//! use twopath_view::{Ask, GroupTable, answer};
+//! use twopath_view::{Selection, GroupTable, answer};
 //!
 //! let dir = tempfile::tempdir()?;
 //! let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
@@ -23,7 +23,7 @@
 //! for engine in [Engine::Timely, Engine::Differential] {
 //!     let view = replay(&topic, query.clone(), Logic::Sql, engine, (0, topic.start()?), &topic.end()?, 1)?;
 //!     let parts: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(|t| &**t).collect();
-//!     let rows = values::rows(&answer(&query, &parts, &Ask::default())?)?;
+//!     let rows = values::rows(&answer(&query, &parts, &Selection::default())?)?;
 //!     assert_eq!(rows, [[Value::Int(3), Value::Numeric(6)]]);
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -46,5 +46,5 @@ mod state;
 pub use control::Publish;
 pub use error::SpeedError;
 pub use hand::{Flow, Frame, HandWritten, Item, Row};
-pub use job::{Progress, ProgressMode, SpeedJob, SpeedOptions, replay, start};
+pub use job::{JobProgress, ProgressMode, SpeedJob, SpeedOptions, replay, start};
 pub use logic::{Engine, Logic};

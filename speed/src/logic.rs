@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use twopath_query::Query;
-use twopath_view::{Finals, Merging, Plan};
+use twopath_view::{Finals, Fold, Merging};
 
 use crate::differential;
 use crate::error::SpeedError;
@@ -73,7 +73,7 @@ impl Logic {
 /// Logic made ready for one topic and engine: what stands between the source and the state.
 #[derive(Clone)]
 pub(crate) enum Middle {
-    Timely(Plan),
+    Timely(Fold),
     Differential(Arc<differential::Plan>),
     Hand(Prepared),
 }
@@ -91,7 +91,7 @@ impl Middle {
             return Err(SpeedError::OtherEngine { logic: logic.name(), written_for: hand.engine(), engine });
         }
         Ok(match logic {
-            Logic::Sql if engine == Engine::Timely => Middle::Timely(Plan::new(query)),
+            Logic::Sql if engine == Engine::Timely => Middle::Timely(Fold::new(query)),
             Logic::Sql => Middle::Differential(Arc::new(differential::Plan::new(query)?)),
             Logic::Parts(hand, merging) => {
                 let layout = Arc::new(merging.parts_query(query).map_err(|e| misfit(&hand, e))?);

@@ -16,7 +16,7 @@ use twopath_serving::Table;
 use twopath_serving::jobs::flights::merging;
 use twopath_speed::jobs::flights::{Kind, hand_written};
 use twopath_speed::{Engine, Logic, SpeedOptions, replay, start};
-use twopath_view::Ask;
+use twopath_view::Selection;
 
 /// The texts that `twopath compare` runs.
 macro_rules! sql {
@@ -140,7 +140,7 @@ fn by_hand_as_in_sql() {
 }
 
 fn answered(table: &Table) -> Result<Vec<Vec<Value>>, EvalError> {
-    values::rows(&table.answer(&Ask::default()).unwrap().rows)
+    values::rows(&table.answer(&Selection::default()).unwrap().rows)
 }
 
 /// Jobs by hand that follow the log, across barriers: each view that a table shows is exact for its position.

@@ -37,7 +37,7 @@ fn follow(engine: Engine, partitions: u32, workers: usize, sql: &str, seed: u64)
         events.check(&query, &from, &view);
         for generation in &view.generations[1..] {
             let barrier = &events.topic.barriers().unwrap()[generation.number as usize - 1];
-            assert_eq!((barrier.number, &barrier.position), (generation.number, &generation.from));
+            assert_eq!((barrier.number, &barrier.position), (generation.number, &generation.lower));
         }
     }
     assert_eq!(job.progress().lag_records, 0);

@@ -15,7 +15,7 @@ use twopath_base::{PartitionId, Position};
 use twopath_log::{Durability, Log, PartitionBy, Topic, TopicConfig, TopicWriter};
 use twopath_query::{Query, Value, parse, values};
 use twopath_speed::{Engine, Logic, SpeedOptions, replay, start};
-use twopath_view::{Ask, RealtimeView, answer};
+use twopath_view::{RealtimeView, Selection, answer};
 
 const MINUTE_US: i64 = 60_000_000;
 const MINUTES: usize = 46;
@@ -112,7 +112,7 @@ fn by_hand(frames: &[RecordBatch]) -> Vec<(i64, &str, i64, i64)> {
 
 fn check(query: &Query, view: &RealtimeView, mut expected: Vec<(i64, &str, i64, i64)>) {
     let parts: Vec<_> = view.generations.iter().flat_map(|g| &g.tables).map(|t| &**t).collect();
-    let batch = answer(query, &parts, &Ask::default()).unwrap();
+    let batch = answer(query, &parts, &Selection::default()).unwrap();
     expected.sort_unstable();
     assert_eq!(batch.num_rows(), expected.len());
     for (row, (minute, url, count, sum)) in expected.into_iter().enumerate().step_by(1001) {

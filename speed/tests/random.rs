@@ -7,7 +7,7 @@ use std::sync::Arc;
 use common::rows_of;
 use twopath_base::{Offset, Position};
 use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig};
-use twopath_query::arbitrary::{Random, batches, schema, sql};
+use twopath_query::arbitrary::{Profile, Random, batches, schema, sql, sql_of};
 use twopath_query::{Query, parse};
 use twopath_reference::{Reference, compare};
 use twopath_speed::{Engine, Logic, SpeedError, SpeedOptions, replay, start};
@@ -42,7 +42,7 @@ fn topic(random: &mut Random, dir: &std::path::Path) -> Topic {
 fn reference(topic: &Topic, query: &Query, to: &Position) -> Reference {
     let mut reference = Reference::new(query.clone());
     for (partition, end) in to.iter() {
-        let mut reader = topic.reader(partition, Start::First, None).unwrap();
+        let mut reader = topic.reader(partition, Start::First, Some(&query.whole_rows())).unwrap();
         while reader.offset() < end {
             let Some(Entry::Records(records)) = reader.next().unwrap() else { continue };
             for row in (0..records.batch.num_rows()).take_while(|row| records.base.0 + (*row as u64) < end.0) {
@@ -67,7 +67,8 @@ fn both_engines_agree_with_the_reference() {
         let mut random = Random::new(seed);
         let dir = tempfile::tempdir().unwrap();
         let topic = topic(&mut random, dir.path());
-        let text = sql(&mut random, "events", topic.schema());
+        let profile = [Profile::BASIC, Profile::BASIC.over_a_log(), Profile::ALL.over_a_log()][seed as usize % 3];
+        let text = sql_of(&mut random, "events", topic.schema(), profile);
         let query = parse(&text, "events", topic.schema()).unwrap_or_else(|e| panic!("seed {seed}: {}", e.report(&text)));
         let query = Arc::new(query);
         let to = some_position(&mut random, &topic.end().unwrap());

@@ -8,7 +8,7 @@ use twopath_events::workloads::flights;
 use twopath_log::{Durability, Entry, Log, Start, Topic};
 use twopath_query::{Query, Value, parse, values};
 use twopath_reference::{Reference, compare};
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 /// Enough for flights that leave after midnight, in the night and not at all.
 const FLIGHTS: usize = 40_000;
@@ -39,13 +39,13 @@ fn by_reference(topic: &Topic, query: &Query) -> Vec<Vec<Value>> {
 
 fn by_batch(topic: &Topic, query: &Query, engine: Engine) -> Vec<Vec<Value>> {
     let table = twopath_batch::compute(topic, query, &Logic::Sql, engine, &topic.end().unwrap()).unwrap();
-    values::rows(&answer(query, &[&table], &Ask::default()).unwrap()).unwrap()
+    values::rows(&answer(query, &[&table], &Selection::default()).unwrap()).unwrap()
 }
 
 fn by_hand_for_polars(topic: &Topic, query: &Query, hand: HandWritten) -> Vec<Vec<Value>> {
     let merging = twopath_serving::jobs::flights::merging(hand.name, hand.version).unwrap();
     let table = twopath_batch::compute(topic, query, &Logic::Hand(hand, merging), Engine::Polars, &topic.end().unwrap()).unwrap();
-    let merged = answer(&merging.parts_query(query).unwrap(), &[&table], &Ask::default()).unwrap();
+    let merged = answer(&merging.parts_query(query).unwrap(), &[&table], &Selection::default()).unwrap();
     values::rows(&merging.finished(query, &merged).unwrap()).unwrap()
 }
 
@@ -54,7 +54,7 @@ fn by_speed(topic: &Topic, query: &Query, engine: twopath_speed::Engine) -> Vec<
     let view = twopath_speed::replay(topic, Arc::new(query.clone()), logic, engine, from, &topic.end().unwrap(), 2).unwrap();
     assert_eq!(view.error, None);
     let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(Arc::as_ref).collect();
-    values::rows(&answer(query, &tables, &Ask::default()).unwrap()).unwrap()
+    values::rows(&answer(query, &tables, &Selection::default()).unwrap()).unwrap()
 }
 
 /// Final values, as a table shows them.
@@ -67,7 +67,7 @@ fn by_hand_speed(topic: &Topic, query: &Query, (name, version): (&str, u32), eng
     let view = twopath_speed::replay(topic, query.clone(), logic, engine, from, &topic.end().unwrap(), 2).unwrap();
     let table = twopath_serving::Table::new(query, topic.partitions()).with_finals(finals).unwrap();
     table.publish_realtime(Arc::new(view));
-    values::rows(&table.answer(&Ask::default()).unwrap().rows).unwrap()
+    values::rows(&table.answer(&Selection::default()).unwrap().rows).unwrap()
 }
 
 #[test]

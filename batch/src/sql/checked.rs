@@ -95,7 +95,7 @@ impl Raised {
     }
 
     /// An element-wise function over columns of one length, of which some may be single values.
-    fn function(
+    pub fn function(
         &self,
         args: Vec<Plan>,
         result: PolarsType,

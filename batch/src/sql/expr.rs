@@ -11,7 +11,7 @@ use std::cell::RefCell;
 
 use arrow_schema::{DataType as ArrowType, Schema, TimeUnit};
 use polars::prelude::{DataType as PolarsType, Expr as Plan, NULL, Scalar, col, lit, when};
-use twopath_query::{BinaryOp, DataType, Expr, ExprKind, UnaryOp, Value};
+use twopath_query::{BinaryOp, DataType, Expr, ExprKind, Function, UnaryOp, Value};
 
 use super::calendar::{extract, truncate, tumble};
 use super::checked::Raised;
@@ -58,7 +58,27 @@ impl<'a> Compiler<'a> {
         // What can fail sees NULL in unwanted rows.
         let guarded = |e: &Expr| Ok::<_, BatchError>(self.guarded(self.wanted(e, guard)?, e.data_type, guard));
         Ok(match &expr.kind {
-            ExprKind::Call { .. } => return Err(unsupported(expr)),
+            ExprKind::Call { function: function @ (Function::Greatest | Function::Least), args } => {
+                let greatest = *function == Function::Greatest;
+                let mut best = arg(&args[0])?;
+                for other in &args[1..] {
+                    // Each is used more than once.
+                    let (one, other) = (self.step(best), self.step(arg(other)?));
+                    let better = if greatest { other.clone().gt(one.clone()) } else { other.clone().lt(one.clone()) };
+                    best = when(one.clone().is_null().or(better)).then(other).otherwise(one);
+                }
+                best
+            }
+            ExprKind::Call { function, args } => {
+                if args.iter().any(|e| e.data_type.decimal_scale().is_some()) {
+                    return Err(unsupported(expr));
+                }
+                let mut values = args.iter().map(arg).collect::<Result<Vec<_>, _>>()?;
+                // One NULL argument is enough.
+                let one = values.iter().position(has_column).unwrap_or(0);
+                values[one] = self.guarded(values[one].clone(), args[one].data_type, guard);
+                self.raised.call(function, values, expr.data_type)
+            }
             ExprKind::Column(index) => self.column(*index, expr.data_type, guard)?,
             ExprKind::Literal(value) => literal(value, expr.data_type)?,
             ExprKind::IsNull { arg: e, negated: false } => arg(e)?.is_null(),
@@ -107,6 +127,10 @@ impl<'a> Compiler<'a> {
                 (DataType::Float, DataType::Int) => self.raised.round(guarded(e)?),
                 (DataType::Text, DataType::Int) => self.raised.parse_int(guarded(e)?),
                 (DataType::Text, DataType::Float) => self.raised.parse_float(guarded(e)?),
+                (DataType::Text, DataType::Timestamp) => self.raised.parse_time(guarded(e)?),
+                (DataType::Text, DataType::Bool) => self.raised.parse_bool(guarded(e)?),
+                (DataType::Timestamp, DataType::Text) => self.raised.time_text(arg(e)?),
+                (DataType::Float, DataType::Text) => self.raised.float_text(arg(e)?),
                 _ => return Err(unsupported(expr)),
             },
             ExprKind::Extract { field, arg: e } => extract(*field, arg(e)?, e.data_type, &self.raised),

@@ -8,6 +8,7 @@ mod calendar;
 mod checked;
 mod expr;
 pub mod frame;
+mod function;
 mod prepare;
 
 pub use checked::Raised;

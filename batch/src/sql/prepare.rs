@@ -11,10 +11,10 @@ use super::expr::{Compiler, column_name, has_column};
 use super::frame::{physical_type, to_arrow};
 use crate::BatchError;
 
-/// A topic's column that a plan reads.
+/// A column that a plan reads.
 #[derive(Debug, Clone)]
 pub struct ReadColumn {
-    /// In the topic's schema.
+    /// In the topic's schema, or behind it for one of the log's own columns.
     pub index: usize,
     /// In the frames that the plan runs over.
     pub name: String,
@@ -31,7 +31,7 @@ impl ReadColumn {
 
 /// `frames.filter().select(keys and arguments)` of every part of the log, then `concat().group_by(keys).agg(aggregates)`.
 pub struct Prepared {
-    /// The topic's columns that are read, ascending by index.
+    /// The topic's and the log's columns that are read, ascending by index.
     pub columns: Vec<ReadColumn>,
     /// Where the plan leaves the error that a row raised.
     pub raised: Raised,
@@ -48,7 +48,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Compiles a query over a topic's schema.
+    /// Compiles a query over a topic's schema with the log's own columns behind it.
     ///
     /// # Errors
     /// What the engine has not.
@@ -84,7 +84,7 @@ impl Prepared {
         let mut aggregates = Aggregates::default();
         let parts = query.aggregates.iter().zip(&args).map(|(a, arg)| aggregates.add(a, arg.as_deref(), query.is_global()));
         let parts = parts.collect::<Result<_, _>>()?;
-        let column = |index: usize| ReadColumn { index, name: column_name(index), data_type: query.fields[index].data_type };
+        let column = |index: usize| ReadColumn { index, name: column_name(index), data_type: query.column_type(index) };
         let columns = indexes.into_iter().map(column).collect();
         Ok(Prepared { columns, raised, before, filter, after, values, keys, aggregates: aggregates.exprs, parts })
     }

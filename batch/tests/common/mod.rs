@@ -9,7 +9,7 @@ use twopath_batch::{BatchError, Engine, Logic, compute};
 use twopath_log::{Entry, Log, Start, Topic, TopicConfig, TopicWriter};
 use twopath_query::{EvalError, Query, Value, values};
 use twopath_reference::{Reference, compare};
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 /// A topic in a folder of its own, removed in the end.
 pub struct TestTopic {
@@ -30,7 +30,7 @@ pub fn topic(name: &str, schema: SchemaRef, partitions: u32, time_column: Option
 pub fn reference(topic: &Topic, query: &Query, horizon: &Position) -> Reference {
     let mut reference = Reference::new(query.clone());
     for (partition, end) in horizon.iter() {
-        let mut reader = topic.reader(partition, Start::First, None).unwrap();
+        let mut reader = topic.reader(partition, Start::First, Some(&query.whole_rows())).unwrap();
         while reader.offset() < end {
             if let Some(Entry::Records(records)) = reader.next().unwrap() {
                 let rows = (records.batch.num_rows() as u64).min(end.0 - records.base.0);
@@ -55,7 +55,7 @@ pub fn records(topic: &Topic, partition: PartitionId) -> Vec<RecordBatch> {
 
 /// An answer's rows, in key order or the query's order.
 pub fn rows(query: &Query, table: &GroupTable) -> Result<Vec<Vec<Value>>, EvalError> {
-    values::rows(&answer(query, &[table], &Ask::default())?)
+    values::rows(&answer(query, &[table], &Selection::default())?)
 }
 
 /// Checks that both engines and the reference agree: on the rows, or on there being an error. The number of rows, if it is not one.

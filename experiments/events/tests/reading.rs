@@ -6,7 +6,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::*;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Field, Fields, Schema};
-use twopath_events::files::{EventFile, FileError, Format, Input, Part, Quote, ReadOptions, SchemaText, Times, iso};
+use twopath_events::files::{EventFile, FileError, FileFormat, FilePart, Input, Quote, ReadOptions, SchemaText, Times, iso};
 
 /// The rows as texts, NULL as `-`, and the reasons of those that do not fit.
 type Read = (Vec<Vec<String>>, Vec<String>);
@@ -15,7 +15,7 @@ fn read_bytes(name: &str, content: &[u8], options: ReadOptions) -> Result<Read, 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, content).unwrap();
-    let mut file = EventFile::of(&Input::open(&path)?, &options, Part::ALL)?;
+    let mut file = EventFile::of(&Input::open(&path)?, &options, FilePart::ALL)?;
     let (mut rows, mut reasons) = (Vec::new(), Vec::new());
     while let Some(chunk) = file.next_chunk()? {
         for row in 0..chunk.batch.num_rows() {
@@ -176,9 +176,9 @@ fn json_in_all_forms_and_by_path() {
 }
 
 /// A file of one batch, with this compression where the format has one.
-fn written(batch: &RecordBatch, format: Format, codec: &str) -> Vec<u8> {
+fn written(batch: &RecordBatch, format: FileFormat, codec: &str) -> Vec<u8> {
     let mut out = Vec::new();
-    if format == Format::Parquet {
+    if format == FileFormat::Parquet {
         use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
         let compression = match codec {
             "gzip" => Compression::GZIP(GzipLevel::default()),
@@ -215,8 +215,8 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
 fn columnar_files_of_all_codecs() {
     let numbers = batch(vec![("v", Arc::new(Int64Array::from_iter_values(0..1000)))]);
     for (format, name, codecs) in [
-        (Format::Parquet, "a.parquet", &["none", "gzip", "brotli", "lz4", "zstd", "snappy"][..]),
-        (Format::Arrow, "a.arrow", &["none", "lz4", "zstd"]),
+        (FileFormat::Parquet, "a.parquet", &["none", "gzip", "brotli", "lz4", "zstd", "snappy"][..]),
+        (FileFormat::Arrow, "a.arrow", &["none", "lz4", "zstd"]),
     ] {
         for codec in codecs {
             let (rows, none) = read_bytes(name, &written(&numbers, format, codec), ReadOptions::default()).unwrap();
@@ -245,7 +245,7 @@ fn columnar_types_keep_their_values() {
         ("big", Arc::new(UInt64Array::from(vec![u64::MAX, 1]))),
         ("clock", Arc::new(Time64MicrosecondArray::from(vec![1, 43_200_000_000]))),
     ]);
-    let file = written(&all, Format::Arrow, "none");
+    let file = written(&all, FileFormat::Arrow, "none");
     let column = |schema_text: &str| read_bytes("a.arrow", &file, schema(schema_text)).unwrap();
     assert_eq!(column("uuid:text").0, strings(&[&["00000000-0000-0000-0000-000000000000"], &["abababab-abab-abab-abab-abababababab"]]));
     assert_eq!(column("ns:timestamp").0, strings(&[&["1969-12-31T23:59:59.999999Z"], &["1969-12-31T23:59:59.999998Z"]]));
@@ -275,7 +275,7 @@ fn columnar_types_keep_their_values() {
         times: Times { unit: Some(twopath_events::files::TimeUnitOfNumbers::S), formats: vec![] },
         ..schema("f:timestamp, d:timestamp")
     };
-    let (rows, none) = read_bytes("a.parquet", &written(&epochs, Format::Parquet, "none"), options).unwrap();
+    let (rows, none) = read_bytes("a.parquet", &written(&epochs, FileFormat::Parquet, "none"), options).unwrap();
     let wanted = [&["2024-05-01T12:00:00.25Z"; 2][..], &["1969-12-31T23:59:59.5Z"; 2]];
     assert_eq!((rows, none), (strings(&wanted), vec![]));
 }

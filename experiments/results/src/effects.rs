@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::questions::{figure, hash, ids};
-use super::result::{CompareResult, Effect, Factor, RunResult, System};
+use super::result::{CompareResult, ComparedSystem, Effect, Factor, RunResult};
 use super::statistics::paired_effect;
 
 const FACTORS: [Factor; 4] = [Factor::Architecture, Factor::BatchEngine, Factor::SpeedEngine, Factor::Language];
@@ -29,12 +29,12 @@ pub fn effects(result: &CompareResult) -> Vec<Effect> {
 }
 
 /// In the order in which systems have them.
-fn levels(systems: &[System], factor: Factor) -> Vec<String> {
+fn levels(systems: &[ComparedSystem], factor: Factor) -> Vec<String> {
     let mut seen = BTreeSet::new();
     systems.iter().filter_map(|system| level(system, factor)).filter(|level| seen.insert(level.to_string())).map(String::from).collect()
 }
 
-fn level(system: &System, factor: Factor) -> Option<&str> {
+fn level(system: &ComparedSystem, factor: Factor) -> Option<&str> {
     match factor {
         Factor::Architecture => Some(&system.wiring),
         Factor::BatchEngine => system.batch_engine.as_deref(),
@@ -47,7 +47,7 @@ fn level(system: &System, factor: Factor) -> Option<&str> {
 type Constant = Vec<Option<String>>;
 
 fn effect(result: &CompareResult, factor: Factor, from: &str, to: &str, id: &str) -> Option<Effect> {
-    let at = |wanted: &str| result.settings.systems.iter().filter(|s| level(s, factor) == Some(wanted)).collect::<Vec<&System>>();
+    let at = |wanted: &str| result.settings.systems.iter().filter(|s| level(s, factor) == Some(wanted)).collect::<Vec<&ComparedSystem>>();
     let (from_systems, to_systems) = (at(from), at(to));
     // A factor that one side lacks altogether cannot be held constant.
     let held: Vec<Factor> = FACTORS
@@ -55,8 +55,8 @@ fn effect(result: &CompareResult, factor: Factor, from: &str, to: &str, id: &str
         .filter(|other| *other != factor)
         .filter(|other| [&from_systems, &to_systems].iter().all(|side| side.iter().any(|s| level(s, *other).is_some())))
         .collect();
-    let constant = |system: &System| -> Constant { held.iter().map(|other| level(system, *other).map(String::from)).collect() };
-    let means = |systems: &[&System]| {
+    let constant = |system: &ComparedSystem| -> Constant { held.iter().map(|other| level(system, *other).map(String::from)).collect() };
+    let means = |systems: &[&ComparedSystem]| {
         let mut values: BTreeMap<(u32, Constant), Vec<f64>> = BTreeMap::new();
         for (run, system) in runs_of(result, systems) {
             if let Some(value) = figure(id, run) {
@@ -84,7 +84,7 @@ fn effect(result: &CompareResult, factor: Factor, from: &str, to: &str, id: &str
     })
 }
 
-fn runs_of<'r>(result: &'r CompareResult, systems: &[&'r System]) -> Vec<(&'r RunResult, &'r System)> {
+fn runs_of<'r>(result: &'r CompareResult, systems: &[&'r ComparedSystem]) -> Vec<(&'r RunResult, &'r ComparedSystem)> {
     let of = |run: &'r RunResult| Some((run, *systems.iter().find(|system| system.name == run.system)?));
     result.runs.iter().filter_map(of).collect()
 }
@@ -149,7 +149,7 @@ mod tests {
         }
         result.settings.systems = systems
             .into_iter()
-            .map(|(wiring, batch_engine, speed_engine, language)| System {
+            .map(|(wiring, batch_engine, speed_engine, language)| ComparedSystem {
                 name: format!("{wiring} {batch_engine:?} {speed_engine:?} {language:?}"),
                 architecture: wiring.into(),
                 wiring: wiring.into(),

@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::result::{Happening, Money, Phase, Phases, Prices, RunResult, Settings};
+use super::result::{Happening, Money, PhaseCosts, Phases, Prices, RunResult, Settings};
 
 const BUNDLED: &str = include_str!("../prices.toml");
 const GIB: f64 = (1u64 << 30) as f64;
@@ -168,7 +168,7 @@ pub fn usage(run: &RunResult) -> Usage {
             _ => {}
         }
     }
-    let total = |phase: &Phase| phase.cpu_s.iter().filter(|(layer, _)| *layer != "load").map(|(_, seconds)| seconds).sum::<f64>();
+    let total = |phase: &PhaseCosts| phase.cpu_s.iter().filter(|(layer, _)| *layer != "load").map(|(_, seconds)| seconds).sum::<f64>();
     let batch_cpu_s = if runs > 0.0 { live.cpu_s.get("batch").copied().unwrap_or(0.0) } else { 0.0 };
     let per_event = |amount: f64| if live.events > 0 { amount.max(0.0) / live.events as f64 } else { 0.0 };
     // What live traffic would have taken in the time of the change.
@@ -209,9 +209,9 @@ mod tests {
         Settings { prices: prices(), month, ..sample().settings }
     }
 
-    fn phase(duration_ms: f64, events: u64, cpu: &[(&str, f64)], bytes_written: u64) -> Phase {
+    fn phase(duration_ms: f64, events: u64, cpu: &[(&str, f64)], bytes_written: u64) -> PhaseCosts {
         let cpu_s = cpu.iter().map(|(layer, seconds)| (layer.to_string(), *seconds)).collect();
-        Phase { duration_ms, events, cpu_s, bytes_written }
+        PhaseCosts { duration_ms, events, cpu_s, bytes_written }
     }
 
     /// 10 s of live traffic with two batch runs, and 5 s of change; every figure is chosen for the sums below.

@@ -59,7 +59,7 @@ fn make() -> CompareResult {
             workers: 1,
             log: None,
             events_history: 304_776,
-            history: History::Recorded,
+            history: HistorySource::Recorded,
             events_ignored: 0,
             events_steady: 32_000,
             batch_interval_ms: 2000.0,
@@ -150,9 +150,9 @@ fn files(name: &str) -> Vec<CodeFile> {
     }
 }
 
-fn system(name: &str) -> System {
+fn system(name: &str) -> ComparedSystem {
     let (wiring, language) = name.split_once("-sql").map_or((name, "hand"), |(wiring, _)| (wiring, "sql"));
-    System {
+    ComparedSystem {
         name: name.into(),
         architecture: name.into(),
         wiring: wiring.into(),
@@ -293,14 +293,14 @@ fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
             state_bytes: about(3e6) as u64,
             log_bytes_per_event_at_rest: Some(112.0),
             phases: Some(Phases {
-                load: Phase { duration_ms: 600.0, events: 304_776, cpu_s: cpu(0.4, 0.0), bytes_written: 34_000_000 },
-                live: Phase {
+                load: PhaseCosts { duration_ms: 600.0, events: 304_776, cpu_s: cpu(0.4, 0.0), bytes_written: 34_000_000 },
+                live: PhaseCosts {
                     duration_ms: 7000.0,
                     events: 28_000,
                     cpu_s: cpu(0.2, if batch { 0.6 } else { 0.0 }),
                     bytes_written: 5_000_000,
                 },
-                change: Phase {
+                change: PhaseCosts {
                     duration_ms: 1000.0,
                     events: 4000,
                     cpu_s: cpu(if batch { 0.08 } else { 0.45 }, if batch { 0.25 } else { 0.0 }),

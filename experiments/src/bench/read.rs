@@ -10,7 +10,7 @@ use twopath_base::Position;
 use twopath_log::{Durability, Log};
 use twopath_query::Value;
 use twopath_serving::Table;
-use twopath_view::{Ask, BatchView};
+use twopath_view::{BatchView, Selection};
 
 use super::events::Pageviews;
 use super::{BenchError, Ratio, Setting, histogram_ns, median};
@@ -34,7 +34,7 @@ pub fn merged_against_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ra
     let view = |horizon: &Position, number: u64| -> Result<BatchView, BenchError> {
         let table = twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, horizon)?;
         let lower = Position::zero(horizon.partitions());
-        Ok(BatchView { version: 1, barrier: number, lower, horizon: horizon.clone(), table: Arc::new(table) })
+        Ok(BatchView { version: 1, barrier: number, lower, upper: horizon.clone(), table: Arc::new(table) })
     };
     // Alone: a batch view over everything. Merged: one up to the barrier, and the stream's part after it.
     let alone = Table::new(query.clone(), topic.partitions());
@@ -59,13 +59,13 @@ pub fn merged_against_batch(Setting { dir, size, .. }: Setting) -> Result<Vec<Ra
         // Key by key in turn, so that a noisy moment hits both alike.
         let mut times = [histogram_ns(), histogram_ns()];
         for (i, key) in keys.iter().enumerate() {
-            let ask = Ask { key: Some(key.clone()), ..Ask::default() };
+            let selection = Selection { key: Some(key.clone()), ..Selection::default() };
             let order = if i % 2 == 0 { [0, 1] } else { [1, 0] };
             let mut counts = [Value::Null, Value::Null];
             for side in order {
                 let table = if side == 0 { &merged } else { &alone };
                 let start = Instant::now();
-                let got = table.answer(&ask)?;
+                let got = table.answer(&selection)?;
                 times[side].saturating_record(start.elapsed().as_nanos() as u64);
                 counts[side] = views_of(&got.rows);
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use twopath_base::{PartitionId, Position};
 use twopath_log::{Durability, Log, Topic};
 use twopath_query::Query;
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 use super::events::{Pageviews, Totals, hand_written_loop};
 use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio, timed};
@@ -205,7 +205,7 @@ fn replay(topic: &Topic, query: &Arc<Query>, end: &Position, workers: usize) -> 
 /// The whole answer boiled down to three numbers that any slip would change.
 fn totals_of(query: &Query, tables: &[Arc<GroupTable>]) -> Result<Totals, BenchError> {
     let parts: Vec<&GroupTable> = tables.iter().map(Arc::as_ref).collect();
-    let rows = answer(query, &parts, &Ask::default()).expect("counts and sums of small integers raise no error");
+    let rows = answer(query, &parts, &Selection::default()).expect("counts and sums of small integers raise no error");
     Ok(Totals::of_answer(&rows))
 }
 

@@ -12,7 +12,7 @@ use twopath_log::{Address, Durability};
 
 use super::Failure;
 use super::log::parse_durability;
-use crate::scenarios::compare::{self, CompareSettings, History, SweepOf};
+use crate::scenarios::compare::{self, CompareSettings, HistoryLength, SweepOf};
 use crate::systems::{BatchEngine, Language, SpeedEngine};
 
 /// Runs architectures side by side on the same events and compares them
@@ -59,8 +59,8 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "LANGUAGE", value_parser = Language::from_str)]
     language: Option<Language>,
     /// Events loaded before the steady phase: a number such as 300k or 10M, or all but the last of your own [default: 3M flights, 10M pageviews, all of your own]
-    #[arg(long, value_name = "N", value_parser = History::from_str)]
-    history: Option<History>,
+    #[arg(long, value_name = "N", value_parser = HistoryLength::from_str)]
+    history: Option<HistoryLength>,
     /// One comparison for each value of a parameter: history=1M,3M,10M or rate=1k,10k or keys=10k,1M
     #[arg(long, value_name = "PARAMETER=A,B,...", value_parser = SweepOf::from_str)]
     sweep: Option<SweepOf>,

@@ -94,6 +94,19 @@ fails_with!(
     twopath_serving::ServingError
 );
 
+impl From<crate::question::QuestionError> for Failure {
+    fn from(error: crate::question::QuestionError) -> Self {
+        use crate::question::QuestionError as E;
+        match error {
+            E::Usage(message) => Failure::usage(message),
+            E::Log(error) => error.into(),
+            E::System(error) => error.into(),
+            E::Serving(error) => error.into(),
+            E::Eval(error) => error.into(),
+        }
+    }
+}
+
 /// An engine's own error says enough.
 impl From<crate::systems::SystemError> for Failure {
     fn from(error: crate::systems::SystemError) -> Self {

@@ -3,19 +3,16 @@
 use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use twopath_base::{Coverage, CoveragePart, Position};
-use twopath_log::{Address, Barrier, Entry, Start, Topic};
-use twopath_query::{Query, Value};
-use twopath_reference::Reference;
-use twopath_view::{self as view, Ask, BatchView, GroupTable};
+use twopath_base::{Coverage, Position};
+use twopath_log::Address;
+use twopath_query::Value;
 
-use super::log::OthersArgs;
+use super::log::ForeignArgs;
 use super::output::{self, Format};
 use super::{Failure, sql};
-use crate::systems::twopath::wiring::{self, Logic};
+use crate::question::{self, Asked, Question, Rows};
 use crate::systems::{BatchEngine, SpeedEngine};
 
 /// Answers a SQL query over a topic
@@ -42,9 +39,10 @@ pub(super) struct QueryArgs {
     /// Who computes the answer
     #[arg(long, value_enum, default_value = "batch")]
     engine: Engine,
-    /// Answer for this position instead of the log's end: one offset per partition, such as 120,98
-    #[arg(long, value_name = "POSITION")]
-    at: Option<Position>,
+    /// Answer for this position instead of the log's end: one offset per partition, such as 120,98; of a
+    /// query over several topics once for each that is meant, such as flights=120,98
+    #[arg(long, value_name = "[TOPIC=]POSITION")]
+    at: Vec<String>,
     /// For `merged`: where the batch view ends [default: the last barrier at or before the position; without one, halfway]
     #[arg(long, value_name = "POSITION")]
     horizon: Option<Position>,
@@ -57,7 +55,7 @@ pub(super) struct QueryArgs {
     #[arg(long)]
     explain: bool,
     #[command(flatten)]
-    others: OthersArgs,
+    foreign: ForeignArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -86,7 +84,22 @@ enum Engine {
 pub(super) struct Answered {
     names: Vec<String>,
     rows: Vec<Vec<Value>>,
-    coverage: Coverage,
+    /// By topic.
+    coverage: Vec<(String, Coverage)>,
+}
+
+impl From<Engine> for question::Engine {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Reference => question::Engine::Reference,
+            Engine::Batch | Engine::BatchRayon => question::Engine::Batch(BatchEngine::Rayon),
+            Engine::BatchPolars => question::Engine::Batch(BatchEngine::Polars),
+            Engine::Speed | Engine::SpeedTimely => question::Engine::Speed(SpeedEngine::Timely),
+            Engine::SpeedDifferential => question::Engine::Speed(SpeedEngine::Differential),
+            Engine::Merged => question::Engine::Merged,
+            Engine::Kappa => question::Engine::Kappa,
+        }
+    }
 }
 
 pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure> {
@@ -94,156 +107,60 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
         return Err(Failure::usage("--horizon is where the batch view of --engine merged ends; the other engines have none"));
     }
     let sql = sql::read_sql(&args.sql)?;
-    let topic = sql::topic_named(place, &sql, |name| args.others.open(place, name))?;
+    let names = twopath_query::topics_of(&sql).map_err(|e| Failure::sql(&e, &sql))?;
+    if let ([name], Some(named)) = (&names[..], place.named_topic())
+        && name != named
+    {
+        return Err(Failure::usage(format!("--log names topic '{named}', and the query reads '{name}'; name the same one in both")));
+    }
+    let topics = names.iter().map(|name| args.foreign.open(place, name)).collect::<Result<Vec<_>, _>>()?;
+    let question = Question::new(&sql, topics).map_err(|e| Failure::sql(&e, &sql))?;
     if args.explain {
-        println!("{}", sql::plan(&sql, &topic)?);
+        println!("{}", question.plan);
         return Ok(ExitCode::SUCCESS);
     }
-    let query = Arc::new(sql::parse(&sql, &topic)?);
-    let end = topic.end()?;
-    let at = match &args.at {
-        None => end,
-        Some(at) => checked(at, "--at", &end)?,
+    let at = positions(&question, &args.at)?;
+    if args.horizon.is_some() && names.len() > 1 {
+        return Err(Failure::usage("--horizon is a position of one topic, and the query reads several: leave it out"));
+    }
+    let asked = Asked { at, horizon: args.horizon.clone(), workers: usize::from(args.workers) };
+    let answered = question.answer(args.engine.into(), &asked)?;
+    let rows = match answered.rows {
+        Rows::Columns(batch) => output::values(&batch).map_err(Failure::of)?,
+        Rows::Values(rows) => rows,
     };
-    // One rule for all engines.
-    let start = topic.start()?;
-    topic.check_readable(&start, &at)?;
-    let logic = Logic::sql(query.clone());
-    let range = (&start, &at);
-    let answered = match args.engine {
-        Engine::Reference => by_reference(&topic, &query, &start, &at)?,
-        Engine::Batch | Engine::BatchRayon => by_batch(&topic, &logic, BatchEngine::Rayon, range)?,
-        Engine::BatchPolars => by_batch(&topic, &logic, BatchEngine::Polars, range)?,
-        Engine::Speed | Engine::SpeedTimely => by_speed(&topic, &logic, SpeedEngine::Timely, range, args.workers)?,
-        Engine::SpeedDifferential => by_speed(&topic, &logic, SpeedEngine::Differential, range, args.workers)?,
-        Engine::Merged => by_merging(&topic, &logic, range, args)?,
-        Engine::Kappa => by_kappa(&topic, &logic, range, args.workers)?,
-    };
-    show(&answered, args.format)?;
+    show(&Answered { names: answered.names, rows, coverage: answered.coverage }, args.format)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// A position that the topic has.
-fn checked(position: &Position, option: &str, end: &Position) -> Result<Position, Failure> {
-    if position.partitions() != end.partitions() {
-        return Err(Failure::usage(format!(
-            "{option} {position} has {} offsets and the topic {} partitions; give one offset for each, such as {end}, the end",
-            position.partitions(),
-            end.partitions()
-        )));
-    }
-    if !end.covers(position) {
-        return Err(Failure::usage(format!("{option} {position} lies beyond the end of the topic, which is {end}")));
-    }
-    Ok(position.clone())
-}
-
-fn by_reference(topic: &Topic, query: &Query, start: &Position, at: &Position) -> Result<Answered, Failure> {
-    let mut reference = Reference::new(query.clone());
-    for (partition, to) in at.iter() {
-        let mut reader = topic.reader(partition, Start::First, None)?;
-        while reader.offset() < to {
-            match reader.next()? {
-                None => break,
-                Some(Entry::Barrier(_)) => {}
-                Some(Entry::Records(records)) => {
-                    let from = records.base;
-                    reference.push(&records.cut(from, to).batch);
-                }
+/// The position of each topic: where `--at` says, else its end.
+fn positions(question: &Question, at: &[String]) -> Result<Vec<Position>, Failure> {
+    let mut positions = question.end()?;
+    for given in at {
+        let (name, text) = given.split_once('=').map_or((None, given.as_str()), |(name, text)| (Some(name), text));
+        let wrong = |problem: String| Failure::usage(format!("--at {given}: {problem}"));
+        let number = match name {
+            Some(name) => question
+                .topics
+                .iter()
+                .position(|t| t.config().name == name)
+                .ok_or_else(|| wrong(format!("the query reads no topic {name}")))?,
+            None if positions.len() == 1 => 0,
+            None => {
+                let example = format!("--at {}={}", question.topics[0].config().name, positions[0]);
+                return Err(wrong(format!("the query reads several topics; name the one that is meant, as in {example}")));
             }
-        }
+        };
+        let position: Position = text.parse().map_err(|e| wrong(format!("{e}")))?;
+        question::check_within(&position, "--at", &positions[number])?;
+        positions[number] = position;
     }
-    let names = query.output.iter().map(|c| c.name.clone()).collect();
-    let part = CoveragePart { source: "reference".into(), from: start.clone(), to: at.clone() };
-    Ok(Answered { names, rows: reference.answer()?, coverage: Coverage::of(vec![part]) })
+    Ok(positions)
 }
 
-fn by_batch(topic: &Topic, logic: &Logic, engine: BatchEngine, (start, at): (&Position, &Position)) -> Result<Answered, Failure> {
-    let table = wiring::compute(topic, logic, engine, at)?;
-    let part = CoveragePart { source: "batch".into(), from: start.clone(), to: at.clone() };
-    answered(&logic.query, &[&table], Coverage::of(vec![part]))
-}
-
-fn by_speed(
-    topic: &Topic,
-    logic: &Logic,
-    engine: SpeedEngine,
-    (start, at): (&Position, &Position),
-    workers: u16,
-) -> Result<Answered, Failure> {
-    let view = wiring::replay(topic, logic, engine, (0, start.clone()), at, usize::from(workers))?;
-    if let Some(error) = view.error {
-        return Err(error.into());
-    }
-    let parts = view.generations.iter().map(|g| CoveragePart {
-        source: format!("generation {}", g.number),
-        from: g.from.clone(),
-        to: g.to.clone(),
-    });
-    let coverage = Coverage::of(parts.collect());
-    let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| g.tables.iter().map(AsRef::as_ref)).collect();
-    answered(&logic.query, &tables, coverage)
-}
-
-fn by_merging(topic: &Topic, logic: &Logic, (start, at): (&Position, &Position), args: &QueryArgs) -> Result<Answered, Failure> {
-    let barriers = topic.barriers()?;
-    let (barrier, horizon) = horizon(&barriers, (&topic.since()?, at), args.horizon.as_ref())?;
-    let table = Arc::new(wiring::compute(topic, logic, BatchEngine::Rayon, &horizon)?);
-    let from = (barrier, horizon.clone());
-    let view = wiring::replay(topic, logic, SpeedEngine::Timely, from, at, usize::from(args.workers))?;
-    let serving = twopath_serving::Table::new(logic.query.clone(), topic.partitions()).starting_at(start.clone());
-    serving.publish_batch(BatchView { version: 1, barrier, lower: start.clone(), horizon, table });
-    serving.publish_realtime(Arc::new(view));
-    served(&serving)
-}
-
-fn by_kappa(topic: &Topic, logic: &Logic, (start, at): (&Position, &Position), workers: u16) -> Result<Answered, Failure> {
-    let view = wiring::replay(topic, logic, SpeedEngine::Timely, (0, start.clone()), at, usize::from(workers))?;
-    let serving = twopath_serving::Table::new(logic.query.clone(), topic.partitions()).starting_at(start.clone());
-    serving.publish_realtime(Arc::new(view));
-    served(&serving)
-}
-
-/// Where a batch view may end, not below `since`, and how many barriers lie before: at a barrier, or where the user says.
-fn horizon(barriers: &[Barrier], (since, at): (&Position, &Position), wanted: Option<&Position>) -> Result<(u64, Position), Failure> {
-    let Some(wanted) = wanted else {
-        if let Some(barrier) = barriers.iter().rfind(|b| at.covers(&b.position) && b.position.covers(since)) {
-            return Ok((barrier.number, barrier.position.clone()));
-        }
-        // Before every barrier in one partition at least: half of the way there in each.
-        let first = barriers.first().map_or_else(|| at.clone(), |b| at.meet(&b.position));
-        let from = since.meet(&first);
-        let half = from.iter().map(|(p, from)| twopath_base::Offset(from.0 + (first.get(p).0 - from.0) / 2)).collect();
-        return Ok((0, Position::new(half)));
-    };
-    let mut wanted = checked(wanted, "--horizon", at)?;
-    if !wanted.covers(since) {
-        // What compaction took is in no batch view that ends before it; the answer, for a later position, is the same.
-        eprintln!("the log was compacted up to {since}, so that the batch view ends there and not at {wanted}");
-        wanted = wanted.join(since);
-    }
-    let before = barriers.iter().rfind(|b| wanted.covers(&b.position)).map_or(0, |b| b.number);
-    match barriers.iter().find(|b| b.number > before && !b.position.covers(&wanted)) {
-        None => Ok((before, wanted)),
-        Some(barrier) => Err(Failure::usage(format!(
-            "--horizon {wanted} lies before barrier {} ({}) in one partition and after it in another; choose one side",
-            barrier.number, barrier.position
-        ))),
-    }
-}
-
-fn answered(query: &Query, parts: &[&GroupTable], coverage: Coverage) -> Result<Answered, Failure> {
-    rows_of(&view::answer(query, parts, &Ask::default())?, coverage)
-}
-
-fn served(table: &twopath_serving::Table) -> Result<Answered, Failure> {
-    let answer = table.answer(&Ask::default())?;
-    rows_of(&answer.rows, answer.coverage)
-}
-
-pub(super) fn rows_of(rows: &arrow_array::RecordBatch, coverage: Coverage) -> Result<Answered, Failure> {
+pub(super) fn rows_of(rows: &arrow_array::RecordBatch, topic: &str, coverage: Coverage) -> Result<Answered, Failure> {
     let names = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
-    Ok(Answered { names, rows: output::values(rows).map_err(Failure::of)?, coverage })
+    Ok(Answered { names, rows: output::values(rows).map_err(Failure::of)?, coverage: vec![(topic.to_owned(), coverage)] })
 }
 
 pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
@@ -256,18 +173,13 @@ pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
             rows.iter().try_for_each(|row| output::csv_row(&mut out, row))?;
         }
         Format::Json => {
-            let position = coverage.position().map(ToString::to_string).unwrap_or_default();
-            let parts: Vec<BTreeMap<&str, String>> = coverage
-                .parts
-                .iter()
-                .map(|p| [("source", p.source.clone()), ("from", p.from.to_string()), ("to", p.to.to_string())].into())
-                .collect();
+            let (position, parts) = covered(coverage);
             let columns: Vec<String> = names.iter().map(|n| output::json_text(n)).collect();
             let rows: Vec<String> = rows.iter().map(|row| output::json_row(names, row)).collect();
             writeln!(
                 out,
                 "{{\"position\":{},\"coverage\":{},\"columns\":[{}],\"rows\":[{}{}]}}",
-                output::json_text(&position),
+                serde_json::to_string(&position).map_err(Failure::of)?,
                 serde_json::to_string(&parts).map_err(Failure::of)?,
                 columns.join(","),
                 if rows.is_empty() { "" } else { "\n" },
@@ -279,7 +191,31 @@ pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
     // Of CSV, which is for programs, only a person who watches is told; JSON has it in the object.
     let is_told = format == Format::Table || format == Format::Csv && std::io::stderr().is_terminal();
     if is_told {
-        eprintln!("{} rows; exact for position {}", rows.len(), coverage);
+        let positions: Vec<String> = match &coverage[..] {
+            [(_, coverage)] => vec![coverage.to_string()],
+            several => several.iter().map(|(topic, coverage)| format!("{topic} {coverage}")).collect(),
+        };
+        eprintln!("{} rows; exact for position {}", rows.len(), positions.join(" and "));
     }
     Ok(())
+}
+
+/// The position that an answer is exact for, and what it came from: of several topics, by topic.
+fn covered(coverage: &[(String, Coverage)]) -> (serde_json::Value, Vec<BTreeMap<&str, String>>) {
+    let position = |coverage: &Coverage| coverage.position().map(ToString::to_string).unwrap_or_default();
+    let parts = coverage.iter().flat_map(|(topic, covered)| {
+        covered.parts.iter().map(move |p| {
+            let mut part: BTreeMap<&str, String> =
+                [("source", p.source.clone()), ("from", p.lower.to_string()), ("to", p.upper.to_string())].into();
+            if coverage.len() > 1 {
+                part.insert("topic", topic.clone());
+            }
+            part
+        })
+    });
+    let positions = match coverage {
+        [(_, coverage)] => position(coverage).into(),
+        several => several.iter().map(|(topic, coverage)| (topic.clone(), serde_json::Value::from(position(coverage)))).collect(),
+    };
+    (positions, parts.collect())
 }

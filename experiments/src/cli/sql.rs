@@ -25,8 +25,3 @@ pub(super) fn topic_named(place: &Address, sql: &str, open: impl FnOnce(&str) ->
 pub(super) fn parse(sql: &str, topic: &Topic) -> Result<Query, Failure> {
     query::parse(sql, &topic.config().name, topic.schema()).map_err(|e| Failure::sql(&e, sql))
 }
-
-/// The logical plan of a query over a topic; a failure shows the place.
-pub(super) fn plan(sql: &str, topic: &Topic) -> Result<query::Plan, Failure> {
-    query::logical_plan(sql, &topic.config().name, topic.schema()).map_err(|e| Failure::sql(&e, sql))
-}

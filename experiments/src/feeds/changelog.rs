@@ -28,7 +28,7 @@ use arrow_select::concat::concat_batches;
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{PartitionBy, Records, Topic, TopicConfig};
 use twopath_query::{DataType, EvalError, Expr, ExprKind, Query, Value};
-use twopath_view::{GroupTable, Plan, answer_groups, answer_schema};
+use twopath_view::{Fold, GroupTable, answer_groups, answer_schema};
 
 use super::query::check_unordered;
 use super::sink::Sink;
@@ -39,7 +39,7 @@ pub(super) struct Changelog {
     query: Query,
     /// The same groups, all of them, with their keys and nothing else.
     deletions: Query,
-    plan: Plan,
+    fold: Fold,
     schema: SchemaRef,
     /// By key: the output column that it is.
     key_columns: Vec<usize>,
@@ -91,8 +91,8 @@ impl Changelog {
                 output.expr = Expr::literal(Value::Null, output.expr.data_type);
             }
         }
-        let (plan, schema, state) = (Plan::new(&query), answer_schema(&query), GroupTable::new(&query));
-        Ok(Changelog { query, deletions, plan, schema, key_columns, state, shown: Vec::new() })
+        let (fold, schema, state) = (Fold::new(&query), answer_schema(&query), GroupTable::new(&query));
+        Ok(Changelog { query, deletions, fold, schema, key_columns, state, shown: Vec::new() })
     }
 
     /// Of what it gives.
@@ -102,7 +102,7 @@ impl Changelog {
 
     /// The columns of the input that it reads, ascending.
     pub fn projection(&self) -> &[usize] {
-        &self.plan.projection
+        &self.fold.projection
     }
 
     fn key_names(&self) -> impl Iterator<Item = &str> {
@@ -153,7 +153,7 @@ impl Changelog {
         stop: &AtomicBool,
     ) -> Result<(), FeedError> {
         check_whole(&sink.feed.name, input)?;
-        let projection = self.plan.projection.clone();
+        let projection = self.fold.projection.clone();
         let reached = |sink: &Sink<'_>, p: PartitionId| {
             let reached = &sink.reached[p.index()];
             (*reached.iter().min().expect("a topic has a partition"), *reached.iter().max().expect("a topic has a partition"))
@@ -236,7 +236,7 @@ impl Changelog {
     /// The groups of some rows; `None` where there are none.
     fn groups(&self, batch: &RecordBatch) -> Result<Option<GroupTable>, EvalError> {
         let mut groups = GroupTable::new(&self.query);
-        Ok((self.plan.update(&mut groups, batch)? > 0).then_some(groups))
+        Ok((self.fold.update(&mut groups, batch)? > 0).then_some(groups))
     }
 
     /// The groups by output partition, ascending.

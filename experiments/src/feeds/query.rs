@@ -50,7 +50,7 @@ impl FeedQuery {
     /// The columns of the input that it reads, ascending; all where `None`.
     pub fn projection(&self) -> Option<Vec<usize>> {
         match self {
-            FeedQuery::Rows(_) => None,
+            FeedQuery::Rows(rows) => rows.projection(),
             FeedQuery::Changes(changes) => Some(changes.projection().to_vec()),
         }
     }

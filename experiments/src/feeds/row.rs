@@ -36,6 +36,11 @@ impl RowQuery {
         &self.schema
     }
 
+    /// The columns of the input that it reads, ascending; all of the topic's where `None`.
+    pub fn projection(&self) -> Option<Vec<usize>> {
+        self.query.reads_log_columns().then(|| self.query.whole_rows())
+    }
+
     /// The rows that pass the WHERE clause, and, as a mask over the rows of `batch`, which those are.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use twopath_reference::{Digest, Reference, compare, digest};
 
 use super::RunError;
 use super::load::Arrivals;
-use super::recording::{Answers, Recorded, Recording};
+use super::recording::{Recorded, Recording, StoredAnswers};
 use crate::systems::Job;
 
 /// What was found about one answer.
@@ -64,8 +64,8 @@ impl Truth {
         let start = truth.at.clone();
         let Truth { v1, v2, .. } = &mut truth;
         thread::scope(|scope| {
-            let first = v1.as_mut().map(|v1| scope.spawn(|| push(v1, &mut readers(topic, &start)?, to)));
-            push(v2, &mut readers(topic, &start)?, to)?;
+            let first = v1.as_mut().map(|v1| scope.spawn(|| push(v1, &mut readers(topic, &start, v1.query())?, to)));
+            push(v2, &mut readers(topic, &start, v2.query())?, to)?;
             first.map_or(Ok(()), |f| f.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })?;
         truth.at = to.clone();
@@ -126,7 +126,7 @@ pub fn check(
     truth: &Truth,
     arrivals: &Arrivals,
     recording: &Recording,
-    stored: &Answers,
+    stored: &StoredAnswers,
     done: &(impl Fn(f64) + Sync),
 ) -> Result<Vec<Verdict>, RunError> {
     let answers = &recording.answers;
@@ -188,8 +188,8 @@ struct Along {
 
 impl Along {
     fn new(topic: &Topic, truth: Truth) -> Result<Self, LogError> {
-        let first = if truth.v1.is_some() { readers(topic, &truth.at)? } else { Vec::new() };
-        Ok(Along { first, second: readers(topic, &truth.at)?, truth })
+        let first = truth.v1.as_ref().map_or(Ok(Vec::new()), |v1| readers(topic, &truth.at, v1.query()))?;
+        Ok(Along { first, second: readers(topic, &truth.at, truth.v2.query())?, truth })
     }
 
     fn roll(&mut self, to: &Position) -> Result<(), LogError> {
@@ -213,7 +213,7 @@ struct Compared {
 struct Asked<'a> {
     topic: &'a Topic,
     recording: &'a Recording,
-    stored: &'a Answers,
+    stored: &'a StoredAnswers,
 }
 
 impl Asked<'_> {
@@ -275,8 +275,9 @@ struct Reading {
     left: Option<Records>,
 }
 
-fn readers(topic: &Topic, from: &Position) -> Result<Vec<Reading>, LogError> {
-    let open = |(p, at)| Ok(Reading { reader: topic.reader(p, Start::Offset(at), None)?, at, left: None });
+fn readers(topic: &Topic, from: &Position, query: &Query) -> Result<Vec<Reading>, LogError> {
+    let columns = query.whole_rows();
+    let open = |(p, at)| Ok(Reading { reader: topic.reader(p, Start::Offset(at), Some(&columns))?, at, left: None });
     from.iter().map(open).collect()
 }
 
@@ -303,6 +304,10 @@ fn push(reference: &mut Reference, readers: &mut [Reading], to: &Position) -> Re
 
 /// The output column whose error is measured: the first number made of an aggregate that is not a count, else of any.
 fn measured_column(query: &Query) -> Option<usize> {
+    let is_number = |t: DataType| t.is_number() || t == DataType::Interval;
+    if query.finish.is_some() {
+        return query.answer_columns().iter().rposition(|(_, t)| is_number(*t));
+    }
     let measures = |output: &NamedExpr, counts: bool| {
         let mut measured = false;
         output.expr.visit(&mut |e| {
@@ -311,11 +316,7 @@ fn measured_column(query: &Query) -> Option<usize> {
                 measured |= aggregate.is_some_and(|f| counts || f != AggregateFunction::Count);
             }
         });
-        measured
-            && matches!(
-                output.expr.data_type,
-                DataType::Int | DataType::Float | DataType::Numeric | DataType::Decimal { .. } | DataType::Interval
-            )
+        measured && is_number(output.expr.data_type)
     };
     let first = |counts| query.output.iter().position(|output| measures(output, counts));
     first(false).or_else(|| first(true))
@@ -324,7 +325,11 @@ fn measured_column(query: &Query) -> Option<usize> {
 /// The largest |given - right| of a column over rows with the same keys.
 fn largest_error(query: &Query, column: usize, given: &[Vec<Value>], right: &[Vec<Value>]) -> f64 {
     let is_key = |output: &NamedExpr| matches!(output.expr.kind, ExprKind::Column(i) if i < query.keys.len());
-    let keys: Vec<usize> = (0..query.output.len()).filter(|&c| is_key(&query.output[c])).collect();
+    let keys: Vec<usize> = match &query.finish {
+        None => (0..query.output.len()).filter(|&c| is_key(&query.output[c])).collect(),
+        // What names a row is not known: all but the number that is measured.
+        Some(finish) => (0..finish.columns().len()).filter(|&c| c != column).collect(),
+    };
     let keyed = |rows: &[Vec<Value>]| -> HashMap<String, f64> {
         let key = |row: &Vec<Value>| keys.iter().map(|&c| format!("{:?};", row[c])).collect();
         rows.iter().map(|row| (key(row), number(&row[column]))).collect()

@@ -23,7 +23,7 @@ use super::probe::Questions;
 use super::recording::{Recording, write_atomically};
 use super::reporter::Reporter;
 use super::spec::{Phase, RunSpec};
-use super::steady::{Plan, steady};
+use super::steady::{SteadyPlan, steady};
 use crate::systems::process::{Process, SystemSpec, socket_path};
 use crate::systems::restarted::Restarted;
 use crate::systems::timeline::Timeline;
@@ -96,7 +96,7 @@ pub fn record(spec: &RunSpec, start: Start<'_>) -> Result<Recording, RunError> {
 
     let start_us = timeline.now_us() + BEFORE_START_US;
     let schedule = Schedule { start_us, rate: spec.rate, events: events.num_rows() as u64 };
-    let plan = Plan {
+    let plan = SteadyPlan {
         schedule,
         events: &events,
         questions: questions(spec, &prepared, &schedule, &events, base.records())?,

@@ -16,7 +16,7 @@ use super::figures::fresh_us;
 use super::load::Arrivals;
 use super::outcome::outcome;
 use super::prepared::Prepared;
-use super::recording::{Answers, Recording};
+use super::recording::{Recording, StoredAnswers};
 use super::samples;
 use super::spec::RunSpec;
 
@@ -32,7 +32,7 @@ pub fn judge(spec: &RunSpec, recording: &Recording, truth: &Truth, progress: imp
     let events = Prepared::open(&spec.prepared, &spec.topic).steady()?;
     let partitions = partitions_of(&topic, &events)?;
     let arrivals = Arrivals::new(recording.schedule, recording.base.clone(), &recording.appends, partitions.as_deref());
-    let verdicts = check(&topic, truth, &arrivals, recording, &Answers::open(&spec.out), &progress)?;
+    let verdicts = check(&topic, truth, &arrivals, recording, &StoredAnswers::open(&spec.out), &progress)?;
     let result = outcome(spec, recording, truth.job(), &arrivals, &verdicts)?;
     let fresh = fresh_us(&arrivals, &recording.record.readable);
     samples::write_freshness(&beside(&spec.out, "freshness.parquet"), &arrivals, &fresh)?;

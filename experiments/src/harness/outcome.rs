@@ -13,7 +13,7 @@ use super::spec::RunSpec;
 use crate::systems::timeline::Span;
 use crate::systems::{self, Architecture, Costs, Job};
 use twopath_results::result::{
-    Answers, Cost, CpuBin, Happening, KeptUp, LayerCost, Mark, Outcome, Phase, Phases, RunResult, Series, StorageBin,
+    Answers, Cost, CpuBin, Happening, KeptUp, LayerCost, Mark, Outcome, PhaseCosts, Phases, RunResult, Series, StorageBin,
 };
 
 /// The result of a run.
@@ -141,8 +141,8 @@ fn phases(recording: &Recording) -> Phases {
     let load = used(&none, costs_loaded);
     let both = |a: f64, b: Option<&f64>| a + b.copied().unwrap_or(0.0);
     Phases {
-        load: Phase { duration_ms: ms(recording.loaded_us, 0), events: recording.events_loaded, cpu_s: load.0, bytes_written: load.1 },
-        live: Phase {
+        load: PhaseCosts { duration_ms: ms(recording.loaded_us, 0), events: recording.events_loaded, cpu_s: load.0, bytes_written: load.1 },
+        live: PhaseCosts {
             duration_ms: ms(recording.end_us, schedule.start_us) - ms(*fixed_us, *deployed_us),
             events: schedule.events - in_change,
             cpu_s: live_before
@@ -153,7 +153,7 @@ fn phases(recording: &Recording) -> Phases {
                 .collect(),
             bytes_written: live_before.1 + live_after.1,
         },
-        change: Phase { duration_ms: ms(*fixed_us, *deployed_us), events: in_change, cpu_s: change.0, bytes_written: change.1 },
+        change: PhaseCosts { duration_ms: ms(*fixed_us, *deployed_us), events: in_change, cpu_s: change.0, bytes_written: change.1 },
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::spec::Progress;
+use super::spec::RunProgress;
 use crate::systems::process::end_with_parent;
 use twopath_results::result::Outcome;
 
@@ -37,7 +37,7 @@ pub fn run_child(
     command: &mut Command,
     limit: Duration,
     stop: &AtomicBool,
-    mut on_progress: impl FnMut(Progress),
+    mut on_progress: impl FnMut(RunProgress),
 ) -> std::io::Result<ChildEnd> {
     let mut child = end_with_parent(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()?;
     let started = Instant::now();
@@ -112,7 +112,7 @@ fn kill_group(child: &mut Child) {
 }
 
 /// Lines that are no progress are passed over: a library may print.
-fn read_progress(child: &mut Child) -> Receiver<Progress> {
+fn read_progress(child: &mut Child) -> Receiver<RunProgress> {
     let (sender, receiver) = mpsc::channel();
     if let Some(output) = child.stdout.take() {
         std::thread::spawn(move || {
@@ -161,7 +161,7 @@ mod tests {
         command
     }
 
-    fn run(script: &str, limit: Duration) -> (ChildEnd, Vec<Progress>) {
+    fn run(script: &str, limit: Duration) -> (ChildEnd, Vec<RunProgress>) {
         let mut seen = Vec::new();
         let end = run_child(&mut shell(script), limit, &AtomicBool::new(false), |p| seen.push(p)).unwrap();
         (end, seen)
@@ -173,7 +173,7 @@ mod tests {
     fn progress_is_handed_on_and_other_lines_are_passed_over() {
         let (end, seen) = run(r#"echo hello; echo '{"phase":"steady","fraction":0.5}'; echo '{"phase":"check","fraction":1.0}'"#, MINUTE);
         assert_eq!(end, ChildEnd::Done);
-        let at = |phase, fraction| Progress { phase, fraction, catch_up: None };
+        let at = |phase, fraction| RunProgress { phase, fraction, catch_up: None };
         assert_eq!(seen, [at(Phase::Steady, 0.5), at(Phase::Check, 1.0)]);
     }
 

@@ -235,9 +235,10 @@ impl<'a> Pool<'a> {
     }
 }
 
-/// A query without grouping has one answer, and one that repeats rows has no groups to read.
+/// A query without grouping has one answer, and one that repeats rows has no groups to read; where the log's own columns count, rows that are
+/// not in a log have no key; nor have windows that are put together, and what is computed of groups.
 pub fn has_keys(query: &Query) -> bool {
-    !query.rows && !query.is_global()
+    query.has_keys() && !query.rows && !query.reads_log_columns()
 }
 
 /// The key of a row; none where the query leaves it out.

@@ -155,14 +155,14 @@ impl Spill {
 }
 
 /// The files of answers of a recording, to be read.
-pub struct Answers {
+pub struct StoredAnswers {
     files: Vec<File>,
 }
 
-impl Answers {
+impl StoredAnswers {
     /// Of the recording that went to `out`.
     pub fn open(out: &Path) -> Self {
-        Answers { files: (0..).map_while(|number| File::open(spill_path(out, number)).ok()).collect() }
+        StoredAnswers { files: (0..).map_while(|number| File::open(spill_path(out, number)).ok()).collect() }
     }
 
     pub fn rows(&self, stored: Stored) -> Result<RecordBatch, RunError> {

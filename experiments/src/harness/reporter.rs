@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::spec::{Phase, Progress};
+use super::spec::{Phase, RunProgress};
 use crate::systems::timeline::CatchUp;
 
 /// Tells the parent how far the run is: a line at each whole per cent at most, and at each change of a lag.
 #[derive(Default)]
 pub struct Reporter {
-    last: Option<Progress>,
+    last: Option<RunProgress>,
 }
 
 impl Reporter {
@@ -18,7 +18,7 @@ impl Reporter {
 
     pub fn report_with(&mut self, phase: Phase, fraction: f64, catch_up: Option<CatchUp>) {
         let fraction = (fraction.clamp(0.0, 1.0) * 100.0).floor() / 100.0;
-        let progress = Progress { phase, fraction, catch_up };
+        let progress = RunProgress { phase, fraction, catch_up };
         if self.last == Some(progress) {
             return;
         }

@@ -11,7 +11,7 @@ pub use crate::systems::QuerySpec;
 use crate::systems::timeline::CatchUp;
 
 /// One run of one system. The child writes a [`Recording`](super::recording::Recording) to `out`, atomically, when it is done, and the
-/// answers that it read beside it. On standard output it prints [`Progress`] lines.
+/// answers that it read beside it. On standard output it prints [`RunProgress`] lines.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunSpec {
     /// The system's name, and nobody else's in this comparison: a preset's, or its cell of the cross ([`Factors::name`]).
@@ -75,7 +75,7 @@ impl RunSpec {
 
 /// How far a child is: one JSON object a line.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct RunProgress {
     pub phase: Phase,
     /// Of this phase, 0 to 1.
     pub fraction: f64,

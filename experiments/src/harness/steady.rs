@@ -27,7 +27,7 @@ const FIX: u32 = 2;
 const METER_EVERY: Duration = Duration::from_millis(100);
 
 /// What is to happen.
-pub struct Plan<'a> {
+pub struct SteadyPlan<'a> {
     pub schedule: Schedule,
     /// The schedule's events.
     pub events: &'a RecordBatch,
@@ -68,7 +68,7 @@ pub fn steady(
     (topic, writer): (&Topic, &TopicWriter),
     system: &dyn System,
     timeline: &Timeline,
-    plan: &Plan,
+    plan: &SteadyPlan,
     out: &Path,
     costs: &dyn Fn() -> Result<Costs, RunError>,
     reporter: &mut Reporter,

@@ -14,7 +14,7 @@ use twopath_reference::Reference;
 use twopath_results::scenario::{Cell, Figure, Table, Verdict};
 
 use super::{Lab, Notes, Scenario, ScenarioError};
-use crate::standing::{Diff, Job};
+use crate::standing::{Diff, StandingJob};
 
 pub const SCENARIO: Scenario = Scenario {
     name: "change",
@@ -65,7 +65,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
         let mut times = vec![];
         let mut diff = None;
         for repeat in 0..lab.repeats {
-            let job = Job::named(scratch.path(), &format!("{}-{repeat}", name.replace(' ', "-")));
+            let job = StandingJob::named(scratch.path(), &format!("{}-{repeat}", name.replace(' ', "-")));
             deploy(&job, &topic, &before)?;
             job.cutover(1).map_err(|e| ScenarioError::Answer(e.to_string()))?;
             deploy(&job, &topic, &after)?;
@@ -141,7 +141,7 @@ fn filled(workload: &Workload, dir: &Path, events: u64) -> Result<Topic, Scenari
     Ok(topic)
 }
 
-fn deploy(job: &Job, topic: &Topic, sql: &str) -> Result<(), ScenarioError> {
+fn deploy(job: &StandingJob, topic: &Topic, sql: &str) -> Result<(), ScenarioError> {
     let failed = |e: crate::standing::JobError| ScenarioError::Answer(e.to_string());
     let query = twopath_query::parse(sql, topic.name(), topic.schema())?;
     let standing = job.deploy(topic, query, sql, 1, false).map_err(failed)?;

@@ -20,7 +20,7 @@ use twopath_log::{Durability, Log, ProducerSequence, TopicConfig};
 use twopath_query::{Query, Value, values};
 use twopath_reference::Reference;
 use twopath_results::scenario::{Axis, Cell, Chart, Figure, Line, Point, Table, Verdict};
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 use super::{Lab, Notes, Scenario, ScenarioError};
 
@@ -216,7 +216,8 @@ fn lost_order(lab: &Lab, workload: &Workload, log: &RecordBatch) -> Result<u64, 
         parts.push(part);
     }
     parts.shuffle(&mut rng);
-    let given = answer(&query, &parts.iter().collect::<Vec<_>>(), &Ask::default()).and_then(|rows| values::rows(&rows)).map_err(failed)?;
+    let given =
+        answer(&query, &parts.iter().collect::<Vec<_>>(), &Selection::default()).and_then(|rows| values::rows(&rows)).map_err(failed)?;
     let mut reference = Reference::new(query);
     reference.push(log);
     let truth = reference.answer().map_err(failed)?;

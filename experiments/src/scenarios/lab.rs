@@ -9,7 +9,7 @@ use std::time::Duration;
 use arrow_array::ArrayRef;
 use twopath_results::result::{CompareResult, Outcome};
 
-use super::compare::{self, CompareSettings, History};
+use super::compare::{self, CompareSettings, HistoryLength};
 use super::{Notes, Scenario, ScenarioError, ScenarioOptions};
 use crate::harness::samples;
 
@@ -67,7 +67,7 @@ impl<'a> Lab<'a> {
     pub fn settings(&self, architectures: &[&str], history: u64, rate: f64, duration: Duration) -> CompareSettings {
         CompareSettings {
             architectures: architectures.iter().map(ToString::to_string).collect(),
-            history: Some(History::Events(history)),
+            history: Some(HistoryLength::Events(history)),
             rate,
             duration,
             repeats: self.repeats,

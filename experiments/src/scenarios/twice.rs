@@ -12,7 +12,7 @@ use twopath_events::workloads::{Workload, flights};
 use twopath_query::{EvalError, Query, Value, values};
 use twopath_reference::Reference;
 use twopath_results::scenario::{Axis, Cell, Chart, Figure, Line, Point, Table, Verdict};
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 use super::{Lab, Notes, Scenario, ScenarioError};
 
@@ -234,7 +234,7 @@ fn groups(query: &Query, parts: &[&GroupTable]) -> Result<BTreeMap<String, [f64;
         Value::Numeric(n) => *n as f64,
         _ => 0.0,
     };
-    let rows = values::rows(&answer(query, parts, &Ask::default())?)?;
+    let rows = values::rows(&answer(query, parts, &Selection::default())?)?;
     Ok(rows.iter().map(|row| (format!("{:?}", &row[..2]), [number(&row[2]), number(&row[3]), number(&row[4])])).collect())
 }
 
@@ -260,7 +260,7 @@ fn check_against_reference(query: &Query, log: &RecordBatch) -> Result<(), Scena
     table.update_from_log(query, log).map_err(failed)?;
     let mut reference = Reference::new(query.clone());
     reference.push(log);
-    let given = answer(query, &[&table], &Ask::default()).and_then(|rows| values::rows(&rows)).map_err(failed)?;
+    let given = answer(query, &[&table], &Selection::default()).and_then(|rows| values::rows(&rows)).map_err(failed)?;
     if given == reference.answer().map_err(failed)? {
         return Ok(());
     }

@@ -6,9 +6,9 @@ use arrow_array::RecordBatch;
 use twopath_base::Position;
 use twopath_log::Topic;
 use twopath_query::{ExprKind, Query, Value, values};
-use twopath_view::{Ask, GroupTable};
+use twopath_view::{GroupTable, Selection};
 
-use super::{Job, JobError, Standing};
+use super::{JobError, Standing, StandingJob};
 
 /// How often two versions are brought to the log's end until they stand at one position.
 const TRIES: usize = 100;
@@ -66,7 +66,7 @@ impl Diff {
     }
 }
 
-impl Job {
+impl StandingJob {
     /// How the answer of `to` differs from that of `from`, both for all that is in the log now. With up to `examples` groups.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ fn at_one_position(old: &Standing, new: &Standing) -> Result<Option<(Rows, Rows,
     for _ in 0..TRIES {
         old.catch_up(|_| true)?;
         new.catch_up(|_| true)?;
-        let (before, after) = (old.answer(&Ask::default())?, new.answer(&Ask::default())?);
+        let (before, after) = (old.answer(&Selection::default())?, new.answer(&Selection::default())?);
         if before.coverage.position() == after.coverage.position() {
             let position = after.coverage.position().cloned().unwrap_or_else(|| new.progress().position);
             return Ok(Some((values::rows(&before.rows)?, values::rows(&after.rows)?, position)));

@@ -40,7 +40,7 @@ const FOLDER: &str = ".serving";
 const TABLES_KEPT: usize = 2;
 
 /// A job's folder below a folder of topics.
-pub struct Job {
+pub struct StandingJob {
     topics: PathBuf,
     dir: PathBuf,
     name: String,
@@ -77,10 +77,10 @@ pub enum JobState {
     Standby,
 }
 
-impl Job {
+impl StandingJob {
     /// The job of that name below a folder of topics, whether it is there or not.
-    pub fn named(topics: &Path, name: &str) -> Job {
-        Job { topics: topics.to_owned(), dir: topics.join(FOLDER), name: name.to_owned() }
+    pub fn named(topics: &Path, name: &str) -> StandingJob {
+        StandingJob { topics: topics.to_owned(), dir: topics.join(FOLDER), name: name.to_owned() }
     }
 
     /// Names of the jobs below a folder of topics, sorted.
@@ -103,10 +103,10 @@ impl Job {
 
     /// Names of the jobs below a folder of topics that read a topic, sorted.
     pub fn that_read(topics: &Path, topic: &str) -> Result<Vec<String>, JobError> {
-        let mut names = Job::list(topics)?;
+        let mut names = StandingJob::list(topics)?;
         let mut failed = None;
         names.retain(|name| {
-            let versions = Job::named(topics, name).locked(false, |tables| Ok(tables.status()));
+            let versions = StandingJob::named(topics, name).locked(false, |tables| Ok(tables.status()));
             versions.map(|versions| versions.iter().any(|v| topic_of(&v.description) == topic)).unwrap_or_else(|e| {
                 failed = Some(e);
                 false
@@ -256,13 +256,10 @@ impl Job {
                             VersionState::CatchingUp if manifest.is_some() => JobState::Ready,
                             VersionState::CatchingUp => JobState::Unfinished,
                         },
-                        lag_records: end
-                            .as_ref()
-                            .ok()
-                            .map(|end| manifest.as_ref().map_or(end.records(), |m| end.records_since(&m.horizon))),
+                        lag_records: end.as_ref().ok().map(|end| manifest.as_ref().map_or(end.records(), |m| end.records_since(&m.upper))),
                         problem: end.as_ref().err().map(ToString::to_string),
                         groups: manifest.as_ref().map_or(0, |m| m.groups),
-                        position: manifest.map(|m| m.horizon),
+                        position: manifest.map(|m| m.upper),
                         bytes: store.bytes()?,
                         sql: v.description,
                     })

@@ -9,13 +9,13 @@ use twopath_base::Position;
 use twopath_log::Topic;
 use twopath_query::Query;
 use twopath_serving::Table;
-use twopath_speed::{Progress, SpeedJob, SpeedOptions};
+use twopath_speed::{JobProgress, SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
-use twopath_view::{Answer, Ask, BatchView, GroupTable};
+use twopath_view::{Answer, BatchView, GroupTable, Selection};
 
 use super::JobError;
 use crate::systems::SpeedEngine;
-use crate::systems::twopath::wiring::{self, Logic};
+use crate::systems::twopath::wiring::{self, VersionLogic};
 
 /// How often a catch-up looks whether its lag is closed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -37,12 +37,12 @@ impl Standing {
     pub(super) fn start(version: u64, topic: &Topic, query: Query, at_rest: Option<BatchView>, workers: usize) -> Result<Self, JobError> {
         let query = Arc::new(query);
         let from = match &at_rest {
-            Some(view) => (view.barrier, view.horizon.clone()),
+            Some(view) => (view.barrier, view.upper.clone()),
             None => (0, topic.start()?),
         };
         let lower = at_rest.as_ref().map_or_else(|| from.1.clone(), |view| view.lower.clone());
         let options = SpeedOptions { workers, ..SpeedOptions::default() };
-        let speed = wiring::start(topic, &Logic::sql(query.clone()), SpeedEngine::Timely, from, options, Arc::new(|_| {}))?;
+        let speed = wiring::start(topic, &VersionLogic::sql(query.clone()), SpeedEngine::Timely, from, options, Arc::new(|_| {}))?;
         Ok(Standing { version, query, topic: topic.clone(), partitions: topic.partitions(), lower, at_rest, speed })
     }
 
@@ -60,7 +60,7 @@ impl Standing {
         &self.topic
     }
 
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> JobProgress {
         self.speed.progress()
     }
 
@@ -69,7 +69,7 @@ impl Standing {
     ///
     /// # Errors
     /// What stopped the job, and the error that a row of the log raised.
-    pub fn catch_up(&self, mut show: impl FnMut(&Progress) -> bool) -> Result<(), JobError> {
+    pub fn catch_up(&self, mut show: impl FnMut(&JobProgress) -> bool) -> Result<(), JobError> {
         // The end at the look before: with events arriving all the time there is always a newer one.
         let mut target = None;
         loop {
@@ -94,13 +94,13 @@ impl Standing {
     }
 
     /// An answer over the table at rest and what has been read since.
-    pub fn answer(&self, ask: &Ask) -> Result<Answer, JobError> {
+    pub fn answer(&self, selection: &Selection) -> Result<Answer, JobError> {
         let table = Table::new(self.query.clone(), self.partitions).starting_at(self.lower.clone());
         if let Some(view) = &self.at_rest {
             table.publish_batch(view.clone());
         }
         table.publish_realtime(self.speed.view());
-        Ok(table.answer(ask)?)
+        Ok(table.answer(selection)?)
     }
 
     /// Puts all that has been read at rest, unless something newer is there.
@@ -111,7 +111,7 @@ impl Standing {
         }
         let last = view.generations.last().expect("a realtime view has a generation");
         if let Some(newest) = store.versions()?.last().map(|&n| store.manifest(n)).transpose()?
-            && newest.horizon.covers(&last.to)
+            && newest.upper.covers(&last.upper)
         {
             return Ok(());
         }
@@ -121,7 +121,7 @@ impl Standing {
         let parts = ViewParts {
             barrier: last.number,
             lower: self.lower.clone(),
-            horizon: last.to.clone(),
+            upper: last.upper.clone(),
             table: Arc::new(table),
             logic: "sql".into(),
             timings_ms: BTreeMap::new(),

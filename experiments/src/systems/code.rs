@@ -6,7 +6,7 @@
 
 use super::twopath::wiring::{kind, stream_engine};
 use super::{Architecture, BatchEngine, Factors, Job, Language, SpeedEngine, SystemError};
-use twopath_results::code::{CodeFile, Language as Written, count};
+use twopath_results::code::{CodeFile, Language as FileLanguage, count};
 use twopath_results::result::Code;
 
 const BATCH_PRELUDE: &str = include_str!("../../../batch/src/jobs/prelude.rs");
@@ -23,9 +23,9 @@ fn files(factors: &Factors, job: &Job) -> Vec<CodeFile> {
         .filter_map(|(has, layer)| has.then_some(*layer))
         .collect();
     if job.language(factors.language) == Language::Sql {
-        return vec![file(&layers, format!("{}.sql", job.name), Written::Sql, &job.v1.sql, &job.v2.sql)];
+        return vec![file(&layers, format!("{}.sql", job.name), FileLanguage::Sql, &job.v1.sql, &job.v2.sql)];
     }
-    let rust = |layers: &[&str], name: String, v1: &str, v2: &str| file(layers, name, Written::Rust, v1, v2);
+    let rust = |layers: &[&str], name: String, v1: &str, v2: &str| file(layers, name, FileLanguage::Rust, v1, v2);
     let mut files = Vec::new();
     if factors.batch_engine.is_some() && !by_stream_engine {
         let source = |version| twopath_batch::jobs::flights::hand_written(&job.name, version).map_or("", |hand| hand.source);
@@ -52,6 +52,6 @@ fn files(factors: &Factors, job: &Job) -> Vec<CodeFile> {
     files
 }
 
-fn file(layers: &[&str], name: String, language: Written, v1: &str, v2: &str) -> CodeFile {
+fn file(layers: &[&str], name: String, language: FileLanguage, v1: &str, v2: &str) -> CodeFile {
     CodeFile { layers: layers.iter().map(|layer| layer.to_string()).collect(), name, language, v1: v1.into(), v2: v2.into() }
 }

@@ -41,7 +41,7 @@ pub trait System: Send + Sync {
     fn ask(&self, key: Option<&[Value]>) -> Result<Answered, SystemError>;
 
     /// How far it is.
-    fn progress(&self) -> Result<Progress, SystemError>;
+    fn progress(&self) -> Result<SystemProgress, SystemError>;
 
     /// What it has used so far.
     fn costs(&self) -> Result<Costs, SystemError>;
@@ -97,7 +97,7 @@ impl Rows {
 
 /// How far a system is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct SystemProgress {
     /// What an answer would cover now; none before there is one.
     pub position: Option<Position>,
     /// While a new version catches up.

@@ -22,7 +22,7 @@ use twopath_query::Value;
 use super::protocol::{BarrierReply, Connection, Reply, Request};
 use super::timeline::{Record, Timeline};
 use super::twopath::{self, Barriers, Context};
-use super::{Answered, Costs, Factors, Job, Progress, QuerySpec, Rows, System, SystemError};
+use super::{Answered, Costs, Factors, Job, QuerySpec, Rows, System, SystemError, SystemProgress};
 
 /// How long a process may take to open its socket.
 const STARTING: Duration = Duration::from_secs(30);
@@ -157,7 +157,7 @@ impl System for Process {
         }
     }
 
-    fn progress(&self) -> Result<Progress, SystemError> {
+    fn progress(&self) -> Result<SystemProgress, SystemError> {
         match self.call(&Request::Progress)? {
             (Reply::Progress(progress), _) => Ok(progress),
             (other, _) => Err(unexpected(&other)),

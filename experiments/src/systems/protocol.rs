@@ -10,7 +10,7 @@ use twopath_base::Position;
 use twopath_query::Value;
 
 use super::timeline::Record;
-use super::{Costs, Progress};
+use super::{Costs, SystemProgress};
 
 /// A header longer than this is not from one of us.
 const HEADER_BYTES_MAX: usize = 1 << 28;
@@ -34,7 +34,7 @@ pub(super) enum Reply {
         version: u32,
         position: Position,
     },
-    Progress(Progress),
+    Progress(SystemProgress),
     Costs(Costs),
     Record(Record),
     Failed(String),

@@ -14,7 +14,7 @@ use twopath_results::result::Happening;
 
 use super::process::Process;
 use super::timeline::{Readable, Record, Span, Timeline};
-use super::{Answered, Costs, Progress, System, SystemError};
+use super::{Answered, Costs, System, SystemError, SystemProgress};
 
 /// How soon a client whose question died with the process asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
@@ -152,7 +152,7 @@ impl System for Restarted {
         Ok(answer)
     }
 
-    fn progress(&self) -> Result<Progress, SystemError> {
+    fn progress(&self) -> Result<SystemProgress, SystemError> {
         self.shared.with(System::progress)
     }
 

@@ -12,4 +12,5 @@ mod kafka;
 mod kill;
 mod query;
 mod sandbox;
+mod several;
 mod tier;

@@ -12,8 +12,10 @@
 
 pub mod checksum;
 pub mod clock;
+pub mod log_column;
 pub mod meters;
 pub mod position;
 pub mod sync;
 
+pub use log_column::LogColumn;
 pub use position::{Coverage, CoveragePart, Offset, PartitionId, Position};

@@ -138,13 +138,15 @@ impl FromStr for Position {
     }
 }
 
-/// One part of an answer: whose it is, and the offsets that it answers for (`from` inclusive, `to` exclusive).
+/// One part of an answer: whose it is, and the offsets that it answers for (`lower` inclusive, `upper` exclusive; as JSON `from` and `to`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoveragePart {
     /// `batch view 3`, `generation 4`, `reference`: whose part this is.
     pub source: String,
-    pub from: Position,
-    pub to: Position,
+    #[serde(rename = "from")]
+    pub lower: Position,
+    #[serde(rename = "to")]
+    pub upper: Position,
 }
 
 /// The offset ranges that an answer answers for, part by part.
@@ -163,25 +165,25 @@ impl Coverage {
     /// use twopath_base::{Coverage, CoveragePart, Offset, Position};
     ///
     /// let at = |offset| Position::new(vec![Offset(offset)]);
-    /// let part = |source: &str, from, to| CoveragePart { source: source.into(), from: at(from), to: at(to) };
+    /// let part = |source: &str, lower, upper| CoveragePart { source: source.into(), lower: at(lower), upper: at(upper) };
     /// let coverage = Coverage::of(vec![part("batch view 1", 4, 10), part("generation 1", 10, 12)]);
     /// assert_eq!((coverage.lower(), coverage.position()), (Some(&at(4)), Some(&at(12))));
     /// ```
     pub fn of(parts: Vec<CoveragePart>) -> Self {
         for pair in parts.windows(2) {
-            assert_eq!(pair[0].to, pair[1].from, "coverage has a hole or an overlap: {pair:?}");
+            assert_eq!(pair[0].upper, pair[1].lower, "coverage has a hole or an overlap: {pair:?}");
         }
         Coverage { parts }
     }
 
     /// From where on the answer is; `None` for an answer over nothing.
     pub fn lower(&self) -> Option<&Position> {
-        self.parts.first().map(|p| &p.from)
+        self.parts.first().map(|p| &p.lower)
     }
 
     /// The position that the answer is exact for; `None` for an answer over nothing.
     pub fn position(&self) -> Option<&Position> {
-        self.parts.last().map(|p| &p.to)
+        self.parts.last().map(|p| &p.upper)
     }
 }
 
@@ -191,7 +193,7 @@ impl fmt::Display for Coverage {
             if i > 0 {
                 f.write_str(" + ")?;
             }
-            write!(f, "{} [{}) to [{})", p.source, p.from, p.to)?;
+            write!(f, "{} [{}) to [{})", p.source, p.lower, p.upper)?;
         }
         Ok(())
     }

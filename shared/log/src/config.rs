@@ -146,17 +146,6 @@ impl TopicConfig {
         Err(LogError::NoSuchPartition { topic: self.name.clone(), partition, partitions })
     }
 
-    /// That a projection names columns that there are, in ascending order.
-    #[cfg(feature = "kafka")]
-    pub(crate) fn check_projection(&self, projection: Option<&[usize]>) -> Result<(), LogError> {
-        let (columns, wanted) = (self.schema.fields().len(), projection.unwrap_or_default());
-        let ascending = wanted.windows(2).all(|pair| pair[0] < pair[1]);
-        match wanted.iter().find(|&&c| c >= columns || !ascending) {
-            Some(&column) => Err(LogError::BadProjection { topic: self.name.clone(), column, columns }),
-            None => Ok(()),
-        }
-    }
-
     /// Whether a topic can be made so.
     pub(crate) fn check(&self) -> Result<(), LogError> {
         check_name(&self.name)?;

@@ -66,6 +66,11 @@ pub enum LogError {
     PositionCompacted { topic: String, position: Position, since: Position, end: Position },
     #[error("topic '{topic}' has no partition {partition}: it has {partitions} of them, numbered from 0")]
     NoSuchPartition { topic: String, partition: PartitionId, partitions: usize },
+    /// Who reads a Kafka topic from its midst does not know the event times before.
+    #[error(
+        "the watermark of topic '{topic}', which Kafka keeps, is known only to who reads Twopath's own topic from its beginning: leave _watermark and WATERMARK out, or copy the topic into a folder"
+    )]
+    NoWatermark { topic: String },
     #[error("topic '{topic}' has no column number {column}: it has {columns}, numbered from 0; name them in ascending order, each once")]
     BadProjection { topic: String, column: usize, columns: usize },
     #[error("topic '{topic}' was given {rows} rows at once: a frame takes at most {max}; append them in parts")]

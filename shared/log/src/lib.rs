@@ -129,6 +129,7 @@ pub use partition::state::SegmentInfo;
 pub use partition::times::Times;
 pub use partition::verify::{Problem, VerifyReport};
 pub use records::{Barrier, Entry, ProducerSequence, Records, Start};
+pub use rows::log_columns::with_log_columns;
 pub use rows::row_decoder::{RowDecoder, RowDecoders};
 pub use topic::{PartitionReader, Range, Tail, Topic, TopicWriter};
 pub use upkeep::compaction::CompactionReport;

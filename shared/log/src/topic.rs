@@ -71,7 +71,8 @@ impl Topic {
         Ok(TopicWriter(self.log.writer()?))
     }
 
-    /// A reader of one partition. With a projection (ascending column indexes), entries hold those columns only, in that order.
+    /// A reader of one partition. With a projection (ascending column indexes), entries hold those columns only, in that order; behind the
+    /// topic's own columns it may name those of the log ([`LogColumn`](twopath_base::LogColumn)).
     pub fn reader(&self, partition: PartitionId, start: Start, projection: Option<&[usize]>) -> Result<PartitionReader, LogError> {
         Ok(PartitionReader(self.log.reader(partition, start, projection)?))
     }

@@ -9,8 +9,9 @@ mod over_kafka;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow_array::cast::AsArray;
 use log_common::{config, events, folder, ids, names, partition_ids, read_all};
-use twopath_base::{Offset, PartitionId, Position};
+use twopath_base::{LogColumn, Offset, PartitionId, Position};
 use twopath_log::{Entry, Log, LogError, PartitionBy, ProducerSequence, Records, Start, Topic, TopicConfig, TopicWriter};
 
 const P0: PartitionId = PartitionId(0);
@@ -56,6 +57,8 @@ contract!(
     appends_are_read_in_order_from_any_offset,
     places_by_time,
     projections_and_ranges,
+    the_logs_own_columns,
+    the_watermark_is_that_of_the_frames_before,
     barriers_stand_in_every_partition,
     keys_find_their_partition,
     a_reader_follows_the_tail,
@@ -169,7 +172,82 @@ fn projections_and_ranges(make: &dyn Make) {
     }
     assert!(matches!(topic.range(P0, Offset(0), Offset(end as u64 + 1), None), Err(LogError::OffsetOutOfRange { .. })));
     assert!(matches!(topic.reader(P0, Start::First, Some(&[1, 0])), Err(LogError::BadProjection { .. })));
-    assert!(matches!(topic.reader(P0, Start::First, Some(&[4])), Err(LogError::BadProjection { .. })));
+    assert!(matches!(topic.reader(P0, Start::First, Some(&[99])), Err(LogError::BadProjection { .. })));
+}
+
+/// The log's own columns say of each record what the frame says of it, also where the frame is cut and where no other column is read.
+fn the_logs_own_columns(make: &dyn Make) {
+    let (topic, end) = filled(make);
+    let fields = topic.schema().fields().len();
+    let [arrival, partition, offset] = LogColumn::ORDER.map(|c| c.index(fields));
+    for columns in [vec![arrival, partition, offset], vec![0, partition, offset], vec![offset], (0..=offset).collect()] {
+        let mut next = 3;
+        for records in topic.range(P0, Offset(3), Offset(end as u64 - 2), Some(&columns)).unwrap() {
+            let records = records.unwrap();
+            for (column, values) in columns.iter().zip(records.batch.columns()) {
+                let rows = 0..records.batch.num_rows();
+                let wanted: Vec<i64> = match LogColumn::at(*column, fields) {
+                    None => continue,
+                    Some(LogColumn::Arrival) => rows.map(|_| records.arrival_us).collect(),
+                    Some(LogColumn::Partition) => rows.map(|_| 0).collect(),
+                    Some(LogColumn::Offset) => rows.map(|row| next + row as i64).collect(),
+                    Some(LogColumn::Watermark) => continue,
+                };
+                let got = arrow_cast::cast(values, &arrow_schema::DataType::Int64).unwrap();
+                assert_eq!(got.as_primitive::<arrow_array::types::Int64Type>().values(), &wanted[..], "column {column} of {columns:?}");
+            }
+            assert_eq!(records.batch.schema().fields().len(), columns.len());
+            next += records.batch.num_rows() as i64;
+        }
+        assert_eq!(next, end as i64 - 2);
+    }
+}
+
+/// A record's watermark is the greatest event time of the frames before its own, wherever reading starts, over segments and after a restart.
+fn the_watermark_is_that_of_the_frames_before(make: &dyn Make) {
+    let topic = make.create(config("t", 1));
+    let writer = topic.writer().unwrap();
+    // Event times go up and down, and the first frames are the latest for a while.
+    let starts = [50, 10, 0, 60, 55, 200, 20, 190, 210, 0];
+    let mut wanted: Vec<Option<i64>> = Vec::new();
+    let mut newest = None;
+    for round in 0..4 {
+        for start in starts {
+            let batch = events(start + 100 * round..start + 100 * round + 5);
+            writer.append(&batch).unwrap();
+            let times: Vec<i64> = ids(std::slice::from_ref(&batch)).into_iter().map(|id| id * 1000).collect();
+            wanted.extend(times.iter().map(|_| newest));
+            newest = newest.max(times.into_iter().max());
+        }
+        if round == 1 {
+            writer.barrier().unwrap();
+        }
+    }
+    writer.close().unwrap();
+    let column = LogColumn::Watermark.index(topic.schema().fields().len());
+    let read = |topic: &Topic, start: Start| -> Vec<Option<i64>> {
+        let mut reader = topic.reader(P0, start, Some(&[column])).unwrap();
+        let mut all = Vec::new();
+        while let Some(entry) = reader.next().unwrap() {
+            if let Entry::Records(records) = entry {
+                all.extend(records.batch.column(0).as_primitive::<arrow_array::types::TimestampMicrosecondType>().iter());
+            }
+        }
+        all
+    };
+    for topic in [topic, make.open("t")] {
+        assert_eq!(read(&topic, Start::First), wanted);
+        let from_the_midst = topic.reader(P0, Start::Offset(Offset(7)), Some(&[column]));
+        match from_the_midst {
+            // Over Kafka nobody knows, and it says so.
+            Err(e) => assert!(matches!(e, LogError::NoWatermark { .. }), "{e}"),
+            Ok(_) => {
+                for from in [1, 7, 49, 50, 51, 99, 100, 101, 150, 199, 200] {
+                    assert_eq!(read(&topic, Start::Offset(Offset(from))), wanted[from as usize..], "from {from}");
+                }
+            }
+        }
+    }
 }
 
 fn barriers_stand_in_every_partition(make: &dyn Make) {

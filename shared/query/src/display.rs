@@ -73,6 +73,17 @@ impl AggregateFunction {
             AggregateFunction::BitAnd => "BIT_AND",
             AggregateFunction::BitOr => "BIT_OR",
             AggregateFunction::BitXor => "BIT_XOR",
+            AggregateFunction::FirstValue { .. } => "FIRST_VALUE",
+            AggregateFunction::LastValue { .. } => "LAST_VALUE",
+            AggregateFunction::Regression(Regression::CovarPop) => "COVAR_POP",
+            AggregateFunction::Regression(Regression::CovarSamp) => "COVAR_SAMP",
+            AggregateFunction::Regression(Regression::Corr) => "CORR",
+            AggregateFunction::Regression(Regression::Slope) => "REGR_SLOPE",
+            AggregateFunction::Regression(Regression::Intercept) => "REGR_INTERCEPT",
+            AggregateFunction::Regression(Regression::R2) => "REGR_R2",
+            AggregateFunction::Regression(Regression::Sxx) => "REGR_SXX",
+            AggregateFunction::Regression(Regression::Syy) => "REGR_SYY",
+            AggregateFunction::Regression(Regression::Sxy) => "REGR_SXY",
         }
     }
 }
@@ -177,6 +188,17 @@ fn call(f: &mut fmt::Formatter<'_>, function: &Function, args: &[String]) -> fmt
                 escape => write!(f, " ESCAPE {})", text(&escape.map(String::from).unwrap_or_default())),
             }
         }
+        (Function::RegexLike(pattern), [value]) => {
+            write!(f, "({value} {} {})", if pattern.ignore_case { "~*" } else { "~" }, text(&pattern.text))
+        }
+        (Function::RegexSubstr(pattern), [value]) => {
+            let flags = if pattern.ignore_case { ", 'i'" } else { "" };
+            write!(f, "REGEXP_SUBSTR({value}, {}{flags})", text(&pattern.text))
+        }
+        (Function::RegexReplace { pattern, all }, [value, with]) => {
+            let flags = ["", ", 'i'", ", 'g'", ", 'gi'"][usize::from(pattern.ignore_case) + 2 * usize::from(*all)];
+            write!(f, "REGEXP_REPLACE({value}, {}, {with}{flags})", text(&pattern.text))
+        }
         (Function::Concat, parts) => write!(f, "({})", parts.join(" || ")),
         (Function::AtTimeZone { zone }, [at]) => write!(f, "({at} AT TIME ZONE {})", text(zone)),
         (Function::AddMonths, [at, months]) if months.parse::<i64>().is_ok() => write!(f, "({at} + INTERVAL '{months} months')"),
@@ -191,6 +213,14 @@ pub(super) fn identifier(name: &str) -> String {
     if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
+/// Of `CASE WHEN condition THEN value END` condition and value.
+fn only_branch(expr: &Expr) -> Option<(&Expr, &Expr)> {
+    match &expr.kind {
+        ExprKind::Case { branches, otherwise: None } if branches.len() == 1 => branches.first().map(|(c, v)| (c, v)),
+        _ => None,
+    }
+}
+
 /// An aggregate over columns of these names, as SQL.
 pub(super) fn aggregate_text(aggregate: &Aggregate, names: &[String]) -> String {
     let arg = aggregate.arg.as_ref().map_or("*".to_owned(), |e| e.named(names).to_string());
@@ -200,6 +230,20 @@ pub(super) fn aggregate_text(aggregate: &Aggregate, names: &[String]) -> String 
         AggregateFunction::ApproxQuantile(q) => format!("APPROX_QUANTILE({arg}, {q:?})"),
         AggregateFunction::PercentileCont(q) | AggregateFunction::PercentileDisc(q) => {
             format!("{name}({q:?}) WITHIN GROUP (ORDER BY {arg})")
+        }
+        AggregateFunction::Regression(_) => {
+            let args: Vec<String> = aggregate.args().map(|e| e.named(names).to_string()).collect();
+            format!("{name}({})", args.join(", "))
+        }
+        AggregateFunction::FirstValue { ignore_nulls } | AggregateFunction::LastValue { ignore_nulls } => {
+            let nulls = if ignore_nulls { " IGNORE NULLS" } else { "" };
+            // FILTER leaves value and place out.
+            match [aggregate.arg.as_ref(), aggregate.beside.first()].map(|e| e.and_then(only_branch)) {
+                [Some((condition, value)), Some((same, _))] if condition == same => {
+                    format!("{name}({}) FILTER (WHERE {}){nulls}", value.named(names), condition.named(names))
+                }
+                _ => format!("{name}({arg}){nulls}"),
+            }
         }
         _ => format!("{name}({arg})"),
     }
@@ -214,55 +258,5 @@ impl Order {
             (true, false) => "DESC NULLS LAST",
             (true, true) => "DESC NULLS FIRST",
         }
-    }
-}
-
-impl Query {
-    /// The topic's columns as identifiers.
-    fn column_names(&self) -> Vec<String> {
-        self.fields.iter().map(|f| identifier(&f.name)).collect()
-    }
-
-    /// What the columns of a group's row are: the keys' expressions, then the aggregates, as SQL.
-    pub fn group_names(&self) -> Vec<String> {
-        let columns = self.column_names();
-        let keys = self.keys.iter().map(|k| k.expr.named(&columns).to_string());
-        let aggregates = self.aggregates.iter().map(|a| aggregate_text(a, &columns));
-        keys.chain(aggregates).collect()
-    }
-}
-
-/// The query as one line of SQL, with every conversion written out. A window is shown as the function WINDOW_START.
-impl fmt::Display for Query {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = self.column_names();
-        let names = self.group_names();
-        f.write_str(if self.distinct { "SELECT DISTINCT " } else { "SELECT " })?;
-        for (i, output) in self.output.iter().enumerate() {
-            let comma = if i > 0 { ", " } else { "" };
-            write!(f, "{comma}{} AS {}", output.expr.named(&names), identifier(&output.name))?;
-        }
-        write!(f, " FROM {}", identifier(&self.topic))?;
-        if let Some(filter) = &self.filter {
-            write!(f, " WHERE {}", filter.named(&columns))?;
-        }
-        if !self.rows && !self.keys.is_empty() {
-            let keys: Vec<String> = self.keys.iter().map(|k| k.expr.named(&columns).to_string()).collect();
-            write!(f, " GROUP BY {}", keys.join(", "))?;
-        }
-        if let Some(having) = &self.having {
-            write!(f, " HAVING {}", having.named(&names))?;
-        }
-        for (i, order) in self.order_by.iter().enumerate() {
-            f.write_str(if i == 0 { " ORDER BY " } else { ", " })?;
-            write!(f, "{} {}", order.expr.named(&names), order.direction())?;
-        }
-        if let Some(limit) = self.limit {
-            write!(f, " LIMIT {limit}")?;
-        }
-        if self.offset > 0 {
-            write!(f, " OFFSET {}", self.offset)?;
-        }
-        Ok(())
     }
 }

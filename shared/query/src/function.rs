@@ -1,5 +1,8 @@
 //! Functions of values: what [`crate::ExprKind::Call`] calls. The semantics are PostgreSQL's.
 
+use std::cell::RefCell;
+
+use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
 /// Which end of a text TRIM cuts.
@@ -9,6 +12,60 @@ pub enum Side {
     Both,
     Leading,
     Trailing,
+}
+
+/// A regular expression in the syntax of the crate `regex`, where `.` stands for any character, also a line's end, and `^` and `$` for the ends of the text
+/// alone, as in PostgreSQL. What else differs from PostgreSQL's: of alternatives the first that fits is taken and not the longest, and there are no
+/// back references, nor conditions on what comes before or after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pattern {
+    pub text: String,
+    pub ignore_case: bool,
+}
+
+impl Pattern {
+    /// # Errors
+    /// What is wrong with it, for people.
+    pub fn new(text: &str, ignore_case: bool) -> Result<Self, String> {
+        let pattern = Pattern { text: text.to_owned(), ignore_case };
+        match compile(&pattern) {
+            Ok(_) => Ok(pattern),
+            Err(regex::Error::CompiledTooBig(_)) => Err("the regular expression is too large: repeat less in it".to_owned()),
+            Err(error) => {
+                // The last line says what, those before show where.
+                let text = error.to_string();
+                let what = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                Err(format!("this is no regular expression: {what}"))
+            }
+        }
+    }
+
+    /// Ready to be searched with; a thread keeps those that it was asked for last.
+    ///
+    /// # Panics
+    /// For a pattern that [`Pattern::new`] refuses.
+    pub fn regex(&self) -> Regex {
+        RECENT.with_borrow_mut(|recent| {
+            if let Some((_, regex)) = recent.iter().find(|(pattern, _)| pattern == self) {
+                return regex.clone();
+            }
+            let regex = compile(self).expect("a pattern is compiled before it becomes one");
+            recent.truncate(RECENT_MAX - 1);
+            recent.insert(0, (self.clone(), regex.clone()));
+            regex
+        })
+    }
+}
+
+/// So many compiled patterns a thread keeps.
+const RECENT_MAX: usize = 16;
+
+thread_local! {
+    static RECENT: RefCell<Vec<(Pattern, Regex)>> = const { RefCell::new(Vec::new()) };
+}
+
+fn compile(pattern: &Pattern) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&pattern.text).case_insensitive(pattern.ignore_case).dot_matches_new_line(true).build()
 }
 
 /// A function, with the types of its arguments and its result. NULL where an argument is NULL, unless it says otherwise. What has no
@@ -21,6 +78,16 @@ pub enum Function {
     Like {
         ignore_case: bool,
         escape: Option<char>,
+    },
+    /// Whether the pattern is found anywhere in the text. Bool.
+    RegexLike(Pattern),
+    /// The first part of the text that the pattern fits; NULL where it fits none.
+    RegexSubstr(Pattern),
+    /// (text, replacement): the first part that the pattern fits, or each, replaced. In the replacement `\1` to `\9` stand for what is in the
+    /// pattern's parentheses (nothing where they took no part), `\&` for the whole and `\\` for one backslash.
+    RegexReplace {
+        pattern: Pattern,
+        all: bool,
     },
     /// `a || b`, of two Text or more.
     Concat,
@@ -88,6 +155,9 @@ impl Function {
         match self {
             Function::Like { ignore_case: false, .. } => "LIKE",
             Function::Like { ignore_case: true, .. } => "ILIKE",
+            Function::RegexLike(_) => "REGEXP_LIKE",
+            Function::RegexSubstr(_) => "REGEXP_SUBSTR",
+            Function::RegexReplace { .. } => "REGEXP_REPLACE",
             Function::Concat => "||",
             Function::Upper => "UPPER",
             Function::Lower => "LOWER",

@@ -23,17 +23,21 @@ mod data_type;
 mod decimal;
 mod display;
 mod function;
+mod lowering;
 pub mod plan;
+mod query;
 mod sql;
 pub mod time;
 mod types;
 pub mod values;
 
 pub use decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
-pub use function::{Function, Side};
+pub use function::{Function, Pattern, Side};
+pub use lowering::Program;
 pub use plan::Plan;
-pub use sql::{QueryError, column_type, logical_plan, parse, topic_of};
+pub use query::{PanedWindows, Panes, Query};
+pub use sql::{QueryError, TopicSchema, column_type, logical_plan, logical_plan_over, not_lowered, parse, topic_of, topics_of};
 pub use types::{
-    Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Query, TimeField, TimeUnit,
-    UnaryOp, Value,
+    Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Regression, TimeField, TimeUnit,
+    UnaryOp, Value, log_column_type,
 };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use twopath_base::LogColumn;
 
 pub use crate::data_type::DataType;
 use crate::decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
@@ -36,8 +37,8 @@ pub struct Expr {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExprKind {
-    /// A column by index: of the topic's schema in `filter`, `keys` and `aggregates`; of the group row (keys first, then
-    /// aggregates) in `output`, `having` and `order_by`.
+    /// A column by index: of the topic's schema, with the log's own columns behind it ([`LogColumn`]), in `filter`, `keys` and `aggregates`; of
+    /// the group row (keys first, then aggregates) in `output`, `having` and `order_by`.
     Column(usize),
     Literal(Value),
     Unary {
@@ -179,6 +180,10 @@ pub struct Aggregate {
     pub function: AggregateFunction,
     /// `None` for COUNT(*) only.
     pub arg: Option<Expr>,
+    /// What else it looks at in a row: of CORR and its kind the second value, of FIRST_VALUE and LAST_VALUE the row's place in the log's order
+    /// (arrival, partition, offset), which is NULL in rows that FILTER leaves out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Expr>,
 }
 
 /// What each gives (NULLs are ignored; over no non-NULL value the result is NULL, or 0 for the counts). Accumulating and merging raise no
@@ -223,9 +228,62 @@ pub enum AggregateFunction {
     BitAnd,
     BitOr,
     BitXor,
+    /// The value of the row that comes first in the log's order: by arrival, then partition, then offset ([`Aggregate::beside`]). Of any type, its
+    /// own. NULL is a value like any other here, unless NULLs are to be ignored.
+    FirstValue {
+        ignore_nulls: bool,
+    },
+    /// As [`AggregateFunction::FirstValue`], of the last row.
+    LastValue {
+        ignore_nulls: bool,
+    },
+    /// Of pairs of two Floats (y, x), y being the argument and x what stands beside it: rows where one is NULL are left out. Float.
+    Regression(Regression),
+}
+
+/// What can be asked of pairs (y, x), as PostgreSQL defines it; rounded once. With `n` pairs, and `S_ab` the sum of the products of a's and b's
+/// distances from their means: NULL where there is no pair or the denominator is zero, NaN where a value that counts is NaN or infinite,
+/// [`EvalError::OutOfRange`] beyond the floats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Regression {
+    /// `S_xy / n`.
+    CovarPop,
+    /// `S_xy / (n - 1)`; NULL for fewer than two pairs.
+    CovarSamp,
+    /// `S_xy / sqrt(S_xx * S_yy)`.
+    Corr,
+    /// `S_xy / S_xx`.
+    Slope,
+    /// Where the line through the means with that slope has x = 0.
+    Intercept,
+    /// `S_xy² / (S_xx * S_yy)`; 1 where all y are one value.
+    R2,
+    Sxx,
+    Syy,
+    Sxy,
 }
 
 impl Aggregate {
+    /// Of one argument, or of none.
+    pub fn new(function: AggregateFunction, arg: Option<Expr>) -> Self {
+        Aggregate { function, arg, beside: Vec::new() }
+    }
+
+    /// Everything that it looks at in a row.
+    pub fn args(&self) -> impl Iterator<Item = &Expr> {
+        self.arg.iter().chain(&self.beside)
+    }
+
+    /// The same over columns of another numbering: see [`Expr::over`].
+    ///
+    /// # Panics
+    /// If it reads a column that is not among them.
+    pub fn over(&self, columns: &[usize]) -> Aggregate {
+        let over = |e: &Expr| e.over(columns);
+        Aggregate { function: self.function, arg: self.arg.as_ref().map(over), beside: self.beside.iter().map(over).collect() }
+    }
+
     /// The type of the finalised aggregate.
     pub fn data_type(&self) -> DataType {
         let arg = self.arg.as_ref().map(|a| a.data_type);
@@ -239,6 +297,7 @@ impl Aggregate {
             }
             (AggregateFunction::Avg | AggregateFunction::ApproxQuantile(_), _) => DataType::Float,
             (AggregateFunction::VarPop | AggregateFunction::VarSamp | AggregateFunction::PercentileCont(_), _) => DataType::Float,
+            (AggregateFunction::Regression(_), _) => DataType::Float,
             (_, Some(t)) => t,
             (_, None) => unreachable!("only COUNT has no argument"),
         }
@@ -267,58 +326,11 @@ pub struct Field {
     pub nullable: bool,
 }
 
-/// One logical query over one topic.
-///
-/// How an answer is made of the groups: HAVING first (a group for which it is not TRUE is left out, and its output raises no error);
-/// then `output` and `order_by` of every group left (also of those that LIMIT cuts off); then the order; then, for `rows`, each
-/// group as often as its count; then DISTINCT, OFFSET and LIMIT. The order is total: after `order_by`, ties are broken by the group's key, key by key,
-/// ascending, NULLs last (FALSE before TRUE, numbers with NaN greatest, text by bytes); without `order_by` that is the order.
-/// With `distinct`, of rows that are alike in all of `output` (NULL is like NULL) the first in this order stays. Then `offset` rows are
-/// left out, and `limit` rows stay. An error anywhere in it is the answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Query {
-    pub topic: String,
-    /// The topic's columns; [`ExprKind::Column`] indexes into this (and equally into the topic's Arrow schema).
-    pub fields: Vec<Field>,
-    /// Rows for which it is not TRUE are left out.
-    pub filter: Option<Expr>,
-    /// The grouping; empty for an aggregate over everything, which then has exactly one group (also over no rows).
-    pub keys: Vec<NamedExpr>,
-    pub aggregates: Vec<Aggregate>,
-    /// `true` for a query without GROUP BY and aggregates: keys are its columns, the only aggregate is COUNT(*), and an answer
-    /// repeats each group that often (before ORDER BY and LIMIT).
-    pub rows: bool,
-    pub output: Vec<NamedExpr>,
-    pub having: Option<Expr>,
-    pub order_by: Vec<Order>,
-    /// Of output rows that are alike, one stays.
-    #[serde(default)]
-    pub distinct: bool,
-    /// So many rows are left out at the start.
-    #[serde(default)]
-    pub offset: u64,
-    pub limit: Option<u64>,
-}
-
-impl Query {
-    /// Whether it is one group over everything, present also over no rows (SQL's aggregate without GROUP BY).
-    pub fn is_global(&self) -> bool {
-        self.keys.is_empty()
-    }
-
-    /// The indexes of the topic's columns that the engines must read, ascending.
-    pub fn columns_read(&self) -> Vec<usize> {
-        let mut seen = vec![false; self.fields.len()];
-        let exprs =
-            self.filter.iter().chain(self.keys.iter().map(|k| &k.expr)).chain(self.aggregates.iter().filter_map(|a| a.arg.as_ref()));
-        for e in exprs {
-            e.visit(&mut |e| {
-                if let ExprKind::Column(i) = e.kind {
-                    seen[i] = true;
-                }
-            });
-        }
-        (0..seen.len()).filter(|&i| seen[i]).collect()
+/// The type in which a query sees one of the log's own columns.
+pub fn log_column_type(column: LogColumn) -> DataType {
+    match column {
+        LogColumn::Arrival | LogColumn::Watermark => DataType::Timestamp,
+        LogColumn::Partition | LogColumn::Offset => DataType::Int,
     }
 }
 

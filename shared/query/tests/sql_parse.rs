@@ -1,7 +1,7 @@
 //! SQL to the logical query: what is read, and as what.
 
 use arrow_schema::{DataType as Arrow, Field, Schema, TimeUnit};
-use twopath_query::{Query, parse};
+use twopath_query::{DataType, Query, parse};
 
 fn schema() -> Schema {
     let time = Arrow::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
@@ -207,6 +207,54 @@ fn shapes() {
 }
 
 #[test]
+fn the_logs_own_columns_stand_behind_the_topics() {
+    let q = query(
+        "SELECT _offset, origin FROM flights WHERE _arrival > '2026-01-01' AND f._partition = 1".replace("flights", "flights f").as_str(),
+    );
+    assert_eq!((q.columns_read(), q.reads_log_columns()), (vec![1, 9, 10, 11], true));
+    assert_eq!(q.whole_rows(), (0..12).collect::<Vec<_>>());
+    assert_eq!([9, 10, 11].map(|i| q.column_type(i)), [DataType::Timestamp, DataType::Int, DataType::Int]);
+    let text = canonical("SELECT _partition, MAX(_offset) FROM flights GROUP BY _partition");
+    assert_eq!(text, "SELECT _partition AS _partition, MAX(_offset) AS max FROM flights GROUP BY _partition");
+    assert_eq!(canonical(&text), text);
+
+    // They are not part of *, through a window and a subquery neither, unless they are named.
+    let all = query("SELECT * FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR)");
+    assert_eq!((all.output.len(), all.reads_log_columns(), all.whole_rows().len()), (11, false, 9));
+    let windowed =
+        query("SELECT window_start, MIN(_arrival) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR) GROUP BY window_start");
+    assert_eq!(windowed.columns_read(), [0, 9]);
+    assert_eq!(query("SELECT o + 1 FROM (SELECT _offset AS o FROM flights) s").columns_read(), [11]);
+    let hidden = parse("SELECT _offset FROM (SELECT * FROM flights) s", "flights", &schema()).unwrap_err();
+    assert!(hidden.message.contains("has no column '_offset'"), "{}", hidden.message);
+
+    // A topic's own column of that name is meant.
+    let own = Schema::new(vec![Field::new("_offset", Arrow::Utf8, false)]);
+    assert_eq!(parse("SELECT _offset FROM t", "t", &own).unwrap().columns_read(), [0]);
+}
+
+#[test]
+fn first_and_last_values_look_at_places_too() {
+    let q = query("SELECT FIRST_VALUE(delay) FROM flights");
+    assert_eq!(q.columns_read(), [3, 9, 10, 11]);
+    let texts = [
+        "FIRST_VALUE(delay)",
+        "LAST_VALUE(origin) IGNORE NULLS",
+        "LAST_VALUE(t) FILTER (WHERE (NOT cancelled)) IGNORE NULLS",
+        "CORR(distance, distance)",
+    ];
+    for text in texts {
+        let once = canonical(&format!("SELECT {text} AS v FROM flights"));
+        assert!(once.contains(text), "{once}");
+        assert_eq!(canonical(&once), once);
+    }
+    let through = query("SELECT LAST(d) FROM (SELECT delay + 1 AS d, _arrival, _partition, _offset FROM flights) s");
+    assert_eq!(through.columns_read(), [3, 9, 10, 11]);
+    let text = serde_json::to_string(&through).unwrap();
+    assert_eq!(serde_json::from_str::<Query>(&text).unwrap(), through);
+}
+
+#[test]
 fn canonical_text_means_the_same() {
     // Without windows, the canonical text is SQL again, and a fixed point.
     for sql in [
@@ -224,4 +272,68 @@ fn queries_survive_json() {
     let q = query("SELECT origin, AVG(delay), SUM(distance * 0.1) FROM flights WHERE t > '1969-01-01' GROUP BY origin");
     let text = serde_json::to_string(&q).unwrap();
     assert_eq!(serde_json::from_str::<Query>(&text).unwrap(), q);
+}
+
+/// What is more than flat is a flat query with what is computed of its answer, and reads no more than that needs.
+#[test]
+fn more_than_flat() {
+    let of = |sql: &str| {
+        let query = query(sql);
+        let finish = query.finish.as_ref().expect("more than flat").to_string();
+        let columns: Vec<&str> = query.columns_read().into_iter().map(|i| query.fields.get(i).map_or("log", |f| f.name.as_str())).collect();
+        (columns.join(" "), finish)
+    };
+    let (columns, finish) = of("SELECT MAX(n) FROM (SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin) s");
+    assert_eq!((columns.as_str(), finish.as_str()), ("origin", "Project MAX(n) AS max\n  Aggregate MAX(n)\n    Input 0"));
+    let top = "SELECT * FROM (SELECT origin, delay, ROW_NUMBER() OVER (PARTITION BY origin ORDER BY delay DESC) AS r FROM flights) s WHERE r <= 2";
+    assert!(of(top).1.contains("Over ROW_NUMBER() OVER (PARTITION BY origin ORDER BY delay DESC NULLS FIRST)"), "{:?}", of(top));
+    // The topic with itself: rows of just these columns, and a condition that all of it shares.
+    let (columns, finish) =
+        of("SELECT a.origin, b.delay FROM flights a JOIN flights b ON a.origin = b.origin WHERE a.cancelled AND b.distance > 3");
+    assert_eq!(columns, "origin delay distance cancelled");
+    assert!(finish.contains("Inner join on (origin = origin)"), "{finish}");
+    let all = of("SELECT origin FROM flights UNION ALL SELECT origin FROM flights WHERE cancelled ORDER BY 1 LIMIT 3").1;
+    assert!(all.starts_with("Limit 3\n  Sort origin ASC NULLS LAST\n    Union"), "{all}");
+}
+
+/// Windows that overlap are groups by pane where they are all that a query groups by; else rows, once for each window.
+#[test]
+fn windows_of_panes() {
+    let hop = "FROM HOP(TABLE flights, DESCRIPTOR(t), INTERVAL '6' MINUTE, INTERVAL '15' MINUTE, INTERVAL '1' MINUTE)";
+    let flat = query(&format!("SELECT window_start, window_end, origin, COUNT(*) {hop} GROUP BY window_start, window_end, origin"));
+    let panes = flat.panes.as_ref().unwrap();
+    assert_eq!(panes.key, 0);
+    assert_eq!(flat.keys[0].expr.to_string(), "(WINDOW_START((#0 + INTERVAL '-00:01:00'), INTERVAL '00:03:00') + INTERVAL '00:01:00')");
+    assert!(flat.finish.is_none());
+    assert!(query(&format!("SELECT origin, COUNT(*) {hop} GROUP BY origin")).finish.is_some(), "a row counts once for each of its windows");
+    let session = "FROM SESSION(TABLE flights PARTITION BY origin, DESCRIPTOR(t), INTERVAL '5' MINUTE)";
+    let flat = query(&format!("SELECT origin, window_end, COUNT(*) {session} GROUP BY origin, window_start, window_end"));
+    assert_eq!((flat.keys.len(), flat.aggregates.len()), (2, 3), "least and greatest time stand beside the count");
+    assert!(query(&format!("SELECT tail, COUNT(*) {session} GROUP BY tail, window_start")).panes.is_none(), "sessions of other rows");
+    assert!(
+        query(&format!("SELECT origin, COUNT(*) {session} WHERE cancelled GROUP BY origin, window_start")).panes.is_none(),
+        "rows that are left out hold sessions together"
+    );
+}
+
+/// FLINK's and others' ways to write the same.
+#[test]
+fn ways_to_write_windows() {
+    let same = |a: &str, b: &str| {
+        let of = |from: &str| query(&format!("SELECT window_start, origin, COUNT(*) FROM {from} GROUP BY window_start, origin"));
+        assert_eq!(of(a), of(b));
+    };
+    same(
+        "TABLE(HOP(TABLE flights, DESCRIPTOR(t), INTERVAL '5' MINUTE, INTERVAL '10' MINUTE))",
+        "HOP(DATA => TABLE flights, TIMECOL => DESCRIPTOR(t), SLIDE => INTERVAL '5' MINUTE, SIZE => INTERVAL '10' MINUTE)",
+    );
+    same(
+        "SESSION(TABLE flights PARTITION BY origin, DESCRIPTOR(t), INTERVAL '5' MINUTE)",
+        "TABLE(SESSION(TABLE flights PARTITION BY (origin), DESCRIPTOR(t), INTERVAL '5' MINUTE))",
+    );
+    same(
+        "SESSION(TABLE flights PARTITION BY origin, DESCRIPTOR(t), INTERVAL '5' MINUTE)",
+        "SESSION(TABLE flights, DESCRIPTOR(t), DESCRIPTOR(origin), INTERVAL '5' MINUTE)",
+    );
+    same("TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR, INTERVAL '0' HOUR)", "TUMBLE(flights, DESCRIPTOR(t), INTERVAL '1' HOUR)");
 }

@@ -4,12 +4,11 @@ use std::hash::BuildHasher;
 
 use arrow_array::RecordBatch;
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
 use super::key::{Key, Probe};
 use super::order::order;
-use super::state::State;
-use super::{GroupAnswer, finalise};
+use super::{GroupAnswer, Groups, finalise};
 use twopath_query::values::{Cell, Columns};
 use twopath_query::{EvalError, ExprKind, Query};
 
@@ -97,7 +96,7 @@ pub fn digest(query: &Query, rows: &RecordBatch) -> Result<Option<Digest>, EvalE
 
 /// Where in the output the keys stand, in their order; none where a digest cannot stand for an answer.
 fn key_columns(query: &Query) -> Option<Vec<usize>> {
-    if !query.order_by.is_empty() || query.limit.is_some() {
+    if !query.order_by.is_empty() || query.limit.is_some() || query.finish.is_some() {
         return None;
     }
     let place = |key: usize| query.output.iter().position(|o| o.expr.kind == ExprKind::Column(key));
@@ -116,8 +115,6 @@ pub(super) struct Rolling {
     /// What could not be finalised is no digest's matter any more.
     failed: bool,
 }
-
-type Groups = HashMap<Key, Box<[State]>, FixedState>;
 
 impl Rolling {
     /// Of a reference that has these groups.

@@ -85,6 +85,38 @@ fn of_text<'a>(function: &Function, args: &[Cell<'a>]) -> Result<Cell<'a>, EvalE
             }
             Ok(Cell::Bool(like(&value, &pattern)))
         }
+        Function::RegexLike(pattern) => Ok(Cell::Bool(pattern.regex().find(text(0)).is_some())),
+        Function::RegexSubstr(pattern) => {
+            let found = pattern.regex().find(text(0)).map(|m| m.range());
+            found.map_or(Ok(Cell::Null), |range| made(text(0)[range].to_owned()))
+        }
+        Function::RegexReplace { pattern, all } => {
+            let pattern = pattern.regex();
+            let (mut out, mut end) = (String::new(), 0);
+            for captures in pattern.captures_iter(text(0)).take(if *all { usize::MAX } else { 1 }) {
+                let whole = captures.get(0).expect("what was found");
+                out += &text(0)[end..whole.start()];
+                end = whole.end();
+                let mut escaped = false;
+                for c in text(1).chars() {
+                    match (escaped, c) {
+                        (false, '\\') => {}
+                        (false, c) => out.push(c),
+                        (true, '\\') => out.push('\\'),
+                        (true, '&') => out += whole.as_str(),
+                        (true, c) => match c.to_digit(10).filter(|d| *d > 0) {
+                            Some(group) => out += captures.get(group as usize).map_or("", |g| g.as_str()),
+                            None => out.extend(['\\', c]),
+                        },
+                    }
+                    escaped = !escaped && c == '\\';
+                }
+                if escaped {
+                    out.push('\\');
+                }
+            }
+            made(out + &text(0)[end..])
+        }
         Function::Concat => made((0..args.len()).map(text).collect()),
         Function::Upper => made(text(0).chars().map(|c| other_case(c, c.to_uppercase())).collect()),
         Function::Lower => made(text(0).chars().map(|c| other_case(c, c.to_lowercase())).collect()),

@@ -32,31 +32,41 @@ mod float_sum;
 mod function;
 mod key;
 mod order;
+mod plan;
+mod regression;
+mod sessions;
 mod state;
 mod variance;
+mod windows;
 
-use std::cmp::Ordering;
+use std::borrow::Cow;
 
 use arrow_array::RecordBatch;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 
 use twopath_query::values::{Cell, Columns};
-use twopath_query::{EvalError, Query, Value};
+use twopath_query::{Aggregate, EvalError, PanedWindows, Panes, Query, Value};
 
-pub use compare::{Difference, compare};
+pub use compare::{Difference, compare, compare_rows};
 use digest::Rolling;
 pub use digest::{Digest, digest};
-use eval::{LogRow, eval, is_true};
+use eval::{LogRow, Row, eval, is_true};
 use key::{Key, Probe};
-use order::order;
+use order::{by_all_columns, by_order};
+pub use plan::PlanReference;
+use sessions::Sessions;
 use state::State;
+
+type Groups = HashMap<Key, Box<[State]>, FixedState>;
 
 /// The state of a query over the rows seen so far.
 #[derive(Clone)]
 pub struct Reference {
     query: Query,
-    groups: HashMap<Key, Box<[State]>, FixedState>,
+    groups: Groups,
+    /// Where windows are sessions, which no row of its own belongs to: these are kept in the place of groups.
+    sessions: Sessions,
     /// The first error that a row raised: from then on it is every answer.
     error: Option<EvalError>,
     /// Where a digest is kept.
@@ -69,7 +79,7 @@ impl Reference {
         if query.is_global() {
             groups.insert(Key(Box::from([])), new_group(&query));
         }
-        Reference { query, groups, error: None, rolling: None }
+        Reference { query, groups, sessions: Sessions::default(), error: None, rolling: None }
     }
 
     pub fn query(&self) -> &Query {
@@ -78,10 +88,19 @@ impl Reference {
 
     /// The number of groups so far.
     pub fn groups(&self) -> usize {
-        self.groups.len()
+        self.current().len()
     }
 
-    /// Takes all rows of a record batch of the topic (all its columns).
+    /// The groups that an answer is made of.
+    fn current(&self) -> Cow<'_, Groups> {
+        match session_gap(&self.query) {
+            None => Cow::Borrowed(&self.groups),
+            Some((panes, gap_us)) => Cow::Owned(self.sessions.groups(&self.query, panes, gap_us)),
+        }
+    }
+
+    /// Takes all rows of a record batch of the topic: all its columns, and behind them the log's own where the query reads one of those
+    /// ([`Query::whole_rows`]).
     pub fn push(&mut self, batch: &RecordBatch) {
         let columns = Columns::of(batch);
         for row in 0..batch.num_rows() {
@@ -99,21 +118,30 @@ impl Reference {
         }
     }
 
-    fn take(&mut self, row: &LogRow<'_, '_>) {
-        if let Err(error) = fold(&self.query, &mut self.groups, self.rolling.as_mut(), row) {
+    /// Takes one row of the topic's values.
+    fn push_values(&mut self, row: &[Value]) {
+        if self.error.is_none()
+            && let Err(error) = fold(&self.query, &mut self.groups, &mut self.sessions, self.rolling.as_mut(), &row)
+        {
             self.error = Some(error);
         }
     }
 
-    /// From now on keeps a digest of the answer as rows come, which costs finalising each group that they change.
+    fn take(&mut self, row: &LogRow<'_, '_>) {
+        if let Err(error) = fold(&self.query, &mut self.groups, &mut self.sessions, self.rolling.as_mut(), row) {
+            self.error = Some(error);
+        }
+    }
+
+    /// From now on keeps a digest of the answer as rows come, which costs finalising each group that they change. Of sessions none is kept.
     pub fn keep_digest(&mut self) {
-        self.rolling = Some(Rolling::over(&self.groups));
+        self.rolling = session_gap(&self.query).is_none().then(|| Rolling::over(&self.groups));
     }
 
     /// The digest of [`Reference::answer`], which [`digest`] gives of an engine's; none where the answer is an error, the query's answers
     /// have no digest, or none is kept ([`Reference::keep_digest`]).
     pub fn digest(&mut self) -> Option<Digest> {
-        let rolling = self.rolling.as_mut().filter(|_| self.error.is_none())?;
+        let rolling = self.rolling.as_mut().filter(|_| self.error.is_none() && self.query.finish.is_none())?;
         rolling.whole(&self.query, &self.groups)
     }
 
@@ -130,21 +158,26 @@ impl Reference {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
-        let mut groups: Vec<(&Key, &Box<[State]>)> = self.groups.iter().collect();
-        groups.sort_unstable_by(|(a, _), (b, _)| key_order(&a.0, &b.0));
+        let current = self.current();
+        let mut groups: Vec<(&Key, &Box<[State]>)> = current.iter().collect();
+        groups.sort_unstable_by(|(a, _), (b, _)| by_all_columns(&a.0, &b.0));
         let mut answers = Vec::new();
         for (key, states) in groups {
             answers.extend(finalise(&self.query, key, states)?);
         }
         // Groups come in key order, and the sort is stable: so ties stay in key order.
-        answers.sort_by(|a, b| self.row_order(&a.order, &b.order));
+        answers.sort_by(|a, b| by_order(&a.order, &b.order, &self.query.order_by));
         let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let mut rows: Vec<Vec<Value>> = answers.into_iter().flat_map(|a| std::iter::repeat_n(a.output, a.times)).collect();
         if self.query.distinct {
             let mut seen: HashSet<Key, FixedState> = HashSet::default();
             rows.retain(|row| seen.insert(Key(row.clone().into())));
         }
-        Ok(rows.into_iter().skip(count(self.query.offset)).take(self.query.limit.map_or(usize::MAX, count)).collect())
+        let rows = rows.into_iter().skip(count(self.query.offset)).take(self.query.limit.map_or(usize::MAX, count)).collect();
+        match &self.query.finish {
+            None => Ok(rows),
+            Some(finish) => plan::finished(finish, rows),
+        }
     }
 
     /// The output row of one group, before ORDER BY and LIMIT; `None` where the group does not exist or HAVING leaves it out.
@@ -156,36 +189,15 @@ impl Reference {
             return Err(error.clone());
         }
         assert_eq!(key.len(), self.query.keys.len(), "a key has one value per key of the query");
+        if let Some((panes, gap_us)) = session_gap(&self.query) {
+            let group = self.sessions.group(&self.query, panes, gap_us, key);
+            return Ok(group.map(|(key, states)| finalise(&self.query, &key, &states)).transpose()?.flatten().map(|a| a.output));
+        }
         let cells: Vec<Cell<'_>> = key.iter().map(Cell::from).collect();
         let Some((key, states)) = self.groups.get_key_value(&Probe(&cells)) else {
             return Ok(None);
         };
         Ok(finalise(&self.query, key, states)?.map(|a| a.output))
-    }
-
-    fn row_order(&self, a: &[Value], b: &[Value]) -> Ordering {
-        let by = |((a, b), by): ((&Value, &Value), &twopath_query::Order)| match (a, b) {
-            (Value::Null, Value::Null) => Ordering::Equal,
-            (Value::Null, _) => {
-                if by.nulls_first {
-                    Ordering::Less
-                } else {
-                    Ordering::Greater
-                }
-            }
-            (_, Value::Null) => {
-                if by.nulls_first {
-                    Ordering::Greater
-                } else {
-                    Ordering::Less
-                }
-            }
-            (a, b) => {
-                let order = order(&Cell::from(a), &Cell::from(b));
-                if by.descending { order.reverse() } else { order }
-            }
-        };
-        a.iter().zip(b).zip(&self.query.order_by).map(by).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
     }
 }
 
@@ -224,12 +236,22 @@ fn new_group(query: &Query) -> Box<[State]> {
     query.aggregates.iter().map(State::new).collect()
 }
 
-/// Filters one row, finds its group, and gives each aggregate its value.
-fn fold(
-    query: &Query,
-    groups: &mut HashMap<Key, Box<[State]>, FixedState>,
-    rolling: Option<&mut Rolling>,
-    row: &LogRow<'_, '_>,
+/// The gap, where windows are sessions.
+fn session_gap(query: &Query) -> Option<(&Panes, i64)> {
+    let panes = query.panes.as_ref()?;
+    match panes.windows {
+        PanedWindows::Session { gap_us, .. } => Some((panes, gap_us)),
+        PanedWindows::Hop { .. } | PanedWindows::Cumulate { .. } => None,
+    }
+}
+
+/// Filters one row, finds its group, or that of each window that it is in, and gives each aggregate its value.
+fn fold<'a>(
+    query: &'a Query,
+    groups: &mut Groups,
+    sessions: &mut Sessions,
+    mut rolling: Option<&mut Rolling>,
+    row: &impl Row<'a>,
 ) -> Result<(), EvalError> {
     if let Some(filter) = &query.filter
         && !is_true(filter, row)?
@@ -237,10 +259,36 @@ fn fold(
         return Ok(());
     }
     let mut key = Vec::with_capacity(query.keys.len());
-    for k in &query.keys {
-        key.push(eval(&k.expr, row)?);
+    let Some(panes) = &query.panes else {
+        for k in &query.keys {
+            key.push(eval(&k.expr, row)?);
+        }
+        return add(query, groups, rolling, &key, row);
+    };
+    let Cell::Timestamp(time) = eval(&panes.time, row)? else { return Ok(()) };
+    for (i, k) in query.keys.iter().enumerate() {
+        key.push(if i == panes.key { Cell::Null } else { eval(&k.expr, row)? });
     }
-    let probe = Probe(&key);
+    let windows = match panes.windows {
+        PanedWindows::Hop { slide_us, size_us, offset_us } => windows::hopping(time, slide_us, size_us, offset_us)?,
+        PanedWindows::Cumulate { step_us, size_us, offset_us } => windows::cumulating(time, step_us, size_us, offset_us)?,
+        PanedWindows::Session { .. } => return sessions.take(query, &key, time, row),
+    };
+    for window in windows {
+        key[panes.key] = Cell::Timestamp(window);
+        add(query, groups, rolling.as_deref_mut(), &key, row)?;
+    }
+    Ok(())
+}
+
+fn add<'a>(
+    query: &'a Query,
+    groups: &mut Groups,
+    rolling: Option<&mut Rolling>,
+    key: &[Cell<'a>],
+    row: &impl Row<'a>,
+) -> Result<(), EvalError> {
+    let probe = Probe(key);
     if let Some(rolling) = rolling {
         rolling.touch(query, groups, &probe);
     }
@@ -248,16 +296,17 @@ fn fold(
         Some(states) => states,
         None => groups.entry(Key::from(&probe)).or_insert_with(|| new_group(query)),
     };
-    for (state, aggregate) in states.iter_mut().zip(&query.aggregates) {
+    accumulate(states, &query.aggregates, row)
+}
+
+/// Gives each aggregate its value in a row.
+fn accumulate<'a>(states: &mut [State], aggregates: &'a [Aggregate], row: &impl Row<'a>) -> Result<(), EvalError> {
+    for (state, aggregate) in states.iter_mut().zip(aggregates) {
+        let beside = aggregate.beside.iter().map(|e| eval(e, row)).collect::<Result<Vec<_>, _>>()?;
         match &aggregate.arg {
-            Some(arg) => state.push(eval(arg, row)?),
-            None => state.push(Cell::Bool(true)),
+            Some(arg) => state.push(eval(arg, row)?, &beside),
+            None => state.push(Cell::Bool(true), &beside),
         }
     }
     Ok(())
-}
-
-/// The order of keys: value by value, ascending, NULLs last.
-fn key_order(a: &[Value], b: &[Value]) -> Ordering {
-    a.iter().zip(b).map(|(a, b)| order(&Cell::from(a), &Cell::from(b))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
 }

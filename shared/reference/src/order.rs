@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use twopath_query::values::Cell;
+use twopath_query::{Order, Value};
 
 use super::decimal::Big;
 
@@ -31,4 +32,24 @@ pub(super) fn order(a: &Cell<'_>, b: &Cell<'_>) -> Ordering {
         },
         (a, b) => unreachable!("typing lets no {a:?} meet {b:?}"),
     }
+}
+
+/// The order of rows by all their columns: from the first, ascending, NULLs last. Keys have this order, too.
+pub(super) fn by_all_columns(a: &[Value], b: &[Value]) -> Ordering {
+    a.iter().zip(b).map(|(a, b)| order(&Cell::from(a), &Cell::from(b))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+/// The order of rows by the values that ORDER BY's expressions have in them.
+pub(super) fn by_order(a: &[Value], b: &[Value], by: &[Order]) -> Ordering {
+    let nulls = |first: bool| if first { Ordering::Less } else { Ordering::Greater };
+    let one = |((a, b), by): ((&Value, &Value), &Order)| match (a, b) {
+        (Value::Null, Value::Null) => Ordering::Equal,
+        (Value::Null, _) => nulls(by.nulls_first),
+        (_, Value::Null) => nulls(by.nulls_first).reverse(),
+        (a, b) => {
+            let order = order(&Cell::from(a), &Cell::from(b));
+            if by.descending { order.reverse() } else { order }
+        }
+    };
+    a.iter().zip(b).zip(by).map(one).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
 }

@@ -8,6 +8,7 @@ use super::decimal::Big;
 use super::float_sum::{FloatSum, quotient};
 use super::key::{Key, Probe};
 use super::order::order;
+use super::regression::regression;
 use super::variance::variance;
 use twopath_query::values::Cell;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError, Value};
@@ -31,6 +32,10 @@ pub(super) enum State {
     Bits(AggregateFunction, Option<i64>),
     /// All finite values: what APPROX_QUANTILE estimates.
     All(Vec<f64>),
+    /// All values with their places in the log, of which the first or last is wanted.
+    Placed(Vec<(Vec<Value>, Value)>),
+    /// All pairs (y, x).
+    Pairs(Vec<(f64, f64)>),
 }
 
 impl State {
@@ -51,11 +56,20 @@ impl State {
             | AggregateFunction::PercentileCont(_)
             | AggregateFunction::PercentileDisc(_) => State::Values(Vec::new()),
             AggregateFunction::BitAnd | AggregateFunction::BitOr | AggregateFunction::BitXor => State::Bits(aggregate.function, None),
+            AggregateFunction::FirstValue { .. } | AggregateFunction::LastValue { .. } => State::Placed(Vec::new()),
+            AggregateFunction::Regression(_) => State::Pairs(Vec::new()),
         }
     }
 
-    /// Takes one value; `Cell::Null` changes nothing.
-    pub fn push(&mut self, cell: Cell<'_>) {
+    /// Takes one value, and what the aggregate looks at beside it. `Cell::Null` changes nothing, unless NULL is a value like any other.
+    pub fn push(&mut self, cell: Cell<'_>, beside: &[Cell<'_>]) {
+        if let State::Placed(values) = self {
+            if !beside.contains(&Cell::Null) {
+                let place = beside.iter().map(|cell| cell.clone().into_value()).collect();
+                values.push((place, cell.into_value()));
+            }
+            return;
+        }
         if cell == Cell::Null {
             return;
         }
@@ -94,6 +108,11 @@ impl State {
                 }
             }
             (State::Values(values), cell) => values.push(cell.into_value()),
+            (State::Pairs(pairs), Cell::Float(y)) => {
+                if let [Cell::Float(x)] = beside {
+                    pairs.push((y, *x));
+                }
+            }
             (State::Bits(function, bits), Cell::Int(i)) => {
                 *bits = Some(match (function, *bits) {
                     (_, None) => i,
@@ -141,7 +160,16 @@ impl State {
                 let found = (1..=sorted.len()).find(|&n| n as f64 >= q * count);
                 found.map_or(Value::Null, |n| sorted[n - 1].clone())
             }
-            (State::Values(_) | State::All(_), function, _) => unreachable!("{function:?} keeps no values"),
+            (State::Placed(values), AggregateFunction::FirstValue { ignore_nulls }, _) => {
+                in_log_order(values, ignore_nulls).next().unwrap_or(Value::Null)
+            }
+            (State::Placed(values), AggregateFunction::LastValue { ignore_nulls }, _) => {
+                in_log_order(values, ignore_nulls).last().unwrap_or(Value::Null)
+            }
+            (State::Pairs(pairs), AggregateFunction::Regression(function), _) => regression(pairs, function)?,
+            (State::Values(_) | State::All(_) | State::Placed(_) | State::Pairs(_), function, _) => {
+                unreachable!("{function:?} keeps no values")
+            }
         })
     }
 }
@@ -150,6 +178,17 @@ fn sorted(values: &[Value]) -> Vec<Value> {
     let mut values = values.to_vec();
     values.sort_by(|a, b| order(&Cell::from(a), &Cell::from(b)));
     values
+}
+
+/// Values by their places in the log.
+fn in_log_order(values: &[(Vec<Value>, Value)], ignore_nulls: bool) -> impl Iterator<Item = Value> {
+    let mut values = values.to_vec();
+    let by_place = |a: &[Value], b: &[Value]| {
+        let pairs = a.iter().zip(b).map(|(a, b)| order(&Cell::from(a), &Cell::from(b)));
+        pairs.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+    };
+    values.sort_by(|a, b| by_place(&a.0, &b.0));
+    values.into_iter().map(|(_, value)| value).filter(move |value| !ignore_nulls || *value != Value::Null)
 }
 
 /// PERCENTILE_CONT.

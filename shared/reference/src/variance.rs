@@ -28,7 +28,7 @@ pub(super) fn variance(values: &[Value], divisor: usize) -> Result<Value, EvalEr
     if result.is_infinite() { Err(EvalError::OutOfRange) } else { Ok(Value::Float(result)) }
 }
 
-fn scaled(f: f64) -> BigInt {
+pub(super) fn scaled(f: f64) -> BigInt {
     let bits = f.to_bits();
     let (exponent, fraction) = (bits >> 52 & 0x7ff, bits & 0xf_ffff_ffff_ffff);
     let magnitude = if exponent == 0 { BigInt::from(fraction) } else { BigInt::from(fraction + (1 << 52)) << (exponent - 1) };

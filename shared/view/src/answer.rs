@@ -1,12 +1,11 @@
 //! From accumulators to an answer: merging parts, finalising, HAVING, ORDER BY, DISTINCT, OFFSET, LIMIT.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::filter;
 use arrow_select::take::take;
@@ -14,14 +13,17 @@ use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 
 use super::accumulator::Accumulate;
-use super::canonical::{arrow_type, ordinals};
+use super::canonical::arrow_type;
 use super::eval::{eval, eval_condition};
+use super::order::{SortColumn, SortValues};
+use super::relational::finish_plan;
 use super::table::GroupTable;
-use twopath_query::{DataType, EvalError, Query, Value};
+use super::windows;
+use twopath_query::{EvalError, Query, Value};
 
 /// What an answer is asked for.
 #[derive(Debug, Clone, Default)]
-pub struct Ask {
+pub struct Selection {
     /// Only the group with this key (one value per key of the query).
     pub key: Option<Vec<Value>>,
     /// Only groups whose first key is in this range (both inclusive; either may be open).
@@ -30,7 +32,7 @@ pub struct Ask {
 
 /// The schema of a query's answers: its output columns in canonical types, all nullable.
 pub fn answer_schema(query: &Query) -> SchemaRef {
-    let fields = query.output.iter().map(|o| Field::new(&o.name, arrow_type(o.expr.data_type), true));
+    let fields = query.answer_columns().into_iter().map(|(name, t)| Field::new(name, arrow_type(t), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
@@ -39,12 +41,24 @@ pub fn answer_schema(query: &Query) -> SchemaRef {
 ///
 /// # Errors
 /// The [`EvalError`] of one of the wanted groups that raise one.
-pub fn answer(query: &Query, parts: &[&GroupTable], ask: &Ask) -> Result<RecordBatch, EvalError> {
-    let (table, groups) = wanted(query, parts, ask);
-    Ok(answer_groups(query, &table, groups)?.0)
+pub fn answer(query: &Query, parts: &[&GroupTable], selection: &Selection) -> Result<RecordBatch, EvalError> {
+    let (table, groups) = match &query.panes {
+        None => wanted(query, parts, selection),
+        Some(panes) => {
+            let table = windows::assembled(query, panes, parts, selection)?;
+            let groups = all(&table);
+            (Cow::Owned(table), groups)
+        }
+    };
+    let rows = answer_groups(query, &table, groups)?.0;
+    match &query.finish {
+        None => Ok(rows),
+        Some(plan) => finish_plan(plan, &[rows]),
+    }
 }
 
-/// As [`answer`], of these groups of one table; and which group each row is.
+/// As [`answer`], of these groups of one table; and which group each row is. They are groups as answers are made of: where the query has
+/// [panes](twopath_query::Panes), by window, which a table that an engine made does not have.
 ///
 /// # Errors
 /// The [`EvalError`] of one of the groups that raise one.
@@ -67,7 +81,8 @@ pub fn answer_groups(query: &Query, table: &GroupTable, mut groups: Vec<u32>) ->
     let mut order = if query.distinct { distinct(order, &outputs, query) } else { order };
     order.drain(..order.len().min(usize::try_from(query.offset).unwrap_or(usize::MAX)));
     order.truncate(row_count(query.limit));
-    let schema = answer_schema(query);
+    let fields = query.output.iter().map(|o| Field::new(&o.name, arrow_type(o.expr.data_type), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let untouched = order.len() == rows && order.iter().enumerate().all(|(i, &row)| i == row as usize);
     let outputs = if untouched {
         outputs
@@ -82,7 +97,7 @@ pub fn answer_groups(query: &Query, table: &GroupTable, mut groups: Vec<u32>) ->
 
 /// A table in which the groups that are asked for are merged, and which they are. Where one part has them all, it is that part, and
 /// nothing is copied.
-fn wanted<'a>(query: &Query, parts: &[&'a GroupTable], ask: &Ask) -> (Cow<'a, GroupTable>, Vec<u32>) {
+fn wanted<'a>(query: &Query, parts: &[&'a GroupTable], ask: &Selection) -> (Cow<'a, GroupTable>, Vec<u32>) {
     let (from, to) = (ask.first_key.0.as_ref(), ask.first_key.1.as_ref());
     if let Some(key) = &ask.key {
         let within = |part: &GroupTable, group| part.keys.first().is_none_or(|k| k.within(group, from, to));
@@ -164,10 +179,8 @@ fn distinct(mut order: Vec<u32>, outputs: &[ArrayRef], query: &Query) -> Vec<u32
 fn ordered(query: &Query, table: &GroupTable, groups: &[u32], columns: &[ArrayRef]) -> Result<Vec<u32>, EvalError> {
     let rows = groups.len();
     let limit = if query.rows || query.distinct { rows } else { rows.min(last_row(query)) };
-    let by = query.order_by.iter().map(|o| {
-        let values = SortValues::new(&eval(&o.expr, columns, rows)?, o.expr.data_type);
-        Ok(SortColumn { values, descending: o.descending, nulls_first: o.nulls_first })
-    });
+    let by =
+        query.order_by.iter().map(|o| Ok(SortColumn::new(&eval(&o.expr, columns, rows)?, o.expr.data_type, o.descending, o.nulls_first)));
     let by = by.collect::<Result<Vec<_>, EvalError>>()?;
     let compare = |&a: &u32, &b: &u32| {
         let by = by.iter().map(|c| c.compare(a as usize, b as usize)).find(|o| o.is_ne());
@@ -187,69 +200,4 @@ fn repeated(order: Vec<u32>, counts: Option<&ArrayRef>, limit: usize) -> Vec<u32
     let counts = counts.expect("a query of rows counts them").as_primitive::<Int64Type>();
     let rows = order.into_iter().flat_map(|row| std::iter::repeat_n(row, counts.value(row as usize) as usize));
     rows.take(limit).collect()
-}
-
-struct SortColumn {
-    values: SortValues,
-    descending: bool,
-    nulls_first: bool,
-}
-
-enum SortValues {
-    Fixed(Int64Array),
-    Text(StringArray),
-    Numeric(Decimal128Array),
-}
-
-#[derive(PartialEq, Eq, Hash)]
-enum SortCell<'a> {
-    Null,
-    Fixed(i64),
-    Text(&'a str),
-    Numeric(i128),
-}
-
-impl SortValues {
-    fn new(array: &ArrayRef, data_type: DataType) -> Self {
-        match data_type {
-            DataType::Text => SortValues::Text(array.as_string().clone()),
-            DataType::Numeric | DataType::Decimal { .. } => SortValues::Numeric(array.as_primitive::<Decimal128Type>().clone()),
-            _ => SortValues::Fixed(ordinals(array.as_ref())),
-        }
-    }
-
-    /// The value in a form in which equal values are equal.
-    fn cell(&self, row: usize) -> SortCell<'_> {
-        match self {
-            _ if self.is_null(row) => SortCell::Null,
-            SortValues::Fixed(a) => SortCell::Fixed(a.value(row)),
-            SortValues::Text(a) => SortCell::Text(a.value(row)),
-            SortValues::Numeric(a) => SortCell::Numeric(a.value(row)),
-        }
-    }
-
-    fn is_null(&self, row: usize) -> bool {
-        match self {
-            SortValues::Fixed(a) => a.is_null(row),
-            SortValues::Text(a) => a.is_null(row),
-            SortValues::Numeric(a) => a.is_null(row),
-        }
-    }
-}
-
-impl SortColumn {
-    fn compare(&self, a: usize, b: usize) -> Ordering {
-        match (self.values.is_null(a), self.values.is_null(b)) {
-            (true, true) => return Ordering::Equal,
-            (true, false) => return if self.nulls_first { Ordering::Less } else { Ordering::Greater },
-            (false, true) => return if self.nulls_first { Ordering::Greater } else { Ordering::Less },
-            (false, false) => {}
-        }
-        let order = match &self.values {
-            SortValues::Fixed(v) => v.value(a).cmp(&v.value(b)),
-            SortValues::Text(v) => v.value(a).cmp(v.value(b)),
-            SortValues::Numeric(v) => v.value(a).cmp(&v.value(b)),
-        };
-        if self.descending { order.reverse() } else { order }
-    }
 }

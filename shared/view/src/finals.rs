@@ -46,7 +46,7 @@ impl Finals {
         });
         let output = output.collect::<Result<_, String>>()?;
         let key = |&(name, t): &(&str, DataType)| NamedExpr { name: name.into(), expr: Expr::column(0, t) };
-        let value = |&(_, t): &(&str, DataType)| Aggregate { function: AggregateFunction::Max, arg: Some(Expr::column(0, t)) };
+        let value = |&(_, t): &(&str, DataType)| Aggregate::new(AggregateFunction::Max, Some(Expr::column(0, t)));
         Ok(Query {
             filter: None,
             keys: self.keys.iter().map(key).collect(),
@@ -81,7 +81,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{Ask, answer};
+    use crate::{Selection, answer};
     use arrow_array::{Float64Array, StringArray};
     use arrow_schema::{DataType as ArrowType, Field, Schema};
     use twopath_query::Value;
@@ -109,14 +109,14 @@ mod tests {
         let expected = [row(3.0, "a"), row(1.5, "b"), row(9.0, "c")];
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let parts = order.map(|i| &tables[i]);
-            assert_eq!(rows(&answer(&query, &parts, &Ask::default()).unwrap()).unwrap(), expected);
+            assert_eq!(rows(&answer(&query, &parts, &Selection::default()).unwrap()).unwrap(), expected);
             let mut merged = parts[0].clone();
             merged.merge(parts[1]);
             merged.merge(parts[2]);
-            assert_eq!(rows(&answer(&query, &[&merged], &Ask::default()).unwrap()).unwrap(), expected);
-            let key = Ask { key: Some(vec![Value::Text("a".into())]), ..Ask::default() };
+            assert_eq!(rows(&answer(&query, &[&merged], &Selection::default()).unwrap()).unwrap(), expected);
+            let key = Selection { key: Some(vec![Value::Text("a".into())]), ..Selection::default() };
             assert_eq!(rows(&answer(&query, &parts, &key).unwrap()).unwrap(), expected[..1]);
-            let range = Ask { first_key: (Some(Value::Text("b".into())), None), ..Ask::default() };
+            let range = Selection { first_key: (Some(Value::Text("b".into())), None), ..Selection::default() };
             assert_eq!(rows(&answer(&query, &parts, &range).unwrap()).unwrap(), expected[1..]);
         }
     }

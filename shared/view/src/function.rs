@@ -8,7 +8,7 @@ use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, PrimitiveArray, StringArray};
 
 use super::canonical::{as_i64, from_i64};
-use super::like::Pattern;
+use super::like;
 use super::{number, text, time};
 use twopath_query::{DataType, EvalError, Function, Side};
 
@@ -57,6 +57,21 @@ pub fn call(function: &Function, args: &[Argument], rows: usize) -> Result<Array
             let parts: Option<Vec<&str>> = args.iter().map(|p| p.text(row)).collect();
             Ok(parts.map(|p| Cow::Owned(p.concat())))
         })?,
+        F::RegexLike(pattern) => {
+            let regex = pattern.regex();
+            bools(rows, |row| Ok(a.text(row).map(|t| regex.is_match(t))))?
+        }
+        F::RegexSubstr(pattern) => {
+            let regex = pattern.regex();
+            texts(rows, |row| Ok(a.text(row).and_then(|t| regex.find(t)).map(|found| Cow::Borrowed(found.as_str()))))?
+        }
+        F::RegexReplace { pattern, all } => {
+            let regex = pattern.regex();
+            texts(rows, |row| {
+                let replaced = |(t, with)| regex.replacen(t, usize::from(!all), text::Template(with));
+                Ok(a.text(row).zip(second().text(row)).map(replaced))
+            })?
+        }
         F::Upper => texts(rows, |row| Ok(a.text(row).map(|t| Cow::Owned(text::upper(t)))))?,
         F::Lower => texts(rows, |row| Ok(a.text(row).map(|t| Cow::Owned(text::lower(t)))))?,
         F::Reverse => texts(rows, |row| Ok(a.text(row).map(|t| Cow::Owned(t.chars().rev().collect()))))?,
@@ -161,7 +176,7 @@ fn like(value: &Argument, pattern: &Argument, ignore_case: bool, escape: Option<
     if !pattern.scalar {
         return bools(rows, |row| {
             let Some((text, pattern)) = value.text(row).zip(pattern.text(row)) else { return Ok(None) };
-            Ok(Some(Pattern::new(pattern, ignore_case, escape)?.matches(text)))
+            Ok(Some(like::Pattern::new(pattern, ignore_case, escape)?.matches(text)))
         });
     }
     let Some(pattern) = pattern.text(0) else { return Ok(Arc::new(BooleanArray::new_null(rows))) };
@@ -169,6 +184,6 @@ fn like(value: &Argument, pattern: &Argument, ignore_case: bool, escape: Option<
     if value.array.null_count() == value.array.len() {
         return Ok(Arc::new(BooleanArray::new_null(rows)));
     }
-    let pattern = Pattern::new(pattern, ignore_case, escape)?;
+    let pattern = like::Pattern::new(pattern, ignore_case, escape)?;
     bools(rows, |row| Ok(value.text(row).map(|text| pattern.matches(text))))
 }

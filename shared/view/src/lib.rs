@@ -8,7 +8,7 @@
 //! use arrow_array::{Int64Array, RecordBatch};
 //! use arrow_schema::{DataType, Field, Schema};
 //! use twopath_query::{Value, values};
-//! use twopath_view::{Ask, GroupTable, answer};
+//! use twopath_view::{Selection, GroupTable, answer};
 //!
 //! let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
 //! let query = twopath_query::parse("SELECT n % 2 AS odd, COUNT(*) FROM numbers GROUP BY n % 2", "numbers", &schema)?;
@@ -20,52 +20,57 @@
 //!
 //! // Two parts of a log, and the answer over both.
 //! let (first, second) = (part(vec![1, 2, 3])?, part(vec![4, 5])?);
-//! let rows = values::rows(&answer(&query, &[&first, &second], &Ask::default())?)?;
+//! let rows = values::rows(&answer(&query, &[&first, &second], &Selection::default())?)?;
 //! assert_eq!(rows, [[Value::Int(0), Value::Int(2)], [Value::Int(1), Value::Int(3)]]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod accumulator;
 mod answer;
+mod at_rest;
 mod canonical;
 mod cast;
 mod column;
 mod decimal;
 mod eval;
 mod finals;
+mod fold;
+mod frames;
 mod function;
 mod index;
 mod keys;
 mod like;
 mod number;
+mod order;
 mod parts;
 mod plain;
-mod plan;
 mod recent;
-mod rest;
+mod relational;
 pub mod store;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 mod time;
+mod windows;
 
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-pub use answer::{Ask, answer, answer_groups, answer_schema};
+pub use answer::{Selection, answer, answer_groups, answer_schema};
 pub use canonical::{arrow_type, canonical};
 pub use eval::{eval, eval_condition};
 pub use finals::Finals;
-pub use parts::{Group, Merging, Part};
-pub use plan::Plan;
+pub use fold::Fold;
+pub use parts::{MergedGroup, Merging, Part};
+pub use relational::finish;
 pub use table::GroupTable;
 
 use twopath_base::{Coverage, Position};
 use twopath_query::EvalError;
 
-/// The batch layer's result: everything from `lower` up to `horizon`.
+/// The batch layer's result: everything from `lower` up to `upper`, its horizon.
 #[derive(Debug, Clone)]
 pub struct BatchView {
     /// Counts up from 1 per job and code version.
@@ -74,7 +79,8 @@ pub struct BatchView {
     pub barrier: u64,
     /// From where on it answers: the log's start when it was computed.
     pub lower: Position,
-    pub horizon: Position,
+    /// Up to where, exclusive: the horizon.
+    pub upper: Position,
     pub table: Arc<GroupTable>,
 }
 
@@ -85,9 +91,9 @@ pub struct Generation {
     /// number of barriers before it in its partition.
     pub number: u64,
     /// Where it starts: the position of its barrier.
-    pub from: Position,
+    pub lower: Position,
     /// How far it has been read, exclusive.
-    pub to: Position,
+    pub upper: Position,
     /// Its groups; the same key may be in several tables, which then are to be merged.
     pub tables: Vec<Arc<GroupTable>>,
 }
@@ -106,7 +112,7 @@ pub struct RealtimeView {
 impl RealtimeView {
     /// The position up to which all effects of the log are in it.
     pub fn position(&self) -> &Position {
-        &self.generations.last().expect("a realtime view has a generation").to
+        &self.generations.last().expect("a realtime view has a generation").upper
     }
 }
 

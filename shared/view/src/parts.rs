@@ -49,16 +49,16 @@ pub struct Merging {
     pub keys: &'static [(&'static str, DataType)],
     pub parts: &'static [(&'static str, Part)],
     /// From the keys and the merged parts of a group to the values of its row in the answer.
-    pub finish: fn(&Group) -> Vec<Value>,
+    pub finish: fn(&MergedGroup) -> Vec<Value>,
 }
 
 /// A group whose parts are merged, for [`Merging::finish`].
-pub struct Group<'a> {
+pub struct MergedGroup<'a> {
     names: &'a [&'static str],
     values: &'a [Value],
 }
 
-impl Group<'_> {
+impl MergedGroup<'_> {
     /// A key or a part, by its name.
     ///
     /// # Panics
@@ -71,7 +71,7 @@ impl Group<'_> {
     /// A numeric part as a float; `None` where it is NULL.
     ///
     /// # Panics
-    /// As [`Group::get`], and for a part that is no number.
+    /// As [`MergedGroup::get`], and for a part that is no number.
     pub fn number(&self, name: &str) -> Option<f64> {
         match self.get(name) {
             Value::Null => None,
@@ -85,9 +85,9 @@ impl Group<'_> {
 
 impl Part {
     fn aggregate(self) -> Aggregate {
-        let of = |function, t| Aggregate { function, arg: Some(Expr::column(0, t)) };
+        let of = |function, t| Aggregate::new(function, Some(Expr::column(0, t)));
         match self {
-            Part::Count => Aggregate { function: AggregateFunction::Count, arg: None },
+            Part::Count => Aggregate::new(AggregateFunction::Count, None),
             Part::Sum(t) => of(AggregateFunction::Sum, t),
             Part::Min(t) => of(AggregateFunction::Min, t),
             Part::Max(t) => of(AggregateFunction::Max, t),
@@ -129,7 +129,7 @@ impl Merging {
     /// If the code gives another number of values, or values of other types, than the query has.
     pub fn finished(&self, query: &Query, groups: &RecordBatch) -> Result<RecordBatch, EvalError> {
         let names = self.names();
-        let rows: Vec<Vec<Value>> = rows(groups)?.iter().map(|values| (self.finish)(&Group { names: &names, values })).collect();
+        let rows: Vec<Vec<Value>> = rows(groups)?.iter().map(|values| (self.finish)(&MergedGroup { names: &names, values })).collect();
         let schema = answer_schema(query);
         let column = |(i, output): (usize, &NamedExpr)| column_of(rows.iter().map(|row| &row[i]), output.expr.data_type);
         let columns = query.output.iter().enumerate().map(column).collect();
@@ -157,8 +157,8 @@ impl Merging {
 
 impl GroupTable {
     /// A table of groups that another engine computed: `keys` in canonical type, one row per group, and for each aggregate the columns of
-    /// its part. AVG of integers and intervals has two, the sum and the count; every other has one, as [`Part`] says (AVG of floats is
-    /// the list of the values, too). A list is a List or a LargeList.
+    /// its part. AVG of integers and intervals has two, the sum and the count; every other has one, as [`Part`] says (AVG of floats, and sums
+    /// and means of decimals, are the list of the values, too, and so are variances, percentiles and bits). A list is a List or a LargeList.
     ///
     /// # Errors
     /// What does not fit the query: a column of another type, NULL where there must be a value, a key twice.
@@ -183,7 +183,7 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
     use AggregateFunction::*;
     let mut accumulator = Accumulator::new(aggregate);
     let of = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
-    let two = aggregate.function == Avg && of != DataType::Float;
+    let two = aggregate.function == Avg && matches!(of, DataType::Int | DataType::Interval);
     let (first, last) = match columns {
         [first, last] if two => (first, last),
         [only] if !two => (only, only),
@@ -192,18 +192,21 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
     let list = list_of_values(first);
     let is_list = list.is_some();
     match (aggregate.function, of, list) {
-        (Sum | Avg, DataType::Float, Some((values, owners)))
+        (Sum | Avg, DataType::Float | DataType::Decimal { .. } | DataType::Numeric, Some((values, owners)))
+        | (BitAnd | BitOr | BitXor, _, Some((values, owners)))
         | (CountDistinct | ApproxCountDistinct | ApproxQuantile(_), _, Some((values, owners)))
         | (VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_), _, Some((values, owners))) => {
             if *values.data_type() != arrow_type(of) {
                 return Err(format!("it is handed over as a list of {}, not of {}", values.data_type(), arrow_type(of)));
             }
             accumulator.grow(groups, false);
-            accumulator.update(Some(&values), &owners);
+            accumulator.update(&[values], &owners);
         }
         (Sum | Avg, DataType::Float, None) | (CountDistinct | VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_), _, None) => {
             return Err(format!("it is handed over as the list of its values, not as {}", first.data_type()));
         }
+        (Regression(_), ..) => return Err("its pairs are not handed over".into()),
+        (FirstValue { .. } | LastValue { .. }, ..) => return Err("its rows' places in the log are not handed over".into()),
         _ if is_list => return Err(format!("it is handed over as one value per group, not as {}", first.data_type())),
         (Count, ..) => load(&mut accumulator, vec![("count", first.clone())])?,
         (Sum, ..) => load(&mut accumulator, vec![("sum", as_numeric(first))])?,
@@ -213,7 +216,7 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
                 return Err(format!("it is {}, not {}", first.data_type(), arrow_type(of)));
             }
             accumulator.grow(groups, first.null_count() == 0);
-            accumulator.update(Some(first), &(0..groups as u32).collect::<Vec<_>>());
+            accumulator.update(std::slice::from_ref(first), &(0..groups as u32).collect::<Vec<_>>());
         }
         (ApproxCountDistinct, ..) => load(&mut accumulator, vec![("hll", first.clone())])?,
         (ApproxQuantile(_), ..) => load(&mut accumulator, vec![("ddsketch", first.clone())])?,
@@ -261,7 +264,7 @@ fn as_numeric(sums: &ArrayRef) -> ArrayRef {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Ask, answer};
+    use crate::{Selection, answer};
     use arrow_array::builder::{Int64Builder, ListBuilder};
     use arrow_array::{Int64Array, StringArray};
     use arrow_schema::{Field, Schema};
@@ -310,7 +313,7 @@ mod tests {
         let parts_query = MERGING.parts_query(&query).unwrap();
         let batch = MERGING.table(&parts_query, &groups(&[("a", &[1, 2, 2]), ("b", &[5])])).unwrap();
         let speed = MERGING.table(&parts_query, &groups(&[("c", &[7, 7]), ("a", &[3])])).unwrap();
-        let merged = answer(&parts_query, &[&batch, &speed], &Ask::default()).unwrap();
+        let merged = answer(&parts_query, &[&batch, &speed], &Selection::default()).unwrap();
         let answer = MERGING.finished(&query, &merged).unwrap();
         let text = |row: Vec<Value>| format!("{row:?}");
         let rows: Vec<String> = rows(&answer).unwrap().into_iter().map(text).collect();
@@ -330,7 +333,7 @@ mod tests {
         let mut own = GroupTable::new(&query);
         let keys: ArrayRef = Arc::new(StringArray::from(vec!["a"; 3]));
         let values: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 2]));
-        let args = [Some(values.clone()), Some(values.clone()), Some(values), None];
+        let args = [vec![values.clone()], vec![values.clone()], vec![values], vec![]];
         own.update(&[keys], &args, 3).unwrap();
         assert_eq!(table.to_batch(), own.to_batch());
     }

@@ -1,7 +1,7 @@
 //! Batch views at rest: numbered versions, each published whole or not at all.
 //!
 //! A version is a folder `v00000001/` with two files: `view.arrow`, the [`GroupTable`] as a standard Arrow IPC file, and
-//! `manifest.json`, a [`Manifest`] that names the query, the horizon and the checksum of `view.arrow`. It is written under a name
+//! `manifest.json`, a [`ViewManifest`] that names the query, the horizon and the checksum of `view.arrow`. It is written under a name
 //! that no reader looks at, synced, and renamed into place; so a version that can be seen is complete, and a crash leaves nothing
 //! half-published. Readers in other processes need no lock.
 //!
@@ -43,7 +43,8 @@ pub struct ViewParts {
     pub barrier: u64,
     /// From where on it answers: the log's start when it was computed.
     pub lower: Position,
-    pub horizon: Position,
+    /// The horizon, exclusive.
+    pub upper: Position,
     pub table: Arc<GroupTable>,
     /// Which code made it: `sql`, or the name of hand-written logic and its version.
     pub logic: String,
@@ -53,14 +54,15 @@ pub struct ViewParts {
 
 /// What stands beside a view: where it came from, and what its file must look like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
+pub struct ViewManifest {
     pub version: u64,
     pub barrier: u64,
     /// From where on the view answers: the log's start when it was computed. Views of before this was written down answer from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lower: Option<Position>,
-    /// Everything from there up to it is in the view.
-    pub horizon: Position,
+    /// The horizon: everything from there up to it is in the view.
+    #[serde(rename = "horizon")]
+    pub upper: Position,
     pub query: Query,
     /// Which code made it.
     pub logic: String,
@@ -128,14 +130,14 @@ impl ViewStore {
         let mut timings_ms = parts.timings_ms;
         timings_ms.insert("write".to_owned(), started.elapsed().as_secs_f64() * 1e3);
 
-        let manifest = Manifest {
+        let manifest = ViewManifest {
             version,
             barrier: parts.barrier,
             lower: Some(parts.lower.clone()),
-            horizon: parts.horizon.clone(),
+            upper: parts.upper.clone(),
             query: query.clone(),
             logic: parts.logic,
-            records: parts.horizon.records_since(&parts.lower),
+            records: parts.upper.records_since(&parts.lower),
             groups: parts.table.len() as u64,
             timings_ms,
             bytes,
@@ -160,7 +162,7 @@ impl ViewStore {
         for old in &versions[..versions.len().saturating_sub(self.keep)] {
             self.remove(&folder(*old))?;
         }
-        Ok(BatchView { version, barrier: parts.barrier, lower: parts.lower, horizon: parts.horizon, table: parts.table })
+        Ok(BatchView { version, barrier: parts.barrier, lower: parts.lower, upper: parts.upper, table: parts.table })
     }
 
     /// The versions that can be loaded, ascending.
@@ -207,15 +209,15 @@ impl ViewStore {
         if table.len() as u64 != manifest.groups {
             return Err(damaged(format!("it holds {} groups, its manifest says {}", table.len(), manifest.groups)));
         }
-        let lower = manifest.lower.unwrap_or_else(|| Position::zero(manifest.horizon.partitions()));
-        Ok(BatchView { version, barrier: manifest.barrier, lower, horizon: manifest.horizon, table: Arc::new(table) })
+        let lower = manifest.lower.unwrap_or_else(|| Position::zero(manifest.upper.partitions()));
+        Ok(BatchView { version, barrier: manifest.barrier, lower, upper: manifest.upper, table: Arc::new(table) })
     }
 
     /// What is known of a version without reading its view.
-    pub fn manifest(&self, version: u64) -> Result<Manifest, StoreError> {
+    pub fn manifest(&self, version: u64) -> Result<ViewManifest, StoreError> {
         let path = self.dir.join(folder(version)).join(MANIFEST_FILE);
         let text = fs::read(&path).map_err(|e| self.not_found_or(e, &path, version))?;
-        let manifest: Manifest =
+        let manifest: ViewManifest =
             serde_json::from_slice(&text).map_err(|e| StoreError::Damaged { path: path.clone(), what: e.to_string() })?;
         if manifest.version != version {
             return Err(StoreError::Damaged { path, what: format!("it is the manifest of version {}", manifest.version) });
@@ -339,11 +341,11 @@ mod tests {
     fn parts(groups: i64) -> ViewParts {
         let mut table = GroupTable::new(&sums());
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..groups));
-        table.update(std::slice::from_ref(&column), &[Some(column.clone())], groups as usize).unwrap();
+        table.update(std::slice::from_ref(&column), &[vec![column.clone()]], groups as usize).unwrap();
         ViewParts {
             barrier: 1,
             lower: Position::zero(1),
-            horizon: Position::new(vec![Offset(groups as u64)]),
+            upper: Position::new(vec![Offset(groups as u64)]),
             table: Arc::new(table),
             logic: "sql".to_owned(),
             timings_ms: BTreeMap::new(),
@@ -362,7 +364,7 @@ mod tests {
         assert_eq!(store.versions().unwrap(), [3, 4]);
         let reader = ViewStore::open_to_read(dir.path());
         let latest = reader.latest(&sums()).unwrap().unwrap();
-        assert_eq!((latest.version, latest.table.len(), latest.horizon.records()), (4, 4, 4));
+        assert_eq!((latest.version, latest.table.len(), latest.upper.records()), (4, 4, 4));
         assert_eq!(reader.load(&sums(), 3).unwrap().table.to_batch(), parts(3).table.to_batch());
         assert!(store.bytes().unwrap() > 0);
         let error = reader.load(&sums(), 1).unwrap_err().to_string();

@@ -7,7 +7,10 @@ use super::index::{Index, Tag, next_group};
 use super::keys::{EMPTY_HASH, KeyColumn, KeyInput, tag};
 use super::plain;
 use super::recent::Recent;
-use twopath_query::{EvalError, Query, Value};
+use twopath_query::{DataType, EvalError, Query, Value};
+
+/// No group has this number.
+pub(super) const NO_GROUP: u32 = u32::MAX;
 
 /// Groups by key, each with the accumulators of a query's aggregates, stored by column. Groups are numbered in the order in which they
 /// came; a log being nearly in time order, those of the current window lie together.
@@ -37,6 +40,35 @@ impl GroupTable {
         table.index.reserve(groups);
         table.recent.fit(groups);
         table
+    }
+
+    /// A table that numbers keys of these types, and has nothing else.
+    pub(super) fn of_keys(types: impl Iterator<Item = DataType>) -> Self {
+        Self::laid_out(types.map(KeyColumn::new).collect(), Vec::new())
+    }
+
+    /// The group of each row of these key columns, in canonical type; new ones are added in the order in which they come.
+    pub(super) fn number(&mut self, keys: &[ArrayRef], rows: usize) -> Vec<u32> {
+        assert!(self.accumulators.is_empty(), "accumulators would not have the new groups");
+        let inputs: Vec<KeyInput> = self.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect();
+        let mut groups = Vec::new();
+        self.resolve(&inputs, rows, &mut groups);
+        groups
+    }
+
+    /// The group of each row of these key columns, or else [`NO_GROUP`].
+    pub(super) fn lookup(&self, keys: &[ArrayRef], rows: usize) -> Vec<u32> {
+        if keys.is_empty() {
+            return vec![0; rows];
+        }
+        let inputs: Vec<KeyInput> = self.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect();
+        let mut hashes = vec![EMPTY_HASH; rows];
+        inputs.iter().for_each(|input| input.hash_into(&mut hashes));
+        let found = |(row, &hash): (usize, &u64)| {
+            let same = |group: u32| self.keys.iter().zip(&inputs).all(|(k, input)| k.same(group as usize, input, row));
+            self.index.find(tag(hash), same).unwrap_or(NO_GROUP)
+        };
+        hashes.iter().enumerate().map(found).collect()
     }
 
     /// A table without groups, laid out as this one.
@@ -75,18 +107,18 @@ impl GroupTable {
             + self.groups.capacity() * size_of::<u32>()
     }
 
-    /// Folds rows in: `keys` are the evaluated key columns and `args` the evaluated aggregate arguments (`None` for COUNT(*)), all of
+    /// Folds rows in: `keys` are the evaluated key columns and `args` the evaluated arguments of each aggregate (none for COUNT(*)), all of
     /// one length, in the canonical Arrow type of their SQL type ([`super::arrow_type`]).
-    pub fn update(&mut self, keys: &[ArrayRef], args: &[Option<ArrayRef>], rows: usize) -> Result<(), EvalError> {
+    pub fn update(&mut self, keys: &[ArrayRef], args: &[Vec<ArrayRef>], rows: usize) -> Result<(), EvalError> {
         assert_eq!(keys.len(), self.keys.len(), "one column per key");
-        assert_eq!(args.len(), self.accumulators.len(), "one argument per aggregate");
+        assert_eq!(args.len(), self.accumulators.len(), "a list of arguments per aggregate");
         assert!(keys.iter().chain(args.iter().flatten()).all(|a| a.len() == rows), "columns of one length");
         let inputs: Vec<KeyInput> = self.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect();
         let mut groups = std::mem::take(&mut self.groups);
         self.resolve(&inputs, rows, &mut groups);
-        for (accumulator, arg) in self.accumulators.iter_mut().zip(args) {
-            accumulator.grow(self.tags.len(), arg.as_ref().is_none_or(|a| a.null_count() == 0));
-            accumulator.update(arg.as_ref(), &groups);
+        for (accumulator, args) in self.accumulators.iter_mut().zip(args) {
+            accumulator.grow(self.tags.len(), args.iter().all(|a| a.null_count() == 0));
+            accumulator.update(args, &groups);
         }
         self.groups = groups;
         Ok(())

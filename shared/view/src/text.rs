@@ -1,5 +1,6 @@
 //! Functions of text, in characters, as PostgreSQL has them.
 
+use regex::{Captures, Replacer};
 use twopath_query::EvalError;
 
 /// Longer texts are not made by REPEAT.
@@ -86,4 +87,30 @@ pub fn repeat(text: &str, n: i64) -> Result<String, EvalError> {
         return Err(invalid("a text of more than a million characters by REPEAT"));
     }
     Ok(text.repeat(n))
+}
+
+/// What REGEXP_REPLACE puts in the place of a part: `\1` to `\9` are groups, `\&` is the whole, and `\\` one backslash.
+pub struct Template<'a>(pub &'a str);
+
+impl Replacer for Template<'_> {
+    fn replace_append(&mut self, captures: &Captures<'_>, out: &mut String) {
+        let mut rest = self.0;
+        while let Some(at) = rest.find('\\') {
+            out.push_str(&rest[..at]);
+            let mut after = rest[at + 1..].chars();
+            match after.next() {
+                Some('&') => out.push_str(&captures[0]),
+                Some('\\') => out.push('\\'),
+                Some(digit @ '1'..='9') => {
+                    let group = captures.get(digit as usize - '0' as usize);
+                    out.push_str(group.map_or("", |g| g.as_str()));
+                }
+                // Before anything else it stands for itself.
+                Some(other) => out.extend(['\\', other]),
+                None => out.push('\\'),
+            }
+            rest = after.as_str();
+        }
+        out.push_str(rest);
+    }
 }

@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBat
 use arrow_schema::{DataType as Arrow, Field, Schema, SchemaRef};
 use twopath_query::{EvalError, parse, values};
 use twopath_reference::{Reference, compare};
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -47,7 +47,7 @@ fn rows(sql: &str) -> Result<Vec<String>, EvalError> {
             table.update_from_log(&query, &part).map(|()| GroupTable::from_batch(&query, &table.to_batch()).unwrap())
         });
         let [first, second] = tables;
-        let given = first.and_then(|a| Ok((a, second?))).and_then(|(a, b)| answer(&query, &[&a, &b], &Ask::default()));
+        let given = first.and_then(|a| Ok((a, second?))).and_then(|(a, b)| answer(&query, &[&a, &b], &Selection::default()));
         let given = given.and_then(|batch| values::rows(&batch));
         compare(&query, &expected, &given).unwrap_or_else(|d| panic!("{sql}: {d}"));
     }
@@ -136,9 +136,9 @@ fn a_group_is_found_by_its_decimal() {
     let mut table = GroupTable::new(&query);
     table.update_from_log(&query, &orders()).unwrap();
     let price = twopath_query::Value::Decimal(twopath_query::Decimal::parse("10.10").unwrap());
-    let ask = Ask { key: Some(vec![price.clone()]), ..Ask::default() };
+    let ask = Selection { key: Some(vec![price.clone()]), ..Selection::default() };
     assert_eq!(answer(&query, &[&table], &ask).unwrap().num_rows(), 1);
-    let ask = Ask { key: None, first_key: (Some(price), None) };
+    let ask = Selection { key: None, first_key: (Some(price), None) };
     assert_eq!(answer(&query, &[&table], &ask).unwrap().num_rows(), 1);
     let split = table.split(3);
     assert_eq!(split.iter().map(GroupTable::len).sum::<usize>(), 3);

@@ -2,7 +2,7 @@
 
 use twopath_query::arbitrary::{Random, batches, schema, sql};
 use twopath_reference::{Reference, compare, digest};
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 #[test]
 fn digests_agree_where_answers_do() {
@@ -20,7 +20,7 @@ fn digests_agree_where_answers_do() {
             if table.update_from_log(&query, &batch).is_err() {
                 break;
             }
-            let Ok(given) = answer(&query, &[&table], &Ask::default()) else { continue };
+            let Ok(given) = answer(&query, &[&table], &Selection::default()) else { continue };
             let rows = twopath_query::values::rows(&given);
             let same = compare(&query, &reference.answer(), &rows).is_ok();
             let Some((kept, given_digest)) = reference.digest().zip(digest(&query, &given).unwrap()) else { continue };

@@ -7,7 +7,7 @@ use arrow_array::types::Float64Type;
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use arrow_schema::{DataType as Arrow, Field, Schema};
 use twopath_query::parse;
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 fn batch(values: &[f64]) -> RecordBatch {
     let column: ArrayRef = Arc::new(Float64Array::from(values.to_vec()));
@@ -22,7 +22,7 @@ fn sum_and_mean(values: &[f64], cut: usize) -> [f64; 2] {
     tables[0].update_from_log(&query, &batch(&values[..cut])).unwrap();
     tables[1].update_from_log(&query, &batch(&values[cut..])).unwrap();
     let first = GroupTable::from_batch(&query, &tables[0].to_batch()).unwrap();
-    let rows = answer(&query, &[&first, &tables[1]], &Ask::default()).unwrap();
+    let rows = answer(&query, &[&first, &tables[1]], &Selection::default()).unwrap();
     [0, 1].map(|column| rows.column(column).as_primitive::<Float64Type>().value(0))
 }
 

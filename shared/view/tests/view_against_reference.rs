@@ -6,7 +6,7 @@ use std::sync::Arc;
 use twopath_query::arbitrary::{Profile, Random, batches, schema, schema_with_decimals, sql_of};
 use twopath_query::{parse, values};
 use twopath_reference::{Reference, compare};
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 #[test]
 fn views_agree_with_the_reference() {
@@ -26,7 +26,7 @@ fn views_agree_with_the_reference() {
         let mut tables: Vec<GroupTable> = (0..parts).map(|_| GroupTable::new(&query)).collect();
         let folded = stream.iter().try_for_each(|batch| tables[random.below(parts)].update_from_log(&query, batch));
         let tables: Vec<&GroupTable> = tables.iter().collect();
-        let rows = folded.and_then(|()| answer(&query, &tables, &Ask::default())).and_then(|rows| values::rows(&rows));
+        let rows = folded.and_then(|()| answer(&query, &tables, &Selection::default())).and_then(|rows| values::rows(&rows));
         compare(&query, &expected, &rows).unwrap_or_else(|d| panic!("seed {seed}: {d}\n{text}\n{query}"));
     }
 }

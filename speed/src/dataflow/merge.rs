@@ -12,7 +12,7 @@ use twopath_query::EvalError;
 use twopath_view::GroupTable;
 
 use super::Wiring;
-use crate::epoch::{Parcels, Part, Reached, by_address};
+use crate::epoch::{EpochPart, Parcels, Reached, by_address};
 use crate::state::State;
 
 /// One worker's state once an epoch is complete, for the publisher.
@@ -37,7 +37,7 @@ struct Pending {
     reached: Reached,
 }
 
-impl<'s> Merge<'s> for Stream<'s, u64, Parcels<Part>> {
+impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
     fn merge(self, wiring: &Wiring) -> Stream<'s, u64, Parcels<Share>> {
         let (worker, peers) = (self.scope().index(), self.scope().peers());
         let query = Arc::clone(&wiring.query);
@@ -57,20 +57,20 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<Part>> {
                     });
                     for (_, part) in parcels.0.drain(..) {
                         match part {
-                            Part::Table { generation, table } if peers == 1 => {
+                            EpochPart::Table { generation, table } if peers == 1 => {
                                 let before = pending.fresh.insert(generation, Arc::unwrap_or_clone(table));
                                 assert!(before.is_none(), "a single worker hands over a generation once per epoch");
                             }
-                            Part::Table { generation, table } => {
+                            EpochPart::Table { generation, table } => {
                                 let run = pending.fresh.entry(generation).or_insert_with(|| GroupTable::new(&query));
                                 run.merge_part(&table, worker, peers);
                             }
-                            Part::Own { generation, table } => match pending.fresh.entry(generation) {
+                            EpochPart::Own { generation, table } => match pending.fresh.entry(generation) {
                                 Entry::Vacant(entry) => drop(entry.insert(Arc::unwrap_or_clone(table))),
                                 Entry::Occupied(mut entry) => entry.get_mut().merge(&table),
                             },
-                            Part::Error { generation, error } => pending.errors.push((generation, error)),
-                            Part::Closed(reached) => pending.reached = reached,
+                            EpochPart::Error { generation, error } => pending.errors.push((generation, error)),
+                            EpochPart::Closed(reached) => pending.reached = reached,
                         }
                     }
                 });

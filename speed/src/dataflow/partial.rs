@@ -7,9 +7,9 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
 use twopath_query::Query;
-use twopath_view::{GroupTable, Plan};
+use twopath_view::{Fold, GroupTable};
 
-use crate::epoch::{Parcels, Part, Read};
+use crate::epoch::{EpochPart, Parcels, Read};
 
 /// With several workers, a table is handed over early once it has this many groups: they are then still in the cache, and the
 /// receivers merge while the sender goes on. It must be worth it: see [`ROWS_PER_GROUP_MIN`].
@@ -19,11 +19,11 @@ const GROUPS_AT_ONCE: usize = 64 * 1024;
 const ROWS_PER_GROUP_MIN: usize = 8;
 
 pub(super) trait Partial<'s> {
-    fn partial(self, query: &Arc<Query>, plan: Plan) -> Stream<'s, u64, Parcels<Part>>;
+    fn partial(self, query: &Arc<Query>, fold: Fold) -> Stream<'s, u64, Parcels<EpochPart>>;
 }
 
 impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
-    fn partial(self, query: &Arc<Query>, plan: Plan) -> Stream<'s, u64, Parcels<Part>> {
+    fn partial(self, query: &Arc<Query>, fold: Fold) -> Stream<'s, u64, Parcels<EpochPart>> {
         let query = Arc::clone(query);
         let (index, peers) = (self.scope().index(), self.scope().peers());
         // An epoch seldom spans more than one barrier, so a list serves.
@@ -31,7 +31,7 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
         let mut failed: Option<u64> = None;
         // As many groups as the last table had, the next one is likely to have.
         let mut room = 0;
-        self.unary::<CapacityContainerBuilder<Parcels<Part>>, _, _, _>(Pipeline, "Partial", move |_, _| {
+        self.unary::<CapacityContainerBuilder<Parcels<EpochPart>>, _, _, _>(Pipeline, "Partial", move |_, _| {
             move |input, output| {
                 input.for_each(|epoch, reads| {
                     let mut parcels = Parcels::default();
@@ -49,9 +49,9 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
                                     });
                                     tables.len() - 1
                                 });
-                                if let Err(error) = plan.update(&mut tables[at].table, &batch) {
+                                if let Err(error) = fold.update(&mut tables[at].table, &batch) {
                                     failed = Some(failed.map_or(generation, |g| g.min(generation)));
-                                    parcels.0.push((index, Part::Error { generation, error }));
+                                    parcels.0.push((index, EpochPart::Error { generation, error }));
                                 }
                                 if peers > 1 && tables[at].is_full(batch.num_rows()) {
                                     room = tables[at].table.len();
@@ -63,7 +63,7 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
                                     room = table.table.len();
                                     hand_over(table, peers, &mut parcels);
                                 }
-                                parcels.0.push((index, Part::Closed(reached)));
+                                parcels.0.push((index, EpochPart::Closed(reached)));
                             }
                         }
                     }
@@ -98,7 +98,7 @@ impl Growing {
 }
 
 /// Every worker gets the same table and takes its part, so that nothing is copied before it is merged.
-fn hand_over(Growing { generation, table, .. }: Growing, peers: usize, parcels: &mut Parcels<Part>) {
+fn hand_over(Growing { generation, table, .. }: Growing, peers: usize, parcels: &mut Parcels<EpochPart>) {
     let table = Arc::new(table);
-    parcels.0.extend((0..peers).map(|worker| (worker, Part::Table { generation, table: Arc::clone(&table) })));
+    parcels.0.extend((0..peers).map(|worker| (worker, EpochPart::Table { generation, table: Arc::clone(&table) })));
 }

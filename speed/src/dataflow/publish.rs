@@ -13,12 +13,12 @@ use twopath_view::{Generation, GroupTable, RealtimeView};
 use super::Wiring;
 use super::merge::Share;
 use crate::control::Control;
-use crate::epoch::{Parcels, Progress, by_address};
+use crate::epoch::{Parcels, ReadProgress, by_address};
 
 /// The published state: the workers' shares put together.
 pub(super) struct Publisher {
-    progress: Progress,
-    /// See [`Progress::generations`]: a job that follows the tail holds back, a bounded replay does not.
+    progress: ReadProgress,
+    /// See [`ReadProgress::generations`]: a job that follows the tail holds back, a bounded replay does not.
     whole_barriers: bool,
     /// Whether groups are final over all that was read. Then there is one generation, which no barrier ends.
     finals: bool,
@@ -64,7 +64,7 @@ impl<'s> Publish<'s> for Stream<'s, u64, Parcels<Share>> {
 impl Publisher {
     pub fn new(wiring: &Wiring, peers: usize) -> Self {
         Publisher {
-            progress: Progress::new(wiring.from.clone(), &wiring.barriers),
+            progress: ReadProgress::new(wiring.from.clone(), &wiring.barriers),
             whole_barriers: wiring.to.is_none(),
             finals: wiring.middle.gives_finals(),
             shares: vec![Vec::new(); peers],
@@ -91,7 +91,7 @@ impl Publisher {
         let generations = ranges
             .into_iter()
             .filter(|range| range.number >= dropped)
-            .map(|range| Generation { number: range.number, from: range.from, to: range.to, tables: self.tables(range.number) })
+            .map(|range| Generation { number: range.number, lower: range.lower, upper: range.upper, tables: self.tables(range.number) })
             .collect();
         let error = self.error.as_ref().filter(|(generation, _)| *generation <= last).map(|(_, error)| error.clone());
         self.control.publish(RealtimeView { generations, published_us: self.control.now_us(), error });

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use twopath_query::EvalError::{DivisionByZero, OutOfRange};
 
-use super::datum::Datum::{self, Bool, Float, Int, Interval, Numeric, Timestamp};
+use super::datum::Datum::{self, Bool, Decimal, Float, Int, Interval, Numeric, Timestamp};
 use super::expr::Evaluated;
 
 /// Numeric has at most 38 digits.
@@ -15,6 +15,7 @@ pub fn negate(value: Datum) -> Evaluated {
         Int(v) => v.checked_neg().map(Int).ok_or(OutOfRange),
         Float(v) => Ok(Float(-v)),
         Numeric(v) => Ok(Numeric(-v)),
+        Decimal(v) => Ok(Decimal(twopath_query::Decimal { unscaled: -v.unscaled, ..v })),
         other => unreachable!("typing lets no negation of {other:?} through"),
     }
 }

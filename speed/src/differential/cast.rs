@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use twopath_query::time::{format_timestamp, parse_timestamp};
 use twopath_query::{DataType, EvalError};
 
 use super::datum::Datum;
+use super::decimal;
 use super::expr::Evaluated;
 
 pub fn cast(value: Datum, to: DataType) -> Evaluated {
@@ -19,6 +21,15 @@ pub fn cast(value: Datum, to: DataType) -> Evaluated {
         (Datum::Numeric(v), DataType::Float) => Datum::Float(v as f64),
         (Datum::Text(v), DataType::Int) => Datum::Int(int_of(&v)?),
         (Datum::Text(v), DataType::Float) => Datum::Float(float_of(&v)?),
+        (Datum::Float(v), DataType::Text) => Datum::Text(written(v).into()),
+        (Datum::Text(v), DataType::Bool) => Datum::Bool(bool_of(&v)?),
+        (Datum::Text(v), DataType::Timestamp) => {
+            Datum::Timestamp(parse_timestamp(&v).ok_or_else(|| EvalError::InvalidText { text: v.to_string(), to })?)
+        }
+        (Datum::Timestamp(us), DataType::Text) => Datum::Text(format_timestamp(us).into()),
+        (value, DataType::Numeric | DataType::Decimal { .. }) => decimal::to_decimal(&value, to)?,
+        (Datum::Decimal(v), to) => decimal::from_decimal((v.unscaled, v.scale), to)?,
+        (Datum::Numeric(v), to) => decimal::from_decimal((v, 0), to)?,
         (value, to) => unreachable!("the compiler lets no cast of {value:?} to {to:?} through"),
     })
 }
@@ -28,6 +39,34 @@ fn whole(value: f64) -> Result<i64, EvalError> {
     const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
     let rounded = value.round_ties_even();
     if (-TWO_TO_63..TWO_TO_63).contains(&rounded) { Ok(rounded as i64) } else { Err(EvalError::OutOfRange) }
+}
+
+/// The fewest digits that mean the float, with an exponent below 1e-4 and from 1e15 on.
+fn written(v: f64) -> String {
+    if v.is_infinite() {
+        return if v < 0.0 { "-Infinity".into() } else { "Infinity".into() };
+    }
+    let size = v.abs();
+    if v.is_nan() || size == 0.0 || (1e-4..1e15).contains(&size) {
+        return format!("{v}");
+    }
+    let text = format!("{v:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |e| ('-', e));
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
+/// The words of PostgreSQL, and what only one of them begins with.
+fn bool_of(text: &str) -> Result<bool, EvalError> {
+    const WORDS: [(&str, bool); 8] =
+        [("true", true), ("yes", true), ("on", true), ("1", true), ("false", false), ("no", false), ("off", false), ("0", false)];
+    let word = text.trim_ascii().to_ascii_lowercase();
+    let mut meant = WORDS.iter().filter(|(w, _)| !word.is_empty() && w.starts_with(&word)).map(|(_, value)| *value);
+    match (meant.next(), meant.next()) {
+        (Some(value), None) => Ok(value),
+        // A beginning of two words of one meaning does not occur: "o" is that of on and off.
+        _ => Err(EvalError::InvalidText { text: text.to_owned(), to: DataType::Bool }),
+    }
 }
 
 /// ASCII white space around a sign and decimal digits.

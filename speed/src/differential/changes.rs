@@ -13,7 +13,7 @@ use super::datum::Datum;
 use super::elements::{Element, Group, Slot};
 use super::linear::{Sum, Totals};
 use super::plan::{Plan, Planned};
-use crate::epoch::Part;
+use crate::epoch::EpochPart;
 
 /// A change of one of the collections.
 pub enum Change {
@@ -35,7 +35,7 @@ struct Changed {
 ///
 /// What an element collection takes back is left out: in a log that only grows, a least or greatest value is taken back only as a better one
 /// takes its place, and the two merge to the better one; and what is retired belongs to generations that the view has dropped.
-pub fn tables(plan: &Plan, query: &Query, changes: Vec<Change>) -> Vec<Part> {
+pub fn tables(plan: &Plan, query: &Query, changes: Vec<Change>) -> Vec<EpochPart> {
     let mut generations: BTreeMap<u64, BTreeMap<Arc<[Datum]>, Changed>> = BTreeMap::new();
     for change in changes {
         match change {
@@ -51,7 +51,7 @@ pub fn tables(plan: &Plan, query: &Query, changes: Vec<Change>) -> Vec<Part> {
             }
         }
     }
-    let table = |(generation, groups): (u64, BTreeMap<Arc<[Datum]>, Changed>)| Part::Own {
+    let table = |(generation, groups): (u64, BTreeMap<Arc<[Datum]>, Changed>)| EpochPart::Own {
         generation,
         table: Arc::new(table(plan, query, &groups)),
     };

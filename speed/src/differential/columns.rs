@@ -38,7 +38,14 @@ pub fn column<'a>(values: impl Iterator<Item = &'a Datum>, t: DataType) -> Array
             });
             integers(Int64Array::from_iter(values), t)
         }
-        DataType::Decimal { .. } => unreachable!("the compiler refuses decimals"),
+        DataType::Decimal { .. } => {
+            let values = values.map(|value| match value {
+                Datum::Null => None,
+                Datum::Decimal(v) => Some(v.unscaled),
+                other => wrong(other),
+            });
+            Arc::new(Decimal128Array::from_iter(values).with_data_type(arrow_type(t)))
+        }
         DataType::Numeric => numeric(values.map(|value| match value {
             Datum::Null => None,
             Datum::Numeric(v) => Some(*v),

@@ -5,8 +5,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use twopath_query::Value;
 use twopath_query::values::Cell;
+use twopath_query::{Decimal, Value};
+
+use super::decimal;
 
 /// One SQL value. Differential sorts, compares and hashes its data, so NaN equals NaN and is above all numbers, -0.0 equals 0.0, and NULL
 /// is greatest and equals itself.
@@ -21,6 +23,7 @@ pub enum Datum {
     /// Microseconds.
     Interval(i64),
     Numeric(i128),
+    Decimal(Decimal),
     Null,
 }
 
@@ -47,6 +50,8 @@ impl Datum {
             Datum::Timestamp(_) => 4,
             Datum::Interval(_) => 5,
             Datum::Numeric(_) => 6,
+            // Numbers of one value are one, whatever their scale.
+            Datum::Decimal(_) => 6,
             Datum::Null => 7,
         }
     }
@@ -62,7 +67,10 @@ impl Ord for Datum {
             (Datum::Float(a), Datum::Float(b)) => a.partial_cmp(b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan())),
             (Datum::Text(a), Datum::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
             (Datum::Numeric(a), Datum::Numeric(b)) => a.cmp(b),
-            (a, b) => a.kind().cmp(&b.kind()),
+            (a, b) => match (decimal::parts(a), decimal::parts(b)) {
+                (Some(a), Some(b)) => decimal::compare(a, b),
+                _ => a.kind().cmp(&b.kind()),
+            },
         }
     }
 }
@@ -91,6 +99,8 @@ impl Hash for Datum {
             Datum::Float(v) => (v + 0.0).to_bits().hash(state),
             Datum::Text(v) => v.hash(state),
             Datum::Numeric(v) => v.hash(state),
+            // Values of one column have one scale.
+            Datum::Decimal(v) => v.unscaled.hash(state),
             Datum::Null => {}
         }
     }
@@ -107,7 +117,7 @@ impl From<Cell<'_>> for Datum {
             Cell::Timestamp(v) => Datum::Timestamp(v),
             Cell::Interval(v) => Datum::Interval(v),
             Cell::Numeric(v) => Datum::Numeric(v),
-            Cell::Decimal(_) => unreachable!("the compiler refuses decimals"),
+            Cell::Decimal(v) => Datum::Decimal(v),
         }
     }
 }

@@ -18,7 +18,7 @@ use super::expr::Row;
 use super::linear::{Sum, Totals};
 use super::plan::{Folded, Method, Plan};
 use super::retire::Retire;
-use crate::epoch::{Parcels, Part, Read};
+use crate::epoch::{EpochPart, Parcels, Read};
 
 /// The collections that a query's aggregates are computed from.
 pub struct Exploded<'s> {
@@ -31,7 +31,7 @@ pub struct Exploded<'s> {
     /// Values of which the least or greatest is wanted.
     pub extremes: VecCollection<'s, u64, (Slot, Datum), isize>,
     /// Errors that rows raised, and how far was read.
-    pub parts: Stream<'s, u64, Parcels<Part>>,
+    pub parts: Stream<'s, u64, Parcels<EpochPart>>,
 }
 
 /// One update of each collection, as they leave the operator.
@@ -59,7 +59,7 @@ pub fn explode<'s>(reads: Stream<'s, u64, Vec<Read>>, plan: Arc<Plan>, mut retir
     let mut multisets = OutputBuilder::<_, Builder<(Element, u64, isize)>>::from(multisets);
     let mut distinct = OutputBuilder::<_, Builder<(Element, u64, isize)>>::from(distinct);
     let mut extremes = OutputBuilder::<_, Builder<((Slot, Datum), u64, isize)>>::from(extremes);
-    let mut parts = OutputBuilder::<_, CapacityContainerBuilder<Parcels<Part>>>::from(parts);
+    let mut parts = OutputBuilder::<_, CapacityContainerBuilder<Parcels<EpochPart>>>::from(parts);
     let mut failed: Option<u64> = None;
     builder.build(move |_| {
         move |_frontiers| {
@@ -78,12 +78,12 @@ pub fn explode<'s>(reads: Stream<'s, u64, Vec<Read>>, plan: Arc<Plan>, mut retir
                             let rows = (0..batch.num_rows()).map(|row| Row { columns: &columns, row });
                             if let Err(error) = updates.explode(&plan, generation, epoch, rows) {
                                 failed = Some(failed.map_or(generation, |g| g.min(generation)));
-                                parcels.0.push((index, Part::Error { generation, error }));
+                                parcels.0.push((index, EpochPart::Error { generation, error }));
                             }
                         }
                         Read::Closed(reached) => {
                             retire.retract(epoch, &mut updates.distinct, &mut updates.extremes);
-                            parcels.0.push((index, Part::Closed(reached)));
+                            parcels.0.push((index, EpochPart::Closed(reached)));
                         }
                     }
                 }

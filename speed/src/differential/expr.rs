@@ -10,6 +10,7 @@ use super::arithmetic::{add, compare, divide, modulo, multiply, negate, subtract
 use super::calendar::{date_trunc, extract, tumble};
 use super::cast::cast;
 use super::datum::Datum;
+use super::{decimal, function};
 use crate::error::SpeedError;
 
 /// One row of a record batch.
@@ -35,7 +36,7 @@ impl Compiled {
         Ok(matches!(self.eval(row)?, Datum::Bool(true)))
     }
 
-    fn new(f: impl Fn(Row<'_, '_>) -> Evaluated + Send + Sync + 'static) -> Self {
+    pub fn new(f: impl Fn(Row<'_, '_>) -> Evaluated + Send + Sync + 'static) -> Self {
         Compiled(Box::new(f))
     }
 }
@@ -46,9 +47,6 @@ impl Compiled {
 /// [`SpeedError::Unsupported`] names what this engine does not know.
 pub fn compile(expr: &Expr) -> Result<Compiled, SpeedError> {
     let to = expr.data_type;
-    if matches!(to, DataType::Decimal { .. }) {
-        return Err(unsupported(format!("decimals, as in {expr}")));
-    }
     Ok(match &expr.kind {
         ExprKind::Column(column) => {
             let column = *column;
@@ -65,7 +63,7 @@ pub fn compile(expr: &Expr) -> Result<Compiled, SpeedError> {
         ExprKind::Unary { op: UnaryOp::Negate, arg } => strict(arg, negate)?,
         ExprKind::Binary { op: BinaryOp::And, left, right } => decided_by(false, left, right)?,
         ExprKind::Binary { op: BinaryOp::Or, left, right } => decided_by(true, left, right)?,
-        ExprKind::Binary { op, left, right } => binary(*op, left, right)?,
+        ExprKind::Binary { op, left, right } => binary(*op, left, right, to)?,
         ExprKind::IsNull { arg, negated } => {
             let (arg, negated) = (compile(arg)?, *negated);
             Compiled::new(move |row| Ok(Datum::Bool(arg.eval(row)?.is_null() != negated)))
@@ -98,6 +96,7 @@ pub fn compile(expr: &Expr) -> Result<Compiled, SpeedError> {
             let size_us = *size_us;
             strict(arg, move |value| tumble(size_us, value))?
         }
+        ExprKind::Call { function, args } => function::compiled(function, args)?,
         // Whatever is added to the language later is refused here by its name, until this engine has it.
         #[allow(unreachable_patterns)]
         other => return Err(unsupported(format!("the expression {}", name_of(other)))),
@@ -138,7 +137,15 @@ fn decided_by(decides: bool, left: &Expr, right: &Expr) -> Result<Compiled, Spee
     }))
 }
 
-fn binary(op: BinaryOp, left: &Expr, right: &Expr) -> Result<Compiled, SpeedError> {
+fn binary(op: BinaryOp, left: &Expr, right: &Expr, result: DataType) -> Result<Compiled, SpeedError> {
+    let is_decimal = |e: &Expr| matches!(e.data_type, DataType::Decimal { .. });
+    if let Some(op) = arithmetic_sign(op).filter(|_| is_decimal(left) || is_decimal(right)) {
+        let (left, right) = (compile(left)?, compile(right)?);
+        return Ok(Compiled::new(move |row| {
+            let (left, right) = (left.eval(row)?, right.eval(row)?);
+            if left.is_null() || right.is_null() { Ok(Datum::Null) } else { decimal::arithmetic(op, &left, &right, result) }
+        }));
+    }
     let f: fn(Datum, Datum) -> Evaluated = match op {
         BinaryOp::Add => add,
         BinaryOp::Subtract => subtract,
@@ -163,11 +170,27 @@ fn binary(op: BinaryOp, left: &Expr, right: &Expr) -> Result<Compiled, SpeedErro
     }))
 }
 
+fn arithmetic_sign(op: BinaryOp) -> Option<char> {
+    Some(match op {
+        BinaryOp::Add => '+',
+        BinaryOp::Subtract => '-',
+        BinaryOp::Multiply => '*',
+        BinaryOp::Divide => '/',
+        BinaryOp::Modulo => '%',
+        _ => return None,
+    })
+}
+
 fn refuse_cast(from: DataType, to: DataType) -> Result<(), SpeedError> {
-    use DataType::{Bool, Float, Int, Numeric, Text};
+    use DataType::{Bool, Decimal, Float, Int, Numeric, Text, Timestamp};
     let known = matches!(
         (from, to),
-        (Int, Float | Numeric | Text) | (Bool, Int | Text) | (Float, Int) | (Numeric, Int | Float) | (Text, Int | Float)
+        (Int, Float | Numeric | Text | Decimal { .. })
+            | (Bool, Int | Text)
+            | (Float, Int | Text | Numeric | Decimal { .. })
+            | (Numeric | Decimal { .. }, Int | Float | Text | Numeric | Decimal { .. })
+            | (Text, Int | Float | Bool | Timestamp | Numeric | Decimal { .. })
+            | (Timestamp, Text)
     );
     if known { Ok(()) } else { Err(unsupported(format!("the cast of {from:?} to {to:?}"))) }
 }

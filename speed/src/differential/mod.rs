@@ -23,9 +23,11 @@ mod cast;
 mod changes;
 pub(crate) mod columns;
 pub(crate) mod datum;
+mod decimal;
 mod elements;
 mod explode;
 mod expr;
+mod function;
 mod linear;
 mod plan;
 mod retire;
@@ -43,7 +45,7 @@ use twopath_query::Query;
 pub(crate) use plan::Plan;
 
 use crate::control::Control;
-use crate::epoch::{Parcels, Part, Read, complete};
+use crate::epoch::{EpochPart, Parcels, Read, complete};
 use changes::{Change, tables};
 use datum::Datum;
 use elements::{Element, Slot};
@@ -57,7 +59,7 @@ pub(crate) fn parts<'s>(
     plan: &Arc<Plan>,
     query: &Arc<Query>,
     control: &Arc<Control>,
-) -> Stream<'s, u64, Parcels<Part>> {
+) -> Stream<'s, u64, Parcels<EpochPart>> {
     let traces = Rc::new(RefCell::new(Traces::default()));
     let exploded = explode(reads, Arc::clone(plan), Retire { control: Arc::clone(control), traces: Rc::clone(&traces), below: 0 });
     let has = |methods: &[Method]| plan.aggregates.iter().any(|a| methods.contains(&a.method));

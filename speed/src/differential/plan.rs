@@ -11,10 +11,10 @@ use crate::error::SpeedError;
 pub enum Method {
     /// COUNT, SUM, AVG over whole numbers and intervals: exploded into the difference, at this place of it.
     Linear(usize),
-    /// AVG over floats: its values are counted elements (see [`Method::Multiset`]), and the difference counts them, too.
+    /// AVG over floats and decimals: its values are counted elements (see [`Method::Multiset`]), and the difference counts them, too.
     LinearMultiset(usize),
     /// Each value as often as it occurs: for sums of floats, which are exact and independent of order only if they are handed over value by
-    /// value, and for quantile sketches.
+    /// value, for sums of decimals, which 128 bits need not hold, for variances and percentiles, bits and quantile sketches.
     Multiset,
     /// Each value once: COUNT(DISTINCT) and its sketch.
     Distinct,
@@ -105,9 +105,10 @@ fn method(aggregate: &Aggregate, sums: &mut usize) -> Result<Method, SpeedError>
     Ok(match (aggregate.function, over) {
         (Count, _) => Method::Linear(next()),
         (Sum | Avg, Some(DataType::Int | DataType::Interval)) => Method::Linear(next()),
-        (Sum, Some(DataType::Float)) => Method::Multiset,
-        (Avg, Some(DataType::Float)) => Method::LinearMultiset(next()),
+        (Sum, Some(_)) => Method::Multiset,
+        (Avg, Some(_)) => Method::LinearMultiset(next()),
         (ApproxQuantile(_), Some(DataType::Int | DataType::Float)) => Method::Multiset,
+        (VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_) | BitAnd | BitOr | BitXor, Some(_)) => Method::Multiset,
         (CountDistinct | ApproxCountDistinct, Some(_)) => Method::Distinct,
         (Min, Some(_)) => Method::Min,
         (Max, Some(_)) => Method::Max,

@@ -10,7 +10,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
 use super::parcels::Parcels;
-use super::part::Part;
+use super::part::EpochPart;
 use crate::control::Control;
 use crate::error::SpeedError;
 
@@ -19,13 +19,13 @@ use crate::error::SpeedError;
 pub(crate) fn complete<'s, D: 'static>(
     data: Stream<'s, u64, Vec<(u64, D)>>,
     name: &str,
-    mut build: impl FnMut(u64, Vec<D>) -> Result<Vec<Part>, SpeedError> + 'static,
+    mut build: impl FnMut(u64, Vec<D>) -> Result<Vec<EpochPart>, SpeedError> + 'static,
     control: &Arc<Control>,
-) -> Stream<'s, u64, Parcels<Part>> {
+) -> Stream<'s, u64, Parcels<EpochPart>> {
     let index = data.scope().index();
     let control = Arc::clone(control);
     let mut pending: BTreeMap<u64, (Capability<u64>, Vec<D>)> = BTreeMap::new();
-    data.unary_frontier::<CapacityContainerBuilder<Parcels<Part>>, _, _, _>(Pipeline, name, move |_, _| {
+    data.unary_frontier::<CapacityContainerBuilder<Parcels<EpochPart>>, _, _, _>(Pipeline, name, move |_, _| {
         move |(input, frontier), output| {
             input.for_each(|capability, data| {
                 for (epoch, datum) in data.drain(..) {

@@ -9,8 +9,8 @@ use arrow_array::RecordBatch;
 
 pub(crate) use complete::complete;
 pub(crate) use parcels::{Parcels, by_address};
-pub(crate) use part::Part;
-pub(crate) use reached::{Progress, Reached};
+pub(crate) use part::EpochPart;
+pub(crate) use reached::{Reached, ReadProgress};
 
 /// What the source hands on.
 pub(crate) enum Read {

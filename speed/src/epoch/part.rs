@@ -8,7 +8,7 @@ use twopath_view::GroupTable;
 use super::reached::Reached;
 
 /// A part of an epoch, addressed to a worker.
-pub(crate) enum Part {
+pub(crate) enum EpochPart {
     /// Groups of one generation; each worker takes those whose keys are its own.
     Table { generation: u64, table: Arc<GroupTable> },
     /// Groups of one generation that are the worker's own, from an engine that exchanges by itself.

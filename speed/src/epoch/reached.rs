@@ -16,7 +16,7 @@ pub(crate) struct Reached {
 
 /// What all workers' announcements up to one epoch say together.
 #[derive(Debug, Clone)]
-pub(crate) struct Progress {
+pub(crate) struct ReadProgress {
     /// The generation in which the job started, and where.
     from: (u64, Position),
     /// Per partition: the offset of the next record, and the number of barriers before it.
@@ -26,16 +26,16 @@ pub(crate) struct Progress {
 
 /// A generation's number and the range of the log that is in it so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Range {
+pub(crate) struct GenerationRange {
     pub number: u64,
-    pub from: Position,
-    pub to: Position,
+    pub lower: Position,
+    pub upper: Position,
 }
 
-impl Progress {
+impl ReadProgress {
     pub fn new(from: (u64, Position), barriers: &[Barrier]) -> Self {
         let partitions = from.1.offsets().iter().map(|&offset| (offset, from.0)).collect();
-        let mut progress = Progress { from, partitions, barriers: BTreeMap::new() };
+        let mut progress = ReadProgress { from, partitions, barriers: BTreeMap::new() };
         barriers.iter().for_each(|b| progress.note(b));
         progress
     }
@@ -54,7 +54,7 @@ impl Progress {
     /// With `whole_barriers`, the position stops at a barrier until every partition has reached it, so that a generation's start is
     /// its barrier's position: that is what a batch view cut there abuts. It is a wait of moments, because a barrier is put into all
     /// partitions at once. Without, the position is how far was read, whatever that cuts.
-    pub fn generations(&self, whole_barriers: bool) -> Vec<Range> {
+    pub fn generations(&self, whole_barriers: bool) -> Vec<GenerationRange> {
         let numbers = self.partitions.iter().map(|&(_, generation)| generation);
         let last = if whole_barriers { numbers.min() } else { numbers.max() }.unwrap_or(self.from.0);
         let position = Position::new(
@@ -70,14 +70,18 @@ impl Progress {
         );
         let start = |number: u64| if number == self.from.0 { self.from.1.clone() } else { self.barrier(number).meet(&position) };
         (self.from.0..=last)
-            .map(|number| Range { number, from: start(number), to: if number == last { position.clone() } else { start(number + 1) } })
+            .map(|number| GenerationRange {
+                number,
+                lower: start(number),
+                upper: if number == last { position.clone() } else { start(number + 1) },
+            })
             .collect()
     }
 
     /// All that was read, whatever barriers lie in it, as the generation in which the job started.
-    pub fn whole(&self) -> Range {
-        let (number, from) = self.from.clone();
-        Range { number, from, to: Position::new(self.partitions.iter().map(|&(offset, _)| offset).collect()) }
+    pub fn whole(&self) -> GenerationRange {
+        let (number, lower) = self.from.clone();
+        GenerationRange { number, lower, upper: Position::new(self.partitions.iter().map(|&(offset, _)| offset).collect()) }
     }
 
     fn note(&mut self, barrier: &Barrier) {
@@ -106,13 +110,13 @@ mod tests {
         }
     }
 
-    fn range(number: u64, from: &[u64], to: &[u64]) -> Range {
-        Range { number, from: position(from), to: position(to) }
+    fn range(number: u64, lower: &[u64], upper: &[u64]) -> GenerationRange {
+        GenerationRange { number, lower: position(lower), upper: position(upper) }
     }
 
     #[test]
     fn a_generation_is_held_back_until_all_partitions_reached_its_barrier() {
-        let mut progress = Progress::new((0, position(&[0, 0])), &[]);
+        let mut progress = ReadProgress::new((0, position(&[0, 0])), &[]);
         progress.join(&at(0, 9, 1, &[(1, &[5, 4])]));
         progress.join(&at(1, 3, 0, &[]));
         assert_eq!(progress.generations(true), [range(0, &[0, 0], &[5, 3])]);
@@ -126,7 +130,7 @@ mod tests {
     #[test]
     fn barriers_without_records_between_them_leave_an_empty_generation() {
         let known = [Barrier { number: 1, position: position(&[5]) }, Barrier { number: 2, position: position(&[5]) }];
-        let mut progress = Progress::new((1, position(&[5])), &known);
+        let mut progress = ReadProgress::new((1, position(&[5])), &known);
         progress.join(&at(0, 7, 2, &[]));
         assert_eq!(progress.generations(true), [range(1, &[5], &[5]), range(2, &[5], &[7])]);
     }

@@ -13,12 +13,12 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::generic::{Operator, OutputBuilder};
 use timely::dataflow::operators::vec::{Filter, Map};
 use twopath_query::{DataType, EvalError, Query};
-use twopath_view::{Finals, GroupTable, Merging, Part as MergedPart, arrow_type, canonical};
+use twopath_view::{Finals, GroupTable, Merging, Part, arrow_type, canonical};
 
 use super::row::{ColumnType, items_column};
 use super::{Flow, Frame, HandWritten, Row};
 use crate::control::Control;
-use crate::epoch::{Parcels, Part, Read, complete};
+use crate::epoch::{EpochPart, Parcels, Read, complete};
 use crate::error::SpeedError;
 
 /// What rows of hand-written code are.
@@ -83,12 +83,12 @@ impl Prepared {
     }
 
     /// An epoch's rows as tables of groups.
-    fn tables(&self, epoch: u64, rows: Vec<Row>) -> Result<Vec<Part>, SpeedError> {
+    fn tables(&self, epoch: u64, rows: Vec<Row>) -> Result<Vec<EpochPart>, SpeedError> {
         let mut generations: BTreeMap<u64, Vec<Row>> = BTreeMap::new();
         for row in rows {
             generations.entry(self.generation_of(row.generation)).or_default().push(row);
         }
-        let part = |(generation, rows): (u64, Vec<Row>)| Ok(Part::Own { generation, table: Arc::new(self.table(epoch, &rows)?) });
+        let part = |(generation, rows): (u64, Vec<Row>)| Ok(EpochPart::Own { generation, table: Arc::new(self.table(epoch, &rows)?) });
         generations.into_iter().map(part).collect()
     }
 
@@ -123,17 +123,21 @@ impl Prepared {
 }
 
 /// What a part is handed over as.
-fn column_type(part: MergedPart) -> ColumnType {
+fn column_type(part: Part) -> ColumnType {
     match part {
-        MergedPart::Count => ColumnType { of: DataType::Int, is_list: false },
-        MergedPart::Sum(DataType::Float) => ColumnType { of: DataType::Float, is_list: true },
-        MergedPart::Sum(of) | MergedPart::Min(of) | MergedPart::Max(of) => ColumnType { of, is_list: false },
-        MergedPart::Distinct(of) | MergedPart::DistinctSketch(of) | MergedPart::Quantiles(of, _) => ColumnType { of, is_list: true },
+        Part::Count => ColumnType { of: DataType::Int, is_list: false },
+        Part::Sum(DataType::Float) => ColumnType { of: DataType::Float, is_list: true },
+        Part::Sum(of) | Part::Min(of) | Part::Max(of) => ColumnType { of, is_list: false },
+        Part::Distinct(of) | Part::DistinctSketch(of) | Part::Quantiles(of, _) => ColumnType { of, is_list: true },
     }
 }
 
 /// The hand-written dataflow between what is read and what is kept.
-pub(crate) fn parts<'s>(reads: Stream<'s, u64, Vec<Read>>, prepared: &Prepared, control: &Arc<Control>) -> Stream<'s, u64, Parcels<Part>> {
+pub(crate) fn parts<'s>(
+    reads: Stream<'s, u64, Vec<Read>>,
+    prepared: &Prepared,
+    control: &Arc<Control>,
+) -> Stream<'s, u64, Parcels<EpochPart>> {
     let (frames, others) = frames(reads, prepared.clone());
     let rows = match prepared.hand.flow {
         Flow::Timely(flow) => under_their_epoch(flow(frames)),
@@ -149,14 +153,14 @@ pub(crate) fn parts<'s>(reads: Stream<'s, u64, Vec<Read>>, prepared: &Prepared, 
 }
 
 /// The frames, and beside them what hand-written code does not see.
-fn frames<'s>(reads: Stream<'s, u64, Vec<Read>>, prepared: Prepared) -> (Stream<'s, u64, Vec<Frame>>, Stream<'s, u64, Parcels<Part>>) {
+fn frames<'s>(reads: Stream<'s, u64, Vec<Read>>, prepared: Prepared) -> (Stream<'s, u64, Vec<Frame>>, Stream<'s, u64, Parcels<EpochPart>>) {
     let index = reads.scope().index();
     let mut builder = OperatorBuilder::new("ByHand".to_owned(), reads.scope());
     let mut input = builder.new_input(reads, Pipeline);
     let (frames, frames_stream) = builder.new_output();
     let (others, others_stream) = builder.new_output();
     let mut frames = OutputBuilder::<_, CapacityContainerBuilder<Vec<Frame>>>::from(frames);
-    let mut others = OutputBuilder::<_, CapacityContainerBuilder<Parcels<Part>>>::from(others);
+    let mut others = OutputBuilder::<_, CapacityContainerBuilder<Parcels<EpochPart>>>::from(others);
     builder.build(move |_| {
         move |_frontiers| {
             let (mut frames, mut others) = (frames.activate(), others.activate());
@@ -167,9 +171,11 @@ fn frames<'s>(reads: Stream<'s, u64, Vec<Read>>, prepared: Prepared) -> (Stream<
                     match read {
                         Read::Records { generation, batch } => match prepared.in_canonical_types(batch) {
                             Ok(batch) => session.give(Frame { generation, batch }),
-                            Err(error) => parcels.0.push((index, Part::Error { generation: prepared.generation_of(generation), error })),
+                            Err(error) => {
+                                parcels.0.push((index, EpochPart::Error { generation: prepared.generation_of(generation), error }))
+                            }
                         },
-                        Read::Closed(reached) => parcels.0.push((index, Part::Closed(reached))),
+                        Read::Closed(reached) => parcels.0.push((index, EpochPart::Closed(reached))),
                     }
                 }
                 drop(session);

@@ -11,7 +11,7 @@ use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig
 use twopath_query::{EvalError, Query, Value, values};
 use twopath_reference::{Reference, compare};
 use twopath_speed::Publish;
-use twopath_view::{Ask, RealtimeView, answer};
+use twopath_view::{RealtimeView, Selection, answer};
 
 /// What the tests ask: windows, no keys at all, a filter with exact and approximate sketches, plain rows.
 pub const QUERIES: [&str; 4] = [
@@ -109,7 +109,7 @@ impl Events {
     pub fn reference(&self, query: &Query, from: &Position, to: &Position) -> Result<Vec<Vec<Value>>, EvalError> {
         let mut reference = Reference::new(query.clone());
         for (partition, from) in from.iter() {
-            let mut reader = self.topic.reader(partition, Start::First, None).unwrap();
+            let mut reader = self.topic.reader(partition, Start::First, Some(&query.whole_rows())).unwrap();
             while reader.offset() < to.get(partition) {
                 let Some(Entry::Records(records)) = reader.next().unwrap() else { continue };
                 for row in 0..records.batch.num_rows() {
@@ -128,11 +128,11 @@ impl Events {
         let mut parts: Vec<CoveragePart> = view
             .generations
             .iter()
-            .map(|g| CoveragePart { source: format!("generation {}", g.number), from: g.from.clone(), to: g.to.clone() })
+            .map(|g| CoveragePart { source: format!("generation {}", g.number), lower: g.lower.clone(), upper: g.upper.clone() })
             .collect();
         if from.records() > 0 {
             let whole = Position::zero(from.partitions());
-            parts.insert(0, CoveragePart { source: "before".into(), from: whole, to: from.clone() });
+            parts.insert(0, CoveragePart { source: "before".into(), lower: whole, upper: from.clone() });
         }
         assert_eq!(Coverage::of(parts).position(), Some(view.position()));
         let expected = self.reference(query, from, view.position());
@@ -149,7 +149,7 @@ pub fn rows_of(query: &Query, view: &RealtimeView) -> Result<Vec<Vec<Value>>, Ev
         return Err(error.clone());
     }
     let parts: Vec<_> = view.generations.iter().flat_map(|g| &g.tables).map(|t| &**t).collect();
-    values::rows(&answer(query, &parts, &Ask::default())?)
+    values::rows(&answer(query, &parts, &Selection::default())?)
 }
 
 /// Keeps every view that a job publishes.

@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use twopath_query::arbitrary::{Random, batches, schema, sql as random_sql};
 use twopath_query::{QueryError, parse, topic_of, values};
 use twopath_reference::{Reference, compare};
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 /// Of the random schemas and rows that all inputs are asked of.
 const SEED: u64 = 11;
@@ -37,7 +37,7 @@ pub fn sql(data: &[u8]) -> bool {
         let table = if i % 2 == 0 { &mut first } else { &mut rest };
         table.update_from_log(&query, batch)
     });
-    let rows = folded.and_then(|()| answer(&query, &[&first, &rest], &Ask::default())).and_then(|rows| values::rows(&rows));
+    let rows = folded.and_then(|()| answer(&query, &[&first, &rest], &Selection::default())).and_then(|rows| values::rows(&rows));
     compare(&query, &expected, &rows).unwrap_or_else(|difference| panic!("{difference}\n{text}\n{query}"));
     true
 }

@@ -19,7 +19,7 @@ use super::input::Input;
 use super::nested::{column_at, find};
 use super::schema::{ColumnType, Offered, settle};
 use super::times::Times;
-use super::{CHUNK_BYTES, CHUNK_ROWS, Chunk, FileError, Format, ReadOptions, Rejected};
+use super::{CHUNK_BYTES, CHUNK_ROWS, Chunk, FileError, FileFormat, ReadOptions, Rejected};
 
 /// Batches of a row group that wait for those before them.
 const BATCHES_AHEAD: usize = 128;
@@ -52,8 +52,8 @@ struct Converter {
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
 
 impl ColumnarRows {
-    pub fn open(input: &Input, format: Format, options: &ReadOptions) -> Result<Self, FileError> {
-        if format == Format::Parquet { Self::parquet(input, options) } else { Self::arrow(input, options) }
+    pub fn open(input: &Input, format: FileFormat, options: &ReadOptions) -> Result<Self, FileError> {
+        if format == FileFormat::Parquet { Self::parquet(input, options) } else { Self::arrow(input, options) }
     }
 
     fn parquet(input: &Input, options: &ReadOptions) -> Result<Self, FileError> {

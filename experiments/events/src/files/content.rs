@@ -1,10 +1,10 @@
 //! What a file is, by what it begins with.
 
 use super::input::Input;
-use super::{FileError, Format};
+use super::{FileError, FileFormat};
 
 /// The format of a file: as the user says, else what its content shows beyond doubt, else what its name says, else what its first line looks like.
-pub(super) fn format(input: &Input, told: Option<Format>) -> Result<Format, FileError> {
+pub(super) fn format(input: &Input, told: Option<FileFormat>) -> Result<FileFormat, FileError> {
     let start = input.start(1 << 12)?;
     if let Some((what, advice)) = foreign(&start) {
         return Err(FileError::Foreign { path: input.name().to_owned(), what, advice });
@@ -12,7 +12,7 @@ pub(super) fn format(input: &Input, told: Option<Format>) -> Result<Format, File
     if let Some(told) = told {
         return Ok(told);
     }
-    let named = Format::of_name(input.name());
+    let named = FileFormat::of_name(input.name());
     match (shown(&start), named) {
         (Some(shown), _) => Ok(shown),
         (None, Some(named)) => Ok(named),
@@ -20,22 +20,22 @@ pub(super) fn format(input: &Input, told: Option<Format>) -> Result<Format, File
     }
 }
 
-fn shown(start: &[u8]) -> Option<Format> {
+fn shown(start: &[u8]) -> Option<FileFormat> {
     match start {
-        [b'P', b'A', b'R', b'1', ..] => Some(Format::Parquet),
-        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => Some(Format::Arrow),
+        [b'P', b'A', b'R', b'1', ..] => Some(FileFormat::Parquet),
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => Some(FileFormat::Arrow),
         _ => None,
     }
 }
 
 /// Text whose name says nothing, as of a pipe: an object or an array, or a line that a delimiter divides.
-fn guessed(start: &[u8]) -> Option<Format> {
+fn guessed(start: &[u8]) -> Option<FileFormat> {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     let line = text.split(|b| *b == b'\n').next().filter(|line| !line.is_empty())?;
     match line[0] {
-        b'{' | b'[' => Some(Format::Jsonl),
-        0xff => Some(Format::Arrow),
-        _ => (!line.contains(&0) && line.iter().any(|b| b",;\t|".contains(b))).then_some(Format::Csv),
+        b'{' | b'[' => Some(FileFormat::Jsonl),
+        0xff => Some(FileFormat::Arrow),
+        _ => (!line.contains(&0) && line.iter().any(|b| b",;\t|".contains(b))).then_some(FileFormat::Csv),
     }
 }
 

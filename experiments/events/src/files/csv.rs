@@ -13,7 +13,7 @@ use super::infer::Seen;
 use super::input::Input;
 use super::rows::{Block, Chunks, Grammar, Next, Rows};
 use super::schema::{Offered, settle};
-use super::{Chunk, FileError, Part, ReadOptions, Rejected, SAMPLE_ROWS};
+use super::{Chunk, FileError, FilePart, ReadOptions, Rejected, SAMPLE_ROWS};
 
 pub(super) struct CsvRows {
     chunks: Chunks<CsvGrammar>,
@@ -39,7 +39,7 @@ struct Table {
 type Misfit = (Option<String>, String);
 
 impl CsvRows {
-    pub fn open(input: &Input, options: &ReadOptions, part: Part) -> Result<Self, FileError> {
+    pub fn open(input: &Input, options: &ReadOptions, part: FilePart) -> Result<Self, FileError> {
         let path = input.name();
         let start = input.start(1 << 16)?;
         let mark = if start.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };

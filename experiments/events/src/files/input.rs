@@ -81,8 +81,8 @@ impl Input {
     }
 
     /// Reads from byte `from` to byte `to`.
-    pub(super) fn range(&self, from: u64, to: u64) -> Range {
-        Range { file: self.file.clone(), at: from, end: to.min(self.bytes) }
+    pub(super) fn range(&self, from: u64, to: u64) -> FileRange {
+        FileRange { file: self.file.clone(), at: from, end: to.min(self.bytes) }
     }
 
     /// The first bytes.
@@ -173,13 +173,13 @@ fn spool(mut source: impl Read) -> io::Result<(File, u64)> {
 
 /// A part of a file.
 #[derive(Debug, Clone)]
-pub struct Range {
+pub struct FileRange {
     file: Arc<File>,
     at: u64,
     end: u64,
 }
 
-impl Read for Range {
+impl Read for FileRange {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = buffer.len().min((self.end.saturating_sub(self.at)) as usize);
         let read = self.file.read_at(&mut buffer[..wanted], self.at)?;
@@ -191,7 +191,7 @@ impl Read for Range {
     }
 }
 
-impl Seek for Range {
+impl Seek for FileRange {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = match to {
             SeekFrom::Start(at) => i128::from(at),
@@ -210,7 +210,7 @@ impl Length for Input {
 }
 
 impl ChunkReader for Input {
-    type T = BufReader<Range>;
+    type T = BufReader<FileRange>;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
         Ok(BufReader::new(self.range(start, self.bytes)))

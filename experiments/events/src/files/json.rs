@@ -16,7 +16,7 @@ use super::json_text::{Value, at_path, object};
 use super::rows::{Block, Chunks, Rows};
 use super::schema::{Offered, settle};
 use super::times::Times;
-use super::{CHUNK_BYTES, Chunk, FileError, Part, ReadOptions, Rejected, SAMPLE_ROWS};
+use super::{CHUNK_BYTES, Chunk, FileError, FilePart, ReadOptions, Rejected, SAMPLE_ROWS};
 
 /// Of an object that does not fit: the column, if it is one, and why.
 type Misfit = (Option<String>, String);
@@ -172,7 +172,7 @@ pub(super) struct JsonFile {
 }
 
 impl JsonFile {
-    pub fn open(input: &Input, options: &ReadOptions, part: Part) -> Result<Self, FileError> {
+    pub fn open(input: &Input, options: &ReadOptions, part: FilePart) -> Result<Self, FileError> {
         let path = input.name();
         let (form, mark) = Form::of(input)?;
         if part.from > 0 && form != Form::Lines {

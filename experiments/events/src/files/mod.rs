@@ -52,7 +52,7 @@ pub const SAMPLE_ROWS: usize = 10_000;
 
 /// How an event file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum FileFormat {
     Parquet,
     Csv,
     /// JSON objects: one a line, over several lines, or in one array.
@@ -93,7 +93,7 @@ impl fmt::Display for Rejected {
 
 /// Which bytes of a file are read; the rest of it counts as if it were not there, but for the header and what types are found from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
+pub struct FilePart {
     /// The first byte, at which a row begins; 0 for the first row.
     pub from: u64,
     /// The byte after the last.
@@ -102,8 +102,8 @@ pub struct Part {
     pub line: u64,
 }
 
-impl Part {
-    pub const ALL: Part = Part { from: 0, to: u64::MAX, line: 1 };
+impl FilePart {
+    pub const ALL: FilePart = FilePart { from: 0, to: u64::MAX, line: 1 };
 }
 
 /// An open event file.
@@ -122,16 +122,16 @@ enum Rows {
 impl EventFile {
     /// Opens a file and settles its schema.
     pub fn open(path: &Path, options: ReadOptions) -> Result<Self, FileError> {
-        Self::of(&Input::open(path)?, &options, Part::ALL)
+        Self::of(&Input::open(path)?, &options, FilePart::ALL)
     }
 
     /// A file that is open already, or a part of it.
-    pub fn of(input: &Input, options: &ReadOptions, part: Part) -> Result<Self, FileError> {
+    pub fn of(input: &Input, options: &ReadOptions, part: FilePart) -> Result<Self, FileError> {
         let rows = match content::format(input, options.format)? {
-            Format::Csv => Rows::Csv(csv::CsvRows::open(input, options, part)?),
-            Format::Jsonl => Rows::Json(json::JsonFile::open(input, options, part)?),
+            FileFormat::Csv => Rows::Csv(csv::CsvRows::open(input, options, part)?),
+            FileFormat::Jsonl => Rows::Json(json::JsonFile::open(input, options, part)?),
             // These have their columns' places at their end.
-            Format::Parquet | Format::Arrow if part.from > 0 => return Err(FileError::NoParts { path: input.name().to_owned() }),
+            FileFormat::Parquet | FileFormat::Arrow if part.from > 0 => return Err(FileError::NoParts { path: input.name().to_owned() }),
             format => Rows::Columnar(columnar::ColumnarRows::open(input, format, options)?),
         };
         let schema = match &rows {

@@ -8,13 +8,13 @@ use clap::Args;
 use super::schema::{ColumnType, SchemaText, TimeUnitOfNumbers};
 use super::time_format::TimeFormat;
 use super::times::Times;
-use super::{FileError, Format};
+use super::{FileError, FileFormat};
 
 /// How to read a file; `Default` finds everything out from it.
 #[derive(Debug, Clone, Default)]
 pub struct ReadOptions {
     /// None: by the name's extension, or by the content where the name does not tell.
-    pub format: Option<Format>,
+    pub format: Option<FileFormat>,
     /// The columns and their types, as the user wrote them.
     pub schema: Option<SchemaText>,
     /// The topic's own schema, where the topic exists already: columns are matched by name.
@@ -61,7 +61,7 @@ pub enum Quote {
 pub struct ReadArgs {
     /// What the file is, where its name and its content do not tell
     #[arg(long, value_enum)]
-    pub input_format: Option<Format>,
+    pub input_format: Option<FileFormat>,
     /// The columns to take and their types, such as 'time:timestamp, n:int, payload.user.id:int' (a path leads into nested JSON), with *
     /// for all others; or a file that holds that
     #[arg(long, value_name = "TEXT_OR_FILE")]
@@ -161,16 +161,16 @@ fn parse_quote(text: &str) -> Result<Quote, String> {
     }
 }
 
-impl Format {
+impl FileFormat {
     /// By the extension of the file's name, without that of its compression.
     pub(super) fn of_name(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
         let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
         match name.rsplit_once('.')?.1 {
-            "parquet" | "pq" => Some(Format::Parquet),
-            "csv" | "tsv" | "tab" => Some(Format::Csv),
-            "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),
-            "arrow" | "arrows" | "ipc" | "feather" => Some(Format::Arrow),
+            "parquet" | "pq" => Some(FileFormat::Parquet),
+            "csv" | "tsv" | "tab" => Some(FileFormat::Csv),
+            "jsonl" | "ndjson" | "json" => Some(FileFormat::Jsonl),
+            "arrow" | "arrows" | "ipc" | "feather" => Some(FileFormat::Arrow),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::input::{Input, Range};
+use super::input::{FileRange, Input};
 use super::{CHUNK_ROWS, Chunk, FileError};
 
 /// A block takes no more rows once it has this many bytes. Its columns then take at most about [`super::CHUNK_BYTES`]: a cell of one
@@ -44,7 +44,7 @@ pub(super) trait Grammar: Send {
 /// The rows of a part of a file, block by block.
 pub(super) struct Rows<G> {
     name: PathBuf,
-    reader: Range,
+    reader: FileRange,
     grammar: G,
     text: Vec<u8>,
     line: u64,

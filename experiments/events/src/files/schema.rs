@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use super::{FileError, Format, ReadOptions};
+use super::{FileError, FileFormat, ReadOptions};
 
 /// The types of a topic's columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -184,7 +184,7 @@ pub(super) fn settle(path: &Path, offered: &[Offered], options: &ReadOptions) ->
     let missing = |name: &str| FileError::MissingColumn { path: path.to_owned(), column: name.to_owned(), known: names() };
     for (i, (name, ..)) in offered.iter().enumerate() {
         if offered[..i].iter().any(|(n, ..)| n == name) {
-            let is_csv = options.format == Some(Format::Csv) || Format::of_name(path) == Some(Format::Csv);
+            let is_csv = options.format == Some(FileFormat::Csv) || FileFormat::of_name(path) == Some(FileFormat::Csv);
             return Err(FileError::RepeatedColumn { path: path.to_owned(), column: name.clone(), is_csv });
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use arrow_select::concat::concat_batches;
 
 use super::{Events, Workload, WorkloadError, WorkloadQuery};
-use crate::files::{EventFile, Input, Part, ReadOptions};
+use crate::files::{EventFile, FilePart, Input, ReadOptions};
 
 /// The topic that a user's own events go into when the SQL does not name another.
 const TOPIC: &str = "events";
@@ -17,7 +17,7 @@ pub fn own(events: &Path, options: &ReadOptions, sql: &str, fix: Option<&str>) -
     let sql = read(sql)?;
     let fix = fix.map_or_else(|| Ok(sql.clone()), read)?;
     let time_column = options.time_column.clone();
-    let mut file = EventFile::of(&Input::open(events)?, options, Part::ALL)?;
+    let mut file = EventFile::of(&Input::open(events)?, options, FilePart::ALL)?;
     let mut batches = Vec::new();
     let mut rejected = Vec::new();
     while let Some(chunk) = file.next_chunk()? {

@@ -3,7 +3,7 @@
 use super::questions::hash;
 use super::why::listed;
 use crate::number::{count, significant, times};
-use crate::result::{BreakEven, CompareResult, Factor, History, KeptUp, Outcome, Settings, System};
+use crate::result::{BreakEven, CompareResult, ComparedSystem, Factor, HistorySource, KeptUp, Outcome, Settings};
 use crate::statistics::{PairedEffect, paired_effect};
 
 /// What a choice rests on, in the order in which it is told: the question's id, and what there is less of.
@@ -26,7 +26,8 @@ const TOLD: usize = 3;
 /// Needs `result.questions` and `result.effects`. Empty where there is nothing to choose from.
 pub fn recommendation(result: &CompareResult) -> Vec<String> {
     let settings = &result.settings;
-    let eligible: Vec<&System> = settings.systems.iter().filter(|system| has_runs(result, system) && keeps_up(result, system)).collect();
+    let eligible: Vec<&ComparedSystem> =
+        settings.systems.iter().filter(|system| has_runs(result, system) && keeps_up(result, system)).collect();
     if settings.systems.len() < 2 {
         return vec![];
     }
@@ -40,10 +41,12 @@ pub fn recommendation(result: &CompareResult) -> Vec<String> {
     vec![format!("{at}: {}, because nothing else kept up with the events.", only.name)]
 }
 
-fn among(result: &CompareResult, eligible: &[&System], at: &str) -> Vec<String> {
-    let better = |a: &System, b: &System| CRITERIA.iter().filter(|(id, _)| stands(result, id, a, b) == Some(Stands::Less)).count() as i64;
-    let score = |a: &System| eligible.iter().map(|b| better(a, b) - better(b, a)).sum::<i64>();
-    let mut ranked: Vec<(&System, i64)> = eligible.iter().map(|system| (*system, score(system))).collect();
+fn among(result: &CompareResult, eligible: &[&ComparedSystem], at: &str) -> Vec<String> {
+    let better = |a: &ComparedSystem, b: &ComparedSystem| {
+        CRITERIA.iter().filter(|(id, _)| stands(result, id, a, b) == Some(Stands::Less)).count() as i64
+    };
+    let score = |a: &ComparedSystem| eligible.iter().map(|b| better(a, b) - better(b, a)).sum::<i64>();
+    let mut ranked: Vec<(&ComparedSystem, i64)> = eligible.iter().map(|system| (*system, score(system))).collect();
     ranked.sort_by_key(|(_, score)| -score);
     let chosen = ranked[0].0;
     // The best of another architecture is what one hesitates about; the same one with another engine, where there is no other.
@@ -81,7 +84,7 @@ fn among(result: &CompareResult, eligible: &[&System], at: &str) -> Vec<String> 
 }
 
 /// The architecture where the engine does not explain it; else the system by its own name.
-fn subject(result: &CompareResult, chosen: &System, rival: &System) -> String {
+fn subject(result: &CompareResult, chosen: &ComparedSystem, rival: &ComparedSystem) -> String {
     let several = result.settings.systems.iter().filter(|system| system.wiring == chosen.wiring).count() > 1;
     let between = |from: &str, to: &str| {
         [chosen.wiring.as_str(), rival.wiring.as_str()].contains(&from)
@@ -109,7 +112,7 @@ enum Stands {
 }
 
 /// How one stands against another in a figure; none where either has none.
-fn stands(result: &CompareResult, id: &str, this: &System, other: &System) -> Option<Stands> {
+fn stands(result: &CompareResult, id: &str, this: &ComparedSystem, other: &ComparedSystem) -> Option<Stands> {
     let found = compared(result, id, this, other)?;
     let is_exact = id.starts_with("code_") || id.ends_with("_touched");
     Some(match found.difference {
@@ -120,7 +123,7 @@ fn stands(result: &CompareResult, id: &str, this: &System, other: &System) -> Op
     .filter(|stands| !(is_exact && *stands == Stands::Open))
 }
 
-fn compared(result: &CompareResult, id: &str, this: &System, other: &System) -> Option<PairedEffect> {
+fn compared(result: &CompareResult, id: &str, this: &ComparedSystem, other: &ComparedSystem) -> Option<PairedEffect> {
     let question = result.questions.iter().find(|question| question.id == id)?;
     let (a, b) = (question.by_architecture.get(&this.name)?, question.by_architecture.get(&other.name)?);
     let pairs: Vec<(f64, f64)> = a.values.iter().zip(&b.values).filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect();
@@ -136,7 +139,7 @@ fn much(found: &PairedEffect, noun: &str, way: &str) -> String {
     }
 }
 
-fn turns(result: &CompareResult, chosen: &System, rival: &System) -> String {
+fn turns(result: &CompareResult, chosen: &ComparedSystem, rival: &ComparedSystem) -> String {
     let Some(sweep) = &result.sweep else {
         return "Where it turns was not looked for: --sweep history=... does.".into();
     };
@@ -187,12 +190,12 @@ fn short(value: f64) -> String {
     }
 }
 
-fn has_runs(result: &CompareResult, system: &System) -> bool {
+fn has_runs(result: &CompareResult, system: &ComparedSystem) -> bool {
     result.runs.iter().any(|run| run.system == system.name && run.outcome == Outcome::Ok)
 }
 
 /// In half of its runs or more.
-fn keeps_up(result: &CompareResult, system: &System) -> bool {
+fn keeps_up(result: &CompareResult, system: &ComparedSystem) -> bool {
     let runs = || result.runs.iter().filter(|run| run.system == system.name && run.outcome == Outcome::Ok);
     2 * runs().filter(|run| run.kept_up == KeptUp::KeptUp).count() >= runs().count()
 }
@@ -200,9 +203,9 @@ fn keeps_up(result: &CompareResult, system: &System) -> bool {
 /// `10,000,000 events of history (recorded ones, tiled over 30 years) and 4,000 a second`: what was really played.
 pub fn played(settings: &Settings) -> String {
     let from = match settings.history {
-        History::Tiled { years } => format!(" (recorded ones, tiled over {years} years)"),
-        History::Generated => " (generated)".into(),
-        History::Recorded | History::File => String::new(),
+        HistorySource::Tiled { years } => format!(" (recorded ones, tiled over {years} years)"),
+        HistorySource::Generated => " (generated)".into(),
+        HistorySource::Recorded | HistorySource::File => String::new(),
     };
     format!("{} events of history{from} and {} a second", count(settings.events_history), count(settings.rate.round() as u64))
 }
@@ -277,7 +280,7 @@ mod tests {
     fn what_was_played_is_told() {
         let mut settings = sample().settings;
         settings.events_history = 10_000_000;
-        settings.history = History::Tiled { years: 30 };
+        settings.history = HistorySource::Tiled { years: 30 };
         assert_eq!(played(&settings), "10,000,000 events of history (recorded ones, tiled over 30 years) and 4,000 a second");
     }
 }

@@ -7,7 +7,7 @@ use console::{Style, measure_text_width};
 use super::questions::section;
 use super::recommendation::played;
 use crate::number::{count, duration, in_words};
-use crate::result::{CompareResult, Outcome, Question, System};
+use crate::result::{CompareResult, ComparedSystem, Outcome, Question};
 use crate::statistics::REPEATS_BOOTSTRAP_MIN;
 
 /// Narrower than this, cells would not fit.
@@ -74,7 +74,7 @@ pub fn table(result: &CompareResult, look: Look) -> String {
             let last = index + 1 == asked.len();
             let mut text = right_pad(part, label);
             if last {
-                for System { name, .. } in &settings.systems {
+                for ComparedSystem { name, .. } in &settings.systems {
                     let (figure, mark) = cell_text(question, name);
                     let cell_text = right(&format!("{figure} {}", mark.unwrap_or(" ")), cell);
                     text += &match mark {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 pub use conclusion::{BreakEven, Effect, Estimate, Factor, Question, Sweep, SweepPoint};
 pub use run::{
-    Answers, AnswersBin, Code, CodeSize, Cost, CpuBin, FreshnessBin, Happening, KeptUp, LayerCost, Listing, Mark, Money, Outcome, Phase,
-    Phases, Quantiles, ReadsBin, RunResult, Series, StorageBin,
+    Answers, AnswersBin, Code, CodeSize, Cost, CpuBin, FreshnessBin, Happening, KeptUp, LayerCost, Listing, Mark, Money, Outcome,
+    PhaseCosts, Phases, Quantiles, ReadsBin, RunResult, Series, StorageBin,
 };
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ pub struct Settings {
     /// By name, in the order in which they were asked for.
     pub architectures: Vec<String>,
     /// What was compared, in the order in which it is shown: each architecture with its engines and its language.
-    pub systems: Vec<System>,
+    pub systems: Vec<ComparedSystem>,
     /// Events per second of the steady phase.
     pub rate: f64,
     /// Seconds of the steady phase.
@@ -108,7 +108,7 @@ pub struct Settings {
     pub events_history: u64,
     /// Where they come from.
     #[serde(default)]
-    pub history: History,
+    pub history: HistorySource,
     /// Events of the source that no run played (those of a file beyond `events_history` and `events_steady`).
     #[serde(default)]
     pub events_ignored: u64,
@@ -131,7 +131,7 @@ pub struct Settings {
 
 /// One of the things compared: an architecture with its engines and its language. Factors that it does not have are none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct System {
+pub struct ComparedSystem {
     /// What it is called in this comparison, and nowhere twice: the preset's name, or in a cross `lambda polars+timely hand`.
     pub name: String,
     /// As it was asked for: a preset's name (`lambda-sql`), or in a cross the wiring (`lambda`).
@@ -149,7 +149,7 @@ pub struct System {
 /// Where the events of the history come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-pub enum History {
+pub enum HistorySource {
     /// As they were recorded.
     #[default]
     Recorded,

@@ -39,7 +39,7 @@ pub enum Outcome {
 /// One run. The child fills it, but for `outcome` of a crash, `samples` and money, which are the parent's.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RunResult {
-    /// The [`System`](super::System) that ran, by its name.
+    /// The [`ComparedSystem`](super::ComparedSystem) that ran, by its name.
     #[serde(default)]
     pub system: String,
     /// As it was asked for: a preset's name, or in a cross the wiring.
@@ -164,16 +164,16 @@ pub struct Cost {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Phases {
     /// From the first event of the history until version 1 serves it.
-    pub load: Phase,
+    pub load: PhaseCosts,
     /// The steady phase, but for `change`.
-    pub live: Phase,
+    pub live: PhaseCosts,
     /// From the deployment of the fix until version 1 is gone; live traffic goes on in it. All zero where nothing was deployed.
-    pub change: Phase,
+    pub change: PhaseCosts,
 }
 
 /// What a part of a run took.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Phase {
+pub struct PhaseCosts {
     /// How long it was.
     pub duration_ms: f64,
     /// Events that arrived in it.

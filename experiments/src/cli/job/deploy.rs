@@ -7,7 +7,7 @@ use twopath_log::Address;
 
 use super::catch_up;
 use crate::cli::{Failure, log, sql};
-use crate::standing::{Job, JobState};
+use crate::standing::{JobState, StandingJob};
 use twopath_results::number;
 
 /// Computes a new version from the log's start, beside those that are there
@@ -37,7 +37,7 @@ pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
     let text = sql::read_sql(&args.sql)?;
     let topic = sql::topic_named(&Address::Folder(dir.to_owned()), &text, |name| log::open_topic(dir, name))?;
     let query = sql::parse(&text, &topic)?;
-    let job = Job::named(dir, &args.name);
+    let job = StandingJob::named(dir, &args.name);
     let standing = job.deploy(&topic, query, text.trim(), usize::from(args.workers), args.from_log_start)?;
     let version = standing.version();
     let last = catch_up(&standing)?;

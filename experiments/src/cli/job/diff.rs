@@ -9,7 +9,7 @@ use twopath_query::Value;
 use twopath_results::number;
 
 use crate::cli::{Failure, output};
-use crate::standing::{Diff, Example, Job, JobState};
+use crate::standing::{Diff, Example, JobState, StandingJob};
 
 /// Tells what a new version would change, before readers are on it
 ///
@@ -43,7 +43,7 @@ enum Format {
 }
 
 pub(super) fn run(dir: &Path, args: &DiffArgs) -> Result<(), Failure> {
-    let job = Job::named(dir, &args.name);
+    let job = StandingJob::named(dir, &args.name);
     let versions = job.status()?;
     let newest = versions.last().map_or(1, |v| v.version);
     let active = versions.iter().find(|v| v.state == JobState::Active).map_or(1, |v| v.version);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use twopath_query::Value;
 
 use crate::cli::{Failure, output};
-use crate::standing::{Job, JobVersion};
+use crate::standing::{JobVersion, StandingJob};
 
 /// Lists the jobs: what each reads, and which version readers are on
 #[derive(Debug, Args)]
@@ -58,11 +58,11 @@ struct Described {
 
 pub(super) fn list(dir: &Path, args: &ListArgs) -> Result<(), Failure> {
     let listed = |name: String| {
-        let job = Job::named(dir, &name);
+        let job = StandingJob::named(dir, &name);
         let (versions, active) = job.versions()?;
         Ok::<_, Failure>(Listed { topic: job.reads()?, versions, active, job: name })
     };
-    let jobs = Job::list(dir)?.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
+    let jobs = StandingJob::list(dir)?.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
     let mut out = std::io::stdout().lock();
     if args.format == Format::Json {
         return Ok(output::report(&mut out, &jobs)?);
@@ -76,7 +76,7 @@ pub(super) fn list(dir: &Path, args: &ListArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn describe(dir: &Path, args: &DescribeArgs) -> Result<(), Failure> {
-    let job = Job::named(dir, &args.name);
+    let job = StandingJob::named(dir, &args.name);
     let described = Described { topic: job.reads()?, versions: job.status()?, job: args.name.clone() };
     let mut out = std::io::stdout().lock();
     if args.format == Format::Json {

@@ -3,22 +3,26 @@
 use std::path::Path;
 
 use clap::Args;
-use twopath_view::Ask;
+use twopath_serving::ServingError;
+use twopath_view::Selection;
 
 use super::catch_up;
 use crate::cli::key::parse_key;
 use crate::cli::output::Format;
 use crate::cli::{Failure, query};
-use crate::standing::Job;
+use crate::standing::StandingJob;
 
 /// Answers by the version that readers are on, for the log's end
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    disable_version_flag = true,
+    after_help = "\
 Examples:
   twopath job query delays
   twopath job query delays --format csv
   twopath job query delays --version 2 --format csv
-  twopath job query delays --key 2013-01-01T10:00:00Z --key JFK")]
+  twopath job query delays --key 2013-01-01T10:00:00Z --key JFK"
+)]
 pub(super) struct QueryArgs {
     name: String,
     /// Ask this version instead of the one that readers are on
@@ -32,17 +36,20 @@ pub(super) struct QueryArgs {
 }
 
 pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
-    let job = Job::named(dir, &args.name);
+    let job = StandingJob::named(dir, &args.name);
     let standing = match args.version {
         None => job.active(1)?,
         Some(version) => job.version(version, 1)?,
     };
+    if !args.key.is_empty() && standing.query().finish.is_some() {
+        return Err(Failure::usage(ServingError::NoGroups));
+    }
     let key = if args.key.is_empty() { None } else { Some(parse_key(standing.query(), &args.key)?) };
     catch_up(&standing)?;
-    let answer = standing.answer(&Ask { key, ..Ask::default() })?;
+    let answer = standing.answer(&Selection { key, ..Selection::default() })?;
     if args.format != Format::Json {
         eprintln!("by version {} of '{}'", standing.version(), args.name);
     }
     standing.stop()?;
-    query::show(&query::rows_of(&answer.rows, answer.coverage)?, args.format)
+    query::show(&query::rows_of(&answer.rows, &args.name, answer.coverage)?, args.format)
 }

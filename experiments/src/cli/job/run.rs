@@ -14,7 +14,7 @@ use twopath_serving::ServingError;
 
 use super::show;
 use crate::cli::{Failure, parse_duration, progress};
-use crate::standing::{Job, JobError, JobState, Standing};
+use crate::standing::{JobError, JobState, Standing, StandingJob};
 
 /// How soon a step that another process takes is noticed.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -44,7 +44,7 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
         signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone()).map_err(Failure::of)?;
         signal_hook::flag::register(signal, stop.clone()).map_err(Failure::of)?;
     }
-    let job = Job::named(dir, &args.name);
+    let job = StandingJob::named(dir, &args.name);
     let bar = progress::bar("", 1);
     let mut running: BTreeMap<u64, Standing> = BTreeMap::new();
     let (mut active, mut saved) = (None, Instant::now());

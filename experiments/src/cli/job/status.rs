@@ -7,7 +7,7 @@ use serde::Serialize;
 use twopath_query::Value;
 
 use crate::cli::{Failure, output};
-use crate::standing::{Job, JobVersion};
+use crate::standing::{JobVersion, StandingJob};
 
 /// Tells a job's versions: which serves, and how far each has read
 ///
@@ -41,9 +41,9 @@ struct Status {
 pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
     let names = match &args.name {
         Some(name) => vec![name.clone()],
-        None => Job::list(dir)?,
+        None => StandingJob::list(dir)?,
     };
-    let status = |job: String| Ok::<_, Failure>(Status { versions: Job::named(dir, &job).status()?, job });
+    let status = |job: String| Ok::<_, Failure>(Status { versions: StandingJob::named(dir, &job).status()?, job });
     let jobs = names.into_iter().map(status).collect::<Result<Vec<_>, _>>()?;
     let mut out = std::io::stdout().lock();
     if args.format == Format::Json {

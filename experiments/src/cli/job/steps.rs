@@ -3,21 +3,25 @@
 use std::path::Path;
 
 use clap::Args;
+use twopath_serving::ServingError;
 
 use super::catch_up;
 use crate::cli::Failure;
-use crate::standing::{Job, JobState, JobVersion};
+use crate::standing::{JobError, JobState, JobVersion, StandingJob};
 use twopath_results::number;
 
 /// Moves the readers to a new version, in one step
 ///
 /// The version first reads what has come since it was deployed. The version that readers leave is kept for a rollback.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    disable_version_flag = true,
+    after_help = "\
 Examples:
   twopath job cutover delays
   twopath job cutover delays 2
-  twopath job cutover delays --max-changed 1%")]
+  twopath job cutover delays --max-changed 1%"
+)]
 pub(super) struct CutoverArgs {
     name: String,
     /// The version [default: the newest]
@@ -38,9 +42,12 @@ pub(super) struct RollbackArgs {
 
 /// Deletes a version that readers are not on, with its table
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    disable_version_flag = true,
+    after_help = "\
 Examples:
-  twopath job delete delays 1")]
+  twopath job delete delays 1"
+)]
 pub(super) struct DeleteArgs {
     name: String,
     version: u64,
@@ -66,7 +73,7 @@ fn parse_share(text: &str) -> Result<f64, String> {
 }
 
 /// Refuses a version that would change more than a share of the groups that readers see now.
-fn gate(job: &Job, name: &str, versions: &[JobVersion], to: u64, limit: f64) -> Result<(), Failure> {
+fn gate(job: &StandingJob, name: &str, versions: &[JobVersion], to: u64, limit: f64) -> Result<(), Failure> {
     let Some(active) = versions.iter().find(|v| v.state == JobState::Active && v.version != to) else { return Ok(()) };
     let diff = job.diff(active.version, to, 0)?;
     let (differing, share) = (diff.added + diff.removed + diff.changed, diff.changed_share());
@@ -87,7 +94,7 @@ fn gate(job: &Job, name: &str, versions: &[JobVersion], to: u64, limit: f64) -> 
 }
 
 pub(super) fn cutover(dir: &Path, args: &CutoverArgs) -> Result<(), Failure> {
-    let job = Job::named(dir, &args.name);
+    let job = StandingJob::named(dir, &args.name);
     let versions = job.status()?;
     let newest = versions.last().map_or(1, |v| v.version);
     let version = args.version.unwrap_or(newest);
@@ -106,13 +113,13 @@ pub(super) fn cutover(dir: &Path, args: &CutoverArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn rollback(dir: &Path, args: &RollbackArgs) -> Result<(), Failure> {
-    let version = Job::named(dir, &args.name).rollback()?;
+    let version = StandingJob::named(dir, &args.name).rollback()?;
     eprintln!("readers of '{}' are back on version {version}", args.name);
     Ok(())
 }
 
 pub(super) fn drop_all(dir: &Path, args: &DropArgs) -> Result<(), Failure> {
-    let job = Job::named(dir, &args.name);
+    let job = StandingJob::named(dir, &args.name);
     let (versions, _) = job.versions()?;
     job.drop_all()?;
     eprintln!("job '{}' is gone, with {versions} version{}", args.name, if versions == 1 { "" } else { "s" });
@@ -120,12 +127,13 @@ pub(super) fn drop_all(dir: &Path, args: &DropArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn delete(dir: &Path, args: &DeleteArgs) -> Result<(), Failure> {
-    let job = Job::named(dir, &args.name);
-    if job.versions()? == (1, Some(args.version)) {
-        let message = format!("version {} is the only one of job '{}', and readers are on it", args.version, args.name);
-        return Err(Failure::with_help(message, format!("`twopath job drop {}` removes the job with it", args.name)));
-    }
-    job.delete(args.version)?;
+    let job = StandingJob::named(dir, &args.name);
+    job.delete(args.version).map_err(|error| match error {
+        JobError::Serving(ServingError::IsOnly { .. }) => {
+            Failure::with_help(error, format!("`twopath job drop {}` removes the job with its last version", args.name))
+        }
+        error => error.into(),
+    })?;
     eprintln!("version {} of '{}' is deleted", args.version, args.name);
     Ok(())
 }

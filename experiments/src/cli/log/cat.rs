@@ -12,7 +12,7 @@ use twopath_log::{Address, Entry, Member, MemberOptions, PartitionReader, Record
 use twopath_query::Value;
 use twopath_query::time::parse_timestamp;
 
-use super::OthersArgs;
+use super::ForeignArgs;
 use crate::cli::{Failure, output};
 
 /// A member commits at the latest after so many frames; sooner where it has to wait.
@@ -75,7 +75,7 @@ pub(super) struct CatArgs {
     #[arg(long, value_enum, default_value = "jsonl")]
     format: Format,
     #[command(flatten)]
-    others: OthersArgs,
+    foreign: ForeignArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -135,7 +135,7 @@ pub(super) fn run(place: &Address, args: &CatArgs) -> Result<ExitCode, Failure> 
             format!("read with --from POSITION, and set the group with `twopath log groups --log {place} --group {group} --seek POSITION`");
         return Err(Failure::usage_with_help(message, help));
     }
-    let topic = args.others.open(place, super::topic_name(place, args.topic.as_deref())?)?;
+    let topic = args.foreign.open(place, super::topic_name(place, args.topic.as_deref())?)?;
     let shown = shown(&topic, args)?;
     if let Some(group) = &args.group {
         return as_member(&topic, group, args, shown);

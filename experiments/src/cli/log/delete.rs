@@ -8,7 +8,7 @@ use twopath_log::Address;
 
 use crate::cli::Failure;
 use crate::feeds::Definition;
-use crate::standing::Job;
+use crate::standing::StandingJob;
 
 /// Deletes a topic
 ///
@@ -42,7 +42,7 @@ pub(super) fn run(place: &Address, args: &DeleteArgs) -> Result<ExitCode, Failur
 
 /// The jobs that read a topic of a folder, and the feeds that read or write it.
 fn dependents(dir: &Path, topic: &str) -> Result<(Vec<String>, Vec<String>), Failure> {
-    let jobs = Job::that_read(dir, topic)?;
+    let jobs = StandingJob::that_read(dir, topic)?;
     let feeds = Definition::all(dir)?.into_iter().filter(|feed| feed.input == topic || feed.output == topic).map(|feed| feed.name);
     Ok((jobs, feeds.collect()))
 }

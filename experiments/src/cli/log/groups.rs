@@ -10,7 +10,7 @@ use twopath_log::{Address, PartitionProgress, Start, Topic};
 use twopath_query::Value;
 use twopath_query::time::parse_timestamp;
 
-use super::OthersArgs;
+use super::ForeignArgs;
 use crate::cli::{Failure, output};
 
 /// Tells how far a topic's consumer groups are, and sets them elsewhere
@@ -42,7 +42,7 @@ pub(super) struct GroupsArgs {
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
     #[command(flatten)]
-    others: OthersArgs,
+    foreign: ForeignArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -100,7 +100,7 @@ pub(super) fn run(place: &Address, args: &GroupsArgs) -> Result<ExitCode, Failur
         let help = "remove it with Kafka's own kafka-consumer-groups.sh, which can leave those (--delete-offsets --topic TOPIC)";
         return Err(Failure::usage_with_help(message, help));
     }
-    let topic = args.others.open(place, super::topic_name(place, args.topic.as_deref())?)?;
+    let topic = args.foreign.open(place, super::topic_name(place, args.topic.as_deref())?)?;
     match (&args.group, &args.seek) {
         (Some(name), _) if args.remove => {
             topic.local()?.group(name)?.remove()?;

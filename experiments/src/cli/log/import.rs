@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use twopath_base::PartitionId;
-use twopath_events::files::{Chunk, EventFile, FileError, Input, Part, ReadArgs, ReadOptions, Rejected};
+use twopath_events::files::{Chunk, EventFile, FileError, FilePart, Input, ReadArgs, ReadOptions, Rejected};
 use twopath_log::{Address, Durability, LogError, PartitionBy, ProducerSequence, Topic, TopicWriter};
 
-use self::history::{History, Import, Overlap, Plan, plan};
+use self::history::{Import, ImportHistory, ImportPlan, Overlap, plan};
 use super::TopicArgs;
 use crate::cli::{Failure, progress};
 
@@ -84,7 +84,7 @@ enum BadRows {
 /// A part of a file that is to be imported, and what the check of it found.
 struct Piece<'a> {
     input: &'a Input,
-    part: Part,
+    part: FilePart,
     import: Import,
     rows: u64,
     rejected: u64,
@@ -116,7 +116,7 @@ pub(super) fn run(place: &Address, args: &ImportArgs) -> Result<ExitCode, Failur
         is_new
     });
     let inputs = inputs.map(|path| Input::open(path)).collect::<Result<Vec<_>, _>>()?;
-    let mut history = existing.as_ref().map(History::of).transpose()?.unwrap_or_default();
+    let mut history = existing.as_ref().map(ImportHistory::of).transpose()?.unwrap_or_default();
     let mut pieces = pieces(name, existing.is_some(), &history, &inputs, &written, args)?;
     if let Some(topic) = &existing {
         args.new.check(topic.config())?;
@@ -135,7 +135,7 @@ pub(super) fn run(place: &Address, args: &ImportArgs) -> Result<ExitCode, Failur
     };
     let writer = topic.writer()?;
     // Another import may have ended between the look at what is there and the lock.
-    let now = History::of(&topic)?;
+    let now = ImportHistory::of(&topic)?;
     if !history.is_kept() {
         history = now;
     } else if history != now {
@@ -199,7 +199,7 @@ fn time_column(args: &ImportArgs, existing: Option<&Topic>) -> Result<Option<Str
 fn pieces<'a>(
     topic: &str,
     exists: bool,
-    history: &History,
+    history: &ImportHistory,
     inputs: &'a [Input],
     written: &str,
     args: &ImportArgs,
@@ -217,8 +217,8 @@ fn pieces<'a>(
     let mut pieces = Vec::new();
     for input in inputs {
         match plan(&history, topic, input, written, overlap)? {
-            Plan::Nothing { rows } => eprintln!("already imported: all {rows} events of {} are in '{topic}'", input.name().display()),
-            Plan::Import(parts) => {
+            ImportPlan::Nothing { rows } => eprintln!("already imported: all {rows} events of {} are in '{topic}'", input.name().display()),
+            ImportPlan::Import(parts) => {
                 for (part, import) in parts {
                     // Its rows are not counted yet; that there are some is enough for the plan of the next file.
                     history.note(Import { is_done: true, rows: import.rows.max(1), ..import.clone() });
@@ -287,7 +287,7 @@ fn append(
     topic: &Topic,
     writer: &TopicWriter,
     place: &Address,
-    history: &mut History,
+    history: &mut ImportHistory,
 ) -> Result<(u64, Option<PathBuf>), Failure> {
     let mut import = piece.import;
     let is_durable = topic.config().durability != Durability::None;

@@ -5,10 +5,10 @@ mod cat;
 mod compact;
 mod create;
 mod delete;
+mod foreign;
 mod groups;
 mod import;
 mod offload;
-mod others;
 mod recall;
 mod retain;
 mod stat;
@@ -22,7 +22,7 @@ use clap::{Args, Subcommand};
 use twopath_log::{Address, Compaction, Durability, Offload, PartitionBy, Retention, Topic, TopicConfig};
 use twopath_storage::check_store_address;
 
-pub(super) use others::OthersArgs;
+pub(super) use foreign::ForeignArgs;
 
 use super::Failure;
 use twopath_events::files::{FileError, SchemaText};

@@ -9,7 +9,7 @@ use twopath_base::PartitionId;
 use twopath_log::{Address, Entry, LogError, PartitionBy, Start, Topic};
 use twopath_query::Value;
 
-use super::OthersArgs;
+use super::ForeignArgs;
 use crate::cli::{Failure, output};
 use twopath_events::files::ColumnType;
 
@@ -27,7 +27,7 @@ pub(super) struct StatArgs {
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
     #[command(flatten)]
-    others: OthersArgs,
+    foreign: ForeignArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -92,7 +92,7 @@ struct Barrier {
 
 pub(super) fn run(place: &Address, args: &StatArgs) -> Result<ExitCode, Failure> {
     match args.topic.as_deref().or(place.named_topic()) {
-        Some(name) => show_topic(&stat(&args.others.open(place, super::topic_name(place, Some(name))?)?)?, args.format)?,
+        Some(name) => show_topic(&stat(&args.foreign.open(place, super::topic_name(place, Some(name))?)?)?, args.format)?,
         None => show_topics(place, args.format)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -18,7 +18,7 @@ use twopath_events::workloads::flights;
 use twopath_query::{Value, values};
 use twopath_reference::Reference;
 use twopath_results::scenario::{Cell, Figure, Table, Verdict, at_most};
-use twopath_view::{Ask, GroupTable, answer};
+use twopath_view::{GroupTable, Selection, answer};
 
 use self::trial::{ALPHA, Decision, Method, Outcome, trial};
 use super::{Lab, Notes, Scenario, ScenarioError};
@@ -140,7 +140,7 @@ fn on_real_tables(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
             return Ok(right);
         }
         let (query, table) = &tables[version];
-        let rows = answer(query, &[table], &Ask { key: Some(key.to_vec()), ..Ask::default() })
+        let rows = answer(query, &[table], &Selection { key: Some(key.to_vec()), ..Selection::default() })
             .and_then(|rows| values::rows(&rows))
             .map_err(failed)?;
         let truth = right.answer_key(key).map_err(failed)?;

@@ -7,7 +7,7 @@ use twopath_log::Address;
 use twopath_query::Query;
 
 use super::folder::Folder;
-use super::settings::{CompareSettings, History};
+use super::settings::{CompareSettings, HistoryLength};
 use super::{CompareError, topics};
 use crate::harness::RunError;
 use crate::harness::plan::PlannedRun;
@@ -40,7 +40,7 @@ pub struct Asked {
     pub events_steady: u64,
     /// Of the user's file, what no run plays.
     events_ignored: u64,
-    history: result::History,
+    history: result::HistorySource,
     name: String,
 }
 
@@ -132,10 +132,10 @@ impl Asked {
             ),
         };
         let events_history = match (settings.history, all) {
-            (Some(History::Events(n)), Some(all)) if own && n + steady > all => return Err(too_many(n, all)),
-            (Some(History::Events(n)), _) => n,
-            (Some(History::All), Some(all)) => all.saturating_sub(steady),
-            (Some(History::All), None) => {
+            (Some(HistoryLength::Events(n)), Some(all)) if own && n + steady > all => return Err(too_many(n, all)),
+            (Some(HistoryLength::Events(n)), _) => n,
+            (Some(HistoryLength::All), Some(all)) => all.saturating_sub(steady),
+            (Some(HistoryLength::All), None) => {
                 let problem = "goes with events that end; give a number, such as 10M".into();
                 return Err(CompareError::Setting { option: "--history", value: "all".into(), problem });
             }
@@ -146,10 +146,10 @@ impl Asked {
         let events_ignored = if own { all.unwrap_or(0) - events_history - steady } else { 0 };
         let workload = if own { workload } else { workload.last(events_history + steady) };
         let history = match (own, all, workload.years()) {
-            (true, ..) => result::History::File,
-            (_, None, _) => result::History::Generated,
-            (_, Some(_), Some(years)) => result::History::Tiled { years },
-            (_, Some(_), None) => result::History::Recorded,
+            (true, ..) => result::HistorySource::File,
+            (_, None, _) => result::HistorySource::Generated,
+            (_, Some(_), Some(years)) => result::HistorySource::Tiled { years },
+            (_, Some(_), None) => result::HistorySource::Recorded,
         };
         Ok(Asked { workload, job, query: spec, systems, events_history, events_steady: steady, events_ignored, history, name })
     }
@@ -160,7 +160,7 @@ impl Asked {
         if self.events_ignored > 0 {
             notes.push(format!("{} of the file's events are not played: --history all plays them all", self.events_ignored));
         }
-        if let result::History::Tiled { years } = self.history {
+        if let result::HistorySource::Tiled { years } = self.history {
             notes.push(format!("the recorded flights are laid out over {years} years, 365 days apart"));
         }
         let wanted = (settings.rate * settings.duration.as_secs_f64()).round() as u64;
@@ -178,7 +178,7 @@ impl Asked {
 
     /// For the result.
     pub fn settings(&self, settings: &CompareSettings, prices: Prices) -> Settings {
-        let name_of = |s: &Chosen| result::System {
+        let name_of = |s: &Chosen| result::ComparedSystem {
             name: s.name.clone(),
             architecture: s.architecture.clone(),
             wiring: s.factors.architecture.to_string(),

@@ -3,7 +3,7 @@
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::harness::plan::PlannedRun;
-use crate::harness::spec::{Phase, Progress};
+use crate::harness::spec::{Phase, RunProgress};
 
 const STEPS: u64 = 1000;
 
@@ -42,7 +42,7 @@ impl Bars {
         self.one.set_position(0);
     }
 
-    pub fn progress(&self, progress: Progress) {
+    pub fn progress(&self, progress: RunProgress) {
         // How much of a run has gone when a phase begins, and how much the phase takes: roughly right is enough for a bar.
         let (begun, part, text) = match progress.phase {
             Phase::Load => (0.0, 0.15, "loading history"),

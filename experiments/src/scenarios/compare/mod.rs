@@ -24,11 +24,11 @@ use crate::harness::parent::{ChildEnd, run_child, time_limit};
 use crate::harness::plan::{PlannedRun, plan};
 use crate::harness::prepared::{Prepared, Wanted};
 use crate::harness::provenance::{Occasion, command_line, provenance};
-use crate::harness::spec::{Phase, Progress, RunSpec};
+use crate::harness::spec::{Phase, RunProgress, RunSpec};
 use asked::Asked;
 use bars::Bars;
 pub use folder::Folder;
-pub use settings::{CompareSettings, Format, History, Sweep as SweepOf};
+pub use settings::{CompareSettings, Format, HistoryLength, SweepOf};
 use twopath_events::workloads::WorkloadError;
 use twopath_results::conclude;
 use twopath_results::prices::{PricesError, charge, read_prices};
@@ -180,7 +180,7 @@ fn points(settings: &CompareSettings) -> Vec<Point> {
     let point = |value: f64| {
         let mut point = Point { settings: settings.clone(), keys: None, value: Some(value) };
         match sweep {
-            SweepOf::History(_) => point.settings.history = Some(History::Events(value as u64)),
+            SweepOf::History(_) => point.settings.history = Some(HistoryLength::Events(value as u64)),
             SweepOf::Rate(_) => point.settings.rate = value,
             SweepOf::Keys(_) => point.keys = Some(value as u64),
         }
@@ -258,7 +258,7 @@ impl Comparison<'_> {
             ChildEnd::Failed(outcome) => Some(crashed(spec, outcome)),
             ChildEnd::Done => {
                 let judged = self.folder.read_run(spec).and_then(|recording| {
-                    let progress = |fraction| bars.progress(Progress { phase: Phase::Check, fraction, catch_up: None });
+                    let progress = |fraction| bars.progress(RunProgress { phase: Phase::Check, fraction, catch_up: None });
                     let mut run = judge(spec, &recording, truth, progress).map_err(|e| format!("cannot be judged: {e}"))?;
                     run.samples = self.folder.move_samples(spec).map_err(|e| format!("its samples could not be moved: {e}"))?;
                     Ok(run)

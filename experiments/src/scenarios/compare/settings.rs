@@ -31,9 +31,9 @@ pub struct CompareSettings {
     pub read_rate: f64,
     pub full_read_rate: f64,
     /// Events loaded before the steady phase; none means the workload's default.
-    pub history: Option<History>,
+    pub history: Option<HistoryLength>,
     /// One comparison for each value of a parameter.
-    pub sweep: Option<Sweep>,
+    pub sweep: Option<SweepOf>,
     pub repeats: u32,
     /// Each system a second time, as `NAME-again`: a harness that does not lie finds no difference.
     pub twins: bool,
@@ -119,26 +119,26 @@ pub enum Format {
 
 /// How many events are loaded before the steady phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum History {
+pub enum HistoryLength {
     /// Of events that end: all but those of the steady phase.
     All,
     Events(u64),
 }
 
-impl FromStr for History {
+impl FromStr for HistoryLength {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "all" => Ok(History::All),
-            _ => Ok(History::Events(parse_count(text)?)),
+            "all" => Ok(HistoryLength::All),
+            _ => Ok(HistoryLength::Events(parse_count(text)?)),
         }
     }
 }
 
 /// A parameter and the values that it is given.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Sweep {
+pub enum SweepOf {
     /// Events of the history.
     History(Vec<u64>),
     /// Events per second.
@@ -147,21 +147,21 @@ pub enum Sweep {
     Keys(Vec<u64>),
 }
 
-impl Sweep {
+impl SweepOf {
     /// As in options and results.
     pub fn parameter(&self) -> &'static str {
         match self {
-            Sweep::History(_) => "history",
-            Sweep::Rate(_) => "rate",
-            Sweep::Keys(_) => "keys",
+            SweepOf::History(_) => "history",
+            SweepOf::Rate(_) => "rate",
+            SweepOf::Keys(_) => "keys",
         }
     }
 
     /// Its values, ascending.
     pub fn values(&self) -> Vec<f64> {
         let mut values: Vec<f64> = match self {
-            Sweep::History(values) | Sweep::Keys(values) => values.iter().map(|&v| v as f64).collect(),
-            Sweep::Rate(values) => values.clone(),
+            SweepOf::History(values) | SweepOf::Keys(values) => values.iter().map(|&v| v as f64).collect(),
+            SweepOf::Rate(values) => values.clone(),
         };
         values.sort_by(f64::total_cmp);
         values.dedup();
@@ -169,16 +169,16 @@ impl Sweep {
     }
 }
 
-impl FromStr for Sweep {
+impl FromStr for SweepOf {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (parameter, values) = text.split_once('=').ok_or("write PARAMETER=A,B,..., such as history=1M,3M,10M")?;
         let values = values.split(',').map(parse_count).collect::<Result<Vec<u64>, _>>()?;
         match parameter {
-            "history" => Ok(Sweep::History(values)),
-            "rate" => Ok(Sweep::Rate(values.into_iter().map(|v| v as f64).collect())),
-            "keys" => Ok(Sweep::Keys(values)),
+            "history" => Ok(SweepOf::History(values)),
+            "rate" => Ok(SweepOf::Rate(values.into_iter().map(|v| v as f64).collect())),
+            "keys" => Ok(SweepOf::Keys(values)),
             _ => Err(format!("'{parameter}' cannot be swept; choose history, rate or keys")),
         }
     }
@@ -209,15 +209,15 @@ mod tests {
 
     #[test]
     fn counts_are_read_as_people_write_them() {
-        assert_eq!("10M".parse(), Ok(History::Events(10_000_000)));
-        assert_eq!("2.5k".parse(), Ok(History::Events(2_500)));
-        assert_eq!("0".parse(), Ok(History::Events(0)));
-        assert_eq!("all".parse(), Ok(History::All));
+        assert_eq!("10M".parse(), Ok(HistoryLength::Events(10_000_000)));
+        assert_eq!("2.5k".parse(), Ok(HistoryLength::Events(2_500)));
+        assert_eq!("0".parse(), Ok(HistoryLength::Events(0)));
+        assert_eq!("all".parse(), Ok(HistoryLength::All));
         for wrong in ["", "M", "-1", "-1k", "1.5", "10 M", "nan", "infk", "1e30M"] {
-            assert!(wrong.parse::<History>().is_err(), "{wrong}");
+            assert!(wrong.parse::<HistoryLength>().is_err(), "{wrong}");
         }
-        assert_eq!("history=3M,1M,3M".parse::<Sweep>().unwrap().values(), [1e6, 3e6]);
-        assert_eq!("rate=500,1k".parse(), Ok(Sweep::Rate(vec![500.0, 1_000.0])));
-        assert!("lateness=1".parse::<Sweep>().is_err() && "history".parse::<Sweep>().is_err());
+        assert_eq!("history=3M,1M,3M".parse::<SweepOf>().unwrap().values(), [1e6, 3e6]);
+        assert_eq!("rate=500,1k".parse(), Ok(SweepOf::Rate(vec![500.0, 1_000.0])));
+        assert!("lateness=1".parse::<SweepOf>().is_err() && "history".parse::<SweepOf>().is_err());
     }
 }

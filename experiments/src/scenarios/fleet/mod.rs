@@ -21,7 +21,7 @@ use twopath_results::statistics::median;
 use self::simulation::{Replay, simulate};
 use super::{Lab, Notes, Scenario, ScenarioError};
 use crate::systems::SpeedEngine;
-use crate::systems::twopath::wiring::{self, Logic};
+use crate::systems::twopath::wiring::{self, VersionLogic};
 
 pub const SCENARIO: Scenario = Scenario {
     name: "fleet",
@@ -50,7 +50,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     let scratch = lab.scratch()?;
     let topic = filled(scratch.path(), lab.pick(2_000_000, 40_000))?;
     let query = flights().query(Some("delays_by_origin_hour"))?.sql(2).to_owned();
-    let logic = Logic::sql(Arc::new(twopath_query::parse(&query, topic.name(), topic.schema())?));
+    let logic = VersionLogic::sql(Arc::new(twopath_query::parse(&query, topic.name(), topic.schema())?));
     let end = topic.end()?;
 
     lab.step("one replay alone")?;
@@ -139,7 +139,7 @@ fn filled(dir: &Path, events: u64) -> Result<Topic, ScenarioError> {
 }
 
 /// Seconds that a replay from the log's start takes.
-fn replay(topic: &Topic, logic: &Logic, to: &Position) -> Result<f64, ScenarioError> {
+fn replay(topic: &Topic, logic: &VersionLogic, to: &Position) -> Result<f64, ScenarioError> {
     let began = Instant::now();
     wiring::replay(topic, logic, SpeedEngine::Timely, wiring::log_start(topic)?, to, 1)?;
     Ok(began.elapsed().as_secs_f64())
@@ -148,7 +148,7 @@ fn replay(topic: &Topic, logic: &Logic, to: &Position) -> Result<f64, ScenarioEr
 /// Eight replays of parts of the log, asked for within the time that they take together: how far the simulation is off, on the mean.
 fn against_a_real_run(
     lab: &Lab,
-    (topic, logic, end): (&Topic, &Logic, &Position),
+    (topic, logic, end): (&Topic, &VersionLogic, &Position),
     events_per_s: f64,
     repeat: u32,
 ) -> Result<f64, ScenarioError> {

@@ -13,9 +13,9 @@ use twopath_log::{Barrier, Topic};
 use twopath_serving::{Table, Tables};
 use twopath_speed::{SpeedJob, SpeedOptions};
 use twopath_view::store::ViewStore;
-use twopath_view::{Ask, BatchView};
+use twopath_view::{BatchView, Selection};
 
-use super::wiring::{self, Logic};
+use super::wiring::{self, VersionLogic};
 use crate::systems::timeline::{CatchUp, Timeline};
 use crate::systems::{Answered, Costs, Factors, Job, Rows, SystemError};
 use twopath_results::result::Happening;
@@ -85,8 +85,8 @@ impl Context {
         wiring::follow(&self.topic, &self.logic(version)?, engine, from, options, table)
     }
 
-    fn logic(&self, version: u32) -> Result<Logic, SystemError> {
-        Logic::of(&self.job, version, &self.factors)
+    fn logic(&self, version: u32) -> Result<VersionLogic, SystemError> {
+        VersionLogic::of(&self.job, version, &self.factors)
     }
 
     /// Waits until a table covers `position`. `check` is asked meanwhile whether there is still hope.
@@ -151,8 +151,8 @@ impl Context {
     }
 
     /// An answer by the version that readers are on.
-    pub fn answer(&self, ask: &Ask) -> Result<Answered, SystemError> {
-        let (version, answer) = self.tables.answer(ask)?;
+    pub fn answer(&self, selection: &Selection) -> Result<Answered, SystemError> {
+        let (version, answer) = self.tables.answer(selection)?;
         let position = answer.coverage.position().expect("an answer covers something").clone();
         Ok(Answered { version: version as u32, position, rows: Rows::of(&answer.rows) })
     }
@@ -200,7 +200,7 @@ fn folder_bytes(dir: &Path) -> u64 {
 /// What the stream itself has read. What a batch view brought is not in it.
 fn replayed(speed: &SpeedJob) -> u64 {
     let view = speed.view();
-    view.generations.first().map_or(0, |g| view.position().records_since(&g.from))
+    view.generations.first().map_or(0, |g| view.position().records_since(&g.lower))
 }
 
 /// An error where the job has stopped by itself.

@@ -14,10 +14,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use twopath_base::meters;
 use twopath_query::Value;
-use twopath_view::Ask;
+use twopath_view::Selection;
 
 use super::timeline::Record;
-use super::{Answered, Architecture, Costs, Progress, System, SystemError};
+use super::{Answered, Architecture, Costs, System, SystemError, SystemProgress};
 pub use context::{Barriers, Context};
 
 /// The paths of an architecture at work. Dropping them stops their threads.
@@ -62,13 +62,13 @@ impl System for Running {
     }
 
     fn ask(&self, key: Option<&[Value]>) -> Result<Answered, SystemError> {
-        let ask = Ask { key: key.map(<[Value]>::to_vec), ..Ask::default() };
-        meters::charge(meters::Layer::Serving, || self.context.answer(&ask))
+        let selection = Selection { key: key.map(<[Value]>::to_vec), ..Selection::default() };
+        meters::charge(meters::Layer::Serving, || self.context.answer(&selection))
     }
 
-    fn progress(&self) -> Result<Progress, SystemError> {
+    fn progress(&self) -> Result<SystemProgress, SystemError> {
         let context = &self.context;
-        Ok(Progress {
+        Ok(SystemProgress {
             position: context.tables.active().and_then(|a| a.table.position()),
             catch_up: context.timeline.catching_up(),
             storage_bytes: context.storage_bytes(),

@@ -28,7 +28,7 @@ pub fn log_start(topic: &Topic) -> Result<From, SystemError> {
 
 /// The logic of one version of a job, for every layer.
 #[derive(Clone)]
-pub struct Logic {
+pub struct VersionLogic {
     pub query: Arc<Query>,
     /// What the layers' groups are of: the query, or what hand-written code gives in its place.
     layout: Arc<Query>,
@@ -67,10 +67,10 @@ pub fn kind(architecture: Architecture) -> Kind {
     if architecture == Architecture::Kappa { Kind::Finals } else { Kind::Parts }
 }
 
-impl Logic {
+impl VersionLogic {
     /// Compiled from SQL.
     pub fn sql(query: Arc<Query>) -> Self {
-        Logic {
+        VersionLogic {
             layout: query.clone(),
             query,
             answers: Answers::Compiled,
@@ -85,7 +85,7 @@ impl Logic {
     /// # Errors
     /// Nobody has written it by hand.
     pub fn of(job: &Job, version: u32, factors: &Factors) -> Result<Self, SystemError> {
-        let sql = Logic::sql(job.version(version).query.clone());
+        let sql = VersionLogic::sql(job.version(version).query.clone());
         if factors.language == Language::Sql {
             return Ok(sql);
         }
@@ -103,11 +103,11 @@ impl Logic {
         if let Some(finals) = written.finals {
             let layout = Arc::new(finals.values_query(&sql.query).map_err(misfit)?);
             let speed = twopath_speed::Logic::Finals(written.code, finals);
-            return Ok(Logic { layout, answers: Answers::Finals(finals), speed, name, ..sql });
+            return Ok(VersionLogic { layout, answers: Answers::Finals(finals), speed, name, ..sql });
         }
         let merging = merging(&job.name, version).ok_or_else(nobody)?;
         let polars = twopath_batch::jobs::flights::hand_written(&job.name, version).ok_or_else(nobody)?;
-        Ok(Logic {
+        Ok(VersionLogic {
             layout: Arc::new(merging.parts_query(&sql.query).map_err(misfit)?),
             answers: Answers::Merging(merging),
             batch: twopath_batch::Logic::Hand(polars, merging),
@@ -129,7 +129,7 @@ impl Logic {
 }
 
 /// All groups of the log below a position.
-pub fn compute(topic: &Topic, logic: &Logic, engine: BatchEngine, horizon: &Position) -> Result<GroupTable, SystemError> {
+pub fn compute(topic: &Topic, logic: &VersionLogic, engine: BatchEngine, horizon: &Position) -> Result<GroupTable, SystemError> {
     match engine {
         BatchEngine::Polars | BatchEngine::Rayon => {
             Ok(twopath_batch::compute(topic, &logic.query, &logic.batch, full_scan(engine), horizon)?)
@@ -144,7 +144,7 @@ pub fn compute(topic: &Topic, logic: &Logic, engine: BatchEngine, horizon: &Posi
 /// A batch run over everything before the barrier; its view is at rest when this returns, and served by nobody yet.
 pub fn batch_run(
     topic: &Topic,
-    logic: &Logic,
+    logic: &VersionLogic,
     engine: BatchEngine,
     workers: usize,
     at: &Barrier,
@@ -162,7 +162,7 @@ pub fn batch_run(
                 let parts = ViewParts {
                     barrier: at.number,
                     lower,
-                    horizon: at.position.clone(),
+                    upper: at.position.clone(),
                     table: Arc::new(merged(&logic.layout, &view)),
                     logic: format!("replay by timely, {}", logic.name),
                     timings_ms: BTreeMap::new(),
@@ -177,7 +177,7 @@ pub fn batch_run(
 /// A speed job that follows the log from `from` on and publishes into `table`.
 pub fn follow(
     topic: &Topic,
-    logic: &Logic,
+    logic: &VersionLogic,
     engine: SpeedEngine,
     from: From,
     options: SpeedOptions,
@@ -190,7 +190,7 @@ pub fn follow(
 /// A speed job that follows the log from `from` on and gives its views to `publish`.
 pub fn start(
     topic: &Topic,
-    logic: &Logic,
+    logic: &VersionLogic,
     engine: SpeedEngine,
     from: From,
     options: SpeedOptions,
@@ -202,7 +202,7 @@ pub fn start(
 /// The view of a part of the log, by the stream engine.
 pub fn replay(
     topic: &Topic,
-    logic: &Logic,
+    logic: &VersionLogic,
     engine: SpeedEngine,
     from: From,
     to: &Position,

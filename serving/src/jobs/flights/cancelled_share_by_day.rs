@@ -1,7 +1,7 @@
 //! Share of flights cancelled by day: a share does not merge, so that both layers give what it is a share of.
 
 use twopath_query::{DataType, Value};
-use twopath_view::{Group, Merging, Part};
+use twopath_view::{MergedGroup, Merging, Part};
 
 pub const MERGING: Merging = Merging {
     name: "cancelled_share_by_day",
@@ -11,7 +11,7 @@ pub const MERGING: Merging = Merging {
     finish,
 };
 
-fn finish(group: &Group) -> Vec<Value> {
+fn finish(group: &MergedGroup) -> Vec<Value> {
     let flights = group.number("flights").unwrap_or(f64::NAN);
     let share = group.number("cancelled").map_or(Value::Null, |cancelled| Value::Float(cancelled / flights));
     vec![group.get("day"), share, group.get("cancelled"), group.get("flights")]

@@ -1,7 +1,7 @@
 //! Median and tail delays by day and carrier: quantiles do not merge, sketches do.
 
 use twopath_query::{DataType, Value};
-use twopath_view::{Group, Merging, Part};
+use twopath_view::{MergedGroup, Merging, Part};
 
 pub const MERGING: Merging = Merging {
     name: "delay_quantiles_by_carrier_day",
@@ -16,6 +16,6 @@ pub const MERGING: Merging = Merging {
     finish,
 };
 
-fn finish(group: &Group) -> Vec<Value> {
+fn finish(group: &MergedGroup) -> Vec<Value> {
     ["day", "carrier", "delay_p50", "delay_p90", "delay_p99", "departures"].map(|name| group.get(name)).to_vec()
 }

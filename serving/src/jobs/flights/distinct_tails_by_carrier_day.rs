@@ -1,7 +1,7 @@
 //! Aircraft in use by day and carrier: numbers of distinct aircraft do not merge, sets and sketches of them do.
 
 use twopath_query::{DataType, Value};
-use twopath_view::{Group, Merging, Part};
+use twopath_view::{MergedGroup, Merging, Part};
 
 pub const MERGING: Merging = Merging {
     name: "distinct_tails_by_carrier_day",
@@ -15,6 +15,6 @@ pub const MERGING: Merging = Merging {
     finish,
 };
 
-fn finish(group: &Group) -> Vec<Value> {
+fn finish(group: &MergedGroup) -> Vec<Value> {
     ["day", "carrier", "aircraft", "aircraft_approx", "flights"].map(|name| group.get(name)).to_vec()
 }

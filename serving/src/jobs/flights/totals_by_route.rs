@@ -1,7 +1,7 @@
 //! Running totals by route: all of them merge as they are.
 
 use twopath_query::{DataType, Value};
-use twopath_view::{Group, Merging, Part};
+use twopath_view::{MergedGroup, Merging, Part};
 
 pub const MERGING: Merging = Merging {
     name: "totals_by_route",
@@ -17,6 +17,6 @@ pub const MERGING: Merging = Merging {
     finish,
 };
 
-fn finish(group: &Group) -> Vec<Value> {
+fn finish(group: &MergedGroup) -> Vec<Value> {
     ["origin", "dest", "flights", "departures", "miles", "air_minutes", "known_last"].map(|name| group.get(name)).to_vec()
 }

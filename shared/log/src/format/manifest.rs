@@ -65,7 +65,7 @@ pub(crate) struct ObjectRef {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Manifest {
+pub(crate) struct PartitionManifest {
     /// 16 hexadecimal digits.
     pub topic_id: String,
     pub partition: PartitionId,
@@ -87,10 +87,10 @@ pub(crate) struct Manifest {
     pub unneeded: Vec<ObjectRef>,
 }
 
-impl Manifest {
+impl PartitionManifest {
     /// Of a partition that nothing was ever taken from.
-    pub fn new(topic_id: u64, partition: PartitionId) -> Manifest {
-        Manifest {
+    pub fn new(topic_id: u64, partition: PartitionId) -> PartitionManifest {
+        PartitionManifest {
             topic_id: format!("{topic_id:016x}"),
             partition,
             start: LogStart { offset: Offset(0), generation: 0, event_max_us: NO_EVENT_US },
@@ -155,7 +155,7 @@ impl Manifest {
     }
 
     /// The manifest of this partition in `bytes`.
-    pub fn decode(bytes: &[u8], path: &Path, topic_id: u64, partition: PartitionId) -> Result<Manifest, LogError> {
+    pub fn decode(bytes: &[u8], path: &Path, topic_id: u64, partition: PartitionId) -> Result<PartitionManifest, LogError> {
         let corrupt = |what: &str| LogError::corrupt(path, 0, what);
         let text = std::str::from_utf8(bytes).map_err(|e| LogError::corrupt(path, e.valid_up_to() as u64, "the manifest is not text"))?;
         let (line, json) = text.split_once('\n').ok_or_else(|| corrupt("the manifest ends in its first line"))?;
@@ -163,7 +163,7 @@ impl Manifest {
         if crc != format!("{:08x}", crc32c(json.as_bytes())) {
             return Err(corrupt("the checksum of the manifest does not fit it"));
         }
-        let manifest: Manifest = serde_json::from_str(json).map_err(|e| corrupt(&format!("not a manifest: {e}")))?;
+        let manifest: PartitionManifest = serde_json::from_str(json).map_err(|e| corrupt(&format!("not a manifest: {e}")))?;
         if manifest.topic_id != format!("{topic_id:016x}") || manifest.partition != partition {
             return Err(corrupt("the manifest belongs to another topic or partition"));
         }

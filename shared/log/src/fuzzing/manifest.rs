@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::LogError;
-use crate::format::manifest::{MAGIC, Manifest};
+use crate::format::manifest::{MAGIC, PartitionManifest};
 use crate::format::segment::file_name;
 use twopath_base::Offset;
 use twopath_base::checksum::crc32c;
@@ -22,7 +22,7 @@ fn mend(bytes: &mut Vec<u8>) {
 
 fn check(bytes: &[u8]) -> bool {
     let path = Path::new("p0/manifest");
-    let manifest = match Manifest::decode(bytes, path, ID, P0) {
+    let manifest = match PartitionManifest::decode(bytes, path, ID, P0) {
         Ok(manifest) => manifest,
         Err(LogError::Corrupt { path: named, offset, .. }) => {
             assert!(named == path && offset <= bytes.len() as u64, "the place of the error");
@@ -30,7 +30,7 @@ fn check(bytes: &[u8]) -> bool {
         }
         Err(e) => panic!("an error of another kind: {e}"),
     };
-    assert_eq!(Manifest::decode(&manifest.encode(), path, ID, P0).ok().as_ref(), Some(&manifest), "what is written is read");
+    assert_eq!(PartitionManifest::decode(&manifest.encode(), path, ID, P0).ok().as_ref(), Some(&manifest), "what is written is read");
     // Some of what may be in the folder: whatever the manifest says, each segment comes once and in order.
     let places = [0, 1, 9, 10, 200, u64::MAX];
     let bases = places.into_iter().chain(manifest.rewritten.iter().flat_map(|r| [r.base.0, r.end.0])).map(Offset);

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, TimestampMicrosecondArray};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
@@ -24,9 +24,10 @@ use crate::error::LogError;
 use crate::groups::PartitionProgress;
 use crate::records::{Barrier, Entry, Records, Start};
 use crate::rows::event_range::event_range_us;
+use crate::rows::log_columns::Projection;
 use crate::rows::row_decoder::{RowDecoder, RowDecoders};
 use twopath_base::sync::lock;
-use twopath_base::{Offset, PartitionId, Position};
+use twopath_base::{LogColumn, Offset, PartitionId, Position};
 
 use super::client::{ANSWER_WAIT, Address, Fetch, Quiet};
 use super::reader::KafkaRange;
@@ -237,7 +238,7 @@ struct ForeignReader {
     partition: PartitionId,
     consumer: BaseConsumer<Quiet>,
     decoder: Box<dyn RowDecoder>,
-    projection: Option<Vec<usize>>,
+    projection: Projection,
     /// Of the next row.
     at: i64,
     /// Rows are looked for up to here without asking whether there are any.
@@ -247,6 +248,8 @@ struct ForeignReader {
     /// learn how far they are committed.)
     confirmed_end: i64,
     arrival_us: i64,
+    /// Of each row that was taken and is not handed over yet, its own, where it is asked for: frames here are put together as records come.
+    arrivals_us: Vec<i64>,
     /// A record that makes no row: the reader stays before it.
     bad: Option<(i64, String)>,
     /// What the consumer reported behind rows that were handed out first.
@@ -261,7 +264,10 @@ impl ForeignReader {
         projection: Option<&[usize]>,
     ) -> Result<ForeignReader, LogError> {
         topic.config.check_partition(partition)?;
-        topic.config.check_projection(projection)?;
+        let projection = Projection::new(&topic.config, projection)?;
+        if projection.has(LogColumn::Watermark) {
+            return Err(LogError::NoWatermark { topic: topic.config.name.clone() });
+        }
         let (first, end) = topic.bounds(partition)?;
         let at = match start {
             Start::First => first,
@@ -283,9 +289,22 @@ impl ForeignReader {
         };
         let consumer = topic.address.consumer(Fetch::Foreign)?;
         assign(&consumer, &topic.address, &topic.config.name, partition, at)?;
-        let (decoder, projection) = ((topic.decoders)(), projection.map(<[usize]>::to_vec));
-        let (confirmed_end, arrival_us, bad, reported) = (at, 0, None, None);
-        Ok(ForeignReader { topic, partition, consumer, decoder, projection, at, end, confirmed_end, arrival_us, bad, reported })
+        let decoder = (topic.decoders)();
+        let (confirmed_end, arrival_us, arrivals_us, bad, reported) = (at, 0, Vec::new(), None, None);
+        Ok(ForeignReader {
+            topic,
+            partition,
+            consumer,
+            decoder,
+            projection,
+            at,
+            end,
+            confirmed_end,
+            arrival_us,
+            arrivals_us,
+            bad,
+            reported,
+        })
     }
 
     /// Takes in a record's value; whether it made a row.
@@ -296,7 +315,11 @@ impl ForeignReader {
             self.bad = Some((at, what));
             return false;
         }
-        self.arrival_us = timestamp_ms.unwrap_or(0).saturating_mul(1000).max(self.arrival_us);
+        let arrival_us = timestamp_ms.unwrap_or(0).saturating_mul(1000);
+        self.arrival_us = arrival_us.max(self.arrival_us);
+        if self.projection.has(LogColumn::Arrival) {
+            self.arrivals_us.push(arrival_us);
+        }
         self.at = at + 1;
         true
     }
@@ -305,17 +328,19 @@ impl ForeignReader {
     fn records(&mut self, base: i64, offsets: &[i64]) -> Result<Records, LogError> {
         let all = self.decoder.take();
         let arrow = |source| LogError::Arrow { topic: self.topic.config.name.clone(), source };
-        let batch: RecordBatch = self.projection.as_ref().map_or(Ok(all.clone()), |p| all.project(p)).map_err(arrow)?;
+        let batch: RecordBatch = self.projection.columns.as_ref().map_or(Ok(all.clone()), |p| all.project(p)).map_err(arrow)?;
         assert_eq!(batch.num_rows(), offsets.len(), "a decoder makes one row of each value");
         let dense = self.at - base == offsets.len() as i64;
-        Ok(Records {
+        let records = Records {
             partition: self.partition,
             base: Offset(base as u64),
             end: Offset(self.at as u64),
             offsets: (!dense).then(|| offsets.iter().map(|o| Offset(*o as u64)).collect()),
             arrival_us: self.arrival_us,
             batch,
-        })
+        };
+        let arrivals = std::mem::take(&mut self.arrivals_us);
+        Ok(self.projection.complete_with(records, None, |_| TimestampMicrosecondArray::from(arrivals.clone())))
     }
 }
 

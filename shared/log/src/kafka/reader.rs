@@ -12,8 +12,10 @@ use std::sync::Arc;
 use crate::contract;
 use crate::error::LogError;
 use crate::format::frame::get_u32;
+use crate::format::index::NO_EVENT_US;
 use crate::records::{Entry, Records, Start};
-use twopath_base::{Offset, PartitionId};
+use crate::rows::log_columns::Projection;
+use twopath_base::{LogColumn, Offset, PartitionId};
 
 use super::client::{Fetch, Quiet};
 use super::header::{Header, Kind, parse_barrier};
@@ -26,10 +28,13 @@ pub(super) struct KafkaReader {
     partition: PartitionId,
     consumer: BaseConsumer<Quiet>,
     decoder: FileDecoder,
+    projection: Projection,
     /// Kafka's offset of the next record to look at.
     at: i64,
     /// Records may be looked at up to here without asking whether they exist.
     next_at: i64,
+    /// The greatest event time of the records passed, where they were read from the partition's beginning.
+    watermark_us: Option<i64>,
     /// Of the next row. In the first record there may be rows before it, which are left out.
     offset: Offset,
     generation: u64,
@@ -45,10 +50,10 @@ impl KafkaReader {
         projection: Option<&[usize]>,
     ) -> Result<KafkaReader, LogError> {
         topic.check_partition(partition)?;
-        topic.config.check_projection(projection)?;
+        let projection = Projection::new(&topic.config, projection)?;
         let decoder = FileDecoder::new(topic.config.schema.clone(), MetadataVersion::V5);
-        let decoder = match projection {
-            Some(columns) => decoder.with_projection(columns.to_vec()),
+        let decoder = match &projection.columns {
+            Some(columns) => decoder.with_projection(columns.clone()),
             None => decoder,
         };
         let place = seek::find(&topic, partition, start)?;
@@ -56,7 +61,12 @@ impl KafkaReader {
         assign(&consumer, &topic.address, &topic.config.name, partition, place.at)?;
         let offset = if let Start::Offset(offset) = start { offset } else { place.offset };
         let next_at = place.at;
-        Ok(KafkaReader { topic, partition, consumer, decoder, at: place.at, next_at, offset, generation: place.generation, fresh: true })
+        let (at, generation) = (place.at, place.generation);
+        let watermark_us = (place.offset == Offset(0)).then_some(NO_EVENT_US);
+        if watermark_us.is_none() && projection.has(LogColumn::Watermark) {
+            return Err(LogError::NoWatermark { topic: topic.config.name.clone() });
+        }
+        Ok(KafkaReader { topic, partition, consumer, decoder, projection, at, next_at, watermark_us, offset, generation, fresh: true })
     }
 
     fn decode(&self, header: &Header, value: &[u8]) -> Result<RecordBatch, String> {
@@ -107,7 +117,9 @@ impl contract::Reader for KafkaReader {
                 let batch = self.decode(&header, value).map_err(|what| bad(&what))?;
                 let (base, end) = (header.base, header.end());
                 let records = Records { partition: self.partition, base, end, offsets: None, arrival_us: header.arrival_us, batch };
-                let records = records.cut(self.offset, end);
+                let before = self.watermark_us.filter(|us| *us != NO_EVENT_US);
+                let records = self.projection.complete(records, before).cut(self.offset, end);
+                self.watermark_us = self.watermark_us.map(|us| us.max(header.event_us.map_or(NO_EVENT_US, |e| e.1)));
                 (self.generation, self.offset) = (header.generation, end.max(self.offset));
                 (records.batch.num_rows() > 0).then_some(Entry::Records(records))
             };

@@ -2,22 +2,26 @@
 
 use std::sync::Arc;
 
-use twopath_base::{Offset, PartitionId};
+use twopath_base::{LogColumn, Offset, PartitionId};
 
 use crate::error::LogError;
 use crate::format::decode::Decoder;
 use crate::format::frame::{HEADER_BYTES, Header, Kind, offsets, parse_barrier};
-use crate::format::index::IndexEntry;
+use crate::format::index::{IndexEntry, NO_EVENT_US};
 use crate::format::segment::Summary;
 use crate::partition::state::{TopicState, retrying};
 use crate::partition::walk::{Walk, has_barriers};
 use crate::records::{Barrier, Entry, Records, Start};
+use crate::rows::log_columns::Projection;
 
 /// Reads one partition, entry by entry.
 pub(crate) struct LocalReader {
     topic: Arc<TopicState>,
     walk: Walk,
     decoder: Decoder,
+    projection: Projection,
+    /// The greatest event time of the frames passed, where it is asked for.
+    watermark_us: i64,
     /// Records below this offset are left out: the start lies inside a frame, or they were given before compaction put them together with
     /// others.
     from: Offset,
@@ -31,10 +35,12 @@ impl LocalReader {
         projection: Option<&[usize]>,
     ) -> Result<LocalReader, LogError> {
         topic.check_partition(partition)?;
-        let decoder = Decoder::new(&topic.meta.config, projection)?;
+        let projection = Projection::new(&topic.meta.config, projection)?;
+        let decoder = Decoder::new(&topic.meta.config, projection.columns.as_deref())?;
         let walk = seek(&topic, partition, start)?;
         let from = if let Start::Offset(offset) = start { offset } else { walk.offset };
-        Ok(LocalReader { topic, walk, decoder, from })
+        let watermark_us = if projection.has(LogColumn::Watermark) { watermark_before(&topic, &walk)? } else { NO_EVENT_US };
+        Ok(LocalReader { topic, walk, decoder, projection, watermark_us, from })
     }
 
     /// The next entry, or `None` at the committed end (then wait with [`crate::topic::Tail`] and call again).
@@ -65,6 +71,9 @@ impl LocalReader {
                         arrival_us: header.arrival_us,
                         batch,
                     };
+                    let before = Some(self.watermark_us).filter(|us| *us != NO_EVENT_US);
+                    let records = self.projection.complete(records, before);
+                    self.watermark_us = self.watermark_us.max(header.event_us.map_or(NO_EVENT_US, |e| e.1));
                     let from = std::mem::replace(&mut self.from, header.end());
                     return Ok(Some(Entry::Records(if from > header.base { records.cut(from, header.end()) } else { records })));
                 }
@@ -86,6 +95,27 @@ impl LocalReader {
     pub fn partition(&self) -> PartitionId {
         self.walk.partition
     }
+}
+
+/// The greatest event time of the partition before the walk's next frame: what is known of the segments before, and the headers of this one.
+fn watermark_before(topic: &TopicState, walk: &Walk) -> Result<i64, LogError> {
+    let (partition, base) = (walk.partition, walk.segment.base);
+    retrying(topic, partition, || {
+        let bases = topic.committed_bases(partition, &topic.committed(partition)?)?;
+        let before = bases.partition_point(|b| *b < base).checked_sub(1);
+        let mut watermark_us = match before {
+            Some(before) => topic.summary(partition, bases[before])?.event_max_us,
+            None => topic.manifest(partition)?.start.event_max_us,
+        };
+        let mut headers = Walk::resume(topic, partition, base, 0, base, topic.generation_at(partition, &bases, base)?)?;
+        while headers.pos < walk.pos {
+            match headers.next_in_segment(topic)? {
+                Some((_, header)) => watermark_us = watermark_us.max(header.event_us.map_or(NO_EVENT_US, |e| e.1)),
+                None => break,
+            }
+        }
+        Ok(watermark_us)
+    })
 }
 
 /// A walk whose next frame is the first that the start asks for.

@@ -12,7 +12,7 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use crate::error::LogError;
 use crate::format::frame::Header;
-use crate::format::manifest::{Manifest, ObjectRef};
+use crate::format::manifest::{ObjectRef, PartitionManifest};
 use crate::format::segment::{Ends, Head, Seal, Summary, check_body, ends, is_seal, parse_seal, seal_start};
 use crate::format::stub::{self, Stub};
 use crate::tier::cache::Cache;
@@ -75,7 +75,7 @@ impl Segment {
     }
 
     /// Whether a manifest says that the segment still is, or is to be made, where it was.
-    pub fn is_named_by(&self, manifest: &Manifest) -> bool {
+    pub fn is_named_by(&self, manifest: &PartitionManifest) -> bool {
         let there = match (manifest.remote(self.base), &self.remote) {
             (None, None) => self.path.ends_with(manifest.file_name(self.base)),
             (Some(is), Some(was)) => is.object == was.reference,

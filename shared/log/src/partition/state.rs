@@ -15,7 +15,7 @@ use twopath_storage::{ObjectStores, Storage};
 use crate::config;
 use crate::error::LogError;
 use crate::format::frame::Identity;
-use crate::format::manifest::{self, Manifest, ObjectRef};
+use crate::format::manifest::{self, ObjectRef, PartitionManifest};
 use crate::format::meta::TopicMeta;
 use crate::format::producer::Producers;
 use crate::format::scan::{Before, scan};
@@ -45,7 +45,7 @@ pub(crate) struct TopicState {
     pub barriers: Mutex<KnownBarriers>,
 }
 
-type ReadManifest = (Option<(u64, u64, (i64, i64))>, Arc<Manifest>);
+type ReadManifest = (Option<(u64, u64, (i64, i64))>, Arc<PartitionManifest>);
 
 /// The barriers read so far.
 #[derive(Default)]
@@ -99,7 +99,7 @@ impl TopicState {
             clock,
             tail,
             segments: (0..partitions).map(|_| Mutex::default()).collect(),
-            manifests: (0..config_partitions).map(|p| Mutex::new((None, Arc::new(Manifest::new(id, PartitionId(p)))))).collect(),
+            manifests: (0..config_partitions).map(|p| Mutex::new((None, Arc::new(PartitionManifest::new(id, PartitionId(p)))))).collect(),
             scanned: (0..partitions).map(|_| Mutex::default()).collect(),
             barriers: Mutex::default(),
         }))
@@ -135,7 +135,7 @@ impl TopicState {
     }
 
     /// The partition's manifest as it is now.
-    pub fn manifest(&self, partition: PartitionId) -> Result<Arc<Manifest>, LogError> {
+    pub fn manifest(&self, partition: PartitionId) -> Result<Arc<PartitionManifest>, LogError> {
         let path = self.partition_dir(partition).join(manifest::FILE);
         let file = match fs::metadata(&path) {
             Ok(meta) => Some((meta.ino(), meta.len(), (meta.mtime(), meta.mtime_nsec()))),
@@ -147,9 +147,9 @@ impl TopicState {
             let manifest = match file {
                 Some(_) => {
                     let bytes = self.storage.read(&path).map_err(LogError::io("read", &path))?;
-                    Manifest::decode(&bytes, &path, self.meta.id, partition)?
+                    PartitionManifest::decode(&bytes, &path, self.meta.id, partition)?
                 }
-                None => Manifest::new(self.meta.id, partition),
+                None => PartitionManifest::new(self.meta.id, partition),
             };
             let manifest = Arc::new(manifest);
             *known = (file, manifest.clone());
@@ -161,7 +161,7 @@ impl TopicState {
     }
 
     /// Whether the partition's manifest is still this one.
-    pub fn is_current(&self, partition: PartitionId, manifest: &Arc<Manifest>) -> bool {
+    pub fn is_current(&self, partition: PartitionId, manifest: &Arc<PartitionManifest>) -> bool {
         self.manifest(partition).is_ok_and(|now| Arc::ptr_eq(manifest, &now))
     }
 
@@ -226,7 +226,7 @@ impl TopicState {
     }
 
     /// An object that a manifest of this topic names.
-    pub fn object(&self, manifest: &Manifest, partition: PartitionId, object: &ObjectRef) -> Object {
+    pub fn object(&self, manifest: &PartitionManifest, partition: PartitionId, object: &ObjectRef) -> Object {
         self.tier.object(&self.meta.config.name, self.meta.id, manifest, partition, object)
     }
 

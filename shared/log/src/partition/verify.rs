@@ -15,7 +15,7 @@ use twopath_base::{Offset, PartitionId};
 use crate::error::LogError;
 use crate::format::frame::{HEADER_BYTES, Header, Kind, block, block_in_frame, offsets, parse_barrier};
 use crate::format::index::{self, IndexEntry, NO_EVENT_US};
-use crate::format::manifest::Manifest;
+use crate::format::manifest::PartitionManifest;
 use crate::format::scan::{is_preallocated, later_frame};
 use crate::format::segment::{self, Head, Summary};
 use crate::format::stub;
@@ -122,7 +122,7 @@ pub(crate) fn partitions(topic: &TopicState, report: &mut VerifyReport) -> Resul
 
 /// What can change of a partition while it is checked.
 struct State {
-    manifest: Arc<Manifest>,
+    manifest: Arc<PartitionManifest>,
     being_written: bool,
     committed: Option<Committed>,
     bases: Vec<Offset>,

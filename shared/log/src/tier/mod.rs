@@ -10,7 +10,7 @@ use twopath_base::PartitionId;
 use twopath_storage::{ObjectError, ObjectStores, Storage};
 
 use crate::error::LogError;
-use crate::format::manifest::{Manifest, ObjectRef};
+use crate::format::manifest::{ObjectRef, PartitionManifest};
 use crate::tier::cache::Cache;
 use crate::tier::object::{Object, OpenStores};
 
@@ -31,7 +31,7 @@ impl Tier {
     }
 
     /// An object that a manifest names.
-    pub fn object(&self, topic: &str, topic_id: u64, manifest: &Manifest, partition: PartitionId, object: &ObjectRef) -> Object {
+    pub fn object(&self, topic: &str, topic_id: u64, manifest: &PartitionManifest, partition: PartitionId, object: &ObjectRef) -> Object {
         Object {
             stores: self.stores.clone(),
             store: manifest.stores[object.store].clone(),

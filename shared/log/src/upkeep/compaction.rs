@@ -35,7 +35,7 @@ use crate::error::LogError;
 use crate::format::decode::Decoder;
 use crate::format::frame::{ALIGN_BYTES, HEADER_BYTES, Header, Kind, block, get_u32, offsets};
 use crate::format::index;
-use crate::format::manifest::{Manifest, Rewritten};
+use crate::format::manifest::{PartitionManifest, Rewritten};
 use crate::format::segment::{self, Notes, Summary};
 use crate::partition::locks::upkeep_lock;
 use crate::partition::state::{SegmentInfo, TopicState};
@@ -116,7 +116,7 @@ fn compact_partition(
         }
         segments.push(s);
     }
-    let mut manifest = Manifest::clone(&*shared.manifest(p)?);
+    let mut manifest = PartitionManifest::clone(&*shared.manifest(p)?);
     let all: u64 = segments.iter().map(|s| s.bytes).sum();
     let dirty: u64 = segments.iter().filter(|s| s.base >= manifest.compacted_to).map(|s| s.bytes).sum();
     // Tombstones age also where nothing new is appended.

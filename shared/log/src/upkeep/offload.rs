@@ -16,7 +16,7 @@ use twopath_storage::{ObjectError, canonical_address, remove_if_there, write_ato
 
 use crate::config::Offload;
 use crate::error::LogError;
-use crate::format::manifest::{Manifest, ObjectRef, Remote};
+use crate::format::manifest::{ObjectRef, PartitionManifest, Remote};
 use crate::format::{segment, stub};
 use crate::partition::locks::upkeep_lock;
 use crate::partition::state::{SegmentInfo, TopicState};
@@ -148,11 +148,11 @@ fn sync_newest_sealed(topic: &TopicState, p: PartitionId) -> Result<(), LogError
     storage.sync_dir(&dir).map_err(LogError::io("sync", &dir))
 }
 
-fn stub_path(topic: &TopicState, p: PartitionId, manifest: &Manifest, remote: &Remote) -> PathBuf {
+fn stub_path(topic: &TopicState, p: PartitionId, manifest: &PartitionManifest, remote: &Remote) -> PathBuf {
     topic.partition_dir(p).join(segment::stub_name(&manifest.file_name(remote.base)))
 }
 
-fn keep(topic: &TopicState, p: PartitionId, manifest: &Manifest, remote: &Remote, bytes: &[u8]) -> Result<(), LogError> {
+fn keep(topic: &TopicState, p: PartitionId, manifest: &PartitionManifest, remote: &Remote, bytes: &[u8]) -> Result<(), LogError> {
     let path = stub_path(topic, p, manifest, remote);
     let kept = stub::encode(bytes, &remote.object).map_err(|what| LogError::corrupt(&topic.segment(p, remote.base).path, 0, what))?;
     write_atomically(&*topic.storage, &path, &kept).map_err(LogError::io("write", &path))
@@ -172,7 +172,7 @@ fn keep_again(topic: &TopicState, p: PartitionId) -> Result<(), LogError> {
 }
 
 fn move_away(topic: &TopicState, p: PartitionId, address: &str, segments: &[SegmentInfo]) -> Result<(), LogError> {
-    let mut manifest = Manifest::clone(&*topic.manifest(p)?);
+    let mut manifest = PartitionManifest::clone(&*topic.manifest(p)?);
     let store = manifest.store(address);
     let mut moved = Vec::with_capacity(segments.len());
     for s in segments {
@@ -198,7 +198,7 @@ fn move_away(topic: &TopicState, p: PartitionId, address: &str, segments: &[Segm
 }
 
 fn bring_back(topic: &TopicState, p: PartitionId, segments: &[Remote]) -> Result<(), LogError> {
-    let mut manifest = Manifest::clone(&*topic.manifest(p)?);
+    let mut manifest = PartitionManifest::clone(&*topic.manifest(p)?);
     let dir = topic.partition_dir(p);
     for remote in segments {
         let path = dir.join(manifest.file_name(remote.base));

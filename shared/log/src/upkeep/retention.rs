@@ -12,7 +12,7 @@ use twopath_base::{Offset, PartitionId};
 
 use crate::config::Retention;
 use crate::error::LogError;
-use crate::format::manifest::{self, Manifest};
+use crate::format::manifest::{self, PartitionManifest};
 use crate::groups;
 use crate::partition::hold;
 use crate::partition::locks::{holds_lock, upkeep_lock};
@@ -116,7 +116,7 @@ fn retain_partition(
         return Ok(());
     };
     let summary = shared.summary(p, last.base)?;
-    let mut manifest = Manifest::clone(&*shared.manifest(p)?);
+    let mut manifest = PartitionManifest::clone(&*shared.manifest(p)?);
     manifest.start = manifest::LogStart { offset: summary.end, generation: summary.generation, event_max_us: summary.event_max_us };
     manifest.rewritten.retain(|r| r.end > summary.end);
     manifest.forget_remote(|r| r.end <= summary.end);

@@ -6,11 +6,11 @@ use twopath_base::{Offset, PartitionId};
 use twopath_storage::{remove_if_there, write_atomically};
 
 use crate::error::LogError;
-use crate::format::manifest::{self, Manifest};
+use crate::format::manifest::{self, PartitionManifest};
 use crate::format::segment;
 use crate::partition::state::{TopicState, unmap};
 
-pub(crate) fn write_manifest(topic: &TopicState, p: PartitionId, manifest: &Manifest) -> Result<(), LogError> {
+pub(crate) fn write_manifest(topic: &TopicState, p: PartitionId, manifest: &PartitionManifest) -> Result<(), LogError> {
     let path = topic.partition_dir(p).join(manifest::FILE);
     write_atomically(&*topic.storage, &path, &manifest.encode()).map_err(LogError::io("write", &path))
 }
@@ -45,7 +45,7 @@ pub(crate) fn sweep(topic: &TopicState, p: PartitionId) -> Result<(), LogError> 
 /// Deletes the objects that the manifest names as unneeded, and returns how many could not be deleted now. Only for the holder of the
 /// housekeeping lock.
 pub(crate) fn delete_unneeded(topic: &TopicState, p: PartitionId) -> Result<u64, LogError> {
-    let mut manifest = Manifest::clone(&*topic.manifest(p)?);
+    let mut manifest = PartitionManifest::clone(&*topic.manifest(p)?);
     if manifest.unneeded.is_empty() {
         return Ok(0);
     }

@@ -34,7 +34,12 @@ impl Columns {
 
     pub(super) fn text_function(&self, random: &mut Random, depth: u32) -> String {
         let text = self.text(random, depth);
-        match random.below(16) {
+        match random.below(18) {
+            16 => format!("REGEXP_SUBSTR({text}, {})", random.pick(&["'[a-z]+'", "'b.'", "'[0-9]*$', 'i'"])),
+            17 => {
+                let rest = random.pick(&["'a', ''", "'(.)(.)', '\\2\\1', 'g'", "'[^é]', '<\\&>', 'gi'", "'', '\\\\-\\3'"]);
+                format!("REGEXP_REPLACE({text}, {rest})")
+            }
             0 => format!("UPPER({text})"),
             1 => format!("LOWER({text})"),
             2 => format!("({text} || {})", self.text(random, depth)),
@@ -79,7 +84,11 @@ impl Columns {
         let text = self.text(random, depth);
         let not = random.pick(&["", "NOT "]);
         let like = random.pick(&["LIKE", "ILIKE"]);
-        match random.below(5) {
+        match random.below(6) {
+            5 => {
+                let patterns = ["'a'", "'^.b*$'", "'é|b'", "'(a|B)+'", "'[^a-z]'", "'\\d'", "''", "'^$'", "'.'"];
+                format!("({text} {} {})", random.pick(&["~", "~*", "!~", "!~*"]), random.pick(&patterns))
+            }
             0 | 1 => {
                 let patterns = ["'%a%'", "'a%'", "'%b'", "'_'", "'%'", "''", "'_%b_%'", "'%É%'", "'B'", "'%e%1%'", "'it''s'"];
                 format!("({text} {not}{like} {})", random.pick(&patterns))

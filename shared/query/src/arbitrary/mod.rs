@@ -9,10 +9,12 @@ mod events;
 mod expr;
 mod function;
 mod query;
+mod relational;
 
 pub use decimal::schema_with_decimals;
 pub use events::{batches, schema};
 pub use query::{sql, sql_of};
+pub use relational::{TOPICS, relational_schema, relational_sql, relational_stream, relational_topics};
 
 /// A small random generator (SplitMix64, Steele, Lea and Flood 2014), which tests pass around.
 #[derive(Debug, Clone)]
@@ -63,11 +65,19 @@ pub struct Profile {
     /// SELECT DISTINCT, OFFSET, subqueries and WITH, windows of the calendar. (The flat query has all of them as engines know them, but for DISTINCT and
     /// OFFSET, which are of the answering half.)
     pub shapes: bool,
+    /// The log's own columns, for rows that come out of a log.
+    pub log: bool,
 }
 
 impl Profile {
-    pub const BASIC: Profile = Profile { functions: false, aggregates: false, shapes: false };
-    pub const ALL: Profile = Profile { functions: true, aggregates: true, shapes: true };
+    pub const BASIC: Profile = Profile { functions: false, aggregates: false, shapes: false, log: false };
+    /// What can be asked of rows that are in no log, too.
+    pub const ALL: Profile = Profile { functions: true, aggregates: true, shapes: true, log: false };
+
+    /// The same with the log's own columns.
+    pub const fn over_a_log(self) -> Profile {
+        Profile { log: true, ..self }
+    }
 }
 
 /// Texts for columns and for literals: empty, alike, beyond ASCII, with a quote, like numbers.

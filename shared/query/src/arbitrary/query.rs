@@ -1,11 +1,12 @@
 //! Random queries.
 
 use arrow_schema::Schema;
+use twopath_base::LogColumn;
 
 use super::expr::{Columns, text_literal};
 use super::{Profile, Random};
 use crate::display::identifier;
-use crate::types::DataType;
+use crate::types::{DataType, log_column_type};
 
 /// How deep expressions nest, at most and exclusive.
 const DEPTH_MAX: usize = 4;
@@ -18,6 +19,9 @@ pub fn sql(random: &mut Random, topic: &str, schema: &Schema) -> String {
 /// A valid query over a topic, as SQL. With [`Profile::functions`] the topic has a time `at`, as those of [`super::schema`] have.
 pub fn sql_of(random: &mut Random, topic: &str, schema: &Schema, profile: Profile) -> String {
     let mut columns = Columns::of(schema, profile.functions);
+    if profile.log {
+        LogColumn::EACH.iter().for_each(|c| columns.add(c.name(), log_column_type(*c)));
+    }
     let form = random.below(100);
     let topic = identifier(topic);
     let mut with = String::new();
@@ -28,7 +32,8 @@ pub fn sql_of(random: &mut Random, topic: &str, schema: &Schema, profile: Profil
         let depth = random.below(DEPTH_MAX) as u32;
         let computed = columns.int(random, depth);
         let filter = if random.chance(50) { format!(" WHERE {}", columns.condition(random, 2)) } else { String::new() };
-        let query = format!("SELECT *, {computed} AS computed FROM {topic}{filter}");
+        let log = if profile.log { "*, _arrival, _partition, _offset" } else { "*" };
+        let query = format!("SELECT {log}, {computed} AS computed FROM {topic}{filter}");
         columns.add("computed", DataType::Int);
         if random.chance(50) {
             with = format!("WITH w AS ({query}) ");
@@ -133,6 +138,11 @@ impl Text<'_> {
         let (random, columns) = (&mut *self.random, self.columns);
         let any = |random: &mut Random| columns.expr(random, depth);
         let decimals = !columns.decimals().is_empty() && random.chance(40);
+        if self.profile.aggregates && self.profile.log && random.chance(15) {
+            let (name, nulls) = (random.pick(&["FIRST_VALUE", "LAST_VALUE"]), random.pick(&["", " IGNORE NULLS"]));
+            let filter = if random.chance(20) { format!(" FILTER (WHERE {})", columns.condition(random, 1)) } else { String::new() };
+            return (format!("{name}({}){filter}{nulls}", any(random)), true);
+        }
         if self.profile.aggregates && random.chance(30) {
             let filter = if random.chance(20) { format!(" FILTER (WHERE {})", columns.condition(random, 1)) } else { String::new() };
             let (call, exact) = exact_aggregate(random, columns, depth);
@@ -290,7 +300,24 @@ fn exact_aggregate(random: &mut Random, columns: &Columns, depth: u32) -> (Strin
         0 => columns.int(random, depth),
         _ => columns.simple_float(random, depth),
     };
-    match random.below(5) {
+    match random.below(6) {
+        5 => {
+            let names = [
+                "CORR",
+                "COVAR_POP",
+                "COVAR_SAMP",
+                "REGR_SLOPE",
+                "REGR_INTERCEPT",
+                "REGR_R2",
+                "REGR_COUNT",
+                "REGR_AVGX",
+                "REGR_AVGY",
+                "REGR_SXX",
+                "REGR_SYY",
+                "REGR_SXY",
+            ];
+            (format!("{}({}, {})", random.pick(&names), number(random), number(random)), false)
+        }
         0 | 1 => {
             let name = random.pick(&["VAR_POP", "VAR_SAMP", "VARIANCE", "STDDEV", "STDDEV_POP", "STDDEV_SAMP"]);
             (format!("{name}({})", number(random)), false)

@@ -2,6 +2,7 @@
 
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
+use twopath_base::LogColumn;
 
 use super::QueryError;
 use super::expr::{Binder, Bound, BoundKind, Place};
@@ -11,7 +12,7 @@ use crate::function::Function;
 use crate::types::*;
 
 /// The aggregates by their names in SQL.
-pub(super) const AGGREGATES: [&str; 24] = [
+pub(super) const AGGREGATES: [&str; 40] = [
     "count",
     "sum",
     "min",
@@ -36,16 +37,42 @@ pub(super) const AGGREGATES: [&str; 24] = [
     "bit_xor",
     "count_if",
     "mean",
+    "first_value",
+    "last_value",
+    "first",
+    "last",
+    "corr",
+    "covar_pop",
+    "covar_samp",
+    "regr_slope",
+    "regr_intercept",
+    "regr_r2",
+    "regr_count",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_sxx",
+    "regr_syy",
+    "regr_sxy",
 ];
 
 /// What is made of an aggregate's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Finish {
+pub(super) enum Finish {
     Nothing,
     /// The square root: a deviation of a variance.
     Root,
     /// Whether it is 1: BOOL_AND and BOOL_OR are the least and greatest of 0 and 1.
     IsOne,
+}
+
+impl Finish {
+    pub fn of(self, value: Expr) -> Expr {
+        match self {
+            Finish::Nothing => value,
+            Finish::Root => Expr::call(Function::Sqrt, vec![value], DataType::Float),
+            Finish::IsOne => Expr::binary(BinaryOp::Equal, value, Expr::literal(Value::Int(1), DataType::Int), DataType::Bool),
+        }
+    }
 }
 
 impl Binder<'_> {
@@ -72,24 +99,17 @@ impl Binder<'_> {
         self.place = outside;
         self.reads.truncate(reads);
         let (aggregate, finish) = aggregate?;
-        if let Some(arg) = &aggregate.arg {
-            self.check_nesting(arg, span)?;
-        }
+        aggregate.args().try_for_each(|arg| self.check_nesting(arg, span))?;
         let data_type = aggregate.data_type();
         let index = self.aggregates.iter().position(|a| *a == aggregate).unwrap_or_else(|| {
             self.aggregates.push(aggregate);
             self.aggregates.len() - 1
         });
         let value = Expr::column(self.scope.width + index, data_type);
-        let expr = match finish {
-            Finish::Nothing => value,
-            Finish::Root => Expr::call(Function::Sqrt, vec![value], DataType::Float),
-            Finish::IsOne => Expr::binary(BinaryOp::Equal, value, Expr::literal(Value::Int(1), DataType::Int), DataType::Bool),
-        };
-        Ok(Bound::typed(expr, span))
+        Ok(Bound::typed(finish.of(value), span))
     }
 
-    fn aggregate_of(
+    pub(super) fn aggregate_of(
         &mut self,
         name: &str,
         args: Arguments<'_>,
@@ -111,7 +131,7 @@ impl Binder<'_> {
                 return Err(wrong_count(&format!("COUNT(*), or {}(c)", name.to_uppercase())));
             }
             let arg = filter.is_some().then(|| when(Expr::literal(Value::Int(1), DataType::Int)));
-            return Ok((Aggregate { function: F::Count, arg }, Finish::Nothing));
+            return Ok((Aggregate::new(F::Count, arg), Finish::Nothing));
         }
         let within = matches!(name, "percentile_cont" | "percentile_disc");
         let mut finish = Finish::Nothing;
@@ -147,7 +167,15 @@ impl Binder<'_> {
             ("bit_and", [arg], _) => (F::BitAnd, *arg),
             ("bit_or", [arg], _) => (F::BitOr, *arg),
             ("bit_xor", [arg], _) => (F::BitXor, *arg),
+            ("first_value" | "last_value" | "first" | "last", [arg], _) => {
+                return self.in_log_order(name, arg, args.ignore_nulls, when, span);
+            }
             ("bool_and" | "every" | "bool_or" | "count_if", [arg], _) => return self.of_condition(name, arg, when),
+            (name, [y, x], _) if name == "corr" || name.starts_with("covar_") || name.starts_with("regr_") => {
+                return self.of_pairs(name, y, x, when);
+            }
+            ("corr" | "covar_pop" | "covar_samp", ..) => return Err(wrong_count(&format!("{}(y, x)", name.to_uppercase()))),
+            (name, ..) if name.starts_with("regr_") => return Err(wrong_count(&format!("{}(y, x)", name.to_uppercase()))),
             ("percentile_cont" | "percentile_disc", ..) => {
                 return Err(wrong_count(&format!("{}(0.5) WITHIN GROUP (ORDER BY c)", name.to_uppercase())));
             }
@@ -163,9 +191,9 @@ impl Binder<'_> {
         self.check_argument(function, arg.data_type, span)?;
         let constant = matches!(&arg.kind, ExprKind::Literal(value) if *value != Value::Null);
         if function == F::Count && constant && filter.is_none() {
-            return Ok((Aggregate { function, arg: None }, finish));
+            return Ok((Aggregate::new(function, None), finish));
         }
-        Ok((Aggregate { function, arg: Some(when(arg)) }, finish))
+        Ok((Aggregate::new(function, Some(when(arg))), finish))
     }
 
     /// BOOL_AND and EVERY, BOOL_OR, COUNT_IF: of 0 and 1 the least, the greatest, and how often 1.
@@ -174,11 +202,84 @@ impl Binder<'_> {
         if name == "count_if" {
             let one = Expr::literal(Value::Int(1), DataType::Int);
             let counted = Expr::new(ExprKind::Case { branches: vec![(condition, one)], otherwise: None }, DataType::Int);
-            return Ok((Aggregate { function: AggregateFunction::Count, arg: Some(when(counted)) }, Finish::Nothing));
+            return Ok((Aggregate::new(AggregateFunction::Count, Some(when(counted))), Finish::Nothing));
         }
         let function = if name == "bool_or" { AggregateFunction::Max } else { AggregateFunction::Min };
         let arg = Expr::new(ExprKind::Cast { arg: Box::new(condition) }, DataType::Int);
-        Ok((Aggregate { function, arg: Some(when(arg)) }, Finish::IsOne))
+        Ok((Aggregate::new(function, Some(when(arg))), Finish::IsOne))
+    }
+
+    /// FIRST_VALUE and LAST_VALUE: beside the value stands the row's place in the log, for rows that count.
+    fn in_log_order(
+        &mut self,
+        name: &str,
+        arg: &ast::Expr,
+        ignore_nulls: bool,
+        when: impl Fn(Expr) -> Expr,
+        span: Span,
+    ) -> Result<(Aggregate, Finish), QueryError> {
+        let arg = self.expr(arg)?;
+        let place = |column: LogColumn| {
+            let found = self.scope.log_column(column).ok_or_else(|| {
+                let relation = self.scope.known_as();
+                let message = format!(
+                    "{} goes by the log's order, and {relation} does not say where its rows stand: put _arrival, _partition and _offset out there, too",
+                    name.to_uppercase()
+                );
+                self.error(span, message)
+            });
+            found.map(&when)
+        };
+        let beside = LogColumn::ORDER.into_iter().map(place).collect::<Result<_, _>>()?;
+        let function = match name {
+            "first_value" | "first" => AggregateFunction::FirstValue { ignore_nulls },
+            _ => AggregateFunction::LastValue { ignore_nulls },
+        };
+        Ok((Aggregate { function, arg: Some(when(arg)), beside }, Finish::Nothing))
+    }
+
+    /// CORR, COVAR_* and REGR_*, of pairs in which neither is NULL.
+    fn of_pairs(
+        &mut self,
+        name: &str,
+        y: &ast::Expr,
+        x: &ast::Expr,
+        when: impl Fn(Expr) -> Expr,
+    ) -> Result<(Aggregate, Finish), QueryError> {
+        let what = format!("in {}", name.to_uppercase());
+        let mut number = |ast| {
+            let bound = self.bind(ast)?;
+            let float = bound.data_type().is_some_and(DataType::is_number).then_some(DataType::Float);
+            match float {
+                Some(float) => self.cast(bound, float),
+                None => self.coerce(bound, DataType::Float, &what),
+            }
+        };
+        let (y, x) = (number(y)?, number(x)?);
+        // Where the other one is there, too.
+        let beside = |value: Expr, other: Expr| {
+            let there = Expr::new(ExprKind::IsNull { arg: Box::new(other), negated: true }, DataType::Bool);
+            let data_type = value.data_type;
+            Expr::new(ExprKind::Case { branches: vec![(there, value)], otherwise: None }, data_type)
+        };
+        let of_one = |function, value, other| Ok((Aggregate::new(function, Some(when(beside(value, other)))), Finish::Nothing));
+        let function = match name {
+            "regr_count" => return of_one(AggregateFunction::Count, y, x),
+            "regr_avgx" => return of_one(AggregateFunction::Avg, x, y),
+            "regr_avgy" => return of_one(AggregateFunction::Avg, y, x),
+            "covar_pop" => Regression::CovarPop,
+            "covar_samp" => Regression::CovarSamp,
+            "corr" => Regression::Corr,
+            "regr_slope" => Regression::Slope,
+            "regr_intercept" => Regression::Intercept,
+            "regr_r2" => Regression::R2,
+            "regr_sxx" => Regression::Sxx,
+            "regr_syy" => Regression::Syy,
+            "regr_sxy" => Regression::Sxy,
+            other => unreachable!("{other} is not of pairs"),
+        };
+        let function = AggregateFunction::Regression(function);
+        Ok((Aggregate { function, arg: Some(when(y)), beside: vec![when(x)] }, Finish::Nothing))
     }
 
     fn quantile(&mut self, ast: &ast::Expr, form: &str) -> Result<f64, QueryError> {
@@ -201,6 +302,7 @@ impl Binder<'_> {
             F::Sum | F::Avg => &[Int, Float, Interval],
             F::ApproxQuantile(_) | F::VarPop | F::VarSamp | F::PercentileCont(_) => &[Int, Float],
             F::BitAnd | F::BitOr | F::BitXor => &[Int],
+            F::FirstValue { .. } | F::LastValue { .. } | F::Regression(_) => return Ok(()),
         };
         let over_decimals = matches!(function, F::Min | F::Max | F::Sum | F::Avg) && arg.decimal_scale().is_some();
         if allowed.contains(&arg) || over_decimals {

@@ -5,9 +5,11 @@ use sqlparser::tokenizer::Span;
 
 use super::QueryError;
 use super::scope::{Scope, same_name};
+use super::select::Item;
 use super::source::Source;
 use crate::function::Function;
-use crate::plan::nests_too_deeply;
+use crate::lowering::nests_too_deeply;
+use crate::plan::OverCall;
 use crate::types::*;
 
 /// A bound expression and its place. NULL and text in quotes have no type of their own yet: they take it from what they meet, as
@@ -61,6 +63,8 @@ pub(super) struct Binder<'a> {
     pub aggregates: Vec<Aggregate>,
     pub reads: Vec<Read>,
     pub aliases: Vec<Alias>,
+    /// Calls of OVER, and where each stands.
+    pub overs: Vec<(OverCall, Item)>,
 }
 
 impl Bound {
@@ -79,7 +83,7 @@ impl Bound {
 
 impl<'a> Binder<'a> {
     pub fn new(source: &'a Source<'a>, scope: Scope) -> Self {
-        Binder { source, scope, place: Place::Where, aggregates: Vec::new(), reads: Vec::new(), aliases: Vec::new() }
+        Binder { source, scope, place: Place::Where, aggregates: Vec::new(), reads: Vec::new(), aliases: Vec::new(), overs: Vec::new() }
     }
 
     pub fn error(&self, span: Span, message: impl Into<String>) -> QueryError {
@@ -145,7 +149,7 @@ impl<'a> Binder<'a> {
             }
             A::Like { expr, .. } | A::ILike { expr, .. } | A::SimilarTo { expr, .. } | A::RLike { expr, .. } => Err(self.error(
                 expr.span(),
-                "regular expressions are not supported: write c LIKE 'a%' or c ILIKE '%b%', with % for any text and _ for one character",
+                "this form of pattern is not supported: write c ~ '^a.*b', a regular expression, or c LIKE 'a%b', with % for any text and _ for one character",
             )),
             A::Substring { expr, substring_from, substring_for, .. } => {
                 self.substring(expr, substring_from.as_deref(), substring_for.as_deref())
@@ -176,20 +180,29 @@ impl<'a> Binder<'a> {
 
     fn column(&mut self, name: &Ident, span: Span) -> Result<Bound, QueryError> {
         let (found, expr) = match self.scope.named(name)[..] {
-            [one] => one.clone(),
+            [one] => (one.name.clone(), one.expr.clone()),
             [] => return self.alias(name, span),
-            _ => {
-                let message =
-                    format!("{} has several columns '{}': give them names of their own with AS", self.scope.known_as(), name.value);
+            [first, ..] => {
+                let known_as = self.scope.known_as();
+                let message = if self.scope.relations.len() > 1 {
+                    let relation = self.scope.relations[first.relation].known_as();
+                    format!("{known_as} both have a column '{0}': write {relation}.{0}", name.value)
+                } else {
+                    format!("{known_as} has several columns '{}': give them names of their own with AS", name.value)
+                };
                 return Err(self.error(span, message));
             }
         };
+        Ok(self.read(found, expr, span))
+    }
+
+    fn read(&mut self, found: String, expr: Expr, span: Span) -> Bound {
         expr.visit(&mut |e| {
             if let ExprKind::Column(column) = e.kind {
                 self.reads.push(Read { column, name: found.clone(), span });
             }
         });
-        Ok(Bound::typed(expr, span))
+        Bound::typed(expr, span)
     }
 
     /// A name that no column has: in HAVING and ORDER BY it may be that of an output column.
@@ -217,7 +230,17 @@ impl<'a> Binder<'a> {
     fn qualified(&mut self, parts: &[Ident]) -> Result<Bound, QueryError> {
         let span = parts.iter().map(|p| p.span).reduce(|a, b| a.union(&b)).unwrap_or(Span::empty());
         match parts {
-            [relation, name] if self.scope.is_relation(relation) => self.column(name, span),
+            [relation, name] if self.scope.is_relation(relation) => match self.scope.named_in(relation, name)[..] {
+                [one] => {
+                    let (found, expr) = (one.name.clone(), one.expr.clone());
+                    Ok(self.read(found, expr, span))
+                }
+                [] => Err(self.error(span, self.scope.unknown_column(&name.value))),
+                _ => {
+                    let message = format!("{} has several columns '{}': give them names of their own with AS", relation.value, name.value);
+                    Err(self.error(span, message))
+                }
+            },
             [relation, _] => {
                 let message = format!("no relation '{}' in this query: FROM names it {}", relation.value, self.scope.known_as());
                 Err(self.error(relation.span, message))

@@ -1,30 +1,39 @@
 //! FROM: the topic, queries of WITH, subqueries, and windows over them.
 
+use arrow_schema::Schema;
 use sqlparser::ast::{self, Spanned, TableFactor};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
-use super::expr::{Binder, Bound, BoundKind};
-use super::scope::{Scope, nearest, same_name};
+use super::scope::{Scope, fields, nearest, same_name};
 use super::select::bind_query;
 use super::source::Source;
-use crate::function::Function;
-use crate::plan::{Node, Plan, WindowSize};
+use crate::plan::{Node, Plan};
 use crate::types::*;
+
+/// A topic as the text of a query may name it.
+#[derive(Debug, Clone, Copy)]
+pub struct TopicSchema<'a> {
+    pub name: &'a str,
+    pub schema: &'a Schema,
+    /// The column whose values name a row, where the topic has one: what UPSERT and FOR SYSTEM_TIME AS OF go by.
+    pub key: Option<&'a str>,
+    /// The event-time column, where the topic has one.
+    pub time: Option<&'a str>,
+}
 
 /// What FROM can name.
 pub(super) struct Relations<'a> {
     pub source: &'a Source<'a>,
-    topic: &'a str,
-    fields: Vec<Field>,
+    pub(super) topics: &'a [TopicSchema<'a>],
     /// The queries of WITH that have been read so far, the latest last.
     named: Vec<(String, Plan)>,
 }
 
 impl<'a> Relations<'a> {
-    pub fn new(source: &'a Source<'a>, topic: &'a str, fields: Vec<Field>) -> Self {
-        Relations { source, topic, fields, named: Vec::new() }
+    pub fn new(source: &'a Source<'a>, topics: &'a [TopicSchema<'a>]) -> Self {
+        Relations { source, topics, named: Vec::new() }
     }
 
     /// Binds the queries of WITH, which are there until `end_with` is called with what this gives.
@@ -51,56 +60,66 @@ impl<'a> Relations<'a> {
 
     /// The plan of what stands in FROM, and its names.
     pub fn from(&mut self, select: &ast::Select) -> Result<(Plan, Scope), QueryError> {
-        let (source, topic) = (self.source, self.topic);
-        let from = match &select.from[..] {
-            [from] => from,
-            [] => {
-                let message = format!("the query reads nothing: write FROM {topic}");
-                return Err(source.error_at_start(message));
-            }
-            [_, second, ..] => {
-                return Err(source.error(
-                    second.relation.span(),
-                    "a query reads one topic: joins are not supported yet; join the events before appending them",
-                ));
-            }
+        let mut tables = select.from.iter();
+        let Some(first) = tables.next() else {
+            let message = format!("the query reads nothing: write FROM {}", self.some_topic());
+            return Err(self.source.error_at_start(message));
         };
-        if !from.joins.is_empty() {
-            let span = source.keyword(select.select_token.0.span, &[Keyword::JOIN]);
-            return Err(source.error(span, "JOIN is not supported: join the events before appending them, and query the joined topic"));
+        let mut left = self.joined(first)?;
+        for table in tables {
+            let right = self.joined(table)?;
+            left = self.crossed(left, right)?;
         }
-        match &from.relation {
+        Ok(left)
+    }
+
+    /// A table alone, without what it is joined to.
+    pub(super) fn factor(&mut self, factor: &ast::TableFactor) -> Result<(Plan, Scope), QueryError> {
+        match factor {
             TableFactor::Table { name, alias, args, version: None, sample: None, partitions, with_ordinality: false, .. }
                 if partitions.is_empty() =>
             {
                 let (plan, scope) = match args {
                     None => self.relation(name)?,
-                    Some(args) => self.window(name, &args.args)?,
+                    Some(args) => self.table_function(name, &args.args)?,
                 };
                 self.aliased(plan, scope, alias.as_ref())
             }
-            TableFactor::Table { name, .. } => Err(source.error(name.span(), format!("FROM takes the topic alone: write FROM {topic}"))),
+            TableFactor::Table { name, version: Some(_), .. } => {
+                let message = "FOR SYSTEM_TIME AS OF goes with the right side of a join: write FROM stream s JOIN table FOR SYSTEM_TIME AS OF s.time AS t ON ...";
+                Err(self.source.error(name.span(), message))
+            }
+            TableFactor::Table { name, .. } => {
+                Err(self.source.error(name.span(), format!("FROM takes the topic alone: write FROM {}", self.some_topic())))
+            }
             TableFactor::TableFunction {
                 expr: ast::Expr::Function(ast::Function { name, args: ast::FunctionArguments::List(list), .. }),
                 alias,
             } => {
-                let (plan, scope) = self.window(name, &list.args)?;
+                let (plan, scope) = self.table_function(name, &list.args)?;
                 self.aliased(plan, scope, alias.as_ref())
             }
             TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
                 let (plan, scope) = self.subquery(subquery)?;
                 self.aliased(plan, scope, alias.as_ref())
             }
+            TableFactor::NestedJoin { table_with_joins, alias: None } => self.joined(table_with_joins),
             other => {
+                let topic = self.some_topic();
                 let message = format!(
                     "write FROM {topic}, FROM (SELECT ... FROM {topic}) s, or FROM TUMBLE(TABLE {topic}, DESCRIPTOR(column), INTERVAL '1' HOUR)"
                 );
-                Err(source.error(other.span(), message))
+                Err(self.source.error(other.span(), message))
             }
         }
     }
 
-    fn subquery(&mut self, query: &ast::Query) -> Result<(Plan, Scope), QueryError> {
+    /// A topic's name for messages.
+    pub(super) fn some_topic(&self) -> &'a str {
+        self.topics.first().map_or("t", |t| t.name)
+    }
+
+    pub(super) fn subquery(&mut self, query: &ast::Query) -> Result<(Plan, Scope), QueryError> {
         let plan = bind_query(self, query)?;
         let scope = Scope::new("the subquery", false, plan.columns());
         Ok((plan, scope))
@@ -113,42 +132,61 @@ impl<'a> Relations<'a> {
         }
     }
 
-    fn ident(&self, ident: &ast::Ident) -> Result<(Plan, Scope), QueryError> {
+    pub(super) fn ident(&self, ident: &ast::Ident) -> Result<(Plan, Scope), QueryError> {
         if let Some((name, plan)) = self.named.iter().rfind(|(name, _)| same_name(ident, name)) {
             return Ok((plan.clone(), Scope::new(name, false, plan.columns())));
         }
-        if same_name(ident, self.topic) {
-            let scan = Node::Scan { topic: self.topic.to_owned(), fields: self.fields.clone() };
-            let plan = Plan::new(scan, self.source.range(ident.span));
-            let scope = Scope::new(self.topic, true, plan.columns());
-            return Ok((plan, scope));
+        match self.topic(ident) {
+            Some(topic) => self.scan(topic, ident.span),
+            None => Err(self.source.error(ident.span, self.unknown(&ident.to_string()))),
         }
-        Err(self.source.error(ident.span, self.unknown(&ident.to_string())))
+    }
+
+    /// The topic of this name, unless a query of WITH has it.
+    pub(super) fn topic(&self, ident: &ast::Ident) -> Option<TopicSchema<'a>> {
+        let hidden = self.named.iter().any(|(name, _)| same_name(ident, name));
+        self.topics.iter().find(|t| same_name(ident, t.name)).filter(|_| !hidden).copied()
+    }
+
+    pub(super) fn scan(&self, topic: TopicSchema<'a>, span: Span) -> Result<(Plan, Scope), QueryError> {
+        let fields = fields(topic.name, topic.schema).map_err(|message| self.source.error_at_start(message))?;
+        let plan = Plan::new(Node::Scan { topic: topic.name.to_owned(), fields }, self.source.range(span));
+        let scope = Scope::of_topic(topic.name, plan.columns());
+        Ok((plan, scope))
     }
 
     fn unknown(&self, name: &str) -> String {
-        let topic = self.topic;
+        let topics = || self.topics.iter().map(|t| t.name);
         match nearest(name, self.named.iter().map(|(n, _)| n.as_str())) {
             Some(near) => format!("there is no query {name} in WITH: did you mean {near}?"),
-            None => format!("the topic is {topic}, not {name}: write FROM {topic}"),
+            None if self.topics.len() == 1 => {
+                let topic = self.some_topic();
+                format!("the topic is {topic}, not {name}: write FROM {topic}")
+            }
+            None => match nearest(name, topics()) {
+                Some(near) => format!("there is no topic {name}: did you mean {near}?"),
+                None => format!("there is no topic {name}: the topics are {}", topics().collect::<Vec<_>>().join(", ")),
+            },
         }
     }
 
-    fn aliased(&self, plan: Plan, mut scope: Scope, alias: Option<&ast::TableAlias>) -> Result<(Plan, Scope), QueryError> {
+    pub(super) fn aliased(&self, plan: Plan, mut scope: Scope, alias: Option<&ast::TableAlias>) -> Result<(Plan, Scope), QueryError> {
         let Some(alias) = alias else { return Ok((plan, scope)) };
         if !alias.columns.is_empty() {
-            if scope.is_topic || scope.window.is_some() {
+            let is_topic = scope.relations.iter().any(|r| r.is_topic);
+            if is_topic || !scope.windows.is_empty() {
                 let message = "names for the columns are given in the select list, as in c AS d";
                 return Err(self.source.error(alias.name.span, message));
             }
             let plan = self.renamed(plan, alias)?;
-            let mut scope = Scope::new(&scope.relation, false, plan.columns());
-            scope.alias = Some(name_of(&alias.name));
+            let scope = Scope::new(&name_of(&alias.name), false, plan.columns());
             return Ok((plan, scope));
         }
-        scope.alias = Some(name_of(&alias.name));
-        if !scope.is_topic {
-            scope.relation = name_of(&alias.name);
+        for relation in &mut scope.relations {
+            relation.alias = Some(name_of(&alias.name));
+            if !relation.is_topic {
+                relation.name = name_of(&alias.name);
+            }
         }
         Ok((plan, scope))
     }
@@ -167,120 +205,6 @@ impl<'a> Relations<'a> {
         let columns = columns.into_iter().enumerate().map(|(i, (name, t))| NamedExpr { name, expr: Expr::column(i, t) }).collect();
         let span = plan.span.clone();
         Ok(Plan::new(Node::Project { input: Box::new(plan), columns }, span))
-    }
-
-    /// `TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL 'n' UNIT)`.
-    fn window(&mut self, name: &ast::ObjectName, args: &[ast::FunctionArg]) -> Result<(Plan, Scope), QueryError> {
-        let (source, topic) = (self.source, self.topic);
-        let form = format!("write TUMBLE(TABLE {topic}, DESCRIPTOR(column), INTERVAL '1' HOUR)");
-        let span = name.span();
-        match name.to_string().to_lowercase().as_str() {
-            "tumble" => {}
-            "hop" | "session" | "cumulate" => {
-                return Err(source.error(span, format!("{name} windows are not supported yet: {form}")));
-            }
-            other => {
-                let near = nearest(other, std::iter::once("tumble")).map_or(String::new(), |_| " (did you mean TUMBLE?)".to_owned());
-                return Err(source.error(span, format!("there is no table function '{name}'{near}: {form}")));
-            }
-        }
-        let exprs: Vec<&ast::Expr> = args
-            .iter()
-            .filter_map(|arg| match arg {
-                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) => Some(e),
-                _ => None,
-            })
-            .collect();
-        let [table, descriptor, size] = exprs[..] else {
-            return Err(source.error(span, format!("TUMBLE takes three arguments: {form}")));
-        };
-        let (input, mut scope) = match table {
-            ast::Expr::Identifier(ident) => {
-                self.ident(ident).map_err(|e| QueryError { message: e.message.replace(&format!("write FROM {topic}"), &form), ..e })?
-            }
-            ast::Expr::Subquery(query) => self.subquery(query)?,
-            other => return Err(source.error(other.span(), format!("the topic is {topic}, not {other}: {form}"))),
-        };
-        let column = self.descriptor(descriptor, &scope, &form)?;
-        let ast::Expr::Interval(interval) = size else {
-            return Err(source.error(size.span(), format!("the third argument is the window's size: {form}")));
-        };
-        let size = Binder::new(source, scope.clone()).interval(interval)?;
-        let size = self.window_size(size, interval)?;
-        scope.add_window(|start| window_end(start, size));
-        Ok((Plan::new(Node::Window { input: Box::new(input), column, size }, source.range(span)), scope))
-    }
-
-    /// The timestamp column that DESCRIPTOR names.
-    fn descriptor(&self, ast: &ast::Expr, scope: &Scope, form: &str) -> Result<usize, QueryError> {
-        let column = match ast {
-            ast::Expr::Function(ast::Function { name, args: ast::FunctionArguments::List(list), .. })
-                if name.to_string().eq_ignore_ascii_case("descriptor") =>
-            {
-                match &list.args[..] {
-                    [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ast::Expr::Identifier(column)))] => Some(column),
-                    _ => None,
-                }
-            }
-            _ => None,
-        };
-        let Some(column) = column else {
-            return Err(self.source.error(ast.span(), format!("the second argument names the time column: {form}")));
-        };
-        let Some((_, found)) = scope.column(column) else {
-            return Err(self.source.error(column.span, scope.unknown_column(&column.value)));
-        };
-        match found.kind {
-            ExprKind::Column(index) if found.data_type == DataType::Timestamp => Ok(index),
-            _ => {
-                let message = format!("a window cuts a timestamp, and this column is {}", found.data_type.sql_name());
-                Err(self.source.error(column.span, message))
-            }
-        }
-    }
-
-    /// One week, month, quarter or year is the calendar's; every other length is counted from 1970.
-    fn window_size(&self, size: Bound, interval: &ast::Interval) -> Result<WindowSize, QueryError> {
-        let one_week = match &*interval.value {
-            ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::SingleQuotedString(text), .. }) => {
-                let words: Vec<String> = text.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
-                matches!(&words[..], [one, week] if one == "1" && matches!(week.as_str(), "week" | "weeks"))
-            }
-            _ => false,
-        };
-        match size.kind {
-            BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Interval(_)), .. }) if one_week => {
-                Ok(WindowSize::Calendar(TimeUnit::Week))
-            }
-            BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Interval(us)), .. }) if us > 0 => Ok(WindowSize::Fixed(us)),
-            BoundKind::Months(1) => Ok(WindowSize::Calendar(TimeUnit::Month)),
-            BoundKind::Months(3) => Ok(WindowSize::Calendar(TimeUnit::Quarter)),
-            BoundKind::Months(12) => Ok(WindowSize::Calendar(TimeUnit::Year)),
-            BoundKind::Months(_) => {
-                let message = "a window of the calendar is one week, month, quarter or year long: write INTERVAL '1' MONTH";
-                Err(self.source.error(size.span, message))
-            }
-            _ => Err(self.source.error(size.span, "a window is longer than nothing: write INTERVAL '1' HOUR")),
-        }
-    }
-}
-
-/// The end of the window that starts there.
-fn window_end(start: Expr, size: WindowSize) -> Expr {
-    let later = |start, us| {
-        let size = Expr::literal(Value::Interval(us), DataType::Interval);
-        Expr::binary(BinaryOp::Add, start, size, DataType::Timestamp)
-    };
-    let months = |start, months| {
-        let months = Expr::literal(Value::Int(months), DataType::Int);
-        Expr::call(Function::AddMonths, vec![start, months], DataType::Timestamp)
-    };
-    match size {
-        WindowSize::Fixed(us) => later(start, us),
-        WindowSize::Calendar(TimeUnit::Month) => months(start, 1),
-        WindowSize::Calendar(TimeUnit::Quarter) => months(start, 3),
-        WindowSize::Calendar(TimeUnit::Year) => months(start, 12),
-        WindowSize::Calendar(_) => later(start, 7 * crate::time::US_PER_DAY),
     }
 }
 

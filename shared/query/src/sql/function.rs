@@ -16,18 +16,18 @@ pub(super) struct Arguments<'a> {
     pub list: Vec<&'a ast::Expr>,
     /// What `WITHIN GROUP (ORDER BY ...)` orders by.
     pub within_group: Option<&'a ast::Expr>,
+    /// IGNORE NULLS.
+    pub ignore_nulls: bool,
 }
 
 impl Binder<'_> {
     pub(super) fn function(&mut self, call: &ast::Function) -> Result<Bound, QueryError> {
         let span = call.name.span();
         let name = call.name.to_string().to_lowercase();
-        if call.over.is_some() {
-            let message =
-                "window functions (OVER) are not supported: group by a window with FROM TUMBLE(...), or by the columns of PARTITION BY";
-            return Err(self.error(span, message));
+        if let Some(over) = &call.over {
+            return self.over(&name, call, over, span);
         }
-        if call.args == FunctionArguments::None && self.scope.columns.iter().any(|(column, _)| *column == name) {
+        if call.args == FunctionArguments::None && self.scope.columns.iter().any(|column| column.name == name) {
             return Err(self.error(span, format!("{name} is a reserved word of SQL: write \"{name}\" for the column")));
         }
         let is_aggregate = AGGREGATES.contains(&name.as_str());
@@ -54,7 +54,7 @@ impl Binder<'_> {
         self.scalar(&name, &args.list, span)
     }
 
-    fn arguments<'a>(&self, call: &'a ast::Function, name: &str, span: Span) -> Result<Arguments<'a>, QueryError> {
+    pub(super) fn arguments<'a>(&self, call: &'a ast::Function, name: &str, span: Span) -> Result<Arguments<'a>, QueryError> {
         let refuse = |what: &str| Err(self.error(span, format!("{what} is not supported in {}(...)", name.to_uppercase())));
         if call.parameters != FunctionArguments::None || call.uses_odbc_syntax {
             return refuse("this form of call");
@@ -64,17 +64,19 @@ impl Binder<'_> {
             [by] if by.options == ast::OrderByOptions::default() || by.options.sort == Some(ast::OrderBySort::Asc) => Some(&by.expr),
             _ => return refuse("WITHIN GROUP by several columns or descending (of a quantile q, write 1 - q)"),
         };
-        if call.null_treatment.is_some() {
-            return refuse("IGNORE or RESPECT NULLS (aggregates ignore NULLs)");
-        }
         let FunctionArguments::List(list) = &call.args else {
             return Err(self.error(span, format!("{name} needs its arguments in parentheses")));
         };
         if !list.clauses.is_empty() {
             return refuse("a clause such as ORDER BY");
         }
+        let nulls = call.null_treatment.as_ref();
+        if nulls.is_some() && !matches!(name, "first_value" | "last_value" | "first" | "last") {
+            return refuse("IGNORE or RESPECT NULLS (aggregates ignore NULLs)");
+        }
+        let ignore_nulls = nulls == Some(&ast::NullTreatment::IgnoreNulls);
         let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
-        let mut args = Arguments { distinct, star: false, list: Vec::new(), within_group };
+        let mut args = Arguments { distinct, star: false, list: Vec::new(), within_group, ignore_nulls };
         for arg in &list.args {
             match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => args.list.push(e),
@@ -93,19 +95,16 @@ fn unknown_function(name: &str) -> String {
         }
         "quantile" => "write PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY c), which is exact, or APPROX_QUANTILE(c, 0.5)".to_owned(),
         "mode" => "count each value, as in GROUP BY c ORDER BY COUNT(*) DESC LIMIT 1".to_owned(),
-        "first_value" | "last_value" | "first" | "last" | "any_value" | "arg_max" | "arg_min" | "max_by" | "min_by" => {
-            "parts of the log are merged in any order, so that none is first: write MIN(c) or MAX(c), or MIN(t) for when it began".to_owned()
+        "any_value" => "write FIRST_VALUE(c), or MIN(c)".to_owned(),
+        "arg_max" | "arg_min" | "max_by" | "min_by" => {
+            "write LAST_VALUE(c) or FIRST_VALUE(c), which go by the log's order, or MAX and MIN".to_owned()
         }
         "string_agg" | "array_agg" | "list" | "listagg" | "group_concat" => {
             "the order of events in partitions is nobody's, so that their list is none: write COUNT(DISTINCT c), MIN(c), MAX(c), or put rows out".to_owned()
         }
-        "corr" | "covar_pop" | "covar_samp" | "regr_slope" | "regr_intercept" | "regr_r2" => {
-            "for a covariance write AVG(x * y) - AVG(x) * AVG(y)".to_owned()
-        }
-        "regexp_replace" | "regexp_matches" | "regexp_like" | "regexp_extract" | "regexp_substr" => {
-            "write LIKE, SPLIT_PART, SUBSTRING or REPLACE".to_owned()
-        }
-        "tumble" | "hop" | "session" => "a window stands in FROM: write FROM TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL '1' HOUR)".to_owned(),
+        "regexp_matches" | "regexp_match" | "regexp_extract" => "write REGEXP_SUBSTR(c, '[0-9]+'), or REGEXP_LIKE(c, '^N')".to_owned(),
+        "row_number" | "rank" | "dense_rank" | "lag" | "lead" => "it needs OVER, as in ROW_NUMBER() OVER (PARTITION BY a ORDER BY b)".to_owned(),
+        "tumble" | "hop" | "cumulate" | "session" => "a window stands in FROM: write FROM TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL '1' HOUR)".to_owned(),
         "if" | "iif" => "write CASE WHEN c THEN a ELSE b END".to_owned(),
         "to_char" | "strftime" | "date_format" => "write CAST(c AS TEXT), or EXTRACT(YEAR FROM c) and the like".to_owned(),
         "age" | "datediff" | "date_diff" => "write a - b, or EXTRACT(EPOCH FROM a - b) for seconds".to_owned(),

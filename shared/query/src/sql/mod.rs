@@ -5,25 +5,33 @@
 //! [`ExprKind`] that engines know. What is not supported is refused with its place and with what to write instead.
 
 mod aggregate;
+mod dialect;
+mod emit;
 mod expr;
 mod from;
 mod function;
+mod join;
 mod literal;
 mod operator;
+mod over;
+mod regex;
 mod scalar;
 mod scope;
 mod select;
 mod source;
+mod table_function;
 mod temporal;
 mod topic;
+mod union;
 
 use arrow_schema::Schema;
 
-use super::plan::Plan;
-use super::types::*;
+use super::plan::{NotLowered, Plan};
+use super::query::Query;
+pub use from::TopicSchema;
 pub use scope::data_type as column_type;
 use source::Source;
-pub use topic::topic_of;
+pub use topic::{topic_of, topics_of};
 
 /// Why a SQL text is not a query, with the place in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,22 +58,34 @@ impl QueryError {
     }
 }
 
-/// The query that `sql` asks of the topic `topic` with the columns of `schema`: its logical plan, lowered.
+/// The query that `sql` asks of the topic `topic` with the columns of `schema`: its logical plan, lowered to the one shape that engines keep ([`Plan::query`]).
 ///
 /// # Errors
 /// Where the text is not one SELECT statement that Twopath supports over this topic: the place, what is wrong, what to write instead.
 pub fn parse(sql: &str, topic: &str, schema: &Schema) -> Result<Query, QueryError> {
     let plan = logical_plan(sql, topic, schema)?;
-    plan.lower().map_err(|e| Source::new(sql).error_at(e.span, e.message))
+    plan.query().map_err(|e| not_lowered(sql, e))
+}
+
+/// What cannot be lowered, with its place in the text.
+pub fn not_lowered(sql: &str, error: NotLowered) -> QueryError {
+    Source::new(sql).error_at(error.span, error.message)
 }
 
 /// The logical plan of what `sql` asks of the topic `topic` with the columns of `schema`.
 ///
 /// # Errors
-/// As [`parse`], but for plans that no engine computes yet.
+/// As [`parse`], but for plans of other shapes.
 pub fn logical_plan(sql: &str, topic: &str, schema: &Schema) -> Result<Plan, QueryError> {
+    logical_plan_over(sql, &[TopicSchema { name: topic, schema, key: None, time: None }])
+}
+
+/// The logical plan of what `sql` asks of these topics.
+///
+/// # Errors
+/// As [`logical_plan`].
+pub fn logical_plan_over(sql: &str, topics: &[TopicSchema<'_>]) -> Result<Plan, QueryError> {
     let source = Source::new(sql);
-    let fields = scope::fields(topic, schema).map_err(|message| source.error_at_start(message))?;
     let ast = source.parse()?;
-    select::bind(&source, topic, fields, &ast)
+    select::bind(&source, topics, &ast)
 }

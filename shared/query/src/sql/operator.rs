@@ -73,10 +73,7 @@ impl Binder<'_> {
             BinaryOperator::PGRegexMatch
             | BinaryOperator::PGRegexIMatch
             | BinaryOperator::PGRegexNotMatch
-            | BinaryOperator::PGRegexNotIMatch => {
-                let message = "regular expressions are not supported: write c LIKE 'a%' or c ILIKE '%b%', with % for any text and _ for one character";
-                return Err(self.error(left.span, message));
-            }
+            | BinaryOperator::PGRegexNotIMatch => return self.regex_operator(op, left, right),
             other => {
                 let message = format!("the operator {other} is not supported: use + - * / %, ||, = <> < <= > >=, AND, OR");
                 return Err(self.error(left.span, message));
@@ -333,7 +330,7 @@ fn exact_beside(bound: Bound, other: Option<DataType>) -> Bound {
 }
 
 /// The narrowest type that holds both: Int, Numeric, Decimal, Float, in this order.
-fn common_number(a: DataType, b: DataType) -> DataType {
+pub(super) fn common_number(a: DataType, b: DataType) -> DataType {
     match (a, b) {
         (DataType::Float, _) | (_, DataType::Float) => DataType::Float,
         (DataType::Decimal { .. }, _) | (_, DataType::Decimal { .. }) => data_type::common(a, b),

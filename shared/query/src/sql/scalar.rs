@@ -11,7 +11,7 @@ use crate::types::DataType::{Bool, Float, Int, Numeric, Text, Timestamp};
 use crate::types::*;
 
 /// The functions by their names in SQL, with the form that a call with other arguments is told.
-pub(super) const SCALARS: [(&str, &str); 47] = [
+pub(super) const SCALARS: [(&str, &str); 50] = [
     ("coalesce", "COALESCE(a, b, ...)"),
     ("ifnull", "COALESCE(a, b)"),
     ("nvl", "COALESCE(a, b)"),
@@ -54,6 +54,9 @@ pub(super) const SCALARS: [(&str, &str); 47] = [
     ("reverse", "REVERSE(c)"),
     ("repeat", "REPEAT(c, 3)"),
     ("concat", "CONCAT(a, b, ...)"),
+    ("regexp_like", "REGEXP_LIKE(c, '^N[0-9]+')"),
+    ("regexp_substr", "REGEXP_SUBSTR(c, '[0-9]+')"),
+    ("regexp_replace", "REGEXP_REPLACE(c, '[0-9]+', 'n', 'g')"),
     ("date_trunc", "DATE_TRUNC('hour', c)"),
     ("date_part", "DATE_PART('hour', c)"),
     ("extract", "EXTRACT(HOUR FROM c)"),
@@ -106,6 +109,7 @@ impl Binder<'_> {
             ("reverse", [c]) => self.call(Function::Reverse, &[(c, Text)], Text)?,
             ("repeat", [c, n]) => self.call(Function::Repeat, &[(c, Text), (n, Int)], Text)?,
             ("concat", [_, ..]) => self.concat_all(args)?,
+            ("regexp_like" | "regexp_substr" | "regexp_replace", args) => return self.regexp(name, args, span),
             ("date_trunc", [unit, arg]) => return self.date_trunc(unit, arg, span),
             ("date_part", [field, arg]) => return self.date_part(field, arg),
             ("to_timestamp", [arg]) => return self.at_timestamp(arg, span),

@@ -2,85 +2,182 @@
 
 use arrow_schema::{DataType as ArrowType, Schema};
 use sqlparser::ast::Ident;
+use twopath_base::LogColumn;
 
+use crate::plan::{Plan, Window};
 use crate::types::*;
 
 /// The names that expressions can use: the columns of what stands in FROM.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
-    /// What FROM names: the topic, a query of WITH, or a subquery by its alias.
-    pub relation: String,
-    pub is_topic: bool,
-    pub alias: Option<String>,
-    /// Names with what they mean over the input's columns, in the order of `SELECT *`.
-    pub columns: Vec<(String, Expr)>,
+    /// What FROM names, from left to right.
+    pub relations: Vec<Relation>,
+    /// In the order of `SELECT *`.
+    pub columns: Vec<Column>,
     /// How many columns the input has: aggregates are numbered from here.
     pub width: usize,
-    /// A window's start and end.
-    pub window: Option<(Expr, Expr)>,
+    /// Windows, and the input's first column that says which one it is.
+    pub windows: Vec<(Window, usize)>,
+    /// The watermarks of topics that have one.
+    pub watermarks: Vec<Watermark>,
+}
+
+/// How far a topic's event time is known to be complete.
+#[derive(Debug, Clone)]
+pub(super) struct Watermark {
+    /// The event time, over the input's columns.
+    pub time: Expr,
+    /// One row with one column: the watermark, NULL while there is none.
+    pub plan: Plan,
+}
+
+/// A topic, a query of WITH, or a subquery by its alias.
+#[derive(Debug, Clone)]
+pub(super) struct Relation {
+    pub name: String,
+    pub is_topic: bool,
+    pub alias: Option<String>,
+}
+
+/// A name with what it means over the input's columns.
+#[derive(Debug, Clone)]
+pub(super) struct Column {
+    /// Into [`Scope::relations`].
+    pub relation: usize,
+    pub name: String,
+    pub expr: Expr,
+    /// Whether USING made one column of it and another, which is the one that its bare name means.
+    pub is_merged: bool,
+    /// Whether `SELECT *` leaves it out, and another column of the name hides it: the log's own.
+    pub is_hidden: bool,
 }
 
 impl Scope {
     pub fn new(relation: &str, is_topic: bool, columns: Vec<(String, DataType)>) -> Self {
         let width = columns.len();
-        let columns = columns.into_iter().enumerate().map(|(i, (name, t))| (name, Expr::column(i, t))).collect();
-        Scope { relation: relation.to_owned(), is_topic, alias: None, columns, width, window: None }
+        let column = |(i, (name, t))| Column { relation: 0, name, expr: Expr::column(i, t), is_merged: false, is_hidden: false };
+        let columns = columns.into_iter().enumerate().map(column).collect();
+        let relations = vec![Relation { name: relation.to_owned(), is_topic, alias: None }];
+        Scope { relations, columns, width, windows: Vec::new(), watermarks: Vec::new() }
     }
 
-    /// Adds the window's columns: its start, which the input has as its last column, and its end.
-    pub fn add_window(&mut self, end: impl FnOnce(Expr) -> Expr) {
-        let start = Expr::column(self.width, DataType::Timestamp);
-        self.width += 1;
-        let end = end(start.clone());
+    /// The names over a topic's columns and the log's own behind them.
+    pub fn of_topic(topic: &str, columns: Vec<(String, DataType)>) -> Self {
+        let mut scope = Scope::new(topic, true, columns);
+        let first = scope.width - LogColumn::EACH.len();
+        scope.columns[first..].iter_mut().for_each(|c| c.is_hidden = true);
+        scope
+    }
+
+    /// The log's own column: of the topic, or of what a subquery puts out under its name and in its type.
+    pub fn log_column(&self, column: LogColumn) -> Option<Expr> {
+        let is_it = |c: &&Column| {
+            let is_topic = self.relations[c.relation].is_topic;
+            c.name == column.name() && c.expr.data_type == log_column_type(column) && c.is_hidden == is_topic
+        };
+        match self.columns.iter().filter(is_it).collect::<Vec<_>>()[..] {
+            [one] => Some(one.expr.clone()),
+            _ => None,
+        }
+    }
+
+    /// Adds the names of a window's start and end. The input has the columns that say which window it is as its last ones.
+    pub fn add_window(&mut self, window: &Window) {
+        let (start, end) = (window.start(self.width), window.end(self.width));
         // A subquery over a window may have put these names out: those of this window are meant.
-        self.columns.retain(|(name, _)| name != "window_start" && name != "window_end");
-        self.columns.push(("window_start".to_owned(), start.clone()));
-        self.columns.push(("window_end".to_owned(), end.clone()));
-        self.window = Some((start, end));
+        self.columns.retain(|c| c.name != "window_start" && c.name != "window_end");
+        for (name, expr) in [("window_start", start), ("window_end", end)] {
+            self.columns.push(Column { relation: 0, name: name.to_owned(), expr, is_merged: false, is_hidden: false });
+        }
+        self.windows.push((window.clone(), self.width));
+        self.width += window.columns().len();
+    }
+
+    /// The names of a join: its columns are those of the left side and then those of the right one.
+    #[must_use]
+    pub fn beside(mut self, right: Scope) -> Self {
+        let (relations, width) = (self.relations.len(), self.width);
+        let moved = |expr: &Expr| {
+            let moved: Result<Expr, std::convert::Infallible> = expr.try_columns(&mut |i, t| Ok(Expr::column(i + width, t)));
+            let Ok(moved) = moved;
+            moved
+        };
+        self.columns.extend(right.columns.into_iter().map(|c| Column { relation: c.relation + relations, expr: moved(&c.expr), ..c }));
+        self.windows.extend(right.windows.into_iter().map(|(window, first)| (window.after(width), first + width)));
+        let watermarks = right.watermarks.into_iter().map(|w| Watermark { time: moved(&w.time), ..w });
+        self.watermarks.extend(watermarks);
+        self.relations.extend(right.relations);
+        self.width += right.width;
+        self
     }
 
     /// The columns of this name: none, one, or several that cannot be told apart. An unquoted name that no column has exactly is looked for
     /// without regard to case.
-    pub fn named(&self, name: &Ident) -> Vec<&(String, Expr)> {
-        let exactly = |wanted: &str| self.columns.iter().filter(|(n, _)| n == wanted).collect::<Vec<_>>();
+    pub fn named(&self, name: &Ident) -> Vec<&Column> {
+        self.among(name, |c| !c.is_merged)
+    }
+
+    /// As [`Scope::named`], of the relation that is known by this name.
+    pub fn named_in(&self, relation: &Ident, name: &Ident) -> Vec<&Column> {
+        self.among(name, |c| same_name(relation, self.relations[c.relation].known_as()))
+    }
+
+    fn among(&self, name: &Ident, of: impl Fn(&Column) -> bool) -> Vec<&Column> {
+        let shown = self.spelled(name, |c| of(c) && !c.is_hidden);
+        if shown.is_empty() { self.spelled(name, |c| of(c) && c.is_hidden) } else { shown }
+    }
+
+    fn spelled(&self, name: &Ident, of: impl Fn(&Column) -> bool) -> Vec<&Column> {
+        let exactly = |wanted: &str| self.columns.iter().filter(|c| of(c) && c.name == wanted).collect::<Vec<_>>();
         if name.quote_style.is_some() {
             return exactly(&name.value);
         }
         match exactly(&name.value.to_lowercase()) {
-            none if none.is_empty() => self.columns.iter().filter(|(n, _)| n.eq_ignore_ascii_case(&name.value)).collect(),
+            none if none.is_empty() => self.columns.iter().filter(|c| of(c) && c.name.eq_ignore_ascii_case(&name.value)).collect(),
             some => some,
         }
     }
 
     /// The column of this name, where there is exactly one.
-    pub fn column(&self, name: &Ident) -> Option<&(String, Expr)> {
+    pub fn column(&self, name: &Ident) -> Option<&Column> {
         match self.named(name)[..] {
             [one] => Some(one),
             _ => None,
         }
     }
 
-    /// Whether `name` is the relation or its alias, as in `flights.origin`.
+    /// Whether `name` is a relation or its alias, as in `flights.origin`.
     pub fn is_relation(&self, name: &Ident) -> bool {
-        same_name(name, self.known_as())
+        self.relations.iter().any(|r| same_name(name, r.known_as()))
     }
 
-    pub fn known_as(&self) -> &str {
-        self.alias.as_ref().unwrap_or(&self.relation)
+    /// What FROM names, for messages.
+    pub fn known_as(&self) -> String {
+        self.relations.iter().map(Relation::known_as).collect::<Vec<_>>().join(" and ")
     }
 
     /// What to say about a name that no column has.
     pub fn unknown_column(&self, name: &str) -> String {
-        let near = nearest(name, self.columns.iter().map(|(n, _)| n.as_str()));
-        let listed = self.columns.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>().join(", ");
-        let relation = format!("{}{}", if self.is_topic { "topic " } else { "" }, self.relation);
+        let near = nearest(name, self.columns.iter().map(|c| c.name.as_str()));
+        let listed = self.columns.iter().filter(|c| !c.is_hidden).map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+        let relation = match &self.relations[..] {
+            [one] => format!("{}{}", if one.is_topic { "topic " } else { "" }, one.name),
+            _ => "what stands in FROM".to_owned(),
+        };
         match near {
             Some(near) => format!("{relation} has no column '{name}': did you mean '{near}'?"),
-            None if name.starts_with("window_") && self.window.is_none() => {
-                format!("'{name}' needs a window: write FROM TUMBLE(TABLE {}, DESCRIPTOR(column), INTERVAL '1' HOUR)", self.relation)
+            None if name.starts_with("window_") && self.windows.is_empty() => {
+                let table = self.relations.first().map_or("t", |r| r.name.as_str());
+                format!("'{name}' needs a window: write FROM TUMBLE(TABLE {table}, DESCRIPTOR(column), INTERVAL '1' HOUR)")
             }
             None => format!("{relation} has no column '{name}': its columns are {listed}"),
         }
+    }
+}
+
+impl Relation {
+    pub fn known_as(&self) -> &str {
+        self.alias.as_ref().unwrap_or(&self.name)
     }
 }
 

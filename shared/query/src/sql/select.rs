@@ -5,36 +5,66 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
+use super::emit::on_close;
 use super::expr::{Alias, Binder, Place, Read};
-use super::from::{Relations, clause, name_of};
-use super::scope::{Scope, same_name};
+use super::from::{Relations, TopicSchema, clause, name_of};
+use super::over::{OVER, over_groups, with_overs};
+use super::scope::{Column, Scope, same_name};
 use super::source::Source;
-use crate::plan::{Node, Plan};
+use super::union::{ordered_union, set_operation};
+use crate::plan::{Node, Plan, Window};
 use crate::types::*;
 
 /// An expression of the select list, HAVING or ORDER BY, before it is known what the groups are.
 #[derive(Clone)]
-struct Item {
-    name: String,
-    expr: Expr,
-    reads: Vec<Read>,
-    span: Span,
+pub(super) struct Item {
+    pub name: String,
+    pub expr: Expr,
+    pub reads: Vec<Read>,
+    pub span: Span,
 }
 
-pub(super) fn bind(source: &Source<'_>, topic: &str, fields: Vec<Field>, query: &ast::Query) -> Result<Plan, QueryError> {
-    bind_query(&mut Relations::new(source, topic, fields), query)
+pub(super) fn bind(source: &Source<'_>, topics: &[TopicSchema<'_>], query: &ast::Query) -> Result<Plan, QueryError> {
+    bind_query(&mut Relations::new(source, topics), query)
 }
 
 /// The plan of a query or subquery.
 pub(super) fn bind_query(relations: &mut Relations<'_>, query: &ast::Query) -> Result<Plan, QueryError> {
+    // It stands at the end of the text, and is of the outermost query, which is here first.
+    let emit = relations.source.take_emit();
     let before = relations.with(query.with.as_ref())?;
-    let select = plain_select(relations.source, query)?;
-    let (plan, scope) = relations.from(select)?;
+    let plan = match &*query.body {
+        SetExpr::Select(select) => {
+            refuse_clauses(relations.source, query, select)?;
+            let (plan, scope) = relations.from(select)?;
+            bind_select(relations.source, plan, scope, (query, select), emit)?
+        }
+        _ if emit.is_some() => {
+            let message = "EMIT ON WINDOW CLOSE goes with one SELECT: put the UNION into FROM, or the other way round";
+            return Err(relations.source.error(emit.unwrap_or(Span::empty()), message));
+        }
+        SetExpr::SetOperation { .. } => {
+            let plan = set_operation(relations, &query.body)?;
+            ordered_union(relations.source, plan, query)?
+        }
+        SetExpr::Query(inner) if query.order_by.is_none() && query.limit_clause.is_none() => bind_query(relations, inner)?,
+        SetExpr::Query(inner) => {
+            let message = "ORDER BY and LIMIT after a query in parentheses are not supported: put them within";
+            return Err(relations.source.error(inner.span(), message));
+        }
+        other => return Err(relations.source.error(other.span(), "write SELECT ... FROM ...")),
+    };
     relations.end_with(before);
-    bind_select(relations.source, plan, scope, query, select)
+    Ok(plan)
 }
 
-fn bind_select(source: &Source<'_>, mut plan: Plan, scope: Scope, query: &ast::Query, select: &ast::Select) -> Result<Plan, QueryError> {
+fn bind_select(
+    source: &Source<'_>,
+    mut plan: Plan,
+    scope: Scope,
+    (query, select): (&ast::Query, &ast::Select),
+    emit: Option<Span>,
+) -> Result<Plan, QueryError> {
     let mut binder = Binder::new(source, scope);
     let at = |keywords: &[Keyword]| source.range(clause(source, select, keywords));
 
@@ -55,11 +85,11 @@ fn bind_select(source: &Source<'_>, mut plan: Plan, scope: Scope, query: &ast::Q
         let message = "SELECT DISTINCT is ordered by what it puts out: name the expression in the select list, or GROUP BY";
         return Err(source.error(item.span, message));
     }
-    let (limit, offset) = limit(source, query, select)?;
+    let (limit, offset) = limit(source, query, select.select_token.0.span)?;
 
     // A query without GROUP BY, aggregates and HAVING puts rows out; its expressions are over its input.
     let rows = grouping.is_none() && binder.aggregates.is_empty() && having.is_none();
-    let Binder { scope, aggregates, .. } = binder;
+    let Binder { scope, aggregates, overs, .. } = binder;
     let groups = (!rows).then(|| Groups { source, columns: scope.width, keys: grouping.unwrap_or_default() });
     let over = |item: &Item| groups.as_ref().map_or_else(|| Ok(item.expr.clone()), |g| g.of_group(item));
     let output = items.iter().map(|item| Ok(NamedExpr { name: item.name.clone(), expr: over(item)? }));
@@ -70,13 +100,26 @@ fn bind_select(source: &Source<'_>, mut plan: Plan, scope: Scope, query: &ast::Q
         .map(|(item, descending, nulls_first)| Ok(Order { expr: over(item)?, descending: *descending, nulls_first: *nulls_first }));
     let by = by.collect::<Result<Vec<_>, QueryError>>()?;
 
-    if let Some(Groups { keys, .. }) = groups {
+    if let Some(Groups { keys, .. }) = &groups {
+        let keys = keys.clone();
         let span = at(&[Keyword::GROUP]);
         let span = if select_has_group_by(select) { span } else { at(&[Keyword::SELECT]) };
         plan = Plan::new(Node::Aggregate { input: Box::new(plan), keys, aggregates }, span);
     }
     if let Some(condition) = having {
         plan = Plan::new(Node::Filter { input: Box::new(plan), condition }, at(&[Keyword::HAVING]));
+    }
+    if let Some(place) = emit {
+        plan = on_close(source, plan, &scope, groups.as_ref(), place)?;
+    }
+    let (mut output, mut by) = (output, by);
+    if !overs.is_empty() {
+        let width = plan.columns().len();
+        let calls = overs.into_iter().map(|(call, item)| over_groups(&call, &item, groups.as_ref()));
+        let calls = calls.collect::<Result<Vec<_>, QueryError>>()?;
+        plan = Plan::new(Node::Over { input: Box::new(plan), calls }, at(&[Keyword::OVER]));
+        output.iter_mut().for_each(|o| o.expr = with_overs(&o.expr, width));
+        by.iter_mut().for_each(|o| o.expr = with_overs(&o.expr, width));
     }
     if !by.is_empty() {
         plan = Plan::new(Node::Sort { input: Box::new(plan), by }, at(&[Keyword::ORDER]));
@@ -106,20 +149,8 @@ fn distinct(source: &Source<'_>, select: &ast::Select) -> Result<bool, QueryErro
     }
 }
 
-/// The one SELECT that the statement must be; every clause that is not supported is refused here.
-fn plain_select<'q>(source: &Source<'_>, query: &'q ast::Query) -> Result<&'q ast::Select, QueryError> {
-    let select = match &*query.body {
-        SetExpr::Select(select) => select,
-        SetExpr::SetOperation { op, .. } => {
-            let span = source.keyword(Span::empty(), &[Keyword::UNION, Keyword::EXCEPT, Keyword::INTERSECT, Keyword::MINUS]);
-            return Err(source.error(span, format!("{op} is not supported: run the queries one by one")));
-        }
-        SetExpr::Query(inner) => {
-            let message = "a query in parentheses is not supported: leave the parentheses out";
-            return Err(source.error(inner.span(), message));
-        }
-        other => return Err(source.error(other.span(), "write SELECT ... FROM ...")),
-    };
+/// Refuses every clause that is not supported.
+fn refuse_clauses(source: &Source<'_>, query: &ast::Query, select: &ast::Select) -> Result<(), QueryError> {
     let unsupported: [(bool, &[Keyword], &str); 15] = [
         (select.top.is_some(), &[Keyword::TOP], "TOP is not supported: write LIMIT n at the end"),
         (select.into.is_some(), &[Keyword::INTO], "SELECT INTO is not supported: a query only reads"),
@@ -143,7 +174,7 @@ fn plain_select<'q>(source: &Source<'_>, query: &'q ast::Query) -> Result<&'q as
     ];
     match unsupported.iter().find(|(present, ..)| *present) {
         Some((_, keywords, message)) => Err(source.error(clause(source, select, keywords), *message)),
-        None => Ok(select),
+        None => Ok(()),
     }
 }
 
@@ -165,7 +196,7 @@ fn alias_hint(binder: &Binder<'_>, error: QueryError, projection: &[SelectItem])
     };
     match projection.iter().find(|item| is_alias(item)) {
         Some(SelectItem::ExprWithAlias { alias, .. }) => {
-            let (name, relation) = (&alias.value, &binder.scope.relation);
+            let (name, relation) = (&alias.value, binder.scope.known_as());
             let message = format!(
                 "'{name}' is a name of the select list, which WHERE comes before: repeat its expression, or name it in a subquery, as in FROM (SELECT ... AS {name} FROM {relation}) s WHERE {name} ..."
             );
@@ -198,11 +229,14 @@ fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec
                 if !plain {
                     return Err(binder.error(span, "* takes no options: name the columns"));
                 }
-                items.extend(all_columns(&binder.scope, span));
+                items.extend(all_columns(&binder.scope, span).into_iter().map(|(_, item)| item));
             }
             SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), _) => match &name.0[..] {
                 [ast::ObjectNamePart::Identifier(ident)] if binder.scope.is_relation(ident) => {
-                    items.extend(all_columns(&binder.scope, name.span()));
+                    let of = binder.scope.relations.iter().position(|r| same_name(ident, r.known_as()));
+                    items.extend(
+                        all_columns(&binder.scope, name.span()).into_iter().filter(|(relation, _)| Some(*relation) == of).map(|(_, i)| i),
+                    );
                 }
                 _ => return Err(binder.error(name.span(), format!("no relation '{name}' in this query: write *"))),
             },
@@ -212,17 +246,18 @@ fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec
     Ok(items)
 }
 
-fn all_columns(scope: &Scope, span: Span) -> Vec<Item> {
-    let item = |(name, expr): (String, Expr)| {
+/// What `*` puts out, with the relation that each is of.
+fn all_columns(scope: &Scope, span: Span) -> Vec<(usize, Item)> {
+    let item = |column: &Column| {
         let mut reads = Vec::new();
-        expr.visit(&mut |e| {
-            if let ExprKind::Column(column) = e.kind {
-                reads.push(Read { column, name: name.clone(), span });
+        column.expr.visit(&mut |e| {
+            if let ExprKind::Column(i) = e.kind {
+                reads.push(Read { column: i, name: column.name.clone(), span });
             }
         });
-        Item { name, expr, reads, span }
+        (column.relation, Item { name: column.name.clone(), expr: column.expr.clone(), reads, span })
     };
-    scope.columns.iter().cloned().map(item).collect()
+    scope.columns.iter().filter(|c| !c.is_hidden && !c.is_merged).map(item).collect()
 }
 
 fn bind_item(binder: &mut Binder<'_>, name: String, ast: &ast::Expr) -> Result<Item, QueryError> {
@@ -286,14 +321,20 @@ fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[Item]) -> Re
         if aggregate {
             return Err(binder.error(span, "aggregates cannot stand in GROUP BY: group by columns and expressions of them"));
         }
-        // A window's end says nothing that its start does not.
-        if let Some((start, end)) = &binder.scope.window
-            && expr == *end
-        {
-            expr = start.clone();
+        // The end of a window of one size says nothing that its start does not.
+        for (window, first) in &binder.scope.windows {
+            if matches!(window, Window::Tumble { .. } | Window::Hop { .. }) && expr == window.end(*first) {
+                expr = window.start(*first);
+            }
         }
         if keys.iter().all(|k| k.expr != expr) {
             keys.push(NamedExpr { name, expr });
+        }
+    }
+    // Where windows cumulate, the end says all; the start follows from it.
+    for (window, first) in &binder.scope.windows {
+        if matches!(window, Window::Cumulate { .. }) && keys.iter().any(|k| k.expr == window.end(*first)) {
+            keys.retain(|k| k.expr != window.start(*first));
         }
     }
     Ok(Some(keys))
@@ -375,22 +416,22 @@ fn order_by(
 }
 
 /// LIMIT and OFFSET.
-fn limit(source: &Source<'_>, query: &ast::Query, select: &ast::Select) -> Result<(Option<u64>, u64), QueryError> {
+pub(super) fn limit(source: &Source<'_>, query: &ast::Query, place: Span) -> Result<(Option<u64>, u64), QueryError> {
     let (limit, offset) = match &query.limit_clause {
         None => return Ok((None, 0)),
         Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => (limit.as_ref(), offset.as_ref()),
         Some(_) => {
-            let span = clause(source, select, &[Keyword::LIMIT]);
+            let span = source.keyword(place, &[Keyword::LIMIT]);
             return Err(source.error(span, "write LIMIT n OFFSET m"));
         }
     };
-    let limit = limit.map(|ast| count(source, ast, select, Keyword::LIMIT)).transpose()?.flatten();
-    let offset = offset.map(|o| count(source, &o.value, select, Keyword::OFFSET)).transpose()?.flatten();
+    let limit = limit.map(|ast| count(source, ast, place, Keyword::LIMIT)).transpose()?.flatten();
+    let offset = offset.map(|o| count(source, &o.value, place, Keyword::OFFSET)).transpose()?.flatten();
     Ok((limit, offset.unwrap_or(0)))
 }
 
 /// A whole number; `None` for NULL, which sets no limit.
-fn count(source: &Source<'_>, ast: &ast::Expr, select: &ast::Select, keyword: Keyword) -> Result<Option<u64>, QueryError> {
+fn count(source: &Source<'_>, ast: &ast::Expr, place: Span, keyword: Keyword) -> Result<Option<u64>, QueryError> {
     let count = match ast {
         ast::Expr::Value(v) => match &v.value {
             ast::Value::Number(text, _) => text.parse().ok(),
@@ -399,13 +440,13 @@ fn count(source: &Source<'_>, ast: &ast::Expr, select: &ast::Select, keyword: Ke
         },
         _ => None,
     };
-    let span = if ast.span().start.line > 0 { ast.span() } else { clause(source, select, &[keyword]) };
+    let span = if ast.span().start.line > 0 { ast.span() } else { source.keyword(place, &[keyword]) };
     let name = if keyword == Keyword::LIMIT { "LIMIT" } else { "OFFSET" };
     count.map(Some).ok_or_else(|| source.error(span, format!("{name} takes a whole number, as in {name} 10")))
 }
 
 /// The groups' keys, and the rewriting of expressions over the input's columns into expressions over a group's row.
-struct Groups<'a> {
+pub(super) struct Groups<'a> {
     source: &'a Source<'a>,
     /// How many columns the input has: higher indexes are aggregates.
     columns: usize,
@@ -413,7 +454,7 @@ struct Groups<'a> {
 }
 
 impl Groups<'_> {
-    fn of_group(&self, item: &Item) -> Result<Expr, QueryError> {
+    pub(super) fn of_group(&self, item: &Item) -> Result<Expr, QueryError> {
         self.rewrite(&item.expr).map_err(|column| {
             let read = item.reads.iter().find(|r| r.column == column);
             let name = read.map_or("a column", |r| r.name.as_str());
@@ -430,6 +471,7 @@ impl Groups<'_> {
         }
         match expr.kind {
             ExprKind::Column(i) if i < self.columns => Err(i),
+            ExprKind::Column(i) if i >= OVER => Ok(expr.clone()),
             ExprKind::Column(i) => Ok(Expr::column(self.keys.len() + i - self.columns, expr.data_type)),
             _ => expr.try_map(&mut |e| self.rewrite(e)),
         }

@@ -1,12 +1,14 @@
 //! The SQL text: its tokens, its syntax tree, and the places that errors name.
 
+use std::cell::{Cell, RefCell};
+
 use sqlparser::ast::{self, Statement};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
 use super::QueryError;
+use super::dialect::TwopathDialect;
 
 /// A longer text is refused: binding recurses once per operator of a chain, and this bounds it well within a thread's stack.
 const TOKENS_MAX: usize = 4_000;
@@ -14,14 +16,21 @@ const BYTES_MAX: usize = 100_000;
 /// How deep parentheses, CASE and calls may nest.
 const DEPTH_MAX: usize = 100;
 
+/// What stands for `PARTITION BY` of a table argument once the text is read.
+pub(super) const PARTITION_BY: &str = "partition_by";
+
 pub(super) struct Source<'a> {
     sql: &'a str,
-    tokens: std::cell::RefCell<Vec<TokenWithSpan>>,
+    tokens: RefCell<Vec<TokenWithSpan>>,
+    /// Where ASOF stands, and whether its join is a left one: the parser knows ASOF JOIN alone.
+    as_of: RefCell<Vec<(Location, bool)>>,
+    /// Where the text ends with EMIT ON WINDOW CLOSE.
+    emit: Cell<Option<Span>>,
 }
 
 impl<'a> Source<'a> {
     pub fn new(sql: &'a str) -> Self {
-        Source { sql, tokens: Default::default() }
+        Source { sql, tokens: RefCell::default(), as_of: RefCell::default(), emit: Cell::default() }
     }
 
     /// The syntax tree of the one query that the text must be.
@@ -29,7 +38,7 @@ impl<'a> Source<'a> {
         if self.sql.len() > BYTES_MAX {
             return Err(self.error_at_start(format!("the query is longer than {BYTES_MAX} bytes: shorten it")));
         }
-        let tokens = Tokenizer::new(&PostgreSqlDialect {}, self.sql)
+        let tokens = Tokenizer::new(&TwopathDialect, self.sql)
             .tokenize_with_location()
             .map_err(|e| self.error(Span { start: e.location, end: e.location }, e.message))?;
         let words = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_)));
@@ -50,9 +59,16 @@ impl<'a> Source<'a> {
             return Err(self.error(first_span, message));
         }
         *self.tokens.borrow_mut() = words.cloned().collect();
-        let statements = Parser::new(&PostgreSqlDialect {})
+        let tokens = self.tokens.borrow();
+        let (read, emit) = without_emit(&tokens);
+        self.emit.set(emit);
+        let read = without_table_keyword(read);
+        let (read, as_of) = without_left_of_asof(with_units_in_texts(read));
+        *self.as_of.borrow_mut() = as_of;
+        drop(tokens);
+        let statements = Parser::new(&TwopathDialect)
             .with_recursion_limit(DEPTH_MAX)
-            .with_tokens_with_locations(with_units_in_texts(without_table_keyword(&self.tokens.borrow())))
+            .with_tokens_with_locations(read)
             .parse_statements()
             .map_err(|e| self.parser_error(e))?;
         let count = statements.len();
@@ -61,6 +77,16 @@ impl<'a> Source<'a> {
             Ok([_]) => Err(self.error(first_span, "only SELECT is supported".to_owned())),
             Err(_) => Err(self.error_at_start(format!("{count} statements where one SELECT is expected: run them one by one"))),
         }
+    }
+
+    /// Where EMIT ON WINDOW CLOSE stands, if it does; the first who asks answers for it.
+    pub fn take_emit(&self) -> Option<Span> {
+        self.emit.take()
+    }
+
+    /// Whether the join to what stands there is written ASOF LEFT JOIN.
+    pub fn is_left_asof(&self, right: Span) -> bool {
+        self.as_of.borrow().iter().rfind(|(at, _)| *at < right.start).is_some_and(|(_, is_left)| *is_left)
     }
 
     pub fn error(&self, span: Span, message: impl Into<String>) -> QueryError {
@@ -138,12 +164,98 @@ impl<'a> Source<'a> {
     }
 }
 
-/// `TUMBLE(TABLE t, ...)` as `TUMBLE(t, ...)`: the parser knows no TABLE argument. For any name, so that a mistyped one is told as such.
+/// `SESSION(TABLE t PARTITION BY a, b, ...)` as `SESSION(t, PARTITION_BY(a, b), ...)`: the parser knows no TABLE argument. For any name, so that a mistyped one is
+/// told as such.
 fn without_table_keyword(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let is_name = |t: &TokenWithSpan| matches!(&t.token, Token::Word(_));
-    let is_table = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::TABLE);
-    let is_argument = |i: usize| i >= 2 && is_table(&tokens[i]) && tokens[i - 1].token == Token::LParen && is_name(&tokens[i - 2]);
-    (0..tokens.len()).filter(|&i| !is_argument(i)).map(|i| tokens[i].clone()).collect()
+    let is = |t: Option<&TokenWithSpan>, keyword| matches!(t.map(|t| &t.token), Some(Token::Word(w)) if w.keyword == keyword);
+    let is_argument = |i: usize| {
+        let opens = |i: usize| match tokens[i].token {
+            Token::LParen => i >= 1 && is_name(&tokens[i - 1]),
+            // DATA => TABLE t
+            Token::RArrow => true,
+            _ => false,
+        };
+        i >= 2 && is(tokens.get(i), Keyword::TABLE) && opens(i - 1)
+    };
+    let mut read = Vec::with_capacity(tokens.len() + 2);
+    let mut at = 0;
+    while at < tokens.len() {
+        if !is_argument(at) {
+            read.push(tokens[at].clone());
+            at += 1;
+            continue;
+        }
+        at += 1;
+        // The table is a name, a call, or a query in parentheses, in which there may be tables again.
+        let table = at;
+        let mut depth = 0_usize;
+        while let Some(token) = tokens.get(at) {
+            if depth == 0 && (matches!(token.token, Token::Comma | Token::RParen) || is(Some(token), Keyword::PARTITION)) {
+                break;
+            }
+            match token.token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth -= 1,
+                _ => {}
+            }
+            at += 1;
+        }
+        read.extend(without_table_keyword(&tokens[table..at]));
+        if !(is(tokens.get(at), Keyword::PARTITION) && is(tokens.get(at + 1), Keyword::BY)) {
+            continue;
+        }
+        let span = tokens[at].span;
+        let token = |token| TokenWithSpan { token, span };
+        read.extend([token(Token::Comma), token(Token::make_word(PARTITION_BY, None)), token(Token::LParen)]);
+        at += 2;
+        let in_parentheses = tokens.get(at).is_some_and(|t| t.token == Token::LParen);
+        at += usize::from(in_parentheses);
+        // Without parentheses the columns end where the next argument, which is a call, begins.
+        let is_end = |i: usize| match tokens[i].token {
+            Token::RParen => true,
+            Token::Comma => !in_parentheses && tokens.get(i + 2).is_some_and(|t| matches!(t.token, Token::LParen | Token::RArrow)),
+            _ => false,
+        };
+        while at < tokens.len() && !is_end(at) {
+            read.push(tokens[at].clone());
+            at += 1;
+        }
+        at += usize::from(in_parentheses);
+        read.push(token(Token::RParen));
+    }
+    read
+}
+
+/// The text before EMIT ON WINDOW CLOSE, which the parser does not know, and where that stands.
+fn without_emit(tokens: &[TokenWithSpan]) -> (&[TokenWithSpan], Option<Span>) {
+    let end = tokens.iter().rposition(|t| t.token != Token::SemiColon).map_or(0, |last| last + 1);
+    let is = |token: &TokenWithSpan, word: &str| matches!(&token.token, Token::Word(w) if w.value.eq_ignore_ascii_case(word));
+    match &tokens[..end] {
+        [before @ .., emit, on, window, close] if is(emit, "emit") && is(on, "on") && is(window, "window") && is(close, "close") => {
+            (before, Some(emit.span.union(&close.span)))
+        }
+        _ => (tokens, None),
+    }
+}
+
+/// `ASOF LEFT JOIN` and `LEFT ASOF JOIN` as `ASOF JOIN`, with where each stands and whether it is a left join.
+fn without_left_of_asof(tokens: Vec<TokenWithSpan>) -> (Vec<TokenWithSpan>, Vec<(Location, bool)>) {
+    let is = |t: Option<&TokenWithSpan>, keyword| matches!(t.map(|t| &t.token), Some(Token::Word(w)) if w.keyword == keyword);
+    let (mut read, mut joins) = (Vec::with_capacity(tokens.len()), Vec::new());
+    for (i, token) in tokens.iter().enumerate() {
+        let (before, after) = (i.checked_sub(1).and_then(|b| tokens.get(b)), tokens.get(i + 1));
+        let left_before = is(Some(token), Keyword::LEFT) && is(after, Keyword::ASOF);
+        let left_after = is(Some(token), Keyword::LEFT) && is(before, Keyword::ASOF);
+        let outer = is(Some(token), Keyword::OUTER) && is(before, Keyword::LEFT) && i >= 2 && is(tokens.get(i - 2), Keyword::ASOF);
+        if is(Some(token), Keyword::ASOF) {
+            joins.push((token.span.start, is(before, Keyword::LEFT) || is(after, Keyword::LEFT)));
+        }
+        if !(left_before || left_after || outer) {
+            read.push(token.clone());
+        }
+    }
+    (read, joins)
 }
 
 /// `INTERVAL '1' WEEK` as `INTERVAL '1 WEEK'`: the parser knows other units only. The place stays that of the text.

@@ -1,7 +1,8 @@
-//! Which topic a text reads, for those who must open it before they can bind the text to its columns.
+//! Which topics a text reads, for those who must open it before they can bind the text to its columns.
 
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SetExpr, TableFactor,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SetExpr, TableFactor,
+    TableWithJoins,
 };
 
 use super::from::name_of;
@@ -9,69 +10,105 @@ use super::scope::same_name;
 use super::source::Source;
 use super::{QueryError, select};
 
-/// The name after FROM (of the innermost query, and in TUMBLE's TABLE), as it is written and without quotes.
+/// The names of the topics that a text reads, as they are written and without quotes, each once, in the order in which they stand.
 ///
 /// # Errors
-/// Where the text is not one SELECT over one topic.
-pub fn topic_of(sql: &str) -> Result<String, QueryError> {
+/// Where the text is not one query that reads something.
+pub fn topics_of(sql: &str) -> Result<Vec<String>, QueryError> {
     let source = Source::new(sql);
     let query = source.parse()?;
-    if let Some(topic) = of_query(&query, &mut Vec::new()) {
-        return Ok(topic);
+    let mut topics = Vec::new();
+    of_query(&query, &mut Vec::new(), &mut topics);
+    if !topics.is_empty() {
+        return Ok(topics);
     }
     // Binding knows best what is wrong with all other forms.
-    select::bind(&source, "events", Vec::new(), &query).and_then(|_| Err(source.error_at_start(FORM)))
+    select::bind(&source, &[], &query).and_then(|_| Err(source.error_at_start(FORM)))
+}
+
+/// As [`topics_of`], of a text that reads one topic.
+///
+/// # Errors
+/// Also where it reads several.
+pub fn topic_of(sql: &str) -> Result<String, QueryError> {
+    let topics = topics_of(sql)?;
+    match <[String; 1]>::try_from(topics) {
+        Ok([topic]) => Ok(topic),
+        Err(topics) => {
+            let message = format!(
+                "the query reads the topics {}, and a job or a feed reads one, so far: ask it with twopath query",
+                topics.join(", ")
+            );
+            Err(Source::new(sql).error_at_start(message))
+        }
+    }
 }
 
 const FORM: &str = "write FROM and the topic's name, or FROM TUMBLE(TABLE name, DESCRIPTOR(column), INTERVAL '1' HOUR)";
 
-/// The topic that a query reads, `with` being the queries that a name may mean instead.
-fn of_query<'q>(query: &'q Query, with: &mut Vec<(String, &'q Query)>) -> Option<String> {
+/// Adds the topics that a query reads, `with` being the queries that a name may mean instead.
+fn of_query<'q>(query: &'q Query, with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
     let before = with.len();
-    if let Some(clause) = &query.with {
-        with.extend(clause.cte_tables.iter().map(|cte| (name_of(&cte.alias.name), &*cte.query)));
+    for cte in query.with.iter().flat_map(|w| &w.cte_tables) {
+        // A query of WITH sees only those before it.
+        of_query(&cte.query, with, topics);
+        with.push(&cte.alias.name);
     }
-    let topic = match &*query.body {
-        SetExpr::Select(select) => match &select.from[..] {
-            [from] => of_factor(&from.relation, with),
-            _ => None,
-        },
-        _ => None,
-    };
+    of_body(&query.body, with, topics);
     with.truncate(before);
-    topic
 }
 
-fn of_factor<'q>(factor: &'q TableFactor, with: &mut Vec<(String, &'q Query)>) -> Option<String> {
-    match factor {
-        TableFactor::Table { name, args: None, .. } => of_ident(single(name)?, with),
-        TableFactor::Table { args: Some(args), .. } => of_window(&args.args, with),
-        TableFactor::TableFunction { expr: Expr::Function(call), .. } => match &call.args {
-            FunctionArguments::List(list) => of_window(&list.args, with),
-            _ => None,
-        },
-        TableFactor::Derived { subquery, .. } => of_query(subquery, with),
-        _ => None,
-    }
-}
-
-fn of_window<'q>(args: &'q [FunctionArg], with: &mut Vec<(String, &'q Query)>) -> Option<String> {
-    match args {
-        [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(ident))), ..] => of_ident(ident, with),
-        [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(query))), ..] => of_query(query, with),
-        _ => None,
-    }
-}
-
-/// A query of WITH sees only those before it, so that names cannot go in circles.
-fn of_ident(ident: &Ident, with: &mut Vec<(String, &Query)>) -> Option<String> {
-    match with.iter().rposition(|(name, _)| same_name(ident, name)) {
-        None => Some(ident.value.clone()),
-        Some(at) => {
-            let query = with[at].1;
-            let mut before = with[..at].to_vec();
-            of_query(query, &mut before)
+fn of_body<'q>(body: &'q SetExpr, with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
+    match body {
+        SetExpr::Select(select) => select.from.iter().for_each(|table| of_table(table, with, topics)),
+        SetExpr::Query(query) => of_query(query, with, topics),
+        SetExpr::SetOperation { left, right, .. } => {
+            of_body(left, with, topics);
+            of_body(right, with, topics);
         }
+        _ => {}
+    }
+}
+
+fn of_table<'q>(table: &'q TableWithJoins, with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
+    of_factor(&table.relation, with, topics);
+    table.joins.iter().for_each(|join| of_factor(&join.relation, with, topics));
+}
+
+fn of_factor<'q>(factor: &'q TableFactor, with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
+    match factor {
+        TableFactor::Table { name, args: None, .. } => single(name).into_iter().for_each(|ident| of_ident(ident, with, topics)),
+        TableFactor::Table { args: Some(args), .. } => of_function(&args.args, with, topics),
+        TableFactor::TableFunction { expr: Expr::Function(call), .. } => {
+            if let FunctionArguments::List(list) = &call.args {
+                of_function(&list.args, with, topics);
+            }
+        }
+        TableFactor::Derived { subquery, .. } => of_query(subquery, with, topics),
+        TableFactor::NestedJoin { table_with_joins, .. } => of_table(table_with_joins, with, topics),
+        _ => {}
+    }
+}
+
+/// The first argument of a table function is its table.
+fn of_function<'q>(args: &'q [FunctionArg], with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
+    let table = match args.first() {
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(e)))
+        | Some(FunctionArg::Named { arg: FunctionArgExpr::Expr(e), .. })
+        | Some(FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(e), .. }) => e,
+        _ => return,
+    };
+    match table {
+        Expr::Identifier(ident) => of_ident(ident, with, topics),
+        Expr::Subquery(query) => of_query(query, with, topics),
+        Expr::Function(Function { args: FunctionArguments::List(list), .. }) => of_function(&list.args, with, topics),
+        _ => {}
+    }
+}
+
+fn of_ident(ident: &Ident, with: &[&Ident], topics: &mut Vec<String>) {
+    if !with.iter().any(|w| same_name(ident, &name_of(w))) && !topics.iter().any(|t| same_name(ident, t)) {
+        topics.push(ident.value.clone());
     }
 }
 

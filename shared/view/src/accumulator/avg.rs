@@ -61,9 +61,9 @@ impl Accumulate for Avg {
         self.count.grow(groups, complete);
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        either!(&mut self.sum, sum => sum.update(arg, groups));
-        self.count.update(arg, groups);
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
+        either!(&mut self.sum, sum => sum.update(args, groups));
+        self.count.update(args, groups);
     }
 
     fn merge(&mut self, other: &Self, from: &[u32], to: &[u32]) {

@@ -49,8 +49,8 @@ impl Accumulate for Bits {
         self.presence.grow(groups, complete);
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        for (&group, value) in groups.iter().zip(required(arg).as_primitive::<Int64Type>()) {
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
+        for (&group, value) in groups.iter().zip(required(args).as_primitive::<Int64Type>()) {
             if let Some(value) = value {
                 self.add(group, value);
                 self.presence.mark(group);

@@ -25,9 +25,9 @@ impl Accumulate for Count {
         self.counts.resize(groups, 0);
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
         let counts = &mut self.counts[..];
-        match arg.and_then(|a| a.nulls()) {
+        match args.first().and_then(|a| a.nulls()) {
             None => groups.iter().for_each(|&g| counts[g as usize] += 1),
             Some(nulls) => groups.iter().zip(nulls).for_each(|(&g, valid)| counts[g as usize] += i64::from(valid)),
         }

@@ -52,7 +52,7 @@ impl DecimalSum {
     }
 
     fn result(&self, function: AggregateFunction) -> DataType {
-        Aggregate { function, arg: Some(Expr::column(0, self.data_type)) }.data_type()
+        Aggregate::new(function, Some(Expr::column(0, self.data_type))).data_type()
     }
 
     fn at_rest(&self) -> ArrowType {
@@ -104,8 +104,8 @@ impl Accumulate for DecimalSum {
         self.presence.grow(groups, complete);
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        let array = required(arg).as_primitive::<Decimal128Type>();
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
+        let array = required(args).as_primitive::<Decimal128Type>();
         let values = &array.values()[..groups.len()];
         match array.nulls() {
             None => {
@@ -216,8 +216,8 @@ impl Accumulate for DecimalExtreme {
         self.presence.grow(groups, complete);
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        let values = required(arg).as_primitive::<Decimal128Type>();
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
+        let values = required(args).as_primitive::<Decimal128Type>();
         let worst = self.worst();
         self.fold(groups, |i| if values.is_null(i) { worst } else { values.value(i) });
         groups.iter().enumerate().filter(|(i, _)| values.is_valid(*i)).for_each(|(_, &g)| self.presence.mark(g));

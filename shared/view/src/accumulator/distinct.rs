@@ -79,24 +79,24 @@ impl Accumulate for Distinct {
         }
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
         match &mut self.sets {
             Sets::Fixed(sets) => {
-                for (&group, value) in groups.iter().zip(&ordinals(required(arg).as_ref())) {
+                for (&group, value) in groups.iter().zip(&ordinals(required(args).as_ref())) {
                     if let Some(value) = value {
                         sets[group as usize].insert(value);
                     }
                 }
             }
             Sets::Text(sets) => {
-                for (&group, text) in groups.iter().zip(required(arg).as_string::<i32>()) {
+                for (&group, text) in groups.iter().zip(required(args).as_string::<i32>()) {
                     if let Some(text) = text {
                         insert_text(&mut sets[group as usize], text);
                     }
                 }
             }
             Sets::Decimal(sets, _) => {
-                for (&group, value) in groups.iter().zip(required(arg).as_primitive::<Decimal128Type>()) {
+                for (&group, value) in groups.iter().zip(required(args).as_primitive::<Decimal128Type>()) {
                     if let Some(value) = value {
                         sets[group as usize].insert(value);
                     }

@@ -52,8 +52,8 @@ impl Accumulate for Extreme {
         self.presence.grow(groups, complete);
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        let values = ordinals(required(arg).as_ref());
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
+        let values = ordinals(required(args).as_ref());
         match values.nulls() {
             None => {
                 let values = &values.values()[..groups.len()];
@@ -134,8 +134,8 @@ impl Accumulate for TextExtreme {
         self.values.resize(groups, None);
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        for (&group, text) in groups.iter().zip(required(arg).as_string::<i32>()) {
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
+        for (&group, text) in groups.iter().zip(required(args).as_string::<i32>()) {
             if let Some(text) = text {
                 self.fold(group, text);
             }

@@ -218,8 +218,8 @@ impl Accumulate for FloatSum {
         self.presence.grow(groups, complete);
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        let array = required(arg).as_primitive::<Float64Type>();
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
+        let array = required(args).as_primitive::<Float64Type>();
         let values = &array.values()[..groups.len()];
         match array.nulls() {
             None => {

@@ -42,7 +42,7 @@ impl Accumulate for Latest {
         self.values.resize(groups, Value::Null);
     }
 
-    fn update(&mut self, _arg: Option<&ArrayRef>, _groups: &[u32]) {
+    fn update(&mut self, _args: &[ArrayRef], _groups: &[u32]) {
         panic!("final values are handed over with their order, not folded from rows");
     }
 

@@ -13,8 +13,11 @@ mod extreme;
 mod float_sum;
 mod latest;
 mod moments;
+mod placed;
 mod presence;
 mod quantile;
+mod rational;
+mod regression;
 mod sketch;
 mod sum;
 mod values;
@@ -31,8 +34,10 @@ use extreme::{Extreme, TextExtreme};
 use float_sum::FloatSum;
 pub use latest::Latest;
 use moments::Moments;
+use placed::Placed;
 pub use presence::Presence;
 use quantile::Quantiles;
+use regression::Regression;
 use sketch::DistinctSketch;
 use sum::IntSum;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError};
@@ -49,8 +54,8 @@ pub trait Accumulate: Sized {
     /// Adds groups, up to `groups` in all. `complete` says that each of them gets a value before it is read.
     fn grow(&mut self, groups: usize, complete: bool);
 
-    /// Folds in one value per row; row `i` belongs to group `groups[i]`.
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]);
+    /// Folds in one value per row of each of [`Aggregate::args`]; row `i` belongs to group `groups[i]`.
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]);
 
     /// Folds group `from[i]` of `other` into group `to[i]`, for every `i`.
     fn merge(&mut self, other: &Self, from: &[u32], to: &[u32]);
@@ -116,6 +121,8 @@ pub enum Accumulator {
     Moments(Moments),
     Values(Values),
     Bits(Bits),
+    Placed(Placed),
+    Regression(Regression),
 }
 
 impl Accumulator {
@@ -143,6 +150,9 @@ impl Accumulator {
             (PercentileCont(q), _) => Accumulator::Values(Values::new(values::Percentile::Between(q), data_type)),
             (PercentileDisc(q), _) => Accumulator::Values(Values::new(values::Percentile::OneOf(q), data_type)),
             (BitAnd | BitOr | BitXor, _) => Accumulator::Bits(Bits::new(aggregate.function)),
+            (AggregateFunction::Regression(function), _) => Accumulator::Regression(regression::Regression::new(function)),
+            (FirstValue { ignore_nulls }, _) => Accumulator::Placed(Placed::new(false, ignore_nulls, data_type)),
+            (LastValue { ignore_nulls }, _) => Accumulator::Placed(Placed::new(true, ignore_nulls, data_type)),
         }
     }
 }
@@ -165,6 +175,8 @@ macro_rules! each {
             Accumulator::Moments($a) => $body,
             Accumulator::Values($a) => $body,
             Accumulator::Bits($a) => $body,
+            Accumulator::Placed($a) => $body,
+            Accumulator::Regression($a) => $body,
         }
     };
 }
@@ -187,6 +199,8 @@ impl Accumulate for Accumulator {
             Accumulator::Moments(a) => Accumulator::Moments(a.emptied()),
             Accumulator::Values(a) => Accumulator::Values(a.emptied()),
             Accumulator::Bits(a) => Accumulator::Bits(a.emptied()),
+            Accumulator::Placed(a) => Accumulator::Placed(a.emptied()),
+            Accumulator::Regression(a) => Accumulator::Regression(a.emptied()),
         }
     }
 
@@ -194,8 +208,8 @@ impl Accumulate for Accumulator {
         each!(self, a => a.grow(groups, complete))
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        each!(self, a => a.update(arg, groups))
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
+        each!(self, a => a.update(args, groups))
     }
 
     fn merge(&mut self, other: &Self, from: &[u32], to: &[u32]) {
@@ -215,6 +229,8 @@ impl Accumulate for Accumulator {
             (Accumulator::Moments(a), Accumulator::Moments(b)) => a.merge(b, from, to),
             (Accumulator::Values(a), Accumulator::Values(b)) => a.merge(b, from, to),
             (Accumulator::Bits(a), Accumulator::Bits(b)) => a.merge(b, from, to),
+            (Accumulator::Placed(a), Accumulator::Placed(b)) => a.merge(b, from, to),
+            (Accumulator::Regression(a), Accumulator::Regression(b)) => a.merge(b, from, to),
             _ => panic!("tables of one query have the same aggregates"),
         }
     }
@@ -246,6 +262,6 @@ fn pick<T: Copy>(values: &[T], groups: &[u32]) -> Vec<T> {
 }
 
 /// The argument of an aggregate that has one.
-fn required(arg: Option<&ArrayRef>) -> &ArrayRef {
-    arg.expect("only COUNT has no argument")
+fn required(args: &[ArrayRef]) -> &ArrayRef {
+    args.first().expect("only COUNT has no argument")
 }

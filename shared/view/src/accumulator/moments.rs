@@ -13,7 +13,7 @@ use super::{Accumulate, Column, Reader, required};
 use twopath_query::EvalError;
 
 /// The least positive float is 2^-1074: every float is a whole number of these.
-const FLOAT_UNIT: i64 = -1074;
+pub const FLOAT_UNIT: i64 = -1074;
 
 /// How many values every group has, their sum and that of their squares.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ impl Group {
     fn add(&mut self, mantissa: u64, position: usize, negative: bool) {
         self.count += 1;
         self.sum.add(mantissa, position, negative);
-        self.squares.add_wide(u128::from(mantissa) * u128::from(mantissa), 2 * position);
+        self.squares.add_wide(u128::from(mantissa) * u128::from(mantissa), 2 * position, false);
     }
 
     fn add_float(&mut self, value: f64) {
@@ -47,11 +47,8 @@ impl Group {
             self.special = true;
             return;
         }
-        let bits = value.to_bits();
-        let (exponent, fraction) = ((bits >> 52 & 0x7ff) as usize, bits & ((1 << 52) - 1));
-        // Subnormal numbers have no leading 1, and the exponent of the least normal ones.
-        let (mantissa, position) = if exponent == 0 { (fraction, 0) } else { (fraction | 1 << 52, exponent - 1) };
-        self.add(mantissa, position, value.is_sign_negative());
+        let (mantissa, position, negative) = parts_of(value);
+        self.add(mantissa, position, negative);
     }
 
     fn variance(&self, sample: bool, unit: i64) -> Result<Option<f64>, EvalError> {
@@ -76,7 +73,17 @@ impl Moments {
     }
 }
 
-fn encoded(wide: &Wide) -> Vec<u8> {
+/// A finite float as `±mantissa * 2^(position + FLOAT_UNIT)`; whether it is negative comes last.
+pub fn parts_of(value: f64) -> (u64, usize, bool) {
+    let bits = value.to_bits();
+    let (exponent, fraction) = ((bits >> 52 & 0x7ff) as usize, bits & ((1 << 52) - 1));
+    // Subnormal numbers have no leading 1, and the exponent of the least normal ones.
+    let (mantissa, position) = if exponent == 0 { (fraction, 0) } else { (fraction | 1 << 52, exponent - 1) };
+    (mantissa, position, value.is_sign_negative())
+}
+
+/// A number at rest: its sign, where its limbs begin, and the limbs.
+pub fn encoded(wide: &Wide) -> Vec<u8> {
     let (negative, base, limbs) = wide.magnitude();
     let mut bytes = vec![u8::from(negative)];
     bytes.extend((4 * base as u32).to_le_bytes());
@@ -84,7 +91,8 @@ fn encoded(wide: &Wide) -> Vec<u8> {
     bytes
 }
 
-fn decoded(bytes: &[u8]) -> Option<Wide> {
+/// The inverse of [`encoded`]; none for what that does not give.
+pub fn decoded(bytes: &[u8]) -> Option<Wide> {
     let (sign, rest) = bytes.split_first()?;
     let (base, limbs) = rest.split_first_chunk::<4>()?;
     let (limbs, odd) = limbs.as_chunks::<4>();
@@ -104,8 +112,8 @@ impl Accumulate for Moments {
         self.groups.resize_with(groups, Group::default);
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        let array = required(arg);
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
+        let array = required(args);
         if self.floats {
             for (&group, value) in groups.iter().zip(array.as_primitive::<Float64Type>()) {
                 if let Some(value) = value {

@@ -45,8 +45,8 @@ impl Accumulate for Quantiles {
         self.sketches.resize(groups, None);
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        let array = required(arg);
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
+        let array = required(args);
         if array.data_type() == &ArrowType::Float64 {
             for (&group, value) in groups.iter().zip(array.as_primitive::<Float64Type>()) {
                 if let Some(value) = value.filter(|v| v.is_finite()) {

@@ -46,8 +46,8 @@ impl Accumulate for DistinctSketch {
         self.sketches.resize(groups, None);
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        let array = required(arg);
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
+        let array = required(args);
         if array.data_type() == &ArrowType::Utf8 {
             for (&group, text) in groups.iter().zip(array.as_string::<i32>()) {
                 if let Some(text) = text {

@@ -81,8 +81,8 @@ impl Accumulate for IntSum {
         self.presence.grow(groups, complete);
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
-        let values = as_i64(required(arg).as_ref());
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
+        let values = as_i64(required(args).as_ref());
         match values.nulls() {
             None => {
                 let values = &values.values()[..groups.len()];

@@ -86,15 +86,15 @@ impl Accumulate for Values {
         }
     }
 
-    fn update(&mut self, arg: Option<&ArrayRef>, groups: &[u32]) {
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32]) {
         match &mut self.lists {
             Lists::Fixed(lists) => {
-                for (&group, value) in groups.iter().zip(&ordinals(required(arg).as_ref())) {
+                for (&group, value) in groups.iter().zip(&ordinals(required(args).as_ref())) {
                     lists[group as usize].extend(value);
                 }
             }
             Lists::Text(lists) => {
-                for (&group, text) in groups.iter().zip(required(arg).as_string::<i32>()) {
+                for (&group, text) in groups.iter().zip(required(args).as_string::<i32>()) {
                     lists[group as usize].extend(text.map(Box::from));
                 }
             }

@@ -32,9 +32,9 @@ impl Wide {
     }
 
     /// As [`Wide::add`], of 128 bits.
-    pub fn add_wide(&mut self, value: u128, position: usize) {
-        self.add(value as u64, position, false);
-        self.add((value >> 64) as u64, position + 64, false);
+    pub fn add_wide(&mut self, value: u128, position: usize, negative: bool) {
+        self.add(value as u64, position, negative);
+        self.add((value >> 64) as u64, position + 64, negative);
     }
 
     pub fn merge(&mut self, other: &Wide) {

@@ -11,7 +11,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::query;
-use crate::{Ask, GroupTable, Plan, answer};
+use crate::{Fold, GroupTable, Selection, answer};
 use twopath_query::values::rows;
 use twopath_query::{DataType, Value};
 
@@ -73,7 +73,7 @@ fn batches(e: &Events, rows: usize) -> Vec<RecordBatch> {
 fn run(count: usize, minutes: i64, urls: u64, repeats: usize) {
     let events = events(count, minutes, urls);
     let query = query(SQL, &COLUMNS);
-    let plan = Plan::new(&query);
+    let fold = Fold::new(&query);
     let batches = batches(&events, 65_536);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..repeats {
@@ -84,12 +84,12 @@ fn run(count: usize, minutes: i64, urls: u64, repeats: usize) {
         let started = Instant::now();
         let mut table = GroupTable::new(&query);
         for batch in &batches {
-            plan.update(&mut table, batch).unwrap();
+            fold.update(&mut table, batch).unwrap();
         }
         ours.push(started.elapsed());
 
         assert_eq!(table.len(), expected.len());
-        for row in rows(&answer(&query, &[&table], &Ask::default()).unwrap()).unwrap() {
+        for row in rows(&answer(&query, &[&table], &Selection::default()).unwrap()).unwrap() {
             let [Value::Timestamp(start), Value::Int(url), Value::Int(count), Value::Numeric(total)] = row[..] else { panic!("{row:?}") };
             assert_eq!(expected[&(start, url)], (count, total as i64));
         }
@@ -127,11 +127,11 @@ fn hot_path() {
 #[ignore = "a measurement"]
 fn tables() {
     let query = query(SQL, &COLUMNS);
-    let plan = Plan::new(&query);
+    let fold = Fold::new(&query);
     let all = batches(&events(4_000_000, 50, 12_000), 65_536);
     let table = |batches: &[RecordBatch]| {
         let mut table = GroupTable::new(&query);
-        batches.iter().for_each(|b| assert!(plan.update(&mut table, b).is_ok()));
+        batches.iter().for_each(|b| assert!(fold.update(&mut table, b).is_ok()));
         table
     };
     let (left, right) = (table(&all[..30]), table(&all[20..]));
@@ -160,16 +160,18 @@ fn tables() {
     let keys: Vec<Vec<Value>> = both.step_by(7).take(10_000).collect();
     let read = |parts: &[&GroupTable]| {
         for key in &keys {
-            let ask = Ask { key: Some(key.clone()), ..Ask::default() };
+            let ask = Selection { key: Some(key.clone()), ..Selection::default() };
             assert!(answer(&query, parts, &ask).unwrap().num_rows() <= 1);
         }
     };
     timed("read by key, one part", keys.len(), &mut || read(&[&right]));
     timed("read by key, two parts", keys.len(), &mut || read(&[&left, &right]));
-    timed("answer of one part", left.len(), &mut || assert_eq!(answer(&query, &[&left], &Ask::default()).unwrap().num_rows(), left.len()));
+    timed("answer of one part", left.len(), &mut || {
+        assert_eq!(answer(&query, &[&left], &Selection::default()).unwrap().num_rows(), left.len())
+    });
     let top = super::query(&format!("{SQL} ORDER BY n DESC LIMIT 10"), &COLUMNS);
     timed("top ten of two parts", merged.len(), &mut || {
-        assert_eq!(answer(&top, &[&left, &right], &Ask::default()).unwrap().num_rows(), 10);
+        assert_eq!(answer(&top, &[&left, &right], &Selection::default()).unwrap().num_rows(), 10);
     });
 }
 
@@ -179,7 +181,7 @@ fn tables() {
 fn float_sums() {
     let columns = [("k", DataType::Int), ("v", DataType::Float)];
     let query = query("SELECT k, SUM(v) AS s FROM t GROUP BY k", &columns);
-    let plan = Plan::new(&query);
+    let fold = Fold::new(&query);
     let events = events(10_000_000, 50, 120_000);
     for (what, unit) in [("quarters", 4.0), ("cents", 100.0)] {
         let values: Vec<f64> = events.durations.iter().map(|&d| d as f64 / unit).collect();
@@ -195,7 +197,7 @@ fn float_sums() {
             let started = Instant::now();
             let mut table = GroupTable::new(&query);
             for from in (0..all.num_rows()).step_by(65_536) {
-                plan.update(&mut table, &all.slice(from, 65_536.min(all.num_rows() - from))).unwrap();
+                fold.update(&mut table, &all.slice(from, 65_536.min(all.num_rows() - from))).unwrap();
             }
             ours = ours.min(started.elapsed());
             assert_eq!(table.len(), groups.len());

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::query;
 use super::rows::{Row, batch, column, every_aggregate, row, shown};
-use crate::{Ask, GroupTable, answer};
+use crate::{GroupTable, Selection, answer};
 use twopath_query::{DataType, Query, Value};
 
 fn table(query: &Query, rows: &[Row]) -> GroupTable {
@@ -15,7 +15,7 @@ fn table(query: &Query, rows: &[Row]) -> GroupTable {
 
 /// The rows of the answer, or its error, which does not depend on the parts either.
 fn all(query: &Query, parts: &[&GroupTable]) -> Vec<String> {
-    answer(query, parts, &Ask::default()).map_or_else(|error| vec![error.to_string()], |rows| shown(&rows))
+    answer(query, parts, &Selection::default()).map_or_else(|error| vec![error.to_string()], |rows| shown(&rows))
 }
 
 /// Merges the tables pair by pair, as `picks` say, until one is left.
@@ -127,7 +127,7 @@ proptest! {
         let part = |(count, first): &(usize, u16)| {
             let mut table = GroupTable::new(&query);
             let values = (0..*count as u64).map(|n| Value::Float(value(n + u64::from(*first))));
-            table.update(&[], &vec![Some(column(values, DataType::Float)); 3], *count).unwrap();
+            table.update(&[], &vec![vec![column(values, DataType::Float)]; 3], *count).unwrap();
             table
         };
         let parts: Vec<GroupTable> = counts.iter().map(part).collect();
@@ -135,7 +135,7 @@ proptest! {
         let mut stream = GroupTable::new(&query);
         for (count, first) in &counts {
             let values = (0..*count as u64).map(|n| Value::Float(value(n + u64::from(*first))));
-            stream.update(&[], &vec![Some(column(values, DataType::Float)); 3], *count).unwrap();
+            stream.update(&[], &vec![vec![column(values, DataType::Float)]; 3], *count).unwrap();
         }
         prop_assert_eq!(&all(&query, &[&stream]), &expected);
         let reloaded: Vec<GroupTable> = parts.iter().map(|p| GroupTable::from_batch(&query, &p.to_batch()).unwrap()).collect();

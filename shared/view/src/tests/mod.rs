@@ -4,8 +4,10 @@ mod expressions;
 mod hot_path;
 mod merging;
 mod reference;
+mod relational;
 mod rows;
 mod storing;
+mod windows;
 
 use arrow_schema::{Field, Schema};
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::rows::{COLUMNS, Row, batch, row};
-use crate::{Ask, GroupTable, answer};
+use crate::{GroupTable, Selection, answer};
 use twopath_query::values::rows;
 use twopath_query::{
     Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Query, TimeField, TimeUnit,
@@ -157,7 +157,7 @@ fn aggregate() -> impl Strategy<Value = Aggregate> {
         if matches!(t, Int | Float | Interval) {
             functions.extend([Sum, Avg]);
         }
-        (prop::sample::select(functions), expr(t, &TOPIC, 1)).prop_map(move |(function, arg)| Aggregate { function, arg: Some(arg) })
+        (prop::sample::select(functions), expr(t, &TOPIC, 1)).prop_map(move |(function, arg)| Aggregate::new(function, Some(arg)))
     })
 }
 
@@ -170,13 +170,28 @@ fn first_half() -> impl Strategy<Value = Query> {
     let key = any_type().prop_flat_map(|t| expr(t, &TOPIC, 2));
     (prop::option::of(expr(Bool, &TOPIC, 2)), prop::collection::vec(key, 0..3), prop::collection::vec(aggregate(), 0..4)).prop_map(
         |(filter, keys, mut aggregates)| {
-            aggregates.push(Aggregate { function: AggregateFunction::Count, arg: None });
+            aggregates.push(Aggregate::new(AggregateFunction::Count, None));
             let types = keys.iter().map(|k| k.data_type).chain(aggregates.iter().map(Aggregate::data_type));
             let output = named(types.enumerate().map(|(i, t)| Expr::column(i, t)).collect());
             let topic = "t".to_string();
             let keys = named(keys);
             let (rows, having, order_by, distinct, offset, limit) = (false, None, vec![], false, 0, None);
-            Query { topic, fields: fields(), filter, keys, aggregates, rows, output, having, order_by, distinct, offset, limit }
+            Query {
+                topic,
+                fields: fields(),
+                panes: None,
+                filter,
+                keys,
+                aggregates,
+                rows,
+                output,
+                having,
+                order_by,
+                distinct,
+                offset,
+                limit,
+                finish: None,
+            }
         },
     )
 }
@@ -198,11 +213,12 @@ fn second_half() -> impl Strategy<Value = Query> {
         .prop_map(|(output, having, order_by, (distinct, offset, limit), rows)| {
             use AggregateFunction::*;
             let column = |i: usize| Expr::column(i, TOPIC[i]);
-            let over = |function, i: usize| Aggregate { function, arg: Some(column(i)) };
-            let count = Aggregate { function: Count, arg: None };
+            let over = |function, i: usize| Aggregate::new(function, Some(column(i)));
+            let count = Aggregate::new(Count, None);
             let mut query = Query {
                 topic: "t".into(),
                 fields: fields(),
+                panes: None,
                 filter: None,
                 keys: named(vec![column(0), column(1), column(4)]),
                 aggregates: vec![count.clone(), over(Sum, 3), over(Sum, 7), over(Max, 6)],
@@ -213,6 +229,7 @@ fn second_half() -> impl Strategy<Value = Query> {
                 distinct: distinct && !rows,
                 offset,
                 limit,
+                finish: None,
             };
             if rows {
                 // A query of rows: all columns are keys, the count is the only aggregate, and its rows are repeated.
@@ -234,7 +251,7 @@ fn ours(query: &Query, parts: &[&[Row]]) -> Answered {
         table.update_from_log(query, &batch(part))?;
         tables.push(table);
     }
-    let batch = answer(query, &tables.iter().collect::<Vec<_>>(), &Ask::default())?;
+    let batch = answer(query, &tables.iter().collect::<Vec<_>>(), &Selection::default())?;
     Ok(rows(&batch).unwrap())
 }
 
@@ -277,23 +294,23 @@ proptest! {
             table.update_from_log(&query, &batch(part)).unwrap();
             table
         });
-        let ask = |ask: &Ask| rows(&answer(&query, &[&tables[0], &tables[1]], ask).unwrap()).unwrap();
-        let all = ask(&Ask::default());
+        let ask = |ask: &Selection| rows(&answer(&query, &[&tables[0], &tables[1]], ask).unwrap()).unwrap();
+        let all = ask(&Selection::default());
         let mut reference = Reference::new(query.clone());
         reference.push(&batch(&data));
         prop_assert_eq!(&all, &reference.answer().unwrap());
         for row in &data {
             let key = row[..2].to_vec();
             let expected: Vec<Row> = reference.answer_key(&key).unwrap().into_iter().collect();
-            prop_assert_eq!(ask(&Ask { key: Some(key), ..Ask::default() }), expected);
+            prop_assert_eq!(ask(&Selection { key: Some(key), ..Selection::default() }), expected);
         }
         let ranges = [(Some(from), Some(to)), (Some(from), None), (None, Some(to))];
         for (from, to) in ranges {
             let within = |k: &Value| matches!(k, Value::Int(k) if from.is_none_or(|f| *k >= f) && to.is_none_or(|t| *k <= t));
             let expected: Vec<Row> = all.iter().filter(|r| within(&r[0])).cloned().collect();
-            prop_assert_eq!(ask(&Ask { key: None, first_key: (from.map(Value::Int), to.map(Value::Int)) }), expected);
+            prop_assert_eq!(ask(&Selection { key: None, first_key: (from.map(Value::Int), to.map(Value::Int)) }), expected);
         }
-        prop_assert_eq!(ask(&Ask { key: Some(vec![Value::Int(99), Value::Null]), ..Ask::default() }), Vec::<Row>::new());
-        prop_assert_eq!(ask(&Ask { key: Some(vec![Value::Text("0".into()), Value::Null]), ..Ask::default() }), Vec::<Row>::new());
+        prop_assert_eq!(ask(&Selection { key: Some(vec![Value::Int(99), Value::Null]), ..Selection::default() }), Vec::<Row>::new());
+        prop_assert_eq!(ask(&Selection { key: Some(vec![Value::Text("0".into()), Value::Null]), ..Selection::default() }), Vec::<Row>::new());
     }
 }

@@ -7,7 +7,7 @@ use arrow_schema::{Field, Schema};
 
 use super::query;
 use super::rows::{COLUMNS, batch, every_aggregate};
-use crate::{Ask, GroupTable, answer};
+use crate::{GroupTable, Selection, answer};
 use twopath_query::{Query, Value};
 
 fn stored(query: &Query) -> RecordBatch {
@@ -102,8 +102,8 @@ fn nothing_is_one_row_without_keys_and_none_with() {
         let table = GroupTable::new(&query);
         let loaded = GroupTable::from_batch(&query, &table.to_batch()).unwrap();
         for parts in [vec![], vec![&table], vec![&loaded], vec![&table, &loaded]] {
-            assert_eq!(answer(&query, &parts, &Ask::default()).unwrap().num_rows(), expected);
+            assert_eq!(answer(&query, &parts, &Selection::default()).unwrap().num_rows(), expected);
         }
-        assert_eq!(answer(&query, &[], &Ask { key: Some(vec![]), ..Ask::default() }).unwrap().num_rows(), expected);
+        assert_eq!(answer(&query, &[], &Selection { key: Some(vec![]), ..Selection::default() }).unwrap().num_rows(), expected);
     }
 }

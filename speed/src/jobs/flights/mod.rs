@@ -28,13 +28,13 @@ files!(timely_parts timely_finals differential_parts differential_finals);
 
 macro_rules! parts {
     ($folder:ident, $file:ident) => {
-        Written { code: $folder::$file::CODE, finals: None, source: source!($folder, $file) }
+        SourceFile { code: $folder::$file::CODE, finals: None, source: source!($folder, $file) }
     };
 }
 
 macro_rules! finals {
     ($folder:ident, $file:ident) => {
-        Written { code: $folder::$file::CODE, finals: Some($folder::$file::FINALS), source: source!($folder, $file) }
+        SourceFile { code: $folder::$file::CODE, finals: Some($folder::$file::FINALS), source: source!($folder, $file) }
     };
 }
 
@@ -71,7 +71,7 @@ pub enum Kind {
 
 /// A file of hand-written code.
 #[derive(Debug, Clone, Copy)]
-pub struct Written {
+pub struct SourceFile {
     pub code: HandWritten,
     /// What the rows are, where they are final values.
     pub finals: Option<Finals>,
@@ -92,7 +92,7 @@ pub const PRELUDE: &str = include_str!("prelude.rs");
 /// assert_eq!(written.code.engine(), Engine::Differential);
 /// assert!(written.source.contains("count_total"));
 /// ```
-pub fn hand_written(query: &str, version: u32, engine: Engine, kind: Kind) -> Option<Written> {
+pub fn hand_written(query: &str, version: u32, engine: Engine, kind: Kind) -> Option<SourceFile> {
     match (engine, kind) {
         (Engine::Timely, Kind::Parts) => choose!(query, version, timely_parts, parts),
         (Engine::Timely, Kind::Finals) => choose!(query, version, timely_finals, finals),

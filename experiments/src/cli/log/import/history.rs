@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use twopath_events::files::{Input, Part};
+use twopath_events::files::{FilePart, Input};
 use twopath_log::Topic;
 
 use crate::cli::Failure;
@@ -49,22 +49,22 @@ impl Import {
 
 /// The imports of a topic, each as it was left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct History {
+pub(super) struct ImportHistory {
     /// None where nothing is kept: a topic of a Kafka cluster.
     file: Option<PathBuf>,
     imports: Vec<Import>,
 }
 
-impl History {
+impl ImportHistory {
     pub fn of(topic: &Topic) -> Result<Self, Failure> {
-        let Ok(dir) = topic.local().map(|local| local.dir()) else { return Ok(History::default()) };
+        let Ok(dir) = topic.local().map(|local| local.dir()) else { return Ok(ImportHistory::default()) };
         let file = dir.join(NAME);
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(e) => return Err(Failure::of(format!("{}: {e}", file.display()))),
         };
-        let mut history = History { file: Some(file.clone()), imports: Vec::new() };
+        let mut history = ImportHistory { file: Some(file.clone()), imports: Vec::new() };
         let mut lines = text.split_inclusive('\n').enumerate().peekable();
         while let Some((i, line)) = lines.next() {
             match serde_json::from_str(line) {
@@ -112,11 +112,11 @@ impl History {
 
 /// What is to be done with a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Plan {
+pub(super) enum ImportPlan {
     /// All its rows are there.
     Nothing { rows: u64 },
     /// These parts of it, one after the other.
-    Import(Vec<(Part, Import)>),
+    Import(Vec<(FilePart, Import)>),
 }
 
 /// The user's choice, where a file and what has been imported have something in common.
@@ -130,7 +130,7 @@ pub(super) enum Overlap {
 }
 
 /// Decides what of a file is imported: all of it, the rest of it where it has grown, or nothing where it is there already.
-pub(super) fn plan(history: &History, topic: &str, input: &Input, options: &str, overlap: Overlap) -> Result<Plan, Failure> {
+pub(super) fn plan(history: &ImportHistory, topic: &str, input: &Input, options: &str, overlap: Overlap) -> Result<ImportPlan, Failure> {
     let bytes = input.bytes();
     let mut lengths: Vec<u64> = history.imports.iter().map(|i| i.bytes).filter(|b| *b < bytes).chain([bytes]).collect();
     lengths.sort_unstable();
@@ -149,19 +149,19 @@ pub(super) fn plan(history: &History, topic: &str, input: &Input, options: &str,
         rows: 0,
         set_aside: None,
     };
-    let all = |again| Ok(Plan::Import(vec![(Part::ALL, new(0, again))]));
+    let all = |again| Ok(ImportPlan::Import(vec![(FilePart::ALL, new(0, again))]));
     let file = input.name().display();
     let same: Vec<&Import> = history.imports.iter().filter(|i| i.bytes == bytes && print_at(bytes) == Some(&i.fingerprint)).collect();
     if let Some(begun) = same.iter().find(|i| !i.is_done && i.options == options) {
-        let part = Part { from: begun.from, to: bytes, line: line_at(input, begun.from)? };
-        return Ok(Plan::Import(vec![(part, (*begun).clone())]));
+        let part = FilePart { from: begun.from, to: bytes, line: line_at(input, begun.from)? };
+        return Ok(ImportPlan::Import(vec![(part, (*begun).clone())]));
     }
     if overlap == Overlap::Again {
         return all(same.iter().filter(|i| i.options == options && i.from == 0).map(|i| i.again + 1).max().unwrap_or(0));
     }
     if let Some(done) = same.iter().rev().find(|i| i.options == options) {
         if path.is_some() && same.iter().any(|i| i.options == options && i.path == path) {
-            return Ok(Plan::Nothing { rows: done.rows });
+            return Ok(ImportPlan::Nothing { rows: done.rows });
         }
         let message = format!("{file}: topic '{topic}' has these bytes already, from {}", name_of(done));
         return Err(Failure::with_help(message, "if they are other events that happen to look the same, import them with --again"));
@@ -192,12 +192,12 @@ pub(super) fn plan(history: &History, topic: &str, input: &Input, options: &str,
         };
         let mut parts = Vec::new();
         if !grown.is_done {
-            let part = Part { from: grown.from, to: grown.bytes, line: line_at(input, grown.from)? };
+            let part = FilePart { from: grown.from, to: grown.bytes, line: line_at(input, grown.from)? };
             parts.push((part, grown.clone()));
         }
-        let part = Part { from, to: bytes, line: line_at(input, from)? };
+        let part = FilePart { from, to: bytes, line: line_at(input, from)? };
         parts.push((part, Import { rows: grown.rows, ..new(from, grown.again) }));
-        return Ok(Plan::Import(parts));
+        return Ok(ImportPlan::Import(parts));
     }
     if let Some(before) = history.imports.iter().rev().find(|i| path.is_some() && i.path == path) {
         let message = format!(
@@ -237,11 +237,11 @@ fn line_at(input: &Input, at: u64) -> Result<u64, Failure> {
 mod tests {
     use super::*;
 
-    struct Files(tempfile::TempDir, History);
+    struct Files(tempfile::TempDir, ImportHistory);
 
     impl Files {
         fn new() -> Self {
-            Files(tempfile::tempdir().unwrap(), History::default())
+            Files(tempfile::tempdir().unwrap(), ImportHistory::default())
         }
 
         fn input(&self, name: &str, text: &str) -> Input {
@@ -253,15 +253,15 @@ mod tests {
         /// The bytes that are imported, and the message where none are.
         fn plan(&self, name: &str, text: &str, options: &str, overlap: Overlap) -> Result<Vec<(u64, u64)>, String> {
             match plan(&self.1, "t", &self.input(name, text), options, overlap) {
-                Ok(Plan::Nothing { .. }) => Ok(vec![]),
-                Ok(Plan::Import(parts)) => Ok(parts.iter().map(|(part, import)| (part.from, import.bytes)).collect()),
+                Ok(ImportPlan::Nothing { .. }) => Ok(vec![]),
+                Ok(ImportPlan::Import(parts)) => Ok(parts.iter().map(|(part, import)| (part.from, import.bytes)).collect()),
                 // The message is broken into lines wherever they are full.
                 Err(failure) => Err(format!("{failure:?}").split_whitespace().filter(|w| *w != "│").collect::<Vec<_>>().join(" ")),
             }
         }
 
         fn import(&mut self, name: &str, text: &str, options: &str, overlap: Overlap, is_done: bool) {
-            let Ok(Plan::Import(parts)) = plan(&self.1, "t", &self.input(name, text), options, overlap) else {
+            let Ok(ImportPlan::Import(parts)) = plan(&self.1, "t", &self.input(name, text), options, overlap) else {
                 panic!("nothing to import")
             };
             parts.into_iter().for_each(|(_, import)| self.1.note(Import { is_done, rows: 9, ..import }));
@@ -309,7 +309,7 @@ mod tests {
         }
         assert_eq!(files.plan("a", "t\n1\n2\n", "", Refuse), Ok(vec![(0, 4), (4, 6)]));
         let producers = |files: &Files, overlap| match plan(&files.1, "t", &files.input("a", "t\n1\n"), "", overlap) {
-            Ok(Plan::Import(parts)) => parts[0].1.producer(),
+            Ok(ImportPlan::Import(parts)) => parts[0].1.producer(),
             _ => panic!("nothing to import"),
         };
         let first = producers(&files, Refuse);

@@ -9,7 +9,7 @@ use twopath_query::{EvalError, Expr, Query};
 
 /// The first half of a query (filter, keys, aggregates' arguments) over the columns that it reads and no others.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct Fold {
     /// The topic's columns to read, ascending: [`Query::columns_read`].
     pub projection: Vec<usize>,
     filter: Option<Expr>,
@@ -17,13 +17,13 @@ pub struct Plan {
     exprs: Vec<Expr>,
     /// Into `exprs`, per key and per aggregate.
     keys: Vec<usize>,
-    args: Vec<Option<usize>>,
+    args: Vec<Vec<usize>>,
 }
 
 /// Rows worked on at a time, so that what is computed between the steps stays in the nearest caches.
 const ROWS_AT_A_TIME: usize = 8_192;
 
-impl Plan {
+impl Fold {
     pub fn new(query: &Query) -> Self {
         let projection = query.columns_read();
         let mut exprs: Vec<Expr> = Vec::new();
@@ -35,18 +35,18 @@ impl Plan {
             })
         };
         let keys = query.keys.iter().map(|k| shared(&k.expr)).collect();
-        let args = query.aggregates.iter().map(|a| a.arg.as_ref().map(&mut shared)).collect();
+        let args = query.aggregates.iter().map(|a| a.args().map(&mut shared).collect()).collect();
         let filter = query.filter.as_ref().map(|f| f.over(&projection));
-        Plan { projection, filter, exprs, keys, args }
+        Fold { projection, filter, exprs, keys, args }
     }
 
-    /// Filters, evaluates and folds in a record batch whose columns are those of [`Plan::projection`], in that order. Returns how many
+    /// Filters, evaluates and folds in a record batch whose columns are those of [`Fold::projection`], in that order. Returns how many
     /// rows passed the filter.
     ///
     /// # Errors
     /// The [`EvalError`] of one of the rows that raise one; the table then holds part of the batch and is of no use.
     pub fn update(&self, table: &mut GroupTable, batch: &RecordBatch) -> Result<usize, EvalError> {
-        assert_eq!(batch.num_columns(), self.projection.len(), "the batch has the plan's columns");
+        assert_eq!(batch.num_columns(), self.projection.len(), "the batch has the columns that are folded");
         let rows = batch.num_rows();
         let mut passed = 0;
         for from in (0..rows).step_by(ROWS_AT_A_TIME) {
@@ -74,19 +74,19 @@ impl Plan {
         }
         let values = self.exprs.iter().map(|e| eval(e, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
         let keys: Vec<ArrayRef> = self.keys.iter().map(|&e| values[e].clone()).collect();
-        let args: Vec<Option<ArrayRef>> = self.args.iter().map(|e| e.map(|e| values[e].clone())).collect();
+        let args: Vec<Vec<ArrayRef>> = self.args.iter().map(|args| args.iter().map(|&e| values[e].clone()).collect()).collect();
         table.update(&keys, &args, rows)?;
         Ok(rows)
     }
 }
 
 impl GroupTable {
-    /// Filters, evaluates and folds in one record batch of the topic (all of the topic's columns, or with the columns
-    /// that `query.columns_read()` leaves out replaced by anything of the same length). A job that reads many batches makes its
-    /// [`Plan`] once.
+    /// Filters, evaluates and folds in one record batch of the topic (all of the topic's columns, with the log's behind them where the query
+    /// reads those; those that `query.columns_read()` leaves out may be replaced by anything of the same length). A job that reads many batches makes its
+    /// [`Fold`] once.
     pub fn update_from_log(&mut self, query: &Query, batch: &RecordBatch) -> Result<(), EvalError> {
-        let plan = Plan::new(query);
-        let projected = batch.project(&plan.projection).expect("the batch has the topic's columns");
-        plan.update(self, &projected).map(drop)
+        let fold = Fold::new(query);
+        let projected = batch.project(&fold.projection).expect("the batch has the topic's columns");
+        fold.update(self, &projected).map(drop)
     }
 }

@@ -8,7 +8,7 @@ use twopath_events::files::{JsonRows, TimeUnitOfNumbers};
 
 /// How a topic that others write is to be read.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct OthersArgs {
+pub(in crate::cli) struct ForeignArgs {
     /// Read a Kafka topic that other programs write, one JSON object a record: its columns, such as 'time:timestamp, n:int', or a file
     /// that holds that
     #[arg(long, value_name = "TEXT_OR_FILE")]
@@ -21,7 +21,7 @@ pub(in crate::cli) struct OthersArgs {
     time_unit: Option<TimeUnitOfNumbers>,
 }
 
-impl OthersArgs {
+impl ForeignArgs {
     /// Opens a topic: one of Twopath's own, or, with a schema, one that others write.
     pub fn open(&self, place: &Address, name: &str) -> Result<Topic, Failure> {
         let Some(schema) = super::schema_text(self.schema.as_deref())? else {

@@ -1,0 +1,197 @@
+//! How each engine answers a flat query over one topic, and how the reference answers all of a plan.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use twopath_base::{Coverage, CoveragePart, Offset, Position};
+use twopath_log::{Barrier, Entry, Start, Topic};
+use twopath_query::Query;
+use twopath_reference::{PlanReference, Reference};
+use twopath_serving::Table;
+use twopath_view::{self as view, BatchView, GroupTable, Selection};
+
+use super::{Answered, Asked, Engine, Question, QuestionError, Rows};
+use crate::systems::twopath::wiring::{self, VersionLogic};
+use crate::systems::{BatchEngine, SpeedEngine};
+
+/// From where to where a topic is read.
+type Range<'a> = (&'a Position, &'a Position);
+
+/// The answer to a flat query by an engine that is not the reference.
+pub(super) fn answer(
+    topic: &Topic,
+    query: &Arc<Query>,
+    engine: Engine,
+    range: Range<'_>,
+    asked: &Asked,
+) -> Result<(RecordBatch, Coverage), QuestionError> {
+    let logic = VersionLogic::sql(query.clone());
+    match engine {
+        Engine::Reference => unreachable!("the reference evaluates the plan as it was written"),
+        Engine::Batch(engine) => by_batch(topic, &logic, engine, range),
+        Engine::Speed(engine) => by_speed(topic, &logic, engine, range, asked.workers),
+        Engine::Merged => by_merging(topic, &logic, range, asked),
+        Engine::Kappa => by_kappa(topic, &logic, range, asked.workers),
+    }
+}
+
+/// Row by row.
+pub(super) fn by_reference(question: &Question, starts: &[Position], at: &[Position]) -> Result<Answered, QuestionError> {
+    let covered = |number: usize| {
+        let part = CoveragePart { source: "reference".into(), lower: starts[number].clone(), upper: at[number].clone() };
+        (question.topics[number].config().name.clone(), Coverage::of(vec![part]))
+    };
+    let coverage = (0..question.topics.len()).map(covered).collect();
+    let rows = match question.program.flat() {
+        Some(query) => {
+            let mut reference = Reference::new(query.clone());
+            read(&question.topics[0], &at[0], &query.whole_rows(), |batch| {
+                reference.push(batch);
+                Ok(())
+            })?;
+            reference.answer()?
+        }
+        None => {
+            let mut reference = PlanReference::new(question.plan.clone());
+            for (topic, at) in question.topics.iter().zip(at) {
+                let fields = topic.schema().fields().len();
+                let columns: Vec<usize> = (0..fields + twopath_base::LogColumn::EACH.len()).collect();
+                read(topic, at, &columns, |batch| Ok(reference.push(&topic.config().name, batch)?))?;
+            }
+            reference.answer()?
+        }
+    };
+    Ok(Answered { names: question.names(), rows: Rows::Values(rows), coverage })
+}
+
+/// Gives all records below a position to `take`, partition by partition.
+fn read(
+    topic: &Topic,
+    at: &Position,
+    columns: &[usize],
+    mut take: impl FnMut(&RecordBatch) -> Result<(), QuestionError>,
+) -> Result<(), QuestionError> {
+    for (partition, to) in at.iter() {
+        let mut reader = topic.reader(partition, Start::First, Some(columns))?;
+        while reader.offset() < to {
+            match reader.next()? {
+                None => break,
+                Some(Entry::Barrier(_)) => {}
+                Some(Entry::Records(records)) => {
+                    let from = records.base;
+                    take(&records.cut(from, to).batch)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn by_batch(
+    topic: &Topic,
+    logic: &VersionLogic,
+    engine: BatchEngine,
+    (start, at): Range<'_>,
+) -> Result<(RecordBatch, Coverage), QuestionError> {
+    let table = wiring::compute(topic, logic, engine, at)?;
+    let part = CoveragePart { source: "batch".into(), lower: start.clone(), upper: at.clone() };
+    answered(&logic.query, &[&table], Coverage::of(vec![part]))
+}
+
+fn by_speed(
+    topic: &Topic,
+    logic: &VersionLogic,
+    engine: SpeedEngine,
+    (start, at): Range<'_>,
+    workers: usize,
+) -> Result<(RecordBatch, Coverage), QuestionError> {
+    let view = wiring::replay(topic, logic, engine, (0, start.clone()), at, workers)?;
+    if let Some(error) = view.error {
+        return Err(error.into());
+    }
+    let parts = view.generations.iter().map(|g| CoveragePart {
+        source: format!("generation {}", g.number),
+        lower: g.lower.clone(),
+        upper: g.upper.clone(),
+    });
+    let coverage = Coverage::of(parts.collect());
+    let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| g.tables.iter().map(AsRef::as_ref)).collect();
+    answered(&logic.query, &tables, coverage)
+}
+
+fn by_merging(
+    topic: &Topic,
+    logic: &VersionLogic,
+    (start, at): Range<'_>,
+    asked: &Asked,
+) -> Result<(RecordBatch, Coverage), QuestionError> {
+    let barriers = topic.barriers()?;
+    let (barrier, horizon) = horizon(&barriers, (&topic.since()?, at), asked.horizon.as_ref())?;
+    let table = Arc::new(wiring::compute(topic, logic, BatchEngine::Rayon, &horizon)?);
+    let from = (barrier, horizon.clone());
+    let view = wiring::replay(topic, logic, SpeedEngine::Timely, from, at, asked.workers)?;
+    let serving = Table::new(logic.query.clone(), topic.partitions()).starting_at(start.clone());
+    serving.publish_batch(BatchView { version: 1, barrier, lower: start.clone(), upper: horizon, table });
+    serving.publish_realtime(Arc::new(view));
+    served(&serving)
+}
+
+fn by_kappa(topic: &Topic, logic: &VersionLogic, (start, at): Range<'_>, workers: usize) -> Result<(RecordBatch, Coverage), QuestionError> {
+    let view = wiring::replay(topic, logic, SpeedEngine::Timely, (0, start.clone()), at, workers)?;
+    let serving = Table::new(logic.query.clone(), topic.partitions()).starting_at(start.clone());
+    serving.publish_realtime(Arc::new(view));
+    served(&serving)
+}
+
+/// Where a batch view may end, not below `since`, and how many barriers lie before: at a barrier, or where the user says.
+fn horizon(barriers: &[Barrier], (since, at): (&Position, &Position), wanted: Option<&Position>) -> Result<(u64, Position), QuestionError> {
+    let Some(wanted) = wanted else {
+        if let Some(barrier) = barriers.iter().rfind(|b| at.covers(&b.position) && b.position.covers(since)) {
+            return Ok((barrier.number, barrier.position.clone()));
+        }
+        // Before every barrier in one partition at least: half of the way there in each.
+        let first = barriers.first().map_or_else(|| at.clone(), |b| at.meet(&b.position));
+        let from = since.meet(&first);
+        let half = from.iter().map(|(p, from)| Offset(from.0 + (first.get(p).0 - from.0) / 2)).collect();
+        return Ok((0, Position::new(half)));
+    };
+    check_within(wanted, "--horizon", at)?;
+    let mut wanted = wanted.clone();
+    if !wanted.covers(since) {
+        // What compaction took is in no batch view that ends before it; the answer, for a later position, is the same.
+        eprintln!("the log was compacted up to {since}, so that the batch view ends there and not at {wanted}");
+        wanted = wanted.join(since);
+    }
+    let before = barriers.iter().rfind(|b| wanted.covers(&b.position)).map_or(0, |b| b.number);
+    match barriers.iter().find(|b| b.number > before && !b.position.covers(&wanted)) {
+        None => Ok((before, wanted)),
+        Some(barrier) => Err(QuestionError::Usage(format!(
+            "--horizon {wanted} lies before barrier {} ({}) in one partition and after it in another; choose one side",
+            barrier.number, barrier.position
+        ))),
+    }
+}
+
+/// Whether the topic, which ends there, has a position.
+pub(crate) fn check_within(position: &Position, option: &str, end: &Position) -> Result<(), QuestionError> {
+    if position.partitions() != end.partitions() {
+        return Err(QuestionError::Usage(format!(
+            "{option} {position} has {} offsets and the topic {} partitions; give one offset for each, such as {end}, the end",
+            position.partitions(),
+            end.partitions()
+        )));
+    }
+    if !end.covers(position) {
+        return Err(QuestionError::Usage(format!("{option} {position} lies beyond the end of the topic, which is {end}")));
+    }
+    Ok(())
+}
+
+fn answered(query: &Query, parts: &[&GroupTable], coverage: Coverage) -> Result<(RecordBatch, Coverage), QuestionError> {
+    Ok((view::answer(query, parts, &Selection::default())?, coverage))
+}
+
+fn served(table: &Table) -> Result<(RecordBatch, Coverage), QuestionError> {
+    let answer = table.answer(&Selection::default())?;
+    Ok((answer.rows, answer.coverage))
+}

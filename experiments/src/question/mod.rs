@@ -1,0 +1,143 @@
+//! One question, answered by the engine of one's choice, over one topic or several: what `twopath query` asks.
+//!
+//! The text becomes a plan; the plan is cut into flat queries, each over one topic, and what is computed of their answers
+//! ([`twopath_query::Program`]). The engine answers the flat queries; the rest is the same for all engines but the reference, which evaluates the plan as it was written.
+//! Every answer is exact for one joint position: an offset for each partition of each topic.
+
+mod engines;
+mod error;
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use twopath_base::{Coverage, Position};
+use twopath_log::{PartitionBy, Topic};
+use twopath_query::{Plan, Program, QueryError, TopicSchema, Value};
+
+use crate::systems::{BatchEngine, SpeedEngine};
+pub(crate) use engines::check_within;
+pub use error::QuestionError;
+
+/// Who computes an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Row by row in the most obvious way, on one thread.
+    Reference,
+    /// The batch layer: everything in full.
+    Batch(BatchEngine),
+    /// The speed layer: replayed from the log's start.
+    Speed(SpeedEngine),
+    /// A batch view up to the horizon, merged with the speed layer's view of the rest.
+    Merged,
+    /// The single path: the speed layer's replay in a serving table of its own.
+    Kappa,
+}
+
+/// A text with the topics that it reads.
+pub struct Question {
+    /// In the order in which the text names them.
+    pub topics: Vec<Topic>,
+    pub plan: Plan,
+    pub program: Program,
+}
+
+/// Where an answer is to be exact, and how it is computed.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// One position per topic.
+    pub at: Vec<Position>,
+    /// For [`Engine::Merged`] over one topic: where the batch view ends. Without one, at the last barrier at or before the position, else halfway.
+    pub horizon: Option<Position>,
+    /// Worker threads of the speed layer.
+    pub workers: usize,
+}
+
+/// An answer: its rows, and what each topic's part of it covers.
+pub struct Answered {
+    /// Of the columns.
+    pub names: Vec<String>,
+    pub rows: Rows,
+    pub coverage: Vec<(String, Coverage)>,
+}
+
+/// The rows of an answer, as who computed them has them.
+pub enum Rows {
+    /// In the types of [`twopath_view::answer_schema`].
+    Columns(RecordBatch),
+    Values(Vec<Vec<Value>>),
+}
+
+impl Question {
+    /// What `sql` asks of these topics, which must be all that it names ([`twopath_query::topics_of`]).
+    ///
+    /// # Errors
+    /// The place in the text, what is wrong, and what to write instead.
+    pub fn new(sql: &str, topics: Vec<Topic>) -> Result<Self, QueryError> {
+        let schemas: Vec<TopicSchema> = topics.iter().map(schema_of).collect();
+        let plan = twopath_query::logical_plan_over(sql, &schemas)?;
+        let program = plan.program().map_err(|e| twopath_query::not_lowered(sql, e))?;
+        Ok(Question { topics, plan, program })
+    }
+
+    /// The ends of all topics.
+    ///
+    /// # Errors
+    /// A log that cannot be read.
+    pub fn end(&self) -> Result<Vec<Position>, QuestionError> {
+        Ok(self.topics.iter().map(Topic::end).collect::<Result<_, _>>()?)
+    }
+
+    /// The answer by `engine`, exact for the positions asked for.
+    ///
+    /// # Errors
+    /// A position that cannot be answered for; what the engine cannot do; damage in the log; and the error of one of the rows that raise one.
+    pub fn answer(&self, engine: Engine, asked: &Asked) -> Result<Answered, QuestionError> {
+        assert_eq!(asked.at.len(), self.topics.len(), "a position for each topic");
+        let mut starts = Vec::new();
+        for (topic, at) in self.topics.iter().zip(&asked.at) {
+            // One rule for all engines.
+            let start = topic.start()?;
+            topic.check_readable(&start, at)?;
+            starts.push(start);
+        }
+        if engine == Engine::Reference {
+            return engines::by_reference(self, &starts, &asked.at);
+        }
+        let mut answers = Vec::new();
+        let mut coverage: Vec<(String, Coverage)> = Vec::new();
+        for query in &self.program.inputs {
+            let (number, topic) = self.topic(&query.topic);
+            let range = (&starts[number], &asked.at[number]);
+            let (rows, covered) = engines::answer(topic, &Arc::new(query.clone()), engine, range, asked)?;
+            answers.push(rows);
+            if coverage.iter().all(|(name, _)| *name != query.topic) {
+                coverage.push((query.topic.clone(), covered));
+            }
+        }
+        let rows = match self.program.flat() {
+            Some(_) => answers.swap_remove(0),
+            None => twopath_view::finish(&self.program, &answers)?,
+        };
+        Ok(Answered { names: self.names(), rows: Rows::Columns(rows), coverage })
+    }
+
+    /// The answer's columns.
+    fn names(&self) -> Vec<String> {
+        self.plan.columns().into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn topic(&self, name: &str) -> (usize, &Topic) {
+        let number = self.topics.iter().position(|t| t.config().name == name).expect("a plan reads the topics that it was made for");
+        (number, &self.topics[number])
+    }
+}
+
+/// A topic as a text may name it.
+fn schema_of(topic: &Topic) -> TopicSchema<'_> {
+    let config = topic.config();
+    let key = match &config.partition_by {
+        PartitionBy::Key(key) => Some(key.as_str()),
+        PartitionBy::RoundRobin => None,
+    };
+    TopicSchema { name: &config.name, schema: topic.schema(), key, time: config.time_column.as_deref() }
+}

@@ -1,0 +1,167 @@
+//! query: several topics, windows that overlap, late records, and what is computed of groups; by every engine. The answers were worked out by hand.
+
+use crate::sandbox::Sandbox;
+
+const ENGINES: [&str; 7] = ["reference", "batch-polars", "batch-rayon", "speed-timely", "speed-differential", "merged", "kappa"];
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "bids.csv",
+        "time,auction,bidder,price\n\
+         2020-01-01T00:00:01Z,1,10,5\n\
+         2020-01-01T00:00:04Z,2,11,7\n\
+         2020-01-01T00:00:09Z,1,12,9\n\
+         2020-01-01T00:00:12Z,2,10,3\n\
+         2020-01-01T00:00:31Z,1,11,8\n",
+    );
+    // Appended after those: the first is 26 s behind, the second one.
+    sandbox.write("late.csv", "time,auction,bidder,price\n2020-01-01T00:00:05Z,3,11,1\n2020-01-01T00:00:30Z,3,10,2\n");
+    sandbox.write("auctions.csv", "at,id,seller\n2020-01-01T00:00:00Z,1,ann\n2020-01-01T00:00:00Z,2,bob\n2020-01-01T00:00:20Z,1,cid\n");
+    sandbox.ok(&["log", "create", "auctions", "--schema", "at:timestamp, id:int, seller:text", "--time-column", "at", "--key", "id"]);
+    sandbox.ok(&["log", "import", "auctions", "--from", "auctions.csv", "--time-column", "at"]);
+    sandbox.ok(&["log", "import", "bids", "--from", "bids.csv", "--time-column", "time"]);
+    sandbox.ok(&["log", "import", "bids", "--from", "late.csv", "--time-column", "time"]);
+    sandbox
+}
+
+/// Asks every engine, with these further arguments, and compares with the rows without their header.
+fn every_engine(sandbox: &Sandbox, sql: &str, more: &[&str], rows: &[&str]) {
+    for engine in ENGINES {
+        let args = [&["query", "--sql", sql, "--engine", engine, "--format", "csv"], more].concat();
+        let answer = sandbox.ok(&args);
+        let given: Vec<&str> = answer.lines().skip(1).collect();
+        assert_eq!(given, rows, "{engine}: {sql}");
+    }
+}
+
+#[test]
+fn windows_that_overlap() {
+    let sandbox = sandbox();
+    every_engine(
+        &sandbox,
+        "SELECT window_end, COUNT(*) AS n, AVG(price) AS mean FROM TABLE(HOP(TABLE bids, DESCRIPTOR(time), INTERVAL '10' SECOND, INTERVAL '20' SECOND)) GROUP BY window_start, window_end",
+        &[],
+        &[
+            "2020-01-01T00:00:10Z,4,5.5",
+            "2020-01-01T00:00:20Z,5,5",
+            "2020-01-01T00:00:30Z,1,3",
+            "2020-01-01T00:00:40Z,2,5",
+            "2020-01-01T00:00:50Z,2,5",
+        ],
+    );
+    every_engine(
+        &sandbox,
+        "SELECT bidder, window_start, window_end, COUNT(*) AS n FROM SESSION(TABLE bids PARTITION BY bidder, DESCRIPTOR(time), INTERVAL '11' SECOND) GROUP BY bidder, window_start, window_end",
+        &[],
+        &[
+            // Exactly the gap apart is apart.
+            "10,2020-01-01T00:00:01Z,2020-01-01T00:00:12Z,1",
+            "10,2020-01-01T00:00:12Z,2020-01-01T00:00:23Z,1",
+            "10,2020-01-01T00:00:30Z,2020-01-01T00:00:41Z,1",
+            "11,2020-01-01T00:00:04Z,2020-01-01T00:00:16Z,2",
+            "11,2020-01-01T00:00:31Z,2020-01-01T00:00:42Z,1",
+            "12,2020-01-01T00:00:09Z,2020-01-01T00:00:20Z,1",
+        ],
+    );
+    every_engine(
+        &sandbox,
+        "SELECT window_end, SUM(price) AS so_far FROM CUMULATE(TABLE bids, DESCRIPTOR(time), INTERVAL '20' SECOND, INTERVAL '1' MINUTE) GROUP BY window_start, window_end",
+        &[],
+        &["2020-01-01T00:00:20Z,25", "2020-01-01T00:00:40Z,35", "2020-01-01T00:01:00Z,35"],
+    );
+}
+
+#[test]
+fn joins() {
+    let sandbox = sandbox();
+    // As of the bid: auction 1 changes hands after 20 s. As of now: it has.
+    let prices = "SELECT a.seller, SUM(b.price) AS total FROM bids b LEFT JOIN";
+    let as_of = format!("{prices} auctions FOR SYSTEM_TIME AS OF b.time AS a ON b.auction = a.id GROUP BY a.seller");
+    every_engine(&sandbox, &as_of, &[], &["ann,14", "bob,10", "cid,8", ",3"]);
+    let now = format!("{prices} UPSERT(TABLE auctions) a ON b.auction = a.id GROUP BY a.seller");
+    every_engine(&sandbox, &now, &[], &["bob,10", "cid,22", ",3"]);
+    // At a joint position: before the change, and before the last bids.
+    every_engine(&sandbox, &now, &["--at", "auctions=2", "--at", "bids=4"], &["ann,14", "bob,10"]);
+    every_engine(&sandbox, &now, &["--at", "bids=0"], &[]);
+    let nearest = "SELECT b.price, a.seller FROM bids b ASOF LEFT JOIN auctions a MATCH_CONDITION (b.time >= a.at) ON b.auction = a.id WHERE b.price > 6";
+    every_engine(&sandbox, nearest, &[], &["7,bob", "8,cid", "9,ann"]);
+    let full = "SELECT b.auction, a.id FROM (SELECT DISTINCT auction FROM bids) b FULL JOIN (SELECT id FROM UPSERT(TABLE auctions) WHERE id > 1) a ON b.auction = a.id";
+    every_engine(&sandbox, full, &[], &["1,", "2,2", "3,"]);
+}
+
+#[test]
+fn more_of_groups() {
+    let sandbox = sandbox();
+    let best = "SELECT auction, price FROM (SELECT auction, price, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price DESC) AS place FROM bids) s WHERE place = 1";
+    every_engine(&sandbox, best, &[], &["1,9", "2,7", "3,2"]);
+    let most = "SELECT MAX(n) AS most FROM (SELECT auction, COUNT(*) AS n FROM bids GROUP BY auction) s";
+    every_engine(&sandbox, most, &[], &["3"]);
+    let both = "SELECT price FROM bids WHERE price > 7 UNION ALL SELECT id FROM auctions ORDER BY 1 DESC LIMIT 3";
+    every_engine(&sandbox, both, &[], &["9", "8", "2"]);
+    let so_far = "SELECT auction, SUM(price) OVER (PARTITION BY auction ROWS UNBOUNDED PRECEDING) AS so_far FROM bids WHERE auction = 1";
+    every_engine(&sandbox, so_far, &[], &["1,5", "1,14", "1,22"]);
+}
+
+#[test]
+fn late_records_and_final_windows() {
+    let sandbox = sandbox();
+    let on_time = "SELECT auction, price FROM WATERMARK(TABLE bids, DESCRIPTOR(time), INTERVAL '2' SECOND) WHERE auction = 3";
+    every_engine(&sandbox, on_time, &[], &["3,2"]);
+    let of = |delay: &str, emit: &str| {
+        format!(
+            "SELECT window_start, COUNT(*) AS n FROM TUMBLE(TABLE WATERMARK(TABLE bids, DESCRIPTOR(time), INTERVAL '{delay}' SECOND), DESCRIPTOR(time), INTERVAL '10' SECOND) GROUP BY window_start{emit}"
+        )
+    };
+    every_engine(&sandbox, &of("2", ""), &[], &["2020-01-01T00:00:00Z,3", "2020-01-01T00:00:10Z,1", "2020-01-01T00:00:30Z,2"]);
+    // The watermark is 29 s: the window of 30 s is open.
+    every_engine(&sandbox, &of("2", " EMIT ON WINDOW CLOSE"), &[], &["2020-01-01T00:00:00Z,3", "2020-01-01T00:00:10Z,1"]);
+    // 26 s late is in time, and nothing but the first window of 0 s is final at 5 s: none is.
+    every_engine(&sandbox, &of("26", " EMIT ON WINDOW CLOSE"), &[], &[]);
+    every_engine(&sandbox, &of("26", ""), &["--at", "6"], &["2020-01-01T00:00:00Z,4", "2020-01-01T00:00:10Z,1", "2020-01-01T00:00:30Z,1"]);
+}
+
+#[test]
+fn standing_jobs_compute_more_of_one_topic() {
+    let sandbox = sandbox();
+    let hot = "SELECT window_end, auction, n FROM (SELECT window_end, auction, COUNT(*) AS n, RANK() OVER (PARTITION BY window_end ORDER BY COUNT(*) DESC) AS place \
+               FROM HOP(TABLE bids, DESCRIPTOR(time), INTERVAL '10' SECOND, INTERVAL '20' SECOND) GROUP BY window_start, window_end, auction) s WHERE place = 1";
+    sandbox.ok(&["job", "deploy", "hot", "--sql", hot]);
+    let answer = sandbox.ok(&["job", "query", "hot", "--format", "csv"]);
+    assert_eq!(
+        answer,
+        "window_end,auction,n\n2020-01-01T00:00:10Z,1,2\n2020-01-01T00:00:20Z,1,2\n2020-01-01T00:00:20Z,2,2\n2020-01-01T00:00:30Z,2,1\n\
+         2020-01-01T00:00:40Z,1,1\n2020-01-01T00:00:40Z,3,1\n2020-01-01T00:00:50Z,1,1\n2020-01-01T00:00:50Z,3,1\n"
+    );
+    let by_key = sandbox.run(&["job", "query", "hot", "--key", "1", "--key", "1"]);
+    assert_eq!(by_key.code, 2);
+    assert!(by_key.stderr.contains("ask for the whole answer"), "{}", by_key.stderr);
+}
+
+#[test]
+fn mistakes_say_what_to_write() {
+    let sandbox = sandbox();
+    let refused = |args: &[&str], code: i32, says: &str| {
+        let done = sandbox.run(args);
+        assert!(done.code == code && done.stderr.contains(says) && done.stdout.is_empty(), "{args:?}: {} {}", done.code, done.stderr);
+    };
+    let join = "SELECT b.price FROM bids b JOIN auctions a ON b.auction = a.id";
+    refused(&["query", "--sql", join, "--at", "3"], 2, "name the one that is meant, as in --at bids=7");
+    refused(&["query", "--sql", join, "--at", "planes=3"], 2, "the query reads no topic planes");
+    refused(&["query", "--sql", join, "--at", "bids=70"], 2, "lies beyond the end of the topic");
+    refused(&["query", "--sql", join, "--engine", "merged", "--horizon", "3"], 2, "the query reads several");
+    refused(&["query", "--sql", "SELECT price, id FROM bids JOIN auctions USING (id)"], 1, "each side of the join has one column 'id'");
+    refused(&["query", "--sql", "SELECT time FROM bids b JOIN bids b ON TRUE"], 1, "two relations are known as b");
+    refused(
+        &["query", "--sql", "SELECT seller FROM bids b JOIN bids FOR SYSTEM_TIME AS OF b.time AS a ON TRUE"],
+        1,
+        "topic bids has no key",
+    );
+    refused(&["job", "deploy", "j", "--sql", join], 1, "reads one");
+    refused(&["query", "--sql", "SELECT COUNT(*) FROM bids EMIT ON WINDOW CLOSE"], 1, "EMIT ON WINDOW CLOSE needs a watermark");
+    refused(
+        &["query", "--sql", "SELECT COUNT(*) FROM CUMULATE(TABLE bids, DESCRIPTOR(time), INTERVAL '7' SECOND, INTERVAL '1' MINUTE)"],
+        1,
+        "a whole number of steps",
+    );
+}

@@ -1,0 +1,9 @@
+//! From plans to what engines compute: flat queries, and what is above them.
+
+mod flat;
+mod narrow;
+mod panes;
+mod program;
+
+pub(crate) use flat::nests_too_deeply;
+pub use program::Program;

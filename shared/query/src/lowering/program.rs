@@ -1,0 +1,147 @@
+//! The second lowering: a plan of any shape as flat queries, which engines keep, and a plan above them.
+
+use super::narrow::cannot_fail;
+use crate::plan::{Node, NotLowered, Plan};
+use crate::query::Query;
+use crate::types::*;
+
+/// A query cut where engines end. Each input is a flat query over one topic: groups of accumulators, which every engine keeps incrementally and the
+/// serving layer merges. `finish` reads their answers ([`Node::Input`]) and is computed when an answer is asked for.
+///
+/// A plan that is flat as a whole is one input and nothing above it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Program {
+    pub inputs: Vec<Query>,
+    pub finish: Plan,
+}
+
+impl Program {
+    /// The flat query that this program is, if it is no more than that.
+    pub fn flat(&self) -> Option<&Query> {
+        match (&self.inputs[..], &self.finish.node) {
+            ([query], Node::Input { .. }) => Some(query),
+            _ => None,
+        }
+    }
+}
+
+impl Plan {
+    /// Cuts the plan into the largest flat queries, and what is above them.
+    ///
+    /// # Errors
+    /// Where expressions become too large.
+    pub fn program(&self) -> Result<Program, NotLowered> {
+        let mut inputs = Vec::new();
+        let finish = match self.lower() {
+            Ok(query) => input(self, query, &mut inputs),
+            Err(_) => cut(&self.narrowed(), &mut inputs)?,
+        };
+        Ok(Program { inputs, finish })
+    }
+
+    /// The plan over one topic as one query that engines keep: a flat one, or a flat one with what is computed of its answer ([`Query::finish`]). Where a plan needs the
+    /// topic in several forms (a join of it with itself), what engines keep is the rows that those are made of.
+    ///
+    /// # Errors
+    /// A plan over several topics; expressions that become too large.
+    pub fn query(&self) -> Result<Query, NotLowered> {
+        if let Ok(query) = self.lower() {
+            return Ok(query);
+        }
+        let narrowed = self.narrowed();
+        let mut inputs = Vec::new();
+        let finish = cut(&narrowed, &mut inputs)?;
+        let topic = inputs.first().map(|q| q.topic.clone()).unwrap_or_default();
+        if inputs.iter().any(|q| q.topic != topic) {
+            return Err(self.not_flat("a query over several topics"));
+        }
+        match <[Query; 1]>::try_from(inputs) {
+            Ok([query]) => Ok(Query { finish: Some(Box::new(finish)), ..query }),
+            Err(inputs) => narrowed.over_rows(&inputs),
+        }
+    }
+
+    /// The rows that all inputs are made of, and the whole plan over them.
+    fn over_rows(&self, inputs: &[Query]) -> Result<Query, NotLowered> {
+        let mut columns: Vec<usize> = inputs.iter().flat_map(Query::columns_read).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let scan = self.scan().expect("a plan that was cut reads a topic");
+        let all = scan.columns();
+        let put_out: Vec<NamedExpr> =
+            columns.iter().map(|&i| NamedExpr { name: all[i].0.clone(), expr: Expr::column(i, all[i].1) }).collect();
+        let named = put_out.iter().map(|c| (c.name.clone(), c.expr.data_type)).collect();
+        // Rows that no input looks at are left out, where it is certain that they raise no error.
+        let filters: Option<Vec<Expr>> = inputs.iter().map(|q| q.filter.clone().filter(cannot_fail)).collect();
+        let either = filters.and_then(|all| all.into_iter().reduce(|a, b| Expr::binary(BinaryOp::Or, a, b, DataType::Bool)));
+        let below = match either {
+            None => scan.clone(),
+            Some(condition) => Plan::new(Node::Filter { input: Box::new(scan.clone()), condition }, self.span.clone()),
+        };
+        let rows = Plan::new(Node::Project { input: Box::new(below), columns: put_out }, self.span.clone()).lower()?;
+        let back = |(i, (name, data_type)): (usize, (String, DataType))| {
+            let expr = match columns.binary_search(&i) {
+                Ok(at) => Expr::column(at, data_type),
+                // Nobody reads it.
+                Err(_) => Expr::literal(Value::Null, data_type),
+            };
+            NamedExpr { name, expr }
+        };
+        let whole = all.iter().cloned().enumerate().map(back).collect();
+        let input = Plan::new(Node::Input { number: 0, columns: named }, self.span.clone());
+        let topic = Plan::new(Node::Project { input: Box::new(input), columns: whole }, self.span.clone());
+        Ok(Query { finish: Some(Box::new(self.with_scans(&topic))), ..rows })
+    }
+
+    fn scan(&self) -> Option<&Plan> {
+        if let Node::Scan { .. } = self.node {
+            return Some(self);
+        }
+        self.inputs().into_iter().find_map(Plan::scan)
+    }
+
+    /// The plan with `topic` in the place of each scan.
+    fn with_scans(&self, topic: &Plan) -> Plan {
+        if let Node::Scan { .. } = self.node {
+            return topic.clone();
+        }
+        let Ok(plan) = self.try_map_inputs(&mut |input| Ok::<_, std::convert::Infallible>(input.with_scans(topic)));
+        plan
+    }
+
+    /// Whether something in it depends on the order of rows.
+    fn is_ordered(&self) -> bool {
+        matches!(self.node, Node::Sort { .. } | Node::Limit { .. }) || self.inputs().into_iter().any(Plan::is_ordered)
+    }
+}
+
+fn cut(plan: &Plan, inputs: &mut Vec<Query>) -> Result<Plan, NotLowered> {
+    match plan.node {
+        _ if plan.is_ordered() => {}
+        Node::Scan { .. } => return Ok(input(plan, flat(plan)?, inputs)),
+        _ => {
+            if let Ok(query) = flat(plan) {
+                return Ok(input(plan, query, inputs));
+            }
+        }
+    }
+    plan.try_map_inputs(&mut |input| cut(input, inputs))
+}
+
+/// The same query twice is one input.
+fn input(plan: &Plan, query: Query, inputs: &mut Vec<Query>) -> Plan {
+    let number = inputs.iter().position(|known| *known == query).unwrap_or_else(|| {
+        inputs.push(query);
+        inputs.len() - 1
+    });
+    Plan::new(Node::Input { number, columns: plan.columns() }, plan.span.clone())
+}
+
+/// The plan as a flat query, with a projection of all its columns where its root puts out none of its own.
+fn flat(plan: &Plan) -> Result<Query, NotLowered> {
+    if let Node::Project { .. } | Node::Distinct { .. } = plan.node {
+        return plan.lower();
+    }
+    let columns = plan.columns().into_iter().enumerate().map(|(i, (name, t))| NamedExpr { name, expr: Expr::column(i, t) }).collect();
+    Plan::new(Node::Project { input: Box::new(plan.clone()), columns }, plan.span.clone()).lower()
+}

@@ -1,0 +1,71 @@
+//! Watermarks: which records are late, and when a window's result is final.
+//!
+//! The watermark of a partition at a record is the greatest event time before it, less the delay. A topic's watermark is the least of those at the ends of its partitions; one
+//! that has no record yet does not count. A window's result is final once the topic's watermark has reached its end: what comes later is late in its own partition.
+
+use std::ops::Range;
+
+use sqlparser::tokenizer::Span;
+use twopath_base::LogColumn;
+
+use super::QueryError;
+use super::scope::{Scope, Watermark};
+use super::select::{Groups, Item};
+use super::source::Source;
+use crate::plan::{JoinKind, Node, Plan, later};
+use crate::types::*;
+
+/// The rows of a topic that are not late; those without an event time are not.
+pub(super) fn on_time(topic: Plan, (time, fields): (usize, usize), delay_us: i64, span: Range<usize>) -> Plan {
+    let time = Expr::column(time, DataType::Timestamp);
+    let watermark = Expr::column(LogColumn::Watermark.index(fields), DataType::Timestamp);
+    let is_null = |e: &Expr| Expr::new(ExprKind::IsNull { arg: Box::new(e.clone()), negated: false }, DataType::Bool);
+    let either = |a, b| Expr::binary(BinaryOp::Or, a, b, DataType::Bool);
+    let in_time = Expr::binary(BinaryOp::GreaterOrEqual, time.clone(), later(watermark.clone(), -delay_us), DataType::Bool);
+    let condition = either(either(is_null(&time), is_null(&watermark)), in_time);
+    Plan::new(Node::Filter { input: Box::new(topic), condition }, span)
+}
+
+/// The topic's watermark, as one row.
+pub(super) fn watermark(topic: Plan, (time, fields): (usize, usize), delay_us: i64, span: Range<usize>) -> Plan {
+    let at = |node| Plan::new(node, span.clone());
+    let timestamp = |i| Expr::column(i, DataType::Timestamp);
+    let partition = Expr::column(LogColumn::Partition.index(fields), DataType::Int);
+    let extreme = |function, i| vec![Aggregate::new(function, Some(timestamp(i)))];
+    let keys = vec![NamedExpr { name: "partition".into(), expr: partition }];
+    let known = Expr::new(ExprKind::IsNull { arg: Box::new(timestamp(1)), negated: true }, DataType::Bool);
+    let newest = at(Node::Aggregate { input: Box::new(topic), keys, aggregates: extreme(AggregateFunction::Max, time) });
+    let spoken = at(Node::Filter { input: Box::new(newest), condition: known });
+    let least = at(Node::Aggregate { input: Box::new(spoken), keys: Vec::new(), aggregates: extreme(AggregateFunction::Min, 1) });
+    let columns = vec![NamedExpr { name: "watermark".into(), expr: later(timestamp(0), -delay_us) }];
+    at(Node::Project { input: Box::new(least), columns })
+}
+
+/// The rows, or groups, that no record which is not late can change any more.
+pub(super) fn on_close(
+    source: &Source<'_>,
+    mut plan: Plan,
+    scope: &Scope,
+    groups: Option<&Groups<'_>>,
+    place: Span,
+) -> Result<Plan, QueryError> {
+    let Some(Watermark { time, .. }) = scope.watermarks.first() else {
+        let message = "EMIT ON WINDOW CLOSE needs a watermark: write FROM TUMBLE(TABLE WATERMARK(TABLE t, DESCRIPTOR(c), INTERVAL '5' SECOND), DESCRIPTOR(c), INTERVAL '1' HOUR)";
+        return Err(source.error(place, message));
+    };
+    let (moment, op) = match scope.windows.first() {
+        Some((window, first)) => (window.end(*first), BinaryOp::LessOrEqual),
+        None => (time.clone(), BinaryOp::Less),
+    };
+    let item = Item { name: "the window or the event time".into(), expr: moment, reads: Vec::new(), span: place };
+    let moment = groups.map_or_else(|| Ok(item.expr.clone()), |g| g.of_group(&item))?;
+    for watermark in &scope.watermarks {
+        let span = plan.span.clone();
+        let width = plan.columns().len();
+        let at = Expr::column(width, DataType::Timestamp);
+        let condition = Expr::binary(op, moment.clone(), at, DataType::Bool);
+        let both = Node::Join { left: Box::new(plan), right: Box::new(watermark.plan.clone()), kind: JoinKind::Inner, on: None };
+        plan = Plan::new(Node::Filter { input: Box::new(Plan::new(both, span.clone())), condition }, span);
+    }
+    Ok(plan)
+}

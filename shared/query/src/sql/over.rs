@@ -1,0 +1,188 @@
+//! OVER: values that a row gets from those beside it.
+
+use sqlparser::ast::{self, Spanned};
+use sqlparser::tokenizer::Span;
+use twopath_base::LogColumn;
+
+use super::QueryError;
+use super::aggregate::AGGREGATES;
+use super::expr::{Binder, Bound, BoundKind, Place};
+use super::select::{Groups, Item};
+use crate::plan::{Frame, OverCall, OverFunction};
+use crate::types::*;
+
+/// While a statement is bound, call `i` of OVER is column `OVER + i`.
+pub(super) const OVER: usize = 1 << 40;
+
+impl Binder<'_> {
+    pub(super) fn over(&mut self, name: &str, call: &ast::Function, over: &ast::WindowType, span: Span) -> Result<Bound, QueryError> {
+        if !matches!(self.place, Place::Select | Place::OrderBy) {
+            let message = "OVER stands in the select list: name it in a subquery, and use the name, as in FROM (SELECT ..., ROW_NUMBER() OVER (...) AS n FROM t) s WHERE n <= 3";
+            return Err(self.error(span, message));
+        }
+        let ast::WindowType::WindowSpec(spec) = over else {
+            return Err(self.error(span, "a named window is not supported: write its clauses after OVER"));
+        };
+        let before = self.reads.len();
+        let partition_by = spec.partition_by.iter().map(|e| self.expr(e)).collect::<Result<Vec<_>, _>>()?;
+        let mut order_by = spec.order_by.iter().map(|by| self.over_order(by)).collect::<Result<Vec<_>, _>>()?;
+        let by_log = order_by.is_empty() && spec.window_frame.is_some();
+        if by_log {
+            order_by = self.log_order(span)?;
+        }
+        let frame = match &spec.window_frame {
+            None if order_by.is_empty() => Frame::Partition,
+            None => Frame::Range { before: None },
+            Some(frame) => self.frame(frame, &order_by, span)?,
+        };
+        let (function, finish) = self.over_function(name, call, span)?;
+        let call = OverCall { function, partition_by, order_by, frame };
+        let reads = self.reads[before..].to_vec();
+        let data_type = call.function.data_type();
+        let number = self.overs.iter().position(|(known, _)| *known == call).unwrap_or_else(|| {
+            let expr = Expr::literal(Value::Null, data_type);
+            self.overs.push((call, Item { name: name.to_owned(), expr, reads, span }));
+            self.overs.len() - 1
+        });
+        Ok(Bound::typed(finish(Expr::column(OVER + number, data_type)), span))
+    }
+
+    fn over_function(
+        &mut self,
+        name: &str,
+        call: &ast::Function,
+        span: Span,
+    ) -> Result<(OverFunction, Box<dyn Fn(Expr) -> Expr>), QueryError> {
+        let plain = |function| Ok((function, Box::new(|e| e) as Box<dyn Fn(Expr) -> Expr>));
+        let args = self.arguments(call, name, span)?;
+        if args.ignore_nulls {
+            return Err(self.error(span, "IGNORE NULLS is not supported with OVER"));
+        }
+        match (name, &args.list[..]) {
+            ("row_number", []) => plain(OverFunction::RowNumber),
+            ("rank", []) => plain(OverFunction::Rank),
+            ("dense_rank", []) => plain(OverFunction::DenseRank),
+            ("first_value", [arg]) => plain(OverFunction::First(self.expr(arg)?)),
+            ("last_value", [arg]) => plain(OverFunction::Last(self.expr(arg)?)),
+            ("lag" | "lead", [arg, rest @ ..]) if rest.len() <= 2 => {
+                let arg = self.expr(arg)?;
+                let rows = match rest.first() {
+                    None => 1,
+                    Some(ast) => match self.expr(ast)?.kind {
+                        ExprKind::Literal(Value::Int(rows)) if rows.checked_neg().is_some() => rows,
+                        _ => return Err(self.error(ast.span(), format!("{} goes back by a whole number of rows", name.to_uppercase()))),
+                    },
+                };
+                let default = rest.get(1).map(|ast| self.expr_of(ast, arg.data_type, "as LAG's default")).transpose()?;
+                plain(OverFunction::Lag { arg, rows: if name == "lag" { rows } else { -rows }, default })
+            }
+            _ if AGGREGATES.contains(&name) => {
+                let (aggregate, finish) = self.aggregate_of(name, args, call.filter.as_deref(), span)?;
+                Ok((OverFunction::Aggregate(aggregate), Box::new(move |value| finish.of(value))))
+            }
+            _ => {
+                let message = format!(
+                    "{}(...) OVER is not supported: ROW_NUMBER(), RANK(), DENSE_RANK(), LAG, LEAD, FIRST_VALUE, LAST_VALUE and all aggregates are",
+                    name.to_uppercase()
+                );
+                Err(self.error(span, message))
+            }
+        }
+    }
+
+    fn over_order(&mut self, by: &ast::OrderByExpr) -> Result<Order, QueryError> {
+        let descending = match &by.options.sort {
+            None | Some(ast::OrderBySort::Asc) => false,
+            Some(ast::OrderBySort::Desc) => true,
+            Some(ast::OrderBySort::Using(_)) => return Err(self.error(by.expr.span(), "write ASC or DESC")),
+        };
+        let expr = self.expr(&by.expr)?;
+        Ok(Order { expr, descending, nulls_first: by.options.nulls_first.unwrap_or(descending) })
+    }
+
+    /// Rows without an order of their own stand in the log's.
+    fn log_order(&self, span: Span) -> Result<Vec<Order>, QueryError> {
+        let by = LogColumn::ORDER.into_iter().map(|column| {
+            let expr = self.scope.log_column(column).ok_or_else(|| {
+                let message = "without ORDER BY rows stand in the log's order, which this relation does not say: put _arrival, _partition and _offset out there, or write ORDER BY";
+                self.error(span, message)
+            })?;
+            Ok(Order { expr, descending: false, nulls_first: false })
+        });
+        by.collect()
+    }
+
+    fn frame(&self, frame: &ast::WindowFrame, order_by: &[Order], span: Span) -> Result<Frame, QueryError> {
+        use ast::WindowFrameBound::{CurrentRow, Following, Preceding};
+        let end = frame.end_bound.as_ref().unwrap_or(&CurrentRow);
+        let wrong = || {
+            let message = "this frame is not supported: write ROWS BETWEEN n PRECEDING AND CURRENT ROW (n or UNBOUNDED, also n FOLLOWING), or RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND CURRENT ROW";
+            self.error(span, message)
+        };
+        let rows = |ast: &ast::Expr| match ast {
+            ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Number(text, _), .. }) => text.parse::<u64>().map_err(|_| wrong()),
+            _ => Err(wrong()),
+        };
+        match (frame.units, &frame.start_bound, end) {
+            (_, Preceding(None), Following(None)) => Ok(Frame::Partition),
+            (ast::WindowFrameUnits::Rows, start, end) => {
+                let before = match start {
+                    Preceding(None) => None,
+                    Preceding(Some(n)) => Some(rows(n)?),
+                    CurrentRow => Some(0),
+                    Following(_) => return Err(wrong()),
+                };
+                let after = match end {
+                    Following(None) => None,
+                    Following(Some(n)) => Some(rows(n)?),
+                    CurrentRow => Some(0),
+                    Preceding(_) => return Err(wrong()),
+                };
+                Ok(Frame::Rows { before, after })
+            }
+            (ast::WindowFrameUnits::Range, Preceding(None), CurrentRow) => Ok(Frame::Range { before: None }),
+            (ast::WindowFrameUnits::Range, Preceding(Some(by)), CurrentRow) => {
+                let [by_one] = order_by else { return Err(wrong()) };
+                let before = match (&**by, by_one.expr.data_type) {
+                    (ast::Expr::Interval(interval), DataType::Timestamp | DataType::Interval) => match self.interval(interval)?.kind {
+                        BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Interval(us)), .. }) if us >= 0 => us,
+                        _ => return Err(wrong()),
+                    },
+                    (other, DataType::Int) => i64::try_from(rows(other)?).map_err(|_| wrong())?,
+                    _ => return Err(wrong()),
+                };
+                Ok(Frame::Range { before: Some(before) })
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// A call over groups' rows, where there are groups.
+pub(super) fn over_groups(call: &OverCall, item: &Item, groups: Option<&Groups<'_>>) -> Result<OverCall, QueryError> {
+    let Some(groups) = groups else { return Ok(call.clone()) };
+    let of = |expr: &Expr| groups.of_group(&Item { expr: expr.clone(), ..item.clone() });
+    let function = match &call.function {
+        OverFunction::Aggregate(aggregate) => {
+            let beside = aggregate.beside.iter().map(of).collect::<Result<_, _>>()?;
+            let arg = aggregate.arg.as_ref().map(of).transpose()?;
+            OverFunction::Aggregate(Aggregate { function: aggregate.function, arg, beside })
+        }
+        OverFunction::Lag { arg, rows, default } => {
+            OverFunction::Lag { arg: of(arg)?, rows: *rows, default: default.as_ref().map(of).transpose()? }
+        }
+        OverFunction::First(arg) => OverFunction::First(of(arg)?),
+        OverFunction::Last(arg) => OverFunction::Last(of(arg)?),
+        ranked @ (OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank) => ranked.clone(),
+    };
+    let order_by = call.order_by.iter().map(|o| Ok(Order { expr: of(&o.expr)?, ..*o })).collect::<Result<_, QueryError>>()?;
+    Ok(OverCall { function, partition_by: call.partition_by.iter().map(of).collect::<Result<_, _>>()?, order_by, frame: call.frame })
+}
+
+/// The expression over rows that have the calls' values behind their `width` columns.
+pub(super) fn with_overs(expr: &Expr, width: usize) -> Expr {
+    let placed: Result<Expr, std::convert::Infallible> =
+        expr.try_columns(&mut |i, t| Ok(Expr::column(if i >= OVER { width + i - OVER } else { i }, t)));
+    let Ok(placed) = placed;
+    placed
+}

@@ -1,0 +1,312 @@
+//! Table functions in FROM: windows, and changelogs as tables.
+
+use sqlparser::ast::{self, Spanned};
+
+use super::QueryError;
+use super::emit;
+use super::expr::{Binder, Bound, BoundKind};
+use super::from::Relations;
+use super::scope::{Scope, Watermark, nearest};
+use super::source::PARTITION_BY;
+use crate::plan::{Node, Plan, Window, WindowSize};
+use crate::types::*;
+
+/// The functions, with how each is written.
+const FORMS: [(&str, &str); 6] = [
+    ("tumble", "TUMBLE(TABLE {t}, DESCRIPTOR(column), INTERVAL '1' HOUR)"),
+    ("hop", "HOP(TABLE {t}, DESCRIPTOR(column), INTERVAL '5' MINUTE, INTERVAL '1' HOUR), the slide before the size"),
+    ("cumulate", "CUMULATE(TABLE {t}, DESCRIPTOR(column), INTERVAL '1' HOUR, INTERVAL '1' DAY), the step before the size"),
+    ("session", "SESSION(TABLE {t} PARTITION BY key, DESCRIPTOR(column), INTERVAL '30' MINUTE)"),
+    ("upsert", "UPSERT(TABLE {t})"),
+    ("watermark", "WATERMARK(TABLE {t}, DESCRIPTOR(column), INTERVAL '5' SECOND)"),
+];
+
+/// A call of a table function.
+struct Call<'c> {
+    name: &'c ast::ObjectName,
+    /// In lower case.
+    function: &'static str,
+    args: Vec<&'c ast::Expr>,
+    /// How the function is written.
+    form: String,
+}
+
+impl Relations<'_> {
+    /// A window over a table, or a keyed topic as the table that its changes leave.
+    pub(super) fn table_function(&mut self, name: &ast::ObjectName, args: &[ast::FunctionArg]) -> Result<(Plan, Scope), QueryError> {
+        let written = name.to_string().to_lowercase();
+        let form = |form: &str| format!("write {}", form.replace("{t}", self.some_topic()));
+        let Some((function, text)) = FORMS.iter().find(|(known, _)| *known == written) else {
+            let near = nearest(&written, FORMS.iter().map(|(known, _)| *known));
+            let near = near.map_or(String::new(), |n| format!(" (did you mean {}?)", n.to_uppercase()));
+            let message = format!("there is no table function '{name}'{near}: {}", form(FORMS[0].1));
+            return Err(self.source.error(name.span(), message));
+        };
+        let args = args.iter().filter_map(|arg| match arg {
+            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e))
+            | ast::FunctionArg::Named { arg: ast::FunctionArgExpr::Expr(e), .. }
+            | ast::FunctionArg::ExprNamed { arg: ast::FunctionArgExpr::Expr(e), .. } => Some(e),
+            _ => None,
+        });
+        let call = Call { name, function, args: args.collect(), form: form(text) };
+        match (call.function, &call.args[..]) {
+            ("tumble", [table, column, size]) => self.tumble(&call, table, column, size, None),
+            ("tumble", [table, column, size, offset]) => self.tumble(&call, table, column, size, Some(offset)),
+            ("hop" | "cumulate", [table, column, step, size]) => self.sliding(&call, table, column, [step, size], None),
+            ("hop" | "cumulate", [table, column, step, size, offset]) => self.sliding(&call, table, column, [step, size], Some(offset)),
+            ("session", [table, column, gap]) => self.session(&call, table, None, column, gap),
+            ("session", [table, by, column, gap]) if is_call(by, PARTITION_BY) => self.session(&call, table, Some(by), column, gap),
+            // As Calcite has it: the key after the time.
+            ("session", [table, column, by, gap]) if is_call(by, "descriptor") => self.session(&call, table, Some(by), column, gap),
+            ("watermark", [table, column, delay]) => self.watermark(&call, table, column, delay),
+            ("upsert", [table]) => self.upsert(&call, table, None),
+            ("upsert", [table, key]) => self.upsert(&call, table, Some(key)),
+            _ => Err(self.source.error(name.span(), format!("{} takes other arguments: {}", function.to_uppercase(), call.form))),
+        }
+    }
+
+    fn tumble(
+        &mut self,
+        call: &Call<'_>,
+        table: &ast::Expr,
+        column: &ast::Expr,
+        size: &ast::Expr,
+        offset: Option<&&ast::Expr>,
+    ) -> Result<(Plan, Scope), QueryError> {
+        let (input, scope) = self.input(call, table)?;
+        let column = self.timestamp(call, column, &scope)?;
+        let ast::Expr::Interval(interval) = size else {
+            return Err(self.source.error(size.span(), format!("the third argument is the window's size: {}", call.form)));
+        };
+        let bound = Binder::new(self.source, scope.clone()).interval(interval)?;
+        let size = self.window_size(bound, interval)?;
+        let offset_us = offset.map_or(Ok(0), |o| self.length(call, o, "offset"))?;
+        if let (WindowSize::Calendar(_), Some(offset)) = (size, offset.filter(|_| offset_us != 0)) {
+            return Err(self.source.error(offset.span(), "windows of the calendar have no offset: write a size in days, hours or less"));
+        }
+        Ok(self.windowed(call, input, scope, column, Window::Tumble { size, offset_us }))
+    }
+
+    fn sliding(
+        &mut self,
+        call: &Call<'_>,
+        table: &ast::Expr,
+        column: &ast::Expr,
+        [step, size]: [&ast::Expr; 2],
+        offset: Option<&&ast::Expr>,
+    ) -> Result<(Plan, Scope), QueryError> {
+        let (input, scope) = self.input(call, table)?;
+        let column = self.timestamp(call, column, &scope)?;
+        let step_us = self.positive(call, step, if call.function == "hop" { "slide" } else { "step" })?;
+        let size_us = self.positive(call, size, "size")?;
+        let offset_us = offset.map_or(Ok(0), |o| self.length(call, o, "offset"))?;
+        let window = if call.function == "hop" {
+            // So many windows hold a moment; each is a row of the answer.
+            if size_us / step_us > WINDOWS_MAX {
+                let message = format!("a moment would be in more than {WINDOWS_MAX} windows: make the slide longer");
+                return Err(self.source.error(step.span(), message));
+            }
+            Window::Hop { slide_us: step_us, size_us, offset_us }
+        } else {
+            if size_us % step_us != 0 || size_us / step_us > WINDOWS_MAX {
+                let message = format!("the size is a whole number of steps, and of no more than {WINDOWS_MAX}: {}", call.form);
+                return Err(self.source.error(size.span(), message));
+            }
+            Window::Cumulate { step_us, size_us, offset_us }
+        };
+        Ok(self.windowed(call, input, scope, column, window))
+    }
+
+    fn session(
+        &mut self,
+        call: &Call<'_>,
+        table: &ast::Expr,
+        by: Option<&&ast::Expr>,
+        column: &ast::Expr,
+        gap: &ast::Expr,
+    ) -> Result<(Plan, Scope), QueryError> {
+        let (input, scope) = self.input(call, table)?;
+        let column = self.timestamp(call, column, &scope)?;
+        let gap_us = self.positive(call, gap, "gap")?;
+        let by = by.map_or_else(|| Ok(Vec::new()), |by| self.columns(call, by, &scope))?;
+        Ok(self.windowed(call, input, scope, column, Window::Session { gap_us, by }))
+    }
+
+    fn windowed(&self, call: &Call<'_>, input: Plan, mut scope: Scope, column: usize, window: Window) -> (Plan, Scope) {
+        scope.add_window(&window);
+        (Plan::new(Node::Window { input: Box::new(input), column, window }, self.source.range(call.name.span())), scope)
+    }
+
+    /// A topic without its late records: those whose event time is more than `delay` before the greatest of all records of their partition that were there before them.
+    fn watermark(
+        &mut self,
+        call: &Call<'_>,
+        table: &ast::Expr,
+        column: &ast::Expr,
+        delay: &ast::Expr,
+    ) -> Result<(Plan, Scope), QueryError> {
+        let topic = match table {
+            ast::Expr::Identifier(ident) => self.topic(ident),
+            _ => None,
+        };
+        let Some(topic) = topic else {
+            return Err(self.source.error(table.span(), format!("WATERMARK takes a topic: {}", call.form)));
+        };
+        let (input, mut scope) = self.scan(topic, table.span())?;
+        let number = self.timestamp(call, column, &scope)?;
+        if let Some(time) = topic.time
+            && topic.schema.field(number).name() != time
+        {
+            let message = format!("the event time of topic {} is {time}: write DESCRIPTOR({time})", topic.name);
+            return Err(self.source.error(column.span(), message));
+        }
+        let delay_us = self.length(call, delay, "delay")?;
+        if delay_us < 0 {
+            return Err(self
+                .source
+                .error(delay.span(), "the delay is how much later than newer ones a record may come: write INTERVAL '5' SECOND"));
+        }
+        let fields = topic.schema.fields().len();
+        let span = self.source.range(call.name.span());
+        let plan = emit::on_time(input.clone(), (number, fields), delay_us, span.clone());
+        let time = Expr::column(number, DataType::Timestamp);
+        scope.watermarks.push(Watermark { time, plan: emit::watermark(input, (number, fields), delay_us, span) });
+        Ok((plan, scope))
+    }
+
+    fn upsert(&mut self, call: &Call<'_>, table: &ast::Expr, key: Option<&&ast::Expr>) -> Result<(Plan, Scope), QueryError> {
+        let topic = match table {
+            ast::Expr::Identifier(ident) => self.topic(ident),
+            _ => None,
+        };
+        let Some(topic) = topic else {
+            return Err(self.source.error(table.span(), format!("UPSERT takes a topic, the changes of a table: {}", call.form)));
+        };
+        let (input, scope) = self.scan(topic, table.span())?;
+        let key = match key {
+            Some(key) => self.columns(call, key, &scope)?,
+            None => self.key_of(topic, table.span())?,
+        };
+        let upserts = self.upserts(topic, key, &scope, false);
+        Ok((Plan::new(Node::Latest { input: Box::new(input), upserts }, self.source.range(call.name.span())), scope))
+    }
+
+    /// The table that a function is called with.
+    fn input(&mut self, call: &Call<'_>, table: &ast::Expr) -> Result<(Plan, Scope), QueryError> {
+        match table {
+            ast::Expr::Identifier(ident) => {
+                let topic = self.some_topic();
+                self.ident(ident).map_err(|e| QueryError { message: e.message.replace(&format!("write FROM {topic}"), &call.form), ..e })
+            }
+            ast::Expr::Subquery(query) => self.subquery(query),
+            ast::Expr::Function(ast::Function { name, args: ast::FunctionArguments::List(list), .. }) => {
+                self.table_function(name, &list.args)
+            }
+            other => Err(self.source.error(other.span(), format!("the topic is {}, not {other}: {}", self.some_topic(), call.form))),
+        }
+    }
+
+    /// The timestamp column that DESCRIPTOR names.
+    fn timestamp(&self, call: &Call<'_>, ast: &ast::Expr, scope: &Scope) -> Result<usize, QueryError> {
+        let column = match names_of(ast, "descriptor").as_deref() {
+            Some([column]) => *column,
+            _ => return Err(self.source.error(ast.span(), format!("the second argument names the time column: {}", call.form))),
+        };
+        let Some(found) = scope.column(column) else {
+            return Err(self.source.error(column.span, scope.unknown_column(&column.value)));
+        };
+        match found.expr.kind {
+            ExprKind::Column(index) if found.expr.data_type == DataType::Timestamp => Ok(index),
+            _ => {
+                let message = format!("a window cuts a timestamp, and this column is {}", found.expr.data_type.sql_name());
+                Err(self.source.error(column.span, message))
+            }
+        }
+    }
+
+    /// The columns that PARTITION BY or DESCRIPTOR names.
+    fn columns(&self, call: &Call<'_>, ast: &ast::Expr, scope: &Scope) -> Result<Vec<usize>, QueryError> {
+        let names = names_of(ast, PARTITION_BY).or_else(|| names_of(ast, "descriptor"));
+        let Some(names) = names.filter(|n| !n.is_empty()) else {
+            return Err(self.source.error(ast.span(), format!("name columns: {}", call.form)));
+        };
+        let mut columns = Vec::new();
+        for name in names {
+            match scope.column(name).map(|c| &c.expr.kind) {
+                Some(ExprKind::Column(index)) => columns.push(*index),
+                Some(_) => return Err(self.source.error(name.span, "PARTITION BY takes columns: name the expression in a subquery")),
+                None => return Err(self.source.error(name.span, scope.unknown_column(&name.value))),
+            }
+        }
+        Ok(columns)
+    }
+
+    fn positive(&self, call: &Call<'_>, ast: &ast::Expr, what: &str) -> Result<i64, QueryError> {
+        let us = self.length(call, ast, what)?;
+        if us > 0 { Ok(us) } else { Err(self.source.error(ast.span(), format!("the {what} is longer than nothing: {}", call.form))) }
+    }
+
+    /// A length of time in microseconds.
+    fn length(&self, call: &Call<'_>, ast: &ast::Expr, what: &str) -> Result<i64, QueryError> {
+        let (interval, sign) = match ast {
+            ast::Expr::Interval(interval) => (interval, 1),
+            ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => match &**expr {
+                ast::Expr::Interval(interval) => (interval, -1),
+                _ => return Err(self.source.error(ast.span(), format!("the {what} is an INTERVAL: {}", call.form))),
+            },
+            _ => return Err(self.source.error(ast.span(), format!("the {what} is an INTERVAL: {}", call.form))),
+        };
+        match Binder::new(self.source, Scope::default()).interval(interval)?.kind {
+            BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Interval(us)), .. }) => Ok(us.saturating_mul(sign)),
+            _ => {
+                let message = format!("the {what} has a fixed length, which a month has not: write days, hours or less");
+                Err(self.source.error(ast.span(), message))
+            }
+        }
+    }
+
+    /// One week, month, quarter or year is the calendar's; every other length is counted from 1970.
+    fn window_size(&self, size: Bound, interval: &ast::Interval) -> Result<WindowSize, QueryError> {
+        let one_week = match &*interval.value {
+            ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::SingleQuotedString(text), .. }) => {
+                let words: Vec<String> = text.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
+                matches!(&words[..], [one, week] if one == "1" && matches!(week.as_str(), "week" | "weeks"))
+            }
+            _ => false,
+        };
+        match size.kind {
+            BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Interval(_)), .. }) if one_week => {
+                Ok(WindowSize::Calendar(TimeUnit::Week))
+            }
+            BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Interval(us)), .. }) if us > 0 => Ok(WindowSize::Fixed(us)),
+            BoundKind::Months(1) => Ok(WindowSize::Calendar(TimeUnit::Month)),
+            BoundKind::Months(3) => Ok(WindowSize::Calendar(TimeUnit::Quarter)),
+            BoundKind::Months(12) => Ok(WindowSize::Calendar(TimeUnit::Year)),
+            BoundKind::Months(_) => {
+                let message = "a window of the calendar is one week, month, quarter or year long: write INTERVAL '1' MONTH";
+                Err(self.source.error(size.span, message))
+            }
+            _ => Err(self.source.error(size.span, "a window is longer than nothing: write INTERVAL '1' HOUR")),
+        }
+    }
+}
+
+/// In how many windows one moment may be.
+const WINDOWS_MAX: i64 = 100_000;
+
+fn is_call(ast: &ast::Expr, function: &str) -> bool {
+    matches!(ast, ast::Expr::Function(f) if f.name.to_string().eq_ignore_ascii_case(function))
+}
+
+/// The names that `FUNCTION(a, b)` lists.
+fn names_of<'a>(ast: &'a ast::Expr, function: &str) -> Option<Vec<&'a ast::Ident>> {
+    let ast::Expr::Function(ast::Function { args: ast::FunctionArguments::List(list), .. }) = ast else { return None };
+    if !is_call(ast, function) {
+        return None;
+    }
+    let name = |arg: &'a ast::FunctionArg| match arg {
+        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ast::Expr::Identifier(column))) => Some(column),
+        _ => None,
+    };
+    list.args.iter().map(name).collect()
+}

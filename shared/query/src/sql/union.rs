@@ -1,0 +1,133 @@
+//! UNION: the rows of several queries.
+
+use sqlparser::ast::{self, OrderByKind, SetExpr, SetOperator, SetQuantifier, Spanned};
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::Span;
+
+use super::QueryError;
+use super::from::Relations;
+use super::operator::{cast, common_number};
+use super::scope::same_name;
+use super::select::{bind_query, limit};
+use super::source::Source;
+use crate::plan::{Node, Plan};
+use crate::types::*;
+
+/// `a UNION ALL b`, and UNION, which leaves out rows that are alike.
+pub(super) fn set_operation(relations: &mut Relations<'_>, body: &SetExpr) -> Result<Plan, QueryError> {
+    let SetExpr::SetOperation { op, set_quantifier, left, right } = body else { return side(relations, body) };
+    let source = relations.source;
+    if *op != SetOperator::Union {
+        let span = source.keyword(Span::empty(), &[Keyword::EXCEPT, Keyword::INTERSECT, Keyword::MINUS]);
+        return Err(source.error(span, format!("{op} is not supported: write a LEFT JOIN and WHERE key IS NULL, or a JOIN")));
+    }
+    let place = || source.keyword(left.span(), &[Keyword::UNION]);
+    let mut inputs = vec![set_operation(relations, left)?, side(relations, right)?];
+    let distinct = match set_quantifier {
+        SetQuantifier::All => false,
+        SetQuantifier::None | SetQuantifier::Distinct => true,
+        _ => return Err(source.error(place(), "UNION BY NAME is not supported: put the columns in the same order")),
+    };
+    // A chain of UNION ALL is one union.
+    if !distinct && let Node::Union { inputs: first } = &mut inputs[0].node {
+        let first = std::mem::take(first);
+        inputs.splice(0..1, first);
+    }
+    let span = inputs[0].span.start..inputs[inputs.len() - 1].span.end;
+    let inputs = alike(source, inputs, place())?;
+    let plan = Plan::new(Node::Union { inputs }, span.clone());
+    Ok(if distinct { Plan::new(Node::Distinct { input: Box::new(plan) }, span) } else { plan })
+}
+
+fn side(relations: &mut Relations<'_>, body: &SetExpr) -> Result<Plan, QueryError> {
+    match body {
+        SetExpr::SetOperation { .. } => set_operation(relations, body),
+        SetExpr::Query(query) => bind_query(relations, query),
+        body => {
+            let query = ast::Query {
+                with: None,
+                body: Box::new(body.clone()),
+                order_by: None,
+                limit_clause: None,
+                fetch: None,
+                locks: Vec::new(),
+                for_clause: None,
+                settings: None,
+                format_clause: None,
+                pipe_operators: Vec::new(),
+            };
+            bind_query(relations, &query)
+        }
+    }
+}
+
+/// The inputs with columns of the same types: numbers are brought to the wider type.
+fn alike(source: &Source<'_>, inputs: Vec<Plan>, place: Span) -> Result<Vec<Plan>, QueryError> {
+    let columns: Vec<Vec<(String, DataType)>> = inputs.iter().map(Plan::columns).collect();
+    if let Some(other) = columns.iter().find(|c| c.len() != columns[0].len()) {
+        let message = format!("the queries of a UNION put out {} and {} columns: make them alike", columns[0].len(), other.len());
+        return Err(source.error(place, message));
+    }
+    let mut types = Vec::new();
+    for i in 0..columns[0].len() {
+        let mut data_type = columns[0][i].1;
+        for (name, other) in columns.iter().map(|c| &c[i]) {
+            data_type = match (data_type, *other) {
+                (a, b) if a == b => a,
+                (a, b) if a.is_number() && b.is_number() => common_number(a, b),
+                (a, b) => {
+                    let message = format!("column '{name}' of a UNION is {} and {}: CAST one of them", a.sql_name(), b.sql_name());
+                    return Err(source.error(place, message));
+                }
+            };
+        }
+        types.push(data_type);
+    }
+    let brought = inputs.into_iter().zip(columns).map(|(input, columns)| {
+        if columns.iter().map(|c| c.1).eq(types.iter().copied()) {
+            return input;
+        }
+        let column = |(i, ((name, t), to)): (usize, ((String, DataType), &DataType))| {
+            let expr = Expr::column(i, t);
+            NamedExpr { name, expr: if t == *to { expr } else { cast(expr, *to) } }
+        };
+        let columns = columns.into_iter().zip(&types).enumerate().map(column).collect();
+        let span = input.span.clone();
+        Plan::new(Node::Project { input: Box::new(input), columns }, span)
+    });
+    Ok(brought.collect())
+}
+
+/// ORDER BY and LIMIT of a union are over what it puts out.
+pub(super) fn ordered_union(source: &Source<'_>, mut plan: Plan, query: &ast::Query) -> Result<Plan, QueryError> {
+    let columns = plan.columns();
+    let span = plan.span.clone();
+    if let Some(order) = &query.order_by {
+        let OrderByKind::Expressions(exprs) = &order.kind else {
+            return Err(source.error(order.span(), "ORDER BY ALL is not supported: name the columns"));
+        };
+        let mut by = Vec::new();
+        for o in exprs {
+            let column = match &o.expr {
+                ast::Expr::Identifier(ident) => columns.iter().position(|(name, _)| same_name(ident, name)),
+                ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Number(text, _), .. }) => {
+                    text.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < columns.len())
+                }
+                _ => None,
+            };
+            let Some(column) = column else {
+                let message = "a UNION is ordered by what it puts out: name a column of the first query, or give its number";
+                return Err(source.error(o.expr.span(), message));
+            };
+            let descending = o.options.sort == Some(ast::OrderBySort::Desc);
+            let nulls_first = o.options.nulls_first.unwrap_or(descending);
+            by.push(Order { expr: Expr::column(column, columns[column].1), descending, nulls_first });
+        }
+        plan = Plan::new(Node::Sort { input: Box::new(plan), by }, span.clone());
+    }
+    let (rows, offset) = limit(source, query, Span::empty())?;
+    if rows.is_some() || offset > 0 {
+        plan = Plan::new(Node::Limit { input: Box::new(plan), limit: rows, offset }, span);
+    }
+    Ok(plan)
+}

@@ -1,0 +1,109 @@
+//! OVER: for each row something of the rows beside it.
+
+mod aggregate;
+mod frame;
+mod layout;
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Int64Array, UInt32Array};
+use arrow_select::concat::concat;
+use arrow_select::take::take;
+
+use super::on::can_fail;
+use super::rows::Rows;
+use frame::frames;
+use layout::Layout;
+use twopath_query::plan::{OverCall, OverFunction};
+use twopath_query::{EvalError, Expr};
+
+/// Each row with one column more for each call.
+pub fn over(mut rows: Rows, calls: &[OverCall]) -> Result<Rows, EvalError> {
+    // Calls over the same partitions in the same order share the work of finding them.
+    let mut layouts: Vec<(&OverCall, Layout)> = Vec::new();
+    let mut columns = Vec::with_capacity(calls.len());
+    for call in calls {
+        let same = |(known, _): &(&OverCall, Layout)| known.partition_by == call.partition_by && known.order_by == call.order_by;
+        let known = match layouts.iter().position(same) {
+            Some(known) => known,
+            None => {
+                layouts.push((call, Layout::new(&rows, &call.partition_by, &call.order_by)?));
+                layouts.len() - 1
+            }
+        };
+        columns.push(column(&rows, call, &layouts[known].1)?);
+    }
+    rows.columns.extend(columns);
+    rows.types.extend(calls.iter().map(|c| c.function.data_type()));
+    rows.ordered = false;
+    Ok(rows)
+}
+
+fn column(rows: &Rows, call: &OverCall, layout: &Layout) -> Result<ArrayRef, EvalError> {
+    Ok(match &call.function {
+        OverFunction::RowNumber => numbers(layout, |place| place.at - place.partition.start + 1),
+        OverFunction::Rank => numbers(layout, |place| place.peers.start - place.partition.start + 1),
+        OverFunction::DenseRank => numbers(layout, |place| place.peer_number + 1),
+        OverFunction::Aggregate(aggregate) => aggregate::aggregate(rows, aggregate, &frames(rows, call, layout)?, layout)?,
+        OverFunction::Lag { arg, rows: back, default } => lag(rows, arg, *back, default.as_ref(), layout)?,
+        OverFunction::First(arg) => picked(rows, arg, layout, frames(rows, call, layout)?.iter().map(|f| f.start))?,
+        OverFunction::Last(arg) => picked(rows, arg, layout, frames(rows, call, layout)?.iter().map(|f| f.end - 1))?,
+    })
+}
+
+/// A number for each row, of its place.
+fn numbers(layout: &Layout, number: impl Fn(&layout::Place) -> u32) -> ArrayRef {
+    let mut numbers = vec![0; layout.order.len()];
+    for place in layout.places() {
+        numbers[layout.order[place.at as usize] as usize] = i64::from(number(&place));
+    }
+    Arc::new(Int64Array::from(numbers))
+}
+
+/// The value in the row of the place that `at` gives for each place.
+fn picked(rows: &Rows, arg: &Expr, layout: &Layout, at: impl Iterator<Item = u32>) -> Result<ArrayRef, EvalError> {
+    let mut picked = vec![None; rows.count];
+    layout.order.iter().zip(at).for_each(|(&row, at)| picked[row as usize] = Some(layout.order[at as usize]));
+    let values = values_of(rows, arg, &picked)?;
+    Ok(take(&values, &UInt32Array::from(picked), None).expect("rows that exist"))
+}
+
+/// The value of each row that is picked; of the others anything.
+fn values_of(rows: &Rows, arg: &Expr, picked: &[Option<u32>]) -> Result<ArrayRef, EvalError> {
+    if !can_fail(arg) {
+        return rows.eval(arg);
+    }
+    let mut is_picked = vec![false; rows.count];
+    picked.iter().flatten().for_each(|&row| is_picked[row as usize] = true);
+    let some: Vec<u32> = (0..rows.count as u32).filter(|&row| is_picked[row as usize]).collect();
+    let values = rows.take(some).eval(arg)?;
+    let mut next = 0;
+    let place = is_picked.iter().map(|&is_picked| {
+        let place = is_picked.then_some(next);
+        next += u32::from(is_picked);
+        place
+    });
+    Ok(take(&values, &place.collect::<UInt32Array>(), None).expect("rows that exist"))
+}
+
+fn lag(rows: &Rows, arg: &Expr, back: i64, default: Option<&Expr>, layout: &Layout) -> Result<ArrayRef, EvalError> {
+    let (mut picked, mut without) = (vec![None; rows.count], Vec::new());
+    for place in layout.places() {
+        let row = layout.order[place.at as usize];
+        let at = i128::from(place.at) - i128::from(back);
+        if (i128::from(place.partition.start)..i128::from(place.partition.end)).contains(&at) {
+            picked[row as usize] = Some(layout.order[at as usize]);
+        } else if default.is_some() {
+            without.push(row);
+        }
+    }
+    let mut values = values_of(rows, arg, &picked)?;
+    if let Some(default) = default {
+        // Behind the values stand the defaults of the rows that need one.
+        (rows.count as u32..).zip(&without).for_each(|(place, &row)| picked[row as usize] = Some(place));
+        let defaults = rows.take(without).eval(default)?;
+        let both: [&dyn Array; 2] = [values.as_ref(), defaults.as_ref()];
+        values = concat(&both).expect("a default has the argument's type");
+    }
+    Ok(take(&values, &UInt32Array::from(picked), None).expect("rows that exist"))
+}

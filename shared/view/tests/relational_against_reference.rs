@@ -1,0 +1,61 @@
+//! Queries of every shape against the reference: engines' groups of the flat queries, folded in parts that are merged, and what is computed of their answers.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_schema::{Field, Schema};
+use twopath_query::arbitrary::{Random, TOPICS, relational_schema, relational_sql, relational_stream, relational_topics};
+use twopath_query::{EvalError, Program, Value, logical_plan_over, values};
+use twopath_reference::{PlanReference, compare_rows};
+use twopath_view::{GroupTable, Selection, answer, finish};
+
+/// The batch as it comes out of the log, in which it arrived then as the records from `offset` on.
+fn out_of_the_log(batch: &RecordBatch, arrival_us: i64, offset: i64) -> RecordBatch {
+    let rows = batch.num_rows() as i64;
+    let arrival = TimestampMicrosecondArray::from_value(arrival_us, batch.num_rows()).with_timezone("UTC");
+    let log: [(&str, ArrayRef); 3] = [
+        ("_arrival", Arc::new(arrival)),
+        ("_partition", Arc::new(Int64Array::from_value(0, batch.num_rows()))),
+        ("_offset", Arc::new(Int64Array::from_iter_values(offset..offset + rows))),
+    ];
+    let mut fields: Vec<Field> = batch.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+    fields.extend(log.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), false)));
+    let columns = batch.columns().iter().cloned().chain(log.into_iter().map(|(_, array)| array)).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}
+
+fn ours(random: &mut Random, program: &Program, stream: &[(&str, RecordBatch)]) -> Result<Vec<Vec<Value>>, EvalError> {
+    let mut answers = Vec::new();
+    for query in &program.inputs {
+        let mut parts: Vec<GroupTable> = (0..1 + random.below(3)).map(|_| GroupTable::new(query)).collect();
+        for (_, batch) in stream.iter().filter(|(topic, _)| *topic == query.topic) {
+            let part = random.below(parts.len());
+            parts[part].update_from_log(query, batch)?;
+        }
+        answers.push(answer(query, &parts.iter().collect::<Vec<_>>(), &Selection::default())?);
+    }
+    values::rows(&finish(program, &answers)?)
+}
+
+#[test]
+fn programs_agree_with_the_reference() {
+    let schema = relational_schema();
+    for seed in 0..4_000 {
+        let mut random = Random::new(seed);
+        let sql = relational_sql(&mut random);
+        let plan = logical_plan_over(&sql, &relational_topics(&schema)).unwrap_or_else(|e| panic!("seed {seed}: {}", e.report(&sql)));
+        let mut offsets = [0; TOPICS.len()];
+        let events = relational_stream(&mut random, 16).into_iter().enumerate().map(|(step, (topic, batch))| {
+            let batch = out_of_the_log(&batch, step as i64, offsets[topic]);
+            offsets[topic] += batch.num_rows() as i64;
+            (TOPICS[topic], batch)
+        });
+        let events: Vec<(&str, RecordBatch)> = events.collect();
+        let mut reference = PlanReference::new(plan.clone());
+        events.iter().for_each(|(topic, batch)| reference.push(topic, batch).unwrap());
+        let names: Vec<String> = plan.columns().into_iter().map(|(name, _)| name).collect();
+        let program = plan.program().unwrap_or_else(|e| panic!("seed {seed}: {e}\n{sql}"));
+        compare_rows(&names, &reference.answer(), &ours(&mut random, &program, &events))
+            .unwrap_or_else(|d| panic!("seed {seed}: {d}\n{sql}\n{plan}"));
+    }
+}
