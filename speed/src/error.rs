@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use twopath_base::Position;
+use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::LogError;
-use twopath_query::DataType;
+use twopath_query::{DataType, EvalError};
 
 use crate::Engine;
 
@@ -35,6 +35,26 @@ pub enum SpeedError {
     OtherEngine { logic: String, written_for: Engine, engine: Engine },
     #[error("{logic} version {version} does not give what it says: {reason}; mend the hand-written code, or take SQL")]
     Rows { logic: String, version: u32, reason: String },
+    #[error("this query cannot be a feed: {what}")]
+    NoFeed { what: String },
+    #[error(
+        "feed '{name}' makes its groups of every record of '{topic}', at each start, and '{topic}' {what}. Pass what is left on to a topic that keeps \
+         everything (twopath feed run {topic} OTHER --sql 'SELECT * FROM {topic}'), and run the feed over that one, under another name"
+    )]
+    NotWhole { name: String, topic: String, what: String },
+    #[error(
+        "feed '{name}' stops before offset {from} of partition {partition} of its input: {what} up to offset {to} raises an error: {source}. \
+         What came before is appended; define the feed anew, under another name, with a guard against it"
+    )]
+    FeedRow { name: String, partition: PartitionId, from: Offset, to: Offset, what: &'static str, source: EvalError },
+    #[error("feed '{name}' reads all of its input, and '{owner}' reads partition {partition} of it as the same group: stop that one first")]
+    FeedShared { name: String, partition: PartitionId, owner: String },
+    #[error(
+        "feed '{name}' has appended what came of partition {partition} of its input up to offset {reached}, and the input ends at {end}: \
+         it lost records with the machine's death. Run the feed under another name, to another output; \
+         where an output must not outlive its input, make the input with --durability batch"
+    )]
+    FeedAhead { name: String, partition: PartitionId, reached: Offset, end: Offset },
     #[error("a job needs at least one worker; set workers to 1 or more")]
     NoWorkers,
     #[error("cannot start the workers: {reason}; is the limit of threads reached?")]

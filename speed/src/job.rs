@@ -21,6 +21,7 @@ use twopath_view::RealtimeView;
 use crate::control::{Control, Publish};
 use crate::dataflow::Wiring;
 use crate::error::SpeedError;
+use crate::feed::FeedFlow;
 use crate::logic::{Engine, Logic, Middle};
 use crate::state::Backend;
 use crate::state::memory::merge_runs_off_thread;
@@ -220,7 +221,7 @@ impl Drop for SpeedJob {
 }
 
 /// A job's threads: `speed-0` .. are the workers; `speed-merge` merges large runs; `speed-tail` wakes several workers together.
-struct Threads {
+pub(crate) struct Threads {
     control: Arc<Control>,
     workers: WorkerGuards<()>,
     helpers: Vec<JoinHandle<()>>,
@@ -236,14 +237,38 @@ impl Threads {
         options: &SpeedOptions,
         publish: Publish,
     ) -> Result<Threads, SpeedError> {
-        let barriers = topic.barriers()?;
         check(topic, &from, to.as_ref(), options)?;
         let middle = Middle::new(&query, logic, engine, from.0)?;
+        Self::of(topic, query, middle, from, to, options, publish)
+    }
+
+    /// Of a feed, which has no generations: `from` is anywhere in the log.
+    pub fn of_feed(
+        topic: &Topic,
+        flow: FeedFlow,
+        from: Position,
+        to: Option<Position>,
+        options: &SpeedOptions,
+    ) -> Result<Threads, SpeedError> {
+        let query = Arc::new(flow.query().clone());
+        Self::of(topic, query, Middle::Feed(flow), (0, from), to, options, Arc::new(|_| {}))
+    }
+
+    fn of(
+        topic: &Topic,
+        query: Arc<Query>,
+        middle: Middle,
+        from: (u64, Position),
+        to: Option<Position>,
+        options: &SpeedOptions,
+        publish: Publish,
+    ) -> Result<Threads, SpeedError> {
+        let barriers = topic.barriers()?;
         let control = Arc::new(Control::new(topic.tail()?, Arc::clone(&options.clock), publish, from.clone(), options.workers));
         let (merges, tasks) = channel();
         let mut helpers = Vec::new();
         let follows = to.is_none();
-        if follows {
+        if follows && middle.makes_a_view() {
             let control = Arc::clone(&control);
             helpers.push(spawn("merge", move || merge_runs_off_thread(tasks, &control))?);
         }
@@ -271,7 +296,15 @@ impl Threads {
         }
     }
 
-    fn join(self) -> Result<(), SpeedError> {
+    pub fn control(&self) -> Arc<Control> {
+        Arc::clone(&self.control)
+    }
+
+    /// Waits for their end.
+    ///
+    /// # Errors
+    /// What stopped the job.
+    pub fn join(self) -> Result<(), SpeedError> {
         // The workers catch their own panics and report them as failures.
         self.workers.join().into_iter().for_each(drop);
         for helper in self.helpers {

@@ -61,6 +61,7 @@ fn make() -> CompareResult {
             events_history: 304_776,
             history: HistorySource::Recorded,
             events_ignored: 0,
+            left_out: vec![],
             events_steady: 32_000,
             batch_interval_ms: 2000.0,
             publish_interval_ms: 1.0,

@@ -139,18 +139,14 @@ fn phases(recording: &Recording) -> Phases {
     let in_change = schedule.arrived(*fixed_us) - schedule.arrived(*deployed_us).min(schedule.arrived(*fixed_us));
     let none = Costs::default();
     let load = used(&none, costs_loaded);
-    let both = |a: f64, b: Option<&f64>| a + b.copied().unwrap_or(0.0);
+    let mut live_cpu_s = live_before.0;
+    live_after.0.into_iter().for_each(|(layer, seconds)| *live_cpu_s.entry(layer).or_default() += seconds);
     Phases {
         load: PhaseCosts { duration_ms: ms(recording.loaded_us, 0), events: recording.events_loaded, cpu_s: load.0, bytes_written: load.1 },
         live: PhaseCosts {
             duration_ms: ms(recording.end_us, schedule.start_us) - ms(*fixed_us, *deployed_us),
             events: schedule.events - in_change,
-            cpu_s: live_before
-                .0
-                .into_iter()
-                .map(|(layer, s)| (both(s, live_after.0.get(&layer)), layer))
-                .map(|(s, layer)| (layer, s))
-                .collect(),
+            cpu_s: live_cpu_s,
             bytes_written: live_before.1 + live_after.1,
         },
         change: PhaseCosts { duration_ms: ms(*fixed_us, *deployed_us), events: in_change, cpu_s: change.0, bytes_written: change.1 },
@@ -174,3 +170,7 @@ fn marks(recording: &Recording, corrected_us: Option<u64>, start_us: u64) -> Vec
     marks.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
     marks
 }
+
+#[cfg(test)]
+#[path = "outcome_test.rs"]
+mod tests;

@@ -100,12 +100,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     };
     notes.conclude(
         Verdict::all([fresher, cheaper]),
-        format!(
-            "Beside {}, the feed's staleness {}, and its CPU {}.",
-            at.first().map_or("", |(_, of)| of),
-            told(fresher),
-            told(cheaper)
-        ),
+        format!("Beside {}, the feed's staleness {}, and its CPU {}.", at.first().map_or("", |(_, of)| of), told(fresher), told(cheaper)),
     );
     Ok(())
 }

@@ -46,6 +46,17 @@ pub struct StandingJob {
     name: String,
 }
 
+/// A job in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobSummary {
+    /// The topic that it reads, as its versions name it; `None` for a job without versions.
+    pub topic: Option<String>,
+    /// How many there are.
+    pub versions: usize,
+    /// The one that readers are on.
+    pub active: Option<u64>,
+}
+
 /// What there is of a version.
 #[derive(Debug, Serialize)]
 pub struct JobVersion {
@@ -75,6 +86,13 @@ pub enum JobState {
     Active,
     /// Readers were on it before; a rollback goes there.
     Standby,
+}
+
+impl JobVersion {
+    /// The topic that it reads.
+    pub fn topic(&self) -> String {
+        topic_of(&self.sql)
+    }
 }
 
 impl StandingJob {
@@ -223,17 +241,15 @@ impl StandingJob {
         })
     }
 
-    /// The topic that the job reads, as its versions name it; `None` for a job without versions.
-    pub fn reads(&self) -> Result<Option<String>, JobError> {
-        self.locked(false, |tables| Ok(tables.status().first().map(|v| topic_of(&v.description))))
-    }
-
-    /// The number of versions, and the one that readers are on.
-    pub fn versions(&self) -> Result<(usize, Option<u64>), JobError> {
+    /// What the job's manifest says at one moment.
+    pub fn summary(&self) -> Result<JobSummary, JobError> {
         self.locked(false, |tables| {
             let versions = tables.status();
-            let active = versions.iter().find(|v| v.state == VersionState::Active).map(|v| v.version);
-            Ok((versions.len(), active))
+            Ok(JobSummary {
+                topic: versions.first().map(|v| topic_of(&v.description)),
+                active: versions.iter().find(|v| v.state == VersionState::Active).map(|v| v.version),
+                versions: versions.len(),
+            })
         })
     }
 

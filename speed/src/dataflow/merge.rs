@@ -12,17 +12,8 @@ use twopath_query::EvalError;
 use twopath_view::GroupTable;
 
 use super::Wiring;
-use crate::epoch::{EpochPart, Parcels, Reached, by_address};
+use crate::epoch::{EpochPart, Parcels, Reached, Share, by_address};
 use crate::state::State;
-
-/// One worker's state once an epoch is complete, for the publisher.
-pub(super) struct Share {
-    pub worker: usize,
-    pub reached: Reached,
-    pub generations: Vec<(u64, Vec<Arc<GroupTable>>)>,
-    /// Errors that rows raised in this epoch, with their generations.
-    pub errors: Vec<(u64, EvalError)>,
-}
 
 pub(super) trait Merge<'s> {
     fn merge(self, wiring: &Wiring) -> Stream<'s, u64, Parcels<Share>>;

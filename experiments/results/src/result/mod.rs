@@ -112,6 +112,9 @@ pub struct Settings {
     /// Events of the source that no run played (those of a file beyond `events_history` and `events_steady`).
     #[serde(default)]
     pub events_ignored: u64,
+    /// Of a cross, the cells that nothing can be made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// Events of the steady phase.
     pub events_steady: u64,
     /// From the start of one batch run to the start of the next.
@@ -144,6 +147,14 @@ pub struct ComparedSystem {
     pub speed_engine: Option<String>,
     /// `hand` or `sql`.
     pub language: Option<String>,
+}
+
+/// A cell of the cross that is not there, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// What it would be called: `lambda+rayon+timely+hand`.
+    pub name: String,
+    pub reason: String,
 }
 
 /// Where the events of the history come from.

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use twopath_query::Value;
 
-use crate::cli::{Failure, output};
+use crate::cli::Failure;
+use crate::cli::output::{self, ReportFormat};
 use crate::standing::{JobVersion, StandingJob};
 
 /// Tells a job's versions: which serves, and how far each has read
@@ -21,15 +22,7 @@ Examples:
 pub(super) struct StatusArgs {
     name: Option<String>,
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// An array of jobs
-    Json,
+    format: ReportFormat,
 }
 
 #[derive(Serialize)]
@@ -46,7 +39,7 @@ pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
     let status = |job: String| Ok::<_, Failure>(Status { versions: StandingJob::named(dir, &job).status()?, job });
     let jobs = names.into_iter().map(status).collect::<Result<Vec<_>, _>>()?;
     let mut out = std::io::stdout().lock();
-    if args.format == Format::Json {
+    if args.format == ReportFormat::Json {
         return Ok(output::report(&mut out, &jobs)?);
     }
     let names = ["job", "version", "state", "records behind", "groups", "bytes", "sql"].map(String::from);

@@ -120,7 +120,7 @@ pub(super) fn rollback(dir: &Path, args: &RollbackArgs) -> Result<(), Failure> {
 
 pub(super) fn drop_all(dir: &Path, args: &DropArgs) -> Result<(), Failure> {
     let job = StandingJob::named(dir, &args.name);
-    let (versions, _) = job.versions()?;
+    let versions = job.summary()?.versions;
     job.drop_all()?;
     eprintln!("job '{}' is gone, with {versions} version{}", args.name, if versions == 1 { "" } else { "s" });
     Ok(())

@@ -65,7 +65,11 @@ mod tests {
     proptest! {
         /// What the module says, for any past: under the null the evidence does not grow on the mean.
         #[test]
-        fn the_evidence_is_no_more_than_fair(past in prop::collection::vec(any::<(bool, bool)>(), 0..40), a in 0.0f64..=1.0, better in 0.0f64..=1.0) {
+        fn the_evidence_is_no_more_than_fair(
+            past in prop::collection::vec(any::<(bool, bool)>(), 0..40),
+            a in 0.0f64..=1.0,
+            better in 0.0f64..=1.0,
+        ) {
             let mut test = SafeTest::default();
             past.into_iter().for_each(|(x, y)| test.pair(x, y));
             let second = a + (1.0 - a) * better;

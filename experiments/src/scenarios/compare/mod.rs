@@ -28,7 +28,7 @@ use crate::harness::spec::{Phase, RunProgress, RunSpec};
 use asked::Asked;
 use bars::Bars;
 pub use folder::Folder;
-pub use settings::{CompareSettings, Format, HistoryLength, SweepOf};
+pub use settings::{CompareSettings, Format, HistoryLength, SweepOf, parse_count};
 use twopath_events::workloads::WorkloadError;
 use twopath_results::conclude;
 use twopath_results::prices::{PricesError, charge, read_prices};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use twopath_events::files::ReadOptions;
 use twopath_log::{Address, Durability};
+use twopath_results::result::Month;
 
 use crate::harness::spec::{FULL_READ_RATE, READ_RATE};
 use crate::systems::{BatchEngine, Language, SpeedEngine};
@@ -13,7 +14,7 @@ use crate::systems::{BatchEngine, Language, SpeedEngine};
 /// What the user chose. `Default` gives the defaults of the command line.
 #[derive(Debug, Clone)]
 pub struct CompareSettings {
-    /// `flights` or `pageviews`; with `events` set, a name for the user's own file.
+    /// One of [`twopath_events::workloads::BUILT_IN`]; with `events` set, a name for the user's own file.
     pub workload: String,
     /// Presets by name, each at most once.
     pub architectures: Vec<String>,
@@ -61,6 +62,8 @@ pub struct CompareSettings {
     /// Where results go; none means `twopath-results/<start time>`.
     pub out: Option<PathBuf>,
     pub format: Format,
+    /// The month whose money is compared.
+    pub month: Month,
     /// Instead of the bundled price file.
     pub prices: Option<PathBuf>,
     /// Between the starts of two batch runs.
@@ -101,6 +104,7 @@ impl Default for CompareSettings {
             fix: None,
             out: None,
             format: Format::Table,
+            month: Month::default(),
             prices: None,
             batch_interval: Duration::from_secs(2),
             publish_interval: Duration::from_millis(1),
@@ -185,14 +189,15 @@ impl FromStr for SweepOf {
 }
 
 /// `10M`, `2.5k`, `300000`.
-fn parse_count(text: &str) -> Result<u64, String> {
+/// A number of events: `300000`, `300k`, `10M` or `1B`.
+pub fn parse_count(text: &str) -> Result<u64, String> {
     let wrong = || format!("'{text}' is no number of events; write it such as 300000, 300k or 10M");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "" => 1.0,
         "k" | "K" => 1e3,
         "M" => 1e6,
-        "G" => 1e9,
+        "G" | "B" => 1e9,
         _ => return Err(wrong()),
     };
     if unit == 1.0 {

@@ -9,6 +9,7 @@ function showMethod() {
   define("settings", [
     ["workload", settings.workload],
     ["events", `${playedHistory()} loaded first, ${count(settings.events_steady)} on schedule (open loop)` + (settings.events_ignored ? `; ${count(settings.events_ignored)} of the source were not played` : "")],
+    ...(settings.left_out ?? []).map(({ name, reason }) => ["left out", `${name}: ${reason}`]),
     ["rate", `${count(settings.rate)} events a second for ${significant(settings.duration_s)} s`],
     ["repeats", `${settings.repeats}, architectures interleaved in random order`],
     ["partitions, workers", `${settings.partitions}, ${settings.workers}`],
