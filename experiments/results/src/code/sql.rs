@@ -14,12 +14,19 @@ use crate::result::CodeSize;
 pub fn parse(text: &str) -> Result<Parsed, String> {
     let dialect = PostgreSqlDialect {};
     let written = Tokenizer::new(&dialect, text).tokenize().map_err(|e| e.to_string())?;
-    let statements = Parser::new(&dialect).with_tokens(without_table_keyword(written)).parse_statements().map_err(|e| e.to_string())?;
-    let printed = statements.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    let words: Vec<Token> = Tokenizer::new(&dialect, &printed).tokenize().map_err(|e| e.to_string())?;
-    let words: Vec<Token> = words.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+    // As it is printed, so that it does not matter which of several forms was written; as it is written, where the parser does not know the form.
+    let printed = Parser::new(&dialect).with_tokens(without_table_keyword(written.clone())).parse_statements();
+    let (statements, words) = match printed {
+        Ok(statements) => {
+            let printed = statements.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            (statements.len(), Tokenizer::new(&dialect, &printed).tokenize().map_err(|e| e.to_string())?)
+        }
+        Err(_) if is_of_streams(&written) => (1, written),
+        Err(e) => return Err(e.to_string()),
+    };
+    let words: Vec<Token> = words.into_iter().filter(|token| !matches!(token, Token::Whitespace(_) | Token::SemiColon)).collect();
     let units = tree(&mut words.iter().peekable());
-    let size = CodeSize { lines: lines(&units), functions: statements.len() as u64, decisions: decisions(&words), tokens: tokens(&units) };
+    let size = CodeSize { lines: lines(&units), functions: statements as u64, decisions: decisions(&words), tokens: tokens(&units) };
     Ok(Parsed { size, units })
 }
 
@@ -37,6 +44,12 @@ fn without_table_keyword(tokens: Vec<Token>) -> Vec<Token> {
         kept.push(token);
     }
     kept
+}
+
+/// Whether it has a form of streams that the parser does not know: a table argument with PARTITION BY, a table as of a moment, ASOF LEFT JOIN, EMIT.
+fn is_of_streams(written: &[Token]) -> bool {
+    let forms = ["PARTITION", "SYSTEM_TIME", "ASOF", "EMIT"];
+    written.iter().any(|token| matches!(token, Token::Word(word) if forms.contains(&word.value.to_uppercase().as_str())))
 }
 
 fn keyword(token: &Token) -> Option<Keyword> {
