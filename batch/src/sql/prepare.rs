@@ -9,7 +9,7 @@ use super::aggregate::{Aggregates, Parts};
 use super::checked::Raised;
 use super::expr::{Compiler, column_name, has_column};
 use super::frame::{physical_type, to_arrow};
-use crate::{BatchError, Engine};
+use crate::BatchError;
 
 /// A column that a plan reads.
 #[derive(Debug, Clone)]
@@ -71,12 +71,6 @@ impl Prepared {
             });
             format!("v{at}")
         };
-        // Its grouping by one column knows no integers of 128 bits.
-        if let [key] = &query.keys[..]
-            && key.expr.data_type.decimal_scale().is_some()
-        {
-            return Err(BatchError::Unsupported { engine: Engine::Polars, what: "a decimal as the only key of groups".into() });
-        }
         let keys: Vec<_> = query.keys.iter().map(|k| (place(&k.expr), k.expr.data_type)).collect();
         let args: Vec<_> = query.aggregates.iter().map(|a| a.arg.as_ref().map(&mut place)).collect();
         let compiled = |(at, e): (usize, &&_)| Ok(compiler.compile(e)?.alias(format!("v{at}").as_str()));
@@ -100,7 +94,13 @@ impl Prepared {
         let projected: Vec<LazyFrame> = frames.into_iter().map(|frame| self.projected(frame)).collect();
         let rows = concat(projected, UnionArgs { maintain_order: false, ..UnionArgs::default() })?;
         let keys: Vec<Plan> = self.keys.iter().map(|(name, _)| col(name.as_str())).collect();
-        let distinct: Vec<Plan> = keys.iter().enumerate().filter(|(i, k)| !keys[..*i].contains(k)).map(|(_, k)| k.clone()).collect();
+        let mut distinct: Vec<Plan> = keys.iter().enumerate().filter(|(i, k)| !keys[..*i].contains(k)).map(|(_, k)| k.clone()).collect();
+        if let [key] = &distinct[..]
+            && self.keys[0].1.decimal_scale().is_some()
+        {
+            // Its grouping by one column knows no integers of 128 bits; that by several does, and this one says nothing new.
+            distinct.push(key.clone().is_null().alias("is_null"));
+        }
         let groups = if keys.is_empty() { rows.select(&self.aggregates) } else { rows.group_by(distinct).agg(&self.aggregates) };
         // An optimiser that moves a filter or folds an expression would move or remove the error that a row raises.
         Ok(groups.with_optimizations(OptFlags::TYPE_COERCION | OptFlags::PROJECTION_PUSHDOWN))
