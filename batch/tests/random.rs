@@ -5,7 +5,7 @@ mod common;
 
 use common::{assert_agrees, topic};
 use twopath_base::{Offset, Position};
-use twopath_query::arbitrary::{Profile, Random, batches, schema, sql_of};
+use twopath_query::arbitrary::{Profile, Random, batches, schema, schema_with_decimals, sql_of};
 use twopath_query::parse;
 
 /// What the answers were, so that a test over too little is seen.
@@ -19,7 +19,7 @@ struct Seen {
 /// A seed's stream, and some random queries over it at some horizons.
 fn check(seed: u64, seen: &mut Seen) {
     let random = &mut Random::new(seed);
-    let schema = schema(random);
+    let schema = if seed.is_multiple_of(3) { schema_with_decimals(random) } else { schema(random) };
     let partitions = 1 + random.below(4) as u32;
     let segment_bytes = [1, 4 << 10, 1 << 20][random.below(3)];
     let t = topic("events", schema.clone(), partitions, None, segment_bytes);
@@ -35,7 +35,7 @@ fn check(seed: u64, seen: &mut Seen) {
     }
     let end = t.topic.end().unwrap();
     for _ in 0..5 {
-        let profile = if random.chance(30) { Profile::BASIC.over_a_log() } else { Profile::BASIC };
+        let profile = [Profile::BASIC, Profile::BASIC.over_a_log(), Profile::ALL, Profile::ALL.over_a_log()][random.below(4)];
         let text = sql_of(random, "events", &schema, profile);
         let query = parse(&text, "events", &schema).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{text}"));
         let horizon = if random.chance(50) {

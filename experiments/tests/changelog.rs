@@ -17,6 +17,7 @@ use twopath_log::{
 use twopath_query::values::rows;
 use twopath_query::{ExprKind, Query, Value, parse};
 use twopath_reference::Reference;
+use twopath_speed::SpeedError;
 use twopath_storage::FaultyStorage;
 
 /// Some of a row: the group's columns, a value that comes and goes, an hour.
@@ -61,7 +62,11 @@ fn feed(name: &str, sql: &str) -> Definition {
 }
 
 fn run(log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedReport, FeedError> {
-    run_feed(log, feed, made_as, false, &AtomicBool::new(false))
+    run_by(1, log, feed, made_as)
+}
+
+fn run_by(workers: usize, log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedReport, FeedError> {
+    run_feed(log, feed, made_as, false, workers, &AtomicBool::new(false))
 }
 
 fn parts(n: u32) -> OutputOptions {
@@ -180,6 +185,7 @@ proptest! {
         sql in prop::sample::select(&QUERIES[..]),
         inputs in 1..4u32,
         outputs in 1..4u32,
+        workers in 1..4usize,
         steps in prop::collection::vec(step(), 1..40),
     ) {
         let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
@@ -195,7 +201,7 @@ proptest! {
                     let writer = log.topic("a").unwrap().writer().unwrap();
                     writer.append_to(PartitionId(p % inputs), &batch(&rows), None).unwrap();
                 }
-                Step::Run => drop(run(&log, &feed, &parts(outputs)).unwrap()),
+                Step::Run => drop(run_by(workers, &log, &feed, &parts(outputs)).unwrap()),
                 Step::Stop(us) => {
                     let stop = AtomicBool::new(false);
                     std::thread::scope(|scope| {
@@ -203,12 +209,12 @@ proptest! {
                             std::thread::sleep(Duration::from_micros(us));
                             stop.store(true, Ordering::Relaxed);
                         });
-                        run_feed(&log, &feed, &parts(outputs), true, &stop).unwrap();
+                        run_feed(&log, &feed, &parts(outputs), true, workers, &stop).unwrap();
                     });
                 }
                 Step::Die(bytes) => {
                     storage.crash_after_bytes(bytes);
-                    let died = run(&log, &feed, &parts(outputs));
+                    let died = run_by(workers, &log, &feed, &parts(outputs));
                     prop_assert_eq!(died.is_err(), storage.struck(), "{:?}", died);
                     storage.heal();
                     log = open();
@@ -432,7 +438,7 @@ fn a_compacted_input_is_refused() {
     log.create_topic(policy).unwrap();
     let over = Definition { input: "b".into(), ..feed("g", "SELECT k, COUNT(*) AS n FROM b GROUP BY k") };
     let error = run(&log, &over, &parts(1)).unwrap_err();
-    assert!(matches!(error, FeedError::NotWhole { .. }), "{error}");
+    assert!(matches!(error, FeedError::Speed(SpeedError::NotWhole { .. })), "{error}");
     assert!(!log.topics().unwrap().contains(&"g".to_owned()), "nothing was made");
     assert!(log.topic("b").unwrap().groups().unwrap().is_empty());
 }
@@ -449,7 +455,7 @@ fn a_group_that_raises_an_error_stops_the_feed() {
     }
     let feed = feed("f", "SELECT k, COUNT(*) AS n, 10 / CAST(SUM(v) AS BIGINT) AS share FROM a GROUP BY k");
     let error = run(&log, &feed, &parts(1)).unwrap_err();
-    assert!(matches!(&error, FeedError::Row { from: Offset(2), to: Offset(3), .. }), "{error}");
+    assert!(matches!(&error, FeedError::Speed(SpeedError::FeedRow { from: Offset(2), to: Offset(3), .. })), "{error}");
     insta::assert_snapshot!(error.to_string());
     assert_eq!(log.topic("f").unwrap().end().unwrap().records(), 2);
     let large = self::feed("g", "SELECT SUM(v + 9223372036854775800) AS s FROM a");

@@ -51,9 +51,21 @@ const SMALL: [&str; 8] = ["--rate", "2000", "--duration", "1s", "--repeats", "1"
 fn the_cross_has_every_factor() {
     let dir = tempfile::tempdir().unwrap();
     let mut args = SMALL.to_vec();
-    args.extend(["--matrix", "--speed-engine", "timely", "--history", "20k"]);
+    args.extend(["--matrix", "--speed-engine", "timely", "--history", "20k", "--retention-days", "7", "--batch-runs-per-day", "0.5"]);
     let result = compare(dir.path(), &args);
     sound(&result);
+    let month = &result["settings"]["month"];
+    assert_eq!((month["retention_days"].as_f64(), month["batch_runs_per_day"].as_f64()), (Some(7.0), Some(0.5)));
+    // What is not there is named, with the reason.
+    let left_out = result["settings"]["left_out"].as_array().unwrap();
+    let reason = |name: &str| left_out.iter().find(|left| left["name"] == name).and_then(|left| left["reason"].as_str());
+    assert_eq!(
+        left_out.len() + runs(&result).len(),
+        3 * 2 + 3 * 2 + 2 + 3 * 2,
+        "every cell with timely in the speed layer, or without one"
+    );
+    assert!(reason("lambda+rayon+timely+hand").unwrap().contains("rayon runs compiled SQL only"), "{left_out:?}");
+    assert!(reason("kappa-backfill+timely+timely+sql").unwrap().contains("is what kappa does"), "{left_out:?}");
     let cells: Vec<String> = runs(&result)
         .iter()
         .map(|run| {

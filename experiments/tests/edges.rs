@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use proptest::prelude::*;
-use twopath::feeds::{Piece, Pressure, edge};
-use twopath::scenarios::backpressure::{BackpressureSettings, run_backpressure};
+use twopath::scenarios::backpressure::{BackpressureSettings, EDGE_GROUP, Piece, Pressure, edge, run_backpressure};
 use twopath_base::{Offset, PartitionId};
 use twopath_events::workloads::Pageviews;
 use twopath_log::{Durability, Log, PartitionBy, Topic, TopicConfig};
@@ -89,7 +88,7 @@ fn blocking_and_buffering_lose_nothing_and_only_buffering_lets_the_producer_go_a
             }
             assert_eq!((sender.lag(), sender.counts().delivered), (0, 150));
             drop(receiver);
-            assert_eq!(topic.local().unwrap().group(twopath::feeds::EDGE_GROUP).unwrap().lag().unwrap(), 0, "committed");
+            assert_eq!(topic.local().unwrap().group(EDGE_GROUP).unwrap().lag().unwrap(), 0, "committed");
         } else {
             while let Some(piece) = receiver.receive().unwrap() {
                 received.extend(piece.from.0..piece.to.0);

@@ -8,10 +8,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use twopath::feeds::{Definition, FeedError, FeedReport, Graph, NodeKind, OutputOptions, RowQuery, run_feed};
+use twopath::feeds::{Definition, FeedError, FeedReport, Graph, NodeKind, OutputOptions, run_feed};
 use twopath_base::clock::SystemClock;
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig};
+use twopath_speed::{RowQuery, SpeedError};
 use twopath_storage::FaultyStorage;
 
 fn events(ids: std::ops::Range<i64>) -> RecordBatch {
@@ -50,7 +51,7 @@ fn by_id() -> OutputOptions {
 }
 
 fn run(log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedReport, FeedError> {
-    run_feed(log, feed, made_as, false, &AtomicBool::new(false))
+    run_feed(log, feed, made_as, false, 1, &AtomicBool::new(false))
 }
 
 /// A column of a partition.
@@ -158,7 +159,7 @@ fn a_row_that_raises_an_error_stops_the_feed_before_it() {
     writer.append(&events(10..20)).unwrap();
     let divide = feed("d", "a", "d", "SELECT 100 / (id - 12) AS x FROM a");
     let error = run(&log, &divide, &OutputOptions::default()).unwrap_err();
-    assert!(matches!(&error, FeedError::Row { from: Offset(9), to: Offset(19), .. }), "{error}");
+    assert!(matches!(&error, FeedError::Speed(SpeedError::FeedRow { from: Offset(9), to: Offset(19), .. })), "{error}");
     assert!(error.to_string().contains("division by zero"), "{error}");
     assert_eq!(log.topic("d").unwrap().end().unwrap().records(), 9);
 }
@@ -180,7 +181,7 @@ fn an_output_that_outlived_its_input_is_refused() {
     std::fs::remove_file(dir.path().join("a/tail")).unwrap();
     let log = Log::open(dir.path()).unwrap();
     let error = run(&log, &first(), &OutputOptions::default()).unwrap_err();
-    assert!(matches!(&error, FeedError::Ahead { reached: Offset(20), end: Offset(10), .. }), "{error}");
+    assert!(matches!(&error, FeedError::Speed(SpeedError::FeedAhead { reached: Offset(20), end: Offset(10), .. })), "{error}");
 }
 
 #[test]
@@ -233,7 +234,7 @@ fn a_topic_that_was_made_anew_is_another_one() {
 fn only_row_by_row_queries_are_feeds() {
     let query = |sql: &str| RowQuery::new(twopath_query::parse(sql, "a", &events(0..0).schema()).unwrap());
     for sql in ["SELECT COUNT(*) FROM a", "SELECT id FROM a GROUP BY id", "SELECT id FROM a ORDER BY id", "SELECT id FROM a LIMIT 3"] {
-        assert!(matches!(query(sql), Err(FeedError::NoFeed { .. })), "{sql}");
+        assert!(matches!(query(sql), Err(SpeedError::NoFeed { .. })), "{sql}");
     }
     let rows = query("SELECT who, id, id + 1 AS next, who AS again FROM a WHERE who IS NOT NULL").unwrap();
     let (made, kept) = rows.apply(&events(0..8)).unwrap();

@@ -47,8 +47,12 @@ fn spec(dir: &Path, architecture: &str) -> RunSpec {
         log: None,
         batch_interval_ms: 50.0,
         publish_interval_ms: 1.0,
+        state: twopath::systems::StateBackend::Memory,
+        checkpoint_interval_ms: 1000.0,
         read_rate: 100.0,
         full_read_rate: 5.0,
+        deploys: true,
+        kill_after_ms: None,
         dir: dir.into(),
         out: dir.join("run.json"),
     }

@@ -36,8 +36,12 @@ fn spec(dir: &Path, architecture: &str, query: &QuerySpec) -> RunSpec {
         log: None,
         batch_interval_ms: 200.0,
         publish_interval_ms: 1.0,
+        state: twopath::systems::StateBackend::Memory,
+        checkpoint_interval_ms: 1000.0,
         read_rate: 300.0,
         full_read_rate: 20.0,
+        deploys: true,
+        kill_after_ms: None,
         dir: dir.into(),
         out: dir.join("run.json"),
     }

@@ -48,6 +48,11 @@ fn killed_processes() {
 }
 
 #[test]
+fn jobs_that_go_on_from_checkpoints() {
+    holds("state");
+}
+
+#[test]
 fn killed_while_rolling() {
     let summary = holds("roll");
     assert!(summary.hits > 0, "no kill of {} has left a roll half done", summary.tried);

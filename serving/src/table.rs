@@ -142,7 +142,8 @@ impl Table {
 
     /// The answer over everything published, and what it covers.
     pub fn answer(&self, selection: &Selection) -> Result<Answer, ServingError> {
-        if self.query.finish.is_some() && (selection.key.is_some() || selection.first_key != (None, None)) {
+        let no_groups = self.query.finish.is_some() || self.query.rows && self.query.limit.is_some();
+        if no_groups && (selection.key.is_some() || selection.first_key != (None, None)) {
             return Err(ServingError::NoGroups);
         }
         if let Some(key) = selection.key.as_ref().filter(|k| k.len() != self.query.keys.len()) {

@@ -7,7 +7,7 @@ use timely::scheduling::SyncActivator;
 use twopath_base::Position;
 use twopath_base::clock::Clock;
 use twopath_log::Tail;
-use twopath_view::{Generation, RealtimeView};
+use twopath_view::RealtimeView;
 
 use crate::error::SpeedError;
 
@@ -30,14 +30,26 @@ pub(crate) struct Control {
     dropped_below: AtomicU64,
     records_read: AtomicU64,
     state_bytes: Vec<AtomicUsize>,
+    /// What has been published.
     view: Mutex<Arc<RealtimeView>>,
+    /// What the state is, published or not.
+    latest: Mutex<Arc<RealtimeView>>,
+    /// Up to where a job that started from a checkpoint reads before it publishes: where the log ended then. `None` once it is there.
+    recovering_to: Mutex<Option<Position>>,
 }
 
 impl Control {
-    pub fn new(tail: Tail, clock: Arc<dyn Clock>, to: Publish, from: (u64, Position), workers: usize) -> Self {
-        let (number, from) = from;
-        let nothing = Generation { number, lower: from.clone(), upper: from, tables: Vec::new() };
-        let view = RealtimeView { generations: vec![nothing], published_us: clock.now_us(), error: None };
+    /// `view` is what the job starts with; `recovering_to` is given where that was more once.
+    pub fn new(
+        tail: Tail,
+        clock: Arc<dyn Clock>,
+        to: Publish,
+        view: RealtimeView,
+        recovering_to: Option<Position>,
+        workers: usize,
+    ) -> Self {
+        let number = view.generations[0].number;
+        let view = Arc::new(view);
         Control {
             tail,
             clock,
@@ -50,7 +62,9 @@ impl Control {
             dropped_below: AtomicU64::new(number),
             records_read: AtomicU64::new(0),
             state_bytes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
-            view: Mutex::new(Arc::new(view)),
+            latest: Mutex::new(Arc::clone(&view)),
+            view: Mutex::new(view),
+            recovering_to: Mutex::new(recovering_to),
         }
     }
 
@@ -164,8 +178,26 @@ impl Control {
 
     pub fn publish(&self, view: RealtimeView) {
         let view = Arc::new(view);
+        *lock(&self.latest) = Arc::clone(&view);
+        {
+            let mut recovering_to = lock(&self.recovering_to);
+            if view.error.is_none() && recovering_to.as_ref().is_some_and(|to| !view.position().covers(to)) {
+                return;
+            }
+            *recovering_to = None;
+        }
         *lock(&self.view) = Arc::clone(&view);
         (self.to)(view);
+    }
+
+    /// What the state is, also while a job recovers and publishes nothing.
+    pub fn latest(&self) -> Arc<RealtimeView> {
+        Arc::clone(&lock(&self.latest))
+    }
+
+    /// Whether the job is still reading what had been in the log when it started from a checkpoint.
+    pub fn is_recovering(&self) -> bool {
+        lock(&self.recovering_to).is_some()
     }
 
     pub fn view(&self) -> Arc<RealtimeView> {

@@ -1,10 +1,12 @@
 //! What can go wrong with a job.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use twopath_base::Position;
+use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::LogError;
-use twopath_query::DataType;
+use twopath_query::{DataType, EvalError};
 
 use crate::Engine;
 
@@ -35,10 +37,48 @@ pub enum SpeedError {
     OtherEngine { logic: String, written_for: Engine, engine: Engine },
     #[error("{logic} version {version} does not give what it says: {reason}; mend the hand-written code, or take SQL")]
     Rows { logic: String, version: u32, reason: String },
+    #[error("this query cannot be a feed: {what}")]
+    NoFeed { what: String },
+    #[error(
+        "feed '{name}' makes its groups of every record of '{topic}', at each start, and '{topic}' {what}. Pass what is left on to a topic that keeps \
+         everything (twopath feed run {topic} OTHER --sql 'SELECT * FROM {topic}'), and run the feed over that one, under another name"
+    )]
+    NotWhole { name: String, topic: String, what: String },
+    #[error(
+        "feed '{name}' stops before offset {from} of partition {partition} of its input: {what} up to offset {to} raises an error: {source}. \
+         What came before is appended; define the feed anew, under another name, with a guard against it"
+    )]
+    FeedRow { name: String, partition: PartitionId, from: Offset, to: Offset, what: &'static str, source: EvalError },
+    #[error("feed '{name}' reads all of its input, and '{owner}' reads partition {partition} of it as the same group: stop that one first")]
+    FeedShared { name: String, partition: PartitionId, owner: String },
+    #[error(
+        "feed '{name}' has appended what came of partition {partition} of its input up to offset {reached}, and the input ends at {end}: \
+         it lost records with the machine's death. Run the feed under another name, to another output; \
+         where an output must not outlive its input, make the input with --durability batch"
+    )]
+    FeedAhead { name: String, partition: PartitionId, reached: Offset, end: Offset },
     #[error("a job needs at least one worker; set workers to 1 or more")]
     NoWorkers,
     #[error("cannot start the workers: {reason}; is the limit of threads reached?")]
     Workers { reason: String },
+    #[error("{}: {source}; see that the folder of checkpoints exists, is writable and has room", path.display())]
+    Checkpoint { path: PathBuf, source: Arc<io::Error> },
+    #[error(
+        "{}: another process has taken over these checkpoints (its fence is {newest}, and this one's {epoch}), so that nothing more is committed here; \
+         let one process run a job",
+        dir.display()
+    )]
+    Fenced { dir: PathBuf, epoch: u64, newest: u64 },
+    #[error("{}: a process holds the lock, and does not go on; end it, and start again", path.display())]
+    CheckpointsBusy { path: PathBuf },
+    #[error(
+        "{}: no checkpoint can be started from ({told}), and the log, which is to be read from {from} on, no longer has what the job began with at \
+         {lower}; restore the checkpoints from a copy, or give the job another folder to count what is left",
+        dir.display()
+    )]
+    StateGone { dir: PathBuf, lower: Position, from: Position, told: String },
+    #[error("{logic} keeps final values in its own dataflow, which no checkpoint reaches; keep its state in memory, or take SQL")]
+    OwnState { logic: String },
     #[error("a thread of the job panicked: {message}; this is a bug, start the job again from the log")]
     Panicked { message: String },
 }

@@ -16,11 +16,13 @@ use twopath_base::clock::{Clock, SystemClock};
 use twopath_base::meters::{self, Layer};
 use twopath_log::{Hold, Topic};
 use twopath_query::Query;
-use twopath_view::RealtimeView;
+use twopath_view::{Generation, RealtimeView};
 
+use crate::checkpoint::{CheckpointStats, CheckpointStore, Checkpoints, Identity, Manifest, Refused, Restored, take_in_turn};
 use crate::control::{Control, Publish};
 use crate::dataflow::Wiring;
 use crate::error::SpeedError;
+use crate::feed::FeedFlow;
 use crate::logic::{Engine, Logic, Middle};
 use crate::state::Backend;
 use crate::state::memory::merge_runs_off_thread;
@@ -60,6 +62,8 @@ pub struct SpeedOptions {
     pub progress_mode: ProgressMode,
     /// Stamps the published views.
     pub clock: Arc<dyn Clock>,
+    /// Where the state is put at rest and taken up again; `None` for a state that is gone with the job.
+    pub checkpoints: Option<Checkpoints>,
 }
 
 impl Default for SpeedOptions {
@@ -69,6 +73,7 @@ impl Default for SpeedOptions {
             publish_interval: Duration::from_millis(1),
             progress_mode: ProgressMode::default(),
             clock: Arc::new(SystemClock),
+            checkpoints: None,
         }
     }
 }
@@ -86,8 +91,19 @@ pub struct JobProgress {
     pub rate_records_per_s: f64,
     /// When the lag will be closed at the present rates of reading and appending; `None` where it will not.
     pub eta: Option<Duration>,
+    /// Whether it is still reading what had been in the log when it started from a checkpoint. Until then nothing new is published.
+    pub recovering: bool,
     /// Why the job has stopped by itself.
     pub failure: Option<SpeedError>,
+}
+
+/// What a job started from.
+#[derive(Debug, Clone, Default)]
+pub struct Recovery {
+    /// `None` where it started from the log alone.
+    pub checkpoint: Option<Manifest>,
+    /// Checkpoints that were passed over, the newest first.
+    pub refused: Vec<Refused>,
 }
 
 /// A running job. Dropping it stops it.
@@ -97,16 +113,22 @@ pub struct SpeedJob {
     threads: Option<Threads>,
     /// When how many records had been read, and where the log ended.
     samples: Mutex<VecDeque<(Instant, u64, u64)>>,
-    partitions: usize,
-    /// There are no checkpoints: for as long as the job lives, retention leaves what it would have to replay.
+    topic: Topic,
+    checkpoints: Option<Arc<CheckpointStore>>,
+    recovery: Recovery,
+    /// Without checkpoints: for as long as the job lives, retention leaves what it would have to replay.
     _hold: Option<Hold>,
 }
 
 /// Follows the topic from `from` (the number of a generation, and the position in it where reading starts: its barrier's, or 0 and
 /// the log's start, which is not 0 once retention took its beginning) until it is stopped, and gives every view to `publish`.
 ///
+/// With [`SpeedOptions::checkpoints`] it goes on from the newest checkpoint that is whole, if there is one, and reads only what came after it. It
+/// then publishes nothing before it has read all that had been in the log when it was started, so that no reader is set back.
+///
 /// # Errors
-/// The logic does not fit the topic, `from` is not in that generation, the log cannot be read, or threads cannot be started.
+/// The logic does not fit the topic, `from` is not in that generation, the log cannot be read, or threads cannot be started. With checkpoints: there
+/// were some, none is whole, and the log has lost what they began with; or the code keeps its state where no checkpoint reaches it.
 pub fn start(
     topic: &Topic,
     query: Arc<Query>,
@@ -116,15 +138,36 @@ pub fn start(
     options: SpeedOptions,
     publish: Publish,
 ) -> Result<SpeedJob, SpeedError> {
-    let end = topic.end()?.records();
-    let hold = topic.hold("a job that follows the log", &from.1)?;
-    let threads = Threads::start(topic, query, (logic, engine), from, None, &options, publish)?;
+    let end = topic.end()?;
+    let middle = Middle::new(&query, logic, engine, from.0)?;
+    let (mut store, mut restored, mut recovery) = (None, None, Recovery::default());
+    if let Some(checkpoints) = &options.checkpoints {
+        if middle.gives_finals() {
+            return Err(SpeedError::OwnState { logic: logic.name() });
+        }
+        let layout = middle.layout(&query);
+        let opened = CheckpointStore::of(checkpoints, Identity::of(topic, &layout, &logic.name()))?;
+        let (found, refused) = opened.restore(topic, &layout, &from.1)?;
+        recovery = Recovery { checkpoint: found.as_ref().map(|restored| restored.manifest.clone()), refused };
+        (store, restored) = (Some(Arc::new(opened)), found);
+    }
+    let from = restored.as_ref().map_or(from, Restored::reads_from);
+    let mut hold = topic.hold("a job that follows the log", &from.1)?;
+    let recovering_to = restored.as_ref().map(|_| end.clone());
+    let mut threads = Threads::start(topic, query, middle, (from, restored), (None, recovering_to), &options, publish)?;
+    let control = Arc::clone(&threads.control);
+    if let (Some(store), Some(interval)) = (&store, options.checkpoints.as_ref().and_then(|c| c.interval)) {
+        let (control, store, topic, hold) = (Arc::clone(&control), Arc::clone(store), topic.clone(), hold.take());
+        threads.helpers.push(spawn("checkpoint", move || take_in_turn(&control, &store, &topic, interval, hold))?);
+    }
     Ok(SpeedJob {
-        control: Arc::clone(&threads.control),
+        control,
         progress_mode: options.progress_mode,
         threads: Some(threads),
-        samples: Mutex::new(VecDeque::from([(Instant::now(), 0, end)])),
-        partitions: topic.partitions(),
+        samples: Mutex::new(VecDeque::from([(Instant::now(), 0, end.records())])),
+        topic: topic.clone(),
+        checkpoints: store,
+        recovery,
         _hold: hold,
     })
 }
@@ -144,7 +187,8 @@ pub fn replay(
 ) -> Result<RealtimeView, SpeedError> {
     let options = SpeedOptions { workers, ..SpeedOptions::default() };
     let _hold = topic.hold("a replay", &from.1)?;
-    let threads = Threads::start(topic, query, (logic, engine), from, Some(to.clone()), &options, Arc::new(|_| {}))?;
+    let middle = Middle::new(&query, logic, engine, from.0)?;
+    let threads = Threads::start(topic, query, middle, (from, None), (Some(to.clone()), None), &options, Arc::new(|_| {}))?;
     let control = Arc::clone(&threads.control);
     threads.join()?;
     let view = control.view();
@@ -155,8 +199,8 @@ pub fn replay(
 
 impl SpeedJob {
     pub fn progress(&self) -> JobProgress {
-        let view = self.control.view();
-        let end = Position::new((0..self.partitions).map(|p| self.control.tail.end(twopath_base::PartitionId(p as u32))).collect());
+        let view = self.control.latest();
+        let end = Position::new((0..self.topic.partitions()).map(|p| self.control.tail.end(twopath_base::PartitionId(p as u32))).collect());
         let lag_records = end.records_since(view.position());
         let (rate, growth) = self.rates(end.records());
         let eta = match rate - growth {
@@ -164,10 +208,37 @@ impl SpeedJob {
             closing if closing > 0.0 => Duration::try_from_secs_f64(lag_records as f64 / closing).ok(),
             _ => None,
         };
-        JobProgress { position: view.position().clone(), end, lag_records, rate_records_per_s: rate, eta, failure: self.control.failure() }
+        JobProgress {
+            position: view.position().clone(),
+            end,
+            lag_records,
+            rate_records_per_s: rate,
+            eta,
+            recovering: self.control.is_recovering(),
+            failure: self.control.failure(),
+        }
     }
 
-    /// The last published view.
+    /// What it started from.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Takes a checkpoint now, if there is anything new. Without [`SpeedOptions::checkpoints`] nothing is done.
+    ///
+    /// # Errors
+    /// [`SpeedError::Fenced`] where another process has taken over; whatever keeps files from being written.
+    pub fn take_checkpoint(&self) -> Result<(), SpeedError> {
+        let commit = |store: &Arc<CheckpointStore>| store.commit(&self.control.latest(), &self.topic, self.control.now_us());
+        self.checkpoints.as_ref().map_or(Ok(()), |store| commit(store).map(drop))
+    }
+
+    /// What its checkpoints have cost.
+    pub fn checkpoint_stats(&self) -> CheckpointStats {
+        self.checkpoints.as_ref().map(|store| store.stats()).unwrap_or_default()
+    }
+
+    /// The last published view; of a job that started from a checkpoint and is still recovering, the checkpoint's.
     pub fn view(&self) -> Arc<RealtimeView> {
         self.control.view()
     }
@@ -219,8 +290,9 @@ impl Drop for SpeedJob {
     }
 }
 
-/// A job's threads: `speed-0` .. are the workers; `speed-merge` merges large runs; `speed-tail` wakes several workers together.
-struct Threads {
+/// A job's threads: `speed-0` .. are the workers; `speed-merge` merges large runs; `speed-tail` wakes several workers together; `speed-checkpoint` puts
+/// the state at rest.
+pub(crate) struct Threads {
     control: Arc<Control>,
     workers: WorkerGuards<()>,
     helpers: Vec<JoinHandle<()>>,
@@ -230,20 +302,49 @@ impl Threads {
     fn start(
         topic: &Topic,
         query: Arc<Query>,
-        (logic, engine): (Logic, Engine),
-        from: (u64, Position),
+        middle: Middle,
+        (from, restored): ((u64, Position), Option<Restored>),
+        (to, recovering_to): (Option<Position>, Option<Position>),
+        options: &SpeedOptions,
+        publish: Publish,
+    ) -> Result<Threads, SpeedError> {
+        check(topic, &from, to.as_ref(), options)?;
+        Self::of(topic, query, middle, (from, restored), (to, recovering_to), options, publish)
+    }
+
+    /// Of a feed, which has no generations: `from` is anywhere in the log.
+    pub fn of_feed(
+        topic: &Topic,
+        flow: FeedFlow,
+        from: Position,
         to: Option<Position>,
+        options: &SpeedOptions,
+    ) -> Result<Threads, SpeedError> {
+        let query = Arc::new(flow.query().clone());
+        Self::of(topic, query, Middle::Feed(flow), ((0, from), None), (to, None), options, Arc::new(|_| {}))
+    }
+
+    fn of(
+        topic: &Topic,
+        query: Arc<Query>,
+        middle: Middle,
+        (from, restored): ((u64, Position), Option<Restored>),
+        (to, recovering_to): (Option<Position>, Option<Position>),
         options: &SpeedOptions,
         publish: Publish,
     ) -> Result<Threads, SpeedError> {
         let barriers = topic.barriers()?;
-        check(topic, &from, to.as_ref(), options)?;
-        let middle = Middle::new(&query, logic, engine, from.0)?;
-        let control = Arc::new(Control::new(topic.tail()?, Arc::clone(&options.clock), publish, from.clone(), options.workers));
+        let generations = match &restored {
+            Some(restored) => restored.generations.clone(),
+            None => vec![Generation { number: from.0, lower: from.1.clone(), upper: from.1.clone(), tables: Vec::new() }],
+        };
+        let view = RealtimeView { generations, published_us: options.clock.now_us(), error: None };
+        let (tail, clock) = (topic.tail()?, Arc::clone(&options.clock));
+        let control = Arc::new(Control::new(tail, clock, publish, view, recovering_to, options.workers));
         let (merges, tasks) = channel();
         let mut helpers = Vec::new();
         let follows = to.is_none();
-        if follows {
+        if follows && middle.makes_a_view() {
             let control = Arc::clone(&control);
             helpers.push(spawn("merge", move || merge_runs_off_thread(tasks, &control))?);
         }
@@ -257,6 +358,7 @@ impl Threads {
             middle,
             from,
             to,
+            restored,
             barriers,
             control: Arc::clone(&control),
             backend: Backend::Memory { merges },
@@ -271,7 +373,15 @@ impl Threads {
         }
     }
 
-    fn join(self) -> Result<(), SpeedError> {
+    pub fn control(&self) -> Arc<Control> {
+        Arc::clone(&self.control)
+    }
+
+    /// Waits for their end.
+    ///
+    /// # Errors
+    /// What stopped the job.
+    pub fn join(self) -> Result<(), SpeedError> {
         // The workers catch their own panics and report them as failures.
         self.workers.join().into_iter().for_each(drop);
         for helper in self.helpers {

@@ -3,7 +3,7 @@
 //!
 //! [`start`] follows a topic and publishes an immutable snapshot at most every millisecond (settable), exact for the position that it
 //! names; [`replay`] runs the same dataflow over a bounded part. The two together are also the single path: version 2 of a job is
-//! started from offset 0 beside version 1.
+//! started from offset 0 beside version 1. [`run_feed`] is a job whose sink is a topic.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -29,22 +29,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **What it is not**: it does not merge with batch views, keep tables or answer queries (serving does), and it writes nothing to
-//! disk: after a crash a job starts again from the log.
+//! With [`SpeedOptions::checkpoints`] a job's state outlives it ([`Checkpoints`]): a restart reads what came after the newest whole checkpoint.
+//!
+//! **What it is not**: it does not merge with batch views, keep tables or answer queries (serving does).
 
+pub mod checkpoint;
 mod control;
 mod dataflow;
 mod differential;
 mod epoch;
 mod error;
+mod feed;
+mod feed_job;
 mod hand;
 mod job;
 pub mod jobs;
 mod logic;
+mod sink;
 mod state;
 
+pub use checkpoint::{CheckpointStats, Checkpoints, Refused};
 pub use control::Publish;
 pub use error::SpeedError;
+pub use feed::{FeedKind, FeedQuery, RowQuery};
+pub use feed_job::{Feed, FeedReport, run_feed};
 pub use hand::{Flow, Frame, HandWritten, Item, Row};
-pub use job::{JobProgress, ProgressMode, SpeedJob, SpeedOptions, replay, start};
+pub use job::{JobProgress, ProgressMode, Recovery, SpeedJob, SpeedOptions, replay, start};
 pub use logic::{Engine, Logic};

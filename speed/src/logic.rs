@@ -9,6 +9,7 @@ use twopath_view::{Finals, Fold, Merging};
 
 use crate::differential;
 use crate::error::SpeedError;
+use crate::feed::FeedFlow;
 use crate::hand::{Form, HandWritten, Prepared};
 
 /// The two engines of this layer. They share how the log is read and how views are published, and nothing between.
@@ -76,6 +77,8 @@ pub(crate) enum Middle {
     Timely(Fold),
     Differential(Arc<differential::Plan>),
     Hand(Prepared),
+    /// Not a view but a topic comes of it.
+    Feed(FeedFlow),
 }
 
 impl Middle {
@@ -104,12 +107,26 @@ impl Middle {
         })
     }
 
-    /// The columns of the topic that it reads, ascending.
-    pub fn columns(&self) -> &[usize] {
+    /// The columns of the topic that it reads, ascending; all where `None`.
+    pub fn columns(&self) -> Option<&[usize]> {
         match self {
-            Middle::Timely(plan) => &plan.projection,
-            Middle::Differential(plan) => &plan.projection,
-            Middle::Hand(prepared) => &prepared.columns,
+            Middle::Timely(plan) => Some(&plan.projection),
+            Middle::Differential(plan) => Some(&plan.projection),
+            Middle::Hand(prepared) => Some(&prepared.columns),
+            Middle::Feed(flow) => flow.projection(),
+        }
+    }
+
+    /// Whether a view comes of it: groups are kept by generation, and a bounded replay is asked for them at its end only.
+    pub fn makes_a_view(&self) -> bool {
+        !matches!(self, Middle::Feed(_))
+    }
+
+    /// What the groups are laid out for: the query, or what hand-written code gives in its place.
+    pub fn layout(&self, query: &Arc<Query>) -> Arc<Query> {
+        match self {
+            Middle::Hand(prepared) => Arc::clone(prepared.layout()),
+            Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) => Arc::clone(query),
         }
     }
 

@@ -66,17 +66,18 @@ struct Case {
 fn one(dir: &Path, seed: u64) {
     let mut random = Random::new(seed);
     let schema = schema(&mut random);
-    // Rayon and timely know everything.
-    let profile = if seed % 4 == 1 { Profile::ALL } else { Profile::BASIC };
-    let profile = if seed % 3 == 0 { profile.over_a_log() } else { profile };
+    let profile = if seed % 8 < 4 { Profile::ALL } else { Profile::BASIC };
+    let profile = if seed.is_multiple_of(3) { profile.over_a_log() } else { profile };
     let sql = sql_of(&mut random, "events", &schema, profile);
     let query = Arc::new(parse(&sql, "events", &schema).unwrap_or_else(|e| panic!("seed {seed}: {}", e.report(&sql))));
     let stream = batches(&mut random, &schema, 150);
     let partitions = 1 + random.below(4) as u32;
     let workers = 1 + random.below(2);
-    // Each engine of one layer beside each of the other.
-    let batch = twopath_batch::Engine::ALL[seed as usize % 2];
-    let speed = [twopath_speed::Engine::Timely, twopath_speed::Engine::Differential][seed as usize / 2 % 2];
+    // Each engine of one layer beside each of the other; what looks at more than one value of a row only the shared kernels know.
+    let looks_beside = query.aggregates.iter().any(|a| !a.beside.is_empty());
+    let batch = if looks_beside { twopath_batch::Engine::Rayon } else { twopath_batch::Engine::ALL[seed as usize % 2] };
+    let both = [twopath_speed::Engine::Timely, twopath_speed::Engine::Differential];
+    let speed = if looks_beside { both[0] } else { both[seed as usize / 2 % 2] };
     let config = TopicConfig {
         partitions,
         partition_by: if random.chance(70) { PartitionBy::Key("key".into()) } else { PartitionBy::RoundRobin },

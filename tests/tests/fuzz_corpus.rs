@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use twopath_log::fuzzing::{self, Bench};
 
+#[path = "../fuzz/bodies/checkpoint.rs"]
+mod checkpoint;
 #[path = "../fuzz/bodies/sql.rs"]
 mod sql;
 
@@ -60,6 +62,11 @@ fn group_positions() {
 #[test]
 fn topic_files() {
     replay("topic_file", fuzzing::topic_file);
+}
+
+#[test]
+fn checkpoints() {
+    replay("checkpoint", checkpoint::checkpoint);
 }
 
 #[test]

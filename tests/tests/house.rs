@@ -22,7 +22,11 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     ("serving", "twopath-serving", &["twopath-base", "twopath-storage", "twopath-query", "twopath-view"]),
     ("experiments/events", "twopath-events", &["twopath-base", "twopath-storage", "twopath-log", "twopath-query"]),
     ("experiments/results", "twopath-results", &["twopath-base"]),
-    ("experiments/torture", "twopath-torture", &["twopath-base", "twopath-storage", "twopath-log"]),
+    (
+        "experiments/torture",
+        "twopath-torture",
+        &["twopath-base", "twopath-storage", "twopath-log", "twopath-query", "twopath-view", "twopath-reference", "twopath-speed"],
+    ),
 ];
 
 fn root() -> PathBuf {
@@ -89,6 +93,23 @@ fn no_file_is_longer_than_one_reads() {
     };
     let long: Vec<String> = all_files().iter().filter_map(long).collect();
     assert!(long.is_empty(), "more than {LINES_MAX} lines: {long:#?}");
+}
+
+/// A house has rooms: no crate holds more than a third of the lines, tests included.
+#[test]
+fn no_crate_is_most_of_the_house() {
+    // The longest folder that a file lies in is its crate's.
+    let folders: Vec<PathBuf> = EDGES.iter().map(|(folder, ..)| *folder).chain(["experiments", "tests"]).map(|f| root().join(f)).collect();
+    let mut lines: BTreeMap<&PathBuf, usize> = BTreeMap::new();
+    for path in all_files() {
+        let of = folders.iter().filter(|folder| path.starts_with(folder)).max_by_key(|folder| folder.components().count());
+        let of = of.unwrap_or_else(|| panic!("{} is in no crate", path.display()));
+        *lines.entry(of).or_default() += fs::read_to_string(&path).unwrap().lines().count();
+    }
+    assert_eq!(lines.len(), folders.len(), "every crate has files");
+    let all: usize = lines.values().sum();
+    let large: Vec<_> = lines.iter().filter(|(_, lines)| **lines * 3 > all).collect();
+    assert!(large.is_empty(), "more than a third of {all} lines: {large:?}");
 }
 
 #[test]

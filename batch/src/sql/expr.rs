@@ -10,7 +10,7 @@
 use std::cell::RefCell;
 
 use arrow_schema::{DataType as ArrowType, Schema, TimeUnit};
-use polars::prelude::{DataType as PolarsType, Expr as Plan, NULL, Scalar, col, lit, when};
+use polars::prelude::{AnyValue, DataType as PolarsType, Expr as Plan, NULL, Scalar, col, lit, when};
 use twopath_query::{BinaryOp, DataType, Expr, ExprKind, Function, UnaryOp, Value};
 
 use super::calendar::{extract, truncate, tumble};
@@ -70,9 +70,6 @@ impl<'a> Compiler<'a> {
                 best
             }
             ExprKind::Call { function, args } => {
-                if args.iter().any(|e| e.data_type.decimal_scale().is_some()) {
-                    return Err(unsupported(expr));
-                }
                 let mut values = args.iter().map(arg).collect::<Result<Vec<_>, _>>()?;
                 // One NULL argument is enough.
                 let one = values.iter().position(has_column).unwrap_or(0);
@@ -86,7 +83,7 @@ impl<'a> Compiler<'a> {
             ExprKind::Unary { op: UnaryOp::Not, arg: e } => arg(e)?.not(),
             ExprKind::Unary { op: UnaryOp::Negate, arg: e } => match expr.data_type {
                 DataType::Float => -arg(e)?,
-                DataType::Numeric | DataType::Decimal { .. } => return Err(unsupported(expr)),
+                DataType::Numeric | DataType::Decimal { .. } => self.raised.negate_decimal(arg(e)?),
                 _ => self.raised.negate(guarded(e)?),
             },
             ExprKind::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right } => {
@@ -103,11 +100,11 @@ impl<'a> Compiler<'a> {
                 if decides { left.or(right) } else { left.and(right) }
             }
             ExprKind::Binary { op, left, right } => match comparison(*op) {
+                Some(_) if left.data_type != right.data_type => {
+                    self.raised.compare_decimals(*op, (arg(left)?, left.data_type), (arg(right)?, right.data_type))
+                }
                 Some(compare) => compare(arg(left)?, arg(right)?),
                 None => {
-                    if [left, right].iter().any(|e| e.data_type.decimal_scale().is_some()) {
-                        return Err(unsupported(expr));
-                    }
                     // One NULL operand is enough; where the left one is a constant, the right one costs less.
                     let (mut l, mut r) = (arg(left)?, arg(right)?);
                     if has_column(&l) || !has_column(&r) {
@@ -115,7 +112,11 @@ impl<'a> Compiler<'a> {
                     } else {
                         r = self.guarded(r, right.data_type, guard);
                     }
-                    self.raised.arithmetic(*op, l, r, expr.data_type == DataType::Float)
+                    if left.data_type.decimal_scale().is_some() {
+                        self.raised.decimals(*op, (l, left.data_type), (r, right.data_type), expr.data_type)
+                    } else {
+                        self.raised.arithmetic(*op, l, r, expr.data_type == DataType::Float)
+                    }
                 }
             },
             ExprKind::Case { branches, otherwise } => self.case(branches, otherwise.as_deref(), expr.data_type, guard)?,
@@ -131,7 +132,7 @@ impl<'a> Compiler<'a> {
                 (DataType::Text, DataType::Bool) => self.raised.parse_bool(guarded(e)?),
                 (DataType::Timestamp, DataType::Text) => self.raised.time_text(arg(e)?),
                 (DataType::Float, DataType::Text) => self.raised.float_text(arg(e)?),
-                _ => return Err(unsupported(expr)),
+                (from, to) => self.raised.cast_decimal(guarded(e)?, from, to).ok_or_else(|| unsupported(expr))?,
             },
             ExprKind::Extract { field, arg: e } => extract(*field, arg(e)?, e.data_type, &self.raised),
             ExprKind::DateTrunc { unit, arg: e } => truncate(*unit, guarded(e)?, &self.raised),
@@ -140,9 +141,6 @@ impl<'a> Compiler<'a> {
     }
 
     fn column(&self, index: usize, data_type: DataType, guard: Option<&Plan>) -> Result<Plan, BatchError> {
-        if data_type.decimal_scale().is_some() {
-            return Err(BatchError::Unsupported { engine: Engine::Polars, what: "columns of type NUMERIC".to_owned() });
-        }
         let guarded = |column| self.guarded(column, data_type, guard);
         Ok(of_sql_type(col(column_name(index)), self.schema.field(index).data_type(), &self.raised, guarded))
     }
@@ -259,7 +257,8 @@ fn literal(value: &Value, data_type: DataType) -> Result<Plan, BatchError> {
         Value::Int(v) | Value::Timestamp(v) | Value::Interval(v) => lit(Scalar::from(*v)),
         Value::Float(v) => lit(Scalar::from(*v)),
         Value::Text(v) => lit(v.to_string()),
-        Value::Numeric(_) | Value::Decimal(_) => return Err(unsupported(&Expr::literal(value.clone(), data_type))),
+        Value::Numeric(v) => lit(Scalar::new(PolarsType::Int128, AnyValue::Int128(*v))),
+        Value::Decimal(v) => lit(Scalar::new(PolarsType::Int128, AnyValue::Int128(v.unscaled))),
     })
 }
 

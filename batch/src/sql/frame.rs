@@ -1,6 +1,6 @@
 //! Columns between arrow-rs and polars, by sharing their buffers.
 //!
-//! Towards polars every column is physical: Boolean, Int64, Float64 or String. Numbers and times of 64 bits go without copying, as the
+//! Towards polars every column is physical: Boolean, Int64, Float64, String, or Int128 for decimals. Numbers and times of 64 bits go without copying, as the
 //! buffer of one library is the owner behind the buffer of the other; narrower numbers are widened. What is copied besides: validity
 //! bits, booleans, and text on its way back, whose layouts differ.
 
@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, UInt8Type, UInt16Type, UInt32Type,
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, UInt8Type, UInt16Type,
+    UInt32Type,
 };
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, LargeListArray, PrimitiveArray, StringArray, new_empty_array,
@@ -54,6 +55,10 @@ pub fn to_polars(array: &ArrayRef) -> PolarsResult<Box<dyn PolarsArray>> {
             let offsets = OffsetsBuffer::try_from(Buffer::from_owner(strings.offsets().inner().clone()))?;
             let values = Buffer::from_owner(Octets(strings.values().clone()));
             Utf8Array::<i32>::try_new(ArrowDataType::Utf8, offsets, values, validity)?.boxed()
+        }
+        ArrowType::Decimal128(..) => {
+            let values = array.as_primitive::<Decimal128Type>().values().clone();
+            PolarsNumbers::try_new(ArrowDataType::Int128, Buffer::from_owner(values), validity)?.boxed()
         }
         _ => PolarsNumbers::<i64>::try_new(ArrowDataType::Int64, Buffer::from_owner(words(array)), validity)?.boxed(),
     })

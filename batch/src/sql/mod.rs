@@ -6,6 +6,7 @@
 mod aggregate;
 mod calendar;
 mod checked;
+mod decimal;
 mod expr;
 pub mod frame;
 mod function;

@@ -58,6 +58,11 @@ pub fn rows(query: &Query, table: &GroupTable) -> Result<Vec<Vec<Value>>, EvalEr
     values::rows(&answer(query, &[table], &Selection::default())?)
 }
 
+/// Whether an aggregate looks at more than one value of a row, which polars refuses by name.
+fn looks_beside(query: &Query) -> bool {
+    query.aggregates.iter().any(|a| !a.beside.is_empty())
+}
+
 /// Checks that both engines and the reference agree: on the rows, or on there being an error. The number of rows, if it is not one.
 pub fn assert_agrees(topic: &Topic, query: &Query, horizon: &Position) -> Option<usize> {
     let expected = reference(topic, query, horizon).answer();
@@ -65,6 +70,7 @@ pub fn assert_agrees(topic: &Topic, query: &Query, horizon: &Position) -> Option
         let got = match compute(topic, query, &Logic::Sql, engine, horizon) {
             Ok(table) => rows(query, &table),
             Err(BatchError::Eval(e)) => Err(e),
+            Err(BatchError::Unsupported { engine: Engine::Polars, .. }) if looks_beside(query) => continue,
             Err(other) => panic!("{engine}: {other}\n{query:?}"),
         };
         if let Err(difference) = compare(query, &expected, &got) {

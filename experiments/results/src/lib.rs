@@ -13,12 +13,14 @@
 pub mod code;
 mod conclude;
 pub mod effects;
+pub mod kept;
 pub mod number;
 pub mod prices;
 pub mod report;
 pub mod result;
 #[cfg(test)]
 mod sample;
+pub mod scenario;
 pub mod statistics;
 pub mod sweep;
 

@@ -113,20 +113,31 @@ pub fn charge(run: &mut RunResult, settings: &Settings) {
     };
 }
 
-/// What a run used, apart.
-struct Usage {
-    cpu_s_per_event: f64,
-    bytes_written_per_event: f64,
-    batch_cpu_s_per_event_read: f64,
-    view_bytes_per_batch_run: f64,
-    log_bytes_per_event: f64,
-    change_cpu_s: f64,
-    change_bytes_written: f64,
-    change_hours: f64,
-    events_recomputed: f64,
+/// What a run used, apart: the coefficients that money is told by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usage {
+    /// CPU seconds of live traffic, without batch runs and the change.
+    pub cpu_s_per_event: f64,
+    /// Likewise handed to the file system.
+    pub bytes_written_per_event: f64,
+    /// CPU seconds of the batch layer; 0 without one.
+    pub batch_cpu_s_per_event_read: f64,
+    /// Written by one batch run.
+    pub view_bytes_per_batch_run: f64,
+    /// Of the log at rest.
+    pub log_bytes_per_event: f64,
+    /// CPU seconds of the change, over what live traffic would have taken meanwhile.
+    pub change_cpu_s: f64,
+    /// Likewise written.
+    pub change_bytes_written: f64,
+    /// How long the change took.
+    pub change_hours: f64,
+    /// Events that the change read: batch run and catch-up.
+    pub events_recomputed: f64,
 }
 
-fn usage(run: &RunResult) -> Usage {
+/// The coefficients of one run.
+pub fn usage(run: &RunResult) -> Usage {
     let cost = &run.cost;
     let log_bytes_per_event = cost.log_bytes_per_event_at_rest.unwrap_or(cost.log_bytes as f64 / run.events as f64);
     let Some(Phases { load, live, change }) = &cost.phases else {

@@ -61,9 +61,12 @@ fn make() -> CompareResult {
             events_history: 304_776,
             history: HistorySource::Recorded,
             events_ignored: 0,
+            left_out: vec![],
             events_steady: 32_000,
             batch_interval_ms: 2000.0,
             publish_interval_ms: 1.0,
+            state: "memory".into(),
+            checkpoint_interval_ms: None,
             sql_v1: "SELECT origin, COUNT(*) FROM flights GROUP BY origin".into(),
             sql_v2: "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin".into(),
             prices,
@@ -235,6 +238,7 @@ fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
                 StorageBin { at_ms, bytes: 5_000_000 + beside }
             })
             .collect(),
+        cpu: (0..bins).map(|i| CpuBin { at_ms: f64::from(i) * 100.0, cores: about(0.3) }).collect(),
         freshness_percentiles: percentiles(base, if speed { 2.0 } else { 0.9 }),
         query_latency_percentiles: percentiles(about(0.02), 3.0),
         freshness_hdr: "HISTFAAA".into(),

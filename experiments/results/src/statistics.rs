@@ -125,7 +125,7 @@ pub fn bootstrap_median(values: &[f64], seed: u64) -> (f64, f64) {
 }
 
 /// 95 % interval of the mean by Student's t. `values` must have two or more.
-fn t_interval(values: &[f64]) -> (f64, f64) {
+pub fn t_interval(values: &[f64]) -> (f64, f64) {
     let n = values.len();
     assert!(n >= 2, "one value has no spread");
     let mean = values.iter().sum::<f64>() / n as f64;

@@ -5,6 +5,7 @@
 
 mod append;
 mod broker;
+mod checkpoint;
 mod compaction;
 mod events;
 mod freshness;
@@ -121,7 +122,7 @@ pub struct Setting<'a> {
 
 type Bench = fn(Setting) -> Result<Vec<Ratio>, BenchError>;
 
-const BENCHES: [(&str, Bench); 9] = [
+const BENCHES: [(&str, Bench); 10] = [
     ("append_none", append::durability_none),
     ("append_batch", append::durability_batch),
     ("scan", scan::column),
@@ -131,6 +132,7 @@ const BENCHES: [(&str, Bench); 9] = [
     ("read", read::merged_against_batch),
     ("scale", replay::scale),
     ("remote", tier::remote),
+    ("checkpoint", checkpoint::checkpoint),
 ];
 
 /// The group `log-scale`, which takes its time and is not part of the others.

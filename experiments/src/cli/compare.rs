@@ -8,12 +8,14 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use twopath_events::files::ReadArgs;
+use twopath_events::workloads::BUILT_IN;
 use twopath_log::{Address, Durability};
+use twopath_results::result::Month;
 
 use super::Failure;
 use super::log::parse_durability;
-use crate::scenarios::compare::{self, CompareSettings, HistoryLength, SweepOf};
-use crate::systems::{BatchEngine, Language, SpeedEngine};
+use crate::scenarios::compare::{self, CompareSettings, HistoryLength, SweepOf, parse_count};
+use crate::systems::{BatchEngine, Language, SpeedEngine, StateBackend};
 
 /// Runs architectures side by side on the same events and compares them
 ///
@@ -33,12 +35,15 @@ Examples:
   twopath compare --matrix --repeats 5
   twopath compare --sweep history=1M,3M,10M,30M
   twopath compare --workload pageviews --durability batch
+  twopath compare --events-per-day 1B --retention-days 90 --changes-per-month 1
+  twopath compare --workload nexmark --query q11 --architectures lambda-sql,kappa-sql --history 1M
+  twopath compare --state checkpoint --checkpoint-interval 500ms
   twopath compare --log kafka://localhost:9092/compare
   twopath compare --events clicks.csv --time-column time --sql clicks.sql --fix corrected.sql --history all
   twopath compare --format json --out results > result.json")]
 pub(super) struct CompareArgs {
-    /// Which events: flights (recorded) or pageviews (generated)
-    #[arg(long, value_name = "NAME", default_value = "flights", value_parser = ["flights", "pageviews"], conflicts_with = "events")]
+    /// Which events: flights (recorded); pageviews, nexmark, ysb or theodolite (generated)
+    #[arg(long, value_name = "NAME", default_value = "flights", value_parser = BUILT_IN, conflicts_with = "events")]
     workload: String,
     /// Which of the workload's queries [default: its first]
     #[arg(long, value_name = "NAME", conflicts_with = "sql")]
@@ -58,7 +63,7 @@ pub(super) struct CompareArgs {
     /// How the query is written, in the place of the architectures' own: by hand or sql
     #[arg(long, value_name = "LANGUAGE", value_parser = Language::from_str)]
     language: Option<Language>,
-    /// Events loaded before the steady phase: a number such as 300k or 10M, or all but the last of your own [default: 3M flights, 10M pageviews, all of your own]
+    /// Events loaded before the steady phase: a number such as 300k or 10M, or all but the last of your own [default: 3M flights, 10M pageviews, 1M of the others, all of your own]
     #[arg(long, value_name = "N", value_parser = HistoryLength::from_str)]
     history: Option<HistoryLength>,
     /// One comparison for each value of a parameter: history=1M,3M,10M or rate=1k,10k or keys=10k,1M
@@ -117,6 +122,25 @@ pub(super) struct CompareArgs {
     /// From one snapshot of the speed layer to the next
     #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "1ms")]
     publish_interval: Duration,
+    /// Of the month whose money is compared: events a day, such as 10M
+    #[arg(long, value_name = "N", value_parser = parse_count, default_value = "10M")]
+    events_per_day: u64,
+    /// Of the same month: how many days of events the log keeps
+    #[arg(long, value_name = "DAYS", value_parser = parse_amount, default_value_t = Month::default().retention_days)]
+    retention_days: f64,
+    /// Of the same month: changes of the code
+    #[arg(long, value_name = "N", value_parser = parse_amount, default_value_t = Month::default().changes_per_month)]
+    changes_per_month: f64,
+    /// Of the same month: batch runs a day
+    #[arg(long, value_name = "N", value_parser = parse_amount, default_value_t = Month::default().batch_runs_per_day)]
+    batch_runs_per_day: f64,
+    /// Where the state of the speed layer lives, charged to the architecture: `memory` or `checkpoint`. Final values by hand (kappa) keep their state in their
+    /// own dataflow, which no checkpoint reaches: kappa-sql stands in its place among the default's architectures
+    #[arg(long, value_name = "BACKEND", default_value_t = CompareSettings::default().state)]
+    state: StateBackend,
+    /// From the start of one checkpoint to the start of the next
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "1s")]
+    checkpoint_interval: Duration,
     /// A price file in TOML, instead of the bundled one
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -146,7 +170,9 @@ pub(super) fn run(args: CompareArgs, log: Option<Address>) -> Result<ExitCode, F
 
 fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
     let mut architectures: Vec<String> = Vec::new();
+    let is_default = args.architectures == CompareSettings::default().architectures;
     for name in args.architectures {
+        let name = if is_default && args.state != StateBackend::Memory && name == "kappa" { "kappa-sql".into() } else { name };
         if architectures.contains(&name) {
             return Err(Failure::usage(format!("--architectures names '{name}' twice")));
         }
@@ -181,9 +207,18 @@ fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
             Format::Table => compare::Format::Table,
             Format::Json => compare::Format::Json,
         },
+        month: Month {
+            events_per_day: args.events_per_day as f64,
+            retention_days: args.retention_days,
+            changes_per_month: args.changes_per_month,
+            batch_runs_per_day: args.batch_runs_per_day,
+        },
         prices: args.prices,
         batch_interval: args.batch_interval,
         publish_interval: args.publish_interval,
+        state: args.state,
+        checkpoint_interval: args.checkpoint_interval,
+        ..CompareSettings::default()
     })
 }
 
@@ -193,6 +228,10 @@ fn presets() -> PossibleValuesParser {
 
 fn parse_reads(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|r: &f64| r.is_finite() && *r >= 0.0).ok_or_else(|| "write how many reads a second, such as 500, or 0".into())
+}
+
+fn parse_amount(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0).ok_or_else(|| "write a number, such as 30 or 0.5; 0 is none".into())
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {
@@ -219,5 +258,16 @@ mod tests {
         let parsed = Only::try_parse_from(["compare"]).ok().unwrap();
         let settings = settings(parsed.args).ok().unwrap();
         assert_eq!(format!("{settings:?}"), format!("{:?}", CompareSettings::default()));
+    }
+
+    #[test]
+    fn the_month_is_the_user_s() {
+        let given =
+            ["compare", "--events-per-day", "250k", "--retention-days", "0.5", "--changes-per-month", "0", "--batch-runs-per-day", "1"];
+        let month = settings(Only::try_parse_from(given).ok().unwrap().args).ok().unwrap().month;
+        assert_eq!(month, Month { events_per_day: 250e3, retention_days: 0.5, changes_per_month: 0.0, batch_runs_per_day: 1.0 });
+        for wrong in ["--retention-days=-1", "--changes-per-month=NaN", "--batch-runs-per-day=many", "--events-per-day=-5"] {
+            assert!(Only::try_parse_from(["compare", wrong]).is_err(), "{wrong}");
+        }
     }
 }

@@ -6,14 +6,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use twopath_log::Log;
 use twopath_query::{self as query, Value};
+use twopath_speed::SpeedError;
 
 use super::log::TopicArgs;
-use super::{Failure, log, output, sql};
+use super::output::{self, ReportFormat};
+use super::{Failure, log, sql};
 use crate::feeds::{Definition, FeedError, OutputOptions, run_feed};
 
 /// Runs derived feeds: what a SELECT makes of one topic, appended to another
@@ -57,6 +59,9 @@ struct RunArgs {
     /// Wait for more
     #[arg(long, short)]
     follow: bool,
+    /// Worker threads
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: u16,
     /// Of a new topic: the event-time column
     #[arg(long, value_name = "COLUMN")]
     time_column: Option<String>,
@@ -72,7 +77,7 @@ Examples:
   twopath feed list --format json")]
 struct ListArgs {
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    format: ReportFormat,
 }
 
 /// Tells what a feed does, and how far it is
@@ -83,7 +88,7 @@ Examples:
 struct DescribeArgs {
     name: String,
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    format: ReportFormat,
 }
 
 /// Forgets a feed: its definition, and how far it was; what it has appended stays
@@ -95,14 +100,6 @@ struct DropArgs {
     name: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For programs
-    Json,
-}
-
 /// A feed, and records of its input that it has not done; no number where the input is gone.
 #[derive(Serialize)]
 struct Listed {
@@ -112,16 +109,7 @@ struct Listed {
 }
 
 fn listed(log: &Log, feed: Definition) -> Result<Listed, Failure> {
-    let lag = match log.topics()?.contains(&feed.input) {
-        false => None,
-        true => {
-            let input = log.topic(&feed.input)?;
-            match input.groups()?.contains(&feed.group()) {
-                true => Some(input.local()?.group(&feed.group())?.lag()?),
-                false => Some(input.end()?.records()),
-            }
-        }
-    };
+    let lag = feed.progress(log)?.map(|progress| progress.lag);
     Ok(Listed { feed, lag })
 }
 
@@ -129,7 +117,7 @@ fn list(dir: &Path, args: &ListArgs) -> Result<ExitCode, Failure> {
     let log = Log::open(dir)?;
     let feeds = Definition::all(dir)?.into_iter().map(|feed| listed(&log, feed)).collect::<Result<Vec<_>, _>>()?;
     let mut out = std::io::stdout().lock();
-    if args.format == Format::Json {
+    if args.format == ReportFormat::Json {
         output::report(&mut out, &feeds)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -144,7 +132,7 @@ fn list(dir: &Path, args: &ListArgs) -> Result<ExitCode, Failure> {
 fn describe(dir: &Path, args: &DescribeArgs) -> Result<ExitCode, Failure> {
     let described = listed(&Log::open(dir)?, Definition::named(dir, &args.name)?)?;
     let mut out = std::io::stdout().lock();
-    if args.format == Format::Json {
+    if args.format == ReportFormat::Json {
         output::report(&mut out, &described)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -204,8 +192,8 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, stop.clone())?;
     }
-    let report = run_feed(&log, &feed, &made_as, args.follow, &stop).map_err(|e| match e {
-        FeedError::NoFeed { .. } | FeedError::BadName { .. } => Failure::usage(e),
+    let report = run_feed(&log, &feed, &made_as, args.follow, usize::from(args.workers), &stop).map_err(|e| match e {
+        FeedError::Speed(SpeedError::NoFeed { .. }) | FeedError::BadName { .. } => Failure::usage(e),
         other => other.into(),
     })?;
     eprintln!(

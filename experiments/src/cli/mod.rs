@@ -15,6 +15,7 @@ mod log;
 mod output;
 mod progress;
 mod query;
+mod results;
 mod run;
 mod run_child;
 mod run_system;
@@ -61,6 +62,7 @@ enum Command {
     Graph(graph::GraphArgs),
     Job(job::JobArgs),
     Run(run::RunArgs),
+    Results(results::ResultsArgs),
     Bench(bench::BenchArgs),
     Torture(torture::TortureArgs),
     Completions(completions::CompletionsArgs),
@@ -103,6 +105,7 @@ fn run_command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Graph(args) => graph::run(folder(&place, "graph")?, &args),
         Command::Job(args) => job::run(folder(&place, "job")?, &args),
         Command::Run(args) => run::run(folder(&place, "run")?, args),
+        Command::Results(args) => results::run(&args),
         Command::Bench(args) => bench::run(folder(&place, "bench")?, &args),
         Command::Torture(args) => torture::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -26,6 +26,15 @@ pub(super) enum Format {
     Csv,
 }
 
+/// How a report is told: what is no answer to a query, and no table of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
 /// A report as one JSON value, for programs.
 pub(super) fn report(out: &mut impl Write, value: &impl serde::Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;

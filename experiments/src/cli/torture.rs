@@ -10,7 +10,7 @@ use twopath_query::Value;
 use super::{Failure, output, progress};
 use twopath_torture::{self as torture, KindSummary, TortureSettings};
 
-/// Tries every kind of fault on the log, and tells what did not hold
+/// Tries every kind of fault on the log and on the state of jobs, and tells what did not hold
 ///
 /// Power losses, calls to files and object stores that fail, changed bytes, kill -9, unruly producers. Each violation names a number, which with the seed replays it.
 /// The short form takes a minute or two; the long one hours.
@@ -39,6 +39,12 @@ pub(super) struct TortureArgs {
     /// Only rolls segments of a topic in this folder, until it is killed: the process that the torture kills
     #[arg(long, value_name = "DIR", hide = true)]
     roll_in: Option<PathBuf>,
+    /// Only runs a job that takes checkpoints over a topic in this folder, until it is killed
+    #[arg(long, value_name = "DIR", hide = true)]
+    state_in: Option<PathBuf>,
+    /// Of that job
+    #[arg(long, value_name = "N", hide = true, default_value_t = 1)]
+    workers: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,6 +58,10 @@ enum Format {
 pub(super) fn run(args: &TortureArgs) -> Result<ExitCode, Failure> {
     if let Some(dir) = &args.roll_in {
         torture::roll_child(dir)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(dir) = &args.state_in {
+        torture::state_child(dir, args.workers).map_err(Failure::of)?;
         return Ok(ExitCode::SUCCESS);
     }
     let program = std::env::current_exe()?;

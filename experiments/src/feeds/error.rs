@@ -3,9 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use twopath_base::{Offset, PartitionId};
 use twopath_log::LogError;
-use twopath_query::{EvalError, QueryError};
+use twopath_query::QueryError;
+use twopath_speed::SpeedError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
@@ -17,30 +17,10 @@ pub enum FeedError {
     Differs { name: String, is: String, wanted: String },
     #[error("a feed from '{input}' to '{output}' would go in a circle and never end: choose another output")]
     Circle { input: String, output: String },
-    #[error("this query cannot be a feed: {what}")]
-    NoFeed { what: String },
-    #[error(
-        "feed '{name}' makes its groups of every record of '{topic}', at each start, and '{topic}' {what}. Pass what is left on to a topic that keeps \
-         everything (twopath feed run {topic} OTHER --sql 'SELECT * FROM {topic}'), and run the feed over that one, under another name"
-    )]
-    NotWhole { name: String, topic: String, what: String },
     #[error("feed '{name}': {source}")]
     Query { name: String, source: QueryError },
     #[error("topic '{topic}' cannot be the output of feed '{name}': {what}")]
     Output { name: String, topic: String, what: String },
-    #[error(
-        "feed '{name}' stops before offset {from} of partition {partition} of its input: {what} up to offset {to} raises an error: {source}. \
-         What came before is appended; define the feed anew, under another name, with a guard against it"
-    )]
-    Row { name: String, partition: PartitionId, from: Offset, to: Offset, what: &'static str, source: EvalError },
-    #[error("feed '{name}' reads all of its input, and '{owner}' reads partition {partition} of it as the same group: stop that one first")]
-    Shared { name: String, partition: PartitionId, owner: String },
-    #[error(
-        "feed '{name}' has appended what came of partition {partition} of its input up to offset {reached}, and the input ends at {end}: \
-         it lost records with the machine's death. Run the feed under another name, to another output; \
-         where an output must not outlive its input, make the input with --durability batch"
-    )]
-    Ahead { name: String, partition: PartitionId, reached: Offset, end: Offset },
     #[error(
         "feed '{name}' was run on an earlier topic '{topic}', which was deleted since, and not on the one that has this name now: how far it is \
          says nothing of that one. Run the feed under another name, to another output; or delete the output as well (`twopath log delete {output}`), \
@@ -53,6 +33,8 @@ pub enum FeedError {
     Io { path: PathBuf, source: io::Error },
     #[error("{0}")]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Speed(#[from] SpeedError),
 }
 
 impl FeedError {

@@ -1,9 +1,9 @@
 //! The graph of a folder: topics, the feeds between them, the groups that read them, and the lag on each edge.
 
 use serde::Serialize;
-use twopath_log::{Group, Log};
+use twopath_log::Log;
 
-use super::{Definition, FeedError, FeedKind};
+use super::{Definition, FeedError, FeedKind, ReaderProgress};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,18 +60,15 @@ impl Graph {
             for group in topic.groups()? {
                 let is_feed = feeds.iter().any(|f| f.input == *name && f.group() == group);
                 if !is_feed {
-                    groups.reader(NodeKind::Group, name, &group, &topic.local()?.group(&group)?)?;
+                    groups.reader(NodeKind::Group, name, &group, ReaderProgress::of(&topic, &group)?);
                 }
             }
         }
         for feed in &feeds {
             let input = topics.contains(&feed.input).then(|| log.topic(&feed.input)).transpose()?;
-            let node = match &input {
-                Some(input) if input.groups()?.contains(&feed.group()) => {
-                    graph.reader(NodeKind::Feed, &feed.input, &feed.name, &input.local()?.group(&feed.group())?)?
-                }
-                // The topic is gone, or made anew and not read yet. (No group is made here: retention would heed it.)
-                _ => graph.node(NodeKind::Feed, &feed.name, 0, 0),
+            let node = match feed.progress(log)? {
+                Some(progress) => graph.reader(NodeKind::Feed, &feed.input, &feed.name, progress),
+                None => graph.node(NodeKind::Feed, &feed.name, 0, 0),
             };
             node.gives = input.and_then(|input| feed.kind(input.schema()));
             node.sql = Some(feed.sql.clone());
@@ -89,13 +86,9 @@ impl Graph {
         self.nodes.last_mut().expect("it was just added")
     }
 
-    fn reader(&mut self, kind: NodeKind, topic: &str, name: &str, group: &Group) -> Result<&mut Node, FeedError> {
-        let progress = group.progress()?;
-        let done = progress.iter().map(|p| p.committed.unwrap_or_default().0).sum();
-        let read_now = progress.iter().filter(|p| p.owner.is_some()).count() as u64;
-        let lag = progress.iter().map(twopath_log::PartitionProgress::lag).sum();
-        self.edges.push(GraphEdge { from: topic.to_owned(), to: name.to_owned(), to_kind: kind, lag: Some(lag) });
-        Ok(self.node(kind, name, done, read_now))
+    fn reader(&mut self, kind: NodeKind, topic: &str, name: &str, progress: ReaderProgress) -> &mut Node {
+        self.edges.push(GraphEdge { from: topic.to_owned(), to: name.to_owned(), to_kind: kind, lag: Some(progress.lag) });
+        self.node(kind, name, progress.done, progress.read_now)
     }
 
     /// In Graphviz's language.

@@ -2,8 +2,9 @@
 
 use arrow_schema::{DataType, Schema};
 use twopath_log::{Compaction, Durability, Log, Offload, PartitionBy, Retention, Topic, TopicConfig};
+use twopath_speed::FeedQuery;
 
-use super::{Definition, FeedError, FeedKind, FeedQuery};
+use super::{Definition, FeedError, FeedKind};
 
 /// How the output topic is to be made, where there is none: what is `None` is as in the input, or as the feed's query wants it.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +40,7 @@ pub(super) fn output_topic(
         }
         query.check_output(output.config()).map_err(cannot)?;
         let kind = |d: &Definition| log.topic(&d.input).ok().and_then(|input| d.kind(input.schema()));
-        let a_changelog = |d: &Definition| matches!(query, FeedQuery::Changes(_)) || kind(d) == Some(FeedKind::Changelog);
+        let a_changelog = |d: &Definition| query.kind() == FeedKind::Changelog || kind(d) == Some(FeedKind::Changelog);
         let also = |d: &&Definition| d.output == feed.output && d.name != feed.name && a_changelog(d);
         if let Some(other) = Definition::all(log.dir())?.iter().find(also) {
             let what = format!("feed '{}' appends to it, and the newest row of a group would be of either", other.name);
@@ -57,14 +58,14 @@ fn planned(feed: &Definition, input: &Topic, query: &FeedQuery, made_as: &Output
     // What the input is keyed by and ordered by, as far as the feed passes it on.
     let passed_on = |column: &&String| query.schema().field_with_name(column).is_ok();
     let is_time = |column: &&String| matches!(query.schema().field_with_name(column).map(|f| f.data_type()), Ok(DataType::Timestamp(..)));
-    let key = match (&made_as.key, query, &config.partition_by) {
+    let key = match (&made_as.key, query.kind(), &config.partition_by) {
         (Some(key), ..) => Some(key.as_str()),
-        (None, FeedQuery::Changes(changes), _) => changes.key(),
-        (None, FeedQuery::Rows(_), PartitionBy::Key(key)) => Some(key).filter(passed_on).map(String::as_str),
-        (None, FeedQuery::Rows(_), PartitionBy::RoundRobin) => None,
+        (None, FeedKind::Changelog, _) => query.key(),
+        (None, FeedKind::Rows, PartitionBy::Key(key)) => Some(key).filter(passed_on).map(String::as_str),
+        (None, FeedKind::Rows, PartitionBy::RoundRobin) => None,
     };
-    let partitions = match query {
-        FeedQuery::Changes(_) if key.is_none() => 1,
+    let partitions = match query.kind() {
+        FeedKind::Changelog if key.is_none() => 1,
         _ => config.partitions,
     };
     let time = made_as.time_column.as_ref().or(config.time_column.as_ref().filter(is_time));

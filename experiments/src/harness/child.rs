@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
@@ -24,6 +25,7 @@ use super::reporter::Reporter;
 use super::spec::{Phase, RunSpec};
 use super::steady::{SteadyPlan, steady};
 use crate::systems::process::{Process, SystemSpec, socket_path};
+use crate::systems::restarted::Restarted;
 use crate::systems::timeline::Timeline;
 use crate::systems::twopath::Barriers;
 use crate::systems::{Costs, System, SystemError};
@@ -40,12 +42,27 @@ pub type Start<'a> = &'a dyn Fn(&SystemSpec, &Topic, Barriers) -> Result<Box<dyn
 /// goes to standard output.
 pub fn run(spec: &RunSpec, program: &Path) -> Result<Recording, RunError> {
     record(spec, &|system, _topic, barriers| {
-        let (file, socket) = (spec.dir.join("system.json"), socket_path());
-        std::fs::write(&file, serde_json::to_vec(system).expect("a spec has text keys")).map_err(SystemError::Process)?;
-        let mut command = Command::new(program);
-        command.arg("run-system").arg(&file).arg(&socket);
-        Ok(Box::new(Process::start(command, socket, barriers)?))
+        let Some(after_ms) = spec.kill_after_ms else { return Ok(Box::new(start_process(system, program, barriers)?)) };
+        let (system, program, barriers) = (system.clone(), program.to_owned(), Arc::new(barriers));
+        let timeline = Timeline::since(system.began_us);
+        let starts = AtomicU32::new(0);
+        let start = move || {
+            // What the killed process had in memory is gone, and its views are of no use to the next one: that has the log.
+            let dir = system.dir.join(format!("start-{}", starts.fetch_add(1, Ordering::Relaxed) + 1));
+            std::fs::create_dir_all(&dir).map_err(SystemError::Process)?;
+            let barriers = barriers.clone();
+            start_process(&SystemSpec { dir, ..system.clone() }, &program, Box::new(move || barriers()))
+        };
+        Ok(Box::new(Restarted::start(Box::new(start), timeline, Duration::from_secs_f64(after_ms / 1e3))?))
     })
+}
+
+fn start_process(system: &SystemSpec, program: &Path, barriers: Barriers) -> Result<Process, SystemError> {
+    let (file, socket) = (system.dir.join("system.json"), socket_path());
+    std::fs::write(&file, serde_json::to_vec(system).expect("a spec has text keys")).map_err(SystemError::Process)?;
+    let mut command = Command::new(program);
+    command.arg("run-system").arg(&file).arg(&socket);
+    Process::start(command, socket, barriers)
 }
 
 /// Makes the run with the system in this process.
@@ -83,7 +100,8 @@ pub fn record(spec: &RunSpec, start: Start<'_>) -> Result<Recording, RunError> {
         schedule,
         events: &events,
         questions: questions(spec, &prepared, &schedule, &events, base.records())?,
-        deploy_us: start_us + (schedule.end_us() - start_us) / 2,
+        deploy_us: spec.deploys.then_some(start_us + (schedule.end_us() - start_us) / 2),
+        process: costs_loaded.process,
         settle: Duration::from_secs_f64(1.5 / spec.full_read_rate.max(spec.read_rate.min(5.0)).max(1.0)),
         grace: GRACE + 2 * spec.batch_interval(),
     };
@@ -110,6 +128,7 @@ pub fn record(spec: &RunSpec, start: Start<'_>) -> Result<Recording, RunError> {
         costs_fixed: steady.costs_fixed,
         loaded_us,
         storage: steady.storage,
+        cpu: steady.cpu,
         history_bytes,
         end_us: steady.end_us,
         extra_storage_bytes_max: steady.extra_storage_bytes_max,
@@ -139,6 +158,8 @@ fn system_spec(spec: &RunSpec, topic: &Topic, timeline: &Timeline) -> SystemSpec
         workers: spec.workers,
         batch_interval_ms: spec.batch_interval_ms,
         publish_interval_ms: spec.publish_interval_ms,
+        state: spec.state.clone(),
+        checkpoint_interval_ms: spec.checkpoint_interval_ms,
         began_us: timeline.began_us(),
     }
 }

@@ -211,11 +211,15 @@ mod tests {
     fn quantiles_are_milliseconds() {
         let h = histogram(1..=1_000);
         let q = quantiles(&h);
-        assert_eq!((q.p50, q.p99, q.max, q.count), (0.5, 0.99, 1.0, 1_000));
+        assert_eq!((q.p50, q.p90, q.p99, q.p999, q.max, q.mean, q.count), (0.5, 0.9, 0.99, 0.999, 1.0, 0.5005, 1_000));
         assert_eq!(quantiles(&histogram([])), Quantiles::default());
         let p = percentiles(&h);
         assert_eq!(p.last().unwrap(), &[100.0, 1.0]);
         assert!(p.is_sorted_by(|a, b| a[0] <= b[0] && a[1] <= b[1]));
+        // Four points a halving, ten halvings down to one of a thousand, and the last.
+        assert_eq!((p.len(), p[0], p[4], p[8]), (42, [0.0, 0.001], [50.0, 0.5], [75.0, 0.75]));
+        assert_eq!(percentiles(&histogram([])), Vec::<[f64; 2]>::new());
+        assert_eq!(quantiles(&histogram([LONGEST_US, 2 * LONGEST_US])).count, 2, "what is longer is held as the longest");
         assert!(encoded(&h).starts_with("HISTF"), "V2's compressed cookie: {}", encoded(&h));
     }
 
@@ -243,6 +247,30 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_is_what_arrived_and_is_in_no_answer() {
+        let arrivals = arrivals(10);
+        let readable = [Readable { at_us: 3_000, position: at("1,1") }, Readable { at_us: 6_000, position: at("3,2") }];
+        // An event a millisecond, the first at once.
+        let waiting = [0, 2_999, 3_000, 5_999, 6_000, 9_000, 50_000].map(|at_us| backlog(&arrivals, &readable, at_us));
+        assert_eq!(waiting, [1, 3, 2, 4, 2, 5, 5]);
+    }
+
+    #[test]
+    fn who_falls_behind_in_the_end_fell_behind_since_then() {
+        let arrivals = arrivals(1_000);
+        // All is read at once up to event 600, and nothing after it.
+        let each = |i: u64| Readable { at_us: i * 1_000, position: at(&format!("{},{}", (i + 1).div_ceil(2), i.div_ceil(2))) };
+        let stuck: Vec<Readable> = (0..=600).map(each).collect();
+        let since = kept_up(&arrivals, &stuck, 100_000).expect("400 events wait in the end");
+        // 100 ms bring 100 events; the looks are 9.99 ms apart, and that at 709.29 ms is the first to see more than 100 waiting.
+        assert!((since - 0.709).abs() < 0.011, "{since}");
+        // As much waited before: late, and not lost.
+        let late = |i: u64| Readable { at_us: (i + 300) * 1_000, position: at(&format!("{},{}", (i + 1).div_ceil(2), i.div_ceil(2))) };
+        let late: Vec<Readable> = (0..1_000).map(late).collect();
+        assert_eq!(kept_up(&arrivals, &late, 1_000), None);
+    }
+
+    #[test]
     fn series_have_equal_bins() {
         let bins = Bins::new(1_000, 81_000);
         let freshness = bins.freshness([(1_000, 500), (1_999, 700), (80_999, 900), (99_000, 1_000)].into_iter());
@@ -251,5 +279,14 @@ mod tests {
         assert_eq!((freshness[1].at_ms, freshness[1].max_ms), (79.0, 1.0), "what is later is in the last");
         let answers = bins.answers([(2_000, true, true), (2_001, false, true)].into_iter());
         assert_eq!((answers.len(), answers[1].checked, answers[1].wrong, answers[1].outdated), (80, 2, 1, 2));
+        assert_eq!((answers[0].checked, answers[79].at_ms), (0, 79.0));
+        // 200 reads in one bin: the 100th, the 198th and the last of them in order.
+        let reads = bins.reads((1..=200).rev().map(|took_us| (3_500, took_us)));
+        assert_eq!((reads.len(), reads[0].at_ms, reads[0].count), (1, 2.0, 200));
+        assert_eq!((reads[0].p50_ms, reads[0].p99_ms, reads[0].max_ms), (0.1, 0.198, 0.2));
+        let many = bins.freshness((1..=200).rev().map(|us| (3_500, us)));
+        assert_eq!((many[0].at_ms, many[0].p50_ms, many[0].p99_ms, many[0].max_ms), (2.0, 0.1, 0.198, 0.2));
+        // A span of nothing has bins of a microsecond, and a time before it is in the first.
+        assert_eq!(Bins::new(7, 7).reads([(0, 1)].into_iter())[0].at_ms, 0.0);
     }
 }

@@ -13,7 +13,7 @@ use super::spec::RunSpec;
 use crate::systems::timeline::Span;
 use crate::systems::{self, Architecture, Costs, Job};
 use twopath_results::result::{
-    Answers, Cost, Happening, KeptUp, LayerCost, Mark, Outcome, PhaseCosts, Phases, RunResult, Series, StorageBin,
+    Answers, Cost, CpuBin, Happening, KeptUp, LayerCost, Mark, Outcome, PhaseCosts, Phases, RunResult, Series, StorageBin,
 };
 
 /// The result of a run.
@@ -58,6 +58,7 @@ pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arri
             freshness: bins.freshness(covered()),
             answers: bins.answers(judged.map(|(a, v)| (a.read_us, v.wrong, v.outdated))),
             reads: bins.reads(recording.answers.iter().filter(|a| a.key.is_some()).map(|a| (a.due_us, a.latency_us()))),
+            cpu: cores(&recording.cpu, start_us),
             storage: recording.storage.iter().map(|&(at_us, bytes)| StorageBin { at_ms: ms(at_us, start_us), bytes }).collect(),
             freshness_percentiles: percentiles(&freshness),
             query_latency_percentiles: percentiles(&latency),
@@ -67,6 +68,15 @@ pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arri
         marks: marks(recording, corrected_us, start_us),
         samples: Vec::new(),
     })
+}
+
+/// How many cores the system's process kept busy between two looks.
+fn cores(seen: &[(u64, f64)], start_us: u64) -> Vec<CpuBin> {
+    let between = |pair: &[(u64, f64)]| {
+        let [(from_us, before), (to_us, after)] = [pair[0], pair[1]];
+        CpuBin { at_ms: ms(from_us, start_us), cores: (after - before).max(0.0) / ((to_us - from_us).max(1) as f64 / 1e6) }
+    };
+    seen.windows(2).map(between).collect()
 }
 
 /// Milliseconds from one time to another; negative where it lies before.
@@ -129,18 +139,14 @@ fn phases(recording: &Recording) -> Phases {
     let in_change = schedule.arrived(*fixed_us) - schedule.arrived(*deployed_us).min(schedule.arrived(*fixed_us));
     let none = Costs::default();
     let load = used(&none, costs_loaded);
-    let both = |a: f64, b: Option<&f64>| a + b.copied().unwrap_or(0.0);
+    let mut live_cpu_s = live_before.0;
+    live_after.0.into_iter().for_each(|(layer, seconds)| *live_cpu_s.entry(layer).or_default() += seconds);
     Phases {
         load: PhaseCosts { duration_ms: ms(recording.loaded_us, 0), events: recording.events_loaded, cpu_s: load.0, bytes_written: load.1 },
         live: PhaseCosts {
             duration_ms: ms(recording.end_us, schedule.start_us) - ms(*fixed_us, *deployed_us),
             events: schedule.events - in_change,
-            cpu_s: live_before
-                .0
-                .into_iter()
-                .map(|(layer, s)| (both(s, live_after.0.get(&layer)), layer))
-                .map(|(s, layer)| (layer, s))
-                .collect(),
+            cpu_s: live_cpu_s,
             bytes_written: live_before.1 + live_after.1,
         },
         change: PhaseCosts { duration_ms: ms(*fixed_us, *deployed_us), events: in_change, cpu_s: change.0, bytes_written: change.1 },
@@ -164,3 +170,7 @@ fn marks(recording: &Recording, corrected_us: Option<u64>, start_us: u64) -> Vec
     marks.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
     marks
 }
+
+#[cfg(test)]
+#[path = "outcome_test.rs"]
+mod tests;

@@ -48,6 +48,9 @@ pub struct Recording {
     pub loaded_us: u64,
     /// When views, tables and state were looked at, and how many bytes they were.
     pub storage: Vec<(u64, u64)>,
+    /// At the same times: the CPU seconds that the system's process had used.
+    #[serde(default)]
+    pub cpu: Vec<(u64, f64)>,
     /// Of the history's segment files.
     pub history_bytes: u64,
     /// When everything was covered, or waiting for it ended.
@@ -79,6 +82,7 @@ impl Default for Recording {
             costs_fixed: Costs::default(),
             loaded_us: 0,
             storage: Vec::new(),
+            cpu: Vec::new(),
             history_bytes: 0,
             end_us: 0,
             extra_storage_bytes_max: 0,

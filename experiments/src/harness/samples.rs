@@ -55,7 +55,8 @@ pub fn write_answers(path: &Path, start_us: u64, answers: &[Recorded], verdicts:
     write(path, columns)
 }
 
-fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) -> Result<(), SamplesError> {
+/// Columns of one length as a Parquet file.
+pub fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) -> Result<(), SamplesError> {
     let failed = |source: ParquetError| SamplesError { path: path.into(), source };
     let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();

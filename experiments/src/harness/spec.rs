@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use twopath_log::Address;
 
-use crate::systems::Factors;
 pub use crate::systems::QuerySpec;
 use crate::systems::timeline::CatchUp;
+use crate::systems::{Factors, StateBackend};
 
 /// One run of one system. The child writes a [`Recording`](super::recording::Recording) to `out`, atomically, when it is done, and the
 /// answers that it read beside it. On standard output it prints [`RunProgress`] lines.
@@ -38,14 +38,29 @@ pub struct RunSpec {
     /// From the start of one batch run to the start of the next (they do not overlap: a longer run delays the next).
     pub batch_interval_ms: f64,
     pub publish_interval_ms: f64,
+    /// Where the speed layer's state lives.
+    #[serde(default)]
+    pub state: StateBackend,
+    #[serde(default)]
+    pub checkpoint_interval_ms: f64,
     /// Point reads per second, by keys that exist.
     pub read_rate: f64,
     /// Full answers per second.
     pub full_read_rate: f64,
+    /// Whether version 2 is deployed in the middle of the steady phase.
+    #[serde(default = "yes")]
+    pub deploys: bool,
+    /// The system's process is killed so long after it began to serve, and started anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill_after_ms: Option<f64>,
     /// Scratch of this run; the parent makes it and removes it.
     pub dir: PathBuf,
     /// Where the recording goes.
     pub out: PathBuf,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Defaults of everything that `twopath compare` gives no option for.

@@ -33,8 +33,10 @@ pub struct SteadyPlan<'a> {
     pub events: &'a RecordBatch,
     /// Asked by clients of their own, side by side.
     pub questions: Vec<Questions>,
-    /// When the fix is deployed, on the timeline.
-    pub deploy_us: u64,
+    /// When the fix is deployed, on the timeline; none where it is not.
+    pub deploy_us: Option<u64>,
+    /// That the system runs in.
+    pub process: u32,
     /// After everything is covered and the fix is complete, answers are read for this long.
     pub settle: Duration,
     /// How long after the schedule's end and the fix's completion events may take to be covered.
@@ -54,6 +56,8 @@ pub struct Steady {
     pub costs_fixed: Costs,
     /// When storage was looked at, and how many bytes it was.
     pub storage: Vec<(u64, u64)>,
+    /// At the same times: the CPU seconds that the system's process had used.
+    pub cpu: Vec<(u64, f64)>,
     pub extra_storage_bytes_max: u64,
     /// When everything was covered, or waiting for it ended.
     pub end_us: u64,
@@ -83,6 +87,7 @@ pub fn steady(
         }
 
         let mut storage = Storage::default();
+        let mut cpu = Vec::new();
         let mut deployment: Option<ScopedJoinHandle<Result<(), SystemError>>> = None;
         let mut deployed_us = None;
         let mut fixed_us = None;
@@ -100,9 +105,10 @@ pub fn steady(
                 meters::cpu();
                 metered = Instant::now();
                 storage.seen.push((now_us, progress.storage_bytes));
+                cpu.extend(meters::cpu_of(plan.process).map(|seconds| (now_us, seconds)));
             }
 
-            if deployed_us.is_none() && now_us >= plan.deploy_us {
+            if deployed_us.is_none() && plan.deploy_us.is_some_and(|at_us| now_us >= at_us) {
                 storage.before = progress.storage_bytes;
                 costs_deployed = costs()?;
                 deployed_us = Some(timeline.now_us());
@@ -125,7 +131,8 @@ pub fn steady(
             if failed_early {
                 break now_us;
             }
-            if !generator.is_finished() || fixing || deployed_us.is_none() {
+            let deploys = deployed_us.is_none() && plan.deploy_us.is_some();
+            if !generator.is_finished() || fixing || deploys {
                 continue;
             }
             let waiting = waiting_since.get_or_insert_with(Instant::now);
@@ -139,6 +146,10 @@ pub fn steady(
             }
         };
         stop.store(true, Ordering::Relaxed);
+        if deployed_us.is_none() {
+            costs_deployed = costs()?;
+            costs_fixed = costs_deployed.clone();
+        }
 
         let mut answers = Vec::new();
         for client in clients {
@@ -154,6 +165,7 @@ pub fn steady(
             costs_fixed,
             extra_storage_bytes_max: storage.most.saturating_sub(storage.before),
             storage: storage.seen,
+            cpu,
             end_us,
         })
     })

@@ -7,7 +7,7 @@ use twopath_serving::ServingError;
 use twopath_speed::SpeedError;
 use twopath_view::store::StoreError;
 
-use crate::systems::SystemError;
+use crate::systems::{StateBackend, SystemError};
 
 /// Why a step of a standing job was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +36,20 @@ pub enum JobError {
         "version {version} of job '{job}' has not caught up: its deployment was interrupted; repeat `twopath job deploy {job} --sql ...`"
     )]
     Unfinished { job: String, version: u64 },
+    #[error(
+        "version {version} of job '{job}' had caught up, and now none of its checkpoints can be started from ({told}); its topic no longer has what \
+         stood before position {start}, so that it would count less than before: restore {} from a copy, or deploy the query anew with --from-log-start",
+        dir.display()
+    )]
+    StateGone { job: String, version: u64, dir: PathBuf, start: Position, told: String },
+    #[error(
+        "version {version} of job '{job}' was deployed with --state {deployed}, and not with {asked}; leave --state out, or deploy the query anew with it"
+    )]
+    OtherState { job: String, version: u64, deployed: StateBackend, asked: StateBackend },
     #[error("the SQL of version {version} of job '{job}' no longer fits its topic: {message}; deploy a version that does")]
     Sql { job: String, version: u64, message: String },
+    #[error("versions {from} and {to} of job '{job}' cannot be compared: {problem}")]
+    Diff { job: String, from: u64, to: u64, problem: String },
     #[error("{}: {source}; see that the folder exists, is writable and has room", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("the log: {0}")]

@@ -6,31 +6,40 @@
 //!                                      (deploy, cutover, rollback) ──┘
 //! ```
 //!
-//! A version is its SQL, which stands in the job's `tables.json`, and a table at rest, exact for one position. Whoever asks takes the
-//! active version's table and lets the speed layer read what has come since: an answer is exact for the log's end at that moment.
-//! [`Standing::save`] moves the table at rest on, so that the next one has less to read.
+//! A version is its SQL, which stands in the job's `tables.json`, and its state at rest, exact for one position: checkpoints, or (with the state in
+//! memory) a table. Whoever asks takes the active version's and lets the speed layer read what has come since: an answer is exact for the log's
+//! end at that moment. [`Job::save`] moves what is at rest on, so that the next one has less to read.
 //!
 //! Every step that changes the job's folder is taken under its lock, and each is one atomic step of [`Tables`] or [`ViewStore`]: a
 //! crash at any point leaves the versions as they were before the step or after it. A deployment that was interrupted is a version
 //! without a table, which the same command takes up again.
 
+mod diff;
 mod error;
+mod state;
 mod version;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use twopath_base::Position;
 use twopath_log::{Log, Topic};
 use twopath_query::{self as query, Query};
 use twopath_serving::{ServingError, Table, Tables, VersionState, VersionStatus};
+use twopath_speed::checkpoint::{GenerationAtRest, Newest, has_owner, newest_checkpoint};
 use twopath_storage::{OsStorage, write_atomically};
-use twopath_view::BatchView;
 use twopath_view::store::ViewStore;
+use twopath_view::{Generation, RealtimeView};
 
+pub use diff::{ColumnDiff, Diff, Example};
 pub use error::JobError;
+pub use state::{CheckpointStatus, Keeping, RefusedStatus};
+use state::{Kept, checkpoints_dir, folder_bytes};
 pub use version::Standing;
+
+use crate::systems::StateBackend;
 
 /// Beside the topics; no topic's name starts with a dot.
 const FOLDER: &str = ".serving";
@@ -44,20 +53,58 @@ pub struct StandingJob {
     name: String,
 }
 
+/// How a new version is made.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// Worker threads of the replay.
+    pub workers: usize,
+    /// From what is left of a log whose beginning is gone.
+    pub from_log_start: bool,
+    pub backend: StateBackend,
+    pub checkpoint_interval: Duration,
+}
+
+/// As the command line has it.
+impl Default for Deployment {
+    fn default() -> Self {
+        let checkpoint_interval = Duration::from_secs(5);
+        Deployment { workers: 1, from_log_start: false, backend: StateBackend::Checkpoint, checkpoint_interval }
+    }
+}
+
+/// A job in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobSummary {
+    /// The topic that it reads, as its versions name it; `None` for a job without versions.
+    pub topic: Option<String>,
+    /// How many there are.
+    pub versions: usize,
+    /// The one that readers are on.
+    pub active: Option<u64>,
+}
+
 /// What there is of a version.
 #[derive(Debug, Serialize)]
 pub struct JobVersion {
     pub version: u64,
     pub state: JobState,
-    /// What its table at rest is exact for.
+    /// Where its state is kept.
+    pub backend: StateBackend,
+    /// What it has at rest is exact for.
     pub position: Option<Position>,
-    /// Records in the log that are not in that table; `None` where the topic cannot be read.
+    /// The checkpoint that it would start from; `None` for one whose state is in memory, and for one that has none that is whole.
+    pub checkpoint: Option<CheckpointStatus>,
+    /// Checkpoints that would be passed over, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedStatus>,
+    /// Records in the log that are not in what is at rest; `None` where the topic cannot be read.
     pub lag_records: Option<u64>,
     /// Why the version cannot be brought further.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// Of a checkpoint, those of all its runs: a group that is in two counts twice.
     pub groups: u64,
-    /// Of its tables at rest.
+    /// Of its files.
     pub bytes: u64,
     pub sql: String,
 }
@@ -65,7 +112,7 @@ pub struct JobVersion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
-    /// Without a table at rest: its deployment is under way, or was interrupted.
+    /// It has not caught up: its deployment is under way, or was interrupted.
     Unfinished,
     /// Caught up, and not cut over to.
     Ready,
@@ -73,6 +120,13 @@ pub enum JobState {
     Active,
     /// Readers were on it before; a rollback goes there.
     Standby,
+}
+
+impl JobVersion {
+    /// The topic that it reads.
+    pub fn topic(&self) -> String {
+        topic_of(&self.sql)
+    }
 }
 
 impl StandingJob {
@@ -122,8 +176,9 @@ impl StandingJob {
     ///
     /// A log whose beginning is gone would make a new version's numbers shrink without a word: it is refused, unless `from_log_start` asks for
     /// a version of what is left.
-    pub fn deploy(&self, topic: &Topic, query: Query, sql: &str, workers: usize, from_log_start: bool) -> Result<Standing, JobError> {
-        let version = self.locked(true, |tables| {
+    pub fn deploy(&self, topic: &Topic, query: Query, sql: &str, how: &Deployment) -> Result<Standing, JobError> {
+        let Deployment { workers, from_log_start, backend, checkpoint_interval } = how.clone();
+        let (version, checkpoints) = self.locked(true, |tables| {
             let versions = tables.status();
             if let Some(other) = versions.first() {
                 let reads = topic_of(&other.description);
@@ -135,7 +190,7 @@ impl StandingJob {
             self.keep_topic(topic)?;
             let newest = versions.last();
             let again = match newest {
-                Some(v) if v.description == sql && self.store(tables, v.version).versions()?.is_empty() => Some(v.version),
+                Some(v) if v.description == sql && !self.is_finished(tables, v.version)? => Some(v.version),
                 _ => None,
             };
             if !from_log_start && versions.iter().any(|v| Some(v.version) != again) {
@@ -145,40 +200,77 @@ impl StandingJob {
             // In the manifest from here on; the table that serves is made anew by each process.
             let table = Table::new(query.clone().into(), topic.partitions());
             tables.deploy(version, sql, table.into())?;
-            Ok(version)
+            let kept = Kept { backend, caught_up: false };
+            let dir = tables.version_dir(version);
+            kept.write(&dir)?;
+            Ok((version, kept.checkpoints(&dir, Keeping::Owns { checkpoint_interval })))
         })?;
-        Standing::start(version, topic, query, None, workers)
+        Standing::start(version, topic, query, (None, checkpoints), workers)
     }
 
-    /// The version that readers are on, reading on from its table at rest.
+    /// The version that readers are on, reading on from what it has at rest.
     pub fn active(&self, workers: usize) -> Result<Standing, JobError> {
-        let (version, topic, query, view) = self.locked(false, |tables| {
+        let version = self.locked(false, |tables| {
             let versions = tables.status();
-            let active = versions.iter().find(|v| v.state == VersionState::Active);
-            let active = active.ok_or_else(|| ServingError::NoActiveVersion { job: self.name.clone() })?;
-            let (topic, query) = self.parsed(active)?;
-            let view = self.at_rest(tables, active.version, &query)?;
-            Ok((active.version, topic, query, view))
+            let active = versions.iter().find(|v| v.state == VersionState::Active).map(|v| v.version);
+            Ok(active.ok_or_else(|| ServingError::NoActiveVersion { job: self.name.clone() })?)
         })?;
-        Standing::start(version, &topic, query, Some(view), workers)
+        self.version(version, workers, Keeping::Reads)
     }
 
-    /// A version by its number, reading on from its table at rest.
-    pub fn version(&self, version: u64, workers: usize) -> Result<Standing, JobError> {
-        let (topic, query, view) = self.locked(false, |tables| {
+    /// A version by its number, reading on from what it has at rest.
+    pub fn version(&self, version: u64, workers: usize, keeping: Keeping) -> Result<Standing, JobError> {
+        let (topic, query, dir, at_rest) = self.locked(false, |tables| {
             let (topic, query) = self.parsed(&self.known(tables, version)?)?;
-            let view = self.at_rest(tables, version, &query)?;
-            Ok((topic, query, view))
+            if !self.is_finished(tables, version)? {
+                return Err(JobError::Unfinished { job: self.name.clone(), version });
+            }
+            let view = self.store(tables, version).latest(&query)?;
+            Ok((topic, query, tables.version_dir(version), view))
         })?;
-        Standing::start(version, &topic, query, Some(view), workers)
+        let checkpoints = Kept::read(&dir)?.checkpoints(&dir, keeping);
+        let is_checkpointed = checkpoints.is_some();
+        let standing = Standing::start(version, &topic, query, (at_rest, checkpoints), workers)?;
+        let recovery = standing.recovery();
+        let start = topic.start()?;
+        if is_checkpointed && recovery.checkpoint.is_none() && start.records() > 0 {
+            let told = recovery.refused.iter().map(|r| format!("{}: {}", r.file.display(), r.reason)).collect::<Vec<_>>();
+            let told = if told.is_empty() { "there are none".into() } else { told.join("; ") };
+            return Err(JobError::StateGone { job: self.name.clone(), version, dir: checkpoints_dir(&dir), start, told });
+        }
+        Ok(standing)
+    }
+
+    /// Whether a living process owns a version's checkpoints.
+    pub fn is_kept(&self, version: u64) -> Result<bool, JobError> {
+        self.locked(false, |tables| Ok(has_owner(&checkpoints_dir(&tables.version_dir(version)))))
+    }
+
+    /// Refuses to keep versions elsewhere than they were deployed to.
+    pub fn check_backend(&self, asked: &StateBackend) -> Result<(), JobError> {
+        self.locked(false, |tables| {
+            tables.status().iter().try_for_each(|v| match Kept::read(&tables.version_dir(v.version))?.backend {
+                deployed if deployed == *asked => Ok(()),
+                deployed => {
+                    let (job, asked) = (self.name.clone(), asked.clone());
+                    Err(JobError::OtherState { job, version: v.version, deployed, asked })
+                }
+            })
+        })
     }
 
     /// Puts what a version has come to at rest, if the version is still there and nobody has brought it further meanwhile.
     pub fn save(&self, standing: &Standing) -> Result<(), JobError> {
         self.locked(false, |tables| {
             self.known(tables, standing.version())?;
-            let store = ViewStore::open(&self.tables_dir(tables, standing.version()), TABLES_KEPT)?;
-            standing.save(&store)
+            let dir = tables.version_dir(standing.version());
+            let kept = Kept::read(&dir)?;
+            if kept.backend == StateBackend::Memory {
+                let store = ViewStore::open(&self.tables_dir(tables, standing.version()), TABLES_KEPT)?;
+                return standing.save(&store);
+            }
+            standing.take_checkpoint()?;
+            if kept.caught_up { Ok(()) } else { Kept { caught_up: true, ..kept }.write(&dir) }
         })
     }
 
@@ -221,49 +313,71 @@ impl StandingJob {
         })
     }
 
-    /// The topic that the job reads, as its versions name it; `None` for a job without versions.
-    pub fn reads(&self) -> Result<Option<String>, JobError> {
-        self.locked(false, |tables| Ok(tables.status().first().map(|v| topic_of(&v.description))))
-    }
-
-    /// The number of versions, and the one that readers are on.
-    pub fn versions(&self) -> Result<(usize, Option<u64>), JobError> {
+    /// What the job's manifest says at one moment.
+    pub fn summary(&self) -> Result<JobSummary, JobError> {
         self.locked(false, |tables| {
             let versions = tables.status();
-            let active = versions.iter().find(|v| v.state == VersionState::Active).map(|v| v.version);
-            Ok((versions.len(), active))
+            Ok(JobSummary {
+                topic: versions.first().map(|v| topic_of(&v.description)),
+                active: versions.iter().find(|v| v.state == VersionState::Active).map(|v| v.version),
+                versions: versions.len(),
+            })
         })
     }
 
     /// All versions, ascending.
     pub fn status(&self) -> Result<Vec<JobVersion>, JobError> {
-        self.locked(false, |tables| {
-            tables
-                .status()
-                .into_iter()
-                .map(|v| {
-                    // A topic that is gone, or another one of its name: what is at rest is told all the same.
-                    let end = self.topic(&v.description).and_then(|topic| Ok(topic.end()?));
-                    let store = self.store(tables, v.version);
-                    let manifest = store.versions()?.last().map(|&n| store.manifest(n)).transpose()?;
-                    Ok(JobVersion {
-                        version: v.version,
-                        state: match v.state {
-                            VersionState::Active => JobState::Active,
-                            VersionState::Standby => JobState::Standby,
-                            VersionState::CatchingUp if manifest.is_some() => JobState::Ready,
-                            VersionState::CatchingUp => JobState::Unfinished,
-                        },
-                        lag_records: end.as_ref().ok().map(|end| manifest.as_ref().map_or(end.records(), |m| end.records_since(&m.upper))),
-                        problem: end.as_ref().err().map(ToString::to_string),
-                        groups: manifest.as_ref().map_or(0, |m| m.groups),
-                        position: manifest.map(|m| m.upper),
-                        bytes: store.bytes()?,
-                        sql: v.description,
-                    })
-                })
-                .collect()
+        self.locked(false, |tables| tables.status().into_iter().map(|v| self.status_of(tables, v)).collect())
+    }
+
+    /// All versions, ascending, and their states: what is quickly told.
+    pub fn states(&self) -> Result<Vec<(u64, JobState)>, JobError> {
+        self.locked(false, |tables| tables.status().into_iter().map(|v| Ok((v.version, self.state_of(tables, &v)?))).collect())
+    }
+
+    fn state_of(&self, tables: &Tables, version: &VersionStatus) -> Result<JobState, JobError> {
+        Ok(match version.state {
+            VersionState::Active => JobState::Active,
+            VersionState::Standby => JobState::Standby,
+            VersionState::CatchingUp if self.is_finished(tables, version.version)? => JobState::Ready,
+            VersionState::CatchingUp => JobState::Unfinished,
         })
+    }
+
+    fn status_of(&self, tables: &Tables, v: VersionStatus) -> Result<JobVersion, JobError> {
+        // A topic that is gone, or another one of its name: what is at rest is told all the same.
+        let parsed = self.parsed(&v);
+        let end = self.topic(&v.description).and_then(|topic| Ok(topic.end()?));
+        let dir = tables.version_dir(v.version);
+        let backend = Kept::read(&dir)?.backend;
+        let store = self.store(tables, v.version);
+        let table = store.versions()?.last().map(|&n| store.manifest(n)).transpose()?;
+        let newest = match parsed {
+            Ok((topic, query)) if backend == StateBackend::Checkpoint => newest_checkpoint(&checkpoints_dir(&dir), &topic, &query)?,
+            _ => Newest { manifest: None, refused: Vec::new() },
+        };
+        let (checkpoint, refused) = state::told(&newest);
+        let groups = newest.manifest.map(|m| m.runs().map(|run| run.groups).sum()).or(table.as_ref().map(|t| t.groups));
+        let position = checkpoint.as_ref().map(|c| c.position.clone()).or(table.map(|t| t.upper));
+        Ok(JobVersion {
+            version: v.version,
+            state: self.state_of(tables, &v)?,
+            backend,
+            lag_records: end.as_ref().ok().map(|end| position.as_ref().map_or(end.records(), |at| end.records_since(at))),
+            problem: end.err().map(|e| e.to_string()),
+            groups: groups.unwrap_or(0),
+            position,
+            checkpoint,
+            refused,
+            bytes: store.bytes()? + folder_bytes(&checkpoints_dir(&dir)),
+            sql: v.description,
+        })
+    }
+
+    /// Whether a version has caught up once.
+    fn is_finished(&self, tables: &Tables, version: u64) -> Result<bool, JobError> {
+        let kept = Kept::read(&tables.version_dir(version))?;
+        Ok(kept.caught_up || (kept.backend == StateBackend::Memory && !self.store(tables, version).versions()?.is_empty()))
     }
 
     /// Does one step while no other process does one.
@@ -284,9 +398,21 @@ impl StandingJob {
     fn run(&self, tables: &Tables, version: u64) -> Result<(), JobError> {
         let known = self.known(tables, version)?;
         let (topic, query) = self.parsed(&known)?;
-        let view = self.at_rest(tables, version, &query)?;
-        let table = Table::new(query.into(), topic.partitions());
-        table.publish_batch(view);
+        if !self.is_finished(tables, version)? {
+            return Err(JobError::Unfinished { job: self.name.clone(), version });
+        }
+        let mut table = Table::new(query.clone().into(), topic.partitions());
+        let newest = newest_checkpoint(&checkpoints_dir(&tables.version_dir(version)), &topic, &query)?;
+        if let Some(view) = self.store(tables, version).latest(&query)? {
+            table.publish_batch(view);
+        } else if let Some(manifest) = newest.manifest {
+            table = table.starting_at(manifest.lower().clone());
+            // What it covers is all that is asked of it here.
+            let range =
+                |g: &GenerationAtRest| Generation { number: g.number, lower: g.lower.clone(), upper: g.upper.clone(), tables: Vec::new() };
+            let generations = manifest.generations.iter().map(range).collect();
+            table.publish_realtime(RealtimeView { generations, published_us: manifest.taken_us, error: None }.into());
+        }
         Ok(tables.deploy(version, &known.description, table.into())?)
     }
 
@@ -352,11 +478,6 @@ impl StandingJob {
         let query = query::parse(&version.description, &topic.config().name, topic.schema());
         let query = query.map_err(|e| JobError::Sql { job: self.name.clone(), version: version.version, message: e.message })?;
         Ok((topic, query))
-    }
-
-    fn at_rest(&self, tables: &Tables, version: u64, query: &Query) -> Result<BatchView, JobError> {
-        let view = self.store(tables, version).latest(query)?;
-        view.ok_or_else(|| JobError::Unfinished { job: self.name.clone(), version })
     }
 
     fn tables_dir(&self, tables: &Tables, version: u64) -> PathBuf {

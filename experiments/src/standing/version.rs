@@ -9,7 +9,7 @@ use twopath_base::Position;
 use twopath_log::Topic;
 use twopath_query::Query;
 use twopath_serving::Table;
-use twopath_speed::{JobProgress, SpeedJob, SpeedOptions};
+use twopath_speed::{Checkpoints, JobProgress, Recovery, SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
 use twopath_view::{Answer, BatchView, GroupTable, Selection};
 
@@ -24,7 +24,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub struct Standing {
     version: u64,
     query: Arc<Query>,
+    topic: Topic,
     partitions: usize,
+    /// Where it began to read.
+    starts_from: Position,
+    takes_checkpoints: bool,
     /// From where on it answers.
     lower: Position,
     at_rest: Option<BatchView>,
@@ -32,17 +36,37 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// From the table at rest on; without one, from the log's start.
-    pub(super) fn start(version: u64, topic: &Topic, query: Query, at_rest: Option<BatchView>, workers: usize) -> Result<Self, JobError> {
+    /// From the table at rest on, or from its newest whole checkpoint; without either, from the log's start.
+    pub(super) fn start(
+        version: u64,
+        topic: &Topic,
+        query: Query,
+        (at_rest, checkpoints): (Option<BatchView>, Option<Checkpoints>),
+        workers: usize,
+    ) -> Result<Self, JobError> {
         let query = Arc::new(query);
         let from = match &at_rest {
             Some(view) => (view.barrier, view.upper.clone()),
             None => (0, topic.start()?),
         };
-        let lower = at_rest.as_ref().map_or_else(|| from.1.clone(), |view| view.lower.clone());
-        let options = SpeedOptions { workers, ..SpeedOptions::default() };
+        let reads_from = from.1.clone();
+        let takes_checkpoints = checkpoints.is_some();
+        let options = SpeedOptions { workers, checkpoints, ..SpeedOptions::default() };
         let speed = wiring::start(topic, &VersionLogic::sql(query.clone()), SpeedEngine::Timely, from, options, Arc::new(|_| {}))?;
-        Ok(Standing { version, query, partitions: topic.partitions(), lower, at_rest, speed })
+        // A checkpoint's generations begin where the version began.
+        let lower = at_rest.as_ref().map_or_else(|| speed.view().generations[0].lower.clone(), |view| view.lower.clone());
+        let starts_from = speed.recovery().checkpoint.as_ref().map_or(reads_from, |checkpoint| checkpoint.position().clone());
+        Ok(Standing {
+            version,
+            query,
+            topic: topic.clone(),
+            partitions: topic.partitions(),
+            starts_from,
+            takes_checkpoints,
+            lower,
+            at_rest,
+            speed,
+        })
     }
 
     pub fn version(&self) -> u64 {
@@ -52,6 +76,26 @@ impl Standing {
     /// What it computes.
     pub fn query(&self) -> &Query {
         &self.query
+    }
+
+    /// What it reads.
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// Where it began to read: what it had at rest stands there.
+    pub fn starts_from(&self) -> &Position {
+        &self.starts_from
+    }
+
+    /// Whether its state is kept by checkpoints, which are taken beside it.
+    pub fn takes_checkpoints(&self) -> bool {
+        self.takes_checkpoints
+    }
+
+    /// What it started from.
+    pub fn recovery(&self) -> &Recovery {
+        self.speed.recovery()
     }
 
     pub fn progress(&self) -> JobProgress {
@@ -97,7 +141,13 @@ impl Standing {
         Ok(table.answer(selection)?)
     }
 
-    /// Puts all that has been read at rest, unless something newer is there.
+    /// Takes a checkpoint of all that has been read, where it owns the version's checkpoints.
+    pub(super) fn take_checkpoint(&self) -> Result<(), JobError> {
+        self.check()?;
+        Ok(self.speed.take_checkpoint()?)
+    }
+
+    /// Puts all that has been read at rest as one table, unless something newer is there.
     pub(super) fn save(&self, store: &ViewStore) -> Result<(), JobError> {
         let view = self.speed.view();
         if let Some(error) = &view.error {

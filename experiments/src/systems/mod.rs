@@ -13,6 +13,8 @@ mod factors;
 mod job;
 pub mod process;
 mod protocol;
+pub mod restarted;
+mod state;
 pub mod timeline;
 pub mod twopath;
 
@@ -29,6 +31,7 @@ use twopath_query::Value;
 pub use error::SystemError;
 pub use factors::{Architecture, BatchEngine, Factors, Language, SpeedEngine, presets};
 pub use job::{Job, QuerySpec, Version};
+pub use state::StateBackend;
 use timeline::{CatchUp, Record};
 
 /// A system at work. Dropping it stops it.

@@ -22,7 +22,7 @@ use twopath_query::Value;
 use super::protocol::{BarrierReply, Connection, Reply, Request};
 use super::timeline::{Record, Timeline};
 use super::twopath::{self, Barriers, Context};
-use super::{Answered, Costs, Factors, Job, QuerySpec, Rows, System, SystemError, SystemProgress};
+use super::{Answered, Costs, Factors, Job, QuerySpec, Rows, StateBackend, System, SystemError, SystemProgress};
 
 /// How long a process may take to open its socket.
 const STARTING: Duration = Duration::from_secs(30);
@@ -44,6 +44,11 @@ pub struct SystemSpec {
     pub workers: usize,
     pub batch_interval_ms: f64,
     pub publish_interval_ms: f64,
+    /// Where the speed layer's state lives.
+    #[serde(default)]
+    pub state: StateBackend,
+    #[serde(default)]
+    pub checkpoint_interval_ms: f64,
     /// Time 0 of the run ([`Timeline::began_us`]).
     pub began_us: u64,
 }
@@ -63,6 +68,8 @@ impl SystemSpec {
             workers: self.workers,
             batch_interval: Duration::from_secs_f64(self.batch_interval_ms / 1e3),
             publish_interval: Duration::from_secs_f64(self.publish_interval_ms / 1e3),
+            state: self.state.clone(),
+            checkpoint_interval: Duration::from_secs_f64(self.checkpoint_interval_ms / 1e3),
         })
     }
 }
@@ -97,6 +104,14 @@ impl Process {
             (Reply::Done, _) => Ok(process),
             (other, _) => Err(unexpected(&other)),
         }
+    }
+
+    /// Ends the process as `kill -9` does. Nothing can be asked of it any more.
+    pub fn kill(&self) {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that has ended by itself cannot be killed, and needs not be.
+        let _ = child.kill();
+        let _ = child.wait();
     }
 
     fn connect(&self) -> Result<UnixStream, SystemError> {
@@ -173,10 +188,8 @@ impl System for Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // One that has ended by itself cannot be killed, and needs not be; what is not there needs not be removed.
-        let _ = child.kill();
-        let _ = child.wait();
+        self.kill();
+        // What is not there needs not be removed.
         let _ = std::fs::remove_file(&self.socket);
     }
 }

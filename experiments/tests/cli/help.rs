@@ -1,12 +1,14 @@
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 25] = [
     &[],
     &["compare"],
     &["query"],
     &["feed", "run"],
     &["graph"],
+    &["run"],
     &["run", "backpressure"],
+    &["results"],
     &["bench"],
     &["completions"],
     &["log", "create"],
@@ -18,6 +20,7 @@ const COMMANDS: [&[&str]; 22] = [
     &["log", "verify"],
     &["job", "deploy"],
     &["job", "query"],
+    &["job", "diff"],
     &["job", "status"],
     &["job", "cutover"],
     &["job", "rollback"],
@@ -47,7 +50,7 @@ fn examples_are_understood() {
             // Only whether the options are known: an unknown one ends with code 2 before anything is done.
             let words = shell_words(line);
             let mut args: Vec<&str> = words.iter().skip(1).map(String::as_str).take_while(|w| *w != ">" && *w != "|").collect();
-            if matches!(args.first(), Some(&"compare" | &"bench" | &"run")) {
+            if matches!(args.first(), Some(&"compare" | &"bench" | &"run" | &"results")) {
                 args.push("--help");
             } else if args.contains(&"--follow") && args[0] != "feed" {
                 args.extend(["--limit", "0"]);

@@ -13,4 +13,5 @@ mod kill;
 mod query;
 mod sandbox;
 mod several;
+mod state;
 mod tier;

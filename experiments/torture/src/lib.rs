@@ -1,7 +1,8 @@
 //! `twopath torture`: faults of every kind, each from a seed and a number that replay it, and what must hold after them.
 //!
 //! What must hold: acknowledged events are all there, once and in order, as far as the durability policy promises; nothing is invented;
-//! every corruption is reported with file and offset; nothing panics; after a failed sync nothing is acknowledged until the log was opened anew.
+//! every corruption is reported with file and offset; nothing panics; after a failed sync nothing is acknowledged until the log was opened anew; and
+//! every answer that a job published, before a crash and after it, is the reference's at its position.
 //!
 //! ```
 //! use twopath_torture::{TortureSettings, run};
@@ -25,6 +26,7 @@ mod model;
 mod power;
 mod producers;
 mod roll;
+mod state;
 mod tally;
 mod tidy;
 mod workloads;
@@ -36,6 +38,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use roll::child as roll_child;
+pub use state::child as state_child;
 use tally::Tally;
 pub use tally::Violation;
 
@@ -95,7 +98,7 @@ pub(crate) struct Item<'a> {
     program: &'a Path,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind { name: "power", what: "images of a disk after a power loss", items: power::items, run: power::run },
     Kind { name: "workloads", what: "crashes of all workloads of up to three operations", items: workloads::items, run: workloads::run },
     Kind { name: "tidy", what: "compaction and retention cut by a power loss or kill -9", items: tidy::items, run: tidy::run },
@@ -104,6 +107,7 @@ const KINDS: [Kind; 8] = [
     Kind { name: "producers", what: "schedules of producers", items: producers::items, run: producers::run },
     Kind { name: "kill", what: "kill -9 of real processes", items: kill::items, run: kill::run },
     Kind { name: "roll", what: "kill -9 of a process that rolls segments", items: roll::items, run: roll::run },
+    Kind { name: "state", what: "jobs that end at any moment and go on from a checkpoint", items: state::items, run: state::run },
 ];
 
 /// The names that `--only` takes.

@@ -1,4 +1,10 @@
 //! Offsets, positions and coverage: how Twopath says *which part of the log* something is about.
+//!
+//! One vocabulary, as Materialize's persist has it. A range is from its **lower** (inclusive) to its **upper** (exclusive): of an answer's
+//! [`Coverage`] and its parts, of a batch view (whose upper is called its horizon), of a generation, of a part that a batch run reads. Of a
+//! topic, retention moves the start up, which is the lower of all that can still be read; **since** is where on from it can be asked for every
+//! position, since compaction merged what is below; the end is its upper. A **hold** keeps retention from what somebody still reads: a batch
+//! run, a replay, a job that follows, a consumer group's committed position.
 
 use std::fmt;
 use std::str::FromStr;

@@ -84,6 +84,26 @@ fn an_offset_inside_a_frame_can_be_committed() {
 }
 
 #[test]
+fn what_others_read_for_a_member_can_be_committed() {
+    let dir = folder();
+    let topic = topic_of(dir.path(), 1, 3, Durability::None);
+    topic.writer().unwrap().barrier().unwrap();
+    let group = topic.local().unwrap().group_or_new("g").unwrap();
+    let mut member = group.join("ann", MemberOptions::default()).unwrap();
+    assert!(matches!(member.commit_read(&[(P0, Offset(1), 0)]), Err(LogError::NotOwner { .. })));
+    member.rebalance().unwrap();
+    member.commit_read(&[(P0, Offset(17), 0)]).unwrap();
+    assert_eq!(group.committed().unwrap(), position(&[17]));
+    assert_eq!(poll(&mut member).unwrap(), (P0, 17, vec![17, 18, 19]), "a poll goes on from there");
+    assert!(matches!(member.commit_read(&[(P0, Offset(16), 0)]), Err(LogError::CommitBackwards { .. })));
+    assert!(matches!(member.commit_read(&[(P0, Offset(31), 0)]), Err(LogError::OffsetOutOfRange { .. })));
+    // The barrier at the end is done, and stays so for a reader that did not pass it.
+    member.commit_read(&[(P0, Offset(30), 1)]).unwrap();
+    member.commit_read(&[(P0, Offset(30), 0)]).unwrap();
+    assert_eq!(poll(&mut member), None);
+}
+
+#[test]
 fn members_share_the_partitions_and_take_over() {
     let dir = folder();
     let topic = topic_of(dir.path(), 4, 3, Durability::None);

@@ -425,6 +425,20 @@ impl Expr {
         }
     }
 
+    /// Whether no row can make it raise an error: comparisons of columns and literals, and what is made of those.
+    pub fn cannot_fail(&self) -> bool {
+        let own = match &self.kind {
+            ExprKind::Column(_)
+            | ExprKind::Literal(_)
+            | ExprKind::IsNull { .. }
+            | ExprKind::Unary { op: UnaryOp::Not, .. }
+            | ExprKind::Case { .. } => true,
+            ExprKind::Binary { op, .. } => op.is_comparison() || matches!(op, BinaryOp::And | BinaryOp::Or),
+            _ => false,
+        };
+        own && self.children().into_iter().all(Expr::cannot_fail)
+    }
+
     /// How many nodes it has.
     pub fn size(&self) -> usize {
         let mut size = 0;

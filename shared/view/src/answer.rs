@@ -17,18 +17,10 @@ use super::canonical::arrow_type;
 use super::eval::{eval, eval_condition};
 use super::order::{SortColumn, SortValues};
 use super::relational::finish_plan;
+use super::selection::Selection;
 use super::table::GroupTable;
 use super::windows;
-use twopath_query::{EvalError, Query, Value};
-
-/// What an answer is asked for.
-#[derive(Debug, Clone, Default)]
-pub struct Selection {
-    /// Only the group with this key (one value per key of the query).
-    pub key: Option<Vec<Value>>,
-    /// Only groups whose first key is in this range (both inclusive; either may be open).
-    pub first_key: (Option<Value>, Option<Value>),
-}
+use twopath_query::{EvalError, Query};
 
 /// The schema of a query's answers: its output columns in canonical types, all nullable.
 pub fn answer_schema(query: &Query) -> SchemaRef {

@@ -41,12 +41,21 @@ impl GroupTable {
     pub fn to_batch(&self) -> RecordBatch {
         let mut groups: Vec<u32> = (0..self.len() as u32).collect();
         groups.sort_unstable_by(|&a, &b| self.compare(a, b));
+        self.batch_of(&groups)
+    }
+
+    /// [`GroupTable::to_batch`] in the order in which the groups came: for whoever reads all of it again, and has no use for the sorting.
+    pub fn to_batch_unsorted(&self) -> RecordBatch {
+        self.batch_of(&(0..self.len() as u32).collect::<Vec<_>>())
+    }
+
+    fn batch_of(&self, groups: &[u32]) -> RecordBatch {
         let mut columns: Vec<(String, ArrayRef)> = Vec::new();
         for (i, key) in self.keys.iter().enumerate() {
-            columns.push((format!("k{i}"), key.take(&groups)));
+            columns.push((format!("k{i}"), key.take(groups)));
         }
         for (i, accumulator) in self.accumulators.iter().enumerate() {
-            columns.extend(accumulator.columns(&groups).into_iter().map(|(name, column)| (format!("a{i}_{name}"), column)));
+            columns.extend(accumulator.columns(groups).into_iter().map(|(name, column)| (format!("a{i}_{name}"), column)));
         }
         let fields: Vec<Field> = columns.iter().map(|(name, column)| Field::new(name, column.data_type().clone(), true)).collect();
         let metadata = HashMap::from([(VERSION_KEY.to_string(), VERSION.to_string())]);
@@ -56,7 +65,7 @@ impl GroupTable {
             .expect("all columns have one row per group")
     }
 
-    /// Reads what [`GroupTable::to_batch`] wrote.
+    /// Reads what [`GroupTable::to_batch`] or [`GroupTable::to_batch_unsorted`] wrote.
     ///
     /// # Errors
     /// What in the batch does not fit the query, and what to do about it.

@@ -1,10 +1,11 @@
 //! What an engine does with a record batch, prepared once per job.
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
-use arrow_select::filter::FilterBuilder;
+use arrow_select::filter::{FilterBuilder, filter};
 
 use super::eval::{eval, eval_condition};
 use super::table::GroupTable;
+use super::top::Top;
 use twopath_query::{EvalError, Expr, Query};
 
 /// The first half of a query (filter, keys, aggregates' arguments) over the columns that it reads and no others.
@@ -18,6 +19,8 @@ pub struct Fold {
     /// Into `exprs`, per key and per aggregate.
     keys: Vec<usize>,
     args: Vec<Vec<usize>>,
+    /// Where rows are ordered and cut: which of them are kept.
+    top: Option<Top>,
 }
 
 /// Rows worked on at a time, so that what is computed between the steps stays in the nearest caches.
@@ -37,7 +40,7 @@ impl Fold {
         let keys = query.keys.iter().map(|k| shared(&k.expr)).collect();
         let args = query.aggregates.iter().map(|a| a.args().map(&mut shared).collect()).collect();
         let filter = query.filter.as_ref().map(|f| f.over(&projection));
-        Fold { projection, filter, exprs, keys, args }
+        Fold { projection, filter, exprs, keys, args, top: Top::of(query) }
     }
 
     /// Filters, evaluates and folds in a record batch whose columns are those of [`Fold::projection`], in that order. Returns how many
@@ -53,6 +56,9 @@ impl Fold {
             let count = ROWS_AT_A_TIME.min(rows - from);
             let columns: Vec<ArrayRef> = batch.columns().iter().map(|c| c.slice(from, count)).collect();
             passed += self.update_columns(table, columns, count)?;
+            if let Some(top) = &self.top {
+                top.cut(table)?;
+            }
         }
         Ok(passed)
     }
@@ -73,7 +79,16 @@ impl Fold {
             }
         }
         let values = self.exprs.iter().map(|e| eval(e, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
-        let keys: Vec<ArrayRef> = self.keys.iter().map(|&e| values[e].clone()).collect();
+        let mut keys: Vec<ArrayRef> = self.keys.iter().map(|&e| values[e].clone()).collect();
+        if let Some(within) = self.top.as_ref().and_then(|top| top.candidates(table, &keys)) {
+            // These queries count rows and compute nothing else.
+            let count = within.true_count();
+            if count > 0 {
+                keys.iter_mut().for_each(|key| *key = filter(key, &within).expect("columns and mask have the same rows"));
+                table.update(&keys, &vec![Vec::new(); self.args.len()], count)?;
+            }
+            return Ok(rows);
+        }
         let args: Vec<Vec<ArrayRef>> = self.args.iter().map(|args| args.iter().map(|&e| values[e].clone()).collect()).collect();
         table.update(&keys, &args, rows)?;
         Ok(rows)

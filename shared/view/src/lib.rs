@@ -46,25 +46,30 @@ mod parts;
 mod plain;
 mod recent;
 mod relational;
+mod retract;
+mod selection;
 pub mod store;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 mod time;
+mod top;
 mod windows;
 
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-pub use answer::{Selection, answer, answer_groups, answer_schema};
+pub use answer::{answer, answer_groups, answer_schema};
 pub use canonical::{arrow_type, canonical};
 pub use eval::{eval, eval_condition};
 pub use finals::Finals;
 pub use fold::Fold;
 pub use parts::{MergedGroup, Merging, Part};
 pub use relational::finish;
+pub use retract::{NotRetractable, counting_rows};
+pub use selection::Selection;
 pub use table::GroupTable;
 
 use twopath_base::{Coverage, Position};

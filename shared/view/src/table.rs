@@ -22,6 +22,8 @@ pub struct GroupTable {
     index: Index,
     recent: Recent,
     pub(super) accumulators: Vec<Accumulator>,
+    /// Where no more groups are kept than an answer shows: the last one's value in what they are ordered by first, as an integer.
+    pub(super) bound: Option<i64>,
     /// Reused from batch to batch: row hashes and row groups.
     hashes: Vec<u64>,
     groups: Vec<u32>,
@@ -30,8 +32,7 @@ pub struct GroupTable {
 impl GroupTable {
     /// An empty table laid out for the query's keys and aggregates. Where the query groups by nothing, it has its one group.
     pub fn new(query: &Query) -> Self {
-        let keys = query.keys.iter().map(|k| KeyColumn::new(k.expr.data_type)).collect();
-        Self::laid_out(keys, query.aggregates.iter().map(Accumulator::new).collect())
+        Self::with_accumulators(query, query.aggregates.iter().map(Accumulator::new).collect())
     }
 
     /// [`GroupTable::new`] with room for `groups` groups, for a table that is likely to have as many: its index need not grow.
@@ -80,6 +81,11 @@ impl GroupTable {
         hashes.iter().enumerate().map(found).collect()
     }
 
+    /// As [`GroupTable::new`], with these accumulators in place of the usual ones.
+    pub(super) fn with_accumulators(query: &Query, accumulators: Vec<Accumulator>) -> Self {
+        Self::laid_out(query.keys.iter().map(|k| KeyColumn::new(k.expr.data_type)).collect(), accumulators)
+    }
+
     /// A table without groups, laid out as this one.
     pub(super) fn emptied(&self) -> Self {
         let keys = self.keys.iter().map(|k| KeyColumn::new(k.data_type)).collect();
@@ -88,7 +94,8 @@ impl GroupTable {
 
     fn laid_out(keys: Vec<KeyColumn>, accumulators: Vec<Accumulator>) -> Self {
         let (tags, index) = (Vec::new(), Index::default());
-        let mut table = GroupTable { keys, tags, index, recent: Recent::default(), accumulators, hashes: Vec::new(), groups: Vec::new() };
+        let mut table =
+            GroupTable { keys, tags, index, recent: Recent::default(), accumulators, bound: None, hashes: Vec::new(), groups: Vec::new() };
         if table.keys.is_empty() {
             table.tags.push(tag(EMPTY_HASH));
             table.accumulators.iter_mut().for_each(|a| a.grow(1, false));
@@ -195,6 +202,16 @@ impl GroupTable {
 
     /// Merges these groups of `other` in, given in ascending order, and returns the numbers that they have here.
     pub fn merge_groups(&mut self, other: &GroupTable, from: &[u32]) -> Vec<u32> {
+        let to = self.groups_of(other, from);
+        for (mine, theirs) in self.accumulators.iter_mut().zip(&other.accumulators) {
+            mine.grow(self.tags.len(), theirs.complete());
+            mine.merge(theirs, from, &to);
+        }
+        to
+    }
+
+    /// The numbers that these groups of `other` have here, given in ascending order. Those that are new have keys, but no accumulators yet.
+    pub(super) fn groups_of(&mut self, other: &GroupTable, from: &[u32]) -> Vec<u32> {
         debug_assert!(from.is_sorted());
         let mut to = vec![0; from.len()];
         if !self.keys.is_empty() && !self.resolve_plain_groups(other, from, &mut to) {
@@ -210,10 +227,6 @@ impl GroupTable {
                     group
                 });
             }
-        }
-        for (mine, theirs) in self.accumulators.iter_mut().zip(&other.accumulators) {
-            mine.grow(self.tags.len(), theirs.complete());
-            mine.merge(theirs, from, &to);
         }
         to
     }
@@ -239,7 +252,7 @@ impl GroupTable {
             mine.grow(1, first.accumulators[i].complete());
             parts.iter().for_each(|(part, group)| mine.merge(&part.accumulators[i], &[*group], &[0]));
         }
-        GroupTable { keys, tags, index, recent, accumulators, hashes, groups }
+        GroupTable { keys, tags, index, recent, accumulators, bound: None, hashes, groups }
     }
 
     /// Splits by key hash into `n` tables; equal keys go to equal places in every process.
@@ -255,6 +268,14 @@ impl GroupTable {
                 table
             })
             .collect()
+    }
+
+    /// The number of the table that [`GroupTable::split`] into `n` would put all groups into; `None` where they go into several, or there are
+    /// none.
+    pub fn only_part(&self, n: usize) -> Option<usize> {
+        let part_of = |tag: Tag| ((u64::from(tag) * n as u64) >> 32) as usize;
+        let part = part_of(*self.tags.first()?);
+        self.tags.iter().all(|&tag| part_of(tag) == part).then_some(part)
     }
 
     /// Merges those groups of `other` in that [`GroupTable::split`] into `n` puts into the table number `part`.

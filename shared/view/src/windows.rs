@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::accumulator::{Accumulate, Accumulator};
-use super::answer::Selection;
 use super::canonical::{as_i64, from_i64};
 use super::frames::Frames;
+use super::selection::Selection;
 use super::table::GroupTable;
 use arrow_array::{Array, ArrayRef, Int64Array};
 use twopath_query::{DataType, EvalError, PanedWindows, Panes, Query, Value};

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use events::{Events, TEXTS, engine, schema};
 use twopath_query::arbitrary::Random;
-use twopath_query::{Value, parse};
+use twopath_query::{DataType, Value, parse};
 use twopath_reference::Reference;
 
 const QUERIES: u64 = 800;
@@ -355,13 +355,18 @@ fn asked(text: &str, operands: &[Both], put_out: std::ops::Range<usize>) -> Aske
     }
 }
 
-/// The rows that each query gives, as JSON; `None` for an error.
-fn ask(socket: &str, values: &str, queries: &[String]) -> Vec<Option<Vec<serde_json::Value>>> {
+/// A row's values as PostgreSQL writes them.
+type Row = Vec<Option<String>>;
+
+/// The rows that each query gives; `None` for an error.
+fn ask(socket: &str, values: &str, queries: &[Asked]) -> Vec<Option<Vec<Row>>> {
     let mut script = format!(
         "CREATE TEMP TABLE events (n bigint, m bigint, x double precision, s text, t timestamp, flag boolean, i bigint);\nINSERT INTO events VALUES\n{values};\n"
     );
     for query in queries {
-        script += &format!("\\echo @begin\nSELECT row_to_json(q) FROM ({query}) q;\n\\echo @end :ERROR\n");
+        let columns: Vec<String> = (0..query.rounded.len()).map(|i| format!("q.c{i}::text")).collect();
+        let (columns, theirs) = (columns.join(", "), &query.theirs);
+        script += &format!("\\echo @begin\nSELECT to_json(ARRAY[{columns}]) FROM ({theirs}) q;\n\\echo @end :ERROR\n");
     }
     let mut psql = Command::new("psql")
         .args(["-h", socket, "-qAtX", "-d", "postgres"])
@@ -399,7 +404,7 @@ fn shown(value: &Value, rounded: bool) -> String {
         Value::Float(f) => number(*f, rounded),
         Value::Text(t) => format!("text {t}"),
         Value::Bool(b) => b.to_string(),
-        Value::Timestamp(us) => format!("text {}", twopath_query::time::format_timestamp(*us).replace(' ', "T")),
+        Value::Timestamp(us) => format!("text {}", twopath_query::time::format_timestamp(*us)),
         Value::Interval(us) => format!("interval {us}"),
     }
 }
@@ -414,13 +419,15 @@ fn number(f: f64, rounded: bool) -> String {
     }
 }
 
-fn theirs_shown(row: &serde_json::Value, column: &str, rounded: bool) -> String {
-    match &row[column] {
-        serde_json::Value::Null => "null".to_owned(),
-        serde_json::Value::Number(n) => number(n.as_f64().expect("a number"), rounded),
-        serde_json::Value::String(s) => format!("text {s}"),
-        serde_json::Value::Bool(b) => b.to_string(),
-        other => panic!("{other}"),
+/// What PostgreSQL wrote of a value that is of this type here.
+fn theirs_shown(text: &Option<String>, of: DataType, rounded: bool) -> String {
+    let Some(text) = text else { return "null".to_owned() };
+    match of {
+        DataType::Int | DataType::Float | DataType::Numeric | DataType::Decimal { .. } => {
+            number(text.parse().unwrap_or_else(|_| panic!("{text} is no number")), rounded)
+        }
+        DataType::Bool => text.clone(),
+        DataType::Text | DataType::Timestamp | DataType::Interval => format!("text {text}"),
     }
 }
 
@@ -448,8 +455,7 @@ fn answers_are_those_of_postgresql() {
     let mut random = Random::new(7);
     let Events { batch, values } = Events::new(&mut random);
     let queries: Vec<Asked> = (0..QUERIES).map(|_| Maker(&mut random).query()).collect();
-    let texts: Vec<String> = queries.iter().map(|q| q.theirs.clone()).collect();
-    let answers = ask(&socket, &values, &texts);
+    let answers = ask(&socket, &values, &queries);
     let (mut errors, mut rows_seen, mut ordered_seen) = (0, 0, 0);
     let mut wrong = Vec::new();
     for (query, expected) in queries.iter().zip(&answers) {
@@ -469,9 +475,10 @@ fn answers_are_those_of_postgresql() {
             }
             rows
         };
-        let columns = || parsed.output.iter().map(|o| o.name.as_str()).zip(&query.rounded);
         let expected = expected.as_ref().map(|rows| {
-            in_order(rows.iter().map(|row| columns().map(|(name, rounded)| theirs_shown(row, name, *rounded)).collect()).collect())
+            let types = || parsed.output.iter().map(|o| o.expr.data_type).zip(&query.rounded);
+            let row = |row: &Row| row.iter().zip(types()).map(|(text, (t, rounded))| theirs_shown(text, t, *rounded)).collect();
+            in_order(rows.iter().map(row).collect())
         });
         errors += usize::from(expected.is_none());
         rows_seen += expected.as_ref().map_or(0, Vec::len);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{Field, Schema};
 use twopath_query::arbitrary::{Random, TOPICS, relational_schema, relational_sql, relational_stream, relational_topics};
-use twopath_query::{EvalError, Program, Value, logical_plan_over, values};
+use twopath_query::plan::Node;
+use twopath_query::{EvalError, Plan, Program, Value, logical_plan_over, values};
 use twopath_reference::{PlanReference, compare_rows};
 use twopath_view::{GroupTable, Selection, answer, finish};
 
@@ -39,8 +40,20 @@ fn ours(random: &mut Random, program: &Program, stream: &[(&str, RecordBatch)]) 
 
 #[test]
 fn programs_agree_with_the_reference() {
+    run(0..4_000);
+}
+
+/// For a night: `SEEDS=100000 cargo test --release -p twopath-view --test relational_against_reference -- --ignored`.
+#[test]
+#[ignore = "takes as long as one lets it"]
+fn many_more() {
+    let seeds = std::env::var("SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(10_000);
+    run(1_000_000..1_000_000 + seeds);
+}
+
+fn run(seeds: std::ops::Range<u64>) {
     let schema = relational_schema();
-    for seed in 0..4_000 {
+    for seed in seeds {
         let mut random = Random::new(seed);
         let sql = relational_sql(&mut random);
         let plan = logical_plan_over(&sql, &relational_topics(&schema)).unwrap_or_else(|e| panic!("seed {seed}: {}", e.report(&sql)));
@@ -55,7 +68,15 @@ fn programs_agree_with_the_reference() {
         events.iter().for_each(|(topic, batch)| reference.push(topic, batch).unwrap());
         let names: Vec<String> = plan.columns().into_iter().map(|(name, _)| name).collect();
         let program = plan.program().unwrap_or_else(|e| panic!("seed {seed}: {e}\n{sql}"));
-        compare_rows(&names, &reference.answer(), &ours(&mut random, &program, &events))
+        let expected = reference.answer();
+        compare_rows(&names, &expected, &ours(&mut random, &program, &events))
             .unwrap_or_else(|d| panic!("seed {seed}: {d}\n{sql}\n{plan}"));
+        // What jobs keep of a plan over one topic: one query, with what is computed of its answer.
+        if let Ok(query) = plan.query() {
+            let input = Node::Input { number: 0, columns: plan.columns() };
+            let one = Program { inputs: vec![query], finish: Plan::new(input, plan.span.clone()) };
+            compare_rows(&names, &expected, &ours(&mut random, &one, &events))
+                .unwrap_or_else(|d| panic!("seed {seed}: as one query: {d}\n{sql}\n{plan}"));
+        }
     }
 }

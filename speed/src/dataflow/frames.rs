@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::generic::operator::source;
 use timely::dataflow::{Scope, Stream};
 use twopath_base::{Offset, PartitionId};
-use twopath_log::{Barrier, Entry, LogError, PartitionReader, Start};
+use twopath_log::{Barrier, Entry, LogError, PartitionReader, Records, Start};
 
 use super::Wiring;
 use crate::control::Control;
@@ -46,7 +45,7 @@ impl Partition {
         let (first_generation, from) = &wiring.from;
         let mut partitions = Vec::new();
         for (id, offset) in from.iter().filter(|(id, _)| id.index() % peers == index) {
-            let reader = wiring.topic.reader(id, Start::Offset(offset), Some(wiring.middle.columns()))?;
+            let reader = wiring.topic.reader(id, Start::Offset(offset), wiring.middle.columns())?;
             let generation = reader.generation().max(*first_generation);
             let bound = wiring.to.as_ref().map(|to| to.get(id));
             partitions.push(Partition { id, reader, offset, generation, done: true, bound });
@@ -65,7 +64,7 @@ impl Partition {
     ///
     /// A partition that follows is done when there is nothing more, and not before: the barrier that stands behind its last record is
     /// waited for by the other partitions, and nothing else may come to wake this one.
-    fn read_frame(&mut self, barriers: &mut Vec<Barrier>) -> Result<Option<(u64, RecordBatch)>, LogError> {
+    fn read_frame(&mut self, barriers: &mut Vec<Barrier>) -> Result<Option<(u64, Records)>, LogError> {
         while let Some(entry) = self.reader.next()? {
             match entry {
                 Entry::Barrier(barrier) => {
@@ -80,7 +79,7 @@ impl Partition {
                     };
                     self.offset = records.end;
                     self.done = self.bound.is_some_and(|bound| self.offset >= bound);
-                    return Ok(Some((self.generation, records.batch)));
+                    return Ok(Some((self.generation, records)));
                 }
             }
         }
@@ -93,6 +92,7 @@ impl Partition {
 /// more to read, or another worker needs this one to close its epoch), and as long as it lags.
 pub(super) fn frames<'s>(scope: Scope<'s, u64>, partitions: Vec<Partition>, wiring: &Wiring) -> Stream<'s, u64, Vec<Read>> {
     let bounded = wiring.to.is_some();
+    let at_once = bounded && wiring.middle.makes_a_view();
     let control = Arc::clone(&wiring.control);
     source::<_, CapacityContainerBuilder<Vec<Read>>, _, _>(scope, "Frames", move |capability, info| {
         let again = scope.activator_for(info.address.clone());
@@ -110,7 +110,7 @@ pub(super) fn frames<'s>(scope: Scope<'s, u64>, partitions: Vec<Partition>, wiri
                 if asked == *held.time() {
                     return;
                 }
-                epoch.begin(bounded);
+                epoch.begin(at_once);
             }
             let mut chunk = Vec::new();
             if let Err(error) = epoch.read_chunk(&mut chunk) {
@@ -155,9 +155,10 @@ struct Epoch {
 }
 
 impl Epoch {
-    fn begin(&mut self, bounded: bool) {
+    /// Starts an epoch: of all that there is, or of a share of it.
+    fn begin(&mut self, at_once: bool) {
         let lag: u64 = self.partitions.iter_mut().map(|p| p.begin(&self.control)).sum();
-        self.rows_left = if bounded { u64::MAX } else { (lag / LAG_SHARE).clamp(EPOCH_ROWS_MIN, EPOCH_ROWS_MAX) };
+        self.rows_left = if at_once { u64::MAX } else { (lag / LAG_SHARE).clamp(EPOCH_ROWS_MIN, EPOCH_ROWS_MAX) };
         self.open = true;
     }
 
@@ -167,11 +168,11 @@ impl Epoch {
         while rows < CHUNK_ROWS && self.rows_left > 0 {
             let mut any = false;
             for partition in self.partitions.iter_mut().filter(|p| !p.done) {
-                if let Some((generation, batch)) = partition.read_frame(&mut self.barriers)? {
+                if let Some((generation, records)) = partition.read_frame(&mut self.barriers)? {
                     any = true;
-                    rows += batch.num_rows();
-                    self.rows_left = self.rows_left.saturating_sub(batch.num_rows() as u64);
-                    chunk.push(Read::Records { generation, batch });
+                    rows += records.batch.num_rows();
+                    self.rows_left = self.rows_left.saturating_sub(records.batch.num_rows() as u64);
+                    chunk.push(Read::Records { generation, records });
                 }
             }
             if !any {

@@ -9,23 +9,39 @@ use timely::dataflow::Stream;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 use twopath_query::EvalError;
-use twopath_view::GroupTable;
+use twopath_view::{Generation, GroupTable};
 
 use super::Wiring;
-use crate::epoch::{EpochPart, Parcels, Reached, by_address};
+use crate::epoch::{EpochPart, Parcels, Reached, Share, by_address};
 use crate::state::State;
-
-/// One worker's state once an epoch is complete, for the publisher.
-pub(super) struct Share {
-    pub worker: usize,
-    pub reached: Reached,
-    pub generations: Vec<(u64, Vec<Arc<GroupTable>>)>,
-    /// Errors that rows raised in this epoch, with their generations.
-    pub errors: Vec<(u64, EvalError)>,
-}
 
 pub(super) trait Merge<'s> {
     fn merge(self, wiring: &Wiring) -> Stream<'s, u64, Parcels<Share>>;
+}
+
+/// What a checkpoint has of this worker's share. A run whose keys are all of one worker is taken as it is, so that it need not be written again.
+fn restored(wiring: &Wiring, worker: usize, peers: usize) -> BTreeMap<u64, Box<dyn State>> {
+    let generations = wiring.restored.iter().flat_map(|restored| &restored.generations);
+    let layout = wiring.middle.layout(&wiring.query);
+    let share = |generation: &Generation| {
+        let mut runs = Vec::new();
+        let mut split = GroupTable::new(&layout);
+        for table in &generation.tables {
+            match table.only_part(peers) {
+                Some(part) if part == worker => runs.push(Arc::clone(table)),
+                Some(_) => {}
+                None => split.merge_part(table, worker, peers),
+            }
+        }
+        // Without keys there is always a group; then every run is some worker's as it is.
+        if !layout.is_global() {
+            runs.push(Arc::new(split));
+        }
+        let mut groups = wiring.backend.open();
+        groups.adopt(runs);
+        (generation.number, groups)
+    };
+    generations.map(share).collect()
 }
 
 /// What has arrived for an epoch that is not complete yet.
@@ -44,7 +60,7 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
         let control = Arc::clone(&wiring.control);
         let backend = wiring.backend.clone();
         let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
-        let mut state: BTreeMap<u64, Box<dyn State>> = BTreeMap::new();
+        let mut state = restored(wiring, worker, peers);
         self.unary_frontier::<CapacityContainerBuilder<Parcels<Share>>, _, _, _>(by_address(), "Merge", move |_, _| {
             move |(input, frontier), output| {
                 input.for_each(|epoch, parcels| {

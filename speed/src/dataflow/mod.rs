@@ -1,9 +1,10 @@
 //! The dataflow, to be read like the diagram that it is:
 //!
 //! ```text
-//!  log ─→ frames ─→ an engine, which exchanges by key ─→ merge ─→ (to worker 0) ─→ publish
-//!        a worker's                                     state per  snapshots       one view per
-//!        partitions                                     generation                 completed epoch
+//!  log ─→ frames ─┬─→ an engine, which exchanges by key ─→ merge ─→ (to worker 0) ─→ publish
+//!        a worker's │                                   state per    snapshots       one view per
+//!        partitions │                                   generation                   completed epoch
+//!                   └─→ a feed: see [`crate::feed`] ──→ append
 //!
 //!  compiled for timely:       partial (a small table per generation) ─→ (each worker takes the groups whose keys are its own)
 //!  compiled for differential: see [`crate::differential`]
@@ -15,7 +16,8 @@
 //! epoch, every effect of what all workers announced up to it is in the state, and only then is it published, under the position
 //! that the announcements make together.
 //!
-//! The engines differ in the middle and nowhere else: there is one source, one state and one way of publishing.
+//! The engines differ in the middle and nowhere else: there is one source, one state, and one way of publishing. Where the sink is a topic
+//! ([`crate::sink::topic`]), each frame counts for itself, and its own operators stand behind the same source.
 //!
 //! What is deliberately absent in the path that is compiled for timely: arrangements. There, accumulators only ever grow, their merge is
 //! commutative, and they are kept by column; a sorted trace of `(key, value, time, difference)` records would cost an allocation and a
@@ -24,7 +26,6 @@
 mod frames;
 mod merge;
 mod partial;
-mod publish;
 
 use std::sync::Arc;
 
@@ -35,15 +36,17 @@ use twopath_base::Position;
 use twopath_log::{Barrier, Topic};
 use twopath_query::Query;
 
+use crate::checkpoint::Restored;
 use crate::control::Control;
+use crate::epoch::{GenerationRange, ReadProgress};
 use crate::error::SpeedError;
 use crate::logic::Middle;
+use crate::sink::view::{Publish, Publisher};
 use crate::state::Backend;
-use crate::{differential, hand};
+use crate::{differential, feed, hand};
 use frames::{Partition, frames};
 use merge::Merge;
 use partial::Partial;
-use publish::{Publish, Publisher};
 
 /// What one job's dataflow is built from, the same in every worker.
 pub(crate) struct Wiring {
@@ -53,6 +56,8 @@ pub(crate) struct Wiring {
     pub from: (u64, Position),
     /// Where a bounded replay ends; `None` to follow the tail.
     pub to: Option<Position>,
+    /// What the job starts with, where it does not start with nothing.
+    pub restored: Option<Restored>,
     /// All barriers known when the job started.
     pub barriers: Vec<Barrier>,
     pub control: Arc<Control>,
@@ -64,15 +69,30 @@ impl Wiring {
     /// Builds this worker's part. The probe passes an epoch once it has been published.
     pub fn build(&self, worker: &mut Worker) -> Result<ProbeHandle<u64>, SpeedError> {
         let partitions = Partition::open(self, worker.index(), worker.peers())?;
-        let publisher = Publisher::new(self, worker.peers());
+        let peers = worker.peers();
         Ok(worker.dataflow_named("speed", |scope| {
             let reads = frames(scope, partitions, self);
             let parts = match &self.middle {
+                Middle::Feed(flow) => return feed::append(reads, flow, &self.control).probe().0,
                 Middle::Timely(plan) => reads.partial(&self.query, plan.clone()),
                 Middle::Differential(plan) => differential::parts(reads, plan, &self.query, &self.control),
                 Middle::Hand(prepared) => hand::parts(reads, prepared, &self.control),
             };
-            parts.merge(self).publish(publisher).probe().0
+            parts.merge(self).publish(self.publisher(peers)).probe().0
         }))
+    }
+
+    fn publisher(&self, peers: usize) -> Publisher {
+        Publisher {
+            progress: match &self.restored {
+                Some(restored) => ReadProgress::going_on(restored.generations.iter().map(GenerationRange::of).collect(), &self.barriers),
+                None => ReadProgress::new(self.from.clone(), &self.barriers),
+            },
+            whole_barriers: self.to.is_none(),
+            finals: self.middle.gives_finals(),
+            shares: vec![Vec::new(); peers],
+            error: None,
+            control: Arc::clone(&self.control),
+        }
     }
 }

@@ -6,6 +6,7 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
+use twopath_log::Records;
 use twopath_query::Query;
 use twopath_view::{Fold, GroupTable};
 
@@ -39,7 +40,7 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
                         match read {
                             // Every answer from an error on is that error: later rows need no work.
                             Read::Records { generation, .. } if failed.is_some_and(|g| g <= generation) => {}
-                            Read::Records { generation, batch } => {
+                            Read::Records { generation, records: Records { batch, .. } } => {
                                 let at = tables.iter().position(|t| t.generation == generation).unwrap_or_else(|| {
                                     tables.push(Growing {
                                         generation,

@@ -9,6 +9,7 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use twopath_log::Records;
 use twopath_query::EvalError;
 use twopath_query::values::Columns;
 
@@ -73,7 +74,7 @@ pub fn explode<'s>(reads: Stream<'s, u64, Vec<Read>>, plan: Arc<Plan>, mut retir
                     match read {
                         // Every answer from an error on is that error: later rows need no work.
                         Read::Records { generation, .. } if failed.is_some_and(|g| g <= generation) => {}
-                        Read::Records { generation, batch } => {
+                        Read::Records { generation, records: Records { batch, .. } } => {
                             let columns = Columns::of(&batch);
                             let rows = (0..batch.num_rows()).map(|row| Row { columns: &columns, row });
                             if let Err(error) = updates.explode(&plan, generation, epoch, rows) {

@@ -9,7 +9,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
-use super::parcels::Parcels;
+use super::parcels::{Parcels, by_address};
 use super::part::EpochPart;
 use crate::control::Control;
 use crate::error::SpeedError;
@@ -46,6 +46,37 @@ pub(crate) fn complete<'s, D: 'static>(
                     }
                     Err(error) => control.fail(error),
                 }
+            }
+        }
+    })
+}
+
+/// Gives `take` all parcels of the epochs that are complete, older epochs first, on the workers that they are for. Nothing comes out; the
+/// stream's frontier says what has been taken.
+pub(crate) fn take_complete<'s, T: Send + 'static>(
+    parcels: Stream<'s, u64, Parcels<T>>,
+    name: &str,
+    mut take: impl FnMut(Vec<T>) + 'static,
+) -> Stream<'s, u64, Vec<()>> {
+    let mut pending: BTreeMap<u64, (Capability<u64>, Vec<T>)> = BTreeMap::new();
+    parcels.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(by_address(), name, move |_, _| {
+        move |(input, frontier), output| {
+            input.for_each(|epoch, parcels| {
+                let Some(capability) = epoch.retain_least(output.output_index()) else { return };
+                let (_, items) = pending.entry(*capability.time()).or_insert_with(|| (capability, Vec::new()));
+                items.extend(parcels.0.drain(..).map(|(_, item)| item));
+            });
+            let (mut complete, mut items) = (Vec::new(), Vec::new());
+            while let Some(entry) = pending.first_entry() {
+                if frontier.less_equal(entry.key()) {
+                    break;
+                }
+                let (capability, of_epoch) = entry.remove();
+                items.extend(of_epoch);
+                complete.push(capability);
+            }
+            if !complete.is_empty() {
+                take(items);
             }
         }
     })

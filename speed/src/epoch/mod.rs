@@ -1,21 +1,24 @@
-//! What travels within an epoch: reads from the source to an engine, parts from an engine to the state, and how far was read, behind both.
+//! What travels within an epoch: reads from the source to an engine, parts from an engine to the state, shares of the state to the sink, and how
+//! far was read, behind all of them.
 
 mod complete;
 mod parcels;
 mod part;
 mod reached;
+mod share;
 
-use arrow_array::RecordBatch;
+use twopath_log::Records;
 
-pub(crate) use complete::complete;
+pub(crate) use complete::{complete, take_complete};
 pub(crate) use parcels::{Parcels, by_address};
 pub(crate) use part::EpochPart;
-pub(crate) use reached::{Reached, ReadProgress};
+pub(crate) use reached::{GenerationRange, Reached, ReadProgress};
+pub(crate) use share::Share;
 
 /// What the source hands on.
 pub(crate) enum Read {
-    /// A frame's rows (the columns that the query reads), with the number of barriers before them.
-    Records { generation: u64, batch: RecordBatch },
+    /// A frame's records (the columns that the query reads), with the number of barriers before them.
+    Records { generation: u64, records: Records },
     /// The epoch is over for this worker, which has read this far.
     Closed(Reached),
 }

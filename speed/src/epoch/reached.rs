@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::Barrier;
+use twopath_view::Generation;
 
 /// How far one worker has read its partitions: announced when it closes an epoch.
 #[derive(Debug, Clone, Default)]
@@ -32,11 +33,27 @@ pub(crate) struct GenerationRange {
     pub upper: Position,
 }
 
+impl GenerationRange {
+    /// What a generation of a view covers.
+    pub fn of(generation: &Generation) -> Self {
+        GenerationRange { number: generation.number, lower: generation.lower.clone(), upper: generation.upper.clone() }
+    }
+}
+
 impl ReadProgress {
     pub fn new(from: (u64, Position), barriers: &[Barrier]) -> Self {
         let partitions = from.1.offsets().iter().map(|&offset| (offset, from.0)).collect();
         let mut progress = ReadProgress { from, partitions, barriers: BTreeMap::new() };
         barriers.iter().for_each(|b| progress.note(b));
+        progress
+    }
+
+    /// After generations that were read before, of which there is at least one.
+    pub fn going_on(generations: Vec<GenerationRange>, barriers: &[Barrier]) -> Self {
+        let (first, last) = (&generations[0], &generations[generations.len() - 1]);
+        let mut progress = ReadProgress::new((first.number, first.lower.clone()), barriers);
+        progress.partitions = last.upper.offsets().iter().map(|&offset| (offset, last.number)).collect();
+        generations.iter().for_each(|g| progress.note(&Barrier { number: g.number, position: g.lower.clone() }));
         progress
     }
 
@@ -125,6 +142,18 @@ mod tests {
         assert_eq!(progress.generations(true), [range(0, &[0, 0], &[5, 4]), range(1, &[5, 4], &[9, 4])]);
         assert_eq!(progress.generations(true), progress.generations(false));
         assert_eq!(progress.whole(), range(0, &[0, 0], &[9, 4]));
+    }
+
+    #[test]
+    fn a_job_that_goes_on_knows_the_generations_before() {
+        let before = vec![range(1, &[2, 2], &[5, 4]), range(2, &[5, 4], &[7, 4])];
+        let mut progress = ReadProgress::going_on(before.clone(), &[]);
+        assert_eq!(progress.generations(true), before);
+        progress.join(&at(1, 6, 2, &[]));
+        assert_eq!(progress.generations(true), [before[0].clone(), range(2, &[5, 4], &[7, 6])]);
+        progress.join(&at(0, 9, 3, &[(3, &[8, 6])]));
+        progress.join(&at(1, 6, 3, &[]));
+        assert_eq!(progress.generations(true)[1..], [range(2, &[5, 4], &[8, 6]), range(3, &[8, 6], &[9, 6])]);
     }
 
     #[test]

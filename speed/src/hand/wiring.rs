@@ -61,6 +61,13 @@ impl Prepared {
         Ok(Prepared { hand, form, columns, types })
     }
 
+    /// What its tables are laid out for.
+    pub fn layout(&self) -> &Arc<Query> {
+        match &self.form {
+            Form::Parts { layout, .. } | Form::Finals { layout, .. } => layout,
+        }
+    }
+
     pub fn gives_finals(&self) -> bool {
         matches!(self.form, Form::Finals { .. })
     }
@@ -169,7 +176,7 @@ fn frames<'s>(reads: Stream<'s, u64, Vec<Read>>, prepared: Prepared) -> (Stream<
                 let mut session = frames.session(&capability);
                 for read in reads.drain(..) {
                     match read {
-                        Read::Records { generation, batch } => match prepared.in_canonical_types(batch) {
+                        Read::Records { generation, records } => match prepared.in_canonical_types(records.batch) {
                             Ok(batch) => session.give(Frame { generation, batch }),
                             Err(error) => {
                                 parcels.0.push((index, EpochPart::Error { generation: prepared.generation_of(generation), error }))

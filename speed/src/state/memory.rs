@@ -53,6 +53,11 @@ impl State for Runs {
         }
     }
 
+    fn adopt(&mut self, runs: Vec<Arc<GroupTable>>) {
+        self.runs.extend(runs.into_iter().filter(|run| !run.is_empty()));
+        self.runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
+    }
+
     fn snapshot(&self) -> Vec<Arc<GroupTable>> {
         self.runs.clone()
     }

@@ -20,6 +20,9 @@ pub(crate) trait State {
     /// Adds an epoch's groups; the same key may have been added before.
     fn add(&mut self, groups: GroupTable);
 
+    /// Takes in groups of a checkpoint, as they are.
+    fn adopt(&mut self, runs: Vec<Arc<GroupTable>>);
+
     /// Does a little of what keeps it small and fast; called once per epoch.
     fn tidy(&mut self);
 

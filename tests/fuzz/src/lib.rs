@@ -1,5 +1,7 @@
 //! What the targets share.
 
+#[path = "../bodies/checkpoint.rs"]
+pub mod checkpoint;
 #[path = "../bodies/json.rs"]
 pub mod json;
 #[path = "../bodies/sql.rs"]

@@ -3,11 +3,15 @@
 //! **What they are not**: a schedule. When an event arrives is the harness's business; a workload says only in which order, and
 //! [`Workload::batch`] gives any part of it again and again, the same bytes each time.
 
+mod draw;
 mod error;
 mod flights;
+mod nexmark;
 mod own;
 mod pageviews;
+mod theodolite;
 mod tiled;
+mod ysb;
 
 use std::borrow::Cow;
 
@@ -17,12 +21,15 @@ use twopath_log::{Durability, PartitionBy, TopicConfig};
 
 pub use error::WorkloadError;
 pub use flights::{flights, flights_parquet};
+pub use nexmark::Nexmark;
 pub use own::own;
 pub use pageviews::{Burst, Pageviews};
+pub use theodolite::Theodolite;
 use tiled::Tiled;
+pub use ysb::Ysb;
 
 /// The names of the built-in workloads, the default first.
-pub const BUILT_IN: [&str; 2] = ["flights", "pageviews"];
+pub const BUILT_IN: [&str; 5] = ["flights", "pageviews", "nexmark", "ysb", "theodolite"];
 
 /// Segments of the built-in workloads' topics are sealed at this size.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -59,8 +66,11 @@ pub struct WorkloadQuery {
 enum Events {
     /// All of them, in memory.
     Table(RecordBatch),
-    /// Made on demand, without end.
+    /// Made on demand, without end, as are the next three.
     Pageviews(Pageviews),
+    Nexmark(Nexmark),
+    Ysb(Ysb),
+    Theodolite(Theodolite),
     /// A table laid out over earlier years: the last of so many events.
     Tiled(Tiled),
 }
@@ -70,6 +80,9 @@ pub fn built_in(name: &str, seed: u64) -> Result<Workload, WorkloadError> {
     match name {
         "flights" => Ok(flights()),
         "pageviews" => Ok(Pageviews { seed, ..Pageviews::default() }.workload()),
+        "nexmark" => Ok(Nexmark { seed, ..Nexmark::default() }.workload()),
+        "ysb" => Ok(Ysb { seed, ..Ysb::default() }.workload()),
+        "theodolite" => Ok(Theodolite { seed, ..Theodolite::default() }.workload()),
         _ => Err(WorkloadError::UnknownWorkload { name: name.to_owned() }),
     }
 }
@@ -79,7 +92,7 @@ impl Workload {
     pub fn events(&self) -> Option<u64> {
         match &self.events {
             Events::Table(table) => Some(table.num_rows() as u64),
-            Events::Pageviews(_) => None,
+            Events::Pageviews(_) | Events::Nexmark(_) | Events::Ysb(_) | Events::Theodolite(_) => None,
             Events::Tiled(tiled) => Some(tiled.events),
         }
     }
@@ -92,6 +105,9 @@ impl Workload {
                 table.slice(from, rows.min(table.num_rows() - from))
             }
             Events::Pageviews(pageviews) => pageviews.batch(from, rows),
+            Events::Nexmark(nexmark) => nexmark.batch(from, rows),
+            Events::Ysb(ysb) => ysb.batch(from, rows),
+            Events::Theodolite(theodolite) => theodolite.batch(from, rows),
             Events::Tiled(tiled) => tiled.batch(from, rows),
         }
     }

@@ -6,6 +6,9 @@ use super::why::listed;
 use crate::number::{count, in_words, significant, times};
 use crate::result::{CompareResult, Factor, Question};
 
+/// How many systems a sentence names: of more it names some.
+const NAMED_MAX: usize = 8;
+
 /// Needs `result.questions`. The first sentence is the one to read if there is time for one.
 pub fn findings(result: &CompareResult) -> Vec<String> {
     let facts = Facts::new(result);
@@ -30,7 +33,13 @@ fn said(result: &CompareResult, id: &str, beginning: &str) -> Option<String> {
     if ranked.len() < 2 {
         return None;
     }
-    let figures: Vec<String> = ranked.iter().map(|(name, value)| format!("{} in {name}", in_words(*value, &question.unit))).collect();
+    let figure = |(name, value): &(&String, f64)| format!("{} in {name}", in_words(*value, &question.unit));
+    let mut figures: Vec<String> = ranked.iter().map(figure).collect();
+    if let (true, Some(last)) = (ranked.len() > NAMED_MAX, ranked.last()) {
+        // The best few, and how far the rest goes.
+        figures.truncate(NAMED_MAX / 2);
+        figures.push(format!("between that and {} in {} others", figure(last), ranked.len() - figures.len() - 1));
+    }
     let never: Vec<String> = question.by_architecture.iter().filter(|(_, e)| e.median.is_none()).map(|(name, _)| name.clone()).collect();
     let never = if never.is_empty() { String::new() } else { format!("; no figure for {}", listed(&never)) };
     Some(format!("{beginning} {}{never}.{}", listed(&figures), verdict(question, ranked[0].1)))
@@ -46,6 +55,7 @@ fn verdict(question: &Question, lowest: f64) -> String {
                 _ => format!(" Best: {winner}."),
             }
         }
+        (None, tied) if tied.len() > NAMED_MAX => format!(" A tie of {} of them, which the table marks.", tied.len()),
         (None, tied) if tied.len() > 1 => format!(" A tie: {}.", listed(tied)),
         _ => String::new(),
     }

@@ -1,11 +1,10 @@
 //! `report.html`: one file that needs nothing else, made of the page's parts, the chart library and the result itself.
 
+use super::page::{fill, in_script};
 use crate::result::{CompareResult, RunResult, Series};
 
 const TEMPLATE: &str = include_str!("page/template.html");
-const STYLES: [&str; 2] = [include_str!("vendor/uPlot.min.css"), include_str!("page/style.css")];
-const SCRIPTS: [&str; 10] = [
-    include_str!("vendor/uPlot.iife.min.js"),
+const SCRIPTS: [&str; 9] = [
     include_str!("page/words.js"),
     include_str!("page/summary.js"),
     include_str!("page/charts.js"),
@@ -16,7 +15,6 @@ const SCRIPTS: [&str; 10] = [
     include_str!("page/code.js"),
     include_str!("page/page.js"),
 ];
-const LICENCE: &str = include_str!("vendor/uPlot.LICENSE");
 
 /// The page. The raw histograms stay in `result.json`.
 pub fn report(result: &CompareResult) -> String {
@@ -25,30 +23,7 @@ pub fn report(result: &CompareResult) -> String {
     let sections: std::collections::BTreeMap<&str, &str> =
         result.questions.iter().map(|question| (question.id.as_str(), super::questions::section(&question.id))).collect();
     let sections = serde_json::to_string(&sections).expect("a map of texts");
-    // In one pass, so that nothing which the result holds is taken for a place to fill.
-    let mut page = String::with_capacity(TEMPLATE.len() + data.len() + 200_000);
-    for (index, part) in TEMPLATE.split("{{").enumerate() {
-        let (name, rest) = if index == 0 { ("", part) } else { part.split_once("}}").expect("the template closes its braces") };
-        match name {
-            "" => {}
-            "licence" => page += LICENCE,
-            "styles" => STYLES.iter().for_each(|style| page += style),
-            "scripts" => SCRIPTS.iter().for_each(|script| {
-                page += script;
-                page.push('\n');
-            }),
-            "data" => page += &in_script(&data),
-            "sections" => page += &in_script(&sections),
-            unknown => panic!("the template has no {unknown}"),
-        }
-        page += rest;
-    }
-    page
-}
-
-/// JSON that cannot end the script element that holds it, nor open a comment in it.
-fn in_script(json: &str) -> String {
-    json.replace('<', "\\u003c")
+    fill(TEMPLATE, &SCRIPTS, &[("data", in_script(&data)), ("sections", in_script(&sections))])
 }
 
 fn without_histograms(run: &RunResult) -> RunResult {

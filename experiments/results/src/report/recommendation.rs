@@ -130,10 +130,12 @@ fn compared(result: &CompareResult, id: &str, this: &ComparedSystem, other: &Com
     paired_effect(&pairs, result.provenance.seed ^ hash(id) ^ hash(&this.name) ^ hash(&other.name).rotate_left(1))
 }
 
-/// `2.1× less money a month`.
+/// `2.1× less money a month`, `2× fewer layers to deploy together for a fix`.
 fn much(found: &PairedEffect, noun: &str, way: &str) -> String {
+    // Layers are counted; everything else is measured.
+    let compared = if noun.starts_with("layers") && way == "less" { "fewer" } else { way };
     match found.ratio {
-        Some(ratio) if ratio > 0.0 => format!("{} {way} {noun}", times(if ratio < 1.0 { 1.0 / ratio } else { ratio })),
+        Some(ratio) if ratio > 0.0 => format!("{} {compared} {noun}", times(if ratio < 1.0 { 1.0 / ratio } else { ratio })),
         _ if way == "less" => format!("no {noun}"),
         _ => format!("some {noun}"),
     }
@@ -244,6 +246,19 @@ mod tests {
             "{said:?}"
         );
         assert!(said[2].starts_with("Not decided between them: "), "{said:?}");
+    }
+
+    #[test]
+    fn what_is_counted_is_fewer_and_what_is_measured_is_less() {
+        let effect = |ratio| PairedEffect { ratio, interval: None, difference: -1.0, decided: true };
+        let layers = CRITERIA.iter().find(|(id, _)| *id == "layers_touched").unwrap().1;
+        assert_eq!(much(&effect(Some(0.5)), layers, "less"), "2× fewer layers to deploy together for a fix");
+        assert_eq!(much(&effect(Some(2.0)), layers, "more"), "2× more layers to deploy together for a fix");
+        assert_eq!(
+            much(&effect(Some(0.5)), "loss of freshness while a fix comes in", "less"),
+            "2× less loss of freshness while a fix comes in"
+        );
+        assert_eq!(much(&effect(None), "memory", "less"), "no memory");
     }
 
     #[test]

@@ -15,6 +15,15 @@ const WIDTH_MIN: usize = 80;
 /// Wider than this, lines are hard to read.
 const WIDTH_MAX: usize = 120;
 const CELL: usize = 13;
+/// What is told of each of many systems, under short titles.
+const COLUMNS: [(&str, &str); 6] = [
+    ("freshness_p99", "fresh (p99)"),
+    ("time_to_correct", "right after"),
+    ("cpu_per_million", "CPU/million"),
+    ("rss", "memory"),
+    ("money_month", "a month"),
+    ("code_lines", "lines"),
+];
 const WINNER: &str = "★";
 const TIED: &str = "≈";
 
@@ -56,10 +65,17 @@ pub fn table(result: &CompareResult, look: Look) -> String {
             line(&bad.apply_to(format!("{} (repeat {}) {message}", run.system, run.repeat + 1)).to_string());
         }
     }
+    let fits = 24 + cell * settings.systems.len() <= look.width;
+    if !fits {
+        line("");
+        for (text, is_best) in by_system(result) {
+            line(&if is_best { good.apply_to(text).to_string() } else { text });
+        }
+    }
     let mut header = " ".repeat(label);
     settings.systems.iter().for_each(|system| header += &right(&system.name, cell));
     let mut last_section = "";
-    for question in &result.questions {
+    for question in result.questions.iter().filter(|_| fits) {
         let section = section(&question.id);
         if section != last_section {
             line("");
@@ -102,6 +118,23 @@ pub fn table(result: &CompareResult, look: Look) -> String {
     line("");
     wrapped(&legend(settings.repeats), look.width).iter().for_each(|part| line(&dim.apply_to(part).to_string()));
     out
+}
+
+/// Where there are too many systems for a column each: a line for each, with the figures that a choice rests on, and whether it is the best in one of them. The
+/// report has the rest.
+fn by_system(result: &CompareResult) -> Vec<(String, bool)> {
+    let columns: Vec<(&str, &Question)> =
+        COLUMNS.iter().filter_map(|(id, title)| Some((*title, result.questions.iter().find(|question| question.id == *id)?))).collect();
+    let names = result.settings.systems.iter().map(|system| system.name.as_str());
+    let label = names.clone().map(measure_text_width).max().unwrap_or(0) + 1;
+    let header = columns.iter().map(|(title, _)| right(title, CELL)).collect::<String>();
+    let lines = names.map(|name| {
+        let cells: Vec<(String, Option<&str>)> = columns.iter().map(|(_, question)| cell_text(question, name)).collect();
+        let is_best = cells.iter().any(|(_, mark)| *mark == Some(WINNER));
+        let cells = cells.iter().map(|(figure, mark)| right(&format!("{figure} {}", mark.unwrap_or(" ")), CELL));
+        (format!("{}{}", right_pad(name, label), cells.collect::<String>()), is_best)
+    });
+    std::iter::once((format!("{}{header}", right_pad("", label)), false)).chain(lines).collect()
 }
 
 fn legend(repeats: u32) -> String {
@@ -170,6 +203,22 @@ mod tests {
     #[test]
     fn a_whole_comparison() {
         insta::assert_snapshot!(table(&sample(), PLAIN));
+    }
+
+    /// More systems than columns fit: a line each.
+    #[test]
+    fn many_systems_have_a_line_each() {
+        let mut result = sample();
+        let long = |name: &str| format!("{name}+differential+by-hand");
+        result.settings.systems.iter_mut().for_each(|system| system.name = long(&system.name));
+        result.runs.iter_mut().for_each(|run| run.system = long(&run.system));
+        crate::conclude(&mut result);
+        let text = table(&result, Look { width: 120, colour: false });
+        for system in &result.settings.systems {
+            let lines = text.lines().filter(|line| line.starts_with(&system.name)).count();
+            assert_eq!(lines, 1, "{}:\n{text}", system.name);
+        }
+        assert!(text.contains("fresh (p99)") && !text.contains("How fresh"), "{text}");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 pub use conclusion::{BreakEven, Effect, Estimate, Factor, Question, Sweep, SweepPoint};
 pub use run::{
-    Answers, AnswersBin, Code, CodeSize, Cost, FreshnessBin, Happening, KeptUp, LayerCost, Listing, Mark, Money, Outcome, PhaseCosts,
-    Phases, Quantiles, ReadsBin, RunResult, Series, StorageBin,
+    Answers, AnswersBin, Code, CodeSize, Cost, CpuBin, FreshnessBin, Happening, KeptUp, LayerCost, Listing, Mark, Money, Outcome,
+    PhaseCosts, Phases, Quantiles, ReadsBin, RunResult, Series, StorageBin,
 };
 use serde::{Deserialize, Serialize};
 
@@ -112,12 +112,21 @@ pub struct Settings {
     /// Events of the source that no run played (those of a file beyond `events_history` and `events_steady`).
     #[serde(default)]
     pub events_ignored: u64,
+    /// Of a cross, the cells that nothing can be made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// Events of the steady phase.
     pub events_steady: u64,
     /// From the start of one batch run to the start of the next.
     pub batch_interval_ms: f64,
     /// Between two snapshots of the speed layer.
     pub publish_interval_ms: f64,
+    /// Where the speed layer's state lived: `memory` or `checkpoint`.
+    #[serde(default = "in_memory")]
+    pub state: String,
+    /// From the start of one checkpoint to the start of the next; absent where none were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_interval_ms: Option<f64>,
     /// The query of the version that is deployed at the start; the fix's is the same where there is nothing to fix.
     pub sql_v1: String,
     /// Of the fix.
@@ -127,6 +136,11 @@ pub struct Settings {
     /// The month that money is told for.
     #[serde(default)]
     pub month: Month,
+}
+
+/// Results of before there was a choice.
+fn in_memory() -> String {
+    "memory".into()
 }
 
 /// One of the things compared: an architecture with its engines and its language. Factors that it does not have are none.
@@ -144,6 +158,14 @@ pub struct ComparedSystem {
     pub speed_engine: Option<String>,
     /// `hand` or `sql`.
     pub language: Option<String>,
+}
+
+/// A cell of the cross that is not there, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// What it would be called: `lambda+rayon+timely+hand`.
+    pub name: String,
+    pub reason: String,
 }
 
 /// Where the events of the history come from.

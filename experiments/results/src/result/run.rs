@@ -287,6 +287,9 @@ pub struct Series {
     /// What views, tables and state hold, as it was looked at.
     #[serde(default)]
     pub storage: Vec<StorageBin>,
+    /// How many cores the system kept busy, as it was looked at.
+    #[serde(default)]
+    pub cpu: Vec<CpuBin>,
     /// For the distribution charts: `[percentile, milliseconds]`.
     pub freshness_percentiles: Vec<[f64; 2]>,
     /// The same of point reads.
@@ -343,6 +346,14 @@ pub struct StorageBin {
     pub bytes: u64,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CpuBin {
+    /// Where the bin begins.
+    pub at_ms: f64,
+    /// CPU seconds per second, of all threads of the system's process.
+    pub cores: f64,
+}
+
 /// Something that happened: a bar where it has an end, else a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
@@ -387,6 +398,8 @@ pub enum Happening {
         /// That they moved to.
         version: u32,
     },
+    /// The system's process was killed and started anew: until it served again.
+    Restart,
     /// Every answer is right from here on.
     Corrected,
     /// The last event arrived.

@@ -1,13 +1,15 @@
 //! `twopath job deploy`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use twopath_log::Address;
 
 use super::catch_up;
-use crate::cli::{Failure, log, sql};
-use crate::standing::{JobState, StandingJob};
+use crate::cli::{Failure, log, parse_duration, sql};
+use crate::standing::{Deployment, JobState, StandingJob};
+use crate::systems::StateBackend;
 use twopath_results::number;
 
 /// Computes a new version from the log's start, beside those that are there
@@ -31,6 +33,13 @@ pub(super) struct DeployArgs {
     /// Compute it from what is left of a log whose beginning is gone, by retention or compaction: its numbers are smaller then
     #[arg(long)]
     from_log_start: bool,
+    /// Where its state is kept: in `memory`, with its table at rest at the end; or by `checkpoint`s, from the newest of which an interrupted deployment, and
+    /// every restart, goes on
+    #[arg(long, value_name = "BACKEND", default_value = "checkpoint")]
+    state: StateBackend,
+    /// From the start of one checkpoint to the start of the next
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
+    checkpoint_interval: Duration,
 }
 
 pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
@@ -38,7 +47,16 @@ pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
     let topic = sql::topic_named(&Address::Folder(dir.to_owned()), &text, |name| log::open_topic(dir, name))?;
     let query = sql::parse(&text, &topic)?;
     let job = StandingJob::named(dir, &args.name);
-    let standing = job.deploy(&topic, query, text.trim(), usize::from(args.workers), args.from_log_start)?;
+    let how = Deployment {
+        workers: usize::from(args.workers),
+        from_log_start: args.from_log_start,
+        backend: args.state.clone(),
+        checkpoint_interval: args.checkpoint_interval,
+    };
+    let standing = job.deploy(&topic, query, text.trim(), &how)?;
+    if let Some(checkpoint) = &standing.recovery().checkpoint {
+        eprintln!("the interrupted deployment goes on from checkpoint {} at {}", checkpoint.number, checkpoint.position());
+    }
     let version = standing.version();
     let last = catch_up(&standing)?;
     job.save(&standing)?;

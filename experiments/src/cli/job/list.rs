@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use twopath_query::Value;
 
-use crate::cli::{Failure, output};
-use crate::standing::{JobVersion, StandingJob};
+use crate::cli::Failure;
+use crate::cli::output::{self, ReportFormat};
+use crate::standing::{JobSummary, JobVersion, StandingJob};
 
 /// Lists the jobs: what each reads, and which version readers are on
 #[derive(Debug, Args)]
@@ -18,7 +19,7 @@ Examples:
   twopath job list --format json")]
 pub(super) struct ListArgs {
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    format: ReportFormat,
 }
 
 /// Tells everything of a job: its topic, and each version with its SQL
@@ -30,15 +31,7 @@ Examples:
 pub(super) struct DescribeArgs {
     name: String,
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For programs
-    Json,
+    format: ReportFormat,
 }
 
 #[derive(Serialize)]
@@ -58,13 +51,12 @@ struct Described {
 
 pub(super) fn list(dir: &Path, args: &ListArgs) -> Result<(), Failure> {
     let listed = |name: String| {
-        let job = StandingJob::named(dir, &name);
-        let (versions, active) = job.versions()?;
-        Ok::<_, Failure>(Listed { topic: job.reads()?, versions, active, job: name })
+        let JobSummary { topic, versions, active } = StandingJob::named(dir, &name).summary()?;
+        Ok::<_, Failure>(Listed { job: name, topic, versions, active })
     };
     let jobs = StandingJob::list(dir)?.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
     let mut out = std::io::stdout().lock();
-    if args.format == Format::Json {
+    if args.format == ReportFormat::Json {
         return Ok(output::report(&mut out, &jobs)?);
     }
     let text = |text: &str| Value::Text(text.into());
@@ -76,10 +68,10 @@ pub(super) fn list(dir: &Path, args: &ListArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn describe(dir: &Path, args: &DescribeArgs) -> Result<(), Failure> {
-    let job = StandingJob::named(dir, &args.name);
-    let described = Described { topic: job.reads()?, versions: job.status()?, job: args.name.clone() };
+    let versions = StandingJob::named(dir, &args.name).status()?;
+    let described = Described { job: args.name.clone(), topic: versions.first().map(JobVersion::topic), versions };
     let mut out = std::io::stdout().lock();
-    if args.format == Format::Json {
+    if args.format == ReportFormat::Json {
         return Ok(output::report(&mut out, &described)?);
     }
     writeln!(out, "job '{}' over the topic '{}'", described.job, described.topic.as_deref().unwrap_or("?"))?;

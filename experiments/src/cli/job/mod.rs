@@ -1,6 +1,7 @@
 //! `twopath job`: standing jobs, the single path over one's own topic.
 
 mod deploy;
+mod diff;
 mod list;
 mod query;
 mod run;
@@ -29,6 +30,7 @@ Examples:
   twopath job deploy delays --sql delays.sql
   twopath job query delays --format csv
   twopath job deploy delays --sql delays-fixed.sql
+  twopath job diff delays
   twopath job status delays
   twopath job cutover delays
   twopath job rollback delays
@@ -46,6 +48,7 @@ enum Command {
     List(list::ListArgs),
     Describe(list::DescribeArgs),
     Query(query::QueryArgs),
+    Diff(diff::DiffArgs),
     Status(status::StatusArgs),
     Cutover(steps::CutoverArgs),
     Rollback(steps::RollbackArgs),
@@ -60,6 +63,7 @@ pub(super) fn run(dir: &Path, args: &JobArgs) -> Result<ExitCode, Failure> {
         Command::List(args) => list::list(dir, args),
         Command::Describe(args) => list::describe(dir, args),
         Command::Query(args) => query::run(dir, args),
+        Command::Diff(args) => diff::run(dir, args),
         Command::Status(args) => status::run(dir, args),
         Command::Cutover(args) => steps::cutover(dir, args),
         Command::Rollback(args) => steps::rollback(dir, args),

@@ -10,7 +10,7 @@ use super::catch_up;
 use crate::cli::key::parse_key;
 use crate::cli::output::Format;
 use crate::cli::{Failure, query};
-use crate::standing::StandingJob;
+use crate::standing::{Keeping, StandingJob};
 
 /// Answers by the version that readers are on, for the log's end
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
     let job = StandingJob::named(dir, &args.name);
     let standing = match args.version {
         None => job.active(1)?,
-        Some(version) => job.version(version, 1)?,
+        Some(version) => job.version(version, 1, Keeping::Reads)?,
     };
     if !args.key.is_empty() && standing.query().finish.is_some() {
         return Err(Failure::usage(ServingError::NoGroups));

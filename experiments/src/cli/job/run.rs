@@ -14,25 +14,29 @@ use twopath_serving::ServingError;
 
 use super::show;
 use crate::cli::{Failure, parse_duration, progress};
-use crate::standing::{JobError, JobState, Standing, StandingJob};
+use crate::standing::{JobError, JobState, Keeping, Standing, StandingJob};
+use crate::systems::StateBackend;
 
 /// How soon a step that another process takes is noticed.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Follows the log with all versions of a job, until Ctrl-C
 ///
-/// Puts their tables at rest again and again, so that whoever asks has little left to read; versions that are deployed, cut over to or deleted meanwhile
-/// are noticed. Questions do not need it: they read what is missing themselves.
+/// Puts their state at rest again and again, so that whoever asks, and every restart, has little left to read; versions that are deployed, cut over to or
+/// deleted meanwhile are noticed. Questions do not need it: they read what is missing themselves.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   twopath job run delays
-  twopath job run delays --save-every 1m")]
+  twopath job run delays --checkpoint-interval 1m")]
 pub(super) struct RunArgs {
     name: String,
-    /// How often the tables are put at rest
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
-    save_every: Duration,
+    /// How often their state is put at rest: a checkpoint of what is new or, with the state in memory, the whole table
+    #[arg(long, visible_alias = "save-every", value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
+    checkpoint_interval: Duration,
+    /// Where the versions were deployed to keep their state: `memory` or `checkpoint`; others are refused [default: wherever that is]
+    #[arg(long, value_name = "BACKEND")]
+    state: Option<StateBackend>,
     /// Worker threads of each version
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
@@ -45,21 +49,25 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
         signal_hook::flag::register(signal, stop.clone()).map_err(Failure::of)?;
     }
     let job = StandingJob::named(dir, &args.name);
+    args.state.as_ref().map_or(Ok(()), |state| job.check_backend(state))?;
+    let keeping = Keeping::Owns { checkpoint_interval: args.checkpoint_interval };
     let bar = progress::bar("", 1);
     let mut running: BTreeMap<u64, Standing> = BTreeMap::new();
     let (mut active, mut saved) = (None, Instant::now());
     loop {
         let stopping = stop.load(Ordering::SeqCst);
-        let versions = job.status()?;
-        running.retain(|version, _| versions.iter().any(|v| v.version == *version));
-        for v in versions.iter().filter(|v| v.state != JobState::Unfinished && !stopping) {
-            let Entry::Vacant(place) = running.entry(v.version) else { continue };
-            let Some(standing) = unless_deleted(job.version(v.version, usize::from(args.workers)))? else { continue };
-            let at = v.position.as_ref().map(ToString::to_string).unwrap_or_default();
-            bar.suspend(|| eprintln!("version {} follows the log from {at}", v.version));
+        let versions = job.states()?;
+        running.retain(|version, _| versions.iter().any(|(v, _)| v == version));
+        for &(version, _) in versions.iter().filter(|(_, state)| *state != JobState::Unfinished && !stopping) {
+            let Entry::Vacant(place) = running.entry(version) else { continue };
+            let Some(standing) = unless_deleted(job.version(version, usize::from(args.workers), keeping))? else { continue };
+            bar.suspend(|| eprintln!("version {version} follows the log from {}", standing.starts_from()));
+            for refused in &standing.recovery().refused {
+                bar.suspend(|| eprintln!("{} was passed over: {}", refused.file.display(), refused.reason));
+            }
             place.insert(standing);
         }
-        let now_active = versions.iter().find(|v| v.state == JobState::Active).map(|v| v.version);
+        let now_active = versions.iter().find(|(_, state)| *state == JobState::Active).map(|(version, _)| *version);
         if now_active != active {
             active = now_active;
             if let Some(version) = active {
@@ -72,15 +80,16 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
         if let Some(standing) = active.and_then(|v| running.get(&v)) {
             show(&bar, standing.version(), &standing.progress());
         }
-        if stopping || saved.elapsed() >= args.save_every {
-            for standing in running.values() {
+        if stopping || saved.elapsed() >= args.checkpoint_interval {
+            // Those that take checkpoints do so by themselves until then.
+            for standing in running.values().filter(|standing| stopping || !standing.takes_checkpoints()) {
                 unless_deleted(job.save(standing))?;
             }
             saved = Instant::now();
         }
         if stopping {
             bar.finish_and_clear();
-            eprintln!("the tables of {} versions are at rest", running.len());
+            eprintln!("the state of {} versions is at rest", running.len());
             return Ok(());
         }
         thread::sleep(LOOK_EVERY);

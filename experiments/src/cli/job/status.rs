@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use twopath_query::Value;
 
-use crate::cli::{Failure, output};
+use crate::cli::Failure;
+use crate::cli::output::{self, ReportFormat};
 use crate::standing::{JobVersion, StandingJob};
 
 /// Tells a job's versions: which serves, and how far each has read
@@ -21,15 +22,7 @@ Examples:
 pub(super) struct StatusArgs {
     name: Option<String>,
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// An array of jobs
-    Json,
+    format: ReportFormat,
 }
 
 #[derive(Serialize)]
@@ -46,10 +39,10 @@ pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
     let status = |job: String| Ok::<_, Failure>(Status { versions: StandingJob::named(dir, &job).status()?, job });
     let jobs = names.into_iter().map(status).collect::<Result<Vec<_>, _>>()?;
     let mut out = std::io::stdout().lock();
-    if args.format == Format::Json {
+    if args.format == ReportFormat::Json {
         return Ok(output::report(&mut out, &jobs)?);
     }
-    let names = ["job", "version", "state", "records behind", "groups", "bytes", "sql"].map(String::from);
+    let names = ["job", "version", "state", "records behind", "kept in", "groups", "bytes", "sql"].map(String::from);
     let text = |text: &str| Value::Text(text.into());
     let rows = jobs.iter().flat_map(|job| {
         job.versions.iter().map(|v| {
@@ -57,11 +50,23 @@ pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
             let (lag, groups, bytes) =
                 (v.lag_records.map_or(Value::Null, |n| Value::Int(n as i64)), Value::Int(v.groups as i64), Value::Int(v.bytes as i64));
             let state = format!("{:?}", v.state).to_lowercase();
-            vec![text(&job.job), Value::Int(v.version as i64), text(&state), lag, groups, bytes, text(&shortened(&one_line))]
+            vec![
+                text(&job.job),
+                Value::Int(v.version as i64),
+                text(&state),
+                lag,
+                text(&v.backend.to_string()),
+                groups,
+                bytes,
+                text(&shortened(&one_line)),
+            ]
         })
     });
     output::table(&mut out, &names, &rows.collect::<Vec<_>>())?;
     for (job, version) in jobs.iter().flat_map(|job| job.versions.iter().map(move |v| (job, v))) {
+        for refused in &version.refused {
+            eprintln!("version {} of job '{}' passes over {}: {}", version.version, job.job, refused.file.display(), refused.reason);
+        }
         if let Some(problem) = &version.problem {
             eprintln!("version {} of job '{}' cannot go on: {problem}", version.version, job.job);
         }

@@ -3,14 +3,15 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use twopath_base::PartitionId;
 use twopath_log::{Address, Entry, LogError, PartitionBy, Start, Topic};
 use twopath_query::Value;
 
 use super::ForeignArgs;
-use crate::cli::{Failure, output};
+use crate::cli::Failure;
+use crate::cli::output::{self, ReportFormat};
 use twopath_events::files::ColumnType;
 
 /// Tells what a topic holds
@@ -25,17 +26,9 @@ Examples:
 pub(super) struct StatArgs {
     topic: Option<String>,
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    format: ReportFormat,
     #[command(flatten)]
     foreign: ForeignArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// One object
-    Json,
 }
 
 #[derive(Serialize)]
@@ -180,9 +173,9 @@ impl Range {
     }
 }
 
-fn show_topic(stat: &Stat, format: Format) -> Result<(), Failure> {
+fn show_topic(stat: &Stat, format: ReportFormat) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    if format == Format::Json {
+    if format == ReportFormat::Json {
         return Ok(output::report(&mut out, stat)?);
     }
     writeln!(out, "{}: {} records in {} bytes, up to {}", stat.topic, stat.records, stat.bytes, stat.end)?;
@@ -230,7 +223,7 @@ fn show_topic(stat: &Stat, format: Format) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show_topics(place: &Address, format: Format) -> Result<(), Failure> {
+fn show_topics(place: &Address, format: ReportFormat) -> Result<(), Failure> {
     let names = place.topics()?;
     let mut rows = Vec::new();
     for name in &names {
@@ -247,7 +240,7 @@ fn show_topics(place: &Address, format: Format) -> Result<(), Failure> {
         }
     }
     let mut out = std::io::stdout().lock();
-    if format == Format::Json {
+    if format == ReportFormat::Json {
         let topics: Vec<_> = rows
             .iter()
             .map(|(name, records, partitions, bytes)| serde_json::json!({"topic": name, "records": records, "partitions": partitions, "bytes": bytes}))

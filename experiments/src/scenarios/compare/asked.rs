@@ -12,13 +12,15 @@ use super::{CompareError, topics};
 use crate::harness::RunError;
 use crate::harness::plan::PlannedRun;
 use crate::harness::spec::RunSpec;
-use crate::systems::{Factors, Job, Language, QuerySpec};
+use crate::systems::{Factors, Job, Language, QuerySpec, StateBackend};
 use twopath_events::workloads::{self, Pageviews, Workload, built_in};
-use twopath_results::result::{self, Month, Prices, Settings};
+use twopath_results::result::{self, LeftOut, Prices, Settings};
 
 /// Events loaded before the steady phase unless told otherwise: so many that a replay takes seconds.
 const HISTORY_OF_FLIGHTS: u64 = 3_000_000;
 const HISTORY_OF_PAGEVIEWS: u64 = 10_000_000;
+/// Of the other generated workloads, whose events are larger.
+const HISTORY_OF_OTHERS: u64 = 1_000_000;
 
 /// One of the systems compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct Asked {
     pub job: Job,
     pub query: QuerySpec,
     pub systems: Vec<Chosen>,
+    /// Of a cross, what nothing can be made of.
+    left_out: Vec<LeftOut>,
     pub events_history: u64,
     pub events_steady: u64,
     /// Of the user's file, what no run plays.
@@ -102,7 +106,7 @@ impl Asked {
         same_answers(settings, &v1, &v2)?;
         let job = Job::new(&spec.name, &workload.name, &workload.schema, &spec.sql_v1, &spec.sql_v2)
             .map_err(|e| CompareError::Sql { option: "--sql", report: e.to_string() })?;
-        let systems = chosen(settings, &job)?;
+        let (systems, left_out) = chosen(settings, &job)?;
         for system in &systems {
             crate::systems::code::code(&system.factors, &job).map_err(RunError::System)?;
         }
@@ -141,7 +145,8 @@ impl Asked {
             }
             (None, Some(all)) if own => all - steady,
             (None, Some(_)) => HISTORY_OF_FLIGHTS,
-            (None, None) => HISTORY_OF_PAGEVIEWS,
+            (None, None) if workload.name == "pageviews" => HISTORY_OF_PAGEVIEWS,
+            (None, None) => HISTORY_OF_OTHERS,
         };
         let events_ignored = if own { all.unwrap_or(0) - events_history - steady } else { 0 };
         let workload = if own { workload } else { workload.last(events_history + steady) };
@@ -151,7 +156,7 @@ impl Asked {
             (_, Some(_), Some(years)) => result::HistorySource::Tiled { years },
             (_, Some(_), None) => result::HistorySource::Recorded,
         };
-        Ok(Asked { workload, job, query: spec, systems, events_history, events_steady: steady, events_ignored, history, name })
+        Ok(Asked { workload, job, query: spec, systems, left_out, events_history, events_steady: steady, events_ignored, history, name })
     }
 
     /// What is not as one might expect, a line each.
@@ -172,6 +177,11 @@ impl Asked {
             let left: Vec<&str> = self.systems.iter().map(|s| s.name.as_str()).collect();
             let why = if self.job.is_written_by_hand() { "" } else { ", because nobody has written this query by hand" };
             notes.push(format!("some of the architectures are the same here{why}; compared are {}", left.join(", ")));
+        }
+        let reasons: BTreeSet<&str> = self.left_out.iter().map(|left| left.reason.as_str()).collect();
+        for reason in reasons {
+            let cells = self.left_out.iter().filter(|left| left.reason == reason).map(|left| left.name.as_str());
+            notes.push(format!("left out of the cross, because {reason}: {}", cells.collect::<Vec<_>>().join(", ")));
         }
         notes
     }
@@ -205,13 +215,16 @@ impl Asked {
             events_history: self.events_history,
             history: self.history.clone(),
             events_ignored: self.events_ignored,
+            left_out: self.left_out.clone(),
             events_steady: self.events_steady,
             batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,
             publish_interval_ms: settings.publish_interval.as_secs_f64() * 1e3,
+            state: settings.state.to_string(),
+            checkpoint_interval_ms: (settings.state != StateBackend::Memory).then_some(settings.checkpoint_interval.as_secs_f64() * 1e3),
             sql_v1: self.query.sql_v1.clone(),
             sql_v2: self.query.sql_v2.clone(),
             prices,
-            month: Month::default(),
+            month: settings.month.clone(),
         }
     }
 
@@ -233,8 +246,12 @@ impl Asked {
             log: settings.log.as_ref().map(|place| topics::of_run(place, planned)),
             batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,
             publish_interval_ms: settings.publish_interval.as_secs_f64() * 1e3,
+            state: settings.state.clone(),
+            checkpoint_interval_ms: settings.checkpoint_interval.as_secs_f64() * 1e3,
             read_rate: settings.read_rate,
             full_read_rate: settings.full_read_rate,
+            deploys: settings.deploys,
+            kill_after_ms: settings.kill_after.map(|after| after.as_secs_f64() * 1e3),
             dir,
             out,
         }
@@ -287,8 +304,8 @@ fn same_answers(settings: &CompareSettings, v1: &Query, v2: &Query) -> Result<()
     })
 }
 
-/// The systems that are meant, each once. What is impossible is refused by name; in a cross it is left out.
-fn chosen(settings: &CompareSettings, job: &Job) -> Result<Vec<Chosen>, CompareError> {
+/// The systems that are meant, each once. What is impossible is refused by name; in a cross it is left out, with the reason.
+fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<LeftOut>), CompareError> {
     let CompareSettings { batch_engine, speed_engine, language, .. } = *settings;
     let refuse = |option, value: &str, problem: &str| CompareError::Setting { option, value: value.into(), problem: problem.into() };
     if language == Some(Language::Hand) && !job.is_written_by_hand() {
@@ -297,14 +314,16 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<Vec<Chosen>, CompareE
     let mut chosen: Vec<Chosen> = Vec::new();
     if settings.matrix {
         let wanted = |f: &Factors| f.with(batch_engine, speed_engine, language) == *f;
-        let possible = |f: &Factors| f.impossible().is_none() && f.language == job.language(f.language);
+        let unwritten = |f: &Factors| (f.language != job.language(f.language)).then_some("nobody has written this query by hand");
+        let mut left_out = Vec::new();
         for factors in Factors::cross().filter(wanted) {
-            match possible(&factors) {
-                true => chosen.push(Chosen { name: factors.name(), architecture: factors.architecture.to_string(), factors }),
-                false => tracing::info!("left out: {}", factors.name()),
+            let name = factors.name();
+            match factors.impossible().or(unwritten(&factors)) {
+                None => chosen.push(Chosen { name, architecture: factors.architecture.to_string(), factors }),
+                Some(reason) => left_out.push(LeftOut { name, reason: reason.into() }),
             }
         }
-        return Ok(chosen);
+        return Ok((chosen, left_out));
     }
     for name in &settings.architectures {
         let preset = Factors::preset(name).map_err(|e| refuse("--architectures", name, &e.to_string()))?;
@@ -319,7 +338,11 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<Vec<Chosen>, CompareE
             chosen.push(Chosen { architecture: name.clone(), name, factors });
         }
     }
-    Ok(chosen)
+    if settings.twins {
+        let again = |c: &Chosen| Chosen { name: format!("{}-again", c.name), ..c.clone() };
+        chosen = chosen.iter().flat_map(|c| [c.clone(), again(c)]).collect();
+    }
+    Ok((chosen, vec![]))
 }
 
 /// The text itself, or the content of the file of that name.

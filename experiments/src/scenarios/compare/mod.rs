@@ -27,8 +27,8 @@ use crate::harness::provenance::{Occasion, command_line, provenance};
 use crate::harness::spec::{Phase, RunProgress, RunSpec};
 use asked::Asked;
 use bars::Bars;
-use folder::Folder;
-pub use settings::{CompareSettings, Format, HistoryLength, SweepOf};
+pub use folder::Folder;
+pub use settings::{CompareSettings, Format, HistoryLength, SweepOf, parse_count};
 use twopath_events::workloads::WorkloadError;
 use twopath_results::conclude;
 use twopath_results::prices::{PricesError, charge, read_prices};
@@ -94,6 +94,21 @@ pub fn run(settings: &CompareSettings) -> Result<Ending, CompareError> {
 
 /// As [`run`], with the child's command given: it gets the path of its `RunSpec`.
 pub fn run_with(settings: &CompareSettings, child: &dyn Fn(&Path) -> Command) -> Result<Ending, CompareError> {
+    let (result, folder) = measure(settings, child, stop_on_signals)?;
+    print(&result, settings.format, &folder);
+    Ok(ending(&result))
+}
+
+/// Makes all runs and saves them, and prints nothing. `stop` is called once all settings have been checked; what it gives ends the runs early
+/// when it is set.
+///
+/// # Errors
+/// What was asked for cannot be run, or its results cannot be saved.
+pub fn measure(
+    settings: &CompareSettings,
+    child: &dyn Fn(&Path) -> Command,
+    stop: impl FnOnce() -> std::io::Result<Arc<AtomicBool>>,
+) -> Result<(CompareResult, Folder), CompareError> {
     let prices = read_prices(settings.prices.as_deref())?;
     let points = points(settings);
     // All of it is checked before anything is made.
@@ -111,7 +126,7 @@ pub fn run_with(settings: &CompareSettings, child: &dyn Fn(&Path) -> Command) ->
         command: command_line(std::env::args()),
         dir: &out,
     };
-    let comparison = Comparison { folder: &folder, stop: stop_on_signals().map_err(CompareError::Signals)?, child };
+    let comparison = Comparison { folder: &folder, stop: stop().map_err(CompareError::Signals)?, child };
     let mut made: Vec<(f64, CompareResult)> = Vec::new();
     for (number, (point, asked)) in points.iter().zip(asked.drain(..)).enumerate() {
         asked.notes(&point.settings).iter().for_each(|note| eprintln!("{note}"));
@@ -148,8 +163,7 @@ pub fn run_with(settings: &CompareSettings, child: &dyn Fn(&Path) -> Command) ->
     let (_, result) = made.pop().expect("a comparison has a point");
     folder.write("report.html", html::report(&result).as_bytes())?;
     folder.clear_scratch();
-    print(&result, settings.format, &folder);
-    Ok(ending(&result))
+    Ok((result, folder))
 }
 
 /// One comparison of a sweep; the only one where nothing is swept.
@@ -294,7 +308,7 @@ fn print(result: &CompareResult, format: Format, folder: &Folder) {
 }
 
 /// Set by Ctrl-C or SIGTERM; a second one ends the process at once.
-fn stop_on_signals() -> std::io::Result<Arc<AtomicBool>> {
+pub fn stop_on_signals() -> std::io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order: the first signal finds the flag unset here, and sets it there.
@@ -304,7 +318,7 @@ fn stop_on_signals() -> std::io::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn now() -> DateTime<Utc> {
+pub fn now() -> DateTime<Utc> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     DateTime::from_timestamp(i64::try_from(since.as_secs()).unwrap_or(0), 0).unwrap_or_default()
 }

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use twopath_events::files::ReadOptions;
 use twopath_log::{Address, Durability};
+use twopath_results::result::Month;
 
 use crate::harness::spec::{FULL_READ_RATE, READ_RATE};
-use crate::systems::{BatchEngine, Language, SpeedEngine};
+use crate::systems::{BatchEngine, Language, SpeedEngine, StateBackend};
 
 /// What the user chose. `Default` gives the defaults of the command line.
 #[derive(Debug, Clone)]
 pub struct CompareSettings {
-    /// `flights` or `pageviews`; with `events` set, a name for the user's own file.
+    /// One of [`twopath_events::workloads::BUILT_IN`]; with `events` set, a name for the user's own file.
     pub workload: String,
     /// Presets by name, each at most once.
     pub architectures: Vec<String>,
@@ -35,6 +36,12 @@ pub struct CompareSettings {
     /// One comparison for each value of a parameter.
     pub sweep: Option<SweepOf>,
     pub repeats: u32,
+    /// Each system a second time, as `NAME-again`: a harness that does not lie finds no difference.
+    pub twins: bool,
+    /// Whether version 2 is deployed in mid-run.
+    pub deploys: bool,
+    /// The system's process is killed so long after it began to serve, and started anew over what is left.
+    pub kill_after: Option<Duration>,
     pub partitions: u32,
     /// Timely worker threads.
     pub workers: usize,
@@ -55,12 +62,18 @@ pub struct CompareSettings {
     /// Where results go; none means `twopath-results/<start time>`.
     pub out: Option<PathBuf>,
     pub format: Format,
+    /// The month whose money is compared.
+    pub month: Month,
     /// Instead of the bundled price file.
     pub prices: Option<PathBuf>,
     /// Between the starts of two batch runs.
     pub batch_interval: Duration,
     /// Between two snapshots of the speed layer.
     pub publish_interval: Duration,
+    /// Where the speed layer's state lives.
+    pub state: StateBackend,
+    /// From the start of one checkpoint to the start of the next.
+    pub checkpoint_interval: Duration,
 }
 
 impl Default for CompareSettings {
@@ -80,6 +93,9 @@ impl Default for CompareSettings {
             history: None,
             sweep: None,
             repeats: 3,
+            twins: false,
+            deploys: true,
+            kill_after: None,
             partitions: 2,
             workers: 1,
             durability: Durability::None,
@@ -92,9 +108,12 @@ impl Default for CompareSettings {
             fix: None,
             out: None,
             format: Format::Table,
+            month: Month::default(),
             prices: None,
             batch_interval: Duration::from_secs(2),
             publish_interval: Duration::from_millis(1),
+            state: StateBackend::Memory,
+            checkpoint_interval: Duration::from_secs(1),
         }
     }
 }
@@ -176,14 +195,15 @@ impl FromStr for SweepOf {
 }
 
 /// `10M`, `2.5k`, `300000`.
-fn parse_count(text: &str) -> Result<u64, String> {
+/// A number of events: `300000`, `300k`, `10M` or `1B`.
+pub fn parse_count(text: &str) -> Result<u64, String> {
     let wrong = || format!("'{text}' is no number of events; write it such as 300000, 300k or 10M");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "" => 1.0,
         "k" | "K" => 1e3,
         "M" => 1e6,
-        "G" => 1e9,
+        "G" | "B" => 1e9,
         _ => return Err(wrong()),
     };
     if unit == 1.0 {

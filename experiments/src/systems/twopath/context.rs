@@ -11,13 +11,13 @@ use twopath_base::Position;
 use twopath_base::meters::{self, Layer};
 use twopath_log::{Barrier, Topic};
 use twopath_serving::{Table, Tables};
-use twopath_speed::{SpeedJob, SpeedOptions};
+use twopath_speed::{Checkpoints, SpeedJob, SpeedOptions};
 use twopath_view::store::ViewStore;
 use twopath_view::{BatchView, Selection};
 
 use super::wiring::{self, VersionLogic};
 use crate::systems::timeline::{CatchUp, Timeline};
-use crate::systems::{Answered, Costs, Factors, Job, Rows, SystemError};
+use crate::systems::{Answered, Costs, Factors, Job, Rows, StateBackend, SystemError};
 use twopath_results::result::Happening;
 
 /// How often a waiting deployment looks whether a lag is closed.
@@ -41,6 +41,9 @@ pub struct Context {
     pub workers: usize,
     pub batch_interval: Duration,
     pub publish_interval: Duration,
+    /// Where the speed layer's state lives.
+    pub state: StateBackend,
+    pub checkpoint_interval: Duration,
 }
 
 impl Context {
@@ -81,7 +84,16 @@ impl Context {
     /// A speed job that follows the log from `from` (a generation, and its position) and publishes into `table`.
     pub fn speed(&self, version: u32, from: wiring::From, table: &Arc<Table>) -> Result<SpeedJob, SystemError> {
         let engine = self.factors.speed_engine.expect("an architecture with a speed layer");
-        let options = SpeedOptions { workers: self.workers, publish_interval: self.publish_interval, ..SpeedOptions::default() };
+        let checkpoints = match self.state {
+            StateBackend::Memory => None,
+            // In the version's folder, and so among what the system has at rest.
+            StateBackend::Checkpoint => {
+                let dir = self.tables.version_dir(version.into()).join("checkpoints");
+                Some(Checkpoints::every(self.checkpoint_interval, &dir))
+            }
+        };
+        let (workers, publish_interval) = (self.workers, self.publish_interval);
+        let options = SpeedOptions { workers, publish_interval, checkpoints, ..SpeedOptions::default() };
         wiring::follow(&self.topic, &self.logic(version)?, engine, from, options, table)
     }
 

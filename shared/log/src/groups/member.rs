@@ -1,12 +1,13 @@
 //! One of those who share a topic's partitions in the name of a group.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::LogError;
 use crate::lock::{Held, holder};
 use crate::partition::locks::holds_lock;
 use crate::partition::reader::LocalReader;
-use crate::partition::state::LocalTail;
+use crate::partition::state::{LocalTail, TopicState};
 use crate::records::{Entry, Start};
 use twopath_base::{Offset, PartitionId, Position};
 
@@ -58,7 +59,9 @@ pub struct Member {
 
 /// A partition that it owns.
 struct Owned {
-    reader: LocalReader,
+    partition: PartitionId,
+    /// `None` while others read for it ([`Member::commit_read`]): a reader keeps the file that it stands in.
+    reader: Option<LocalReader>,
     committed: GroupPosition,
     /// Up to where entries were given.
     delivered: GroupPosition,
@@ -66,16 +69,16 @@ struct Owned {
 }
 
 impl Owned {
-    fn partition(&self) -> PartitionId {
-        self.reader.partition()
-    }
-
-    fn next(&mut self) -> Result<Option<Entry>, LogError> {
-        while let Some(entry) = self.reader.next()? {
+    fn next(&mut self, topic: &Arc<TopicState>, projection: Option<&[usize]>) -> Result<Option<Entry>, LogError> {
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            none => none.insert(LocalReader::open(topic.clone(), self.partition, Start::Offset(self.delivered.offset), projection)?),
+        };
+        while let Some(entry) = reader.next()? {
             // Barriers right before the place where the reader started: they may be done already.
             let done = matches!(&entry, Entry::Barrier(b) if b.number <= self.delivered.generation);
             if !done {
-                self.delivered = GroupPosition { offset: self.reader.offset(), generation: self.reader.generation() };
+                self.delivered = GroupPosition { offset: reader.offset(), generation: reader.generation() };
                 return Ok(Some(entry));
             }
         }
@@ -123,7 +126,7 @@ impl Member {
 
     /// The partitions that it owns now, ascending.
     pub fn owned(&self) -> Vec<PartitionId> {
-        self.owned.iter().map(Owned::partition).collect()
+        self.owned.iter().map(|owned| owned.partition).collect()
     }
 
     /// The next entry of its partitions, which get their turns one after the other; waits for one up to `timeout`.
@@ -159,7 +162,7 @@ impl Member {
     fn next(&mut self) -> Result<Option<Entry>, LogError> {
         for _ in 0..self.owned.len() {
             self.turn = (self.turn + 1) % self.owned.len();
-            if let Some(entry) = self.owned[self.turn].next()? {
+            if let Some(entry) = self.owned[self.turn].next(&self.group.topic, self.options.projection.as_deref())? {
                 return Ok(Some(entry));
             }
         }
@@ -174,18 +177,18 @@ impl Member {
         let leaving: Vec<PartitionId> = self.owned().into_iter().filter(|p| !wanted.contains(p)).collect();
         if !leaving.is_empty() {
             self.commit_those(&leaving)?;
-            self.owned.retain(|owned| wanted.contains(&owned.partition()));
+            self.owned.retain(|owned| wanted.contains(&owned.partition));
         }
         let mut taken = false;
         for partition in wanted {
-            if !self.owned.iter().any(|owned| owned.partition() == partition)
+            if !self.owned.iter().any(|owned| owned.partition == partition)
                 && let Some(owned) = self.take(partition)?
             {
                 taken = true;
                 self.owned.push(owned);
             }
         }
-        self.owned.sort_unstable_by_key(Owned::partition);
+        self.owned.sort_unstable_by_key(|owned| owned.partition);
         if !leaving.is_empty() {
             self.tail.wake();
         }
@@ -222,12 +225,12 @@ impl Member {
             let generation = reader.generation();
             self.group.record(Kind::Seek, &[(partition, GroupPosition { generation, ..place })])?;
         }
-        Ok(Some(Owned { reader, committed: place, delivered: place, _lock: lock }))
+        Ok(Some(Owned { partition, reader: Some(reader), committed: place, delivered: place, _lock: lock }))
     }
 
     /// Up to where entries were given, of the partitions that it owns.
     pub fn delivered(&self) -> Vec<(PartitionId, Offset)> {
-        self.owned.iter().map(|owned| (owned.partition(), owned.delivered.offset)).collect()
+        self.owned.iter().map(|owned| (owned.partition, owned.delivered.offset)).collect()
     }
 
     /// Commits everything that was given.
@@ -236,9 +239,34 @@ impl Member {
     }
 
     fn commit_those(&mut self, partitions: &[PartitionId]) -> Result<(), LogError> {
-        let behind = |o: &&Owned| o.delivered != o.committed && partitions.contains(&o.partition());
-        let places: Vec<_> = self.owned.iter().filter(behind).map(|o| (o.partition(), o.delivered)).collect();
+        let behind = |o: &&Owned| o.delivered != o.committed && partitions.contains(&o.partition);
+        let places: Vec<_> = self.owned.iter().filter(behind).map(|o| (o.partition, o.delivered)).collect();
         self.record(Kind::Commit, &places)
+    }
+
+    /// Commits how far readers of one's own have come, in place of [`Self::poll`], which would go on from there: by partition, the offset of the
+    /// next record, and the number of barriers before it.
+    ///
+    /// # Errors
+    /// A partition that it does not own, or that would go backwards or beyond the log's end.
+    pub fn commit_read(&mut self, read: &[(PartitionId, Offset, u64)]) -> Result<(), LogError> {
+        for &(partition, offset, barriers) in read {
+            let committed = self.owned_partition(partition)?.committed;
+            if offset < committed.offset {
+                let (topic, group) = (self.group.topic.meta.config.name.clone(), self.group.name.clone());
+                return Err(LogError::CommitBackwards { topic, group, partition, committed: committed.offset, offset });
+            }
+            let end = self.group.topic.committed(partition)?.end;
+            if offset > end {
+                return Err(LogError::OffsetOutOfRange { topic: self.group.topic.meta.config.name.clone(), partition, offset, end });
+            }
+            // A reader that stopped where it started has not passed the barriers that stand there, which may be done.
+            let generation = if offset == committed.offset { barriers.max(committed.generation) } else { barriers };
+            for owned in self.owned.iter_mut().filter(|owned| owned.partition == partition) {
+                (owned.delivered, owned.reader) = (GroupPosition { offset, generation }, None);
+            }
+        }
+        self.commit()
     }
 
     /// Commits one partition up to an offset that was given, exclusive.
@@ -267,18 +295,18 @@ impl Member {
         let place = GroupPosition { offset: reader.offset(), generation: 0 };
         self.record(Kind::Seek, &[(partition, place)])?;
         drop(claims);
-        for owned in self.owned.iter_mut().filter(|owned| owned.partition() == partition) {
+        for owned in self.owned.iter_mut().filter(|owned| owned.partition == partition) {
             owned.delivered = place;
         }
-        if let Some(i) = self.owned.iter().position(|owned| owned.partition() == partition) {
-            self.owned[i].reader = reader;
+        if let Some(i) = self.owned.iter().position(|owned| owned.partition == partition) {
+            self.owned[i].reader = Some(reader);
         }
         Ok(place.offset)
     }
 
     fn owned_partition(&self, partition: PartitionId) -> Result<&Owned, LogError> {
         self.group.topic.check_partition(partition)?;
-        if let Some(owned) = self.owned.iter().find(|owned| owned.partition() == partition) {
+        if let Some(owned) = self.owned.iter().find(|owned| owned.partition == partition) {
             return Ok(owned);
         }
         let owner = holder(&self.group.owner_path(partition))?;
@@ -295,7 +323,7 @@ impl Member {
         }
         self.group.record(kind, places).inspect_err(|e| self.failed = Some(e.to_string()))?;
         for &(partition, place) in places {
-            for owned in self.owned.iter_mut().filter(|owned| owned.partition() == partition) {
+            for owned in self.owned.iter_mut().filter(|owned| owned.partition == partition) {
                 owned.committed = place;
             }
         }

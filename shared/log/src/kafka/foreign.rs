@@ -264,7 +264,7 @@ impl ForeignReader {
         projection: Option<&[usize]>,
     ) -> Result<ForeignReader, LogError> {
         topic.config.check_partition(partition)?;
-        let projection = Projection::new(&topic.config, projection)?;
+        let projection = Projection::new(&topic.config.name, &topic.config.schema, projection)?;
         if projection.has(LogColumn::Watermark) {
             return Err(LogError::NoWatermark { topic: topic.config.name.clone() });
         }

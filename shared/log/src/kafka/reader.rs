@@ -50,7 +50,7 @@ impl KafkaReader {
         projection: Option<&[usize]>,
     ) -> Result<KafkaReader, LogError> {
         topic.check_partition(partition)?;
-        let projection = Projection::new(&topic.config, projection)?;
+        let projection = Projection::new(&topic.config.name, &topic.config.schema, projection)?;
         let decoder = FileDecoder::new(topic.config.schema.clone(), MetadataVersion::V5);
         let decoder = match &projection.columns {
             Some(columns) => decoder.with_projection(columns.clone()),

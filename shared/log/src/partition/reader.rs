@@ -35,7 +35,7 @@ impl LocalReader {
         projection: Option<&[usize]>,
     ) -> Result<LocalReader, LogError> {
         topic.check_partition(partition)?;
-        let projection = Projection::new(&topic.meta.config, projection)?;
+        let projection = Projection::new(&topic.meta.config.name, &topic.meta.config.schema, projection)?;
         let decoder = Decoder::new(&topic.meta.config, projection.columns.as_deref())?;
         let walk = seek(&topic, partition, start)?;
         let from = if let Start::Offset(offset) = start { offset } else { walk.offset };

@@ -6,7 +6,6 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, Timesta
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use twopath_base::LogColumn;
 
-use crate::config::TopicConfig;
 use crate::error::LogError;
 use crate::records::Records;
 
@@ -39,21 +38,23 @@ pub(crate) struct Projection {
 }
 
 impl Projection {
+    /// Of a topic's name and its whole schema.
+    ///
     /// # Errors
     /// [`LogError::BadProjection`]: columns that there are not, or that do not ascend.
-    pub fn new(config: &TopicConfig, wanted: Option<&[usize]>) -> Result<Projection, LogError> {
+    pub fn new(topic: &str, whole: &SchemaRef, wanted: Option<&[usize]>) -> Result<Projection, LogError> {
         let Some(wanted) = wanted else {
-            return Ok(Projection { columns: None, log: Vec::new(), schema: config.schema.clone() });
+            return Ok(Projection { columns: None, log: Vec::new(), schema: whole.clone() });
         };
-        let fields = config.schema.fields().len();
+        let fields = whole.fields().len();
         let columns = fields + LogColumn::EACH.len();
         let ascending = wanted.windows(2).all(|pair| pair[0] < pair[1]);
         if let Some(&column) = wanted.iter().find(|&&c| c >= columns || !ascending) {
-            return Err(LogError::BadProjection { topic: config.name.clone(), column, columns: fields });
+            return Err(LogError::BadProjection { topic: topic.to_owned(), column, columns: fields });
         }
-        let arrow = |source| LogError::Arrow { topic: config.name.clone(), source };
+        let arrow = |source| LogError::Arrow { topic: topic.to_owned(), source };
         let log: Vec<LogColumn> = wanted.iter().filter_map(|c| LogColumn::at(*c, fields)).collect();
-        let schema = if log.is_empty() { &config.schema } else { &SchemaRef::from(with_log_columns(&config.schema)) };
+        let schema = if log.is_empty() { whole } else { &SchemaRef::from(with_log_columns(whole)) };
         let schema = schema.project(wanted).map_err(arrow)?.into();
         Ok(Projection { columns: Some(wanted[..wanted.len() - log.len()].to_vec()), log, schema })
     }

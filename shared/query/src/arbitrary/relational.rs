@@ -152,8 +152,7 @@ impl Text<'_> {
     fn int(&mut self, columns: &[Kind]) -> String {
         let Some(column) = column(self.random, columns, Some(Int)) else { return self.random.between(0, 3).to_string() };
         match self.random.below(40) {
-            0..=2 => format!("(10 / {column})"),
-            3 | 4 => format!("({column} % 3)"),
+            0..=4 => format!("({column} % 3)"),
             5..=7 => format!("({column} + 1)"),
             8 | 9 => format!("COALESCE({column}, 0)"),
             10 | 11 => format!("CASE WHEN {column} > 2 THEN 1 ELSE {column} END"),
@@ -166,8 +165,16 @@ impl Text<'_> {
         if columns[i] == Int { (self.int(columns), Int) } else { (format!("c{i}"), columns[i]) }
     }
 
+    /// What raises an error for some rows. It stands where it is evaluated whatever is read above: a column that nothing reads raises none in a flat query.
+    fn quotient(&mut self, columns: &[Kind]) -> String {
+        format!("10 / {}", self.int(columns))
+    }
+
     fn condition(&mut self, columns: &[Kind]) -> String {
         let any = column(self.random, columns, None).unwrap_or_default();
+        if self.random.chance(4) {
+            return format!("{} < 4", self.quotient(columns));
+        }
         match (self.random.below(4), column(self.random, columns, Some(Int))) {
             (0 | 1, Some(int)) => format!("{int} {} {}", self.random.pick(&[">", "<=", "<>"]), self.random.between(0, 4)),
             (2, _) => format!("{any} IS NOT NULL"),
@@ -190,7 +197,7 @@ impl Text<'_> {
     /// Aggregates over columns, with their kinds.
     fn aggregates(&mut self, columns: &[Kind]) -> Vec<(String, Kind)> {
         let one = |text: &mut Self| {
-            let int = text.int(columns);
+            let int = if text.random.chance(3) { text.quotient(columns) } else { text.int(columns) };
             let (any, kind) = text.any(columns);
             match text.random.below(7) {
                 0 | 1 => ("COUNT(*)".to_owned(), Int),
@@ -381,7 +388,7 @@ impl Text<'_> {
         let direction = self.random.pick(&["", " DESC", " NULLS FIRST"]);
         let order = format!("ORDER BY {order}{direction}");
         let (any, kind) = self.any(columns);
-        let int = self.int(columns);
+        let int = if self.random.chance(3) { self.quotient(columns) } else { self.int(columns) };
         match self.random.below(9) {
             0 => (format!("ROW_NUMBER() OVER ({partition}{order})"), Int),
             1 => (format!("RANK() OVER ({partition}{order})"), Int),

@@ -26,7 +26,7 @@ fn pushed(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
     let plan = match plan.node {
         Node::Filter { input, condition } => {
             // What stands below comes first, so that it guards what stands above: only what raises no error may change places.
-            let (safe, rest): (Vec<_>, Vec<_>) = conjuncts(condition).into_iter().partition(cannot_fail);
+            let (safe, rest): (Vec<_>, Vec<_>) = conjuncts(condition).into_iter().partition(Expr::cannot_fail);
             if rest.is_empty() {
                 let mut all = safe;
                 all.append(&mut conditions);
@@ -50,7 +50,7 @@ fn pushed(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
                     _ => rest.push(condition),
                 }
             }
-            if on.iter().all(cannot_fail) {
+            if on.iter().all(Expr::cannot_fail) {
                 let (mine, others): (Vec<_>, Vec<_>) = on.into_iter().partition(|c| {
                     matches!(
                         (side(c, width), kind),
@@ -86,7 +86,7 @@ fn pushed(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
         Node::Project { input, columns } => {
             // A condition on what is only handed through is one on the input.
             let plain = |c: &Expr| read(c).into_iter().all(|i| matches!(columns[i].expr.kind, ExprKind::Column(_)));
-            let may_pass = columns.iter().all(|c| cannot_fail(&c.expr));
+            let may_pass = columns.iter().all(|c| c.expr.cannot_fail());
             let (through, rest) = conditions.into_iter().partition(|c| may_pass && plain(c));
             conditions = rest;
             let through: Vec<Expr> = through;
@@ -125,7 +125,7 @@ enum Side {
 fn side(condition: &Expr, width: usize) -> Option<Side> {
     let columns = read(condition);
     match (columns.iter().all(|i| *i < width), columns.iter().all(|i| *i >= width)) {
-        _ if columns.is_empty() || !cannot_fail(condition) => None,
+        _ if columns.is_empty() || !condition.cannot_fail() => None,
         (true, _) => Some(Side::Left),
         (_, true) => Some(Side::Right),
         _ => None,
@@ -151,20 +151,6 @@ fn and(a: Expr, b: Expr) -> Expr {
     Expr::binary(BinaryOp::And, a, b, DataType::Bool)
 }
 
-/// Whether no row can make it raise an error: comparisons of columns and literals, and what is made of those.
-pub(super) fn cannot_fail(expr: &Expr) -> bool {
-    let own = match &expr.kind {
-        ExprKind::Column(_)
-        | ExprKind::Literal(_)
-        | ExprKind::IsNull { .. }
-        | ExprKind::Unary { op: UnaryOp::Not, .. }
-        | ExprKind::Case { .. } => true,
-        ExprKind::Binary { op, .. } => op.is_comparison() || matches!(op, BinaryOp::And | BinaryOp::Or),
-        _ => false,
-    };
-    own && expr.children().into_iter().all(cannot_fail)
-}
-
 // Columns
 
 /// The plan with at least the needed ones of its columns, and which of its columns those are, ascending.
@@ -187,7 +173,7 @@ fn prune(plan: &Plan, needed: &BTreeSet<usize>) -> (Plan, Vec<usize>) {
         }
         Node::Project { input, columns } => {
             // A column that nobody reads may still raise an error, which is the answer's.
-            let can_fail = columns.iter().any(|c| !cannot_fail(&c.expr));
+            let can_fail = columns.iter().any(|c| !c.expr.cannot_fail());
             let kept: Vec<usize> = if can_fail { all(plan).into_iter().collect() } else { some(needed) };
             let (input, below) = prune(input, &with(&BTreeSet::new(), kept.iter().map(|&i| &columns[i].expr)));
             let columns = kept.iter().map(|&i| NamedExpr { name: columns[i].name.clone(), expr: over(&columns[i].expr, &below) }).collect();

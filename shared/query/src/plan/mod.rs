@@ -118,7 +118,7 @@ pub struct Upserts {
     pub payload: Vec<usize>,
 }
 
-/// What is computed for a row from the rows beside it.
+/// What is computed for a row from the rows beside it. Arguments are evaluated in every row of the input, also where no other row looks at it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OverCall {
     pub function: OverFunction,

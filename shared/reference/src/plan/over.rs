@@ -72,20 +72,22 @@ impl<'a> Partition<'a> {
                 let before = |i: usize| self.peers[..=i].iter().enumerate().filter(|(i, peers)| *i == peers.start).count();
                 Ok(each.map(|i| count(before(i))).collect())
             }
-            OverFunction::Lag { arg, rows, default } => each.map(|i| self.lag(i, arg, *rows, default.as_ref())).collect(),
-            OverFunction::First(arg) => each.map(|i| value(arg, self.rows[self.frame(i).start])).collect(),
-            OverFunction::Last(arg) => each.map(|i| value(arg, self.rows[self.frame(i).end - 1])).collect(),
+            OverFunction::Lag { arg, rows, default } => {
+                let args = self.each(arg)?;
+                let defaults = default.as_ref().map(|default| self.each(default)).transpose()?;
+                let found = |i: usize| usize::try_from(i as i128 - i128::from(*rows)).ok().and_then(|i| args.get(i));
+                let default = |i: usize| defaults.as_ref().map_or(Value::Null, |defaults| defaults[i].clone());
+                Ok(each.map(|i| found(i).cloned().unwrap_or_else(|| default(i))).collect())
+            }
+            OverFunction::First(arg) => self.each(arg).map(|args| each.map(|i| args[self.frame(i).start].clone()).collect()),
+            OverFunction::Last(arg) => self.each(arg).map(|args| each.map(|i| args[self.frame(i).end - 1].clone()).collect()),
             OverFunction::Aggregate(aggregate) => self.aggregated(aggregate),
         }
     }
 
-    fn lag(&self, i: usize, arg: &Expr, rows: i64, default: Option<&Expr>) -> Result<Value, EvalError> {
-        let found = usize::try_from(i as i128 - i128::from(rows)).ok().and_then(|i| self.rows.get(i));
-        match (found, default) {
-            (Some(row), _) => value(arg, row),
-            (None, Some(default)) => value(default, self.rows[i]),
-            (None, None) => Ok(Value::Null),
-        }
+    /// An argument in every row, also in those that no other looks at.
+    fn each(&self, arg: &Expr) -> Result<Vec<Value>, EvalError> {
+        self.rows.iter().map(|row| value(arg, row)).collect()
     }
 
     /// The frame of the row with this number, which is in it.

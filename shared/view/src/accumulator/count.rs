@@ -7,7 +7,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_schema::DataType as ArrowType;
 
-use super::{Accumulate, Column, Reader, pick};
+use super::{Accumulate, Column, Reader, Retract, pick};
 use twopath_query::EvalError;
 
 /// Rows, or values that are not NULL.
@@ -58,5 +58,13 @@ impl Accumulate for Count {
 
     fn bytes(&self) -> usize {
         self.counts.capacity() * size_of::<i64>()
+    }
+}
+
+impl Retract for Count {
+    fn retract(&mut self, other: &Self, from: &[u32], to: &[u32]) {
+        for (&from, &to) in from.iter().zip(to) {
+            self.counts[to as usize] -= other.counts[from as usize];
+        }
     }
 }

@@ -10,6 +10,8 @@ const CHUNK_BITS: usize = 32;
 const UNIT: i32 = -1074;
 /// So many additions do not overflow a chunk: each adds less than 2^32, and a propagated chunk is below that.
 const ADDITIONS_MAX: u32 = (1 << 30) - 1;
+/// The first byte of a sum's bytes where infinities or NaN are in it.
+const SPECIALS: u8 = 2;
 /// A float's bits end in chunk 65, and 2^63 of them in chunk 67.
 const CHUNKS_MAX: usize = 68;
 
@@ -21,8 +23,37 @@ pub struct ExactSum {
     chunks: Vec<i64>,
     /// How many additions there were since carries were propagated.
     additions: u32,
-    /// What infinities and NaN add up to; 0 while there was none.
-    special: f64,
+    special: Specials,
+}
+
+/// How many values are no numbers: what they add up to follows from these, and one can be taken back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Specials {
+    positive: i64,
+    negative: i64,
+    nan: i64,
+}
+
+impl Specials {
+    const NONE: Specials = Specials { positive: 0, negative: 0, nan: 0 };
+
+    fn count(&mut self, value: f64) -> &mut i64 {
+        match value {
+            f64::INFINITY => &mut self.positive,
+            f64::NEG_INFINITY => &mut self.negative,
+            _ => &mut self.nan,
+        }
+    }
+
+    /// IEEE addition's rule: NaN and infinities of both signs make NaN; else an infinity stays. `None` where there is none of them.
+    fn sum(&self) -> Option<f64> {
+        match (self.positive > 0, self.negative > 0, self.nan > 0) {
+            (false, false, false) => None,
+            (true, false, false) => Some(f64::INFINITY),
+            (false, true, false) => Some(f64::NEG_INFINITY),
+            _ => Some(f64::NAN),
+        }
+    }
 }
 
 /// A finite sum in the one form that it has: sign, and magnitude without zeros at its ends.
@@ -39,8 +70,7 @@ impl ExactSum {
     /// Adds one value. NaN makes the sum NaN, and so do infinities of both signs; else an infinity stays.
     pub fn add(&mut self, value: f64) {
         if !value.is_finite() {
-            // 0 + inf, inf + inf, inf - inf = NaN: the rule is IEEE addition's.
-            self.special += value;
+            *self.special.count(value) += 1;
             return;
         }
         let bits = value.to_bits();
@@ -61,40 +91,57 @@ impl ExactSum {
 
     /// Adds another sum.
     pub fn merge(&mut self, other: &ExactSum) {
-        self.special += other.special;
+        self.combine(other, |mine, theirs| *mine += theirs);
+    }
+
+    /// Takes another sum back: what was merged before, or will be.
+    pub fn retract(&mut self, other: &ExactSum) {
+        self.combine(other, |mine, theirs| *mine -= theirs);
+    }
+
+    fn combine(&mut self, other: &ExactSum, change: impl Fn(&mut i64, i64)) {
+        change(&mut self.special.positive, other.special.positive);
+        change(&mut self.special.negative, other.special.negative);
+        change(&mut self.special.nan, other.special.nan);
         if other.chunks.is_empty() {
             return;
         }
         let mut other = other.clone();
         other.propagate();
         self.make_room();
-        for (mine, theirs) in self.reach(other.low, other.chunks.len()).iter_mut().zip(&other.chunks) {
-            *mine += theirs;
+        for (mine, theirs) in self.reach(other.low, other.chunks.len()).iter_mut().zip(other.chunks) {
+            change(mine, theirs);
         }
     }
 
     /// The float nearest to the sum, of two equally near the even one; infinite only where the sum is beyond the floats.
     pub fn nearest(&self) -> f64 {
-        if self.special != 0.0 { self.special } else { self.magnitude().nearest(false) }
+        self.special.sum().unwrap_or_else(|| self.magnitude().nearest(false))
     }
 
     /// The float nearest to the sum divided by `count` (positive): rounded once, so that a mean is a number also where the sum is beyond
     /// the floats.
     pub fn nearest_mean(&self, count: u64) -> f64 {
-        if self.special != 0.0 { self.special } else { self.magnitude().nearest_quotient(count) }
+        self.special.sum().unwrap_or_else(|| self.magnitude().nearest_quotient(count))
     }
 
     /// Whether an infinity or NaN is in it.
     pub fn is_special(&self) -> bool {
-        self.special != 0.0
+        self.special != Specials::NONE
     }
 
-    /// A finite sum as bytes: the sign (0 or 1), the power of two of the last limb's unit (16 bits), and the limbs of 32 bits, all
-    /// little-endian. Equal sums have equal bytes.
+    /// A sum as bytes: where there are infinities or NaN, [`SPECIALS`] and their numbers (64 bits each: positive, negative, NaN); then the
+    /// sign (0 or 1), the power of two of the last limb's unit (16 bits), and the limbs of 32 bits, all little-endian. Equal sums have equal
+    /// bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let m = self.magnitude();
         let unit = i16::try_from(m.unit).expect("units lie within the floats' exponents");
-        let mut bytes = vec![u8::from(m.negative)];
+        let mut bytes = Vec::new();
+        if self.is_special() {
+            bytes.push(SPECIALS);
+            [self.special.positive, self.special.negative, self.special.nan].iter().for_each(|n| bytes.extend(n.to_le_bytes()));
+        }
+        bytes.push(u8::from(m.negative));
         bytes.extend(unit.to_le_bytes());
         m.limbs.iter().for_each(|limb| bytes.extend(limb.to_le_bytes()));
         bytes
@@ -102,6 +149,14 @@ impl ExactSum {
 
     /// The inverse of [`ExactSum::to_bytes`]; `None` where the bytes are no such sum.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (special, bytes) = match bytes.split_first() {
+            Some((&SPECIALS, rest)) => {
+                let (counts, rest) = rest.split_first_chunk::<24>()?;
+                let count = |i: usize| i64::from_le_bytes(std::array::from_fn(|byte| counts[8 * i + byte]));
+                (Specials { positive: count(0), negative: count(1), nan: count(2) }, rest)
+            }
+            _ => (Specials::NONE, bytes),
+        };
         let (&[sign, a, b], limbs) = bytes.split_first_chunk::<3>()?;
         let place = usize::try_from(i32::from(i16::from_le_bytes([a, b])) - UNIT).ok()?;
         let (low, count) = (place / CHUNK_BITS, limbs.len() / 4);
@@ -110,7 +165,7 @@ impl ExactSum {
         }
         let limb = |bytes: &[u8]| i64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
         let chunks = limbs.chunks_exact(4).map(|bytes| if sign == 1 { -limb(bytes) } else { limb(bytes) });
-        Some(ExactSum { low, chunks: chunks.collect(), additions: 1, special: 0.0 })
+        Some(ExactSum { low, chunks: chunks.collect(), additions: 1, special })
     }
 
     /// Approximate bytes in memory.
@@ -296,7 +351,8 @@ mod tests {
 
     #[test]
     fn bytes_are_the_sum() {
-        for values in [&[][..], &[0.1, 1e300, -1e-300], &[-1e308, -1e308, 5e-324], &[1.0, -1.0], &[-0.1]] {
+        let special = &[f64::INFINITY, 0.1, f64::NAN, f64::INFINITY];
+        for values in [&[][..], &[0.1, 1e300, -1e-300], &[-1e308, -1e308, 5e-324], &[1.0, -1.0], &[-0.1], special] {
             let all = sum(values);
             let read = ExactSum::from_bytes(&all.to_bytes()).unwrap();
             assert_eq!(read.to_bytes(), all.to_bytes(), "{values:?}");
@@ -306,10 +362,27 @@ mod tests {
             values.iter().for_each(|&v| twice.add(v));
             assert_eq!(more.to_bytes(), twice.to_bytes(), "{values:?}");
         }
-        for not in [&[][..], &[0], &[2, 0, 0], &[0, 0, 0], &[0, 0xce, 0xfb, 1], &[0, 0xcf, 0xfb]] {
+        for not in [&[][..], &[0], &[2, 0, 0], &[3, 0, 0], &[0, 0, 0], &[0, 0xce, 0xfb, 1], &[0, 0xcf, 0xfb]] {
             assert!(ExactSum::from_bytes(not).is_none(), "{not:?}");
         }
         assert!(ExactSum::from_bytes(&[0, 0xce, 0xfb]).is_some(), "nothing is zero");
+    }
+
+    #[test]
+    fn what_is_taken_back_was_never_there() {
+        let before = sum(&[0.1, -1e300, f64::INFINITY]);
+        let other = sum(&[1e-300, 0.1, f64::NAN, -7.5, f64::MAX, f64::NEG_INFINITY, f64::INFINITY]);
+        let (mut first, mut second) = (before.clone(), before.clone());
+        first.merge(&other);
+        assert!(first.nearest().is_nan());
+        first.retract(&other);
+        // The other way round is the same in the end.
+        second.retract(&other);
+        second.merge(&other);
+        for left in [first, second] {
+            assert_eq!(left.to_bytes(), before.to_bytes());
+            assert_eq!(left.nearest(), f64::INFINITY);
+        }
     }
 
     #[test]

@@ -116,6 +116,11 @@ impl Sums {
     }
 
     fn merge_wide(&mut self, group: u32, theirs: &ExactSum) {
+        self.exact(group).merge(theirs);
+    }
+
+    /// The group's sum as one that holds everything.
+    fn exact(&mut self, group: u32) -> &mut ExactSum {
         let (pairs, wide) = self.pairs();
         let pair = &mut pairs[group as usize];
         if !pair[1].is_nan() {
@@ -124,7 +129,28 @@ impl Sums {
             *pair = [wide.len() as f64, f64::NAN];
             wide.push(sum);
         }
-        wide[pair[0] as usize].merge(theirs);
+        &mut wide[pair[0] as usize]
+    }
+
+    /// Adds, or takes back, group `from[i]` of `theirs` to group `to[i]`, for every `i`.
+    #[inline(always)]
+    fn combine(&mut self, theirs: &Sums, from: &[u32], to: &[u32], sign: f64, exact: impl Fn(&mut ExactSum, &ExactSum)) {
+        match theirs {
+            Sums::Single(sums) => self.add(to, |i| sign * sums[from[i] as usize]),
+            Sums::Pairs { pairs, wide } => {
+                // A group that has an exact sum adds nothing here.
+                let part = |group: u32, n: usize| {
+                    let pair = pairs[group as usize];
+                    if pair[1].is_nan() { 0.0 } else { sign * pair[n] }
+                };
+                self.add(to, |i| part(from[i], 0));
+                self.add(to, |i| part(from[i], 1));
+                if !wide.is_empty() {
+                    let beyond = from.iter().zip(to).filter(|(from, _)| pairs[**from as usize][1].is_nan());
+                    beyond.for_each(|(&from, &to)| exact(self.exact(to), &wide[pairs[from as usize][0] as usize]));
+                }
+            }
+        }
     }
 
     fn get(&self, group: u32) -> Sum<'_> {
@@ -175,10 +201,7 @@ impl Sum<'_> {
         }
         let sum = self.exact();
         let high = sum.nearest();
-        if sum.is_special() {
-            return (high, 0.0, None);
-        }
-        if high.is_infinite() {
+        if sum.is_special() || high.is_infinite() {
             return (high, 0.0, Some(sum.to_bytes()));
         }
         let mut rest = sum.clone();
@@ -191,6 +214,11 @@ impl Sum<'_> {
 }
 
 impl FloatSum {
+    /// Takes back what was merged before, of groups that are known to have a value by other means.
+    pub fn retract(&mut self, other: &Self, from: &[u32], to: &[u32]) {
+        self.sums.combine(&other.sums, from, to, -1.0, ExactSum::retract);
+    }
+
     /// The exact sum of a group divided by `count` (positive), rounded once.
     pub fn mean(&self, group: u32, count: u64) -> f64 {
         let sum = self.sums.get(group);
@@ -234,22 +262,7 @@ impl Accumulate for FloatSum {
     }
 
     fn merge(&mut self, other: &Self, from: &[u32], to: &[u32]) {
-        match &other.sums {
-            Sums::Single(sums) => self.sums.add(to, |i| sums[from[i] as usize]),
-            Sums::Pairs { pairs, wide } => {
-                // A group that has an exact sum adds nothing here.
-                let part = |group: u32, n: usize| {
-                    let pair = pairs[group as usize];
-                    if pair[1].is_nan() { 0.0 } else { pair[n] }
-                };
-                self.sums.add(to, |i| part(from[i], 0));
-                self.sums.add(to, |i| part(from[i], 1));
-                if !wide.is_empty() {
-                    let exact = from.iter().zip(to).filter(|(from, _)| pairs[**from as usize][1].is_nan());
-                    exact.for_each(|(&from, &to)| self.sums.merge_wide(to, &wide[pairs[from as usize][0] as usize]));
-                }
-            }
-        }
+        self.sums.combine(&other.sums, from, to, 1.0, ExactSum::merge);
         self.presence.merge(&other.presence, from, to);
     }
 

@@ -1,6 +1,7 @@
 //! The mergeable state of aggregates, stored by column: one accumulator holds one aggregate's state of every group.
 //!
-//! Merging is associative and commutative, and a group that saw no row is its identity. One kind per file.
+//! Merging is associative and commutative, and a group that saw no row is its identity: every kind is what differential dataflow calls a
+//! semigroup. Those that are linear can also be taken back ([`Retract`]): abelian groups. One kind per file.
 
 mod avg;
 mod bits;
@@ -76,6 +77,14 @@ pub trait Accumulate: Sized {
     fn bytes(&self) -> usize;
 }
 
+/// What can also be taken back: counts, sums, means, variances. Least and greatest values, sets and sketches cannot, since they keep nothing of
+/// what something else outdid.
+pub trait Retract: Accumulate {
+    /// Takes group `from[i]` of `other` out of group `to[i]`, for every `i`. [`Accumulate::merge`] and this, in either order, leave what was there,
+    /// to the last bit.
+    fn retract(&mut self, other: &Self, from: &[u32], to: &[u32]);
+}
+
 /// Gives the columns at rest of one accumulator, in the order in which they were written.
 pub struct Reader<'a> {
     pub columns: std::slice::Iter<'a, ArrayRef>,
@@ -85,6 +94,11 @@ pub struct Reader<'a> {
 impl Reader<'_> {
     /// The next column, which must be called `name`, have this type and, unless `nullable`, no nulls.
     pub fn next(&mut self, name: &str, data_type: &arrow_schema::DataType, nullable: bool) -> Result<ArrayRef, String> {
+        self.next_of(name, &[data_type], nullable)
+    }
+
+    /// As [`Reader::next`], of one of these types.
+    pub fn next_of(&mut self, name: &str, data_types: &[&arrow_schema::DataType], nullable: bool) -> Result<ArrayRef, String> {
         let found = if self.names.is_empty() { None } else { Some(self.names.remove(0)) };
         let (Some(column), Some(found)) = (self.columns.next(), found) else {
             return Err(format!("the column '{name}' is missing"));
@@ -92,8 +106,8 @@ impl Reader<'_> {
         if found != name {
             return Err(format!("the column '{found}' stands where '{name}' belongs"));
         }
-        if column.data_type() != data_type {
-            return Err(format!("the column '{name}' is {}, not {data_type}", column.data_type()));
+        if !data_types.contains(&column.data_type()) {
+            return Err(format!("the column '{name}' is {}, not {}", column.data_type(), data_types[0]));
         }
         if !nullable && column.null_count() > 0 {
             return Err(format!("the column '{name}' has nulls"));
@@ -153,6 +167,34 @@ impl Accumulator {
             (AggregateFunction::Regression(function), _) => Accumulator::Regression(regression::Regression::new(function)),
             (FirstValue { ignore_nulls }, _) => Accumulator::Placed(Placed::new(false, ignore_nulls, data_type)),
             (LastValue { ignore_nulls }, _) => Accumulator::Placed(Placed::new(true, ignore_nulls, data_type)),
+        }
+    }
+}
+
+impl Accumulator {
+    /// That of an aggregate whose values can be taken back ([`Retract`]); none of other aggregates. SUM counts its values then, since it is
+    /// NULL once the last of them is gone.
+    pub fn retractable(aggregate: &Aggregate) -> Option<Self> {
+        let data_type = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
+        match aggregate.function {
+            AggregateFunction::Sum => Some(Accumulator::Avg(Avg::counted_sum(data_type))),
+            AggregateFunction::Count | AggregateFunction::Avg | AggregateFunction::VarPop | AggregateFunction::VarSamp => {
+                Some(Accumulator::new(aggregate))
+            }
+            _ => None,
+        }
+    }
+
+    /// As [`Retract::retract`].
+    ///
+    /// # Panics
+    /// Unless both are of [`Accumulator::retractable`].
+    pub fn retract(&mut self, other: &Self, from: &[u32], to: &[u32]) {
+        match (self, other) {
+            (Accumulator::Count(a), Accumulator::Count(b)) => a.retract(b, from, to),
+            (Accumulator::Avg(a), Accumulator::Avg(b)) => a.retract(b, from, to),
+            (Accumulator::Moments(a), Accumulator::Moments(b)) => a.retract(b, from, to),
+            _ => panic!("only a table that was laid out for it takes groups back"),
         }
     }
 }

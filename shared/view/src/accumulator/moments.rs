@@ -5,11 +5,11 @@ use std::sync::Arc;
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array};
 use arrow_schema::DataType as ArrowType;
 
 use super::wide::{Wide, quotient, spread};
-use super::{Accumulate, Column, Reader, required};
+use super::{Accumulate, Column, Reader, Retract, required};
 use twopath_query::EvalError;
 
 /// The least positive float is 2^-1074: every float is a whole number of these.
@@ -26,9 +26,9 @@ pub struct Moments {
 
 #[derive(Debug, Clone, Default)]
 struct Group {
-    count: u64,
-    /// Whether one is NaN or infinite.
-    special: bool,
+    count: i64,
+    /// How many of them are NaN or infinite.
+    special: i64,
     sum: Wide,
     squares: Wide,
 }
@@ -44,7 +44,7 @@ impl Group {
     fn add_float(&mut self, value: f64) {
         if !value.is_finite() {
             self.count += 1;
-            self.special = true;
+            self.special += 1;
             return;
         }
         let (mantissa, position, negative) = parts_of(value);
@@ -56,10 +56,11 @@ impl Group {
         if count < if sample { 2 } else { 1 } {
             return Ok(None);
         }
-        if self.special {
+        if self.special > 0 {
             return Ok(Some(f64::NAN));
         }
         let ((_, sum_base, sum), (_, squares_base, squares)) = (self.sum.magnitude(), self.squares.magnitude());
+        let count = count as u64;
         let (base, limbs) = spread(count, (sum_base, &sum), (squares_base, &squares));
         let divisor = u128::from(count) * u128::from(if sample { count - 1 } else { count });
         let variance = quotient(&limbs, 2 * unit + 32 * base as i64, divisor);
@@ -133,7 +134,7 @@ impl Accumulate for Moments {
         for (&from, &to) in from.iter().zip(to) {
             let (theirs, mine) = (&other.groups[from as usize], &mut self.groups[to as usize]);
             mine.count += theirs.count;
-            mine.special |= theirs.special;
+            mine.special += theirs.special;
             mine.sum.merge(&theirs.sum);
             mine.squares.merge(&theirs.squares);
         }
@@ -159,8 +160,8 @@ impl Accumulate for Moments {
             Arc::new(out.finish())
         };
         vec![
-            ("count", Arc::new(groups.iter().map(|g| Some(of(g).count as i64)).collect::<Int64Array>())),
-            ("special", Arc::new(groups.iter().map(|g| Some(of(g).special)).collect::<BooleanArray>())),
+            ("count", Arc::new(groups.iter().map(|g| Some(of(g).count)).collect::<Int64Array>())),
+            ("special", Arc::new(groups.iter().map(|g| Some(of(g).special)).collect::<Int64Array>())),
             ("sum", binary(|g| &g.sum)),
             ("squares", binary(|g| &g.squares)),
         ]
@@ -168,17 +169,22 @@ impl Accumulate for Moments {
 
     fn load(&mut self, read: &mut Reader) -> Result<(), String> {
         let counts = read.next("count", &ArrowType::Int64, false)?;
-        let special = read.next("special", &ArrowType::Boolean, false)?;
+        // Views of before these were counted say whether there was one.
+        let special = read.next_of("special", &[&ArrowType::Int64, &ArrowType::Boolean], false)?;
         let sums = read.next("sum", &ArrowType::Binary, false)?;
         let squares = read.next("squares", &ArrowType::Binary, false)?;
         let wide = |column: &ArrayRef, name: &str, row: usize| {
             decoded(column.as_binary::<i32>().value(row)).ok_or_else(|| format!("row {row} of the column '{name}' is no sum"))
         };
+        let number = |column: &ArrayRef, name: &str, row: usize| {
+            let flag = || column.as_boolean_opt().map(|flags| i64::from(flags.value(row)));
+            let value = flag().unwrap_or_else(|| column.as_primitive::<Int64Type>().value(row));
+            if value < 0 { Err(format!("row {row} of the column '{name}' is {value}")) } else { Ok(value) }
+        };
         let group = |row: usize| {
-            let count = counts.as_primitive::<Int64Type>().value(row);
-            let count = u64::try_from(count).map_err(|_| format!("row {row} of the column 'count' is {count}"))?;
+            let (count, special) = (number(&counts, "count", row)?, number(&special, "special", row)?);
             let (sum, squares) = (wide(&sums, "sum", row)?, wide(&squares, "squares", row)?);
-            Ok(Group { count, special: special.as_boolean().value(row), sum, squares })
+            Ok(Group { count, special, sum, squares })
         };
         self.groups = (0..counts.len()).map(group).collect::<Result<_, String>>()?;
         Ok(())
@@ -186,5 +192,17 @@ impl Accumulate for Moments {
 
     fn bytes(&self) -> usize {
         self.groups.capacity() * size_of::<Group>() + self.groups.iter().map(|g| g.sum.bytes() + g.squares.bytes()).sum::<usize>()
+    }
+}
+
+impl Retract for Moments {
+    fn retract(&mut self, other: &Self, from: &[u32], to: &[u32]) {
+        for (&from, &to) in from.iter().zip(to) {
+            let (theirs, mine) = (&other.groups[from as usize], &mut self.groups[to as usize]);
+            mine.count -= theirs.count;
+            mine.special -= theirs.special;
+            mine.sum.retract(&theirs.sum);
+            mine.squares.retract(&theirs.squares);
+        }
     }
 }

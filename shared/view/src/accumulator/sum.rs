@@ -47,6 +47,14 @@ impl IntSum {
         }
     }
 
+    /// Takes back what was merged before, of groups that are known to have a value by other means.
+    pub fn retract(&mut self, other: &Self, from: &[u32], to: &[u32]) {
+        let mine = self.wide();
+        for (&from, &to) in from.iter().zip(to) {
+            mine[to as usize] -= other.sum(from);
+        }
+    }
+
     /// Adds `value(i)` to group `groups[i]`, for every `i`.
     #[inline(always)]
     fn add(&mut self, groups: &[u32], value: impl Fn(usize) -> i64) {

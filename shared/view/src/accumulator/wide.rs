@@ -38,6 +38,15 @@ impl Wide {
     }
 
     pub fn merge(&mut self, other: &Wide) {
+        self.combine(other, |mine, theirs| *mine += theirs);
+    }
+
+    /// Takes away what was merged before.
+    pub fn retract(&mut self, other: &Wide) {
+        self.combine(other, |mine, theirs| *mine -= theirs);
+    }
+
+    fn combine(&mut self, other: &Wide, change: impl Fn(&mut i64, i64)) {
         if other.limbs.is_empty() {
             return;
         }
@@ -45,8 +54,8 @@ impl Wide {
         other.settle();
         self.settle();
         self.reach(other.base, other.base + other.limbs.len());
-        for (mine, theirs) in self.limbs[other.base - self.base..].iter_mut().zip(&other.limbs) {
-            *mine += theirs;
+        for (mine, theirs) in self.limbs[other.base - self.base..].iter_mut().zip(other.limbs) {
+            change(mine, theirs);
         }
         self.settle();
     }
@@ -209,6 +218,10 @@ mod tests {
         let (_, base, limbs) = twice.magnitude();
         let magnitude = limbs.iter().rev().fold(0u128, |m, l| m << 32 | u128::from(*l)) << (32 * base);
         assert_eq!(magnitude, (plain * 2).unsigned_abs());
+        twice.retract(&wide);
+        assert_eq!(twice.magnitude(), wide.magnitude());
+        twice.retract(&wide);
+        assert_eq!(twice.magnitude(), (false, 0, vec![]));
         let (negative, base, limbs) = wide.magnitude();
         assert_eq!(Wide::from_magnitude(negative, base, &limbs).magnitude(), (negative, base, limbs));
     }

@@ -6,6 +6,7 @@ mod merging;
 mod reference;
 mod relational;
 mod relational_path;
+mod retraction;
 mod rows;
 mod storing;
 mod windows;

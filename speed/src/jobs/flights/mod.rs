@@ -1,10 +1,8 @@
 //! The built-in queries over the flights of 2013, written by hand for the stream engines.
 //!
 //! Version 1 computes a delay by subtracting clock times as if they were numbers; version 2 does it right, across midnight too. Each query,
-//! version, engine and kind is one whole file, and beside [`prelude`] they need nothing; a query that computes no delay has one file for both
+//! version, engine and kind is one whole file, and beside [`prelude`](super::prelude) they need nothing; a query that computes no delay has one file for both
 //! versions. How the parts of a query merge and finish is written in the serving layer (`twopath_serving::jobs::flights`).
-
-pub mod prelude;
 
 use twopath_view::Finals;
 
@@ -80,7 +78,7 @@ pub struct SourceFile {
 }
 
 /// What all files use, whole.
-pub const PRELUDE: &str = include_str!("prelude.rs");
+pub const PRELUDE: &str = include_str!("../prelude.rs");
 
 /// The hand-written code of a built-in flights query, if there is any: `delays_by_origin_hour`, `delay_quantiles_by_carrier_day`,
 /// `distinct_tails_by_carrier_day`, `totals_by_route` or `cancelled_share_by_day`, version 1 or 2.

@@ -1,28 +1,6 @@
 // Time series and distributions, by uPlot.
 
-const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif";
-let drawn = [];
 let repeatShown = 0;
-
-function clearCharts() {
-  drawn.forEach(chart => { chart.watch.disconnect(); chart.plot.destroy(); });
-  drawn = [];
-}
-
-/** A chart as wide as its place, whatever becomes of that. */
-function draw(into, options, data) {
-  const plot = new uPlot({ ...options, width: Math.max(into.clientWidth, 200) }, data, into);
-  const watch = new ResizeObserver(() => {
-    if (into.clientWidth > 0 && Math.abs(into.clientWidth - plot.width) > 1) plot.setSize({ width: into.clientWidth, height: options.height });
-  });
-  watch.observe(into);
-  drawn.push({ plot, watch });
-  return plot;
-}
-
-function axis(extra) {
-  return { stroke: paint("--muted"), font: FONT, labelFont: FONT, grid: { stroke: paint("--grid"), width: 1 }, ticks: { show: false }, ...extra };
-}
 
 /** An axis of milliseconds in powers of ten, the same for all charts that are to be compared. */
 function logScale(values) {
@@ -41,7 +19,7 @@ function logScale(values) {
 
 /** What happened during a run: bars under the lines, and lines with labels over the plot. */
 function markPlugin(run, colour) {
-  const words = { deploy: "fix deployed", cutover: "cutover", corrected: "all answers right", catch_up: "version 2 catches up", batch_run: "batch run" };
+  const words = { deploy: "fix deployed", cutover: "cutover", corrected: "all answers right", catch_up: "version 2 catches up", batch_run: "batch run", restart: "killed, started anew" };
   const marks = (run.marks || []).filter(mark => mark.kind in words && (mark.at_ms >= 0 || mark.until_ms > 0));
   const ratio = () => window.devicePixelRatio || 1;
   const span = (u, mark) => [Math.max(u.valToPos(mark.at_ms / 1e3, "x", true), u.bbox.left), Math.min(u.valToPos(mark.until_ms / 1e3, "x", true), u.bbox.left + u.bbox.width)];
@@ -97,35 +75,6 @@ function markPlugin(run, colour) {
           ctx.moveTo(x, top);
           ctx.lineTo(x, bbox.top + bbox.height);
           ctx.stroke();
-        }
-        ctx.restore();
-      },
-    },
-  };
-}
-
-/** Names at the right ends of lines, pushed apart where they would lie on one another. */
-function endLabels(labels) {
-  return {
-    hooks: {
-      draw: u => {
-        const scale = window.devicePixelRatio || 1, { ctx, bbox } = u;
-        const placed = labels.map(({ text, series, colour }) => {
-          let last = u.data[series].length - 1;
-          while (last >= 0 && u.data[series][last] == null) last -= 1;
-          return last < 0 ? null : { text, colour, y: u.valToPos(u.data[series][last], "y", true), x: u.valToPos(u.data[0][last], "x", true) };
-        }).filter(Boolean).sort((a, b) => a.y - b.y);
-        const gap = 14 * scale;
-        for (let i = 1; i < placed.length; i += 1) placed[i].y = Math.max(placed[i].y, placed[i - 1].y + gap);
-        const bottom = bbox.top + bbox.height + 2 * scale;
-        for (let i = placed.length - 1, limit = bottom; i >= 0; i -= 1, limit -= gap) placed[i].y = Math.min(placed[i].y, limit);
-        ctx.save();
-        ctx.font = "600 " + FONT.replace("12px", 12 * scale + "px");
-        ctx.textBaseline = "middle";
-        ctx.textAlign = "left";
-        for (const { text, colour, x, y } of placed) {
-          ctx.fillStyle = colour;
-          ctx.fillText(text, x + 5 * scale, y);
         }
         ctx.restore();
       },

@@ -9,6 +9,7 @@ function showMethod() {
   define("settings", [
     ["workload", settings.workload],
     ["events", `${playedHistory()} loaded first, ${count(settings.events_steady)} on schedule (open loop)` + (settings.events_ignored ? `; ${count(settings.events_ignored)} of the source were not played` : "")],
+    ...(settings.left_out ?? []).map(({ name, reason }) => ["left out", `${name}: ${reason}`]),
     ["rate", `${count(settings.rate)} events a second for ${significant(settings.duration_s)} s`],
     ["repeats", `${settings.repeats}, architectures interleaved in random order`],
     ["partitions, workers", `${settings.partitions}, ${settings.workers}`],
@@ -79,16 +80,8 @@ function showPicks() {
   }
 }
 
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  place("theme").textContent = theme === "dark" ? "Light" : "Dark";
-}
-
 function start() {
-  const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  setTheme(dark.matches ? "dark" : "light");
-  dark.addEventListener("change", event => { setTheme(event.matches ? "dark" : "light"); showCharts(); });
-  place("theme").addEventListener("click", () => { setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"); showCharts(); });
+  setUpTheme(showCharts);
   for (const section of document.querySelectorAll("[data-nav]")) {
     document.querySelector("nav").append(make("a", { href: "#" + section.id }, section.dataset.nav));
   }

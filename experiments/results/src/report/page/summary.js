@@ -25,9 +25,13 @@ function playedHistory() {
   return `${count(settings.events_history)} events of history${from}`;
 }
 
+/** What a name that is a word, too, is not: a batch run is not the architecture. */
+const NOT_A_NAME = { before: "(?<!\\b(?:an?|on|the|one|each|every|next|first|last|new|old|finished|whose) )", after: "(?! (?:runs?|views?|layers?|engines?|paths?|intervals?)\\b)" };
+
 /** Names of architectures in their colours, figures in bold. */
 function withNames(text) {
-  const names = [...architectures].sort((a, b) => b.length - a.length);
+  const escaped = name => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const names = [...architectures].sort((a, b) => b.length - a.length).map(name => (/^\w+$/.test(name) ? NOT_A_NAME.before + name + NOT_A_NAME.after : escaped(name)));
   const pattern = new RegExp(`(?<![\\w-])(${names.join("|")}|\\d[\\d.,]*(?:\\u00a0(?:ms|s|µs|min|%|[kMGT]?B)|×))(?![\\w-])`);
   return text.replace(/(\d) (?=(ms|s|µs|min|%|[kMGT]?B)\b)/g, "$1\u00a0").split(pattern).map((part, index) => {
     if (index % 2 === 0) return part;

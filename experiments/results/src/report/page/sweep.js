@@ -1,7 +1,6 @@
 // One chart per question along the swept parameter; where lines cross, the break-even with its interval.
 
 const SWEPT = ["time_to_correct", "freshness_dip", "freshness_p99", "query_latency_p99", "money_month", "cpu_per_million", "rss", "extra_storage"];
-const shortCount = v => v >= 999.5e6 ? significant(v / 1e9) + " G" : v >= 999500 ? significant(v / 1e6) + " M" : v >= 999.5 ? significant(v / 1e3) + " k" : significant(v);
 
 function showSweep() {
   const { sweep } = result;
@@ -45,10 +44,4 @@ function showSweep() {
         axis({ size: 76, ...(wide ? { splits: () => decades(low * 0.8, high * 1.25), filter: (_, s) => s } : {}), values: (_, splits) => splits.map(v => inWords(v, question.unit)) })],
     }, [xs, ...lines]);
   }
-}
-
-function decades(low, high) {
-  const powers = [];
-  for (let power = Math.ceil(Math.log10(low)); power <= Math.floor(Math.log10(high)); power += 1) powers.push(10 ** power);
-  return powers.length > 1 ? powers : [low, Math.sqrt(low * high), high];
 }

@@ -1,6 +1,6 @@
 //! Delays by hour and airport, version 1: final values, for Kappa, on differential.
 
-use crate::jobs::flights::prelude::*;
+use crate::jobs::prelude::*;
 
 pub const CODE: HandWritten = HandWritten {
     name: "delays_by_origin_hour",

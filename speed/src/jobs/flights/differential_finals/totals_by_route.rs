@@ -1,6 +1,6 @@
 //! Running totals by route, both versions: final values, for Kappa, on differential.
 
-use crate::jobs::flights::prelude::*;
+use crate::jobs::prelude::*;
 
 pub const CODE: HandWritten = HandWritten {
     name: "totals_by_route",

@@ -1,6 +1,6 @@
 //! Share of flights cancelled by day, both versions: parts, for Lambda, on differential.
 
-use crate::jobs::flights::prelude::*;
+use crate::jobs::prelude::*;
 
 pub const CODE: HandWritten = HandWritten {
     name: "cancelled_share_by_day",

@@ -1,6 +1,6 @@
 //! Running totals by route, both versions: parts, for Lambda, on differential.
 
-use crate::jobs::flights::prelude::*;
+use crate::jobs::prelude::*;
 
 pub const CODE: HandWritten = HandWritten {
     name: "totals_by_route",

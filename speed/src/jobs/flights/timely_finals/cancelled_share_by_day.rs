@@ -1,6 +1,6 @@
 //! Share of flights cancelled by day, both versions: final values, for Kappa, on timely.
 
-use crate::jobs::flights::prelude::*;
+use crate::jobs::prelude::*;
 
 pub const CODE: HandWritten = HandWritten {
     name: "cancelled_share_by_day",

@@ -1,6 +1,6 @@
 //! Median and tail delays by day and carrier, version 2: parts, for Lambda, on timely.
 
-use crate::jobs::flights::prelude::*;
+use crate::jobs::prelude::*;
 
 pub const CODE: HandWritten = HandWritten {
     name: "delay_quantiles_by_carrier_day",

@@ -1,6 +1,6 @@
 //! Aircraft in use by day and carrier, both versions: parts, for Lambda, on timely.
 
-use crate::jobs::flights::prelude::*;
+use crate::jobs::prelude::*;
 
 pub const CODE: HandWritten = HandWritten {
     name: "distinct_tails_by_carrier_day",

@@ -1,0 +1,3 @@
+SELECT auction, bidder, price, channel, url, date_time, extra, rank_number
+FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price DESC) AS rank_number FROM bid) ranked
+WHERE rank_number <= 10

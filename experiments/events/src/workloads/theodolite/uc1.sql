@@ -1,0 +1,1 @@
+SELECT sensor, "time", watts FROM theodolite

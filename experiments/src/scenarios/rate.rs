@@ -1,0 +1,178 @@
+//! `rate`: the highest rate that each architecture sustains, by search. Sustained, as Karimov and Theodolite define it, means: no event is
+//! left over, and the lag does not grow: after warm-up its slope is at most 1 % of the load.
+
+use std::time::Duration;
+
+use twopath_results::result::{KeptUp, Outcome, RunResult};
+use twopath_results::scenario::{Axis, Cell, Chart, Figure, Line, Point, Table, differs};
+
+use super::compare::CompareSettings;
+use super::{Lab, Notes, Scenario, ScenarioError};
+
+pub const SCENARIO: Scenario = Scenario {
+    name: "rate",
+    asks: "Which rate does each architecture sustain, and what does a given load need?",
+    says: "Computing everything twice costs throughput: on the same cores, Lambda sustains less than Kappa.",
+    source: "J. Karimov et al., Benchmarking Distributed Stream Data Processing Systems (ICDE 2018), for what is sustained; S. Henning, \
+             W. Hasselbring, Theodolite (2021), for the slope of the lag; J. Kreps (2014), for the claim",
+    confirmed_by: "the highest rates found, Lambda's against Kappa's of the same search: the interval of the paired ratio lies below 1 (or above)",
+    repeats: (3, 1),
+    run,
+};
+
+/// The lag may grow by this share of the load.
+const SLOPE_MAX: f64 = 0.01;
+/// Of the events' time, what is left out as warm-up.
+const WARM_UP: f64 = 1.0 / 3.0;
+
+/// One rate that was tried.
+struct Tried {
+    rate: f64,
+    sustained: bool,
+    slope: f64,
+    cores: f64,
+}
+
+fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
+    let architectures: &[&str] = lab.pick(&["lambda", "lambda-sql", "kappa", "kappa-sql"], &["lambda", "kappa"]);
+    let mut found: Vec<(&str, Vec<f64>)> = architectures.iter().map(|&name| (name, vec![])).collect();
+    let mut rows: Vec<Vec<Cell>> = vec![];
+    let mut cores: Vec<Line> = architectures.iter().map(|&name| Line { name: name.into(), points: vec![] }).collect();
+    for repeat in 0..lab.repeats {
+        for (index, (name, highest)) in found.iter_mut().enumerate() {
+            let (best, tried) = search(lab, notes, name, repeat)?;
+            for Tried { rate, sustained, slope, cores: busy } in tried {
+                let told = if sustained { "sustained" } else { "not sustained" };
+                let repeat = f64::from(repeat + 1);
+                rows.push(vec![
+                    (*name).into(),
+                    (repeat, "count").into(),
+                    (rate, "events_per_s").into(),
+                    told.into(),
+                    (slope, "share").into(),
+                ]);
+                if sustained {
+                    cores[index].points.push(Point::at(rate, busy));
+                }
+            }
+            highest.push(best);
+        }
+    }
+    for (name, highest) in &found {
+        notes.figures.push(Figure::measured("highest_rate", name, "events_per_s", highest, lab.seed));
+        let (least, most) = highest.iter().fold((f64::INFINITY, 0.0_f64), |(least, most), &v| (least.min(v), most.max(v)));
+        if highest.len() > 1 && least > 0.0 {
+            notes.figures.push(Figure::exact("search_repeats_within", name, "share", most / least - 1.0));
+        }
+    }
+    for line in &mut cores {
+        line.points.sort_by(|a, b| a.x.total_cmp(&b.x));
+        line.points.dedup_by_key(|point| point.x.to_bits());
+    }
+    notes.charts.push(Chart {
+        title: "Cores that a load keeps busy".into(),
+        hint: "At every rate that was tried and sustained.".into(),
+        x: Axis::log("events a second", "events_per_s"),
+        y: Axis::linear("", "number"),
+        lines: cores,
+    });
+    notes.tables.push(Table {
+        title: "What was tried".into(),
+        columns: ["system", "search", "rate", "", "slope of the lag, of the load"].map(String::from).to_vec(),
+        rows,
+    });
+    let rates = |wanted: &str| found.iter().find(|(name, _)| *name == wanted).map_or(&[][..], |(_, rates)| rates.as_slice());
+    let paired: Vec<(f64, f64)> =
+        rates("lambda").iter().copied().zip(rates("kappa").iter().copied()).filter(|p| p.0 > 0.0 && p.1 > 0.0).collect();
+    let told = |name| notes.figure("highest_rate", name).and_then(|f| f.value).unwrap_or(0.0);
+    let because = format!("Lambda sustained {:.0} events/s, Kappa {:.0}.", told("lambda"), told("kappa"));
+    notes.conclude(differs(&paired, false, lab.seed), because);
+    Ok(())
+}
+
+/// Doubles the rate until it is too high (or halves it until it is not), then halves the ratio between the highest that was sustained and the
+/// lowest that was not.
+fn search(lab: &Lab, notes: &mut Notes, name: &str, repeat: u32) -> Result<(f64, Vec<Tried>), ScenarioError> {
+    let (most_tries, precision) = lab.pick((14, 1.08), (2, 2.0));
+    let (mut low, mut high): (Option<f64>, Option<f64>) = (None, None);
+    let mut rate = lab.pick(50_000.0, 5_000.0);
+    let mut tried = vec![];
+    for _ in 0..most_tries {
+        let one = attempt(lab, notes, name, repeat, rate)?;
+        if one.sustained {
+            low = Some(rate)
+        } else {
+            high = Some(rate)
+        }
+        tried.push(one);
+        rate = match (low, high) {
+            (Some(low), Some(high)) if high / low <= precision => break,
+            (Some(low), Some(high)) => (low * high).sqrt(),
+            (Some(low), None) => low * 2.0,
+            (None, _) => rate / 2.0,
+        };
+        rate = rate.round();
+    }
+    Ok((low.unwrap_or(0.0), tried))
+}
+
+/// One run at one rate.
+fn attempt(lab: &Lab, notes: &mut Notes, name: &str, repeat: u32, rate: f64) -> Result<Tried, ScenarioError> {
+    let duration = lab.pick(Duration::from_secs(4), Duration::from_millis(600));
+    let settings = CompareSettings {
+        deploys: false,
+        repeats: 1,
+        read_rate: 50.0,
+        full_read_rate: 1.0,
+        seed: lab.seed.wrapping_add(u64::from(repeat)),
+        ..lab.settings(&[name], lab.pick(100_000, 2_000), rate, duration)
+    };
+    let left_over = notes.events_never_covered;
+    let result = match lab.compare(notes, &format!("{name}-{repeat}-{rate}"), settings) {
+        Ok(result) => result,
+        // Whoever goes under at a rate does not sustain it.
+        Err(ScenarioError::Crashed { message }) => {
+            notes.findings.push(format!("At {rate:.0} events/s {message}"));
+            return Ok(Tried { rate, sustained: false, slope: 1.0, cores: 0.0 });
+        }
+        Err(other) => return Err(other),
+    };
+    // An event that comes too late at a rate that is too high is no loss.
+    notes.events_never_covered = left_over;
+    let run = &result.runs[0];
+    let slope = slope(run);
+    let covered = run.events_never_covered == 0 && run.kept_up == KeptUp::KeptUp;
+    let sustained = run.outcome == Outcome::Ok && covered && slope <= SLOPE_MAX;
+    let busy: Vec<f64> = run.series.cpu.iter().filter(|bin| bin.at_ms >= 0.0 && bin.at_ms < run.duration_ms).map(|bin| bin.cores).collect();
+    Ok(Tried { rate, sustained, slope, cores: busy.iter().sum::<f64>() / busy.len().max(1) as f64 })
+}
+
+/// How fast the lag grows after warm-up, as a share of the load: an event that is later by one millisecond for each millisecond that passes
+/// finds the whole load added to the lag. Least squares over the medians of the freshness.
+fn slope(run: &RunResult) -> f64 {
+    let end = run.series.freshness.last().map_or(0.0, |bin| bin.at_ms);
+    let points: Vec<(f64, f64)> =
+        run.series.freshness.iter().filter(|bin| bin.at_ms >= WARM_UP * end).map(|bin| (bin.at_ms, bin.p50_ms)).collect();
+    least_squares_slope(&points)
+}
+
+fn least_squares_slope(points: &[(f64, f64)]) -> f64 {
+    let n = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
+    let (x, y) = (mean(|p| p.0), mean(|p| p.1));
+    let spread: f64 = points.iter().map(|p| (p.0 - x).powi(2)).sum();
+    if spread > 0.0 { points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / spread } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lag_that_grows_with_time_has_its_slope() {
+        let growing: Vec<(f64, f64)> = (0..20).map(|i| (f64::from(i) * 50.0, 3.0 + f64::from(i) * 50.0 * 0.25)).collect();
+        assert!((least_squares_slope(&growing) - 0.25).abs() < 1e-12);
+        assert_eq!(least_squares_slope(&[(0.0, 5.0), (1.0, 5.0)]), 0.0);
+        assert_eq!(least_squares_slope(&[]), 0.0);
+    }
+}

@@ -1,0 +1,282 @@
+//! kill -9 of a process with a job that takes checkpoints, and its next start: with another number of workers, with the newest checkpoint damaged,
+//! or while the one before was only stopped and goes on.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use twopath_base::Position;
+use twopath_log::{Durability, Log, Topic, TopicWriter};
+use twopath_query::{Query, Value, parse};
+use twopath_speed::{Checkpoints, Engine, Logic, SpeedError, SpeedOptions, start};
+
+use super::oracle::{Oracle, rows_of};
+use crate::Item;
+use crate::dice::Dice;
+use crate::tally::Tally;
+use crate::world::{TOPIC, config, events};
+
+/// Of one item, on one topic.
+const KILLS: u64 = 20;
+const SQL: &str = "SELECT name, COUNT(*) AS n, SUM(id) AS s, MIN(id) AS least, COUNT(DISTINCT id % 7) AS d FROM t GROUP BY name";
+/// Answers of one life that are held against the reference.
+const ANSWERS: usize = 8;
+const PARTITIONS: u32 = 3;
+
+/// One line of the process.
+#[derive(Serialize, Deserialize)]
+enum Said {
+    /// Where it started from: a checkpoint's position, if there was one.
+    Started(Option<Position>),
+    /// What it published.
+    Answer(Position, Vec<Vec<Value>>),
+    /// Why it ends by itself.
+    Fenced,
+}
+
+/// A job over the topic in `dir` that tells of its views on standard output until it is killed: what the process does that the torture starts.
+///
+/// # Errors
+/// The job does not start, or fails.
+pub fn child(dir: &Path, workers: usize) -> Result<(), SpeedError> {
+    let topic = Log::open(&dir.join("log"))?.topic(TOPIC)?;
+    let query = Arc::new(parse(SQL, TOPIC, topic.schema()).expect("the query is ours"));
+    let out = Arc::new(Mutex::new(()));
+    // A killed process leaves a line cut: the parent takes whole ones.
+    let say = move |said: &Said| {
+        let _turn = out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = serde_json::to_string(said).expect("numbers and texts are JSON");
+        line.push('\n');
+        // Nobody listens to one that is to be killed.
+        let _ = io::stdout().write_all(line.as_bytes());
+    };
+    let options = SpeedOptions {
+        workers,
+        checkpoints: Some(Checkpoints::every(Duration::from_micros(700), &dir.join("state"))),
+        ..SpeedOptions::default()
+    };
+    let publish = {
+        let (query, say) = (Arc::clone(&query), say.clone());
+        move |view: Arc<twopath_view::RealtimeView>| {
+            if let Ok(rows) = rows_of(&query, &view) {
+                say(&Said::Answer(view.position().clone(), rows));
+            }
+        }
+    };
+    let from = (0, Position::zero(topic.partitions()));
+    let job = start(&topic, query, Logic::Sql, Engine::Timely, from, options, Arc::new(publish))?;
+    say(&Said::Started(job.recovery().checkpoint.as_ref().map(|c| c.position().clone())));
+    loop {
+        std::thread::sleep(Duration::from_millis(1));
+        match job.progress().failure {
+            Some(SpeedError::Fenced { .. }) => {
+                say(&Said::Fenced);
+                return Ok(());
+            }
+            Some(failure) => return Err(failure),
+            None => {}
+        }
+    }
+}
+
+pub fn run(item: &Item<'_>, tally: &Tally) {
+    let mut dice = Dice::new(item.seed, item.number);
+    let log = Log::open(&item.scratch.join("log")).expect("the scratch folder is ours");
+    let topic = log.create_topic(config(PARTITIONS, Durability::None)).expect("no fault was asked for");
+    let query = parse(SQL, TOPIC, topic.schema()).expect("the query is ours");
+    let mut world = Stream { writer: topic.writer().expect("no fault was asked for"), next: 0 };
+    let mut oracle = Oracle::new(&topic, &query);
+    for kill in 0..KILLS {
+        let after = Duration::from_micros(dice.below(20_000));
+        let how = dice.below(8);
+        let place = || format!("kill {kill}, {after:?} after the start, way {how}");
+        tally.check(item.number, place, || match how {
+            0 => zombie(item, &topic, &mut world, &mut oracle, &mut dice),
+            1 => {
+                damage(&item.scratch.join("state"), &mut dice).map_err(|e| format!("the folder cannot be damaged: {e}"))?;
+                one_life(item, &topic, &mut world, &mut oracle, &mut dice, after)
+            }
+            _ => one_life(item, &topic, &mut world, &mut oracle, &mut dice, after),
+        });
+    }
+    // Left alone, it comes to the log's end.
+    tally.check(item.number, || "after all kills".into(), || left_alone(item, &topic, &query, &mut oracle));
+}
+
+/// What is appended: ids that count up.
+struct Stream {
+    writer: TopicWriter,
+    next: i64,
+}
+
+impl Stream {
+    fn append(&mut self, dice: &mut Dice) -> Result<(), String> {
+        for _ in 0..1 + dice.below(5) {
+            let more = 1 + dice.below(30) as i64;
+            self.writer.append(&events((self.next..self.next + more).collect::<Vec<_>>().into_iter())).map_err(|e| e.to_string())?;
+            self.next += more;
+        }
+        if dice.one_in(4) {
+            self.writer.barrier().map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+fn spawn(item: &Item<'_>, dice: &mut Dice) -> Result<(Child, BufReader<ChildStdout>), String> {
+    let workers = (1 + dice.below(3)).to_string();
+    let mut command = Command::new(item.program);
+    command.args(["torture", "--state-in"]).arg(item.scratch).args(["--workers", &workers]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|e| format!("the process cannot be run: {e}"))?;
+    let output = BufReader::new(child.stdout.take().ok_or("no output")?);
+    Ok((child, output))
+}
+
+/// The first line, or what the process complains of.
+fn started(child: &mut Child, output: &mut BufReader<ChildStdout>) -> Result<String, String> {
+    let mut line = String::new();
+    output.read_line(&mut line).map_err(|e| e.to_string())?;
+    if !line.is_empty() {
+        return Ok(line);
+    }
+    let mut why = String::new();
+    let _ = child.stderr.take().ok_or("no errors")?.read_to_string(&mut why);
+    Err(format!("the process did not start: {why}"))
+}
+
+/// One process: it starts while events come, and is killed.
+fn one_life(
+    item: &Item<'_>,
+    topic: &Topic,
+    stream: &mut Stream,
+    oracle: &mut Oracle,
+    dice: &mut Dice,
+    after: Duration,
+) -> Result<(), String> {
+    let before = topic.end().map_err(|e| e.to_string())?;
+    let (mut child, mut output) = spawn(item, dice)?;
+    let first = started(&mut child, &mut output)?;
+    let text = std::thread::scope(|scope| {
+        // So that a full pipe does not make it wait.
+        let rest = scope.spawn(move || {
+            let mut text = first;
+            output.read_to_string(&mut text).map(|_| text)
+        });
+        stream.append(dice)?;
+        std::thread::sleep(after / 2);
+        stream.append(dice)?;
+        crate::kill::killed(child, after / 2).map_err(|e| e.to_string())?;
+        rest.join().map_err(|_| "the reader of what it says panicked".to_owned())?.map_err(|e| e.to_string())
+    })?;
+    judge(&text, &before, oracle)
+}
+
+/// Holds what a process published against the reference. One that went on from a checkpoint publishes nothing before it has read what had been in
+/// the log when it started.
+fn judge(text: &str, before: &Position, oracle: &mut Oracle) -> Result<(), String> {
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let (mut answers, mut recovered) = (Vec::new(), false);
+    for line in whole.lines() {
+        match serde_json::from_str(line).map_err(|e| format!("it said '{line}': {e}"))? {
+            Said::Started(checkpoint) => recovered = checkpoint.is_some(),
+            Said::Answer(position, rows) => answers.push((position, rows)),
+            Said::Fenced => return Err("it was fenced, and nobody took over".into()),
+        }
+    }
+    if recovered && let Some((position, _)) = answers.first().filter(|(position, _)| !position.covers(before)) {
+        return Err(format!("it published at {position}, and had not recovered up to {before}"));
+    }
+    // Without a checkpoint it reads the log from its start, and shows how it does.
+    answers.retain(|(position, _)| oracle.can_check(position));
+    let step = answers.len().div_ceil(ANSWERS).max(1);
+    let mut sample: Vec<_> = answers.into_iter().rev().step_by(step).collect();
+    sample.reverse();
+    sample.into_iter().try_for_each(|(position, rows)| oracle.check(&position, &Ok(rows)))
+}
+
+/// One that was stopped and taken for dead; the next takes over, and it goes on: it commits nothing, and ends.
+fn zombie(item: &Item<'_>, topic: &Topic, stream: &mut Stream, oracle: &mut Oracle, dice: &mut Dice) -> Result<(), String> {
+    let (mut old, mut old_output) = spawn(item, dice)?;
+    started(&mut old, &mut old_output)?;
+    stream.append(dice)?;
+    std::thread::sleep(Duration::from_micros(dice.below(4_000)));
+    signal(&old, "-STOP")?;
+    let before = topic.end().map_err(|e| e.to_string())?;
+    let (mut new, mut new_output) = spawn(item, dice)?;
+    // Where the old one holds the lock, it must go on for the new one to start; then the new one waits for it.
+    std::thread::sleep(Duration::from_millis(2));
+    signal(&old, "-CONT")?;
+    let said = started(&mut new, &mut new_output);
+    stream.append(dice)?;
+    let mut old_text = String::new();
+    let ended = std::thread::scope(|scope| {
+        let reading = scope.spawn(|| old_output.read_to_string(&mut old_text).map(drop));
+        let mut waited = 0;
+        let ended = loop {
+            match old.try_wait().map_err(|e| e.to_string())? {
+                Some(_) => break true,
+                // The log grows, so that it has something to commit.
+                None if waited < 400 => stream.append(dice)?,
+                None => break false,
+            }
+            waited += 1;
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        if !ended {
+            let _ = old.kill();
+        }
+        reading.join().map_err(|_| "the reader of what it says panicked".to_owned())?.map_err(|e| e.to_string())?;
+        Ok::<bool, String>(ended)
+    })?;
+    let text = std::thread::scope(|scope| {
+        let mut text = said?;
+        let rest = scope.spawn(move || new_output.read_to_string(&mut text).map(|_| text));
+        crate::kill::killed(new, Duration::from_millis(3)).map_err(|e| e.to_string())?;
+        rest.join().map_err(|_| "the reader of what it says panicked".to_owned())?.map_err(|e| e.to_string())
+    })?;
+    let _ = old.wait();
+    if !ended || !old_text.lines().any(|line| line.contains("Fenced")) {
+        return Err("a process that another took over from goes on as if nothing had happened".into());
+    }
+    judge(&text, &before, oracle)
+}
+
+fn signal(child: &Child, signal: &str) -> Result<(), String> {
+    let done = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    done.map_err(|e| e.to_string())
+        .and_then(|status| if status.success() { Ok(()) } else { Err(format!("kill {signal} ended with {status}")) })
+}
+
+/// A bit of one of the newest checkpoint's files, or its end.
+fn damage(dir: &Path, dice: &mut Dice) -> io::Result<()> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    files.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("checkpoint-")));
+    files.sort();
+    let Some(newest) = files.pop() else { return Ok(()) };
+    let bytes = std::fs::read(&newest)?;
+    let at = dice.below(bytes.len() as u64) as usize;
+    let mut damaged = bytes;
+    match dice.below(2) {
+        0 => damaged.truncate(at),
+        _ => damaged[at] ^= 1 << dice.below(8),
+    }
+    std::fs::write(newest, damaged)
+}
+
+fn left_alone(item: &Item<'_>, topic: &Topic, query: &Query, oracle: &mut Oracle) -> Result<(), String> {
+    let end = topic.end().map_err(|e| e.to_string())?;
+    let checkpoints = Some(Checkpoints::every(Duration::MAX, &item.scratch.join("state")));
+    let options = SpeedOptions { checkpoints, ..SpeedOptions::default() };
+    let from = (0, Position::zero(topic.partitions()));
+    let job =
+        start(topic, Arc::new(query.clone()), Logic::Sql, Engine::Timely, from, options, Arc::new(|_| {})).map_err(|e| e.to_string())?;
+    while job.view().position() != &end {
+        job.progress().failure.map_or(Ok(()), |failure| Err(failure.to_string()))?;
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    oracle.check(&end, &rows_of(query, &job.view()))
+}

@@ -1,0 +1,122 @@
+//! Checkpoints: what a job's state was at a position, at rest, so that a restart reads only what came after it.
+//!
+//! ```text
+//! fence-00000002                   who may commit: the owner with the greatest number (its file is locked while it lives)
+//! origin                           whose checkpoints these are, and from where on the job answers
+//! run-00000001-00000017.arrow      an immutable run, written once, named by as many checkpoints as it is in
+//! checkpoint-00000009              a position and its runs: small, written whole or not at all, with a checksum
+//! ```
+//!
+//! The state of the speed layer is immutable runs, and a published view is a list of them that is exact for its position, over all workers. So
+//! a checkpoint needs no barrier of its own and stops nobody: it is a view, of which the runs that no earlier checkpoint has are written.
+//!
+//! A restart takes the newest checkpoint that is whole: each file has its length and its checksum, the topic and the query are the job's own,
+//! and the log still has, before the position, the record that was there. What is refused is told by file and reason, and the next older
+//! checkpoint is tried. Since runs are tables by key that merge with others, the number of workers may be another one.
+//!
+//! **Fencing.** Whoever opens a folder to write puts up a fence with the next number; a commit takes the folder's lock, looks for a newer
+//! fence and is refused if there is one. So a process that was taken for dead, and was not, can neither commit nor sweep.
+//!
+//! **What it is not**: a place for state that hand-written final values keep in their own dataflow, which nobody but their code can read.
+
+mod manifest;
+mod run;
+mod schedule;
+mod store;
+mod whole;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use twopath_log::Topic;
+use twopath_query::Query;
+use twopath_storage::{OsStorage, Storage};
+use twopath_view::Generation;
+
+use crate::error::SpeedError;
+pub use manifest::{GenerationAtRest, Identity, Manifest, RunAtRest};
+pub(crate) use schedule::take_in_turn;
+pub use store::CheckpointStats;
+pub(crate) use store::CheckpointStore;
+
+/// Checkpoints kept where nobody says otherwise.
+pub const CHECKPOINTS_KEPT: usize = 3;
+
+/// Where a job's checkpoints are, and how often one is taken.
+#[derive(Clone)]
+pub struct Checkpoints {
+    pub dir: PathBuf,
+    pub storage: Arc<dyn Storage>,
+    /// How many are kept, at least one.
+    pub keep: usize,
+    /// From the start of one to the start of the next; `None` for a job that only starts from what is there, and writes nothing.
+    pub interval: Option<Duration>,
+}
+
+impl Checkpoints {
+    /// One every `interval`, into a folder.
+    pub fn every(interval: Duration, dir: &Path) -> Self {
+        Checkpoints { dir: dir.to_owned(), storage: Arc::new(OsStorage), keep: CHECKPOINTS_KEPT, interval: Some(interval) }
+    }
+
+    /// Starts from what is there, beside the job that takes them.
+    pub fn read_only(dir: &Path) -> Self {
+        Checkpoints { interval: None, ..Checkpoints::every(Duration::MAX, dir) }
+    }
+}
+
+/// A checkpoint that was passed over, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub file: PathBuf,
+    pub reason: String,
+}
+
+/// The checkpoint that a job started from.
+pub(crate) struct Restored {
+    pub manifest: Manifest,
+    /// Its state.
+    pub generations: Vec<Generation>,
+}
+
+impl Restored {
+    /// The generation and the position at which reading goes on.
+    pub fn reads_from(&self) -> (u64, twopath_base::Position) {
+        let last = self.generations.last().expect("a checkpoint has a generation");
+        (last.number, last.upper.clone())
+    }
+}
+
+/// What there is to start from: the newest checkpoint that is whole, and those that were passed over.
+#[derive(Debug, Clone)]
+pub struct Newest {
+    pub manifest: Option<Manifest>,
+    pub refused: Vec<Refused>,
+}
+
+impl Identity {
+    /// Of a topic, the query that groups are laid out for, and the name of the code that makes them.
+    pub fn of(topic: &Topic, layout: &Query, code: &str) -> Identity {
+        let topic_id = topic.local().map_or_else(|_| topic.address(), |local| local.id());
+        let text = serde_json::to_string(layout).expect("a query is JSON");
+        // FNV-1a of 64 bits.
+        let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let query = text.bytes().chain([0]).chain(code.bytes()).fold(0xcbf2_9ce4_8422_2325, hash);
+        Identity { topic: topic.name().to_owned(), topic_id, query: format!("{query:016x}") }
+    }
+}
+
+/// Which checkpoint in a folder a job of compiled SQL over this topic would start from; every byte of it is looked at.
+///
+/// # Errors
+/// The folder, or the topic, cannot be read.
+pub fn newest_checkpoint(dir: &Path, topic: &Topic, query: &Query) -> Result<Newest, SpeedError> {
+    let store = CheckpointStore::open_to_read(Arc::new(OsStorage), dir, Identity::of(topic, query, "sql"));
+    store.newest(topic)
+}
+
+/// Whether a living process owns the checkpoints of a folder.
+pub fn has_owner(dir: &Path) -> bool {
+    store::has_owner(dir)
+}

@@ -1,0 +1,43 @@
+//! Taking checkpoints beside the job.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use twopath_log::{Hold, Topic};
+
+use super::store::CheckpointStore;
+use crate::control::Control;
+use crate::error::SpeedError;
+
+/// Takes a checkpoint every `interval` until the job stops. One that fails is told, and tried again the next time; the job goes on. A job that
+/// was fenced stops.
+pub(crate) fn take_in_turn(control: &Control, store: &CheckpointStore, topic: &Topic, interval: Duration, mut hold: Option<Hold>) {
+    let mut next = Instant::now().checked_add(interval);
+    while !control.stopped() {
+        match next {
+            Some(at) if Instant::now() >= at => {}
+            Some(at) => {
+                thread::park_timeout(at - Instant::now());
+                continue;
+            }
+            None => {
+                thread::park();
+                continue;
+            }
+        }
+        next = Instant::now().checked_add(interval);
+        match store.commit(&control.latest(), topic, control.now_us()) {
+            Ok(Some(_)) => hold = hold_again(store, topic).or(hold),
+            Ok(None) => {}
+            Err(error @ SpeedError::Fenced { .. }) => control.fail(error),
+            Err(error) => tracing::warn!(%error, "no checkpoint was taken"),
+        }
+    }
+    drop(hold);
+}
+
+/// What the oldest of the kept checkpoints would have to replay stays in the log.
+fn hold_again(store: &CheckpointStore, topic: &Topic) -> Option<Hold> {
+    let oldest = store.oldest_kept()?;
+    topic.hold("a job that starts again from its checkpoints", &oldest).ok().flatten()
+}

@@ -1,0 +1,216 @@
+//! The dataflow of a feed, behind the source.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::Operator;
+use twopath_base::{Offset, PartitionId};
+use twopath_log::Records;
+use twopath_query::Query;
+
+use super::changelog::Groups;
+use super::query::{Change, FeedQuery, Form, Made, failed};
+use crate::control::Control;
+use crate::epoch::{Parcels, Reached, Read, by_address, take_complete};
+use crate::error::SpeedError;
+use crate::sink::topic::TopicSink;
+
+/// What is to be done with records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The output has what came of them: they make the state.
+    Rebuild,
+    /// They are new, as far as the output does not have them.
+    Append,
+}
+
+/// What the workers of a feed share, from one dataflow to the next.
+pub(crate) struct FeedState {
+    query: FeedQuery,
+    pub sink: TopicSink,
+    /// By worker, which alone uses it while a dataflow runs: the groups of its output partitions. None of a feed of rows.
+    groups: Vec<Mutex<Groups>>,
+    pub rows_appended: AtomicU64,
+    /// Rows that the output had already.
+    pub rows_left_out: AtomicU64,
+}
+
+/// One dataflow of a feed.
+#[derive(Clone)]
+pub(crate) struct FeedFlow {
+    pub state: Arc<FeedState>,
+    pub purpose: Purpose,
+    /// Hears how far workers have read, once all that came of it is in the output. It is hung up when all workers have ended.
+    pub reached: Sender<Reached>,
+}
+
+/// What is sent to the workers that append.
+enum ToAppend {
+    Change(Change),
+    /// The sender can go on no further.
+    Failed(SpeedError),
+    /// The sender's epoch is over (to itself).
+    Closed(Reached),
+}
+
+/// What is sent on to worker 0.
+enum Appended {
+    Failed(SpeedError),
+    Closed(Reached),
+}
+
+impl FeedFlow {
+    /// The columns of the input that it reads, ascending; all where `None`.
+    pub fn projection(&self) -> Option<&[usize]> {
+        self.state.query.projection()
+    }
+
+    pub fn query(&self) -> &Query {
+        self.state.query.query()
+    }
+}
+
+impl FeedState {
+    pub fn new(query: FeedQuery, sink: TopicSink, workers: usize) -> FeedState {
+        let groups = match &query.0 {
+            Form::Rows(_) => Vec::new(),
+            Form::Changes(changes) => (0..workers).map(|_| Mutex::new(changes.empty())).collect(),
+        };
+        FeedState { query, sink, groups, rows_appended: AtomicU64::new(0), rows_left_out: AtomicU64::new(0) }
+    }
+
+    /// Says that the state is made again of all records whose rows the output has.
+    pub fn is_rebuilt(&self) -> Result<(), SpeedError> {
+        let Form::Changes(changelog) = &self.query.0 else { return Ok(()) };
+        for groups in &self.groups {
+            let (_, to) = self.sink.reached_by_all_and_by_any(PartitionId(0));
+            let failed = |e| failed(&self.sink, PartitionId(0), (Offset(0), to), "a group with the rows", e);
+            changelog.find_shown(&mut groups.lock().unwrap_or_else(PoisonError::into_inner)).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn changes(&self, records: &Records, purpose: Purpose, changes: &mut Vec<Change>) -> Result<(), SpeedError> {
+        match &self.query.0 {
+            Form::Changes(changelog) => changelog.changes(records, purpose, &self.sink, changes)?,
+            Form::Rows(rows) => {
+                let left_out = rows.changes(records, &self.sink, changes)?;
+                self.rows_left_out.fetch_add(left_out, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&self, worker: usize, change: Change, purpose: Purpose) -> Result<(), SpeedError> {
+        let Change { from, base, end, made } = change;
+        // Made whole before anything is appended.
+        let rows = match (&self.query.0, made) {
+            (Form::Changes(changelog), Made::Groups(groups, parts)) => {
+                let mut state = self.groups[worker].lock().unwrap_or_else(PoisonError::into_inner);
+                let failed = |e| failed(&self.sink, from, (base, end), "a group with the rows", e);
+                changelog.fold(&mut state, &groups, &parts, purpose).map_err(failed)?
+            }
+            (_, Made::Rows(rows)) => rows,
+            (Form::Rows(_), Made::Groups(..)) => unreachable!("a feed of rows makes no groups"),
+        };
+        for (to, rows) in rows {
+            self.sink.append(from, to, &rows, end)?;
+            self.rows_appended.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Appends what comes of the frames. Nothing comes out; the stream's frontier says which epochs are in the output.
+pub(crate) fn append<'s>(reads: Stream<'s, u64, Vec<Read>>, flow: &FeedFlow, control: &Arc<Control>) -> Stream<'s, u64, Vec<()>> {
+    let FeedFlow { state, purpose, reached } = flow.clone();
+    let changes = changes(reads, Arc::clone(&state), purpose);
+    let control = Arc::clone(control);
+    let mut failed = false;
+    take_complete(appended(changes, state, purpose), "Reached", move |items| {
+        let mut closed = Vec::new();
+        for item in items {
+            match item {
+                Appended::Closed(reached) => closed.push(reached),
+                Appended::Failed(error) => {
+                    control.fail(error);
+                    failed = true;
+                }
+            }
+        }
+        // From an epoch with an error on, nobody can say what is in the output.
+        if !failed {
+            // Nobody listens any more to a feed that has been stopped.
+            closed.into_iter().for_each(|closed| drop(reached.send(closed)));
+        }
+    })
+}
+
+/// What comes of each frame, for the workers of the output partitions.
+fn changes<'s>(reads: Stream<'s, u64, Vec<Read>>, state: Arc<FeedState>, purpose: Purpose) -> Stream<'s, u64, Parcels<ToAppend>> {
+    let (index, peers) = (reads.scope().index(), reads.scope().peers());
+    let mut failed = false;
+    reads.unary::<CapacityContainerBuilder<Parcels<ToAppend>>, _, _, _>(Pipeline, "Changes", move |_, _| {
+        move |input, output| {
+            input.for_each(|epoch, reads| {
+                let mut parcels = Parcels::default();
+                for read in reads.drain(..) {
+                    match read {
+                        Read::Records { .. } if failed => {}
+                        Read::Records { records, .. } => {
+                            let mut changes = Vec::new();
+                            let result = state.changes(&records, purpose, &mut changes);
+                            let addressed = changes.into_iter().flat_map(|change| change.by_worker(peers));
+                            parcels.0.extend(addressed.map(|(worker, change)| (worker, ToAppend::Change(change))));
+                            if let Err(error) = result {
+                                failed = true;
+                                parcels.0.push((index, ToAppend::Failed(error)));
+                            }
+                        }
+                        Read::Closed(reached) => parcels.0.push((index, ToAppend::Closed(reached))),
+                    }
+                }
+                if !parcels.0.is_empty() {
+                    output.session(&epoch).give_container(&mut parcels);
+                }
+            });
+        }
+    })
+}
+
+/// Appends them, each on the worker of its output partitions, and passes on how far was read.
+fn appended<'s>(
+    changes: Stream<'s, u64, Parcels<ToAppend>>,
+    state: Arc<FeedState>,
+    purpose: Purpose,
+) -> Stream<'s, u64, Parcels<Appended>> {
+    let index = changes.scope().index();
+    let mut failed = false;
+    changes.unary::<CapacityContainerBuilder<Parcels<Appended>>, _, _, _>(by_address(), "Append", move |_, _| {
+        move |input, output| {
+            input.for_each(|epoch, parcels| {
+                let mut passed_on = Parcels::default();
+                for (_, item) in parcels.0.drain(..) {
+                    let item = match item {
+                        ToAppend::Change(_) if failed => continue,
+                        ToAppend::Change(change) => match state.append(index, change, purpose) {
+                            Ok(()) => continue,
+                            Err(error) => Appended::Failed(error),
+                        },
+                        ToAppend::Failed(error) => Appended::Failed(error),
+                        ToAppend::Closed(reached) => Appended::Closed(reached),
+                    };
+                    failed |= matches!(item, Appended::Failed(_));
+                    passed_on.0.push((0, item));
+                }
+                if !passed_on.0.is_empty() {
+                    output.session(&epoch).give_container(&mut passed_on);
+                }
+            });
+        }
+    })
+}

@@ -1,0 +1,184 @@
+//! What a feed makes of its input: rows, or the changes of groups.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use serde::Serialize;
+use twopath_base::{Offset, PartitionId};
+use twopath_log::{Topic, TopicConfig};
+use twopath_query::{EvalError, Query};
+use twopath_view::GroupTable;
+
+use super::changelog::Changelog;
+use super::rows::RowQuery;
+use crate::error::SpeedError;
+use crate::sink::topic::TopicSink;
+
+/// Which of the two a feed is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedKind {
+    Rows,
+    Changelog,
+}
+
+impl FeedKind {
+    /// What a feed of this query is.
+    pub fn of(query: &Query) -> FeedKind {
+        if query.rows { FeedKind::Rows } else { FeedKind::Changelog }
+    }
+}
+
+/// A feed's query, made ready.
+#[derive(Debug, Clone)]
+pub struct FeedQuery(pub(super) Form);
+
+#[derive(Debug, Clone)]
+pub(super) enum Form {
+    Rows(Box<RowQuery>),
+    Changes(Box<Changelog>),
+}
+
+/// What came of one frame, or of a part of it that some output partitions do not have yet.
+pub(super) struct Change {
+    /// The input partition.
+    pub from: PartitionId,
+    /// The input's records: the first offset, and the first one after them.
+    pub base: Offset,
+    pub end: Offset,
+    /// By output partition, ascending.
+    pub made: Made,
+}
+
+pub(super) enum Made {
+    Rows(Vec<(PartitionId, RecordBatch)>),
+    /// The frame's groups, and which of them belong to each output partition.
+    Groups(Arc<GroupTable>, Vec<(PartitionId, Vec<u32>)>),
+}
+
+impl Change {
+    /// Output partition *q* is the worker's whose number is *q* modulo their number.
+    pub fn by_worker(self, peers: usize) -> Vec<(usize, Change)> {
+        if peers == 1 {
+            return vec![(0, self)];
+        }
+        let Change { from, base, end, made } = self;
+        let of = |worker: usize| {
+            let made = match &made {
+                Made::Rows(rows) => Made::Rows(those_of(rows, worker, peers)),
+                Made::Groups(groups, parts) => Made::Groups(Arc::clone(groups), those_of(parts, worker, peers)),
+            };
+            let none = matches!(&made, Made::Rows(rows) if rows.is_empty()) || matches!(&made, Made::Groups(_, parts) if parts.is_empty());
+            (!none).then_some((worker, Change { from, base, end, made }))
+        };
+        (0..peers).filter_map(of).collect()
+    }
+}
+
+fn those_of<T: Clone>(parts: &[(PartitionId, T)], worker: usize, peers: usize) -> Vec<(PartitionId, T)> {
+    parts.iter().filter(|(q, _)| q.index() % peers == worker).cloned().collect()
+}
+
+impl FeedQuery {
+    /// # Errors
+    /// [`SpeedError::NoFeed`]: what the query has that a feed cannot do.
+    pub fn new(query: Query) -> Result<FeedQuery, SpeedError> {
+        Ok(FeedQuery(match FeedKind::of(&query) {
+            FeedKind::Rows => Form::Rows(Box::new(RowQuery::new(query)?)),
+            FeedKind::Changelog => Form::Changes(Box::new(Changelog::new(query)?)),
+        }))
+    }
+
+    pub fn kind(&self) -> FeedKind {
+        match &self.0 {
+            Form::Rows(_) => FeedKind::Rows,
+            Form::Changes(_) => FeedKind::Changelog,
+        }
+    }
+
+    /// Of what it gives: the select list in canonical types, all nullable.
+    pub fn schema(&self) -> &SchemaRef {
+        match &self.0 {
+            Form::Rows(rows) => rows.schema(),
+            Form::Changes(changes) => changes.schema(),
+        }
+    }
+
+    /// The columns of the input that it reads, ascending; all where `None`.
+    pub(crate) fn projection(&self) -> Option<&[usize]> {
+        match &self.0 {
+            Form::Rows(rows) => rows.projection(),
+            Form::Changes(changes) => Some(changes.projection()),
+        }
+    }
+
+    pub(crate) fn query(&self) -> &Query {
+        match &self.0 {
+            Form::Rows(rows) => rows.query(),
+            Form::Changes(changes) => changes.query(),
+        }
+    }
+
+    /// What a changelog's output is keyed by unless told otherwise: the first of the group's columns that can be a topic's key. `None` for a
+    /// feed of rows, whose output is keyed as its input.
+    pub fn key(&self) -> Option<&str> {
+        match &self.0 {
+            Form::Rows(_) => None,
+            Form::Changes(changes) => changes.key(),
+        }
+    }
+
+    /// That what it gives finds its partition in such a topic; an error says what is wrong.
+    pub fn check_output(&self, config: &TopicConfig) -> Result<(), String> {
+        match &self.0 {
+            Form::Rows(_) => Ok(()),
+            Form::Changes(changes) => changes.check_output(config),
+        }
+    }
+
+    /// That the input has all that it needs: a changelog's state is made of every record, at each start. `feed` is the feed's name, for messages.
+    ///
+    /// # Errors
+    /// [`SpeedError::NotWhole`]: retention or compaction took records away, or will.
+    pub fn check_input(&self, feed: &str, input: &Topic) -> Result<(), SpeedError> {
+        match &self.0 {
+            Form::Rows(_) => Ok(()),
+            Form::Changes(_) => super::changelog::check_whole(feed, input),
+        }
+    }
+}
+
+/// That a feed can do without what the query says of order and number.
+pub(super) fn check_unordered(query: &Query) -> Result<(), SpeedError> {
+    let refuse = |what: &str| Err(SpeedError::NoFeed { what: what.into() });
+    if !query.order_by.is_empty() {
+        return refuse("leave ORDER BY out; the order is the input's");
+    }
+    if query.limit.is_some() || query.offset > 0 {
+        return refuse("leave LIMIT and OFFSET out");
+    }
+    if query.finish.is_some() {
+        return refuse(
+            "it computes more than one grouping of its rows (a join, OVER, groups of groups), which a feed does not keep; ask it with twopath query, or make a job of it",
+        );
+    }
+    if query.panes.is_some() {
+        return refuse("its windows overlap or have no fixed bounds, so that one row changes several of their groups; take TUMBLE");
+    }
+    if query.distinct {
+        return refuse("leave DISTINCT out, and GROUP BY the columns");
+    }
+    Ok(())
+}
+
+/// An error in the input's records from one offset to another.
+pub(super) fn failed(
+    sink: &TopicSink,
+    partition: PartitionId,
+    (from, to): (Offset, Offset),
+    what: &'static str,
+    source: EvalError,
+) -> SpeedError {
+    SpeedError::FeedRow { name: sink.name.clone(), partition, from, to, what, source }
+}

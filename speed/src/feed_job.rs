@@ -1,0 +1,184 @@
+//! A feed, running: what a SELECT makes of one topic, appended to another, each row once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use twopath_base::{Offset, PartitionId, Position};
+use twopath_log::{Group, Member, MemberOptions, Topic, TopicWriter};
+
+use crate::error::SpeedError;
+use crate::feed::{FeedFlow, FeedKind, FeedQuery, FeedState, Purpose};
+use crate::job::{SpeedOptions, Threads};
+use crate::sink::topic::TopicSink;
+
+/// The input's position is committed this often, and at the end.
+const COMMIT_EVERY: Duration = Duration::from_millis(100);
+
+/// What a feed is made of.
+pub struct Feed {
+    /// The producers in the output have it, and messages name it.
+    pub name: String,
+    pub input: Topic,
+    pub query: FeedQuery,
+    pub output: Topic,
+    /// The output's.
+    pub writer: TopicWriter,
+    /// The group of the input that says how far the feed is, made where there is none.
+    pub group: Group,
+}
+
+/// What a feed did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct FeedReport {
+    /// Rows of the input, those that did not pass the WHERE clause among them.
+    pub rows_read: u64,
+    pub rows_appended: u64,
+    /// Rows that an earlier run of the feed had appended already.
+    pub rows_left_out: u64,
+    /// Rows of the input that were read once more to make a changelog's state again.
+    pub rows_read_again: u64,
+}
+
+/// Reads the input from where the feed's group is, and appends what comes of it to the output, until the input's end as it is when the
+/// feed gets to read; with `follow` it goes on until `stop` is set.
+///
+/// The group is committed after the output was synced, so that it is never ahead of any output partition. (It also shows the lag, and
+/// keeps retention from removing what the feed still needs: of a changelog's input, everything.)
+///
+/// # Errors
+/// [`SpeedError::NotWhole`], [`SpeedError::FeedShared`], [`SpeedError::FeedAhead`] before anything is appended; [`SpeedError::FeedRow`] when it
+/// meets such a row; and what reading and appending bring.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use std::sync::atomic::AtomicBool;
+/// # use arrow_array::{Int64Array, RecordBatch};
+/// # use arrow_schema::{DataType, Field, Schema};
+/// # use twopath_log::{Log, TopicConfig};
+/// # use twopath_speed::{Feed, FeedQuery, run_feed};
+/// # let dir = tempfile::tempdir()?;
+/// # let log = Log::open(dir.path())?;
+/// # let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+/// let input = log.create_topic(TopicConfig::new("numbers", schema.clone()))?;
+/// input.writer()?.append(&RecordBatch::try_new(schema.clone(), vec![Arc::new(Int64Array::from(vec![1, 2, 3]))])?)?;
+///
+/// let query = FeedQuery::new(twopath_query::parse("SELECT n * 10 AS tens FROM numbers WHERE n > 1", "numbers", &schema)?)?;
+/// let output = log.create_topic(TopicConfig::new("tens", query.schema().clone()))?;
+/// let (writer, group) = (output.writer()?, input.local()?.group_or_new("feed.tens")?);
+/// let feed = Feed { name: "tens".into(), input, query, output: output.clone(), writer, group };
+/// let report = run_feed(feed, false, 1, &AtomicBool::new(false))?;
+/// assert_eq!((report.rows_read, report.rows_appended, output.end()?.records()), (3, 2, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn run_feed(feed: Feed, follow: bool, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
+    if workers == 0 {
+        return Err(SpeedError::NoWorkers);
+    }
+    let Feed { name, input, query, output, writer, group } = feed;
+    query.check_input(&name, &input)?;
+    let kind = query.kind();
+    let mut member = all_of(&name, &input, &group, kind)?;
+    let delivered = member.delivered();
+    let sink = TopicSink::open(name, &input, output, writer)?;
+    let from = Position::new(delivered.iter().map(|(_, offset)| *offset).collect());
+    let options = SpeedOptions { workers, ..SpeedOptions::default() };
+    let run = Run { input, state: Arc::new(FeedState::new(query, sink, workers)), options, stop };
+    let mut report = FeedReport::default();
+    if kind == FeedKind::Changelog {
+        report.rows_read_again = run.make_state_again(&from)?;
+    }
+    if !stop.load(Ordering::Relaxed) {
+        let to = if follow { None } else { Some(run.input.end()?) };
+        report.rows_read = run.through(Purpose::Append, from, to, Some(&mut member))?;
+    }
+    report.rows_appended = run.state.rows_appended.load(Ordering::Relaxed);
+    report.rows_left_out = run.state.rows_left_out.load(Ordering::Relaxed);
+    Ok(report)
+}
+
+/// The one member of the feed's group.
+fn all_of(name: &str, input: &Topic, group: &Group, kind: FeedKind) -> Result<Member, SpeedError> {
+    let partitions: Vec<PartitionId> = (0..input.partitions() as u32).map(PartitionId).collect();
+    let options = MemberOptions { partitions: Some(partitions.clone()), ..MemberOptions::default() };
+    if kind == FeedKind::Changelog {
+        group.need_all()?;
+    }
+    let mut member = group.join(&format!("p{}", std::process::id()), options)?;
+    member.rebalance()?;
+    let owned = member.owned();
+    match partitions.into_iter().find(|p| !owned.contains(p)) {
+        None => Ok(member),
+        Some(partition) => {
+            let owner = group.progress()?.swap_remove(partition.index()).owner.unwrap_or_else(|| "another member".into());
+            Err(SpeedError::FeedShared { name: name.to_owned(), partition, owner })
+        }
+    }
+}
+
+/// A feed that runs, one dataflow after the other.
+struct Run<'a> {
+    input: Topic,
+    state: Arc<FeedState>,
+    options: SpeedOptions,
+    stop: &'a AtomicBool,
+}
+
+impl Run<'_> {
+    /// Makes the state that the output was made of, and then appends what came of records up to where the feed's group is, should it be
+    /// missing there: from then on it does not matter in what order partitions are read. Returns how many rows the state was made of.
+    fn make_state_again(&self, group: &Position) -> Result<u64, SpeedError> {
+        let sink = &self.state.sink;
+        let each = |offset: &dyn Fn(PartitionId) -> Offset| Position::new(group.iter().map(|(p, _)| offset(p)).collect());
+        let by_any = each(&|p| sink.reached_by_all_and_by_any(p).1);
+        let by_all = each(&|p| sink.reached_by_all_and_by_any(p).0);
+        let read = self.through(Purpose::Rebuild, each(&|_| Offset(0)), Some(by_any), None)?;
+        self.state.is_rebuilt()?;
+        if !self.stop.load(Ordering::Relaxed) {
+            let to = each(&|p| group.get(p).max(by_all.get(p)));
+            self.through(Purpose::Append, by_all, Some(to), None)?;
+        }
+        Ok(read)
+    }
+
+    /// Takes the input's records through a dataflow, and returns how many rows were read. Where there is a member, what is done is committed.
+    fn through(&self, purpose: Purpose, from: Position, to: Option<Position>, mut member: Option<&mut Member>) -> Result<u64, SpeedError> {
+        if to.as_ref() == Some(&from) {
+            return Ok(0);
+        }
+        let (sender, reached) = channel();
+        let flow = FeedFlow { state: Arc::clone(&self.state), purpose, reached: sender };
+        let threads = Threads::of_feed(&self.input, flow, from, to, &self.options)?;
+        let control = threads.control();
+        let mut done = Vec::new();
+        let mut commit = |done: &mut Vec<_>| match &mut member {
+            Some(member) if !done.is_empty() => {
+                // The output first: a position that outlived its output would be a hole in it.
+                self.state.sink.sync()?;
+                member.commit_read(&std::mem::take(done))
+            }
+            _ => Ok(()),
+        };
+        let mut committed = Instant::now();
+        let mut outcome = Ok(());
+        loop {
+            match reached.recv_timeout(COMMIT_EVERY) {
+                Ok(reached) => done.extend(reached.partitions),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if outcome.is_ok() && committed.elapsed() >= COMMIT_EVERY {
+                outcome = commit(&mut done);
+                committed = Instant::now();
+            }
+            if outcome.is_err() || self.stop.load(Ordering::Relaxed) {
+                control.stop();
+            }
+        }
+        threads.join()?;
+        outcome.and_then(|()| commit(&mut done))?;
+        Ok(control.records_read())
+    }
+}

@@ -1,0 +1,68 @@
+//! A view as sink: on worker 0, one immutable view for the last of the epochs that have been completed.
+
+use std::sync::Arc;
+
+use timely::dataflow::Stream;
+use twopath_query::EvalError;
+use twopath_view::{Generation, GroupTable, RealtimeView};
+
+use crate::control::Control;
+use crate::epoch::{Parcels, ReadProgress, Share, take_complete};
+
+/// The published state: the workers' shares put together.
+pub(crate) struct Publisher {
+    pub progress: ReadProgress,
+    /// See [`ReadProgress::generations`]: a job that follows the tail holds back, a bounded replay does not.
+    pub whole_barriers: bool,
+    /// Whether groups are final over all that was read. Then there is one generation, which no barrier ends.
+    pub finals: bool,
+    /// Per worker: its runs by generation.
+    pub shares: Vec<Vec<(u64, Vec<Arc<GroupTable>>)>>,
+    /// The error of the oldest generation that has one.
+    pub error: Option<(u64, EvalError)>,
+    pub control: Arc<Control>,
+}
+
+pub(crate) trait Publish<'s> {
+    /// Nothing comes out; the stream's frontier says what has been published.
+    fn publish(self, publisher: Publisher) -> Stream<'s, u64, Vec<()>>;
+}
+
+impl<'s> Publish<'s> for Stream<'s, u64, Parcels<Share>> {
+    fn publish(self, mut publisher: Publisher) -> Stream<'s, u64, Vec<()>> {
+        take_complete(self, "Publish", move |shares| {
+            shares.into_iter().for_each(|share| publisher.take(share));
+            publisher.publish();
+        })
+    }
+}
+
+impl Publisher {
+    fn take(&mut self, share: Share) {
+        self.progress.join(&share.reached);
+        self.shares[share.worker] = share.generations;
+        for (generation, error) in share.errors {
+            if self.error.as_ref().is_none_or(|(g, _)| generation < *g) {
+                self.error = Some((generation, error));
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        let ranges = if self.finals { vec![self.progress.whole()] } else { self.progress.generations(self.whole_barriers) };
+        let last = ranges.last().map_or(0, |r| r.number);
+        let dropped = self.control.drop_up_to(last);
+        self.shares.iter_mut().for_each(|share| share.retain(|(generation, _)| *generation >= dropped));
+        let generations = ranges
+            .into_iter()
+            .filter(|range| range.number >= dropped)
+            .map(|range| Generation { number: range.number, lower: range.lower, upper: range.upper, tables: self.tables(range.number) })
+            .collect();
+        let error = self.error.as_ref().filter(|(generation, _)| *generation <= last).map(|(_, error)| error.clone());
+        self.control.publish(RealtimeView { generations, published_us: self.control.now_us(), error });
+    }
+
+    fn tables(&self, generation: u64) -> Vec<Arc<GroupTable>> {
+        self.shares.iter().flatten().filter(|(g, _)| *g == generation).flat_map(|(_, tables)| tables.iter().cloned()).collect()
+    }
+}

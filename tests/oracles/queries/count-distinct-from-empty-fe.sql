@@ -1,0 +1,1 @@
+SELECT COUNT(DISTINCT event_type_id) AS event_type_count FROM event_t

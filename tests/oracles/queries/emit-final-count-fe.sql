@@ -1,0 +1,13 @@
+-- A row is late where one of an earlier step is so much newer, and final where the watermark has passed it.
+WITH steps AS (SELECT _arrival AS step, MAX(ts) AS newest FROM t GROUP BY _arrival),
+accepted AS (
+  SELECT t.*
+  FROM t LEFT JOIN steps ON steps.step < t._arrival AND t.ts < steps.newest - 2
+  WHERE steps.step IS NULL
+),
+final AS (
+  SELECT accepted.*
+  FROM accepted CROSS JOIN (SELECT MAX(ts) - 2 AS mark FROM accepted) w
+  WHERE ts < mark
+)
+SELECT ts, COUNT(*) AS cnt FROM final GROUP BY ts

@@ -1,0 +1,22 @@
+-- A row is late where one of an earlier step is so much newer, and final where the watermark has passed it.
+WITH steps AS (SELECT _arrival AS step, MAX(tm) AS newest FROM t GROUP BY _arrival),
+accepted AS (
+  SELECT t.*
+  FROM t LEFT JOIN steps ON steps.step < t._arrival AND t.tm < steps.newest - INTERVAL '5' MINUTE
+  WHERE steps.step IS NULL
+),
+final AS (
+  SELECT accepted.*
+  FROM accepted CROSS JOIN (SELECT MAX(tm) - INTERVAL '5' MINUTE AS mark FROM accepted) w
+  WHERE tm < mark
+)
+SELECT tm, foo, bar, lag2, max_3, lag1 + COALESCE(lag2, 0) AS sum_prev2
+FROM (
+  SELECT tm, foo, bar,
+    LAG(foo) OVER (PARTITION BY bar ORDER BY tm) AS lag1,
+    LAG(foo, 2) OVER (PARTITION BY bar ORDER BY tm) AS lag2,
+    MAX(foo) OVER (PARTITION BY bar ORDER BY tm ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS max_3,
+    LEAD(tm) OVER (PARTITION BY bar ORDER BY tm) AS following
+  FROM final
+) framed
+WHERE following IS NOT NULL

@@ -1,0 +1,2 @@
+SELECT s.id1, s.a1, v.id2, v.a2
+FROM stream s LEFT JOIN version FOR SYSTEM_TIME AS OF PROCTIME() AS v ON s.b1 = v.b2 AND s.a1 = v.a2

@@ -1,0 +1,3 @@
+SELECT uid, SUM(v) AS sum_v, window_start
+FROM TUMBLE(TABLE t1, DESCRIPTOR(created_at), INTERVAL '30' MINUTE)
+GROUP BY uid, window_start

@@ -1,0 +1,49 @@
+//! Each query of each generated workload: every engine answers as the reference does.
+
+#[path = "oracles/engines.rs"]
+mod engines;
+
+use twopath_events::workloads::{BUILT_IN, built_in};
+use twopath_log::{Durability, Log};
+use twopath_query::{TopicSchema, logical_plan_over};
+use twopath_reference::compare_rows;
+
+const EVENTS: usize = 4_000;
+
+#[test]
+fn every_query_of_the_generated_workloads() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path()).unwrap();
+    let (mut seen, mut refused) = (Vec::new(), Vec::new());
+    for name in BUILT_IN {
+        let workload = built_in(name, 7).unwrap();
+        if workload.events().is_some() {
+            continue;
+        }
+        let topic = log.create_topic(workload.topic_config(2, Durability::None)).unwrap();
+        let writer = topic.writer().unwrap();
+        (0..EVENTS / 500).for_each(|i| drop(writer.append(&workload.batch(i as u64 * 500, 500)).unwrap()));
+        writer.close().unwrap();
+        let schema = TopicSchema { name: topic.name(), schema: &workload.schema, key: None, time: workload.time_column.as_deref() };
+        for query in &workload.queries {
+            let of = format!("{name} {}", query.name);
+            let sql = query.sql(2);
+            let plan = logical_plan_over(sql, &[schema]).unwrap_or_else(|e| panic!("{of}: {}", e.report(sql)));
+            let names: Vec<String> = plan.columns().into_iter().map(|(name, _)| name).collect();
+            let program = plan.program().unwrap_or_else(|e| panic!("{of}: {e}"));
+            let expected = engines::by_reference(plan, &[&topic]);
+            assert!(expected.as_ref().is_ok_and(|rows| !rows.is_empty()), "{of}: {expected:?}");
+            for engine in engines::ENGINES {
+                match engines::by_engine(engine, &program, &[&topic]) {
+                    Ok(got) => {
+                        compare_rows(&names, &expected, &got).unwrap_or_else(|d| panic!("{of}: {engine} differs from the reference: {d}"))
+                    }
+                    Err(_) => refused.push(format!("{of} by {engine}")),
+                }
+            }
+            seen.push(of);
+        }
+    }
+    assert!(seen.len() >= 25, "{seen:?}");
+    assert!(refused.is_empty(), "{refused:?}");
+}
