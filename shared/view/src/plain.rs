@@ -57,3 +57,26 @@ pub fn resolve<const N: usize>(
         }
     }
 }
+
+/// The group of each row whose key stands in `inputs`, or else `none`; as [`resolve`], with nothing added.
+pub fn lookup<const N: usize>(index: &Index, keys: [&[i64]; N], inputs: [&[i64]; N], none: u32) -> Vec<u32> {
+    let rows = inputs[0].len();
+    let mut groups = Vec::with_capacity(rows);
+    let mut found = [(0, None); BLOCK];
+    for from in (0..rows).step_by(BLOCK) {
+        let inputs = inputs.map(|values| &values[from..rows.min(from + BLOCK)]);
+        let key = |row: usize| -> [i64; N] { std::array::from_fn(|k| inputs[k][row]) };
+        let same = |group: u32, key: &[i64; N]| (0..N).fold(true, |same, k| same & (keys[k][group as usize] == key[k]));
+        let found = &mut found[..inputs[0].len()];
+        for (row, found) in found.iter_mut().enumerate() {
+            let tag = tag(key(row).iter().fold(EMPTY_HASH, |hash, &v| fold(hash, v as u64)));
+            *found = (tag, index.first(tag));
+        }
+        groups.extend(found.iter().enumerate().map(|(row, &(tag, first))| {
+            let key = key(row);
+            let first = first.filter(|&group| same(group, &key));
+            first.or_else(|| index.find(tag, |group| same(group, &key))).unwrap_or(none)
+        }));
+    }
+    groups
+}

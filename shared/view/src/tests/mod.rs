@@ -5,6 +5,7 @@ mod hot_path;
 mod merging;
 mod reference;
 mod relational;
+mod relational_path;
 mod retraction;
 mod rows;
 mod storing;
