@@ -8,13 +8,13 @@ use twopath_log::{Durability, Log};
 use twopath_query::{TopicSchema, logical_plan_over};
 use twopath_reference::compare_rows;
 
-const EVENTS: usize = 2_000;
+const EVENTS: usize = 4_000;
 
 #[test]
 fn every_query_of_the_generated_workloads() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::open(dir.path()).unwrap();
-    let mut seen = Vec::new();
+    let (mut seen, mut refused) = (Vec::new(), Vec::new());
     for name in BUILT_IN {
         let workload = built_in(name, 7).unwrap();
         if workload.events().is_some() {
@@ -34,11 +34,16 @@ fn every_query_of_the_generated_workloads() {
             let expected = engines::by_reference(plan, &[&topic]);
             assert!(expected.as_ref().is_ok_and(|rows| !rows.is_empty()), "{of}: {expected:?}");
             for engine in engines::ENGINES {
-                let got = engines::by_engine(engine, &program, &[&topic]);
-                compare_rows(&names, &expected, &got).unwrap_or_else(|d| panic!("{of}: {engine} differs from the reference: {d}"));
+                match engines::by_engine(engine, &program, &[&topic]) {
+                    Ok(got) => {
+                        compare_rows(&names, &expected, &got).unwrap_or_else(|d| panic!("{of}: {engine} differs from the reference: {d}"))
+                    }
+                    Err(_) => refused.push(format!("{of} by {engine}")),
+                }
             }
             seen.push(of);
         }
     }
     assert!(seen.len() >= 25, "{seen:?}");
+    assert!(refused.is_empty(), "{refused:?}");
 }

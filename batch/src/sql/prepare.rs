@@ -9,7 +9,7 @@ use super::aggregate::{Aggregates, Parts};
 use super::checked::Raised;
 use super::expr::{Compiler, column_name, has_column};
 use super::frame::{physical_type, to_arrow};
-use crate::BatchError;
+use crate::{BatchError, Engine};
 
 /// A column that a plan reads.
 #[derive(Debug, Clone)]
@@ -71,6 +71,12 @@ impl Prepared {
             });
             format!("v{at}")
         };
+        // Its grouping by one column knows no integers of 128 bits.
+        if let [key] = &query.keys[..]
+            && key.expr.data_type.decimal_scale().is_some()
+        {
+            return Err(BatchError::Unsupported { engine: Engine::Polars, what: "a decimal as the only key of groups".into() });
+        }
         let keys: Vec<_> = query.keys.iter().map(|k| (place(&k.expr), k.expr.data_type)).collect();
         let args: Vec<_> = query.aggregates.iter().map(|a| a.arg.as_ref().map(&mut place)).collect();
         let compiled = |(at, e): (usize, &&_)| Ok(compiler.compile(e)?.alias(format!("v{at}").as_str()));

@@ -26,29 +26,59 @@ pub fn by_reference(plan: Plan, topics: &[&Topic]) -> Rows {
     reference.answer()
 }
 
+/// Why an engine gives no rows.
+enum NoRows {
+    Error(EvalError),
+    /// It does not compute such a query.
+    Refused(String),
+}
+
+impl From<EvalError> for NoRows {
+    fn from(error: EvalError) -> Self {
+        NoRows::Error(error)
+    }
+}
+
 /// Each input of the program by the engine, and what is above them by its executor.
-pub fn by_engine(engine: &str, program: &Program, topics: &[&Topic]) -> Rows {
+///
+/// # Errors
+/// What the engine says that it cannot do.
+pub fn by_engine(engine: &str, program: &Program, topics: &[&Topic]) -> Result<Rows, String> {
+    match rows(engine, program, topics) {
+        Ok(rows) => Ok(Ok(rows)),
+        Err(NoRows::Error(error)) => Ok(Err(error)),
+        Err(NoRows::Refused(what)) => Err(what),
+    }
+}
+
+fn rows(engine: &str, program: &Program, topics: &[&Topic]) -> Result<Vec<Vec<Value>>, NoRows> {
     let input = |query: &Query| {
         let topic = topics.iter().find(|t| t.name() == query.topic).expect("the query reads some of the topics");
         let query = Arc::new(query.clone());
         let tables = groups(engine, topic, &query)?;
-        answer(&query, &tables.iter().map(AsRef::as_ref).collect::<Vec<&GroupTable>>(), &Selection::default())
+        Ok(answer(&query, &tables.iter().map(AsRef::as_ref).collect::<Vec<&GroupTable>>(), &Selection::default())?)
     };
-    let inputs = program.inputs.iter().map(input).collect::<Result<Vec<_>, _>>()?;
-    values::rows(&finish(program, &inputs)?)
+    let inputs = program.inputs.iter().map(input).collect::<Result<Vec<_>, NoRows>>()?;
+    Ok(values::rows(&finish(program, &inputs)?)?)
 }
 
-fn groups(engine: &str, topic: &Topic, query: &Arc<Query>) -> Result<Vec<Arc<GroupTable>>, EvalError> {
+fn groups(engine: &str, topic: &Topic, query: &Arc<Query>) -> Result<Vec<Arc<GroupTable>>, NoRows> {
     let end = topic.end().unwrap();
     let by_batch = |engine| match twopath_batch::compute(topic, query, &twopath_batch::Logic::Sql, engine, &end) {
         Ok(table) => Ok(vec![Arc::new(table)]),
-        Err(twopath_batch::BatchError::Eval(e)) => Err(e),
+        Err(twopath_batch::BatchError::Eval(e)) => Err(e.into()),
+        Err(e @ twopath_batch::BatchError::Unsupported { .. }) => Err(NoRows::Refused(e.to_string())),
         Err(e) => panic!("{e}"),
     };
     let by_speed = |engine| {
         let from = (0, Position::zero(topic.partitions()));
-        let view = twopath_speed::replay(topic, query.clone(), twopath_speed::Logic::Sql, engine, from, &end, 1).unwrap();
-        view.error.map_or(Ok(view.generations.iter().flat_map(|g| g.tables.iter().cloned()).collect()), Err)
+        let view = match twopath_speed::replay(topic, query.clone(), twopath_speed::Logic::Sql, engine, from, &end, 1) {
+            Ok(view) => view,
+            Err(e @ twopath_speed::SpeedError::Unsupported { .. }) => return Err(NoRows::Refused(e.to_string())),
+            Err(e) => panic!("{e}"),
+        };
+        let tables = view.generations.iter().flat_map(|g| g.tables.iter().cloned()).collect();
+        view.error.map_or(Ok(tables), |e| Err(e.into()))
     };
     match engine {
         "batch polars" => by_batch(twopath_batch::Engine::Polars),
