@@ -252,7 +252,8 @@ mod random {
 /// Forms of streams, which the parser does not know, are counted as they are written.
 #[test]
 fn sql_of_streams() {
-    let text = "SELECT k, COUNT(*) FROM SESSION(TABLE t PARTITION BY k, DESCRIPTOR(c), INTERVAL '5' MINUTE) GROUP BY k EMIT ON WINDOW CLOSE";
+    let text =
+        "SELECT k, COUNT(*) FROM SESSION(TABLE t PARTITION BY k, DESCRIPTOR(c), INTERVAL '5' MINUTE) GROUP BY k EMIT ON WINDOW CLOSE";
     let code = sql(text, &text.replace("'5'", "'6'"));
     assert_eq!((code.v1.functions, code.places_touched), (1, 1));
     assert!(code.v1.tokens > 20, "{:?}", code.v1);
