@@ -19,7 +19,7 @@ struct Seen {
 /// A seed's stream, and some random queries over it at some horizons.
 fn check(seed: u64, seen: &mut Seen) {
     let random = &mut Random::new(seed);
-    let schema = if seed % 3 == 0 { schema_with_decimals(random) } else { schema(random) };
+    let schema = if seed.is_multiple_of(3) { schema_with_decimals(random) } else { schema(random) };
     let partitions = 1 + random.below(4) as u32;
     let segment_bytes = [1, 4 << 10, 1 << 20][random.below(3)];
     let t = topic("events", schema.clone(), partitions, None, segment_bytes);

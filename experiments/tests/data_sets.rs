@@ -113,7 +113,7 @@ fn real_files_load_as_the_first_error_says() {
     for ((path, row), expected) in found.iter().zip(&expected) {
         let cells: Vec<&str> = row.split(',').collect();
         let sum = |text: &str| text.parse::<f64>().expect("a sum");
-        let same = cells[0] == expected[0].to_string() && cells[1] == expected[1].to_string();
+        let same = cells[0] == expected[0] && cells[1] == expected[1];
         if !same || sum(cells[2]) != sum(expected[2].as_str().expect("a text")) {
             wrong.push(format!("{path}: rows, numbers and their sum are {row}, and {expected} to Python"));
         }

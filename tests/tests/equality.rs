@@ -67,7 +67,7 @@ fn one(dir: &Path, seed: u64) {
     let mut random = Random::new(seed);
     let schema = schema(&mut random);
     let profile = if seed % 8 < 4 { Profile::ALL } else { Profile::BASIC };
-    let profile = if seed % 3 == 0 { profile.over_a_log() } else { profile };
+    let profile = if seed.is_multiple_of(3) { profile.over_a_log() } else { profile };
     let sql = sql_of(&mut random, "events", &schema, profile);
     let query = Arc::new(parse(&sql, "events", &schema).unwrap_or_else(|e| panic!("seed {seed}: {}", e.report(&sql))));
     let stream = batches(&mut random, &schema, 150);

@@ -94,18 +94,13 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     let fresher = differs(&paired(|run| Some(run.staleness_ms.p50)), false, lab.seed);
     let cheaper = differs(&paired(cpu_live), false, lab.seed);
     let told = |verdict: Verdict| match verdict {
-        Verdict::Confirmed => "below",
-        Verdict::Refuted => "above",
-        Verdict::Undecided => "not told from",
+        Verdict::Confirmed => "is below the batch's",
+        Verdict::Refuted => "is above the batch's",
+        Verdict::Undecided => "cannot be told from the batch's",
     };
     notes.conclude(
         Verdict::all([fresher, cheaper]),
-        format!(
-            "At {}, the feed's staleness is {} the batch's, and its CPU {}.",
-            at.first().map_or("", |(_, of)| of),
-            told(fresher),
-            told(cheaper)
-        ),
+        format!("Beside {}, the feed's staleness {}, and its CPU {}.", at.first().map_or("", |(_, of)| of), told(fresher), told(cheaper)),
     );
     Ok(())
 }

@@ -13,6 +13,9 @@ use super::compare::{self, CompareSettings, HistoryLength};
 use super::{Notes, Scenario, ScenarioError, ScenarioOptions};
 use crate::harness::samples;
 
+/// The command that runs one measured run, given its spec.
+type Child<'a> = &'a dyn Fn(&Path) -> Command;
+
 /// What the user chose, and where it happens.
 pub struct Lab<'a> {
     /// Run it small: it is to show that it works.
@@ -33,7 +36,7 @@ impl<'a> Lab<'a> {
         repeats: u32,
         out: &Path,
         stop: Arc<AtomicBool>,
-        (all, child): (&'a [Scenario], &'a dyn Fn(&Path) -> Command),
+        (all, child): (&'a [Scenario], Child<'a>),
     ) -> Self {
         Lab { quick: options.quick, seed: options.seed, repeats, all, out: out.to_owned(), stop, child }
     }

@@ -128,7 +128,15 @@ fn attempt(lab: &Lab, notes: &mut Notes, name: &str, repeat: u32, rate: f64) -> 
         ..lab.settings(&[name], lab.pick(100_000, 2_000), rate, duration)
     };
     let left_over = notes.events_never_covered;
-    let result = lab.compare(notes, &format!("{name}-{repeat}-{rate}"), settings)?;
+    let result = match lab.compare(notes, &format!("{name}-{repeat}-{rate}"), settings) {
+        Ok(result) => result,
+        // Whoever goes under at a rate does not sustain it.
+        Err(ScenarioError::Crashed { message }) => {
+            notes.findings.push(format!("At {rate:.0} events/s {message}"));
+            return Ok(Tried { rate, sustained: false, slope: 1.0, cores: 0.0 });
+        }
+        Err(other) => return Err(other),
+    };
     // An event that comes too late at a rate that is too high is no loss.
     notes.events_never_covered = left_over;
     let run = &result.runs[0];

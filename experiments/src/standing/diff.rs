@@ -46,6 +46,9 @@ pub struct ColumnDiff {
     pub mean: Option<f64>,
 }
 
+/// An event behind a difference: its partition, its offset, and what its columns hold.
+pub type Behind = (u32, u64, Vec<(String, Value)>);
+
 /// A group that changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
@@ -55,7 +58,7 @@ pub struct Example {
     pub before: Option<Vec<(String, Value)>>,
     pub after: Option<Vec<(String, Value)>>,
     /// Records of the topic that are in the group, the first few: partition, offset, and the row.
-    pub events: Vec<(u32, u64, Vec<(String, Value)>)>,
+    pub events: Vec<Behind>,
 }
 
 impl Diff {

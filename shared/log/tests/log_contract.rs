@@ -199,7 +199,7 @@ fn the_logs_own_columns(make: &dyn Make) {
             assert_eq!(records.batch.schema().fields().len(), columns.len());
             next += records.batch.num_rows() as i64;
         }
-        assert_eq!(next, end as i64 - 2);
+        assert_eq!(next, end - 2);
     }
 }
 

@@ -81,6 +81,9 @@ struct Owned {
     _fence: File,
 }
 
+/// What was made of the newest checkpoint that can be used, and why newer ones cannot.
+type Found<T> = (Option<(Manifest, T)>, Vec<Refused>);
+
 impl CheckpointStore {
     /// Opens what a job was told.
     pub fn of(checkpoints: &Checkpoints, identity: Identity) -> Result<Self, SpeedError> {
@@ -290,11 +293,7 @@ impl CheckpointStore {
     }
 
     /// Tries the checkpoints from the newest on, until `read` makes something of one.
-    fn newest_by<T>(
-        &self,
-        topic: &Topic,
-        read: impl Fn(&Manifest) -> Result<T, Refused>,
-    ) -> Result<(Option<(Manifest, T)>, Vec<Refused>), SpeedError> {
+    fn newest_by<T>(&self, topic: &Topic, read: impl Fn(&Manifest) -> Result<T, Refused>) -> Result<Found<T>, SpeedError> {
         let mut numbers: Vec<u64> = self.names()?.iter().filter_map(|name| number_of(name, CHECKPOINT)).collect();
         numbers.sort_unstable_by(|a, b| b.cmp(a));
         let mut refused = Vec::new();

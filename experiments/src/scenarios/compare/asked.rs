@@ -220,7 +220,7 @@ impl Asked {
             batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,
             publish_interval_ms: settings.publish_interval.as_secs_f64() * 1e3,
             state: settings.state.to_string(),
-            checkpoint_interval_ms: (settings.state != StateBackend::Memory).then(|| settings.checkpoint_interval.as_secs_f64() * 1e3),
+            checkpoint_interval_ms: (settings.state != StateBackend::Memory).then_some(settings.checkpoint_interval.as_secs_f64() * 1e3),
             sql_v1: self.query.sql_v1.clone(),
             sql_v2: self.query.sql_v2.clone(),
             prices,

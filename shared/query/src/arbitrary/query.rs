@@ -32,8 +32,8 @@ pub fn sql_of(random: &mut Random, topic: &str, schema: &Schema, profile: Profil
         let depth = random.below(DEPTH_MAX) as u32;
         let computed = columns.int(random, depth);
         let filter = if random.chance(50) { format!(" WHERE {}", columns.condition(random, 2)) } else { String::new() };
-        let log = if profile.log { "*, _arrival, _partition, _offset" } else { "*" };
-        let query = format!("SELECT {log}, {computed} AS computed FROM {topic}{filter}");
+        let log = if profile.log { LogColumn::EACH.map(|c| format!(", {}", c.name())).concat() } else { String::new() };
+        let query = format!("SELECT *{log}, {computed} AS computed FROM {topic}{filter}");
         columns.add("computed", DataType::Int);
         if random.chance(50) {
             with = format!("WITH w AS ({query}) ");

@@ -5,7 +5,7 @@ use sqlparser::tokenizer::Span;
 use twopath_base::LogColumn;
 
 use super::QueryError;
-use super::aggregate::AGGREGATES;
+use super::aggregate::{AGGREGATES, Finish};
 use super::expr::{Binder, Bound, BoundKind, Place};
 use super::select::{Groups, Item};
 use crate::plan::{Frame, OverCall, OverFunction};
@@ -44,16 +44,11 @@ impl Binder<'_> {
             self.overs.push((call, Item { name: name.to_owned(), expr, reads, span }));
             self.overs.len() - 1
         });
-        Ok(Bound::typed(finish(Expr::column(OVER + number, data_type)), span))
+        Ok(Bound::typed(finish.of(Expr::column(OVER + number, data_type)), span))
     }
 
-    fn over_function(
-        &mut self,
-        name: &str,
-        call: &ast::Function,
-        span: Span,
-    ) -> Result<(OverFunction, Box<dyn Fn(Expr) -> Expr>), QueryError> {
-        let plain = |function| Ok((function, Box::new(|e| e) as Box<dyn Fn(Expr) -> Expr>));
+    fn over_function(&mut self, name: &str, call: &ast::Function, span: Span) -> Result<(OverFunction, Finish), QueryError> {
+        let plain = |function| Ok((function, Finish::Nothing));
         let args = self.arguments(call, name, span)?;
         if args.ignore_nulls {
             return Err(self.error(span, "IGNORE NULLS is not supported with OVER"));
@@ -78,7 +73,7 @@ impl Binder<'_> {
             }
             _ if AGGREGATES.contains(&name) => {
                 let (aggregate, finish) = self.aggregate_of(name, args, call.filter.as_deref(), span)?;
-                Ok((OverFunction::Aggregate(aggregate), Box::new(move |value| finish.of(value))))
+                Ok((OverFunction::Aggregate(aggregate), finish))
             }
             _ => {
                 let message = format!(

@@ -12,6 +12,9 @@ use super::datum::Datum::{self, Float, Int, Text, Timestamp};
 use super::expr::{Compiled, Evaluated, compile};
 use crate::error::SpeedError;
 
+/// A function of its arguments' values.
+type Of = Box<dyn Fn(&[Datum]) -> Evaluated + Send + Sync>;
+
 /// Compiles a call. All arguments are evaluated, so that an error of a later one happens beside a NULL.
 pub fn compiled(function: &Function, args: &[Expr]) -> Result<Compiled, SpeedError> {
     let args = args.iter().map(compile).collect::<Result<Vec<_>, _>>()?;
@@ -30,7 +33,7 @@ pub fn compiled(function: &Function, args: &[Expr]) -> Result<Compiled, SpeedErr
         }));
     }
     // Patterns and zones are looked up once.
-    let one: Box<dyn Fn(&[Datum]) -> Evaluated + Send + Sync> = match function {
+    let one: Of = match function {
         Function::RegexLike(pattern) => {
             let regex = pattern.regex();
             Box::new(move |args| Ok(Datum::Bool(regex.is_match(text_of(&args[0])))))

@@ -84,7 +84,9 @@ impl Event {
 
 /// The number of the last person up to an event, from 0.
 fn last_person(event: u64) -> u64 {
-    event / OF * PERSONS + (event % OF).min(PERSONS - 1)
+    // Each round begins with its persons: of one, there is none before the last.
+    const { assert!(PERSONS == 1) };
+    event / OF
 }
 
 /// The number of the last auction up to an event, from 0; of the first event, that of the first.
