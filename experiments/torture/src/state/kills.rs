@@ -253,6 +253,10 @@ fn signal(child: &Child, signal: &str) -> Result<(), String> {
 
 /// A bit of one of the newest checkpoint's files, or its end.
 fn damage(dir: &Path, dice: &mut Dice) -> io::Result<()> {
+    // The first process makes it.
+    if !dir.exists() {
+        return Ok(());
+    }
     let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
     files.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("checkpoint-")));
     files.sort();
