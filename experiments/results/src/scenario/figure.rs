@@ -96,7 +96,8 @@ mod tests {
         let none = Figure::measured("f", "", "ms", &[f64::NAN], 1);
         assert_eq!((none.value, none.values.len()), (None, 0));
         let three = Figure::measured("f", "", "ms", &[1.0, 2.0, 3.0], 1);
-        // Student's t: 4.303 / sqrt 3 on either side of the mean.
-        assert!((three.low.unwrap() - (2.0 - 2.484)).abs() < 1e-3, "{three:?}");
+        // Student's t: 4.303 / sqrt 3 on either side of the mean, but no time is below nothing.
+        assert!((three.high.unwrap() - (2.0 + 2.484)).abs() < 1e-3, "{three:?}");
+        assert_eq!(three.low, Some(0.0));
     }
 }

@@ -250,10 +250,11 @@ fn over_numbers_rows() {
     assert_eq!(given(lag(1, None)), or_null([N, 1, 2, 3, N]));
     assert_eq!(given(lag(-1, Some(column(1)))), or_null([2, 3, 4, N, 5]));
     assert_eq!(given(lag(3, Some(literal(0)))), or_null([0, 0, 0, 1, 0]));
-    // A default is evaluated where it is needed.
+    // What fails in one row is the answer, also where no row looks at it.
     let fails = Expr::binary(Divide, literal(1), Expr::binary(Subtract, column(2), literal(3), Int), Int);
-    assert!(over(&table, call(lag(1, Some(fails.clone())), Frame::Partition)).is_ok());
-    assert_eq!(over(&table, call(lag(3, Some(fails)), Frame::Partition)), Err(EvalError::DivisionByZero));
+    assert_eq!(over(&table, call(lag(1, Some(fails.clone())), Frame::Partition)), Err(EvalError::DivisionByZero));
+    let of_first = OverFunction::Lag { arg: fails, rows: 3, default: None };
+    assert_eq!(over(&table, call(of_first, Frame::Partition)), Err(EvalError::DivisionByZero));
     let descending = OverCall { order_by: vec![order(1, true)], ..call(OverFunction::RowNumber, Frame::Partition) };
     assert_eq!(over(&table, descending).unwrap(), [3, 4, 2, 1, 1].map(int));
 }

@@ -10,7 +10,6 @@ use arrow_array::{Array, ArrayRef, Int64Array, UInt32Array};
 use arrow_select::concat::concat;
 use arrow_select::take::take;
 
-use super::on::can_fail;
 use super::rows::Rows;
 use frame::frames;
 use layout::Layout;
@@ -64,26 +63,9 @@ fn numbers(layout: &Layout, number: impl Fn(&layout::Place) -> u32) -> ArrayRef 
 fn picked(rows: &Rows, arg: &Expr, layout: &Layout, at: impl Iterator<Item = u32>) -> Result<ArrayRef, EvalError> {
     let mut picked = vec![None; rows.count];
     layout.order.iter().zip(at).for_each(|(&row, at)| picked[row as usize] = Some(layout.order[at as usize]));
-    let values = values_of(rows, arg, &picked)?;
+    // Also in rows that no other looks at: what fails in one is the answer.
+    let values = rows.eval(arg)?;
     Ok(take(&values, &UInt32Array::from(picked), None).expect("rows that exist"))
-}
-
-/// The value of each row that is picked; of the others anything.
-fn values_of(rows: &Rows, arg: &Expr, picked: &[Option<u32>]) -> Result<ArrayRef, EvalError> {
-    if !can_fail(arg) {
-        return rows.eval(arg);
-    }
-    let mut is_picked = vec![false; rows.count];
-    picked.iter().flatten().for_each(|&row| is_picked[row as usize] = true);
-    let some: Vec<u32> = (0..rows.count as u32).filter(|&row| is_picked[row as usize]).collect();
-    let values = rows.take(some).eval(arg)?;
-    let mut next = 0;
-    let place = is_picked.iter().map(|&is_picked| {
-        let place = is_picked.then_some(next);
-        next += u32::from(is_picked);
-        place
-    });
-    Ok(take(&values, &place.collect::<UInt32Array>(), None).expect("rows that exist"))
 }
 
 fn lag(rows: &Rows, arg: &Expr, back: i64, default: Option<&Expr>, layout: &Layout) -> Result<ArrayRef, EvalError> {
@@ -97,11 +79,11 @@ fn lag(rows: &Rows, arg: &Expr, back: i64, default: Option<&Expr>, layout: &Layo
             without.push(row);
         }
     }
-    let mut values = values_of(rows, arg, &picked)?;
+    let mut values = rows.eval(arg)?;
     if let Some(default) = default {
         // Behind the values stand the defaults of the rows that need one.
         (rows.count as u32..).zip(&without).for_each(|(place, &row)| picked[row as usize] = Some(place));
-        let defaults = rows.take(without).eval(default)?;
+        let defaults = take(&rows.eval(default)?, &UInt32Array::from(without), None).expect("rows that exist");
         let both: [&dyn Array; 2] = [values.as_ref(), defaults.as_ref()];
         values = concat(&both).expect("a default has the argument's type");
     }
