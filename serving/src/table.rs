@@ -142,8 +142,7 @@ impl Table {
 
     /// The answer over everything published, and what it covers.
     pub fn answer(&self, selection: &Selection) -> Result<Answer, ServingError> {
-        let no_groups = self.query.finish.is_some() || self.query.rows && self.query.limit.is_some();
-        if no_groups && (selection.key.is_some() || selection.first_key != (None, None)) {
+        if !self.query.answers_by_group() && (selection.key.is_some() || selection.first_key != (None, None)) {
             return Err(ServingError::NoGroups);
         }
         if let Some(key) = selection.key.as_ref().filter(|k| k.len() != self.query.keys.len()) {

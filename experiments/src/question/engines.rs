@@ -54,8 +54,9 @@ pub(super) fn by_reference(question: &Question, starts: &[Position], at: &[Posit
         None => {
             let mut reference = PlanReference::new(question.plan.clone());
             for (topic, at) in question.topics.iter().zip(at) {
-                let fields = topic.schema().fields().len();
-                let columns: Vec<usize> = (0..fields + twopath_base::LogColumn::EACH.len()).collect();
+                // The log's own columns up to the last that the plan reads: not every log has all of them.
+                let of_topic = question.program.inputs.iter().filter(|q| q.topic == topic.config().name);
+                let columns = of_topic.map(Query::whole_rows).max_by_key(Vec::len).unwrap_or_default();
                 read(topic, at, &columns, |batch| Ok(reference.push(&topic.config().name, batch)?))?;
             }
             reference.answer()?

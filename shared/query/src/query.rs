@@ -78,6 +78,26 @@ pub struct Query {
 }
 
 impl Query {
+    /// A query over a topic that nothing is said of yet: one group of no aggregates.
+    pub fn over(topic: String, fields: Vec<Field>) -> Self {
+        Query {
+            topic,
+            fields,
+            filter: None,
+            keys: Vec::new(),
+            aggregates: Vec::new(),
+            panes: None,
+            rows: false,
+            output: Vec::new(),
+            having: None,
+            order_by: Vec::new(),
+            distinct: false,
+            offset: 0,
+            limit: None,
+            finish: None,
+        }
+    }
+
     /// Whether it is one group over everything, present also over no rows (SQL's aggregate without GROUP BY).
     pub fn is_global(&self) -> bool {
         self.keys.is_empty()
@@ -108,6 +128,11 @@ impl Query {
     /// Whether groups can be asked for by key: not where they are put together to windows, or more is computed of them.
     pub fn has_keys(&self) -> bool {
         !self.keys.is_empty() && self.panes.is_none() && self.finish.is_none()
+    }
+
+    /// Whether an answer can be made of some of the groups: not where more is computed of them, nor where rows are cut at LIMIT and the rest is let go.
+    pub fn answers_by_group(&self) -> bool {
+        self.finish.is_none() && !(self.rows && self.limit.is_some())
     }
 
     /// Whether it reads what only the log knows of a record.

@@ -357,10 +357,12 @@ impl Expr {
     /// # Panics
     /// If it reads a column that is not among them.
     pub fn over(&self, columns: &[usize]) -> Expr {
-        let renumbered: Result<Expr, std::convert::Infallible> = self.try_columns(&mut |i, data_type| {
-            Ok(Expr::column(columns.binary_search(&i).expect("every column that is read is named"), data_type))
-        });
-        let Ok(expr) = renumbered;
+        self.renumbered(|i| columns.binary_search(&i).expect("every column that is read is named"))
+    }
+
+    /// The same with another number for each column.
+    pub fn renumbered(&self, number: impl Fn(usize) -> usize) -> Expr {
+        let Ok(expr) = self.try_columns(&mut |i, t| Ok::<_, std::convert::Infallible>(Expr::column(number(i), t)));
         expr
     }
 
@@ -425,18 +427,21 @@ impl Expr {
         }
     }
 
-    /// Whether no row can make it raise an error: comparisons of columns and literals, and what is made of those.
-    pub fn cannot_fail(&self) -> bool {
-        let own = match &self.kind {
-            ExprKind::Column(_)
-            | ExprKind::Literal(_)
-            | ExprKind::IsNull { .. }
-            | ExprKind::Unary { op: UnaryOp::Not, .. }
-            | ExprKind::Case { .. } => true,
-            ExprKind::Binary { op, .. } => op.is_comparison() || matches!(op, BinaryOp::And | BinaryOp::Or),
-            _ => false,
-        };
-        own && self.children().into_iter().all(Expr::cannot_fail)
+    /// Whether a row can make it raise an error.
+    pub fn can_fail(&self) -> bool {
+        let mut found = false;
+        self.visit(&mut |e| {
+            found |= match &e.kind {
+                ExprKind::Binary { op, .. } => !op.is_comparison() && !matches!(op, BinaryOp::And | BinaryOp::Or),
+                ExprKind::Cast { arg } => !is_sure(arg.data_type, e.data_type),
+                ExprKind::Unary { op, .. } => *op == UnaryOp::Negate,
+                ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } | ExprKind::Call { .. } => true,
+                ExprKind::Column(_) | ExprKind::Literal(_) | ExprKind::IsNull { .. } | ExprKind::Case { .. } | ExprKind::Extract { .. } => {
+                    false
+                }
+            }
+        });
+        found
     }
 
     /// How many nodes it has.
@@ -450,6 +455,12 @@ impl Expr {
     pub fn call(function: Function, args: Vec<Expr>, data_type: DataType) -> Self {
         Expr { kind: ExprKind::Call { function, args }, data_type }
     }
+}
+
+/// Whether every value can be converted.
+fn is_sure(from: DataType, to: DataType) -> bool {
+    use DataType::{Bool, Decimal, Float, Int, Numeric, Text};
+    matches!((from, to), (_, Text) | (Bool, _) | (Int | Numeric | Decimal { .. }, Float) | (Int, Numeric))
 }
 
 /// What can go wrong with a value while a query runs. An answer over a row that raises one is that error, in every engine, as in

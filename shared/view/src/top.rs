@@ -12,7 +12,7 @@ use super::eval::eval;
 use super::order::SortColumn;
 use super::table::GroupTable;
 use arrow_array::ArrayRef;
-use twopath_query::{DataType, EvalError, ExprKind, Order, Query};
+use twopath_query::{DataType, EvalError, Expr, ExprKind, Order, Query};
 
 /// Tables with fewer groups are left alone.
 const GROUPS_MIN: usize = 1 << 16;
@@ -38,7 +38,7 @@ impl Top {
         let exprs =
             query.keys.iter().map(|k| &k.expr).chain(query.output.iter().map(|o| &o.expr)).chain(query.order_by.iter().map(|o| &o.expr));
         let plain = query.rows && !query.distinct && query.having.is_none() && query.panes.is_none() && !query.order_by.is_empty();
-        if !plain || !exprs.into_iter().all(|e| e.cannot_fail()) {
+        if !plain || exprs.into_iter().any(Expr::can_fail) {
             return None;
         }
         let by = query.order_by.first()?;

@@ -3,9 +3,11 @@
 const STYLES: [&str; 2] = [include_str!("vendor/uPlot.min.css"), include_str!("page/style.css")];
 /// Before a page's own scripts.
 const SHARED: [&str; 3] = [include_str!("vendor/uPlot.iife.min.js"), include_str!("page/figures.js"), include_str!("page/draw.js")];
+/// At the top of each page.
+const HEADER: &str = include_str!("page/header.html");
 const LICENCE: &str = include_str!("vendor/uPlot.LICENSE");
 
-/// A template with the page's scripts and data put in: `{{licence}}`, `{{styles}}`, `{{scripts}}`, and what `data` names.
+/// A template with the page's scripts and data put in: `{{header}}`, `{{licence}}`, `{{styles}}`, `{{scripts}}`, and what `data` names.
 ///
 /// # Panics
 /// The template names what is not there.
@@ -16,6 +18,7 @@ pub(super) fn fill(template: &str, scripts: &[&str], data: &[(&str, String)]) ->
         let (name, rest) = if index == 0 { ("", part) } else { part.split_once("}}").expect("the template closes its braces") };
         match name {
             "" => {}
+            "header" => page += HEADER,
             "licence" => page += LICENCE,
             "styles" => STYLES.iter().for_each(|style| page += style),
             "scripts" => SHARED.iter().chain(scripts).for_each(|script| {

@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Map, Value as Json, json};
 use twopath_query::Value;
 use twopath_results::number;
 
-use crate::cli::{Failure, output};
+use crate::cli::Failure;
+use crate::cli::output::{self, ReportFormat};
 use crate::standing::{Diff, Example, JobState, StandingJob};
 
 /// Tells what a new version would change, before readers are on it
@@ -30,16 +31,9 @@ pub(super) struct DiffArgs {
     /// How many of the groups that change most are shown
     #[arg(long, value_name = "N", default_value_t = 5)]
     examples: usize,
+    /// JSON is one object: {"job","from_version","to_version","position","groups","added","removed","changed","changed_share","columns","examples"}
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// One object: {"job","from_version","to_version","position","groups","added","removed","changed","changed_share","columns","examples"}
-    Json,
+    format: ReportFormat,
 }
 
 pub(super) fn run(dir: &Path, args: &DiffArgs) -> Result<(), Failure> {
@@ -55,8 +49,8 @@ pub(super) fn run(dir: &Path, args: &DiffArgs) -> Result<(), Failure> {
     let diff = job.diff(from, to, args.examples)?;
     let mut out = std::io::stdout().lock();
     match args.format {
-        Format::Json => output::report(&mut out, &as_json(&args.name, &diff))?,
-        Format::Table => table(&mut out, &diff)?,
+        ReportFormat::Json => output::report(&mut out, &as_json(&args.name, &diff))?,
+        ReportFormat::Table => table(&mut out, &diff)?,
     }
     Ok(())
 }

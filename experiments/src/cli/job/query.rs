@@ -41,7 +41,7 @@ pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
         None => job.active(1)?,
         Some(version) => job.version(version, 1, Keeping::Reads)?,
     };
-    if !args.key.is_empty() && standing.query().finish.is_some() {
+    if !args.key.is_empty() && !standing.query().answers_by_group() {
         return Err(Failure::usage(ServingError::NoGroups));
     }
     let key = if args.key.is_empty() { None } else { Some(parse_key(standing.query(), &args.key)?) };

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use twopath_query::Value;
 
-use crate::cli::{Failure, output, parse_duration, progress};
+use crate::cli::output::{self, ReportFormat};
+use crate::cli::{Failure, parse_duration, progress};
 use crate::scenarios::backpressure::{BackpressureError, BackpressureResult, BackpressureSettings, run_backpressure};
 
 /// Shows what can be done about a consumer that is slower than its producer, and what it does to the others
@@ -36,17 +37,9 @@ pub(super) struct BackpressureArgs {
     capacity: u32,
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// What goes to standard output
+    /// What goes to standard output. JSON is one object: {"rate",...,"choices":[{"pressure","produced","fast_late_p99_ms","slow_dropped",...}]}
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// One object: {"rate",...,"choices":[{"pressure","produced","fast_late_p99_ms","slow_dropped",...}]}
-    Json,
+    format: ReportFormat,
 }
 
 pub(super) fn run(dir: &Path, args: &BackpressureArgs) -> Result<ExitCode, Failure> {
@@ -70,8 +63,8 @@ pub(super) fn run(dir: &Path, args: &BackpressureArgs) -> Result<ExitCode, Failu
     })?;
     let mut out = std::io::stdout().lock();
     match args.format {
-        Format::Json => output::report(&mut out, &result)?,
-        Format::Table => table(&mut out, &result)?,
+        ReportFormat::Json => output::report(&mut out, &result)?,
+        ReportFormat::Table => table(&mut out, &result)?,
     }
     Ok(ExitCode::SUCCESS)
 }

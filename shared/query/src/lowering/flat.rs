@@ -193,22 +193,7 @@ impl Below {
 
     /// A query over these rows that nothing is said of yet.
     fn query(self, rows: bool) -> Query {
-        Query {
-            topic: self.topic,
-            fields: self.fields,
-            filter: self.filter,
-            keys: Vec::new(),
-            aggregates: Vec::new(),
-            panes: None,
-            rows,
-            output: Vec::new(),
-            having: None,
-            order_by: Vec::new(),
-            distinct: false,
-            offset: 0,
-            limit: None,
-            finish: None,
-        }
+        Query { filter: self.filter, rows, ..Query::over(self.topic, self.fields) }
     }
 
     /// The query that puts rows out: grouped by all columns and by what they are ordered by, each group as often as it was seen; distinct rows once.

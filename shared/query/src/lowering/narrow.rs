@@ -26,7 +26,7 @@ fn pushed(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
     let plan = match plan.node {
         Node::Filter { input, condition } => {
             // What stands below comes first, so that it guards what stands above: only what raises no error may change places.
-            let (safe, rest): (Vec<_>, Vec<_>) = conjuncts(condition).into_iter().partition(Expr::cannot_fail);
+            let (safe, rest): (Vec<_>, Vec<_>) = conjuncts(condition).into_iter().partition(|c| !c.can_fail());
             if rest.is_empty() {
                 let mut all = safe;
                 all.append(&mut conditions);
@@ -45,12 +45,12 @@ fn pushed(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
             for condition in std::mem::take(&mut conditions) {
                 match (side(&condition, width), kind) {
                     (Some(Side::Left), JoinKind::Inner | JoinKind::Left) => to_left.push(condition),
-                    (Some(Side::Right), JoinKind::Inner | JoinKind::Right) => to_right.push(moved(&condition, width)),
+                    (Some(Side::Right), JoinKind::Inner | JoinKind::Right) => to_right.push(condition.renumbered(|i| i - width)),
                     (_, JoinKind::Inner) => on.push(condition),
                     _ => rest.push(condition),
                 }
             }
-            if on.iter().all(Expr::cannot_fail) {
+            if !on.iter().any(Expr::can_fail) {
                 let (mine, others): (Vec<_>, Vec<_>) = on.into_iter().partition(|c| {
                     matches!(
                         (side(c, width), kind),
@@ -60,7 +60,7 @@ fn pushed(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
                 for condition in mine {
                     match side(&condition, width) {
                         Some(Side::Left) => to_left.push(condition),
-                        _ => to_right.push(moved(&condition, width)),
+                        _ => to_right.push(condition.renumbered(|i| i - width)),
                     }
                 }
                 on = others;
@@ -86,12 +86,12 @@ fn pushed(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
         Node::Project { input, columns } => {
             // A condition on what is only handed through is one on the input.
             let plain = |c: &Expr| read(c).into_iter().all(|i| matches!(columns[i].expr.kind, ExprKind::Column(_)));
-            let may_pass = columns.iter().all(|c| c.expr.cannot_fail());
+            let may_pass = !columns.iter().any(|c| c.expr.can_fail());
             let (through, rest) = conditions.into_iter().partition(|c| may_pass && plain(c));
             conditions = rest;
             let through: Vec<Expr> = through;
             let through = through.iter().map(|c| {
-                renumbered(c, |i| match columns[i].expr.kind {
+                c.renumbered(|i| match columns[i].expr.kind {
                     ExprKind::Column(below) => below,
                     _ => unreachable!("only columns that are handed through"),
                 })
@@ -125,15 +125,11 @@ enum Side {
 fn side(condition: &Expr, width: usize) -> Option<Side> {
     let columns = read(condition);
     match (columns.iter().all(|i| *i < width), columns.iter().all(|i| *i >= width)) {
-        _ if columns.is_empty() || !condition.cannot_fail() => None,
+        _ if columns.is_empty() || condition.can_fail() => None,
         (true, _) => Some(Side::Left),
         (_, true) => Some(Side::Right),
         _ => None,
     }
-}
-
-fn moved(condition: &Expr, width: usize) -> Expr {
-    renumbered(condition, |i| i - width)
 }
 
 fn conjuncts(condition: Expr) -> Vec<Expr> {
@@ -168,15 +164,15 @@ fn prune(plan: &Plan, needed: &BTreeSet<usize>) -> (Plan, Vec<usize>) {
         Node::Input { .. } => (plan.clone(), all(plan).into_iter().collect()),
         Node::Filter { input, condition } => {
             let (input, kept) = prune(input, &with(needed, [condition]));
-            let condition = over(condition, &kept);
+            let condition = condition.over(&kept);
             (of(Node::Filter { input: Box::new(input), condition }), kept)
         }
         Node::Project { input, columns } => {
             // A column that nobody reads may still raise an error, which is the answer's.
-            let can_fail = columns.iter().any(|c| !c.expr.cannot_fail());
+            let can_fail = columns.iter().any(|c| c.expr.can_fail());
             let kept: Vec<usize> = if can_fail { all(plan).into_iter().collect() } else { some(needed) };
             let (input, below) = prune(input, &with(&BTreeSet::new(), kept.iter().map(|&i| &columns[i].expr)));
-            let columns = kept.iter().map(|&i| NamedExpr { name: columns[i].name.clone(), expr: over(&columns[i].expr, &below) }).collect();
+            let columns = kept.iter().map(|&i| NamedExpr { name: columns[i].name.clone(), expr: columns[i].expr.over(&below) }).collect();
             (of(Node::Project { input: Box::new(input), columns }), kept)
         }
         Node::Window { input, column, window } => {
@@ -199,20 +195,20 @@ fn prune(plan: &Plan, needed: &BTreeSet<usize>) -> (Plan, Vec<usize>) {
         Node::Aggregate { input, keys, aggregates } => {
             let exprs = keys.iter().map(|k| &k.expr).chain(aggregates.iter().flat_map(Aggregate::args));
             let (input, kept) = prune(input, &with(&BTreeSet::new(), exprs));
-            let keys = keys.iter().map(|k| NamedExpr { name: k.name.clone(), expr: over(&k.expr, &kept) }).collect();
+            let keys = keys.iter().map(|k| NamedExpr { name: k.name.clone(), expr: k.expr.over(&kept) }).collect();
             let aggregates = aggregates.iter().map(|a| a.over(&kept)).collect();
             (of(Node::Aggregate { input: Box::new(input), keys, aggregates }), all(plan).into_iter().collect())
         }
         Node::Join { left, right, kind, on } => {
             let (left, right, kept, place) = prune_sides(left, right, &with(needed, on), &BTreeSet::new());
-            let on = on.as_ref().map(|on| renumbered(on, &place));
+            let on = on.as_ref().map(|on| on.renumbered(&place));
             (of(Node::Join { left: Box::new(left), right: Box::new(right), kind: *kind, on }), kept)
         }
         Node::AsOfJoin { left, right, kind, on, op, left_at, right_at } => {
             // Of several nearest rows the greatest in all columns is meant.
             let (left, right, kept, place) = prune_sides(left, right, &with(needed, on.iter().chain([left_at])), &all(right));
-            let on = on.as_ref().map(|on| renumbered(on, &place));
-            let left_at = renumbered(left_at, &place);
+            let on = on.as_ref().map(|on| on.renumbered(&place));
+            let left_at = left_at.renumbered(&place);
             let (left, right, right_at) = (Box::new(left), Box::new(right), right_at.clone());
             (of(Node::AsOfJoin { left, right, kind: *kind, on, op: *op, left_at, right_at }), kept)
         }
@@ -220,11 +216,10 @@ fn prune(plan: &Plan, needed: &BTreeSet<usize>) -> (Plan, Vec<usize>) {
             let wanted = with(&upserts.columns(), [&at.right_at]);
             let width = left.columns().len();
             let (left, right, kept, place) = prune_sides(left, right, &with(needed, on.iter().chain([&at.left_at])), &wanted);
-            let on = on.as_ref().map(|on| renumbered(on, &place));
+            let on = on.as_ref().map(|on| on.renumbered(&place));
             let first_right = kept.partition_point(|i| *i < width);
             let of_right = |i: usize| place(i + width) - first_right;
-            let at =
-                Moment { left_at: renumbered(&at.left_at, &place), right_at: renumbered(&at.right_at, of_right), inclusive: at.inclusive };
+            let at = Moment { left_at: at.left_at.renumbered(&place), right_at: at.right_at.renumbered(of_right), inclusive: at.inclusive };
             let upserts = upserts.renumbered(of_right);
             (of(Node::TemporalJoin { left: Box::new(left), right: Box::new(right), kind: *kind, on, at, upserts }), kept)
         }
@@ -316,15 +311,6 @@ fn read(expr: &Expr) -> BTreeSet<usize> {
     columns
 }
 
-fn over(expr: &Expr, kept: &[usize]) -> Expr {
-    expr.over(kept)
-}
-
-fn renumbered(expr: &Expr, place: impl Fn(usize) -> usize) -> Expr {
-    let Ok(expr) = expr.try_columns(&mut |i, t| Ok::<_, std::convert::Infallible>(Expr::column(place(i), t)));
-    expr
-}
-
 impl Upserts {
     fn columns(&self) -> BTreeSet<usize> {
         self.key.iter().chain(&self.order).chain(&self.payload).copied().collect()
@@ -357,7 +343,7 @@ impl OverCall {
     }
 
     fn over(&self, kept: &[usize]) -> OverCall {
-        let of = |e: &Expr| over(e, kept);
+        let of = |e: &Expr| e.over(kept);
         let function = match &self.function {
             OverFunction::Aggregate(aggregate) => OverFunction::Aggregate(aggregate.over(kept)),
             OverFunction::Lag { arg, rows, default } => OverFunction::Lag { arg: of(arg), rows: *rows, default: default.as_ref().map(of) },

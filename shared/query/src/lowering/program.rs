@@ -71,7 +71,7 @@ impl Plan {
             columns.iter().map(|&i| NamedExpr { name: all[i].0.clone(), expr: Expr::column(i, all[i].1) }).collect();
         let named = put_out.iter().map(|c| (c.name.clone(), c.expr.data_type)).collect();
         // Rows that no input looks at are left out, where it is certain that they raise no error.
-        let filters: Option<Vec<Expr>> = inputs.iter().map(|q| q.filter.clone().filter(Expr::cannot_fail)).collect();
+        let filters: Option<Vec<Expr>> = inputs.iter().map(|q| q.filter.clone().filter(|f| !f.can_fail())).collect();
         let either = filters.and_then(|all| all.into_iter().reduce(|a, b| Expr::binary(BinaryOp::Or, a, b, DataType::Bool)));
         let below = match either {
             None => scan.clone(),

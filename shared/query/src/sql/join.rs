@@ -147,8 +147,7 @@ impl Relations<'_> {
             (_, true) => (flipped, *b, *a),
             _ => return Err(wrong()),
         };
-        let right_at: Result<Expr, std::convert::Infallible> = right_at.try_columns(&mut |i, t| Ok(Expr::column(i - width, t)));
-        let Ok(right_at) = right_at;
+        let right_at = right_at.renumbered(|i| i - width);
         let on = self.on(&mut scope, constraint, kind, width, join.relation.span())?;
         let span = left.span.start..right.span.end;
         let node = Node::AsOfJoin { left: Box::new(left), right: Box::new(right), kind, on, op, left_at, right_at };

@@ -7,7 +7,7 @@ use twopath_base::LogColumn;
 use super::QueryError;
 use super::aggregate::{AGGREGATES, Finish};
 use super::expr::{Binder, Bound, BoundKind, Place};
-use super::select::{Groups, Item};
+use super::select::{Groups, Item, direction};
 use crate::plan::{Frame, OverCall, OverFunction};
 use crate::types::*;
 
@@ -86,13 +86,9 @@ impl Binder<'_> {
     }
 
     fn over_order(&mut self, by: &ast::OrderByExpr) -> Result<Order, QueryError> {
-        let descending = match &by.options.sort {
-            None | Some(ast::OrderBySort::Asc) => false,
-            Some(ast::OrderBySort::Desc) => true,
-            Some(ast::OrderBySort::Using(_)) => return Err(self.error(by.expr.span(), "write ASC or DESC")),
-        };
+        let (descending, nulls_first) = direction(self.source, by)?;
         let expr = self.expr(&by.expr)?;
-        Ok(Order { expr, descending, nulls_first: by.options.nulls_first.unwrap_or(descending) })
+        Ok(Order { expr, descending, nulls_first })
     }
 
     /// Rows without an order of their own stand in the log's.
@@ -176,8 +172,5 @@ pub(super) fn over_groups(call: &OverCall, item: &Item, groups: Option<&Groups<'
 
 /// The expression over rows that have the calls' values behind their `width` columns.
 pub(super) fn with_overs(expr: &Expr, width: usize) -> Expr {
-    let placed: Result<Expr, std::convert::Infallible> =
-        expr.try_columns(&mut |i, t| Ok(Expr::column(if i >= OVER { width + i - OVER } else { i }, t)));
-    let Ok(placed) = placed;
-    placed
+    expr.renumbered(|i| if i >= OVER { width + i - OVER } else { i })
 }

@@ -97,11 +97,7 @@ impl Scope {
     #[must_use]
     pub fn beside(mut self, right: Scope) -> Self {
         let (relations, width) = (self.relations.len(), self.width);
-        let moved = |expr: &Expr| {
-            let moved: Result<Expr, std::convert::Infallible> = expr.try_columns(&mut |i, t| Ok(Expr::column(i + width, t)));
-            let Ok(moved) = moved;
-            moved
-        };
+        let moved = |expr: &Expr| expr.renumbered(|i| i + width);
         self.columns.extend(right.columns.into_iter().map(|c| Column { relation: c.relation + relations, expr: moved(&c.expr), ..c }));
         self.windows.extend(right.windows.into_iter().map(|(window, first)| (window.after(width), first + width)));
         let watermarks = right.watermarks.into_iter().map(|w| Watermark { time: moved(&w.time), ..w });

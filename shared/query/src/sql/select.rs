@@ -398,11 +398,7 @@ fn order_by(
     binder.place = Place::OrderBy;
     let mut order = Vec::new();
     for by in exprs {
-        let descending = match &by.options.sort {
-            None | Some(ast::OrderBySort::Asc) => false,
-            Some(ast::OrderBySort::Desc) => true,
-            Some(ast::OrderBySort::Using(_)) => return Err(binder.error(by.expr.span(), "write ASC or DESC")),
-        };
+        let (descending, nulls_first) = direction(binder.source, by)?;
         if by.with_fill.is_some() || ast.interpolate.is_some() {
             return Err(binder.error(by.expr.span(), "WITH FILL is not supported: write ASC or DESC, and NULLS FIRST or LAST"));
         }
@@ -410,9 +406,19 @@ fn order_by(
             Some(item) => item.clone(),
             None => bind_item(binder, default_name(&by.expr), &by.expr)?,
         };
-        order.push((item, descending, by.options.nulls_first.unwrap_or(descending)));
+        order.push((item, descending, nulls_first));
     }
     Ok(order)
+}
+
+/// Whether an order is descending, and whether NULLs come first in it.
+pub(super) fn direction(source: &Source<'_>, by: &ast::OrderByExpr) -> Result<(bool, bool), QueryError> {
+    let descending = match &by.options.sort {
+        None | Some(ast::OrderBySort::Asc) => false,
+        Some(ast::OrderBySort::Desc) => true,
+        Some(ast::OrderBySort::Using(_)) => return Err(source.error(by.expr.span(), "write ASC or DESC")),
+    };
+    Ok((descending, by.options.nulls_first.unwrap_or(descending)))
 }
 
 /// LIMIT and OFFSET.

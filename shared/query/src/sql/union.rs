@@ -8,7 +8,7 @@ use super::QueryError;
 use super::from::Relations;
 use super::operator::{cast, common_number};
 use super::scope::same_name;
-use super::select::{bind_query, limit};
+use super::select::{bind_query, direction, limit};
 use super::source::Source;
 use crate::plan::{Node, Plan};
 use crate::types::*;
@@ -119,8 +119,7 @@ pub(super) fn ordered_union(source: &Source<'_>, mut plan: Plan, query: &ast::Qu
                 let message = "a UNION is ordered by what it puts out: name a column of the first query, or give its number";
                 return Err(source.error(o.expr.span(), message));
             };
-            let descending = o.options.sort == Some(ast::OrderBySort::Desc);
-            let nulls_first = o.options.nulls_first.unwrap_or(descending);
+            let (descending, nulls_first) = direction(source, o)?;
             by.push(Order { expr: Expr::column(column, columns[column].1), descending, nulls_first });
         }
         plan = Plan::new(Node::Sort { input: Box::new(plan), by }, span.clone());

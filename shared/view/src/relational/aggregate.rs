@@ -29,22 +29,8 @@ pub fn aggregate(rows: &Rows, keys: &[NamedExpr], aggregates: &[Aggregate]) -> R
 /// The query that groups these rows, as if they were a topic's.
 fn flat(rows: &Rows, keys: &[NamedExpr], aggregates: &[Aggregate]) -> Query {
     let field = |(i, t): (usize, &_)| Field { name: format!("column {i}"), data_type: *t, nullable: true };
-    Query {
-        topic: String::new(),
-        fields: rows.types.iter().enumerate().map(field).collect(),
-        filter: None,
-        keys: keys.to_vec(),
-        aggregates: aggregates.to_vec(),
-        panes: None,
-        rows: false,
-        output: Vec::new(),
-        having: None,
-        order_by: Vec::new(),
-        distinct: false,
-        offset: 0,
-        limit: None,
-        finish: None,
-    }
+    let fields = rows.types.iter().enumerate().map(field).collect();
+    Query { keys: keys.to_vec(), aggregates: aggregates.to_vec(), ..Query::over(String::new(), fields) }
 }
 
 fn batch(rows: &Rows, columns: &[usize]) -> RecordBatch {

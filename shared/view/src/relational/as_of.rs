@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, Int64Array};
 
 use super::keys::{ByNumber, NONE};
-use super::on::{On, OverPairs, can_fail};
+use super::on::{On, OverPairs};
 use super::pairs::Pairs;
 use super::rows::Rows;
 use crate::order::{SortColumn, comparable, sorted};
@@ -47,7 +47,7 @@ pub fn as_of(
         let pairs = searching.filter_map(|l| candidates(l).last().map(|&r| (l, r)));
         return Ok(Pairs::kept(pairs, None, left, right)?.joined(left, right, kind));
     };
-    if can_fail(rest) {
+    if rest.can_fail() {
         // Every pair that may raise an error is looked at.
         let pairs = on.left.iter().zip(0..).flat_map(|(&number, l)| by_number.rows(number).iter().map(move |&r| (l, r)));
         Pairs::kept(pairs, Some(rest), left, right)?;

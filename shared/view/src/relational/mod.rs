@@ -80,7 +80,7 @@ fn execute(plan: &Plan, inputs: &[RecordBatch], wanted: usize) -> Result<Rows, E
         Node::Filter { input, condition } => filter::filter(all(input)?, condition),
         // What fails would fail in rows that are left out, too.
         Node::Project { input, columns } => {
-            let wanted = if columns.iter().any(|c| on::can_fail(&c.expr)) { usize::MAX } else { wanted };
+            let wanted = if columns.iter().any(|c| c.expr.can_fail()) { usize::MAX } else { wanted };
             filter::project(execute(input, inputs, wanted)?, columns)
         }
         Node::Window { input, column, window } => window::window(&all(input)?, *column, window),

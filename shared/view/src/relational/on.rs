@@ -23,32 +23,6 @@ pub struct On {
     pub rest: Option<Expr>,
 }
 
-/// Whether evaluating it over canonical columns can raise an error.
-pub fn can_fail(expr: &Expr) -> bool {
-    let mut found = false;
-    expr.visit(&mut |e| {
-        found |= match &e.kind {
-            ExprKind::Binary { op, .. } => {
-                use BinaryOp::*;
-                matches!(op, Add | Subtract | Multiply | Divide | Modulo)
-            }
-            ExprKind::Cast { arg } => !is_sure(arg.data_type, e.data_type),
-            ExprKind::Unary { .. } => e.data_type != DataType::Bool,
-            ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } | ExprKind::Call { .. } => true,
-            ExprKind::Column(_) | ExprKind::Literal(_) | ExprKind::IsNull { .. } | ExprKind::Case { .. } | ExprKind::Extract { .. } => {
-                false
-            }
-        }
-    });
-    found
-}
-
-/// Whether every value can be converted.
-fn is_sure(from: DataType, to: DataType) -> bool {
-    use DataType::*;
-    matches!((from, to), (_, Text) | (Bool, _) | (Int | Numeric | Decimal { .. }, Float) | (Int, Numeric))
-}
-
 /// Which side's columns an expression reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reads {
@@ -99,7 +73,7 @@ impl On {
         let any = left.count > 0 && right.count > 0;
         for (place, part) in parts.iter().enumerate() {
             // What can fail is evaluated ahead of the rest only where nothing stands before it that could keep it from being evaluated.
-            let ahead = any && (place == 0 || !can_fail(part));
+            let ahead = any && (place == 0 || !part.can_fail());
             let sides = if let ExprKind::Binary { op: BinaryOp::Equal, left: a, right: b } = &part.kind {
                 match (reads(a, width), reads(b, width)) {
                     (Reads::Left, Reads::Right) => Some((a, b)),
@@ -114,8 +88,8 @@ impl On {
                     let r = of_right(r, width);
                     keys.add((left.eval(l)?, l.data_type), (right.eval(&r)?, r.data_type));
                 }
-                (true, None, Reads::Left) if !can_fail(part) => both(&mut fits_left, eval_condition(part, &left.columns, left.count)?),
-                (true, None, Reads::Right) if !can_fail(part) => {
+                (true, None, Reads::Left) if !part.can_fail() => both(&mut fits_left, eval_condition(part, &left.columns, left.count)?),
+                (true, None, Reads::Right) if !part.can_fail() => {
                     both(&mut fits_right, eval_condition(&of_right(part, width), &right.columns, right.count)?);
                 }
                 _ => {
