@@ -115,10 +115,14 @@ pub(super) fn exact_float(text: &str) -> Result<f64, NoFloat> {
         return Ok(float);
     }
     let Some((digits, first)) = number.significant() else { return Ok(float) };
-    let printed = format!("{:.*e}", digits.len() - 1, float.abs());
-    let (mantissa, power) = printed.split_once('e').unwrap_or((&printed, "0"));
-    let same = mantissa.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0').eq(digits.iter().copied());
-    if same && power.parse() == Ok(first) { Ok(float) } else { Err(NoFloat::TooManyDigits) }
+    let is_printed = |printed: &str| {
+        let (mantissa, power) = printed.split_once('e').unwrap_or((printed, "0"));
+        mantissa.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0').eq(digits.iter().copied()) && power.parse() == Ok(first)
+    };
+    // Half-way between two last digits both are as near: rounding takes the even one, the shortest text that is read back may
+    // have the other.
+    let rounded = format!("{:.*e}", digits.len() - 1, float.abs());
+    if is_printed(&rounded) || is_printed(&format!("{:e}", float.abs())) { Ok(float) } else { Err(NoFloat::TooManyDigits) }
 }
 
 /// What is no number and yet a float, as programs write it.
@@ -190,6 +194,9 @@ mod tests {
             ("1.7976931348623157e308", f64::MAX),
             ("5e-324", 5e-324),
             ("4.9406564584124654e-324", 5e-324),
+            // A tie in its 17th digit: the float is 155269268693287.625.
+            ("155269268693287.63", 155269268693287.63),
+            ("155269268693287.62", 155269268693287.63),
             ("-0.0", 0.0),
             ("0.00000000000000000000000000", 0.0),
             ("100000000000000000000000", 1e23),
