@@ -23,7 +23,8 @@ pub const SCENARIO: Scenario = Scenario {
     name: "aa",
     asks: "Does the harness lie? The same architecture under two names.",
     says: "A harness that compares a system with itself names a winner in no more than 5 of 100 comparisons.",
-    source: "R. Kohavi, D. Tang, Y. Xu, Trustworthy Online Controlled Experiments (2020), chapter 19: the A/A test",
+    source: "R. Kohavi et al., Controlled experiments on the web: survey and practical guide (Data Mining and Knowledge Discovery, 2009): an A/A test \
+             should reject about 5 % of the time",
     confirmed_by: "the share of comparisons that name a winner, over all figures: its 95 % interval lies at or below 5 % (or above it)",
     repeats: (24, 4),
     run,

@@ -16,7 +16,7 @@ pub const SCENARIO: Scenario = Scenario {
     says: "Batch is what the lack of a continuous feed makes people do: as its interval shrinks, staleness falls and the cost rises, until the \
            feed is both fresher and cheaper.",
     source: "J. Kreps, The Log: what every software engineer should know about real-time data's unifying abstraction (2013), on the census; \
-             Uber (2025) on moving ingestion from batch to continuous: 25 % less compute",
+             Uber Engineering, From Batch to Streaming (11 December 2025): about 25 % less compute",
     confirmed_by: "at the shortest interval, staleness and CPU of the feed are both below the batch's (paired by repeat); refuted where one is \
                    above it",
     repeats: (5, 1),

@@ -28,6 +28,8 @@ const CLAIMS: &str = include_str!("claims.toml");
 struct Claim {
     claim: String,
     source: String,
+    /// What of the source was read; begins with "not" where the figure or the sentence could not be seen.
+    checked: String,
     published: String,
     scenario: String,
     figure: String,
@@ -58,6 +60,7 @@ enum Pick {
 struct Judged {
     claim: String,
     source: String,
+    checked: String,
     published: String,
     /// In words, as `published` is.
     measured: String,
@@ -94,12 +97,19 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     }
     let judged = claims.iter().map(|claim| judge(claim, &measured[claim.scenario.as_str()], lab.seed)).collect::<Result<Vec<_>, _>>()?;
     let row = |j: &Judged| -> Vec<Cell> {
-        let texts = [&j.claim, &j.source, &j.published, &j.measured];
-        texts.into_iter().map(|text| Cell::from(text.as_str())).chain([j.verdict.name().into(), j.scenario.as_str().into()]).collect()
+        let texts = [&j.claim, &j.published, &j.measured];
+        texts
+            .into_iter()
+            .map(|text| Cell::from(text.as_str()))
+            .chain([j.verdict.name().into(), j.scenario.as_str().into()])
+            .chain([&j.source, &j.checked].map(|text| Cell::from(text.as_str())))
+            .collect()
     };
     notes.tables.push(Table {
         title: "Published, and measured here".into(),
-        columns: ["claim", "source", "published", "measured here", "verdict", "by scenario"].map(String::from).to_vec(),
+        columns: ["claim", "published", "measured here", "verdict", "by scenario", "source", "of the source was read"]
+            .map(String::from)
+            .to_vec(),
         rows: judged.iter().map(row).collect(),
     });
     let count = |verdict: Verdict| judged.iter().filter(|j| j.verdict == verdict).count();
@@ -154,6 +164,7 @@ fn judge(claim: &Claim, notes: &Notes, seed: u64) -> Result<Judged, ScenarioErro
     Ok(Judged {
         claim: claim.claim.clone(),
         source: claim.source.clone(),
+        checked: claim.checked.clone(),
         published: claim.published.clone(),
         measured,
         verdict: estimate.within(claim.low, claim.high),
@@ -230,7 +241,11 @@ mod tests {
         assert!(claims.len() >= 12);
         for claim in &claims {
             assert!(SCENARIOS.iter().any(|s| s.name == claim.scenario && s.name != "claims"), "{}", claim.claim);
-            assert!(claim.low <= claim.high && !claim.source.is_empty() && !claim.means.is_empty(), "{}", claim.claim);
+            assert!(
+                claim.low <= claim.high && !claim.source.is_empty() && !claim.checked.is_empty() && !claim.means.is_empty(),
+                "{}",
+                claim.claim
+            );
         }
     }
 

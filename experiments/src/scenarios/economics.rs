@@ -16,7 +16,8 @@ pub const SCENARIO: Scenario = Scenario {
     asks: "Both layers always, or a second job for a while: which is cheaper, and where does it turn?",
     says: "Lambda pays for both its paths all the time, Kappa for a second job only when its code changes: so Kappa is cheaper until changes \
            are many.",
-    source: "J. Kreps, Questioning the Lambda Architecture (2014); Enzyme (Databricks, 2026) for cost models that pick incremental or full",
+    source: "J. Kreps, Questioning the Lambda Architecture (2014); R. Yadav et al., Enzyme (SIGMOD 2026, arXiv:2603.27775), for cost \
+             models that pick incremental or full",
     confirmed_by: "the map has both Kappa (few changes) and Lambda (many); refuted where one is cheaper everywhere; undecided where the model is \
                    off by more than a quarter, on the median of runs that it was not fitted on",
     repeats: (3, 1),

@@ -28,7 +28,7 @@ pub const SCENARIO: Scenario = Scenario {
     asks: "Is the new version good enough to switch to? By A/B test and by bandit, on what readers get.",
     says: "A test made to be looked at any time stops a version that is as good in at most 5 of 100 trials; one of a fixed size that is looked \
            at all the time stops far more.",
-    source: "R. Johari et al., Peeking at A/B Tests (KDD 2017); R. Turner, A. Ly, P. Grünwald, Generic E-variables (2021); the idea to let \
+    source: "R. Johari et al., Peeking at A/B Tests (KDD 2017); R. Turner, A. Ly, P. Grünwald, Generic E-variables (arXiv:2106.02693); the idea to let \
              readers decide by A/B test or bandit: J. Kreps, Questioning the Lambda Architecture (2014)",
     confirmed_by: "false stops in the simulated trials: the 95 % interval of the safe test's share lies at or below 5 %, and that of the naive \
                    test's above",
