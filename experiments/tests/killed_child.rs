@@ -9,7 +9,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use twopath::harness::prepared::{Prepared, Wanted};
 use twopath::harness::spec::RunSpec;
-use twopath::systems::{Factors, QuerySpec};
+use twopath::systems::{Factors, Killed, QuerySpec};
 use twopath_base::Offset;
 use twopath_events::workloads;
 use twopath_log::{Durability, Log};
@@ -52,7 +52,9 @@ fn spec(dir: &Path, architecture: &str) -> RunSpec {
         read_rate: 100.0,
         full_read_rate: 5.0,
         deploys: true,
+        throttle: None,
         kill_after_ms: None,
+        kill: Killed::default(),
         dir: dir.into(),
         out: dir.join("run.json"),
     }

@@ -12,7 +12,7 @@ use twopath::harness::load::{Append, Arrivals, Schedule};
 use twopath::harness::prepared::{Prepared, Wanted};
 use twopath::harness::recording::{Recorded, Recording, Spill, StoredAnswers};
 use twopath::harness::spec::RunSpec;
-use twopath::systems::{self, Factors, Job, QuerySpec, Rows};
+use twopath::systems::{self, Factors, Job, Killed, QuerySpec, Rows};
 use twopath_events::workloads::{self, Workload};
 use twopath_log::{Durability, Log};
 use twopath_results::result::{Happening, Outcome, RunResult};
@@ -41,7 +41,9 @@ fn spec(dir: &Path, architecture: &str, query: &QuerySpec) -> RunSpec {
         read_rate: 300.0,
         full_read_rate: 20.0,
         deploys: true,
+        throttle: None,
         kill_after_ms: None,
+        kill: Killed::default(),
         dir: dir.into(),
         out: dir.join("run.json"),
     }

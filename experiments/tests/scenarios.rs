@@ -112,7 +112,9 @@ fn reprocess() {
         let of = format!("{system}, 1 workers, 20000 events");
         // A replay of so few events can be over before anybody reads or looks at the space.
         assert!(figure(&result, "time_to_correct", &of) >= 0.0 && figure(&result, "extra_space", &of) >= 0.0, "{system}");
+        assert!(figure(&result, "bulk_load", &of) > 0.0, "{system}");
     }
+    assert!(figure(&result, "bulk_load", "kappa, 1 workers, throttled, 20000 events") > 0.0);
 }
 
 #[test]
@@ -125,8 +127,16 @@ fn rate() {
 fn recovery() {
     let result = quick("recovery");
     assert_eq!(result["verdict"], "confirmed", "{}", result["because"]);
-    for system in ["lambda", "kappa"] {
-        assert!(figure(&result, "away", &format!("{system}, 5000 events")) > 0.0, "{system} was killed");
+    let killed = [
+        "lambda, batch killed",
+        "lambda, speed killed",
+        "kappa, speed killed",
+        "kappa-sql, speed killed, checkpoint",
+        "lambda, all killed",
+        "kappa, all killed",
+    ];
+    for of in killed {
+        assert!(figure(&result, "away", &format!("{of}, 5000 events")) > 0.0, "{of}");
     }
 }
 
@@ -163,13 +173,21 @@ fn fleet() {
 fn disorder() {
     let result = quick("disorder");
     assert_eq!(figure(&result, "groups_wrong", "read in any order"), 0.0);
+    // The batch engine and the stream drop the same; a watermark of no delay drops some, and one of a week none.
+    for minutes in [0, 60, 10_080] {
+        assert_eq!(figure(&result, "windows_apart", &format!("WATERMARK of {minutes} minutes")), 0.0);
+    }
+    assert!(figure(&result, "windows_wrong", "WATERMARK of 0 minutes") > 0.0);
+    assert_eq!(figure(&result, "windows_wrong", "WATERMARK of 10080 minutes"), 0.0);
+    assert!(figure(&result, "windows_wrong", "0 minutes, 4 times as late") >= figure(&result, "windows_wrong", "0 minutes"));
     assert_eq!(figure(&result, "events_too_many", "retries, with sequence numbers"), 0.0);
     assert!(figure(&result, "events_too_many", "retries, without") > 0.0);
 }
 
 #[test]
 fn isolation() {
-    quick("isolation");
+    let result = quick("isolation");
+    assert!(figure(&result, "caught_up_at", "log, an hour behind") > 0.0);
 }
 
 #[test]
@@ -185,7 +203,7 @@ fn claims() {
     let claims = result["claims"].as_array().unwrap();
     assert!(claims.len() >= 12);
     for claim in claims {
-        for key in ["claim", "source", "published", "measured", "verdict"] {
+        for key in ["claim", "source", "checked", "published", "measured", "verdict"] {
             assert!(claim[key].as_str().is_some_and(|text| !text.is_empty()), "{claim}");
         }
     }
@@ -215,6 +233,19 @@ fn results_are_kept_listed_compared_and_exported() {
     assert_eq!((&one["ratio"], &one["apart"]), (&1.0.into(), &false.into()), "the flights' lateness has no seed");
     let args = ["results", "show", "first", "--format", "json"];
     assert_eq!(json(&twopath(dir.path(), &args), &args)["scenario"], "disorder");
+    // Side by side: each figure once, with a value of each run, and what differs marked.
+    assert!(twopath(dir.path(), &["results", "page", "first", "second", "--out", "beside.html"]).status.success());
+    let page = std::fs::read_to_string(dir.path().join("beside.html")).unwrap();
+    let (_, after) = page.split_once(r#"<script type="application/json" id="runs">"#).unwrap();
+    let groups: Value = serde_json::from_str(after.split_once("</script>").unwrap().0).unwrap();
+    assert_eq!((groups.as_array().unwrap().len(), groups[0]["runs"].as_array().unwrap().len()), (1, 2));
+    let of = |name: &str, of: &str| {
+        groups[0]["figures"].as_array().unwrap().iter().find(|f| f["figure"] == name && f["of"] == of).unwrap()["values"].clone()
+    };
+    assert_eq!(of("windows_wrong", "0 minutes")[1]["apart"], false);
+    let retried = of("events_too_many", "retries, without");
+    assert_eq!(retried[1]["apart"], retried[0]["value"] != retried[1]["value"], "which frames are retried has a seed");
+    assert_eq!(twopath(dir.path(), &["results", "page", "--results", "nowhere"]).status.code(), Some(2));
     for file in ["figures.parquet", "figures.csv", "figures.json"] {
         assert!(twopath(dir.path(), &["results", "export", file]).status.success(), "{file}");
         assert!(dir.path().join(file).metadata().unwrap().len() > 500, "{file}");

@@ -64,6 +64,8 @@ pub struct SpeedOptions {
     pub clock: Arc<dyn Clock>,
     /// Where the state is put at rest and taken up again; `None` for a state that is gone with the job.
     pub checkpoints: Option<Checkpoints>,
+    /// Records a second that are read at most, by all workers together: a replay then leaves something to who lives beside it.
+    pub max_records_per_s: Option<f64>,
 }
 
 impl Default for SpeedOptions {
@@ -74,6 +76,7 @@ impl Default for SpeedOptions {
             progress_mode: ProgressMode::default(),
             clock: Arc::new(SystemClock),
             checkpoints: None,
+            max_records_per_s: None,
         }
     }
 }
@@ -362,6 +365,7 @@ impl Threads {
             barriers,
             control: Arc::clone(&control),
             backend: Backend::Memory { merges },
+            max_records_per_s: options.max_records_per_s,
         };
         match spawn_workers(wiring, options) {
             Ok(workers) => Ok(Threads { control, workers, helpers }),

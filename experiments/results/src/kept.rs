@@ -162,11 +162,7 @@ pub fn diff(before: &Kept, after: &Kept) -> Vec<FigureDiff> {
         let either = after.as_ref().or(before.as_ref()).expect("a figure is on one side at least");
         let value = |figure: &Option<Figure>| figure.as_ref().and_then(|f| f.value);
         let (was, is) = (value(&before), value(&after));
-        let ends = |f: &Figure| Some((f.low.or(f.value)?, f.high.or(f.value)?));
-        let apart = match (before.as_ref().and_then(ends), after.as_ref().and_then(ends)) {
-            (Some((low, high)), Some((low_after, high_after))) => high < low_after || high_after < low,
-            _ => false,
-        };
+        let apart = before.as_ref().zip(after.as_ref()).is_some_and(|(before, after)| apart(before, after));
         FigureDiff {
             figure: either.figure.clone(),
             of: either.of.clone(),
@@ -178,6 +174,15 @@ pub fn diff(before: &Kept, after: &Kept) -> Vec<FigureDiff> {
         }
     })
     .collect()
+}
+
+/// Whether two intervals have nothing in common; a figure without one is at its value.
+pub(crate) fn apart(a: &Figure, b: &Figure) -> bool {
+    let ends = |f: &Figure| Some((f.low.or(f.value)?, f.high.or(f.value)?));
+    match (ends(a), ends(b)) {
+        (Some((low, high)), Some((low_after, high_after))) => high < low_after || high_after < low,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

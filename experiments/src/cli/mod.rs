@@ -18,6 +18,7 @@ mod query;
 mod results;
 mod run;
 mod run_child;
+mod run_layer;
 mod run_system;
 mod sql;
 mod torture;
@@ -70,6 +71,8 @@ enum Command {
     RunChild(run_child::RunChildArgs),
     #[command(hide = true)]
     RunSystem(run_system::RunSystemArgs),
+    #[command(hide = true)]
+    RunLayer(run_layer::RunLayerArgs),
 }
 
 /// Runs the program with the process's arguments.
@@ -111,6 +114,7 @@ fn run_command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Completions(args) => completions::run(&args),
         Command::RunChild(args) => run_child::run(&args),
         Command::RunSystem(args) => run_system::run(&args),
+        Command::RunLayer(args) => run_layer::run(&args),
     }
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use twopath_query::Value;
 use twopath_results::kept::{FigureDiff, Kept, Summary, diff, list};
 use twopath_results::number;
+use twopath_results::report::beside::page;
 use twopath_results::report::scenario::{in_words, text};
 use twopath_results::report::table::{Look, table};
 use twopath_results::scenario::Figure;
@@ -28,6 +29,8 @@ Examples:
   twopath results list --format json
   twopath results show aa-2026-01-01T10-00-00Z
   twopath results diff aa-2026-01-01T10-00-00Z aa-2026-01-02T10-00-00Z
+  twopath results page
+  twopath results page recovery-before recovery-after --out beside.html
   twopath results export figures.parquet")]
 pub(super) struct ResultsArgs {
     /// The folder of runs
@@ -51,6 +54,14 @@ enum Command {
     },
     /// The figures of two runs side by side, of other commits too; those whose intervals have nothing in common are marked
     Diff { before: PathBuf, after: PathBuf },
+    /// A page that lays runs side by side, over commits too, with what differs marked and drawn
+    Page {
+        /// Their folders, below --results or anywhere [default: all in --results]
+        runs: Vec<PathBuf>,
+        /// Where the page goes [default: beside.html in --results]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// All figures of all runs in one file: .parquet, .csv or .json
     Export { file: PathBuf },
 }
@@ -85,6 +96,21 @@ pub(super) fn run(args: &ResultsArgs) -> Result<ExitCode, Failure> {
                 Format::Json => output::report(&mut out, &diffs)?,
                 Format::Table => show_diff(&mut out, &diffs)?,
             }
+        }
+        Command::Page { runs, out } => {
+            let found = match runs.as_slice() {
+                [] => list(&args.results)?,
+                runs => runs.iter().map(|run| Ok((run.display().to_string(), read(args, run)?))).collect::<Result<_, Failure>>()?,
+            };
+            if found.is_empty() {
+                return Err(Failure::usage(format!(
+                    "{}: there are no runs in it; name another folder with --results",
+                    args.results.display()
+                )));
+            }
+            let out = out.clone().unwrap_or_else(|| args.results.join("beside.html"));
+            std::fs::write(&out, page(&found)).map_err(|e| Failure::of(format!("{}: {e}", out.display())))?;
+            eprintln!("{} runs side by side are in {}", number::count(found.len() as u64), out.display());
         }
         Command::Export { file } => {
             let rows = exported(&args.results)?;

@@ -53,7 +53,8 @@ pub fn run(spec: &RunSpec, program: &Path) -> Result<Recording, RunError> {
             let barriers = barriers.clone();
             start_process(&SystemSpec { dir, ..system.clone() }, &program, Box::new(move || barriers()))
         };
-        Ok(Box::new(Restarted::start(Box::new(start), timeline, Duration::from_secs_f64(after_ms / 1e3))?))
+        let kill = (spec.kill, Duration::from_secs_f64(after_ms / 1e3));
+        Ok(Box::new(Restarted::start(Box::new(start), timeline, kill)?))
     })
 }
 
@@ -161,6 +162,8 @@ fn system_spec(spec: &RunSpec, topic: &Topic, timeline: &Timeline) -> SystemSpec
         state: spec.state.clone(),
         checkpoint_interval_ms: spec.checkpoint_interval_ms,
         began_us: timeline.began_us(),
+        throttle: spec.throttle,
+        apart: spec.kill_after_ms.is_some(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::spec::RunProgress;
-use crate::systems::process::end_with_parent;
+use crate::systems::ending::end_with_parent;
 use twopath_results::result::Outcome;
 
 /// Of the child's standard error, what a report shows of a crash.

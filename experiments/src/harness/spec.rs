@@ -8,7 +8,7 @@ use twopath_log::Address;
 
 pub use crate::systems::QuerySpec;
 use crate::systems::timeline::CatchUp;
-use crate::systems::{Factors, StateBackend};
+use crate::systems::{Factors, Killed, StateBackend};
 
 /// One run of one system. The child writes a [`Recording`](super::recording::Recording) to `out`, atomically, when it is done, and the
 /// answers that it read beside it. On standard output it prints [`RunProgress`] lines.
@@ -50,9 +50,15 @@ pub struct RunSpec {
     /// Whether version 2 is deployed in the middle of the steady phase.
     #[serde(default = "yes")]
     pub deploys: bool,
-    /// The system's process is killed so long after it began to serve, and started anew.
+    /// Records a second that the next version's stream reads at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<f64>,
+    /// A process is killed so long after the system began to serve, and started anew; layers have processes of their own then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kill_after_ms: Option<f64>,
+    /// Whose process.
+    #[serde(default)]
+    pub kill: Killed,
     /// Scratch of this run; the parent makes it and removes it.
     pub dir: PathBuf,
     /// Where the recording goes.

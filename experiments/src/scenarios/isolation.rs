@@ -8,6 +8,8 @@
 //!                    └→ 3 (in trouble)
 //! ```
 //!
+//! And a consumer that was away for an hour of log comes back, while the producer and another consumer go on.
+//!
 //! It grows out of [`super::backpressure`], which has the three things that can be done at one edge.
 
 use std::path::Path;
@@ -140,6 +142,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
         ("caught_up_after_ms", floats(|o| o.caught_up_after_ms)),
     ];
     lab.samples(notes, "isolation", columns)?;
+    with_log.extend(an_hour_behind(lab, notes)?);
     notes.tables.push(Table {
         title: format!("Three stages; every frame came to every stage once and in order, up to {QUEUE} of them waiting in a queue"),
         columns: ["shape", "between", "the last stage is", "appended in time", "first stage late", "last stage behind by", "had all after"]
@@ -285,6 +288,90 @@ fn one(case: &Case, dir: &Path, (duration, frame_events): (Duration, usize), see
             caught_up_after_ms: last.ended.saturating_duration_since(start + duration).as_secs_f64() * 1e3,
         })
     })
+}
+
+/// A consumer that was away comes back to an hour of log (a minute, where it is to be small), at so many events a second; the producer goes on
+/// at that rate, and another consumer is up with it. Whether the producer was in time, for each repeat.
+fn an_hour_behind(lab: &Lab, notes: &mut Notes) -> Result<Vec<bool>, ScenarioError> {
+    let per_tick = 5;
+    let behind = lab.pick(Duration::from_secs(3600), Duration::from_secs(60));
+    let duration = lab.pick(Duration::from_secs(4), Duration::from_millis(400));
+    let wanted = duration.as_micros() as u64 / TICK.as_micros() as u64;
+    let of = "log, an hour behind";
+    let (mut in_time, mut late, mut caught_up, mut speed) = (vec![], vec![], vec![], vec![]);
+    for _ in 0..lab.repeats {
+        lab.step(of)?;
+        let scratch = lab.scratch()?;
+        let (out, up) = through_the_log(scratch.path(), 0)?;
+        let (Out::Log(writer, ..), In::Log { topic, end, .. }) = (&out, up) else { unreachable!("it goes through the log") };
+        let pageviews = Pageviews { seed: lab.seed, ..Pageviews::default() };
+        let backlog = behind.as_micros() as u64 / TICK.as_micros() as u64 * per_tick as u64;
+        let mut next = 0;
+        while next < backlog {
+            let events = pageviews.batch(next, (backlog - next).min(4096) as usize);
+            next += events.num_rows() as u64;
+            writer.append_to(P0, &events, None)?;
+        }
+        let at_the_end = Box::new(topic.reader(P0, Start::Offset(topic.end()?.get(P0)), None)?);
+        let up = In::Log { reader: at_the_end, topic: topic.clone(), end: end.clone(), next: 0 };
+        let start = Instant::now();
+        let found = thread::scope(|scope| -> Result<_, ScenarioError> {
+            let up = scope.spawn(|| work(up, None, Trouble::None, start, duration));
+            let away = scope.spawn(|| catch_up(&topic, (backlog, &end, per_tick as u64), start));
+            let produced = produce(vec![out], wanted, per_tick, start, duration, lab.seed);
+            let up = up.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let away = away.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok((produced?, up?, away?))
+        });
+        let (produced, up, (read, after)) = found?;
+        if read != backlog + produced * per_tick as u64 {
+            return Err(ScenarioError::Answer(format!(
+                "{of}: {read} events were read of {backlog} and those that came meanwhile; this is a bug"
+            )));
+        }
+        in_time.push(produced as f64 / wanted.max(1) as f64);
+        late.push(up.late_us.value_at_quantile(0.99) as f64 / 1e3);
+        caught_up.push(after.as_secs_f64() * 1e3);
+        speed.push(backlog as f64 / after.as_secs_f64().max(1e-9));
+    }
+    let found = [
+        Figure::measured("produced_in_time", of, "share", &in_time, lab.seed),
+        Figure::measured("first_stage_late_p99", of, "ms", &late, lab.seed),
+        Figure::measured("caught_up_after", of, "ms", &caught_up, lab.seed),
+        Figure::measured("caught_up_at", of, "events_per_s", &speed, lab.seed),
+    ];
+    notes.tables.push(Table {
+        title: format!("A consumer that was away for {} minutes of log comes back", behind.as_secs() / 60),
+        columns: ["appended in time", "another consumer late", "up with the log after", "read at"].map(String::from).to_vec(),
+        rows: vec![found.iter().map(|f| Cell::from((f.value, f.unit.as_str()))).collect()],
+    });
+    notes.figures.extend(found);
+    Ok(in_time.iter().map(|share| *share >= IN_TIME).collect())
+}
+
+/// Reads what it missed and what comes meanwhile; how many events there were, and when it was up with the log for the first time.
+fn catch_up(
+    topic: &Topic,
+    (missed, frames, frame_events): (u64, &AtomicU64, u64),
+    start: Instant,
+) -> Result<(u64, Duration), ScenarioError> {
+    let (mut reader, tail) = (topic.reader(P0, Start::First, None)?, topic.tail()?);
+    let (mut read, mut after) = (0, None);
+    loop {
+        let seen = tail.sequence();
+        match reader.next()? {
+            Some(Entry::Records(records)) => read += records.batch.num_rows() as u64,
+            Some(Entry::Barrier(_)) => {}
+            None => {
+                let after = *after.get_or_insert_with(|| start.elapsed());
+                let frames = frames.load(Ordering::SeqCst);
+                if frames < u64::MAX && read >= missed + frames * frame_events {
+                    return Ok((read, after));
+                }
+                tail.wait(seen, Duration::from_millis(200));
+            }
+        }
+    }
 }
 
 fn through_the_log(dir: &Path, stage: usize) -> Result<(Out, In), ScenarioError> {

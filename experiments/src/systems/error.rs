@@ -39,6 +39,8 @@ pub enum SystemError {
     Process(std::io::Error),
     #[error("the system says: {0}")]
     Remote(String),
+    #[error("the {layer} layer has no process that could be killed")]
+    NoProcess { layer: &'static str },
     #[error("the batch runs have ended by themselves, so the fix will not be computed; see the error of the last run")]
     NoMoreRuns,
     #[error("no thread could be started: {0}; raise the limit of processes (ulimit -u)")]

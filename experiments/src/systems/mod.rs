@@ -8,9 +8,11 @@
 //! arriving and answers keep being read.
 
 pub mod code;
+pub mod ending;
 mod error;
 mod factors;
 mod job;
+pub mod layer;
 pub mod process;
 mod protocol;
 pub mod restarted;
@@ -47,6 +49,12 @@ pub trait System: Send + Sync {
 
     /// What it has used so far.
     fn costs(&self) -> Result<Costs, SystemError>;
+
+    /// Ends a layer's process as `kill -9` does, where layers have processes of their own. The system starts it anew by itself.
+    ///
+    /// # Errors
+    /// The layer has no process, or has ended by itself.
+    fn kill(&self, layer: Killed) -> Result<(), SystemError>;
 
     /// Stops it, and tells what happened in it, or of an error that a part of it met. Nothing can be asked of it any more.
     fn stop(&self) -> Result<Record, SystemError>;
@@ -94,6 +102,30 @@ impl Rows {
     pub fn batch(&self) -> Result<RecordBatch, ArrowError> {
         let mut stream = StreamReader::try_new(self.0.as_slice(), None)?;
         stream.next().unwrap_or_else(|| Err(ArrowError::IpcError("a stream without rows".into())))
+    }
+}
+
+/// A process that is killed in mid-run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Killed {
+    /// The system's: serving, and with it every layer.
+    #[default]
+    System,
+    /// The one that a batch run is made in, in the middle of it.
+    Batch,
+    /// The speed layer's.
+    Speed,
+}
+
+impl Killed {
+    /// As in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Killed::System => "all",
+            Killed::Batch => "batch",
+            Killed::Speed => "speed",
+        }
     }
 }
 

@@ -6,7 +6,6 @@
 
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,10 +18,11 @@ use twopath_base::meters::{self, Layer};
 use twopath_log::{Address, Barrier, Topic};
 use twopath_query::Value;
 
+use super::ending::end_with_parent;
 use super::protocol::{BarrierReply, Connection, Reply, Request};
 use super::timeline::{Record, Timeline};
-use super::twopath::{self, Barriers, Context};
-use super::{Answered, Costs, Factors, Job, QuerySpec, Rows, StateBackend, System, SystemError, SystemProgress};
+use super::twopath::{self, Apart, Barriers, Context};
+use super::{Answered, Costs, Factors, Job, Killed, QuerySpec, Rows, StateBackend, System, SystemError, SystemProgress};
 
 /// How long a process may take to open its socket.
 const STARTING: Duration = Duration::from_secs(30);
@@ -51,14 +51,43 @@ pub struct SystemSpec {
     pub checkpoint_interval_ms: f64,
     /// Time 0 of the run ([`Timeline::began_us`]).
     pub began_us: u64,
+    /// Records a second that the next version's stream reads at most.
+    #[serde(default)]
+    pub throttle: Option<f64>,
+    /// Whether batch runs and speed layer have processes of their own, so that each can be killed alone.
+    #[serde(default)]
+    pub apart: bool,
 }
 
 impl SystemSpec {
     /// Starts it in this process.
     pub fn start(&self, topic: Topic, barriers: Barriers) -> Result<Box<dyn System>, SystemError> {
+        let mut context = self.context(topic, barriers)?;
+        if self.apart {
+            let file = self.dir.join("apart.json");
+            std::fs::write(&file, serde_json::to_vec(self).expect("a spec has text keys")).map_err(SystemError::Process)?;
+            let program = std::env::current_exe().map_err(SystemError::Process)?;
+            let command = move || {
+                let mut command = Command::new(&program);
+                command.arg("run-layer").arg(&file);
+                command
+            };
+            context.apart = Some(Arc::new(Apart::new(Box::new(command))));
+        }
+        twopath::start(context)
+    }
+
+    /// Its log's topic.
+    pub(super) fn topic(&self) -> Result<Topic, SystemError> {
+        let no_topic = || SystemError::NoTopic { name: self.topic.clone(), place: self.log.to_string() };
+        self.log.find(&self.topic)?.ok_or_else(no_topic)
+    }
+
+    /// What its layers are wired from; all of them in this process.
+    pub(super) fn context(&self, topic: Topic, barriers: Barriers) -> Result<Context, SystemError> {
         let QuerySpec { name, sql_v1, sql_v2 } = &self.query;
         let job = Job::new(name, &self.source, topic.schema(), sql_v1, sql_v2)?;
-        twopath::start(Context {
+        Ok(Context {
             topic,
             barriers,
             factors: self.factors,
@@ -70,6 +99,8 @@ impl SystemSpec {
             publish_interval: Duration::from_secs_f64(self.publish_interval_ms / 1e3),
             state: self.state.clone(),
             checkpoint_interval: Duration::from_secs_f64(self.checkpoint_interval_ms / 1e3),
+            throttle: self.throttle,
+            apart: None,
         })
     }
 }
@@ -107,7 +138,7 @@ impl Process {
     }
 
     /// Ends the process as `kill -9` does. Nothing can be asked of it any more.
-    pub fn kill(&self) {
+    pub fn end(&self) {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         // One that has ended by itself cannot be killed, and needs not be.
         let _ = child.kill();
@@ -178,6 +209,10 @@ impl System for Process {
         }
     }
 
+    fn kill(&self, layer: Killed) -> Result<(), SystemError> {
+        self.call(&Request::Kill(layer)).map(drop)
+    }
+
     fn stop(&self) -> Result<Record, SystemError> {
         match self.call(&Request::Stop)? {
             (Reply::Record(record), _) => Ok(record),
@@ -188,30 +223,10 @@ impl System for Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        self.end();
         // What is not there needs not be removed.
         let _ = std::fs::remove_file(&self.socket);
     }
-}
-
-/// Lets the system kill the command's process when the thread that starts it ends, also by `kill -9`: nothing is left behind.
-pub fn end_with_parent(command: &mut Command) -> &mut Command {
-    #[cfg(target_os = "linux")]
-    {
-        let parent = std::process::id();
-        let set = move || {
-            // SAFETY: both calls take and give numbers.
-            let (set, now) = unsafe { (libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong), libc::getppid()) };
-            if set != 0 {
-                return Err(io::Error::last_os_error());
-            }
-            // The parent may have gone before the call: then nobody would ever send the signal.
-            if now as u32 == parent { Ok(()) } else { Err(io::Error::other("the parent has gone")) }
-        };
-        // SAFETY: between fork and exec it makes two system calls and allocates nothing unless it fails.
-        unsafe { command.pre_exec(set) };
-    }
-    command
 }
 
 /// A socket's path for this process's next system: a short one, since a socket's may have a hundred bytes only.
@@ -238,8 +253,7 @@ pub fn serve(spec: &SystemSpec, socket: &Path) -> Result<(), SystemError> {
         let (number, position) = made.map_err(SystemError::Remote)?;
         Ok(Barrier { number, position })
     });
-    let no_topic = || SystemError::NoTopic { name: spec.topic.clone(), place: spec.log.to_string() };
-    let topic = spec.log.find(&spec.topic)?.ok_or_else(no_topic)?;
+    let topic = spec.topic()?;
     let system: Arc<dyn System> = Arc::from(spec.start(topic, barriers)?);
     let (ended, end) = std::sync::mpsc::channel();
     let accept = move || {
@@ -282,6 +296,7 @@ fn reply(system: &dyn System, request: Request) -> Result<(Reply, Vec<u8>), Syst
         Request::Deploy(version) => system.deploy(version).map(|()| Reply::Done)?,
         Request::Progress => Reply::Progress(system.progress()?),
         Request::Costs => Reply::Costs(system.costs()?),
+        Request::Kill(layer) => system.kill(layer).map(|()| Reply::Done)?,
         Request::Stop => Reply::Record(system.stop()?),
     };
     Ok((reply, Vec::new()))

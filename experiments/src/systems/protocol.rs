@@ -10,7 +10,7 @@ use twopath_base::Position;
 use twopath_query::Value;
 
 use super::timeline::Record;
-use super::{Costs, SystemProgress};
+use super::{Costs, Killed, SystemProgress};
 
 /// A header longer than this is not from one of us.
 const HEADER_BYTES_MAX: usize = 1 << 28;
@@ -23,6 +23,8 @@ pub(super) enum Request {
     Ask(Option<Vec<Value>>),
     Progress,
     Costs,
+    /// Answered once it has been killed.
+    Kill(Killed),
     Stop,
 }
 
@@ -49,6 +51,11 @@ pub(super) struct Connection(UnixStream);
 impl Connection {
     pub fn new(stream: UnixStream) -> Self {
         Connection(stream)
+    }
+
+    /// A second hold of the same end: one to send, one to receive.
+    pub fn again(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Connection)
     }
 
     pub fn send(&mut self, header: &impl Serialize, body: &[u8]) -> io::Result<()> {

@@ -1,4 +1,5 @@
-//! A system whose process is killed at a moment and started anew at once, over what is left: the log.
+//! A system whose process is killed at a moment and started anew at once, over what is left: the log. Or one of its layers' processes is, which
+//! the system itself starts anew.
 //!
 //! Whoever asks meanwhile waits: an answer that comes late is late in the figures, since clients count from the time at which they were to
 //! ask.
@@ -14,7 +15,7 @@ use twopath_results::result::Happening;
 
 use super::process::Process;
 use super::timeline::{Readable, Record, Span, Timeline};
-use super::{Answered, Costs, System, SystemError, SystemProgress};
+use super::{Answered, Costs, Killed, System, SystemError, SystemProgress};
 
 /// How soon a client whose question died with the process asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
@@ -52,11 +53,11 @@ struct Before {
 }
 
 impl Restarted {
-    /// Starts the process, and kills it `after` it began to serve.
+    /// Starts the process, and kills it, or a layer's, `after` it began to serve.
     ///
     /// # Errors
     /// The process does not start.
-    pub fn start(start: StartProcess, timeline: Timeline, after: Duration) -> Result<Self, SystemError> {
+    pub fn start(start: StartProcess, timeline: Timeline, (what, after): (Killed, Duration)) -> Result<Self, SystemError> {
         let now = RwLock::new(start()?);
         let shared = Arc::new(Shared {
             start,
@@ -70,7 +71,11 @@ impl Restarted {
             let shared = shared.clone();
             move || {
                 if shared.wait(after) {
-                    shared.kill_and_start();
+                    match what {
+                        Killed::System => shared.kill_and_start(),
+                        // One that could not be killed leaves no mark, by which it is known.
+                        layer => drop(shared.now().kill(layer)),
+                    }
                     // The process ends with the thread that started it.
                     shared.wait(Duration::MAX);
                 }
@@ -93,7 +98,7 @@ impl Shared {
         let costs = self.now().costs().unwrap_or_default();
         self.killed.store(true, Ordering::SeqCst);
         let killed_us = self.timeline.now_us();
-        self.now().kill();
+        self.now().end();
         // Questions that are under way come back with an error and let go of the process.
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
         let started = (self.start)();
@@ -171,6 +176,10 @@ impl System for Restarted {
             rss_bytes_max: before.costs.rss_bytes_max.max(now.rss_bytes_max),
             ..now
         })
+    }
+
+    fn kill(&self, layer: Killed) -> Result<(), SystemError> {
+        self.shared.now().kill(layer)
     }
 
     fn stop(&self) -> Result<Record, SystemError> {

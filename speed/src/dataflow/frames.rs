@@ -9,6 +9,7 @@ use twopath_base::{Offset, PartitionId};
 use twopath_log::{Barrier, Entry, LogError, PartitionReader, Records, Start};
 
 use super::Wiring;
+use super::pace::Pace;
 use crate::control::Control;
 use crate::epoch::{Reached, Read};
 use crate::error::SpeedError;
@@ -94,11 +95,13 @@ pub(super) fn frames<'s>(scope: Scope<'s, u64>, partitions: Vec<Partition>, wiri
     let bounded = wiring.to.is_some();
     let at_once = bounded && wiring.middle.makes_a_view();
     let control = Arc::clone(&wiring.control);
+    let pace = wiring.max_records_per_s.map(|all| all / scope.peers() as f64);
     source::<_, CapacityContainerBuilder<Vec<Read>>, _, _>(scope, "Frames", move |capability, info| {
         let again = scope.activator_for(info.address.clone());
         control.register(scope.worker().sync_activator_for(info.address.to_vec()));
         let mut capability = Some(capability);
-        let mut epoch = Epoch { partitions, control: Arc::clone(&control), open: false, rows_left: 0, barriers: Vec::new() };
+        let pace = pace.map(Pace::new);
+        let mut epoch = Epoch { partitions, control: Arc::clone(&control), open: false, rows_left: 0, barriers: Vec::new(), pace };
         move |output| {
             let Some(held) = &mut capability else { return };
             if control.stopped() {
@@ -152,6 +155,8 @@ struct Epoch {
     /// How many rows it still takes before it is closed though there are more.
     rows_left: u64,
     barriers: Vec<Barrier>,
+    /// None where it reads as fast as it can.
+    pace: Option<Pace>,
 }
 
 impl Epoch {
@@ -164,8 +169,12 @@ impl Epoch {
 
     /// Reads frames from all partitions in turn, so that they keep together in time.
     fn read_chunk(&mut self, chunk: &mut Vec<Read>) -> Result<(), LogError> {
+        if let Some(pace) = &self.pace {
+            pace.wait();
+        }
+        let most = self.pace.as_ref().map_or(CHUNK_ROWS, |pace| pace.chunk_rows().min(CHUNK_ROWS));
         let mut rows = 0;
-        while rows < CHUNK_ROWS && self.rows_left > 0 {
+        while rows < most && self.rows_left > 0 {
             let mut any = false;
             for partition in self.partitions.iter_mut().filter(|p| !p.done) {
                 if let Some((generation, records)) = partition.read_frame(&mut self.barriers)? {
@@ -180,6 +189,9 @@ impl Epoch {
             }
         }
         self.control.count_read(rows as u64);
+        if let Some(pace) = &mut self.pace {
+            pace.took(rows as u64);
+        }
         Ok(())
     }
 

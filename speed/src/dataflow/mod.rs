@@ -25,6 +25,7 @@
 
 mod frames;
 mod merge;
+mod pace;
 mod partial;
 
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub(crate) struct Wiring {
     pub control: Arc<Control>,
     /// What keeps the groups.
     pub backend: Backend,
+    /// All workers together read no faster.
+    pub max_records_per_s: Option<f64>,
 }
 
 impl Wiring {

@@ -7,7 +7,7 @@ use crate::number;
 use crate::scenario::{Cell, Figure, ScenarioResult};
 
 const TEMPLATE: &str = include_str!("page/scenario.html");
-const SCRIPTS: [&str; 1] = [include_str!("page/scenario.js")];
+const SCRIPTS: [&str; 2] = [include_str!("page/lines.js"), include_str!("page/scenario.js")];
 /// What a line of the terminal holds at most of a sentence.
 const WIDTH: usize = 110;
 

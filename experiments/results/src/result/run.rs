@@ -398,7 +398,7 @@ pub enum Happening {
         /// That they moved to.
         version: u32,
     },
-    /// The system's process was killed and started anew: until it served again.
+    /// A process, the system's or a layer's, was killed and started anew: until it served again.
     Restart,
     /// Every answer is right from here on.
     Corrected,

@@ -12,7 +12,7 @@ use super::{CompareError, topics};
 use crate::harness::RunError;
 use crate::harness::plan::PlannedRun;
 use crate::harness::spec::RunSpec;
-use crate::systems::{Factors, Job, Language, QuerySpec, StateBackend};
+use crate::systems::{Factors, Job, Killed, Language, QuerySpec, StateBackend};
 use twopath_events::workloads::{self, Pageviews, Workload, built_in};
 use twopath_results::result::{self, LeftOut, Prices, Settings};
 
@@ -251,7 +251,9 @@ impl Asked {
             read_rate: settings.read_rate,
             full_read_rate: settings.full_read_rate,
             deploys: settings.deploys,
-            kill_after_ms: settings.kill_after.map(|after| after.as_secs_f64() * 1e3),
+            throttle: settings.throttle,
+            kill_after_ms: settings.kill.map(|(_, after)| after.as_secs_f64() * 1e3),
+            kill: settings.kill.map_or(Killed::default(), |(what, _)| what),
             dir,
             out,
         }

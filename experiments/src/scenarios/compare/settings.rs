@@ -9,7 +9,7 @@ use twopath_log::{Address, Durability};
 use twopath_results::result::Month;
 
 use crate::harness::spec::{FULL_READ_RATE, READ_RATE};
-use crate::systems::{BatchEngine, Language, SpeedEngine, StateBackend};
+use crate::systems::{BatchEngine, Killed, Language, SpeedEngine, StateBackend};
 
 /// What the user chose. `Default` gives the defaults of the command line.
 #[derive(Debug, Clone)]
@@ -40,8 +40,10 @@ pub struct CompareSettings {
     pub twins: bool,
     /// Whether version 2 is deployed in mid-run.
     pub deploys: bool,
-    /// The system's process is killed so long after it began to serve, and started anew over what is left.
-    pub kill_after: Option<Duration>,
+    /// Records a second that the next version's stream reads at most; none means as fast as it can.
+    pub throttle: Option<f64>,
+    /// A process is killed so long after the system began to serve, and started anew over what is left. Layers have processes of their own then.
+    pub kill: Option<(Killed, Duration)>,
     pub partitions: u32,
     /// Timely worker threads.
     pub workers: usize,
@@ -95,7 +97,8 @@ impl Default for CompareSettings {
             repeats: 3,
             twins: false,
             deploys: true,
-            kill_after: None,
+            throttle: None,
+            kill: None,
             partitions: 2,
             workers: 1,
             durability: Durability::None,

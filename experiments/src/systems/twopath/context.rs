@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,12 +11,14 @@ use twopath_base::Position;
 use twopath_base::meters::{self, Layer};
 use twopath_log::{Barrier, Topic};
 use twopath_serving::{Table, Tables};
-use twopath_speed::{Checkpoints, SpeedJob, SpeedOptions};
+use twopath_speed::{Checkpoints, Publish, SpeedJob, SpeedOptions};
 use twopath_view::store::ViewStore;
 use twopath_view::{BatchView, Selection};
 
+use super::apart::{Apart, SpeedProcess, Work};
+use super::speed_path::Speed;
 use super::wiring::{self, VersionLogic};
-use crate::systems::timeline::{CatchUp, Timeline};
+use crate::systems::timeline::Timeline;
 use crate::systems::{Answered, Costs, Factors, Job, Rows, StateBackend, SystemError};
 use twopath_results::result::Happening;
 
@@ -44,6 +46,10 @@ pub struct Context {
     /// Where the speed layer's state lives.
     pub state: StateBackend,
     pub checkpoint_interval: Duration,
+    /// Records a second that the next version's stream reads at most.
+    pub throttle: Option<f64>,
+    /// Starts batch runs and speed layer in processes of their own; none means that they are in this one.
+    pub apart: Option<Arc<Apart>>,
 }
 
 impl Context {
@@ -68,21 +74,42 @@ impl Context {
 
     /// Where a version's batch views are kept.
     pub fn view_store(&self, version: u32) -> Result<ViewStore, SystemError> {
-        Ok(ViewStore::open(&self.tables.version_dir(version.into()).join("batch"), VIEWS_KEPT)?)
+        Ok(ViewStore::open(&self.views_dir(version), VIEWS_KEPT)?)
+    }
+
+    fn views_dir(&self, version: u32) -> PathBuf {
+        self.tables.version_dir(version.into()).join("batch")
     }
 
     /// A batch run over everything before the barrier; its view is at rest when this returns, and served by nobody yet.
     pub fn batch_run(&self, version: u32, at: &Barrier, store: &ViewStore) -> Result<BatchView, SystemError> {
         let engine = self.factors.batch_engine.expect("an architecture with a batch layer");
         let started = self.timeline.now_us();
-        let view = wiring::batch_run(&self.topic, &self.logic(version)?, engine, self.workers, at, store)?;
+        let logic = self.logic(version)?;
+        let view = match &self.apart {
+            None => wiring::batch_run(&self.topic, &logic, engine, self.workers, at, store)?,
+            Some(apart) => {
+                let views = self.views_dir(version);
+                let work = Work::Batch { version, barrier: (at.number, at.position.clone()), views };
+                apart.batch_run(&work, (store, &**logic.layout()), &self.timeline)?
+            }
+        };
         let (barrier, events, view_bytes) = (at.number, at.position.records(), view.table.bytes() as u64);
         self.timeline.mark_since(started, Happening::BatchRun { version, barrier, events, view_bytes });
         Ok(view)
     }
 
-    /// A speed job that follows the log from `from` (a generation, and its position) and publishes into `table`.
-    pub fn speed(&self, version: u32, from: wiring::From, table: &Arc<Table>) -> Result<SpeedJob, SystemError> {
+    /// A speed layer that follows the log from `from` (a generation, and its position) and publishes into `table`.
+    pub(super) fn speed(&self, version: u32, from: wiring::From, table: &Arc<Table>) -> Result<Speed, SystemError> {
+        let table = table.clone();
+        let publish: Publish = Arc::new(move |view| meters::charge(Layer::Serving, || table.publish_realtime(view)));
+        let Some(apart) = &self.apart else { return Ok(Speed::Here(self.speed_job(version, from, publish)?)) };
+        let layout = self.logic(version)?.layout().clone();
+        Ok(Speed::Apart(SpeedProcess::start(apart, (version, layout), from, publish, &self.timeline)?))
+    }
+
+    /// A speed job in this process; its views go to `publish`.
+    pub fn speed_job(&self, version: u32, from: wiring::From, publish: Publish) -> Result<SpeedJob, SystemError> {
         let engine = self.factors.speed_engine.expect("an architecture with a speed layer");
         let checkpoints = match self.state {
             StateBackend::Memory => None,
@@ -93,8 +120,9 @@ impl Context {
             }
         };
         let (workers, publish_interval) = (self.workers, self.publish_interval);
-        let options = SpeedOptions { workers, publish_interval, checkpoints, ..SpeedOptions::default() };
-        wiring::follow(&self.topic, &self.logic(version)?, engine, from, options, table)
+        let max_records_per_s = self.throttle.filter(|_| version > 1);
+        let options = SpeedOptions { workers, publish_interval, checkpoints, max_records_per_s, ..SpeedOptions::default() };
+        wiring::start(&self.topic, &self.logic(version)?, engine, from, options, publish)
     }
 
     fn logic(&self, version: u32) -> Result<VersionLogic, SystemError> {
@@ -121,33 +149,28 @@ impl Context {
     }
 
     /// Waits until a new version answers for all that the active one answers for.
-    pub fn catch_up(&self, version: u32, table: &Table, speed: &SpeedJob) -> Result<(), SystemError> {
+    pub(super) fn catch_up(&self, version: u32, table: &Table, speed: &Speed) -> Result<(), SystemError> {
         let started = self.timeline.now_us();
         let before = self.start();
         let target = || self.tables.active().and_then(|a| a.table.position()).unwrap_or_else(|| before.clone());
         let waited = self.wait_for(version, table, target, || self.look(version, speed));
         self.timeline.set_catching_up(None);
         waited?;
-        self.timeline.mark_since(started, Happening::CatchUp { version, events: replayed(speed) });
+        self.timeline.mark_since(started, Happening::CatchUp { version, events: speed.replayed() });
         Ok(())
     }
 
     /// Shows how far behind a version is; an error where its job has stopped by itself.
-    fn look(&self, version: u32, speed: &SpeedJob) -> Result<(), SystemError> {
-        let progress = speed.progress();
-        if let Some(failure) = progress.failure {
-            return Err(failure.into());
-        }
-        let eta_s = progress.eta.map(|d| d.as_secs_f64());
-        let (lag_records, rate_records_per_s) = (progress.lag_records, progress.rate_records_per_s);
-        self.timeline.set_catching_up(Some(CatchUp { version, lag_records, rate_records_per_s, eta_s }));
+    fn look(&self, version: u32, speed: &Speed) -> Result<(), SystemError> {
+        speed.check()?;
+        self.timeline.set_catching_up(Some(speed.catch_up(version, &self.topic)?));
         Ok(())
     }
 
     /// Waits until a version answers for all that is in the log now.
-    pub fn cover_log(&self, version: u32, table: &Table, speed: &SpeedJob) -> Result<(), SystemError> {
+    pub(super) fn cover_log(&self, version: u32, table: &Table, speed: &Speed) -> Result<(), SystemError> {
         let end = self.topic.end()?;
-        self.wait_for(version, table, || end.clone(), || alive(speed))
+        self.wait_for(version, table, || end.clone(), || speed.check())
     }
 
     /// Readers move to `version` in one step.
@@ -180,13 +203,13 @@ impl Context {
         self.tables.status().iter().map(|v| folder_bytes(&self.tables.version_dir(v.version))).sum()
     }
 
-    /// What this process has used so far.
+    /// What this process has used so far, and those of its layers.
     pub fn costs(&self) -> Costs {
         let (cpu, io, tables) = (meters::cpu(), meters::io(), self.tables.bytes());
         let mut cpu_s: BTreeMap<String, f64> = cpu.by_layer.iter().map(|(layer, s)| (layer.to_string(), *s)).collect();
         // Threads that nobody named: charged to the system under test, so that nothing is had for free.
         cpu_s.insert("other".into(), cpu.unattributed);
-        Costs {
+        let mut costs = Costs {
             process: std::process::id(),
             cpu_s,
             bytes_written: io.written,
@@ -194,7 +217,11 @@ impl Context {
             rss_bytes_max: meters::rss_bytes_max(),
             view_bytes: self.view_bytes(),
             state_bytes: tables.batch + tables.realtime,
+        };
+        if let Some(apart) = &self.apart {
+            apart.add_costs(&mut costs);
         }
+        costs
     }
 }
 
@@ -207,15 +234,4 @@ fn folder_bytes(dir: &Path) -> u64 {
         Err(_) => 0,
     };
     entries.flatten().map(bytes).sum()
-}
-
-/// What the stream itself has read. What a batch view brought is not in it.
-fn replayed(speed: &SpeedJob) -> u64 {
-    let view = speed.view();
-    view.generations.first().map_or(0, |g| view.position().records_since(&g.lower))
-}
-
-/// An error where the job has stopped by itself.
-fn alive(speed: &SpeedJob) -> Result<(), SystemError> {
-    speed.progress().failure.map_or(Ok(()), |e| Err(e.into()))
 }

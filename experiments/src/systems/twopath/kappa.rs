@@ -9,15 +9,15 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use twopath_serving::Table;
-use twopath_speed::SpeedJob;
 
+use super::speed_path::Speed;
 use super::{Context, Paths};
 use crate::systems::SystemError;
 
 /// One version's job, and its table.
 pub(super) struct Path {
     pub version: u32,
-    pub speed: SpeedJob,
+    pub speed: Speed,
     pub table: Arc<Table>,
 }
 
@@ -62,6 +62,6 @@ impl Paths for Kappa {
     }
 
     fn stop(self: Box<Self>) -> Result<(), SystemError> {
-        Ok(self.current.into_inner().unwrap_or_else(PoisonError::into_inner).speed.stop()?)
+        self.current.into_inner().unwrap_or_else(PoisonError::into_inner).speed.stop()
     }
 }

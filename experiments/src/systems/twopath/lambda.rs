@@ -15,10 +15,10 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use twopath_serving::Table;
-use twopath_speed::SpeedJob;
 use twopath_view::store::ViewStore;
 
 use super::every::{Every, every};
+use super::speed_path::Speed;
 use super::{Context, Paths};
 use crate::systems::SystemError;
 
@@ -46,7 +46,7 @@ struct Lambda {
 pub(super) struct TwoPaths {
     version: u32,
     store: ViewStore,
-    pub speed: SpeedJob,
+    pub speed: Speed,
     pub table: Arc<Table>,
 }
 
@@ -66,7 +66,7 @@ impl TwoPaths {
         let barrier = context.barrier()?;
         let view = context.batch_run(self.version, &barrier, &self.store)?;
         self.table.publish_batch(view);
-        self.speed.drop_generations_below(barrier.number);
+        self.speed.drop_generations_below(&barrier);
         Ok(())
     }
 }
@@ -88,7 +88,7 @@ impl Paths for Lambda {
     fn stop(self: Box<Self>) -> Result<(), SystemError> {
         self.runs.stop()?;
         let paths = Arc::into_inner(self.current).expect("the batch runs have ended");
-        Ok(paths.into_inner().unwrap_or_else(PoisonError::into_inner).speed.stop()?)
+        paths.into_inner().unwrap_or_else(PoisonError::into_inner).speed.stop()
     }
 }
 

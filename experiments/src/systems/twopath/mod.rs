@@ -2,12 +2,14 @@
 //!
 //! They are wired from the public parts of the layers alone, by way of [`wiring`] and [`Context`].
 
+mod apart;
 mod batch;
 mod context;
 mod every;
 mod kappa;
 mod kappa_backfill;
 mod lambda;
+mod speed_path;
 pub mod wiring;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,7 +19,9 @@ use twopath_query::Value;
 use twopath_view::Selection;
 
 use super::timeline::Record;
-use super::{Answered, Architecture, Costs, System, SystemError, SystemProgress};
+use super::{Answered, Architecture, Costs, Killed, System, SystemError, SystemProgress};
+pub use apart::Apart;
+pub(in crate::systems) use apart::{FromLayer, ToSpeed, Views, Work};
 pub use context::{Barriers, Context};
 
 /// The paths of an architecture at work. Dropping them stops their threads.
@@ -77,6 +81,11 @@ impl System for Running {
 
     fn costs(&self) -> Result<Costs, SystemError> {
         Ok(self.context.costs())
+    }
+
+    fn kill(&self, layer: Killed) -> Result<(), SystemError> {
+        let none = || SystemError::NoProcess { layer: layer.name() };
+        self.context.apart.as_ref().ok_or_else(none)?.kill(layer, &self.context.timeline)
     }
 
     fn stop(&self) -> Result<Record, SystemError> {

@@ -117,6 +117,11 @@ impl VersionLogic {
         })
     }
 
+    /// What the layers' groups are laid out for.
+    pub fn layout(&self) -> &Arc<Query> {
+        &self.layout
+    }
+
     /// A table that this logic publishes into; `observer` as of [`Table::observed`].
     pub fn table(&self, partitions: usize, observer: impl Fn(&Position) + Send + Sync + 'static) -> Result<Table, SystemError> {
         let table = Table::observed(self.query.clone(), partitions, observer);
@@ -172,19 +177,6 @@ pub fn batch_run(
             Ok(meters::charge(Layer::Batch, publish)?)
         }
     }
-}
-
-/// A speed job that follows the log from `from` on and publishes into `table`.
-pub fn follow(
-    topic: &Topic,
-    logic: &VersionLogic,
-    engine: SpeedEngine,
-    from: From,
-    options: SpeedOptions,
-    table: &Arc<Table>,
-) -> Result<SpeedJob, SystemError> {
-    let table = table.clone();
-    start(topic, logic, engine, from, options, Arc::new(move |view| meters::charge(Layer::Serving, || table.publish_realtime(view))))
 }
 
 /// A speed job that follows the log from `from` on and gives its views to `publish`.
