@@ -15,7 +15,7 @@ use twopath_speed::{Checkpoints, SpeedJob, SpeedOptions};
 use twopath_view::store::ViewStore;
 use twopath_view::{BatchView, Selection};
 
-use super::wiring::{self, VersionLogic};
+use super::wiring::{self, BatchRuns, VersionLogic};
 use crate::systems::timeline::{CatchUp, Timeline};
 use crate::systems::{Answered, Costs, Factors, Job, Rows, StateBackend, SystemError};
 use twopath_results::result::Happening;
@@ -40,6 +40,8 @@ pub struct Context {
     pub timeline: Arc<Timeline>,
     pub workers: usize,
     pub batch_interval: Duration,
+    /// Each batch run goes on from the view of the one before.
+    pub incremental: bool,
     pub publish_interval: Duration,
     /// Where the speed layer's state lives.
     pub state: StateBackend,
@@ -75,7 +77,8 @@ impl Context {
     pub fn batch_run(&self, version: u32, at: &Barrier, store: &ViewStore) -> Result<BatchView, SystemError> {
         let engine = self.factors.batch_engine.expect("an architecture with a batch layer");
         let started = self.timeline.now_us();
-        let view = wiring::batch_run(&self.topic, &self.logic(version)?, engine, self.workers, at, store)?;
+        let runs = BatchRuns { engine, incremental: self.incremental, workers: self.workers };
+        let view = wiring::batch_run(&self.topic, &self.logic(version)?, runs, at, store)?;
         let (barrier, events, view_bytes) = (at.number, at.position.records(), view.table.bytes() as u64);
         self.timeline.mark_since(started, Happening::BatchRun { version, barrier, events, view_bytes });
         Ok(view)
