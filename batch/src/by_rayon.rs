@@ -17,10 +17,10 @@ use crate::BatchError;
 use crate::read::{LogPart, for_each_piece, parts};
 use crate::timings::Timings;
 
-/// Everything below `horizon`, grouped.
-pub fn compute(topic: &Topic, query: &Query, horizon: &Position, timings: &Timings) -> Result<GroupTable, BatchError> {
+/// Everything from `lower` up to `upper`, grouped.
+pub fn compute(topic: &Topic, query: &Query, (lower, upper): (&Position, &Position), timings: &Timings) -> Result<GroupTable, BatchError> {
     let pool = pool()?;
-    let parts = parts(topic, horizon, pool.current_num_threads())?;
+    let parts = parts(lower, upper, pool.current_num_threads());
     let fold = Fold::new(query);
     let next = AtomicUsize::new(0);
     let tables = pool.broadcast(|_| {

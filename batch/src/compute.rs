@@ -40,7 +40,7 @@ pub fn compute_timed(
     let table = match (engine, logic) {
         (Engine::Polars, Logic::Sql) => by_polars::by_sql(topic, query, horizon, &timings)?,
         (Engine::Polars, Logic::Hand(hand, merging)) => by_polars::by_hand(topic, query, (hand, merging), horizon, &timings)?,
-        (Engine::Rayon, Logic::Sql) => by_rayon::compute(topic, query, horizon, &timings)?,
+        (Engine::Rayon, Logic::Sql) => by_rayon::compute(topic, query, (&topic.start()?, horizon), &timings)?,
         (Engine::Rayon, Logic::Hand(..)) => {
             let what = format!("logic that was written by hand for polars ({})", logic.name());
             return Err(BatchError::Unsupported { engine, what });
@@ -56,7 +56,7 @@ pub fn threads() -> usize {
 }
 
 /// A query is over columns by index: they must be those that it was parsed against.
-fn check_columns(topic: &Topic, query: &Query) -> Result<(), BatchError> {
+pub fn check_columns(topic: &Topic, query: &Query) -> Result<(), BatchError> {
     let schema = topic.schema();
     let other = |what: String| Err(BatchError::OtherTopic { query_topic: query.topic.clone(), topic: topic.config().name.clone(), what });
     if schema.fields().len() != query.fields.len() {

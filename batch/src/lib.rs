@@ -24,8 +24,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **What it is not**: incremental. It keeps nothing between runs, so whatever a run computes depends on the log and the query
-//! alone. This is the only crate that knows polars.
+//! **What it is not**: incremental by itself. A run computes everything of the log and the query alone; only who asks for it ([`run_incremental`]) has
+//! it go on from the view of the last run. This is the only crate that knows polars.
 
 mod by_polars;
 mod by_rayon;
@@ -33,6 +33,7 @@ mod compute;
 mod engine;
 mod error;
 mod hand;
+mod incremental;
 pub mod jobs;
 mod logic;
 pub mod plain;
@@ -45,5 +46,6 @@ mod timings;
 pub use compute::{compute, compute_timed, threads};
 pub use engine::Engine;
 pub use error::BatchError;
+pub use incremental::{Incremental, run_incremental};
 pub use logic::{HandWritten, Logic};
 pub use run::run_batch;

@@ -25,12 +25,11 @@ pub struct LogPart {
     pub upper: Offset,
 }
 
-/// All records from the log's start up to `horizon`, in log order, in parts for so many threads.
-pub fn parts(topic: &Topic, horizon: &Position, threads: usize) -> Result<Vec<LogPart>, BatchError> {
-    let records = (horizon.records() / (PARTS_PER_THREAD * threads as u64)).clamp(*PART_RECORDS.start(), *PART_RECORDS.end());
-    let start = topic.start()?;
-    let part = |(partition, upper)| LogPart { partition, lower: start.get(partition), upper };
-    Ok(horizon.iter().map(part).flat_map(|part| cut(part, records)).collect())
+/// All records from `lower` up to `upper`, in log order, in parts for so many threads.
+pub fn parts(lower: &Position, upper: &Position, threads: usize) -> Vec<LogPart> {
+    let records = (upper.records_since(lower) / (PARTS_PER_THREAD * threads as u64)).clamp(*PART_RECORDS.start(), *PART_RECORDS.end());
+    let part = |(partition, upper)| LogPart { partition, lower: lower.get(partition), upper };
+    upper.iter().map(part).flat_map(|part| cut(part, records)).collect()
 }
 
 /// A part in parts of at most so many records.

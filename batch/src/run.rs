@@ -31,7 +31,7 @@ pub fn run_batch(
     let _hold = topic.hold("a batch run", &topic.start()?)?;
     let lower = topic.start()?;
     let (table, timings_ms) = compute_timed(topic, query, logic, engine, horizon)?;
-    let parts = ViewParts { barrier, lower, upper: horizon.clone(), table: Arc::new(table), logic: logic.name(), timings_ms };
+    let parts = ViewParts { barrier, lower, upper: horizon.clone(), table: Arc::new(table), logic: logic.name(), log: None, timings_ms };
     let published = match logic {
         Logic::Sql => store.publish(query, parts)?,
         Logic::Hand(_, merging) => {

@@ -14,7 +14,7 @@ fn every_bench_runs_small() {
     let mut heard = Vec::new();
     let result = run(setting(&dir, Size::quick()), &[], |name| heard.push(name.to_owned())).unwrap();
     // Those of the groups come after them.
-    assert_eq!(heard, names()[..10]);
+    assert_eq!(heard, names()[..11]);
     let ids: Vec<&str> = result.ratios.iter().map(|r| r.id).collect();
     assert_eq!(
         ids,
@@ -32,7 +32,9 @@ fn every_bench_runs_small() {
             "remote_cold",
             "remote_warm",
             "checkpoint_increment",
-            "restore"
+            "restore",
+            "incremental",
+            "incremental_groups"
         ]
     );
     assert!(result.ratios.iter().all(|r| r.ratio.is_finite() && r.ratio > 0.0), "{:?}", result.ratios);

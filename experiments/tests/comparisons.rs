@@ -47,6 +47,19 @@ fn sound(result: &Value) {
 
 const SMALL: [&str; 8] = ["--rate", "2000", "--duration", "1s", "--repeats", "1", "--batch-interval", "300ms"];
 
+/// Batch runs that go on from the last one's view: every answer is right, as the oracle sees.
+#[test]
+fn incremental_batch_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let incremental = ["--architectures", "batch,lambda", "--incremental", "--history", "20k"];
+    let refusal = refused(dir.path(), &[&SMALL[..], &incremental].concat());
+    assert!(refusal.contains("only rayon goes on from its last batch view; give --batch-engine rayon --language sql"), "{refusal}");
+    let result = compare(dir.path(), &[&SMALL[..], &incremental, &["--batch-engine", "rayon", "--language", "sql"]].concat());
+    sound(&result);
+    assert_eq!(result["settings"]["incremental"], true);
+    assert!(runs(&result).iter().all(|run| run["answers"]["wrong"].as_u64() < run["answers"]["checked"].as_u64()));
+}
+
 #[test]
 fn the_cross_has_every_factor() {
     let dir = tempfile::tempdir().unwrap();

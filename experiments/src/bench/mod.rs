@@ -9,6 +9,7 @@ mod checkpoint;
 mod compaction;
 mod events;
 mod freshness;
+mod incremental;
 mod kafka;
 mod log_scale;
 mod read;
@@ -122,7 +123,7 @@ pub struct Setting<'a> {
 
 type Bench = fn(Setting) -> Result<Vec<Ratio>, BenchError>;
 
-const BENCHES: [(&str, Bench); 10] = [
+const BENCHES: [(&str, Bench); 11] = [
     ("append_none", append::durability_none),
     ("append_batch", append::durability_batch),
     ("scan", scan::column),
@@ -133,6 +134,7 @@ const BENCHES: [(&str, Bench); 10] = [
     ("scale", replay::scale),
     ("remote", tier::remote),
     ("checkpoint", checkpoint::checkpoint),
+    ("incremental", incremental::one_percent),
 ];
 
 /// The group `log-scale`, which takes its time and is not part of the others.

@@ -32,6 +32,7 @@ Examples:
   twopath compare --architectures lambda,kappa --rate 20000 --duration 20s --repeats 5
   twopath compare --architectures lambda,lambda-sql,kappa,kappa-sql --history 10M
   twopath compare --architectures lambda-sql --batch-engine rayon
+  twopath compare --architectures batch,lambda --batch-engine rayon --language sql --incremental
   twopath compare --matrix --repeats 5
   twopath compare --sweep history=1M,3M,10M,30M
   twopath compare --workload pageviews --durability batch
@@ -119,6 +120,9 @@ pub(super) struct CompareArgs {
     /// From the start of one batch run to the start of the next
     #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "2s")]
     batch_interval: Duration,
+    /// Each batch run reads only what has come since the one before, and goes on from its view: with --batch-engine rayon and compiled SQL
+    #[arg(long)]
+    incremental: bool,
     /// From one snapshot of the speed layer to the next
     #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "1ms")]
     publish_interval: Duration,
@@ -215,6 +219,7 @@ fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
         },
         prices: args.prices,
         batch_interval: args.batch_interval,
+        incremental: args.incremental,
         publish_interval: args.publish_interval,
         state: args.state,
         checkpoint_interval: args.checkpoint_interval,

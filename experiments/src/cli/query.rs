@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -12,7 +13,7 @@ use twopath_query::Value;
 use super::log::ForeignArgs;
 use super::output::{self, Format};
 use super::{Failure, sql};
-use crate::question::{self, Asked, Question, Rows};
+use crate::question::{self, Asked, Question, Rows, batch_views};
 use crate::systems::{BatchEngine, SpeedEngine};
 
 /// Answers a SQL query over a topic
@@ -27,6 +28,7 @@ Examples:
   twopath query --sql 'SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin' --engine batch
   twopath query --sql delays.sql --engine merged --format csv > merged.csv
   twopath query --sql delays.sql --engine reference --at 1000,1000 --format json
+  twopath query --sql delays.sql --engine batch --incremental
   twopath query --log kafka://localhost:9092/flights --sql 'SELECT COUNT(*) AS n FROM flights' --engine kappa
 
 Windows are table functions:
@@ -46,6 +48,10 @@ pub(super) struct QueryArgs {
     /// For `merged`: where the batch view ends [default: the last barrier at or before the position; without one, halfway]
     #[arg(long, value_name = "POSITION")]
     horizon: Option<Position>,
+    /// For `batch` (by rayon): go on from what the same question had come to before, and read only what is new. What it comes to
+    /// is kept beside the topics
+    #[arg(long)]
+    incremental: bool,
     /// Worker threads of the speed layer
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
@@ -106,6 +112,7 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
     if args.horizon.is_some() && args.engine != Engine::Merged {
         return Err(Failure::usage("--horizon is where the batch view of --engine merged ends; the other engines have none"));
     }
+    let incremental = args.incremental.then(|| views(place, args.engine)).transpose()?;
     let sql = sql::read_sql(&args.sql)?;
     let names = twopath_query::topics_of(&sql).map_err(|e| Failure::sql(&e, &sql))?;
     if let ([name], Some(named)) = (&names[..], place.named_topic())
@@ -123,7 +130,7 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
     if args.horizon.is_some() && names.len() > 1 {
         return Err(Failure::usage("--horizon is a position of one topic, and the query reads several: leave it out"));
     }
-    let asked = Asked { at, horizon: args.horizon.clone(), workers: usize::from(args.workers) };
+    let asked = Asked { at, horizon: args.horizon.clone(), workers: usize::from(args.workers), incremental };
     let answered = question.answer(args.engine.into(), &asked)?;
     let rows = match answered.rows {
         Rows::Columns(batch) => output::values(&batch).map_err(Failure::of)?,
@@ -131,6 +138,20 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
     };
     show(&Answered { names: answered.names, rows, coverage: answered.coverage }, args.format)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where incremental questions keep what they have come to.
+fn views(place: &Address, engine: Engine) -> Result<PathBuf, Failure> {
+    match (engine, place.folder()) {
+        (Engine::Batch | Engine::BatchRayon, Some(dir)) => Ok(batch_views(dir)),
+        (Engine::Batch | Engine::BatchRayon, None) => Err(Failure::usage(format!(
+            "--incremental keeps what it comes to beside the topics, and {place} is no folder; leave it out, or copy the topic into a folder"
+        ))),
+        (Engine::BatchPolars, _) => {
+            Err(Failure::usage("--incremental: polars computes everything anew each time; use --engine batch-rayon"))
+        }
+        _ => Err(Failure::usage("--incremental is about batch runs; use it with --engine batch")),
+    }
 }
 
 /// The position of each topic: where `--at` says, else its end.

@@ -158,6 +158,7 @@ fn system_spec(spec: &RunSpec, topic: &Topic, timeline: &Timeline) -> SystemSpec
         dir: spec.dir.clone(),
         workers: spec.workers,
         batch_interval_ms: spec.batch_interval_ms,
+        incremental: spec.incremental,
         publish_interval_ms: spec.publish_interval_ms,
         state: spec.state.clone(),
         checkpoint_interval_ms: spec.checkpoint_interval_ms,

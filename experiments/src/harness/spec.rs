@@ -37,6 +37,9 @@ pub struct RunSpec {
     pub log: Option<Address>,
     /// From the start of one batch run to the start of the next (they do not overlap: a longer run delays the next).
     pub batch_interval_ms: f64,
+    /// Each batch run goes on from the view of the one before.
+    #[serde(default)]
+    pub incremental: bool,
     pub publish_interval_ms: f64,
     /// Where the speed layer's state lives.
     #[serde(default)]

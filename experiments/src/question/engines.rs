@@ -28,7 +28,7 @@ pub(super) fn answer(
     let logic = VersionLogic::sql(query.clone());
     match engine {
         Engine::Reference => unreachable!("the reference evaluates the plan as it was written"),
-        Engine::Batch(engine) => by_batch(topic, &logic, engine, range),
+        Engine::Batch(engine) => by_batch(topic, &logic, engine, range, asked),
         Engine::Speed(engine) => by_speed(topic, &logic, engine, range, asked.workers),
         Engine::Merged => by_merging(topic, &logic, range, asked),
         Engine::Kappa => by_kappa(topic, &logic, range, asked.workers),
@@ -93,10 +93,26 @@ fn by_batch(
     logic: &VersionLogic,
     engine: BatchEngine,
     (start, at): Range<'_>,
+    asked: &Asked,
 ) -> Result<(RecordBatch, Coverage), QuestionError> {
-    let table = wiring::compute(topic, logic, engine, at)?;
-    let part = CoveragePart { source: "batch".into(), lower: start.clone(), upper: at.clone() };
-    answered(&logic.query, &[&table], Coverage::of(vec![part]))
+    let part = |source: &str, lower: &Position, upper: &Position| CoveragePart {
+        source: source.into(),
+        lower: lower.clone(),
+        upper: upper.clone(),
+    };
+    let Some(dir) = &asked.incremental else {
+        let table = wiring::compute(topic, logic, engine, at)?;
+        return answered(&logic.query, &[&table], Coverage::of(vec![part("batch", start, at)]));
+    };
+    let (view, read_from) = wiring::compute_incrementally(topic, logic, engine, &dir.join(topic.name()), at)?;
+    let mut parts = vec![part("kept batch", &view.lower, &read_from), part("batch", &read_from, at)];
+    // Of an empty log one part stays.
+    if read_from == view.lower {
+        parts.remove(0);
+    } else if read_from == *at {
+        parts.remove(1);
+    }
+    answered(&logic.query, &[&view.table], Coverage::of(parts))
 }
 
 fn by_speed(

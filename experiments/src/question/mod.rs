@@ -7,6 +7,7 @@
 mod engines;
 mod error;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -50,6 +51,8 @@ pub struct Asked {
     pub horizon: Option<Position>,
     /// Worker threads of the speed layer.
     pub workers: usize,
+    /// For [`Engine::Batch`]: where the last such question left its views, from which this one goes on, and leaves its own.
+    pub incremental: Option<PathBuf>,
 }
 
 /// An answer: its rows, and what each topic's part of it covers.
@@ -130,6 +133,11 @@ impl Question {
         let number = self.topics.iter().position(|t| t.config().name == name).expect("a plan reads the topics that it was made for");
         (number, &self.topics[number])
     }
+}
+
+/// Below a folder of topics: where incremental questions keep what they have come to, by topic.
+pub fn batch_views(topics: &Path) -> PathBuf {
+    topics.join(".serving").join("batch")
 }
 
 /// A topic as a text may name it.

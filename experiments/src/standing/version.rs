@@ -168,6 +168,7 @@ impl Standing {
             upper: last.upper.clone(),
             table: Arc::new(table),
             logic: "sql".into(),
+            log: None,
             timings_ms: BTreeMap::new(),
         };
         store.publish(&self.query, parts)?;

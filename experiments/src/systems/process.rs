@@ -43,6 +43,9 @@ pub struct SystemSpec {
     /// Timely workers of one speed job.
     pub workers: usize,
     pub batch_interval_ms: f64,
+    /// Each batch run goes on from the view of the one before.
+    #[serde(default)]
+    pub incremental: bool,
     pub publish_interval_ms: f64,
     /// Where the speed layer's state lives.
     #[serde(default)]
@@ -96,6 +99,7 @@ impl SystemSpec {
             timeline: Arc::new(Timeline::since(self.began_us)),
             workers: self.workers,
             batch_interval: Duration::from_secs_f64(self.batch_interval_ms / 1e3),
+            incremental: self.incremental,
             publish_interval: Duration::from_secs_f64(self.publish_interval_ms / 1e3),
             state: self.state.clone(),
             checkpoint_interval: Duration::from_secs_f64(self.checkpoint_interval_ms / 1e3),

@@ -106,3 +106,47 @@ fn an_empty_topic_has_an_answer() {
         assert_eq!(ask("SELECT n, COUNT(*) AS c FROM t GROUP BY n"), "n,c\n", "{engine}");
     }
 }
+
+/// The same question again reads only what is new, gives what a whole run gives, and names in its coverage what was kept.
+#[test]
+fn an_incremental_question_goes_on() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["log", "create", "t", "--schema", "time:timestamp,n:int", "--time-column", "time"]);
+    let append = |from: i64, to: i64| {
+        let lines: String = (from..to).map(|n| format!("{{\"time\":\"2024-01-01T00:00:00Z\",\"n\":{n}}}\n")).collect();
+        let done = sandbox.run_with(&["log", "append", "t"], &lines);
+        assert_eq!(done.code, 0, "{}", done.stderr);
+    };
+    let sql = "SELECT n % 3 AS k, COUNT(*) AS c, AVG(n) AS a FROM t GROUP BY n % 3 ORDER BY k";
+    let ask = |more: &[&str]| {
+        let text = sandbox.ok(&[&["query", "--sql", sql, "--format", "json"], more].concat());
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let mut coverages = Vec::new();
+    for (from, to) in [(0, 1000), (1000, 1007), (1007, 1007), (1007, 2000)] {
+        append(from, to);
+        let (kept, whole) = (ask(&["--incremental"]), ask(&["--engine", "reference"]));
+        assert_eq!(kept["rows"], whole["rows"]);
+        assert_eq!(kept["position"], whole["position"]);
+        let parts = kept["coverage"].as_array().unwrap().iter();
+        coverages.push(parts.map(|p| format!("{} {}-{}", p["source"], p["from"], p["to"]).replace('"', "")).collect::<Vec<_>>().join(", "));
+    }
+    assert_eq!(
+        coverages,
+        ["batch 0-1000", "kept batch 0-1000, batch 1000-1007", "kept batch 0-1007", "kept batch 0-1007, batch 1007-2000"]
+    );
+    // An earlier position, another question, and a topic that later has the name are not what was kept.
+    assert_eq!(ask(&["--incremental", "--at", "500"])["coverage"][0]["source"], "batch");
+    let other = sandbox.ok(&["query", "--sql", "SELECT COUNT(*) AS n FROM t", "--incremental", "--format", "csv"]);
+    assert_eq!(other, "n\n2000\n");
+    sandbox.ok(&["log", "delete", "t"]);
+    assert!(!sandbox.path("twopath-log/.serving/batch/t").exists());
+
+    let refused = |args: &[&str]| {
+        let done = sandbox.run(&[&["query", "--sql", sql, "--incremental"], args].concat());
+        assert_eq!(done.code, 2, "{}", done.stderr);
+        done.stderr
+    };
+    assert!(refused(&["--engine", "batch-polars"]).contains("use --engine batch-rayon"));
+    assert!(refused(&["--engine", "kappa"]).contains("use it with --engine batch"));
+}

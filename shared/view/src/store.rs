@@ -48,6 +48,8 @@ pub struct ViewParts {
     pub table: Arc<GroupTable>,
     /// Which code made it: `sql`, or the name of hand-written logic and its version.
     pub logic: String,
+    /// What tells the log up to the horizon from every other one, for a run that goes on from this view; none where no run may.
+    pub log: Option<String>,
     /// Milliseconds by step of the run so far.
     pub timings_ms: BTreeMap<String, f64>,
 }
@@ -66,6 +68,9 @@ pub struct ViewManifest {
     pub query: Query,
     /// Which code made it.
     pub logic: String,
+    /// As [`ViewParts::log`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// Records between the two.
     pub records: u64,
     /// Groups in the view.
@@ -137,6 +142,7 @@ impl ViewStore {
             upper: parts.upper.clone(),
             query: query.clone(),
             logic: parts.logic,
+            log: parts.log,
             records: parts.upper.records_since(&parts.lower),
             groups: parts.table.len() as u64,
             timings_ms,
@@ -348,6 +354,7 @@ mod tests {
             upper: Position::new(vec![Offset(groups as u64)]),
             table: Arc::new(table),
             logic: "sql".to_owned(),
+            log: None,
             timings_ms: BTreeMap::new(),
         }
     }

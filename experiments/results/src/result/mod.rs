@@ -121,6 +121,9 @@ pub struct Settings {
     pub batch_interval_ms: f64,
     /// Between two snapshots of the speed layer.
     pub publish_interval_ms: f64,
+    /// Whether each batch run went on from the view of the one before.
+    #[serde(default)]
+    pub incremental: bool,
     /// Where the speed layer's state lived: `memory` or `checkpoint`.
     #[serde(default = "in_memory")]
     pub state: String,

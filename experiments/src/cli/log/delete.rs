@@ -8,6 +8,7 @@ use twopath_log::Address;
 
 use crate::cli::Failure;
 use crate::feeds::Definition;
+use crate::question::batch_views;
 use crate::standing::StandingJob;
 
 /// Deletes a topic
@@ -30,6 +31,10 @@ pub(super) fn run(place: &Address, args: &DeleteArgs) -> Result<ExitCode, Failur
     drop(topic);
     let (jobs, feeds) = place.folder().map_or(Ok(Default::default()), |dir| dependents(dir, name))?;
     place.delete_topic(name)?;
+    if let Some(dir) = place.folder() {
+        // What questions kept of it. Left behind by a crash it does no harm: another topic of this name has another id.
+        let _ = std::fs::remove_dir_all(batch_views(dir).join(name));
+    }
     eprintln!("deleted '{name}' ({is_at}), which ended at {end}");
     for job in jobs {
         eprintln!("warning: job '{job}' read it: its tables stay, and can be brought no further");

@@ -12,7 +12,7 @@ use super::{CompareError, topics};
 use crate::harness::RunError;
 use crate::harness::plan::PlannedRun;
 use crate::harness::spec::RunSpec;
-use crate::systems::{Factors, Job, Killed, Language, QuerySpec, StateBackend};
+use crate::systems::{BatchEngine, Factors, Job, Killed, Language, QuerySpec, StateBackend};
 use twopath_events::workloads::{self, Pageviews, Workload, built_in};
 use twopath_results::result::{self, LeftOut, Prices, Settings};
 
@@ -218,6 +218,7 @@ impl Asked {
             left_out: self.left_out.clone(),
             events_steady: self.events_steady,
             batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,
+            incremental: settings.incremental,
             publish_interval_ms: settings.publish_interval.as_secs_f64() * 1e3,
             state: settings.state.to_string(),
             checkpoint_interval_ms: (settings.state != StateBackend::Memory).then_some(settings.checkpoint_interval.as_secs_f64() * 1e3),
@@ -245,6 +246,7 @@ impl Asked {
             workers: settings.workers,
             log: settings.log.as_ref().map(|place| topics::of_run(place, planned)),
             batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,
+            incremental: settings.incremental,
             publish_interval_ms: settings.publish_interval.as_secs_f64() * 1e3,
             state: settings.state.clone(),
             checkpoint_interval_ms: settings.checkpoint_interval.as_secs_f64() * 1e3,
@@ -313,6 +315,10 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<Lef
     if language == Some(Language::Hand) && !job.is_written_by_hand() {
         return Err(refuse("--language", "hand", "nobody has written this query by hand; give --language sql"));
     }
+    let not_incremental = |f: &Factors| {
+        let other = settings.incremental && f.batch_engine.is_some_and(|engine| engine != BatchEngine::Rayon);
+        other.then_some("only rayon goes on from its last batch view")
+    };
     let mut chosen: Vec<Chosen> = Vec::new();
     if settings.matrix {
         let wanted = |f: &Factors| f.with(batch_engine, speed_engine, language) == *f;
@@ -320,7 +326,7 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<Lef
         let mut left_out = Vec::new();
         for factors in Factors::cross().filter(wanted) {
             let name = factors.name();
-            match factors.impossible().or(unwritten(&factors)) {
+            match factors.impossible().or(unwritten(&factors)).or(not_incremental(&factors)) {
                 None => chosen.push(Chosen { name, architecture: factors.architecture.to_string(), factors }),
                 Some(reason) => left_out.push(LeftOut { name, reason: reason.into() }),
             }
@@ -333,6 +339,9 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<Lef
         let factors = Factors { language: job.language(changed.language), ..changed };
         if let Some(problem) = factors.impossible() {
             return Err(refuse("--architectures", name, &format!("cannot be made of {}: {problem}", factors.name())));
+        }
+        if let Some(problem) = not_incremental(&factors) {
+            return Err(refuse("--incremental", name, &format!("{problem}; give --batch-engine rayon --language sql")));
         }
         if chosen.iter().all(|c| c.factors != factors) {
             // A preset keeps its name where only its language is not to be had.

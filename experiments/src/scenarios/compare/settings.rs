@@ -70,6 +70,8 @@ pub struct CompareSettings {
     pub prices: Option<PathBuf>,
     /// Between the starts of two batch runs.
     pub batch_interval: Duration,
+    /// Each batch run goes on from the view of the one before.
+    pub incremental: bool,
     /// Between two snapshots of the speed layer.
     pub publish_interval: Duration,
     /// Where the speed layer's state lives.
@@ -114,6 +116,7 @@ impl Default for CompareSettings {
             month: Month::default(),
             prices: None,
             batch_interval: Duration::from_secs(2),
+            incremental: false,
             publish_interval: Duration::from_millis(1),
             state: StateBackend::Memory,
             checkpoint_interval: Duration::from_secs(1),

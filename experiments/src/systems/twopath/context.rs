@@ -17,7 +17,7 @@ use twopath_view::{BatchView, Selection};
 
 use super::apart::{Apart, SpeedProcess, Work};
 use super::speed_path::Speed;
-use super::wiring::{self, VersionLogic};
+use super::wiring::{self, BatchRuns, VersionLogic};
 use crate::systems::timeline::Timeline;
 use crate::systems::{Answered, Costs, Factors, Job, Rows, StateBackend, SystemError};
 use twopath_results::result::Happening;
@@ -42,6 +42,8 @@ pub struct Context {
     pub timeline: Arc<Timeline>,
     pub workers: usize,
     pub batch_interval: Duration,
+    /// Each batch run goes on from the view of the one before.
+    pub incremental: bool,
     pub publish_interval: Duration,
     /// Where the speed layer's state lives.
     pub state: StateBackend,
@@ -87,7 +89,10 @@ impl Context {
         let started = self.timeline.now_us();
         let logic = self.logic(version)?;
         let view = match &self.apart {
-            None => wiring::batch_run(&self.topic, &logic, engine, self.workers, at, store)?,
+            None => {
+                let runs = BatchRuns { engine, incremental: self.incremental, workers: self.workers };
+                wiring::batch_run(&self.topic, &logic, runs, at, store)?
+            }
             Some(apart) => {
                 let views = self.views_dir(version);
                 let work = Work::Batch { version, barrier: (at.number, at.position.clone()), views };

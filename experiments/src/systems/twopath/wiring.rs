@@ -3,6 +3,7 @@
 //! Comparisons, `twopath query` and standing jobs all go through it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use twopath_base::Position;
@@ -11,6 +12,7 @@ use twopath_log::{Barrier, Topic};
 use twopath_query::Query;
 use twopath_serving::Table;
 use twopath_serving::jobs::flights::merging;
+use twopath_speed::checkpoint::Identity;
 use twopath_speed::jobs::flights::{Kind, hand_written};
 use twopath_speed::{Publish, SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
@@ -146,16 +148,43 @@ pub fn compute(topic: &Topic, logic: &VersionLogic, engine: BatchEngine, horizon
     }
 }
 
+/// All groups of the log below a position, going on from the view that the last such question left in `dir`, where it can; and from where on the log was read.
+pub fn compute_incrementally(
+    topic: &Topic,
+    logic: &VersionLogic,
+    engine: BatchEngine,
+    dir: &Path,
+    horizon: &Position,
+) -> Result<(BatchView, Position), SystemError> {
+    let Identity { query, .. } = Identity::of(topic, &logic.query, &logic.name);
+    let store = ViewStore::open(&dir.join(query), 1)?;
+    let run = twopath_batch::run_incremental(topic, &logic.query, full_scan(engine), 0, horizon, &store)?;
+    Ok((run.view, run.read_from))
+}
+
+/// How batch runs are made.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchRuns {
+    pub engine: BatchEngine,
+    /// Each goes on from the view of the one before.
+    pub incremental: bool,
+    /// Of a replay.
+    pub workers: usize,
+}
+
 /// A batch run over everything before the barrier; its view is at rest when this returns, and served by nobody yet.
 pub fn batch_run(
     topic: &Topic,
     logic: &VersionLogic,
-    engine: BatchEngine,
-    workers: usize,
+    BatchRuns { engine, incremental, workers }: BatchRuns,
     at: &Barrier,
     store: &ViewStore,
 ) -> Result<BatchView, SystemError> {
     match engine {
+        BatchEngine::Polars | BatchEngine::Rayon if incremental => {
+            let run = || twopath_batch::run_incremental(topic, &logic.query, full_scan(engine), at.number, &at.position, store);
+            Ok(meters::charge(Layer::Batch, run)?.view)
+        }
         BatchEngine::Polars | BatchEngine::Rayon => {
             let run = || twopath_batch::run_batch(topic, &logic.query, &logic.batch, full_scan(engine), at.number, &at.position, store);
             Ok(meters::charge(Layer::Batch, run)?)
@@ -170,6 +199,7 @@ pub fn batch_run(
                     upper: at.position.clone(),
                     table: Arc::new(merged(&logic.layout, &view)),
                     logic: format!("replay by timely, {}", logic.name),
+                    log: None,
                     timings_ms: BTreeMap::new(),
                 };
                 store.publish(&logic.layout, parts)
