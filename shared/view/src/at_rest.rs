@@ -30,7 +30,7 @@ use arrow_schema::{Field, Schema};
 use super::accumulator::{Accumulate, Accumulator, Reader};
 use super::canonical::arrow_type;
 use super::table::GroupTable;
-use twopath_query::Query;
+use twopath_query::{Aggregate, Query};
 
 /// The layout's version.
 pub const VERSION: &str = "2";
@@ -70,6 +70,11 @@ impl GroupTable {
     /// # Errors
     /// What in the batch does not fit the query, and what to do about it.
     pub fn from_batch(query: &Query, batch: &RecordBatch) -> Result<Self, String> {
+        Self::load(query, batch, Accumulator::new)
+    }
+
+    /// The same, into the accumulators that `empty` gives for the query's aggregates.
+    pub(crate) fn load(query: &Query, batch: &RecordBatch, empty: impl Fn(&Aggregate) -> Accumulator) -> Result<Self, String> {
         const REMEDY: &str = "; this view was made by another query or version: run the batch layer again";
         let schema = batch.schema_ref();
         match schema.metadata().get(VERSION_KEY).map(String::as_str) {
@@ -103,7 +108,7 @@ impl GroupTable {
             let names: Vec<String> = mine.map(|f| f.name()[prefix.len()..].to_string()).collect();
             let columns = &batch.columns()[at..at + names.len()];
             at += names.len();
-            let mut accumulator = Accumulator::new(aggregate);
+            let mut accumulator = empty(aggregate);
             let mut reader = Reader { columns: columns.iter(), names };
             accumulator.load(&mut reader).map_err(|e| format!("aggregate {i} (columns '{prefix}...'): {e}{REMEDY}"))?;
             if let Some(name) = reader.names.first() {

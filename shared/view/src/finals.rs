@@ -74,6 +74,15 @@ impl Finals {
         GroupTable::from_columns(values_query, &keys, values, rows.num_rows())
             .map_err(|row| format!("row {row} has the key of an earlier row"))
     }
+
+    /// Reads what [`GroupTable::to_batch`] wrote of such a table.
+    ///
+    /// # Errors
+    /// What in the batch does not fit.
+    pub fn from_batch(&self, values_query: &Query, batch: &RecordBatch) -> Result<GroupTable, String> {
+        let of = |value: &Aggregate| value.arg.as_ref().map_or(DataType::Int, |arg| arg.data_type);
+        GroupTable::load(values_query, batch, |value| Accumulator::Latest(Latest::none(of(value))))
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +128,14 @@ mod tests {
             let range = Selection { first_key: (Some(Value::Text("b".into())), None), ..Selection::default() };
             assert_eq!(rows(&answer(&query, &parts, &range).unwrap()).unwrap(), expected[1..]);
         }
+    }
+
+    #[test]
+    fn what_is_put_at_rest_is_read_again() {
+        let query = MEANS.values_query(&query()).unwrap();
+        let table = table(&[("b", 1.5), ("a", 1.0)], 3);
+        let read = MEANS.from_batch(&query, &table.to_batch_unsorted()).unwrap();
+        assert_eq!(read.to_batch(), table.to_batch());
     }
 
     #[test]

@@ -109,8 +109,7 @@ impl Context {
         let table = table.clone();
         let publish: Publish = Arc::new(move |view| meters::charge(Layer::Serving, || table.publish_realtime(view)));
         let Some(apart) = &self.apart else { return Ok(Speed::Here(self.speed_job(version, from, publish)?)) };
-        let layout = self.logic(version)?.layout().clone();
-        Ok(Speed::Apart(SpeedProcess::start(apart, (version, layout), from, publish, &self.timeline)?))
+        Ok(Speed::Apart(SpeedProcess::start(apart, (version, self.logic(version)?), from, publish, &self.timeline)?))
     }
 
     /// A speed job in this process; its views go to `publish`.

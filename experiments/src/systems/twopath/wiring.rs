@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use twopath_base::Position;
 use twopath_base::meters::{self, Layer};
 use twopath_log::{Barrier, Topic};
@@ -122,6 +123,17 @@ impl VersionLogic {
     /// What the layers' groups are laid out for.
     pub fn layout(&self) -> &Arc<Query> {
         &self.layout
+    }
+
+    /// A layer's groups as they were put at rest.
+    ///
+    /// # Errors
+    /// What in the batch does not fit.
+    pub fn read_groups(&self, batch: &RecordBatch) -> Result<GroupTable, String> {
+        match self.answers {
+            Answers::Finals(finals) => finals.from_batch(&self.layout, batch),
+            Answers::Compiled | Answers::Merging(_) => GroupTable::from_batch(&self.layout, batch),
+        }
     }
 
     /// A table that this logic publishes into; `observer` as of [`Table::observed`].

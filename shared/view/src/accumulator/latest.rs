@@ -21,6 +21,11 @@ pub struct Latest {
 }
 
 impl Latest {
+    /// Of no group.
+    pub fn none(data_type: DataType) -> Self {
+        Latest { orders: Vec::new(), values: Vec::new(), data_type }
+    }
+
     /// One value per group, all of one order.
     ///
     /// # Errors
@@ -34,7 +39,7 @@ impl Latest {
 
 impl Accumulate for Latest {
     fn emptied(&self) -> Self {
-        Latest { orders: Vec::new(), values: Vec::new(), data_type: self.data_type }
+        Latest::none(self.data_type)
     }
 
     fn grow(&mut self, groups: usize, _complete: bool) {

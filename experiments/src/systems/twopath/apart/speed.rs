@@ -6,12 +6,11 @@ use std::thread::JoinHandle;
 
 use twopath_base::meters::{self, Layer};
 use twopath_log::Barrier;
-use twopath_query::Query;
 use twopath_results::result::Happening;
 use twopath_speed::Publish;
 use twopath_view::{Generation, GroupTable, RealtimeView};
 
-use super::super::wiring::From;
+use super::super::wiring::{From, VersionLogic};
 use super::process::Slot;
 use super::{Apart, FromLayer, GenerationSent, RunSent, ToSpeed, Work, lock};
 use crate::systems::protocol::Connection;
@@ -27,7 +26,7 @@ pub(in crate::systems) struct SpeedProcess {
 struct Shared {
     apart: Arc<Apart>,
     version: u32,
-    layout: Arc<Query>,
+    logic: VersionLogic,
     publish: Publish,
     timeline: Arc<Timeline>,
     slot: Arc<Slot>,
@@ -49,7 +48,7 @@ impl SpeedProcess {
     /// Starts the process; each of its views goes to `publish`, none that would set readers back.
     pub fn start(
         apart: &Arc<Apart>,
-        (version, layout): (u32, Arc<Query>),
+        (version, logic): (u32, VersionLogic),
         from: From,
         publish: Publish,
         timeline: &Arc<Timeline>,
@@ -57,7 +56,7 @@ impl SpeedProcess {
         let slot = Arc::new(Slot::default());
         *lock(&apart.speed) = Some(slot.clone());
         let now = Now { from, to: None, view: None, failure: None, stopping: false };
-        let shared = Shared { apart: apart.clone(), version, layout, publish, timeline: timeline.clone(), slot, now: Mutex::new(now) };
+        let shared = Shared { apart: apart.clone(), version, logic, publish, timeline: timeline.clone(), slot, now: Mutex::new(now) };
         let shared = Arc::new(shared);
         let supervise = {
             let shared = shared.clone();
@@ -132,13 +131,19 @@ impl Shared {
             }
             let failure = self.listen(process, &mut connection, &mut killed_us);
             lock(&self.now).to = None;
+            if let Some(problem) = failure {
+                // One that goes on though its views are of no use is waited for by nobody.
+                self.slot.kill(&self.timeline);
+                let _ = self.slot.ended();
+                return Err(problem);
+            }
             let (status, killed_now) = self.slot.ended().map_err(|e| e.to_string())?;
             if lock(&self.now).stopping {
                 return Ok(());
             }
             killed_us = killed_now;
             if killed_us.is_none() {
-                return Err(failure.unwrap_or_else(|| format!("the speed layer's process ended by itself: {status}")));
+                return Err(format!("the speed layer's process ended by itself: {status}"));
             }
         }
     }
@@ -183,7 +188,7 @@ impl Shared {
             let (bytes, after) = rest.split_at_checked(run.bytes).ok_or("a view was cut short")?;
             rest = after;
             let batch = Rows::from_bytes(bytes.to_vec()).batch().map_err(|e| e.to_string())?;
-            runs.insert(run.number, Arc::new(GroupTable::from_batch(&self.layout, &batch)?));
+            runs.insert(run.number, Arc::new(self.logic.read_groups(&batch)?));
         }
         let mut kept = BTreeMap::new();
         let mut given = vec![];
