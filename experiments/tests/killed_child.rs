@@ -53,6 +53,7 @@ fn spec(dir: &Path, architecture: &str) -> RunSpec {
         full_read_rate: 5.0,
         deploys: true,
         throttle: None,
+        incremental: false,
         kill_after_ms: None,
         kill: Killed::default(),
         dir: dir.into(),

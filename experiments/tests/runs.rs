@@ -42,6 +42,7 @@ fn spec(dir: &Path, architecture: &str, query: &QuerySpec) -> RunSpec {
         full_read_rate: 20.0,
         deploys: true,
         throttle: None,
+        incremental: false,
         kill_after_ms: None,
         kill: Killed::default(),
         dir: dir.into(),

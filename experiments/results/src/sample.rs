@@ -49,6 +49,7 @@ fn make() -> CompareResult {
             command: "twopath compare".into(),
         },
         settings: Settings {
+            incremental: false,
             workload: "flights".into(),
             architectures: ARCHITECTURES.map(String::from).to_vec(),
             systems: ARCHITECTURES.map(system).to_vec(),

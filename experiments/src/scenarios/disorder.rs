@@ -143,8 +143,11 @@ fn watermarks(lab: &Lab, notes: &mut Notes, workload: &Workload, log: &RecordBat
     Ok(differ)
 }
 
+/// Flights by hour.
+type Counts = BTreeMap<String, i64>;
+
 /// Flights by hour of what stands after FROM: by polars from the sealed and the open segments, and by a replay of timely.
-fn by_both(topic: &Topic, source: &str) -> Result<(BTreeMap<String, i64>, BTreeMap<String, i64>), ScenarioError> {
+fn by_both(topic: &Topic, source: &str) -> Result<(Counts, Counts), ScenarioError> {
     let failed = |e: twopath_query::EvalError| ScenarioError::Answer(e.to_string());
     let source = if source == "flights" { "TABLE flights".to_owned() } else { format!("TABLE {source}") };
     let sql = format!(
@@ -159,7 +162,7 @@ fn by_both(topic: &Topic, source: &str) -> Result<(BTreeMap<String, i64>, BTreeM
             Value::Int(n) => Ok((format!("{:?}", row[0]), n)),
             _ => Err(ScenarioError::Answer("a count is no number; this is a bug".into())),
         };
-        rows.into_iter().map(count).collect::<Result<BTreeMap<_, _>, ScenarioError>>()
+        rows.into_iter().map(count).collect::<Result<Counts, ScenarioError>>()
     };
     let batch = wiring::compute(topic, &logic, BatchEngine::Polars, &end)?;
     let view = wiring::replay(topic, &logic, SpeedEngine::Timely, wiring::log_start(topic)?, &end, 1)?;
@@ -168,7 +171,7 @@ fn by_both(topic: &Topic, source: &str) -> Result<(BTreeMap<String, i64>, BTreeM
 }
 
 /// Windows that only one has, or whose counts differ.
-fn differing(a: &BTreeMap<String, i64>, b: &BTreeMap<String, i64>) -> u64 {
+fn differing(a: &Counts, b: &Counts) -> u64 {
     let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     keys.into_iter().filter(|key| a.get(*key) != b.get(*key)).count() as u64
 }
@@ -237,7 +240,7 @@ fn lateness(lab: &Lab, notes: &mut Notes, closings: &[Closing]) -> Result<(), Sc
     let hint = "A window closes when the greatest event time seen has passed its end by the allowed lateness; what comes later is dropped.";
     let wrong =
         Chart { title: "Windows that are wrong at the end".into(), hint: hint.into(), x, y, lines: day(lines(|c| c.windows_wrong)) };
-    let hint = "Open windows are what memory holds.";
+    let hint = "Open windows are what memory holds: as many as the allowed lateness is long, however late the events are.";
     notes.charts.push(Chart {
         title: "Windows open at most".into(),
         hint: hint.into(),

@@ -13,7 +13,7 @@ use twopath_view::store::ViewStore;
 
 use super::process::SystemSpec;
 use super::protocol::Connection;
-use super::twopath::{Context, FromLayer, ToSpeed, Views, Work};
+use super::twopath::{Context, FromLayer, ToSpeed, VIEWS_KEPT, Views, Work};
 use super::{Costs, SystemError};
 
 /// How often a process looks whether its job still works, when it has nothing to tell.
@@ -50,7 +50,7 @@ fn context(spec: &SystemSpec, folder: &str) -> Result<Context, SystemError> {
 
 fn batch(spec: &SystemSpec, version: u32, barrier: Barrier, views: &std::path::Path) -> Result<Costs, SystemError> {
     let context = context(spec, "batch")?;
-    context.batch_run(version, &barrier, &ViewStore::open(views, 1)?)?;
+    context.batch_run(version, &barrier, &ViewStore::open(views, VIEWS_KEPT)?)?;
     Ok(context.costs())
 }
 

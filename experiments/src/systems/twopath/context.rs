@@ -27,7 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_micros(200);
 /// When it gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Versions of a batch view kept at rest.
-const VIEWS_KEPT: usize = 2;
+pub(in crate::systems) const VIEWS_KEPT: usize = 2;
 
 /// Puts a barrier into the log. Who writes the log does so: it may be another process.
 pub type Barriers = Box<dyn Fn() -> Result<Barrier, SystemError> + Send + Sync>;
@@ -108,7 +108,7 @@ impl Context {
     pub(super) fn speed(&self, version: u32, from: wiring::From, table: &Arc<Table>) -> Result<Speed, SystemError> {
         let table = table.clone();
         let publish: Publish = Arc::new(move |view| meters::charge(Layer::Serving, || table.publish_realtime(view)));
-        let Some(apart) = &self.apart else { return Ok(Speed::Here(self.speed_job(version, from, publish)?)) };
+        let Some(apart) = &self.apart else { return Ok(Speed::Here(Box::new(self.speed_job(version, from, publish)?))) };
         Ok(Speed::Apart(SpeedProcess::start(apart, (version, self.logic(version)?), from, publish, &self.timeline)?))
     }
 

@@ -22,6 +22,7 @@ use super::timeline::Record;
 use super::{Answered, Architecture, Costs, Killed, System, SystemError, SystemProgress};
 pub use apart::Apart;
 pub(in crate::systems) use apart::{FromLayer, ToSpeed, Views, Work};
+pub(in crate::systems) use context::VIEWS_KEPT;
 pub use context::{Barriers, Context};
 
 /// The paths of an architecture at work. Dropping them stops their threads.

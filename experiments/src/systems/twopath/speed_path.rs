@@ -9,7 +9,7 @@ use crate::systems::timeline::CatchUp;
 
 /// See the module. Dropping it stops it.
 pub(super) enum Speed {
-    Here(SpeedJob),
+    Here(Box<SpeedJob>),
     Apart(SpeedProcess),
 }
 

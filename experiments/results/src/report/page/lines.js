@@ -52,7 +52,7 @@ function showChart(chart, into) {
   const lines = chart.lines.filter(line => line.points.length);
   const box = make("div", { role: "img", "aria-label": `${chart.title}, over ${chart.x.label}` });
   const legend = make("div", { class: "legend" }, ...lines.map((line, i) => nameWithColour(line.name, i)));
-  into.append(make("figure", {}, make("figcaption", {}, make("b", {}, chart.title)), ...(lines.length > 1 ? [legend] : []), box, make("p", { class: "hint" }, chart.hint)));
+  into.append(make("figure", {}, make("figcaption", {}, make("b", {}, chart.title)), ...(lines.length ? [legend] : []), box, make("p", { class: "hint" }, chart.hint)));
   if (!lines.length) { box.append(make("p", { class: "hint" }, "Nothing was measured.")); return; }
   const xs = [...new Set(lines.flatMap(line => line.points.map(p => p.x)))].sort((a, b) => a - b);
   const colours = lines.map((line, i) => paint(variableOf(line.name, i)));
