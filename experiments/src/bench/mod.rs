@@ -11,6 +11,7 @@ mod events;
 mod freshness;
 mod kafka;
 mod log_scale;
+pub mod peers;
 mod read;
 mod replay;
 mod scan;
@@ -85,6 +86,8 @@ pub enum BenchError {
     Serving(#[from] twopath_serving::ServingError),
     #[error("cannot use the bench's folder: {0}")]
     Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Peer(String),
     #[error("there is no bench named '{name}'; there are: {known}")]
     Unknown { name: String, known: String },
 }
