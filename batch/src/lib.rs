@@ -42,7 +42,7 @@ mod scan;
 mod sql;
 mod timings;
 
-pub use compute::{compute, compute_timed, threads};
+pub use compute::{answer, compute, compute_timed, threads};
 pub use engine::Engine;
 pub use error::BatchError;
 pub use logic::{HandWritten, Logic};

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use twopath_base::Position;
 use twopath_base::meters::{self, Layer};
 use twopath_log::{Barrier, Topic};
@@ -14,7 +15,7 @@ use twopath_serving::jobs::flights::merging;
 use twopath_speed::jobs::flights::{Kind, hand_written};
 use twopath_speed::{Publish, SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
-use twopath_view::{BatchView, Finals, GroupTable, Merging, RealtimeView};
+use twopath_view::{BatchView, Finals, GroupTable, Merging, RealtimeView, Selection};
 
 use crate::systems::{Architecture, BatchEngine, Factors, Job, Language, SpeedEngine, SystemError};
 
@@ -137,6 +138,17 @@ pub fn compute(topic: &Topic, logic: &VersionLogic, engine: BatchEngine, horizon
         BatchEngine::Timely => {
             let view = replay(topic, logic, SpeedEngine::Timely, log_start(topic)?, horizon, 1)?;
             Ok(merged(&logic.layout, &view))
+        }
+    }
+}
+
+/// The batch layer's answer over the log below a position, to a query that is compiled.
+pub fn answer(topic: &Topic, logic: &VersionLogic, engine: BatchEngine, horizon: &Position) -> Result<RecordBatch, SystemError> {
+    match engine {
+        BatchEngine::Polars | BatchEngine::Rayon => Ok(twopath_batch::answer(topic, &logic.query, full_scan(engine), horizon)?),
+        BatchEngine::Timely => {
+            let table = compute(topic, logic, engine, horizon)?;
+            Ok(twopath_view::answer(&logic.query, &[&table], &Selection::default()).map_err(twopath_batch::BatchError::from)?)
         }
     }
 }
