@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::RecordBatch;
 use polars_core::runtime::THREAD_POOL;
 use twopath_base::Position;
 use twopath_log::Topic;
 use twopath_query::Query;
-use twopath_view::GroupTable;
+use twopath_view::{GroupTable, Selection};
 
 use crate::read::check_horizon;
 use crate::timings::Timings;
@@ -23,6 +24,16 @@ pub fn compute(topic: &Topic, query: &Query, logic: &Logic, engine: Engine, hori
     Ok(compute_timed(topic, query, logic, engine, horizon)?.0)
 }
 
+/// The answer over everything below `horizon`, computed by `engine` of a query that is not written by hand. Groups that no answer shows are let go before the others are put together.
+///
+/// # Errors
+/// As [`compute`], and the error of one of the groups that raise one.
+pub fn answer(topic: &Topic, query: &Query, engine: Engine, horizon: &Position) -> Result<RecordBatch, BatchError> {
+    let tables = tables(topic, query, &Logic::Sql, engine, horizon, &Timings::start())?;
+    let tables = by_rayon::shown(query, tables)?;
+    Ok(twopath_view::answer(query, &tables.iter().collect::<Vec<_>>(), &Selection::default())?)
+}
+
 /// As [`compute`], with milliseconds by step: `wall`, and what the engine did. `read` is mapping and verifying; with rayon, `read` and
 /// `fold` are summed over threads and `merge` follows; with polars, `polars` is the plan and `table` the way from its groups to ours.
 pub fn compute_timed(
@@ -32,21 +43,34 @@ pub fn compute_timed(
     engine: Engine,
     horizon: &Position,
 ) -> Result<(GroupTable, BTreeMap<String, f64>), BatchError> {
+    let timings = Timings::start();
+    let tables = tables(topic, query, logic, engine, horizon, &timings)?;
+    let table = timings.of("merge", || GroupTable::of_disjoint(tables)).expect("an engine gives a table");
+    Ok((table, timings.ms()))
+}
+
+/// Everything below `horizon`, grouped: tables that have no key in common.
+fn tables(
+    topic: &Topic,
+    query: &Query,
+    logic: &Logic,
+    engine: Engine,
+    horizon: &Position,
+    timings: &Timings,
+) -> Result<Vec<GroupTable>, BatchError> {
     // What is read here must not be taken away meanwhile.
     let _hold = topic.hold("a batch run", &topic.start()?)?;
     check_columns(topic, query)?;
     check_horizon(topic, horizon)?;
-    let timings = Timings::start();
-    let table = match (engine, logic) {
-        (Engine::Polars, Logic::Sql) => by_polars::by_sql(topic, query, horizon, &timings)?,
-        (Engine::Polars, Logic::Hand(hand, merging)) => by_polars::by_hand(topic, query, (hand, merging), horizon, &timings)?,
-        (Engine::Rayon, Logic::Sql) => by_rayon::compute(topic, query, (&topic.start()?, horizon), &timings)?,
+    match (engine, logic) {
+        (Engine::Polars, Logic::Sql) => Ok(vec![by_polars::by_sql(topic, query, horizon, timings)?]),
+        (Engine::Polars, Logic::Hand(hand, merging)) => Ok(vec![by_polars::by_hand(topic, query, (hand, merging), horizon, timings)?]),
+        (Engine::Rayon, Logic::Sql) => by_rayon::compute(topic, query, (&topic.start()?, horizon), timings),
         (Engine::Rayon, Logic::Hand(..)) => {
             let what = format!("logic that was written by hand for polars ({})", logic.name());
-            return Err(BatchError::Unsupported { engine, what });
+            Err(BatchError::Unsupported { engine, what })
         }
-    };
-    Ok((table, timings.ms()))
+    }
 }
 
 /// How many threads polars computes with: the environment variable `POLARS_MAX_THREADS` when the process starts, else the number of

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::{Entry, LogError, Start, Topic};
 use twopath_query::Query;
-use twopath_view::BatchView;
 use twopath_view::store::{StoreError, ViewParts, ViewStore};
+use twopath_view::{BatchView, GroupTable};
 
 use crate::compute::check_columns;
 use crate::read::check_horizon;
@@ -84,10 +84,10 @@ pub fn run_incremental(
     }
     let new = by_rayon::compute(topic, query, (&read_from, horizon), &timings)?;
     let table = match kept {
-        None => new,
+        None => timings.of("merge", || GroupTable::of_disjoint(new)).expect("an engine gives a table"),
         Some(view) => timings.of("merge", || {
             let mut table = Arc::unwrap_or_clone(view.table);
-            table.merge(&new);
+            new.iter().for_each(|part| table.merge(part));
             table
         }),
     };

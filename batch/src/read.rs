@@ -85,13 +85,16 @@ pub fn for_each_piece(
         let (rows, batch) = (records.batch.num_rows(), records.batch);
         if rows >= ROWS_MIN {
             f(&batch)?;
+            reader.let_go();
             continue;
         }
         small_rows += rows;
         small.push(batch);
         if small_rows >= ROWS_MAX {
-            f(&together(&small))?;
+            let piece = together(&small);
             small.clear();
+            reader.let_go();
+            f(&piece)?;
             small_rows = 0;
         }
     }

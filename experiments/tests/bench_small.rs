@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use twopath::bench::peers::{self, PeersResult, PeersSetting};
 use twopath::bench::{BenchError, Setting, Size, names, run, run_log_scale};
 
 fn setting(dir: &tempfile::TempDir, size: Size) -> Setting<'_> {
@@ -52,6 +53,36 @@ fn the_log_at_scale_runs_small() {
     assert_eq!(ids, ["compaction", "groups", "wake", "wake_across", "partitions", "open_clean", "open_crashed", "memory"]);
     assert!(result.ratios.iter().all(|r| r.ratio.is_finite() && r.ratio >= 0.0), "{:?}", result.ratios);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "benches clean up");
+}
+
+fn against_peers(dir: &tempfile::TempDir, python: &Path, only: &[&str]) -> PeersResult {
+    let setting = PeersSetting { dir: dir.path(), program: Path::new(env!("CARGO_BIN_EXE_twopath")), python, rows: 60_000, rounds: 2 };
+    peers::run(setting, &only.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), |_| {}).unwrap()
+}
+
+/// The answers of every work are compared with each peer's.
+#[test]
+fn peers_give_the_same_answers() {
+    let Some(python) = std::env::var_os("TWOPATH_TEST_PYTHON") else {
+        eprintln!("SKIPPED: no Python with duckdb and polars (run tests/run, which makes one)");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let result = against_peers(&dir, Path::new(&python), &[]);
+    result.missing.iter().for_each(|missing| eprintln!("SKIPPED: {missing}"));
+    if result.missing.is_empty() {
+        assert_eq!(result.ratios.len(), 6 * 2 + 2 + 1);
+    }
+    assert!(result.ratios.iter().all(|r| [r.wall, r.cpu, r.memory].iter().all(|f| f.is_finite() && *f > 0.0)), "{:?}", result.ratios);
+}
+
+#[test]
+fn a_missing_peer_is_told_with_how_to_get_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let result = against_peers(&dir, Path::new("no-python-here"), &["keys", "replay"]);
+    assert_eq!(result.missing.len(), 2, "{:?}", result.missing);
+    assert!(result.missing[0].contains("no duckdb") && result.missing[0].contains("pip install"), "{}", result.missing[0]);
+    assert_eq!(result.ratios.iter().map(|r| r.id).collect::<Vec<_>>(), ["replay"]);
 }
 
 #[test]

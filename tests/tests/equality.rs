@@ -153,6 +153,12 @@ impl Case {
             Err(e) => panic!("seed {}: {e}\n{}", self.seed, self.sql),
         };
         self.check("batch", position, &expected, &batch);
+        let at_once = match twopath_batch::answer(&self.topic, &self.query, self.batch, position) {
+            Ok(answer) => values::rows(&answer),
+            Err(twopath_batch::BatchError::Eval(e)) => Err(e),
+            Err(e) => panic!("seed {}: {e}\n{}", self.seed, self.sql),
+        };
+        self.check("batch, without a table", position, &expected, &at_once);
 
         let view = self.replay((0, zero), position, workers);
         self.check("replay", position, &expected, &self.of_view(&view));

@@ -76,6 +76,14 @@ pub fn assert_agrees(topic: &Topic, query: &Query, horizon: &Position) -> Option
         if let Err(difference) = compare(query, &expected, &got) {
             panic!("{engine}: {difference}\nat {horizon}\n{query:?}");
         }
+        let at_once = match twopath_batch::answer(topic, query, engine, horizon) {
+            Ok(answer) => values::rows(&answer),
+            Err(BatchError::Eval(e)) => Err(e),
+            Err(other) => panic!("{engine}: {other}\n{query:?}"),
+        };
+        if let Err(difference) = compare(query, &expected, &at_once) {
+            panic!("{engine}, an answer without a table: {difference}\nat {horizon}\n{query:?}");
+        }
     }
     expected.ok().map(|rows| rows.len())
 }

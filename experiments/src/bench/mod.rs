@@ -12,6 +12,7 @@ mod freshness;
 mod incremental;
 mod kafka;
 mod log_scale;
+pub mod peers;
 mod read;
 mod replay;
 mod scan;
@@ -86,6 +87,8 @@ pub enum BenchError {
     Serving(#[from] twopath_serving::ServingError),
     #[error("cannot use the bench's folder: {0}")]
     Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Peer(String),
     #[error("there is no bench named '{name}'; there are: {known}")]
     Unknown { name: String, known: String },
 }

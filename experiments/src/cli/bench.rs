@@ -1,6 +1,6 @@
 //! `twopath bench`: what the user chose, for [`crate::bench`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -8,6 +8,7 @@ use twopath_log::Address;
 use twopath_query::Value;
 
 use super::{Failure, output, progress};
+use crate::bench::peers::{self, PeerRatio, PeersSetting};
 use crate::bench::{self, Ratio, Setting, Size};
 
 /// Measures the layers against plain code, side by side
@@ -20,17 +21,27 @@ Examples:
   twopath bench --quick
   twopath bench --only scan,replay --format json
   twopath bench log-scale
-  twopath bench log --kafka localhost:9092")]
+  twopath bench log --kafka localhost:9092
+  twopath bench peers --python peers/bin/python --only keys,top")]
 pub(super) struct BenchArgs {
     /// Another group of benches
-    #[arg(value_enum, conflicts_with = "only")]
+    #[arg(value_enum)]
     group: Option<Group>,
     /// For the group `log`: the Kafka cluster to measure against (several with commas between)
     #[arg(long, value_name = "HOST:PORT")]
     kafka: Option<String>,
-    /// Only these
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::names()))]
+    /// Only these, of the group `peers` or of those without a group
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(all_names()))]
     only: Vec<String>,
+    /// For the group `peers`: a Python that has them
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    python: PathBuf,
+    /// For the group `peers`: rows of each file [default: 20000000, with --quick 200000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    rows: Option<u64>,
+    /// For the group `peers`: how often each side does its work [default: 5, with --quick 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: Option<u16>,
     /// Little data and few rounds: whether the benches work, not how fast anything is
     #[arg(long)]
     quick: bool,
@@ -45,6 +56,8 @@ enum Group {
     LogScale,
     /// The embedded log against Kafka's, on the same events: speed, CPU of client and broker, time from append to read
     Log,
+    /// Queries and imports as whole processes, against DuckDB and polars on the same rows
+    Peers,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,6 +76,18 @@ pub(super) fn run(dir: &Path, args: &BenchArgs) -> Result<ExitCode, Failure> {
         (group, Some(_)) if group != Some(Group::Log) => return Err(Failure::usage("--kafka goes with `twopath bench log`")),
         (_, servers) => servers,
     };
+    if args.group != Some(Group::Peers) && (args.rows.is_some() || args.rounds.is_some()) {
+        return Err(Failure::usage("--rows and --rounds go with `twopath bench peers`"));
+    }
+    let allowed = match args.group {
+        Some(Group::Log | Group::LogScale) => Vec::new(),
+        Some(Group::Peers) => peers::names(),
+        None => bench::names(),
+    };
+    if let Some(other) = args.only.iter().find(|name| !allowed.contains(&name.as_str())) {
+        let known = if allowed.is_empty() { "runs as a whole".to_owned() } else { format!("has {}", allowed.join(", ")) };
+        return Err(Failure::usage(format!("--only {other} is of another group; this one {known}")));
+    }
     let servers = servers.map(|s| format!("kafka://{s}").parse::<Address>()).transpose().map_err(Failure::usage)?;
     let io = |e: std::io::Error| Failure::of(format!("{}: {e}", dir.display()));
     std::fs::create_dir_all(dir).map_err(io)?;
@@ -74,6 +99,14 @@ pub(super) fn run(dir: &Path, args: &BenchArgs) -> Result<ExitCode, Failure> {
     let bar = progress::bar("starting", 0);
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
     let hear = |name: &str| bar.set_message(name.to_owned());
+    if args.group == Some(Group::Peers) {
+        let rows = args.rows.unwrap_or(size.events);
+        let rounds = args.rounds.map_or(size.rounds, usize::from);
+        let setting = PeersSetting { dir: scratch.path(), program: &program, python: &args.python, rows, rounds };
+        let result = peers::run(setting, &args.only, hear);
+        bar.finish_and_clear();
+        return show_peers(&result?, args.format);
+    }
     let result = match (args.group, &servers) {
         (Some(Group::Log), Some(kafka)) => bench::run_log(setting, kafka, hear),
         (Some(Group::LogScale), _) => bench::run_log_scale(setting, hear),
@@ -93,6 +126,43 @@ pub(super) fn run(dir: &Path, args: &BenchArgs) -> Result<ExitCode, Failure> {
         eprintln!("quick: these figures mean little; leave --quick out to measure");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn all_names() -> Vec<&'static str> {
+    bench::names().into_iter().chain(peers::names()).collect()
+}
+
+fn show_peers(result: &peers::PeersResult, format: Format) -> Result<ExitCode, Failure> {
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Json => output::report(&mut out, result)?,
+        Format::Table => {
+            let names = ["work", "peer", "wall", "at most", "CPU", "memory", "at most", "rounds", "what"].map(String::from);
+            output::table(&mut out, &names, &result.ratios.iter().map(peer_row).collect::<Vec<_>>())?;
+        }
+    }
+    result.missing.iter().for_each(|missing| eprintln!("{missing}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ours ÷ the peer's.
+fn peer_row(ratio: &PeerRatio) -> Vec<Value> {
+    let text = |t: &str| Value::Text(t.into());
+    let figure = |f: f64| text(&format!("{f:.2}"));
+    let wanted = |f: Option<f64>| f.map_or(Value::Null, figure);
+    let of_rounds = ratio.ours.iter().zip(&ratio.peers).map(|(a, b)| a.wall_s / b.wall_s);
+    let (least, most) = of_rounds.fold((f64::INFINITY, 0.0_f64), |(least, most), r| (least.min(r), most.max(r)));
+    vec![
+        text(ratio.id),
+        text(ratio.peer),
+        figure(ratio.wall),
+        wanted(ratio.wall_at_most),
+        figure(ratio.cpu),
+        figure(ratio.memory),
+        wanted(ratio.memory_at_most),
+        text(&format!("{least:.2} to {most:.2}")),
+        text(&format!("{}, {} rows", ratio.what, ratio.rows)),
+    ]
 }
 
 fn row(ratio: &Ratio) -> Vec<Value> {

@@ -1,14 +1,15 @@
 //! `twopath query`: one question, answered by the engine of one's choice.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use twopath_base::{Coverage, Position};
 use twopath_log::Address;
-use twopath_query::Value;
 
 use super::log::ForeignArgs;
 use super::output::{self, Format};
@@ -89,7 +90,7 @@ enum Engine {
 /// An answer as rows of values.
 pub(super) struct Answered {
     names: Vec<String>,
-    rows: Vec<Vec<Value>>,
+    rows: Rows,
     /// By topic.
     coverage: Vec<(String, Coverage)>,
 }
@@ -132,11 +133,7 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
     }
     let asked = Asked { at, horizon: args.horizon.clone(), workers: usize::from(args.workers), incremental };
     let answered = question.answer(args.engine.into(), &asked)?;
-    let rows = match answered.rows {
-        Rows::Columns(batch) => output::values(&batch).map_err(Failure::of)?,
-        Rows::Values(rows) => rows,
-    };
-    show(&Answered { names: answered.names, rows, coverage: answered.coverage }, args.format)?;
+    show(&Answered { names: answered.names, rows: answered.rows, coverage: answered.coverage }, args.format)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -179,24 +176,32 @@ fn positions(question: &Question, at: &[String]) -> Result<Vec<Position>, Failur
     Ok(positions)
 }
 
-pub(super) fn rows_of(rows: &arrow_array::RecordBatch, topic: &str, coverage: Coverage) -> Result<Answered, Failure> {
+pub(super) fn rows_of(rows: RecordBatch, topic: &str, coverage: Coverage) -> Answered {
     let names = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
-    Ok(Answered { names, rows: output::values(rows).map_err(Failure::of)?, coverage: vec![(topic.to_owned(), coverage)] })
+    Answered { names, rows: Rows::Columns(rows), coverage: vec![(topic.to_owned(), coverage)] }
 }
 
 pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
     let Answered { names, rows, coverage } = answered;
     let mut out = BufWriter::new(std::io::stdout().lock());
+    let values = match rows {
+        Rows::Values(rows) => Cow::Borrowed(rows),
+        Rows::Columns(_) if format == Format::Csv => Cow::default(),
+        Rows::Columns(batch) => Cow::Owned(output::values(batch).map_err(Failure::of)?),
+    };
     match format {
-        Format::Table => output::table(&mut out, names, rows)?,
+        Format::Table => output::table(&mut out, names, &values)?,
         Format::Csv => {
             output::csv_header(&mut out, names)?;
-            rows.iter().try_for_each(|row| output::csv_row(&mut out, row))?;
+            match rows {
+                Rows::Columns(batch) => output::csv_rows(&mut out, batch)?,
+                Rows::Values(rows) => rows.iter().try_for_each(|row| output::csv_row(&mut out, row))?,
+            }
         }
         Format::Json => {
             let (position, parts) = covered(coverage);
             let columns: Vec<String> = names.iter().map(|n| output::json_text(n)).collect();
-            let rows: Vec<String> = rows.iter().map(|row| output::json_row(names, row)).collect();
+            let rows: Vec<String> = values.iter().map(|row| output::json_row(names, row)).collect();
             writeln!(
                 out,
                 "{{\"position\":{},\"coverage\":{},\"columns\":[{}],\"rows\":[{}{}]}}",
@@ -216,7 +221,11 @@ pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
             [(_, coverage)] => vec![coverage.to_string()],
             several => several.iter().map(|(topic, coverage)| format!("{topic} {coverage}")).collect(),
         };
-        eprintln!("{} rows; exact for position {}", rows.len(), positions.join(" and "));
+        let count = match rows {
+            Rows::Columns(batch) => batch.num_rows(),
+            Rows::Values(rows) => rows.len(),
+        };
+        eprintln!("{count} rows; exact for position {}", positions.join(" and "));
     }
     Ok(())
 }

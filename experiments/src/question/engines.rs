@@ -101,8 +101,7 @@ fn by_batch(
         upper: upper.clone(),
     };
     let Some(dir) = &asked.incremental else {
-        let table = wiring::compute(topic, logic, engine, at)?;
-        return answered(&logic.query, &[&table], Coverage::of(vec![part("batch", start, at)]));
+        return Ok((wiring::answer(topic, logic, engine, at)?, Coverage::of(vec![part("batch", start, at)])));
     };
     let (view, read_from) = wiring::compute_incrementally(topic, logic, engine, &dir.join(topic.name()), at)?;
     let mut parts = vec![part("kept batch", &view.lower, &read_from), part("batch", &read_from, at)];

@@ -68,6 +68,8 @@ pub(crate) trait Writer: Send + Sync {
 
 pub(crate) trait Reader: Send {
     fn next(&mut self) -> Result<Option<Entry>, LogError>;
+    /// Lets go of the memory of what was read, where it can be had again.
+    fn let_go(&mut self) {}
     fn offset(&self) -> Offset;
     fn generation(&self) -> u64;
     fn partition(&self) -> PartitionId;

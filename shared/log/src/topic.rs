@@ -270,6 +270,12 @@ impl PartitionReader {
         self.0.next()
     }
 
+    /// What was read counts no more as this process's memory, until it is read again: from the page cache, where it stays. Who reads a topic once, and lets go now and then,
+    /// does not have all of it resident in the end.
+    pub fn let_go(&mut self) {
+        self.0.let_go()
+    }
+
     /// The offset of the next record.
     pub fn offset(&self) -> Offset {
         self.0.offset()

@@ -15,12 +15,12 @@ use hashbrown::HashSet;
 use super::accumulator::Accumulate;
 use super::canonical::arrow_type;
 use super::eval::{eval, eval_condition};
-use super::order::{SortColumn, SortValues};
+use super::order::{SortColumn, SortValues, sorted};
 use super::relational::finish_plan;
 use super::selection::Selection;
 use super::table::GroupTable;
 use super::windows;
-use twopath_query::{EvalError, Query};
+use twopath_query::{EvalError, Expr, Query};
 
 /// The schema of a query's answers: its output columns in canonical types, all nullable.
 pub fn answer_schema(query: &Query) -> SchemaRef {
@@ -54,21 +54,11 @@ pub fn answer(query: &Query, parts: &[&GroupTable], selection: &Selection) -> Re
 ///
 /// # Errors
 /// The [`EvalError`] of one of the groups that raise one.
-pub fn answer_groups(query: &Query, table: &GroupTable, mut groups: Vec<u32>) -> Result<(RecordBatch, Vec<u32>), EvalError> {
-    // The group rows: keys, then aggregates.
-    let mut columns = group_rows(table, &groups)?;
-    if let Some(having) = &query.having {
-        let kept = BooleanArray::new(eval_condition(having, &columns, groups.len())?, None);
-        if kept.true_count() < groups.len() {
-            for column in &mut columns {
-                *column = filter(column, &kept).expect("columns and mask have the same rows");
-            }
-            groups = kept.values().set_indices().map(|row| groups[row]).collect();
-        }
-    }
+pub fn answer_groups(query: &Query, table: &GroupTable, groups: Vec<u32>) -> Result<(RecordBatch, Vec<u32>), EvalError> {
+    let (columns, mut groups) = showing(query, table, groups)?;
     let rows = groups.len();
     let outputs = query.output.iter().map(|o| eval(&o.expr, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
-    let order = ordered(query, table, &groups, &columns)?;
+    let order = ordered(query, &columns, rows)?;
     let order = if query.rows { repeated(order, columns.last(), last_row(query)) } else { order };
     let mut order = if query.distinct { distinct(order, &outputs, query) } else { order };
     order.drain(..order.len().min(usize::try_from(query.offset).unwrap_or(usize::MAX)));
@@ -85,6 +75,25 @@ pub fn answer_groups(query: &Query, table: &GroupTable, mut groups: Vec<u32>) ->
     };
     let options = RecordBatchOptions::new().with_row_count(Some(if untouched { rows } else { outputs.first().map_or(0, |o| o.len()) }));
     Ok((RecordBatch::try_new_with_options(schema, outputs, &options).expect("outputs have the query's types"), groups))
+}
+
+/// Of one of several tables that have no key in common, and all rows of their keys: the groups that an answer may show, which is all that it needs of them.
+///
+/// # Errors
+/// The [`EvalError`] of one of the groups that raise one.
+pub fn candidates(query: &Query, table: GroupTable) -> Result<GroupTable, EvalError> {
+    let computed = query.output.iter().map(|o| &o.expr).chain(query.order_by.iter().map(|o| &o.expr));
+    // What is left out here is not computed, and raises nothing.
+    let is_cut = query.limit.is_some() && !query.rows && !query.distinct && !computed.into_iter().any(Expr::can_fail);
+    if query.panes.is_some() || query.keys.is_empty() || !is_cut && query.having.is_none() {
+        return Ok(table);
+    }
+    let (columns, groups) = showing(query, &table, all(&table))?;
+    let shown = match is_cut {
+        true => ordered(query, &columns, groups.len())?.into_iter().map(|row| groups[row as usize]).collect(),
+        false => groups,
+    };
+    Ok(table.picked(&shown))
 }
 
 /// A table in which the groups that are asked for are merged, and which they are. Where one part has them all, it is that part, and
@@ -135,6 +144,11 @@ fn all(table: &GroupTable) -> Vec<u32> {
 
 /// All parts in one: the largest is copied as it is.
 fn merged(parts: &[&GroupTable]) -> GroupTable {
+    if GroupTable::are_disjoint(parts)
+        && let Some(table) = GroupTable::joined(parts.iter().copied())
+    {
+        return table;
+    }
     let largest = (0..parts.len()).max_by_key(|&i| parts[i].len()).expect("several parts");
     let mut table = parts[largest].clone();
     for (i, part) in parts.iter().enumerate() {
@@ -143,6 +157,21 @@ fn merged(parts: &[&GroupTable]) -> GroupTable {
         }
     }
     table
+}
+
+/// The group rows (keys, then aggregates) of the groups that HAVING lets through, and which these are.
+fn showing(query: &Query, table: &GroupTable, mut groups: Vec<u32>) -> Result<(Vec<ArrayRef>, Vec<u32>), EvalError> {
+    let mut columns = group_rows(table, &groups)?;
+    if let Some(having) = &query.having {
+        let kept = BooleanArray::new(eval_condition(having, &columns, groups.len())?, None);
+        if kept.true_count() < groups.len() {
+            for column in &mut columns {
+                *column = filter(column, &kept).expect("columns and mask have the same rows");
+            }
+            groups = kept.values().set_indices().map(|row| groups[row]).collect();
+        }
+    }
+    Ok((columns, groups))
 }
 
 fn group_rows(table: &GroupTable, groups: &[u32]) -> Result<Vec<ArrayRef>, EvalError> {
@@ -168,23 +197,12 @@ fn distinct(mut order: Vec<u32>, outputs: &[ArrayRef], query: &Query) -> Vec<u32
 }
 
 /// The rows in the order of ORDER BY and then of keys, cut at LIMIT (save for `rows` queries, which repeat rows first, and distinct ones).
-fn ordered(query: &Query, table: &GroupTable, groups: &[u32], columns: &[ArrayRef]) -> Result<Vec<u32>, EvalError> {
-    let rows = groups.len();
+fn ordered(query: &Query, columns: &[ArrayRef], rows: usize) -> Result<Vec<u32>, EvalError> {
     let limit = if query.rows || query.distinct { rows } else { rows.min(last_row(query)) };
     let by =
         query.order_by.iter().map(|o| Ok(SortColumn::new(&eval(&o.expr, columns, rows)?, o.expr.data_type, o.descending, o.nulls_first)));
-    let by = by.collect::<Result<Vec<_>, EvalError>>()?;
-    let compare = |&a: &u32, &b: &u32| {
-        let by = by.iter().map(|c| c.compare(a as usize, b as usize)).find(|o| o.is_ne());
-        by.unwrap_or_else(|| table.compare(groups[a as usize], groups[b as usize]))
-    };
-    let mut order: Vec<u32> = (0..rows as u32).collect();
-    if limit > 0 && limit < rows {
-        order.select_nth_unstable_by(limit - 1, compare);
-    }
-    order.truncate(limit);
-    order.sort_unstable_by(compare);
-    Ok(order)
+    let keys = query.keys.iter().zip(columns).map(|(key, column)| Ok(SortColumn::ascending(column, key.expr.data_type)));
+    Ok(sorted(&by.chain(keys).collect::<Result<Vec<_>, EvalError>>()?, rows, limit))
 }
 
 /// Each row as often as its group was seen, up to `limit` rows.

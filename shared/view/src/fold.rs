@@ -4,6 +4,7 @@ use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_select::filter::{FilterBuilder, filter};
 
 use super::eval::{eval, eval_condition};
+use super::scattered::{Evaluated, Scattered};
 use super::table::GroupTable;
 use super::top::Top;
 use twopath_query::{EvalError, Expr, Query};
@@ -25,6 +26,9 @@ pub struct Fold {
 
 /// Rows worked on at a time, so that what is computed between the steps stays in the nearest caches.
 const ROWS_AT_A_TIME: usize = 8_192;
+
+/// Rows that are scattered at a time: enough that each part gets some.
+const ROWS_SCATTERED: usize = 65_536;
 
 impl Fold {
     pub fn new(query: &Query) -> Self {
@@ -63,12 +67,42 @@ impl Fold {
         Ok(passed)
     }
 
-    fn update_columns(&self, table: &mut GroupTable, mut columns: Vec<ArrayRef>, mut rows: usize) -> Result<usize, EvalError> {
+    fn update_columns(&self, table: &mut GroupTable, columns: Vec<ArrayRef>, rows: usize) -> Result<usize, EvalError> {
+        let evaluated = self.evaluated(columns, rows)?;
+        let rows = evaluated.rows;
+        if rows == 0 {
+            return Ok(0);
+        }
+        let mut keys = self.keys_of(&evaluated);
+        if let Some(within) = self.top.as_ref().and_then(|top| top.candidates(table, &keys)) {
+            // These queries count rows and compute nothing else.
+            let count = within.true_count();
+            if count > 0 {
+                keys.iter_mut().for_each(|key| *key = filter(key, &within).expect("columns and mask have the same rows"));
+                table.update(&keys, &vec![Vec::new(); self.args.len()], count)?;
+            }
+            return Ok(rows);
+        }
+        self.fold(table, &evaluated)?;
+        Ok(rows)
+    }
+
+    fn keys_of(&self, evaluated: &Evaluated) -> Vec<ArrayRef> {
+        self.keys.iter().map(|&e| evaluated.values[e].clone()).collect()
+    }
+
+    fn fold(&self, table: &mut GroupTable, evaluated: &Evaluated) -> Result<(), EvalError> {
+        let args: Vec<Vec<ArrayRef>> = self.args.iter().map(|args| args.iter().map(|&e| evaluated.values[e].clone()).collect()).collect();
+        table.update(&self.keys_of(evaluated), &args, evaluated.rows)
+    }
+
+    /// What is computed of the rows that pass the filter.
+    fn evaluated(&self, mut columns: Vec<ArrayRef>, mut rows: usize) -> Result<Evaluated, EvalError> {
         if let Some(filter) = &self.filter {
             let kept = eval_condition(filter, &columns, rows)?;
             let count = kept.count_set_bits();
             if count == 0 {
-                return Ok(0);
+                return Ok(Evaluated { values: Vec::new(), rows: 0 });
             }
             if count < rows {
                 let predicate = FilterBuilder::new(&BooleanArray::new(kept, None)).optimize().build();
@@ -79,19 +113,37 @@ impl Fold {
             }
         }
         let values = self.exprs.iter().map(|e| eval(e, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
-        let mut keys: Vec<ArrayRef> = self.keys.iter().map(|&e| values[e].clone()).collect();
-        if let Some(within) = self.top.as_ref().and_then(|top| top.candidates(table, &keys)) {
-            // These queries count rows and compute nothing else.
-            let count = within.true_count();
-            if count > 0 {
-                keys.iter_mut().for_each(|key| *key = filter(key, &within).expect("columns and mask have the same rows"));
-                table.update(&keys, &vec![Vec::new(); self.args.len()], count)?;
+        Ok(Evaluated { values, rows })
+    }
+
+    /// Whether rows can be folded in parts of the groups: each then has its own, and no more of them are kept than come.
+    pub fn is_by_parts(&self) -> bool {
+        !self.keys.is_empty() && self.top.is_none()
+    }
+
+    /// Filters, evaluates and lets wait what [`Fold::update`] would fold in; `table`, into which nothing is folded, says how keys are laid out.
+    ///
+    /// # Errors
+    /// The [`EvalError`] of one of the rows that raise one.
+    pub fn scatter(&self, table: &GroupTable, batch: &RecordBatch, scattered: &mut Scattered) -> Result<(), EvalError> {
+        assert!(self.is_by_parts(), "groups have keys, and all are kept");
+        let rows = batch.num_rows();
+        for from in (0..rows).step_by(ROWS_SCATTERED) {
+            let count = ROWS_SCATTERED.min(rows - from);
+            let evaluated = self.evaluated(batch.columns().iter().map(|c| c.slice(from, count)).collect(), count)?;
+            if evaluated.rows > 0 {
+                scattered.add(&evaluated, &table.key_inputs(&self.keys_of(&evaluated)));
             }
-            return Ok(rows);
         }
-        let args: Vec<Vec<ArrayRef>> = self.args.iter().map(|args| args.iter().map(|&e| values[e].clone()).collect()).collect();
-        table.update(&keys, &args, rows)?;
-        Ok(rows)
+        Ok(())
+    }
+
+    /// Folds in the rows of one part that wait.
+    ///
+    /// # Errors
+    /// As [`Fold::update`].
+    pub fn gather(&self, table: &mut GroupTable, scattered: &mut Scattered, part: usize) -> Result<(), EvalError> {
+        scattered.take(part).iter().try_for_each(|evaluated| self.fold(table, evaluated))
     }
 }
 

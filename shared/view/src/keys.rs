@@ -318,6 +318,28 @@ impl KeyColumn {
         self.push_null(other.is_null(group));
     }
 
+    /// Adds all groups of another table.
+    pub fn append(&mut self, other: &KeyColumn) {
+        let groups = self.len();
+        match (&mut self.values, &other.values) {
+            (KeyValues::Fixed(mine), KeyValues::Fixed(theirs)) => mine.extend_from_slice(theirs),
+            (KeyValues::Decimal(mine), KeyValues::Decimal(theirs)) => mine.extend_from_slice(theirs),
+            (KeyValues::Text { bytes, ends }, KeyValues::Text { bytes: their_bytes, ends: their_ends }) => {
+                let before = bytes.len();
+                bytes.extend_from_slice(their_bytes);
+                ends.extend(their_ends.iter().map(|end| before + end));
+            }
+            _ => panic!("tables of one query have the same keys"),
+        }
+        if self.nulls.is_some() || other.nulls.is_some() {
+            let nulls = self.nulls.get_or_insert_with(|| vec![false; groups]);
+            match &other.nulls {
+                Some(theirs) => nulls.extend_from_slice(theirs),
+                None => nulls.resize(groups + other.len(), false),
+            }
+        }
+    }
+
     pub fn value(&self, group: usize) -> Value {
         if self.is_null(group) {
             return Value::Null;

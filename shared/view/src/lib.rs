@@ -47,6 +47,7 @@ mod plain;
 mod recent;
 mod relational;
 mod retract;
+mod scattered;
 mod selection;
 pub mod store;
 mod table;
@@ -61,7 +62,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-pub use answer::{answer, answer_groups, answer_schema};
+pub use answer::{answer, answer_groups, answer_schema, candidates};
 pub use canonical::{arrow_type, canonical};
 pub use eval::{eval, eval_condition};
 pub use finals::Finals;
@@ -69,6 +70,7 @@ pub use fold::Fold;
 pub use parts::{MergedGroup, Merging, Part};
 pub use relational::finish;
 pub use retract::{NotRetractable, counting_rows};
+pub use scattered::Scattered;
 pub use selection::Selection;
 pub use table::GroupTable;
 

@@ -113,15 +113,15 @@ impl SortColumn {
         if self.descending { order.reverse() } else { order }
     }
 
-    /// Rows in this column's order have these numbers in ascending order; rows that differ may have the same.
-    fn prefixes(&self, rows: usize) -> Vec<u64> {
+    /// Rows in this column's order have these numbers in ascending order; and whether rows that differ always have different ones.
+    fn prefixes(&self, rows: usize) -> (Vec<u64>, bool) {
         let directed = |row| if self.descending { !self.values.prefix(row) } else { self.values.prefix(row) };
         if !self.values.has_nulls() {
-            return (0..rows).map(directed).collect();
+            return ((0..rows).map(directed).collect(), matches!(self.values, SortValues::Fixed(_)));
         }
         const LAST: u64 = 1 << 63;
         let (null, other) = if self.nulls_first { (0, LAST) } else { (LAST, 0) };
-        (0..rows).map(|row| if self.values.is_null(row) { null } else { other | directed(row) >> 1 }).collect()
+        ((0..rows).map(|row| if self.values.is_null(row) { null } else { other | directed(row) >> 1 }).collect(), false)
     }
 
     /// Whether all rows have the same value, as far as that is seen at once.
@@ -139,15 +139,53 @@ pub fn compare(columns: &[SortColumn], a: u32, b: u32) -> Ordering {
 pub fn sorted(columns: &[SortColumn], rows: usize, limit: usize) -> Vec<u32> {
     let columns = &columns[columns.iter().take_while(|c| c.is_constant()).count()..];
     let limit = limit.min(rows);
-    let Some(first) = columns.first() else { return (0..limit as u32).collect() };
-    let mut order: Vec<(u64, u32)> = first.prefixes(rows).into_iter().zip(0..).collect();
-    let compare = |a: &(u64, u32), b: &(u64, u32)| a.0.cmp(&b.0).then_with(|| compare(columns, a.1, b.1));
+    if columns.is_empty() {
+        return (0..limit as u32).collect();
+    }
+    let (mut order, is_whole) = packed(columns, rows);
+    let row = |place: u128| place as u32;
+    let compare = |a: &u128, b: &u128| {
+        if is_whole { a.cmp(b) } else { (a >> ROW_BITS).cmp(&(b >> ROW_BITS)).then_with(|| compare(columns, row(*a), row(*b))) }
+    };
     if limit > 0 && limit < rows {
         order.select_nth_unstable_by(limit - 1, compare);
     }
     order.truncate(limit);
-    order.sort_unstable_by(compare);
-    order.into_iter().map(|(_, row)| row).collect()
+    if is_whole {
+        order.sort_unstable()
+    } else {
+        order.sort_unstable_by(compare)
+    }
+    order.into_iter().map(row).collect()
+}
+
+/// Bits of a row's number.
+const ROW_BITS: u32 = u32::BITS;
+/// Bits that are left beside it.
+const PLACE_BITS: u32 = u128::BITS - ROW_BITS;
+
+/// Of each row a number whose low bits are the row's own, and whose others ascend in the order of the columns: as many columns stand in them as find room, each in as few
+/// bits as its values need. And whether all do, so that the numbers alone say the order.
+fn packed(columns: &[SortColumn], rows: usize) -> (Vec<u128>, bool) {
+    let mut places = vec![0u128; rows];
+    let mut room = PLACE_BITS;
+    let mut is_whole = true;
+    for column in columns {
+        let (prefixes, is_exact) = column.prefixes(rows);
+        let least = prefixes.iter().copied().min().unwrap_or(0);
+        let bits = u64::BITS - (prefixes.iter().copied().max().unwrap_or(0) - least).leading_zeros();
+        let dropped = bits.saturating_sub(room);
+        let kept = bits - dropped;
+        places.iter_mut().zip(prefixes).for_each(|(place, prefix)| *place = *place << kept | u128::from((prefix - least) >> dropped));
+        room -= kept;
+        // What stands behind a column that is not all there would not count.
+        is_whole = is_exact && dropped == 0;
+        if !is_whole {
+            break;
+        }
+    }
+    places.iter_mut().zip(0u128..).for_each(|(place, row)| *place = *place << ROW_BITS | row);
+    (places, is_whole)
 }
 
 /// Two columns of one type, or of decimals of any two scales, as integers that compare, among each other too, as the values do.
@@ -210,6 +248,7 @@ mod tests {
     use super::*;
     use crate::canonical::from_unscaled;
     use arrow_array::Float64Array;
+    use twopath_query::arbitrary::Random;
 
     /// Every order of few values, texts that share their first bytes, with limits: as a stable sort of the same comparison gives it.
     #[test]
@@ -250,5 +289,43 @@ mod tests {
         assert_eq!(cell(&a, &a_scales, 1), cell(&b, &b_scales, 0));
         assert_eq!(cell(&a, &a_scales, 3), cell(&b, &b_scales, 1));
         assert_eq!(cell(&a, &a_scales, 0), (15, 1));
+    }
+
+    /// Of several columns, wide and narrow, with and without NULL: as comparing rows column by column sorts them.
+    #[test]
+    fn packed_rows_sort_as_compared_ones() {
+        let mut random = Random::new(3);
+        let rows = 2_000;
+        for round in 0..60 {
+            let columns: Vec<SortColumn> = (0..random.between(1, 5))
+                .map(|_| {
+                    let reach = *random.pick(&[&1, &3, &1_000, &(i64::MAX / 2)]);
+                    let nulls = random.chance(40);
+                    let number = |random: &mut Random| {
+                        let number = random.between(-reach, reach);
+                        (!nulls || random.below(9) > 0).then_some(number)
+                    };
+                    let numbers: Vec<Option<i64>> = (0..rows).map(|_| number(&mut random)).collect();
+                    let (array, data_type): (ArrayRef, _) = match random.below(4) {
+                        0 => {
+                            let texts: StringArray = numbers.iter().map(|n| n.map(|n| format!("prefix-{n}"))).collect();
+                            (Arc::new(texts), DataType::Text)
+                        }
+                        1 => (Arc::new(numbers.iter().map(|n| n.map(|n| n as f64 / 3.0)).collect::<Float64Array>()), DataType::Float),
+                        _ => (Arc::new(Int64Array::from(numbers)), DataType::Int),
+                    };
+                    SortColumn::new(&array, data_type, random.chance(50), random.chance(50))
+                })
+                .collect();
+            let mut expected: Vec<u32> = (0..rows as u32).collect();
+            expected.sort_by(|a, b| compare(&columns, *a, *b));
+            for limit in [0, 1, 100, rows] {
+                let given = sorted(&columns, rows, limit);
+                assert_eq!(given.len(), limit);
+                assert!(given.iter().zip(&expected).all(|(a, b)| compare(&columns, *a, *b).is_eq()), "round {round}, {limit} rows");
+                let once: std::collections::BTreeSet<u32> = given.into_iter().collect();
+                assert_eq!(once.len(), limit);
+            }
+        }
     }
 }

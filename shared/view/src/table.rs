@@ -1,5 +1,7 @@
 //! Groups of accumulators.
 
+use std::borrow::Borrow;
+
 use arrow_array::ArrayRef;
 
 use super::accumulator::{Accumulate, Accumulator};
@@ -8,6 +10,12 @@ use super::keys::{EMPTY_HASH, KeyColumn, KeyInput, tag};
 use super::plain;
 use super::recent::Recent;
 use twopath_query::{DataType, EvalError, Query, Value};
+
+/// The number of the part, of `n`, of the groups with this tag. Its high bits choose the part, its low bits the place in an index.
+#[inline(always)]
+pub(super) fn part_of(tag: Tag, n: usize) -> usize {
+    ((u64::from(tag) * n as u64) >> 32) as usize
+}
 
 /// No group has this number.
 pub(super) const NO_GROUP: u32 = u32::MAX;
@@ -51,7 +59,7 @@ impl GroupTable {
     /// The group of each row of these key columns, in canonical type; new ones are added in the order in which they come.
     pub(super) fn number(&mut self, keys: &[ArrayRef], rows: usize) -> Vec<u32> {
         assert!(self.accumulators.is_empty(), "accumulators would not have the new groups");
-        let inputs: Vec<KeyInput> = self.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect();
+        let inputs = self.key_inputs(keys);
         let mut groups = Vec::new();
         self.resolve(&inputs, rows, &mut groups);
         groups
@@ -62,7 +70,7 @@ impl GroupTable {
         if keys.is_empty() {
             return vec![0; rows];
         }
-        let inputs: Vec<KeyInput> = self.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect();
+        let inputs = self.key_inputs(keys);
         let plain = (self.keys.iter().map(KeyColumn::plain).collect(), inputs.iter().map(KeyInput::plain).collect());
         if let (Some::<Vec<&[i64]>>(mine), Some::<Vec<&[i64]>>(theirs)) = plain {
             match (&mine[..], &theirs[..]) {
@@ -129,7 +137,7 @@ impl GroupTable {
         assert_eq!(keys.len(), self.keys.len(), "one column per key");
         assert_eq!(args.len(), self.accumulators.len(), "a list of arguments per aggregate");
         assert!(keys.iter().chain(args.iter().flatten()).all(|a| a.len() == rows), "columns of one length");
-        let inputs: Vec<KeyInput> = self.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect();
+        let inputs = self.key_inputs(keys);
         let mut groups = std::mem::take(&mut self.groups);
         self.resolve(&inputs, rows, &mut groups);
         for (accumulator, args) in self.accumulators.iter_mut().zip(args) {
@@ -138,6 +146,11 @@ impl GroupTable {
         }
         self.groups = groups;
         Ok(())
+    }
+
+    /// These columns, in canonical type, as keys.
+    pub(super) fn key_inputs(&self, keys: &[ArrayRef]) -> Vec<KeyInput> {
+        self.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect()
     }
 
     /// The group of each row, new ones added. The accumulators do not have the new groups yet.
@@ -255,6 +268,68 @@ impl GroupTable {
         GroupTable { keys, tags, index, recent, accumulators, bound: None, hashes, groups }
     }
 
+    /// These groups alone: a table to be read, in which nothing can be found by key.
+    pub(super) fn picked(&self, groups: &[u32]) -> Self {
+        let mut picked = self.emptied();
+        // Without keys there is a group already.
+        if !self.keys.is_empty() {
+            picked.tags.extend(groups.iter().map(|&g| self.tags[g as usize]));
+        }
+        for (mine, theirs) in picked.keys.iter_mut().zip(&self.keys) {
+            groups.iter().for_each(|&g| mine.push_group(theirs, g as usize));
+        }
+        let to: Vec<u32> = (0..groups.len() as u32).collect();
+        for (mine, theirs) in picked.accumulators.iter_mut().zip(&self.accumulators) {
+            mine.grow(groups.len(), theirs.complete());
+            mine.merge(theirs, groups, &to);
+        }
+        picked
+    }
+
+    /// Tables that have no key in common, put together: a table to be read, in which nothing can be found by key.
+    pub(super) fn joined(parts: impl IntoIterator<Item = impl Borrow<GroupTable>>) -> Option<Self> {
+        let mut parts = parts.into_iter().peekable();
+        let mut table = parts.peek()?.borrow().emptied();
+        for part in parts {
+            let part = part.borrow();
+            let from: Vec<u32> = (0..part.len() as u32).collect();
+            let to: Vec<u32> = (table.len() as u32..).take(part.len()).collect();
+            table.tags.extend_from_slice(&part.tags);
+            table.keys.iter_mut().zip(&part.keys).for_each(|(mine, theirs)| mine.append(theirs));
+            for (mine, theirs) in table.accumulators.iter_mut().zip(&part.accumulators) {
+                mine.grow(table.tags.len(), theirs.complete());
+                mine.merge(theirs, &from, &to);
+            }
+        }
+        Some(table)
+    }
+
+    /// Whether tables have no key in common, as far as that is seen by hashes: those that [`GroupTable::split`] gives, and shares of workers.
+    pub(super) fn are_disjoint(parts: &[&GroupTable]) -> bool {
+        let mut places: Vec<usize> = Vec::with_capacity(parts.len());
+        let keyed = parts.iter().all(|p| !p.keys.is_empty());
+        keyed
+            && parts.iter().filter(|p| !p.is_empty()).all(|part| {
+                let place = part.only_part(parts.len());
+                let is_new = place.is_some_and(|place| !places.contains(&place));
+                places.extend(place);
+                is_new
+            })
+    }
+
+    /// One table of tables that have no key in common, as [`GroupTable::split`] gives them; `None` of none.
+    pub fn of_disjoint(parts: Vec<GroupTable>) -> Option<Self> {
+        if parts.len() == 1 {
+            return parts.into_iter().next();
+        }
+        let mut table = Self::joined(parts)?;
+        table.index.reserve(table.tags.len());
+        for (group, &tag) in table.tags.iter().enumerate() {
+            table.index.insert(tag, group as u32);
+        }
+        Some(table)
+    }
+
     /// Splits by key hash into `n` tables; equal keys go to equal places in every process.
     pub fn split(self, n: usize) -> Vec<GroupTable> {
         assert!(n > 0, "a table is split into at least one");
@@ -273,16 +348,14 @@ impl GroupTable {
     /// The number of the table that [`GroupTable::split`] into `n` would put all groups into; `None` where they go into several, or there are
     /// none.
     pub fn only_part(&self, n: usize) -> Option<usize> {
-        let part_of = |tag: Tag| ((u64::from(tag) * n as u64) >> 32) as usize;
-        let part = part_of(*self.tags.first()?);
-        self.tags.iter().all(|&tag| part_of(tag) == part).then_some(part)
+        let part = part_of(*self.tags.first()?, n);
+        self.tags.iter().all(|&tag| part_of(tag, n) == part).then_some(part)
     }
 
     /// Merges those groups of `other` in that [`GroupTable::split`] into `n` puts into the table number `part`.
     pub fn merge_part(&mut self, other: &GroupTable, part: usize, n: usize) {
         assert!(part < n, "one of the parts");
-        // The high bits choose the part, the low bits the place in its index.
-        let is_of_part = |tag: Tag| (u64::from(tag) * n as u64) >> 32 == part as u64;
+        let is_of_part = |tag: Tag| part_of(tag, n) == part;
         // Every group is written, and the next one over it if it is of another part: which it is cannot be foreseen, so a branch would be dear.
         let mut groups = vec![0; other.len() + 1];
         let mut found = 0;
@@ -329,7 +402,7 @@ impl GroupTable {
     /// that was there before.
     pub(super) fn from_columns(query: &Query, keys: &[ArrayRef], accumulators: Vec<Accumulator>, groups: usize) -> Result<Self, usize> {
         let mut table = Self::new(query);
-        let inputs: Vec<KeyInput> = table.keys.iter().zip(keys).map(|(k, a)| KeyInput::new(a, k.data_type)).collect();
+        let inputs = table.key_inputs(keys);
         let mut resolved = Vec::new();
         table.index.reserve(groups);
         table.resolve(&inputs, groups, &mut resolved);

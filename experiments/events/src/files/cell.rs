@@ -37,7 +37,7 @@ impl Reading {
         if self.column_type == ColumnType::Text {
             return Ok(Cell::Text(text));
         }
-        self.value(text.trim()).map_err(|reason| format!("'{}' {reason}", shortened(&text)))
+        self.value(trimmed(&text)).map_err(|reason| format!("'{}' {reason}", shortened(&text)))
     }
 
     /// Reads a JSON number, as it is written.
@@ -109,6 +109,14 @@ impl Reading {
 
     fn misfit(&self) -> String {
         format!("is not {}", article(self.column_type))
+    }
+}
+
+/// A text without white space at its ends, of which most have none.
+pub(super) fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
-use super::cell::Reading;
+use super::cell::{Cell, Reading};
 use super::columns::{Columns, readings};
 use super::dialect::{CsvGrammar, Dialect, RowFault, Span};
 use super::infer::Seen;
@@ -33,6 +33,22 @@ struct Table {
     readings: Vec<Reading>,
     schema: SchemaRef,
     nulls: Vec<String>,
+}
+
+/// A row as it stands in the file, and as a text, where that is known of all rows around it.
+#[derive(Debug, Clone, Copy)]
+struct Row<'a> {
+    bytes: &'a [u8],
+    text: Option<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    fn cell(self, dialect: &Dialect, span: Span) -> Result<Cow<'a, str>, std::str::Utf8Error> {
+        match self.text.and_then(|text| text.get(span.start..span.end)) {
+            Some(text) => Ok(dialect.unquoted(text, span)),
+            None => dialect.cell(self.bytes, span),
+        }
+    }
 }
 
 /// Of a row that does not fit: the column, if it is one, and why.
@@ -175,21 +191,26 @@ impl Table {
         let mut columns = Columns::new(&self.schema);
         let mut rejected = Vec::new();
         let mut spans = Vec::with_capacity(self.width);
+        let mut cells = Vec::with_capacity(self.sources.len());
+        // Looked at once, where all of it is.
+        let text = std::str::from_utf8(&block.text).ok();
         for (line, range) in &block.rows {
-            let row = &block.text[range.clone()];
-            let pushed = match self.dialect.cells(row, &mut spans) {
-                Ok(()) if self.dialect.looks_like_rows(row, self.width) => {
-                    let lines = memchr::memchr_iter(self.dialect.line_end, row).count() as u64;
+            let row = Row { bytes: &block.text[range.clone()], text: text.and_then(|text| text.get(range.clone())) };
+            let (dialect, bytes) = (&self.dialect, row.bytes);
+            let pushed = match dialect.cells(bytes, &mut spans) {
+                // Only a quote makes a row of several lines.
+                Ok(()) if spans.iter().any(|s| s.is_quoted) && dialect.looks_like_rows(bytes, self.width) => {
+                    let lines = memchr::memchr_iter(dialect.line_end, bytes).count() as u64;
                     return Err(FileError::SwallowedRows { path: self.path.clone(), line: *line, last: line + lines - 1 });
                 }
-                Ok(()) => self.push(row, &spans, &mut columns),
+                Ok(()) => self.push(row, &spans, &mut cells, &mut columns),
                 Err(RowFault::OpenQuote) => return Err(FileError::OpenQuote { path: self.path.clone(), line: *line }),
                 Err(RowFault::BehindQuote) => {
                     Err((None, "something stands behind the quote that ends a cell; if quotes are text here, give --no-quotes".into()))
                 }
             };
             if let Err((column, reason)) = pushed {
-                let row = String::from_utf8_lossy(row).trim_end_matches(['\n', '\r']).to_owned();
+                let row = String::from_utf8_lossy(bytes).trim_end_matches(['\n', '\r']).to_owned();
                 rejected.push(Rejected { line: *line, column, reason, row });
             }
         }
@@ -197,18 +218,18 @@ impl Table {
     }
 
     /// Adds a row if all of it fits; else says which column does not, and why.
-    fn push(&self, row: &[u8], spans: &[Span], columns: &mut Columns) -> Result<(), Misfit> {
+    fn push<'a>(&self, row: Row<'a>, spans: &[Span], cells: &mut Vec<Cell<'a>>, columns: &mut Columns) -> Result<(), Misfit> {
         if spans.len() != self.width {
-            let lines = memchr::memchr_iter(self.dialect.line_end, row).count();
+            let lines = memchr::memchr_iter(self.dialect.line_end, row.bytes).count();
             let quote =
                 if lines > 1 { format!(" (a quote makes {lines} lines one row; --no-quotes takes quotes as text)") } else { "".into() };
             return Err((None, format!("the row has {} cells and the header {}{quote}", spans.len(), self.width)));
         }
-        let mut cells = Vec::with_capacity(self.sources.len());
+        cells.clear();
         for (i, (source, reading)) in self.sources.iter().zip(&self.readings).enumerate() {
             let cell = match source {
                 None => reading.null(),
-                Some(source) => match self.dialect.cell(row, spans[*source]) {
+                Some(source) => match row.cell(&self.dialect, spans[*source]) {
                     Ok(text) if self.nulls.iter().any(|null| *null == text) => reading.null(),
                     Ok(text) => reading.text(text, spans[*source].is_quoted),
                     Err(_) => Err("not UTF-8; if the file is Latin-1, convert it with `iconv -f LATIN1 -t UTF-8`".into()),
@@ -216,7 +237,7 @@ impl Table {
             };
             cells.push(cell.map_err(|reason| (Some(self.schema.field(i).name().clone()), reason))?);
         }
-        columns.push(&cells);
+        columns.push(cells);
         Ok(())
     }
 }

@@ -95,6 +95,15 @@ impl Dialect {
     pub fn cells(&self, row: &[u8], spans: &mut Vec<Span>) -> Result<(), RowFault> {
         spans.clear();
         let row = without_line_end(row, self.line_end);
+        // Most rows have no quote.
+        if self.quote.is_none_or(|quote| memchr(quote, row).is_none()) {
+            let mut start = 0;
+            for end in memchr_iter(self.delimiter, row).chain([row.len()]) {
+                spans.push(Span { start, end, is_quoted: false, has_quotes: false });
+                start = end + 1;
+            }
+            return Ok(());
+        }
         let mut at = 0;
         loop {
             if self.quote.is_some() && row.get(at) == self.quote.as_ref() {
@@ -124,13 +133,17 @@ impl Dialect {
 
     /// The text of a cell.
     pub fn cell<'a>(&self, row: &'a [u8], span: Span) -> Result<Cow<'a, str>, std::str::Utf8Error> {
-        let text = std::str::from_utf8(&row[span.start..span.end])?;
+        Ok(self.unquoted(std::str::from_utf8(&row[span.start..span.end])?, span))
+    }
+
+    /// The same of a cell that is known to be a text.
+    pub fn unquoted<'a>(&self, text: &'a str, span: Span) -> Cow<'a, str> {
         match self.quote {
             Some(quote) if span.has_quotes => {
                 let quote = char::from(quote).to_string();
-                Ok(Cow::Owned(text.replace(&quote.repeat(2), &quote)))
+                Cow::Owned(text.replace(&quote.repeat(2), &quote))
             }
-            _ => Ok(Cow::Borrowed(text)),
+            _ => Cow::Borrowed(text),
         }
     }
 
@@ -176,11 +189,12 @@ impl Grammar for CsvGrammar {
             return Ok(if is_all { Next::End } else { Next::More });
         }
         let first = memchr(line_end, text);
-        let end = match (first, quote) {
-            // Most rows have no quote.
-            (Some(end), Some(quote)) if memchr(quote, &text[..end]).is_none() => Some(end),
-            (end, None) => end,
-            (_, Some(quote)) => {
+        // Most rows have no quote, and are one line.
+        let is_line = first.is_some_and(|end| quote.is_none_or(|quote| memchr(quote, &text[..end]).is_none()));
+        let end = match quote {
+            _ if is_line => first,
+            None => first,
+            Some(quote) => {
                 let mut at = 0;
                 loop {
                     if text.get(at) == Some(&quote) {
@@ -206,7 +220,7 @@ impl Grammar for CsvGrammar {
             None => return Ok(Next::More),
         };
         let is_blank = without_line_end(&text[..end], line_end).is_empty() && !self.has_one_column;
-        let lines = memchr_iter(line_end, &text[..end]).count() as u64;
+        let lines = if is_line { 1 } else { memchr_iter(line_end, &text[..end]).count() as u64 };
         Ok(Next::Row { row: if is_blank { 0..0 } else { 0..end }, end, lines, lines_before: 0 })
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use twopath_query::time::{US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, days_from_civil, days_in_month, format_timestamp};
 
+use super::cell::trimmed;
 use super::number::Decimal;
 use super::schema::TimeUnitOfNumbers;
 use super::time_format::TimeFormat;
@@ -56,11 +57,14 @@ impl Times {
 
     /// Reads a text that stands where a time should.
     pub(super) fn text(&self, text: &str) -> Result<i64, NoTime> {
-        let text = text.trim();
+        let text = trimmed(text);
         for format in &self.formats {
             if let Some(us) = format.parse(text) {
                 return us.ok_or(NoTime::TooFar);
             }
+        }
+        if let Some(us) = usual(text.as_bytes()) {
+            return Ok(us);
         }
         match parse(text) {
             // Who says how times are written does not want a guess about days and months.
@@ -81,6 +85,20 @@ impl Times {
         let unit = self.unit.ok_or(NoTime::Number)?;
         number.floor_times_ten_to(unit.places()).ok_or(NoTime::TooFar)
     }
+}
+
+/// What most programs write, `2024-05-01T12:00:00.25Z` or with less of it, read faster than [`parse`] reads the same. None for all else.
+fn usual(text: &[u8]) -> Option<i64> {
+    let (day, rest) = text.split_first_chunk::<10>()?;
+    let (time, rest) = rest.split_first_chunk::<9>()?;
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = *day else { return None };
+    let [b'T' | b' ', h0, h1, b':', i0, i1, b':', s0, s1] = *time else { return None };
+    let two = |a: u8, b: u8| (a.is_ascii_digit() && b.is_ascii_digit()).then(|| i64::from(a - b'0') * 10 + i64::from(b - b'0'));
+    let mut rest = Scan(rest);
+    let fraction = if rest.byte(b'.').is_some() { rest.microseconds().ok()? } else { 0 };
+    let days = days(two(y0, y1)? * 100 + two(y2, y3)?, two(m0, m1)?, two(d0, d1)?).ok()?;
+    let time_of_day = clock(two(h0, h1)?, two(i0, i1)?, two(s0, s1)?, fraction)?;
+    matches!(rest.0, b"" | b"Z").then(|| total(days, time_of_day, 0))?
 }
 
 /// Reads a time in one of the forms that say themselves what they are: ISO 8601 with all its variants that programs write, dates with
@@ -420,6 +438,23 @@ pub(super) fn total(days: i64, time_of_day: i64, east: i64) -> Option<i64> {
 mod tests {
     use super::*;
     use twopath_query::time::parse_timestamp;
+
+    /// What is read by its places is read the same by its parts.
+    #[test]
+    fn usual_times_are_read_as_all_are() {
+        let days = ["2024-05-01", "2023-02-29", "0000-02-29", "2024-13-01", "2024-00-10", "9999-12-31", "2024-5-01", "-024-05-01"];
+        let times = ["12:00:00", "23:59:60", "24:00:00", "24:00:01", "25:00:00", "12:60:00", "1:00:00", "12:00"];
+        let ends = ["", "Z", ".5Z", ".123456789", ".Z", ".", ",5", "+01:00", " PM", "z", " BC"];
+        let mut read = 0;
+        for number in 0..128 * ends.len() {
+            let text = format!("{}{}{}{}", days[number % 8], ["T", " "][number / 64 % 2], times[number / 8 % 8], ends[number / 128]);
+            if let Some(us) = usual(text.as_bytes()) {
+                assert_eq!(parse(&text), Ok(us), "{text}");
+                read += 1;
+            }
+        }
+        assert_eq!(read, 3 * 2 * (4 + 4 + 2));
+    }
 
     /// The ways in which one instant is written.
     #[test]

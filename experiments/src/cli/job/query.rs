@@ -51,5 +51,5 @@ pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
         eprintln!("by version {} of '{}'", standing.version(), args.name);
     }
     standing.stop()?;
-    query::show(&query::rows_of(&answer.rows, &args.name, answer.coverage)?, args.format)
+    query::show(&query::rows_of(answer.rows, &args.name, answer.coverage), args.format)
 }

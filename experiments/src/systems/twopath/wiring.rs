@@ -17,7 +17,7 @@ use twopath_speed::checkpoint::Identity;
 use twopath_speed::jobs::flights::{Kind, hand_written};
 use twopath_speed::{Publish, SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
-use twopath_view::{BatchView, Finals, GroupTable, Merging, RealtimeView};
+use twopath_view::{BatchView, Finals, GroupTable, Merging, RealtimeView, Selection};
 
 use crate::systems::{Architecture, BatchEngine, Factors, Job, Language, SpeedEngine, SystemError};
 
@@ -156,6 +156,17 @@ pub fn compute(topic: &Topic, logic: &VersionLogic, engine: BatchEngine, horizon
         BatchEngine::Timely => {
             let view = replay(topic, logic, SpeedEngine::Timely, log_start(topic)?, horizon, 1)?;
             Ok(merged(&logic.layout, &view))
+        }
+    }
+}
+
+/// The batch layer's answer over the log below a position, to a query that is compiled.
+pub fn answer(topic: &Topic, logic: &VersionLogic, engine: BatchEngine, horizon: &Position) -> Result<RecordBatch, SystemError> {
+    match engine {
+        BatchEngine::Polars | BatchEngine::Rayon => Ok(twopath_batch::answer(topic, &logic.query, full_scan(engine), horizon)?),
+        BatchEngine::Timely => {
+            let table = compute(topic, logic, engine, horizon)?;
+            Ok(twopath_view::answer(&logic.query, &[&table], &Selection::default()).map_err(twopath_batch::BatchError::from)?)
         }
     }
 }

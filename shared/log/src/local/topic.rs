@@ -240,6 +240,10 @@ impl contract::Reader for LocalReader {
         self.next()
     }
 
+    fn let_go(&mut self) {
+        self.let_go()
+    }
+
     fn offset(&self) -> Offset {
         self.offset()
     }

@@ -25,6 +25,8 @@ pub(crate) struct LocalReader {
     /// Records below this offset are left out: the start lies inside a frame, or they were given before compaction put them together with
     /// others.
     from: Offset,
+    /// The segment that was read last, and from which byte on its memory was not let go of.
+    held: (Offset, u64),
 }
 
 impl LocalReader {
@@ -40,7 +42,8 @@ impl LocalReader {
         let walk = seek(&topic, partition, start)?;
         let from = if let Start::Offset(offset) = start { offset } else { walk.offset };
         let watermark_us = if projection.has(LogColumn::Watermark) { watermark_before(&topic, &walk)? } else { NO_EVENT_US };
-        Ok(LocalReader { topic, walk, decoder, projection, watermark_us, from })
+        let held = (walk.segment.base, walk.pos);
+        Ok(LocalReader { topic, walk, decoder, projection, watermark_us, from, held })
     }
 
     /// The next entry, or `None` at the committed end (then wait with [`crate::topic::Tail`] and call again).
@@ -51,6 +54,9 @@ impl LocalReader {
                 return Ok(None);
             };
             let (segment, view) = (&self.walk.segment, &self.walk.view);
+            if segment.base != self.held.0 {
+                self.held = (segment.base, pos);
+            }
             segment.verify_body(view, pos, &header)?;
             let corrupt = |what: &str| LogError::corrupt(&segment.path, pos, what);
             let body = pos + HEADER_BYTES..pos + header.frame_len();
@@ -78,6 +84,14 @@ impl LocalReader {
                     return Ok(Some(Entry::Records(if from > header.base { records.cut(from, header.end()) } else { records })));
                 }
             }
+        }
+    }
+
+    /// Lets go of the memory of what was read of the segment.
+    pub fn let_go(&mut self) {
+        if self.held.0 == self.walk.segment.base && self.held.1 < self.walk.pos {
+            self.walk.view.let_go(self.held.1..self.walk.pos);
+            self.held.1 = self.walk.pos;
         }
     }
 

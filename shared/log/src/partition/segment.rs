@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use arrow_buffer::Buffer;
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{MmapOptions, MmapRaw, UncheckedAdvice};
 
 use crate::error::LogError;
 use crate::format::frame::Header;
@@ -19,6 +19,9 @@ use crate::tier::cache::Cache;
 use crate::tier::object::Object;
 use twopath_base::Offset;
 use twopath_base::sync::lock;
+
+/// Of memory that is mapped, on the usual machines; where pages are larger, nothing is let go.
+const PAGE_BYTES: u64 = 4096;
 
 struct Mapping {
     raw: MmapRaw,
@@ -265,6 +268,19 @@ impl View {
         // SAFETY: the range lies in the mapping and below the file's length (Segment::view compared both with the limit), and committed
         // bytes are never written again; the slice borrows `self`, which keeps the mapping.
         unsafe { std::slice::from_raw_parts(self.mapping.raw.as_ptr().add(range.start as usize), (range.end - range.start) as usize) }
+    }
+
+    /// Makes bytes count no more as this process's memory until they are read again, from the page cache.
+    pub fn let_go(&self, range: Range<u64>) {
+        // Of pages that it has only in part, other frames may be in use.
+        let page = PAGE_BYTES;
+        let (from, to) = (range.start.next_multiple_of(page), range.end / page * page);
+        if from < to {
+            // SAFETY: the mapping is of a file, shared and only read, so that the pages come back with the same bytes.
+            let told = unsafe { self.mapping.raw.unchecked_advise_range(UncheckedAdvice::DontNeed, from as usize, (to - from) as usize) };
+            // It is only about memory.
+            let _ = told;
+        }
     }
 
     /// The same bytes as an Arrow buffer, which keeps the mapping alive.

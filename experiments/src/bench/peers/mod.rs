@@ -1,0 +1,255 @@
+//! `twopath bench peers`: whole processes of Twopath against DuckDB's and polars', on the same rows.
+//!
+//! A row is one piece of work: each side does it in a process of its own, from the start of the program to its answer in a CSV file, in turn, round by round.
+//! The answers must be the same to the last byte. What is compared are wall time, CPU and peak memory of the same round.
+
+mod data;
+mod process;
+mod works;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Serialize;
+
+use super::{BenchError, median};
+use process::{Cost, run as run_process};
+use works::{Data, IMPORTED, Ours, WORKS, Work};
+
+/// The peers' side, which a Python runs that has them.
+const SCRIPT: &str = include_str!("peer.py");
+
+/// Of a CSV import so much of the rows is read: as text they take long to make.
+const CSV_PART: u64 = 7;
+
+/// What `twopath bench peers` was asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct PeersSetting<'a> {
+    /// A folder to work in.
+    pub dir: &'a Path,
+    /// The `twopath` program.
+    pub program: &'a Path,
+    /// A Python that has the peers.
+    pub python: &'a Path,
+    pub rows: u64,
+    pub rounds: usize,
+}
+
+/// Ours against one peer's.
+#[derive(Debug, Clone, Serialize)]
+pub struct PeerRatio {
+    pub id: &'static str,
+    pub what: &'static str,
+    pub peer: &'static str,
+    pub rows: u64,
+    /// Ours ÷ the peer's: medians of the rounds' ratios.
+    pub wall: f64,
+    pub cpu: f64,
+    pub memory: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wall_at_most: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_at_most: Option<f64>,
+    /// Of each round.
+    pub ours: Vec<Cost>,
+    pub peers: Vec<Cost>,
+}
+
+/// What `twopath bench peers --format json` prints.
+#[derive(Debug, Serialize)]
+pub struct PeersResult {
+    pub ratios: Vec<PeerRatio>,
+    /// Peers that are not there, each with how to get it.
+    pub missing: Vec<String>,
+}
+
+/// The names that `--only` takes.
+pub fn names() -> Vec<&'static str> {
+    WORKS.iter().map(|w| w.name).collect()
+}
+
+/// Makes the rows and runs the works named in `only` (all, where it is empty); `progress` hears what is done.
+///
+/// # Errors
+/// A process that fails; answers that differ.
+pub fn run(setting: PeersSetting, only: &[String], mut progress: impl FnMut(&str)) -> Result<PeersResult, BenchError> {
+    if let Some(name) = only.iter().find(|o| !names().contains(&o.as_str())) {
+        return Err(BenchError::Unknown { name: name.clone(), known: names().join(", ") });
+    }
+    let bench = Bench::new(setting)?;
+    let works: Vec<&Work> = WORKS.iter().filter(|w| only.is_empty() || only.iter().any(|o| o == w.name)).collect();
+    let mut wanted: Vec<&'static str> = works.iter().flat_map(|w| w.peers).copied().collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let (there, missing): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|peer| bench.has(peer));
+    let missing = missing.into_iter().map(|peer| bench.how_to_get(peer)).collect();
+    let mut ratios = Vec::new();
+    for work in works {
+        if !work.peers.is_empty() && work.peers.iter().all(|peer| !there.contains(peer)) {
+            continue;
+        }
+        progress(&format!("{}: making the rows", work.name));
+        bench.prepare(work)?;
+        ratios.extend(bench.measure(work, &there, &mut progress)?);
+    }
+    Ok(PeersResult { ratios, missing })
+}
+
+struct Bench<'a> {
+    setting: PeersSetting<'a>,
+    script: PathBuf,
+}
+
+impl<'a> Bench<'a> {
+    fn new(setting: PeersSetting<'a>) -> Result<Self, BenchError> {
+        let script = setting.dir.join("peer.py");
+        std::fs::write(&script, SCRIPT)?;
+        Ok(Bench { setting, script })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.setting.dir.join(name)
+    }
+
+    fn has(&self, peer: &str) -> bool {
+        run_process(Command::new(self.setting.python).arg(&self.script).arg(peer), &self.path("there")).is_ok()
+    }
+
+    fn how_to_get(&self, peer: &str) -> String {
+        format!(
+            "{} has no {peer}: `python3 -m venv peers && peers/bin/pip install duckdb polars`, then --python peers/bin/python",
+            self.setting.python.display()
+        )
+    }
+
+    /// Makes the files and topics of a work that are not there yet.
+    fn prepare(&self, work: &Work) -> Result<(), BenchError> {
+        let rows = self.setting.rows;
+        let is_new = |path: &Path| !path.exists();
+        let (wide, pageviews, csv) = (self.path("wide.parquet"), self.path("pageviews.parquet"), self.path("pageviews.csv"));
+        match work.ours {
+            Ours::Query { data: Data::Wide, .. } if is_new(&wide) => {
+                data::wide(&wide, rows)?;
+                self.import(&self.path("log"), "wide", &wide, 1)?;
+            }
+            Ours::Import { extension: "csv" } if is_new(&csv) => data::pageviews_csv(&csv, (rows / CSV_PART).max(1))?,
+            Ours::Query { data: Data::Pageviews, .. } | Ours::Replay { .. } | Ours::Import { .. } if is_new(&pageviews) => {
+                data::pageviews(&pageviews, rows)?;
+                self.import(&self.path("log"), "pageviews", &pageviews, 1)?;
+            }
+            _ => {}
+        }
+        if matches!(work.ours, Ours::Replay { .. }) && is_new(&self.path("log2")) {
+            self.import(&self.path("log2"), "pageviews", &pageviews, 2)?;
+        }
+        Ok(())
+    }
+
+    fn twopath(&self, log: &Path) -> Command {
+        let mut command = Command::new(self.setting.program);
+        command.arg("--dir").arg(log);
+        command
+    }
+
+    fn import(&self, log: &Path, topic: &str, file: &Path, partitions: u32) -> Result<Cost, BenchError> {
+        let mut command = self.twopath(log);
+        command.args(["log", "import", topic, "--partitions", &partitions.to_string(), "--from"]).arg(file);
+        run_process(&mut command, &self.path("said"))
+    }
+
+    fn query(&self, log: &str, sql: &str, engine: &[&str], out: &Path) -> Result<Cost, BenchError> {
+        let mut command = self.twopath(&self.path(log));
+        command.args(["query", "--format", "csv", "--sql", sql, "--engine"]).args(engine);
+        run_process(&mut command, out)
+    }
+
+    fn peer(&self, peer: &str, work: &str, from: &Path, out: &Path) -> Result<Cost, BenchError> {
+        let mut command = Command::new(self.setting.python);
+        command.arg(&self.script).args([peer, work]).arg(from).arg(out);
+        run_process(&mut command, &self.path("said"))
+    }
+
+    /// All rounds of a work, and what each peer that is there makes of it.
+    fn measure(&self, work: &Work, there: &[&'static str], progress: &mut impl FnMut(&str)) -> Result<Vec<PeerRatio>, BenchError> {
+        let peers: Vec<&'static str> = match work.ours {
+            Ours::Replay { .. } => vec!["1 worker, 1 partition"],
+            _ => work.peers.iter().copied().filter(|peer| there.contains(peer)).collect(),
+        };
+        let sides = 1 + peers.len();
+        let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); sides];
+        for round in 0..self.setting.rounds {
+            progress(&format!("{}: round {} of {}", work.name, round + 1, self.setting.rounds));
+            // Another side begins each round.
+            for side in (0..sides).map(|side| (side + round) % sides) {
+                let out = self.path(&format!("answer-{side}"));
+                let cost = match side.checked_sub(1) {
+                    None => self.ours(work, &out)?,
+                    Some(peer) => self.theirs(work, peers[peer], &out)?,
+                };
+                costs[side].push(cost);
+            }
+            let ours = std::fs::read(self.path("answer-0"))?;
+            for (number, peer) in peers.iter().enumerate() {
+                let theirs = std::fs::read(self.path(&format!("answer-{}", number + 1)))?;
+                if ours != theirs {
+                    return Err(BenchError::Peer(format!("{}: {}", work.name, difference(peer, &ours, &theirs))));
+                }
+            }
+        }
+        let ours = costs.remove(0);
+        let ratio = |number: usize, peer: &'static str| {
+            let theirs = &costs[number];
+            let of = |figure: fn(&Cost) -> f64| median(&ours.iter().zip(theirs).map(|(a, b)| figure(a) / figure(b)).collect::<Vec<_>>());
+            PeerRatio {
+                id: work.name,
+                what: work.what,
+                peer,
+                rows: if work.name == "import-csv" { (self.setting.rows / CSV_PART).max(1) } else { self.setting.rows },
+                wall: of(|c| c.wall_s),
+                cpu: of(|c| c.cpu_s),
+                memory: of(|c| c.peak_bytes as f64),
+                wall_at_most: (number == 0).then_some(work.wall_at_most),
+                memory_at_most: work.memory_at_most.filter(|_| number == 0),
+                ours: ours.clone(),
+                peers: theirs.clone(),
+            }
+        };
+        Ok(peers.iter().enumerate().map(|(number, peer)| ratio(number, peer)).collect())
+    }
+
+    fn ours(&self, work: &Work, out: &Path) -> Result<Cost, BenchError> {
+        match work.ours {
+            Ours::Query { sql, .. } => self.query("log", sql, &["batch"], out),
+            Ours::Replay { sql } => self.query("log2", sql, &["kappa", "--workers", "2"], out),
+            Ours::Import { extension } => {
+                let log = self.path("imported");
+                let cost = self.import(&log, "pageviews", &self.path(&format!("pageviews.{extension}")), 1)?;
+                self.query("imported", IMPORTED, &["batch"], out)?;
+                std::fs::remove_dir_all(&log)?;
+                Ok(cost)
+            }
+        }
+    }
+
+    fn theirs(&self, work: &Work, peer: &str, out: &Path) -> Result<Cost, BenchError> {
+        match work.ours {
+            Ours::Replay { sql } => self.query("log", sql, &["kappa", "--workers", "1"], out),
+            Ours::Query { .. } => self.peer(peer, work.name, self.setting.dir, out),
+            Ours::Import { extension } => {
+                let imported = self.path("imported.parquet");
+                let cost = self.peer(peer, work.name, &self.path(&format!("pageviews.{extension}")), &imported)?;
+                self.peer(peer, "imported", &imported, out)?;
+                Ok(cost)
+            }
+        }
+    }
+}
+
+/// The first lines in which two answers differ.
+fn difference(peer: &str, ours: &[u8], theirs: &[u8]) -> String {
+    let lines = |text: &[u8]| -> Vec<String> { String::from_utf8_lossy(text).lines().map(str::to_owned).collect() };
+    let (ours, theirs) = (lines(ours), lines(theirs));
+    let at = (0..ours.len().max(theirs.len())).find(|&i| ours.get(i) != theirs.get(i)).unwrap_or(0);
+    let line = |of: &[String]| of.get(at).cloned().unwrap_or_else(|| "nothing".into());
+    format!("line {} is '{}' here and '{}' with {peer}", at + 1, line(&ours), line(&theirs))
+}

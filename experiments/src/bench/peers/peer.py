@@ -1,0 +1,76 @@
+"""One piece of work by one peer: peer.py PEER WORK FOLDER OUT. The answer is written to OUT as CSV. `peer.py PEER` says whether the peer is there."""
+import os
+import sys
+
+peer, work, folder, out = (sys.argv[1:] + [""] * 4)[:4]
+wide, pageviews = (os.path.join(folder, name) for name in ("wide.parquet", "pageviews.parquet"))
+threads = os.cpu_count()
+
+DUCKDB = {
+    "keys": "SELECT k, COUNT(*) AS n, SUM(v) AS s FROM wide GROUP BY k HAVING COUNT(*) > 14 ORDER BY k",
+    "text-keys": "SELECT s, g, COUNT(*) AS n, CAST(SUM(x) * 1024 AS BIGINT) AS sx FROM wide GROUP BY s, g HAVING COUNT(*) > 75 ORDER BY s, g",
+    "distinct": "SELECT h, COUNT(DISTINCT u) AS d FROM wide GROUP BY h HAVING COUNT(DISTINCT u) > 1090 ORDER BY h",
+    "top": "SELECT t, k, v FROM wide ORDER BY v DESC, k, t LIMIT 10",
+    # The fast way to say a minute: date_trunc goes through the time zone.
+    "windows-csv": "SELECT make_timestamp((epoch_us(time) // 60000000) * 60000000) AS window_start, url, COUNT(*) AS views, "
+    "SUM(duration_ms) AS duration_ms FROM pageviews GROUP BY ALL ORDER BY window_start, url",
+    "windows": "SELECT make_timestamp((epoch_us(time) // 60000000) * 60000000) AS window_start, url, COUNT(*) AS views, "
+    "SUM(duration_ms) AS duration_ms FROM pageviews GROUP BY ALL ORDER BY views DESC, window_start, url LIMIT 10",
+}
+
+
+def duckdb_work():
+    import duckdb
+
+    if not work:
+        return
+    db = duckdb.connect(config={"threads": threads})
+    db.execute("SET TimeZone = 'UTC'")
+    if work == "imported":
+        db.execute(f"CREATE VIEW pageviews AS FROM read_parquet('{folder}')")
+        query = "SELECT COUNT(*) AS n, SUM(url) AS urls, SUM(duration_ms) AS duration_ms, COUNT(DISTINCT time) AS times FROM pageviews"
+    elif work.startswith("import-"):
+        # Here the folder is the file, and the answer is a file of its own.
+        read = "read_csv" if work == "import-csv" else "read_parquet"
+        db.execute(f"COPY (FROM {read}('{folder}')) TO '{out}' (FORMAT parquet)")
+        return
+    else:
+        # Only the files of the works that were asked for are made.
+        for name, file in (("wide", wide), ("pageviews", pageviews)):
+            if os.path.exists(file):
+                db.execute(f"CREATE VIEW {name} AS FROM read_parquet('{file}')")
+        query = DUCKDB[work]
+    db.execute(f"COPY ({query}) TO '{out}' (FORMAT csv, HEADER, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%SZ')")
+
+
+def polars_work():
+    import polars as pl
+
+    if not work:
+        return
+
+    def windows():
+        minute = pl.col("time").dt.truncate("1m").alias("window_start")
+        aggregates = [pl.len().alias("views"), pl.col("duration_ms").sum()]
+        return pl.scan_parquet(pageviews).group_by(minute, "url").agg(aggregates)
+
+    def most_viewed():
+        return windows().sort(["views", "window_start", "url"], descending=[True, False, False]).limit(10)
+
+    def groups(keys, *aggregates):
+        return pl.scan_parquet(wide).group_by(keys).agg(*aggregates)
+
+    n, s = pl.len().alias("n"), pl.col("v").sum().alias("s")
+    sx = (pl.col("x").sum() * 1024).cast(pl.Int64).alias("sx")
+    plans = {
+        "keys": lambda: groups("k", n, s).filter(pl.col("n") > 14).sort("k"),
+        "text-keys": lambda: groups(["s", "g"], n, sx).filter(pl.col("n") > 75).sort("s", "g"),
+        "distinct": lambda: groups("h", pl.col("u").n_unique().alias("d")).filter(pl.col("d") > 1090).sort("h"),
+        "top": lambda: pl.scan_parquet(wide).select("t", "k", "v").sort(["v", "k", "t"], descending=[True, False, False]).limit(10),
+        "windows": most_viewed,
+        "windows-csv": lambda: windows().sort("window_start", "url"),
+    }
+    plans[work]().collect(engine="streaming").write_csv(out, datetime_format="%Y-%m-%dT%H:%M:%SZ")
+
+
+{"duckdb": duckdb_work, "polars": polars_work}[peer]()

@@ -1,0 +1,135 @@
+//! The rows of the table: what is done, and the ratios that are wanted.
+
+/// Which of the files a work is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    /// Topic `wide`: keys of many values, texts, and numbers.
+    Wide,
+    /// Topic `pageviews`.
+    Pageviews,
+}
+
+/// What Twopath does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ours {
+    /// `twopath query` over the topic, by the batch layer.
+    Query { data: Data, sql: &'static str },
+    /// `twopath log import` of this kind of file of pageviews into a new log.
+    Import { extension: &'static str },
+    /// The query by kappa with 2 workers over 2 partitions, against 1 and 1: there is no peer.
+    Replay { sql: &'static str },
+}
+
+/// One piece of work.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    /// What `--only` and the peers' script call it.
+    pub name: &'static str,
+    pub what: &'static str,
+    pub ours: Ours,
+    pub peers: &'static [&'static str],
+    /// Ours ÷ the first peer's, wall time: wanted at most.
+    pub wall_at_most: f64,
+    /// The same of peak memory.
+    pub memory_at_most: Option<f64>,
+}
+
+const DUCKDB: &str = "duckdb";
+const POLARS: &str = "polars";
+
+/// Counts and sums by minute and url, in order.
+const WINDOWS: &str = "SELECT window_start, url, COUNT(*) AS views, SUM(duration_ms) AS duration_ms \
+    FROM TUMBLE(TABLE pageviews, DESCRIPTOR(time), INTERVAL '1' MINUTE) GROUP BY window_start, url ORDER BY window_start, url";
+
+/// The same groups, of which little is put out: the time is that of the replay.
+const MOST_VIEWED: &str = "SELECT window_start, url, COUNT(*) AS views, SUM(duration_ms) AS duration_ms \
+    FROM TUMBLE(TABLE pageviews, DESCRIPTOR(time), INTERVAL '1' MINUTE) GROUP BY window_start, url \
+    ORDER BY views DESC, window_start, url LIMIT 10";
+
+pub const WORKS: [Work; 9] = [
+    Work {
+        name: "keys",
+        what: "count and sum by an integer key with a quarter as many values as rows",
+        ours: Ours::Query {
+            data: Data::Wide,
+            sql: "SELECT k, COUNT(*) AS n, SUM(v) AS s FROM wide GROUP BY k HAVING COUNT(*) > 14 ORDER BY k",
+        },
+        peers: &[DUCKDB, POLARS],
+        wall_at_most: 0.9,
+        memory_at_most: Some(1.5),
+    },
+    Work {
+        name: "text-keys",
+        what: "count and sum of floats by a text and an integer, 50 rows a group",
+        ours: Ours::Query {
+            data: Data::Wide,
+            sql: "SELECT s, g, COUNT(*) AS n, CAST(SUM(x) * 1024 AS BIGINT) AS sx FROM wide GROUP BY s, g HAVING COUNT(*) > 75 ORDER BY s, g",
+        },
+        peers: &[DUCKDB, POLARS],
+        wall_at_most: 1.0,
+        memory_at_most: None,
+    },
+    Work {
+        name: "distinct",
+        what: "COUNT(DISTINCT integer), 1,000 rows a group",
+        ours: Ours::Query {
+            data: Data::Wide,
+            sql: "SELECT h, COUNT(DISTINCT u) AS d FROM wide GROUP BY h HAVING COUNT(DISTINCT u) > 1090 ORDER BY h",
+        },
+        peers: &[DUCKDB, POLARS],
+        wall_at_most: 1.0,
+        memory_at_most: None,
+    },
+    Work {
+        name: "top",
+        what: "the first 10 rows by ORDER BY v DESC, k, t",
+        ours: Ours::Query { data: Data::Wide, sql: "SELECT t, k, v FROM wide ORDER BY v DESC, k, t LIMIT 10" },
+        peers: &[DUCKDB, POLARS],
+        wall_at_most: 1.0,
+        memory_at_most: None,
+    },
+    Work {
+        name: "windows",
+        what: "count and sum by minute and url, 10 rows put out",
+        ours: Ours::Query { data: Data::Pageviews, sql: MOST_VIEWED },
+        peers: &[DUCKDB, POLARS],
+        wall_at_most: 0.6,
+        memory_at_most: None,
+    },
+    Work {
+        name: "windows-csv",
+        what: "count and sum by minute and url, all rows sorted and written as CSV",
+        ours: Ours::Query { data: Data::Pageviews, sql: WINDOWS },
+        peers: &[DUCKDB, POLARS],
+        wall_at_most: 0.8,
+        memory_at_most: None,
+    },
+    Work {
+        name: "import-csv",
+        what: "import of a CSV file (the peer writes Parquet)",
+        ours: Ours::Import { extension: "csv" },
+        peers: &[DUCKDB],
+        wall_at_most: 0.9,
+        memory_at_most: None,
+    },
+    Work {
+        name: "import-parquet",
+        what: "import of a Parquet file (the peer writes Parquet)",
+        ours: Ours::Import { extension: "parquet" },
+        peers: &[DUCKDB],
+        wall_at_most: 0.8,
+        memory_at_most: None,
+    },
+    Work {
+        name: "replay",
+        what: "replay by kappa, 2 workers and 2 partitions, against 1 and 1",
+        ours: Ours::Replay { sql: MOST_VIEWED },
+        peers: &[],
+        wall_at_most: 1.0 / 1.7,
+        memory_at_most: None,
+    },
+];
+
+/// What is asked of both sides after an import.
+pub const IMPORTED: &str =
+    "SELECT COUNT(*) AS n, SUM(url) AS urls, SUM(duration_ms) AS duration_ms, COUNT(DISTINCT time) AS times FROM pageviews";
