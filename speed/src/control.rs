@@ -10,6 +10,7 @@ use twopath_log::Tail;
 use twopath_view::RealtimeView;
 
 use crate::error::SpeedError;
+use crate::state::StoreCosts;
 
 /// Where the views of a job go. It is called on a worker's thread: it should only store the view and return.
 pub type Publish = Arc<dyn Fn(Arc<RealtimeView>) + Send + Sync>;
@@ -30,6 +31,7 @@ pub(crate) struct Control {
     dropped_below: AtomicU64,
     records_read: AtomicU64,
     state_bytes: Vec<AtomicUsize>,
+    store_costs: Mutex<StoreCosts>,
     /// What has been published.
     view: Mutex<Arc<RealtimeView>>,
     /// What the state is, published or not.
@@ -62,6 +64,7 @@ impl Control {
             dropped_below: AtomicU64::new(number),
             records_read: AtomicU64::new(0),
             state_bytes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            store_costs: Mutex::default(),
             latest: Mutex::new(Arc::clone(&view)),
             view: Mutex::new(view),
             recovering_to: Mutex::new(recovering_to),
@@ -172,6 +175,14 @@ impl Control {
 
     pub fn state_bytes(&self) -> usize {
         self.state_bytes.iter().map(|b| b.load(Ordering::Relaxed)).sum()
+    }
+
+    pub fn set_store_costs(&self, costs: StoreCosts) {
+        *lock(&self.store_costs) = costs;
+    }
+
+    pub fn store_costs(&self) -> StoreCosts {
+        *lock(&self.store_costs)
     }
 
     // --- the view ---

@@ -64,21 +64,27 @@ pub enum SpeedError {
     #[error("{}: {source}; see that the folder of checkpoints exists, is writable and has room", path.display())]
     Checkpoint { path: PathBuf, source: Arc<io::Error> },
     #[error(
-        "{}: another process has taken over these checkpoints (its fence is {newest}, and this one's {epoch}), so that nothing more is committed here; \
-         let one process run a job",
-        dir.display()
+        "{place}: another process has taken over this state (its fence is {newest}, and this one's {epoch}), so that nothing more is committed here; \
+         let one process run a job"
     )]
-    Fenced { dir: PathBuf, epoch: u64, newest: u64 },
+    Fenced { place: String, epoch: u64, newest: u64 },
     #[error("{}: a process holds the lock, and does not go on; end it, and start again", path.display())]
     CheckpointsBusy { path: PathBuf },
     #[error(
-        "{}: no checkpoint can be started from ({told}), and the log, which is to be read from {from} on, no longer has what the job began with at \
-         {lower}; restore the checkpoints from a copy, or give the job another folder to count what is left",
-        dir.display()
+        "{place}: what is kept there cannot be started from ({told}), and the log, which is to be read from {from} on, no longer has what the job began \
+         with at {lower}; restore the state from a copy, or give the job another place for it to count what is left"
     )]
-    StateGone { dir: PathBuf, lower: Position, from: Position, told: String },
+    StateGone { place: String, lower: Position, from: Position, told: String },
     #[error("{logic} keeps final values in its own dataflow, which no checkpoint reaches; keep its state in memory, or take SQL")]
     OwnState { logic: String },
+    #[error(
+        "{place}: the state cannot be read or written there: {reason}; see that the place is there and has room, and start the job again"
+    )]
+    Store { place: String, reason: String },
+    #[error("{place}: what is there is not this job's state: {reason}; name another place, or remove what is there")]
+    StateForeign { place: String, reason: String },
+    #[error("{place}: {reason}. Start the job again: it goes on from what is there")]
+    StateLost { place: String, reason: String },
     #[error("a thread of the job panicked: {message}; this is a bug, start the job again from the log")]
     Panicked { message: String },
 }

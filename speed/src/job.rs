@@ -18,14 +18,14 @@ use twopath_log::{Hold, Topic};
 use twopath_query::Query;
 use twopath_view::{Generation, RealtimeView};
 
-use crate::checkpoint::{CheckpointStats, CheckpointStore, Checkpoints, Identity, Manifest, Refused, Restored, take_in_turn};
+use crate::checkpoint::{CheckpointStats, CheckpointStore, Identity, Manifest, Refused, Restored, take_in_turn};
 use crate::control::{Control, Publish};
 use crate::dataflow::Wiring;
 use crate::error::SpeedError;
 use crate::feed::FeedFlow;
 use crate::logic::{Engine, Logic, Middle};
-use crate::state::Backend;
 use crate::state::memory::merge_runs_off_thread;
+use crate::state::{Backend, Keeper, StoreCosts};
 
 /// Nothing is waited for longer than this without a look around; every wake-up that matters comes by itself.
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -62,8 +62,8 @@ pub struct SpeedOptions {
     pub progress_mode: ProgressMode,
     /// Stamps the published views.
     pub clock: Arc<dyn Clock>,
-    /// Where the state is put at rest and taken up again; `None` for a state that is gone with the job.
-    pub checkpoints: Option<Checkpoints>,
+    /// Where the state lives.
+    pub backend: Backend,
     /// Records a second that are read at most, by all workers together: a replay then leaves something to who lives beside it.
     pub max_records_per_s: Option<f64>,
 }
@@ -75,7 +75,7 @@ impl Default for SpeedOptions {
             publish_interval: Duration::from_millis(1),
             progress_mode: ProgressMode::default(),
             clock: Arc::new(SystemClock),
-            checkpoints: None,
+            backend: Backend::default(),
             max_records_per_s: None,
         }
     }
@@ -103,9 +103,9 @@ pub struct JobProgress {
 /// What a job started from.
 #[derive(Debug, Clone, Default)]
 pub struct Recovery {
-    /// `None` where it started from the log alone.
+    /// The checkpoint, or what a store said of its state; `None` where it started from the log alone.
     pub checkpoint: Option<Manifest>,
-    /// Checkpoints that were passed over, the newest first.
+    /// Checkpoints that were passed over, the newest first; or why the state in a store was.
     pub refused: Vec<Refused>,
 }
 
@@ -126,12 +126,12 @@ pub struct SpeedJob {
 /// Follows the topic from `from` (the number of a generation, and the position in it where reading starts: its barrier's, or 0 and
 /// the log's start, which is not 0 once retention took its beginning) until it is stopped, and gives every view to `publish`.
 ///
-/// With [`SpeedOptions::checkpoints`] it goes on from the newest checkpoint that is whole, if there is one, and reads only what came after it. It
-/// then publishes nothing before it has read all that had been in the log when it was started, so that no reader is set back.
+/// With a [`Backend`] that outlives the process it goes on from what is there (the newest checkpoint that is whole, or what a store has), if there is
+/// anything, and reads only what came after it. It then publishes nothing before it has read all that had been in the log when it was started, so that no reader is set back.
 ///
 /// # Errors
-/// The logic does not fit the topic, `from` is not in that generation, the log cannot be read, or threads cannot be started. With checkpoints: there
-/// were some, none is whole, and the log has lost what they began with; or the code keeps its state where no checkpoint reaches it.
+/// The logic does not fit the topic, `from` is not in that generation, the log cannot be read, or threads cannot be started. Of kept state: it cannot
+/// be reached, or is another job's, or none of it is whole and the log has lost what it began with; or the code keeps its state where nothing reaches it.
 pub fn start(
     topic: &Topic,
     query: Arc<Query>,
@@ -143,23 +143,35 @@ pub fn start(
 ) -> Result<SpeedJob, SpeedError> {
     let end = topic.end()?;
     let middle = Middle::new(&query, logic, engine, from.0)?;
-    let (mut store, mut restored, mut recovery) = (None, None, Recovery::default());
-    if let Some(checkpoints) = &options.checkpoints {
-        if middle.gives_finals() {
-            return Err(SpeedError::OwnState { logic: logic.name() });
-        }
-        let layout = middle.layout(&query);
-        let opened = CheckpointStore::of(checkpoints, Identity::of(topic, &layout, &logic.name()))?;
-        let (found, refused) = opened.restore(topic, &layout, &from.1)?;
-        recovery = Recovery { checkpoint: found.as_ref().map(|restored| restored.manifest.clone()), refused };
-        (store, restored) = (Some(Arc::new(opened)), found);
+    if !matches!(options.backend, Backend::Memory) && middle.gives_finals() {
+        return Err(SpeedError::OwnState { logic: logic.name() });
     }
+    let layout = middle.layout(&query);
+    let identity = Identity::of(topic, &layout, &logic.name());
+    let (mut store, mut interval) = (None, None);
+    let mut keeper = Keeper::open(&options.backend, identity.clone(), &layout)?;
+    let (restored, refused) = match &options.backend {
+        Backend::Checkpoints(checkpoints) => {
+            let opened = CheckpointStore::of(checkpoints, identity)?;
+            let found = opened.restore(topic, &layout, &from.1)?;
+            (store, interval) = (Some(Arc::new(opened)), checkpoints.interval);
+            found
+        }
+        Backend::Memory | Backend::Remote(_) | Backend::Local(_) => match &mut keeper {
+            Some(keeper) => keeper.begin(topic, &from)?,
+            None => (None, Vec::new()),
+        },
+    };
+    keeper = keeper.filter(Keeper::owns);
+    let recovery = Recovery { checkpoint: restored.as_ref().map(|restored| restored.manifest.clone()), refused };
     let from = restored.as_ref().map_or(from, Restored::reads_from);
     let mut hold = topic.hold("a job that follows the log", &from.1)?;
     let recovering_to = restored.as_ref().map(|_| end.clone());
-    let mut threads = Threads::start(topic, query, middle, (from, restored), (None, recovering_to), &options, publish)?;
+    let keeps = keeper.is_some();
+    let beginning = Beginning { from, restored, keeper };
+    let mut threads = Threads::start(topic, query, middle, beginning, (None, recovering_to), &options, publish)?;
     let control = Arc::clone(&threads.control);
-    if let (Some(store), Some(interval)) = (&store, options.checkpoints.as_ref().and_then(|c| c.interval)) {
+    if let (Some(store), Some(interval)) = (&store, interval) {
         let (control, store, topic, hold) = (Arc::clone(&control), Arc::clone(store), topic.clone(), hold.take());
         threads.helpers.push(spawn("checkpoint", move || take_in_turn(&control, &store, &topic, interval, hold))?);
     }
@@ -171,7 +183,8 @@ pub fn start(
         topic: topic.clone(),
         checkpoints: store,
         recovery,
-        _hold: hold,
+        // A keeper tells the log by itself.
+        _hold: hold.filter(|_| !keeps),
     })
 }
 
@@ -191,7 +204,15 @@ pub fn replay(
     let options = SpeedOptions { workers, ..SpeedOptions::default() };
     let _hold = topic.hold("a replay", &from.1)?;
     let middle = Middle::new(&query, logic, engine, from.0)?;
-    let threads = Threads::start(topic, query, middle, (from, None), (Some(to.clone()), None), &options, Arc::new(|_| {}))?;
+    let threads = Threads::start(
+        topic,
+        query,
+        middle,
+        Beginning { from, restored: None, keeper: None },
+        (Some(to.clone()), None),
+        &options,
+        Arc::new(|_| {}),
+    )?;
     let control = Arc::clone(&threads.control);
     threads.join()?;
     let view = control.view();
@@ -227,7 +248,7 @@ impl SpeedJob {
         &self.recovery
     }
 
-    /// Takes a checkpoint now, if there is anything new. Without [`SpeedOptions::checkpoints`] nothing is done.
+    /// Takes a checkpoint now, if there is anything new. Without checkpoints nothing is done: a store has all that was published.
     ///
     /// # Errors
     /// [`SpeedError::Fenced`] where another process has taken over; whatever keeps files from being written.
@@ -239,6 +260,11 @@ impl SpeedJob {
     /// What its checkpoints have cost.
     pub fn checkpoint_stats(&self) -> CheckpointStats {
         self.checkpoints.as_ref().map(|store| store.stats()).unwrap_or_default()
+    }
+
+    /// What keeping its state in a store has cost.
+    pub fn store_costs(&self) -> StoreCosts {
+        self.control.store_costs()
     }
 
     /// The last published view; of a job that started from a checkpoint and is still recovering, the checkpoint's.
@@ -301,18 +327,27 @@ pub(crate) struct Threads {
     helpers: Vec<JoinHandle<()>>,
 }
 
+/// From where a job goes on.
+struct Beginning {
+    from: (u64, Position),
+    /// What it has at the start.
+    restored: Option<Restored>,
+    /// What takes its state outside the process.
+    keeper: Option<Keeper>,
+}
+
 impl Threads {
     fn start(
         topic: &Topic,
         query: Arc<Query>,
         middle: Middle,
-        (from, restored): ((u64, Position), Option<Restored>),
+        beginning: Beginning,
         (to, recovering_to): (Option<Position>, Option<Position>),
         options: &SpeedOptions,
         publish: Publish,
     ) -> Result<Threads, SpeedError> {
-        check(topic, &from, to.as_ref(), options)?;
-        Self::of(topic, query, middle, (from, restored), (to, recovering_to), options, publish)
+        check(topic, &beginning.from, to.as_ref(), options)?;
+        Self::of(topic, query, middle, beginning, (to, recovering_to), options, publish)
     }
 
     /// Of a feed, which has no generations: `from` is anywhere in the log.
@@ -324,18 +359,20 @@ impl Threads {
         options: &SpeedOptions,
     ) -> Result<Threads, SpeedError> {
         let query = Arc::new(flow.query().clone());
-        Self::of(topic, query, Middle::Feed(flow), ((0, from), None), (to, None), options, Arc::new(|_| {}))
+        let beginning = Beginning { from: (0, from), restored: None, keeper: None };
+        Self::of(topic, query, Middle::Feed(flow), beginning, (to, None), options, Arc::new(|_| {}))
     }
 
     fn of(
         topic: &Topic,
         query: Arc<Query>,
         middle: Middle,
-        (from, restored): ((u64, Position), Option<Restored>),
+        beginning: Beginning,
         (to, recovering_to): (Option<Position>, Option<Position>),
         options: &SpeedOptions,
         publish: Publish,
     ) -> Result<Threads, SpeedError> {
+        let Beginning { from, restored, keeper } = beginning;
         let barriers = topic.barriers()?;
         let generations = match &restored {
             Some(restored) => restored.generations.clone(),
@@ -364,7 +401,9 @@ impl Threads {
             restored,
             barriers,
             control: Arc::clone(&control),
-            backend: Backend::Memory { merges },
+            merges,
+            keeps: keeper.is_some(),
+            keeper: Mutex::new(keeper),
             max_records_per_s: options.max_records_per_s,
         };
         match spawn_workers(wiring, options) {

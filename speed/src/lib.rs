@@ -29,7 +29,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With [`SpeedOptions::checkpoints`] a job's state outlives it ([`Checkpoints`]): a restart reads what came after the newest whole checkpoint.
+//! With another [`Backend`] than memory a job's state outlives it: a restart reads what came after the newest whole checkpoint ([`Checkpoints`]), or after
+//! what a store has ([`Remote`], [`Local`]).
 //!
 //! **What it is not**: it does not merge with batch views, keep tables or answer queries (serving does).
 
@@ -56,3 +57,4 @@ pub use feed_job::{Feed, FeedReport, run_feed};
 pub use hand::{Flow, Frame, HandWritten, Item, Row};
 pub use job::{JobProgress, ProgressMode, Recovery, SpeedJob, SpeedOptions, replay, start};
 pub use logic::{Engine, Logic};
+pub use state::{Backend, Local, Remote, StoreCosts, kept_state};

@@ -12,7 +12,7 @@ use twopath_base::Position;
 use twopath_log::Topic;
 use twopath_query::Query;
 use twopath_speed::checkpoint::newest_checkpoint;
-use twopath_speed::{Checkpoints, Engine, Logic, Publish, SpeedError, SpeedJob, SpeedOptions, start};
+use twopath_speed::{Backend, Checkpoints, Engine, Logic, Publish, SpeedError, SpeedJob, SpeedOptions, start};
 use twopath_storage::FaultyStorage;
 
 /// No checkpoint is taken but those that a test asks for.
@@ -32,8 +32,8 @@ impl Kept {
     }
 
     fn options(&self, workers: usize, interval: Duration) -> SpeedOptions {
-        let checkpoints = Some(Checkpoints::every(interval, &self.dir));
-        SpeedOptions { workers, publish_interval: Duration::from_micros(200), checkpoints, ..SpeedOptions::default() }
+        let backend = Backend::Checkpoints(Checkpoints::every(interval, &self.dir));
+        SpeedOptions { workers, publish_interval: Duration::from_micros(200), backend, ..SpeedOptions::default() }
     }
 
     fn try_start(&self, topic: &Topic, options: SpeedOptions, publish: Publish) -> Result<SpeedJob, SpeedError> {
@@ -390,7 +390,8 @@ fn torn_writes_leave_the_checkpoint_before() {
     for round in 0..60_u64 {
         let storage = FaultyStorage::default();
         let mut options = kept.options(1 + round as usize % 2, NEVER);
-        options.checkpoints = options.checkpoints.map(|c| Checkpoints { storage: Arc::new(storage.clone()), ..c });
+        let Backend::Checkpoints(checkpoints) = options.backend else { panic!("it keeps checkpoints") };
+        options.backend = Backend::Checkpoints(Checkpoints { storage: Arc::new(storage.clone()), ..checkpoints });
         let (views, publish) = Views::new();
         let job = kept.try_start(&events.topic, options, publish).unwrap();
         let before = job.recovery().checkpoint.as_ref().map(|c| c.position().clone());

@@ -8,7 +8,7 @@ use arrow_array::{Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use twopath_log::{Durability, Log, Topic, TopicConfig, TopicWriter};
 use twopath_query::{Query, parse};
-use twopath_speed::{Checkpoints, Engine, Logic, SpeedJob, SpeedOptions, start};
+use twopath_speed::{Backend, Checkpoints, Engine, Logic, SpeedJob, SpeedOptions, start};
 
 use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio};
 
@@ -80,7 +80,7 @@ fn append(writer: &TopicWriter, topic: &Topic, keys: std::ops::Range<i64>) -> Re
 }
 
 fn begin(topic: &Topic, query: &Arc<Query>, dir: &Path) -> Result<SpeedJob, BenchError> {
-    let options = SpeedOptions { checkpoints: Some(Checkpoints::every(Duration::MAX, dir)), ..SpeedOptions::default() };
+    let options = SpeedOptions { backend: Backend::Checkpoints(Checkpoints::every(Duration::MAX, dir)), ..SpeedOptions::default() };
     Ok(start(topic, Arc::clone(query), Logic::Sql, Engine::Timely, (0, topic.start()?), options, Arc::new(|_| {}))?)
 }
 

@@ -138,7 +138,7 @@ pub(super) struct CompareArgs {
     /// Of the same month: batch runs a day
     #[arg(long, value_name = "N", value_parser = parse_amount, default_value_t = Month::default().batch_runs_per_day)]
     batch_runs_per_day: f64,
-    /// Where the state of the speed layer lives, charged to the architecture: `memory` or `checkpoint`. Final values by hand (kappa) keep their state in their
+    /// Where the state of the speed layer lives, charged to the architecture: `memory`, `checkpoint`, `local` or `redis://HOST:PORT`. Final values by hand (kappa) keep their state in their
     /// own dataflow, which no checkpoint reaches: kappa-sql stands in its place among the default's architectures
     #[arg(long, value_name = "BACKEND", default_value_t = CompareSettings::default().state)]
     state: StateBackend,

@@ -45,6 +45,9 @@ pub(super) struct TortureArgs {
     /// Of that job
     #[arg(long, value_name = "N", hide = true, default_value_t = 1)]
     workers: usize,
+    /// Of that job: where it keeps its state
+    #[arg(long, value_name = "PLACE", hide = true, default_value = "checkpoint")]
+    place: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,7 +64,7 @@ pub(super) fn run(args: &TortureArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(dir) = &args.state_in {
-        torture::state_child(dir, args.workers).map_err(Failure::of)?;
+        torture::state_child(dir, args.workers, &args.place).map_err(Failure::of)?;
         return Ok(ExitCode::SUCCESS);
     }
     let program = std::env::current_exe()?;

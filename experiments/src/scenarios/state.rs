@@ -20,10 +20,10 @@ use twopath_base::Position;
 use twopath_log::{Durability, Log, LogError, PartitionBy, Topic, TopicConfig, TopicWriter};
 use twopath_query::{Query, QueryError, Value, parse, values};
 use twopath_reference::{Reference, compare};
-use twopath_speed::{Checkpoints, Engine, Logic, SpeedError, SpeedOptions, start};
+use twopath_speed::{Engine, Logic, SpeedError, SpeedOptions, StoreCosts, start};
 use twopath_view::{GroupTable, RealtimeView, Selection, answer};
 
-use crate::systems::StateBackend;
+use crate::systems::{Keeping, StateBackend, StatePlace, checkpoints_dir};
 
 const SQL: &str = "SELECT key, COUNT(*) AS n, SUM(v) AS s FROM events GROUP BY key";
 const TOPIC: &str = "events";
@@ -78,8 +78,10 @@ pub struct BackendResult {
     pub wrong_answers: u64,
     /// Answers that were held against the reference.
     pub answers: u64,
-    /// At rest after the last kill.
+    /// At rest in the job's folder after the last kill.
     pub state_bytes: u64,
+    /// What keeping the state outside the process cost in the replay of the history; all 0 for a backend that is no store.
+    pub store: StoreCosts,
 }
 
 /// Why there is no result.
@@ -104,8 +106,8 @@ enum Told {
     Started(Option<Position>),
     /// A view is published: when (microseconds since 1970), and up to where.
     Published(i64, Position),
-    /// What it answers, because it was asked.
-    Answer(Position, Vec<Vec<Value>>),
+    /// What it answers, because it was asked, and what its store has cost.
+    Answer(Position, Vec<Vec<Value>>, StoreCosts),
 }
 
 /// Runs all of it in an empty folder; `progress` hears what is being done.
@@ -117,8 +119,13 @@ pub fn run_state(settings: &StateSettings, dir: &Path, progress: impl Fn(&str)) 
     for &keys in &settings.keys {
         for backend in &settings.backends {
             progress(&format!("{backend}, {keys} keys"));
-            let place = dir.join(format!("{backend}-{keys}"));
-            backends.push(Run::new(settings, &place, backend.clone(), keys)?.result(settings)?);
+            let place = dir.join(format!("{}-{keys}", backends.len()));
+            let result = Run::new(settings, &place, backend.clone(), keys)?.result(settings);
+            let log = Log::open(&place.join("log"))?;
+            if let StateBackend::Remote(_) = backend {
+                backend.remove(&state_place(&place, &log))?;
+            }
+            backends.push(result?);
             let _ = std::fs::remove_dir_all(&place);
         }
     }
@@ -168,6 +175,7 @@ impl Run {
         let mut process = self.start(settings)?;
         process.wait_for(&self.topic.end()?)?;
         let events_per_s = events as f64 / began.elapsed().as_secs_f64();
+        let (_, _, store) = process.ask()?;
         let (mut late_us, mut recovery_ms, mut replayed) = (Vec::new(), Vec::new(), Vec::new());
         let (mut wrong, mut answers) = (0, 0);
         for _ in 0..settings.kills {
@@ -186,7 +194,7 @@ impl Run {
             answers += 1;
             wrong += u64::from(!self.is_right(&process.ask()?));
         }
-        let state_bytes = folder_bytes(&self.dir.join("state"));
+        let state_bytes = folder_bytes(&checkpoints_dir(&self.dir)) + folder_bytes(&self.dir.join("local"));
         process.child.kill()?;
         process.child.wait()?;
         Ok(BackendResult {
@@ -199,6 +207,7 @@ impl Run {
             wrong_answers: wrong,
             answers,
             state_bytes,
+            store,
         })
     }
 
@@ -240,7 +249,7 @@ impl Run {
     }
 
     /// Whether an answer at the log's end is the reference's.
-    fn is_right(&self, (position, rows): &(Position, Vec<Vec<Value>>)) -> bool {
+    fn is_right(&self, (position, rows, _): &Answered) -> bool {
         let at_end = self.topic.end().is_ok_and(|end| end == *position);
         at_end && compare(&self.query, &self.reference.answer(), &Ok(rows.clone())).is_ok()
     }
@@ -274,15 +283,18 @@ struct Process {
     started_at: Option<Position>,
     /// When up to where; the oldest first.
     published: VecDeque<(i64, Position)>,
-    answer: Option<(Position, Vec<Vec<Value>>)>,
+    answer: Option<Answered>,
 }
+
+/// A position, the rows there, and what the store has cost.
+type Answered = (Position, Vec<Vec<Value>>, StoreCosts);
 
 impl Process {
     fn take(&mut self, told: Told) {
         match told {
             Told::Started(at) => (self.is_started, self.started_at) = (true, at),
             Told::Published(at, position) => self.published.push_back((at, position)),
-            Told::Answer(position, rows) => self.answer = Some((position, rows)),
+            Told::Answer(position, rows, costs) => self.answer = Some((position, rows, costs)),
         }
     }
 
@@ -309,7 +321,7 @@ impl Process {
         Ok(())
     }
 
-    fn ask(&mut self) -> Result<(Position, Vec<Vec<Value>>), StateError> {
+    fn ask(&mut self) -> Result<Answered, StateError> {
         let input = self.child.stdin.as_mut().ok_or_else(|| io::Error::other("it has no input"))?;
         input.write_all(b"answer\n")?;
         loop {
@@ -340,13 +352,11 @@ impl Process {
 /// # Errors
 /// The job does not start, or fails.
 pub fn child(dir: &Path, backend: &StateBackend, checkpoint_interval: Duration) -> Result<(), StateError> {
-    let topic = Log::open(&dir.join("log"))?.topic(TOPIC)?;
+    let log = Log::open(&dir.join("log"))?;
+    let topic = log.topic(TOPIC)?;
     let query = Arc::new(parse(SQL, TOPIC, topic.schema())?);
-    let checkpoints = match backend {
-        StateBackend::Memory => None,
-        StateBackend::Checkpoint => Some(Checkpoints::every(checkpoint_interval, &dir.join("state"))),
-    };
-    let options = SpeedOptions { checkpoints, ..SpeedOptions::default() };
+    let backend = backend.at(&state_place(dir, &log), Keeping::Owns { checkpoint_interval });
+    let options = SpeedOptions { backend, ..SpeedOptions::default() };
     let publish = |view: Arc<RealtimeView>| tell(&Told::Published(view.published_us, view.position().clone()));
     let from = (0, topic.start()?);
     let job = start(&topic, Arc::clone(&query), Logic::Sql, Engine::Timely, from, options, Arc::new(publish))?;
@@ -356,9 +366,16 @@ pub fn child(dir: &Path, backend: &StateBackend, checkpoint_interval: Duration) 
         let view = job.view();
         let parts: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(|table| &**table).collect();
         let rows = answer(&query, &parts, &Selection::default()).and_then(|rows| values::rows(&rows));
-        tell(&Told::Answer(view.position().clone(), rows.unwrap_or_default()));
+        tell(&Told::Answer(view.position().clone(), rows.unwrap_or_default(), job.store_costs()));
     }
     Ok(job.stop()?)
+}
+
+/// Where the job's state is; the path is this run's own, also as a name on a server.
+fn state_place<'a>(dir: &'a Path, log: &'a Log) -> StatePlace<'a> {
+    // Of the folder's path, what a topic's name can have.
+    let name = dir.to_string_lossy().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    StatePlace { dir, log, name }
 }
 
 /// One line, whole: the standard output is locked for it.
@@ -387,5 +404,10 @@ fn median(values: &mut [u64]) -> u64 {
 }
 
 fn folder_bytes(dir: &Path) -> u64 {
-    std::fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|e| e.metadata().ok()).map(|m| m.len()).sum()
+    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(m) if m.is_dir() => folder_bytes(&entry.path()),
+        Ok(m) => m.len(),
+        Err(_) => 0,
+    };
+    std::fs::read_dir(dir).into_iter().flatten().flatten().map(bytes).sum()
 }

@@ -29,17 +29,18 @@ use twopath_log::{Log, Topic};
 use twopath_query::{self as query, Query};
 use twopath_serving::{ServingError, Table, Tables, VersionState, VersionStatus};
 use twopath_speed::checkpoint::{GenerationAtRest, Newest, has_owner, newest_checkpoint};
+use twopath_speed::{Backend, Refused, kept_state};
 use twopath_storage::{OsStorage, write_atomically};
 use twopath_view::store::ViewStore;
 use twopath_view::{Generation, RealtimeView};
 
 pub use diff::{ColumnDiff, Diff, Example};
 pub use error::JobError;
-pub use state::{CheckpointStatus, Keeping, RefusedStatus};
-use state::{Kept, checkpoints_dir, folder_bytes};
+pub use state::{CheckpointStatus, RefusedStatus};
+use state::{Kept, folder_bytes};
 pub use version::Standing;
 
-use crate::systems::StateBackend;
+use crate::systems::{Keeping, StateBackend, StatePlace, checkpoints_dir};
 
 /// Beside the topics; no topic's name starts with a dot.
 const FOLDER: &str = ".serving";
@@ -178,7 +179,7 @@ impl StandingJob {
     /// a version of what is left.
     pub fn deploy(&self, topic: &Topic, query: Query, sql: &str, how: &Deployment) -> Result<Standing, JobError> {
         let Deployment { workers, from_log_start, backend, checkpoint_interval } = how.clone();
-        let (version, checkpoints) = self.locked(true, |tables| {
+        let (version, backend) = self.locked(true, |tables| {
             let versions = tables.status();
             if let Some(other) = versions.first() {
                 let reads = topic_of(&other.description);
@@ -201,11 +202,10 @@ impl StandingJob {
             let table = Table::new(query.clone().into(), topic.partitions());
             tables.deploy(version, sql, table.into())?;
             let kept = Kept { backend, caught_up: false };
-            let dir = tables.version_dir(version);
-            kept.write(&dir)?;
-            Ok((version, kept.checkpoints(&dir, Keeping::Owns { checkpoint_interval })))
+            kept.write(&tables.version_dir(version))?;
+            Ok((version, self.backend(tables, version, topic, Keeping::Owns { checkpoint_interval })?))
         })?;
-        Standing::start(version, topic, query, (None, checkpoints), workers)
+        Standing::start(version, topic, query, (None, backend), workers)
     }
 
     /// The version that readers are on, reading on from what it has at rest.
@@ -220,20 +220,20 @@ impl StandingJob {
 
     /// A version by its number, reading on from what it has at rest.
     pub fn version(&self, version: u64, workers: usize, keeping: Keeping) -> Result<Standing, JobError> {
-        let (topic, query, dir, at_rest) = self.locked(false, |tables| {
+        let (topic, query, dir, backend, at_rest) = self.locked(false, |tables| {
             let (topic, query) = self.parsed(&self.known(tables, version)?)?;
             if !self.is_finished(tables, version)? {
                 return Err(JobError::Unfinished { job: self.name.clone(), version });
             }
             let view = self.store(tables, version).latest(&query)?;
-            Ok((topic, query, tables.version_dir(version), view))
+            let backend = self.backend(tables, version, &topic, keeping)?;
+            Ok((topic, query, tables.version_dir(version), backend, view))
         })?;
-        let checkpoints = Kept::read(&dir)?.checkpoints(&dir, keeping);
-        let is_checkpointed = checkpoints.is_some();
-        let standing = Standing::start(version, &topic, query, (at_rest, checkpoints), workers)?;
+        let is_kept = !matches!(backend, Backend::Memory);
+        let standing = Standing::start(version, &topic, query, (at_rest, backend), workers)?;
         let recovery = standing.recovery();
         let start = topic.start()?;
-        if is_checkpointed && recovery.checkpoint.is_none() && start.records() > 0 {
+        if is_kept && recovery.checkpoint.is_none() && start.records() > 0 {
             let told = recovery.refused.iter().map(|r| format!("{}: {}", r.file.display(), r.reason)).collect::<Vec<_>>();
             let told = if told.is_empty() { "there are none".into() } else { told.join("; ") };
             return Err(JobError::StateGone { job: self.name.clone(), version, dir: checkpoints_dir(&dir), start, told });
@@ -241,9 +241,63 @@ impl StandingJob {
         Ok(standing)
     }
 
-    /// Whether a living process owns a version's checkpoints.
+    /// Whether a version's state is not to be taken over to look at it: a living process owns its checkpoints, or they are none: a store has
+    /// all that whoever runs the job came to.
     pub fn is_kept(&self, version: u64) -> Result<bool, JobError> {
-        self.locked(false, |tables| Ok(has_owner(&checkpoints_dir(&tables.version_dir(version)))))
+        self.locked(false, |tables| {
+            let dir = tables.version_dir(version);
+            Ok(Kept::read(&dir)?.backend.is_store() || has_owner(&checkpoints_dir(&dir)))
+        })
+    }
+
+    /// Where a version's state is, as the speed layer is told.
+    fn backend(&self, tables: &Tables, version: u64, topic: &Topic, keeping: Keeping) -> Result<Backend, JobError> {
+        self.with_place(tables, version, &topic.local()?.id(), |backend, place| Ok(backend.at(place, keeping)))
+    }
+
+    /// The name has the topic's id on a server, which several folders of topics may share.
+    fn with_place<T>(
+        &self,
+        tables: &Tables,
+        version: u64,
+        topic_id: &str,
+        to_do: impl FnOnce(&StateBackend, &StatePlace<'_>) -> Result<T, JobError>,
+    ) -> Result<T, JobError> {
+        let dir = tables.version_dir(version);
+        let (backend, log) = (Kept::read(&dir)?.backend, Log::open(&self.topics)?);
+        let name = match backend {
+            StateBackend::Remote(_) => format!("{topic_id}:{}:{version}", self.name),
+            _ => format!("{}.v{version}", self.name),
+        };
+        to_do(&backend, &StatePlace { dir: &dir, log: &log, name })
+    }
+
+    /// Removes what of a version's state is not in its folder.
+    fn remove_state(&self, tables: &Tables, version: u64) -> Result<(), JobError> {
+        let topic_id = fs::read_to_string(self.topic_path()).unwrap_or_default();
+        self.with_place(tables, version, &topic_id, |backend, place| Ok(backend.remove(place)?))
+    }
+
+    /// What a version would start from, and how many groups that has.
+    fn newest(&self, tables: &Tables, version: u64, (topic, query): &(Topic, Query)) -> Result<(Newest, Option<u64>), JobError> {
+        Ok(match self.backend(tables, version, topic, Keeping::Reads)? {
+            Backend::Memory => (Newest { manifest: None, refused: Vec::new() }, None),
+            Backend::Checkpoints(checkpoints) => {
+                let newest = newest_checkpoint(&checkpoints.dir, topic, query)?;
+                let groups = newest.manifest.as_ref().map(|m| m.runs().map(|run| run.groups).sum());
+                (newest, groups)
+            }
+            backend @ (Backend::Remote(_) | Backend::Local(_)) => match kept_state(&backend, topic, query) {
+                Ok(kept) => {
+                    let (manifest, groups) = kept.unzip();
+                    (Newest { manifest, refused: Vec::new() }, groups)
+                }
+                Err(error) => {
+                    let file = Kept::read(&tables.version_dir(version))?.backend.to_string().into();
+                    (Newest { manifest: None, refused: vec![Refused { file, reason: error.to_string() }] }, None)
+                }
+            },
+        })
     }
 
     /// Refuses to keep versions elsewhere than they were deployed to.
@@ -295,12 +349,17 @@ impl StandingJob {
 
     /// Removes a version that readers are not on, with its tables.
     pub fn delete(&self, version: u64) -> Result<(), JobError> {
-        self.locked(false, |tables| Ok(tables.delete(version)?))
+        self.locked(false, |tables| {
+            let removed = self.remove_state(tables, version);
+            tables.delete(version)?;
+            removed
+        })
     }
 
     /// Removes the job with all its versions, also the one that readers are on. Its topic stays.
     pub fn drop_all(self) -> Result<(), JobError> {
-        self.locked(false, |_| {
+        self.locked(false, |tables| {
+            tables.status().iter().try_for_each(|v| self.remove_state(tables, v.version))?;
             let dir = self.job_dir();
             // Renamed first: a folder that is half removed is no job.
             let gone = self.dir.join("jobs").join(format!(".{}", self.name));
@@ -352,12 +411,12 @@ impl StandingJob {
         let backend = Kept::read(&dir)?.backend;
         let store = self.store(tables, v.version);
         let table = store.versions()?.last().map(|&n| store.manifest(n)).transpose()?;
-        let newest = match parsed {
-            Ok((topic, query)) if backend == StateBackend::Checkpoint => newest_checkpoint(&checkpoints_dir(&dir), &topic, &query)?,
-            _ => Newest { manifest: None, refused: Vec::new() },
+        let (newest, groups) = match &parsed {
+            Ok(parsed) => self.newest(tables, v.version, parsed)?,
+            Err(_) => (Newest { manifest: None, refused: Vec::new() }, None),
         };
         let (checkpoint, refused) = state::told(&newest);
-        let groups = newest.manifest.map(|m| m.runs().map(|run| run.groups).sum()).or(table.as_ref().map(|t| t.groups));
+        let groups = groups.or(table.as_ref().map(|t| t.groups));
         let position = checkpoint.as_ref().map(|c| c.position.clone()).or(table.map(|t| t.upper));
         Ok(JobVersion {
             version: v.version,
@@ -369,7 +428,7 @@ impl StandingJob {
             position,
             checkpoint,
             refused,
-            bytes: store.bytes()? + folder_bytes(&checkpoints_dir(&dir)),
+            bytes: store.bytes()? + folder_bytes(&checkpoints_dir(&dir)) + folder_bytes(&dir.join("local")),
             sql: v.description,
         })
     }
@@ -397,12 +456,13 @@ impl StandingJob {
     /// Makes a version known to `tables` as one that can be read.
     fn run(&self, tables: &Tables, version: u64) -> Result<(), JobError> {
         let known = self.known(tables, version)?;
-        let (topic, query) = self.parsed(&known)?;
+        let parsed = self.parsed(&known)?;
         if !self.is_finished(tables, version)? {
             return Err(JobError::Unfinished { job: self.name.clone(), version });
         }
+        let (newest, _) = self.newest(tables, version, &parsed)?;
+        let (topic, query) = parsed;
         let mut table = Table::new(query.clone().into(), topic.partitions());
-        let newest = newest_checkpoint(&checkpoints_dir(&tables.version_dir(version)), &topic, &query)?;
         if let Some(view) = self.store(tables, version).latest(&query)? {
             table.publish_batch(view);
         } else if let Some(manifest) = newest.manifest {

@@ -3,11 +3,9 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use twopath_base::Position;
-use twopath_speed::Checkpoints;
 use twopath_speed::checkpoint::{Manifest, Newest};
 use twopath_storage::{OsStorage, write_atomically};
 
@@ -43,15 +41,6 @@ pub struct RefusedStatus {
     pub reason: String,
 }
 
-/// How a process takes part in keeping a version's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keeping {
-    /// It only starts from what is there.
-    Reads,
-    /// It owns the state, and puts it at rest again and again. A process that owned it before commits nothing any more.
-    Owns { checkpoint_interval: Duration },
-}
-
 impl Kept {
     /// Versions of before there was a choice are in memory, with a table at rest.
     pub fn read(version_dir: &Path) -> Result<Kept, JobError> {
@@ -68,20 +57,6 @@ impl Kept {
         let text = serde_json::to_vec(self).expect("two words are JSON");
         write_atomically(&OsStorage, &path, &text).map_err(|source| JobError::Io { path, source })
     }
-
-    /// What the speed layer is told.
-    pub fn checkpoints(&self, version_dir: &Path, keeping: Keeping) -> Option<Checkpoints> {
-        let dir = checkpoints_dir(version_dir);
-        match (&self.backend, keeping) {
-            (StateBackend::Memory, _) => None,
-            (StateBackend::Checkpoint, Keeping::Reads) => Some(Checkpoints::read_only(&dir)),
-            (StateBackend::Checkpoint, Keeping::Owns { checkpoint_interval }) => Some(Checkpoints::every(checkpoint_interval, &dir)),
-        }
-    }
-}
-
-pub(super) fn checkpoints_dir(version_dir: &Path) -> PathBuf {
-    version_dir.join("checkpoints")
 }
 
 impl CheckpointStatus {
@@ -103,7 +78,12 @@ pub(super) fn told(newest: &Newest) -> (Option<CheckpointStatus>, Vec<RefusedSta
     (newest.manifest.as_ref().map(CheckpointStatus::of), refused.collect())
 }
 
-/// Bytes of the files in a folder.
+/// Bytes of the files in a folder and those below it.
 pub(super) fn folder_bytes(dir: &Path) -> u64 {
-    fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|e| e.metadata().ok()).filter(|m| m.is_file()).map(|m| m.len()).sum()
+    let bytes = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(m) if m.is_dir() => folder_bytes(&entry.path()),
+        Ok(m) => m.len(),
+        Err(_) => 0,
+    };
+    fs::read_dir(dir).into_iter().flatten().flatten().map(bytes).sum()
 }

@@ -9,7 +9,7 @@ use twopath_base::Position;
 use twopath_log::Topic;
 use twopath_query::Query;
 use twopath_serving::Table;
-use twopath_speed::{Checkpoints, JobProgress, Recovery, SpeedJob, SpeedOptions};
+use twopath_speed::{Backend, JobProgress, Recovery, SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
 use twopath_view::{Answer, BatchView, GroupTable, Selection};
 
@@ -28,7 +28,7 @@ pub struct Standing {
     partitions: usize,
     /// Where it began to read.
     starts_from: Position,
-    takes_checkpoints: bool,
+    keeps_itself: bool,
     /// From where on it answers.
     lower: Position,
     at_rest: Option<BatchView>,
@@ -41,7 +41,7 @@ impl Standing {
         version: u64,
         topic: &Topic,
         query: Query,
-        (at_rest, checkpoints): (Option<BatchView>, Option<Checkpoints>),
+        (at_rest, backend): (Option<BatchView>, Backend),
         workers: usize,
     ) -> Result<Self, JobError> {
         let query = Arc::new(query);
@@ -50,8 +50,8 @@ impl Standing {
             None => (0, topic.start()?),
         };
         let reads_from = from.1.clone();
-        let takes_checkpoints = checkpoints.is_some();
-        let options = SpeedOptions { workers, checkpoints, ..SpeedOptions::default() };
+        let keeps_itself = !matches!(backend, Backend::Memory);
+        let options = SpeedOptions { workers, backend, ..SpeedOptions::default() };
         let speed = wiring::start(topic, &VersionLogic::sql(query.clone()), SpeedEngine::Timely, from, options, Arc::new(|_| {}))?;
         // A checkpoint's generations begin where the version began.
         let lower = at_rest.as_ref().map_or_else(|| speed.view().generations[0].lower.clone(), |view| view.lower.clone());
@@ -62,7 +62,7 @@ impl Standing {
             topic: topic.clone(),
             partitions: topic.partitions(),
             starts_from,
-            takes_checkpoints,
+            keeps_itself,
             lower,
             at_rest,
             speed,
@@ -88,9 +88,9 @@ impl Standing {
         &self.starts_from
     }
 
-    /// Whether its state is kept by checkpoints, which are taken beside it.
-    pub fn takes_checkpoints(&self) -> bool {
-        self.takes_checkpoints
+    /// Whether its state is kept meanwhile, by checkpoints or with each epoch.
+    pub fn keeps_itself(&self) -> bool {
+        self.keeps_itself
     }
 
     /// What it started from.

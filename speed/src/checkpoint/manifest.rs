@@ -92,7 +92,8 @@ impl Manifest {
         Ok(manifest)
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// That its parts fit together; an error says what does not.
+    pub(crate) fn check(&self) -> Result<(), String> {
         let Some(first) = self.generations.first() else { return Err("it has no generation".into()) };
         let partitions = first.lower.partitions();
         if partitions == 0 || self.arrivals_us.len() != partitions {
@@ -123,7 +124,7 @@ impl Manifest {
 }
 
 /// Text with the line before it that says what it is, and its checksum.
-pub(super) fn encode(content: &impl Serialize) -> Vec<u8> {
+pub(crate) fn encode(content: &impl Serialize) -> Vec<u8> {
     let text = serde_json::to_vec(content).expect("numbers, texts and lists are JSON");
     let mut bytes = format!("{MAGIC}{:08x} {}\n", crc32c(&text), text.len()).into_bytes();
     bytes.extend(text);
@@ -131,7 +132,7 @@ pub(super) fn encode(content: &impl Serialize) -> Vec<u8> {
 }
 
 /// What [`encode`] wrote.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let end = bytes.iter().take(80).position(|b| *b == b'\n').ok_or("it does not begin as a checkpoint does")?;
     let head = std::str::from_utf8(&bytes[..end]).map_err(|_| "it does not begin as a checkpoint does")?;
     let head = head.strip_prefix(MAGIC).ok_or("it does not begin as a checkpoint of this version does")?;

@@ -36,9 +36,11 @@ use twopath_view::Generation;
 
 use crate::error::SpeedError;
 pub use manifest::{GenerationAtRest, Identity, Manifest, RunAtRest};
+pub(crate) use manifest::{decode as decode_checked, encode as encode_checked};
 pub(crate) use schedule::take_in_turn;
 pub use store::CheckpointStats;
 pub(crate) use store::CheckpointStore;
+pub(crate) use whole::{arrivals_us, misfit};
 
 /// Checkpoints kept where nobody says otherwise.
 pub const CHECKPOINTS_KEPT: usize = 3;

@@ -263,7 +263,7 @@ impl CheckpointStore {
         }
         let told = refused.iter().map(|r| format!("{}: {}", r.file.display(), r.reason)).collect::<Vec<_>>();
         let told = if told.is_empty() { "there is none".into() } else { told.join("; ") };
-        Err(SpeedError::StateGone { dir: self.dir.clone(), lower, from: from.clone(), told })
+        Err(SpeedError::StateGone { place: self.dir.display().to_string(), lower, from: from.clone(), told })
     }
 
     fn write_origin(&self, lower: &Position) -> Result<(), SpeedError> {
@@ -387,7 +387,7 @@ impl CheckpointStore {
 
     fn check_fence(&self, epoch: u64) -> Result<(), SpeedError> {
         let newest = self.names()?.iter().filter_map(|name| number_of(name, FENCE)).max().unwrap_or(0);
-        if newest == epoch { Ok(()) } else { Err(SpeedError::Fenced { dir: self.dir.clone(), epoch, newest }) }
+        if newest == epoch { Ok(()) } else { Err(SpeedError::Fenced { place: self.dir.display().to_string(), epoch, newest }) }
     }
 
     /// The folder's lock, which is held for the length of a commit.

@@ -7,7 +7,7 @@ use super::manifest::{Identity, Manifest};
 
 /// When the log took the record before the position, by partition. Kept only of a log in a folder: there a machine that dies can take records
 /// that a checkpoint has seen.
-pub(super) fn arrivals_us(topic: &Topic, position: &Position) -> Result<Vec<Option<i64>>, LogError> {
+pub(crate) fn arrivals_us(topic: &Topic, position: &Position) -> Result<Vec<Option<i64>>, LogError> {
     position.iter().map(|(partition, offset)| arrival_us(topic, partition, offset)).collect()
 }
 
@@ -33,7 +33,7 @@ fn since(topic: &Topic, partition: PartitionId) -> u64 {
 }
 
 /// What of the checkpoint does not fit the job or its log.
-pub(super) fn misfit(manifest: &Manifest, identity: &Identity, topic: &Topic) -> Result<Option<String>, LogError> {
+pub(crate) fn misfit(manifest: &Manifest, identity: &Identity, topic: &Topic) -> Result<Option<String>, LogError> {
     let of = &manifest.identity;
     if of.topic_id != identity.topic_id {
         return Ok(Some(format!("it is of another topic ('{}', id {})", of.topic, of.topic_id)));

@@ -13,14 +13,14 @@ use twopath_view::{Generation, GroupTable};
 
 use super::Wiring;
 use crate::epoch::{EpochPart, Parcels, Reached, Share, by_address};
-use crate::state::State;
+use crate::state::memory::Runs;
 
 pub(super) trait Merge<'s> {
     fn merge(self, wiring: &Wiring) -> Stream<'s, u64, Parcels<Share>>;
 }
 
 /// What a checkpoint has of this worker's share. A run whose keys are all of one worker is taken as it is, so that it need not be written again.
-fn restored(wiring: &Wiring, worker: usize, peers: usize) -> BTreeMap<u64, Box<dyn State>> {
+fn restored(wiring: &Wiring, worker: usize, peers: usize) -> BTreeMap<u64, Runs> {
     let generations = wiring.restored.iter().flat_map(|restored| &restored.generations);
     let layout = wiring.middle.layout(&wiring.query);
     let share = |generation: &Generation| {
@@ -37,7 +37,7 @@ fn restored(wiring: &Wiring, worker: usize, peers: usize) -> BTreeMap<u64, Box<d
         if !layout.is_global() {
             runs.push(Arc::new(split));
         }
-        let mut groups = wiring.backend.open();
+        let mut groups = Runs::new(wiring.merges.clone());
         groups.adopt(runs);
         (generation.number, groups)
     };
@@ -58,7 +58,7 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
         let (worker, peers) = (self.scope().index(), self.scope().peers());
         let query = Arc::clone(&wiring.query);
         let control = Arc::clone(&wiring.control);
-        let backend = wiring.backend.clone();
+        let (merges, keeps) = (wiring.merges.clone(), wiring.keeps);
         let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
         let mut state = restored(wiring, worker, peers);
         self.unary_frontier::<CapacityContainerBuilder<Parcels<Share>>, _, _, _>(by_address(), "Merge", move |_, _| {
@@ -97,13 +97,18 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
                     let Pending { capability, fresh, errors, reached } = entry.remove();
                     let dropped = control.dropped_below();
                     state.retain(|&generation, _| generation >= dropped);
+                    let mut changes = Vec::new();
                     for (generation, table) in fresh.into_iter().filter(|&(generation, _)| generation >= dropped) {
-                        state.entry(generation).or_insert_with(|| backend.open()).add(table);
+                        let table = Arc::new(table);
+                        if keeps && !table.is_empty() {
+                            changes.push((generation, Arc::clone(&table)));
+                        }
+                        state.entry(generation).or_insert_with(|| Runs::new(merges.clone())).add(table);
                     }
                     state.values_mut().for_each(|groups| groups.tidy());
                     control.set_state_bytes(worker, state.values().map(|groups| groups.bytes()).sum());
                     let generations = state.iter().map(|(&generation, groups)| (generation, groups.snapshot())).collect();
-                    let share = Share { worker, reached, generations, errors };
+                    let share = Share { worker, reached, generations, changes, errors };
                     output.session(&capability).give_container(&mut Parcels(vec![(0, share)]));
                 }
             }

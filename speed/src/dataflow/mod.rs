@@ -28,7 +28,8 @@ mod merge;
 mod pace;
 mod partial;
 
-use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::Probe;
@@ -43,7 +44,8 @@ use crate::epoch::{GenerationRange, ReadProgress};
 use crate::error::SpeedError;
 use crate::logic::Middle;
 use crate::sink::view::{Publish, Publisher};
-use crate::state::Backend;
+use crate::state::memory::MergeTask;
+use crate::state::{Changes, Keeper};
 use crate::{differential, feed, hand};
 use frames::{Partition, frames};
 use merge::Merge;
@@ -62,8 +64,12 @@ pub(crate) struct Wiring {
     /// All barriers known when the job started.
     pub barriers: Vec<Barrier>,
     pub control: Arc<Control>,
-    /// What keeps the groups.
-    pub backend: Backend,
+    /// Where large runs of groups are merged.
+    pub merges: Sender<MergeTask>,
+    /// Whether there is a keeper,
+    pub keeps: bool,
+    /// which the first worker takes.
+    pub keeper: Mutex<Option<Keeper>>,
     /// All workers together read no faster.
     pub max_records_per_s: Option<f64>,
 }
@@ -81,11 +87,12 @@ impl Wiring {
                 Middle::Differential(plan) => differential::parts(reads, plan, &self.query, &self.control),
                 Middle::Hand(prepared) => hand::parts(reads, prepared, &self.control),
             };
-            parts.merge(self).publish(self.publisher(peers)).probe().0
+            let keeper = if scope.index() == 0 { self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take() } else { None };
+            parts.merge(self).publish(self.publisher(peers, keeper)).probe().0
         }))
     }
 
-    fn publisher(&self, peers: usize) -> Publisher {
+    fn publisher(&self, peers: usize, keeper: Option<Keeper>) -> Publisher {
         Publisher {
             progress: match &self.restored {
                 Some(restored) => ReadProgress::going_on(restored.generations.iter().map(GenerationRange::of).collect(), &self.barriers),
@@ -95,6 +102,9 @@ impl Wiring {
             finals: self.middle.gives_finals(),
             shares: vec![Vec::new(); peers],
             error: None,
+            changes: Changes::new(),
+            keeper,
+            topic: self.topic.clone(),
             control: Arc::clone(&self.control),
         }
     }

@@ -12,6 +12,8 @@ pub(crate) struct Share {
     pub worker: usize,
     pub reached: Reached,
     pub generations: Vec<(u64, Vec<Arc<GroupTable>>)>,
+    /// What this epoch added to them, where a store is to hear of it.
+    pub changes: Vec<(u64, Arc<GroupTable>)>,
     /// Errors that rows raised in this epoch, with their generations.
     pub errors: Vec<(u64, EvalError)>,
 }

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use timely::dataflow::Stream;
+use twopath_log::Topic;
 use twopath_query::EvalError;
 use twopath_view::{Generation, GroupTable, RealtimeView};
 
 use crate::control::Control;
-use crate::epoch::{Parcels, ReadProgress, Share, take_complete};
+use crate::epoch::{GenerationRange, Parcels, ReadProgress, Share, take_complete};
+use crate::error::SpeedError;
+use crate::state::{Changes, Keeper};
 
 /// The published state: the workers' shares put together.
 pub(crate) struct Publisher {
@@ -20,6 +23,11 @@ pub(crate) struct Publisher {
     pub shares: Vec<Vec<(u64, Vec<Arc<GroupTable>>)>>,
     /// The error of the oldest generation that has one.
     pub error: Option<(u64, EvalError)>,
+    /// What is in the shares, and the keeper has not heard of yet.
+    pub changes: Changes,
+    /// Where the state is kept outside the process.
+    pub keeper: Option<Keeper>,
+    pub topic: Topic,
     pub control: Arc<Control>,
 }
 
@@ -41,6 +49,9 @@ impl Publisher {
     fn take(&mut self, share: Share) {
         self.progress.join(&share.reached);
         self.shares[share.worker] = share.generations;
+        for (generation, table) in share.changes {
+            self.changes.entry(generation).or_default().push(table);
+        }
         for (generation, error) in share.errors {
             if self.error.as_ref().is_none_or(|(g, _)| generation < *g) {
                 self.error = Some((generation, error));
@@ -53,13 +64,31 @@ impl Publisher {
         let last = ranges.last().map_or(0, |r| r.number);
         let dropped = self.control.drop_up_to(last);
         self.shares.iter_mut().for_each(|share| share.retain(|(generation, _)| *generation >= dropped));
+        let error = self.error.as_ref().filter(|(generation, _)| *generation <= last).map(|(_, error)| error.clone());
+        let ranges: Vec<GenerationRange> = ranges.into_iter().filter(|range| range.number >= dropped).collect();
+        // A row's error is not kept: a restart meets the row again.
+        if error.is_none()
+            && let Err(error) = self.keep(&ranges)
+        {
+            return self.control.fail(error);
+        }
         let generations = ranges
             .into_iter()
-            .filter(|range| range.number >= dropped)
             .map(|range| Generation { number: range.number, lower: range.lower, upper: range.upper, tables: self.tables(range.number) })
             .collect();
-        let error = self.error.as_ref().filter(|(generation, _)| *generation <= last).map(|(_, error)| error.clone());
         self.control.publish(RealtimeView { generations, published_us: self.control.now_us(), error });
+    }
+
+    /// Takes what is kept outside the process to where the view is to be. What belongs to a generation that is held back waits with it.
+    fn keep(&mut self, ranges: &[GenerationRange]) -> Result<(), SpeedError> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        let (first, last) = (ranges[0].number, ranges[ranges.len() - 1].number);
+        let later = self.changes.split_off(&(last + 1));
+        let mut changes = std::mem::replace(&mut self.changes, later);
+        changes.retain(|&generation, _| generation >= first);
+        keeper.advance(&self.topic, ranges, &changes, self.control.now_us(), || self.control.stopped())?;
+        self.control.set_store_costs(keeper.costs());
+        Ok(())
     }
 
     fn tables(&self, generation: u64) -> Vec<Arc<GroupTable>> {

@@ -9,7 +9,6 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use twopath_view::GroupTable;
 
-use super::State;
 use crate::control::Control;
 
 /// Larger means fewer runs to read and more to copy. Copying a large run is a copy of its columns; adding a group to it is a
@@ -46,28 +45,36 @@ pub(crate) struct Runs {
     merges: Sender<MergeTask>,
 }
 
-impl State for Runs {
-    fn add(&mut self, groups: GroupTable) {
+impl Runs {
+    pub fn new(merges: Sender<MergeTask>) -> Self {
+        Runs { runs: Vec::new(), merging: None, merges }
+    }
+
+    /// Adds an epoch's groups; the same key may have been added before.
+    pub fn add(&mut self, groups: Arc<GroupTable>) {
         if !groups.is_empty() {
-            self.runs.push(Arc::new(groups));
+            self.runs.push(groups);
         }
     }
 
-    fn adopt(&mut self, runs: Vec<Arc<GroupTable>>) {
+    /// Takes in groups that were kept, as they are.
+    pub fn adopt(&mut self, runs: Vec<Arc<GroupTable>>) {
         self.runs.extend(runs.into_iter().filter(|run| !run.is_empty()));
         self.runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
     }
 
-    fn snapshot(&self) -> Vec<Arc<GroupTable>> {
+    /// All groups as they are, for ever: the same key may be in several tables, which then are to be merged.
+    pub fn snapshot(&self) -> Vec<Arc<GroupTable>> {
         self.runs.clone()
     }
 
-    fn bytes(&self) -> usize {
+    /// Approximate bytes in memory.
+    pub fn bytes(&self) -> usize {
         self.runs.iter().map(|run| run.bytes()).sum()
     }
 
-    /// Takes in a finished merge, and merges what has grown alike.
-    fn tidy(&mut self) {
+    /// Takes in a finished merge, and merges what has grown alike; called once per epoch.
+    pub fn tidy(&mut self) {
         if let Some((range, result)) = &self.merging {
             match result.try_recv() {
                 Ok(merged) => {
@@ -93,12 +100,6 @@ impl State for Runs {
             let merged = merge_runs(self.runs.drain(start..).collect());
             self.runs.push(Arc::new(merged));
         }
-    }
-}
-
-impl Runs {
-    pub fn new(merges: Sender<MergeTask>) -> Self {
-        Runs { runs: Vec::new(), merging: None, merges }
     }
 
     /// The first run that is not more than [`RATIO`] times as large as all after it, among the last runs that are not being merged

@@ -1,50 +1,46 @@
-//! Where a worker keeps the groups of its generations.
+//! Where a job's state lives.
 //!
-//! Today there is one backend, [`memory`]: immutable runs. Others (a local store, a remote one) keep the same promise: what is added is in
-//! every snapshot that is taken afterwards, and a snapshot never changes.
+//! ```text
+//! epoch's groups ─→ runs in memory ([`memory`]) ─→ view
+//!        └────────→ keeper: read the changed groups, merge, write them with the position ─→ a store: [`remote`] | [`local`]
+//! ```
+//!
+//! Readers are served from immutable runs in memory, whatever the backend is. What differs is what is left of them when the process dies: nothing;
+//! checkpoints, which are taken of the view now and then ([`crate::checkpoint`]); or a [`Store`](store::Store) outside the process, which is written through: each
+//! epoch's groups are read from it, merged and written back, together with the input's position, in one atomic step, before the view that has
+//! them is published. So a start finds the state and the position that belong together, and goes on from there.
 //!
 //! What is deliberately absent: taking back. An epoch's groups are parts that merge with those before them, because the log only grows. An
-//! engine whose groups shrink will have to replace a generation's groups; that is another method here, to come with the first such engine.
+//! engine whose groups shrink will have to replace a generation's groups.
 
+mod changelog;
+mod codec;
+mod head;
+mod index;
+mod keeper;
+pub(crate) mod local;
 pub mod memory;
+pub(crate) mod remote;
+mod store;
 
-use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use crate::checkpoint::Checkpoints;
 
-use twopath_view::GroupTable;
+pub use keeper::kept_state;
+pub(crate) use keeper::{Changes, Keeper};
+pub use local::Local;
+pub use remote::Remote;
+pub use store::StoreCosts;
 
-use memory::{MergeTask, Runs};
-
-/// One generation's groups in one worker.
-pub(crate) trait State {
-    /// Adds an epoch's groups; the same key may have been added before.
-    fn add(&mut self, groups: GroupTable);
-
-    /// Takes in groups of a checkpoint, as they are.
-    fn adopt(&mut self, runs: Vec<Arc<GroupTable>>);
-
-    /// Does a little of what keeps it small and fast; called once per epoch.
-    fn tidy(&mut self);
-
-    /// All groups as they are, for ever: the same key may be in several tables, which then are to be merged.
-    fn snapshot(&self) -> Vec<Arc<GroupTable>>;
-
-    /// Approximate bytes in memory.
-    fn bytes(&self) -> usize;
-}
-
-/// Which backend a job has, and what it takes to open it.
-#[derive(Clone)]
-pub(crate) enum Backend {
-    /// Large runs are sent away to be merged.
-    Memory { merges: Sender<MergeTask> },
-}
-
-impl Backend {
-    /// The state of a generation that nothing is known of yet.
-    pub fn open(&self) -> Box<dyn State> {
-        match self {
-            Backend::Memory { merges } => Box::new(Runs::new(merges.clone())),
-        }
-    }
+/// Where the state of a job lives, and so what is left of it after a crash.
+#[derive(Clone, Default)]
+pub enum Backend {
+    /// In the process alone: the log is read again.
+    #[default]
+    Memory,
+    /// In the process, and now and then at rest.
+    Checkpoints(Checkpoints),
+    /// On a server, written with each epoch.
+    Remote(Remote),
+    /// In an index beside the process, and in a changelog, written with each epoch.
+    Local(Local),
 }

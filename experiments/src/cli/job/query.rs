@@ -10,7 +10,8 @@ use super::catch_up;
 use crate::cli::key::parse_key;
 use crate::cli::output::Format;
 use crate::cli::{Failure, query};
-use crate::standing::{Keeping, StandingJob};
+use crate::standing::StandingJob;
+use crate::systems::Keeping;
 
 /// Answers by the version that readers are on, for the log's end
 #[derive(Debug, Args)]

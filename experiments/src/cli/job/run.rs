@@ -14,8 +14,8 @@ use twopath_serving::ServingError;
 
 use super::show;
 use crate::cli::{Failure, parse_duration, progress};
-use crate::standing::{JobError, JobState, Keeping, Standing, StandingJob};
-use crate::systems::StateBackend;
+use crate::standing::{JobError, JobState, Standing, StandingJob};
+use crate::systems::{Keeping, StateBackend};
 
 /// How soon a step that another process takes is noticed.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -34,7 +34,7 @@ pub(super) struct RunArgs {
     /// How often their state is put at rest: a checkpoint of what is new or, with the state in memory, the whole table
     #[arg(long, visible_alias = "save-every", value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
     checkpoint_interval: Duration,
-    /// Where the versions were deployed to keep their state: `memory` or `checkpoint`; others are refused [default: wherever that is]
+    /// Where the versions were deployed to keep their state: `memory`, `checkpoint`, `local` or `redis://HOST:PORT`; others are refused [default: wherever that is]
     #[arg(long, value_name = "BACKEND")]
     state: Option<StateBackend>,
     /// Worker threads of each version
@@ -81,8 +81,8 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
             show(&bar, standing.version(), &standing.progress());
         }
         if stopping || saved.elapsed() >= args.checkpoint_interval {
-            // Those that take checkpoints do so by themselves until then.
-            for standing in running.values().filter(|standing| stopping || !standing.takes_checkpoints()) {
+            // Others keep their state by themselves until then.
+            for standing in running.values().filter(|standing| stopping || !standing.keeps_itself()) {
                 unless_deleted(job.save(standing))?;
             }
             saved = Instant::now();

@@ -8,7 +8,8 @@ use twopath_serving::ServingError;
 
 use super::catch_up;
 use crate::cli::Failure;
-use crate::standing::{JobError, JobState, JobVersion, Keeping, StandingJob};
+use crate::standing::{JobError, JobState, JobVersion, StandingJob};
+use crate::systems::Keeping;
 use twopath_results::number;
 
 /// Moves the readers to a new version, in one step

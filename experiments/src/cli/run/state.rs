@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use twopath_query::Value;
+use twopath_speed::Remote;
 
 use crate::cli::{Failure, output, parse_duration, progress};
 use crate::scenarios::state::{self, BackendResult, StateSettings, run_state};
@@ -24,8 +25,8 @@ pub(super) struct StateArgs {
     /// Fewer keys, and less time
     #[arg(long)]
     quick: bool,
-    /// Which backends: memory, checkpoint
-    #[arg(long, value_name = "A,B,...", value_delimiter = ',', default_values_t = [StateBackend::Memory, StateBackend::Checkpoint])]
+    /// Which backends: memory, checkpoint, local, redis://HOST:PORT [default: all; the server at $TWOPATH_REDIS, else redis://127.0.0.1:6379, if it answers]
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
     backends: Vec<StateBackend>,
     /// How many keys, one run for each [default: 1000, 100000 and 1000000; with --quick 1000 and 20000]
     #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
@@ -78,7 +79,7 @@ pub(super) fn run(dir: &Path, args: &StateArgs) -> Result<ExitCode, Failure> {
         (keys, _) => keys.to_vec(),
     };
     let settings = StateSettings {
-        backends: args.backends.clone(),
+        backends: if args.backends.is_empty() { all_backends() } else { args.backends.clone() },
         keys,
         rate: args.rate,
         duration: args.duration.unwrap_or(Duration::from_secs(if args.quick { 1 } else { 5 })),
@@ -98,12 +99,36 @@ pub(super) fn run(dir: &Path, args: &StateArgs) -> Result<ExitCode, Failure> {
     match args.format {
         Format::Json => output::report(&mut out, &result)?,
         Format::Table => {
-            let names = ["backend", "keys", "events/s", "fresh p99, ms", "recovery, ms", "replayed", "wrong", "answers", "bytes at rest"];
+            let names = [
+                "backend",
+                "keys",
+                "events/s",
+                "fresh p99, ms",
+                "recovery, ms",
+                "replayed",
+                "wrong",
+                "answers",
+                "bytes at rest",
+                "round trips",
+                "bytes sent",
+                "received",
+            ];
             output::table(&mut out, &names.map(String::from), &result.backends.iter().map(row).collect::<Vec<_>>())?;
         }
     }
     let wrong = result.backends.iter().any(|b| b.wrong_answers > 0);
     Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// All that can be had.
+fn all_backends() -> Vec<StateBackend> {
+    let server = std::env::var("TWOPATH_REDIS").unwrap_or_else(|_| "redis://127.0.0.1:6379".into());
+    let mut backends = vec![StateBackend::Memory, StateBackend::Checkpoint, StateBackend::Local];
+    match Remote::ping(&server) {
+        Ok(()) => backends.push(StateBackend::Remote(server)),
+        Err(why) => eprintln!("Redis is left out: no server answers at {server} ({why})"),
+    }
+    backends
 }
 
 fn row(of: &BackendResult) -> Vec<Value> {
@@ -119,5 +144,8 @@ fn row(of: &BackendResult) -> Vec<Value> {
         count(of.wrong_answers),
         count(of.answers),
         count(of.state_bytes),
+        count(of.store.round_trips),
+        count(of.store.bytes_sent),
+        count(of.store.bytes_received),
     ]
 }

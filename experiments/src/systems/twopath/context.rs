@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use twopath_base::Position;
 use twopath_base::meters::{self, Layer};
-use twopath_log::{Barrier, Topic};
+use twopath_log::{Barrier, Log, Topic};
 use twopath_serving::{Table, Tables};
-use twopath_speed::{Checkpoints, Publish, SpeedJob, SpeedOptions};
+use twopath_speed::{Publish, SpeedJob, SpeedOptions};
 use twopath_view::store::ViewStore;
 use twopath_view::{BatchView, Selection};
 
@@ -19,7 +19,7 @@ use super::apart::{Apart, SpeedProcess, Work};
 use super::speed_path::Speed;
 use super::wiring::{self, BatchRuns, VersionLogic};
 use crate::systems::timeline::Timeline;
-use crate::systems::{Answered, Costs, Factors, Job, Rows, StateBackend, SystemError};
+use crate::systems::{Answered, Costs, Factors, Job, Keeping, Rows, StateBackend, StatePlace, SystemError};
 use twopath_results::result::Happening;
 
 /// How often a waiting deployment looks whether a lag is closed.
@@ -115,18 +115,36 @@ impl Context {
     /// A speed job in this process; its views go to `publish`.
     pub fn speed_job(&self, version: u32, from: wiring::From, publish: Publish) -> Result<SpeedJob, SystemError> {
         let engine = self.factors.speed_engine.expect("an architecture with a speed layer");
-        let checkpoints = match self.state {
-            StateBackend::Memory => None,
-            // In the version's folder, and so among what the system has at rest.
-            StateBackend::Checkpoint => {
-                let dir = self.tables.version_dir(version.into()).join("checkpoints");
-                Some(Checkpoints::every(self.checkpoint_interval, &dir))
-            }
-        };
+        let keeping = Keeping::Owns { checkpoint_interval: self.checkpoint_interval };
+        let backend = self.with_place(version, |place| self.state.at(place, keeping))?;
         let (workers, publish_interval) = (self.workers, self.publish_interval);
         let max_records_per_s = self.throttle.filter(|_| version > 1);
-        let options = SpeedOptions { workers, publish_interval, checkpoints, max_records_per_s, ..SpeedOptions::default() };
+        let options = SpeedOptions { workers, publish_interval, backend, max_records_per_s, ..SpeedOptions::default() };
         wiring::start(&self.topic, &self.logic(version)?, engine, from, options, publish)
+    }
+
+    /// In the version's folder, and so among what the system has at rest. On a server the folder's path is the name, which no other run's is.
+    fn with_place<T>(&self, version: u32, to_do: impl FnOnce(&StatePlace<'_>) -> T) -> Result<T, SystemError> {
+        let dir = self.tables.version_dir(version.into());
+        let name = match self.state {
+            StateBackend::Remote(_) => dir.display().to_string(),
+            _ => format!("{}.v{version}", self.job.name),
+        };
+        let log = Log::open(&dir.join("log"))?;
+        Ok(to_do(&StatePlace { dir: &dir, log: &log, name }))
+    }
+
+    /// Removes what of the versions' state is on a server.
+    pub fn remove_state(&self) {
+        if !matches!(self.state, StateBackend::Remote(_)) {
+            return;
+        }
+        for v in self.tables.status() {
+            let removed = self.with_place(v.version as u32, |place| self.state.remove(place));
+            if let Ok(Err(error)) = removed {
+                tracing::warn!(%error, "state is left behind");
+            }
+        }
     }
 
     fn logic(&self, version: u32) -> Result<VersionLogic, SystemError> {
@@ -186,6 +204,9 @@ impl Context {
 
     /// Removes a version that nobody reads any more. Who feeds its table has been stopped.
     pub fn delete(&self, version: u32) -> Result<(), SystemError> {
+        if let StateBackend::Remote(_) = self.state {
+            self.with_place(version, |place| self.state.remove(place))??;
+        }
         Ok(self.tables.delete(version.into())?)
     }
 

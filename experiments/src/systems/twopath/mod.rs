@@ -92,6 +92,7 @@ impl System for Running {
     fn stop(&self) -> Result<Record, SystemError> {
         let paths = self.paths.write().unwrap_or_else(PoisonError::into_inner).take();
         paths.map_or(Ok(()), |paths| paths.stop())?;
+        self.context.remove_state();
         Ok(self.context.timeline.record())
     }
 }

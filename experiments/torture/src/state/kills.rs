@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use twopath_base::Position;
 use twopath_log::{Durability, Log, Topic, TopicWriter};
 use twopath_query::{Query, Value, parse};
-use twopath_speed::{Checkpoints, Engine, Logic, SpeedError, SpeedOptions, start};
+use twopath_speed::{Backend, Checkpoints, Engine, Local, Logic, Remote, SpeedError, SpeedOptions, start};
 
 use super::oracle::{Oracle, rows_of};
 use crate::Item;
@@ -25,6 +25,8 @@ const SQL: &str = "SELECT name, COUNT(*) AS n, SUM(id) AS s, MIN(id) AS least, C
 /// Answers of one life that are held against the reference.
 const ANSWERS: usize = 8;
 const PARTITIONS: u32 = 3;
+const CHECKPOINT: &str = "checkpoint";
+const LOCAL: &str = "local";
 
 /// One line of the process.
 #[derive(Serialize, Deserialize)]
@@ -37,12 +39,33 @@ enum Said {
     Fenced,
 }
 
+/// Where a job of the torture keeps its state: in checkpoints or a local index in this folder, or on a server, whose address `place` is then.
+fn backend(dir: &Path, place: &str, log: &Log) -> Backend {
+    match place {
+        CHECKPOINT => Backend::Checkpoints(Checkpoints::every(Duration::from_micros(700), &dir.join("state"))),
+        LOCAL => Backend::Local(Local { dir: dir.join("state"), log: log.clone(), changelog: "t.changelog".into(), owns: true }),
+        server => Backend::Remote(remote(dir, server)),
+    }
+}
+
+fn remote(dir: &Path, server: &str) -> Remote {
+    Remote { server: server.to_owned(), name: format!("torture:{}", dir.display()), owns: true }
+}
+
+/// Items take the places in turn; the server is one that a test or whoever runs the torture has started.
+fn place(item: &Item<'_>) -> String {
+    let mut places = vec![CHECKPOINT.to_owned(), LOCAL.to_owned()];
+    places.extend(std::env::var("TWOPATH_TEST_REDIS").ok());
+    places.swap_remove((item.number / super::ROUND) as usize % places.len())
+}
+
 /// A job over the topic in `dir` that tells of its views on standard output until it is killed: what the process does that the torture starts.
 ///
 /// # Errors
 /// The job does not start, or fails.
-pub fn child(dir: &Path, workers: usize) -> Result<(), SpeedError> {
-    let topic = Log::open(&dir.join("log"))?.topic(TOPIC)?;
+pub fn child(dir: &Path, workers: usize, place: &str) -> Result<(), SpeedError> {
+    let log = Log::open(&dir.join("log"))?;
+    let topic = log.topic(TOPIC)?;
     let query = Arc::new(parse(SQL, TOPIC, topic.schema()).expect("the query is ours"));
     let out = Arc::new(Mutex::new(()));
     // A killed process leaves a line cut: the parent takes whole ones.
@@ -53,11 +76,7 @@ pub fn child(dir: &Path, workers: usize) -> Result<(), SpeedError> {
         // Nobody listens to one that is to be killed.
         let _ = io::stdout().write_all(line.as_bytes());
     };
-    let options = SpeedOptions {
-        workers,
-        checkpoints: Some(Checkpoints::every(Duration::from_micros(700), &dir.join("state"))),
-        ..SpeedOptions::default()
-    };
+    let options = SpeedOptions { workers, backend: backend(dir, place, &log), ..SpeedOptions::default() };
     let publish = {
         let (query, say) = (Arc::clone(&query), say.clone());
         move |view: Arc<twopath_view::RealtimeView>| {
@@ -89,12 +108,18 @@ pub fn run(item: &Item<'_>, tally: &Tally) {
     let query = parse(SQL, TOPIC, topic.schema()).expect("the query is ours");
     let mut world = Stream { writer: topic.writer().expect("no fault was asked for"), next: 0 };
     let mut oracle = Oracle::new(&topic, &query);
+    let kept = place(item);
     for kill in 0..KILLS {
         let after = Duration::from_micros(dice.below(20_000));
         let how = dice.below(8);
-        let place = || format!("kill {kill}, {after:?} after the start, way {how}");
-        tally.check(item.number, place, || match how {
-            0 => zombie(item, &topic, &mut world, &mut oracle, &mut dice),
+        let told = || format!("{kept}, kill {kill}, {after:?} after the start, way {how}");
+        tally.check(item.number, told, || match how {
+            // A local index is locked by the process that was taken for dead, and nobody can take it over.
+            0 if kept != LOCAL => zombie(item, &topic, &mut world, &mut oracle, &mut dice),
+            1 if kept == LOCAL => {
+                damage_index(&item.scratch.join("state"), &mut dice).map_err(|e| format!("the folder cannot be damaged: {e}"))?;
+                one_life(item, &topic, &mut world, &mut oracle, &mut dice, after)
+            }
             1 => {
                 damage(&item.scratch.join("state"), &mut dice).map_err(|e| format!("the folder cannot be damaged: {e}"))?;
                 one_life(item, &topic, &mut world, &mut oracle, &mut dice, after)
@@ -103,7 +128,10 @@ pub fn run(item: &Item<'_>, tally: &Tally) {
         });
     }
     // Left alone, it comes to the log's end.
-    tally.check(item.number, || "after all kills".into(), || left_alone(item, &topic, &query, &mut oracle));
+    tally.check(item.number, || format!("{kept}, after all kills"), || left_alone(item, &log, &topic, &query, &mut oracle));
+    if kept != CHECKPOINT && kept != LOCAL {
+        tally.check(item.number, || "the server's state".into(), || remote(item.scratch, &kept).remove().map_err(|e| e.to_string()));
+    }
 }
 
 /// What is appended: ids that count up.
@@ -129,7 +157,7 @@ impl Stream {
 fn spawn(item: &Item<'_>, dice: &mut Dice) -> Result<(Child, BufReader<ChildStdout>), String> {
     let workers = (1 + dice.below(3)).to_string();
     let mut command = Command::new(item.program);
-    command.args(["torture", "--state-in"]).arg(item.scratch).args(["--workers", &workers]);
+    command.args(["torture", "--state-in"]).arg(item.scratch).args(["--workers", &workers, "--place", &place(item)]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|e| format!("the process cannot be run: {e}"))?;
     let output = BufReader::new(child.stdout.take().ok_or("no output")?);
@@ -271,10 +299,36 @@ fn damage(dir: &Path, dice: &mut Dice) -> io::Result<()> {
     std::fs::write(newest, damaged)
 }
 
-fn left_alone(item: &Item<'_>, topic: &Topic, query: &Query, oracle: &mut Oracle) -> Result<(), String> {
+/// All of a local index is gone, or a file of it is cut or has a changed bit.
+fn damage_index(dir: &Path, dice: &mut Dice) -> io::Result<()> {
+    let mut files = Vec::new();
+    let mut dirs = vec![dir.join("index")];
+    while let Some(dir) = dirs.pop().filter(|dir| dir.exists()) {
+        for entry in std::fs::read_dir(dir)? {
+            let path = entry?.path();
+            if path.is_dir() { dirs.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    if files.is_empty() || dice.one_in(3) {
+        return if dir.exists() { std::fs::remove_dir_all(dir) } else { Ok(()) };
+    }
+    let file = &files[dice.below(files.len() as u64) as usize];
+    let mut bytes = std::fs::read(file)?;
+    if !bytes.is_empty() {
+        let at = dice.below(bytes.len() as u64) as usize;
+        if dice.one_in(2) {
+            bytes.truncate(at);
+        } else {
+            bytes[at] ^= 1 << dice.below(8);
+        }
+    }
+    std::fs::write(file, bytes)
+}
+
+fn left_alone(item: &Item<'_>, log: &Log, topic: &Topic, query: &Query, oracle: &mut Oracle) -> Result<(), String> {
     let end = topic.end().map_err(|e| e.to_string())?;
-    let checkpoints = Some(Checkpoints::every(Duration::MAX, &item.scratch.join("state")));
-    let options = SpeedOptions { checkpoints, ..SpeedOptions::default() };
+    let options = SpeedOptions { backend: backend(item.scratch, &place(item), log), ..SpeedOptions::default() };
     let from = (0, Position::zero(topic.partitions()));
     let job =
         start(topic, Arc::new(query.clone()), Logic::Sql, Engine::Timely, from, options, Arc::new(|_| {})).map_err(|e| e.to_string())?;

@@ -7,7 +7,7 @@ use twopath_base::Position;
 use twopath_log::{Durability, Log, Topic, TopicConfig};
 use twopath_query::{Query, parse};
 use twopath_speed::checkpoint::newest_checkpoint;
-use twopath_speed::{Checkpoints, Engine, Logic, SpeedJob, SpeedOptions, start};
+use twopath_speed::{Backend, Checkpoints, Engine, Logic, SpeedJob, SpeedOptions, start};
 use twopath_storage::{Disk, RecordingStorage};
 
 use super::oracle::{Oracle, rows_of};
@@ -62,7 +62,7 @@ fn prepare(item: &Item<'_>) -> (Topic, Arc<Query>, std::path::PathBuf) {
 }
 
 fn begin(topic: &Topic, query: &Arc<Query>, checkpoints: Checkpoints, workers: usize) -> SpeedJob {
-    let options = SpeedOptions { workers, checkpoints: Some(checkpoints), ..SpeedOptions::default() };
+    let options = SpeedOptions { workers, backend: Backend::Checkpoints(checkpoints), ..SpeedOptions::default() };
     let from = (0, Position::zero(topic.partitions()));
     start(topic, Arc::clone(query), Logic::Sql, Engine::Timely, from, options, Arc::new(|_| {})).expect("no fault was asked for")
 }

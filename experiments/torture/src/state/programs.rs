@@ -9,7 +9,7 @@ use twopath_base::Position;
 use twopath_log::{Durability, Log, PartitionBy, Topic, TopicConfig};
 use twopath_query::arbitrary::{Random, batches, schema, sql};
 use twopath_query::{Query, parse};
-use twopath_speed::{Checkpoints, Engine, Logic, SpeedError, SpeedJob, SpeedOptions, start};
+use twopath_speed::{Backend, Checkpoints, Engine, Logic, SpeedError, SpeedJob, SpeedOptions, start};
 use twopath_view::RealtimeView;
 
 use super::oracle::{Oracle, rows_of};
@@ -88,7 +88,7 @@ fn begin(topic: &Topic, query: &Arc<Query>, dir: &Path, random: &mut Random) -> 
     let interval = if random.chance(30) { Duration::from_micros(300) } else { Duration::MAX };
     let options = SpeedOptions {
         workers: 1 + random.below(3),
-        checkpoints: Some(Checkpoints::every(interval, dir)),
+        backend: Backend::Checkpoints(Checkpoints::every(interval, dir)),
         publish_interval: Duration::from_micros(200),
         ..SpeedOptions::default()
     };

@@ -1,0 +1,96 @@
+//! What a store of state has to do, whoever keeps it.
+
+use arrow_array::RecordBatch;
+use serde::{Deserialize, Serialize};
+
+/// Bytes by key, in generations, with one head that says what they are: all of it moves in one atomic step.
+///
+/// A store has one writer at a time. [`Store::read`] begins a step and [`Store::write`] ends it: where somebody else wrote in between, nothing is
+/// written.
+pub(crate) trait Store: Send {
+    /// What messages call it.
+    fn place(&self) -> String;
+
+    /// All that is kept, of one moment; `None` where there is nothing.
+    fn load(&mut self) -> Result<Option<Loaded>, StoreError>;
+
+    /// The head, and what is kept under keys of some generations, in their order.
+    fn read(&mut self, wanted: &[Wanted<'_>]) -> Result<Read, StoreError>;
+
+    /// Puts the groups in the place of those of the same keys, removes generations, and replaces the head: all of it or nothing.
+    ///
+    /// `false`: nothing was written, because somebody else has written since [`Store::read`].
+    fn write(&mut self, step: &Step<'_>) -> Result<bool, StoreError>;
+
+    /// What it has cost so far.
+    fn costs(&self) -> StoreCosts;
+}
+
+/// Keys of a generation.
+pub(crate) struct Wanted<'a> {
+    pub generation: u64,
+    pub keys: &'a [Vec<u8>],
+}
+
+/// What there is under a generation's keys.
+pub(crate) struct Found {
+    pub values: Vec<Option<Vec<u8>>>,
+    /// How many groups the generation has, where the store can lose some without knowing.
+    pub groups: Option<u64>,
+}
+
+pub(crate) struct Read {
+    pub head: Option<Vec<u8>>,
+    pub found: Vec<Found>,
+}
+
+/// All that a store keeps.
+pub(crate) struct Loaded {
+    pub head: Vec<u8>,
+    /// By generation: keys with their values.
+    pub generations: Vec<(u64, Vec<(Vec<u8>, Vec<u8>)>)>,
+}
+
+/// What an epoch makes of the groups of a generation that it changed.
+pub(crate) struct Put {
+    pub generation: u64,
+    /// One row per group, as it is at rest.
+    pub batch: RecordBatch,
+    /// By row.
+    pub keys: Vec<Vec<u8>>,
+    pub values: Vec<Vec<u8>>,
+}
+
+/// One atomic step.
+pub(crate) struct Step<'a> {
+    pub puts: &'a [Put],
+    pub gone: &'a [u64],
+    /// Counts up by one.
+    pub number: u64,
+    pub head: &'a [u8],
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum StoreError {
+    /// It may do it later.
+    Unreachable(String),
+    /// What it has is not what was written.
+    Damaged(String),
+    /// It will not.
+    Failed(String),
+}
+
+/// What keeping state outside the process has cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StoreCosts {
+    /// Atomic steps.
+    pub steps: u64,
+    /// Requests that waited for their answer across a socket.
+    pub round_trips: u64,
+    /// Of requests and answers.
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+    /// Of keys and values, as the store was given them.
+    pub bytes_written: u64,
+}
