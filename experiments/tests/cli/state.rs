@@ -90,7 +90,7 @@ fn a_damaged_checkpoint_is_passed_over_by_name_and_other_state_is_refused() {
     let refused = sandbox.run(&["job", "run", "j", "--state", "memory"]);
     assert!(refused.code == 1 && refused.stderr.contains("was deployed with --state checkpoint"), "{}", refused.stderr);
     let unknown = sandbox.run(&["job", "deploy", "k", "--sql", SQL, "--state", "tape"]);
-    assert!(unknown.code == 2 && unknown.stderr.contains("choose memory or checkpoint"), "{}", unknown.stderr);
+    assert!(unknown.code == 2 && unknown.stderr.contains("choose memory, checkpoint, local or redis://HOST:PORT"), "{}", unknown.stderr);
 }
 
 /// The folder of that name below another.
@@ -118,14 +118,83 @@ fn state_in_memory_has_a_table_at_rest_and_no_checkpoint() {
 #[test]
 fn the_places_for_state_are_compared() {
     let sandbox = Sandbox::new();
-    let args = ["run", "state", "--quick", "--keys", "200", "--kills", "2", "--duration", "200ms", "--rate", "4000", "--format", "json"];
+    let args = [
+        "run",
+        "state",
+        "--quick",
+        "--keys",
+        "200",
+        "--kills",
+        "2",
+        "--duration",
+        "200ms",
+        "--rate",
+        "4000",
+        "--format",
+        "json",
+        "--backends",
+        "memory,checkpoint,local",
+    ];
     let result: Value = serde_json::from_str(&sandbox.ok(&args)).unwrap();
     let backends = result["backends"].as_array().unwrap();
-    assert_eq!(backends.iter().map(|b| b["backend"].as_str().unwrap()).collect::<Vec<_>>(), ["memory", "checkpoint"]);
+    assert_eq!(backends.iter().map(|b| b["backend"].as_str().unwrap()).collect::<Vec<_>>(), ["memory", "checkpoint", "local"]);
     for backend in backends {
         assert_eq!((&backend["wrong_answers"], &backend["answers"], &backend["keys"]), (&0.into(), &2.into(), &200.into()));
         for figure in ["events_per_s", "freshness_p99_ms", "recovery_ms", "events_replayed"] {
             assert!(backend[figure].as_f64().unwrap() > 0.0, "{figure}: {backend}");
         }
     }
+}
+
+/// Runs the job until it has read all of the log, and kills it.
+fn follow_and_kill(sandbox: &Sandbox, workers: &str) {
+    let mut child = sandbox.start(&["job", "run", "j", "--workers", workers]);
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("follows the log")));
+    while version(sandbox)["lag_records"] != 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// A job whose state is in a store is killed again and again, and goes on from exactly what it had published.
+fn survives(backend: &str) -> Sandbox {
+    let sandbox = topic(1_000);
+    sandbox.ok(&["job", "deploy", "j", "--sql", SQL, "--state", backend]);
+    assert_eq!(version(&sandbox)["backend"], backend);
+    check(&sandbox);
+    for (i, workers) in ["2", "1"].into_iter().enumerate() {
+        append(&sandbox, 1_000 + i * 500..1_300 + i * 500);
+        follow_and_kill(&sandbox, workers);
+        append(&sandbox, 1_300 + i * 500..1_500 + i * 500);
+        assert_eq!(version(&sandbox)["lag_records"], 200, "only that is read again");
+        check(&sandbox);
+    }
+    sandbox
+}
+
+#[test]
+fn a_local_index_survives_and_is_made_again_from_its_changelog_which_can_be_queried() {
+    let sandbox = survives("local");
+    let index = find(&sandbox.path("twopath-data/.serving/jobs/j"), "index");
+    std::fs::remove_dir_all(index).unwrap();
+    follow_and_kill(&sandbox, "1");
+    check(&sandbox);
+    let groups = "SELECT COUNT(DISTINCT k) AS groups FROM \"j.v1.changelog\" WHERE _generation IS NOT NULL";
+    assert_eq!(sandbox.ok(&["query", "--sql", groups, "--format", "csv"]), "groups\n70\n");
+    sandbox.ok(&["job", "drop", "j"]);
+    assert_ne!(sandbox.run(&["query", "--sql", groups]).code, 0, "the changelog went with the job");
+}
+
+#[test]
+fn state_on_a_server_survives_and_a_server_that_is_not_there_is_named() {
+    let sandbox = topic(100);
+    let refused = sandbox.run(&["job", "deploy", "j", "--sql", SQL, "--state", "redis://127.0.0.1:1"]);
+    assert!(refused.code == 1 && refused.stderr.contains("redis://127.0.0.1:1"), "{}", refused.stderr);
+    let Ok(server) = std::env::var("TWOPATH_TEST_REDIS") else {
+        println!("SKIPPED: there is no Redis: run this by `tests/redis/server run COMMAND`");
+        return;
+    };
+    survives(&server).ok(&["job", "drop", "j"]);
 }

@@ -6,7 +6,7 @@
 //! _generation
 //! _head                 in the head's row alone: whose state it is, and up to where
 //! carrier, day, ...     the columns that the query groups by
-//! a0_count, ...         the accumulators, as they are at rest
+//! a0_count, ...         the accumulators, as they are at rest; where queries could not read a column (lists, bytes), its values as hexadecimal digits
 //! ```
 //!
 //! A step is one frame, with its number as the producer's sequence, so that a step is in the topic whole or not at all, and once. Whoever reads all of it,
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use arrow_row::{RowConverter, SortField};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat;
 use arrow_select::filter::filter_record_batch;
@@ -114,8 +115,9 @@ impl Changelog {
         let heads = StringArray::from_iter(std::iter::repeat_n(None, changed + gone.len()).chain([Some(head)]));
         let mut columns: Vec<ArrayRef> = vec![Arc::new(keys), Arc::new(steps), Arc::new(generations), Arc::new(heads)];
         for (i, field) in self.at_rest.fields().iter().enumerate() {
-            let nulls = new_null_array(field.data_type(), others);
-            let parts = step.puts.iter().map(|put| &**put.batch.column(i)).chain([&*nulls]).collect::<Vec<_>>();
+            let parts: Vec<ArrayRef> = step.puts.iter().map(|put| shown(put.batch.column(i))).collect();
+            let nulls = new_null_array(&shown_type(field.data_type()), others);
+            let parts = parts.iter().map(|part| &**part).chain([&*nulls]).collect::<Vec<_>>();
             columns.push(concat(&parts).expect("columns of one type"));
         }
         RecordBatch::try_new(Arc::clone(self.topic.schema()), columns).expect("the topic's columns, of one length")
@@ -157,7 +159,8 @@ impl Changelog {
     /// The groups of rows of one generation.
     fn put(&self, generation: u64, rows: &RecordBatch, codec: &Codec) -> Result<Put, String> {
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-        let columns = rows.columns()[OWN..].to_vec();
+        let columns = rows.columns()[OWN..].iter().zip(self.at_rest.fields());
+        let columns = columns.map(|(column, field)| hidden(column, field.data_type())).collect::<Result<_, String>>()?;
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.at_rest), columns, &options).map_err(|e| e.to_string())?;
         let put = codec.encode_batch(generation, batch);
         let told = rows.column(0).as_string::<i32>();
@@ -182,9 +185,44 @@ fn schema(codec: &Codec) -> SchemaRef {
         let is_free = |name: &&str| *name != "?column?" && names.iter().filter(|n| *n == name).count() == 1;
         let taken = |name: &&str| fields.iter().any(|f| f.name() == name) || codec.schema().field_with_name(name).is_ok();
         let name = names.get(i).copied().filter(|name| is_free(name) && !taken(name)).unwrap_or(field.name());
-        fields.push(Field::new(name, field.data_type().clone(), true));
+        fields.push(Field::new(name, shown_type(field.data_type()), true));
     }
     Arc::new(Schema::new(fields))
+}
+
+/// Whether queries read columns of this type.
+fn is_readable(data_type: &DataType) -> bool {
+    !matches!(data_type, DataType::List(_) | DataType::Binary | DataType::Decimal256(..))
+}
+
+/// The type that a column of this type has in the topic.
+fn shown_type(data_type: &DataType) -> DataType {
+    if is_readable(data_type) { data_type.clone() } else { DataType::Utf8 }
+}
+
+fn row_of(data_type: &DataType) -> RowConverter {
+    RowConverter::new(vec![SortField::new(data_type.clone())]).expect("the codec has rows of it")
+}
+
+/// A column as it stands in the topic.
+fn shown(column: &ArrayRef) -> ArrayRef {
+    if is_readable(column.data_type()) {
+        return Arc::clone(column);
+    }
+    let rows = row_of(column.data_type()).convert_columns(&[Arc::clone(column)]).expect("a column of this type");
+    Arc::new(StringArray::from_iter_values(rows.iter().map(|row| hex(row.data()))))
+}
+
+/// What [`shown`] was given.
+fn hidden(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, String> {
+    if is_readable(data_type) {
+        return Ok(Arc::clone(column));
+    }
+    let rows = column.as_string::<i32>().iter().map(|row| row.and_then(unhex)).collect::<Option<Vec<_>>>();
+    let (rows, converter) = (rows.ok_or("have a value that is not hexadecimal digits")?, row_of(data_type));
+    let parser = converter.parser();
+    let columns = converter.convert_rows(rows.iter().map(|row| parser.parse(row))).map_err(|e| e.to_string())?;
+    Ok(Arc::clone(&columns[0]))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use twopath_base::Offset;
 
-use super::store::StoreError;
+use super::store::{Group, StoreError};
 
 const HEAD: &str = "head";
 const CHANGELOG: &str = "changelog";
@@ -70,7 +70,7 @@ impl Index {
     }
 
     /// All groups of a generation: keys, without the generation before them, and values.
-    pub fn scan(&self, generation: u64) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn scan(&self, generation: u64) -> Result<Vec<Group>, StoreError> {
         let prefix = generation.to_be_bytes();
         let pair = |guard: fjall::Guard| guard.into_inner().map(|(key, value)| (key[prefix.len()..].to_vec(), value.to_vec()));
         self.groups.prefix(prefix).map(|guard| pair(guard).map_err(failed)).collect()

@@ -17,7 +17,7 @@ use std::time::Duration;
 use redis::{Cmd, Connection, ConnectionLike, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, Value, cmd};
 
 use super::head::generations_of;
-use super::store::{Found, Loaded, Read, Step, Store, StoreCosts, StoreError, Wanted};
+use super::store::{Found, Group, Loaded, Read, Step, Store, StoreCosts, StoreError, Wanted};
 use crate::error::SpeedError;
 
 const CONNECT_FOR: Duration = Duration::from_secs(2);
@@ -251,7 +251,7 @@ fn bytes(value: Option<Value>, command: &str) -> Result<Option<Vec<u8>>, StoreEr
     }
 }
 
-fn pairs(hash: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+fn pairs(hash: Value) -> Result<Vec<Group>, StoreError> {
     let Value::Array(fields) = hash else { return Err(strange("HGETALL")) };
     let mut fields = fields.into_iter();
     let mut pairs = Vec::with_capacity(fields.len() / 2);

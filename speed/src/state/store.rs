@@ -44,11 +44,14 @@ pub(crate) struct Read {
     pub found: Vec<Found>,
 }
 
+/// A key, and the value under it.
+pub(crate) type Group = (Vec<u8>, Vec<u8>);
+
 /// All that a store keeps.
 pub(crate) struct Loaded {
     pub head: Vec<u8>,
-    /// By generation: keys with their values.
-    pub generations: Vec<(u64, Vec<(Vec<u8>, Vec<u8>)>)>,
+    /// By number.
+    pub generations: Vec<(u64, Vec<Group>)>,
 }
 
 /// What an epoch makes of the groups of a generation that it changed.
