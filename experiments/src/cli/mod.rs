@@ -56,7 +56,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Compare(compare::CompareArgs),
+    Compare(Box<compare::CompareArgs>),
     Log(log::LogArgs),
     Query(query::QueryArgs),
     Feed(feed::FeedArgs),
@@ -103,7 +103,7 @@ fn run_command(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Log(args) => log::run(&place, args),
         Command::Query(args) => query::run(&place, &args),
-        Command::Compare(args) => compare::run(args, elsewhere.then_some(place)),
+        Command::Compare(args) => compare::run(*args, elsewhere.then_some(place)),
         Command::Feed(args) => feed::run(folder(&place, "feed")?, args),
         Command::Graph(args) => graph::run(folder(&place, "graph")?, &args),
         Command::Job(args) => job::run(folder(&place, "job")?, &args),
