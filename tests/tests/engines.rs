@@ -21,8 +21,18 @@ const BEGIN: &str = "<!-- tests/tests/engines.rs writes this table -->\n";
 const END: &str = "<!-- end -->\n";
 
 /// What the page has no column for: money.
-const DECIMALS: [&str; 8] =
-    ["fare", "fare + 1", "fare * fare", "fare / 2", "-fare", "CAST(fare AS DOUBLE PRECISION)", "CAST(fare AS TEXT)", "ROUND(fare, 1)"];
+const DECIMALS: [&str; 10] = [
+    "fare",
+    "fare + 1",
+    "fare * fare",
+    "fare / 2",
+    "-fare",
+    "CAST(fare AS DOUBLE PRECISION)",
+    "CAST(fare AS TEXT)",
+    "ROUND(fare, 1)",
+    "ROUND(fare)",
+    "TRUNC(fare)",
+];
 const DECIMAL_AGGREGATES: &str = "SELECT COUNT(fare), SUM(fare), AVG(fare), MIN(fare), MAX(fare), COUNT(DISTINCT fare) FROM flights";
 
 /// The page's topic, and `fare`.

@@ -176,6 +176,60 @@ fn json_in_all_forms_and_by_path() {
 }
 
 /// A file of one batch, with this compression where the format has one.
+#[test]
+fn a_first_line_that_is_a_row_is_none_of_names() {
+    for (content, cells) in [
+        ("1,2\n3,4\n", "1, 2"),
+        ("2024-05-01,-2.5\n2024-05-02,4\n", "2024-05-01, -2.5"),
+        ("5\n6\n", "5"),
+        ("2024-05-01T00:00:00Z,click,7\n2024-05-01T00:00:01Z,click,8\n", "2024-05-01T00:00:00Z, click, 7"),
+        ("7,\n8,\n", "7, "),
+    ] {
+        let reason = refused("a.csv", content);
+        assert!(reason.contains(&format!("the first line reads as a row of its own ({cells})")), "{reason}");
+    }
+    let reason = read_bytes("a.csv", b"#\n1,2\n3,4\n", ReadOptions { skip_lines: 1, ..Default::default() }).unwrap_err().to_string();
+    assert!(reason.ends_with("give --header A,B,..., and if it is no row --skip-lines 2 beside it"), "{reason}");
+    // Years and days are names, where others stand beside them or they stand in quotes or are asked for.
+    let (rows, none) = read("a.csv", "country,2019,2020-01-22\nDE,1,2\n", ReadOptions::default());
+    assert_eq!((rows, none), (strings(&[&["DE", "1", "2"]]), vec![]));
+    assert_eq!(read("a.csv", "\"1\",\"2\"\n3,4\n", ReadOptions::default()).0, strings(&[&["3", "4"]]));
+    assert_eq!(read("a.csv", "1,2\n3,4\n", schema("1:text, *")).0, strings(&[&["3", "4"]]));
+    let named = ReadOptions { header: Some(vec!["a".into(), "b".into()]), ..Default::default() };
+    assert_eq!(read("a.csv", "1,2\n3,4\n", named).0, strings(&[&["1", "2"], &["3", "4"]]));
+}
+
+#[test]
+fn a_schema_names_columns_that_there_are() {
+    // Else the type that was asked for would be lost with the slip of the pen, and the zeros with it.
+    let reason = read_bytes("a.csv", b"zip,n\n0517,1\n", schema("zpi:text, *")).unwrap_err().to_string();
+    assert!(reason.ends_with("no column 'zpi'; the file has zip, n"), "{reason}");
+    // What the topic has may be missing in a file.
+    let target = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true), Field::new("zip", DataType::Utf8, true)]));
+    let options = ReadOptions { target: Some(target), ..schema("zip:text, *") };
+    assert_eq!(read("a.csv", "n\n1\n", options).0, strings(&[&["1", "-"]]));
+}
+
+#[test]
+fn a_file_without_one_object_is_told_why() {
+    for (content, reason) in [
+        ("{\"a\":1,\"a\":2}\n", "line 1: the field 'a' stands there twice"),
+        ("\n{'a':1}\n", "line 2: not JSON at character 2: key must be a string"),
+        ("{\"a\":NaN}\n", "line 1: not JSON at character 6: expected value"),
+        ("{\"a\":1}{\"a\":2}\n", "line 1: not JSON at character 8: trailing characters"),
+        ("[[1,2]]", "line 1: this is an array, and a JSON object is expected"),
+        ("1\n", "line 1: this is a number, and a JSON object is expected"),
+    ] {
+        let told = refused("a.jsonl", content);
+        assert!(told.ends_with(reason), "{content}: {told}");
+    }
+    assert!(refused("a.jsonl", "{}\n").contains("no rows, so that the columns are not known"));
+    // A field that stands twice within another is no value either.
+    let (rows, reasons) = read("a.jsonl", "{\"a\":{\"b\":1}}\n{\"a\":{\"b\":1,\"b\":2}}\n", schema("a.b:int"));
+    assert_eq!(rows, strings(&[&["1"]]));
+    assert_eq!(reasons, ["line 2, column 'a.b': the field 'b' stands there twice"]);
+}
+
 fn written(batch: &RecordBatch, format: FileFormat, codec: &str) -> Vec<u8> {
     let mut out = Vec::new();
     if format == FileFormat::Parquet {

@@ -1,6 +1,7 @@
 //! The graph of a folder: topics, the feeds between them, the groups that read them, and the lag on each edge.
 
 use serde::Serialize;
+use twopath_base::PartitionId;
 use twopath_log::Log;
 
 use super::{Definition, FeedError, FeedKind, ReaderProgress};
@@ -55,8 +56,9 @@ impl Graph {
         let topics = log.topics()?;
         for name in &topics {
             let topic = log.topic(name)?;
-            let end = topic.end()?;
-            graph.node(NodeKind::Topic, name, end.records(), end.partitions() as u64);
+            let partitions = topic.config().partitions;
+            let records = (0..partitions).map(|p| topic.records_left(PartitionId(p))).sum::<Result<u64, _>>()?;
+            graph.node(NodeKind::Topic, name, records, u64::from(partitions));
             for group in topic.groups()? {
                 let is_feed = feeds.iter().any(|f| f.input == *name && f.group() == group);
                 if !is_feed {

@@ -174,8 +174,8 @@ fn horizon(barriers: &[Barrier], (since, at): (&Position, &Position), wanted: Op
     check_within(wanted, "--horizon", at)?;
     let mut wanted = wanted.clone();
     if !wanted.covers(since) {
-        // What compaction took is in no batch view that ends before it; the answer, for a later position, is the same.
-        eprintln!("the log was compacted up to {since}, so that the batch view ends there and not at {wanted}");
+        // What retention and compaction took is in no batch view that ends before it; the answer, for a later position, is the same.
+        eprintln!("retention or compaction took records of the log below {since}, so that the batch view ends there and not at {wanted}");
         wanted = wanted.join(since);
     }
     let before = barriers.iter().rfind(|b| wanted.covers(&b.position)).map_or(0, |b| b.number);

@@ -52,6 +52,30 @@ fn append_cat_stat_verify() {
 }
 
 #[test]
+fn stat_counts_what_is_left() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["log", "create", "a", "--schema", "k:text, n:int", "--key", "k", "--segment-bytes", "1"]);
+    for n in 1..=5 {
+        let line = format!("{{\"k\":\"{}\",\"n\":{n}}}\n", if n % 2 == 0 { "even" } else { "odd" });
+        assert_eq!(sandbox.run_with(&["log", "append", "a", "--quiet"], &line).code, 0);
+    }
+    let counted = |records: u64, start: &str| {
+        let stat: serde_json::Value = serde_json::from_str(&sandbox.ok(&["log", "stat", "a", "--format", "json"])).unwrap();
+        assert_eq!((&stat["records"], &stat["partitions"][0]["records"]), (&records.into(), &records.into()));
+        assert_eq!((&stat["start"], &stat["end"]), (&start.into(), &"5".into()));
+        assert_eq!(sandbox.ok(&["log", "cat", "a"]).lines().count() as u64, records);
+        let topics: serde_json::Value = serde_json::from_str(&sandbox.ok(&["log", "stat", "--format", "json"])).unwrap();
+        assert_eq!(topics[0]["records"], records);
+    };
+    counted(5, "0");
+    sandbox.ok(&["log", "compact", "a", "--dirty-ratio", "0"]);
+    counted(2, "0");
+    sandbox.ok(&["log", "retain", "a", "--bytes", "1"]);
+    counted(1, "4");
+    assert!(sandbox.ok(&["log", "stat", "a"]).contains("from 4 up to 5"));
+}
+
+#[test]
 fn lines_that_do_not_fit_are_told_and_left_out() {
     let sandbox = topic("1");
     let lines = concat!(

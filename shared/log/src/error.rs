@@ -43,11 +43,11 @@ pub enum LogError {
     #[error("topic '{topic}' partition {partition} has no offset {offset}: it ends at {end}")]
     OffsetOutOfRange { topic: String, partition: PartitionId, offset: Offset, end: Offset },
     #[error(
-        "topic '{topic}' partition {partition} no longer has offset {offset}: the first one left is {first}; start there, or at `first`"
+        "topic '{topic}' partition {partition} no longer has offset {offset}: the first one left is {first}; start there, or at `start`"
     )]
     OffsetGone { topic: String, partition: PartitionId, offset: Offset, first: Offset },
     #[error(
-        "topic '{topic}' partition {partition} no longer has barrier {number}, which stood before offset {first}, the first one left; start there, or at `first`"
+        "topic '{topic}' partition {partition} no longer has barrier {number}, which stood before offset {first}, the first one left; start there, or at `start`"
     )]
     BarrierGone { topic: String, partition: PartitionId, number: u64, first: Offset },
     #[error(

@@ -106,6 +106,31 @@ impl Topic {
         self.log.since()
     }
 
+    /// How many records a partition has: neither those that retention removed nor those that compaction left out. What compaction went
+    /// through is read for it.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use arrow_schema::{DataType, Field, Schema};
+    /// # use twopath_base::PartitionId;
+    /// # use twopath_log::{Log, TopicConfig};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+    /// # let topic = Log::open(dir.path())?.create_topic(TopicConfig::new("numbers", schema))?;
+    /// assert_eq!(topic.records_left(PartitionId(0))?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn records_left(&self, partition: PartitionId) -> Result<u64, LogError> {
+        let (start, since, end) = (self.start()?.get(partition), self.since()?.get(partition), self.end()?.get(partition));
+        let mut left = end.0.saturating_sub(since.0);
+        if start < since {
+            for records in self.range(partition, start, since, Some(&[]))? {
+                left += records?.batch.num_rows() as u64;
+            }
+        }
+        Ok(left)
+    }
+
     /// That an answer over the records from `lower` up to, and without, `upper` can be exact: the log has them all. Everything from the log's
     /// start counts as asked for where `lower` is [`Self::start`], whatever was removed before that.
     ///

@@ -360,7 +360,7 @@ fn a_barrier_that_is_gone_is_told() {
     assert_eq!(topic.local().unwrap().retain(&Retention::of_bytes(1), true).unwrap().after, vec![Offset(10)]);
     let gone = late.next().unwrap_err().to_string();
     let expected =
-        "topic 't' partition 0 no longer has barrier 1, which stood before offset 10, the first one left; start there, or at `first`";
+        "topic 't' partition 0 no longer has barrier 1, which stood before offset 10, the first one left; start there, or at `start`";
     assert_eq!(gone, expected);
 }
 

@@ -42,7 +42,7 @@ fn retention_by_size_takes_the_oldest_and_readers_are_told_the_first_left() {
     let offset = first.0 - 1;
     assert_eq!(
         gone,
-        format!("topic 't' partition 0 no longer has offset {offset}: the first one left is {first}; start there, or at `first`")
+        format!("topic 't' partition 0 no longer has offset {offset}: the first one left is {first}; start there, or at `start`")
     );
     // One that was reading what went falls off at the end of the segment that it still has.
     let fell = loop {

@@ -105,6 +105,44 @@ fn operators_have_the_scales_of_the_standard() {
 }
 
 #[test]
+fn rounding_stays_exact() {
+    let first = |expr: &str| row(&format!("SELECT {expr} AS x FROM t WHERE n = 3"));
+    for (expr, expected) in [
+        ("ROUND(price)", "10"),
+        ("ROUND(price + 0.4)", "11"),
+        ("ROUND(-0.4 - price)", "-11"),
+        ("ROUND(price, 1)", "10.1"),
+        ("ROUND(price + 0.05, 1)", "10.2"),
+        ("ROUND(-0.05 - price, 1)", "-10.2"),
+        ("ROUND(price * 1.19, 2)", "12.02"),
+        ("ROUND(price, 5)", "10.10"),
+        ("ROUND(CAST(9.96 AS DECIMAL(3, 2)), 1)", "10.0"),
+        ("ROUND(CAST(9.96 AS DECIMAL(3, 2)))", "10"),
+        ("FLOOR(price)", "10"),
+        ("FLOOR(price + 0.4)", "10"),
+        ("FLOOR(-price)", "-11"),
+        ("CEIL(price)", "11"),
+        ("CEIL(price + 0.4)", "11"),
+        ("CEIL(-price)", "-10"),
+        ("TRUNC(price + 0.4)", "10"),
+        ("TRUNC(-0.4 - price)", "-10"),
+        ("TRUNC(price - 10.1)", "0"),
+        // No float has so many digits.
+        ("FLOOR(CAST('99999999999999999999.99' AS DECIMAL(38, 2)))", "99999999999999999999"),
+        ("CEIL(CAST('99999999999999999999.01' AS DECIMAL(38, 2)))", "100000000000000000000"),
+        ("ROUND(CAST('9007199254740993.25' AS DECIMAL(38, 2)), 1)", "9007199254740993.3"),
+        ("TRUNC(CAST('-9007199254740993.75' AS DECIMAL(38, 2)))", "-9007199254740993"),
+    ] {
+        assert_eq!(first(expr).as_deref(), Ok(expected), "{expr}");
+    }
+    assert_eq!(row("SELECT ROUND(AVG(price), 2), ROUND(SUM(price)), FLOOR(MIN(price)) FROM t").as_deref(), Ok("6.72 20 -1"));
+    assert_eq!(
+        row("SELECT ROUND(price), FLOOR(price), CEIL(price), TRUNC(price), ROUND(price, 1) FROM t WHERE n = 1").as_deref(),
+        Ok("    ")
+    );
+}
+
+#[test]
 fn what_has_too_many_digits_is_an_error() {
     let failed = |sql: &str| rows(sql).unwrap_err();
     // Too large on the way is not too large at the end.

@@ -11,6 +11,7 @@ use super::columns::{Columns, readings};
 use super::dialect::{CsvGrammar, Dialect, RowFault, Span};
 use super::infer::Seen;
 use super::input::Input;
+use super::number::Decimal;
 use super::rows::{Block, Chunks, Grammar, Next, Rows};
 use super::schema::{Offered, settle};
 use super::{Chunk, FileError, FilePart, ReadOptions, Rejected, SAMPLE_ROWS};
@@ -133,6 +134,23 @@ pub(super) fn long_numbers(column: &str) -> String {
     format!("column '{column}' holds numbers of more digits than an integer of 64 bits or a float keeps: it is read as text")
 }
 
+/// Whether a first line is a row rather than the names of columns: it has numbers and times only, or the time of an event. (Years and
+/// days alone are names of columns often enough.) A cell in quotes is a name, and so is what the user or the topic names.
+fn is_row(names: &[String], spans: &[Span], options: &ReadOptions) -> bool {
+    let of_topic = options.target.iter().flat_map(|t| t.fields().iter().map(|f| f.name()));
+    let of_schema = options.schema.iter().flat_map(|s| s.columns.iter().map(|(name, _)| name));
+    let mut asked_for = of_topic.chain(of_schema).chain(options.columns.iter().flatten()).chain(&options.time_column);
+    if asked_for.any(|name| names.contains(name)) {
+        return false;
+    }
+    let is_time = |name: &str| options.times.text(name).is_ok();
+    let is_value = |name: &str| Decimal::parse(name).is_some() || is_time(name);
+    let bare = |(name, span): (&String, &Span)| (!name.is_empty()).then(|| if span.is_quoted { "" } else { name.as_str() }.to_owned());
+    let cells: Vec<String> = names.iter().zip(spans).filter_map(bare).collect();
+    let is_moment = |cell: &String| cell.contains(':') && is_time(cell);
+    !cells.is_empty() && cells.iter().all(|cell| is_value(cell)) || cells.iter().any(is_moment)
+}
+
 /// The names of the columns, and where the rows begin: a byte and its line.
 fn header(input: &Input, dialect: Dialect, mark: u64, options: &ReadOptions) -> Result<(Vec<String>, u64, u64), FileError> {
     let path = input.name();
@@ -172,8 +190,12 @@ fn header(input: &Input, dialect: Dialect, mark: u64, options: &ReadOptions) -> 
                         return Err(FileError::SwallowedRows { path: path.into(), line: 1, last: line - 1 });
                     }
                     let name = |span: &Span| dialect.cell(row, *span).map(|name| name.trim().to_owned());
-                    let names = spans.iter().map(name).collect::<Result<_, _>>();
-                    return Ok((names.map_err(|_| malformed("the header is not UTF-8"))?, mark + at as u64, line));
+                    let names: Result<Vec<_>, _> = spans.iter().map(name).collect();
+                    let names = names.map_err(|_| malformed("the header is not UTF-8"))?;
+                    if is_row(&names, &spans, options) {
+                        return Err(FileError::NoHeader { path: path.into(), cells: names.join(", "), skip: line - 1 });
+                    }
+                    return Ok((names, mark + at as u64, line));
                 }
                 Next::More => {}
             }

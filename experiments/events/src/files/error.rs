@@ -35,6 +35,12 @@ pub enum FileError {
     EndlessRow { path: PathBuf, line: u64 },
     #[error("{}: an array or objects of several lines cannot be read from the middle", path.display())]
     NoParts { path: PathBuf },
+    #[error(
+        "{}: the first line reads as a row of its own ({cells}), not as names of columns; give --header A,B,..., and if it is no row \
+         --skip-lines {skip} beside it",
+        path.display()
+    )]
+    NoHeader { path: PathBuf, cells: String, skip: u64 },
     #[error("{}: no column '{column}'; the file has {known}", path.display())]
     MissingColumn { path: PathBuf, column: String, known: String },
     #[error("{}: column '{column}' is not in the topic, which has {known}; choose the file's columns with --columns", path.display())]
@@ -54,7 +60,7 @@ pub enum FileError {
     #[error("{}: no rows, so that the columns are not known; give --schema", path.display())]
     Empty { path: PathBuf },
     #[error(
-        "'{text}' is not a schema: {reason}; write it as \"time:timestamp, name:text, n:int, x:float, ok:bool\", with * for all other columns"
+        "'{text}' is not a schema: {reason}; write it as \"time:timestamp, name:text, n:int, x:float, price:decimal(12,2), ok:bool\", with * for all other columns"
     )]
     SchemaText { text: String, reason: String },
 }

@@ -100,8 +100,7 @@ impl RowDecoder for JsonRows {
 impl Fields {
     /// Adds an object as a row if all of it fits.
     fn push(&self, text: &[u8], columns: &mut Columns) -> Result<(), Misfit> {
-        let text = std::str::from_utf8(text).map_err(|e| (None, format!("not UTF-8 at byte {}", e.valid_up_to() + 1)))?;
-        let fields = object(text).map_err(|reason| (None, reason))?;
+        let fields = text_of(text).and_then(object).map_err(|reason| (None, reason))?;
         if !self.named_only
             && let Some((name, _)) = fields.iter().find(|(name, _)| !self.knows(name))
         {
@@ -110,8 +109,9 @@ impl Fields {
         let mut cells = Vec::with_capacity(self.readings.len());
         for (field, reading) in self.schema.fields().iter().zip(&self.readings) {
             let cell = match field_at(&fields, field.name()) {
-                None => reading.null(),
-                Some(value) => read(reading, value),
+                Ok(None) => reading.null(),
+                Ok(Some(value)) => read(reading, value),
+                Err(reason) => Err(reason),
             };
             cells.push(cell.map_err(|reason| (Some(field.name().clone()), reason))?);
         }
@@ -126,21 +126,26 @@ impl Fields {
     }
 }
 
+fn text_of(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to() + 1))
+}
+
 /// Whether a path leads through the field of that name.
 fn is_root(name: &str, path: &str) -> bool {
     path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// An object's field of that name, or what stands at that path within its fields.
-fn field_at<'a>(fields: &[(Cow<'a, str>, Value<'a>)], path: &str) -> Option<Value<'a>> {
+fn field_at<'a>(fields: &[(Cow<'a, str>, Value<'a>)], path: &str) -> Result<Option<Value<'a>>, String> {
     if let Some((_, value)) = fields.iter().find(|(name, _)| name == path) {
-        return Some(value.clone());
+        return Ok(Some(value.clone()));
     }
-    if !path.contains('.') {
-        return None;
+    for (name, value) in fields.iter().filter(|(name, _)| is_root(name, path)) {
+        if let Some(found) = at_path(value, &path[name.len() + 1..])? {
+            return Ok(Some(found));
+        }
     }
-    let within = |(name, value): &(Cow<'a, str>, Value<'a>)| is_root(name, path).then(|| at_path(value, &path[name.len() + 1..]))?;
-    fields.iter().find_map(within)
+    Ok(None)
 }
 
 fn read<'a>(reading: &Reading, value: Value<'a>) -> Result<Cell<'a>, String> {
@@ -180,8 +185,14 @@ impl JsonFile {
         }
         let grammar = || JsonGrammar::new(form, path.to_owned());
         let sample = Rows::new(input, mark, u64::MAX, 1, grammar()).block(SAMPLE_ROWS)?.unwrap_or_default();
-        let objects = sample.rows.iter().filter_map(|(_, range)| object(std::str::from_utf8(&sample.text[range.clone()]).ok()?).ok());
-        let objects: Vec<_> = objects.collect();
+        let mut fault = None;
+        let mut objects = Vec::new();
+        for (line, range) in &sample.rows {
+            match text_of(sample.text[range.clone()].trim_ascii_end()).and_then(object) {
+                Ok(fields) => objects.push(fields),
+                Err(reason) => fault = fault.or(Some(format!("line {line}: {reason}"))),
+            }
+        }
         let mut names: Vec<String> = Vec::new();
         let mut seen: Vec<Seen> = Vec::new();
         for (name, value) in objects.iter().flatten() {
@@ -193,11 +204,16 @@ impl JsonFile {
             see(&mut seen[column], value, &options.times);
         }
         if names.is_empty() && options.schema.is_none() && options.target.is_none() {
-            return Err(FileError::Empty { path: path.into() });
+            // Without one row that can be read, the first fault is why.
+            return Err(match fault {
+                Some(reason) => FileError::Malformed { path: path.into(), format: "JSON", reason },
+                None => FileError::Empty { path: path.into() },
+            });
         }
         // A field that the sample's objects lack may stand in later ones: what is asked for by name counts as offered. A path is
         // offered where it is asked for.
-        let found = |path: &String| objects.iter().any(|fields| field_at(fields, path).is_some());
+        let at = |fields: &Vec<_>, path: &str| field_at(fields, path).ok().flatten();
+        let found = |path: &String| objects.iter().any(|fields| at(fields, path).is_some());
         let in_schema = options.schema.iter().flat_map(|s| s.columns.iter().map(|(n, _)| n.clone()));
         let of_topic = options.target.iter().flat_map(|t| t.fields().iter());
         let of_topic = of_topic.filter(|f| f.is_nullable() || f.name().contains('.')).map(|f| f.name().clone());
@@ -206,7 +222,7 @@ impl JsonFile {
         for path in in_schema.chain(of_topic).chain(paths).collect::<Vec<_>>() {
             if !names.contains(&path) {
                 let mut one = Seen::default();
-                objects.iter().filter_map(|fields| field_at(fields, &path)).for_each(|value| see(&mut one, &value, &options.times));
+                objects.iter().filter_map(|fields| at(fields, &path)).for_each(|value| see(&mut one, &value, &options.times));
                 names.push(path);
                 seen.push(one);
             }

@@ -32,25 +32,26 @@ pub(super) fn object(text: &str) -> Result<Vec<(Cow<'_, str>, Value<'_>)>, Strin
     }
 }
 
-/// The value at a path of names and numbers in an array, such as `user.emails.0`; none where there is nothing.
-pub(super) fn at_path<'a>(value: &Value<'a>, path: &str) -> Option<Value<'a>> {
-    let Value::Other(text) = value else { return None };
+/// The value at a path of names and numbers in an array, such as `user.emails.0`; none where there is nothing. What is wrong with an
+/// object on the way, for a message.
+pub(super) fn at_path<'a>(value: &Value<'a>, path: &str) -> Result<Option<Value<'a>>, String> {
+    let Value::Other(text) = value else { return Ok(None) };
     // A name may have points itself.
     let ends = path.match_indices('.').map(|(end, _)| end).chain([path.len()]);
     if text.starts_with('{') {
-        let fields = object(text).ok()?;
+        let fields = object(text)?;
         for end in ends {
             if let Some((_, inner)) = fields.iter().find(|(name, _)| *name == path[..end]) {
-                return if end == path.len() { Some(inner.clone()) } else { at_path(inner, &path[end + 1..]) };
+                return if end == path.len() { Ok(Some(inner.clone())) } else { at_path(inner, &path[end + 1..]) };
             }
         }
-        return None;
+        return Ok(None);
     }
     let (index, rest) = path.split_once('.').map_or((path, None), |(index, rest)| (index, Some(rest)));
-    let element = array(text)?.into_iter().nth(index.parse().ok()?)?;
-    match rest {
-        None => Some(element),
-        Some(rest) => at_path(&element, rest),
+    let element = || array(text)?.into_iter().nth(index.parse().ok()?);
+    match (element(), rest) {
+        (Some(element), Some(rest)) => at_path(&element, rest),
+        (element, _) => Ok(element),
     }
 }
 
@@ -225,13 +226,15 @@ mod tests {
     #[test]
     fn paths_lead_into_objects_and_arrays() {
         let value = Value::Other(r#"{"user":{"id":7,"tags":["x",{"n":1}]},"a.b":{"c":2},"a":{"b":3}}"#);
-        let at = |path: &str| at_path(&value, path);
+        let at = |path: &str| at_path(&value, path).unwrap();
         assert_eq!(at("user.id"), Some(Value::Number("7")));
         assert_eq!(at("user.tags.0"), Some(Value::String("x".into())));
         assert_eq!(at("user.tags.1.n"), Some(Value::Number("1")));
         assert_eq!(at("a.b"), Some(Value::Number("3")));
         assert_eq!(at("a.b.c"), None);
-        assert_eq!(at_path(&Value::Other(r#"{"a.b":{"c":2}}"#), "a.b.c"), Some(Value::Number("2")));
+        assert_eq!(at_path(&Value::Other(r#"{"a.b":{"c":2}}"#), "a.b.c").unwrap(), Some(Value::Number("2")));
+        let twice = Value::Other(r#"{"a":[{"b":1,"b":2}]}"#);
+        assert_eq!(at_path(&twice, "a.0.b").unwrap_err(), "the field 'b' stands there twice");
         assert_eq!((at("user.name"), at("user.tags.9"), at("user.id.x")), (None, None, None));
     }
 

@@ -122,7 +122,7 @@ impl ReadArgs {
         }
         if let Some(schema) = &self.schema {
             let schema = SchemaText::read(schema)?;
-            let mut columns: Vec<String> = schema.columns.iter().map(|(name, t)| format!("{name}:{}", t.name())).collect();
+            let mut columns: Vec<String> = schema.columns.iter().map(|(name, t)| format!("{name}:{}", t.text())).collect();
             columns.extend(schema.rest.then(|| "*".to_owned()));
             add("schema", columns.join(", "));
         }

@@ -193,6 +193,11 @@ pub(super) fn settle(path: &Path, offered: &[Offered], options: &ReadOptions) ->
     {
         return Err(missing(time));
     }
+    // A name that stands nowhere is a slip of the pen, whose type would be lost without a word.
+    let of_topic = |name: &str| options.target.as_ref().is_some_and(|t| t.index_of(name).is_ok());
+    if let Some((name, _)) = options.schema.iter().flat_map(|s| &s.columns).find(|(n, _)| find(n).is_none() && !of_topic(n)) {
+        return Err(missing(name));
+    }
     let chosen: Vec<String> = match (&options.columns, &options.schema) {
         (Some(columns), _) => columns.clone(),
         (None, Some(schema)) if !schema.rest => schema.columns.iter().map(|(n, _)| n.clone()).collect(),

@@ -34,8 +34,11 @@ pub(super) struct StatArgs {
 #[derive(Serialize)]
 struct Stat {
     topic: String,
+    /// Without those that retention removed and compaction left out.
     records: u64,
-    /// The position after the last record: one offset per partition.
+    /// The position of the first record that there is: one offset per partition.
+    start: String,
+    /// The position after the last.
     end: String,
     bytes: u64,
     durability: String,
@@ -93,7 +96,7 @@ pub(super) fn run(place: &Address, args: &StatArgs) -> Result<ExitCode, Failure>
 
 fn stat(topic: &Topic) -> Result<Stat, Failure> {
     let config = topic.config();
-    let end = topic.end()?;
+    let partitions: Vec<Partition> = (0..config.partitions).map(|p| partition(topic, PartitionId(p))).collect::<Result<_, _>>()?;
     let column = |f: &std::sync::Arc<arrow_schema::Field>| Column {
         name: f.name().clone(),
         r#type: ColumnType::of(f.data_type()).map_or_else(|| f.data_type().to_string(), |t| t.text()),
@@ -101,8 +104,9 @@ fn stat(topic: &Topic) -> Result<Stat, Failure> {
     };
     Ok(Stat {
         topic: config.name.clone(),
-        records: end.records(),
-        end: end.to_string(),
+        records: partitions.iter().map(|p| p.records).sum(),
+        start: topic.start()?.to_string(),
+        end: topic.end()?.to_string(),
         bytes: topic.bytes()?,
         durability: super::durability_text(config.durability),
         key: match &config.partition_by {
@@ -111,7 +115,7 @@ fn stat(topic: &Topic) -> Result<Stat, Failure> {
         },
         time_column: config.time_column.clone(),
         columns: topic.schema().fields().iter().map(column).collect(),
-        partitions: (0..config.partitions).map(|p| partition(topic, PartitionId(p))).collect::<Result<_, _>>()?,
+        partitions,
         barriers: topic.barriers()?.iter().map(|b| Barrier { number: b.number, position: b.position.to_string() }).collect(),
     })
 }
@@ -142,7 +146,7 @@ fn partition(topic: &Topic, partition: PartitionId) -> Result<Partition, Failure
     let (event, arrival) = times(topic, partition)?;
     Ok(Partition {
         partition: partition.0,
-        records: topic.end()?.get(partition).0,
+        records: topic.records_left(partition)?,
         segments: topic.local().is_ok().then(|| segments(topic, partition)).transpose()?,
         event_time_min: event.0.map(|(min, _)| output::timestamp(min)),
         event_time_max: event.0.map(|(_, max)| output::timestamp(max)),
@@ -178,7 +182,8 @@ fn show_topic(stat: &Stat, format: ReportFormat) -> Result<(), Failure> {
     if format == ReportFormat::Json {
         return Ok(output::report(&mut out, stat)?);
     }
-    writeln!(out, "{}: {} records in {} bytes, up to {}", stat.topic, stat.records, stat.bytes, stat.end)?;
+    let from = if stat.start.split(',').any(|offset| offset != "0") { format!("from {} ", stat.start) } else { String::new() };
+    writeln!(out, "{}: {} records in {} bytes, {from}up to {}", stat.topic, stat.records, stat.bytes, stat.end)?;
     let key = stat.key.as_ref().map_or("in turn".to_owned(), |k| format!("by {k}"));
     let time = stat.time_column.as_deref().unwrap_or("none");
     writeln!(out, "durability {}, partitioned {key}, time column {time}", stat.durability)?;
@@ -229,8 +234,9 @@ fn show_topics(place: &Address, format: ReportFormat) -> Result<(), Failure> {
     for name in &names {
         let look = || -> Result<_, LogError> {
             let topic = place.topic(name)?;
-            let end = topic.end()?;
-            Ok((name, end.records(), end.partitions() as u64, topic.bytes()?))
+            let partitions = topic.config().partitions;
+            let records = (0..partitions).map(|p| topic.records_left(PartitionId(p))).sum::<Result<u64, _>>()?;
+            Ok((name, records, u64::from(partitions), topic.bytes()?))
         };
         match look() {
             Ok(row) => rows.push(row),

@@ -5,7 +5,8 @@ use sqlparser::tokenizer::Span;
 
 use super::QueryError;
 use super::expr::{Binder, Bound, BoundKind, not};
-use crate::decimal::Decimal;
+use super::operator::cast;
+use crate::decimal::{DIGITS_MAX, Decimal};
 use crate::function::{Function, Side};
 use crate::types::DataType::{Bool, Float, Int, Numeric, Text, Timestamp};
 use crate::types::*;
@@ -186,8 +187,7 @@ impl Binder<'_> {
         let data_type = arg.data_type;
         let negative = Expr::binary(BinaryOp::Less, arg.clone(), Expr::literal(zero, data_type), Bool);
         let negated = Expr::new(ExprKind::Unary { op: UnaryOp::Negate, arg: Box::new(arg.clone()) }, data_type);
-        let kind = ExprKind::Case { branches: vec![(negative, negated)], otherwise: Some(Box::new(arg)) };
-        Ok(Bound::typed(Expr::new(kind, data_type), span))
+        Ok(Bound::typed(case(negative, negated, arg), span))
     }
 
     /// `FLOOR(x)` and `CEIL(x)`, which the syntax tree tells apart from other calls.
@@ -208,6 +208,10 @@ impl Binder<'_> {
         let span = bound.span;
         match bound.data_type() {
             Some(Int | Numeric) => Ok(bound),
+            Some(DataType::Decimal { .. }) => {
+                let arg = self.settle(bound)?;
+                self.whole_decimal(&function, arg, span)
+            }
             Some(Timestamp) => Err(self.error(span, format!("{} needs a number: write DATE_TRUNC('hour', c)", function.sql_name()))),
             _ => {
                 let arg = self.coerce(bound, Float, &format!("in {}", function.sql_name()))?;
@@ -216,9 +220,49 @@ impl Binder<'_> {
         }
     }
 
+    /// A decimal stays exact: CAST takes it to the nearest whole number, half away from zero, and from there it is one step back where
+    /// that went to the wrong side.
+    fn whole_decimal(&mut self, function: &Function, arg: Expr, span: Span) -> Result<Bound, QueryError> {
+        // TRUNC, the largest of them, has so many.
+        self.check_copies(&arg, 9, span)?;
+        let nearest = cast(arg.clone(), Numeric);
+        let step_back = |if_it_is: BinaryOp, step: BinaryOp| {
+            let went_too_far = Expr::binary(if_it_is, nearest.clone(), arg.clone(), Bool);
+            let back = Expr::binary(step, nearest.clone(), Expr::literal(Value::Numeric(1), Numeric), Numeric);
+            case(went_too_far, back, nearest.clone())
+        };
+        let floor = || step_back(BinaryOp::Greater, BinaryOp::Subtract);
+        let ceil = || step_back(BinaryOp::Less, BinaryOp::Add);
+        let whole = match function {
+            Function::Floor => floor(),
+            Function::Ceil => ceil(),
+            Function::Trunc => {
+                let zero = Decimal { unscaled: 0, scale: arg.data_type.decimal_scale().unwrap_or(0) };
+                let zero = Expr::literal(Value::Decimal(zero), arg.data_type);
+                case(Expr::binary(BinaryOp::Less, arg.clone(), zero, Bool), ceil(), floor())
+            }
+            _ => nearest.clone(),
+        };
+        Ok(Bound::typed(whole, span))
+    }
+
     fn round_digits(&mut self, arg: &ast::Expr, digits: &ast::Expr, span: Span) -> Result<Bound, QueryError> {
         let bound = self.bind(arg)?;
         let digits = self.expr_of(digits, Int, "as the second argument of ROUND")?;
+        if let Some(DataType::Decimal { precision, scale }) = bound.data_type() {
+            let ExprKind::Literal(Value::Int(n @ 0..)) = digits.kind else {
+                let message = "of a decimal ROUND takes the number of digits after the point as it stands: write ROUND(c, 2), or ROUND(CAST(c AS DOUBLE PRECISION), n)";
+                return Err(self.error(span, message));
+            };
+            return match u8::try_from(n).ok().filter(|n| *n < scale) {
+                // Rounding can carry into one more digit before the point.
+                Some(n) => {
+                    let rounded = DataType::decimal(DIGITS_MAX.min(precision - scale + n + 1), n);
+                    Ok(Bound::typed(self.cast(bound, rounded)?, span))
+                }
+                None => Ok(bound),
+            };
+        }
         if matches!(bound.data_type(), Some(Int | Numeric)) {
             return match digits.kind {
                 ExprKind::Literal(Value::Int(n)) if n >= 0 => Ok(bound),
@@ -342,4 +386,10 @@ impl Binder<'_> {
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::call(Function::Concat, parts, Text) })
     }
+}
+
+/// `CASE WHEN condition THEN value ELSE otherwise END`, of two values of one type.
+fn case(condition: Expr, value: Expr, otherwise: Expr) -> Expr {
+    let data_type = otherwise.data_type;
+    Expr::new(ExprKind::Case { branches: vec![(condition, value)], otherwise: Some(Box::new(otherwise)) }, data_type)
 }

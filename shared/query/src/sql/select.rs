@@ -144,7 +144,7 @@ fn distinct(source: &Source<'_>, select: &ast::Select) -> Result<bool, QueryErro
         Some(ast::Distinct::Distinct) => Ok(true),
         Some(_) => {
             let span = clause(source, select, &[Keyword::DISTINCT]);
-            Err(source.error(span, "DISTINCT ON is not supported: GROUP BY the columns, and take MIN or MAX of the others"))
+            Err(source.error(span, "DISTINCT ON is not supported: write FROM (SELECT ..., ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) AS n FROM t) s WHERE n = 1"))
         }
     }
 }
@@ -160,8 +160,16 @@ fn refuse_clauses(source: &Source<'_>, query: &ast::Query, select: &ast::Select)
         (!select.cluster_by.is_empty(), &[Keyword::CLUSTER], "CLUSTER BY is not supported: write ORDER BY"),
         (!select.distribute_by.is_empty(), &[Keyword::DISTRIBUTE], "DISTRIBUTE BY is not supported"),
         (!select.sort_by.is_empty(), &[Keyword::SORT], "SORT BY is not supported: write ORDER BY"),
-        (!select.named_window.is_empty(), &[Keyword::WINDOW], "WINDOW is not supported: write FROM TUMBLE(...)"),
-        (select.qualify.is_some(), &[Keyword::QUALIFY], "QUALIFY is not supported: write HAVING"),
+        (
+            !select.named_window.is_empty(),
+            &[Keyword::WINDOW],
+            "WINDOW is not supported: write the window out, as in SUM(c) OVER (PARTITION BY a ORDER BY b)",
+        ),
+        (
+            select.qualify.is_some(),
+            &[Keyword::QUALIFY],
+            "QUALIFY is not supported: write FROM (SELECT ..., ROW_NUMBER() OVER (...) AS n FROM t) s WHERE n = 1",
+        ),
         (select.exclude.is_some(), &[Keyword::EXCLUDE], "EXCLUDE is not supported: name the columns"),
         (select.value_table_mode.is_some() || select.select_modifiers.is_some(), &[], "this form of SELECT is not supported"),
         (!query.locks.is_empty() || query.for_clause.is_some(), &[Keyword::FOR], "FOR UPDATE and the like are not supported: leave it out"),
