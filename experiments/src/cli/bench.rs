@@ -129,7 +129,10 @@ pub(super) fn run(dir: &Path, args: &BenchArgs) -> Result<ExitCode, Failure> {
 }
 
 fn all_names() -> Vec<&'static str> {
-    bench::names().into_iter().chain(peers::names()).collect()
+    let names = bench::names();
+    // Both groups have a replay.
+    let of_peers = peers::names().into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>();
+    [names, of_peers].concat()
 }
 
 fn show_peers(result: &peers::PeersResult, format: Format) -> Result<ExitCode, Failure> {
