@@ -9,8 +9,8 @@ use twopath_base::clock::Clock;
 use twopath_log::Tail;
 use twopath_view::RealtimeView;
 
+use crate::costs::StoreCosts;
 use crate::error::SpeedError;
-use crate::state::StoreCosts;
 
 /// Where the views of a job go. It is called on a worker's thread: it should only store the view and return.
 pub type Publish = Arc<dyn Fn(Arc<RealtimeView>) + Send + Sync>;

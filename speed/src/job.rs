@@ -20,12 +20,13 @@ use twopath_view::{Generation, RealtimeView};
 
 use crate::checkpoint::{CheckpointStats, CheckpointStore, Identity, Manifest, Refused, Restored, take_in_turn};
 use crate::control::{Control, Publish};
+use crate::costs::StoreCosts;
 use crate::dataflow::Wiring;
 use crate::error::SpeedError;
 use crate::feed::FeedFlow;
 use crate::logic::{Engine, Logic, Middle};
 use crate::state::memory::merge_runs_off_thread;
-use crate::state::{Backend, Keeper, StoreCosts};
+use crate::state::{Backend, Keeper};
 
 /// Nothing is waited for longer than this without a look around; every wake-up that matters comes by itself.
 const FOREVER: Duration = Duration::from_secs(3600);

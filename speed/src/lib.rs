@@ -36,6 +36,7 @@
 
 pub mod checkpoint;
 mod control;
+mod costs;
 mod dataflow;
 mod differential;
 mod epoch;
@@ -51,10 +52,11 @@ mod state;
 
 pub use checkpoint::{CheckpointStats, Checkpoints, Refused};
 pub use control::Publish;
+pub use costs::StoreCosts;
 pub use error::SpeedError;
 pub use feed::{FeedKind, FeedQuery, RowQuery};
 pub use feed_job::{Feed, FeedReport, run_feed};
 pub use hand::{Flow, Frame, HandWritten, Item, Row};
 pub use job::{JobProgress, ProgressMode, Recovery, SpeedJob, SpeedOptions, replay, start};
 pub use logic::{Engine, Logic};
-pub use state::{Backend, Local, Remote, StoreCosts, kept_state};
+pub use state::{Backend, Local, Remote, kept_state};

@@ -15,8 +15,9 @@ use super::codec::Codec;
 use super::head::Head;
 use super::local::LocalStore;
 use super::remote::RemoteStore;
-use super::store::{Loaded, Put, Step, Store, StoreCosts, StoreError, Wanted};
+use super::store::{Loaded, Put, Step, Store, StoreError, Wanted};
 use crate::checkpoint::{GenerationAtRest, Identity, Manifest, Refused, Restored, arrivals_us, misfit};
+use crate::costs::StoreCosts;
 use crate::epoch::GenerationRange;
 use crate::error::SpeedError;
 

@@ -16,7 +16,8 @@ use super::changelog::{Changelog, Row};
 use super::codec::{Codec, check};
 use super::head::{Head, generations_of};
 use super::index::{Change, Index, full_key, index_dir, split_key};
-use super::store::{Found, Loaded, Put, Read, Step, Store, StoreCosts, StoreError, Wanted};
+use super::store::{Found, Loaded, Put, Read, Step, Store, StoreError, Wanted};
+use crate::costs::StoreCosts;
 use crate::error::SpeedError;
 
 /// A folder for the index, and the topic that is the changelog.

@@ -29,7 +29,6 @@ pub use keeper::kept_state;
 pub(crate) use keeper::{Changes, Keeper};
 pub use local::Local;
 pub use remote::Remote;
-pub use store::StoreCosts;
 
 /// Where the state of a job lives, and so what is left of it after a crash.
 #[derive(Clone, Default)]

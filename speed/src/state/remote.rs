@@ -17,7 +17,8 @@ use std::time::Duration;
 use redis::{Cmd, Connection, ConnectionLike, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, Value, cmd};
 
 use super::head::generations_of;
-use super::store::{Found, Group, Loaded, Read, Step, Store, StoreCosts, StoreError, Wanted};
+use super::store::{Found, Group, Loaded, Read, Step, Store, StoreError, Wanted};
+use crate::costs::StoreCosts;
 use crate::error::SpeedError;
 
 const CONNECT_FOR: Duration = Duration::from_secs(2);

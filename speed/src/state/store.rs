@@ -1,7 +1,7 @@
 //! What a store of state has to do, whoever keeps it.
 
+use crate::costs::StoreCosts;
 use arrow_array::RecordBatch;
-use serde::{Deserialize, Serialize};
 
 /// Bytes by key, in generations, with one head that says what they are: all of it moves in one atomic step.
 ///
@@ -82,18 +82,4 @@ pub(crate) enum StoreError {
     Damaged(String),
     /// It will not.
     Failed(String),
-}
-
-/// What keeping state outside the process has cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct StoreCosts {
-    /// Atomic steps.
-    pub steps: u64,
-    /// Requests that waited for their answer across a socket.
-    pub round_trips: u64,
-    /// Of requests and answers.
-    pub bytes_sent: u64,
-    pub bytes_received: u64,
-    /// Of keys and values, as the store was given them.
-    pub bytes_written: u64,
 }
