@@ -69,11 +69,14 @@ fn run_and_kill(dir: &Path, architecture: &str, after: Duration) {
         .arg("run-child")
         .arg(&path)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(std::fs::File::create(dir.join("stderr")).unwrap())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.contains("\"steady\"")), "{architecture}: the steady phase never began");
+    if !lines.any(|line| line.contains("\"steady\"")) {
+        let said = std::fs::read_to_string(dir.join("stderr")).unwrap();
+        panic!("{architecture}: the steady phase never began ({}): {said}", child.wait().unwrap());
+    }
     std::thread::sleep(after);
     child.kill().unwrap();
     let status = child.wait().unwrap();

@@ -24,7 +24,7 @@ use super::recording::{Recording, write_atomically};
 use super::reporter::Reporter;
 use super::spec::{Phase, RunSpec};
 use super::steady::{SteadyPlan, steady};
-use crate::systems::process::{Process, SystemSpec, socket_path};
+use crate::systems::process::{Process, SystemSpec};
 use crate::systems::restarted::Restarted;
 use crate::systems::timeline::Timeline;
 use crate::systems::twopath::Barriers;
@@ -59,11 +59,11 @@ pub fn run(spec: &RunSpec, program: &Path) -> Result<Recording, RunError> {
 }
 
 fn start_process(system: &SystemSpec, program: &Path, barriers: Barriers) -> Result<Process, SystemError> {
-    let (file, socket) = (system.dir.join("system.json"), socket_path());
+    let file = system.dir.join("system.json");
     std::fs::write(&file, serde_json::to_vec(system).expect("a spec has text keys")).map_err(SystemError::Process)?;
     let mut command = Command::new(program);
-    command.arg("run-system").arg(&file).arg(&socket);
-    Process::start(command, socket, barriers)
+    command.arg("run-system").arg(&file);
+    Process::start(command, barriers)
 }
 
 /// Makes the run with the system in this process.

@@ -8,12 +8,12 @@ use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 use twopath_base::meters::{self, Layer};
 use twopath_log::{Address, Barrier, Topic};
 use twopath_query::Value;
@@ -112,19 +112,25 @@ impl SystemSpec {
 /// A system in another process, from the driver's side. Dropping it kills the process.
 pub struct Process {
     child: Mutex<Child>,
-    socket: PathBuf,
+    /// Holds the socket alone, and goes with the process. A new one of its own each time: under a name made of process numbers, which
+    /// come again, it could be that of a driver that was killed.
+    folder: TempDir,
     /// Connections that nobody uses now.
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Process {
-    /// Starts `command`, which is to call [`serve`] on `socket`, and returns once version 1 serves. `barrier` puts barriers into the log.
+    /// Starts `command`, which is to call [`serve`] on the path that becomes its last argument, and returns once version 1 serves. `barrier`
+    /// puts barriers into the log.
     ///
     /// # Errors
     /// The process does not start, or ends before it serves; why stands on its standard error.
-    pub fn start(mut command: Command, socket: PathBuf, barrier: Barriers) -> Result<Self, SystemError> {
+    pub fn start(mut command: Command, barrier: Barriers) -> Result<Self, SystemError> {
+        // Where temporary files are, since a socket's path may have a hundred bytes only.
+        let folder = tempfile::Builder::new().prefix("twopath-").tempdir().map_err(SystemError::Process)?;
+        command.arg(socket_in(&folder));
         let child = end_with_parent(&mut command).stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(SystemError::Process)?;
-        let process = Process { child: Mutex::new(child), socket, idle: Mutex::default() };
+        let process = Process { child: Mutex::new(child), folder, idle: Mutex::default() };
         let mut barriers = Connection::new(process.connect()?);
         let serve_barriers = move || {
             while let Ok(Some(((), _))) = barriers.receive::<()>() {
@@ -152,7 +158,7 @@ impl Process {
     fn connect(&self) -> Result<UnixStream, SystemError> {
         let started = Instant::now();
         loop {
-            match UnixStream::connect(&self.socket) {
+            match UnixStream::connect(socket_in(&self.folder)) {
                 Ok(stream) => return Ok(stream),
                 Err(e) if started.elapsed() > STARTING => return Err(SystemError::Process(e)),
                 Err(_) => {}
@@ -228,16 +234,11 @@ impl System for Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.end();
-        // What is not there needs not be removed.
-        let _ = std::fs::remove_file(&self.socket);
     }
 }
 
-/// A socket's path for this process's next system: a short one, since a socket's may have a hundred bytes only.
-pub fn socket_path() -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!("twopath-{}-{number}.socket", std::process::id()))
+fn socket_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("socket")
 }
 
 /// The other side: starts the system, answers on `socket` until it is told to stop, and returns then.
