@@ -8,7 +8,8 @@ use std::time::Duration;
 use arrow_array::{Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use proptest::prelude::*;
-use twopath::feeds::{Definition, FeedError, FeedKind, FeedReport, Graph, OutputOptions, run_feed};
+use twopath::feeds::{Definition, FeedError, FeedKind, FeedReport, FeedRun, Graph, OutputOptions, run_feed};
+use twopath::systems::StateBackend;
 use twopath_base::clock::SystemClock;
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{
@@ -58,7 +59,12 @@ fn source(log: &Log, partitions: u32) -> Topic {
 }
 
 fn feed(name: &str, sql: &str) -> Definition {
-    Definition { name: name.into(), input: "a".into(), output: name.into(), sql: sql.into(), topics: None }
+    Definition { name: name.into(), input: "a".into(), output: name.into(), sql: sql.into(), state: StateBackend::Memory, topics: None }
+}
+
+/// How it is run.
+fn how(follow: bool, workers: usize, stop: &AtomicBool) -> FeedRun<'_> {
+    FeedRun { follow, workers, checkpoint_interval: Duration::from_millis(1), stop }
 }
 
 fn run(log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedReport, FeedError> {
@@ -66,7 +72,7 @@ fn run(log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedRepo
 }
 
 fn run_by(workers: usize, log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedReport, FeedError> {
-    run_feed(log, feed, made_as, false, workers, &AtomicBool::new(false))
+    run_feed(log, feed, made_as, &how(false, workers, &AtomicBool::new(false)))
 }
 
 fn parts(n: u32) -> OutputOptions {
@@ -186,6 +192,7 @@ proptest! {
         inputs in 1..4u32,
         outputs in 1..4u32,
         workers in 1..4usize,
+        state in prop::sample::select(vec![StateBackend::Memory, StateBackend::Checkpoint, StateBackend::Local]),
         steps in prop::collection::vec(step(), 1..40),
     ) {
         let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
@@ -193,7 +200,7 @@ proptest! {
         let open = || Log::with(Arc::new(storage.clone()), Arc::new(SystemClock), dir.path()).unwrap();
         let mut log = open();
         source(&log, inputs);
-        let feed = feed("f", sql);
+        let feed = Definition { state, ..feed("f", sql) };
         let query = parse(sql, "a", batch(&[]).schema().as_ref()).unwrap();
         for step in steps.into_iter().chain([Step::Append(0, vec![Row { k: None, j: 0, v: Some(1), hour: 0 }]), Step::Run]) {
             match step {
@@ -209,7 +216,7 @@ proptest! {
                             std::thread::sleep(Duration::from_micros(us));
                             stop.store(true, Ordering::Relaxed);
                         });
-                        run_feed(&log, &feed, &parts(outputs), true, workers, &stop).unwrap();
+                        run_feed(&log, &feed, &parts(outputs), &how(true, workers, &stop)).unwrap();
                     });
                 }
                 Step::Die(bytes) => {
@@ -227,6 +234,55 @@ proptest! {
             }
         }
         check(&log, &feed);
+    }
+}
+
+/// What is kept is not read again, whatever number of workers goes on with it; what is lost or damaged is made again from the input.
+#[test]
+fn a_changelog_goes_on_from_the_state_that_it_keeps() {
+    for (state, sql) in [StateBackend::Checkpoint, StateBackend::Local].iter().flat_map(|s| QUERIES.iter().map(move |sql| (s, sql))) {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::open(dir.path()).unwrap();
+        let writer = source(&log, 3).writer().unwrap();
+        let feed = Definition { state: state.clone(), ..feed("f", sql) };
+        let mut appended = 0;
+        for (step, workers) in [1, 3, 2, 2, 1].into_iter().enumerate() {
+            let from = step as i64 * 70;
+            writer.append(&some(from..from + 70)).unwrap();
+            let report = run_by(workers, &log, &feed, &parts(2)).unwrap();
+            assert_eq!((report.rows_read, report.rows_read_again), (70, 0), "{state}, {sql}, step {step}");
+            appended += report.rows_appended;
+            check(&log, &feed);
+        }
+        assert_eq!(run_by(2, &log, &feed, &parts(2)).unwrap(), FeedReport::default(), "{state}, {sql}");
+        assert_eq!(log.topic("f").unwrap().end().unwrap().records(), appended);
+
+        let kept = dir.path().join(".feeds/f.state");
+        match state {
+            StateBackend::Local => std::fs::remove_dir_all(kept.join("local/index")).unwrap(),
+            _ => std::fs::remove_dir_all(&kept).unwrap(),
+        }
+        writer.append(&some(350..400)).unwrap();
+        let report = run_by(2, &log, &feed, &parts(2)).unwrap();
+        // The changelog has what the index had.
+        let again = if *state == StateBackend::Local { 0 } else { 350 };
+        assert_eq!((report.rows_read, report.rows_read_again), (50, again), "{state}, {sql}");
+        check(&log, &feed);
+
+        // In an output that is made anew nothing is of the state before.
+        log.delete_topic("f").unwrap();
+        let report = run_by(2, &log, &feed, &parts(2)).unwrap();
+        assert_eq!((report.rows_read, report.rows_read_again), (400, 0), "{state}, {sql}");
+        check(&log, &feed);
+
+        let elsewhere = Definition { state: StateBackend::Memory, ..feed.clone() };
+        let refused = run(&log, &elsewhere, &parts(2)).unwrap_err().to_string();
+        let wanted =
+            format!("feed 'f' keeps its state in {state}, not in memory; give this feed another --name, or run it as it is defined");
+        assert_eq!(refused, wanted);
+        feed.forget(&log).unwrap();
+        assert!(!kept.exists());
+        assert_eq!(log.topics().unwrap(), ["a", "f"]);
     }
 }
 

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use twopath::feeds::{Definition, FeedError, FeedReport, Graph, NodeKind, OutputOptions, run_feed};
+use twopath::feeds::{Definition, FeedError, FeedReport, FeedRun, Graph, NodeKind, OutputOptions, run_feed};
+use twopath::systems::StateBackend;
 use twopath_base::clock::SystemClock;
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig};
@@ -33,7 +35,7 @@ fn source(log: &Log, partitions: u32) -> Topic {
 }
 
 fn feed(name: &str, input: &str, output: &str, sql: &str) -> Definition {
-    Definition { name: name.into(), input: input.into(), output: output.into(), sql: sql.into(), topics: None }
+    Definition { name: name.into(), input: input.into(), output: output.into(), sql: sql.into(), state: StateBackend::Memory, topics: None }
 }
 
 /// Keeps two of three, and halves.
@@ -50,8 +52,13 @@ fn by_id() -> OutputOptions {
     OutputOptions { key: Some("id".into()), partitions: Some(3), ..OutputOptions::default() }
 }
 
+/// How it is run.
+fn how(follow: bool, workers: usize, stop: &AtomicBool) -> FeedRun<'_> {
+    FeedRun { follow, workers, checkpoint_interval: Duration::from_millis(1), stop }
+}
+
 fn run(log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedReport, FeedError> {
-    run_feed(log, feed, made_as, false, 1, &AtomicBool::new(false))
+    run_feed(log, feed, made_as, &how(false, 1, &AtomicBool::new(false)))
 }
 
 /// A column of a partition.

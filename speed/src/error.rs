@@ -77,6 +77,8 @@ pub enum SpeedError {
     StateGone { place: String, lower: Position, from: Position, told: String },
     #[error("{logic} keeps final values in its own dataflow, which no checkpoint reaches; keep its state in memory, or take SQL")]
     OwnState { logic: String },
+    #[error("feed '{name}' passes rows on one by one and has no state to keep; leave --state out, or give it a query with groups")]
+    NoState { name: String },
     #[error(
         "{place}: the state cannot be read or written there: {reason}; see that the place is there and has room, and start the job again"
     )]

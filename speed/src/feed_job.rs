@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::{Group, Member, MemberOptions, Topic, TopicWriter};
+use twopath_view::{Generation, GroupTable};
 
+use crate::checkpoint::Identity;
+use crate::epoch::Reached;
 use crate::error::SpeedError;
-use crate::feed::{FeedFlow, FeedKind, FeedQuery, FeedState, Purpose};
-use crate::job::{SpeedOptions, Threads};
+use crate::feed::{FeedFlow, FeedKind, FeedQuery, FeedState, GENERATION, Purpose};
+use crate::job::{Beginning, KeptState, SpeedOptions, Threads};
 use crate::sink::topic::TopicSink;
+use crate::state::{Backend, Changes};
 
 /// The input's position is committed this often, and at the end.
 const COMMIT_EVERY: Duration = Duration::from_millis(100);
@@ -28,6 +32,8 @@ pub struct Feed {
     pub writer: TopicWriter,
     /// The group of the input that says how far the feed is, made where there is none.
     pub group: Group,
+    /// Where a changelog's groups are kept.
+    pub backend: Backend,
 }
 
 /// What a feed did.
@@ -38,7 +44,7 @@ pub struct FeedReport {
     pub rows_appended: u64,
     /// Rows that an earlier run of the feed had appended already.
     pub rows_left_out: u64,
-    /// Rows of the input that were read once more to make a changelog's state again.
+    /// Rows of the input that were read once more to make a changelog's state again: all that it had read, or what came after what was kept of it.
     pub rows_read_again: u64,
 }
 
@@ -49,8 +55,8 @@ pub struct FeedReport {
 /// keeps retention from removing what the feed still needs: of a changelog's input, everything.)
 ///
 /// # Errors
-/// [`SpeedError::NotWhole`], [`SpeedError::FeedShared`], [`SpeedError::FeedAhead`] before anything is appended; [`SpeedError::FeedRow`] when it
-/// meets such a row; and what reading and appending bring.
+/// [`SpeedError::NotWhole`], [`SpeedError::FeedShared`], [`SpeedError::FeedAhead`], [`SpeedError::NoState`] before anything is appended;
+/// [`SpeedError::FeedRow`] when it meets such a row; what reading and appending bring; and, of kept state, as of [`start`](crate::start).
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -58,7 +64,7 @@ pub struct FeedReport {
 /// # use arrow_array::{Int64Array, RecordBatch};
 /// # use arrow_schema::{DataType, Field, Schema};
 /// # use twopath_log::{Log, TopicConfig};
-/// # use twopath_speed::{Feed, FeedQuery, run_feed};
+/// # use twopath_speed::{Backend, Feed, FeedQuery, run_feed};
 /// # let dir = tempfile::tempdir()?;
 /// # let log = Log::open(dir.path())?;
 /// # let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
@@ -68,7 +74,7 @@ pub struct FeedReport {
 /// let query = FeedQuery::new(twopath_query::parse("SELECT n * 10 AS tens FROM numbers WHERE n > 1", "numbers", &schema)?)?;
 /// let output = log.create_topic(TopicConfig::new("tens", query.schema().clone()))?;
 /// let (writer, group) = (output.writer()?, input.local()?.group_or_new("feed.tens")?);
-/// let feed = Feed { name: "tens".into(), input, query, output: output.clone(), writer, group };
+/// let feed = Feed { name: "tens".into(), input, query, output: output.clone(), writer, group, backend: Backend::Memory };
 /// let report = run_feed(feed, false, 1, &AtomicBool::new(false))?;
 /// assert_eq!((report.rows_read, report.rows_appended, output.end()?.records()), (3, 2, 2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -77,26 +83,48 @@ pub fn run_feed(feed: Feed, follow: bool, workers: usize, stop: &AtomicBool) -> 
     if workers == 0 {
         return Err(SpeedError::NoWorkers);
     }
-    let Feed { name, input, query, output, writer, group } = feed;
+    let Feed { name, input, query, output, writer, group, backend } = feed;
     query.check_input(&name, &input)?;
     let kind = query.kind();
+    let is_kept = !matches!(backend, Backend::Memory);
+    if is_kept && kind == FeedKind::Rows {
+        return Err(SpeedError::NoState { name });
+    }
     let mut member = all_of(&name, &input, &group, kind)?;
     let delivered = member.delivered();
+    let code = format!("feed {name} into {}", output.local()?.id());
     let sink = TopicSink::open(name, &input, output, writer)?;
     let from = Position::new(delivered.iter().map(|(_, offset)| *offset).collect());
+    let layout = Arc::new(query.query().clone());
+    let mut kept = KeptState::open(&backend, Identity::of(&input, &layout, &code), &layout, &input, &beginning_of(&input))?;
     let options = SpeedOptions { workers, ..SpeedOptions::default() };
-    let run = Run { input, state: Arc::new(FeedState::new(query, sink, workers)), options, stop };
+    let run = Run { input, state: Arc::new(FeedState::new(query, sink, workers, is_kept)), options, stop };
     let mut report = FeedReport::default();
+    let mut reads_from = from.clone();
+    let mut tables = Vec::new();
     if kind == FeedKind::Changelog {
-        report.rows_read_again = run.make_state_again(&from)?;
+        let restored = kept.restored.take();
+        let position = restored.as_ref().map_or(beginning_of(&run.input).1, |restored| restored.manifest.position().clone());
+        tables.extend(restored.into_iter().flat_map(|restored| restored.generations).flat_map(|generation| generation.tables));
+        tables.iter().try_for_each(|table| run.state.adopt(table))?;
+        (report.rows_read_again, reads_from) = run.make_state_again(&position, &from)?;
     }
     if !stop.load(Ordering::Relaxed) {
+        report.rows_read = run.commit(&from, &reads_from, &mut member)?;
         let to = if follow { None } else { Some(run.input.end()?) };
-        report.rows_read = run.through(Purpose::Append, from, to, Some(&mut member))?;
+        report.rows_read += match is_kept {
+            false => run.through(Purpose::Append, reads_from, to, Some(&mut member))?,
+            true => run.keeping(reads_from, to, tables, kept, &mut member)?,
+        };
     }
     report.rows_appended = run.state.rows_appended.load(Ordering::Relaxed);
     report.rows_left_out = run.state.rows_left_out.load(Ordering::Relaxed);
     Ok(report)
+}
+
+/// Where a feed reads from that has no state.
+fn beginning_of(input: &Topic) -> (u64, Position) {
+    (GENERATION, Position::zero(input.partitions()))
 }
 
 /// The one member of the feed's group.
@@ -127,30 +155,85 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Makes the state that the output was made of, and then appends what came of records up to where the feed's group is, should it be
-    /// missing there: from then on it does not matter in what order partitions are read. Returns how many rows the state was made of.
-    fn make_state_again(&self, group: &Position) -> Result<u64, SpeedError> {
+    /// Makes the state that the output was made of, from what was kept of it up to a position, and then appends what came of records up to where
+    /// any output partition and the feed's group are, should it be missing there: from then on it does not matter in what order partitions
+    /// are read. Returns how many rows the state was made of, and up to where it goes.
+    fn make_state_again(&self, kept: &Position, group: &Position) -> Result<(u64, Position), SpeedError> {
         let sink = &self.state.sink;
         let each = |offset: &dyn Fn(PartitionId) -> Offset| Position::new(group.iter().map(|(p, _)| offset(p)).collect());
-        let by_any = each(&|p| sink.reached_by_all_and_by_any(p).1);
-        let by_all = each(&|p| sink.reached_by_all_and_by_any(p).0);
-        let read = self.through(Purpose::Rebuild, each(&|_| Offset(0)), Some(by_any), None)?;
+        // What an output partition has not heard of below what was kept has nothing for it.
+        let by_any = each(&|p| sink.reached_by_all_and_by_any(p).1.max(kept.get(p)));
+        let by_all = each(&|p| sink.reached_by_all_and_by_any(p).0.max(kept.get(p)));
+        let read = self.through(Purpose::Rebuild, kept.clone(), Some(by_any.clone()), None)?;
         self.state.is_rebuilt()?;
+        let to = each(&|p| group.get(p).max(by_any.get(p)));
         if !self.stop.load(Ordering::Relaxed) {
-            let to = each(&|p| group.get(p).max(by_all.get(p)));
-            self.through(Purpose::Append, by_all, Some(to), None)?;
+            self.through(Purpose::Append, by_all, Some(to.clone()), None)?;
         }
-        Ok(read)
+        Ok((read, to))
+    }
+
+    /// Commits that the feed has got from one position to another, and returns how many rows lie between them.
+    fn commit(&self, from: &Position, to: &Position, member: &mut Member) -> Result<u64, SpeedError> {
+        let rows = to.records_since(from);
+        if rows > 0 {
+            let barriers = self.input.barriers()?;
+            let passed = |p, offset| barriers.iter().filter(|barrier| barrier.position.get(p) < offset).count() as u64;
+            let read: Vec<_> = to.iter().map(|(p, offset)| (p, offset, passed(p, offset))).collect();
+            self.state.sink.sync()?;
+            member.commit_read(&read)?;
+        }
+        Ok(rows)
     }
 
     /// Takes the input's records through a dataflow, and returns how many rows were read. Where there is a member, what is done is committed.
-    fn through(&self, purpose: Purpose, from: Position, to: Option<Position>, mut member: Option<&mut Member>) -> Result<u64, SpeedError> {
+    fn through(&self, purpose: Purpose, from: Position, to: Option<Position>, member: Option<&mut Member>) -> Result<u64, SpeedError> {
         if to.as_ref() == Some(&from) {
             return Ok(0);
         }
         let (sender, reached) = channel();
-        let flow = FeedFlow { state: Arc::clone(&self.state), purpose, reached: sender };
-        let threads = Threads::of_feed(&self.input, flow, from, to, &self.options)?;
+        let flow = FeedFlow { state: Arc::clone(&self.state), purpose, keeps: false, reached: sender };
+        let beginning = Beginning { from: (GENERATION, from), generations: None, keeper: None };
+        let threads = Threads::of_feed(&self.input, flow, beginning, to, &self.options)?;
+        self.commit_to_the_end(threads, &reached, member)
+    }
+
+    /// As [`Self::through`], of new records, and keeps the state, of which `tables` were kept before.
+    fn keeping(
+        &self,
+        from: Position,
+        to: Option<Position>,
+        mut tables: Vec<Arc<GroupTable>>,
+        kept: KeptState,
+        member: &mut Member,
+    ) -> Result<u64, SpeedError> {
+        let KeptState { checkpoints, keeper, .. } = kept;
+        let fresh: Vec<_> = (0..self.options.workers).filter_map(|worker| self.state.take_fresh(worker)).map(Arc::new).collect();
+        tables.extend(fresh.iter().cloned());
+        let lower = beginning_of(&self.input).1;
+        let generations = vec![Generation { number: GENERATION, lower, upper: from.clone(), tables }];
+        let changes = if fresh.is_empty() { Changes::new() } else { Changes::from([(GENERATION, fresh)]) };
+        let beginning =
+            Beginning { from: (GENERATION, from), generations: Some(generations), keeper: keeper.map(|keeper| (keeper, changes)) };
+        let (sender, reached) = channel();
+        let flow = FeedFlow { state: Arc::clone(&self.state), purpose: Purpose::Append, keeps: true, reached: sender };
+        let mut threads = Threads::of_feed(&self.input, flow, beginning, to, &self.options)?;
+        let control = threads.control();
+        if let Some((store, Some(interval))) = &checkpoints {
+            let state = Arc::clone(&self.state);
+            // A state that outlived its output would be a hole in it.
+            threads.take_checkpoints(store, &self.input, *interval, None, move || Ok(state.sink.sync()?))?;
+        }
+        let read = self.commit_to_the_end(threads, &reached, Some(member))?;
+        if let Some((store, _)) = &checkpoints {
+            self.state.sink.sync()?;
+            store.commit(&control.latest(), &self.input, control.now_us())?;
+        }
+        Ok(read)
+    }
+
+    /// Waits for a dataflow's end, and commits what is done where there is a member. Returns how many rows were read.
+    fn commit_to_the_end(&self, threads: Threads, reached: &Receiver<Reached>, mut member: Option<&mut Member>) -> Result<u64, SpeedError> {
         let control = threads.control();
         let mut done = Vec::new();
         let mut commit = |done: &mut Vec<_>| match &mut member {
@@ -177,6 +260,8 @@ impl Run<'_> {
                 control.stop();
             }
         }
+        // The workers have ended; what helps them does not know.
+        control.stop();
         threads.join()?;
         outcome.and_then(|()| commit(&mut done))?;
         Ok(control.records_read())

@@ -26,7 +26,7 @@ use crate::error::SpeedError;
 use crate::feed::FeedFlow;
 use crate::logic::{Engine, Logic, Middle};
 use crate::state::memory::merge_runs_off_thread;
-use crate::state::{Backend, Keeper};
+use crate::state::{Backend, Changes, Keeper};
 
 /// Nothing is waited for longer than this without a look around; every wake-up that matters comes by itself.
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -149,32 +149,18 @@ pub fn start(
     }
     let layout = middle.layout(&query);
     let identity = Identity::of(topic, &layout, &logic.name());
-    let (mut store, mut interval) = (None, None);
-    let mut keeper = Keeper::open(&options.backend, identity.clone(), &layout)?;
-    let (restored, refused) = match &options.backend {
-        Backend::Checkpoints(checkpoints) => {
-            let opened = CheckpointStore::of(checkpoints, identity)?;
-            let found = opened.restore(topic, &layout, &from.1)?;
-            (store, interval) = (Some(Arc::new(opened)), checkpoints.interval);
-            found
-        }
-        Backend::Memory | Backend::Remote(_) | Backend::Local(_) => match &mut keeper {
-            Some(keeper) => keeper.begin(topic, &from)?,
-            None => (None, Vec::new()),
-        },
-    };
-    keeper = keeper.filter(Keeper::owns);
+    let KeptState { checkpoints, keeper, restored, refused } = KeptState::open(&options.backend, identity, &layout, topic, &from)?;
     let recovery = Recovery { checkpoint: restored.as_ref().map(|restored| restored.manifest.clone()), refused };
     let from = restored.as_ref().map_or(from, Restored::reads_from);
     let mut hold = topic.hold("a job that follows the log", &from.1)?;
     let recovering_to = restored.as_ref().map(|_| end.clone());
     let keeps = keeper.is_some();
-    let beginning = Beginning { from, restored, keeper };
+    let keeper = keeper.map(|keeper| (keeper, Changes::new()));
+    let beginning = Beginning { from, generations: restored.map(|restored| restored.generations), keeper };
     let mut threads = Threads::start(topic, query, middle, beginning, (None, recovering_to), &options, publish)?;
     let control = Arc::clone(&threads.control);
-    if let (Some(store), Some(interval)) = (&store, interval) {
-        let (control, store, topic, hold) = (Arc::clone(&control), Arc::clone(store), topic.clone(), hold.take());
-        threads.helpers.push(spawn("checkpoint", move || take_in_turn(&control, &store, &topic, interval, hold))?);
+    if let Some((store, Some(interval))) = &checkpoints {
+        threads.take_checkpoints(store, topic, *interval, hold.take(), || Ok(()))?;
     }
     Ok(SpeedJob {
         control,
@@ -182,7 +168,7 @@ pub fn start(
         threads: Some(threads),
         samples: Mutex::new(VecDeque::from([(Instant::now(), 0, end.records())])),
         topic: topic.clone(),
-        checkpoints: store,
+        checkpoints: checkpoints.map(|(store, _)| store),
         recovery,
         // A keeper tells the log by itself.
         _hold: hold.filter(|_| !keeps),
@@ -209,7 +195,7 @@ pub fn replay(
         topic,
         query,
         middle,
-        Beginning { from, restored: None, keeper: None },
+        Beginning { from, generations: None, keeper: None },
         (Some(to.clone()), None),
         &options,
         Arc::new(|_| {}),
@@ -328,13 +314,49 @@ pub(crate) struct Threads {
     helpers: Vec<JoinHandle<()>>,
 }
 
+/// What of a job's state is outside the process, as a backend has it.
+pub(crate) struct KeptState {
+    /// Where checkpoints go, and how often one is taken.
+    pub checkpoints: Option<(Arc<CheckpointStore>, Option<Duration>)>,
+    /// What takes the state to a store.
+    pub keeper: Option<Keeper>,
+    pub restored: Option<Restored>,
+    pub refused: Vec<Refused>,
+}
+
+impl KeptState {
+    /// Finds what a job starts from whose log would else be read from `from` on.
+    ///
+    /// # Errors
+    /// As of [`start`]: of kept state.
+    pub fn open(
+        backend: &Backend,
+        identity: Identity,
+        layout: &Arc<Query>,
+        topic: &Topic,
+        from: &(u64, Position),
+    ) -> Result<KeptState, SpeedError> {
+        if let Backend::Checkpoints(checkpoints) = backend {
+            let store = CheckpointStore::of(checkpoints, identity)?;
+            let (restored, refused) = store.restore(topic, layout, &from.1)?;
+            return Ok(KeptState { checkpoints: Some((Arc::new(store), checkpoints.interval)), keeper: None, restored, refused });
+        }
+        let mut keeper = Keeper::open(backend, identity, layout)?;
+        let (restored, refused) = match &mut keeper {
+            Some(keeper) => keeper.begin(topic, from)?,
+            None => (None, Vec::new()),
+        };
+        Ok(KeptState { checkpoints: None, keeper: keeper.filter(Keeper::owns), restored, refused })
+    }
+}
+
 /// From where a job goes on.
-struct Beginning {
-    from: (u64, Position),
+pub(crate) struct Beginning {
+    pub from: (u64, Position),
     /// What it has at the start.
-    restored: Option<Restored>,
-    /// What takes its state outside the process.
-    keeper: Option<Keeper>,
+    pub generations: Option<Vec<Generation>>,
+    /// What takes its state outside the process, and what of the generations is not there yet.
+    pub keeper: Option<(Keeper, Changes)>,
 }
 
 impl Threads {
@@ -351,16 +373,15 @@ impl Threads {
         Self::of(topic, query, middle, beginning, (to, recovering_to), options, publish)
     }
 
-    /// Of a feed, which has no generations: `from` is anywhere in the log.
+    /// Of a feed, which has no generations: it begins anywhere in the log.
     pub fn of_feed(
         topic: &Topic,
         flow: FeedFlow,
-        from: Position,
+        beginning: Beginning,
         to: Option<Position>,
         options: &SpeedOptions,
     ) -> Result<Threads, SpeedError> {
         let query = Arc::new(flow.query().clone());
-        let beginning = Beginning { from: (0, from), restored: None, keeper: None };
         Self::of(topic, query, Middle::Feed(flow), beginning, (to, None), options, Arc::new(|_| {}))
     }
 
@@ -373,19 +394,17 @@ impl Threads {
         options: &SpeedOptions,
         publish: Publish,
     ) -> Result<Threads, SpeedError> {
-        let Beginning { from, restored, keeper } = beginning;
+        let Beginning { from, generations, keeper } = beginning;
         let barriers = topic.barriers()?;
-        let generations = match &restored {
-            Some(restored) => restored.generations.clone(),
-            None => vec![Generation { number: from.0, lower: from.1.clone(), upper: from.1.clone(), tables: Vec::new() }],
-        };
-        let view = RealtimeView { generations, published_us: options.clock.now_us(), error: None };
+        let nothing = || vec![Generation { number: from.0, lower: from.1.clone(), upper: from.1.clone(), tables: Vec::new() }];
+        let at_start = generations.clone().unwrap_or_else(nothing);
+        let view = RealtimeView { generations: at_start, published_us: options.clock.now_us(), error: None };
         let (tail, clock) = (topic.tail()?, Arc::clone(&options.clock));
         let control = Arc::new(Control::new(tail, clock, publish, view, recovering_to, options.workers));
         let (merges, tasks) = channel();
         let mut helpers = Vec::new();
         let follows = to.is_none();
-        if follows && middle.makes_a_view() {
+        if middle.adds_runs(follows) {
             let control = Arc::clone(&control);
             helpers.push(spawn("merge", move || merge_runs_off_thread(tasks, &control))?);
         }
@@ -399,7 +418,7 @@ impl Threads {
             middle,
             from,
             to,
-            restored,
+            generations,
             barriers,
             control: Arc::clone(&control),
             merges,
@@ -419,6 +438,20 @@ impl Threads {
 
     pub fn control(&self) -> Arc<Control> {
         Arc::clone(&self.control)
+    }
+
+    /// Takes a checkpoint every `interval`, each after `first` was done.
+    pub fn take_checkpoints(
+        &mut self,
+        store: &Arc<CheckpointStore>,
+        topic: &Topic,
+        interval: Duration,
+        hold: Option<Hold>,
+        first: impl Fn() -> Result<(), SpeedError> + Send + 'static,
+    ) -> Result<(), SpeedError> {
+        let (control, store, topic) = (self.control(), Arc::clone(store), topic.clone());
+        self.helpers.push(spawn("checkpoint", move || take_in_turn(&control, &store, &topic, interval, hold, first))?);
+        Ok(())
     }
 
     /// Waits for their end.

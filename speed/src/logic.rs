@@ -122,12 +122,25 @@ impl Middle {
         !matches!(self, Middle::Feed(_))
     }
 
+    /// Whether runs of groups add up, epoch by epoch.
+    pub fn adds_runs(&self, follows: bool) -> bool {
+        match self {
+            Middle::Feed(flow) => flow.keeps,
+            _ => follows,
+        }
+    }
+
     /// What the groups are laid out for: the query, or what hand-written code gives in its place.
     pub fn layout(&self, query: &Arc<Query>) -> Arc<Query> {
         match self {
             Middle::Hand(prepared) => Arc::clone(prepared.layout()),
             Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) => Arc::clone(query),
         }
+    }
+
+    /// Whether its groups are not told apart by generations: those that are final over all that was read, and a feed's.
+    pub fn is_one_generation(&self) -> bool {
+        self.gives_finals() || matches!(self, Middle::Feed(_))
     }
 
     /// Whether the groups are final over all that was read, so that they cannot be told apart by generations.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -15,8 +16,9 @@ use twopath_speed::SpeedError;
 
 use super::log::TopicArgs;
 use super::output::{self, ReportFormat};
-use super::{Failure, log, sql};
-use crate::feeds::{Definition, FeedError, OutputOptions, run_feed};
+use super::{Failure, log, parse_duration, sql};
+use crate::feeds::{Definition, FeedError, FeedRun, OutputOptions, run_feed};
+use crate::systems::StateBackend;
 
 /// Runs derived feeds: what a SELECT makes of one topic, appended to another
 #[derive(Debug, Args)]
@@ -62,6 +64,14 @@ struct RunArgs {
     /// Worker threads
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
+    /// Where a changelog's groups are kept, so that a restart does not read the whole input again: by `checkpoint`s; with each epoch, on a Redis server
+    /// (`redis://HOST:PORT`) or in a `local` index with a changelog, a topic named feed.NAME.changelog; or in `memory` alone [default: where they
+    /// were kept before, else memory]
+    #[arg(long, value_name = "BACKEND")]
+    state: Option<StateBackend>,
+    /// From the start of one checkpoint to the start of the next
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
+    checkpoint_interval: Duration,
     /// Of a new topic: the event-time column
     #[arg(long, value_name = "COLUMN")]
     time_column: Option<String>,
@@ -138,7 +148,7 @@ fn describe(dir: &Path, args: &DescribeArgs) -> Result<ExitCode, Failure> {
     }
     let Listed { feed, lag } = &described;
     let behind = lag.map_or("its input is gone".to_owned(), |lag| format!("{lag} records behind"));
-    writeln!(out, "feed '{}' from '{}' to '{}', {behind}", feed.name, feed.input, feed.output)?;
+    writeln!(out, "feed '{}' from '{}' to '{}', state in {}, {behind}", feed.name, feed.input, feed.output, feed.state)?;
     feed.sql.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -167,11 +177,14 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     }
     let input = log::open_topic(dir, &args.input)?;
     sql::parse(&sql, &input)?;
+    let name = args.name.clone().unwrap_or_else(|| args.output.clone());
+    let earlier = Definition::earlier(dir, &name)?;
     let feed = Definition {
-        name: args.name.clone().unwrap_or_else(|| args.output.clone()),
+        name,
         input: args.input.clone(),
         output: args.output.clone(),
         sql,
+        state: args.state.clone().or(earlier.map(|feed| feed.state)).unwrap_or_default(),
         topics: None,
     };
     let log = Log::open(dir)?;
@@ -192,8 +205,10 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, stop.clone())?;
     }
-    let report = run_feed(&log, &feed, &made_as, args.follow, usize::from(args.workers), &stop).map_err(|e| match e {
-        FeedError::Speed(SpeedError::NoFeed { .. }) | FeedError::BadName { .. } => Failure::usage(e),
+    let (workers, checkpoint_interval) = (usize::from(args.workers), args.checkpoint_interval);
+    let how = FeedRun { follow: args.follow, workers, checkpoint_interval, stop: &stop };
+    let report = run_feed(&log, &feed, &made_as, &how).map_err(|e| match e {
+        FeedError::Speed(SpeedError::NoFeed { .. } | SpeedError::NoState { .. }) | FeedError::BadName { .. } => Failure::usage(e),
         other => other.into(),
     })?;
     eprintln!(

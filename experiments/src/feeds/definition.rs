@@ -6,9 +6,11 @@ use arrow_schema::Schema;
 use serde::{Deserialize, Serialize};
 use twopath_log::Log;
 use twopath_query::parse;
+use twopath_speed::Backend;
 use twopath_storage::{OsStorage, Storage, create_dir_durably, write_atomically};
 
 use super::{FeedError, FeedKind};
+use crate::systems::{Keeping, StateBackend, StatePlace};
 
 /// A feed: which topic it reads, which it appends to, and what it does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +21,9 @@ pub struct Definition {
     pub output: String,
     /// A SELECT over the input.
     pub sql: String,
+    /// Where a changelog's groups are kept.
+    #[serde(default)]
+    pub state: StateBackend,
     /// Which topics of those names it was run on; `None` before it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topics: Option<TopicIds>,
@@ -65,10 +70,38 @@ impl Definition {
         if path.exists() { self.check_same(&read(&path)?) } else { self.check_circle(&Self::all(dir)?) }
     }
 
-    /// The topics that it was run on before.
-    pub(super) fn earlier_topics(&self, dir: &Path) -> Result<Option<TopicIds>, FeedError> {
-        let path = self.path(dir);
-        if path.exists() { Ok(read(&path)?.topics) } else { Ok(None) }
+    /// The definition of that name, where there is one.
+    pub fn earlier(dir: &Path, name: &str) -> Result<Option<Definition>, FeedError> {
+        let path = path_of(dir, name);
+        if path.exists() { read(&path).map(Some) } else { Ok(None) }
+    }
+
+    /// Where its state is kept, as the speed layer is told. `input` is its input's id, which names the state on a server that several folders of
+    /// topics may share.
+    pub(super) fn backend(&self, log: &Log, input: &str, keeping: Keeping) -> Backend {
+        self.state.at(&self.place(log, input, &self.state_dir(log.dir())), keeping)
+    }
+
+    /// Removes the state that it keeps: it is made again from its input.
+    pub(super) fn remove_state(&self, log: &Log, input: &str) -> Result<(), FeedError> {
+        let dir = self.state_dir(log.dir());
+        self.state.remove(&self.place(log, input, &dir))?;
+        match std::fs::remove_dir_all(&dir) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(FeedError::io(&dir)(e)),
+            _ => Ok(()),
+        }
+    }
+
+    fn place<'a>(&self, log: &'a Log, input: &str, dir: &'a Path) -> StatePlace<'a> {
+        let name = match self.state {
+            StateBackend::Remote(_) => format!("{input}:feed:{}", self.name),
+            _ => self.group(),
+        };
+        StatePlace { dir, log, name }
+    }
+
+    fn state_dir(&self, dir: &Path) -> PathBuf {
+        folder(dir).join(format!("{}.state", self.name))
     }
 
     /// Keeps the definition, or finds that it is kept already.
@@ -95,9 +128,12 @@ impl Definition {
         feeds.into_iter().find(|f| f.name == name).ok_or_else(|| FeedError::NoSuchFeed { name: name.to_owned(), known })
     }
 
-    /// Forgets the feed: its group in the input, which kept retention from what the feed still had to read, and its definition. What it has
-    /// appended stays.
+    /// Forgets the feed: its group in the input, which kept retention from what the feed still had to read, its state, and its definition. What
+    /// it has appended stays.
     pub fn forget(&self, log: &Log) -> Result<(), FeedError> {
+        if let Some(topics) = &self.topics {
+            self.remove_state(log, &topics.input)?;
+        }
         if log.topics()?.contains(&self.input) {
             let input = log.topic(&self.input)?;
             if input.groups()?.contains(&self.group()) {
@@ -109,7 +145,7 @@ impl Definition {
     }
 
     fn path(&self, dir: &Path) -> PathBuf {
-        folder(dir).join(format!("{}.json", self.name))
+        path_of(dir, &self.name)
     }
 
     fn check_name(&self) -> Result<(), FeedError> {
@@ -135,6 +171,10 @@ impl Definition {
         if kept.sql != self.sql {
             return differs("is defined as", &kept.sql, &self.sql);
         }
+        // What is in memory is nowhere else, and can be kept anywhere from now on.
+        if kept.state != self.state && kept.state != StateBackend::Memory {
+            return differs("keeps its state", &format!("in {}", kept.state), &format!("in {}", self.state));
+        }
         Ok(())
     }
 
@@ -155,6 +195,10 @@ impl Definition {
     }
 }
 
+fn path_of(dir: &Path, name: &str) -> PathBuf {
+    folder(dir).join(format!("{name}.json"))
+}
+
 fn folder(dir: &Path) -> PathBuf {
     dir.join(".feeds")
 }
@@ -169,7 +213,14 @@ mod tests {
     use super::*;
 
     fn feed(name: &str, input: &str, output: &str) -> Definition {
-        Definition { name: name.into(), input: input.into(), output: output.into(), sql: "SELECT 1".into(), topics: None }
+        Definition {
+            name: name.into(),
+            input: input.into(),
+            output: output.into(),
+            sql: "SELECT 1".into(),
+            state: StateBackend::Memory,
+            topics: None,
+        }
     }
 
     #[test]
@@ -184,10 +235,10 @@ mod tests {
         assert_eq!(error, "feed 'f' is defined as SELECT 1, not SELECT 2; give this feed another --name, or run it as it is defined");
         assert!(matches!(feed("../x", "a", "b").keep(dir.path()), Err(FeedError::BadName { .. })));
 
-        assert_eq!(first.earlier_topics(dir.path()).unwrap(), None);
+        assert_eq!(Definition::earlier(dir.path(), &first.name).unwrap().unwrap().topics, None);
         let run = Definition { topics: Some(TopicIds { input: "1".into(), output: "2".into() }), ..first };
         run.keep(dir.path()).unwrap();
-        assert_eq!(run.earlier_topics(dir.path()).unwrap(), run.topics);
+        assert_eq!(Definition::earlier(dir.path(), &run.name).unwrap().unwrap(), run);
     }
 
     #[test]

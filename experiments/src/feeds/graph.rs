@@ -1,7 +1,6 @@
 //! The graph of a folder: topics, the feeds between them, the groups that read them, and the lag on each edge.
 
 use serde::Serialize;
-use twopath_base::PartitionId;
 use twopath_log::Log;
 
 use super::{Definition, FeedError, FeedKind, ReaderProgress};
@@ -57,8 +56,7 @@ impl Graph {
         for name in &topics {
             let topic = log.topic(name)?;
             let partitions = topic.config().partitions;
-            let records = (0..partitions).map(|p| topic.records_left(PartitionId(p))).sum::<Result<u64, _>>()?;
-            graph.node(NodeKind::Topic, name, records, u64::from(partitions));
+            graph.node(NodeKind::Topic, name, topic.records_left()?, u64::from(partitions));
             for group in topic.groups()? {
                 let is_feed = feeds.iter().any(|f| f.input == *name && f.group() == group);
                 if !is_feed {

@@ -27,5 +27,5 @@ pub use error::FeedError;
 pub use graph::{Graph, GraphEdge, Node, NodeKind};
 pub use output::OutputOptions;
 pub use progress::ReaderProgress;
-pub use run::run_feed;
+pub use run::{FeedRun, run_feed};
 pub use twopath_speed::{FeedKind, FeedReport};

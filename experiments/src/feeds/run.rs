@@ -1,6 +1,7 @@
 //! Running a feed: its topics, its definition, and the speed job that it is.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use twopath_log::{Log, Start, Topic};
 use twopath_query::parse;
@@ -8,17 +9,23 @@ use twopath_speed::{Feed, FeedQuery, FeedReport};
 
 use super::output::output_topic;
 use super::{Definition, FeedError, OutputOptions, TopicIds};
+use crate::systems::Keeping;
 
-/// Reads the input from where the feed is, and appends what comes of it to the output, until the input's end; with `follow` it goes on
-/// until `stop` is set. The output topic is made where there is none. How many workers it has may differ from run to run.
-pub fn run_feed(
-    log: &Log,
-    feed: &Definition,
-    made_as: &OutputOptions,
-    follow: bool,
-    workers: usize,
-    stop: &AtomicBool,
-) -> Result<FeedReport, FeedError> {
+/// How a feed is run: all of it may differ from run to run.
+#[derive(Clone, Copy)]
+pub struct FeedRun<'a> {
+    /// At the input's end it waits for more.
+    pub follow: bool,
+    pub workers: usize,
+    /// Where state is kept by checkpoints: from the start of one to the start of the next.
+    pub checkpoint_interval: Duration,
+    /// Set by others, to end it.
+    pub stop: &'a AtomicBool,
+}
+
+/// Reads the input from where the feed is, and appends what comes of it to the output, until the input's end or until it is stopped. The output
+/// topic is made where there is none.
+pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, how: &FeedRun<'_>) -> Result<FeedReport, FeedError> {
     let input = log.topic(&feed.input)?;
     let query = parse(&feed.sql, &feed.input, input.schema()).map_err(|source| FeedError::Query { name: feed.name.clone(), source })?;
     let query = FeedQuery::new(query)?;
@@ -28,16 +35,18 @@ pub fn run_feed(
     let writer = output.writer()?;
     keep(log, feed, &input, &output)?;
     let group = input.local()?.group_or_new(&feed.group())?;
-    let job = Feed { name: feed.name.clone(), input, query, output, writer, group };
-    Ok(twopath_speed::run_feed(job, follow, workers, stop)?)
+    let backend = feed.backend(log, &input.local()?.id(), Keeping::Owns { checkpoint_interval: how.checkpoint_interval });
+    let job = Feed { name: feed.name.clone(), input, query, output, writer, group, backend };
+    Ok(twopath_speed::run_feed(job, how.follow, how.workers, how.stop)?)
 }
 
 /// Keeps the feed's definition with what tells its topics from others of their names. In an output that was made anew the feed starts over.
 fn keep(log: &Log, feed: &Definition, input: &Topic, output: &Topic) -> Result<(), FeedError> {
     let topics = TopicIds { input: input.local()?.id(), output: output.local()?.id() };
-    match feed.earlier_topics(log.dir())? {
-        // The group's position is of what another output holds. (First the position: a feed that dies here starts over once more.)
+    match Definition::earlier(log.dir(), &feed.name)?.and_then(|earlier| earlier.topics) {
+        // State and the group's position are of what another output holds. (First these: a feed that dies here starts over once more.)
         Some(earlier) if earlier.output != topics.output => {
+            feed.remove_state(log, &earlier.input)?;
             input.local()?.group_or_new(&feed.group())?.seek(Start::First)?;
         }
         // What this output holds is of another input.

@@ -155,3 +155,48 @@ fn rows_set_aside_are_never_written_over() {
     assert!(sandbox.read("x.csv.rejected.jsonl").contains("bad-a"));
     assert!(sandbox.read("x.csv.rejected.2.jsonl").contains("bad-b"));
 }
+
+/// Changes of a table as Debezium writes them: a keyed topic, of which queries see the table, its deletions included, in every engine.
+#[test]
+fn changes_of_a_database_are_a_table() {
+    let sandbox = Sandbox::new();
+    let row = |id: u32, seats: u32| format!(r#"{{"id":{id},"maker":"m{}","seats":{seats}}}"#, id % 2);
+    let change = |op: &str, before: &str, after: &str, ms: u64| {
+        format!(r#"{{"before":{before},"after":{after},"source":{{"table":"planes"}},"op":"{op}","ts_ms":{ms}}}"#)
+    };
+    let of = |op: &str, before: &str, after: &str, second: u64| change(op, before, after, 1_700_000_000_000 + second * 1000) + "\n";
+    let mut text = String::new();
+    for id in 0..6 {
+        text += &of("r", "null", &row(id, 100), 0);
+    }
+    text += &of("u", &row(1, 100), &row(1, 150), 5);
+    text += &of("d", &row(2, 100), "null", 6);
+    // With its schema around it, and of a table that gives the key alone of what was deleted.
+    text += &format!("{{\"schema\":{{}},\"payload\":{}}}\n", of("d", r#"{"id":3}"#, "null", 7).trim_end());
+    text += &of("c", "null", &row(2, 7), 8);
+    sandbox.write("planes.jsonl", &text);
+    let import = ["log", "import", "planes", "--from", "planes.jsonl", "--envelope", "debezium"];
+    let keyed = [&import[..], &["--key", "id", "--time-column", "__ts_ms", "--partitions", "2"]].concat();
+    sandbox.ok(&keyed);
+    let sql = "SELECT maker, COUNT(*) AS planes, SUM(seats) AS seats FROM UPSERT(TABLE planes) GROUP BY maker ORDER BY maker";
+    for engine in ["reference", "batch-rayon", "batch-polars", "speed-timely", "speed-differential"] {
+        let asked = sandbox.run(&["query", "--sql", sql, "--engine", engine, "--format", "csv"]);
+        if asked.code == 0 {
+            assert_eq!(asked.stdout, "maker,planes,seats\nm0,3,207\nm1,2,250\n", "{engine}");
+        } else {
+            assert!(engine.ends_with("polars") || engine.ends_with("differential"), "{engine}: {}", asked.stderr);
+        }
+    }
+    assert_eq!(sandbox.ok(&["log", "cat", "planes", "--columns", "__ts_ms", "--format", "csv"]).matches("2023-11-14T22:13:2").count(), 10);
+    // More of the same goes on where the file had ended.
+    sandbox.write("planes.jsonl", &(text + &of("d", &row(5, 100), "null", 9)));
+    sandbox.ok(&keyed);
+    assert_eq!(sandbox.ok(&["query", "--sql", sql, "--format", "csv"]), "maker,planes,seats\nm0,3,207\nm1,1,150\n");
+
+    let without = sandbox.run(&["log", "import", "other", "--from", "planes.jsonl", "--envelope", "debezium"]);
+    assert_eq!(without.code, 1);
+    assert!(without.stderr.contains("a row was deleted, and which is not known without a key: give --key COLUMN"), "{}", without.stderr);
+    sandbox.write("planes.csv", "id,seats\n1,2\n");
+    let csv = sandbox.run(&["log", "import", "other", "--from", "planes.csv", "--envelope", "debezium"]);
+    assert_eq!((csv.code, csv.stderr.contains("envelopes are of JSON objects")), (1, true), "{}", csv.stderr);
+}

@@ -23,14 +23,19 @@ const IMPORTED: i64 = 60_000;
 struct Feed {
     sql: &'static str,
     output: &'static str,
+    has_groups: bool,
     /// What is wrong with the first column of its output, where the topic has ids up to a number; and where all of them are through.
     wrong: fn(&[i64], i64, bool) -> Option<String>,
 }
 
-const ROWS: Feed = Feed { sql: "SELECT id, name FROM t WHERE id % 2 = 0", output: "fed", wrong: wrong_rows };
+const ROWS: Feed = Feed { sql: "SELECT id, name FROM t WHERE id % 2 = 0", output: "fed", has_groups: false, wrong: wrong_rows };
 /// Names are those of the ids' last digits: ten times how many there are, and the digit.
-const GROUPS: Feed =
-    Feed { sql: "SELECT COUNT(*) * 10 + MIN(id) AS counted, name FROM t GROUP BY name", output: "counted", wrong: wrong_groups };
+const GROUPS: Feed = Feed {
+    sql: "SELECT COUNT(*) * 10 + MIN(id) AS counted, name FROM t GROUP BY name",
+    output: "counted",
+    has_groups: true,
+    wrong: wrong_groups,
+};
 
 pub(super) fn items(long: bool) -> u64 {
     if long { 200 } else { 8 }
@@ -130,13 +135,23 @@ fn import(item: &Item<'_>, log: &Log, file: &Path, name: &str, after: Duration) 
 /// A feed follows the topic, and the process dies: nothing that it appended is wrong, or there twice.
 fn feed(item: &Item<'_>, log: &Log, feed: &Feed, there: i64, after: Duration) -> Result<(), String> {
     let io = |e: io::Error| format!("the process cannot be run: {e}");
-    let process = program(item, &["feed", "run", TOPIC, feed.output, "--sql", feed.sql, "--follow"]).spawn().map_err(io)?;
+    let process = feed_run(item, feed).arg("--follow").spawn().map_err(io)?;
     // It has more to do than one that appends: it starts later, and syncs more.
     killed(process, after * 2).map_err(io)?;
     if !log.topics().map_err(|e| e.to_string())?.iter().any(|t| t == feed.output) {
         return Ok(());
     }
     fed(log, feed, there, false)
+}
+
+/// Of a feed with groups, each item keeps them in another place.
+fn feed_run(item: &Item<'_>, feed: &Feed) -> Command {
+    let mut command = program(item, &["feed", "run", TOPIC, feed.output, "--sql", feed.sql]);
+    if feed.has_groups {
+        let state = ["memory", "checkpoint", "local"][(item.number % 3) as usize];
+        command.args(["--state", state, "--checkpoint-interval", "2ms"]);
+    }
+    command
 }
 
 fn fed(log: &Log, feed: &Feed, there: i64, all: bool) -> Result<(), String> {
@@ -169,7 +184,7 @@ fn wrong_groups(rows: &[i64], there: i64, all: bool) -> Option<String> {
 
 /// The feed, left alone, appends all that is missing.
 fn feed_ends(item: &Item<'_>, log: &Log, feed: &Feed, there: i64) -> Result<(), String> {
-    let ended = program(item, &["feed", "run", TOPIC, feed.output, "--sql", feed.sql]).output();
+    let ended = feed_run(item, feed).output();
     let ended = ended.map_err(|e| format!("the process cannot be run: {e}"))?;
     if !ended.status.success() {
         return Err(format!("the feed ends with {}", ended.status));

@@ -10,8 +10,15 @@ use crate::control::Control;
 use crate::error::SpeedError;
 
 /// Takes a checkpoint every `interval` until the job stops. One that fails is told, and tried again the next time; the job goes on. A job that
-/// was fenced stops.
-pub(crate) fn take_in_turn(control: &Control, store: &CheckpointStore, topic: &Topic, interval: Duration, mut hold: Option<Hold>) {
+/// was fenced stops. `first` is done once it is known what goes into the checkpoint, and before it is taken.
+pub(crate) fn take_in_turn(
+    control: &Control,
+    store: &CheckpointStore,
+    topic: &Topic,
+    interval: Duration,
+    mut hold: Option<Hold>,
+    first: impl Fn() -> Result<(), SpeedError>,
+) {
     let mut next = Instant::now().checked_add(interval);
     while !control.stopped() {
         match next {
@@ -26,7 +33,8 @@ pub(crate) fn take_in_turn(control: &Control, store: &CheckpointStore, topic: &T
             }
         }
         next = Instant::now().checked_add(interval);
-        match store.commit(&control.latest(), topic, control.now_us()) {
+        let view = control.latest();
+        match first().and_then(|()| store.commit(&view, topic, control.now_us())) {
             Ok(Some(_)) => hold = hold_again(store, topic).or(hold),
             Ok(None) => {}
             Err(error @ SpeedError::Fenced { .. }) => control.fail(error),

@@ -19,9 +19,9 @@ pub(super) trait Merge<'s> {
     fn merge(self, wiring: &Wiring) -> Stream<'s, u64, Parcels<Share>>;
 }
 
-/// What a checkpoint has of this worker's share. A run whose keys are all of one worker is taken as it is, so that it need not be written again.
+/// What was kept of this worker's share. A run whose keys are all of one worker is taken as it is, so that it need not be written again.
 fn restored(wiring: &Wiring, worker: usize, peers: usize) -> BTreeMap<u64, Runs> {
-    let generations = wiring.restored.iter().flat_map(|restored| &restored.generations);
+    let generations = wiring.generations.iter().flatten();
     let layout = wiring.middle.layout(&wiring.query);
     let share = |generation: &Generation| {
         let mut runs = Vec::new();

@@ -4,7 +4,7 @@
 //!  log ─→ frames ─┬─→ an engine, which exchanges by key ─→ merge ─→ (to worker 0) ─→ publish
 //!        a worker's │                                   state per    snapshots       one view per
 //!        partitions │                                   generation                   completed epoch
-//!                   └─→ a feed: see [`crate::feed`] ──→ append
+//!                   └─→ a feed: see [`crate::feed`] ──→ append ─→ merge and publish, where its state is kept
 //!
 //!  compiled for timely:       partial (a small table per generation) ─→ (each worker takes the groups whose keys are its own)
 //!  compiled for differential: see [`crate::differential`]
@@ -29,21 +29,22 @@ mod pace;
 mod partial;
 
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::Probe;
 use timely::worker::Worker;
 use twopath_base::Position;
+use twopath_base::sync::lock;
 use twopath_log::{Barrier, Topic};
 use twopath_query::Query;
+use twopath_view::Generation;
 
-use crate::checkpoint::Restored;
 use crate::control::Control;
 use crate::epoch::{GenerationRange, ReadProgress};
 use crate::error::SpeedError;
 use crate::logic::Middle;
-use crate::sink::view::{Publish, Publisher};
+use crate::sink::view::{FeedEnd, Publish, Publisher};
 use crate::state::memory::MergeTask;
 use crate::state::{Changes, Keeper};
 use crate::{differential, feed, hand};
@@ -60,7 +61,7 @@ pub(crate) struct Wiring {
     /// Where a bounded replay ends; `None` to follow the tail.
     pub to: Option<Position>,
     /// What the job starts with, where it does not start with nothing.
-    pub restored: Option<Restored>,
+    pub generations: Option<Vec<Generation>>,
     /// All barriers known when the job started.
     pub barriers: Vec<Barrier>,
     pub control: Arc<Control>,
@@ -68,8 +69,8 @@ pub(crate) struct Wiring {
     pub merges: Sender<MergeTask>,
     /// Whether there is a keeper,
     pub keeps: bool,
-    /// which the first worker takes.
-    pub keeper: Mutex<Option<Keeper>>,
+    /// which the first worker takes, with what of the generations it has not heard of.
+    pub keeper: Mutex<Option<(Keeper, Changes)>>,
     /// All workers together read no faster.
     pub max_records_per_s: Option<f64>,
 }
@@ -82,28 +83,39 @@ impl Wiring {
         Ok(worker.dataflow_named("speed", |scope| {
             let reads = frames(scope, partitions, self);
             let parts = match &self.middle {
-                Middle::Feed(flow) => return feed::append(reads, flow, &self.control).probe().0,
+                Middle::Feed(flow) => {
+                    let appended = feed::append(reads, flow, &self.control);
+                    if !flow.keeps {
+                        return feed::tell(appended, flow.reached.clone()).probe().0;
+                    }
+                    appended
+                }
                 Middle::Timely(plan) => reads.partial(&self.query, plan.clone()),
                 Middle::Differential(plan) => differential::parts(reads, plan, &self.query, &self.control),
                 Middle::Hand(prepared) => hand::parts(reads, prepared, &self.control),
             };
-            let keeper = if scope.index() == 0 { self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take() } else { None };
+            let keeper = if scope.index() == 0 { lock(&self.keeper).take() } else { None };
             parts.merge(self).publish(self.publisher(peers, keeper)).probe().0
         }))
     }
 
-    fn publisher(&self, peers: usize, keeper: Option<Keeper>) -> Publisher {
+    fn publisher(&self, peers: usize, keeper: Option<(Keeper, Changes)>) -> Publisher {
+        let (keeper, changes) = keeper.unzip();
         Publisher {
-            progress: match &self.restored {
-                Some(restored) => ReadProgress::going_on(restored.generations.iter().map(GenerationRange::of).collect(), &self.barriers),
+            progress: match &self.generations {
+                Some(generations) => ReadProgress::going_on(generations.iter().map(GenerationRange::of).collect(), &self.barriers),
                 None => ReadProgress::new(self.from.clone(), &self.barriers),
             },
             whole_barriers: self.to.is_none(),
-            finals: self.middle.gives_finals(),
+            is_one: self.middle.is_one_generation(),
             shares: vec![Vec::new(); peers],
             error: None,
-            changes: Changes::new(),
+            changes: changes.unwrap_or_default(),
             keeper,
+            feed: match &self.middle {
+                Middle::Feed(flow) => Some(FeedEnd::of(flow)),
+                _ => None,
+            },
             topic: self.topic.clone(),
             control: Arc::clone(&self.control),
         }

@@ -11,19 +11,24 @@
 //! again, from the input's first record on, **before** it appends anything: were it to append while other input partitions are still being
 //! read again, rows with less in them would take the place of rows with more.
 //!
+//! **Kept state.** Where the state is kept ([`crate::state::Backend`]), a start reads only what came after it. What is kept is the groups of all records
+//! below a position, once their rows are in the output and durable there: an output partition that has heard of less than that has no group in
+//! what it has not heard of.
+//!
 //! **Deletions.** A group that HAVING lets through no more gets a row in which all columns but its key's are NULL: a tombstone, where the
 //! output is keyed by it. Where a frame changes groups of *q* and leaves nothing to say there, because HAVING hides all of them before and after, a
 //! tombstone of one of them says that much; else a start would take the frame for unread, and groups might look otherwise than they did.
 //!
 //! **Sums of whole numbers** are 128-bit in answers and 64-bit here, since a topic's columns are; one that does not fit stops the feed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
+use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::{PartitionBy, Records, Topic, TopicConfig};
 use twopath_query::{DataType, EvalError, Expr, ExprKind, Query, Value};
@@ -51,6 +56,17 @@ pub(super) struct Groups {
     table: GroupTable,
     /// By group, where the query has HAVING: whether its newest row in the output is one with values.
     shown: Vec<bool>,
+    /// Whether state is kept,
+    is_kept: bool,
+    /// and what of it is not kept yet.
+    fresh: Option<GroupTable>,
+}
+
+impl Groups {
+    /// What was merged in since the last time, where state is kept and there is any.
+    pub fn take_fresh(&mut self) -> Option<GroupTable> {
+        self.fresh.take()
+    }
 }
 
 impl Changelog {
@@ -173,6 +189,9 @@ impl Changelog {
         let mut made = Vec::new();
         for (q, of_q) in parts {
             let changed = state.table.merge_groups(groups, of_q);
+            if state.is_kept {
+                state.fresh.get_or_insert_with(|| GroupTable::new(&self.query)).merge_groups(groups, of_q);
+            }
             if purpose == Purpose::Append {
                 made.push((*q, changed));
             }
@@ -180,9 +199,17 @@ impl Changelog {
         made.into_iter().map(|(q, changed)| Ok((q, self.rows(state, changed)?))).collect()
     }
 
-    /// A state without records.
-    pub fn empty(&self) -> Groups {
-        Groups { table: GroupTable::new(&self.query), shown: Vec::new() }
+    /// A state without records; `is_kept` says whether somebody takes what is merged in.
+    pub fn empty(&self, is_kept: bool) -> Groups {
+        Groups { table: GroupTable::new(&self.query), shown: Vec::new(), is_kept, fresh: None }
+    }
+
+    /// Merges groups that were kept into the states of the workers whose output partitions they belong to.
+    pub fn adopt(&self, states: &[Mutex<Groups>], output: &Topic, kept: &GroupTable) -> Result<(), SpeedError> {
+        for (q, groups) in self.parts(output, kept)? {
+            lock(&states[q.index() % states.len()]).table.merge_groups(kept, &groups);
+        }
+        Ok(())
     }
 
     /// Finds out what the output shows of a state that was made again.

@@ -2,22 +2,27 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
+use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId};
 use twopath_log::Records;
 use twopath_query::Query;
+use twopath_view::GroupTable;
 
 use super::changelog::Groups;
 use super::query::{Change, FeedQuery, Form, Made, failed};
 use crate::control::Control;
-use crate::epoch::{Parcels, Reached, Read, by_address, take_complete};
+use crate::epoch::{EpochPart, Parcels, Reached, Read, by_address, take_complete};
 use crate::error::SpeedError;
 use crate::sink::topic::TopicSink;
+
+/// A feed has no generations: all that it keeps is of one.
+pub(crate) const GENERATION: u64 = 0;
 
 /// What is to be done with records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,8 @@ pub(crate) struct FeedState {
 pub(crate) struct FeedFlow {
     pub state: Arc<FeedState>,
     pub purpose: Purpose,
+    /// Whether what is merged into the state is handed on, to be kept.
+    pub keeps: bool,
     /// Hears how far workers have read, once all that came of it is in the output. It is hung up when all workers have ended.
     pub reached: Sender<Reached>,
 }
@@ -54,12 +61,6 @@ enum ToAppend {
     /// The sender can go on no further.
     Failed(SpeedError),
     /// The sender's epoch is over (to itself).
-    Closed(Reached),
-}
-
-/// What is sent on to worker 0.
-enum Appended {
-    Failed(SpeedError),
     Closed(Reached),
 }
 
@@ -75,12 +76,26 @@ impl FeedFlow {
 }
 
 impl FeedState {
-    pub fn new(query: FeedQuery, sink: TopicSink, workers: usize) -> FeedState {
+    /// `is_kept` says whether somebody takes what is merged in ([`Self::take_fresh`]).
+    pub fn new(query: FeedQuery, sink: TopicSink, workers: usize, is_kept: bool) -> FeedState {
         let groups = match &query.0 {
             Form::Rows(_) => Vec::new(),
-            Form::Changes(changes) => (0..workers).map(|_| Mutex::new(changes.empty())).collect(),
+            Form::Changes(changes) => (0..workers).map(|_| Mutex::new(changes.empty(is_kept))).collect(),
         };
         FeedState { query, sink, groups, rows_appended: AtomicU64::new(0), rows_left_out: AtomicU64::new(0) }
+    }
+
+    /// Takes in groups that were kept, before anything is read.
+    pub fn adopt(&self, kept: &GroupTable) -> Result<(), SpeedError> {
+        match &self.query.0 {
+            Form::Changes(changelog) => changelog.adopt(&self.groups, &self.sink.output, kept),
+            Form::Rows(_) => Ok(()),
+        }
+    }
+
+    /// What was merged into a worker's groups since the last time.
+    pub fn take_fresh(&self, worker: usize) -> Option<GroupTable> {
+        lock(self.groups.get(worker)?).take_fresh()
     }
 
     /// Says that the state is made again of all records whose rows the output has.
@@ -89,7 +104,7 @@ impl FeedState {
         for groups in &self.groups {
             let (_, to) = self.sink.reached_by_all_and_by_any(PartitionId(0));
             let failed = |e| failed(&self.sink, PartitionId(0), (Offset(0), to), "a group with the rows", e);
-            changelog.find_shown(&mut groups.lock().unwrap_or_else(PoisonError::into_inner)).map_err(failed)?;
+            changelog.find_shown(&mut lock(groups)).map_err(failed)?;
         }
         Ok(())
     }
@@ -110,7 +125,7 @@ impl FeedState {
         // Made whole before anything is appended.
         let rows = match (&self.query.0, made) {
             (Form::Changes(changelog), Made::Groups(groups, parts)) => {
-                let mut state = self.groups[worker].lock().unwrap_or_else(PoisonError::into_inner);
+                let mut state = lock(&self.groups[worker]);
                 let failed = |e| failed(&self.sink, from, (base, end), "a group with the rows", e);
                 changelog.fold(&mut state, &groups, &parts, purpose).map_err(failed)?
             }
@@ -125,27 +140,24 @@ impl FeedState {
     }
 }
 
-/// Appends what comes of the frames. Nothing comes out; the stream's frontier says which epochs are in the output.
-pub(crate) fn append<'s>(reads: Stream<'s, u64, Vec<Read>>, flow: &FeedFlow, control: &Arc<Control>) -> Stream<'s, u64, Vec<()>> {
-    let FeedFlow { state, purpose, reached } = flow.clone();
-    let changes = changes(reads, Arc::clone(&state), purpose);
-    let control = Arc::clone(control);
-    let mut failed = false;
-    take_complete(appended(changes, state, purpose), "Reached", move |items| {
-        let mut closed = Vec::new();
-        for item in items {
-            match item {
-                Appended::Closed(reached) => closed.push(reached),
-                Appended::Failed(error) => {
-                    control.fail(error);
-                    failed = true;
-                }
+/// Appends what comes of the frames. What comes out is how far was read, behind the groups that were merged into the state where the flow keeps them;
+/// an epoch in which an error stopped the job is never complete.
+pub(crate) fn append<'s>(
+    reads: Stream<'s, u64, Vec<Read>>,
+    flow: &FeedFlow,
+    control: &Arc<Control>,
+) -> Stream<'s, u64, Parcels<EpochPart>> {
+    appended(changes(reads, Arc::clone(&flow.state), flow.purpose), flow, control)
+}
+
+/// Tells how far was read, of epochs that are complete. Nothing comes out; the stream's frontier says which epochs are in the output.
+pub(crate) fn tell<'s>(appended: Stream<'s, u64, Parcels<EpochPart>>, reached: Sender<Reached>) -> Stream<'s, u64, Vec<()>> {
+    take_complete(appended, "Reached", move |parts| {
+        for part in parts {
+            if let EpochPart::Closed(closed) = part {
+                // Nobody listens any more to a feed that has been stopped.
+                drop(reached.send(closed));
             }
-        }
-        // From an epoch with an error on, nobody can say what is in the output.
-        if !failed {
-            // Nobody listens any more to a feed that has been stopped.
-            closed.into_iter().for_each(|closed| drop(reached.send(closed)));
         }
     })
 }
@@ -182,30 +194,38 @@ fn changes<'s>(reads: Stream<'s, u64, Vec<Read>>, state: Arc<FeedState>, purpose
     })
 }
 
-/// Appends them, each on the worker of its output partitions, and passes on how far was read.
+/// Appends them, each on the worker of its output partitions, and passes on how far was read: to the worker itself, which keeps its groups, or to worker 0.
 fn appended<'s>(
     changes: Stream<'s, u64, Parcels<ToAppend>>,
-    state: Arc<FeedState>,
-    purpose: Purpose,
-) -> Stream<'s, u64, Parcels<Appended>> {
+    flow: &FeedFlow,
+    control: &Arc<Control>,
+) -> Stream<'s, u64, Parcels<EpochPart>> {
     let index = changes.scope().index();
-    let mut failed = false;
-    changes.unary::<CapacityContainerBuilder<Parcels<Appended>>, _, _, _>(by_address(), "Append", move |_, _| {
+    let (FeedFlow { state, purpose, keeps, .. }, control) = (flow.clone(), Arc::clone(control));
+    let to = if keeps { index } else { 0 };
+    // From an epoch with an error on, nobody can say what is in the output.
+    let mut failed_at = None;
+    changes.unary::<CapacityContainerBuilder<Parcels<EpochPart>>, _, _, _>(by_address(), "Append", move |_, _| {
         move |input, output| {
             input.for_each(|epoch, parcels| {
                 let mut passed_on = Parcels::default();
                 for (_, item) in parcels.0.drain(..) {
-                    let item = match item {
-                        ToAppend::Change(_) if failed => continue,
-                        ToAppend::Change(change) => match state.append(index, change, purpose) {
-                            Ok(()) => continue,
-                            Err(error) => Appended::Failed(error),
-                        },
-                        ToAppend::Failed(error) => Appended::Failed(error),
-                        ToAppend::Closed(reached) => Appended::Closed(reached),
+                    let done = match item {
+                        ToAppend::Closed(reached) => {
+                            passed_on.0.push((to, EpochPart::Closed(reached)));
+                            Ok(())
+                        }
+                        ToAppend::Change(_) if failed_at.is_some() => Ok(()),
+                        ToAppend::Change(change) => state.append(index, change, purpose),
+                        ToAppend::Failed(error) => Err(error),
                     };
-                    failed |= matches!(item, Appended::Failed(_));
-                    passed_on.0.push((0, item));
+                    if let Err(error) = done {
+                        failed_at = failed_at.take().or_else(|| epoch.retain_least(output.output_index()));
+                        control.fail(error);
+                    }
+                }
+                if keeps && let Some(table) = state.take_fresh(index) {
+                    passed_on.0.push((to, EpochPart::Own { generation: GENERATION, table: Arc::new(table) }));
                 }
                 if !passed_on.0.is_empty() {
                     output.session(&epoch).give_container(&mut passed_on);

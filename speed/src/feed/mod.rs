@@ -24,6 +24,6 @@ mod flow;
 mod query;
 mod rows;
 
-pub(crate) use flow::{FeedFlow, FeedState, Purpose, append};
+pub(crate) use flow::{FeedFlow, FeedState, GENERATION, Purpose, append, tell};
 pub use query::{FeedKind, FeedQuery};
 pub use rows::RowQuery;

@@ -1,6 +1,7 @@
 //! A view as sink: on worker 0, one immutable view for the last of the epochs that have been completed.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use timely::dataflow::Stream;
 use twopath_log::Topic;
@@ -8,8 +9,9 @@ use twopath_query::EvalError;
 use twopath_view::{Generation, GroupTable, RealtimeView};
 
 use crate::control::Control;
-use crate::epoch::{GenerationRange, Parcels, ReadProgress, Share, take_complete};
+use crate::epoch::{GenerationRange, Parcels, Reached, ReadProgress, Share, take_complete};
 use crate::error::SpeedError;
+use crate::feed::{FeedFlow, FeedState};
 use crate::state::{Changes, Keeper};
 
 /// The published state: the workers' shares put together.
@@ -17,8 +19,8 @@ pub(crate) struct Publisher {
     pub progress: ReadProgress,
     /// See [`ReadProgress::generations`]: a job that follows the tail holds back, a bounded replay does not.
     pub whole_barriers: bool,
-    /// Whether groups are final over all that was read. Then there is one generation, which no barrier ends.
-    pub finals: bool,
+    /// Whether there is one generation, which no barrier ends.
+    pub is_one: bool,
     /// Per worker: its runs by generation.
     pub shares: Vec<Vec<(u64, Vec<Arc<GroupTable>>)>>,
     /// The error of the oldest generation that has one.
@@ -27,8 +29,24 @@ pub(crate) struct Publisher {
     pub changes: Changes,
     /// Where the state is kept outside the process.
     pub keeper: Option<Keeper>,
+    /// Of a feed that keeps its state.
+    pub feed: Option<FeedEnd>,
     pub topic: Topic,
     pub control: Arc<Control>,
+}
+
+/// What a feed has behind its output: its view is its state, which no reader asks for.
+pub(crate) struct FeedEnd {
+    state: Arc<FeedState>,
+    told: Sender<Reached>,
+    /// What was read and is not told yet.
+    reached: Vec<Reached>,
+}
+
+impl FeedEnd {
+    pub fn of(flow: &FeedFlow) -> FeedEnd {
+        FeedEnd { state: Arc::clone(&flow.state), told: flow.reached.clone(), reached: Vec::new() }
+    }
 }
 
 pub(crate) trait Publish<'s> {
@@ -48,6 +66,9 @@ impl<'s> Publish<'s> for Stream<'s, u64, Parcels<Share>> {
 impl Publisher {
     fn take(&mut self, share: Share) {
         self.progress.join(&share.reached);
+        if let Some(feed) = &mut self.feed {
+            feed.reached.push(share.reached);
+        }
         self.shares[share.worker] = share.generations;
         for (generation, table) in share.changes {
             self.changes.entry(generation).or_default().push(table);
@@ -60,7 +81,7 @@ impl Publisher {
     }
 
     fn publish(&mut self) {
-        let ranges = if self.finals { vec![self.progress.whole()] } else { self.progress.generations(self.whole_barriers) };
+        let ranges = if self.is_one { vec![self.progress.whole()] } else { self.progress.generations(self.whole_barriers) };
         let last = ranges.last().map_or(0, |r| r.number);
         let dropped = self.control.drop_up_to(last);
         self.shares.iter_mut().for_each(|share| share.retain(|(generation, _)| *generation >= dropped));
@@ -77,6 +98,10 @@ impl Publisher {
             .map(|range| Generation { number: range.number, lower: range.lower, upper: range.upper, tables: self.tables(range.number) })
             .collect();
         self.control.publish(RealtimeView { generations, published_us: self.control.now_us(), error });
+        if let Some(feed) = &mut self.feed {
+            // Nobody listens any more to a feed that has been stopped.
+            feed.reached.drain(..).for_each(|reached| drop(feed.told.send(reached)));
+        }
     }
 
     /// Takes what is kept outside the process to where the view is to be. What belongs to a generation that is held back waits with it.
@@ -86,6 +111,10 @@ impl Publisher {
         let later = self.changes.split_off(&(last + 1));
         let mut changes = std::mem::replace(&mut self.changes, later);
         changes.retain(|&generation, _| generation >= first);
+        if let Some(feed) = self.feed.as_ref().filter(|_| !changes.is_empty()) {
+            // A state that outlived its output would be a hole in it.
+            feed.state.sink.sync()?;
+        }
         keeper.advance(&self.topic, ranges, &changes, self.control.now_us(), || self.control.stopped())?;
         self.control.set_store_costs(keeper.costs());
         Ok(())

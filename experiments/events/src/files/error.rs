@@ -33,6 +33,8 @@ pub enum FileError {
     SwallowedRows { path: PathBuf, line: u64, last: u64 },
     #[error("{}: line {line} begins a row of more than 64 MiB; is a quote or a bracket not closed there?", path.display())]
     EndlessRow { path: PathBuf, line: u64 },
+    #[error("{}: envelopes are of JSON objects, and this is another format; leave --envelope out", path.display())]
+    NoEnvelopes { path: PathBuf },
     #[error("{}: an array or objects of several lines cannot be read from the middle", path.display())]
     NoParts { path: PathBuf },
     #[error(

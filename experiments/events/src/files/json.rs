@@ -9,10 +9,11 @@ use twopath_log::{RowDecoder, RowDecoders};
 
 use super::cell::{Cell, Reading};
 use super::columns::{Columns, readings};
+use super::envelope::Unwrap;
 use super::infer::Seen;
 use super::input::Input;
 use super::json_forms::{Form, JsonGrammar};
-use super::json_text::{Value, at_path, object};
+use super::json_text::{Value, at_path};
 use super::rows::{Block, Chunks, Rows};
 use super::schema::{Offered, settle};
 use super::times::Times;
@@ -38,12 +39,19 @@ struct Fields {
     left_out: Vec<String>,
     /// Whether fields that the schema does not name are left out, too.
     named_only: bool,
+    unwrap: Unwrap,
 }
 
 impl JsonRows {
     /// Lines that are given one by one with [`JsonRows::push_line`].
     pub fn of_lines(schema: &SchemaRef, times: impl Into<Times>) -> Self {
-        let fields = Fields { schema: schema.clone(), readings: readings(schema, &times.into()), left_out: Vec::new(), named_only: false };
+        let fields = Fields {
+            schema: schema.clone(),
+            readings: readings(schema, &times.into()),
+            left_out: Vec::new(),
+            named_only: false,
+            unwrap: Unwrap::default(),
+        };
         JsonRows { line: 0, columns: Columns::new(schema), fields, rejected: Vec::new() }
     }
 
@@ -100,7 +108,7 @@ impl RowDecoder for JsonRows {
 impl Fields {
     /// Adds an object as a row if all of it fits.
     fn push(&self, text: &[u8], columns: &mut Columns) -> Result<(), Misfit> {
-        let fields = text_of(text).and_then(object).map_err(|reason| (None, reason))?;
+        let fields = text_of(text).and_then(|text| self.unwrap.fields(text)).map_err(|reason| (None, reason))?;
         if !self.named_only
             && let Some((name, _)) = fields.iter().find(|(name, _)| !self.knows(name))
         {
@@ -185,10 +193,11 @@ impl JsonFile {
         }
         let grammar = || JsonGrammar::new(form, path.to_owned());
         let sample = Rows::new(input, mark, u64::MAX, 1, grammar()).block(SAMPLE_ROWS)?.unwrap_or_default();
+        let unwrap = Unwrap::of(options);
         let mut fault = None;
         let mut objects = Vec::new();
         for (line, range) in &sample.rows {
-            match text_of(sample.text[range.clone()].trim_ascii_end()).and_then(object) {
+            match text_of(sample.text[range.clone()].trim_ascii_end()).and_then(|text| unwrap.fields(text)) {
                 Ok(fields) => objects.push(fields),
                 Err(reason) => fault = fault.or(Some(format!("line {line}: {reason}"))),
             }
@@ -245,6 +254,7 @@ impl JsonFile {
             readings: readings(&schema, &options.times),
             left_out: names.into_iter().filter(|n| schema.index_of(n).is_err()).collect(),
             named_only: false,
+            unwrap,
             schema: schema.clone(),
         };
         let (from, line) = if part.from > mark { (part.from, part.line) } else { (mark, 1) };

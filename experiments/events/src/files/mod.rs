@@ -11,6 +11,7 @@ mod convert;
 mod csv;
 mod decimal;
 mod dialect;
+mod envelope;
 mod error;
 mod infer;
 mod input;
@@ -32,6 +33,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 pub use convert::convert_column;
+pub use envelope::{CHANGED_AT, Envelope};
 pub use error::FileError;
 pub use input::Input;
 pub use json::JsonRows;
@@ -127,7 +129,11 @@ impl EventFile {
 
     /// A file that is open already, or a part of it.
     pub fn of(input: &Input, options: &ReadOptions, part: FilePart) -> Result<Self, FileError> {
-        let rows = match content::format(input, options.format)? {
+        let format = content::format(input, options.format)?;
+        if options.envelope.is_some() && format != FileFormat::Jsonl {
+            return Err(FileError::NoEnvelopes { path: input.name().to_owned() });
+        }
+        let rows = match format {
             FileFormat::Csv => Rows::Csv(csv::CsvRows::open(input, options, part)?),
             FileFormat::Jsonl => Rows::Json(json::JsonFile::open(input, options, part)?),
             // These have their columns' places at their end.

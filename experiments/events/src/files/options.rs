@@ -5,6 +5,7 @@ use std::path::Path;
 use arrow_schema::SchemaRef;
 use clap::Args;
 
+use super::envelope::Envelope;
 use super::schema::{ColumnType, SchemaText, TimeUnitOfNumbers};
 use super::time_format::TimeFormat;
 use super::times::Times;
@@ -35,6 +36,10 @@ pub struct ReadOptions {
     pub skip_lines: u64,
     /// CSV: cells with one of these texts are NULL, as empty cells are.
     pub nulls: Vec<String>,
+    /// JSON: what stands around the rows.
+    pub envelope: Option<Envelope>,
+    /// The column that the topic is keyed by: of a row that was deleted, its value is left.
+    pub key: Option<String>,
 }
 
 impl ReadOptions {
@@ -93,6 +98,10 @@ pub struct ReadArgs {
     /// CSV: a cell of this text is NULL, too; may be given several times
     #[arg(long, value_name = "TEXT")]
     pub null: Vec<String>,
+    /// JSON: rows stand in envelopes that say what became of them. Deletions leave the topic's --key; the column __ts_ms has the time of
+    /// the change, where it is the time column
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub envelope: Option<Envelope>,
 }
 
 impl ReadArgs {
@@ -110,6 +119,8 @@ impl ReadArgs {
             header: self.header.clone(),
             skip_lines: self.skip_lines,
             nulls: self.null.clone(),
+            envelope: self.envelope,
+            key: None,
         })
     }
 
@@ -140,6 +151,7 @@ impl ReadArgs {
             add("skip-lines", self.skip_lines.to_string());
         }
         self.null.iter().for_each(|null| add("null", null.clone()));
+        self.envelope.iter().for_each(|envelope| add("envelope", format!("{envelope:?}").to_lowercase()));
         Ok(parts.join(" "))
     }
 }

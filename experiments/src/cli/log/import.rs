@@ -48,6 +48,7 @@ Examples:
   twopath log import clicks --from clicks.jsonl --time-column ts --time-unit ms --bad-rows set-aside
   twopath log import clicks --from 'clicks-2024-*.csv.gz' --time-column day --time-format '%d/%m/%Y'
   zcat clicks.jsonl.gz | twopath log import clicks --from - --schema 'ts:timestamp, user.id:int' --time-column ts
+  twopath log import planes --from planes-changes.jsonl --envelope debezium --key id --time-column __ts_ms
   twopath log import --log kafka://localhost:9092/clicks --from clicks.csv --time-column time")]
 pub(super) struct ImportArgs {
     /// The topic that the events go into
@@ -107,6 +108,11 @@ pub(super) fn run(place: &Address, args: &ImportArgs) -> Result<ExitCode, Failur
     }
     let mut options = args.read.options(time_column.as_deref()).map_err(schema_failure)?;
     options.target = existing.as_ref().map(|t| t.schema().clone());
+    options.key = match existing.as_ref().map(|t| &t.config().partition_by) {
+        Some(PartitionBy::Key(key)) => Some(key.clone()),
+        Some(PartitionBy::RoundRobin) => None,
+        None => args.new.key.clone(),
+    };
     let written = args.read.text().map_err(schema_failure)?;
     let mut seen = Vec::new();
     let inputs = paths.iter().filter(|path| {
