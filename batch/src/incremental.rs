@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use twopath_base::{Offset, PartitionId, Position};
-use twopath_log::{Entry, LogError, Start, Topic};
+use twopath_base::Position;
+use twopath_log::{LogError, Topic};
 use twopath_query::Query;
 use twopath_view::store::{StoreError, ViewParts, ViewStore};
 use twopath_view::{BatchView, GroupTable};
@@ -118,21 +118,7 @@ fn kept(topic: &Topic, query: &Query, lower: &Position, horizon: &Position, stor
 /// each partition arrived. (A machine's death can take records that a view has seen, where the topic's durability lets it; others then get their offsets.)
 fn stamp(topic: &Topic, position: &Position) -> Result<String, BatchError> {
     let id = topic.local().map_or_else(|_| topic.address(), |local| local.id());
-    let arrivals: Result<Vec<String>, LogError> = position.iter().map(|(partition, upper)| arrival(topic, partition, upper)).collect();
+    let arrival = |(partition, upper)| Ok(topic.arrival_before(partition, upper)?.map_or("-".to_owned(), |us| us.to_string()));
+    let arrivals: Result<Vec<String>, LogError> = position.iter().map(arrival).collect();
     Ok(format!("topic {id}; whole from {}; last arrivals {}", topic.since()?, arrivals?.join(",")))
-}
-
-/// Microseconds since 1970, or `-` where there is no record.
-fn arrival(topic: &Topic, partition: PartitionId, upper: Offset) -> Result<String, LogError> {
-    if upper <= topic.start()?.get(partition) {
-        return Ok("-".to_owned());
-    }
-    let mut reader = topic.reader(partition, Start::Offset(Offset(upper.0 - 1)), Some(&[]))?;
-    loop {
-        match reader.next()? {
-            Some(Entry::Records(records)) => return Ok(records.arrival_us.to_string()),
-            Some(Entry::Barrier(_)) => {}
-            None => return Ok("-".to_owned()),
-        }
-    }
 }

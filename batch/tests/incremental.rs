@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use common::{TestTopic, rows, topic};
+use common::{TestTopic, random_query, random_topic, rows, topic};
 use twopath_base::{Offset, Position};
 use twopath_batch::{BatchError, Engine, Logic, compute, run_incremental};
 use twopath_log::{Compaction, Retention};
-use twopath_query::arbitrary::{Profile, Random, batches, schema, schema_with_decimals, sql_of};
+use twopath_query::arbitrary::{Random, batches};
 use twopath_query::{Query, parse};
 use twopath_view::store::ViewStore;
 
@@ -28,15 +28,10 @@ struct Seen {
 /// A seed's stream, in pieces: after each, random queries over it are run incrementally and in full.
 fn check(seed: u64, seen: &mut Seen) {
     let random = &mut Random::new(seed);
-    let schema = if seed.is_multiple_of(3) { schema_with_decimals(random) } else { schema(random) };
-    let partitions = 1 + random.below(4) as u32;
-    let segment_bytes = [1, 4 << 10, 1 << 20][random.below(3)];
-    let t = topic("events", schema.clone(), partitions, None, segment_bytes);
+    let (t, schema) = random_topic(seed, random);
     let queries: Vec<(String, Query, ViewStore)> = (0..4)
         .map(|number| {
-            let profile = [Profile::BASIC, Profile::BASIC.over_a_log(), Profile::ALL, Profile::ALL.over_a_log()][random.below(4)];
-            let text = sql_of(random, "events", &schema, profile);
-            let query = parse(&text, "events", &schema).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{text}"));
+            let (text, query) = random_query(seed, random, &schema);
             (text, query, ViewStore::open(&t.dir.path().join(format!("views-{number}")), 2).unwrap())
         })
         .collect();

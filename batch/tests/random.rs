@@ -3,10 +3,9 @@
 
 mod common;
 
-use common::{assert_agrees, topic};
+use common::{assert_agrees, random_query, random_topic};
 use twopath_base::{Offset, Position};
-use twopath_query::arbitrary::{Profile, Random, batches, schema, schema_with_decimals, sql_of};
-use twopath_query::parse;
+use twopath_query::arbitrary::{Random, batches};
 
 /// What the answers were, so that a test over too little is seen.
 #[derive(Debug, Default)]
@@ -19,10 +18,7 @@ struct Seen {
 /// A seed's stream, and some random queries over it at some horizons.
 fn check(seed: u64, seen: &mut Seen) {
     let random = &mut Random::new(seed);
-    let schema = if seed.is_multiple_of(3) { schema_with_decimals(random) } else { schema(random) };
-    let partitions = 1 + random.below(4) as u32;
-    let segment_bytes = [1, 4 << 10, 1 << 20][random.below(3)];
-    let t = topic("events", schema.clone(), partitions, None, segment_bytes);
+    let (t, schema) = random_topic(seed, random);
     for batch in batches(random, &schema, 400) {
         // Now whole, now in frames of a few rows.
         let frame = if random.chance(50) { batch.num_rows() } else { 1 + random.below(20) };
@@ -35,9 +31,7 @@ fn check(seed: u64, seen: &mut Seen) {
     }
     let end = t.topic.end().unwrap();
     for _ in 0..5 {
-        let profile = [Profile::BASIC, Profile::BASIC.over_a_log(), Profile::ALL, Profile::ALL.over_a_log()][random.below(4)];
-        let text = sql_of(random, "events", &schema, profile);
-        let query = parse(&text, "events", &schema).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{text}"));
+        let (text, query) = random_query(seed, random, &schema);
         let horizon = if random.chance(50) {
             end.clone()
         } else {

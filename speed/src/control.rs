@@ -1,11 +1,12 @@
 //! What a job's threads share: the epoch that is asked for, the wish to stop, and what has been published.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use timely::scheduling::SyncActivator;
 use twopath_base::Position;
 use twopath_base::clock::Clock;
+use twopath_base::sync::lock;
 use twopath_log::Tail;
 use twopath_view::RealtimeView;
 
@@ -214,9 +215,4 @@ impl Control {
     pub fn view(&self) -> Arc<RealtimeView> {
         Arc::clone(&lock(&self.view))
     }
-}
-
-/// None of the values behind these locks can be left half-changed by a panic.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

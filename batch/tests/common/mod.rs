@@ -7,7 +7,8 @@ use tempfile::TempDir;
 use twopath_base::{PartitionId, Position};
 use twopath_batch::{BatchError, Engine, Logic, compute};
 use twopath_log::{Entry, Log, Start, Topic, TopicConfig, TopicWriter};
-use twopath_query::{EvalError, Query, Value, values};
+use twopath_query::arbitrary::{Profile, Random, schema, schema_with_decimals, sql_of};
+use twopath_query::{EvalError, Query, Value, parse, values};
 use twopath_reference::{Reference, compare};
 use twopath_view::{GroupTable, Selection, answer};
 
@@ -24,6 +25,22 @@ pub fn topic(name: &str, schema: SchemaRef, partitions: u32, time_column: Option
     let topic = Log::open(dir.path()).unwrap().create_topic(config).unwrap();
     let writer = topic.writer().unwrap();
     TestTopic { dir, topic, writer }
+}
+
+/// A topic of random columns, partitions and segments.
+pub fn random_topic(seed: u64, random: &mut Random) -> (TestTopic, SchemaRef) {
+    let schema = if seed.is_multiple_of(3) { schema_with_decimals(random) } else { schema(random) };
+    let partitions = 1 + random.below(4) as u32;
+    let segment_bytes = [1, 4 << 10, 1 << 20][random.below(3)];
+    (topic("events", schema.clone(), partitions, None, segment_bytes), schema)
+}
+
+/// A random query over it, and its text.
+pub fn random_query(seed: u64, random: &mut Random, schema: &SchemaRef) -> (String, Query) {
+    let profile = [Profile::BASIC, Profile::BASIC.over_a_log(), Profile::ALL, Profile::ALL.over_a_log()][random.below(4)];
+    let text = sql_of(random, "events", schema, profile);
+    let query = parse(&text, "events", schema).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{text}"));
+    (text, query)
 }
 
 /// The reference interpreter over everything below `horizon`.

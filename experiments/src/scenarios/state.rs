@@ -21,6 +21,7 @@ use twopath_log::{Durability, Log, LogError, PartitionBy, Topic, TopicConfig, To
 use twopath_query::{Query, QueryError, Value, parse, values};
 use twopath_reference::{Reference, compare};
 use twopath_speed::{Engine, Logic, SpeedError, SpeedOptions, StoreCosts, start};
+use twopath_storage::folder_bytes;
 use twopath_view::{GroupTable, RealtimeView, Selection, answer};
 
 use crate::systems::{Keeping, StateBackend, StatePlace, checkpoints_dir};
@@ -401,13 +402,4 @@ fn percentile(values: &mut [f64], part: f64) -> f64 {
 fn median(values: &mut [u64]) -> u64 {
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or(0)
-}
-
-fn folder_bytes(dir: &Path) -> u64 {
-    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
-        Ok(m) if m.is_dir() => folder_bytes(&entry.path()),
-        Ok(m) => m.len(),
-        Err(_) => 0,
-    };
-    std::fs::read_dir(dir).into_iter().flatten().flatten().map(bytes).sum()
 }

@@ -30,14 +30,15 @@ use twopath_query::{self as query, Query};
 use twopath_serving::{ServingError, Table, Tables, VersionState, VersionStatus};
 use twopath_speed::checkpoint::{GenerationAtRest, Newest, has_owner, newest_checkpoint};
 use twopath_speed::{Backend, Refused, kept_state};
+use twopath_storage::folder_bytes;
 use twopath_storage::{OsStorage, write_atomically};
 use twopath_view::store::ViewStore;
 use twopath_view::{Generation, RealtimeView};
 
 pub use diff::{ColumnDiff, Diff, Example};
 pub use error::JobError;
+use state::Kept;
 pub use state::{CheckpointStatus, RefusedStatus};
-use state::{Kept, folder_bytes};
 pub use version::Standing;
 
 use crate::systems::{Keeping, StateBackend, StatePlace, checkpoints_dir};

@@ -77,13 +77,3 @@ pub(super) fn told(newest: &Newest) -> (Option<CheckpointStatus>, Vec<RefusedSta
     let refused = newest.refused.iter().map(|r| RefusedStatus { file: r.file.clone(), reason: r.reason.clone() });
     (newest.manifest.as_ref().map(CheckpointStatus::of), refused.collect())
 }
-
-/// Bytes of the files in a folder and those below it.
-pub(super) fn folder_bytes(dir: &Path) -> u64 {
-    let bytes = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(m) if m.is_dir() => folder_bytes(&entry.path()),
-        Ok(m) => m.len(),
-        Err(_) => 0,
-    };
-    fs::read_dir(dir).into_iter().flatten().flatten().map(bytes).sum()
-}

@@ -106,29 +106,52 @@ impl Topic {
         self.log.since()
     }
 
-    /// How many records a partition has: neither those that retention removed nor those that compaction left out. What compaction went
-    /// through is read for it.
+    /// How many records there are: neither those that retention removed nor those that compaction left out. Where a folder keeps the log, by the
+    /// seals of its segments: nothing is fetched.
     ///
     /// ```
     /// # use std::sync::Arc;
     /// # use arrow_schema::{DataType, Field, Schema};
-    /// # use twopath_base::PartitionId;
     /// # use twopath_log::{Log, TopicConfig};
     /// # let dir = tempfile::tempdir()?;
     /// # let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
     /// # let topic = Log::open(dir.path())?.create_topic(TopicConfig::new("numbers", schema))?;
-    /// assert_eq!(topic.records_left(PartitionId(0))?, 0);
+    /// assert_eq!(topic.records_left()?, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn records_left(&self, partition: PartitionId) -> Result<u64, LogError> {
-        let (start, since, end) = (self.start()?.get(partition), self.since()?.get(partition), self.end()?.get(partition));
-        let mut left = end.0.saturating_sub(since.0);
-        if start < since {
-            for records in self.range(partition, start, since, Some(&[]))? {
-                left += records?.batch.num_rows() as u64;
+    pub fn records_left(&self) -> Result<u64, LogError> {
+        match &self.local {
+            Some(local) => self.config().partition_ids().map(|p| Ok(local.times(p)?.records)).sum(),
+            None => Ok(self.end()?.records_since(&self.start()?)),
+        }
+    }
+
+    /// The arrival time of the record before an offset, in microseconds since 1970; `None` where the log has none. Of two logs that agree in it, one
+    /// does not have other records in the place of the newest that the other had below the offset.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use arrow_schema::{DataType, Field, Schema};
+    /// # use twopath_base::{Offset, PartitionId};
+    /// # use twopath_log::{Log, TopicConfig};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+    /// # let topic = Log::open(dir.path())?.create_topic(TopicConfig::new("numbers", schema))?;
+    /// assert_eq!(topic.arrival_before(PartitionId(0), Offset(0))?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn arrival_before(&self, partition: PartitionId, offset: Offset) -> Result<Option<i64>, LogError> {
+        if offset <= self.start()?.get(partition) {
+            return Ok(None);
+        }
+        let mut reader = self.reader(partition, Start::Offset(Offset(offset.0 - 1)), Some(&[]))?;
+        loop {
+            match reader.next()? {
+                Some(Entry::Records(records)) => return Ok(Some(records.arrival_us)),
+                Some(Entry::Barrier(_)) => {}
+                None => return Ok(None),
             }
         }
-        Ok(left)
     }
 
     /// That an answer over the records from `lower` up to, and without, `upper` can be exact: the log has them all. Everything from the log's

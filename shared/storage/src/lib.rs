@@ -91,6 +91,26 @@ pub fn remove_if_there(storage: &dyn Storage, path: &Path) -> io::Result<()> {
     }
 }
 
+/// How many bytes the files of a folder have, and those of the folders in it; 0 where there is none. What goes meanwhile is not counted.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let dir = tempfile::tempdir()?;
+/// std::fs::create_dir(dir.path().join("inner"))?;
+/// std::fs::write(dir.path().join("inner/file"), [0; 7])?;
+/// assert_eq!(twopath_storage::folder_bytes(dir.path()), 7);
+/// # Ok(())
+/// # }
+/// ```
+pub fn folder_bytes(dir: &Path) -> u64 {
+    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(m) if m.is_dir() => folder_bytes(&entry.path()),
+        Ok(m) => m.len(),
+        Err(_) => 0,
+    };
+    std::fs::read_dir(dir).into_iter().flatten().flatten().map(bytes).sum()
+}
+
 /// Removes a folder with all that is in it: at once for those who look for it, since it is moved aside first.
 pub fn remove_dir_with_content(storage: &dyn Storage, dir: &Path) -> io::Result<()> {
     let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else {

@@ -5,12 +5,13 @@ use std::fs::{File, TryLockError};
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use twopath_base::Position;
 use twopath_base::checksum::crc32c;
+use twopath_base::sync::lock;
 use twopath_log::Topic;
 use twopath_query::Query;
 use twopath_storage::{Storage, create_dir_durably, remove_if_there, write_atomically};
@@ -423,9 +424,4 @@ pub(super) fn has_owner(dir: &Path) -> bool {
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> SpeedError + '_ {
     move |source| SpeedError::Checkpoint { path: path.to_owned(), source: Arc::new(source) }
-}
-
-/// What is behind the lock is changed only once all that can fail has been done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

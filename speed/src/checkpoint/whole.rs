@@ -1,7 +1,7 @@
 //! Whether a checkpoint can be started from.
 
 use twopath_base::{Offset, PartitionId, Position};
-use twopath_log::{Entry, LogError, Start, Topic};
+use twopath_log::{LogError, Topic};
 
 use super::manifest::{Identity, Manifest};
 
@@ -13,18 +13,8 @@ pub(crate) fn arrivals_us(topic: &Topic, position: &Position) -> Result<Vec<Opti
 
 /// `None` also where the record is gone, or may have been put together with others since.
 fn arrival_us(topic: &Topic, partition: PartitionId, offset: Offset) -> Result<Option<i64>, LogError> {
-    let last = offset.0.checked_sub(1);
-    let Some(last) = last.filter(|&last| topic.local().is_ok() && offset > Offset(0) && last >= since(topic, partition)) else {
-        return Ok(None);
-    };
-    let mut reader = topic.reader(partition, Start::Offset(Offset(last)), Some(&[]))?;
-    loop {
-        match reader.next()? {
-            Some(Entry::Records(records)) => return Ok(Some(records.arrival_us)),
-            Some(Entry::Barrier(_)) => {}
-            None => return Ok(None),
-        }
-    }
+    let is_as_it_was = topic.local().is_ok() && offset.0 > since(topic, partition);
+    if is_as_it_was { topic.arrival_before(partition, offset) } else { Ok(None) }
 }
 
 /// Below it records were removed or put together.

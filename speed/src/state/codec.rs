@@ -48,13 +48,8 @@ impl Codec {
         &self.schema
     }
 
-    /// The groups of a table, to be put.
-    pub fn encode(&self, generation: u64, table: &GroupTable) -> Put {
-        self.encode_batch(generation, table.to_batch_unsorted())
-    }
-
     /// Groups at rest, to be put.
-    pub fn encode_batch(&self, generation: u64, batch: RecordBatch) -> Put {
+    pub fn encode(&self, generation: u64, batch: RecordBatch) -> Put {
         assert_eq!(batch.schema_ref(), &self.schema, "groups of another query");
         let keys = self.keys_of(&batch);
         let mut values = encode(&self.value_rows, &batch.columns()[self.keys..], batch.num_rows(), CHECKSUM_BYTES);

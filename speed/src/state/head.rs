@@ -29,9 +29,9 @@ impl Head {
         Ok(head)
     }
 
-    pub fn groups_of(&self, generation: u64) -> u64 {
-        let at = self.manifest.generations.iter().position(|g| g.number == generation);
-        at.map_or(0, |at| self.groups[at])
+    /// The generations, and how many groups each has.
+    pub fn generations(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.manifest.generations.iter().map(|g| g.number).zip(self.groups.iter().copied())
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow_array::RecordBatch;
 use twopath_base::Position;
 use twopath_log::{Hold, Topic};
 use twopath_query::Query;
@@ -34,7 +35,7 @@ const HOLD_EVERY: Duration = Duration::from_secs(1);
 /// A job's groups in a store, and up to where they go.
 pub(crate) struct Keeper {
     store: Box<dyn Store>,
-    codec: Codec,
+    codec: Arc<Codec>,
     identity: Identity,
     owns: bool,
     /// What the store says since this keeper's last step.
@@ -69,16 +70,17 @@ pub fn kept_state(backend: &Backend, topic: &Topic, query: &Query) -> Result<Opt
 impl Keeper {
     /// Opens the store of a backend; `None` for one that has none.
     pub fn open(backend: &Backend, identity: Identity, layout: &Arc<Query>) -> Result<Option<Keeper>, SpeedError> {
-        let codec = |place: &str| {
-            let failed = |reason| SpeedError::Store { place: place.to_owned(), reason };
-            Codec::new(layout).map_err(failed)
-        };
-        let (store, owns): (Box<dyn Store>, bool) = match backend {
+        let codec = || Codec::new(layout).map(Arc::new);
+        let (store, codec, owns): (Box<dyn Store>, _, bool) = match backend {
             Backend::Memory | Backend::Checkpoints(_) => return Ok(None),
-            Backend::Remote(remote) => (Box::new(RemoteStore::open(remote)?), remote.owns),
-            Backend::Local(local) => (Box::new(LocalStore::open(local, codec(&local.dir.display().to_string())?)?), local.owns),
+            Backend::Remote(remote) => (Box::new(RemoteStore::open(remote)?), codec(), remote.owns),
+            Backend::Local(local) => {
+                let failed = |reason| SpeedError::Store { place: local.dir.display().to_string(), reason };
+                let codec = codec().map_err(failed)?;
+                (Box::new(LocalStore::open(local, codec.clone())?), Ok(codec), local.owns)
+            }
         };
-        let codec = codec(&store.place())?;
+        let codec = codec.map_err(|reason| SpeedError::Store { place: store.place(), reason })?;
         Ok(Some(Keeper { store, codec, identity, owns, head: None, hold: None, held: Instant::now() }))
     }
 
@@ -252,10 +254,9 @@ impl Keeper {
                 return Err(NotDone::For(SpeedError::StateLost { place: self.store.place(), reason }));
             }
         }
-        let mut counts: BTreeMap<u64, u64> =
-            before.manifest.generations.iter().map(|g| g.number).zip(before.groups.iter().copied()).collect();
+        let mut counts: BTreeMap<u64, u64> = before.generations().collect();
         let mut puts: Vec<Put> = Vec::new();
-        for (Changed { generation, table, keys }, found) in changed.iter().zip(&read.found) {
+        for (Changed { generation, table, batch, keys }, found) in changed.iter().zip(&read.found) {
             let count = counts.entry(*generation).or_default();
             if let Some(there) = found.groups.filter(|there| there != count) {
                 let reason = format!("it had acknowledged {count} groups of generation {generation}, and has {there}");
@@ -263,15 +264,15 @@ impl Keeper {
             }
             let there = keys.iter().zip(&found.values).filter_map(|(key, value)| Some((&key[..], value.as_deref()?)));
             let known = there.clone().count();
-            let put = if known == 0 {
-                self.codec.encode(*generation, table)
+            let batch = if known == 0 {
+                batch.clone()
             } else {
                 let mut merged = self.codec.decode(*generation, there).map_err(StoreError::Damaged)?;
                 merged.merge(table);
-                self.codec.encode(*generation, &merged)
+                merged.to_batch_unsorted()
             };
             *count += (keys.len() - known) as u64;
-            puts.push(put);
+            puts.push(self.codec.encode(*generation, batch));
         }
         let is_kept = |number: &u64| manifest.generations.iter().any(|g| g.number == *number);
         let gone: Vec<u64> = before.manifest.generations.iter().map(|g| g.number).filter(|number| !is_kept(number)).collect();
@@ -298,8 +299,8 @@ impl Keeper {
     fn failed(&self, error: StoreError) -> SpeedError {
         let place = self.store.place();
         match error {
-            StoreError::Unreachable(reason) | StoreError::Failed(reason) => SpeedError::Store { place, reason },
             StoreError::Damaged(reason) => SpeedError::StateLost { place, reason },
+            other => SpeedError::Store { place, reason: other.reason() },
         }
     }
 
@@ -312,8 +313,9 @@ impl Keeper {
                 Cow::Owned(merged)
             }
         };
-        let keys = self.codec.keys_of(&table.to_batch_unsorted());
-        Changed { generation, table, keys }
+        let batch = table.to_batch_unsorted();
+        let keys = self.codec.keys_of(&batch);
+        Changed { generation, table, batch, keys }
     }
 }
 
@@ -321,7 +323,9 @@ impl Keeper {
 struct Changed<'a> {
     generation: u64,
     table: Cow<'a, GroupTable>,
-    /// By group.
+    /// The same at rest.
+    batch: RecordBatch,
+    /// By row.
     keys: Vec<Vec<u8>>,
 }
 

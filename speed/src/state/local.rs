@@ -8,7 +8,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use twopath_base::Offset;
 use twopath_log::Log;
 
@@ -33,18 +35,18 @@ pub struct Local {
 
 pub(super) struct LocalStore {
     local: Local,
-    codec: Codec,
+    codec: Arc<Codec>,
     /// `None` for one that only reads.
     open: Option<(Index, Changelog)>,
     costs: StoreCosts,
 }
 
 impl LocalStore {
-    pub fn open(local: &Local, codec: Codec) -> Result<LocalStore, SpeedError> {
+    pub fn open(local: &Local, codec: Arc<Codec>) -> Result<LocalStore, SpeedError> {
         let mut store = LocalStore { local: local.clone(), codec, open: None, costs: StoreCosts::default() };
         if local.owns {
             let open = store.open_both();
-            store.open = Some(open.map_err(|error| SpeedError::Store { place: store.place(), reason: reason(error) })?);
+            store.open = Some(open.map_err(|error| SpeedError::Store { place: store.place(), reason: error.reason() })?);
         }
         Ok(store)
     }
@@ -82,9 +84,9 @@ impl LocalStore {
             index.apply(Change { groups, head: &head, changelog: end })?;
         } else if end < at {
             let Some(head) = index.head()? else { return Ok(()) };
-            let number = Head::decode(&head).map_err(StoreError::Damaged)?.manifest.number;
-            let puts = generations_of(&head).into_iter().map(|generation| self.put(index, generation)).collect::<Result<Vec<_>, _>>()?;
-            let end = changelog.append(&Step { puts: &puts, gone: &[], number, head: &head }, &[])?;
+            let manifest = Head::decode(&head).map_err(StoreError::Damaged)?.manifest;
+            let puts = manifest.generations.iter().map(|g| self.put(index, g.number)).collect::<Result<Vec<_>, _>>()?;
+            let end = changelog.append(&Step { puts: &puts, gone: &[], number: manifest.number, head: &head }, &[])?;
             index.apply(Change { groups: Vec::new(), head: &head, changelog: end })?;
         }
         Ok(())
@@ -93,14 +95,13 @@ impl LocalStore {
     /// All groups of a generation, as the changelog has them.
     fn put(&self, index: &Index, generation: u64) -> Result<Put, StoreError> {
         let groups = index.scan(generation)?;
-        let pairs = groups.iter().map(|(key, value)| (&key[..], &value[..]));
-        let table = if groups.is_empty() { None } else { Some(self.codec.decode(generation, pairs).map_err(StoreError::Damaged)?) };
-        Ok(match table {
-            Some(table) => self.codec.encode(generation, &table),
-            None => {
-                Put { generation, batch: arrow_array::RecordBatch::new_empty(self.codec.schema().clone()), keys: vec![], values: vec![] }
-            }
-        })
+        let batch = if groups.is_empty() {
+            RecordBatch::new_empty(self.codec.schema().clone())
+        } else {
+            let pairs = groups.iter().map(|(key, value)| (&key[..], &value[..]));
+            self.codec.decode(generation, pairs).map_err(StoreError::Damaged)?.to_batch_unsorted()
+        };
+        Ok(self.codec.encode(generation, batch))
     }
 
     /// What the index has, every byte of it looked at.
@@ -108,10 +109,10 @@ impl LocalStore {
         let Some(head) = index.head()? else { return Ok(None) };
         let counted = Head::decode(&head).map_err(StoreError::Damaged)?;
         let mut generations = Vec::new();
-        for generation in generations_of(&head) {
+        for (generation, count) in counted.generations() {
             let groups = index.scan(generation)?;
             groups.iter().try_for_each(|(key, value)| check(generation, key, value)).map_err(StoreError::Damaged)?;
-            if groups.len() as u64 != counted.groups_of(generation) {
+            if groups.len() as u64 != count {
                 return Err(StoreError::Damaged(format!("it has not all groups of generation {generation}")));
             }
             generations.push((generation, groups));
@@ -191,11 +192,5 @@ impl Store for LocalStore {
 
     fn costs(&self) -> StoreCosts {
         self.costs
-    }
-}
-
-fn reason(error: StoreError) -> String {
-    match error {
-        StoreError::Unreachable(reason) | StoreError::Damaged(reason) | StoreError::Failed(reason) => reason,
     }
 }

@@ -67,9 +67,8 @@ impl Remote {
     /// # Errors
     /// The server cannot be reached.
     pub fn remove(&self) -> Result<(), SpeedError> {
-        let mut store = RemoteStore::open(self)?;
-        let failed = |place: String, reason| SpeedError::Store { place, reason };
-        store.remove().map_err(|error| failed(self.place(), format!("{error:?}")))
+        let failed = |error: StoreError| SpeedError::Store { place: self.place(), reason: error.reason() };
+        RemoteStore::open(self)?.remove().map_err(failed)
     }
 
     fn place(&self) -> String {

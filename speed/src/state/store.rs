@@ -1,7 +1,8 @@
 //! What a store of state has to do, whoever keeps it.
 
-use crate::costs::StoreCosts;
 use arrow_array::RecordBatch;
+
+use crate::costs::StoreCosts;
 
 /// Bytes by key, in generations, with one head that says what they are: all of it moves in one atomic step.
 ///
@@ -82,4 +83,12 @@ pub(crate) enum StoreError {
     Damaged(String),
     /// It will not.
     Failed(String),
+}
+
+impl StoreError {
+    pub fn reason(self) -> String {
+        match self {
+            StoreError::Unreachable(reason) | StoreError::Damaged(reason) | StoreError::Failed(reason) => reason,
+        }
+    }
 }

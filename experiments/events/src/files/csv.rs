@@ -145,9 +145,9 @@ fn is_row(names: &[String], spans: &[Span], options: &ReadOptions) -> bool {
     }
     let is_time = |name: &str| options.times.text(name).is_ok();
     let is_value = |name: &str| Decimal::parse(name).is_some() || is_time(name);
-    let bare = |(name, span): (&String, &Span)| (!name.is_empty()).then(|| if span.is_quoted { "" } else { name.as_str() }.to_owned());
-    let cells: Vec<String> = names.iter().zip(spans).filter_map(bare).collect();
-    let is_moment = |cell: &String| cell.contains(':') && is_time(cell);
+    let filled = names.iter().zip(spans).filter(|(name, _)| !name.is_empty());
+    let cells: Vec<&str> = filled.map(|(name, span)| if span.is_quoted { "" } else { name }).collect();
+    let is_moment = |cell: &&str| cell.contains(':') && is_time(cell);
     !cells.is_empty() && cells.iter().all(|cell| is_value(cell)) || cells.iter().any(is_moment)
 }
 

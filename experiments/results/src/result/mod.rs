@@ -124,7 +124,7 @@ pub struct Settings {
     /// Whether each batch run went on from the view of the one before.
     #[serde(default)]
     pub incremental: bool,
-    /// Where the speed layer's state lived: `memory` or `checkpoint`.
+    /// Where the speed layer's state lived, as `--state` has it: `memory`, `checkpoint`, `local`, or a Redis server's address.
     #[serde(default = "in_memory")]
     pub state: String,
     /// From the start of one checkpoint to the start of the next; absent where none were taken.

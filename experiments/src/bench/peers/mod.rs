@@ -22,6 +22,11 @@ const SCRIPT: &str = include_str!("peer.py");
 /// Of a CSV import so much of the rows is read: as text they take long to make.
 const CSV_PART: u64 = 7;
 
+/// How many of the rows a work is about.
+fn rows_of(work: &Work, rows: u64) -> u64 {
+    if matches!(work.ours, Ours::Import { extension: "csv" }) { (rows / CSV_PART).max(1) } else { rows }
+}
+
 /// What `twopath bench peers` was asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct PeersSetting<'a> {
@@ -132,7 +137,7 @@ impl<'a> Bench<'a> {
                 data::wide(&wide, rows)?;
                 self.import(&self.path("log"), "wide", &wide, 1)?;
             }
-            Ours::Import { extension: "csv" } if is_new(&csv) => data::pageviews_csv(&csv, (rows / CSV_PART).max(1))?,
+            Ours::Import { extension: "csv" } if is_new(&csv) => data::pageviews_csv(&csv, rows_of(work, rows))?,
             Ours::Query { data: Data::Pageviews, .. } | Ours::Replay { .. } | Ours::Import { .. } if is_new(&pageviews) => {
                 data::pageviews(&pageviews, rows)?;
                 self.import(&self.path("log"), "pageviews", &pageviews, 1)?;
@@ -204,7 +209,7 @@ impl<'a> Bench<'a> {
                 id: work.name,
                 what: work.what,
                 peer,
-                rows: if work.name == "import-csv" { (self.setting.rows / CSV_PART).max(1) } else { self.setting.rows },
+                rows: rows_of(work, self.setting.rows),
                 wall: of(|c| c.wall_s),
                 cpu: of(|c| c.cpu_s),
                 memory: of(|c| c.peak_bytes as f64),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 use twopath_base::PartitionId;
-use twopath_log::{Address, Entry, LogError, PartitionBy, Start, Topic};
+use twopath_log::{Address, Entry, LogError, PartitionBy, Start, Times, Topic};
 use twopath_query::Value;
 
 use super::ForeignArgs;
@@ -120,39 +120,36 @@ fn stat(topic: &Topic) -> Result<Stat, Failure> {
     })
 }
 
-/// Least and greatest event time and arrival time. Of a topic that is kept elsewhere the time column is read, and nothing else of it.
-fn times(topic: &Topic, partition: PartitionId) -> Result<(Range, Range), Failure> {
-    if topic.local().is_ok() {
-        let times = topic.local()?.times(partition)?;
-        return Ok((Range(times.event_us), Range(times.arrival_us)));
-    }
+fn partition(topic: &Topic, partition: PartitionId) -> Result<Partition, Failure> {
+    let times = match topic.local() {
+        Ok(local) => local.times(partition)?,
+        Err(_) => read_times(topic, partition)?,
+    };
+    Ok(Partition {
+        partition: partition.0,
+        records: times.records,
+        segments: topic.local().is_ok().then(|| segments(topic, partition)).transpose()?,
+        event_time_min: times.event_us.map(|(min, _)| output::timestamp(min)),
+        event_time_max: times.event_us.map(|(_, max)| output::timestamp(max)),
+        arrival_time_min: times.arrival_us.map(|(min, _)| output::timestamp(min)),
+        arrival_time_max: times.arrival_us.map(|(_, max)| output::timestamp(max)),
+    })
+}
+
+/// Of a topic that is kept elsewhere than in a folder: its time column is read, and nothing else of it.
+fn read_times(topic: &Topic, partition: PartitionId) -> Result<Times, Failure> {
     let time = topic.config().time_column.as_ref().and_then(|name| topic.schema().index_of(name).ok());
     let projection: Vec<usize> = time.into_iter().collect();
     let mut reader = topic.reader(partition, Start::First, Some(&projection))?;
-    let (mut event, mut arrival) = (Range::default(), Range::default());
+    let mut times = Times::default();
     while let Some(entry) = reader.next()? {
         let Entry::Records(records) = entry else { continue };
-        arrival.add(records.arrival_us);
-        for row in output::values(&records.batch).map_err(Failure::of)? {
-            if let [Value::Timestamp(us)] = row[..] {
-                event.add(us);
-            }
-        }
+        let rows = output::values(&records.batch).map_err(Failure::of)?;
+        let event = rows.iter().filter_map(|row| if let [Value::Timestamp(us)] = row[..] { Some(us) } else { None });
+        let event_us = event.clone().min().zip(event.max());
+        times.add(records.batch.num_rows() as u64, event_us, (records.arrival_us, records.arrival_us));
     }
-    Ok((event, arrival))
-}
-
-fn partition(topic: &Topic, partition: PartitionId) -> Result<Partition, Failure> {
-    let (event, arrival) = times(topic, partition)?;
-    Ok(Partition {
-        partition: partition.0,
-        records: topic.records_left(partition)?,
-        segments: topic.local().is_ok().then(|| segments(topic, partition)).transpose()?,
-        event_time_min: event.0.map(|(min, _)| output::timestamp(min)),
-        event_time_max: event.0.map(|(_, max)| output::timestamp(max)),
-        arrival_time_min: arrival.0.map(|(min, _)| output::timestamp(min)),
-        arrival_time_max: arrival.0.map(|(_, max)| output::timestamp(max)),
-    })
+    Ok(times)
 }
 
 fn segments(topic: &Topic, partition: PartitionId) -> Result<Segments, Failure> {
@@ -165,16 +162,6 @@ fn segments(topic: &Topic, partition: PartitionId) -> Result<Segments, Failure> 
         bytes: all.iter().map(|s| s.bytes).sum(),
         bytes_remote: remote().map(|s| s.bytes).sum(),
     })
-}
-
-/// Least and greatest, if any.
-#[derive(Default)]
-struct Range(Option<(i64, i64)>);
-
-impl Range {
-    fn add(&mut self, us: i64) {
-        self.0 = Some(self.0.map_or((us, us), |(min, max)| (min.min(us), max.max(us))));
-    }
 }
 
 fn show_topic(stat: &Stat, format: ReportFormat) -> Result<(), Failure> {
@@ -234,9 +221,7 @@ fn show_topics(place: &Address, format: ReportFormat) -> Result<(), Failure> {
     for name in &names {
         let look = || -> Result<_, LogError> {
             let topic = place.topic(name)?;
-            let partitions = topic.config().partitions;
-            let records = (0..partitions).map(|p| topic.records_left(PartitionId(p))).sum::<Result<u64, _>>()?;
-            Ok((name, records, u64::from(partitions), topic.bytes()?))
+            Ok((name, topic.records_left()?, u64::from(topic.config().partitions), topic.bytes()?))
         };
         match look() {
             Ok(row) => rows.push(row),

@@ -1,8 +1,7 @@
 //! What an architecture is wired from.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use twopath_base::meters::{self, Layer};
 use twopath_log::{Barrier, Log, Topic};
 use twopath_serving::{Table, Tables};
 use twopath_speed::{Publish, SpeedJob, SpeedOptions};
+use twopath_storage::folder_bytes;
 use twopath_view::store::ViewStore;
 use twopath_view::{BatchView, Selection};
 
@@ -248,15 +248,4 @@ impl Context {
         }
         costs
     }
-}
-
-/// Files that come and go meanwhile are counted or not.
-fn folder_bytes(dir: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(dir) else { return 0 };
-    let bytes = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(m) if m.is_dir() => folder_bytes(&entry.path()),
-        Ok(m) => m.len(),
-        Err(_) => 0,
-    };
-    entries.flatten().map(bytes).sum()
 }

@@ -12,8 +12,9 @@
 //! speed job what follows. Readers are on version 1 until the two meet.
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use twopath_base::sync::lock;
 use twopath_serving::Table;
 use twopath_view::store::ViewStore;
 
@@ -90,8 +91,4 @@ impl Paths for Lambda {
         let paths = Arc::into_inner(self.current).expect("the batch runs have ended");
         paths.into_inner().unwrap_or_else(PoisonError::into_inner).speed.stop()
     }
-}
-
-fn lock(paths: &Mutex<TwoPaths>) -> MutexGuard<'_, TwoPaths> {
-    paths.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -289,14 +289,7 @@ fn damage(dir: &Path, dice: &mut Dice) -> io::Result<()> {
     files.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("checkpoint-")));
     files.sort();
     let Some(newest) = files.pop() else { return Ok(()) };
-    let bytes = std::fs::read(&newest)?;
-    let at = dice.below(bytes.len() as u64) as usize;
-    let mut damaged = bytes;
-    match dice.below(2) {
-        0 => damaged.truncate(at),
-        _ => damaged[at] ^= 1 << dice.below(8),
-    }
-    std::fs::write(newest, damaged)
+    damage_file(&newest, dice)
 }
 
 /// All of a local index is gone, or a file of it is cut or has a changed bit.
@@ -313,7 +306,11 @@ fn damage_index(dir: &Path, dice: &mut Dice) -> io::Result<()> {
     if files.is_empty() || dice.one_in(3) {
         return if dir.exists() { std::fs::remove_dir_all(dir) } else { Ok(()) };
     }
-    let file = &files[dice.below(files.len() as u64) as usize];
+    damage_file(&files[dice.below(files.len() as u64) as usize], dice)
+}
+
+/// A file that is not empty is cut, or has a changed bit.
+fn damage_file(file: &Path, dice: &mut Dice) -> io::Result<()> {
     let mut bytes = std::fs::read(file)?;
     if !bytes.is_empty() {
         let at = dice.below(bytes.len() as u64) as usize;

@@ -99,7 +99,7 @@ impl LocalTopic {
         Ok(Position::new(self.0.partition_ids().map(offset).collect::<Result<_, LogError>>()?))
     }
 
-    /// From when to when a partition's records are, without reading them.
+    /// How many records a partition has, and from when to when they are, without reading them.
     pub fn times(&self, partition: PartitionId) -> Result<Times, LogError> {
         times::times(&self.0, partition)
     }

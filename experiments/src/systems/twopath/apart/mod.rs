@@ -18,10 +18,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use twopath_base::Position;
+use twopath_base::sync::lock;
 use twopath_query::Query;
 use twopath_results::result::Happening;
 use twopath_view::BatchView;
@@ -180,8 +181,4 @@ impl Apart {
         };
         start().map_err(SystemError::Process)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
