@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow_array::{Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use proptest::prelude::*;
-use twopath::feeds::{Definition, FeedError, FeedKind, FeedReport, Graph, OutputOptions, run_feed};
+use twopath::feeds::{Definition, FeedError, FeedKind, FeedReport, Graph, OutputOptions, Until, run_feed};
 use twopath_base::clock::SystemClock;
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{
@@ -66,7 +66,7 @@ fn run(log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedRepo
 }
 
 fn run_by(workers: usize, log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedReport, FeedError> {
-    run_feed(log, feed, made_as, false, workers, &AtomicBool::new(false))
+    run_feed(log, feed, made_as, &Until::End, workers, &AtomicBool::new(false))
 }
 
 fn parts(n: u32) -> OutputOptions {
@@ -209,7 +209,7 @@ proptest! {
                             std::thread::sleep(Duration::from_micros(us));
                             stop.store(true, Ordering::Relaxed);
                         });
-                        run_feed(&log, &feed, &parts(outputs), true, workers, &stop).unwrap();
+                        run_feed(&log, &feed, &parts(outputs), &Until::Stopped, workers, &stop).unwrap();
                     });
                 }
                 Step::Die(bytes) => {

@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use twopath::feeds::{Definition, FeedError, FeedReport, Graph, NodeKind, OutputOptions, run_feed};
+use twopath::feeds::{Definition, FeedError, FeedReport, Graph, NodeKind, OutputOptions, Until, run_feed};
 use twopath_base::clock::SystemClock;
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig};
@@ -51,7 +51,7 @@ fn by_id() -> OutputOptions {
 }
 
 fn run(log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedReport, FeedError> {
-    run_feed(log, feed, made_as, false, 1, &AtomicBool::new(false))
+    run_feed(log, feed, made_as, &Until::End, 1, &AtomicBool::new(false))
 }
 
 /// A column of a partition.

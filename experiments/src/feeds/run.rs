@@ -4,18 +4,18 @@ use std::sync::atomic::AtomicBool;
 
 use twopath_log::{Log, Start, Topic};
 use twopath_query::parse;
-use twopath_speed::{Feed, FeedQuery, FeedReport};
+use twopath_speed::{Feed, FeedQuery, FeedReport, Until};
 
 use super::output::output_topic;
 use super::{Definition, FeedError, OutputOptions, TopicIds};
 
-/// Reads the input from where the feed is, and appends what comes of it to the output, until the input's end; with `follow` it goes on
-/// until `stop` is set. The output topic is made where there is none. How many workers it has may differ from run to run.
+/// Reads the input from where the feed is, and appends what comes of it to the output, as far as it is told to go or until `stop` is set. The output topic is
+/// made where there is none. How many workers it has may differ from run to run.
 pub fn run_feed(
     log: &Log,
     feed: &Definition,
     made_as: &OutputOptions,
-    follow: bool,
+    until: &Until,
     workers: usize,
     stop: &AtomicBool,
 ) -> Result<FeedReport, FeedError> {
@@ -29,7 +29,7 @@ pub fn run_feed(
     keep(log, feed, &input, &output)?;
     let group = input.local()?.group_or_new(&feed.group())?;
     let job = Feed { name: feed.name.clone(), input, query, output, writer, group };
-    Ok(twopath_speed::run_feed(job, follow, workers, stop)?)
+    Ok(twopath_speed::run_feed(job, until, workers, stop)?)
 }
 
 /// Keeps the feed's definition with what tells its topics from others of their names. In an output that was made anew the feed starts over.
