@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow_array::{Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use proptest::prelude::*;
-use twopath::feeds::{Definition, FeedError, FeedKind, FeedReport, FeedRun, Graph, OutputOptions, run_feed};
+use twopath::feeds::{Definition, FeedError, FeedKind, FeedReport, FeedRun, Graph, OutputOptions, Until, run_feed};
 use twopath::systems::StateBackend;
 use twopath_base::clock::SystemClock;
 use twopath_base::{Offset, PartitionId};
@@ -63,8 +63,8 @@ fn feed(name: &str, sql: &str) -> Definition {
 }
 
 /// How it is run.
-fn how(follow: bool, workers: usize, stop: &AtomicBool) -> FeedRun<'_> {
-    FeedRun { follow, workers, checkpoint_interval: Duration::from_millis(1), stop }
+fn how(until: Until, workers: usize, stop: &AtomicBool) -> FeedRun<'_> {
+    FeedRun { until, workers, checkpoint_interval: Duration::from_millis(1), stop }
 }
 
 fn run(log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedReport, FeedError> {
@@ -72,7 +72,7 @@ fn run(log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedRepo
 }
 
 fn run_by(workers: usize, log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedReport, FeedError> {
-    run_feed(log, feed, made_as, &how(false, workers, &AtomicBool::new(false)))
+    run_feed(log, feed, made_as, &how(Until::End, workers, &AtomicBool::new(false)))
 }
 
 fn parts(n: u32) -> OutputOptions {
@@ -216,7 +216,7 @@ proptest! {
                             std::thread::sleep(Duration::from_micros(us));
                             stop.store(true, Ordering::Relaxed);
                         });
-                        run_feed(&log, &feed, &parts(outputs), &how(true, workers, &stop)).unwrap();
+                        run_feed(&log, &feed, &parts(outputs), &how(Until::Stopped, workers, &stop)).unwrap();
                     });
                 }
                 Step::Die(bytes) => {

@@ -60,6 +60,34 @@ fn incremental_batch_runs() {
     assert!(runs(&result).iter().all(|run| run["answers"]["wrong"].as_u64() < run["answers"]["checked"].as_u64()));
 }
 
+/// A speed layer that leaves out what comes late: answers say that they are approximate, the oracle counts what they lack, and nothing else is wrong.
+#[test]
+fn lateness_of_the_speed_layer_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let lateness = ["--speed-lateness", "30m", "--history", "20k"];
+    let refusal = refused(dir.path(), &[&SMALL[..], &lateness, &["--architectures", "kappa"]].concat());
+    assert!(refusal.contains("--speed-lateness kappa: what is late is left out by the compiled query"), "{refusal}");
+    let sql = "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin";
+    let asked = ["--architectures", "batch,lambda-sql,kappa-sql", "--language", "sql", "--sql", sql];
+    let result = compare(dir.path(), &[&SMALL[..], &lateness, &asked].concat());
+    sound(&result);
+    for run in runs(&result) {
+        let (answers, system) = (&run["answers"], run["system"].as_str().unwrap());
+        let approximate = &answers["approximate"];
+        if run["wiring"] == "batch" {
+            assert!(approximate.is_null() && answers["wrong"] == 0, "{system}");
+            continue;
+        }
+        let figure = |name: &str| approximate[name].as_f64().unwrap_or_else(|| panic!("{system}: {name} in {answers}"));
+        assert!(figure("wrong") > 0.0 && figure("error_max") >= 1.0, "flights are late: {system}: {answers}");
+        assert!(figure("wrong") <= figure("answers") && figure("wrong_longest_ms") <= figure("wrong_for_ms"), "{system}: {answers}");
+        // Nothing was fixed, so what is wrong is what says so.
+        assert_eq!(answers["wrong"], approximate["wrong"], "{system}");
+    }
+    let asks = |id: &str| result["questions"].as_array().unwrap().iter().any(|q| q["id"] == id);
+    assert!(asks("late_for") && asks("late_share"));
+}
+
 #[test]
 fn the_cross_has_every_factor() {
     let dir = tempfile::tempdir().unwrap();

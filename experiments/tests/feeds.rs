@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use twopath::feeds::{Definition, FeedError, FeedReport, FeedRun, Graph, NodeKind, OutputOptions, run_feed};
+use twopath::feeds::{Definition, FeedError, FeedReport, FeedRun, Graph, NodeKind, OutputOptions, Until, run_feed};
 use twopath::systems::StateBackend;
 use twopath_base::clock::SystemClock;
 use twopath_base::{Offset, PartitionId};
@@ -53,12 +53,12 @@ fn by_id() -> OutputOptions {
 }
 
 /// How it is run.
-fn how(follow: bool, workers: usize, stop: &AtomicBool) -> FeedRun<'_> {
-    FeedRun { follow, workers, checkpoint_interval: Duration::from_millis(1), stop }
+fn how(until: Until, workers: usize, stop: &AtomicBool) -> FeedRun<'_> {
+    FeedRun { until, workers, checkpoint_interval: Duration::from_millis(1), stop }
 }
 
 fn run(log: &Log, feed: &Definition, made_as: &OutputOptions) -> Result<FeedReport, FeedError> {
-    run_feed(log, feed, made_as, &how(false, 1, &AtomicBool::new(false)))
+    run_feed(log, feed, made_as, &how(Until::End, 1, &AtomicBool::new(false)))
 }
 
 /// A column of a partition.

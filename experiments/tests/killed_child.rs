@@ -46,6 +46,7 @@ fn spec(dir: &Path, architecture: &str) -> RunSpec {
         workers: 1,
         log: None,
         batch_interval_ms: 50.0,
+        speed_lateness_ms: None,
         publish_interval_ms: 1.0,
         state: twopath::systems::StateBackend::Memory,
         checkpoint_interval_ms: 1000.0,

@@ -35,6 +35,7 @@ fn spec(dir: &Path, architecture: &str, query: &QuerySpec) -> RunSpec {
         workers: 2,
         log: None,
         batch_interval_ms: 200.0,
+        speed_lateness_ms: None,
         publish_interval_ms: 1.0,
         state: twopath::systems::StateBackend::Memory,
         checkpoint_interval_ms: 1000.0,
@@ -181,7 +182,15 @@ fn the_check_tells_right_from_wrong_from_outdated() {
             keys.push(key.to_vec());
             keys.len() as u32 - 1
         });
-        Recorded { due_us: read_us, read_us, version, position: at.clone(), key, rows: spill.append(&Rows::of(&rows)).unwrap() }
+        Recorded {
+            due_us: read_us,
+            read_us,
+            version,
+            position: at.clone(),
+            approximate: false,
+            key,
+            rows: spill.append(&Rows::of(&rows)).unwrap(),
+        }
     };
     let end_us = 1_000_000;
     let right = answered(2, 2_100, None);

@@ -44,5 +44,5 @@ mod table;
 mod tables;
 
 pub use error::ServingError;
-pub use table::{Table, TableBytes};
+pub use table::{Table, TableBytes, is_approximate};
 pub use tables::{ActiveVersion, Tables, VersionState, VersionStatus};

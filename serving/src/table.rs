@@ -22,11 +22,16 @@ pub struct Table {
     partitions: usize,
     /// The log's start: what is before it is gone, and nobody answers for it.
     lower: Position,
+    /// Whether the realtime view leaves records out, on purpose.
+    is_approximate: bool,
     state: ArcSwap<State>,
     /// Publications come from two layers; each builds on the state that the other left.
     writers: Mutex<()>,
     observer: Option<Observer>,
 }
+
+/// How the source of a generation ends, in an answer's coverage, that leaves records out.
+const APPROXIMATE: &str = ", approximate";
 
 type Observer = Box<dyn Fn(&Position) + Send + Sync>;
 
@@ -53,7 +58,8 @@ impl Table {
         assert!(partitions > 0, "a topic has a partition");
         let layout = Arc::clone(&query);
         let lower = Position::zero(partitions);
-        Table { query, layout, merging: None, partitions, lower, state: ArcSwap::default(), writers: Mutex::default(), observer: None }
+        let (state, writers) = (ArcSwap::default(), Mutex::default());
+        Table { query, layout, merging: None, partitions, lower, is_approximate: false, state, writers, observer: None }
     }
 
     /// The table of a hand-written view: what is published into it are the parts that `merging` names, laid out for
@@ -88,6 +94,13 @@ impl Table {
         Table { lower, ..self }
     }
 
+    /// The same table, where what the speed layer publishes leaves records out on purpose: coverage says so of each generation, as in
+    /// `generation 3, approximate`.
+    #[must_use]
+    pub fn approximate(self) -> Self {
+        Table { is_approximate: true, ..self }
+    }
+
     pub fn query(&self) -> &Arc<Query> {
         &self.query
     }
@@ -110,7 +123,7 @@ impl Table {
                 assert!(view.upper.covers(&before.upper), "batch view to {} after one to {}", view.upper, before.upper);
             }
             let generations = after(view.barrier, &old.generations);
-            State::new(Some(Arc::new(view)), generations, old.error.clone(), &self.lower)
+            State::new(Some(Arc::new(view)), generations, old.error.clone(), self)
         });
     }
 
@@ -122,7 +135,7 @@ impl Table {
         self.replace(|old| {
             let barrier = old.batch.as_ref().map_or(0, |b| b.barrier);
             let generations = after(barrier, &view.generations);
-            State::new(old.batch.clone(), generations, view.error.clone(), &self.lower)
+            State::new(old.batch.clone(), generations, view.error.clone(), self)
         });
     }
 
@@ -193,6 +206,11 @@ impl Table {
     }
 }
 
+/// Whether an answer that covers this is approximate: whether a part of it that has records leaves some out on purpose ([`Table::approximate`]).
+pub fn is_approximate(coverage: &Coverage) -> bool {
+    coverage.parts.iter().any(|part| part.source.ends_with(APPROXIMATE) && part.lower != part.upper)
+}
+
 fn refused(logic: &str, version: u32, reason: String) -> ServingError {
     ServingError::HandWritten { logic: logic.into(), version, reason }
 }
@@ -203,8 +221,9 @@ fn after(barrier: u64, generations: &[Generation]) -> Vec<Generation> {
 }
 
 impl State {
-    fn new(batch: Option<Arc<BatchView>>, generations: Vec<Generation>, error: Option<EvalError>, lower: &Position) -> Self {
-        let from_start = batch.is_some() || generations.first().is_some_and(|g| g.lower == *lower);
+    fn new(batch: Option<Arc<BatchView>>, generations: Vec<Generation>, error: Option<EvalError>, table: &Table) -> Self {
+        let from_start = batch.is_some() || generations.first().is_some_and(|g| g.lower == table.lower);
+        let how = if table.is_approximate { APPROXIMATE } else { "" };
         let coverage = from_start.then(|| {
             let batch = batch.iter().map(|b| CoveragePart {
                 source: format!("batch view {}", b.version),
@@ -212,7 +231,7 @@ impl State {
                 upper: b.upper.clone(),
             });
             let generations = generations.iter().map(|g| CoveragePart {
-                source: format!("generation {}", g.number),
+                source: format!("generation {}{how}", g.number),
                 lower: g.lower.clone(),
                 upper: g.upper.clone(),
             });

@@ -36,6 +36,17 @@ pub struct Feed {
     pub backend: Backend,
 }
 
+/// How far a feed goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Until {
+    /// The input's end, as it is when the feed gets to read.
+    End,
+    /// A position of the input. A feed that has gone further already stays where it is.
+    Position(Position),
+    /// It is stopped.
+    Stopped,
+}
+
 /// What a feed did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct FeedReport {
@@ -48,8 +59,7 @@ pub struct FeedReport {
     pub rows_read_again: u64,
 }
 
-/// Reads the input from where the feed's group is, and appends what comes of it to the output, until the input's end as it is when the
-/// feed gets to read; with `follow` it goes on until `stop` is set.
+/// Reads the input from where the feed's group is, and appends what comes of it to the output, as far as it is told to go or until `stop` is set.
 ///
 /// The group is committed after the output was synced, so that it is never ahead of any output partition. (It also shows the lag, and
 /// keeps retention from removing what the feed still needs: of a changelog's input, everything.)
@@ -64,7 +74,7 @@ pub struct FeedReport {
 /// # use arrow_array::{Int64Array, RecordBatch};
 /// # use arrow_schema::{DataType, Field, Schema};
 /// # use twopath_log::{Log, TopicConfig};
-/// # use twopath_speed::{Backend, Feed, FeedQuery, run_feed};
+/// # use twopath_speed::{Backend, Feed, FeedQuery, Until, run_feed};
 /// # let dir = tempfile::tempdir()?;
 /// # let log = Log::open(dir.path())?;
 /// # let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
@@ -75,11 +85,11 @@ pub struct FeedReport {
 /// let output = log.create_topic(TopicConfig::new("tens", query.schema().clone()))?;
 /// let (writer, group) = (output.writer()?, input.local()?.group_or_new("feed.tens")?);
 /// let feed = Feed { name: "tens".into(), input, query, output: output.clone(), writer, group, backend: Backend::Memory };
-/// let report = run_feed(feed, false, 1, &AtomicBool::new(false))?;
+/// let report = run_feed(feed, &Until::End, 1, &AtomicBool::new(false))?;
 /// assert_eq!((report.rows_read, report.rows_appended, output.end()?.records()), (3, 2, 2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn run_feed(feed: Feed, follow: bool, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
+pub fn run_feed(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
     if workers == 0 {
         return Err(SpeedError::NoWorkers);
     }
@@ -111,7 +121,11 @@ pub fn run_feed(feed: Feed, follow: bool, workers: usize, stop: &AtomicBool) -> 
     }
     if !stop.load(Ordering::Relaxed) {
         report.rows_read = run.commit(&from, &reads_from, &mut member)?;
-        let to = if follow { None } else { Some(run.input.end()?) };
+        let to = match until {
+            Until::End => Some(run.input.end()?),
+            Until::Position(position) => Some(position.join(&reads_from)),
+            Until::Stopped => None,
+        };
         report.rows_read += match is_kept {
             false => run.through(Purpose::Append, reads_from, to, Some(&mut member))?,
             true => run.keeping(reads_from, to, tables, kept, &mut member)?,

@@ -55,7 +55,7 @@ pub use control::Publish;
 pub use costs::StoreCosts;
 pub use error::SpeedError;
 pub use feed::{FeedKind, FeedQuery, RowQuery};
-pub use feed_job::{Feed, FeedReport, run_feed};
+pub use feed_job::{Feed, FeedReport, Until, run_feed};
 pub use hand::{Flow, Frame, HandWritten, Item, Row};
 pub use job::{JobProgress, ProgressMode, Recovery, SpeedJob, SpeedOptions, replay, start};
 pub use logic::{Engine, Logic};

@@ -13,7 +13,7 @@ use twopath_base::{Offset, PartitionId};
 use twopath_log::{Entry, Log, PartitionBy, Start, Topic, TopicConfig};
 use twopath_query::{Query, Value, values};
 use twopath_reference::Reference;
-use twopath_speed::{Backend, Feed, FeedQuery, FeedReport, SpeedError, run_feed};
+use twopath_speed::{Backend, Feed, FeedQuery, FeedReport, SpeedError, Until, run_feed};
 
 const BY_KEY: &str = "SELECT key, COUNT(*) AS c, SUM(d) AS s, MIN(n) AS lo FROM events WHERE d % 3 <> 0 GROUP BY key";
 const SOME_KEYS: &str = "SELECT key, COUNT(*) AS c, SUM(n) AS s FROM events GROUP BY key HAVING SUM(n) > 500";
@@ -40,7 +40,8 @@ fn run(events: &Events, sql: &str, workers: usize, follow: bool, stop: &AtomicBo
     let group = input.local().unwrap().group_or_new("feed.f").unwrap();
     let output = output(events);
     let writer = output.writer().unwrap();
-    run_feed(Feed { name: "f".into(), input, query, output, writer, group, backend: Backend::Memory }, follow, workers, stop)
+    let until = if follow { Until::Stopped } else { Until::End };
+    run_feed(Feed { name: "f".into(), input, query, output, writer, group, backend: Backend::Memory }, &until, workers, stop)
 }
 
 fn to_the_end(events: &Events, sql: &str, workers: usize) -> FeedReport {

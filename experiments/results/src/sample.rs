@@ -50,6 +50,7 @@ fn make() -> CompareResult {
         },
         settings: Settings {
             incremental: false,
+            speed_lateness_ms: None,
             workload: "flights".into(),
             architectures: ARCHITECTURES.map(String::from).to_vec(),
             systems: ARCHITECTURES.map(system).to_vec(),
@@ -281,6 +282,7 @@ fn run(name: &str, repeat: u32, rng: &mut ChaCha8Rng) -> RunResult {
             wrong_for_ms: corrected - deploy,
             error_mean: 212.0,
             error_max: 1440.0,
+            approximate: None,
         },
         time_to_correct_ms: Some(corrected - deploy),
         extra_storage_bytes_max: about(if batch { 900_000.0 } else { 4_000_000.0 }) as u64,

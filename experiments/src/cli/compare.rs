@@ -33,6 +33,7 @@ Examples:
   twopath compare --architectures lambda,lambda-sql,kappa,kappa-sql --history 10M
   twopath compare --architectures lambda-sql --batch-engine rayon
   twopath compare --architectures batch,lambda --batch-engine rayon --language sql --incremental
+  twopath compare --architectures lambda-sql,kappa-sql --speed-lateness 1h
   twopath compare --matrix --repeats 5
   twopath compare --sweep history=1M,3M,10M,30M
   twopath compare --workload pageviews --durability batch
@@ -126,6 +127,10 @@ pub(super) struct CompareArgs {
     /// From one snapshot of the speed layer to the next
     #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "1ms")]
     publish_interval: Duration,
+    /// The speed layer alone leaves out what comes more than so much event time after newer events of its partition: the next batch run,
+    /// or a replay, takes it. Answers say that they are approximate, and how wrong they were and for how long is told. With --language sql
+    #[arg(long, value_name = "TIME", value_parser = super::parse_duration)]
+    speed_lateness: Option<Duration>,
     /// Of the month whose money is compared: events a day, such as 10M
     #[arg(long, value_name = "N", value_parser = parse_count, default_value = "10M")]
     events_per_day: u64,
@@ -221,6 +226,7 @@ fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
         batch_interval: args.batch_interval,
         incremental: args.incremental,
         publish_interval: args.publish_interval,
+        speed_lateness: args.speed_lateness,
         state: args.state,
         checkpoint_interval: args.checkpoint_interval,
         ..CompareSettings::default()

@@ -4,20 +4,21 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use twopath_log::Log;
+use twopath_log::{Log, Topic};
 use twopath_query::{self as query, Value};
 use twopath_speed::SpeedError;
 
 use super::log::TopicArgs;
 use super::output::{self, ReportFormat};
-use super::{Failure, log, parse_duration, sql};
-use crate::feeds::{Definition, FeedError, FeedRun, OutputOptions, run_feed};
+use super::{Failure, late, log, parse_duration, sql};
+use crate::feeds::{Definition, FeedError, FeedReport, FeedRun, OutputOptions, Until, run_feed};
 use crate::systems::StateBackend;
 
 /// Runs derived feeds: what a SELECT makes of one topic, appended to another
@@ -58,6 +59,9 @@ struct RunArgs {
     /// The feed's name [default: the output's]
     #[arg(long)]
     name: Option<String>,
+    /// Append the records that the query's WATERMARK leaves out to this topic, each once: by a feed of its own, which has that name. The topic is made where there is none
+    #[arg(long, value_name = "TOPIC")]
+    late_to: Option<String>,
     /// Wait for more
     #[arg(long, short)]
     follow: bool,
@@ -201,16 +205,43 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         compaction: args.topic.compaction(),
         offload: args.topic.offload(),
     };
+    let late = args.late_to.as_ref().map(|output| late_feed(dir, &feed, &input, output)).transpose()?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, stop.clone())?;
     }
-    let (workers, checkpoint_interval) = (usize::from(args.workers), args.checkpoint_interval);
-    let how = FeedRun { follow: args.follow, workers, checkpoint_interval, stop: &stop };
-    let report = run_feed(&log, &feed, &made_as, &how).map_err(|e| match e {
-        FeedError::Speed(SpeedError::NoFeed { .. } | SpeedError::NoState { .. }) | FeedError::BadName { .. } => Failure::usage(e),
-        other => other.into(),
-    })?;
+    let until = if args.follow { Until::Stopped } else { Until::End };
+    let how = FeedRun { checkpoint_interval: args.checkpoint_interval, ..FeedRun::new(until, usize::from(args.workers), &stop) };
+    let run = |feed: &Definition, made_as: &OutputOptions| {
+        let report = run_feed(&log, feed, made_as, &how);
+        // One does not go on without the other.
+        stop.fetch_or(report.is_err(), Ordering::Relaxed);
+        report.map_err(|e| match e {
+            FeedError::Speed(SpeedError::NoFeed { .. } | SpeedError::NoState { .. }) | FeedError::BadName { .. } => Failure::usage(e),
+            other => other.into(),
+        })
+    };
+    let (report, late_report) = thread::scope(|scope| {
+        let late = late.as_ref().map(|late| scope.spawn(|| run(late, &OutputOptions::default())));
+        (run(&feed, &made_as), late.map(|late| late.join().expect("a feed does not panic")))
+    });
+    tell(&feed, &report?);
+    if let (Some(feed), Some(report)) = (&late, late_report.transpose()?) {
+        late::tell(feed, &report);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The feed of what `feed` leaves out.
+fn late_feed(dir: &Path, feed: &Definition, input: &Topic, output: &str) -> Result<Definition, Failure> {
+    if [&feed.output, &feed.name].iter().any(|name| *name == output) {
+        return Err(Failure::usage(format!("--late-to {output}: that is where the feed's own rows go; choose another topic")));
+    }
+    let plan = query::logical_plan(&feed.sql, &feed.input, input.schema()).map_err(|e| Failure::sql(&e, &feed.sql))?;
+    late::feed(dir, &plan.late(), output)
+}
+
+fn tell(feed: &Definition, report: &FeedReport) {
     eprintln!(
         "feed '{}': {} rows of '{}' read, {} appended to '{}'{}{}",
         feed.name,
@@ -221,5 +252,4 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         if report.rows_left_out > 0 { format!(", {} that were there already left out", report.rows_left_out) } else { String::new() },
         if report.rows_read_again > 0 { format!(", {} read again to make its groups", report.rows_read_again) } else { String::new() }
     );
-    Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ mod feed;
 mod graph;
 mod job;
 mod key;
+mod late;
 mod log;
 mod output;
 mod progress;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use arrow_array::RecordBatch;
@@ -13,8 +13,9 @@ use twopath_log::Address;
 
 use super::log::ForeignArgs;
 use super::output::{self, Format};
-use super::{Failure, sql};
-use crate::question::{self, Asked, Question, Rows, batch_views};
+use super::{Failure, late, sql};
+use crate::feeds::{Definition, Until};
+use crate::question::{self, Asked, LateRecords, Question, Rows, batch_views};
 use crate::systems::{BatchEngine, SpeedEngine};
 
 /// Answers a SQL query over a topic
@@ -30,6 +31,7 @@ Examples:
   twopath query --sql delays.sql --engine merged --format csv > merged.csv
   twopath query --sql delays.sql --engine reference --at 1000,1000 --format json
   twopath query --sql delays.sql --engine batch --incremental
+  twopath query --sql on_time.sql --late-to too_late
   twopath query --log kafka://localhost:9092/flights --sql 'SELECT COUNT(*) AS n FROM flights' --engine kappa
 
 Windows are table functions:
@@ -53,6 +55,10 @@ pub(super) struct QueryArgs {
     /// is kept beside the topics
     #[arg(long)]
     incremental: bool,
+    /// Append the records that the query's WATERMARK leaves out to this topic, as far as they are not there yet: each is there once, however often this is asked.
+    /// The topic is made where there is none
+    #[arg(long, value_name = "TOPIC")]
+    late_to: Option<String>,
     /// Worker threads of the speed layer
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
@@ -93,6 +99,7 @@ pub(super) struct Answered {
     rows: Rows,
     /// By topic.
     coverage: Vec<(String, Coverage)>,
+    late: Vec<LateRecords>,
 }
 
 impl From<Engine> for question::Engine {
@@ -132,9 +139,23 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
         return Err(Failure::usage("--horizon is a position of one topic, and the query reads several: leave it out"));
     }
     let asked = Asked { at, horizon: args.horizon.clone(), workers: usize::from(args.workers), incremental };
-    let answered = question.answer(args.engine.into(), &asked)?;
-    show(&Answered { names: answered.names, rows: answered.rows, coverage: answered.coverage }, args.format)?;
+    let late_feed = args.late_to.as_ref().map(|output| late_feed(place, &question, output)).transpose()?;
+    let question::Answered { names, rows, coverage, late } = question.answer(args.engine.into(), &asked)?;
+    show(&Answered { names, rows, coverage, late }, args.format)?;
+    if let Some((dir, feed)) = late_feed {
+        let number =
+            question.topics.iter().position(|t| t.config().name == feed.input).expect("what is late is of a topic that the query reads");
+        late::append(dir, &feed, &Until::Position(asked.at[number].clone()), asked.workers)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The feed of what the question leaves out, and the folder that it is in.
+fn late_feed<'a>(place: &'a Address, question: &Question, output: &str) -> Result<(&'a Path, Definition), Failure> {
+    let Some(dir) = place.folder() else {
+        return Err(Failure::usage(format!("--late-to makes a topic beside the one that is read, and {place} is no folder; leave it out")));
+    };
+    Ok((dir, late::feed(dir, &question.plan.late(), output)?))
 }
 
 /// Where incremental questions keep what they have come to.
@@ -176,13 +197,13 @@ fn positions(question: &Question, at: &[String]) -> Result<Vec<Position>, Failur
     Ok(positions)
 }
 
-pub(super) fn rows_of(rows: RecordBatch, topic: &str, coverage: Coverage) -> Answered {
+pub(super) fn rows_of(rows: RecordBatch, topic: &str, coverage: Coverage, late: Vec<LateRecords>) -> Answered {
     let names = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
-    Answered { names, rows: Rows::Columns(rows), coverage: vec![(topic.to_owned(), coverage)] }
+    Answered { names, rows: Rows::Columns(rows), coverage: vec![(topic.to_owned(), coverage)], late }
 }
 
 pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
-    let Answered { names, rows, coverage } = answered;
+    let Answered { names, rows, coverage, late } = answered;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let values = match rows {
         Rows::Values(rows) => Cow::Borrowed(rows),
@@ -202,9 +223,13 @@ pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
             let (position, parts) = covered(coverage);
             let columns: Vec<String> = names.iter().map(|n| output::json_text(n)).collect();
             let rows: Vec<String> = values.iter().map(|row| output::json_row(names, row)).collect();
+            let late = match &late[..] {
+                [] => String::new(),
+                late => format!("\"late\":{},", serde_json::to_string(late).map_err(Failure::of)?),
+            };
             writeln!(
                 out,
-                "{{\"position\":{},\"coverage\":{},\"columns\":[{}],\"rows\":[{}{}]}}",
+                "{{\"position\":{},\"coverage\":{},{late}\"columns\":[{}],\"rows\":[{}{}]}}",
                 serde_json::to_string(&position).map_err(Failure::of)?,
                 serde_json::to_string(&parts).map_err(Failure::of)?,
                 columns.join(","),
@@ -226,6 +251,7 @@ pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
             Rows::Values(rows) => rows.len(),
         };
         eprintln!("{count} rows; exact for position {}", positions.join(" and "));
+        late.iter().for_each(|late| eprintln!("{}", late.told()));
     }
     Ok(())
 }

@@ -17,6 +17,8 @@ pub enum FeedError {
     Differs { name: String, is: String, wanted: String },
     #[error("a feed from '{input}' to '{output}' would go in a circle and never end: choose another output")]
     Circle { input: String, output: String },
+    #[error("late records cannot go to '{output}': {what}")]
+    Late { output: String, what: String },
     #[error("feed '{name}': {source}")]
     Query { name: String, source: QueryError },
     #[error("topic '{topic}' cannot be the output of feed '{name}': {what}")]

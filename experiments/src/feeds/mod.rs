@@ -18,6 +18,7 @@
 mod definition;
 mod error;
 mod graph;
+mod late;
 mod output;
 mod progress;
 mod run;
@@ -28,4 +29,4 @@ pub use graph::{Graph, GraphEdge, Node, NodeKind};
 pub use output::OutputOptions;
 pub use progress::ReaderProgress;
 pub use run::{FeedRun, run_feed};
-pub use twopath_speed::{FeedKind, FeedReport};
+pub use twopath_speed::{FeedKind, FeedReport, Until};

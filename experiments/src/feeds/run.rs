@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use twopath_log::{Log, Start, Topic};
 use twopath_query::parse;
-use twopath_speed::{Feed, FeedQuery, FeedReport};
+use twopath_speed::{Feed, FeedQuery, FeedReport, Until};
 
 use super::output::output_topic;
 use super::{Definition, FeedError, OutputOptions, TopicIds};
 use crate::systems::Keeping;
 
 /// How a feed is run: all of it may differ from run to run.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct FeedRun<'a> {
-    /// At the input's end it waits for more.
-    pub follow: bool,
+    pub until: Until,
     pub workers: usize,
     /// Where state is kept by checkpoints: from the start of one to the start of the next.
     pub checkpoint_interval: Duration,
@@ -23,7 +22,14 @@ pub struct FeedRun<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Reads the input from where the feed is, and appends what comes of it to the output, until the input's end or until it is stopped. The output
+impl<'a> FeedRun<'a> {
+    /// With the command line's interval of checkpoints.
+    pub fn new(until: Until, workers: usize, stop: &'a AtomicBool) -> FeedRun<'a> {
+        FeedRun { until, workers, checkpoint_interval: Duration::from_secs(5), stop }
+    }
+}
+
+/// Reads the input from where the feed is, and appends what comes of it to the output, as far as it is told to go or until it is stopped. The output
 /// topic is made where there is none.
 pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, how: &FeedRun<'_>) -> Result<FeedReport, FeedError> {
     let input = log.topic(&feed.input)?;
@@ -37,7 +43,7 @@ pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, how: &Fee
     let group = input.local()?.group_or_new(&feed.group())?;
     let backend = feed.backend(log, &input.local()?.id(), Keeping::Owns { checkpoint_interval: how.checkpoint_interval });
     let job = Feed { name: feed.name.clone(), input, query, output, writer, group, backend };
-    Ok(twopath_speed::run_feed(job, how.follow, how.workers, how.stop)?)
+    Ok(twopath_speed::run_feed(job, &how.until, how.workers, how.stop)?)
 }
 
 /// Keeps the feed's definition with what tells its topics from others of their names. In an output that was made anew the feed starts over.

@@ -1,7 +1,7 @@
 //! Every recorded answer against the reference interpreter, rolled forward over the log in the answers' order.
 //!
 //! The truth is version 2 of the query. An answer is *wrong* where it differs from the truth at its own position; *wrong by the
-//! engine* where it differs from what its own version's query gives there (then Twopath has a bug); *outdated* where it differs from
+//! engine* where it differs from what its own version's query gives there (then Twopath has a bug; an answer that says that it is approximate is counted apart); *outdated* where it differs from
 //! the truth over everything that was intended to have arrived when it was read.
 //!
 //! No answer is left out, and none costs more than what changed since the one before it: the reference keeps a [`Digest`] of its groups as it
@@ -29,10 +29,14 @@ use crate::systems::Job;
 pub struct Verdict {
     pub wrong: bool,
     pub wrong_engine: bool,
+    /// It differs so, and had said that it is approximate: what is right is what it leaves out.
+    pub wrong_approximate: bool,
     pub outdated: bool,
     /// Of a wrong answer: the largest |given - right| of the measured column over its rows. A row that is missing on either side
     /// counts by the other's value.
     pub error: f64,
+    /// The same against what its own version's query gives.
+    pub error_own: f64,
 }
 
 /// What the reference makes of both versions of a job, up to a position. Made once of a history, and rolled on for each run over it.
@@ -234,7 +238,15 @@ impl Asked<'_> {
                 (Some(_), Some(_)) => Compared { differs: true, error: errors.largest() },
                 (Some(_), None) => self.compared(answer, v2)?,
             };
-            let verdict = Verdict { wrong: by_truth.differs, wrong_engine: by_version.differs, error: by_truth.error, outdated: false };
+            let is_approximate = self.recording.answers[answer].approximate;
+            let verdict = Verdict {
+                wrong: by_truth.differs,
+                wrong_engine: by_version.differs && !is_approximate,
+                wrong_approximate: by_version.differs && is_approximate,
+                error: by_truth.error,
+                error_own: by_version.error,
+                outdated: false,
+            };
             judged.push((answer, verdict, shown));
             done();
         }

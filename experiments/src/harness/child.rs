@@ -160,6 +160,7 @@ fn system_spec(spec: &RunSpec, topic: &Topic, timeline: &Timeline) -> SystemSpec
         batch_interval_ms: spec.batch_interval_ms,
         incremental: spec.incremental,
         publish_interval_ms: spec.publish_interval_ms,
+        speed_lateness_ms: spec.speed_lateness_ms,
         state: spec.state.clone(),
         checkpoint_interval_ms: spec.checkpoint_interval_ms,
         began_us: timeline.began_us(),

@@ -13,7 +13,7 @@ use super::spec::RunSpec;
 use crate::systems::timeline::Span;
 use crate::systems::{self, Architecture, Costs, Job};
 use twopath_results::result::{
-    Answers, Cost, CpuBin, Happening, KeptUp, LayerCost, Mark, Outcome, PhaseCosts, Phases, RunResult, Series, StorageBin,
+    Answers, Approximate, Cost, CpuBin, Happening, KeptUp, LayerCost, Mark, Outcome, PhaseCosts, Phases, RunResult, Series, StorageBin,
 };
 
 /// The result of a run.
@@ -48,7 +48,11 @@ pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arri
         events_never_covered: fresh.iter().filter(|at| at.is_none()).count() as u64,
         query_latency_ms: quantiles(&latency),
         staleness_ms: quantiles(&staleness),
-        answers: answers(&recording.answers, verdicts, deployed_us),
+        answers: Answers {
+            approximate: (spec.speed_lateness_ms.is_some() && spec.factors.speed_engine.is_some())
+                .then(|| approximate(&recording.answers, verdicts)),
+            ..answers(&recording.answers, verdicts, deployed_us)
+        },
         time_to_correct_ms: corrected_us.map(|at_us| ms(at_us, deployed_us)),
         extra_storage_bytes_max: recording.extra_storage_bytes_max,
         cost: cost(recording, events),
@@ -106,6 +110,33 @@ fn answers(answers: &[Recorded], verdicts: &[Verdict], deployed_us: u64) -> Answ
         wrong_for_ms: first.zip(last).map_or(0.0, |(first, last)| ms(last, first)),
         error_mean: if count(|v| v.wrong) == 0 { 0.0 } else { errors().sum::<f64>() / errors().count() as f64 },
         error_max: errors().fold(0.0, f64::max),
+        approximate: None,
+    }
+}
+
+/// What the answers lacked that said of themselves that they are approximate.
+fn approximate(answers: &[Recorded], verdicts: &[Verdict]) -> Approximate {
+    let wrong = || verdicts.iter().filter(|v| v.wrong_approximate);
+    // A key's answer can be right while others are wrong, so only a full one ends it.
+    let (mut since_us, mut stretches_ms) = (None, Vec::new());
+    for (answer, verdict) in answers.iter().zip(verdicts) {
+        if verdict.wrong_approximate {
+            since_us.get_or_insert(answer.read_us);
+        } else if answer.key.is_none() {
+            stretches_ms.extend(since_us.take().map(|since_us| ms(answer.read_us, since_us)));
+        }
+    }
+    if let (Some(since_us), Some(last)) = (since_us, answers.last()) {
+        stretches_ms.push(ms(last.read_us, since_us));
+    }
+    let count = wrong().count();
+    Approximate {
+        answers: answers.iter().filter(|a| a.approximate).count() as u64,
+        wrong: count as u64,
+        wrong_for_ms: stretches_ms.iter().sum(),
+        wrong_longest_ms: stretches_ms.iter().copied().fold(0.0, f64::max),
+        error_mean: wrong().map(|v| v.error_own).sum::<f64>() / count.max(1) as f64,
+        error_max: wrong().map(|v| v.error_own).fold(0.0, f64::max),
     }
 }
 

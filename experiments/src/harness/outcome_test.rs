@@ -98,11 +98,11 @@ fn the_cost_of_a_run() {
 
 fn read(read_us: u64) -> Recorded {
     let rows = Stored { file: 0, at: 0, bytes: 0 };
-    Recorded { due_us: read_us - 5, read_us, version: 1, position: Position::zero(1), key: None, rows }
+    Recorded { due_us: read_us - 5, read_us, version: 1, position: Position::zero(1), approximate: false, key: None, rows }
 }
 
 fn verdict(wrong: bool, wrong_engine: bool, outdated: bool, error: f64) -> Verdict {
-    Verdict { wrong, wrong_engine, outdated, error }
+    Verdict { wrong, wrong_engine, outdated, error, ..Verdict::default() }
 }
 
 #[test]
@@ -136,6 +136,20 @@ fn answers_are_counted_by_what_is_wrong_with_them() {
     let right = vec![verdict(false, false, false, 0.0); 5];
     let found = answers(&reads, &right, 0);
     assert_eq!((found.wrong, found.wrong_for_ms, found.error_mean, found.error_max), (0, 0.0, 0.0, 0.0));
+}
+
+#[test]
+fn approximate_answers_are_wrong_until_a_full_one_is_right() {
+    let reads: Vec<Recorded> = [1_000, 2_000, 3_000, 4_500, 9_000, 9_500].map(read).to_vec();
+    let key = |answer: Recorded| Recorded { key: Some(0), approximate: true, ..answer };
+    let reads: Vec<Recorded> = reads.into_iter().enumerate().map(|(i, read)| if i == 1 || i == 3 { key(read) } else { read }).collect();
+    let verdict = |wrong_approximate, error_own| Verdict { wrong_approximate, error_own, ..Verdict::default() };
+    let verdicts =
+        [verdict(true, 2.0), verdict(false, 0.0), verdict(false, 0.0), verdict(false, 0.0), verdict(true, 4.0), verdict(true, 3.0)];
+    let found = approximate(&reads, &verdicts);
+    assert_eq!((found.answers, found.wrong), (2, 3));
+    assert_eq!((found.wrong_for_ms, found.wrong_longest_ms), (2.5, 2.0), "to the full answer that was right, and to the end");
+    assert_eq!((found.error_mean, found.error_max), (3.0, 4.0));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use twopath_query::Value;
 use super::RunError;
 use super::load::punctual_sleep;
 use super::recording::{Recorded, Spill};
-use crate::systems::System;
 use crate::systems::timeline::Timeline;
+use crate::systems::{Answered, System};
 
 /// A waiting client looks this often whether it is to stop.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -47,7 +47,8 @@ pub fn ask_on_schedule(
         let read_us = timeline.now_us();
         let rows = spill.append(&answer.rows)?;
         let key = key.as_ref().map(|_| number as u32);
-        answers.push(Recorded { due_us, read_us, version: answer.version, position: answer.position, key, rows });
+        let Answered { version, position, approximate, .. } = answer;
+        answers.push(Recorded { due_us, read_us, version, position, approximate, key, rows });
     }
     spill.close()?;
     Ok(answers)

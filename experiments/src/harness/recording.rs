@@ -101,6 +101,9 @@ pub struct Recorded {
     pub version: u32,
     /// That it is exact for.
     pub position: Position,
+    /// It said of itself that it may leave records out.
+    #[serde(default)]
+    pub approximate: bool,
     /// Which of the keys was asked for; none is everything.
     pub key: Option<u32>,
     /// Where its rows are.

@@ -41,6 +41,9 @@ pub struct RunSpec {
     #[serde(default)]
     pub incremental: bool,
     pub publish_interval_ms: f64,
+    /// The speed layer alone leaves out what comes more than so much after newer records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed_lateness_ms: Option<f64>,
     /// Where the speed layer's state lives.
     #[serde(default)]
     pub state: StateBackend,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use twopath_base::{Coverage, CoveragePart, Offset, Position};
 use twopath_log::{Barrier, Entry, Start, Topic};
-use twopath_query::Query;
+use twopath_query::{Query, Value};
 use twopath_reference::{PlanReference, Reference};
 use twopath_serving::Table;
 use twopath_view::{self as view, BatchView, GroupTable, Selection};
 
-use super::{Answered, Asked, Engine, Question, QuestionError, Rows};
+use super::{Answered, Asked, Engine, LateRecords, Question, QuestionError, Rows};
 use crate::systems::twopath::wiring::{self, VersionLogic};
 use crate::systems::{BatchEngine, SpeedEngine};
 
@@ -43,14 +43,7 @@ pub(super) fn by_reference(question: &Question, starts: &[Position], at: &[Posit
     };
     let coverage = (0..question.topics.len()).map(covered).collect();
     let rows = match question.program.flat() {
-        Some(query) => {
-            let mut reference = Reference::new(query.clone());
-            read(&question.topics[0], &at[0], &query.whole_rows(), |batch| {
-                reference.push(batch);
-                Ok(())
-            })?;
-            reference.answer()?
-        }
+        Some(query) => of_flat(&question.topics[0], &at[0], query)?,
         None => {
             let mut reference = PlanReference::new(question.plan.clone());
             for (topic, at) in question.topics.iter().zip(at) {
@@ -62,7 +55,22 @@ pub(super) fn by_reference(question: &Question, starts: &[Position], at: &[Posit
             reference.answer()?
         }
     };
-    Ok(Answered { names: question.names(), rows: Rows::Values(rows), coverage })
+    let mut late = Vec::new();
+    for of in question.plan.late() {
+        let number = question.topic(&of.topic).0;
+        late.extend(LateRecords::of(&of, &of_flat(&question.topics[number], &at[number], &of.count())?));
+    }
+    Ok(Answered { names: question.names(), rows: Rows::Values(rows), coverage, late })
+}
+
+/// The reference's answer to a flat query.
+fn of_flat(topic: &Topic, at: &Position, query: &Query) -> Result<Vec<Vec<Value>>, QuestionError> {
+    let mut reference = Reference::new(query.clone());
+    read(topic, at, &query.whole_rows(), |batch| {
+        reference.push(batch);
+        Ok(())
+    })?;
+    Ok(reference.answer()?)
 }
 
 /// Gives all records below a position to `take`, partition by partition.

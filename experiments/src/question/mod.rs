@@ -6,6 +6,7 @@
 
 mod engines;
 mod error;
+mod late;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use twopath_query::{Plan, Program, QueryError, TopicSchema, Value};
 use crate::systems::{BatchEngine, SpeedEngine};
 pub(crate) use engines::check_within;
 pub use error::QuestionError;
+pub use late::LateRecords;
 
 /// Who computes an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +63,8 @@ pub struct Answered {
     pub names: Vec<String>,
     pub rows: Rows,
     pub coverage: Vec<(String, Coverage)>,
+    /// What each `WATERMARK` left out.
+    pub late: Vec<LateRecords>,
 }
 
 /// The rows of an answer, as who computed them has them.
@@ -121,7 +125,13 @@ impl Question {
             Some(_) => answers.swap_remove(0),
             None => twopath_view::finish(&self.program, &answers)?,
         };
-        Ok(Answered { names: self.names(), rows: Rows::Columns(rows), coverage })
+        let mut late = Vec::new();
+        for of in self.plan.late() {
+            let (number, topic) = self.topic(&of.topic);
+            let kept = asked.incremental.as_ref().map(|dir| dir.join(topic.name()));
+            late.push(LateRecords::count(topic, &of, &asked.at[number], kept.as_deref())?);
+        }
+        Ok(Answered { names: self.names(), rows: Rows::Columns(rows), coverage, late })
     }
 
     /// The answer's columns.

@@ -7,6 +7,8 @@ use twopath_serving::ServingError;
 use twopath_speed::SpeedError;
 use twopath_view::store::StoreError;
 
+use crate::feeds::FeedError;
+use crate::question::QuestionError;
 use crate::systems::{StateBackend, SystemError};
 
 /// Why a step of a standing job was refused or failed.
@@ -58,6 +60,10 @@ pub enum JobError {
     Speed(#[from] SpeedError),
     #[error(transparent)]
     System(SystemError),
+    #[error("what is late could not be counted: {0}")]
+    Late(#[from] QuestionError),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
     #[error(transparent)]
     Serving(#[from] ServingError),
     #[error("the table at rest: {0}")]

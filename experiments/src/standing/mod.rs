@@ -16,6 +16,7 @@
 
 mod diff;
 mod error;
+mod late;
 mod state;
 mod version;
 
@@ -41,6 +42,7 @@ use state::Kept;
 pub use state::{CheckpointStatus, RefusedStatus};
 pub use version::Standing;
 
+use crate::question::LateRecords;
 use crate::systems::{Keeping, StateBackend, StatePlace, checkpoints_dir};
 
 /// Beside the topics; no topic's name starts with a dot.
@@ -64,13 +66,15 @@ pub struct Deployment {
     pub from_log_start: bool,
     pub backend: StateBackend,
     pub checkpoint_interval: Duration,
+    /// The topic that gets what is late.
+    pub late_to: Option<String>,
 }
 
 /// As the command line has it.
 impl Default for Deployment {
     fn default() -> Self {
         let checkpoint_interval = Duration::from_secs(5);
-        Deployment { workers: 1, from_log_start: false, backend: StateBackend::Checkpoint, checkpoint_interval }
+        Deployment { workers: 1, from_log_start: false, backend: StateBackend::Checkpoint, checkpoint_interval, late_to: None }
     }
 }
 
@@ -108,6 +112,12 @@ pub struct JobVersion {
     pub groups: u64,
     /// Of its files.
     pub bytes: u64,
+    /// What its `WATERMARK` leaves out of the log as it is now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<LateRecords>,
+    /// The topic that gets that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late_to: Option<String>,
     pub sql: String,
 }
 
@@ -179,7 +189,7 @@ impl StandingJob {
     /// A log whose beginning is gone would make a new version's numbers shrink without a word: it is refused, unless `from_log_start` asks for
     /// a version of what is left.
     pub fn deploy(&self, topic: &Topic, query: Query, sql: &str, how: &Deployment) -> Result<Standing, JobError> {
-        let Deployment { workers, from_log_start, backend, checkpoint_interval } = how.clone();
+        let Deployment { workers, from_log_start, backend, checkpoint_interval, late_to } = how.clone();
         let (version, backend) = self.locked(true, |tables| {
             let versions = tables.status();
             if let Some(other) = versions.first() {
@@ -202,7 +212,7 @@ impl StandingJob {
             // In the manifest from here on; the table that serves is made anew by each process.
             let table = Table::new(query.clone().into(), topic.partitions());
             tables.deploy(version, sql, table.into())?;
-            let kept = Kept { backend, caught_up: false };
+            let kept = Kept { backend, caught_up: false, late_to };
             kept.write(&tables.version_dir(version))?;
             Ok((version, self.backend(tables, version, topic, Keeping::Owns { checkpoint_interval })?))
         })?;
@@ -409,8 +419,12 @@ impl StandingJob {
         let parsed = self.parsed(&v);
         let end = self.topic(&v.description).and_then(|topic| Ok(topic.end()?));
         let dir = tables.version_dir(v.version);
-        let backend = Kept::read(&dir)?.backend;
+        let Kept { backend, late_to, .. } = Kept::read(&dir)?;
         let store = self.store(tables, v.version);
+        let late = match (&parsed, &end) {
+            (Ok((topic, _)), Ok(end)) => self.count_late(tables, &v, topic, end),
+            _ => Ok(Vec::new()),
+        };
         let table = store.versions()?.last().map(|&n| store.manifest(n)).transpose()?;
         let (newest, groups) = match &parsed {
             Ok(parsed) => self.newest(tables, v.version, parsed)?,
@@ -424,11 +438,13 @@ impl StandingJob {
             state: self.state_of(tables, &v)?,
             backend,
             lag_records: end.as_ref().ok().map(|end| position.as_ref().map_or(end.records(), |at| end.records_since(at))),
-            problem: end.err().map(|e| e.to_string()),
+            problem: end.as_ref().err().or(late.as_ref().err()).map(|e| e.to_string()),
             groups: groups.unwrap_or(0),
             position,
             checkpoint,
             refused,
+            late: late.unwrap_or_default(),
+            late_to,
             bytes: store.bytes()? + folder_bytes(&checkpoints_dir(&dir)) + folder_bytes(&dir.join("local")),
             sql: v.description,
         })

@@ -18,6 +18,9 @@ pub(super) struct Kept {
     pub backend: StateBackend,
     /// It has read all that was in the log when it was deployed. (A version in memory has caught up once it has a table at rest.)
     pub caught_up: bool,
+    /// The topic that gets what the version leaves out because it is late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_to: Option<String>,
 }
 
 /// The checkpoint that a version would start from.
@@ -47,7 +50,7 @@ impl Kept {
         let path = version_dir.join("state.json");
         match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).map_err(|e| JobError::Io { path, source: io::Error::other(e) }),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Kept { backend: StateBackend::Memory, caught_up: false }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Kept { backend: StateBackend::Memory, caught_up: false, late_to: None }),
             Err(source) => Err(JobError::Io { path, source }),
         }
     }

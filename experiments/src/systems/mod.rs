@@ -67,6 +67,8 @@ pub struct Answered {
     pub version: u32,
     /// That it is exact for.
     pub position: Position,
+    /// It says of itself that it may leave records out ([`twopath_serving::Table::approximate`]).
+    pub approximate: bool,
     pub rows: Rows,
 }
 

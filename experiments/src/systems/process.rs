@@ -47,6 +47,9 @@ pub struct SystemSpec {
     #[serde(default)]
     pub incremental: bool,
     pub publish_interval_ms: f64,
+    /// The speed layer alone leaves out what comes more than so much after newer records.
+    #[serde(default)]
+    pub speed_lateness_ms: Option<f64>,
     /// Where the speed layer's state lives.
     #[serde(default)]
     pub state: StateBackend,
@@ -101,6 +104,7 @@ impl SystemSpec {
             batch_interval: Duration::from_secs_f64(self.batch_interval_ms / 1e3),
             incremental: self.incremental,
             publish_interval: Duration::from_secs_f64(self.publish_interval_ms / 1e3),
+            speed_lateness: self.speed_lateness_ms.map(|ms| Duration::from_secs_f64(ms / 1e3)),
             state: self.state.clone(),
             checkpoint_interval: Duration::from_secs_f64(self.checkpoint_interval_ms / 1e3),
             throttle: self.throttle,
@@ -200,7 +204,9 @@ impl System for Process {
 
     fn ask(&self, key: Option<&[Value]>) -> Result<Answered, SystemError> {
         match self.call(&Request::Ask(key.map(<[Value]>::to_vec)))? {
-            (Reply::Answer { version, position }, rows) => Ok(Answered { version, position, rows: Rows::from_bytes(rows) }),
+            (Reply::Answer { version, position, approximate }, rows) => {
+                Ok(Answered { version, position, approximate, rows: Rows::from_bytes(rows) })
+            }
             (other, _) => Err(unexpected(&other)),
         }
     }
@@ -294,8 +300,8 @@ pub fn serve(spec: &SystemSpec, socket: &Path) -> Result<(), SystemError> {
 fn reply(system: &dyn System, request: Request) -> Result<(Reply, Vec<u8>), SystemError> {
     let reply = match request {
         Request::Ask(key) => {
-            let Answered { version, position, rows } = system.ask(key.as_deref())?;
-            return Ok((Reply::Answer { version, position }, rows.into_bytes()));
+            let Answered { version, position, approximate, rows } = system.ask(key.as_deref())?;
+            return Ok((Reply::Answer { version, position, approximate }, rows.into_bytes()));
         }
         Request::Started => Reply::Done,
         Request::Deploy(version) => system.deploy(version).map(|()| Reply::Done)?,

@@ -35,6 +35,7 @@ pub(super) enum Reply {
     Answer {
         version: u32,
         position: Position,
+        approximate: bool,
     },
     Progress(SystemProgress),
     Costs(Costs),

@@ -10,6 +10,7 @@ mod imports;
 mod job;
 mod kafka;
 mod kill;
+mod late;
 mod query;
 mod sandbox;
 mod several;

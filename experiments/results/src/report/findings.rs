@@ -16,6 +16,7 @@ pub fn findings(result: &CompareResult) -> Vec<String> {
     found.extend(trouble(result, &facts));
     found.extend(said(result, "freshness_p99", "99 of 100 events were in the answer after"));
     found.extend(said(result, "time_to_correct", "After the fix was deployed, every answer was right after"));
+    found.extend(said(result, "late_for", "Answers lacked what came late, all in all for"));
     found.extend(said(result, "cpu_per_million", "A million events took this much CPU time:"));
     found.extend(said(result, "money_month", &format!("The month ({}) costs", month(&result.settings))));
     found.extend(said(result, "code_lines", "The query logic that people had to write, both versions, in lines:"));
@@ -129,8 +130,9 @@ fn checked(facts: &Facts) -> Option<String> {
     let flawed: u64 = facts.by_architecture.values().map(|f| f.answers.wrong_engine).sum();
     (checked > 0 && flawed == 0).then(|| {
         format!(
-            "{} answers were checked against the reference interpreter at their own position: every one was what its code should give.",
-            count(checked)
+            "{} answers were checked against the reference interpreter at their own position: every one was what its code should give{}.",
+            count(checked),
+            if facts.settings.speed_lateness_ms.is_some() { ", but for those that said that they leave out what came late" } else { "" }
         )
     })
 }

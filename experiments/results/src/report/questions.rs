@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::facts::Facts;
 use super::why;
-use crate::result::{AnswersBin, CompareResult, Estimate, Happening, Money, Outcome, Quantiles, Question, RunResult, Settings};
+use crate::result::{
+    AnswersBin, Approximate, CompareResult, Estimate, Happening, Money, Outcome, Quantiles, Question, RunResult, Settings,
+};
 use crate::statistics::{PairedRatio, median, paired_ratio};
 
 /// What is asked, and where a run has the answer.
@@ -46,7 +48,7 @@ const CODE: &str = "What people write";
 /// Stands for the price file's currency.
 const MONEY: &str = "money";
 
-const ASKED: [Asked; 27] = [
+const ASKED: [Asked; 30] = [
     measured("freshness_p50", FRESH, "Until half of the events are in the answer?", "ms", |r| of(&r.freshness_ms, |q| q.p50)),
     measured("freshness_p99", FRESH, "Until 99 of 100 events are?", "ms", |r| of(&r.freshness_ms, |q| q.p99)),
     measured("staleness_p99", FRESH, "Age of what an answer lacks? (99 of 100)", "ms", |r| of(&r.staleness_ms, |q| q.p99)),
@@ -54,6 +56,11 @@ const ASKED: [Asked; 27] = [
     measured("wrong_share", RIGHT, "Answers that the fixed code corrects?", "share", |r| share(r, |bin| bin.wrong)),
     measured("outdated_share", RIGHT, "Answers off the truth of their moment?", "share", |r| share(r, |bin| bin.outdated)),
     measured("wrong_engine", RIGHT, "Answers that an engine got wrong?", "answers", |r| Some(r.answers.wrong_engine as f64)),
+    measured("late_share", RIGHT, "Answers without what came late?", "share", |r| {
+        late(r, |l| l.wrong as f64 / r.answers.checked.max(1) as f64)
+    }),
+    measured("late_for", RIGHT, "Wrong because of it for?", "ms", |r| late(r, |l| l.wrong_for_ms)),
+    measured("late_longest", RIGHT, "At most at a time?", "ms", |r| late(r, |l| l.wrong_longest_ms)),
     measured("time_to_correct", FIX, "From the fix until every answer is right?", "ms", |r| r.time_to_correct_ms),
     measured("wrong_for_ms", FIX, "Wrong answers went on after it for?", "ms", |r| Some(r.answers.wrong_for_ms)),
     measured("freshness_dip", FIX, "Worst freshness while the fix comes in?", "ms", |r| {
@@ -87,6 +94,11 @@ fn of(quantiles: &Quantiles, pick: fn(&Quantiles) -> f64) -> Option<f64> {
 /// None before the money was told.
 fn money(run: &RunResult, part: fn(&Money) -> Option<f64>) -> Option<f64> {
     part(&run.cost.money).filter(|_| run.cost.money.month_total > 0.0)
+}
+
+/// Where everybody takes what comes late, or this system has no speed layer that would leave it out, nothing is lacked.
+fn late(run: &RunResult, part: impl Fn(&Approximate) -> f64) -> Option<f64> {
+    Some(run.answers.approximate.as_ref().map_or(0.0, part))
 }
 
 /// The highest of a series from the deployment of the fix until version 1 is gone and every answer right. The bin in which the deployment
@@ -131,8 +143,10 @@ pub fn figure(id: &str, run: &RunResult) -> Option<f64> {
 pub fn questions(result: &CompareResult) -> Vec<Question> {
     let settings = &result.settings;
     let facts = Facts::new(result);
+    let is_asked = |asked: &&Asked| settings.speed_lateness_ms.is_some() || !asked.id.starts_with("late_");
     ASKED
         .iter()
+        .filter(is_asked)
         .map(|asked| {
             let mut question = answer(asked, settings, &result.runs, result.provenance.seed);
             question.why = why::why(&question, &facts);

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 pub use conclusion::{BreakEven, Effect, Estimate, Factor, Question, Sweep, SweepPoint};
 pub use run::{
-    Answers, AnswersBin, Code, CodeSize, Cost, CpuBin, FreshnessBin, Happening, KeptUp, LayerCost, Listing, Mark, Money, Outcome,
-    PhaseCosts, Phases, Quantiles, ReadsBin, RunResult, Series, StorageBin,
+    Answers, AnswersBin, Approximate, Code, CodeSize, Cost, CpuBin, FreshnessBin, Happening, KeptUp, LayerCost, Listing, Mark, Money,
+    Outcome, PhaseCosts, Phases, Quantiles, ReadsBin, RunResult, Series, StorageBin,
 };
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +124,9 @@ pub struct Settings {
     /// Whether each batch run went on from the view of the one before.
     #[serde(default)]
     pub incremental: bool,
+    /// The speed layer alone left out what came more than so much after newer records; absent where it took all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed_lateness_ms: Option<f64>,
     /// Where the speed layer's state lived, as `--state` has it: `memory`, `checkpoint`, `local`, or a Redis server's address.
     #[serde(default = "in_memory")]
     pub state: String,

@@ -124,6 +124,26 @@ pub struct Answers {
     pub error_mean: f64,
     /// The largest of them.
     pub error_max: f64,
+    /// Of a run whose speed layer leaves out what comes late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approximate: Option<Approximate>,
+}
+
+/// Answers that said of themselves that they are approximate, because a speed layer left out what came late.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Approximate {
+    /// That said so.
+    pub answers: u64,
+    /// Of them, those that differ from what the code that was serving gives at the answer's own position.
+    pub wrong: u64,
+    /// Added up: from a wrong answer until the next full answer that was right, or the run's end.
+    pub wrong_for_ms: f64,
+    /// The longest of these times.
+    pub wrong_longest_ms: f64,
+    /// As in [`Answers`], of the wrong ones; mean and largest.
+    pub error_mean: f64,
+    /// The largest of them.
+    pub error_max: f64,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 use twopath_log::Address;
+use twopath_query as query;
 
 use super::catch_up;
-use crate::cli::{Failure, log, parse_duration, sql};
+use crate::cli::{Failure, late, log, parse_duration, sql};
+use crate::feeds::Until;
 use crate::standing::{Deployment, JobState, StandingJob};
 use crate::systems::StateBackend;
 use twopath_results::number;
@@ -27,6 +29,10 @@ pub(super) struct DeployArgs {
     /// The version's query: a SQL text, or the name of a file that holds one
     #[arg(long, value_name = "TEXT_OR_FILE")]
     sql: String,
+    /// Append the records that the query's WATERMARK leaves out to this topic, each once: by a feed of that name, which `twopath job run` takes along. The topic is
+    /// made where there is none
+    #[arg(long, value_name = "TOPIC")]
+    late_to: Option<String>,
     /// Worker threads of the replay
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
@@ -46,12 +52,20 @@ pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
     let text = sql::read_sql(&args.sql)?;
     let topic = sql::topic_named(&Address::Folder(dir.to_owned()), &text, |name| log::open_topic(dir, name))?;
     let query = sql::parse(&text, &topic)?;
+    let late = match &args.late_to {
+        None => None,
+        Some(output) => {
+            let plan = query::logical_plan(&text, topic.name(), topic.schema()).map_err(|e| Failure::sql(&e, &text))?;
+            Some(late::feed(dir, &plan.late(), output)?)
+        }
+    };
     let job = StandingJob::named(dir, &args.name);
     let how = Deployment {
         workers: usize::from(args.workers),
         from_log_start: args.from_log_start,
         backend: args.state.clone(),
         checkpoint_interval: args.checkpoint_interval,
+        late_to: args.late_to.clone(),
     };
     let standing = job.deploy(&topic, query, text.trim(), &how)?;
     if let Some(checkpoint) = &standing.recovery().checkpoint {
@@ -61,6 +75,12 @@ pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
     let last = catch_up(&standing)?;
     job.save(&standing)?;
     standing.stop()?;
+    if let Some(feed) = &late {
+        // Where another version has the same feed, who runs the job may be at it already.
+        if !job.late_feeds()?.iter().any(|(v, f)| *v != version && f.output == feed.output) {
+            late::append(dir, feed, &Until::Position(last.position.clone()), usize::from(args.workers))?;
+        }
+    }
     let first = !job.status()?.iter().any(|v| v.state == JobState::Active);
     if first {
         job.cutover(version)?;

@@ -51,6 +51,7 @@ pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
     if args.format != Format::Json {
         eprintln!("by version {} of '{}'", standing.version(), args.name);
     }
+    let late = answer.coverage.position().map_or_else(|| Ok(Vec::new()), |at| job.late(standing.version(), at))?;
     standing.stop()?;
-    query::show(&query::rows_of(answer.rows, &args.name, answer.coverage), args.format)
+    query::show(&query::rows_of(answer.rows, &args.name, answer.coverage, late), args.format)
 }

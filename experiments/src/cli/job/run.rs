@@ -5,15 +5,17 @@ use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use twopath_log::Log;
 use twopath_serving::ServingError;
 
 use super::show;
 use crate::cli::{Failure, parse_duration, progress};
+use crate::feeds::{Definition, FeedError, FeedReport, FeedRun, OutputOptions, Until, run_feed};
 use crate::standing::{JobError, JobState, Standing, StandingJob};
 use crate::systems::{Keeping, StateBackend};
 
@@ -52,6 +54,7 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
     args.state.as_ref().map_or(Ok(()), |state| job.check_backend(state))?;
     let keeping = Keeping::Owns { checkpoint_interval: args.checkpoint_interval };
     let bar = progress::bar("", 1);
+    let mut late = LateFeeds::default();
     let mut running: BTreeMap<u64, Standing> = BTreeMap::new();
     let (mut active, mut saved) = (None, Instant::now());
     loop {
@@ -77,6 +80,7 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
         for standing in running.values() {
             standing.check()?;
         }
+        late.follow(&job, dir)?;
         if let Some(standing) = active.and_then(|v| running.get(&v)) {
             show(&bar, standing.version(), &standing.progress());
         }
@@ -89,10 +93,51 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
         }
         if stopping {
             bar.finish_and_clear();
+            late.stop()?;
             eprintln!("the state of {} versions is at rest", running.len());
             return Ok(());
         }
         thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Feeds of what versions leave out because it is late, by their topics.
+#[derive(Default)]
+struct LateFeeds(BTreeMap<String, LateFeed>);
+
+struct LateFeed {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Result<FeedReport, FeedError>>,
+}
+
+impl LateFeeds {
+    /// Runs those that versions have, and stops those that none has any more.
+    fn follow(&mut self, job: &StandingJob, dir: &Path) -> Result<(), Failure> {
+        let wanted: BTreeMap<String, Definition> = job.late_feeds()?.into_iter().map(|(_, feed)| (feed.output.clone(), feed)).collect();
+        for (_, gone) in self.0.extract_if(.., |topic, feed| !wanted.contains_key(topic) || feed.thread.is_finished()) {
+            gone.stop()?;
+        }
+        for (topic, feed) in wanted {
+            let Entry::Vacant(place) = self.0.entry(topic) else { continue };
+            let (log, stop) = (Log::open(dir)?, Arc::new(AtomicBool::new(false)));
+            let stopped = stop.clone();
+            let thread = thread::spawn(move || run_feed(&log, &feed, &OutputOptions::default(), &FeedRun::new(Until::Stopped, 1, &stopped)));
+            place.insert(LateFeed { stop, thread });
+        }
+        Ok(())
+    }
+
+    fn stop(self) -> Result<(), Failure> {
+        self.0.into_values().try_for_each(LateFeed::stop)
+    }
+}
+
+impl LateFeed {
+    /// Ends it, and tells why it had ended by itself.
+    fn stop(self) -> Result<(), Failure> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("a feed does not panic")?;
+        Ok(())
     }
 }
 

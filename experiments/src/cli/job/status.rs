@@ -63,6 +63,12 @@ pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
         })
     });
     output::table(&mut out, &names, &rows.collect::<Vec<_>>())?;
+    for (job, version, late) in
+        jobs.iter().flat_map(|job| job.versions.iter().flat_map(move |v| v.late.iter().map(move |late| (job, v, late))))
+    {
+        let to = version.late_to.as_ref().map_or(String::new(), |topic| format!("; they go to '{topic}'"));
+        eprintln!("version {} of job '{}': {}{to}", version.version, job.job, late.told());
+    }
     for (job, version) in jobs.iter().flat_map(|job| job.versions.iter().map(move |v| (job, v))) {
         for refused in &version.refused {
             eprintln!("version {} of job '{}' passes over {}: {}", version.version, job.job, refused.file.display(), refused.reason);

@@ -72,6 +72,13 @@ pub fn check(settings: &CompareSettings) -> Result<(), CompareError> {
             return refuse(option, "0".into(), "one or more is needed");
         }
     }
+    if settings.speed_lateness.is_some() && settings.state != StateBackend::Memory {
+        return refuse(
+            "--state",
+            settings.state.to_string(),
+            "is state of a speed layer that takes all; leave --speed-lateness out, or keep the state in memory",
+        );
+    }
     if !(settings.rate.is_finite() && settings.rate > 0.0) {
         return refuse("--rate", settings.rate.to_string(), "give the events per second, more than 0");
     }
@@ -219,6 +226,7 @@ impl Asked {
             events_steady: self.events_steady,
             batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,
             incremental: settings.incremental,
+            speed_lateness_ms: settings.speed_lateness.map(|l| l.as_secs_f64() * 1e3),
             publish_interval_ms: settings.publish_interval.as_secs_f64() * 1e3,
             state: settings.state.to_string(),
             checkpoint_interval_ms: (settings.state != StateBackend::Memory).then_some(settings.checkpoint_interval.as_secs_f64() * 1e3),
@@ -247,6 +255,7 @@ impl Asked {
             log: settings.log.as_ref().map(|place| topics::of_run(place, planned)),
             batch_interval_ms: settings.batch_interval.as_secs_f64() * 1e3,
             incremental: settings.incremental,
+            speed_lateness_ms: settings.speed_lateness.map(|l| l.as_secs_f64() * 1e3),
             publish_interval_ms: settings.publish_interval.as_secs_f64() * 1e3,
             state: settings.state.clone(),
             checkpoint_interval_ms: settings.checkpoint_interval.as_secs_f64() * 1e3,
@@ -315,6 +324,10 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<Lef
     if language == Some(Language::Hand) && !job.is_written_by_hand() {
         return Err(refuse("--language", "hand", "nobody has written this query by hand; give --language sql"));
     }
+    let late_by_hand = |f: &Factors| {
+        let by_hand = settings.speed_lateness.is_some() && f.speed_engine.is_some() && job.language(f.language) == Language::Hand;
+        by_hand.then_some("what is late is left out by the compiled query, and this one is written by hand")
+    };
     let not_incremental = |f: &Factors| {
         let other = settings.incremental && f.batch_engine.is_some_and(|engine| engine != BatchEngine::Rayon);
         other.then_some("only rayon goes on from its last batch view")
@@ -326,7 +339,7 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<Lef
         let mut left_out = Vec::new();
         for factors in Factors::cross().filter(wanted) {
             let name = factors.name();
-            match factors.impossible().or(unwritten(&factors)).or(not_incremental(&factors)) {
+            match factors.impossible().or(unwritten(&factors)).or(not_incremental(&factors)).or(late_by_hand(&factors)) {
                 None => chosen.push(Chosen { name, architecture: factors.architecture.to_string(), factors }),
                 Some(reason) => left_out.push(LeftOut { name, reason: reason.into() }),
             }
@@ -339,6 +352,9 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<Lef
         let factors = Factors { language: job.language(changed.language), ..changed };
         if let Some(problem) = factors.impossible() {
             return Err(refuse("--architectures", name, &format!("cannot be made of {}: {problem}", factors.name())));
+        }
+        if let Some(problem) = late_by_hand(&factors) {
+            return Err(refuse("--speed-lateness", name, &format!("{problem}; give --language sql")));
         }
         if let Some(problem) = not_incremental(&factors) {
             return Err(refuse("--incremental", name, &format!("{problem}; give --batch-engine rayon --language sql")));

@@ -74,6 +74,8 @@ pub struct CompareSettings {
     pub incremental: bool,
     /// Between two snapshots of the speed layer.
     pub publish_interval: Duration,
+    /// The speed layer alone leaves out what comes more than so much after newer records of its partition.
+    pub speed_lateness: Option<Duration>,
     /// Where the speed layer's state lives.
     pub state: StateBackend,
     /// From the start of one checkpoint to the start of the next.
@@ -118,6 +120,7 @@ impl Default for CompareSettings {
             batch_interval: Duration::from_secs(2),
             incremental: false,
             publish_interval: Duration::from_millis(1),
+            speed_lateness: None,
             state: StateBackend::Memory,
             checkpoint_interval: Duration::from_secs(1),
         }

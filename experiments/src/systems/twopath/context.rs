@@ -45,6 +45,8 @@ pub struct Context {
     /// Each batch run goes on from the view of the one before.
     pub incremental: bool,
     pub publish_interval: Duration,
+    /// The speed layer leaves out what comes more than so much after newer records, though batch runs and replays take it.
+    pub speed_lateness: Option<Duration>,
     /// Where the speed layer's state lives.
     pub state: StateBackend,
     pub checkpoint_interval: Duration,
@@ -69,7 +71,8 @@ impl Context {
     pub fn deploy(&self, version: u32) -> Result<Arc<Table>, SystemError> {
         let timeline = self.timeline.clone();
         let observer = move |position: &Position| timeline.published(version, position);
-        let table = Arc::new(self.logic(version)?.table(self.topic.partitions(), observer)?);
+        let table = self.logic(version)?.table(self.topic.partitions(), observer)?;
+        let table = Arc::new(if self.speed_lateness.is_some() { table.approximate() } else { table });
         self.tables.deploy(version.into(), &format!("{} v{version}", self.job.name), table.clone())?;
         Ok(table)
     }
@@ -120,7 +123,13 @@ impl Context {
         let (workers, publish_interval) = (self.workers, self.publish_interval);
         let max_records_per_s = self.throttle.filter(|_| version > 1);
         let options = SpeedOptions { workers, publish_interval, backend, max_records_per_s, ..SpeedOptions::default() };
-        wiring::start(&self.topic, &self.logic(version)?, engine, from, options, publish)
+        let logic = self.logic(version)?;
+        let logic = match self.speed_lateness {
+            None => logic,
+            // What is in the log by now is replayed, and a replay waits for nobody.
+            Some(lateness) => logic.without_late(&self.topic, lateness, &self.topic.end()?)?,
+        };
+        wiring::start(&self.topic, &logic, engine, from, options, publish)
     }
 
     /// In the version's folder, and so among what the system has at rest. On a server the folder's path is the name, which no other run's is.
@@ -214,7 +223,8 @@ impl Context {
     pub fn answer(&self, selection: &Selection) -> Result<Answered, SystemError> {
         let (version, answer) = self.tables.answer(selection)?;
         let position = answer.coverage.position().expect("an answer covers something").clone();
-        Ok(Answered { version: version as u32, position, rows: Rows::of(&answer.rows) })
+        let approximate = twopath_serving::is_approximate(&answer.coverage);
+        Ok(Answered { version: version as u32, position, approximate, rows: Rows::of(&answer.rows) })
     }
 
     /// Views at rest and tables in memory, of all versions.

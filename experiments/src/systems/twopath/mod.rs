@@ -9,6 +9,7 @@ mod every;
 mod kappa;
 mod kappa_backfill;
 mod lambda;
+mod lateness;
 mod speed_path;
 pub mod wiring;
 

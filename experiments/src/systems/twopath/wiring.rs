@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use twopath_base::Position;
 use twopath_base::meters::{self, Layer};
 use twopath_log::{Barrier, Topic};
-use twopath_query::Query;
+use twopath_query::{Late, Query};
 use twopath_serving::Table;
 use twopath_serving::jobs::flights::merging;
 use twopath_speed::checkpoint::Identity;
@@ -19,6 +20,7 @@ use twopath_speed::{Publish, SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
 use twopath_view::{BatchView, Finals, GroupTable, Merging, RealtimeView, Selection};
 
+use super::lateness::without_late;
 use crate::systems::{Architecture, BatchEngine, Factors, Job, Language, SpeedEngine, SystemError};
 
 /// Where a layer begins to read: a generation's number, and its position.
@@ -134,6 +136,23 @@ impl VersionLogic {
             Answers::Finals(finals) => finals.from_batch(&self.layout, batch),
             Answers::Compiled | Answers::Merging(_) => GroupTable::from_batch(&self.layout, batch),
         }
+    }
+
+    /// The same logic for a speed layer that leaves out what comes more than `lateness` after newer records, at or after `upto`.
+    ///
+    /// # Errors
+    /// Logic by hand, whose filter is its own; a topic without a time column.
+    pub fn without_late(self, topic: &Topic, lateness: Duration, upto: &Position) -> Result<Self, SystemError> {
+        let impossible =
+            |problem: &str| SystemError::Impossible { name: format!("--speed-lateness with {}", self.name), problem: problem.into() };
+        let twopath_speed::Logic::Sql = self.speed else {
+            return Err(impossible("what is late is left out by the compiled query"));
+        };
+        let time = topic.config().time_column.as_ref().and_then(|time| topic.schema().index_of(time).ok());
+        let time = time.ok_or_else(|| impossible("the topic has no event-time column"))?;
+        let delay_us = i64::try_from(lateness.as_micros()).unwrap_or(i64::MAX);
+        let late = Late { topic: self.query.topic.clone(), fields: self.query.fields.clone(), time, delay_us };
+        Ok(VersionLogic { query: Arc::new(without_late(&self.query, &late, upto)), ..self })
     }
 
     /// A table that this logic publishes into; `observer` as of [`Table::observed`].

@@ -1,6 +1,7 @@
 //! From plans to what engines compute: flat queries, and what is above them.
 
 mod flat;
+mod late;
 mod narrow;
 mod panes;
 mod program;

@@ -27,6 +27,7 @@
 //! assert_eq!(query.to_string(), "SELECT origin AS origin, MAX((delay * 60)) AS worst FROM flights GROUP BY origin LIMIT 3");
 //! ```
 
+mod late;
 mod text;
 mod window;
 
@@ -37,6 +38,7 @@ use twopath_base::LogColumn;
 
 use crate::display::{aggregate_text, identifier};
 use crate::types::*;
+pub use late::Late;
 pub use window::{Window, WindowSize};
 pub(crate) use window::{later, tumble};
 

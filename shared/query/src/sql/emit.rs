@@ -12,18 +12,12 @@ use super::QueryError;
 use super::scope::{Scope, Watermark};
 use super::select::{Groups, Item};
 use super::source::Source;
-use crate::plan::{JoinKind, Node, Plan, later};
+use crate::plan::{JoinKind, Late, Node, Plan, later};
 use crate::types::*;
 
-/// The rows of a topic that are not late; those without an event time are not.
-pub(super) fn on_time(topic: Plan, (time, fields): (usize, usize), delay_us: i64, span: Range<usize>) -> Plan {
-    let time = Expr::column(time, DataType::Timestamp);
-    let watermark = Expr::column(LogColumn::Watermark.index(fields), DataType::Timestamp);
-    let is_null = |e: &Expr| Expr::new(ExprKind::IsNull { arg: Box::new(e.clone()), negated: false }, DataType::Bool);
-    let either = |a, b| Expr::binary(BinaryOp::Or, a, b, DataType::Bool);
-    let in_time = Expr::binary(BinaryOp::GreaterOrEqual, time.clone(), later(watermark.clone(), -delay_us), DataType::Bool);
-    let condition = either(either(is_null(&time), is_null(&watermark)), in_time);
-    Plan::new(Node::Filter { input: Box::new(topic), condition }, span)
+/// The rows of a topic that are not late.
+pub(super) fn on_time(topic: Plan, late: &Late, span: Range<usize>) -> Plan {
+    Plan::new(Node::Filter { input: Box::new(topic), condition: late.in_time() }, span)
 }
 
 /// The topic's watermark, as one row.

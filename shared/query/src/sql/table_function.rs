@@ -8,7 +8,7 @@ use super::expr::{Binder, Bound, BoundKind};
 use super::from::Relations;
 use super::scope::{Scope, Watermark, nearest};
 use super::source::PARTITION_BY;
-use crate::plan::{Node, Plan, Window, WindowSize};
+use crate::plan::{Late, Node, Plan, Window, WindowSize};
 use crate::types::*;
 
 /// The functions, with how each is written.
@@ -166,9 +166,10 @@ impl Relations<'_> {
                 .source
                 .error(delay.span(), "the delay is how much later than newer ones a record may come: write INTERVAL '5' SECOND"));
         }
-        let fields = topic.schema.fields().len();
-        let span = self.source.range(call.name.span());
-        let plan = emit::on_time(input.clone(), (number, fields), delay_us, span.clone());
+        let Node::Scan { topic, fields } = &input.node else { unreachable!("a topic is scanned") };
+        let late = Late { topic: topic.clone(), fields: fields.clone(), time: number, delay_us };
+        let (fields, span) = (fields.len(), self.source.range(call.name.span()));
+        let plan = emit::on_time(input.clone(), &late, span.clone());
         let time = Expr::column(number, DataType::Timestamp);
         scope.watermarks.push(Watermark { time, plan: emit::watermark(input, (number, fields), delay_us, span) });
         Ok((plan, scope))

@@ -1,0 +1,114 @@
+//! What is late: a record against the watermark of its own partition, as the log has it.
+
+use twopath_base::LogColumn;
+
+use super::{Node, Plan, later};
+use crate::display::identifier;
+use crate::time;
+use crate::types::*;
+
+/// What `WATERMARK` leaves out of a topic: records whose event time is more than a delay before the greatest of all records of their partition that were appended
+/// before them. The log alone decides it, so that whoever looks finds the same records.
+///
+/// ```
+/// use arrow_schema::{DataType, Field, Schema, TimeUnit};
+/// let at = Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, None), true);
+/// let sql = "SELECT COUNT(*) FROM WATERMARK(TABLE flights, DESCRIPTOR(at), INTERVAL '5' MINUTE)";
+/// let plan = twopath_query::logical_plan(sql, "flights", &Schema::new(vec![at])).unwrap();
+/// assert_eq!(plan.late()[0].sql(), "SELECT * FROM flights WHERE at < _watermark - INTERVAL '00:05:00'");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Late {
+    pub topic: String,
+    /// The topic's columns.
+    pub fields: Vec<Field>,
+    /// Which of them is the event time.
+    pub time: usize,
+    /// How much later than newer ones a record may come, in microseconds.
+    pub delay_us: i64,
+}
+
+impl Late {
+    /// TRUE for a record that is not late; one without an event time is not, nor one that has none before it.
+    pub fn in_time(&self) -> Expr {
+        let time = Expr::column(self.time, DataType::Timestamp);
+        let watermark = Expr::column(LogColumn::Watermark.index(self.fields.len()), DataType::Timestamp);
+        let is_null = |e: &Expr| Expr::new(ExprKind::IsNull { arg: Box::new(e.clone()), negated: false }, DataType::Bool);
+        let either = |a, b| Expr::binary(BinaryOp::Or, a, b, DataType::Bool);
+        let in_time = Expr::binary(BinaryOp::GreaterOrEqual, time.clone(), later(watermark.clone(), -self.delay_us), DataType::Bool);
+        either(either(is_null(&time), is_null(&watermark)), in_time)
+    }
+
+    /// A text that asks for the late records. It names the log's own `_watermark`, which a topic's own column of that name would hide ([`Late::is_hidden`]).
+    pub fn sql(&self) -> String {
+        let (topic, column) = (identifier(&self.topic), identifier(&self.fields[self.time].name));
+        let watermark = LogColumn::Watermark.name();
+        format!("SELECT * FROM {topic} WHERE {column} < {watermark} - INTERVAL '{}'", time::format_interval(self.delay_us))
+    }
+
+    /// Whether a column of the topic hides the log's watermark from SQL texts.
+    pub fn is_hidden(&self) -> bool {
+        self.fields.iter().any(|f| f.name.eq_ignore_ascii_case(LogColumn::Watermark.name()))
+    }
+}
+
+impl Plan {
+    /// What the plan leaves out of its topics because it is late, each once, in the order of the text.
+    pub fn late(&self) -> Vec<Late> {
+        let mut found: Vec<Late> = self.inputs().into_iter().flat_map(Plan::late).collect();
+        found.extend(self.left_out());
+        let mut each = Vec::new();
+        for late in found {
+            if !each.contains(&late) {
+                each.push(late);
+            }
+        }
+        each
+    }
+
+    /// Whether this operator is a watermark's filter: whether that filter, made anew, is this one.
+    fn left_out(&self) -> Option<Late> {
+        let Node::Filter { input, condition } = &self.node else { return None };
+        let Node::Scan { topic, fields } = &input.node else { return None };
+        let ExprKind::Binary { right: in_time, .. } = &condition.kind else { return None };
+        let ExprKind::Binary { left: time, right: least, .. } = &in_time.kind else { return None };
+        let ExprKind::Binary { right: delay, .. } = &least.kind else { return None };
+        let (ExprKind::Column(time), ExprKind::Literal(Value::Interval(us))) = (&time.kind, &delay.kind) else { return None };
+        let late = Late { topic: topic.clone(), fields: fields.clone(), time: *time, delay_us: us.checked_neg()? };
+        (*time < fields.len() && late.in_time() == *condition).then_some(late)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{DataType as Arrow, Field, Schema, TimeUnit};
+
+    fn late(sql: &str) -> Vec<(usize, i64)> {
+        let time = |name: &str| Field::new(name, Arrow::Timestamp(TimeUnit::Microsecond, None), true);
+        let schema = Schema::new(vec![time("at"), Field::new("n", Arrow::Int64, false), time("Seen")]);
+        let plan = crate::logical_plan(sql, "t", &schema).unwrap();
+        let late = plan.late();
+        for late in &late {
+            // The text asks for what the condition leaves out, and is one that is understood.
+            let query = crate::parse(&late.sql(), "t", &schema).unwrap();
+            assert_eq!(query.output.len(), 3, "{query}");
+        }
+        late.iter().map(|late| (late.time, late.delay_us)).collect()
+    }
+
+    #[test]
+    fn each_watermark_once() {
+        let of = |column: &str, seconds: &str| format!("WATERMARK(TABLE t, DESCRIPTOR({column}), INTERVAL '{seconds}' SECOND)");
+        assert_eq!(late("SELECT n FROM t WHERE n > 1"), []);
+        assert_eq!(late(&format!("SELECT n FROM {} WHERE n > 1", of("at", "5"))), [(0, 5_000_000)]);
+        assert_eq!(late(&format!("SELECT n FROM {}", of("\"Seen\"", "0"))), [(2, 0)]);
+        let both =
+            format!("SELECT a.n FROM {} a JOIN {} b ON a.n = b.n JOIN {} c ON c.n = b.n", of("at", "5"), of("at", "0.25"), of("at", "5"));
+        assert_eq!(late(&both), [(0, 5_000_000), (0, 250_000)]);
+        let final_ones = format!(
+            "SELECT window_end, COUNT(*) FROM TUMBLE(TABLE {}, DESCRIPTOR(at), INTERVAL '1' HOUR) GROUP BY window_end EMIT ON WINDOW CLOSE",
+            of("at", "7")
+        );
+        assert_eq!(late(&final_ones), [(0, 7_000_000)]);
+    }
+}
