@@ -76,6 +76,7 @@ fn the_list_is_told() {
         "twice",
         "fleet",
         "disorder",
+        "index",
         "isolation",
         "rate",
         "recovery",
@@ -184,6 +185,50 @@ fn disorder() {
     assert!(figure(&result, "events_too_many", "retries, without") > 0.0);
 }
 
+#[cfg(feature = "index")]
+#[test]
+fn index() {
+    let result = quick("index");
+    // Every search, and each index as a whole at its end, is what the documents are at its position.
+    assert_eq!(figure(&result, "answers_wrong_by_an_engine", "all runs"), 0.0);
+    assert_eq!(figure(&result, "events_never_covered", "all runs"), 0.0);
+    for of in ["kept per change", "kept per change, published every 100 ms", "rebuilt without a pause", "rebuilt every 1000 ms"] {
+        let positive = ["age_of_found_mean", "searchable_after_p50", "index_age_max", "cpu_per_change", "bytes_written_per_change"];
+        assert!(positive.iter().all(|name| figure(&result, name, of) > 0.0), "{of}");
+        assert!((0.0..=1.0).contains(&figure(&result, "found_outdated", of)), "{of}");
+    }
+    // Each change that does not delete is one document, and one in twenty deletes.
+    for of in ["kept per change", "kept per change, published every 100 ms"] {
+        let indexed = figure(&result, "documents_indexed_per_change", of);
+        assert!((0.9..1.0).contains(&indexed), "{of}: {indexed}");
+    }
+    assert_eq!(figure(&result, "documents_wrong", "in order"), 0.0);
+    assert!(figure(&result, "documents_wrong", "in any order") > figure(&result, "documents_wrong", "10 changes in any order"));
+    for told in ["in order", "10 changes in any order", "100 changes in any order", "in any order"] {
+        assert_eq!(figure(&result, "documents_wrong", &format!("{told}, offsets kept")), 0.0, "{told}");
+    }
+    // One repeat decides nothing that is timed; what is not timed is the same with the same seed.
+    assert_eq!(result["verdict"], "undecided", "{}", result["because"]);
+    let counted = |result: &Value| -> Vec<Value> {
+        let names = ["documents_wrong", "searches_wrong"];
+        result["figures"].as_array().unwrap().iter().filter(|f| names.contains(&f["figure"].as_str().unwrap())).cloned().collect()
+    };
+    assert_eq!(counted(&quick("index")), counted(&result));
+}
+
+/// Whoever builds without it learns how to build with it, and nothing is made.
+#[cfg(not(feature = "index"))]
+#[test]
+fn a_program_without_the_index_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = twopath(dir.path(), &["run", "index", "--quick"]);
+    // Without the breaks of lines.
+    let errors = String::from_utf8_lossy(&told.stderr).replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(told.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("built without the scenario 'index'") && errors.contains("--features index"), "{errors}");
+    assert!(told.stdout.is_empty() && !dir.path().join("twopath-results").exists());
+}
+
 #[test]
 fn isolation() {
     let result = quick("isolation");
@@ -212,6 +257,8 @@ fn claims() {
     assert_eq!(verdict("A merged view overshoots"), "refuted");
     assert_eq!(verdict("Nothing is lost"), "confirmed");
     assert_eq!(verdict("A fixed-size test"), "confirmed");
+    #[cfg(not(feature = "index"))]
+    assert_eq!(verdict("An index kept per change"), "undecided");
 }
 
 #[test]

@@ -87,6 +87,9 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
             .iter()
             .find(|s| s.name == claim.scenario)
             .ok_or_else(|| ScenarioError::Claims { file: FILE, problem: format!("there is no scenario '{}'", claim.scenario) })?;
+        if scenario.check_built().is_err() {
+            continue;
+        }
         lab.step(&format!("scenario {}", claim.scenario))?;
         let found = short(lab, scenario)?;
         notes.answers_checked += found.answers_checked;
@@ -95,7 +98,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
         notes.files.extend(found.files.iter().map(|file| format!("{}/{file}", claim.scenario)));
         measured.insert(&claim.scenario, found);
     }
-    let judged = claims.iter().map(|claim| judge(claim, &measured[claim.scenario.as_str()], lab.seed)).collect::<Result<Vec<_>, _>>()?;
+    let judged = claims.iter().map(|claim| judge(claim, measured.get(claim.scenario.as_str()), lab.seed)).collect::<Result<Vec<_>, _>>()?;
     let row = |j: &Judged| -> Vec<Cell> {
         let texts = [&j.claim, &j.published, &j.measured];
         texts
@@ -146,17 +149,20 @@ fn short(lab: &Lab, scenario: &Scenario) -> Result<Notes, ScenarioError> {
     Ok(notes)
 }
 
-fn judge(claim: &Claim, notes: &Notes, seed: u64) -> Result<Judged, ScenarioError> {
-    let figure = find(notes, claim, (&claim.figure, &claim.of, claim.pick))?;
-    let estimate = match &claim.over {
-        None => Estimate::of(figure),
-        Some(over) => {
+/// By what its scenario found; by nothing, where this program was built without it.
+fn judge(claim: &Claim, notes: Option<&Notes>, seed: u64) -> Result<Judged, ScenarioError> {
+    let estimate = match (notes, &claim.over) {
+        (None, _) => Estimate::NONE,
+        (Some(notes), None) => Estimate::of(find(notes, claim, (&claim.figure, &claim.of, claim.pick))?),
+        (Some(notes), Some(over)) => {
             let name = claim.over_figure.as_ref().unwrap_or(&claim.figure);
+            let figure = find(notes, claim, (&claim.figure, &claim.of, claim.pick))?;
             Estimate::ratio(figure, find(notes, claim, (name, over, claim.pick_over))?, seed)
         }
     };
     let words = |value: f64| in_words(value, &claim.unit);
     let measured = match (estimate.value, estimate.low, estimate.high) {
+        _ if notes.is_none() => format!("nothing: built without the scenario '{}'", claim.scenario),
         (Some(value), Some(low), Some(high)) => format!("{} [{} to {}]", words(value), words(low), words(high)),
         (Some(value), ..) => words(value),
         (None, ..) => "nothing".into(),
@@ -200,6 +206,8 @@ struct Estimate {
 }
 
 impl Estimate {
+    const NONE: Estimate = Estimate { value: None, low: None, high: None, exact: false };
+
     fn of(figure: &Figure) -> Self {
         let exact = figure.values.is_empty() && figure.low.is_none();
         Estimate { value: figure.value, low: figure.low, high: figure.high, exact }

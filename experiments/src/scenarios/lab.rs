@@ -52,13 +52,19 @@ impl<'a> Lab<'a> {
     /// It was stopped.
     pub fn step(&self, what: &str) -> Result<(), ScenarioError> {
         use std::io::IsTerminal;
-        if self.stop.load(Ordering::SeqCst) {
-            return Err(ScenarioError::Stopped);
-        }
+        self.go_on()?;
         if std::io::stderr().is_terminal() {
             eprintln!("{what}");
         }
         Ok(())
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// It was stopped.
+    pub fn go_on(&self) -> Result<(), ScenarioError> {
+        if self.stop.load(Ordering::SeqCst) { Err(ScenarioError::Stopped) } else { Ok(()) }
     }
 
     /// One of two values, by whether it is to be small.

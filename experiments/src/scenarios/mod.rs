@@ -13,6 +13,7 @@ pub mod compare;
 mod disorder;
 mod economics;
 mod fleet;
+mod index;
 mod isolation;
 mod lab;
 mod notes;
@@ -57,12 +58,24 @@ pub const SCENARIOS: &[Scenario] = &[
     twice::SCENARIO,
     fleet::SCENARIO,
     disorder::SCENARIO,
+    index::SCENARIO,
     isolation::SCENARIO,
     rate::SCENARIO,
     recovery::SCENARIO,
     aa::SCENARIO,
     claims::SCENARIO,
 ];
+
+impl Scenario {
+    /// # Errors
+    /// This program was built without what it takes.
+    pub fn check_built(&self) -> Result<(), ScenarioError> {
+        match self.name {
+            name @ "index" if !cfg!(feature = "index") => Err(ScenarioError::NotBuilt { name, feature: "index" }),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// What the user chose.
 #[derive(Debug, Clone, Default)]
@@ -80,6 +93,10 @@ pub struct ScenarioOptions {
 pub enum ScenarioError {
     #[error("there is no scenario '{name}'; choose from {known}")]
     Unknown { name: String, known: String },
+    #[error(
+        "this program was built without the scenario '{name}'; build one that has it with `cargo build --release --features {feature}` (that takes minutes more)"
+    )]
+    NotBuilt { name: &'static str, feature: &'static str },
     /// Kept by the frame: what was found before is a result.
     #[error("stopped")]
     Stopped,
@@ -101,6 +118,8 @@ pub enum ScenarioError {
     Workload(#[from] twopath_events::workloads::WorkloadError),
     #[error(transparent)]
     Backpressure(#[from] backpressure::BackpressureError),
+    #[error("the inverted index: {0}")]
+    Index(String),
     #[error("an answer: {0}")]
     Answer(String),
     #[error("cannot write to {path}: {source}; give another folder with --out")]

@@ -16,10 +16,12 @@ use crate::harness::provenance::{Occasion, command_line, provenance};
 /// A scenario by its name.
 ///
 /// # Errors
-/// There is none of the name.
+/// There is none of the name, or this program was built without it.
 pub fn named(name: &str) -> Result<&'static Scenario, ScenarioError> {
     let known = || SCENARIOS.iter().map(|s| s.name).collect::<Vec<_>>().join(", ");
-    SCENARIOS.iter().find(|s| s.name == name).ok_or_else(|| ScenarioError::Unknown { name: name.into(), known: known() })
+    let scenario = SCENARIOS.iter().find(|s| s.name == name).ok_or_else(|| ScenarioError::Unknown { name: name.into(), known: known() })?;
+    scenario.check_built()?;
+    Ok(scenario)
 }
 
 /// Runs a scenario with this program's own children. Gives its result, which is saved, and the folder that it is in.
