@@ -145,7 +145,7 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
     if let Some((dir, feed)) = late_feed {
         let number =
             question.topics.iter().position(|t| t.config().name == feed.input).expect("what is late is of a topic that the query reads");
-        late::append(dir, &feed, &Until::Position(asked.at[number].clone()), asked.workers)?;
+        late::append(dir, &feed, Until::Position(asked.at[number].clone()), asked.workers)?;
     }
     Ok(ExitCode::SUCCESS)
 }

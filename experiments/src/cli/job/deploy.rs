@@ -78,7 +78,7 @@ pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
     if let Some(feed) = &late {
         // Where another version has the same feed, who runs the job may be at it already.
         if !job.late_feeds()?.iter().any(|(v, f)| *v != version && f.output == feed.output) {
-            late::append(dir, feed, &Until::Position(last.position.clone()), usize::from(args.workers))?;
+            late::append(dir, feed, Until::Position(last.position.clone()), usize::from(args.workers))?;
         }
     }
     let first = !job.status()?.iter().any(|v| v.state == JobState::Active);
