@@ -114,9 +114,9 @@ impl LateFeeds {
     /// Runs those that versions have, and stops those that none has any more.
     fn follow(&mut self, job: &StandingJob, dir: &Path) -> Result<(), Failure> {
         let wanted: BTreeMap<String, Definition> = job.late_feeds()?.into_iter().map(|(_, feed)| (feed.output.clone(), feed)).collect();
-        for (_, gone) in self.0.extract_if(.., |topic, feed| !wanted.contains_key(topic) || feed.thread.is_finished()) {
-            gone.stop()?;
-        }
+        let is_over = |(topic, feed): &(&String, &LateFeed)| !wanted.contains_key(*topic) || feed.thread.is_finished();
+        let over: Vec<String> = self.0.iter().filter(is_over).map(|(topic, _)| topic.clone()).collect();
+        over.iter().filter_map(|topic| self.0.remove(topic)).try_for_each(LateFeed::stop)?;
         for (topic, feed) in wanted {
             let Entry::Vacant(place) = self.0.entry(topic) else { continue };
             let (log, stop) = (Log::open(dir)?, Arc::new(AtomicBool::new(false)));
