@@ -43,6 +43,8 @@ struct Case {
     keeping: Keeping,
     name: String,
     measured: Vec<Measured>,
+    /// The index's age over time, in the first repeat.
+    over_time: Vec<Point>,
 }
 
 /// A figure of an index: its stable name, what a column calls it, its unit.
@@ -90,17 +92,34 @@ pub(super) fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     };
     // Whatever an index was at the start is gone once the longest interval is over; from then on it is watched for as long again.
     let watched_us = (longest.as_micros() as i64, load.duration.as_micros() as i64);
-    let per_change = |every: Duration, name: String| Case { keeping: Keeping::PerChange(every), name, measured: vec![] };
+    let per_change = |every: Duration, name: String| Case { keeping: Keeping::PerChange(every), name, measured: vec![], over_time: vec![] };
     let together = format!("{PER_CHANGE}, published every {} ms", TOGETHER.as_millis());
     let mut cases = vec![per_change(Duration::ZERO, PER_CHANGE.into()), per_change(TOGETHER, together)];
     cases.extend(intervals.iter().map(|times| {
         let every = turnover.mul_f64(*times);
         let name = if every.is_zero() { "rebuilt without a pause".into() } else { format!("rebuilt every {} ms", every.as_millis()) };
-        Case { keeping: Keeping::Rebuilt(every), name, measured: vec![] }
+        Case { keeping: Keeping::Rebuilt(every), name, measured: vec![], over_time: vec![] }
     }));
-    let (mut raw, mut over_time) = (Raw::default(), vec![]);
+    let mut raw = Raw::default();
+    // What there is of one that is stopped is told, too.
+    let outcome = all_of(lab, notes, (load, watched_us), &mut cases, &mut raw);
+    tell(lab, notes, &cases, (documents, turnover));
+    lab.samples(notes, "index-searches", raw.columns())?;
+    outcome?;
+    decide(lab, notes, &cases);
+    order::lost_order(lab, notes, documents)
+}
+
+/// Watches each index in turn, repeat by repeat.
+fn all_of(
+    lab: &Lab,
+    notes: &mut Notes,
+    (load, watched_us): (Load, (i64, i64)),
+    cases: &mut [Case],
+    raw: &mut Raw,
+) -> Result<(), ScenarioError> {
     for repeat in 0..lab.repeats {
-        for case in &mut cases {
+        for case in &mut *cases {
             lab.step(&format!("{}, {} of {}", case.name, repeat + 1, lab.repeats))?;
             let scratch = lab.scratch()?;
             let topic = topic(scratch.path())?;
@@ -110,14 +129,10 @@ pub(super) fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
             })?;
             case.measured.push(measured);
             if repeat == 0 {
-                over_time.push(Line { name: case.name.clone(), points: ages(load.schedule, &seen.published, watched_us) });
+                case.over_time = ages(load.schedule, &seen.published, watched_us);
             }
         }
     }
-    order::lost_order(lab, notes, documents)?;
-    tell(lab, notes, &cases, over_time, (documents, turnover));
-    lab.samples(notes, "index-searches", raw.columns())?;
-    decide(lab, notes, &cases);
     Ok(())
 }
 
@@ -247,7 +262,7 @@ impl Case {
     }
 }
 
-fn tell(lab: &Lab, notes: &mut Notes, cases: &[Case], over_time: Vec<Line>, (documents, turnover): (Documents, Duration)) {
+fn tell(lab: &Lab, notes: &mut Notes, cases: &[Case], (documents, turnover): (Documents, Duration)) {
     let mut rows: Vec<Vec<Cell>> = vec![];
     for case in cases {
         let figure = |at: usize| Figure::measured(FIGURES[at].0, &case.name, FIGURES[at].2, &case.values(at), lab.seed);
@@ -268,7 +283,7 @@ fn tell(lab: &Lab, notes: &mut Notes, cases: &[Case], over_time: Vec<Line>, (doc
             hint: "How long ago the oldest change was due that cannot be found yet, in the first repeat.".into(),
             x: Axis::linear("milliseconds", "number"),
             y: Axis::linear("age", "ms"),
-            lines: over_time,
+            lines: cases.iter().map(|c| Line { name: c.name.clone(), points: c.over_time.clone() }).collect(),
         },
         Chart {
             title: "Age of the documents that searches find, mean".into(),
@@ -288,7 +303,7 @@ fn tell(lab: &Lab, notes: &mut Notes, cases: &[Case], over_time: Vec<Line>, (doc
             lines: over_intervals(notes, FIGURES[CPU].0),
         },
     ];
-    notes.charts.splice(0..0, charts);
+    notes.charts.extend(charts);
     let columns = ["the index is"].into_iter().chain(FIGURES.iter().map(|f| f.1)).map(String::from).collect();
     let title = format!(
         "{} documents of {} words, each of them changed every {} on average; medians of {}",
@@ -297,7 +312,7 @@ fn tell(lab: &Lab, notes: &mut Notes, cases: &[Case], over_time: Vec<Line>, (doc
         in_words(turnover.as_secs_f64() * 1e3, "ms"),
         lab.repeats
     );
-    notes.tables.insert(0, Table { title, columns, rows });
+    notes.tables.push(Table { title, columns, rows });
 }
 
 /// The three figures that are published, at the shortest interval at which the first of them is reached.
