@@ -1,9 +1,11 @@
 //! From plans to what engines compute: flat queries, and what is above them.
 
 mod flat;
+mod maintained;
 mod narrow;
 mod panes;
 mod program;
 
 pub(crate) use flat::nests_too_deeply;
+pub use maintained::Maintained;
 pub use program::Program;
