@@ -94,8 +94,7 @@ impl Query {
             columns.push(NamedExpr { name: "column".to_owned(), expr: expr.clone() });
             Expr::column(columns.len() - 1, expr.data_type)
         };
-        let mut keys: Vec<NamedExpr> =
-            self.keys.iter().map(|key| NamedExpr { name: key.name.clone(), expr: put(&key.expr) }).collect();
+        let mut keys: Vec<NamedExpr> = self.keys.iter().map(|key| NamedExpr { name: key.name.clone(), expr: put(&key.expr) }).collect();
         // A pane's start is not needed, but it raises what a window's would.
         let over = |aggregate: &Aggregate, put: &mut dyn FnMut(&Expr) -> Expr| Aggregate {
             function: aggregate.function,
