@@ -75,6 +75,21 @@ impl Logic {
     }
 }
 
+/// Whether an engine keeps the rows of a query: [`Logic::Maintained`].
+///
+/// # Errors
+/// [`SpeedError::Unsupported`] names what of the query it does not keep.
+pub fn maintains(query: &Query, engine: Engine) -> Result<(), SpeedError> {
+    maintained(query, engine, 0).map(drop)
+}
+
+fn maintained(query: &Query, engine: Engine, generation: u64) -> Result<differential::Maintained, SpeedError> {
+    if engine != Engine::Differential {
+        return Err(SpeedError::Unsupported { engine, what: "rows that are taken back".to_owned() });
+    }
+    differential::Maintained::new(query, generation)
+}
+
 /// Logic made ready for one topic and engine: what stands between the source and the state.
 #[derive(Clone)]
 pub(crate) enum Middle {
@@ -101,7 +116,7 @@ impl Middle {
         Ok(match logic {
             Logic::Sql if engine == Engine::Timely => Middle::Timely(Fold::new(query)),
             Logic::Sql => Middle::Differential(Arc::new(differential::Plan::new(query)?)),
-            Logic::Maintained => Middle::Maintained(Arc::new(differential::Maintained::new(query, engine, generation)?)),
+            Logic::Maintained => Middle::Maintained(Arc::new(maintained(query, engine, generation)?)),
             Logic::Parts(hand, merging) => {
                 let layout = Arc::new(merging.parts_query(query).map_err(|e| misfit(&hand, e))?);
                 Middle::Hand(Prepared::new(query, hand, Form::Parts { merging, layout })?)

@@ -42,7 +42,6 @@ use super::expr::{name_of, unsupported};
 use crate::control::Control;
 use crate::epoch::{EpochPart, Parcels, Read};
 use crate::error::SpeedError;
-use crate::logic::Engine;
 use collection::{Collection, Errors};
 use steps::{Step, Steps};
 
@@ -65,10 +64,7 @@ pub struct Maintained {
 impl Maintained {
     /// # Errors
     /// [`SpeedError::Unsupported`] names what of the query this engine does not know.
-    pub fn new(query: &Query, engine: Engine, generation: u64) -> Result<Self, SpeedError> {
-        if engine != Engine::Differential {
-            return Err(SpeedError::Unsupported { engine, what: "rows that are taken back".to_owned() });
-        }
+    pub fn new(query: &Query, generation: u64) -> Result<Self, SpeedError> {
         let Some(twopath_query::Maintained { plan, rows }) = query.maintained() else {
             return Err(unsupported("a query whose groups are its answer as one whose rows are kept".to_owned()));
         };

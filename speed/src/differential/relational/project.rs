@@ -6,6 +6,7 @@ use twopath_query::NamedExpr;
 
 use super::Operator;
 use super::collection::{Collection, Errors, Tuple, evaluated};
+use crate::differential::datum::Datum;
 use crate::differential::expr::{Compiled, Row, compile};
 use crate::error::SpeedError;
 
@@ -23,7 +24,7 @@ impl Operator for Project {
     fn over<'s>(&self, mut inputs: Vec<Collection<'s>>, errors: &mut Errors<'s>) -> Collection<'s> {
         let columns = Arc::clone(&self.columns);
         evaluated(inputs.remove(0), "Project", errors, move |row: Tuple| {
-            columns.iter().map(|column| column.eval(Row::Values(&row))).collect::<Result<Tuple, _>>().map(Some)
+            columns.iter().map(|column| column.eval(Row::Values(&row)).map(Datum::into_key)).collect::<Result<Tuple, _>>().map(Some)
         })
     }
 }

@@ -16,6 +16,7 @@ use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, Plan};
 
 use super::collection::{Collection, Errors, Tuple};
 use super::steps::Steps;
+use crate::differential::datum::Datum;
 use crate::differential::expr::{Compiled, Row, compile};
 use crate::epoch::{EpochPart, Parcels, Read};
 use crate::error::SpeedError;
@@ -93,13 +94,14 @@ impl Leaf {
 }
 
 impl Source {
+    /// Values are as keys hold them: of rows that are alike one stands for all, and so it may not matter which (0.0 and -0.0 are alike, and their texts are not).
     fn row(&self, row: Row<'_, '_>) -> Result<Option<Tuple>, EvalError> {
         if let Some(filter) = &self.filter
             && !filter.is_true(row)?
         {
             return Ok(None);
         }
-        self.columns.iter().map(|c| c.eval(row)).collect::<Result<_, _>>().map(Some)
+        self.columns.iter().map(|c| c.eval(row).map(Datum::into_key)).collect::<Result<_, _>>().map(Some)
     }
 }
 

@@ -14,8 +14,15 @@ use crate::differential::expr::{Compiled, Row, compile};
 use crate::error::SpeedError;
 
 pub struct Over {
-    /// Calls that follow one another over the same partitions are computed together.
-    runs: Vec<(Arc<[Compiled]>, Arc<[Call]>)>,
+    runs: Vec<Run>,
+    /// The columns of the input.
+    width: usize,
+}
+
+/// Calls that follow one another over the same partitions, which are computed together.
+struct Run {
+    by: Arc<[Compiled]>,
+    calls: Arc<[Call]>,
 }
 
 /// A call, with its expressions over the rows of the input.
@@ -23,7 +30,7 @@ struct Call {
     function: Function,
     order_by: Vec<(Compiled, Order)>,
     frame: twopath_query::plan::Frame,
-    /// The columns of the input; behind them stand those of the calls before.
+    /// The columns of the input. Where there are several runs, the number of the copy stands behind them, and then the columns of the runs before.
     width: usize,
 }
 
@@ -43,9 +50,9 @@ impl Over {
         for run in calls.chunk_by(|a, b| a.partition_by == b.partition_by) {
             let by = run[0].partition_by.iter().map(compile).collect::<Result<_, _>>()?;
             let calls = run.iter().map(|call| Call::new(width, call)).collect::<Result<_, _>>()?;
-            runs.push((by, calls));
+            runs.push(Run { by, calls });
         }
-        Ok(Over { runs })
+        Ok(Over { runs, width })
     }
 }
 
@@ -75,7 +82,9 @@ impl Operator for Over {
     /// All rows of a partition are looked at again where one of them changes.
     fn over<'s>(&self, mut inputs: Vec<Collection<'s>>, errors: &mut Errors<'s>) -> Collection<'s> {
         let mut rows = inputs.remove(0);
-        for (by, calls) in &self.runs {
+        let (several, width) = (self.runs.len() > 1, self.width);
+        for (number, Run { by, calls }) in self.runs.iter().enumerate() {
+            let numbers = several && number == 0;
             let by = Arc::clone(by);
             let keyed = evaluated(rows, "Partitions", errors, move |row: Tuple| {
                 let key = by.iter().map(|e| e.eval(Row::Values(&row))).collect::<Result<Tuple, EvalError>>()?;
@@ -83,13 +92,18 @@ impl Operator for Over {
             });
             let calls = Arc::clone(calls);
             let beside = reduced(keyed.arrange_by_key(), "Over", move |_, rows: &[(&Tuple, isize)], output: &mut Vec<(Outcome, isize)>| {
-                match partition::with_columns(&calls, rows) {
+                let copies = if numbers { partition::numbered(rows) } else { Vec::new() };
+                let copies: Vec<(&Tuple, isize)> = copies.iter().map(|(row, n)| (row, *n)).collect();
+                match partition::with_columns(&calls, if numbers { &copies } else { rows }) {
                     Ok(rows) => output.extend(rows.into_iter().map(|row| (Ok(row), 1))),
                     Err(error) => output.push((Err(error), 1)),
                 }
             });
             rows = outcomes(beside.as_collection(|_, outcome| outcome.clone()), "Beside", errors);
         }
-        rows
+        if !several {
+            return rows;
+        }
+        rows.map(move |row| row[..width].iter().chain(&row[width + 1..]).cloned().collect())
     }
 }

@@ -12,7 +12,7 @@ use crate::differential::expr::{Compiled, Row};
 use crate::differential::relational::aggregate::{Planned, State};
 use crate::differential::relational::collection::Tuple;
 
-/// The rows, each as often as it is there, with one column more for each call.
+/// The rows, each as often as it is there, with one column more for each call. Rows come in their order.
 pub fn with_columns(calls: &[Call], rows: &[(&Tuple, isize)]) -> Result<Vec<Tuple>, EvalError> {
     let rows: Vec<&Tuple> = rows.iter().flat_map(|(row, n)| std::iter::repeat_n(*row, usize::try_from(*n).unwrap_or(0))).collect();
     let mut columns = vec![Vec::with_capacity(calls.len()); rows.len()];
@@ -23,6 +23,16 @@ pub fn with_columns(calls: &[Call], rows: &[(&Tuple, isize)]) -> Result<Vec<Tupl
         }
     }
     Ok(rows.iter().zip(columns).map(|(row, columns)| row.iter().cloned().chain(columns).collect()).collect())
+}
+
+/// Each row as often as it is there, with the number of the copy that it is behind its own columns. Rows that are alike are told apart by it, so that calls over other
+/// partitions, which come later, meet each with what was computed for it here.
+pub fn numbered(rows: &[(&Tuple, isize)]) -> Vec<(Tuple, isize)> {
+    let copies = |(row, n): &(&Tuple, isize)| {
+        let row = Tuple::clone(row);
+        (0..*n).map(move |copy| (row.iter().cloned().chain([Datum::Int(copy as i64)]).collect(), 1))
+    };
+    rows.iter().flat_map(copies).collect()
 }
 
 pub struct Partition<'a> {
@@ -40,9 +50,9 @@ impl<'a> Partition<'a> {
     fn new(call: &Call, rows: &[&'a Tuple]) -> Result<Self, EvalError> {
         let key = |row: &&Tuple| call.order_by.iter().map(|(e, _)| e.eval(Row::Values(row))).collect::<Result<Vec<Datum>, _>>();
         let mut keyed = rows.iter().enumerate().map(|(i, row)| Ok((key(row)?, i))).collect::<Result<Vec<_>, EvalError>>()?;
-        // What calls before have added breaks the last ties, so that rows that are alike have one order.
-        let all = |i: usize| rows[i].split_at(call.width);
-        keyed.sort_by(|(a, i), (b, j)| compare(call, a, b).then_with(|| all(*i).cmp(&all(*j))));
+        // Ties are broken by the input's columns, and then by the number of the copy where there is one; rows that are alike then stay as they came.
+        let own = |i: usize| &rows[i][..rows[i].len().min(call.width + 1)];
+        keyed.sort_by(|(a, i), (b, j)| compare(call, a, b).then_with(|| own(*i).cmp(own(*j))));
         let mut peers: Vec<Range<usize>> = Vec::with_capacity(keyed.len());
         for run in keyed.chunk_by(|(a, _), (b, _)| compare(call, a, b).is_eq()) {
             let start = peers.len();
