@@ -7,8 +7,10 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use twopath::bench::{Pageviews, Totals, hand_written_loop};
 use twopath_base::{PartitionId, Position};
+use twopath_events::workloads::built_in;
 use twopath_log::{Durability, Log, Topic};
-use twopath_query::Query;
+use twopath_query::{Query, parse};
+use twopath_speed::{Engine, Logic};
 use twopath_view::{GroupTable, Selection, answer};
 
 const EVENTS: u64 = 2_000_000;
@@ -34,15 +36,7 @@ fn made() -> Made {
 
 fn replay(made: &Made, workers: usize) -> Vec<Arc<GroupTable>> {
     let from = (0, Position::zero(made.topic.partitions()));
-    let view = twopath_speed::replay(
-        &made.topic,
-        made.query.clone(),
-        twopath_speed::Logic::Sql,
-        twopath_speed::Engine::default(),
-        from,
-        &made.end,
-        workers,
-    );
+    let view = twopath_speed::replay(&made.topic, made.query.clone(), Logic::Sql, Engine::default(), from, &made.end, workers);
     view.expect("a replay of sound events").generations.into_iter().flat_map(|g| g.tables).collect()
 }
 
@@ -97,5 +91,39 @@ fn log(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, layers, log);
+/// From the log to the answer, where more is computed than groups: of the rows that differential keeps, and by the reader, of the groups that timely keeps.
+fn joins(c: &mut Criterion) {
+    const NEXMARK_EVENTS: usize = 100_000;
+    let dir = tempfile::tempdir().expect("a scratch folder");
+    let workload = built_in("nexmark", 1).expect("a built-in workload");
+    let log = Log::open(dir.path()).expect("a log in the scratch folder");
+    let topic = log.create_topic(workload.topic_config(2, Durability::None)).expect("a topic of two partitions");
+    let writer = topic.writer().expect("its only writer");
+    for from in (0..NEXMARK_EVENTS).step_by(10_000) {
+        writer.append(&workload.batch(from as u64, 10_000)).expect("an append");
+    }
+    let end = topic.end().expect("a readable topic");
+    let answered = |query: &Arc<Query>, by: &Query, logic, engine| {
+        let from = (0, Position::zero(topic.partitions()));
+        let view = twopath_speed::replay(&topic, query.clone(), logic, engine, from, &end, 1).expect("a replay of sound events");
+        let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(Arc::as_ref).collect();
+        answer(by, &tables, &Selection::default()).expect("an answer to sound events")
+    };
+
+    let mut group = c.benchmark_group("NEXMark, 1 worker");
+    group.throughput(Throughput::Elements(NEXMARK_EVENTS as u64)).sample_size(10);
+    for name in ["q3", "q4", "q9", "q20"] {
+        let sql = workload.queries.iter().find(|query| query.name == name).expect("one of NEXMark's").sql(1);
+        let query = Arc::new(parse(sql, topic.name(), topic.schema()).expect("a sound query"));
+        let rows = query.maintained().expect("a query of which more is computed than groups").rows;
+        let kept = || answered(&query, &rows, Logic::Maintained, Engine::Differential);
+        let by_reader = || answered(&query, &query, Logic::Sql, Engine::Timely);
+        assert_eq!(kept(), by_reader(), "{name}");
+        group.bench_function(format!("{name}, rows kept by differential"), |b| b.iter(|| kept().num_rows()));
+        group.bench_function(format!("{name}, groups kept by timely"), |b| b.iter(|| by_reader().num_rows()));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, layers, log, joins);
 criterion_main!(benches);

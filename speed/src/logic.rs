@@ -55,6 +55,9 @@ impl FromStr for Engine {
 pub enum Logic {
     /// The query's own SQL, compiled.
     Sql,
+    /// The query with all that is computed of its groups ([`Query::finish`]), whose rows the engine differential keeps: for a layer that answers alone. Readers answer with
+    /// [`Query::maintained`]'s rows.
+    Maintained,
     /// Code that gives parts, and how they merge with those of other parts of the log: for an answer that two layers share.
     Parts(HandWritten, Merging),
     /// Code that gives final values over all that it reads: for a layer that answers alone.
@@ -66,9 +69,25 @@ impl Logic {
     pub fn name(&self) -> String {
         match self {
             Logic::Sql => "sql".to_owned(),
+            Logic::Maintained => "sql, all of whose rows are kept,".to_owned(),
             Logic::Parts(hand, _) | Logic::Finals(hand, _) => format!("{} version {}", hand.name, hand.version),
         }
     }
+}
+
+/// Whether an engine keeps the rows of a query: [`Logic::Maintained`].
+///
+/// # Errors
+/// [`SpeedError::Unsupported`] names what of the query it does not keep.
+pub fn maintains(query: &Query, engine: Engine) -> Result<(), SpeedError> {
+    maintained(query, engine, 0).map(drop)
+}
+
+fn maintained(query: &Query, engine: Engine, generation: u64) -> Result<differential::Maintained, SpeedError> {
+    if engine != Engine::Differential {
+        return Err(SpeedError::Unsupported { engine, what: "rows that are taken back".to_owned() });
+    }
+    differential::Maintained::new(query, generation)
 }
 
 /// Logic made ready for one topic and engine: what stands between the source and the state.
@@ -76,6 +95,7 @@ impl Logic {
 pub(crate) enum Middle {
     Timely(Fold),
     Differential(Arc<differential::Plan>),
+    Maintained(Arc<differential::Maintained>),
     Hand(Prepared),
     /// Not a view but a topic comes of it.
     Feed(FeedFlow),
@@ -96,6 +116,7 @@ impl Middle {
         Ok(match logic {
             Logic::Sql if engine == Engine::Timely => Middle::Timely(Fold::new(query)),
             Logic::Sql => Middle::Differential(Arc::new(differential::Plan::new(query)?)),
+            Logic::Maintained => Middle::Maintained(Arc::new(maintained(query, engine, generation)?)),
             Logic::Parts(hand, merging) => {
                 let layout = Arc::new(merging.parts_query(query).map_err(|e| misfit(&hand, e))?);
                 Middle::Hand(Prepared::new(query, hand, Form::Parts { merging, layout })?)
@@ -112,6 +133,7 @@ impl Middle {
         match self {
             Middle::Timely(plan) => Some(&plan.projection),
             Middle::Differential(plan) => Some(&plan.projection),
+            Middle::Maintained(rows) => Some(&rows.projection),
             Middle::Hand(prepared) => Some(&prepared.columns),
             Middle::Feed(flow) => flow.projection(),
         }
@@ -133,6 +155,7 @@ impl Middle {
     /// What the groups are laid out for: the query, or what hand-written code gives in its place.
     pub fn layout(&self, query: &Arc<Query>) -> Arc<Query> {
         match self {
+            Middle::Maintained(rows) => Arc::clone(&rows.layout),
             Middle::Hand(prepared) => Arc::clone(prepared.layout()),
             Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) => Arc::clone(query),
         }
@@ -145,6 +168,10 @@ impl Middle {
 
     /// Whether the groups are final over all that was read, so that they cannot be told apart by generations.
     pub fn gives_finals(&self) -> bool {
-        matches!(self, Middle::Hand(prepared) if prepared.gives_finals())
+        match self {
+            Middle::Maintained(_) => true,
+            Middle::Hand(prepared) => prepared.gives_finals(),
+            Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) => false,
+        }
     }
 }

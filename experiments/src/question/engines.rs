@@ -1,11 +1,11 @@
-//! How each engine answers a flat query over one topic, and how the reference answers all of a plan.
+//! How each engine answers a query over one topic, and how the reference answers all of a plan.
 
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use twopath_base::{Coverage, CoveragePart, Offset, Position};
 use twopath_log::{Barrier, Entry, Start, Topic};
-use twopath_query::{Query, Value};
+use twopath_query::{Plan, Query, Value};
 use twopath_reference::{PlanReference, Reference};
 use twopath_serving::Table;
 use twopath_view::{self as view, BatchView, GroupTable, Selection};
@@ -17,7 +17,7 @@ use crate::systems::{BatchEngine, SpeedEngine};
 /// From where to where a topic is read.
 type Range<'a> = (&'a Position, &'a Position);
 
-/// The answer to a flat query by an engine that is not the reference.
+/// The answer to a query over one topic by an engine that is not the reference.
 pub(super) fn answer(
     topic: &Topic,
     query: &Arc<Query>,
@@ -25,7 +25,10 @@ pub(super) fn answer(
     range: Range<'_>,
     asked: &Asked,
 ) -> Result<(RecordBatch, Coverage), QuestionError> {
-    let logic = VersionLogic::sql(query.clone());
+    let logic = match engine {
+        Engine::Speed(engine) => VersionLogic::sql_alone(query.clone(), engine),
+        _ => VersionLogic::sql(query.clone()),
+    };
     match engine {
         Engine::Reference => unreachable!("the reference evaluates the plan as it was written"),
         Engine::Batch(engine) => by_batch(topic, &logic, engine, range, asked),
@@ -33,6 +36,11 @@ pub(super) fn answer(
         Engine::Merged => by_merging(topic, &logic, range, asked),
         Engine::Kappa => by_kappa(topic, &logic, range, asked.workers),
     }
+}
+
+/// The whole plan as one query, of which more is computed than groups and all of whose rows the engine keeps; none where it does not.
+pub(super) fn kept_whole(plan: &Plan, engine: SpeedEngine) -> Option<Query> {
+    plan.query().ok().filter(|query| wiring::keeps_rows(query, engine))
 }
 
 /// Row by row.
@@ -140,7 +148,7 @@ fn by_speed(
     });
     let coverage = Coverage::of(parts.collect());
     let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| g.tables.iter().map(AsRef::as_ref)).collect();
-    answered(&logic.query, &tables, coverage)
+    answered(logic.answers_by(), &tables, coverage)
 }
 
 fn by_merging(

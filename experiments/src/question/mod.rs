@@ -1,7 +1,8 @@
 //! One question, answered by the engine of one's choice, over one topic or several: what `twopath query` asks.
 //!
 //! The text becomes a plan; the plan is cut into flat queries, each over one topic, and what is computed of their answers
-//! ([`twopath_query::Program`]). The engine answers the flat queries; the rest is the same for all engines but the reference, which evaluates the plan as it was written.
+//! ([`twopath_query::Program`]). The engine answers the flat queries; the rest is the same for all engines but two: the reference evaluates the plan as it was written, and
+//! differential keeps the rows of a whole plan over one topic, where it can.
 //! Every answer is exact for one joint position: an offset for each partition of each topic.
 
 mod engines;
@@ -109,6 +110,13 @@ impl Question {
         }
         if engine == Engine::Reference {
             return engines::by_reference(self, &starts, &asked.at);
+        }
+        if let Engine::Speed(speed) = engine
+            && let [topic] = &self.topics[..]
+            && let Some(query) = engines::kept_whole(&self.plan, speed)
+        {
+            let (rows, covered) = engines::answer(topic, &Arc::new(query), engine, (&starts[0], &asked.at[0]), asked)?;
+            return Ok(Answered { names: self.names(), rows: Rows::Columns(rows), coverage: vec![(topic.config().name.clone(), covered)] });
         }
         let mut answers = Vec::new();
         let mut coverage: Vec<(String, Coverage)> = Vec::new();

@@ -10,7 +10,7 @@ use crate::decimal::DIGITS_MAX;
 /// microseconds, a value beyond 64 bits of microseconds is [`EvalError::OutOfRange`](crate::EvalError::OutOfRange)), and so Date32 and Date64 (midnight UTC); Duration
 /// of every unit as [`DataType::Interval`] (likewise); Decimal128 of a scale from 0 to its precision as [`DataType::Decimal`] or
 /// [`DataType::Numeric`]. A topic with any other column cannot be queried: `parse` names the column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DataType {
     Bool,

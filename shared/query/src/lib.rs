@@ -33,7 +33,7 @@ pub mod values;
 
 pub use decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
 pub use function::{Function, Pattern, Side};
-pub use lowering::Program;
+pub use lowering::{Maintained, Program};
 pub use plan::{Late, Plan};
 pub use query::{PanedWindows, Panes, Query};
 pub use sql::{QueryError, TopicSchema, column_type, logical_plan, logical_plan_over, not_lowered, parse, topic_of, topics_of};

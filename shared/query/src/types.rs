@@ -465,7 +465,7 @@ fn is_sure(from: DataType, to: DataType) -> bool {
 
 /// What can go wrong with a value while a query runs. An answer over a row that raises one is that error, in every engine, as in
 /// PostgreSQL, where the statement fails.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EvalError {
     #[error("division by zero; guard it, as in CASE WHEN b <> 0 THEN a / b END")]

@@ -27,6 +27,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array};
+
 use super::accumulator::{Accumulate, Accumulator};
 use super::table::GroupTable;
 use twopath_query::{Aggregate, AggregateFunction, Query};
@@ -91,5 +95,49 @@ impl GroupTable {
             _ => panic!("a retractable table counts rows last"),
         };
         (0..self.len() as u32).filter(|group| self.keys.is_empty() || rows(group)).collect()
+    }
+
+    /// A table of a query of rows ([`Query::rows`]) that holds what came and went: each row once, with how many more of it there are, or fewer where that is negative. Such
+    /// tables merge as all do; of rows whose changes come to nothing, a merged table lets go in time.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use arrow_array::{ArrayRef, Int64Array};
+    /// use arrow_schema::{DataType, Field, Schema};
+    /// use twopath_query::{Value, parse, values};
+    /// use twopath_view::{GroupTable, Selection, answer};
+    ///
+    /// let query = parse("SELECT n FROM t", "t", &Schema::new(vec![Field::new("n", DataType::Int64, false)]))?;
+    /// let table = |numbers: Vec<i64>, more: Vec<i64>| {
+    ///     GroupTable::of_changes(&query, &[Arc::new(Int64Array::from(numbers)) as ArrayRef], more.into())
+    /// };
+    /// let mut rows = table(vec![1, 2, 3], vec![1, 2, 1])?;
+    /// rows.merge(&table(vec![1, 2, 3], vec![-1, -1, -1])?);
+    /// assert_eq!(rows.len(), 1);
+    /// assert_eq!(values::rows(&answer(&query, &[&rows], &Selection::default())?)?, [[Value::Int(2)]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What does not fit the query: a column of another type, a row twice.
+    ///
+    /// # Panics
+    /// If the query is not one of rows.
+    pub fn of_changes(query: &Query, rows: &[ArrayRef], more: Int64Array) -> Result<Self, String> {
+        assert!(query.rows && query.aggregates.last().is_some_and(counts_rows), "a query of rows counts them");
+        let mut table = GroupTable::from_parts(query, rows, &[vec![Arc::new(more)]])?;
+        table.nets = true;
+        Ok(table)
+    }
+
+    /// Makes room where more than half of the rows have come to nothing.
+    pub(super) fn let_go_of_nothing(&mut self) {
+        let (true, Some(Accumulator::Count(count))) = (self.nets, self.accumulators.last()) else { return };
+        let kept: Vec<u32> = (0..self.len() as u32).filter(|&row| count.counts[row as usize] != 0).collect();
+        if 2 * kept.len() < self.len() {
+            let mut table = self.emptied();
+            table.merge_groups(self, &kept);
+            *self = table;
+        }
     }
 }

@@ -32,6 +32,8 @@ pub struct GroupTable {
     pub(super) accumulators: Vec<Accumulator>,
     /// Where no more groups are kept than an answer shows: the last one's value in what they are ordered by first, as an integer.
     pub(super) bound: Option<i64>,
+    /// Whether groups whose last aggregate, a count, is 0 are nothing, and may go.
+    pub(super) nets: bool,
     /// Reused from batch to batch: row hashes and row groups.
     hashes: Vec<u64>,
     groups: Vec<u32>,
@@ -97,13 +99,23 @@ impl GroupTable {
     /// A table without groups, laid out as this one.
     pub(super) fn emptied(&self) -> Self {
         let keys = self.keys.iter().map(|k| KeyColumn::new(k.data_type)).collect();
-        Self::laid_out(keys, self.accumulators.iter().map(Accumulator::emptied).collect())
+        let table = Self::laid_out(keys, self.accumulators.iter().map(Accumulator::emptied).collect());
+        GroupTable { nets: self.nets, ..table }
     }
 
     fn laid_out(keys: Vec<KeyColumn>, accumulators: Vec<Accumulator>) -> Self {
         let (tags, index) = (Vec::new(), Index::default());
-        let mut table =
-            GroupTable { keys, tags, index, recent: Recent::default(), accumulators, bound: None, hashes: Vec::new(), groups: Vec::new() };
+        let mut table = GroupTable {
+            keys,
+            tags,
+            index,
+            recent: Recent::default(),
+            accumulators,
+            bound: None,
+            nets: false,
+            hashes: Vec::new(),
+            groups: Vec::new(),
+        };
         if table.keys.is_empty() {
             table.tags.push(tag(EMPTY_HASH));
             table.accumulators.iter_mut().for_each(|a| a.grow(1, false));
@@ -205,6 +217,7 @@ impl GroupTable {
             *self = other.clone();
         } else {
             self.merge_groups(other, &(0..other.len() as u32).collect::<Vec<_>>());
+            self.let_go_of_nothing();
         }
     }
 
@@ -265,7 +278,7 @@ impl GroupTable {
             mine.grow(1, first.accumulators[i].complete());
             parts.iter().for_each(|(part, group)| mine.merge(&part.accumulators[i], &[*group], &[0]));
         }
-        GroupTable { keys, tags, index, recent, accumulators, bound: None, hashes, groups }
+        GroupTable { keys, tags, index, recent, accumulators, bound: None, nets: false, hashes, groups }
     }
 
     /// These groups alone: a table to be read, in which nothing can be found by key.

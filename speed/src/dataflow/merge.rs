@@ -50,6 +50,8 @@ struct Pending {
     /// By generation: the workers' parts, merged as they come into what will be one run.
     fresh: BTreeMap<u64, GroupTable>,
     errors: Vec<(u64, EvalError)>,
+    /// What derived rows raise from this epoch on, where that has changed.
+    raised: Option<Option<EvalError>>,
     reached: Reached,
 }
 
@@ -61,6 +63,7 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
         let (merges, keeps) = (wiring.merges.clone(), wiring.keeps);
         let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
         let mut state = restored(wiring, worker, peers);
+        let mut raised: Option<EvalError> = None;
         self.unary_frontier::<CapacityContainerBuilder<Parcels<Share>>, _, _, _>(by_address(), "Merge", move |_, _| {
             move |(input, frontier), output| {
                 input.for_each(|epoch, parcels| {
@@ -69,6 +72,7 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
                         capability,
                         fresh: BTreeMap::new(),
                         errors: Vec::new(),
+                        raised: None,
                         reached: Reached::default(),
                     });
                     for (_, part) in parcels.0.drain(..) {
@@ -86,6 +90,7 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
                                 Entry::Occupied(mut entry) => entry.get_mut().merge(&table),
                             },
                             EpochPart::Error { generation, error } => pending.errors.push((generation, error)),
+                            EpochPart::Raised(error) => pending.raised = Some(error),
                             EpochPart::Closed(reached) => pending.reached = reached,
                         }
                     }
@@ -94,7 +99,10 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
                     if frontier.less_equal(entry.key()) {
                         break;
                     }
-                    let Pending { capability, fresh, errors, reached } = entry.remove();
+                    let Pending { capability, fresh, errors, raised: changed, reached } = entry.remove();
+                    if let Some(error) = changed {
+                        raised = error;
+                    }
                     let dropped = control.dropped_below();
                     state.retain(|&generation, _| generation >= dropped);
                     let mut changes = Vec::new();
@@ -108,7 +116,7 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
                     state.values_mut().for_each(|groups| groups.tidy());
                     control.set_state_bytes(worker, state.values().map(|groups| groups.bytes()).sum());
                     let generations = state.iter().map(|(&generation, groups)| (generation, groups.snapshot())).collect();
-                    let share = Share { worker, reached, generations, changes, errors };
+                    let share = Share { worker, reached, generations, changes, errors, raised: raised.clone() };
                     output.session(&capability).give_container(&mut Parcels(vec![(0, share)]));
                 }
             }

@@ -91,6 +91,7 @@ impl Wiring {
                     appended
                 }
                 Middle::Timely(plan) => reads.partial(&self.query, plan.clone()),
+                Middle::Maintained(rows) => differential::maintained(reads, rows, &self.control),
                 Middle::Differential(plan) => differential::parts(reads, plan, &self.query, &self.control),
                 Middle::Hand(prepared) => hand::parts(reads, prepared, &self.control),
             };
@@ -117,6 +118,7 @@ impl Wiring {
                 _ => None,
             },
             topic: self.topic.clone(),
+            raised: vec![None; peers],
             control: Arc::clone(&self.control),
         }
     }

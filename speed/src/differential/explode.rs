@@ -76,7 +76,7 @@ pub fn explode<'s>(reads: Stream<'s, u64, Vec<Read>>, plan: Arc<Plan>, mut retir
                         Read::Records { generation, .. } if failed.is_some_and(|g| g <= generation) => {}
                         Read::Records { generation, records: Records { batch, .. } } => {
                             let columns = Columns::of(&batch);
-                            let rows = (0..batch.num_rows()).map(|row| Row { columns: &columns, row });
+                            let rows = (0..batch.num_rows()).map(|row| Row::Batch { columns: &columns, row });
                             if let Err(error) = updates.explode(&plan, generation, epoch, rows) {
                                 failed = Some(failed.map_or(generation, |g| g.min(generation)));
                                 parcels.0.push((index, EpochPart::Error { generation, error }));

@@ -13,11 +13,27 @@ use super::datum::Datum;
 use super::{decimal, function};
 use crate::error::SpeedError;
 
-/// One row of a record batch.
+/// One row.
 #[derive(Clone, Copy)]
-pub struct Row<'a, 'b> {
-    pub columns: &'b Columns<'a>,
-    pub row: usize,
+pub enum Row<'a, 'b> {
+    /// Of a record batch.
+    Batch {
+        columns: &'b Columns<'a>,
+        row: usize,
+    },
+    Values(&'b [Datum]),
+    /// A row beside another: the first one's values, then the other's.
+    Pair(&'b [Datum], &'b [Datum]),
+}
+
+impl Row<'_, '_> {
+    fn get(self, column: usize) -> Evaluated {
+        match self {
+            Row::Batch { columns, row } => Ok(columns.get(column, row)?.into()),
+            Row::Values(values) => Ok(values[column].clone()),
+            Row::Pair(left, right) => Ok(left.get(column).unwrap_or_else(|| &right[column - left.len()]).clone()),
+        }
+    }
 }
 
 /// What a row's expression gives.
@@ -50,7 +66,7 @@ pub fn compile(expr: &Expr) -> Result<Compiled, SpeedError> {
     Ok(match &expr.kind {
         ExprKind::Column(column) => {
             let column = *column;
-            Compiled::new(move |row| Ok(row.columns.get(column, row.row)?.into()))
+            Compiled::new(move |row| row.get(column))
         }
         ExprKind::Literal(value) => {
             let value = Datum::from(value);

@@ -20,6 +20,17 @@ pub struct Sum {
     pub count: i64,
 }
 
+impl Totals {
+    /// What so many of these rows come to, or take away where they are fewer than none.
+    pub fn times(mut self, n: isize) -> Self {
+        self.rows *= n as i64;
+        for Sum { sum, count } in &mut self.sums {
+            (*sum, *count) = (*sum * n as i128, *count * n as i64);
+        }
+        self
+    }
+}
+
 impl IsZero for Totals {
     fn is_zero(&self) -> bool {
         self.rows == 0 && self.sums.iter().all(|s| s.sum == 0 && s.count == 0)

@@ -30,6 +30,7 @@ mod expr;
 mod function;
 mod linear;
 mod plan;
+mod relational;
 mod retire;
 
 use std::cell::RefCell;
@@ -43,6 +44,7 @@ use timely::dataflow::operators::vec::Map;
 use twopath_query::Query;
 
 pub(crate) use plan::Plan;
+pub(crate) use relational::{Maintained, maintained};
 
 use crate::control::Control;
 use crate::epoch::{EpochPart, Parcels, Read, complete};

@@ -15,6 +15,8 @@ pub(crate) enum EpochPart {
     Own { generation: u64, table: Arc<GroupTable> },
     /// A row of this generation raised an error.
     Error { generation: u64, error: EvalError },
+    /// From now on the worker's rows raise this error, or none. Rows that are derived come and go, and so do their errors; what the log's own rows raise stays.
+    Raised(Option<EvalError>),
     /// The sender's epoch is over (to itself).
     Closed(Reached),
 }

@@ -16,4 +16,6 @@ pub(crate) struct Share {
     pub changes: Vec<(u64, Arc<GroupTable>)>,
     /// Errors that rows raised in this epoch, with their generations.
     pub errors: Vec<(u64, EvalError)>,
+    /// What the worker's derived rows raise, as they are now.
+    pub raised: Option<EvalError>,
 }

@@ -32,6 +32,8 @@ pub(crate) struct Publisher {
     /// Of a feed that keeps its state.
     pub feed: Option<FeedEnd>,
     pub topic: Topic,
+    /// Per worker: what its derived rows raise now.
+    pub raised: Vec<Option<EvalError>>,
     pub control: Arc<Control>,
 }
 
@@ -73,6 +75,7 @@ impl Publisher {
         for (generation, table) in share.changes {
             self.changes.entry(generation).or_default().push(table);
         }
+        self.raised[share.worker] = share.raised;
         for (generation, error) in share.errors {
             if self.error.as_ref().is_none_or(|(g, _)| generation < *g) {
                 self.error = Some((generation, error));
@@ -85,7 +88,8 @@ impl Publisher {
         let last = ranges.last().map_or(0, |r| r.number);
         let dropped = self.control.drop_up_to(last);
         self.shares.iter_mut().for_each(|share| share.retain(|(generation, _)| *generation >= dropped));
-        let error = self.error.as_ref().filter(|(generation, _)| *generation <= last).map(|(_, error)| error.clone());
+        let error = self.error.as_ref().filter(|(generation, _)| *generation <= last).map(|(_, error)| error);
+        let error = error.or_else(|| self.raised.iter().flatten().next()).cloned();
         let ranges: Vec<GenerationRange> = ranges.into_iter().filter(|range| range.number >= dropped).collect();
         // A row's error is not kept: a restart meets the row again.
         if error.is_none()

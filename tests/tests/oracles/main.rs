@@ -107,6 +107,9 @@ fn check(sql: &str, tables: &[&Table], case: &Case, expected: &[rows::Row]) -> R
     };
     let topics: Vec<&Topic> = tables.iter().map(|t| &t.topic).collect();
     compare("reference", engines::by_reference(plan.clone(), &topics));
+    if let Some(got) = engines::by_kept_rows(&plan, &topics) {
+        compare("differential, which keeps the rows", got);
+    }
     let program = plan.program().map_err(|e| e.message)?;
     for engine in engines::ENGINES {
         let is_listed = REFUSED.contains(&(engine, &case.id));

@@ -157,7 +157,7 @@ impl Context {
     }
 
     fn logic(&self, version: u32) -> Result<VersionLogic, SystemError> {
-        VersionLogic::of(&self.job, version, &self.factors)
+        VersionLogic::of(&self.job, version, &self.factors, &self.state)
     }
 
     /// Waits until a table covers `position`. `check` is asked meanwhile whether there is still hope.

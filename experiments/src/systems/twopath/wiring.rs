@@ -21,7 +21,7 @@ use twopath_view::store::{ViewParts, ViewStore};
 use twopath_view::{BatchView, Finals, GroupTable, Merging, RealtimeView, Selection};
 
 use super::lateness::without_late;
-use crate::systems::{Architecture, BatchEngine, Factors, Job, Language, SpeedEngine, SystemError};
+use crate::systems::{Architecture, BatchEngine, Factors, Job, Language, SpeedEngine, StateBackend, SystemError};
 
 /// Where a layer begins to read: a generation's number, and its position.
 pub type From = (u64, Position);
@@ -48,6 +48,8 @@ pub struct VersionLogic {
 enum Answers {
     /// By the query.
     Compiled,
+    /// By the query's rows, which the layer keeps ([`Query::maintained`]).
+    Rows,
     /// Parts are merged and finished by hand.
     Merging(Merging),
     /// Values are final.
@@ -65,6 +67,11 @@ pub fn stream_engine(engine: SpeedEngine) -> twopath_speed::Engine {
         SpeedEngine::Timely => twopath_speed::Engine::Timely,
         SpeedEngine::Differential => twopath_speed::Engine::Differential,
     }
+}
+
+/// Whether an engine keeps the rows of a query of which more is computed than groups.
+pub fn keeps_rows(query: &Query, engine: SpeedEngine) -> bool {
+    twopath_speed::maintains(query, stream_engine(engine)).is_ok()
 }
 
 /// What of a layer's work hand-written code does: a single path gives final values, and paths that meet give parts.
@@ -85,15 +92,34 @@ impl VersionLogic {
         }
     }
 
-    /// Of a version of a job, as a cell of the cross has it.
+    /// Compiled from SQL for a stream that answers alone. What engine differential can keep row by row, joins and what else is above groups, it keeps; all else is
+    /// groups, of which the rest is computed when an answer is asked for.
+    pub fn sql_alone(query: Arc<Query>, engine: SpeedEngine) -> Self {
+        match query.maintained().filter(|_| keeps_rows(&query, engine)) {
+            None => VersionLogic::sql(query),
+            Some(maintained) => VersionLogic {
+                layout: Arc::new(maintained.rows),
+                answers: Answers::Rows,
+                speed: twopath_speed::Logic::Maintained,
+                name: "sql, rows kept".into(),
+                ..VersionLogic::sql(query)
+            },
+        }
+    }
+
+    /// Of a version of a job, as a cell of the cross has it, whose stream keeps its state there: kept rows are in the process alone.
     ///
     /// # Errors
     /// Nobody has written it by hand.
-    pub fn of(job: &Job, version: u32, factors: &Factors) -> Result<Self, SystemError> {
-        let sql = VersionLogic::sql(job.version(version).query.clone());
+    pub fn of(job: &Job, version: u32, factors: &Factors, state: &StateBackend) -> Result<Self, SystemError> {
+        let query = job.version(version).query.clone();
         if factors.language == Language::Sql {
-            return Ok(sql);
+            return Ok(match (factors.architecture, factors.speed_engine) {
+                (Architecture::Kappa, Some(engine)) if *state == StateBackend::Memory => VersionLogic::sql_alone(query, engine),
+                _ => VersionLogic::sql(query),
+            });
         }
+        let sql = VersionLogic::sql(query);
         let nobody = || SystemError::Impossible {
             name: format!("'{}' version {version} by hand", job.name),
             problem: "nobody has written it for these engines".into(),
@@ -127,6 +153,11 @@ impl VersionLogic {
         &self.layout
     }
 
+    /// The query that makes answers of a compiled layer's groups.
+    pub fn answers_by(&self) -> &Arc<Query> {
+        if let Answers::Rows = self.answers { &self.layout } else { &self.query }
+    }
+
     /// A layer's groups as they were put at rest.
     ///
     /// # Errors
@@ -134,7 +165,7 @@ impl VersionLogic {
     pub fn read_groups(&self, batch: &RecordBatch) -> Result<GroupTable, String> {
         match self.answers {
             Answers::Finals(finals) => finals.from_batch(&self.layout, batch),
-            Answers::Compiled | Answers::Merging(_) => GroupTable::from_batch(&self.layout, batch),
+            Answers::Compiled | Answers::Rows | Answers::Merging(_) => GroupTable::from_batch(&self.layout, batch),
         }
     }
 
@@ -157,9 +188,9 @@ impl VersionLogic {
 
     /// A table that this logic publishes into; `observer` as of [`Table::observed`].
     pub fn table(&self, partitions: usize, observer: impl Fn(&Position) + Send + Sync + 'static) -> Result<Table, SystemError> {
-        let table = Table::observed(self.query.clone(), partitions, observer);
+        let table = Table::observed(self.answers_by().clone(), partitions, observer);
         Ok(match self.answers {
-            Answers::Compiled => table,
+            Answers::Compiled | Answers::Rows => table,
             Answers::Merging(merging) => table.with_merging(merging)?,
             Answers::Finals(finals) => table.with_finals(finals)?,
         })

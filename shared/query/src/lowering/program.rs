@@ -109,7 +109,7 @@ impl Plan {
     }
 
     /// Whether something in it depends on the order of rows.
-    fn is_ordered(&self) -> bool {
+    pub(super) fn is_ordered(&self) -> bool {
         matches!(self.node, Node::Sort { .. } | Node::Limit { .. }) || self.inputs().into_iter().any(Plan::is_ordered)
     }
 }

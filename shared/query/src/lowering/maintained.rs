@@ -1,0 +1,158 @@
+//! A query's plan put together again, for an engine that keeps all of its rows and not only the groups below it.
+
+use std::convert::Infallible;
+
+use crate::plan::{Node, Plan, Window};
+use crate::query::{PanedWindows, Panes, Query};
+use crate::types::*;
+
+/// A query of which an engine keeps the rows themselves, as they come and go.
+///
+/// ```
+/// use arrow_schema::{DataType, Field, Schema};
+/// let schema = Schema::new(vec![Field::new("k", DataType::Utf8, false), Field::new("n", DataType::Int64, true)]);
+/// let sql = "SELECT a.k, b.n FROM t a JOIN t b ON a.k = b.k ORDER BY b.n LIMIT 3";
+/// let maintained = twopath_query::parse(sql, "t", &schema).unwrap().maintained().unwrap();
+/// assert_eq!(
+///     maintained.plan.to_string(),
+///     "\
+/// Project k, n
+///   Join (k = k)
+///     Project k
+///       Scan t
+///     Project k, n
+///       Scan t"
+/// );
+/// assert_eq!(maintained.rows.to_string(), "SELECT k AS k, n AS n FROM t THEN Limit 3 <-   Sort n <-     Input 0");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Maintained {
+    /// What comes and goes: a plan over the topic in which nothing asks for an order, unless that stands below something that gives none.
+    pub plan: Plan,
+    /// The rows of the plan as a query of rows, each counted, and what is done with them when an answer is asked for: their order and LIMIT. Only the types of its keys
+    /// count, which are the plan's columns.
+    pub rows: Query,
+}
+
+impl Query {
+    /// The whole plan of a query of which more is computed than groups ([`Query::finish`]); `None` where its groups are the answer.
+    pub fn maintained(&self) -> Option<Maintained> {
+        let finish = self.finish.as_ref()?;
+        let whole = composed(finish.with_inputs(&self.flat_plan())).narrowed();
+        let whole = composed(whole);
+        let mut unordered = None;
+        let finish = whole.split_order(&mut unordered);
+        let plan = unordered.expect("every plan has a part without an order: its scans, if nothing else");
+        let keys: Vec<NamedExpr> = plan
+            .columns()
+            .into_iter()
+            .enumerate()
+            .map(|(i, (name, data_type))| NamedExpr { name, expr: Expr::column(i, data_type) })
+            .collect();
+        let finish = (!matches!(finish.node, Node::Input { .. })).then(|| Box::new(finish));
+        let count = vec![Aggregate::new(AggregateFunction::Count, None)];
+        let rows = Query {
+            output: keys.clone(),
+            keys,
+            aggregates: count,
+            rows: true,
+            finish,
+            ..Query::over(self.topic.clone(), self.fields.clone())
+        };
+        Some(Maintained { plan, rows })
+    }
+
+    /// What the flat query answers, as a plan. It has no order: what is above it has.
+    fn flat_plan(&self) -> Plan {
+        let of = |node| Plan::new(node, 0..0);
+        let above = |plan: Plan| Box::new(plan);
+        let mut rows = of(Node::Scan { topic: self.topic.clone(), fields: self.fields.clone() });
+        if let Some(condition) = &self.filter {
+            rows = of(Node::Filter { input: above(rows), condition: condition.clone() });
+        }
+        let (rows, keys, aggregates) = match &self.panes {
+            None => (rows, self.keys.clone(), self.aggregates.clone()),
+            Some(panes) => self.windowed(rows, panes),
+        };
+        let groups = if self.rows {
+            of(Node::Project { input: above(rows), columns: keys })
+        } else {
+            of(Node::Aggregate { input: above(rows), keys, aggregates })
+        };
+        let shown = match &self.having {
+            Some(condition) => of(Node::Filter { input: above(groups), condition: condition.clone() }),
+            None => groups,
+        };
+        let output = of(Node::Project { input: above(shown), columns: self.output.clone() });
+        if self.distinct { of(Node::Distinct { input: above(output) }) } else { output }
+    }
+
+    /// Rows with their windows in the place of panes, and the keys and aggregates over them.
+    fn windowed(&self, rows: Plan, panes: &Panes) -> (Plan, Vec<NamedExpr>, Vec<Aggregate>) {
+        let mut columns: Vec<NamedExpr> = Vec::new();
+        let mut put = |expr: &Expr| {
+            columns.push(NamedExpr { name: "column".to_owned(), expr: expr.clone() });
+            Expr::column(columns.len() - 1, expr.data_type)
+        };
+        let mut keys: Vec<NamedExpr> = self.keys.iter().map(|key| NamedExpr { name: key.name.clone(), expr: put(&key.expr) }).collect();
+        // A pane's start is not needed, but it raises what a window's would.
+        let over = |aggregate: &Aggregate, put: &mut dyn FnMut(&Expr) -> Expr| Aggregate {
+            function: aggregate.function,
+            arg: aggregate.arg.as_ref().map(&mut *put),
+            beside: aggregate.beside.iter().map(&mut *put).collect(),
+        };
+        let aggregates = self.aggregates.iter().map(|a| over(a, &mut put)).collect();
+        let Expr { kind: ExprKind::Column(column), .. } = put(&panes.time) else { unreachable!("a column was put out") };
+        let window = match panes.windows {
+            PanedWindows::Hop { slide_us, size_us, offset_us } => Window::Hop { slide_us, size_us, offset_us },
+            PanedWindows::Cumulate { step_us, size_us, offset_us } => Window::Cumulate { step_us, size_us, offset_us },
+            PanedWindows::Session { gap_us, .. } => {
+                Window::Session { gap_us, by: (0..self.keys.len()).filter(|&key| key != panes.key).collect() }
+            }
+        };
+        keys[panes.key].expr = Expr::column(columns.len(), DataType::Timestamp);
+        let projected = Plan::new(Node::Project { input: Box::new(rows), columns }, 0..0);
+        (Plan::new(Node::Window { input: Box::new(projected), column, window }, 0..0), keys, aggregates)
+    }
+}
+
+impl Plan {
+    /// The plan with `plan` in the place of its inputs.
+    fn with_inputs(&self, plan: &Plan) -> Plan {
+        if let Node::Input { .. } = self.node {
+            return plan.clone();
+        }
+        let Ok(whole) = self.try_map_inputs(&mut |input| Ok::<_, Infallible>(input.with_inputs(plan)));
+        whole
+    }
+
+    /// What is above the largest part that has no order; that part goes into `below`.
+    fn split_order(&self, below: &mut Option<Plan>) -> Plan {
+        let keeps_order = matches!(
+            self.node,
+            Node::Sort { .. } | Node::Limit { .. } | Node::Project { .. } | Node::Filter { .. } | Node::Distinct { .. }
+        );
+        if keeps_order && self.is_ordered() {
+            let Ok(above) = self.try_map_inputs(&mut |input| Ok::<_, Infallible>(input.split_order(below)));
+            return above;
+        }
+        *below = Some(self.clone());
+        Plan::new(Node::Input { number: 0, columns: self.columns() }, self.span.clone())
+    }
+}
+
+/// The plan with projections of columns and literals written into the projections above them.
+fn composed(plan: Plan) -> Plan {
+    let Ok(plan) = plan.try_map_inputs(&mut |input| Ok::<_, Infallible>(composed(input.clone())));
+    let Node::Project { input, columns } = &plan.node else { return plan };
+    let Node::Project { input: below, columns: inner } = &input.node else { return plan };
+    if !inner.iter().all(|c| matches!(c.expr.kind, ExprKind::Column(_) | ExprKind::Literal(_))) {
+        return plan;
+    }
+    let inlined = |column: &NamedExpr| {
+        let Ok(expr) = column.expr.try_columns(&mut |i, _| Ok::<_, Infallible>(inner[i].expr.clone()));
+        NamedExpr { name: column.name.clone(), expr }
+    };
+    let columns = columns.iter().map(inlined).collect();
+    Plan::new(Node::Project { input: below.clone(), columns }, plan.span.clone())
+}

@@ -1,0 +1,92 @@
+//! Whole plans, kept row by row: joins, groups of groups, OVER and the rest as collections, of which each epoch's changes alone are computed.
+//!
+//! ```text
+//!           ┌─ source ─┐
+//!  frames ──┤          ├─→ operators of the plan, one file each ─→ rows that come and go ─→ counted ─→ merge ─→ publish
+//!           └─ source ─┘          └─ errors that come and go ───→ one of those that are there ──────┘
+//! ```
+//!
+//! A **source** is a topic's rows with the conditions and projections right above them; all sources read a frame together. An [`Operator`] makes one collection of those
+//! below it. What leaves is each row with how many more of it there are, which the view merges as it merges everything; so reading joins nothing.
+//!
+//! **Errors** are a collection of their own. A row that is derived can be taken back, and then the error that it raised goes too: an answer is an error where the reference,
+//! which evaluates everything anew, would raise one, and nowhere else.
+//!
+//! **What is refused** is refused by its name when the plan is compiled: see [`steps`].
+
+mod aggregate;
+mod as_of;
+mod collection;
+mod distinct;
+mod filter;
+mod join;
+mod latest;
+mod output;
+mod over;
+mod project;
+mod session;
+mod source;
+mod span;
+mod steps;
+mod temporal;
+mod union;
+mod window;
+
+use std::sync::Arc;
+
+use timely::dataflow::Stream;
+use timely::dataflow::operators::Concat;
+use twopath_query::Query;
+
+use super::expr::{name_of, unsupported};
+use crate::control::Control;
+use crate::epoch::{EpochPart, Parcels, Read};
+use crate::error::SpeedError;
+use collection::{Collection, Errors};
+use steps::{Step, Steps};
+
+/// What makes a collection of those below it.
+trait Operator: Send + Sync {
+    fn over<'s>(&self, inputs: Vec<Collection<'s>>, errors: &mut Errors<'s>) -> Collection<'s>;
+}
+
+/// A query's plan over the columns that it reads and no others, and what its rows are published as.
+pub struct Maintained {
+    /// The topic's columns to read, ascending.
+    pub projection: Vec<usize>,
+    /// The query that readers answer with.
+    pub layout: Arc<Query>,
+    steps: Arc<Steps>,
+    /// Under which generation the rows stand.
+    generation: u64,
+}
+
+impl Maintained {
+    /// # Errors
+    /// [`SpeedError::Unsupported`] names what of the query this engine does not know.
+    pub fn new(query: &Query, generation: u64) -> Result<Self, SpeedError> {
+        let Some(twopath_query::Maintained { plan, rows }) = query.maintained() else {
+            return Err(unsupported("a query whose groups are its answer as one whose rows are kept".to_owned()));
+        };
+        let (steps, projection) = Steps::new(&plan)?;
+        Ok(Maintained { projection, layout: Arc::new(rows), steps: Arc::new(steps), generation })
+    }
+}
+
+/// What the rows of the plan become in each epoch, on the worker that keeps them.
+pub fn maintained<'s>(reads: Stream<'s, u64, Vec<Read>>, plan: &Maintained, control: &Arc<Control>) -> Stream<'s, u64, Parcels<EpochPart>> {
+    let mut errors = Errors::default();
+    let (mut sources, parts) = source::read(reads, &plan.steps, &mut errors);
+    let mut collections: Vec<Collection<'s>> = Vec::new();
+    for step in &plan.steps.steps {
+        let collection = match step {
+            Step::Source => sources.pop_front().expect("as many collections as sources"),
+            Step::Operator { operator, inputs } => {
+                operator.over(inputs.iter().map(|&input| collections[input].clone()).collect(), &mut errors)
+            }
+        };
+        collections.push(collection);
+    }
+    let rows = collections.pop().expect("a plan has an operator");
+    parts.concat(output::rows(rows, &plan.layout, plan.generation, control)).concat(output::errors(errors, control))
+}

@@ -1,0 +1,164 @@
+//! A topic's rows, with the conditions and projections right above them.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use differential_dataflow::collection::AsCollection;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use twopath_log::Records;
+use twopath_query::plan::Node;
+use twopath_query::values::Columns;
+use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, Plan};
+
+use super::collection::{Collection, Errors, Tuple};
+use super::steps::Steps;
+use crate::differential::datum::Datum;
+use crate::differential::expr::{Compiled, Row, compile};
+use crate::epoch::{EpochPart, Parcels, Read};
+use crate::error::SpeedError;
+
+/// A condition and columns over the topic's columns: first the one, then the others.
+pub struct Leaf {
+    filter: Option<Expr>,
+    columns: Vec<Expr>,
+}
+
+/// A [`Leaf`] over the columns that are read.
+pub struct Source {
+    filter: Option<Compiled>,
+    columns: Vec<Compiled>,
+}
+
+impl Leaf {
+    /// The plan, if it is no more than that.
+    pub fn of(plan: &Plan) -> Option<Leaf> {
+        match &plan.node {
+            Node::Scan { .. } => {
+                let columns = plan.columns().into_iter().enumerate().map(|(i, (_, t))| Expr::column(i, t)).collect();
+                Some(Leaf { filter: None, columns })
+            }
+            Node::Filter { input, condition } => {
+                let below = Leaf::of(input).filter(Leaf::hands_through)?;
+                let condition = below.over(condition);
+                // The inner condition comes first, so that it guards the outer one.
+                let filter = Some(match below.filter {
+                    None => condition,
+                    Some(inner) => Expr::binary(BinaryOp::And, inner, condition, DataType::Bool),
+                });
+                Some(Leaf { filter, columns: below.columns })
+            }
+            Node::Project { input, columns } => {
+                let below = Leaf::of(input).filter(Leaf::hands_through)?;
+                let columns = columns.iter().map(|c| below.over(&c.expr)).collect();
+                Some(Leaf { filter: below.filter, columns })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether its columns raise nothing that what is above would have to come after.
+    fn hands_through(&self) -> bool {
+        self.columns.iter().all(|c| matches!(c.kind, ExprKind::Column(_) | ExprKind::Literal(_)))
+    }
+
+    /// An expression over these columns as one over the topic's.
+    fn over(&self, expr: &Expr) -> Expr {
+        let Ok(expr) = expr.try_columns(&mut |i, _| Ok::<_, std::convert::Infallible>(self.columns[i].clone()));
+        expr
+    }
+
+    /// The topic's columns that it reads.
+    pub fn columns_read(&self) -> BTreeSet<usize> {
+        let mut read = BTreeSet::new();
+        for expr in self.filter.iter().chain(&self.columns) {
+            expr.visit(&mut |e| {
+                if let ExprKind::Column(i) = e.kind {
+                    read.insert(i);
+                }
+            });
+        }
+        read
+    }
+
+    /// # Errors
+    /// [`SpeedError::Unsupported`] names an expression that this engine does not know.
+    pub fn compiled(&self, projection: &[usize]) -> Result<Source, SpeedError> {
+        let filter = self.filter.as_ref().map(|f| compile(&f.over(projection))).transpose()?;
+        let columns = self.columns.iter().map(|c| compile(&c.over(projection))).collect::<Result<_, _>>()?;
+        Ok(Source { filter, columns })
+    }
+}
+
+impl Source {
+    /// Values are as keys hold them: of rows that are alike one stands for all, and so it may not matter which (0.0 and -0.0 are alike, and their texts are not).
+    fn row(&self, row: Row<'_, '_>) -> Result<Option<Tuple>, EvalError> {
+        if let Some(filter) = &self.filter
+            && !filter.is_true(row)?
+        {
+            return Ok(None);
+        }
+        self.columns.iter().map(|c| c.eval(row).map(Datum::into_key)).collect::<Result<_, _>>().map(Some)
+    }
+}
+
+type Builder<D> = CapacityContainerBuilder<Vec<D>>;
+
+/// The rows of each source; and how far was read.
+pub fn read<'s>(
+    reads: Stream<'s, u64, Vec<Read>>,
+    steps: &Arc<Steps>,
+    errors: &mut Errors<'s>,
+) -> (VecDeque<Collection<'s>>, Stream<'s, u64, Parcels<EpochPart>>) {
+    let index = reads.scope().index();
+    let mut builder = OperatorBuilder::new("Sources".to_owned(), reads.scope());
+    let mut input = builder.new_input(reads, Pipeline);
+    let (mut outputs, mut collections) = (Vec::new(), VecDeque::new());
+    for _ in &steps.sources {
+        let (output, stream) = builder.new_output();
+        outputs.push(OutputBuilder::<_, Builder<(Tuple, u64, isize)>>::from(output));
+        collections.push_back(stream.as_collection());
+    }
+    let (raised, raised_stream) = builder.new_output();
+    let (parts, parts_stream) = builder.new_output();
+    let mut raised = OutputBuilder::<_, Builder<(EvalError, u64, isize)>>::from(raised);
+    let mut parts = OutputBuilder::<_, CapacityContainerBuilder<Parcels<EpochPart>>>::from(parts);
+    let steps = Arc::clone(steps);
+    builder.build(move |_| {
+        move |_frontiers| {
+            let mut outputs: Vec<_> = outputs.iter_mut().map(|output| output.activate()).collect();
+            let (mut raised, mut parts) = (raised.activate(), parts.activate());
+            input.for_each(|capability, reads| {
+                let epoch = *capability.least().expect("the source sends under a capability");
+                let (mut failed, mut parcels) = (Vec::new(), Parcels::default());
+                for read in reads.drain(..) {
+                    match read {
+                        Read::Records { records: Records { batch, .. }, .. } => {
+                            let columns = Columns::of(&batch);
+                            for (source, output) in steps.sources.iter().zip(&mut outputs) {
+                                let mut session = output.session(&capability);
+                                for row in 0..batch.num_rows() {
+                                    match source.row(Row::Batch { columns: &columns, row }) {
+                                        Ok(Some(row)) => session.give((row, epoch, 1)),
+                                        Ok(None) => {}
+                                        Err(error) => failed.push((error, epoch, 1)),
+                                    }
+                                }
+                            }
+                        }
+                        Read::Closed(reached) => parcels.0.push((index, EpochPart::Closed(reached))),
+                    }
+                }
+                raised.session(&capability).give_iterator(failed.into_iter());
+                if !parcels.0.is_empty() {
+                    parts.session(&capability).give_container(&mut parcels);
+                }
+            });
+        }
+    });
+    errors.push(raised_stream.as_collection());
+    (collections, parts_stream)
+}

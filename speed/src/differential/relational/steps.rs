@@ -1,0 +1,118 @@
+//! A plan as operators in the order in which they are built, each of those before it. Parts of a plan that are alike are one.
+//!
+//! The one place where it is known which operators this engine keeps. It refuses ORDER BY and LIMIT below something else, because which rows they leave is not a matter of
+//! the rows that change alone; and joins as of a moment whose condition is more than what [`temporal`](super::temporal) and [`as_of`](super::as_of) say.
+
+use std::convert::Infallible;
+
+use twopath_query::Plan;
+use twopath_query::plan::{Node, Window};
+
+use super::aggregate::Aggregation;
+use super::as_of::AsOf;
+use super::distinct::Distinct;
+use super::filter::Filter;
+use super::join::Join;
+use super::latest::Latest;
+use super::over::Over;
+use super::project::Project;
+use super::session::Session;
+use super::source::{Leaf, Source};
+use super::temporal::Temporal;
+use super::union::Union;
+use super::window::Windows;
+use super::{Operator, name_of, unsupported};
+use crate::error::SpeedError;
+
+pub struct Steps {
+    /// In the order of their steps.
+    pub sources: Vec<Source>,
+    /// The last one gives the plan's rows.
+    pub steps: Vec<Step>,
+}
+
+pub enum Step {
+    Source,
+    Operator { operator: Box<dyn Operator>, inputs: Vec<usize> },
+}
+
+/// Steps in the making.
+#[derive(Default)]
+struct Compiling {
+    leaves: Vec<Leaf>,
+    steps: Vec<Step>,
+    /// What each step computes.
+    known: Vec<Plan>,
+}
+
+impl Steps {
+    /// The steps, and the topic's columns that they read, ascending.
+    ///
+    /// # Errors
+    /// [`SpeedError::Unsupported`] names what of the plan this engine does not know.
+    pub fn new(plan: &Plan) -> Result<(Self, Vec<usize>), SpeedError> {
+        let mut compiling = Compiling::default();
+        compiling.step(&without_places(plan))?;
+        let mut projection: Vec<usize> = compiling.leaves.iter().flat_map(Leaf::columns_read).collect();
+        projection.sort_unstable();
+        projection.dedup();
+        let sources = compiling.leaves.iter().map(|leaf| leaf.compiled(&projection)).collect::<Result<_, _>>()?;
+        Ok((Steps { sources, steps: compiling.steps }, projection))
+    }
+}
+
+impl Compiling {
+    /// The number of the step that computes this plan.
+    fn step(&mut self, plan: &Plan) -> Result<usize, SpeedError> {
+        if let Some(known) = self.known.iter().position(|known| known == plan) {
+            return Ok(known);
+        }
+        let step = match Leaf::of(plan) {
+            Some(leaf) => {
+                self.leaves.push(leaf);
+                Step::Source
+            }
+            None => {
+                let inputs = plan.inputs().into_iter().map(|input| self.step(input)).collect::<Result<_, _>>()?;
+                Step::Operator { operator: operator(plan)?, inputs }
+            }
+        };
+        self.steps.push(step);
+        self.known.push(plan.clone());
+        Ok(self.steps.len() - 1)
+    }
+}
+
+fn operator(plan: &Plan) -> Result<Box<dyn Operator>, SpeedError> {
+    Ok(match &plan.node {
+        Node::Filter { condition, .. } => Box::new(Filter::new(condition)?),
+        Node::Project { columns, .. } => Box::new(Project::new(columns)?),
+        Node::Window { column, window: Window::Session { gap_us, by }, .. } => Box::new(Session::new(*column, *gap_us, by)),
+        Node::Window { column, window, .. } => Box::new(Windows::new(*column, window)?),
+        Node::Aggregate { keys, aggregates, .. } => Box::new(Aggregation::new(keys, aggregates)?),
+        Node::Distinct { .. } => Box::new(Distinct),
+        Node::Union { .. } => Box::new(Union),
+        Node::Join { left, right, kind, on } => Box::new(Join::new(width(left), width(right), *kind, on.as_ref())?),
+        Node::AsOfJoin { left, right, kind, on, op, left_at, right_at } => {
+            Box::new(AsOf::new((width(left), width(right)), *kind, on.as_ref(), *op, (left_at, right_at))?)
+        }
+        Node::TemporalJoin { left, right, kind, on, at, upserts } => {
+            Box::new(Temporal::new((width(left), width(right)), *kind, on.as_ref(), at, upserts)?)
+        }
+        Node::Over { input, calls } => Box::new(Over::new(width(input), calls)?),
+        Node::Latest { upserts, .. } => Box::new(Latest::new(upserts)),
+        Node::Limit { .. } => return Err(unsupported("LIMIT in a subquery, where rows are kept".to_owned())),
+        Node::Sort { .. } => return Err(unsupported("ORDER BY in a subquery, where rows are kept".to_owned())),
+        other => return Err(unsupported(format!("the operator {}, where rows are kept", name_of(other)))),
+    })
+}
+
+fn width(plan: &Plan) -> usize {
+    plan.columns().len()
+}
+
+/// The plan without the places in the text that it comes from, so that parts that are alike are equal.
+fn without_places(plan: &Plan) -> Plan {
+    let Ok(plan) = plan.try_map_inputs(&mut |input| Ok::<_, Infallible>(without_places(input)));
+    Plan::new(plan.node, 0..0)
+}
