@@ -121,7 +121,8 @@ impl LateFeeds {
             let Entry::Vacant(place) = self.0.entry(topic) else { continue };
             let (log, stop) = (Log::open(dir)?, Arc::new(AtomicBool::new(false)));
             let stopped = stop.clone();
-            let thread = thread::spawn(move || run_feed(&log, &feed, &OutputOptions::default(), &FeedRun::new(Until::Stopped, 1, &stopped)));
+            let thread =
+                thread::spawn(move || run_feed(&log, &feed, &OutputOptions::default(), &FeedRun::new(Until::Stopped, 1, &stopped)));
             place.insert(LateFeed { stop, thread });
         }
         Ok(())
