@@ -329,12 +329,16 @@ fn decide(lab: &Lab, notes: &mut Notes, cases: &[Case]) {
         notes.figures.extend(ratios.iter().cloned());
         judged.push((case, ratios));
     }
-    let dearer = |(_, ratios): &&(&Case, [Figure; 3])| ratios[2].value.is_some_and(|times| times <= 1.0);
-    let told = match judged.iter().rfind(dearer) {
-        Some((case, _)) => format!("Up to an index {} rebuilding takes more CPU than keeping it per change", case.name),
-        None => "At every interval rebuilding takes less CPU than keeping the index per change".into(),
+    let as_dear = judged.iter().filter(|(_, ratios)| ratios[2].value.is_some_and(|times| times <= 1.0));
+    let as_dear: Vec<&str> = as_dear.map(|(case, _)| case.name.as_str()).collect();
+    let told = match as_dear.is_empty() {
+        true => "at no interval that was tried".to_owned(),
+        false => format!("where it is {}", as_dear.join(" or ")),
     };
-    notes.findings.push(format!("{told}; how much older a rebuilt index makes what is found is a matter of its interval against the age of the documents themselves."));
+    notes.findings.push(format!(
+        "Rebuilding the index takes as much CPU as keeping it per change, or more, {told}. How much older it makes what is found is a matter of the \
+         interval against the age of the documents themselves."
+    ));
     let twice_as_old = |(_, ratios): &&(&Case, [Figure; 3])| at_least(TIMES_AS_OLD, &ratios[0]) == Verdict::Confirmed;
     let Some((case, [old, late, cost])) = judged.iter().find(twice_as_old).or(judged.last()) else { return };
     let verdict = Verdict::all([at_least(TIMES_AS_OLD, old), at_least(TIMES_AS_LATE, late), at_most(TIMES_THE_COST, cost.low, cost.high)]);
