@@ -114,7 +114,10 @@ impl Wiring {
             changes: changes.unwrap_or_default(),
             keeper,
             feed: match &self.middle {
-                Middle::Feed(flow) => Some(FeedEnd::of(flow)),
+                Middle::Feed(flow) => {
+                    let state = Arc::clone(&flow.state);
+                    Some(FeedEnd { sync: Box::new(move || state.sink.sync()), told: flow.reached.clone(), reached: Vec::new() })
+                }
                 _ => None,
             },
             topic: self.topic.clone(),

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use timely::dataflow::Stream;
-use twopath_log::Topic;
+use twopath_log::{LogError, Topic};
 use twopath_query::EvalError;
 use twopath_view::{Generation, GroupTable, RealtimeView};
 
 use crate::control::Control;
 use crate::epoch::{GenerationRange, Parcels, Reached, ReadProgress, Share, take_complete};
 use crate::error::SpeedError;
-use crate::feed::{FeedFlow, FeedState};
 use crate::state::{Changes, Keeper};
 
 /// The published state: the workers' shares put together.
@@ -37,18 +36,13 @@ pub(crate) struct Publisher {
     pub control: Arc<Control>,
 }
 
-/// What a feed has behind its output: its view is its state, which no reader asks for.
+/// What a feed that keeps its state has behind its output: its view is its state, which no reader asks for.
 pub(crate) struct FeedEnd {
-    state: Arc<FeedState>,
-    told: Sender<Reached>,
+    /// Makes the output durable.
+    pub sync: Box<dyn Fn() -> Result<(), LogError>>,
+    pub told: Sender<Reached>,
     /// What was read and is not told yet.
-    reached: Vec<Reached>,
-}
-
-impl FeedEnd {
-    pub fn of(flow: &FeedFlow) -> FeedEnd {
-        FeedEnd { state: Arc::clone(&flow.state), told: flow.reached.clone(), reached: Vec::new() }
-    }
+    pub reached: Vec<Reached>,
 }
 
 pub(crate) trait Publish<'s> {
@@ -117,7 +111,7 @@ impl Publisher {
         changes.retain(|&generation, _| generation >= first);
         if let Some(feed) = self.feed.as_ref().filter(|_| !changes.is_empty()) {
             // A state that outlived its output would be a hole in it.
-            feed.state.sink.sync()?;
+            (feed.sync)()?;
         }
         keeper.advance(&self.topic, ranges, &changes, self.control.now_us(), || self.control.stopped())?;
         self.control.set_store_costs(keeper.costs());
