@@ -10,6 +10,7 @@
 //! ([`Truth`]); of the answers, one per thread.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -25,7 +26,7 @@ use super::recording::{Recorded, Recording, StoredAnswers};
 use crate::systems::Job;
 
 /// What was found about one answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Verdict {
     pub wrong: bool,
     pub wrong_engine: bool,
@@ -37,6 +38,8 @@ pub struct Verdict {
     pub error: f64,
     /// The same against what its own version's query gives.
     pub error_own: f64,
+    /// Of a full answer that is wrong so and says that it is approximate: the rows in which the measured column is wrong or that are missing or too many, each by a hash of its key.
+    pub wrong_rows: Vec<u64>,
 }
 
 /// What the reference makes of both versions of a job, up to a position. Made once of a history, and rolled on for each run over it.
@@ -208,10 +211,12 @@ impl Along {
 }
 
 /// What came of one comparison.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Compared {
     differs: bool,
     error: f64,
+    /// Rows that are wrong in the measured column, by a hash of their keys.
+    wrong_rows: Vec<u64>,
 }
 
 struct Asked<'a> {
@@ -232,10 +237,11 @@ impl Asked<'_> {
             let by_version = self.compared(answer, version)?;
             let is_full = self.recording.answers[answer].key.is_none();
             let shown = version.digest().filter(|_| is_full && !by_version.differs);
+            let wrong_rows = if is_full { by_version.wrong_rows.clone() } else { Vec::new() };
             let by_truth = match (v1, shown.zip(v2.digest())) {
-                (None, _) => by_version,
+                (None, _) => by_version.clone(),
                 (Some(_), Some((own, right))) if own == right => Compared::default(),
-                (Some(_), Some(_)) => Compared { differs: true, error: errors.largest() },
+                (Some(_), Some(_)) => Compared { differs: true, error: errors.largest(), ..Compared::default() },
                 (Some(_), None) => self.compared(answer, v2)?,
             };
             let is_approximate = self.recording.answers[answer].approximate;
@@ -245,6 +251,7 @@ impl Asked<'_> {
                 wrong_approximate: by_version.differs && is_approximate,
                 error: by_truth.error,
                 error_own: by_version.error,
+                wrong_rows: if is_approximate { wrong_rows } else { Vec::new() },
                 outdated: false,
             };
             judged.push((answer, verdict, shown));
@@ -270,11 +277,12 @@ impl Asked<'_> {
         let query = reference.query();
         let given: Result<Vec<Vec<Value>>, EvalError> = rows(&given);
         let differs = compare(query, &right, &given).is_err();
-        let error = match (measured_column(query), given, right) {
-            (Some(column), Ok(given), Ok(right)) if differs => largest_error(query, column, &given, &right),
-            _ => 0.0,
+        let errors = match (measured_column(query), given, right) {
+            (Some(column), Ok(given), Ok(right)) if differs => errors(query, column, &given, &right),
+            _ => Vec::new(),
         };
-        Ok(Compared { differs, error })
+        let error = errors.iter().map(|(_, error)| *error).fold(0.0, f64::max);
+        Ok(Compared { differs, error, wrong_rows: errors.into_iter().map(|(row, _)| row).collect() })
     }
 }
 
@@ -334,8 +342,8 @@ fn measured_column(query: &Query) -> Option<usize> {
     first(false).or_else(|| first(true))
 }
 
-/// The largest |given - right| of a column over rows with the same keys.
-fn largest_error(query: &Query, column: usize, given: &[Vec<Value>], right: &[Vec<Value>]) -> f64 {
+/// |given - right| of a column over rows with the same keys, where they differ, with a hash of the key.
+fn errors(query: &Query, column: usize, given: &[Vec<Value>], right: &[Vec<Value>]) -> Vec<(u64, f64)> {
     let is_key = |output: &NamedExpr| matches!(output.expr.kind, ExprKind::Column(i) if i < query.keys.len());
     let keys: Vec<usize> = match &query.finish {
         None => (0..query.output.len()).filter(|&c| is_key(&query.output[c])).collect(),
@@ -347,9 +355,17 @@ fn largest_error(query: &Query, column: usize, given: &[Vec<Value>], right: &[Ve
         rows.iter().map(|row| (key(row), number(&row[column]))).collect()
     };
     let (given, right) = (keyed(given), keyed(right));
-    let of_given = given.iter().map(|(key, g)| (g - right.get(key).unwrap_or(&0.0)).abs());
-    let of_missing = right.iter().filter(|(key, _)| !given.contains_key(*key)).map(|(_, r)| r.abs());
-    of_given.chain(of_missing).fold(0.0, f64::max)
+    let hash = |key: &String| BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+    // A row that is there on one side alone is wrong, whatever its number.
+    let of_given =
+        given.iter().map(|(key, g)| (key, right.get(key).is_none_or(|r| differ(*r, *g)), (g - right.get(key).unwrap_or(&0.0)).abs()));
+    let of_missing = right.iter().filter(|(key, _)| !given.contains_key(*key)).map(|(key, r)| (key, true, r.abs()));
+    of_given.chain(of_missing).filter(|(_, differs, _)| *differs).map(|(key, _, error)| (hash(key), error)).collect()
+}
+
+/// As answers are compared: NaN is NaN.
+fn differ(a: f64, b: f64) -> bool {
+    a != b && !(a.is_nan() && b.is_nan())
 }
 
 /// Intervals in microseconds; NULL is 0.

@@ -1,6 +1,6 @@
 //! A run's result, from everything that was recorded in it and the verdicts on its answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use twopath_base::meters;
 
@@ -117,25 +117,24 @@ fn answers(answers: &[Recorded], verdicts: &[Verdict], deployed_us: u64) -> Answ
 /// What the answers lacked that said of themselves that they are approximate.
 fn approximate(answers: &[Recorded], verdicts: &[Verdict]) -> Approximate {
     let wrong = || verdicts.iter().filter(|v| v.wrong_approximate);
-    // A key's answer can be right while others are wrong, so only a full one ends it.
-    let (mut since_us, mut stretches_ms) = (None, Vec::new());
-    for (answer, verdict) in answers.iter().zip(verdicts) {
-        if verdict.wrong_approximate {
-            since_us.get_or_insert(answer.read_us);
-        } else if answer.key.is_none() {
-            stretches_ms.extend(since_us.take().map(|since_us| ms(answer.read_us, since_us)));
-        }
+    // By row, since when it is wrong; and for how long rows were, until a full answer had them right.
+    let (mut since_us, mut rows_ms) = (HashMap::<u64, u64>::new(), Vec::new());
+    for (answer, verdict) in answers.iter().zip(verdicts).filter(|(answer, _)| answer.key.is_none()) {
+        let mut still: HashMap<u64, u64> =
+            verdict.wrong_rows.iter().map(|row| (*row, since_us.remove(row).unwrap_or(answer.read_us))).collect();
+        std::mem::swap(&mut since_us, &mut still);
+        rows_ms.extend(still.into_values().map(|since_us| ms(answer.read_us, since_us)));
     }
-    if let (Some(since_us), Some(last)) = (since_us, answers.last()) {
-        stretches_ms.push(ms(last.read_us, since_us));
-    }
-    let count = wrong().count();
+    let end_us = answers.last().map_or(0, |last| last.read_us);
+    rows_ms.extend(since_us.into_values().map(|since_us| ms(end_us, since_us)));
+    let mean = |sum: f64, count: usize| sum / count.max(1) as f64;
     Approximate {
         answers: answers.iter().filter(|a| a.approximate).count() as u64,
-        wrong: count as u64,
-        wrong_for_ms: stretches_ms.iter().sum(),
-        wrong_longest_ms: stretches_ms.iter().copied().fold(0.0, f64::max),
-        error_mean: wrong().map(|v| v.error_own).sum::<f64>() / count.max(1) as f64,
+        wrong: wrong().count() as u64,
+        rows: rows_ms.len() as u64,
+        row_wrong_for_ms: mean(rows_ms.iter().sum(), rows_ms.len()),
+        row_wrong_longest_ms: rows_ms.iter().copied().fold(0.0, f64::max),
+        error_mean: mean(wrong().map(|v| v.error_own).sum(), wrong().count()),
         error_max: wrong().map(|v| v.error_own).fold(0.0, f64::max),
     }
 }

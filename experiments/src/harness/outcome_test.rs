@@ -139,16 +139,20 @@ fn answers_are_counted_by_what_is_wrong_with_them() {
 }
 
 #[test]
-fn approximate_answers_are_wrong_until_a_full_one_is_right() {
+fn rows_are_wrong_until_a_full_answer_has_them_right() {
     let reads: Vec<Recorded> = [1_000, 2_000, 3_000, 4_500, 9_000, 9_500].map(read).to_vec();
     let key = |answer: Recorded| Recorded { key: Some(0), approximate: true, ..answer };
     let reads: Vec<Recorded> = reads.into_iter().enumerate().map(|(i, read)| if i == 1 || i == 3 { key(read) } else { read }).collect();
-    let verdict = |wrong_approximate, error_own| Verdict { wrong_approximate, error_own, ..Verdict::default() };
+    let verdict = |wrong_rows: &[u64], error_own| {
+        let wrong_rows = wrong_rows.to_vec();
+        Verdict { wrong_approximate: error_own > 0.0, error_own, wrong_rows, ..Verdict::default() }
+    };
+    // Row 7 is wrong from 1 to 3 ms; 8 from 3 to the end, and 9 from 9 ms on; a key's answer ends nothing.
     let verdicts =
-        [verdict(true, 2.0), verdict(false, 0.0), verdict(false, 0.0), verdict(false, 0.0), verdict(true, 4.0), verdict(true, 3.0)];
+        [verdict(&[7], 2.0), verdict(&[], 0.0), verdict(&[8], 4.0), verdict(&[], 0.0), verdict(&[8, 9], 3.0), verdict(&[8, 9], 3.0)];
     let found = approximate(&reads, &verdicts);
-    assert_eq!((found.answers, found.wrong), (2, 3));
-    assert_eq!((found.wrong_for_ms, found.wrong_longest_ms), (2.5, 2.0), "to the full answer that was right, and to the end");
+    assert_eq!((found.answers, found.wrong, found.rows), (2, 4, 3));
+    assert_eq!((found.row_wrong_for_ms, found.row_wrong_longest_ms), (3.0, 6.5));
     assert_eq!((found.error_mean, found.error_max), (3.0, 4.0));
 }
 

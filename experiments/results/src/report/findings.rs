@@ -16,7 +16,7 @@ pub fn findings(result: &CompareResult) -> Vec<String> {
     found.extend(trouble(result, &facts));
     found.extend(said(result, "freshness_p99", "99 of 100 events were in the answer after"));
     found.extend(said(result, "time_to_correct", "After the fix was deployed, every answer was right after"));
-    found.extend(said(result, "late_for", "Answers lacked what came late, all in all for"));
+    found.extend(said(result, "late_for", "A row of the answer was wrong for want of what came late, in the mean for"));
     found.extend(said(result, "cpu_per_million", "A million events took this much CPU time:"));
     found.extend(said(result, "money_month", &format!("The month ({}) costs", month(&result.settings))));
     found.extend(said(result, "code_lines", "The query logic that people had to write, both versions, in lines:"));

@@ -59,8 +59,8 @@ const ASKED: [Asked; 30] = [
     measured("late_share", RIGHT, "Answers without what came late?", "share", |r| {
         late(r, |l| l.wrong as f64 / r.answers.checked.max(1) as f64)
     }),
-    measured("late_for", RIGHT, "Wrong because of it for?", "ms", |r| late(r, |l| l.wrong_for_ms)),
-    measured("late_longest", RIGHT, "At most at a time?", "ms", |r| late(r, |l| l.wrong_longest_ms)),
+    measured("late_for", RIGHT, "A row is wrong for want of it for? (mean)", "ms", |r| late(r, |l| l.row_wrong_for_ms)),
+    measured("late_longest", RIGHT, "The longest?", "ms", |r| late(r, |l| l.row_wrong_longest_ms)),
     measured("time_to_correct", FIX, "From the fix until every answer is right?", "ms", |r| r.time_to_correct_ms),
     measured("wrong_for_ms", FIX, "Wrong answers went on after it for?", "ms", |r| Some(r.answers.wrong_for_ms)),
     measured("freshness_dip", FIX, "Worst freshness while the fix comes in?", "ms", |r| {

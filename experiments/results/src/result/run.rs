@@ -136,10 +136,12 @@ pub struct Approximate {
     pub answers: u64,
     /// Of them, those that differ from what the code that was serving gives at the answer's own position.
     pub wrong: u64,
-    /// Added up: from a wrong answer until the next full answer that was right, or the run's end.
-    pub wrong_for_ms: f64,
+    /// How many times a row of the full answers became wrong.
+    pub rows: u64,
+    /// From then until the next full answer in which it was right, or the run's end: the mean.
+    pub row_wrong_for_ms: f64,
     /// The longest of these times.
-    pub wrong_longest_ms: f64,
+    pub row_wrong_longest_ms: f64,
     /// As in [`Answers`], of the wrong ones; mean and largest.
     pub error_mean: f64,
     /// The largest of them.
