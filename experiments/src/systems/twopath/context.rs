@@ -19,7 +19,7 @@ use super::apart::{Apart, SpeedProcess, Work};
 use super::speed_path::Speed;
 use super::wiring::{self, BatchRuns, VersionLogic};
 use crate::systems::timeline::Timeline;
-use crate::systems::{Answered, Costs, Factors, Job, Keeping, Rows, StateBackend, StatePlace, SystemError};
+use crate::systems::{Answered, Costs, Factors, Job, Keeping, Language, Rows, StateBackend, StatePlace, SystemError};
 use twopath_results::result::Happening;
 
 /// How often a waiting deployment looks whether a lag is closed.
@@ -157,6 +157,10 @@ impl Context {
     }
 
     fn logic(&self, version: u32) -> Result<VersionLogic, SystemError> {
+        if self.speed_lateness.is_some() && self.factors.language == Language::Sql {
+            // A filter of rows that become groups, in every engine.
+            return Ok(VersionLogic::sql(self.job.version(version).query.clone()));
+        }
         VersionLogic::of(&self.job, version, &self.factors, &self.state)
     }
 
