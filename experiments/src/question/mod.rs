@@ -15,7 +15,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use twopath_base::{Coverage, Position};
 use twopath_log::{PartitionBy, Topic};
-use twopath_query::{Plan, Program, QueryError, TopicSchema, Value};
+use twopath_query::{Late, Plan, Program, QueryError, TopicSchema, Value};
 
 use crate::systems::{BatchEngine, SpeedEngine};
 pub(crate) use engines::check_within;
@@ -116,7 +116,8 @@ impl Question {
             && let Some(query) = engines::kept_whole(&self.plan, speed)
         {
             let (rows, covered) = engines::answer(topic, &Arc::new(query), engine, (&starts[0], &asked.at[0]), asked)?;
-            return Ok(Answered { names: self.names(), rows: Rows::Columns(rows), coverage: vec![(topic.config().name.clone(), covered)] });
+            let coverage = vec![(topic.config().name.clone(), covered)];
+            return Ok(Answered { names: self.names(), rows: Rows::Columns(rows), coverage, late: self.late(asked)? });
         }
         let mut answers = Vec::new();
         let mut coverage: Vec<(String, Coverage)> = Vec::new();
@@ -133,13 +134,17 @@ impl Question {
             Some(_) => answers.swap_remove(0),
             None => twopath_view::finish(&self.program, &answers)?,
         };
-        let mut late = Vec::new();
-        for of in self.plan.late() {
+        Ok(Answered { names: self.names(), rows: Rows::Columns(rows), coverage, late: self.late(asked)? })
+    }
+
+    /// What each `WATERMARK` leaves out.
+    fn late(&self, asked: &Asked) -> Result<Vec<LateRecords>, QuestionError> {
+        let count = |of: Late| {
             let (number, topic) = self.topic(&of.topic);
             let kept = asked.incremental.as_ref().map(|dir| dir.join(topic.name()));
-            late.push(LateRecords::count(topic, &of, &asked.at[number], kept.as_deref())?);
-        }
-        Ok(Answered { names: self.names(), rows: Rows::Columns(rows), coverage, late })
+            LateRecords::count(topic, &of, &asked.at[number], kept.as_deref())
+        };
+        self.plan.late().into_iter().map(count).collect()
     }
 
     /// The answer's columns.
