@@ -131,8 +131,10 @@ impl Definition {
     /// Forgets the feed: its group in the input, which kept retention from what the feed still had to read, its state, and its definition. What
     /// it has appended stays.
     pub fn forget(&self, log: &Log) -> Result<(), FeedError> {
-        if let Some(topics) = &self.topics {
-            self.remove_state(log, &topics.input)?;
+        if let Some(kept) = Definition::earlier(log.dir(), &self.name)?
+            && let Some(topics) = &kept.topics
+        {
+            kept.remove_state(log, &topics.input)?;
         }
         if log.topics()?.contains(&self.input) {
             let input = log.topic(&self.input)?;

@@ -48,7 +48,7 @@ Examples:
   twopath log import clicks --from clicks.jsonl --time-column ts --time-unit ms --bad-rows set-aside
   twopath log import clicks --from 'clicks-2024-*.csv.gz' --time-column day --time-format '%d/%m/%Y'
   zcat clicks.jsonl.gz | twopath log import clicks --from - --schema 'ts:timestamp, user.id:int' --time-column ts
-  twopath log import planes --from planes-changes.jsonl --envelope debezium --key id --time-column __ts_ms
+  twopath log import planes --from db.jsonl --envelope debezium --key id --time-column __ts_ms
   twopath log import --log kafka://localhost:9092/clicks --from clicks.csv --time-column time")]
 pub(super) struct ImportArgs {
     /// The topic that the events go into
