@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use twopath_log::{Log, Start, Topic};
 use twopath_query::parse;
-use twopath_speed::{Feed, FeedQuery, FeedReport, Until};
+use twopath_speed::{Feed, FeedKind, FeedQuery, FeedReport, SpeedError, Until};
 
 use super::output::output_topic;
 use super::{Definition, FeedError, OutputOptions, TopicIds};
-use crate::systems::Keeping;
+use crate::systems::{Keeping, StateBackend};
 
 /// How a feed is run: all of it may differ from run to run.
 #[derive(Clone)]
@@ -35,6 +35,10 @@ pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, how: &Fee
     let input = log.topic(&feed.input)?;
     let query = parse(&feed.sql, &feed.input, input.schema()).map_err(|source| FeedError::Query { name: feed.name.clone(), source })?;
     let query = FeedQuery::new(query)?;
+    // Before anything of it is kept.
+    if feed.state != StateBackend::Memory && query.kind() == FeedKind::Rows {
+        return Err(SpeedError::NoState { name: feed.name.clone() }.into());
+    }
     feed.check(log.dir())?;
     query.check_input(&feed.name, &input)?;
     let output = output_topic(log, feed, &input, &query, made_as)?;

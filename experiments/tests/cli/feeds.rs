@@ -159,7 +159,10 @@ fn feeds_that_make_no_sense_are_refused() {
     assert_eq!(run(&["a", "a", "--sql", "SELECT n FROM a"]).code, 1);
     assert_eq!(run(&["nope", "b", "--sql", "SELECT n FROM nope"]).code, 1);
     assert_eq!(run(&["a", "b", "--sql", "SELECT nope FROM a"]).code, 1);
+    let stateless = run(&["a", "b", "--sql", "SELECT n FROM a", "--state", "local"]);
+    assert_eq!((stateless.code, stateless.stderr.contains("has no state to keep; leave --state out")), (2, true), "{}", stateless.stderr);
     assert!(!sandbox.path("twopath-data/b").exists(), "nothing was made");
+    assert_eq!(sandbox.ok(&["feed", "list", "--format", "json"]).trim(), "[]");
     assert_eq!(sandbox.run(&["graph", "--dir", "nowhere"]).code, 1);
     assert!(sandbox.ok(&["graph"]).contains("a"));
 }
