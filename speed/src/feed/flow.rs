@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId};
@@ -203,10 +204,10 @@ fn appended<'s>(
     let index = changes.scope().index();
     let (FeedFlow { state, purpose, keeps, .. }, control) = (flow.clone(), Arc::clone(control));
     let to = if keeps { index } else { 0 };
-    // From an epoch with an error on, nobody can say what is in the output.
-    let mut failed_at = None;
-    changes.unary::<CapacityContainerBuilder<Parcels<EpochPart>>, _, _, _>(by_address(), "Append", move |_, _| {
-        move |input, output| {
+    // From an epoch with an error on, nobody can say what is in the output: its capability is held for good.
+    let mut failed: Option<(Capability<u64>, Option<SpeedError>)> = None;
+    changes.unary_frontier::<CapacityContainerBuilder<Parcels<EpochPart>>, _, _, _>(by_address(), "Append", move |_, _| {
+        move |(input, frontier), output| {
             input.for_each(|epoch, parcels| {
                 let mut passed_on = Parcels::default();
                 for (_, item) in parcels.0.drain(..) {
@@ -215,13 +216,14 @@ fn appended<'s>(
                             passed_on.0.push((to, EpochPart::Closed(reached)));
                             Ok(())
                         }
-                        ToAppend::Change(_) if failed_at.is_some() => Ok(()),
+                        ToAppend::Change(_) if failed.is_some() => Ok(()),
                         ToAppend::Change(change) => state.append(index, change, purpose),
                         ToAppend::Failed(error) => Err(error),
                     };
-                    if let Err(error) = done {
-                        failed_at = failed_at.take().or_else(|| epoch.retain_least(output.output_index()));
-                        control.fail(error);
+                    if let Err(error) = done
+                        && failed.is_none()
+                    {
+                        failed = epoch.retain_least(output.output_index()).map(|capability| (capability, Some(error)));
                     }
                 }
                 if keeps && let Some(table) = state.take_fresh(index) {
@@ -231,6 +233,13 @@ fn appended<'s>(
                     output.session(&epoch).give_container(&mut passed_on);
                 }
             });
+            // What others append of the epoch is there first.
+            if let Some((capability, error)) = &mut failed
+                && !frontier.less_equal(capability.time())
+                && let Some(error) = error.take()
+            {
+                control.fail(error);
+            }
         }
     })
 }
