@@ -192,7 +192,7 @@ proptest! {
         inputs in 1..4u32,
         outputs in 1..4u32,
         workers in 1..4usize,
-        state in prop::sample::select(vec![StateBackend::Memory, StateBackend::Checkpoint, StateBackend::Local]),
+        state in prop::sample::select(vec![StateBackend::Memory, StateBackend::Checkpoint, StateBackend::local()]),
         steps in prop::collection::vec(step(), 1..40),
     ) {
         let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
@@ -240,7 +240,7 @@ proptest! {
 /// What is kept is not read again, whatever number of workers goes on with it; what is lost or damaged is made again from the input.
 #[test]
 fn a_changelog_goes_on_from_the_state_that_it_keeps() {
-    for (state, sql) in [StateBackend::Checkpoint, StateBackend::Local].iter().flat_map(|s| QUERIES.iter().map(move |sql| (s, sql))) {
+    for (state, sql) in [StateBackend::Checkpoint, StateBackend::local()].iter().flat_map(|s| QUERIES.iter().map(move |sql| (s, sql))) {
         let dir = tempfile::tempdir().unwrap();
         let log = Log::open(dir.path()).unwrap();
         let writer = source(&log, 3).writer().unwrap();
@@ -259,13 +259,13 @@ fn a_changelog_goes_on_from_the_state_that_it_keeps() {
 
         let kept = dir.path().join(".feeds/f.state");
         match state {
-            StateBackend::Local => std::fs::remove_dir_all(kept.join("local/index")).unwrap(),
+            StateBackend::Local { .. } => std::fs::remove_dir_all(kept.join("local/index")).unwrap(),
             _ => std::fs::remove_dir_all(&kept).unwrap(),
         }
         writer.append(&some(350..400)).unwrap();
         let report = run_by(2, &log, &feed, &parts(2)).unwrap();
         // The changelog has what the index had.
-        let again = if *state == StateBackend::Local { 0 } else { 350 };
+        let again = if *state == StateBackend::local() { 0 } else { 350 };
         assert_eq!((report.rows_read, report.rows_read_again), (50, again), "{state}, {sql}");
         check(&log, &feed);
 

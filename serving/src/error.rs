@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use twopath_base::Position;
 use twopath_query::EvalError;
+use twopath_view::KeptError;
 
 /// Why there is no answer, or why a step of a job's versions was refused.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,8 @@ pub enum ServingError {
     HistoryMissing { lower: Position },
     #[error("{0}")]
     Eval(#[from] EvalError),
+    #[error(transparent)]
+    Kept(KeptError),
     #[error("a key has {wanted} values ({names}), not {given}; give one for each")]
     KeyLength { given: usize, wanted: usize, names: String },
     #[error("{logic} version {version} cannot stand for the query: {reason}; mend the hand-written code, or take SQL")]
@@ -41,4 +44,13 @@ pub enum ServingError {
     Io { path: PathBuf, source: io::Error },
     #[error("{}: {message}; restore the file, or remove it and deploy the job's versions again", path.display())]
     Manifest { path: PathBuf, message: String },
+}
+
+impl From<KeptError> for ServingError {
+    fn from(error: KeptError) -> Self {
+        match error {
+            KeptError::Eval(error) => ServingError::Eval(error),
+            error @ KeptError::Unreadable { .. } => ServingError::Kept(error),
+        }
+    }
 }

@@ -28,7 +28,7 @@
 //! // The batch layer computed what is before the first barrier, the speed layer what came after it.
 //! let table = Table::new(Arc::clone(&query), 1);
 //! table.publish_batch(BatchView { version: 1, barrier: 1, lower: at(0), upper: at(3), table: groups(vec![1, 2, 3])? });
-//! let generation = Generation { number: 1, lower: at(3), upper: at(5), tables: vec![groups(vec![4, 5])?] };
+//! let generation = Generation::of(1, (at(3), at(5)), vec![groups(vec![4, 5])?]);
 //! table.publish_realtime(Arc::new(RealtimeView { generations: vec![generation], published_us: 0, error: None }));
 //!
 //! let answer = table.answer(&Selection::default())?;

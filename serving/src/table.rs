@@ -1,6 +1,6 @@
 //! One version of a job, as readers see it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use twopath_base::{Coverage, CoveragePart, Position};
@@ -8,6 +8,7 @@ use twopath_query::{EvalError, Query};
 use twopath_view::{self as view, Answer, BatchView, Finals, Generation, GroupTable, Merging, RealtimeView, Selection};
 
 use crate::ServingError;
+use twopath_base::sync::lock;
 
 /// A batch view and the generations after its horizon, answered as one.
 ///
@@ -140,7 +141,7 @@ impl Table {
     }
 
     fn replace(&self, next: impl FnOnce(&State) -> State) {
-        let _turn = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = lock(&self.writers);
         let old = self.state.load();
         let new = next(&old);
         if let (Some(before), Some(after)) = (old.position(), new.position()) {
@@ -172,7 +173,9 @@ impl Table {
                 None => ServingError::NothingPublished,
             });
         };
-        let parts: Vec<&GroupTable> = state.tables().collect();
+        let realtime = view::tables_for(&state.generations, &self.layout, selection, state.batch.is_none())?;
+        let batch = state.batch.iter().map(|b| &*b.table);
+        let parts: Vec<&GroupTable> = batch.chain(realtime.iter().map(|t| &**t)).collect();
         let groups = view::answer(&self.layout, &parts, selection)?;
         let rows = match &self.merging {
             Some(merging) => merging.finished(&self.query, &groups)?,
@@ -242,10 +245,5 @@ impl State {
 
     fn position(&self) -> Option<&Position> {
         self.coverage.as_ref().and_then(Coverage::position)
-    }
-
-    fn tables(&self) -> impl Iterator<Item = &GroupTable> {
-        let batch = self.batch.iter().map(|b| &*b.table);
-        batch.chain(self.generations.iter().flat_map(|g| &g.tables).map(|t| &**t))
     }
 }

@@ -85,11 +85,9 @@ impl Log {
 }
 
 fn realtime(query: &Query, generations: Vec<(u64, Position, Position)>) -> Arc<RealtimeView> {
-    let generation = |(number, lower, upper): (u64, Position, Position)| Generation {
-        number,
-        tables: vec![groups(query, &lower, &upper)],
-        lower,
-        upper,
+    let generation = |(number, lower, upper): (u64, Position, Position)| {
+        let tables = vec![groups(query, &lower, &upper)];
+        Generation::of(number, (lower, upper), tables)
     };
     Arc::new(RealtimeView { generations: generations.into_iter().map(generation).collect(), published_us: 0, error: None })
 }

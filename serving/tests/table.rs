@@ -42,7 +42,7 @@ fn realtime(generations: Vec<Generation>) -> Arc<RealtimeView> {
 }
 
 fn generation(number: u64, (lower, upper): (u64, u64), tables: Vec<Arc<GroupTable>>) -> Generation {
-    Generation { number, lower: at(lower), upper: at(upper), tables }
+    Generation::of(number, (at(lower), at(upper)), tables)
 }
 
 fn rows(table: &Table) -> Vec<Vec<Value>> {

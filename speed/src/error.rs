@@ -7,6 +7,7 @@ use std::sync::Arc;
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::LogError;
 use twopath_query::{DataType, EvalError};
+use twopath_view::KeptError;
 
 use crate::Engine;
 
@@ -85,6 +86,8 @@ pub enum SpeedError {
     Store { place: String, reason: String },
     #[error("{place}: what is there is not this job's state: {reason}; name another place, or remove what is there")]
     StateForeign { place: String, reason: String },
+    #[error(transparent)]
+    Kept(#[from] KeptError),
     #[error("{place}: {reason}. Start the job again: it goes on from what is there")]
     StateLost { place: String, reason: String },
     #[error("a thread of the job panicked: {message}; this is a bug, start the job again from the log")]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::{Group, Member, MemberOptions, Topic, TopicWriter};
-use twopath_view::{Generation, GroupTable};
+use twopath_view::{Generation, GroupTable, Selection, tables_for};
 
 use crate::checkpoint::Identity;
 use crate::epoch::Reached;
@@ -115,7 +115,8 @@ pub fn run_feed(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) ->
     if kind == FeedKind::Changelog {
         let restored = kept.restored.take();
         let position = restored.as_ref().map_or(beginning_of(&run.input).1, |restored| restored.manifest.position().clone());
-        tables.extend(restored.into_iter().flat_map(|restored| restored.generations).flat_map(|generation| generation.tables));
+        let generations = restored.map(|restored| restored.generations).unwrap_or_default();
+        tables.extend(tables_for(&generations, &layout, &Selection::default(), false)?);
         tables.iter().try_for_each(|table| run.state.adopt(table))?;
         (report.rows_read_again, reads_from) = run.make_state_again(&position, &from)?;
     }
@@ -225,7 +226,7 @@ impl Run<'_> {
         let fresh: Vec<_> = (0..self.options.workers).filter_map(|worker| self.state.take_fresh(worker)).map(Arc::new).collect();
         tables.extend(fresh.iter().cloned());
         let lower = beginning_of(&self.input).1;
-        let generations = vec![Generation { number: GENERATION, lower, upper: from.clone(), tables }];
+        let generations = vec![Generation::of(GENERATION, (lower, from.clone()), tables)];
         let changes = if fresh.is_empty() { Changes::new() } else { Changes::from([(GENERATION, fresh)]) };
         let beginning =
             Beginning { from: (GENERATION, from), generations: Some(generations), keeper: keeper.map(|keeper| (keeper, changes)) };

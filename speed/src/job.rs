@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,12 +21,13 @@ use twopath_view::{Generation, RealtimeView};
 use crate::checkpoint::{CheckpointStats, CheckpointStore, Identity, Manifest, Refused, Restored, take_in_turn};
 use crate::control::{Control, Publish};
 use crate::costs::StoreCosts;
-use crate::dataflow::Wiring;
+use crate::dataflow::{Keeping, Wiring};
 use crate::error::SpeedError;
 use crate::feed::FeedFlow;
 use crate::logic::{Engine, Logic, Middle};
 use crate::state::memory::merge_runs_off_thread;
 use crate::state::{Backend, Changes, Keeper};
+use twopath_base::sync::lock;
 
 /// Nothing is waited for longer than this without a look around; every wake-up that matters comes by itself.
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -285,7 +286,7 @@ impl SpeedJob {
     /// Records read and appended per second since the oldest sample of the window.
     fn rates(&self, end: u64) -> (f64, f64) {
         let (now, read) = (Instant::now(), self.control.records_read());
-        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut samples = lock(&self.samples);
         while samples.len() > 1 && now - samples[1].0 > RATE_WINDOW {
             samples.pop_front();
         }
@@ -396,7 +397,7 @@ impl Threads {
     ) -> Result<Threads, SpeedError> {
         let Beginning { from, generations, keeper } = beginning;
         let barriers = topic.barriers()?;
-        let nothing = || vec![Generation { number: from.0, lower: from.1.clone(), upper: from.1.clone(), tables: Vec::new() }];
+        let nothing = || vec![Generation::of(from.0, (from.1.clone(), from.1.clone()), Vec::new())];
         let at_start = generations.clone().unwrap_or_else(nothing);
         let view = RealtimeView { generations: at_start, published_us: options.clock.now_us(), error: None };
         let (tail, clock) = (topic.tail()?, Arc::clone(&options.clock));
@@ -422,7 +423,7 @@ impl Threads {
             barriers,
             control: Arc::clone(&control),
             merges,
-            keeps: keeper.is_some(),
+            keeping: Keeping::of(keeper.as_ref().map(|(keeper, _)| keeper)),
             keeper: Mutex::new(keeper),
             max_records_per_s: options.max_records_per_s,
         };

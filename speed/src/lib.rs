@@ -59,4 +59,4 @@ pub use feed_job::{Feed, FeedReport, Until, run_feed};
 pub use hand::{Flow, Frame, HandWritten, Item, Row};
 pub use job::{JobProgress, ProgressMode, Recovery, SpeedJob, SpeedOptions, replay, start};
 pub use logic::{Engine, Logic, maintains};
-pub use state::{Backend, Local, Remote, kept_state};
+pub use state::{Backend, LOCAL_MEMORY, Local, Remote, Standby, kept_state};

@@ -13,7 +13,10 @@ use std::time::Duration;
 use common::{Events, QUERIES, Views};
 use twopath_base::Position;
 use twopath_log::Log;
-use twopath_speed::{Backend, Engine, Local, Logic, Remote, SpeedError, SpeedJob, SpeedOptions, start};
+use twopath_query::{Value, values};
+use twopath_serving::Table;
+use twopath_speed::{Backend, Engine, LOCAL_MEMORY, Local, Logic, Remote, SpeedError, SpeedJob, SpeedOptions, start};
+use twopath_view::{RealtimeView, Selection};
 
 fn begin(events: &Events, sql: &str, backend: &Backend, engine: Engine, workers: usize) -> Result<(SpeedJob, Arc<Views>), SpeedError> {
     let (views, publish) = Views::new();
@@ -31,7 +34,8 @@ fn check(events: &Events, sql: &str, views: &Views) {
 
 fn local(dir: &Path, name: &str) -> Backend {
     let log = Log::open(&dir.join("changelogs")).unwrap();
-    Backend::Local(Local { dir: dir.join(name), log, changelog: format!("{name}.changelog"), owns: true })
+    let changelog = format!("{name}.changelog");
+    Backend::Local(Local { dir: dir.join(name), log, changelog, owns: true, memory: LOCAL_MEMORY, taken: None })
 }
 
 /// Lives that end with or without having read all, with other numbers of workers and both engines; `hurt` is done between them.
@@ -54,6 +58,8 @@ fn lives(mut events: Events, backend_of: impl Fn(&Path, &str) -> Backend, mut hu
             drop(job);
             check(&events, sql, &views);
             reached = views.all().last().map(|view| view.position().clone()).or(from);
+            // A view has its index open.
+            drop(views);
             hurt(&dir.join(&name), life);
         }
     }
@@ -85,6 +91,61 @@ fn a_local_index_that_is_gone_or_damaged_is_made_again_from_its_changelog() {
             }
         }
     });
+}
+
+#[test]
+fn readers_of_a_local_state_get_what_they_ask_for() {
+    const GROUPS: &str = "SELECT key, COUNT(*) AS n, SUM(d) AS s FROM events GROUP BY key";
+    let mut events = Events::new(2, 78);
+    let dir = events.dir.path().to_owned();
+    let text = |text: &str| Value::Text(text.into());
+    for (i, tail) in ["", " HAVING COUNT(*) > 30", " ORDER BY s DESC LIMIT 3", " ORDER BY n, key LIMIT 4 OFFSET 2"].into_iter().enumerate()
+    {
+        let query = events.query(&format!("{GROUPS}{tail}"));
+        let (kept, _) = begin(&events, &format!("{GROUPS}{tail}"), &local(&dir, &format!("ask{i}")), Engine::Timely, 2).unwrap();
+        let (plain, _) = begin(&events, &format!("{GROUPS}{tail}"), &Backend::Memory, Engine::Timely, 1).unwrap();
+        events.append_some(8);
+        let at_end = |job: &SpeedJob| loop {
+            let view = job.view();
+            if *view.position() == events.end() {
+                break view;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        let (kept_view, plain_view) = (at_end(&kept), at_end(&plain));
+        assert_eq!(kept.state_bytes(), 0, "no group is in memory");
+        assert!(kept_view.generations.iter().all(|g| g.tables.is_empty() && g.kept.is_some()));
+        let mut asked = vec![Selection::default()];
+        asked.extend(
+            [text("key 3"), text("no such key"), Value::Null, Value::Int(3)]
+                .map(|key| Selection { key: Some(vec![key]), ..Selection::default() }),
+        );
+        let ranges = [(Some(text("key 12")), Some(text("key 4"))), (None, Some(text("key 11"))), (Some(text("z")), None)];
+        asked.extend(ranges.map(|first_key| Selection { first_key, ..Selection::default() }));
+        for selection in asked {
+            let answer = |view: &Arc<RealtimeView>| {
+                let table = Table::new(query.clone(), 2);
+                table.publish_realtime(view.clone());
+                table.answer(&selection).map(|answer| values::rows(&answer.rows).unwrap()).map_err(|e| e.to_string())
+            };
+            assert_eq!(answer(&kept_view), answer(&plain_view), "{tail}: {selection:?}");
+        }
+    }
+}
+
+#[test]
+fn a_view_of_a_local_state_does_not_change_with_the_index() {
+    let mut events = Events::new(1, 79);
+    let dir = events.dir.path().to_owned();
+    let (job, views) = begin(&events, QUERIES[0], &local(&dir, "old"), Engine::Timely, 1).unwrap();
+    for _ in 0..20 {
+        events.append_some(2);
+        views.wait_for(&events.end());
+    }
+    // All of them, while the index is at the end of all.
+    let query = events.query(QUERIES[0]);
+    views.sample(20).iter().for_each(|view| events.check(&query, &events.start(), view));
+    drop(job);
 }
 
 #[test]

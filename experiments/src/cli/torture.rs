@@ -48,6 +48,9 @@ pub(super) struct TortureArgs {
     /// Of that job: where it keeps its state
     #[arg(long, value_name = "PLACE", hide = true, default_value = "checkpoint")]
     place: String,
+    /// That job waits for the end of another
+    #[arg(long, hide = true)]
+    stands_by: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,7 +67,7 @@ pub(super) fn run(args: &TortureArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(dir) = &args.state_in {
-        torture::state_child(dir, args.workers, &args.place).map_err(Failure::of)?;
+        torture::state_child(dir, args.workers, &args.place, args.stands_by).map_err(Failure::of)?;
         return Ok(ExitCode::SUCCESS);
     }
     let program = std::env::current_exe()?;

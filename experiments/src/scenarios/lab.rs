@@ -120,6 +120,11 @@ impl<'a> Lab<'a> {
         }
     }
 
+    /// This program, for a process of another kind.
+    pub fn program(&self) -> Command {
+        Command::new((self.child)(Path::new("")).get_program())
+    }
+
     /// Keeps raw samples as Parquet.
     pub fn samples(&self, notes: &mut Notes, name: &str, columns: Vec<(&str, ArrayRef)>) -> Result<(), ScenarioError> {
         let file = format!("{name}.parquet");

@@ -5,7 +5,7 @@
 
 mod aa;
 pub mod backpressure;
-mod canary;
+pub mod canary;
 mod census;
 mod change;
 mod claims;
@@ -62,6 +62,7 @@ pub const SCENARIOS: &[Scenario] = &[
     isolation::SCENARIO,
     rate::SCENARIO,
     recovery::SCENARIO,
+    state::SCENARIO,
     aa::SCENARIO,
     claims::SCENARIO,
 ];
@@ -118,8 +119,12 @@ pub enum ScenarioError {
     Workload(#[from] twopath_events::workloads::WorkloadError),
     #[error(transparent)]
     Backpressure(#[from] backpressure::BackpressureError),
+    #[error(transparent)]
+    State(#[from] state::StateError),
     #[error("the inverted index: {0}")]
     Index(String),
+    #[error("--reward: {0}; give a condition over the columns of the answer, such as 'flights > 100'")]
+    Reward(String),
     #[error("an answer: {0}")]
     Answer(String),
     #[error("cannot write to {path}: {source}; give another folder with --out")]

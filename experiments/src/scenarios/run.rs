@@ -29,6 +29,17 @@ pub fn named(name: &str) -> Result<&'static Scenario, ScenarioError> {
 /// # Errors
 /// It could not be run at all. One that was stopped by Ctrl-C has a result of what it had.
 pub fn run(scenario: &Scenario, options: &ScenarioOptions) -> Result<(ScenarioResult, PathBuf), ScenarioError> {
+    run_as(scenario, options, &scenario.run)
+}
+
+/// How a scenario is done: as it says of itself, or with settings of the user's.
+pub type How<'a> = dyn Fn(&Lab, &mut Notes) -> Result<(), ScenarioError> + 'a;
+
+/// As [`run`], done in another way.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_as(scenario: &Scenario, options: &ScenarioOptions, how: &How) -> Result<(ScenarioResult, PathBuf), ScenarioError> {
     let program = std::env::current_exe().map_err(|e| ScenarioError::Compare(compare::CompareError::Start(e)))?;
     let child = |spec: &Path| {
         let mut command = Command::new(&program);
@@ -50,14 +61,14 @@ pub fn run(scenario: &Scenario, options: &ScenarioOptions) -> Result<(ScenarioRe
         command: command_line(std::env::args()),
         dir: &out,
     };
-    let result = experiment(scenario, options, &out, stop, &child, provenance(&occasion))?;
+    let result = experiment((scenario, how), options, &out, stop, &child, provenance(&occasion))?;
     save(&result, &out).map_err(write)?;
     Ok((result, out))
 }
 
 /// The experiment itself: nothing is saved but what it writes.
 pub fn experiment(
-    scenario: &Scenario,
+    (scenario, how): (&Scenario, &How),
     options: &ScenarioOptions,
     out: &Path,
     stop: Arc<AtomicBool>,
@@ -67,7 +78,7 @@ pub fn experiment(
     let repeats = options.repeats.unwrap_or(if options.quick { scenario.repeats.1 } else { scenario.repeats.0 });
     let lab = Lab::new(options, repeats, out, stop, (SCENARIOS, child));
     let mut notes = Notes::default();
-    let complete = match (scenario.run)(&lab, &mut notes) {
+    let complete = match how(&lab, &mut notes) {
         Ok(()) => true,
         Err(ScenarioError::Stopped) => false,
         Err(error) => return Err(error),

@@ -48,6 +48,11 @@ pub enum JobError {
         "version {version} of job '{job}' was deployed with --state {deployed}, and not with {asked}; leave --state out, or deploy the query anew with it"
     )]
     OtherState { job: String, version: u64, deployed: StateBackend, asked: StateBackend },
+    #[error(
+        "version {version} of job '{job}' keeps its state with --state {deployed}, and only `local` has what another process can stand by with; \
+         leave --standby out, or deploy the query anew with --state local"
+    )]
+    NoStandby { job: String, version: u64, deployed: StateBackend },
     #[error("the SQL of version {version} of job '{job}' no longer fits its topic: {message}; deploy a version that does")]
     Sql { job: String, version: u64, message: String },
     #[error("versions {from} and {to} of job '{job}' cannot be compared: {problem}")]

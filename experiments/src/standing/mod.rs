@@ -17,6 +17,7 @@
 mod diff;
 mod error;
 mod late;
+mod standby;
 mod state;
 mod version;
 
@@ -38,6 +39,7 @@ use twopath_view::{Generation, RealtimeView};
 
 pub use diff::{ColumnDiff, Diff, Example};
 pub use error::JobError;
+pub use standby::Running;
 use state::Kept;
 pub use state::{CheckpointStatus, RefusedStatus};
 pub use version::Standing;
@@ -231,13 +233,22 @@ impl StandingJob {
 
     /// A version by its number, reading on from what it has at rest.
     pub fn version(&self, version: u64, workers: usize, keeping: Keeping) -> Result<Standing, JobError> {
+        self.start(version, workers, |tables, topic| self.backend(tables, version, topic, keeping))
+    }
+
+    fn start(
+        &self,
+        version: u64,
+        workers: usize,
+        backend: impl FnOnce(&Tables, &Topic) -> Result<Backend, JobError>,
+    ) -> Result<Standing, JobError> {
         let (topic, query, dir, backend, at_rest) = self.locked(false, |tables| {
             let (topic, query) = self.parsed(&self.known(tables, version)?)?;
             if !self.is_finished(tables, version)? {
                 return Err(JobError::Unfinished { job: self.name.clone(), version });
             }
             let view = self.store(tables, version).latest(&query)?;
-            let backend = self.backend(tables, version, &topic, keeping)?;
+            let backend = backend(tables, &topic)?;
             Ok((topic, query, tables.version_dir(version), backend, view))
         })?;
         let is_kept = !matches!(backend, Backend::Memory);
@@ -315,7 +326,7 @@ impl StandingJob {
     pub fn check_backend(&self, asked: &StateBackend) -> Result<(), JobError> {
         self.locked(false, |tables| {
             tables.status().iter().try_for_each(|v| match Kept::read(&tables.version_dir(v.version))?.backend {
-                deployed if deployed == *asked => Ok(()),
+                deployed if deployed.is_like(asked) => Ok(()),
                 deployed => {
                     let (job, asked) = (self.name.clone(), asked.clone());
                     Err(JobError::OtherState { job, version: v.version, deployed, asked })
@@ -485,8 +496,7 @@ impl StandingJob {
         } else if let Some(manifest) = newest.manifest {
             table = table.starting_at(manifest.lower().clone());
             // What it covers is all that is asked of it here.
-            let range =
-                |g: &GenerationAtRest| Generation { number: g.number, lower: g.lower.clone(), upper: g.upper.clone(), tables: Vec::new() };
+            let range = |g: &GenerationAtRest| Generation::of(g.number, (g.lower.clone(), g.upper.clone()), Vec::new());
             let generations = manifest.generations.iter().map(range).collect();
             table.publish_realtime(RealtimeView { generations, published_us: manifest.taken_us, error: None }.into());
         }

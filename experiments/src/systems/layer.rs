@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{RecvTimeoutError, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use twopath_base::meters::{self, Layer};
@@ -15,6 +15,7 @@ use super::process::SystemSpec;
 use super::protocol::Connection;
 use super::twopath::{Context, FromLayer, ToSpeed, VIEWS_KEPT, Views, Work};
 use super::{Costs, SystemError};
+use twopath_base::sync::lock;
 
 /// How often a process looks whether its job still works, when it has nothing to tell.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -64,7 +65,7 @@ fn speed(spec: &SystemSpec, version: u32, from: (u64, twopath_base::Position), t
     let publish = {
         let newest = newest.clone();
         move |view| {
-            *newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(view);
+            *lock(&newest) = Some(view);
             // One that is awake already sees this view, too.
             let _ = wake.try_send(());
         }
@@ -89,11 +90,11 @@ fn speed(spec: &SystemSpec, version: u32, from: (u64, twopath_base::Position), t
             return Err(SystemError::Stopped);
         }
         dropped.try_iter().for_each(|number| job.drop_generations_below(number));
-        let Some(view) = newest.lock().unwrap_or_else(PoisonError::into_inner).take() else { continue };
+        let Some(view) = lock(&newest).take() else { continue };
         if let Some(error) = &view.error {
             return Err(SystemError::Remote(error.to_string()));
         }
-        let (generations, new, body) = views.encode(&view);
+        let (generations, new, body) = views.encode(&view).map_err(|error| SystemError::Remote(error.to_string()))?;
         let told = FromLayer::View { generations, new, published_us: view.published_us, costs: context.costs() };
         to.send(&told, &body).map_err(SystemError::Process)?;
     }

@@ -33,7 +33,7 @@ use twopath_query::Value;
 pub use error::SystemError;
 pub use factors::{Architecture, BatchEngine, Factors, Language, SpeedEngine, presets};
 pub use job::{Job, QuerySpec, Version};
-pub use state::{Keeping, StateBackend, StatePlace, checkpoints_dir};
+pub use state::{Keeping, StateBackend, StatePlace, checkpoints_dir, parse_bytes};
 use timeline::{CatchUp, Record};
 
 /// A system at work. Dropping it stops it.

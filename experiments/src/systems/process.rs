@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ use super::protocol::{BarrierReply, Connection, Reply, Request};
 use super::timeline::{Record, Timeline};
 use super::twopath::{self, Apart, Barriers, Context};
 use super::{Answered, Costs, Factors, Job, Killed, QuerySpec, Rows, StateBackend, System, SystemError, SystemProgress};
+use twopath_base::sync::lock;
 
 /// How long a process may take to open its socket.
 const STARTING: Duration = Duration::from_secs(30);
@@ -153,7 +154,7 @@ impl Process {
 
     /// Ends the process as `kill -9` does. Nothing can be asked of it any more.
     pub fn end(&self) {
-        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut child = lock(&self.child);
         // One that has ended by itself cannot be killed, and needs not be.
         let _ = child.kill();
         let _ = child.wait();
@@ -167,7 +168,7 @@ impl Process {
                 Err(e) if started.elapsed() > STARTING => return Err(SystemError::Process(e)),
                 Err(_) => {}
             }
-            let ended = self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait().map_err(SystemError::Process)?;
+            let ended = lock(&self.child).try_wait().map_err(SystemError::Process)?;
             if let Some(status) = ended {
                 return Err(SystemError::Remote(format!("its process ended before it served: {status}")));
             }
@@ -176,7 +177,7 @@ impl Process {
     }
 
     fn call(&self, request: &Request) -> Result<(Reply, Vec<u8>), SystemError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = lock(&self.idle).pop();
         let mut connection = match idle {
             Some(connection) => connection,
             None => Connection::new(self.connect()?),
@@ -186,7 +187,7 @@ impl Process {
         match connection.receive().map_err(SystemError::Process)?.ok_or_else(gone).map_err(SystemError::Process)? {
             (Reply::Failed(problem), _) => Err(SystemError::Remote(problem)),
             replied => {
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+                lock(&self.idle).push(connection);
                 Ok(replied)
             }
         }
@@ -257,7 +258,7 @@ pub fn serve(spec: &SystemSpec, socket: &Path) -> Result<(), SystemError> {
     let (stream, _) = listener.accept().map_err(SystemError::Process)?;
     let driver = Mutex::new(Connection::new(stream));
     let barriers: Barriers = Box::new(move || {
-        let mut driver = driver.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut driver = lock(&driver);
         driver.send(&(), &[]).map_err(SystemError::Process)?;
         let gone = || SystemError::Remote("the driver has gone".into());
         let (made, _) = driver.receive::<BarrierReply>().map_err(SystemError::Process)?.ok_or_else(gone)?;

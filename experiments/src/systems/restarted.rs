@@ -16,6 +16,7 @@ use twopath_results::result::Happening;
 use super::process::Process;
 use super::timeline::{Readable, Record, Span, Timeline};
 use super::{Answered, Costs, Killed, System, SystemError, SystemProgress};
+use twopath_base::sync::lock;
 
 /// How soon a client whose question died with the process asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
@@ -89,7 +90,7 @@ impl Shared {
     /// False where it was ended before.
     fn wait(&self, after: Duration) -> bool {
         let (ended, changed) = &self.ended;
-        let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = lock(ended);
         let waited = changed.wait_timeout_while(ended, after, |ended| !*ended).unwrap_or_else(PoisonError::into_inner);
         !*waited.0
     }
@@ -102,7 +103,7 @@ impl Shared {
         // Questions that are under way come back with an error and let go of the process.
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
         let started = (self.start)();
-        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = lock(&self.before);
         before.costs = costs;
         before.restart = Some(Span { what: Happening::Restart, from_us: killed_us, to_us: Some(self.timeline.now_us()) });
         match started {
@@ -131,11 +132,11 @@ impl Shared {
 
     /// Killed, and the next process has not been heard of.
     fn restarting(&self) -> bool {
-        self.before.lock().unwrap_or_else(PoisonError::into_inner).restart.is_none()
+        lock(&self.before).restart.is_none()
     }
 
     fn failure(&self) -> Option<SystemError> {
-        self.before.lock().unwrap_or_else(PoisonError::into_inner).failure.clone().map(SystemError::Remote)
+        lock(&self.before).failure.clone().map(SystemError::Remote)
     }
 }
 
@@ -147,7 +148,7 @@ impl System for Restarted {
     fn ask(&self, key: Option<&[Value]>) -> Result<Answered, SystemError> {
         let shared = &self.shared;
         let answer = shared.with(|process| process.ask(key))?;
-        let mut before = shared.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = lock(&shared.before);
         if before.restart.is_none() {
             let position = before.readable.last().map_or_else(|| answer.position.clone(), |last| last.position.join(&answer.position));
             if before.readable.last().is_none_or(|last| last.position != position) {
@@ -163,7 +164,7 @@ impl System for Restarted {
 
     fn costs(&self) -> Result<Costs, SystemError> {
         let now = self.shared.with(System::costs)?;
-        let before = self.shared.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = lock(&self.shared.before);
         if before.restart.is_none() {
             return Ok(now);
         }
@@ -184,7 +185,7 @@ impl System for Restarted {
 
     fn stop(&self) -> Result<Record, SystemError> {
         let after = self.shared.with(System::stop)?;
-        let before = self.shared.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = lock(&self.shared.before);
         let Some(restart) = &before.restart else { return Ok(after) };
         let mut readable = before.readable.clone();
         for next in after.readable {
@@ -201,7 +202,7 @@ impl System for Restarted {
 impl Drop for Restarted {
     fn drop(&mut self) {
         let (ended, changed) = &self.shared.ended;
-        *ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *lock(ended) = true;
         changed.notify_all();
         if let Some(timer) = self.timer.take() {
             // A panic of it was told on standard error.

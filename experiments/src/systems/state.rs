@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use twopath_log::{Log, LogError};
-use twopath_speed::{Backend, Checkpoints, Local, Remote, SpeedError};
+use twopath_speed::{Backend, Checkpoints, LOCAL_MEMORY, Local, Remote, SpeedError};
+
+/// Less makes steps of which the look-ups cost more than the work.
+const LOCAL_MEMORY_MIN: u64 = 8 << 20;
 
 /// Where the state of a stream lives, and so what is left of it after a crash. As options and results have it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -20,8 +23,9 @@ pub enum StateBackend {
     Checkpoint,
     /// On a Redis server, at `redis://HOST:PORT`: after a crash it is there.
     Remote(String),
-    /// In an index beside the process, with a changelog: after a crash it is there, or is made again from the changelog.
-    Local,
+    /// In an index beside the process, with a changelog: after a crash it is there, or is made again from the changelog. It takes about so many
+    /// bytes of memory, however large it is.
+    Local { memory: u64 },
 }
 
 /// What a job's state is kept under, wherever that is.
@@ -44,9 +48,19 @@ pub enum Keeping {
 }
 
 impl StateBackend {
+    /// Local, with as much memory as where nobody says otherwise.
+    pub fn local() -> Self {
+        StateBackend::Local { memory: LOCAL_MEMORY }
+    }
+
+    /// Whether it is of the same kind, and of the same server.
+    pub fn is_like(&self, other: &StateBackend) -> bool {
+        matches!((self, other), (StateBackend::Local { .. }, StateBackend::Local { .. })) || self == other
+    }
+
     /// Whether it is written with each epoch, outside the process.
     pub fn is_store(&self) -> bool {
-        matches!(self, StateBackend::Remote(_) | StateBackend::Local)
+        matches!(self, StateBackend::Remote(_) | StateBackend::Local { .. })
     }
 
     /// What the speed layer is told.
@@ -62,9 +76,9 @@ impl StateBackend {
                 let name = place.name.clone();
                 Backend::Remote(Remote { server: server.clone(), name, owns })
             }
-            (StateBackend::Local, _) => {
+            (&StateBackend::Local { memory }, _) => {
                 let (dir, log, changelog) = (place.dir.join("local"), place.log.clone(), changelog_name(&place.name));
-                Backend::Local(Local { dir, log, changelog, owns })
+                Backend::Local(Local { dir, log, changelog, owns, memory, taken: None })
             }
         }
     }
@@ -85,6 +99,20 @@ impl StateBackend {
     }
 }
 
+/// `4096`, `64K`, `64M`, `1G`: powers of 1024.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KB" | "KIB" => 10,
+        "M" | "MB" | "MIB" => 20,
+        "G" | "GB" | "GIB" => 30,
+        _ => return Err("write a number of bytes, such as 4096, 64K, 64M or 1G".into()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "write a number of bytes, such as 4096, 64K, 64M or 1G".to_owned())?;
+    number.checked_mul(1 << shift).filter(|b| *b > 0).ok_or_else(|| "there is no such size".into())
+}
+
 /// Where a job's checkpoints are in its folder.
 pub fn checkpoints_dir(dir: &Path) -> std::path::PathBuf {
     dir.join("checkpoints")
@@ -101,7 +129,8 @@ impl fmt::Display for StateBackend {
             StateBackend::Memory => "memory",
             StateBackend::Checkpoint => "checkpoint",
             StateBackend::Remote(server) => server,
-            StateBackend::Local => "local",
+            StateBackend::Local { memory: LOCAL_MEMORY } => "local",
+            StateBackend::Local { memory } => return f.pad(&format!("local:{memory}")),
         })
     }
 }
@@ -111,7 +140,8 @@ impl fmt::Display for StateBackend {
 /// assert_eq!("checkpoint".parse(), Ok(StateBackend::Checkpoint));
 /// assert_eq!("redis://localhost:6379".parse(), Ok(StateBackend::Remote("redis://localhost:6379".into())));
 /// let why = "tape".parse::<StateBackend>().unwrap_err();
-/// assert_eq!(why, "state cannot be kept in 'tape'; choose memory, checkpoint, local or redis://HOST:PORT");
+/// assert_eq!(why, "state cannot be kept in 'tape'; choose memory, checkpoint, local, local:SIZE or redis://HOST:PORT");
+/// assert_eq!("local:64M".parse(), Ok(StateBackend::Local { memory: 64 << 20 }));
 /// ```
 impl FromStr for StateBackend {
     type Err = String;
@@ -120,12 +150,20 @@ impl FromStr for StateBackend {
         match text {
             "memory" => Ok(StateBackend::Memory),
             "checkpoint" => Ok(StateBackend::Checkpoint),
-            "local" => Ok(StateBackend::Local),
+            "local" => Ok(StateBackend::local()),
             _ if text.starts_with("redis:") => match Remote::check(text) {
                 Ok(()) => Ok(StateBackend::Remote(text.to_owned())),
                 Err(why) => Err(format!("'{text}' is no address of a Redis server ({why}); write redis://HOST:PORT")),
             },
-            _ => Err(format!("state cannot be kept in '{text}'; choose memory, checkpoint, local or redis://HOST:PORT")),
+            _ if text.starts_with("local:") => {
+                let memory = parse_bytes(&text["local:".len()..])?;
+                if memory < LOCAL_MEMORY_MIN {
+                    Err("a local state takes at least 8M of memory".into())
+                } else {
+                    Ok(StateBackend::Local { memory })
+                }
+            }
+            _ => Err(format!("state cannot be kept in '{text}'; choose memory, checkpoint, local, local:SIZE or redis://HOST:PORT")),
         }
     }
 }

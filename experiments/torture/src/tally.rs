@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use super::KindSummary;
+use twopath_base::sync::lock;
 
 /// Something that must hold and did not.
 #[derive(Debug, Clone, Serialize)]
@@ -58,7 +59,7 @@ impl Tally {
 
     fn violate(&self, number: u64, place: String, what: String, panicked: bool) {
         let violation = Violation { kind: self.kind, number, place, what, panicked };
-        self.violations.lock().unwrap_or_else(PoisonError::into_inner).push(violation);
+        lock(&self.violations).push(violation);
     }
 
     pub fn end(self, what: &'static str, seconds: f64) -> (KindSummary, Vec<Violation>) {

@@ -427,6 +427,14 @@ impl Expr {
         }
     }
 
+    /// The conditions that all hold where it does: what its ANDs connect, from left to right.
+    pub fn conjuncts(&self) -> Vec<&Expr> {
+        match &self.kind {
+            ExprKind::Binary { op: BinaryOp::And, left, right } => [left.conjuncts(), right.conjuncts()].concat(),
+            _ => vec![self],
+        }
+    }
+
     /// Whether a row can make it raise an error.
     pub fn can_fail(&self) -> bool {
         let mut found = false;

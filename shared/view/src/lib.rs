@@ -38,6 +38,7 @@ mod fold;
 mod frames;
 mod function;
 mod index;
+mod kept;
 mod keys;
 mod like;
 mod number;
@@ -67,6 +68,7 @@ pub use canonical::{arrow_type, canonical};
 pub use eval::{eval, eval_condition};
 pub use finals::Finals;
 pub use fold::Fold;
+pub use kept::{KeptError, KeptGroups, key_columns, tables_for};
 pub use parts::{MergedGroup, Merging, Part};
 pub use relational::finish;
 pub use retract::{NotRetractable, counting_rows};
@@ -101,8 +103,17 @@ pub struct Generation {
     pub lower: Position,
     /// How far it has been read, exclusive.
     pub upper: Position,
-    /// Its groups; the same key may be in several tables, which then are to be merged.
+    /// Its groups in memory; the same key may be in several tables, which then are to be merged.
     pub tables: Vec<Arc<GroupTable>>,
+    /// Its groups in a store, where they are not in memory ([`tables_for`] brings those that an answer needs).
+    pub kept: Option<Arc<dyn KeptGroups>>,
+}
+
+impl Generation {
+    /// One whose groups are in memory.
+    pub fn of(number: u64, (lower, upper): (Position, Position), tables: Vec<Arc<GroupTable>>) -> Self {
+        Generation { number, lower, upper, tables, kept: None }
+    }
 }
 
 /// An immutable snapshot of the speed layer's state, exact for one position.

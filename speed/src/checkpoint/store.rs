@@ -337,7 +337,7 @@ impl CheckpointStore {
                 run::decode(bytes, at_rest, layout).map(Arc::new).map_err(refused)
             };
             let tables = g.runs.iter().map(table).collect::<Result<_, _>>()?;
-            Ok(Generation { number: g.number, lower: g.lower.clone(), upper: g.upper.clone(), tables })
+            Ok(Generation::of(g.number, (g.lower.clone(), g.upper.clone()), tables))
         };
         manifest.generations.iter().map(generation).collect()
     }

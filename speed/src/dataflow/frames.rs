@@ -8,8 +8,8 @@ use timely::dataflow::{Scope, Stream};
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{Barrier, Entry, LogError, PartitionReader, Records, Start};
 
-use super::Wiring;
 use super::pace::Pace;
+use super::{Keeping, Wiring};
 use crate::control::Control;
 use crate::epoch::{Reached, Read};
 use crate::error::SpeedError;
@@ -95,13 +95,18 @@ pub(super) fn frames<'s>(scope: Scope<'s, u64>, partitions: Vec<Partition>, wiri
     let bounded = wiring.to.is_some();
     let at_once = bounded && wiring.middle.makes_a_view();
     let control = Arc::clone(&wiring.control);
+    let rows_max = match wiring.keeping {
+        Keeping::InStead { records_at_once } => EPOCH_ROWS_MAX.min(records_at_once / scope.peers() as u64),
+        _ => EPOCH_ROWS_MAX,
+    };
     let pace = wiring.max_records_per_s.map(|all| all / scope.peers() as f64);
     source::<_, CapacityContainerBuilder<Vec<Read>>, _, _>(scope, "Frames", move |capability, info| {
         let again = scope.activator_for(info.address.clone());
         control.register(scope.worker().sync_activator_for(info.address.to_vec()));
         let mut capability = Some(capability);
         let pace = pace.map(Pace::new);
-        let mut epoch = Epoch { partitions, control: Arc::clone(&control), open: false, rows_left: 0, barriers: Vec::new(), pace };
+        let mut epoch =
+            Epoch { partitions, control: Arc::clone(&control), open: false, rows_max, rows_left: 0, barriers: Vec::new(), pace };
         move |output| {
             let Some(held) = &mut capability else { return };
             if control.stopped() {
@@ -152,6 +157,8 @@ struct Epoch {
     control: Arc<Control>,
     /// Whether reading for it has begun.
     open: bool,
+    /// How many rows it takes at most.
+    rows_max: u64,
     /// How many rows it still takes before it is closed though there are more.
     rows_left: u64,
     barriers: Vec<Barrier>,
@@ -163,7 +170,7 @@ impl Epoch {
     /// Starts an epoch: of all that there is, or of a share of it.
     fn begin(&mut self, at_once: bool) {
         let lag: u64 = self.partitions.iter_mut().map(|p| p.begin(&self.control)).sum();
-        self.rows_left = if at_once { u64::MAX } else { (lag / LAG_SHARE).clamp(EPOCH_ROWS_MIN, EPOCH_ROWS_MAX) };
+        self.rows_left = if at_once { u64::MAX } else { (lag / LAG_SHARE).clamp(EPOCH_ROWS_MIN.min(self.rows_max), self.rows_max) };
         self.open = true;
     }
 
@@ -172,7 +179,11 @@ impl Epoch {
         if let Some(pace) = &self.pace {
             pace.wait();
         }
-        let most = self.pace.as_ref().map_or(CHUNK_ROWS, |pace| pace.chunk_rows().min(CHUNK_ROWS));
+        let most = self
+            .pace
+            .as_ref()
+            .map_or(CHUNK_ROWS, |pace| pace.chunk_rows().min(CHUNK_ROWS))
+            .min(usize::try_from(self.rows_max).unwrap_or(CHUNK_ROWS));
         let mut rows = 0;
         while rows < most && self.rows_left > 0 {
             let mut any = false;

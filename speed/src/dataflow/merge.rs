@@ -11,7 +11,7 @@ use timely::dataflow::operators::generic::Operator;
 use twopath_query::EvalError;
 use twopath_view::{Generation, GroupTable};
 
-use super::Wiring;
+use super::{Keeping, Wiring};
 use crate::epoch::{EpochPart, Parcels, Reached, Share, by_address};
 use crate::state::memory::Runs;
 
@@ -21,7 +21,7 @@ pub(super) trait Merge<'s> {
 
 /// What was kept of this worker's share. A run whose keys are all of one worker is taken as it is, so that it need not be written again.
 fn restored(wiring: &Wiring, worker: usize, peers: usize) -> BTreeMap<u64, Runs> {
-    let generations = wiring.generations.iter().flatten();
+    let generations = wiring.generations.iter().flatten().filter(|_| wiring.keeping.has_groups_in_memory());
     let layout = wiring.middle.layout(&wiring.query);
     let share = |generation: &Generation| {
         let mut runs = Vec::new();
@@ -60,7 +60,7 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
         let (worker, peers) = (self.scope().index(), self.scope().peers());
         let query = Arc::clone(&wiring.query);
         let control = Arc::clone(&wiring.control);
-        let (merges, keeps) = (wiring.merges.clone(), wiring.keeps);
+        let (merges, keeping) = (wiring.merges.clone(), wiring.keeping);
         let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
         let mut state = restored(wiring, worker, peers);
         let mut raised: Option<EvalError> = None;
@@ -108,8 +108,11 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
                     let mut changes = Vec::new();
                     for (generation, table) in fresh.into_iter().filter(|&(generation, _)| generation >= dropped) {
                         let table = Arc::new(table);
-                        if keeps && !table.is_empty() {
+                        if keeping != Keeping::No && !table.is_empty() {
                             changes.push((generation, Arc::clone(&table)));
+                        }
+                        if !keeping.has_groups_in_memory() {
+                            continue;
                         }
                         state.entry(generation).or_insert_with(|| Runs::new(merges.clone())).add(table);
                     }

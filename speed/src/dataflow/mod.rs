@@ -67,12 +67,39 @@ pub(crate) struct Wiring {
     pub control: Arc<Control>,
     /// Where large runs of groups are merged.
     pub merges: Sender<MergeTask>,
-    /// Whether there is a keeper,
-    pub keeps: bool,
-    /// which the first worker takes, with what of the generations it has not heard of.
+    pub keeping: Keeping,
+    /// Who keeps it, whom the first worker takes, with what of the generations he has not heard of.
     pub keeper: Mutex<Option<(Keeper, Changes)>>,
     /// All workers together read no faster.
     pub max_records_per_s: Option<f64>,
+}
+
+/// Where the state is kept beside the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// Nowhere.
+    No,
+    /// In a store too, which hears of each epoch's changes.
+    Also,
+    /// In a store alone, from which readers are served; an epoch has so many records at most.
+    InStead { records_at_once: u64 },
+}
+
+impl Keeping {
+    pub fn of(keeper: Option<&Keeper>) -> Keeping {
+        match keeper {
+            None => Keeping::No,
+            Some(keeper) => match keeper.records_at_once().filter(|_| keeper.serves()) {
+                Some(records_at_once) => Keeping::InStead { records_at_once },
+                None => Keeping::Also,
+            },
+        }
+    }
+
+    /// Whether workers have the groups in memory.
+    pub fn has_groups_in_memory(self) -> bool {
+        !matches!(self, Keeping::InStead { .. })
+    }
 }
 
 impl Wiring {

@@ -93,7 +93,10 @@ impl Publisher {
         }
         let generations = ranges
             .into_iter()
-            .map(|range| Generation { number: range.number, lower: range.lower, upper: range.upper, tables: self.tables(range.number) })
+            .map(|range| {
+                let kept = self.keeper.as_ref().and_then(|keeper| keeper.kept(range.number));
+                Generation { kept, ..Generation::of(range.number, (range.lower, range.upper), self.tables(range.number)) }
+            })
             .collect();
         self.control.publish(RealtimeView { generations, published_us: self.control.now_us(), error });
         if let Some(feed) = &mut self.feed {

@@ -44,6 +44,14 @@ pub(super) struct Changelog {
     writer: Option<(TopicWriter, u64, u32)>,
 }
 
+/// What stands together in the changelog: a step, or what compaction left of some.
+pub(super) struct Frame {
+    /// Those of heads last.
+    pub rows: Vec<Row>,
+    /// The offset after it.
+    pub end: Offset,
+}
+
 /// A row of the changelog.
 pub(super) enum Row {
     Group { key: Vec<u8>, value: Vec<u8> },
@@ -123,20 +131,21 @@ impl Changelog {
         RecordBatch::try_new(Arc::clone(self.topic.schema()), columns).expect("the topic's columns, of one length")
     }
 
-    /// Gives the rows from an offset on, in order; of a frame, those of the head last. Returns where the topic ends.
-    pub fn read(&self, from: Offset, codec: &Codec, mut each: impl FnMut(Row)) -> Result<Offset, StoreError> {
+    /// Gives the frames from an offset on, in order. Returns where the topic ends.
+    pub fn read(&self, from: Offset, codec: &Codec, mut each: impl FnMut(Frame) -> Result<(), StoreError>) -> Result<Offset, StoreError> {
         let mut reader = self.topic.reader(ONLY, Start::Offset(from), None).map_err(failed)?;
         let mut end = from;
         while let Some(entry) = reader.next().map_err(failed)? {
             let Entry::Records(records) = entry else { continue };
             end = records.end;
+            let mut rows = Vec::new();
             let damaged = |what: &str| StoreError::Damaged(format!("the changelog's rows before offset {end} {what}"));
             let batch = records.batch;
             let keys = batch.column(0).as_string::<i32>();
             let (steps, heads) = (batch.column(1), batch.column(3).as_string::<i32>());
             let generations = batch.column(2).as_primitive::<Int64Type>();
             for row in (0..batch.num_rows()).filter(|&row| steps.is_null(row)) {
-                each(Row::Gone { key: unhex(keys.value(row)).ok_or_else(|| damaged("have a key that is none"))? });
+                rows.push(Row::Gone { key: unhex(keys.value(row)).ok_or_else(|| damaged("have a key that is none"))? });
             }
             let mut numbers: Vec<i64> = generations.iter().flatten().collect();
             numbers.sort_unstable();
@@ -146,12 +155,13 @@ impl Changelog {
                 let groups = filter_record_batch(&batch, &of_it).map_err(|e| damaged(&e.to_string()))?;
                 let put = self.put(number as u64, &groups, codec).map_err(|e| damaged(&e))?;
                 for (key, value) in put.keys.into_iter().zip(put.values) {
-                    each(Row::Group { key: full_key(put.generation, &key), value });
+                    rows.push(Row::Group { key: full_key(put.generation, &key), value });
                 }
             }
             for row in (0..batch.num_rows()).filter(|&row| heads.is_valid(row)) {
-                each(Row::Head(heads.value(row).as_bytes().to_vec()));
+                rows.push(Row::Head(heads.value(row).as_bytes().to_vec()));
             }
+            each(Frame { rows, end })?;
         }
         Ok(end)
     }
@@ -236,5 +246,9 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 fn failed(error: LogError) -> StoreError {
-    StoreError::Failed(format!("the changelog: {error}"))
+    let reason = format!("the changelog: {error}");
+    match error {
+        LogError::Locked { .. } => StoreError::Taken(reason),
+        _ => StoreError::Failed(reason),
+    }
 }

@@ -9,8 +9,8 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::SchemaRef;
 use twopath_base::checksum::crc32c;
-use twopath_query::Query;
-use twopath_view::GroupTable;
+use twopath_query::{Query, Value};
+use twopath_view::{GroupTable, key_columns};
 
 use super::store::Put;
 
@@ -63,6 +63,11 @@ impl Codec {
     /// The keys of groups at rest, by row.
     pub fn keys_of(&self, batch: &RecordBatch) -> Vec<Vec<u8>> {
         encode(&self.key_rows, &batch.columns()[..self.keys], batch.num_rows(), 0)
+    }
+
+    /// A key's bytes; `None` where no group can have it.
+    pub fn key_of(&self, key: &[Value]) -> Option<Vec<u8>> {
+        encode(&self.key_rows, &key_columns(&self.layout, key)?, 1, 0).pop()
     }
 
     /// The table of groups of a generation.

@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use twopath_base::Offset;
 
 use super::store::{Group, StoreError};
@@ -16,42 +16,66 @@ use super::store::{Group, StoreError};
 const HEAD: &str = "head";
 const CHANGELOG: &str = "changelog";
 
-/// For blocks of the index in memory: what makes reading a group that has not changed for long not go to the disk.
-const CACHE_BYTES: u64 = 64 << 20;
+/// Of what an index may have in memory, the share of blocks that were read: what makes reading a group that has not changed for long not go to the disk.
+const CACHE_SHARE: u64 = 2;
+/// The share of what was written and is not in files yet. While it goes there, there is another one.
+const WRITTEN_SHARE: u64 = 8;
+/// fjall takes no less.
+const WRITTEN_MIN: u64 = 1 << 20;
+/// More makes nothing faster.
+const WRITTEN_MAX: u64 = 64 << 20;
+
+/// Groups that are handed on together.
+const AT_ONCE: usize = 8192;
 
 pub(super) struct Index {
+    dir: PathBuf,
     database: Database,
     groups: Keyspace,
     meta: Keyspace,
 }
 
-/// What one step changes.
+/// The index as it was once.
+pub(super) type Moment = Snapshot;
+
+/// What is changed together.
 #[derive(Default)]
 pub(super) struct Change<'a> {
     /// `None`: the group is removed.
     pub groups: Vec<(Vec<u8>, Option<&'a [u8]>)>,
-    pub head: &'a [u8],
+    /// `None` where more belongs to it.
+    pub head: Option<&'a [u8]>,
     pub changelog: Offset,
 }
 
 impl Index {
-    /// Opens the index in a folder, making one where there is none.
+    /// Opens the index in a folder, making one where there is none; it takes about so many bytes of memory.
     ///
     /// # Errors
     /// Another process has it open, or it is damaged, or files fail.
-    pub fn open(dir: &Path) -> Result<Index, StoreError> {
-        let database = Database::builder(dir).cache_size(CACHE_BYTES).worker_threads(1).open().map_err(failed)?;
-        let keyspace = |name| database.keyspace(name, KeyspaceCreateOptions::default).map_err(failed);
-        let (groups, meta) = (keyspace("groups")?, keyspace("meta")?);
-        Ok(Index { database, groups, meta })
+    pub fn open(dir: &Path, memory: u64) -> Result<Index, StoreError> {
+        let database = Database::builder(dir).cache_size(memory / CACHE_SHARE).worker_threads(1).open().map_err(failed)?;
+        let written = (memory / WRITTEN_SHARE).clamp(WRITTEN_MIN, WRITTEN_MAX);
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(written);
+        let (groups, meta) = (database.keyspace("groups", options).map_err(failed)?, database.keyspace("meta", options).map_err(failed)?);
+        Ok(Index { dir: dir.to_owned(), database, groups, meta })
     }
 
     /// Opens it anew, without what was in it.
-    pub fn open_emptied(dir: &Path) -> Result<Index, StoreError> {
+    pub fn open_emptied(dir: &Path, memory: u64) -> Result<Index, StoreError> {
         match fs::remove_dir_all(dir) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StoreError::Failed(e.to_string())),
-            _ => Index::open(dir),
+            _ => Index::open(dir, memory),
         }
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What messages call it.
+    pub fn place(&self) -> String {
+        self.dir.display().to_string()
     }
 
     pub fn head(&self) -> Result<Option<Vec<u8>>, StoreError> {
@@ -65,15 +89,24 @@ impl Index {
         Ok(Offset(u64::from_be_bytes(offset)))
     }
 
-    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.groups.get(key).map_err(failed)?.map(|value| value.to_vec()))
+    pub fn now(&self) -> Moment {
+        self.database.snapshot()
     }
 
-    /// All groups of a generation: keys, without the generation before them, and values.
-    pub fn scan(&self, generation: u64) -> Result<Vec<Group>, StoreError> {
+    /// What is under a key: now, or at a moment.
+    pub fn get(&self, at: Option<&Moment>, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = match at {
+            Some(at) => at.get(&self.groups, key),
+            None => self.groups.get(key),
+        };
+        Ok(value.map_err(failed)?.map(|value| value.to_vec()))
+    }
+
+    /// All groups of a generation, by key: keys, without the generation before them, and values.
+    pub fn scan(&self, at: &Moment, generation: u64) -> impl Iterator<Item = Result<Group, StoreError>> + use<> {
         let prefix = generation.to_be_bytes();
-        let pair = |guard: fjall::Guard| guard.into_inner().map(|(key, value)| (key[prefix.len()..].to_vec(), value.to_vec()));
-        self.groups.prefix(prefix).map(|guard| pair(guard).map_err(failed)).collect()
+        let pair = move |guard: fjall::Guard| guard.into_inner().map(|(key, value)| (key[prefix.len()..].to_vec(), value.to_vec()));
+        at.prefix(&self.groups, prefix).map(move |guard| pair(guard).map_err(failed))
     }
 
     /// Changes groups, the head and the place in the changelog: all of it or nothing. The operating system has it when this returns.
@@ -85,7 +118,9 @@ impl Index {
                 None => batch.remove(&self.groups, key),
             }
         }
-        batch.insert(&self.meta, HEAD, change.head);
+        if let Some(head) = change.head {
+            batch.insert(&self.meta, HEAD, head);
+        }
         batch.insert(&self.meta, CHANGELOG, change.changelog.0.to_be_bytes());
         batch.commit().map_err(failed)
     }
@@ -102,15 +137,33 @@ pub(super) fn split_key(key: &[u8]) -> Option<(u64, &[u8])> {
     Some((u64::from_be_bytes(*generation), key))
 }
 
+/// Groups, some thousands at a time.
+pub(super) struct AtOnce<I>(I);
+
+impl<I: Iterator<Item = Result<Group, StoreError>>> AtOnce<I> {
+    pub fn of(groups: I) -> Self {
+        AtOnce(groups)
+    }
+}
+
+impl<I: Iterator<Item = Result<Group, StoreError>>> Iterator for AtOnce<I> {
+    type Item = Result<Vec<Group>, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let groups: Result<Vec<Group>, StoreError> = self.0.by_ref().take(AT_ONCE).collect();
+        Some(groups).filter(|groups| !matches!(groups, Ok(groups) if groups.is_empty()))
+    }
+}
+
 fn failed(error: fjall::Error) -> StoreError {
     match error {
-        fjall::Error::Locked => StoreError::Failed("another process has it open; end that one first".into()),
+        fjall::Error::Locked => StoreError::Taken("another process has it open; end that one first".into()),
         fjall::Error::Io(_) | fjall::Error::Poisoned => StoreError::Failed(error.to_string()),
         _ => StoreError::Damaged(error.to_string()),
     }
 }
 
-/// Where the index lies in the folder of a job's local state.
-pub(super) fn index_dir(dir: &Path) -> PathBuf {
-    dir.join("index")
+/// Where the indexes lie in the folder of a job's local state: the job's, and that of a process that stands by.
+pub(super) fn index_dirs(dir: &Path) -> [PathBuf; 2] {
+    [dir.join("index"), dir.join("index-2")]
 }

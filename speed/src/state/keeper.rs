@@ -9,14 +9,14 @@ use arrow_array::RecordBatch;
 use twopath_base::Position;
 use twopath_log::{Hold, Topic};
 use twopath_query::Query;
-use twopath_view::{Generation, GroupTable};
+use twopath_view::{Generation, GroupTable, KeptGroups};
 
 use super::Backend;
 use super::codec::Codec;
 use super::head::Head;
 use super::local::LocalStore;
 use super::remote::RemoteStore;
-use super::store::{Loaded, Put, Step, Store, StoreError, Wanted};
+use super::store::{Groups, Loaded, Put, Step, Store, StoreError, Wanted};
 use crate::checkpoint::{GenerationAtRest, Identity, Manifest, Refused, Restored, arrivals_us, misfit};
 use crate::costs::StoreCosts;
 use crate::epoch::GenerationRange;
@@ -32,12 +32,24 @@ const ATTEMPTS: usize = 5;
 /// How often what a restart would have to replay is told to the log's retention.
 const HOLD_EVERY: Duration = Duration::from_secs(1);
 
+/// Of what the state may take of memory, the share of a step's changes.
+const STEP_SHARE: u64 = 4;
+/// What a changed group takes while it is on its way to a store: as it was, as it is, as a row of the changelog, and as what the index is given. Measured
+/// with a count and a sum by an integer.
+const BYTES_PER_CHANGE: u64 = 1024;
+/// Fewer make steps of which the syncs and look-ups cost more than the work.
+const RECORDS_AT_ONCE_MIN: u64 = 4096;
+
 /// A job's groups in a store, and up to where they go.
 pub(crate) struct Keeper {
     store: Box<dyn Store>,
     codec: Arc<Codec>,
     identity: Identity,
     owns: bool,
+    /// Whether readers are served from the store, and not from groups in memory.
+    serves: bool,
+    /// About how many bytes of memory a step may take; `None` for what there is.
+    memory: Option<u64>,
     /// What the store says since this keeper's last step.
     head: Option<Head>,
     hold: Option<Hold>,
@@ -71,22 +83,40 @@ impl Keeper {
     /// Opens the store of a backend; `None` for one that has none.
     pub fn open(backend: &Backend, identity: Identity, layout: &Arc<Query>) -> Result<Option<Keeper>, SpeedError> {
         let codec = || Codec::new(layout).map(Arc::new);
-        let (store, codec, owns): (Box<dyn Store>, _, bool) = match backend {
+        let (store, codec, owns, memory): (Box<dyn Store>, _, bool, _) = match backend {
             Backend::Memory | Backend::Checkpoints(_) => return Ok(None),
-            Backend::Remote(remote) => (Box::new(RemoteStore::open(remote)?), codec(), remote.owns),
+            Backend::Remote(remote) => (Box::new(RemoteStore::open(remote)?), codec(), remote.owns, None),
             Backend::Local(local) => {
                 let failed = |reason| SpeedError::Store { place: local.dir.display().to_string(), reason };
                 let codec = codec().map_err(failed)?;
-                (Box::new(LocalStore::open(local, codec.clone())?), Ok(codec), local.owns)
+                (Box::new(LocalStore::open(local, codec.clone())?), Ok(codec), local.owns, Some(local.memory))
             }
         };
         let codec = codec.map_err(|reason| SpeedError::Store { place: store.place(), reason })?;
-        Ok(Some(Keeper { store, codec, identity, owns, head: None, hold: None, held: Instant::now() }))
+        let serves = owns && memory.is_some();
+        Ok(Some(Keeper { store, codec, identity, owns, serves, memory, head: None, hold: None, held: Instant::now() }))
     }
 
     /// Whether it writes.
     pub fn owns(&self) -> bool {
         self.owns
+    }
+
+    /// Whether readers are served from the store: then nobody else has the groups.
+    pub fn serves(&self) -> bool {
+        self.serves
+    }
+
+    /// How many records an epoch may have, so that what they change stays within what the state may take of memory.
+    pub fn records_at_once(&self) -> Option<u64> {
+        self.memory.map(|bytes| (bytes / STEP_SHARE / BYTES_PER_CHANGE).max(RECORDS_AT_ONCE_MIN))
+    }
+
+    /// The groups of a generation as they are after the last step, where readers are served from the store.
+    pub fn kept(&self, generation: u64) -> Option<Arc<dyn KeptGroups>> {
+        let head = self.head.as_ref().filter(|_| self.serves)?;
+        let (_, groups) = head.generations().find(|(number, _)| *number == generation)?;
+        self.store.kept(generation, groups)
     }
 
     /// Finds what a job is to start from, whose log would else be read from `from` on, and why what is there may not do. An owner takes the
@@ -172,7 +202,11 @@ impl Keeper {
 
     fn decode(&self, head: &Head, loaded: &Loaded) -> Result<Vec<Generation>, String> {
         let generation = |(of, &groups): (&GenerationAtRest, &u64)| {
-            let entries = loaded.generations.iter().find(|(number, _)| *number == of.number).map_or(&[][..], |(_, entries)| entries);
+            let Groups::InMemory(generations) = &loaded.groups else {
+                let kept = self.store.kept(of.number, groups);
+                return Ok(Generation { kept, ..Generation::of(of.number, (of.lower.clone(), of.upper.clone()), Vec::new()) });
+            };
+            let entries = generations.iter().find(|(number, _)| *number == of.number).map_or(&[][..], |(_, entries)| entries);
             if entries.len() as u64 != groups {
                 return Err(format!("generation {} has {} groups, and its head counts {groups}", of.number, entries.len()));
             }
@@ -181,7 +215,7 @@ impl Keeper {
                 let entries = entries.iter().map(|(key, value)| (&key[..], &value[..]));
                 tables.push(Arc::new(self.codec.decode(of.number, entries)?));
             }
-            Ok(Generation { number: of.number, lower: of.lower.clone(), upper: of.upper.clone(), tables })
+            Ok(Generation::of(of.number, (of.lower.clone(), of.upper.clone()), tables))
         };
         head.manifest.generations.iter().zip(&head.groups).map(generation).collect()
     }

@@ -4,23 +4,36 @@
 //! a start applies what is in the changelog after it; an index that is gone or damaged is one that is all steps behind. An index that is ahead of
 //! its changelog (which lost its end with the machine) has all of it appended again.
 //!
-//! One process has both open. One that only reads takes the state from the changelog.
+//! Readers are served from the index, so that the state may be larger than memory: a published view has the index as it was then.
+//!
+//! One process has both open. One that only reads takes the state from the changelog, and so does one that stands by ([`super::Standby`]), which has an index of
+//! its own.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
 use twopath_base::Offset;
+use twopath_base::sync::lock;
 use twopath_log::Log;
+use twopath_view::KeptGroups;
 
-use super::changelog::{Changelog, Row};
+use super::changelog::{Changelog, Frame, Row};
 use super::codec::{Codec, check};
 use super::head::{Head, generations_of};
-use super::index::{Change, Index, full_key, index_dir, split_key};
-use super::store::{Found, Loaded, Put, Read, Step, Store, StoreError, Wanted};
+use super::index::{AtOnce, Change, Index, full_key, index_dirs, split_key};
+use super::kept::IndexedGroups;
+use super::store::{Found, Group, Groups, Loaded, Put, Read, Step, Store, StoreError, Wanted};
 use crate::costs::StoreCosts;
 use crate::error::SpeedError;
+
+/// What the state may take of memory where nobody says otherwise, in bytes.
+pub const LOCAL_MEMORY: u64 = 128 << 20;
+
+/// Changes of groups that are taken from a changelog and put into an index together.
+const CHANGES_AT_ONCE: usize = 64 << 10;
 
 /// A folder for the index, and the topic that is the changelog.
 #[derive(Clone)]
@@ -31,19 +44,44 @@ pub struct Local {
     pub changelog: String,
     /// Whether the job writes; one that does not only starts from what the changelog has.
     pub owns: bool,
+    /// About how many bytes of memory the state takes, however large it is ([`LOCAL_MEMORY`]): of the index, and of the changes that are on their way to it.
+    pub memory: u64,
+    /// What a process that stood by has open already.
+    pub taken: Option<Taken>,
+}
+
+/// A store that somebody who stood by hands to the job that he starts; the first start takes it.
+#[derive(Clone)]
+pub struct Taken(Arc<Mutex<Option<LocalStore>>>);
+
+impl Taken {
+    pub(super) fn of(store: LocalStore) -> Taken {
+        Taken(Arc::new(Mutex::new(Some(store))))
+    }
+}
+
+impl fmt::Debug for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an index and its changelog")
+    }
 }
 
 pub(super) struct LocalStore {
     local: Local,
     codec: Arc<Codec>,
     /// `None` for one that only reads.
-    open: Option<(Index, Changelog)>,
+    open: Option<(Arc<Index>, Changelog)>,
+    /// Whether all of the index was looked at since it was opened.
+    is_checked: bool,
     costs: StoreCosts,
 }
 
 impl LocalStore {
     pub fn open(local: &Local, codec: Arc<Codec>) -> Result<LocalStore, SpeedError> {
-        let mut store = LocalStore { local: local.clone(), codec, open: None, costs: StoreCosts::default() };
+        if let Some(store) = local.taken.as_ref().and_then(|taken| lock(&taken.0).take()) {
+            return Ok(store);
+        }
+        let mut store = LocalStore { local: local.clone(), codec, open: None, is_checked: false, costs: StoreCosts::default() };
         if local.owns {
             let open = store.open_both();
             store.open = Some(open.map_err(|error| SpeedError::Store { place: store.place(), reason: error.reason() })?);
@@ -51,50 +89,34 @@ impl LocalStore {
         Ok(store)
     }
 
-    fn open_both(&self) -> Result<(Index, Changelog), StoreError> {
-        let dir = index_dir(&self.local.dir);
-        std::fs::create_dir_all(&self.local.dir).map_err(|e| StoreError::Failed(e.to_string()))?;
-        let changelog = Changelog::open_to_write(&self.local.log, &self.local.changelog, &self.codec)?;
-        let index = match Index::open(&dir) {
-            Err(StoreError::Damaged(reason)) => self.made_anew(&reason)?,
-            index => index?,
-        };
-        Ok((index, changelog))
+    /// One whose index was looked at, and has all that the changelog has.
+    pub fn of(local: Local, codec: Arc<Codec>, index: Arc<Index>, changelog: Changelog) -> LocalStore {
+        LocalStore { local, codec, open: Some((index, changelog)), is_checked: true, costs: StoreCosts::default() }
     }
 
-    fn made_anew(&self, reason: &str) -> Result<Index, StoreError> {
-        let dir = index_dir(&self.local.dir);
-        tracing::warn!(index = %dir.display(), reason, "the index is made again from its changelog");
-        Index::open_emptied(&dir)
+    fn open_both(&self) -> Result<(Arc<Index>, Changelog), StoreError> {
+        let changelog = Changelog::open_to_write(&self.local.log, &self.local.changelog, &self.codec)?;
+        Ok((Arc::new(open_index(&self.local)?), changelog))
     }
 
     /// Brings index and changelog to the same step.
-    fn reconcile(&self, (index, changelog): &(Index, Changelog)) -> Result<(), StoreError> {
+    fn reconcile(&self, (index, changelog): &(Arc<Index>, Changelog)) -> Result<(), StoreError> {
         let (at, end) = (index.changelog()?, changelog.end()?);
         if at < end {
-            let mut groups: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
-            let mut head = None;
-            let end = changelog.read(at, &self.codec, |row| match row {
-                Row::Group { key, value } => drop(groups.insert(key, Some(value))),
-                Row::Gone { key } => drop(groups.insert(key, None)),
-                Row::Head(bytes) => head = Some(bytes),
-            })?;
-            let Some(head) = head else { return Err(StoreError::Damaged("the changelog ends without a head".into())) };
-            let groups = groups.iter().map(|(key, value)| (key.clone(), value.as_deref())).collect();
-            index.apply(Change { groups, head: &head, changelog: end })?;
+            follow(index, changelog, &self.codec, |_, _| Ok(()))?;
         } else if end < at {
             let Some(head) = index.head()? else { return Ok(()) };
             let manifest = Head::decode(&head).map_err(StoreError::Damaged)?.manifest;
             let puts = manifest.generations.iter().map(|g| self.put(index, g.number)).collect::<Result<Vec<_>, _>>()?;
             let end = changelog.append(&Step { puts: &puts, gone: &[], number: manifest.number, head: &head }, &[])?;
-            index.apply(Change { groups: Vec::new(), head: &head, changelog: end })?;
+            index.apply(Change { groups: Vec::new(), head: Some(&head), changelog: end })?;
         }
         Ok(())
     }
 
     /// All groups of a generation, as the changelog has them.
     fn put(&self, index: &Index, generation: u64) -> Result<Put, StoreError> {
-        let groups = index.scan(generation)?;
+        let groups = index.scan(&index.now(), generation).collect::<Result<Vec<Group>, _>>()?;
         let batch = if groups.is_empty() {
             RecordBatch::new_empty(self.codec.schema().clone())
         } else {
@@ -104,20 +126,15 @@ impl LocalStore {
         Ok(self.codec.encode(generation, batch))
     }
 
-    /// What the index has, every byte of it looked at.
-    fn loaded(&self, (index, _): &(Index, Changelog)) -> Result<Option<Loaded>, StoreError> {
+    /// What the index has; every byte of it is looked at once.
+    fn loaded(&self, (index, _): &(Arc<Index>, Changelog)) -> Result<Option<Loaded>, StoreError> {
         let Some(head) = index.head()? else { return Ok(None) };
         let counted = Head::decode(&head).map_err(StoreError::Damaged)?;
-        let mut generations = Vec::new();
-        for (generation, count) in counted.generations() {
-            let groups = index.scan(generation)?;
-            groups.iter().try_for_each(|(key, value)| check(generation, key, value)).map_err(StoreError::Damaged)?;
-            if groups.len() as u64 != count {
-                return Err(StoreError::Damaged(format!("it has not all groups of generation {generation}")));
-            }
-            generations.push((generation, groups));
+        if !self.is_checked {
+            let found = count(index, counted.generations().map(|(number, _)| number))?;
+            check_counts(&counted, &found)?;
         }
-        Ok(Some(Loaded { head, generations }))
+        Ok(Some(Loaded { head, groups: Groups::Kept }))
     }
 
     /// What the changelog has.
@@ -125,10 +142,15 @@ impl LocalStore {
         let Some(changelog) = Changelog::open(&self.local.log, &self.local.changelog, &self.codec)? else { return Ok(None) };
         let mut groups: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         let mut head = None;
-        changelog.read(Offset(0), &self.codec, |row| match row {
-            Row::Group { key, value } => drop(groups.insert(key, value)),
-            Row::Gone { key } => drop(groups.remove(&key)),
-            Row::Head(bytes) => head = Some(bytes),
+        changelog.read(Offset(0), &self.codec, |Frame { rows, .. }| {
+            for row in rows {
+                match row {
+                    Row::Group { key, value } => drop(groups.insert(key, value)),
+                    Row::Gone { key } => drop(groups.remove(&key)),
+                    Row::Head(bytes) => head = Some(bytes),
+                }
+            }
+            Ok(())
         })?;
         let Some(head) = head else { return Ok(None) };
         let mut generations: Vec<_> = generations_of(&head).into_iter().map(|generation| (generation, Vec::new())).collect();
@@ -138,7 +160,95 @@ impl LocalStore {
                 groups.push((key.to_vec(), value));
             }
         }
-        Ok(Some(Loaded { head, generations }))
+        Ok(Some(Loaded { head, groups: Groups::InMemory(generations) }))
+    }
+}
+
+/// Opens the one of a folder's indexes that is furthest, of those that no other process has open.
+pub(super) fn open_index(local: &Local) -> Result<Index, StoreError> {
+    std::fs::create_dir_all(&local.dir).map_err(|e| StoreError::Failed(e.to_string()))?;
+    let (mut found, mut free, mut taken): (Vec<(Offset, Index)>, Vec<PathBuf>, _) = (Vec::new(), Vec::new(), None);
+    for dir in index_dirs(&local.dir) {
+        if !dir.exists() {
+            free.push(dir);
+            continue;
+        }
+        match Index::open(&dir, local.memory).and_then(|index| Ok((index.changelog()?, index))) {
+            Ok(index) => found.push(index),
+            Err(StoreError::Damaged(reason)) => {
+                made_anew(&dir, &reason);
+                free.insert(0, dir);
+            }
+            Err(error @ StoreError::Taken(_)) => taken = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    let furthest = found.into_iter().max_by_key(|(at, _)| *at).map(|(_, index)| index);
+    match (furthest, free.first(), taken) {
+        (Some(index), ..) => Ok(index),
+        (None, Some(dir), _) => Index::open_emptied(dir, local.memory),
+        (None, None, error) => Err(error.expect("each of its indexes is free or taken")),
+    }
+}
+
+/// Tells that an index is thrown away.
+pub(super) fn made_anew(dir: &Path, reason: &str) {
+    tracing::warn!(index = %dir.display(), reason, "the index is made again from its changelog");
+}
+
+/// Takes an index to where its changelog ends. Before a group is put or removed, `each` hears of its key, and whether it will be there.
+///
+/// What is put before the last of it does not move the head: an index that is left in between is taken on from there.
+pub(super) fn follow(
+    index: &Index,
+    changelog: &Changelog,
+    codec: &Codec,
+    mut each: impl FnMut(&[u8], bool) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut changed: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
+    let mut head = None;
+    let mut put = |changed: &mut BTreeMap<Vec<u8>, Option<Vec<u8>>>, head: Option<&[u8]>, changelog| {
+        changed.iter().try_for_each(|(key, value)| each(key, value.is_some()))?;
+        let groups = changed.iter().map(|(key, value)| (key.clone(), value.as_deref())).collect();
+        index.apply(Change { groups, head, changelog })?;
+        changed.clear();
+        Ok(())
+    };
+    let end = changelog.read(index.changelog()?, codec, |Frame { rows, end }| {
+        for row in rows {
+            match row {
+                Row::Group { key, value } => drop(changed.insert(key, Some(value))),
+                Row::Gone { key } => drop(changed.insert(key, None)),
+                Row::Head(bytes) => head = Some(bytes),
+            }
+        }
+        if changed.len() < CHANGES_AT_ONCE { Ok(()) } else { put(&mut changed, None, end) }
+    })?;
+    let Some(head) = head else { return Err(StoreError::Damaged("the changelog ends without a head".into())) };
+    put(&mut changed, Some(&head), end)
+}
+
+/// How many groups an index has of some generations; every byte of them is looked at.
+pub(super) fn count(index: &Index, generations: impl Iterator<Item = u64>) -> Result<BTreeMap<u64, u64>, StoreError> {
+    let now = index.now();
+    let mut counts = BTreeMap::new();
+    for generation in generations {
+        let mut groups = 0;
+        for some in AtOnce::of(index.scan(&now, generation)) {
+            let some = some?;
+            some.iter().try_for_each(|(key, value)| check(generation, key, value)).map_err(StoreError::Damaged)?;
+            groups += some.len() as u64;
+        }
+        counts.insert(generation, groups);
+    }
+    Ok(counts)
+}
+
+/// That there are as many groups as the head says.
+pub(super) fn check_counts(head: &Head, found: &BTreeMap<u64, u64>) -> Result<(), StoreError> {
+    match head.generations().find(|(generation, groups)| found.get(generation).copied().unwrap_or(0) != *groups) {
+        None => Ok(()),
+        Some((generation, _)) => Err(StoreError::Damaged(format!("it has not all groups of generation {generation}"))),
     }
 }
 
@@ -149,24 +259,29 @@ impl Store for LocalStore {
 
     fn load(&mut self) -> Result<Option<Loaded>, StoreError> {
         let Some(open) = &self.open else { return self.told() };
-        match self.reconcile(open).and_then(|()| self.loaded(open)) {
+        let loaded = match self.reconcile(open).and_then(|()| self.loaded(open)) {
             Err(StoreError::Damaged(reason)) => {
                 let (index, changelog) = self.open.take().expect("it is open");
+                let dir = index.dir().to_owned();
+                made_anew(&dir, &reason);
                 // Its lock goes with it.
                 drop(index);
-                let open = (self.made_anew(&reason)?, changelog);
+                let open = (Arc::new(Index::open_emptied(&dir, self.local.memory)?), changelog);
+                self.is_checked = false;
                 let loaded = self.reconcile(&open).and_then(|()| self.loaded(&open));
                 self.open = Some(open);
                 loaded
             }
             loaded => loaded,
-        }
+        }?;
+        self.is_checked = true;
+        Ok(loaded)
     }
 
     fn read(&mut self, wanted: &[Wanted<'_>]) -> Result<Read, StoreError> {
         let (index, _) = self.open.as_ref().expect("it was opened to write");
         let found = |Wanted { generation, keys }: &Wanted<'_>| {
-            let values = keys.iter().map(|key| index.get(&full_key(*generation, key))).collect::<Result<_, _>>()?;
+            let values = keys.iter().map(|key| index.get(None, &full_key(*generation, key))).collect::<Result<_, _>>()?;
             Ok(Found { values, groups: None })
         };
         Ok(Read { head: index.head()?, found: wanted.iter().map(found).collect::<Result<_, StoreError>>()? })
@@ -175,8 +290,11 @@ impl Store for LocalStore {
     fn write(&mut self, step: &Step<'_>) -> Result<bool, StoreError> {
         let (index, changelog) = self.open.as_ref().expect("it was opened to write");
         let mut gone = Vec::new();
+        let now = index.now();
         for &generation in step.gone {
-            gone.extend(index.scan(generation)?.into_iter().map(|(key, _)| full_key(generation, &key)));
+            for group in index.scan(&now, generation) {
+                gone.push(full_key(generation, &group?.0));
+            }
         }
         let end = changelog.append(step, &gone)?;
         let mut groups: Vec<(Vec<u8>, Option<&[u8]>)> = gone.into_iter().map(|key| (key, None)).collect();
@@ -184,10 +302,16 @@ impl Store for LocalStore {
             groups.extend(put.keys.iter().zip(&put.values).map(|(key, value)| (full_key(put.generation, key), Some(&value[..]))));
         }
         let bytes: usize = groups.iter().map(|(key, value)| key.len() + value.map_or(0, <[u8]>::len)).sum();
-        index.apply(Change { groups, head: step.head, changelog: end })?;
+        index.apply(Change { groups, head: Some(step.head), changelog: end })?;
         self.costs.steps += 1;
         self.costs.bytes_written += (bytes + step.head.len()) as u64;
         Ok(true)
+    }
+
+    fn kept(&self, generation: u64, groups: u64) -> Option<Arc<dyn KeptGroups>> {
+        let (index, _) = self.open.as_ref()?;
+        let (at, index, codec) = (index.now(), Arc::clone(index), Arc::clone(&self.codec));
+        Some(Arc::new(IndexedGroups { index, at, codec, generation, groups }))
     }
 
     fn costs(&self) -> StoreCosts {

@@ -18,17 +18,20 @@ mod codec;
 mod head;
 mod index;
 mod keeper;
+mod kept;
 pub(crate) mod local;
 pub mod memory;
 pub(crate) mod remote;
+mod standby;
 mod store;
 
 use crate::checkpoint::Checkpoints;
 
 pub use keeper::kept_state;
 pub(crate) use keeper::{Changes, Keeper};
-pub use local::Local;
+pub use local::{LOCAL_MEMORY, Local};
 pub use remote::Remote;
+pub use standby::Standby;
 
 /// Where the state of a job lives, and so what is left of it after a crash.
 #[derive(Clone, Default)]

@@ -17,7 +17,7 @@ use std::time::Duration;
 use redis::{Cmd, Connection, ConnectionLike, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, Value, cmd};
 
 use super::head::generations_of;
-use super::store::{Found, Group, Loaded, Read, Step, Store, StoreError, Wanted};
+use super::store::{Found, Group, Groups, Loaded, Read, Step, Store, StoreError, Wanted};
 use crate::costs::StoreCosts;
 use crate::error::SpeedError;
 
@@ -166,7 +166,7 @@ impl Store for RemoteStore {
                 _ => return Err(strange("EXEC")),
             };
             let hashes = hashes.into_iter().map(pairs).collect::<Result<Vec<_>, _>>()?;
-            return Ok(Some(Loaded { head, generations: generations.into_iter().zip(hashes).collect() }));
+            return Ok(Some(Loaded { head, groups: Groups::InMemory(generations.into_iter().zip(hashes).collect()) }));
         }
     }
 

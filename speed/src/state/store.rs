@@ -1,6 +1,9 @@
 //! What a store of state has to do, whoever keeps it.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
+use twopath_view::KeptGroups;
 
 use crate::costs::StoreCosts;
 
@@ -12,7 +15,7 @@ pub(crate) trait Store: Send {
     /// What messages call it.
     fn place(&self) -> String;
 
-    /// All that is kept, of one moment; `None` where there is nothing.
+    /// All that is kept, of one moment, each byte of it looked at; `None` where there is nothing.
     fn load(&mut self) -> Result<Option<Loaded>, StoreError>;
 
     /// The head, and what is kept under keys of some generations, in their order.
@@ -22,6 +25,11 @@ pub(crate) trait Store: Send {
     ///
     /// `false`: nothing was written, because somebody else has written since [`Store::read`].
     fn write(&mut self, step: &Step<'_>) -> Result<bool, StoreError>;
+
+    /// The groups of a generation as they are now, `groups` of them, where readers are served from the store; `None` where it lies under groups in memory.
+    fn kept(&self, _generation: u64, _groups: u64) -> Option<Arc<dyn KeptGroups>> {
+        None
+    }
 
     /// What it has cost so far.
     fn costs(&self) -> StoreCosts;
@@ -51,8 +59,15 @@ pub(crate) type Group = (Vec<u8>, Vec<u8>);
 /// All that a store keeps.
 pub(crate) struct Loaded {
     pub head: Vec<u8>,
-    /// By number.
-    pub generations: Vec<(u64, Vec<Group>)>,
+    pub groups: Groups,
+}
+
+/// The groups of a store that was loaded.
+pub(crate) enum Groups {
+    /// By the number of their generation.
+    InMemory(Vec<(u64, Vec<Group>)>),
+    /// They stay where they are ([`Store::kept`]).
+    Kept,
 }
 
 /// What an epoch makes of the groups of a generation that it changed.
@@ -79,6 +94,8 @@ pub(crate) struct Step<'a> {
 pub(crate) enum StoreError {
     /// It may do it later.
     Unreachable(String),
+    /// Another process has it.
+    Taken(String),
     /// What it has is not what was written.
     Damaged(String),
     /// It will not.
@@ -88,7 +105,9 @@ pub(crate) enum StoreError {
 impl StoreError {
     pub fn reason(self) -> String {
         match self {
-            StoreError::Unreachable(reason) | StoreError::Damaged(reason) | StoreError::Failed(reason) => reason,
+            StoreError::Unreachable(reason) | StoreError::Taken(reason) | StoreError::Damaged(reason) | StoreError::Failed(reason) => {
+                reason
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig
 use twopath_query::{EvalError, Query, Value, values};
 use twopath_reference::{Reference, compare};
 use twopath_speed::Publish;
-use twopath_view::{RealtimeView, Selection, answer};
+use twopath_view::{RealtimeView, Selection, answer, tables_for};
 
 /// What the tests ask: windows, no keys at all, a filter with exact and approximate sketches, plain rows.
 pub const QUERIES: [&str; 4] = [
@@ -148,7 +148,8 @@ pub fn rows_of(query: &Query, view: &RealtimeView) -> Result<Vec<Vec<Value>>, Ev
     if let Some(error) = &view.error {
         return Err(error.clone());
     }
-    let parts: Vec<_> = view.generations.iter().flat_map(|g| &g.tables).map(|t| &**t).collect();
+    let tables = tables_for(&view.generations, query, &Selection::default(), true).unwrap();
+    let parts: Vec<_> = tables.iter().map(|t| &**t).collect();
     values::rows(&answer(query, &parts, &Selection::default())?)
 }
 

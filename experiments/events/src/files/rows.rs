@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::input::{FileRange, Input};
 use super::{CHUNK_ROWS, Chunk, FileError};
+use twopath_base::sync::lock;
 
 /// A block takes no more rows once it has this many bytes. Its columns then take at most about [`super::CHUNK_BYTES`]: a cell of one
 /// character and its comma become eight bytes at most.
@@ -161,7 +162,7 @@ fn start(threads: usize, parse: &Arc<Parse>) -> std::sync::mpsc::SyncSender<Work
         let (receiver, parse) = (receiver.clone(), parse.clone());
         std::thread::spawn(move || {
             loop {
-                let work = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let work = lock(&receiver).recv();
                 let Ok((block, answer)) = work else { return };
                 // Who asked may have gone.
                 let _ = answer.send(parse(&block));

@@ -5,6 +5,7 @@ mod diff;
 mod list;
 mod query;
 mod run;
+mod standby;
 mod status;
 mod steps;
 

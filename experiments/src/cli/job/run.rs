@@ -14,6 +14,7 @@ use twopath_log::Log;
 use twopath_serving::ServingError;
 
 use super::show;
+use super::standby::{TakenOver, stand_by};
 use crate::cli::{Failure, parse_duration, progress};
 use crate::feeds::{Definition, FeedError, FeedReport, FeedRun, OutputOptions, Until, run_feed};
 use crate::standing::{JobError, JobState, Standing, StandingJob};
@@ -30,7 +31,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[command(after_help = "\
 Examples:
   twopath job run delays
-  twopath job run delays --checkpoint-interval 1m")]
+  twopath job run delays --checkpoint-interval 1m
+  twopath job run delays --standby")]
 pub(super) struct RunArgs {
     name: String,
     /// How often their state is put at rest: a checkpoint of what is new or, with the state in memory, the whole table
@@ -39,6 +41,9 @@ pub(super) struct RunArgs {
     /// Where the versions were deployed to keep their state: `memory`, `checkpoint`, `local` or `redis://HOST:PORT`; others are refused [default: wherever that is]
     #[arg(long, value_name = "BACKEND")]
     state: Option<StateBackend>,
+    /// Waits beside the process that runs the job, with the state of its versions (`local`) at hand, and takes over when that one ends
+    #[arg(long)]
+    standby: bool,
     /// Worker threads of each version
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
@@ -54,6 +59,14 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
     args.state.as_ref().map_or(Ok(()), |state| job.check_backend(state))?;
     let keeping = Keeping::Owns { checkpoint_interval: args.checkpoint_interval };
     let bar = progress::bar("", 1);
+    // Nobody is kept from running a job that another process runs, too: of a state, the first one then is the owner no more.
+    let (_running, mut taken_over) = match args.standby {
+        false => (job.try_run()?, BTreeMap::new()),
+        true => match stand_by(&job, &stop, &bar)? {
+            Some(TakenOver { running, states }) => (Some(running), states),
+            None => return Ok(()),
+        },
+    };
     let mut late = LateFeeds::default();
     let mut running: BTreeMap<u64, Standing> = BTreeMap::new();
     let (mut active, mut saved) = (None, Instant::now());
@@ -63,7 +76,12 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
         running.retain(|version, _| versions.iter().any(|(v, _)| v == version));
         for &(version, _) in versions.iter().filter(|(_, state)| *state != JobState::Unfinished && !stopping) {
             let Entry::Vacant(place) = running.entry(version) else { continue };
-            let Some(standing) = unless_deleted(job.version(version, usize::from(args.workers), keeping))? else { continue };
+            let workers = usize::from(args.workers);
+            let started = match taken_over.remove(&version) {
+                Some(local) => job.taken_over(version, workers, local),
+                None => job.version(version, workers, keeping),
+            };
+            let Some(standing) = unless_deleted(started)? else { continue };
             bar.suspend(|| eprintln!("version {version} follows the log from {}", standing.starts_from()));
             for refused in &standing.recovery().refused {
                 bar.suspend(|| eprintln!("{} was passed over: {}", refused.file.display(), refused.reason));

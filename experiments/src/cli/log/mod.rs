@@ -80,13 +80,13 @@ pub(super) struct TopicArgs {
     #[arg(long, value_name = "POLICY", value_parser = parse_durability)]
     pub durability: Option<Durability>,
     /// Segments are sealed at this size, such as 64M [default: 64M]
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = crate::systems::parse_bytes)]
     pub segment_bytes: Option<u64>,
     /// Segments whose last event arrived longer ago than this are removed, such as 7d [default: never]
     #[arg(long, value_name = "AGE", value_parser = super::parse_duration)]
     pub retain_age: Option<Duration>,
     /// The oldest segments are removed while the topic is larger than this, such as 10G [default: never]
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = crate::systems::parse_bytes)]
     pub retain_bytes: Option<u64>,
     /// Of each key only the newest event is kept (for topics with a key)
     #[arg(long)]
@@ -98,7 +98,7 @@ pub(super) struct TopicArgs {
     #[arg(long, value_name = "AGE", value_parser = super::parse_duration, requires = "offload_to")]
     pub offload_older_than: Option<Duration>,
     /// Only the oldest, while more than this is local, such as 10G
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, requires = "offload_to")]
+    #[arg(long, value_name = "BYTES", value_parser = crate::systems::parse_bytes, requires = "offload_to")]
     pub offload_keep_local: Option<u64>,
 }
 
@@ -176,20 +176,6 @@ pub(super) fn durability_text(durability: Durability) -> String {
         Durability::Batch => "batch".into(),
         Durability::Interval(interval) => format!("interval:{}ms", interval.as_secs_f64() * 1e3),
     }
-}
-
-/// `4096`, `64K`, `64M`, `1G`: powers of 1024.
-fn parse_bytes(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
-        "" | "B" => 0,
-        "K" | "KB" | "KIB" => 10,
-        "M" | "MB" | "MIB" => 20,
-        "G" | "GB" | "GIB" => 30,
-        _ => return Err("write a number of bytes, such as 4096, 64K, 64M or 1G".into()),
-    };
-    let number: u64 = digits.parse().map_err(|_| "write a number of bytes, such as 4096, 64K, 64M or 1G".to_owned())?;
-    number.checked_mul(1 << shift).filter(|b| *b > 0).ok_or_else(|| "this is no size of a segment".into())
 }
 
 /// The address of an object store.

@@ -31,10 +31,10 @@ pub(super) struct OffloadArgs {
     #[arg(long, value_name = "AGE", value_parser = crate::cli::parse_duration)]
     older_than: Option<Duration>,
     /// The oldest, while more than this is local, such as 10G
-    #[arg(long, value_name = "BYTES", value_parser = super::parse_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = crate::systems::parse_bytes)]
     keep_local: Option<u64>,
     /// How much of what is fetched later is kept beside the topic, from now on [default: 1G, or as set before]
-    #[arg(long, value_name = "BYTES", value_parser = super::parse_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = crate::systems::parse_bytes)]
     cache_bytes: Option<u64>,
     #[arg(long, value_enum, default_value = "text")]
     format: Format,

@@ -26,7 +26,7 @@ pub(super) struct RetainArgs {
     #[arg(long, value_name = "AGE", value_parser = crate::cli::parse_duration)]
     age: Option<Duration>,
     /// The oldest may go while the topic is larger than this, such as 10G
-    #[arg(long, value_name = "BYTES", value_parser = super::parse_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = crate::systems::parse_bytes)]
     bytes: Option<u64>,
     /// Also what somebody still needs
     #[arg(long)]

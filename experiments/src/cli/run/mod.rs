@@ -1,6 +1,7 @@
 //! `twopath run`: scenarios.
 
 mod backpressure;
+mod canary;
 mod state;
 
 use std::io::Write;
@@ -12,6 +13,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use twopath_query::Value;
 use twopath_results::report::scenario::text;
+use twopath_results::scenario::ScenarioResult;
 
 use super::{Failure, output};
 use crate::scenarios::run::{named, run as run_scenario};
@@ -39,6 +41,15 @@ pub(super) struct RunArgs {
     /// Tells which there are, and what each asks
     #[arg(long)]
     list: bool,
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What can be said to every scenario.
+#[derive(Debug, Args)]
+struct Common {
     /// Run it small, in seconds: it then shows that the scenario works, and not what is so
     #[arg(long)]
     quick: bool,
@@ -54,13 +65,18 @@ pub(super) struct RunArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
-    #[command(subcommand)]
-    command: Option<Command>,
+}
+
+impl Common {
+    fn options(&self) -> ScenarioOptions {
+        ScenarioOptions { quick: self.quick, seed: self.seed, repeats: self.repeats, out: self.out.clone() }
+    }
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Backpressure(backpressure::BackpressureArgs),
+    Canary(canary::CanaryArgs),
     State(state::StateArgs),
 }
 
@@ -83,21 +99,26 @@ fn names() -> PossibleValuesParser {
 pub(super) fn run(dir: &Path, args: RunArgs) -> Result<ExitCode, Failure> {
     match (&args.command, &args.name) {
         (Some(Command::Backpressure(args)), _) => backpressure::run(dir, args),
-        (Some(Command::State(args)), _) => state::run(dir, args),
+        (Some(Command::Canary(args)), _) => canary::run(args),
+        (Some(Command::State(args)), _) => state::run(args),
         (None, Some(name)) if !args.list => scenario(name, &args),
-        _ => list(args.format),
+        _ => list(args.common.format),
     }
 }
 
 fn scenario(name: &str, args: &RunArgs) -> Result<ExitCode, Failure> {
-    let options = ScenarioOptions { quick: args.quick, seed: args.seed, repeats: args.repeats, out: args.out.clone() };
-    let (result, out) = run_scenario(named(name)?, &options)?;
+    let (result, out) = run_scenario(named(name)?, &args.common.options())?;
+    show(&result, &out, args.common.format)
+}
+
+/// Tells of a result that was saved.
+fn show(result: &ScenarioResult, out: &Path, format: Format) -> Result<ExitCode, Failure> {
     let mut stdout = std::io::stdout().lock();
-    match args.format {
-        Format::Json => output::report(&mut stdout, &result)?,
+    match format {
+        Format::Json => output::report(&mut stdout, result)?,
         Format::Table => {
             let at = |file: &str| out.join(file).display().to_string();
-            writeln!(stdout, "{}\nThe whole story: {}\nAll figures:     {}", text(&result), at("report.html"), at("result.json"))?;
+            writeln!(stdout, "{}\nThe whole story: {}\nAll figures:     {}", text(result), at("report.html"), at("result.json"))?;
         }
     }
     let wrong = result.figures.iter().any(|f| f.figure == "answers_wrong_by_an_engine" && f.value != Some(0.0));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use serde::Serialize;
+use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{Entry, LogError, Member, MemberOptions, Start, Topic};
 
@@ -72,7 +73,7 @@ struct Shared {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {

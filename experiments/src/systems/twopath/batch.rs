@@ -7,7 +7,7 @@
 //! The fix replaces the logic; the next run, at its time, computes everything with it.
 
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use twopath_serving::Table;
 use twopath_view::store::ViewStore;
@@ -15,6 +15,7 @@ use twopath_view::store::ViewStore;
 use super::every::{Every, every};
 use super::{Context, Paths};
 use crate::systems::SystemError;
+use twopath_base::sync::lock;
 
 struct Batch {
     context: Arc<Context>,
@@ -39,7 +40,7 @@ pub(super) fn start(context: Arc<Context>) -> Result<Box<dyn Paths>, SystemError
     let runs = every(context.batch_interval, {
         let (context, current) = (context.clone(), current.clone());
         move || {
-            let layer = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let layer = lock(&current).clone();
             layer.run(&context)
         }
     })?;
@@ -63,7 +64,7 @@ impl Paths for Batch {
     fn deploy(&self, version: u32) -> Result<(), SystemError> {
         let context = &self.context;
         let next = Layer::new(context, version)?;
-        let old = mem::replace(&mut *self.current.lock().unwrap_or_else(PoisonError::into_inner), next.clone());
+        let old = mem::replace(&mut *lock(&self.current), next.clone());
 
         let before = context.start();
         context.wait_for(version, &next.table, || before.clone(), || self.runs.check())?;

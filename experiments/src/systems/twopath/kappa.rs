@@ -13,6 +13,7 @@ use twopath_serving::Table;
 use super::speed_path::Speed;
 use super::{Context, Paths};
 use crate::systems::SystemError;
+use twopath_base::sync::lock;
 
 /// One version's job, and its table.
 pub(super) struct Path {
@@ -55,7 +56,7 @@ impl Paths for Kappa {
         context.catch_up(version, &next.table, &next.speed)?;
         context.cutover(version, &next.table)?;
 
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.current);
         let old = mem::replace(&mut *current, next);
         old.speed.stop()?;
         context.delete(old.version)

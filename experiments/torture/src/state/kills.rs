@@ -4,20 +4,21 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use twopath_base::Position;
 use twopath_log::{Durability, Log, Topic, TopicWriter};
 use twopath_query::{Query, Value, parse};
-use twopath_speed::{Backend, Checkpoints, Engine, Local, Logic, Remote, SpeedError, SpeedOptions, start};
+use twopath_speed::{Backend, Checkpoints, Engine, LOCAL_MEMORY, Local, Logic, Remote, SpeedError, SpeedOptions, Standby, start};
 
 use super::oracle::{Oracle, rows_of};
 use crate::Item;
 use crate::dice::Dice;
 use crate::tally::Tally;
 use crate::world::{TOPIC, config, events};
+use twopath_base::sync::lock;
 
 /// Of one item, on one topic.
 const KILLS: u64 = 20;
@@ -43,9 +44,14 @@ enum Said {
 fn backend(dir: &Path, place: &str, log: &Log) -> Backend {
     match place {
         CHECKPOINT => Backend::Checkpoints(Checkpoints::every(Duration::from_micros(700), &dir.join("state"))),
-        LOCAL => Backend::Local(Local { dir: dir.join("state"), log: log.clone(), changelog: "t.changelog".into(), owns: true }),
+        LOCAL => Backend::Local(local(dir, log)),
         server => Backend::Remote(remote(dir, server)),
     }
+}
+
+fn local(dir: &Path, log: &Log) -> Local {
+    let (log, changelog) = (log.clone(), "t.changelog".into());
+    Local { dir: dir.join("state"), log, changelog, owns: true, memory: LOCAL_MEMORY, taken: None }
 }
 
 fn remote(dir: &Path, server: &str) -> Remote {
@@ -63,20 +69,21 @@ fn place(item: &Item<'_>) -> String {
 ///
 /// # Errors
 /// The job does not start, or fails.
-pub fn child(dir: &Path, workers: usize, place: &str) -> Result<(), SpeedError> {
+pub fn child(dir: &Path, workers: usize, place: &str, stands_by: bool) -> Result<(), SpeedError> {
     let log = Log::open(&dir.join("log"))?;
     let topic = log.topic(TOPIC)?;
     let query = Arc::new(parse(SQL, TOPIC, topic.schema()).expect("the query is ours"));
     let out = Arc::new(Mutex::new(()));
     // A killed process leaves a line cut: the parent takes whole ones.
     let say = move |said: &Said| {
-        let _turn = out.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = lock(&out);
         let mut line = serde_json::to_string(said).expect("numbers and texts are JSON");
         line.push('\n');
         // Nobody listens to one that is to be killed.
         let _ = io::stdout().write_all(line.as_bytes());
     };
-    let options = SpeedOptions { workers, backend: backend(dir, place, &log), ..SpeedOptions::default() };
+    let backend = if stands_by { taken_over(&local(dir, &log), &query)? } else { backend(dir, place, &log) };
+    let options = SpeedOptions { workers, backend, ..SpeedOptions::default() };
     let publish = {
         let (query, say) = (Arc::clone(&query), say.clone());
         move |view: Arc<twopath_view::RealtimeView>| {
@@ -101,6 +108,18 @@ pub fn child(dir: &Path, workers: usize, place: &str) -> Result<(), SpeedError> 
     }
 }
 
+/// Stands by until the owner is gone.
+fn taken_over(local: &Local, query: &Query) -> Result<Backend, SpeedError> {
+    let mut standby = Standby::beside(local, query)?;
+    loop {
+        if let Some(local) = standby.take_over()? {
+            return Ok(Backend::Local(local));
+        }
+        standby.follow()?;
+        std::thread::sleep(Duration::from_micros(500));
+    }
+}
+
 pub fn run(item: &Item<'_>, tally: &Tally) {
     let mut dice = Dice::new(item.seed, item.number);
     let log = Log::open(&item.scratch.join("log")).expect("the scratch folder is ours");
@@ -116,6 +135,7 @@ pub fn run(item: &Item<'_>, tally: &Tally) {
         tally.check(item.number, told, || match how {
             // A local index is locked by the process that was taken for dead, and nobody can take it over.
             0 if kept != LOCAL => zombie(item, &topic, &mut world, &mut oracle, &mut dice),
+            0 | 2 if kept == LOCAL => stood_by(item, &topic, &mut world, &mut oracle, &mut dice, after),
             1 if kept == LOCAL => {
                 damage_index(&item.scratch.join("state"), &mut dice).map_err(|e| format!("the folder cannot be damaged: {e}"))?;
                 one_life(item, &topic, &mut world, &mut oracle, &mut dice, after)
@@ -154,10 +174,11 @@ impl Stream {
     }
 }
 
-fn spawn(item: &Item<'_>, dice: &mut Dice) -> Result<(Child, BufReader<ChildStdout>), String> {
+fn spawn(item: &Item<'_>, dice: &mut Dice, stands_by: bool) -> Result<(Child, BufReader<ChildStdout>), String> {
     let workers = (1 + dice.below(3)).to_string();
     let mut command = Command::new(item.program);
     command.args(["torture", "--state-in"]).arg(item.scratch).args(["--workers", &workers, "--place", &place(item)]);
+    command.args(stands_by.then_some("--stands-by"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|e| format!("the process cannot be run: {e}"))?;
     let output = BufReader::new(child.stdout.take().ok_or("no output")?);
@@ -186,7 +207,7 @@ fn one_life(
     after: Duration,
 ) -> Result<(), String> {
     let before = topic.end().map_err(|e| e.to_string())?;
-    let (mut child, mut output) = spawn(item, dice)?;
+    let (mut child, mut output) = spawn(item, dice, false)?;
     let first = started(&mut child, &mut output)?;
     let text = std::thread::scope(|scope| {
         // So that a full pipe does not make it wait.
@@ -201,6 +222,48 @@ fn one_life(
         rest.join().map_err(|_| "the reader of what it says panicked".to_owned())?.map_err(|e| e.to_string())
     })?;
     judge(&text, &before, oracle)
+}
+
+/// A process that is killed while another stands by, which is killed too, once it has taken over or before.
+fn stood_by(
+    item: &Item<'_>,
+    topic: &Topic,
+    stream: &mut Stream,
+    oracle: &mut Oracle,
+    dice: &mut Dice,
+    after: Duration,
+) -> Result<(), String> {
+    let before = topic.end().map_err(|e| e.to_string())?;
+    let (mut owner, mut owners) = spawn(item, dice, false)?;
+    let first = started(&mut owner, &mut owners)?;
+    let (mut other, mut others) = spawn(item, dice, true)?;
+    let (text, handed_over, other_text) = std::thread::scope(|scope| {
+        let said = scope.spawn(move || {
+            let mut text = first;
+            owners.read_to_string(&mut text).map(|_| text)
+        });
+        stream.append(dice)?;
+        std::thread::sleep(after / 2);
+        stream.append(dice)?;
+        crate::kill::killed(owner, after / 2).map_err(|e| e.to_string())?;
+        let text = said.join().map_err(|_| "the reader of what it says panicked".to_owned())?.map_err(|e| e.to_string())?;
+        let handed_over = topic.end().map_err(|e| e.to_string())?;
+        if dice.one_in(4) {
+            other.kill().and_then(|()| other.wait()).map_err(|e| e.to_string())?;
+            return Ok::<_, String>((text, handed_over, None));
+        }
+        let first = started(&mut other, &mut others)?;
+        let said = scope.spawn(move || {
+            let mut text = first;
+            others.read_to_string(&mut text).map(|_| text)
+        });
+        stream.append(dice)?;
+        crate::kill::killed(other, after).map_err(|e| e.to_string())?;
+        let other_text = said.join().map_err(|_| "the reader of what it says panicked".to_owned())?.map_err(|e| e.to_string())?;
+        Ok((text, handed_over, Some(other_text)))
+    })?;
+    judge(&text, &before, oracle)?;
+    other_text.map_or(Ok(()), |text| judge(&text, &handed_over, oracle).map_err(|e| format!("who stood by: {e}")))
 }
 
 /// Holds what a process published against the reference. One that went on from a checkpoint publishes nothing before it has read what had been in
@@ -228,13 +291,13 @@ fn judge(text: &str, before: &Position, oracle: &mut Oracle) -> Result<(), Strin
 
 /// One that was stopped and taken for dead; the next takes over, and it goes on: it commits nothing, and ends.
 fn zombie(item: &Item<'_>, topic: &Topic, stream: &mut Stream, oracle: &mut Oracle, dice: &mut Dice) -> Result<(), String> {
-    let (mut old, mut old_output) = spawn(item, dice)?;
+    let (mut old, mut old_output) = spawn(item, dice, false)?;
     started(&mut old, &mut old_output)?;
     stream.append(dice)?;
     std::thread::sleep(Duration::from_micros(dice.below(4_000)));
     signal(&old, "-STOP")?;
     let before = topic.end().map_err(|e| e.to_string())?;
-    let (mut new, mut new_output) = spawn(item, dice)?;
+    let (mut new, mut new_output) = spawn(item, dice, false)?;
     // Where the old one holds the lock, it must go on for the new one to start; then the new one waits for it.
     std::thread::sleep(Duration::from_millis(2));
     signal(&old, "-CONT")?;
@@ -295,7 +358,9 @@ fn damage(dir: &Path, dice: &mut Dice) -> io::Result<()> {
 /// All of a local index is gone, or a file of it is cut or has a changed bit.
 fn damage_index(dir: &Path, dice: &mut Dice) -> io::Result<()> {
     let mut files = Vec::new();
-    let mut dirs = vec![dir.join("index")];
+    // That of who stood by, or the other one.
+    let index = dir.join(if dice.one_in(2) { "index" } else { "index-2" });
+    let mut dirs = vec![index.clone()];
     while let Some(dir) = dirs.pop().filter(|dir| dir.exists()) {
         for entry in std::fs::read_dir(dir)? {
             let path = entry?.path();
@@ -304,7 +369,7 @@ fn damage_index(dir: &Path, dice: &mut Dice) -> io::Result<()> {
     }
     files.sort();
     if files.is_empty() || dice.one_in(3) {
-        return if dir.exists() { std::fs::remove_dir_all(dir) } else { Ok(()) };
+        return if index.exists() { std::fs::remove_dir_all(index) } else { Ok(()) };
     }
     damage_file(&files[dice.below(files.len() as u64) as usize], dice)
 }

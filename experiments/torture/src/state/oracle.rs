@@ -4,7 +4,7 @@ use twopath_base::Position;
 use twopath_log::{Entry, Start, Topic};
 use twopath_query::{EvalError, Query, Value, values};
 use twopath_reference::{Reference, compare};
-use twopath_view::{GroupTable, RealtimeView, Selection, answer};
+use twopath_view::{GroupTable, RealtimeView, Selection, answer, tables_for};
 
 pub struct Oracle {
     topic: Topic,
@@ -58,6 +58,7 @@ pub fn rows_of(query: &Query, view: &RealtimeView) -> Rows {
     if let Some(error) = &view.error {
         return Err(error.clone());
     }
-    let parts: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(|table| &**table).collect();
+    let tables = tables_for(&view.generations, query, &Selection::default(), true).expect("kept groups can be read");
+    let parts: Vec<&GroupTable> = tables.iter().map(|table| &**table).collect();
     values::rows(&answer(query, &parts, &Selection::default())?)
 }

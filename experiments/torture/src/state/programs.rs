@@ -2,7 +2,7 @@
 //! either engine.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use twopath_base::Position;
@@ -15,6 +15,7 @@ use twopath_view::RealtimeView;
 use super::oracle::{Oracle, rows_of};
 use crate::Item;
 use crate::tally::Tally;
+use twopath_base::sync::lock;
 
 const PROGRAMS: u64 = 20;
 /// Views of one life of a job that are held against the reference.
@@ -70,7 +71,7 @@ fn try_program(dir: &Path, random: &mut Random) -> Result<(), String> {
             }
         }
         drop(job);
-        let views = std::mem::take(&mut *views.lock().unwrap_or_else(PoisonError::into_inner));
+        let views = std::mem::take(&mut *lock(&views));
         let step = views.len().div_ceil(VIEWS).max(1);
         let sample: Vec<_> = views.iter().rev().step_by(step).collect();
         sample.into_iter().rev().try_for_each(|view| oracle.check(view.position(), &rows_of(&query, view)))?;
@@ -94,7 +95,7 @@ fn begin(topic: &Topic, query: &Arc<Query>, dir: &Path, random: &mut Random) -> 
     };
     let engine = if random.chance(60) { Engine::Timely } else { Engine::Differential };
     let from = (0, Position::zero(topic.partitions()));
-    let publish = Arc::new(move |view| keep.lock().unwrap_or_else(PoisonError::into_inner).push(view));
+    let publish = Arc::new(move |view| lock(&keep).push(view));
     match start(topic, Arc::clone(query), Logic::Sql, engine, from, options, publish) {
         Ok(job) => Ok(Some((job, views))),
         Err(SpeedError::Unsupported { .. }) => Ok(None),

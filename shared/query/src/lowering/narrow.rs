@@ -26,7 +26,7 @@ fn pushed(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
     let plan = match plan.node {
         Node::Filter { input, condition } => {
             // What stands below comes first, so that it guards what stands above: only what raises no error may change places.
-            let (safe, rest): (Vec<_>, Vec<_>) = conjuncts(condition).into_iter().partition(|c| !c.can_fail());
+            let (safe, rest): (Vec<_>, Vec<_>) = condition.conjuncts().into_iter().cloned().partition(|c| !c.can_fail());
             if rest.is_empty() {
                 let mut all = safe;
                 all.append(&mut conditions);
@@ -39,7 +39,7 @@ fn pushed(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
         Node::Join { left, right, kind, on } => {
             let width = left.columns().len();
             // A condition on the joined rows is one of the join, where it is an inner one.
-            let mut on = on.map_or_else(Vec::new, conjuncts);
+            let mut on = on.iter().flat_map(Expr::conjuncts).cloned().collect::<Vec<_>>();
             let (mut to_left, mut to_right) = (Vec::new(), Vec::new());
             let mut rest = Vec::new();
             for condition in std::mem::take(&mut conditions) {
@@ -129,17 +129,6 @@ fn side(condition: &Expr, width: usize) -> Option<Side> {
         (true, _) => Some(Side::Left),
         (_, true) => Some(Side::Right),
         _ => None,
-    }
-}
-
-fn conjuncts(condition: Expr) -> Vec<Expr> {
-    match condition.kind {
-        ExprKind::Binary { op: BinaryOp::And, left, right } => {
-            let mut all = conjuncts(*left);
-            all.extend(conjuncts(*right));
-            all
-        }
-        _ => vec![condition],
     }
 }
 

@@ -43,16 +43,6 @@ fn reads(expr: &Expr, left_columns: usize) -> Reads {
     reads
 }
 
-fn conjuncts<'a>(expr: &'a Expr, found: &mut Vec<&'a Expr>) {
-    match &expr.kind {
-        ExprKind::Binary { op: BinaryOp::And, left, right } => {
-            conjuncts(left, found);
-            conjuncts(right, found);
-        }
-        _ => found.push(expr),
-    }
-}
-
 /// An expression over the right columns alone.
 fn of_right(expr: &Expr, left_columns: usize) -> Expr {
     let moved: Result<Expr, std::convert::Infallible> = expr.try_columns(&mut |c, t| Ok(Expr::column(c - left_columns, t)));
@@ -65,8 +55,7 @@ impl On {
     /// The [`EvalError`] of a row in which one side of an equality raises one.
     pub fn new(on: Option<&Expr>, left: &Rows, right: &Rows) -> Result<Self, EvalError> {
         let width = left.columns.len();
-        let mut parts = Vec::new();
-        on.into_iter().for_each(|on| conjuncts(on, &mut parts));
+        let parts: Vec<&Expr> = on.into_iter().flat_map(Expr::conjuncts).collect();
         let (mut keys, mut rest) = (Keys::default(), None);
         let (mut fits_left, mut fits_right): (Option<BooleanBuffer>, Option<BooleanBuffer>) = (None, None);
         // Where one side has no rows there is no pair for which anything is evaluated.

@@ -8,7 +8,7 @@ use twopath_base::meters::{self, Layer};
 use twopath_log::Barrier;
 use twopath_results::result::Happening;
 use twopath_speed::Publish;
-use twopath_view::{Generation, GroupTable, RealtimeView};
+use twopath_view::{Generation, GroupTable, KeptError, RealtimeView};
 
 use super::super::wiring::{From, VersionLogic};
 use super::process::Slot;
@@ -199,12 +199,15 @@ impl Shared {
                 kept.insert(of, table.clone());
                 tables.push(table);
             }
-            given.push(Generation { number, lower, upper, tables });
+            given.push(Generation::of(number, (lower, upper), tables));
         }
         *runs = kept;
         Ok(given)
     }
 }
+
+/// A view's header less the costs, and its body.
+type Encoded = (Vec<GenerationSent>, Vec<RunSent>, Vec<u8>);
 
 /// What of the speed layer's views has been sent, from the side of its process.
 #[derive(Default)]
@@ -216,7 +219,10 @@ pub(in crate::systems) struct Views {
 
 impl Views {
     /// A view's header less the costs, and its body.
-    pub fn encode(&mut self, view: &RealtimeView) -> (Vec<GenerationSent>, Vec<RunSent>, Vec<u8>) {
+    ///
+    /// # Errors
+    /// What of the view is not in memory cannot be read: all of it is sent each time.
+    pub fn encode(&mut self, view: &RealtimeView) -> Result<Encoded, KeptError> {
         let (mut new, mut body, mut kept) = (vec![], vec![], vec![]);
         let mut number_of = |table: &Arc<GroupTable>| {
             let known = self.sent.iter().find(|(_, sent)| Arc::ptr_eq(sent, table)).map(|(number, _)| *number);
@@ -230,17 +236,18 @@ impl Views {
             kept.push((number, table.clone()));
             number
         };
-        let generations = view
-            .generations
-            .iter()
-            .map(|g| GenerationSent {
-                number: g.number,
-                lower: g.lower.clone(),
-                upper: g.upper.clone(),
-                runs: g.tables.iter().map(&mut number_of).collect(),
-            })
-            .collect();
+        let mut generations = vec![];
+        for Generation { number, lower, upper, tables, kept } in view.generations.iter().cloned() {
+            let mut runs: Vec<u64> = tables.iter().map(&mut number_of).collect();
+            if let Some(kept) = kept {
+                kept.scan(&mut |table| {
+                    runs.push(number_of(&Arc::new(table)));
+                    Ok(())
+                })?;
+            }
+            generations.push(GenerationSent { number, lower, upper, runs });
+        }
         self.sent = kept;
-        (generations, new, body)
+        Ok((generations, new, body))
     }
 }

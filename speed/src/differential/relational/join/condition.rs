@@ -18,8 +18,7 @@ pub struct Condition {
 impl Condition {
     /// Where a pair can make the condition raise an error, the order of what stands in it matters: keys are then the equalities at its beginning alone.
     pub fn of(on: Option<&Expr>, width: usize) -> Condition {
-        let mut all = Vec::new();
-        on.into_iter().for_each(|on| conjuncts(on, &mut all));
+        let all: Vec<&Expr> = on.into_iter().flat_map(Expr::conjuncts).collect();
         let (mut left, mut right, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         let ordered = all.iter().any(|c| c.can_fail());
         for condition in all {
@@ -38,16 +37,6 @@ impl Condition {
             rest.into_iter().cloned().reduce(|a, b| Expr::binary(BinaryOp::And, a, b, twopath_query::DataType::Bool))
         };
         Condition { left, right, rest, can_fail }
-    }
-}
-
-fn conjuncts<'e>(condition: &'e Expr, all: &mut Vec<&'e Expr>) {
-    match &condition.kind {
-        ExprKind::Binary { op: BinaryOp::And, left, right } => {
-            conjuncts(left, all);
-            conjuncts(right, all);
-        }
-        _ => all.push(condition),
     }
 }
 

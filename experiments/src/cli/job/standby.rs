@@ -1,0 +1,71 @@
+//! `twopath job run --standby`: waiting beside the process that runs a job, with its state at hand.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use twopath_speed::{Local, Standby};
+
+use crate::cli::Failure;
+use crate::standing::{JobError, JobState, Running, StandingJob};
+
+/// How soon the other process's end is noticed, and how far behind it the state is.
+const FOLLOW_EVERY: Duration = Duration::from_millis(10);
+/// How soon versions that come and go are noticed.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What was taken over: that this process runs the job, and the state of its versions.
+pub(super) struct TakenOver {
+    pub running: Running,
+    pub states: BTreeMap<u64, Local>,
+}
+
+/// Follows the changelogs of all versions until nobody else runs the job. `None` where it was stopped before.
+pub(super) fn stand_by(job: &StandingJob, stop: &AtomicBool, bar: &ProgressBar) -> Result<Option<TakenOver>, Failure> {
+    let mut standbys: BTreeMap<u64, Standby> = BTreeMap::new();
+    let mut looked: Option<Instant> = None;
+    while !stop.load(Ordering::SeqCst) {
+        if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            look(job, &mut standbys, bar)?;
+            looked = Some(Instant::now());
+        }
+        for (version, standby) in &mut standbys {
+            match standby.follow() {
+                Ok(at) => bar.set_message(at.map_or(String::new(), |at| format!("stands by version {version}, at {at}"))),
+                // It may have been deleted since the last look.
+                Err(_) if !is_there(job, *version)? => looked = None,
+                Err(error) => return Err(JobError::from(error).into()),
+            }
+        }
+        if let Some(running) = job.try_run()? {
+            let mut states = BTreeMap::new();
+            for (version, mut standby) in standbys {
+                // One that somebody else owns all the same is started as any other.
+                states.extend(standby.take_over().map_err(JobError::from)?.map(|local| (version, local)));
+            }
+            bar.suspend(|| eprintln!("takes over"));
+            return Ok(Some(TakenOver { running, states }));
+        }
+        thread::sleep(FOLLOW_EVERY);
+    }
+    Ok(None)
+}
+
+/// Stands by the versions that there are.
+fn look(job: &StandingJob, standbys: &mut BTreeMap<u64, Standby>, bar: &ProgressBar) -> Result<(), JobError> {
+    let versions = job.states()?;
+    standbys.retain(|version, _| versions.iter().any(|(v, _)| v == version));
+    for &(version, _) in versions.iter().filter(|(_, state)| *state != JobState::Unfinished) {
+        let Entry::Vacant(place) = standbys.entry(version) else { continue };
+        place.insert(job.stand_by(version)?);
+        bar.suspend(|| eprintln!("stands by version {version}"));
+    }
+    Ok(())
+}
+
+fn is_there(job: &StandingJob, version: u64) -> Result<bool, JobError> {
+    Ok(job.states()?.iter().any(|(v, _)| *v == version))
+}

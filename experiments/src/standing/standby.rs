@@ -1,0 +1,56 @@
+//! A process that stands by a job which another one runs, and takes it over.
+
+use std::fs::{self, File, TryLockError};
+
+use twopath_speed::{Backend, Local, Standby};
+
+use super::state::Kept;
+use super::{JobError, Standing, StandingJob};
+use crate::systems::Keeping;
+
+/// That this process runs a job: whoever stands by waits for its end.
+pub struct Running(#[expect(dead_code, reason = "the lock goes with it")] File);
+
+impl StandingJob {
+    /// Tells others that this process runs the job; `None` where another one has.
+    ///
+    /// # Errors
+    /// The job's folder cannot be written.
+    pub fn try_run(&self) -> Result<Option<Running>, JobError> {
+        let path = self.job_dir().join("running");
+        let io = |source| JobError::Io { path: path.clone(), source };
+        fs::create_dir_all(self.job_dir()).map_err(io)?;
+        let file = File::create(&path).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Running(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(io(source)),
+        }
+    }
+
+    /// Stands by a version: with an index of its own that follows the version's changelog.
+    ///
+    /// # Errors
+    /// [`JobError::NoStandby`] where its state is not `local`.
+    pub fn stand_by(&self, version: u64) -> Result<Standby, JobError> {
+        let (local, query) = self.locked(false, |tables| {
+            let (topic, query) = self.parsed(&self.known(tables, version)?)?;
+            match self.backend(tables, version, &topic, Keeping::Reads)? {
+                Backend::Local(local) => Ok((local, query)),
+                _ => {
+                    let deployed = Kept::read(&tables.version_dir(version))?.backend;
+                    Err(JobError::NoStandby { job: self.name().to_owned(), version, deployed })
+                }
+            }
+        })?;
+        Ok(Standby::beside(&local, &query)?)
+    }
+
+    /// A version by its number, going on from what a standby took over.
+    ///
+    /// # Errors
+    /// As of [`StandingJob::version`].
+    pub fn taken_over(&self, version: u64, workers: usize, local: Local) -> Result<Standing, JobError> {
+        self.start(version, workers, |_, _| Ok(Backend::Local(local)))
+    }
+}
