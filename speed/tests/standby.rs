@@ -108,7 +108,7 @@ fn what_was_removed_while_nobody_stood_by_does_not_rise_from_the_dead() {
     running.1.wait_for(&events.end());
     running.0.drop_generations_below(1);
     running.1.wait("without the generation", |view| view.generations[0].number == 1);
-    end(&events, sql, running);
+    drop(running);
     let changelog = place.log.topic(&place.changelog).unwrap();
     let all = Compaction { dirty_ratio_min: 0.0, age_min: Duration::ZERO, tombstone_age: Duration::ZERO };
     changelog.local().unwrap().compact(&all).unwrap();

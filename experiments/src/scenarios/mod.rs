@@ -123,7 +123,7 @@ pub enum ScenarioError {
     State(#[from] state::StateError),
     #[error("the inverted index: {0}")]
     Index(String),
-    #[error("--reward: {0}; give a condition over the columns of the answer, such as 'flights > 100'")]
+    #[error("--reward: {0}; give a condition over the columns of the answer, such as 'departures > 10'")]
     Reward(String),
     #[error("an answer: {0}")]
     Answer(String),

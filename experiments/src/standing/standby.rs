@@ -1,6 +1,6 @@
 //! A process that stands by a job which another one runs, and takes it over.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 
 use twopath_speed::{Backend, Local, Standby};
 
@@ -15,11 +15,13 @@ impl StandingJob {
     /// Tells others that this process runs the job; `None` where another one has.
     ///
     /// # Errors
-    /// The job's folder cannot be written.
+    /// There is no such job, or its folder cannot be written.
     pub fn try_run(&self) -> Result<Option<Running>, JobError> {
         let path = self.job_dir().join("running");
         let io = |source| JobError::Io { path: path.clone(), source };
-        fs::create_dir_all(self.job_dir()).map_err(io)?;
+        if !self.job_dir().is_dir() {
+            return Err(JobError::NoJob { job: self.name().to_owned() });
+        }
         let file = File::create(&path).map_err(io)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Running(file))),

@@ -130,6 +130,7 @@ impl fmt::Display for StateBackend {
             StateBackend::Checkpoint => "checkpoint",
             StateBackend::Remote(server) => server,
             StateBackend::Local { memory: LOCAL_MEMORY } => "local",
+            &StateBackend::Local { memory } if memory % (1 << 20) == 0 => return f.pad(&format!("local:{}M", memory >> 20)),
             StateBackend::Local { memory } => return f.pad(&format!("local:{memory}")),
         })
     }
@@ -142,6 +143,7 @@ impl fmt::Display for StateBackend {
 /// let why = "tape".parse::<StateBackend>().unwrap_err();
 /// assert_eq!(why, "state cannot be kept in 'tape'; choose memory, checkpoint, local, local:SIZE or redis://HOST:PORT");
 /// assert_eq!("local:64M".parse(), Ok(StateBackend::Local { memory: 64 << 20 }));
+/// assert_eq!(StateBackend::Local { memory: 64 << 20 }.to_string(), "local:64M");
 /// ```
 impl FromStr for StateBackend {
     type Err = String;

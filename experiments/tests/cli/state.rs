@@ -90,7 +90,11 @@ fn a_damaged_checkpoint_is_passed_over_by_name_and_other_state_is_refused() {
     let refused = sandbox.run(&["job", "run", "j", "--state", "memory"]);
     assert!(refused.code == 1 && refused.stderr.contains("was deployed with --state checkpoint"), "{}", refused.stderr);
     let unknown = sandbox.run(&["job", "deploy", "k", "--sql", SQL, "--state", "tape"]);
-    assert!(unknown.code == 2 && unknown.stderr.contains("choose memory, checkpoint, local or redis://HOST:PORT"), "{}", unknown.stderr);
+    assert!(
+        unknown.code == 2 && unknown.stderr.contains("choose memory, checkpoint, local, local:SIZE or redis://HOST:PORT"),
+        "{}",
+        unknown.stderr
+    );
 }
 
 /// The folder of that name below another.
@@ -133,14 +137,23 @@ fn the_places_for_state_are_compared() {
         "--format",
         "json",
         "--backends",
-        "memory,checkpoint,local",
+        "memory,checkpoint,local:8M",
+        "--out",
+        "state",
     ];
     let result: Value = serde_json::from_str(&sandbox.ok(&args)).unwrap();
     let backends = result["backends"].as_array().unwrap();
-    assert_eq!(backends.iter().map(|b| b["backend"].as_str().unwrap()).collect::<Vec<_>>(), ["memory", "checkpoint", "local"]);
+    assert_eq!(backends.iter().map(|b| b["backend"].as_str().unwrap()).collect::<Vec<_>>(), ["memory", "checkpoint", "local:8M"]);
+    assert_eq!((&result["scenario"], &result["verdict"]), (&"state".into(), &"undecided".into()), "there is no server");
+    assert!(sandbox.path("state/report.html").exists());
     for backend in backends {
-        assert_eq!((&backend["wrong_answers"], &backend["answers"], &backend["keys"]), (&0.into(), &2.into(), &200.into()));
-        for figure in ["events_per_s", "freshness_p99_ms", "recovery_ms", "events_replayed"] {
+        // A local state is killed again with another process standing by.
+        let is_local = backend["backend"] == "local:8M";
+        assert_eq!(backend["standby_ms"].as_f64().is_some(), is_local);
+        let answers = if is_local { 4 } else { 2 };
+        assert_eq!((&backend["wrong_answers"], &backend["answers"], &backend["keys"]), (&0.into(), &answers.into(), &200.into()));
+        assert_eq!(backend["checkpoint_ms"].as_f64().is_some(), backend["backend"] == "checkpoint");
+        for figure in ["memory_bytes", "events_per_s", "freshness_p99_ms", "recovery_ms", "events_replayed"] {
             assert!(backend[figure].as_f64().unwrap() > 0.0, "{figure}: {backend}");
         }
     }
@@ -197,4 +210,70 @@ fn state_on_a_server_survives_and_a_server_that_is_not_there_is_named() {
         return;
     };
     survives(&server).ok(&["job", "drop", "j"]);
+}
+
+#[test]
+fn a_standby_takes_over_when_the_one_that_runs_the_job_is_killed() {
+    let sandbox = topic(1_000);
+    sandbox.ok(&["job", "deploy", "j", "--sql", SQL, "--state", "local:16M"]);
+    assert_eq!(version(&sandbox)["backend"], "local:16M");
+    let start = |args: &[&str], until: &str| {
+        let mut child = sandbox.start(&[&["job", "run", "j"], args].concat());
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        assert!(said.any(|line| line.contains(until)), "{until}");
+        (child, said)
+    };
+    let all_read = || {
+        while version(&sandbox)["lag_records"] != 0 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let (mut running, _said) = start(&[], "follows the log");
+    let mut events = 1_000;
+    for _ in 0..3 {
+        let (standby, mut said) = start(&["--standby"], "stands by version 1");
+        append(&sandbox, events..events + 200);
+        all_read();
+        running.kill().unwrap();
+        running.wait().unwrap();
+        append(&sandbox, events + 200..events + 300);
+        events += 300;
+        assert!(said.any(|line| line.contains("takes over")));
+        let from = said.find(|line| line.contains("follows the log")).unwrap();
+        assert!(!from.contains("(0, 0)") && !from.contains("[0, 0]"), "it goes on from what was published: {from}");
+        all_read();
+        check(&sandbox);
+        running = standby;
+    }
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
+fn who_stands_by_is_told_what_it_takes() {
+    let sandbox = topic(10);
+    sandbox.ok(&["job", "deploy", "j", "--sql", SQL]);
+    let refused = sandbox.run(&["job", "run", "j", "--standby"]);
+    assert!(refused.code == 1 && refused.stderr.contains("only `local` has what another process can stand by with"), "{}", refused.stderr);
+    let refused = sandbox.run(&["job", "run", "none", "--standby"]);
+    assert!(refused.code == 1 && refused.stderr.contains("there is no job 'none'"), "{}", refused.stderr);
+    let small = sandbox.run(&["job", "deploy", "k", "--sql", SQL, "--state", "local:1M"]);
+    assert!(small.code == 2 && small.stderr.contains("at least 8M"), "{}", small.stderr);
+}
+
+#[test]
+fn a_reader_of_the_canary_is_rewarded_for_what_the_user_names() {
+    let sandbox = Sandbox::new();
+    let run = |reward: &str| sandbox.run(&["run", "canary", "--quick", "--repeats", "20", "--format", "json", "--reward", reward]);
+    let all: Value = serde_json::from_str(&run("departures > 0").stdout).unwrap();
+    let share = |result: &Value| {
+        let figures = result["figures"].as_array().unwrap();
+        let of = |version: &str| figures.iter().find(|f| f["figure"] == "answers_rewarded" && f["of"] == version).unwrap()["value"].clone();
+        [of("version 1, real"), of("version 2, real")]
+    };
+    assert_eq!(share(&all)[1], 1.0);
+    for wrong in ["departures +", "departures", "COUNT(*) > 1", "no_such_column = 1"] {
+        let refused = run(wrong);
+        assert!(refused.code == 2 && refused.stderr.contains("--reward"), "{wrong}: {}", refused.stderr);
+    }
 }

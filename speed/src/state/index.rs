@@ -1,9 +1,13 @@
 //! The local index: groups by key in a fjall database, which one process at a time has open.
 //!
 //! ```text
-//! groups    generation (8 bytes, the greatest first) and key → accumulators
-//! meta      "head" → the head; "changelog" → up to which offset of the changelog it is all in here
+//! generation (8 bytes, the greatest first) and key → accumulators
+//! "head"                                           → the head
+//! "log"                                            → up to which offset of the changelog it is all in here
 //! ```
+//!
+//! All of it is in one keyspace: the database's journal goes once what stands in it is in files, and a keyspace that is hardly written would keep it for long,
+//! to be read at each start.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,8 +17,9 @@ use twopath_base::Offset;
 
 use super::store::{Group, StoreError};
 
+// Shorter than a generation, so that they are no group's.
 const HEAD: &str = "head";
-const CHANGELOG: &str = "changelog";
+const CHANGELOG: &str = "log";
 
 /// Of what an index may have in memory, the share of blocks that were read: what makes reading a group that has not changed for long not go to the disk.
 const CACHE_SHARE: u64 = 2;
@@ -31,8 +36,7 @@ const AT_ONCE: usize = 8192;
 pub(super) struct Index {
     dir: PathBuf,
     database: Database,
-    groups: Keyspace,
-    meta: Keyspace,
+    keys: Keyspace,
 }
 
 /// The index as it was once.
@@ -57,8 +61,8 @@ impl Index {
         let database = Database::builder(dir).cache_size(memory / CACHE_SHARE).worker_threads(1).open().map_err(failed)?;
         let written = (memory / WRITTEN_SHARE).clamp(WRITTEN_MIN, WRITTEN_MAX);
         let options = || KeyspaceCreateOptions::default().max_memtable_size(written);
-        let (groups, meta) = (database.keyspace("groups", options).map_err(failed)?, database.keyspace("meta", options).map_err(failed)?);
-        Ok(Index { dir: dir.to_owned(), database, groups, meta })
+        let keys = database.keyspace("state", options).map_err(failed)?;
+        Ok(Index { dir: dir.to_owned(), database, keys })
     }
 
     /// Opens it anew, without what was in it.
@@ -79,12 +83,12 @@ impl Index {
     }
 
     pub fn head(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.meta.get(HEAD).map_err(failed)?.map(|head| head.to_vec()))
+        Ok(self.keys.get(HEAD).map_err(failed)?.map(|head| head.to_vec()))
     }
 
     /// Up to which offset of the changelog it is all in here.
     pub fn changelog(&self) -> Result<Offset, StoreError> {
-        let Some(offset) = self.meta.get(CHANGELOG).map_err(failed)? else { return Ok(Offset(0)) };
+        let Some(offset) = self.keys.get(CHANGELOG).map_err(failed)? else { return Ok(Offset(0)) };
         let offset = offset.as_ref().try_into().map_err(|_| StoreError::Damaged("its place in the changelog is cut".into()))?;
         Ok(Offset(u64::from_be_bytes(offset)))
     }
@@ -96,8 +100,8 @@ impl Index {
     /// What is under a key: now, or at a moment.
     pub fn get(&self, at: Option<&Moment>, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let value = match at {
-            Some(at) => at.get(&self.groups, key),
-            None => self.groups.get(key),
+            Some(at) => at.get(&self.keys, key),
+            None => self.keys.get(key),
         };
         Ok(value.map_err(failed)?.map(|value| value.to_vec()))
     }
@@ -106,7 +110,7 @@ impl Index {
     pub fn scan(&self, at: &Moment, generation: u64) -> impl Iterator<Item = Result<Group, StoreError>> + use<> {
         let prefix = generation.to_be_bytes();
         let pair = move |guard: fjall::Guard| guard.into_inner().map(|(key, value)| (key[prefix.len()..].to_vec(), value.to_vec()));
-        at.prefix(&self.groups, prefix).map(move |guard| pair(guard).map_err(failed))
+        at.prefix(&self.keys, prefix).map(move |guard| pair(guard).map_err(failed))
     }
 
     /// Changes groups, the head and the place in the changelog: all of it or nothing. The operating system has it when this returns.
@@ -114,14 +118,14 @@ impl Index {
         let mut batch = self.database.batch().durability(Some(PersistMode::Buffer));
         for (key, value) in change.groups {
             match value {
-                Some(value) => batch.insert(&self.groups, key, value),
-                None => batch.remove(&self.groups, key),
+                Some(value) => batch.insert(&self.keys, key, value),
+                None => batch.remove(&self.keys, key),
             }
         }
         if let Some(head) = change.head {
-            batch.insert(&self.meta, HEAD, head);
+            batch.insert(&self.keys, HEAD, head);
         }
-        batch.insert(&self.meta, CHANGELOG, change.changelog.0.to_be_bytes());
+        batch.insert(&self.keys, CHANGELOG, change.changelog.0.to_be_bytes());
         batch.commit().map_err(failed)
     }
 }

@@ -17,7 +17,7 @@ use crate::scenarios::run::run_as;
 #[command(after_help = "\
 Examples:
   twopath run canary
-  twopath run canary --quick --reward 'avg_delay < 20' --format json")]
+  twopath run canary --quick --reward 'delay_avg < 20' --format json")]
 pub(super) struct CanaryArgs {
     #[command(flatten)]
     common: Common,

@@ -1,7 +1,7 @@
 //! Compaction of keyed topics: the newest record of each key stays, older ones go. Offsets and order do not change.
 //!
-//! Two passes over the sealed segments that are old enough, beside appends and readers. The first finds each key's newest offset. The
-//! second rewrites runs of neighbouring segments into one file each, without the records that have a newer one. A rewritten file is on
+//! Passes over the sealed segments that are old enough, beside appends and readers. The first finds each key's newest offset (the first ones, where
+//! there are too many keys to know at once). The last rewrites runs of neighbouring segments into one file each, without the records that have a newer one. A rewritten file is on
 //! the disk before the manifest names it in the place of the old ones, and those are removed after that: a crash at any point leaves
 //! one of the two states, and files that the next housekeeping sweeps away.
 //!
@@ -13,7 +13,7 @@
 
 use std::hash::BuildHasher;
 use std::io::IoSlice;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +57,10 @@ const MERGE_WITHIN_MIN: Duration = Duration::from_secs(1);
 
 /// The disk is set to work whenever so much was written, so that the sync at the end has little left to wait for.
 const WRITEBACK_BYTES: u64 = 8 << 20;
+
+/// So many keys are known at once: where there are more, those of a part of the hashes are looked for at a time, and the keys are read again for the
+/// others. So memory does not grow with the number of keys (but for a bit for each record).
+const KEYS_IN_MEMORY: usize = if cfg!(test) { 4 } else { 448 << 10 };
 
 /// So many keys are hashed before any is looked up.
 const KEYS_AT_ONCE: usize = 256;
@@ -188,6 +192,20 @@ impl Newest {
         let bits = vec![0; (end.0 - base.0).div_ceil(64) as usize];
         let mut newest = Newest { base, superseded: bits, counts: vec![(0, 0); segments.len()] };
         let mut known = NewestOffsets::default();
+        while !newest.find(topic, p, key, segments, &mut known)? {}
+        Ok(newest)
+    }
+
+    /// One pass: over the keys of as many hashes, from the first that is not done, as can be known at once. Returns whether all are done.
+    fn find(
+        &mut self,
+        topic: &TopicState,
+        p: PartitionId,
+        key: usize,
+        segments: &[SegmentInfo],
+        known: &mut NewestOffsets,
+    ) -> Result<bool, LogError> {
+        let is_first = *known.hashes.start() == 0;
         for (i, s) in segments.iter().enumerate() {
             each_frame(topic, p, s.base, Some(&[key]), |frame| {
                 let Some((list, batch)) = &frame.records else {
@@ -202,23 +220,27 @@ impl Newest {
                     for_each_key(&keys, |key| {
                         let (offset, hash) = (offset_of(&frame.header, list.as_deref(), row), hashes[row - start]);
                         row += 1;
-                        newest.counts[i].0 += 1;
-                        newest.counts[i].1 += 1;
+                        self.counts[i].0 += u64::from(is_first);
+                        self.counts[i].1 += u64::from(is_first);
                         if let Some(older) = known.replace(hash, key, offset) {
-                            newest.supersede(older, segments);
+                            self.supersede(older, segments);
                         }
                     });
                 }
                 Ok(())
             })?;
         }
-        Ok(newest)
+        Ok(known.go_on())
     }
 
+    /// Again and again for the same one, where a pass left its key to a later one.
     fn supersede(&mut self, offset: Offset, segments: &[SegmentInfo]) {
         let bit = offset.0 - self.base.0;
-        self.superseded[(bit / 64) as usize] |= 1 << (bit % 64);
-        self.counts[segments.partition_point(|s| s.base <= offset) - 1].1 -= 1;
+        let (word, mask) = (&mut self.superseded[(bit / 64) as usize], 1 << (bit % 64));
+        if *word & mask == 0 {
+            *word |= mask;
+            self.counts[segments.partition_point(|s| s.base <= offset) - 1].1 -= 1;
+        }
     }
 
     fn stays(&self, offset: Offset) -> bool {
@@ -227,16 +249,40 @@ impl Newest {
     }
 }
 
-/// The newest offset of each key so far. Short keys stand in the table itself, so that it has one miss of the caches for each record.
-#[derive(Default)]
+/// The newest offset so far of each key of some hashes. Short keys stand in the table itself, so that it has one miss of the caches for each record.
 struct NewestOffsets {
     table: HashTable<(SmallVec<[u8; 16]>, Offset)>,
     hasher: foldhash::fast::RandomState,
+    /// Of keys; others are passed over.
+    hashes: RangeInclusive<u64>,
     /// Of the NULL key, which is a key like any other, and no empty text.
     null: Option<Offset>,
 }
 
+impl Default for NewestOffsets {
+    fn default() -> Self {
+        NewestOffsets { table: HashTable::new(), hasher: foldhash::fast::RandomState::default(), hashes: 0..=u64::MAX, null: None }
+    }
+}
+
 impl NewestOffsets {
+    /// Forgets the keys, and turns to those of the hashes that follow. Returns whether there are none.
+    fn go_on(&mut self) -> bool {
+        self.table.clear();
+        self.null = None;
+        let is_done = *self.hashes.end() == u64::MAX;
+        self.hashes = self.hashes.end().wrapping_add(1)..=u64::MAX;
+        is_done
+    }
+
+    /// Leaves the half with the greater hashes to a later pass.
+    fn halve(&mut self) {
+        let (from, to) = self.hashes.clone().into_inner();
+        self.hashes = from..=from + (to - from) / 2;
+        let (hasher, hashes) = (&self.hasher, &self.hashes);
+        self.table.retain(|(key, _)| hashes.contains(&hasher.hash_one(&key[..])));
+    }
+
     /// The hash of a key. Also reads what [`replace`](Self::replace) will look at, without waiting for it: for some keys one after the other
     /// the misses of the caches run side by side.
     fn hash(&self, key: &[u8]) -> u64 {
@@ -247,11 +293,17 @@ impl NewestOffsets {
 
     /// Notes a record of a key, and returns the one that was the newest before it.
     fn replace(&mut self, hash: u64, key: Option<&[u8]>, offset: Offset) -> Option<Offset> {
+        if !self.hashes.contains(&hash) {
+            return None;
+        }
         let Some(key) = key else { return self.null.replace(offset) };
         match self.table.entry(hash, |(known, _)| **known == *key, |(known, _)| self.hasher.hash_one(&known[..])) {
             Entry::Occupied(entry) => Some(std::mem::replace(&mut entry.into_mut().1, offset)),
             Entry::Vacant(entry) => {
                 entry.insert((SmallVec::from_slice(key), offset));
+                if self.table.len() > KEYS_IN_MEMORY {
+                    self.halve();
+                }
                 None
             }
         }
@@ -545,5 +597,66 @@ impl Rewriting<'_> {
     fn finish(&mut self) -> Result<u64, Failed> {
         self.flush()?;
         Ok(self.summary.records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_array::{Int64Array, StringArray};
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::{Durability, Entry, Log, Start, TopicConfig};
+
+    #[test]
+    fn more_keys_than_are_known_at_once_are_found_in_several_passes() {
+        let dir = tempfile::tempdir().unwrap();
+        let schema = Schema::new(vec![Field::new("key", DataType::Utf8, true), Field::new("n", DataType::Int64, false)]);
+        let topic = Log::open(dir.path())
+            .unwrap()
+            .create_topic(TopicConfig {
+                partition_by: PartitionBy::Key("key".into()),
+                durability: Durability::None,
+                segment_bytes: 4096,
+                ..TopicConfig::new("t", Arc::new(schema))
+            })
+            .unwrap();
+        let writer = topic.writer().unwrap();
+        let mut newest: BTreeMap<Option<String>, i64> = BTreeMap::new();
+        for n in 0..400_i64 {
+            // 60 keys and NULL, some of them once at the very beginning, and keys that are too long for the table.
+            let key = match n {
+                0..20 => Some(format!("only once {n}")),
+                _ => (n % 41 != 0).then(|| format!("{}{}", n * n % 41, if n % 3 == 0 { " and what makes it a long key" } else { "" })),
+            };
+            let keys = StringArray::from(vec![key.clone()]);
+            let batch = RecordBatch::try_new(topic.schema().clone(), vec![Arc::new(keys), Arc::new(Int64Array::from(vec![n]))]).unwrap();
+            writer.append(&batch).unwrap();
+            newest.insert(key, n);
+        }
+        assert!(newest.len() > 8 * KEYS_IN_MEMORY);
+        let all = Compaction { dirty_ratio_min: 0.0, age_min: Duration::ZERO, tombstone_age: Duration::MAX };
+        let report = topic.local().unwrap().compact(&all).unwrap();
+        let compacted_to = topic.local().unwrap().compacted_to().unwrap().get(PartitionId(0));
+        assert!(report.records_after < report.records_before && compacted_to.0 > 350, "{report:?}");
+        let mut reader = topic.reader(PartitionId(0), Start::First, None).unwrap();
+        let (mut seen, mut compacted) = (BTreeMap::new(), 0);
+        while let Some(entry) = reader.next().unwrap() {
+            let Entry::Records(records) = entry else { continue };
+            let (keys, numbers) = (records.batch.column(0).as_string::<i32>(), records.batch.column(1).as_primitive::<Int64Type>());
+            for (key, n) in keys.iter().zip(numbers.values()) {
+                if (*n as u64) < compacted_to.0 {
+                    compacted += 1;
+                    assert!(!seen.contains_key(&key.map(str::to_owned)), "{key:?} stands there twice");
+                }
+                seen.insert(key.map(str::to_owned), *n);
+            }
+        }
+        assert_eq!(seen, newest);
+        assert_eq!(report.records_after, compacted);
     }
 }
