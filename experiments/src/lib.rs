@@ -8,3 +8,4 @@ pub mod question;
 pub mod scenarios;
 pub mod standing;
 pub mod systems;
+pub mod workflow;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use twopath_base::PartitionId;
+use twopath_base::meters;
 use twopath_log::{Durability, Entry, Log, LogError, MemberOptions, Start, TopicConfig};
 
 use super::events::Pageviews;
@@ -182,7 +183,8 @@ pub fn memory(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchErr
 }
 
 fn rss_anon_bytes() -> Result<u64, BenchError> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let kib = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| BenchError::Io(std::io::Error::other("/proc/self/status does not tell RssAnon")))
+    match meters::rss_anon_bytes() {
+        0 => Err(BenchError::Io(std::io::Error::other("/proc/self/status does not tell RssAnon"))),
+        bytes => Ok(bytes),
+    }
 }

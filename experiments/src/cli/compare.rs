@@ -68,7 +68,7 @@ pub(super) struct CompareArgs {
     /// Events loaded before the steady phase: a number such as 300k or 10M, or all but the last of your own [default: 3M flights, 10M pageviews, 1M of the others, all of your own]
     #[arg(long, value_name = "N", value_parser = HistoryLength::from_str)]
     history: Option<HistoryLength>,
-    /// One comparison for each value of a parameter: history=1M,3M,10M or rate=1k,10k or keys=10k,1M
+    /// One comparison for each value of a parameter: history=1M,3M,10M or rate=1k,10k or keys=10k,1M or speed-lateness=15m,4h
     #[arg(long, value_name = "PARAMETER=A,B,...", value_parser = SweepOf::from_str)]
     sweep: Option<SweepOf>,
     /// Events per second of the steady phase

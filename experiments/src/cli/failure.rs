@@ -82,6 +82,7 @@ fails_with!(
     crate::feeds::FeedError,
     twopath_events::files::FileError,
     crate::standing::JobError,
+    crate::workflow::WorkflowError,
     twopath_events::workloads::WorkloadError,
     crate::scenarios::backpressure::BackpressureError,
     crate::scenarios::ScenarioError,

@@ -23,6 +23,7 @@ mod run_layer;
 mod run_system;
 mod sql;
 mod torture;
+mod workflow;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ use clap::{Parser, Subcommand};
 use twopath_log::Address;
 
 pub use failure::Failure;
+
+use crate::scenarios::compare::parse_duration;
 
 /// Compares the Lambda and Kappa architectures on one immutable event log.
 #[derive(Debug, Parser)]
@@ -63,6 +66,7 @@ enum Command {
     Feed(feed::FeedArgs),
     Graph(graph::GraphArgs),
     Job(job::JobArgs),
+    Workflow(workflow::WorkflowArgs),
     Run(run::RunArgs),
     Results(results::ResultsArgs),
     Bench(bench::BenchArgs),
@@ -108,6 +112,7 @@ fn run_command(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Feed(args) => feed::run(folder(&place, "feed")?, args),
         Command::Graph(args) => graph::run(folder(&place, "graph")?, &args),
         Command::Job(args) => job::run(folder(&place, "job")?, &args),
+        Command::Workflow(args) => workflow::run(folder(&place, "workflow")?, &args),
         Command::Run(args) => run::run(folder(&place, "run")?, args),
         Command::Results(args) => results::run(&args),
         Command::Bench(args) => bench::run(folder(&place, "bench")?, &args),
@@ -123,20 +128,4 @@ fn run_command(cli: Cli) -> Result<ExitCode, Failure> {
 fn folder<'a>(place: &'a Address, command: &str) -> Result<&'a Path, Failure> {
     let refused = || Failure::usage(format!("`twopath {command}` works on a log in a folder only: give --dir instead of --log {place}"));
     place.folder().ok_or_else(refused)
-}
-
-/// `90s`, `1500ms`, `2m`, `1.5h`; a bare number is seconds.
-fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
-    let wrong = || "write a time such as 8s, 500ms or 2m".to_owned();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let seconds = match &text[digits.len()..] {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "" | "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(wrong()),
-    };
-    let number: f64 = digits.parse().map_err(|_| wrong())?;
-    std::time::Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())
 }

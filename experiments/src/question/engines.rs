@@ -47,18 +47,18 @@ pub(super) fn kept_whole(plan: &Plan, engine: SpeedEngine) -> Option<Query> {
 pub(super) fn by_reference(question: &Question, starts: &[Position], at: &[Position]) -> Result<Answered, QuestionError> {
     let covered = |number: usize| {
         let part = CoveragePart { source: "reference".into(), lower: starts[number].clone(), upper: at[number].clone() };
-        (question.topics[number].config().name.clone(), Coverage::of(vec![part]))
+        (question.names[number].clone(), Coverage::of(vec![part]))
     };
     let coverage = (0..question.topics.len()).map(covered).collect();
     let rows = match question.program.flat() {
         Some(query) => of_flat(&question.topics[0], &at[0], query)?,
         None => {
             let mut reference = PlanReference::new(question.plan.clone());
-            for (topic, at) in question.topics.iter().zip(at) {
+            for ((topic, name), at) in question.topics.iter().zip(&question.names).zip(at) {
                 // The log's own columns up to the last that the plan reads: not every log has all of them.
-                let of_topic = question.program.inputs.iter().filter(|q| q.topic == topic.config().name);
+                let of_topic = question.program.inputs.iter().filter(|q| q.topic == *name);
                 let columns = of_topic.map(Query::whole_rows).max_by_key(Vec::len).unwrap_or_default();
-                read(topic, at, &columns, |batch| Ok(reference.push(&topic.config().name, batch)?))?;
+                read(topic, at, &columns, |batch| Ok(reference.push(name, batch)?))?;
             }
             reference.answer()?
         }
@@ -68,7 +68,7 @@ pub(super) fn by_reference(question: &Question, starts: &[Position], at: &[Posit
         let number = question.topic(&of.topic).0;
         late.extend(LateRecords::of(&of, &of_flat(&question.topics[number], &at[number], &of.count())?));
     }
-    Ok(Answered { names: question.names(), rows: Rows::Values(rows), coverage, late })
+    Ok(Answered { names: question.columns(), rows: Rows::Values(rows), coverage, late })
 }
 
 /// The reference's answer to a flat query.

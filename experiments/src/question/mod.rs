@@ -41,6 +41,8 @@ pub enum Engine {
 pub struct Question {
     /// In the order in which the text names them.
     pub topics: Vec<Topic>,
+    /// What the text calls each of them.
+    names: Vec<String>,
     pub plan: Plan,
     pub program: Program,
 }
@@ -81,10 +83,19 @@ impl Question {
     /// # Errors
     /// The place in the text, what is wrong, and what to write instead.
     pub fn new(sql: &str, topics: Vec<Topic>) -> Result<Self, QueryError> {
-        let schemas: Vec<TopicSchema> = topics.iter().map(schema_of).collect();
+        Question::calling(sql, topics.into_iter().map(|topic| (topic.name().to_owned(), topic)).collect())
+    }
+
+    /// As [`Question::new`], where the text calls the topics by other names than their own.
+    ///
+    /// # Errors
+    /// As [`Question::new`].
+    pub fn calling(sql: &str, topics: Vec<(String, Topic)>) -> Result<Self, QueryError> {
+        let schemas: Vec<TopicSchema> = topics.iter().map(|(name, topic)| schema_of(name, topic)).collect();
         let plan = twopath_query::logical_plan_over(sql, &schemas)?;
         let program = plan.program().map_err(|e| twopath_query::not_lowered(sql, e))?;
-        Ok(Question { topics, plan, program })
+        let (names, topics) = topics.into_iter().unzip();
+        Ok(Question { topics, names, plan, program })
     }
 
     /// The ends of all topics.
@@ -116,8 +127,8 @@ impl Question {
             && let Some(query) = engines::kept_whole(&self.plan, speed)
         {
             let (rows, covered) = engines::answer(topic, &Arc::new(query), engine, (&starts[0], &asked.at[0]), asked)?;
-            let coverage = vec![(topic.config().name.clone(), covered)];
-            return Ok(Answered { names: self.names(), rows: Rows::Columns(rows), coverage, late: self.late(asked)? });
+            let coverage = vec![(self.names[0].clone(), covered)];
+            return Ok(Answered { names: self.columns(), rows: Rows::Columns(rows), coverage, late: self.late(asked)? });
         }
         let mut answers = Vec::new();
         let mut coverage: Vec<(String, Coverage)> = Vec::new();
@@ -134,7 +145,7 @@ impl Question {
             Some(_) => answers.swap_remove(0),
             None => twopath_view::finish(&self.program, &answers)?,
         };
-        Ok(Answered { names: self.names(), rows: Rows::Columns(rows), coverage, late: self.late(asked)? })
+        Ok(Answered { names: self.columns(), rows: Rows::Columns(rows), coverage, late: self.late(asked)? })
     }
 
     /// What each `WATERMARK` leaves out.
@@ -148,12 +159,12 @@ impl Question {
     }
 
     /// The answer's columns.
-    fn names(&self) -> Vec<String> {
+    fn columns(&self) -> Vec<String> {
         self.plan.columns().into_iter().map(|(name, _)| name).collect()
     }
 
     fn topic(&self, name: &str) -> (usize, &Topic) {
-        let number = self.topics.iter().position(|t| t.config().name == name).expect("a plan reads the topics that it was made for");
+        let number = self.names.iter().position(|known| known == name).expect("a plan reads the topics that it was made for");
         (number, &self.topics[number])
     }
 }
@@ -164,11 +175,11 @@ pub fn batch_views(topics: &Path) -> PathBuf {
 }
 
 /// A topic as a text may name it.
-fn schema_of(topic: &Topic) -> TopicSchema<'_> {
+fn schema_of<'a>(name: &'a str, topic: &'a Topic) -> TopicSchema<'a> {
     let config = topic.config();
     let key = match &config.partition_by {
         PartitionBy::Key(key) => Some(key.as_str()),
         PartitionBy::RoundRobin => None,
     };
-    TopicSchema { name: &config.name, schema: topic.schema(), key, time: config.time_column.as_deref() }
+    TopicSchema { name, schema: topic.schema(), key, time: config.time_column.as_deref() }
 }

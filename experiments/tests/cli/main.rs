@@ -16,3 +16,4 @@ mod sandbox;
 mod several;
 mod state;
 mod tier;
+mod workflow;

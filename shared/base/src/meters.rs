@@ -199,6 +199,11 @@ pub fn rss_bytes_max() -> u64 {
     field("/proc/self/status", "VmHWM:") * 1024
 }
 
+/// Resident memory of the process that is no file's, in bytes; 0 where the system does not say.
+pub fn rss_anon_bytes() -> u64 {
+    field("/proc/self/status", "RssAnon:") * 1024
+}
+
 /// Bytes that the process handed to and took from files and pipes with system calls. Mapped pages are in neither, and a file
 /// system that keeps its files in memory changes nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Where a job's state lives.
 //!
 //! ```text
-//! epoch's groups ─→ runs in memory ([`memory`]) ─→ view
+//! epoch's groups ─→ runs in memory ([`memory`]) ─→ view            (a view over [`local`] has the store itself, as it was then)
 //!        └────────→ keeper: read the changed groups, merge, write them with the position ─→ a store: [`remote`] | [`local`]
 //! ```
 //!
-//! Readers are served from immutable runs in memory, whatever the backend is. What differs is what is left of them when the process dies: nothing;
+//! Readers are served from immutable runs in memory, or from the local index ([`kept`]), which then is the only place that has the groups. What differs is what is left of them when the process dies: nothing;
 //! checkpoints, which are taken of the view now and then ([`crate::checkpoint`]); or a [`Store`](store::Store) outside the process, which is written through: each
 //! epoch's groups are read from it, merged and written back, together with the input's position, in one atomic step, before the view that has
 //! them is published. So a start finds the state and the position that belong together, and goes on from there.

@@ -111,7 +111,8 @@ impl Standby {
             let count = groups.entry(generation).or_default();
             match (index.get(None, key)?.is_some(), will_be) {
                 (false, true) => *count += 1,
-                (true, false) => *count -= 1,
+                // What was not counted shows when all is counted.
+                (true, false) => *count = count.saturating_sub(1),
                 _ => {}
             }
             Ok(())

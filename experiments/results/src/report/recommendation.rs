@@ -2,7 +2,7 @@
 
 use super::questions::hash;
 use super::why::listed;
-use crate::number::{count, significant, times};
+use crate::number::{count, in_words, significant, times};
 use crate::result::{BreakEven, CompareResult, ComparedSystem, Factor, HistorySource, KeptUp, Outcome, Settings};
 use crate::statistics::{PairedEffect, paired_effect};
 
@@ -179,6 +179,7 @@ fn in_parameter(value: f64, parameter: &str) -> String {
     match parameter {
         "history" => format!("{} events of history", short(value)),
         "rate" => format!("{} events a second", short(value)),
+        "speed-lateness" => format!("{} of lateness", in_words(value * 1e3, "ms")),
         other => format!("{} of {other}", short(value)),
     }
 }

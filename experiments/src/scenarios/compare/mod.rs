@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -28,7 +28,7 @@ use crate::harness::spec::{Phase, RunProgress, RunSpec};
 use asked::Asked;
 use bars::Bars;
 pub use folder::Folder;
-pub use settings::{CompareSettings, Format, HistoryLength, SweepOf, parse_count};
+pub use settings::{CompareSettings, Format, HistoryLength, SweepOf, parse_count, parse_duration};
 use twopath_events::workloads::WorkloadError;
 use twopath_results::conclude;
 use twopath_results::prices::{PricesError, charge, read_prices};
@@ -183,6 +183,7 @@ fn points(settings: &CompareSettings) -> Vec<Point> {
             SweepOf::History(_) => point.settings.history = Some(HistoryLength::Events(value as u64)),
             SweepOf::Rate(_) => point.settings.rate = value,
             SweepOf::Keys(_) => point.keys = Some(value as u64),
+            SweepOf::SpeedLateness(_) => point.settings.speed_lateness = Some(Duration::from_secs_f64(value)),
         }
         point
     };

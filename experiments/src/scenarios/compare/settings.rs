@@ -164,6 +164,8 @@ pub enum SweepOf {
     Rate(Vec<f64>),
     /// Distinct urls of pageviews.
     Keys(Vec<u64>),
+    /// Event time that the speed layer alone waits for what is late, in seconds.
+    SpeedLateness(Vec<f64>),
 }
 
 impl SweepOf {
@@ -173,6 +175,7 @@ impl SweepOf {
             SweepOf::History(_) => "history",
             SweepOf::Rate(_) => "rate",
             SweepOf::Keys(_) => "keys",
+            SweepOf::SpeedLateness(_) => "speed-lateness",
         }
     }
 
@@ -180,7 +183,7 @@ impl SweepOf {
     pub fn values(&self) -> Vec<f64> {
         let mut values: Vec<f64> = match self {
             SweepOf::History(values) | SweepOf::Keys(values) => values.iter().map(|&v| v as f64).collect(),
-            SweepOf::Rate(values) => values.clone(),
+            SweepOf::Rate(values) | SweepOf::SpeedLateness(values) => values.clone(),
         };
         values.sort_by(f64::total_cmp);
         values.dedup();
@@ -193,17 +196,26 @@ impl FromStr for SweepOf {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (parameter, values) = text.split_once('=').ok_or("write PARAMETER=A,B,..., such as history=1M,3M,10M")?;
-        let values = values.split(',').map(parse_count).collect::<Result<Vec<u64>, _>>()?;
+        let counts = || values.split(',').map(parse_count).collect::<Result<Vec<u64>, _>>();
         match parameter {
-            "history" => Ok(SweepOf::History(values)),
-            "rate" => Ok(SweepOf::Rate(values.into_iter().map(|v| v as f64).collect())),
-            "keys" => Ok(SweepOf::Keys(values)),
-            _ => Err(format!("'{parameter}' cannot be swept; choose history, rate or keys")),
+            "history" => Ok(SweepOf::History(counts()?)),
+            "rate" => Ok(SweepOf::Rate(counts()?.into_iter().map(|v| v as f64).collect())),
+            "keys" => Ok(SweepOf::Keys(counts()?)),
+            "speed-lateness" => {
+                let seconds = |text: &str| parse_duration(text).map(|time| time.as_secs_f64());
+                let values = values.split(',').map(seconds).collect::<Result<Vec<f64>, _>>()?;
+                // It is drawn in powers of ten.
+                if values.contains(&0.0) {
+                    Err("write times above 0, such as speed-lateness=1s,15m,4h".into())
+                } else {
+                    Ok(SweepOf::SpeedLateness(values))
+                }
+            }
+            _ => Err(format!("'{parameter}' cannot be swept; choose history, rate, keys or speed-lateness")),
         }
     }
 }
 
-/// `10M`, `2.5k`, `300000`.
 /// A number of events: `300000`, `300k`, `10M` or `1B`.
 pub fn parse_count(text: &str) -> Result<u64, String> {
     let wrong = || format!("'{text}' is no number of events; write it such as 300000, 300k or 10M");
@@ -223,6 +235,22 @@ pub fn parse_count(text: &str) -> Result<u64, String> {
     if (0.0..1e18).contains(&count) { Ok(count as u64) } else { Err(wrong()) }
 }
 
+/// `90s`, `1500ms`, `2m`, `1.5h`; a bare number is seconds.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a time such as 8s, 500ms or 2m".to_owned();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds = match &text[digits.len()..] {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = digits.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +266,8 @@ mod tests {
         }
         assert_eq!("history=3M,1M,3M".parse::<SweepOf>().unwrap().values(), [1e6, 3e6]);
         assert_eq!("rate=500,1k".parse(), Ok(SweepOf::Rate(vec![500.0, 1_000.0])));
+        assert_eq!("speed-lateness=1h,15m".parse::<SweepOf>().unwrap().values(), [900.0, 3_600.0]);
+        assert!("speed-lateness=0".parse::<SweepOf>().is_err() && "speed-lateness=3 apples".parse::<SweepOf>().is_err());
         assert!("lateness=1".parse::<SweepOf>().is_err() && "history".parse::<SweepOf>().is_err());
     }
 }

@@ -87,7 +87,7 @@ const FIGURES: [Asked; 8] = [
     ("freshness_p99", "Age of an event when it is seen (99 of 100)", "ms", |r| Some(r.freshness_p99_ms)),
     ("recovery", "From the next start until all is seen again", "ms", |r| Some(r.recovery_ms)),
     ("recovery_by_standby", "The same, where another process stood by", "ms", |r| r.standby_ms),
-    ("memory_peak", "Memory at the peak, the history read", "bytes", |r| Some(r.memory_bytes as f64)),
+    ("memory", "Memory once a history is read, without mapped files", "bytes", |r| Some(r.memory_bytes as f64)),
     ("events_replayed", "Events read again after a kill", "events", |r| Some(r.events_replayed as f64)),
     ("checkpoint_time", "What a checkpoint takes", "ms", |r| r.checkpoint_ms),
     ("checkpoint_bytes", "What a checkpoint writes", "bytes", |r| r.checkpoint_bytes.map(|bytes| bytes as f64)),
@@ -219,7 +219,7 @@ fn chart(notes: &mut Notes, settings: &Settings, measured: &Measured) {
         ("recovery", FIGURES[2].1, "ms", "After kill -9, with some more events in the log. Who stood by has the state already."),
         ("freshness_p99", FIGURES[1].1, "ms", "While events arrive at the same rate for all."),
         (
-            "memory_peak",
+            "memory",
             FIGURES[4].1,
             "bytes",
             "A local state has a set amount of memory, whatever its size; all others have every group in it.",

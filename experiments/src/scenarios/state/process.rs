@@ -43,7 +43,8 @@ enum Told {
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Costs {
     pub store: StoreCosts,
-    pub memory_bytes_max: u64,
+    /// Its own, without files that are mapped.
+    pub memory_bytes: u64,
     pub checkpoints: u64,
     pub checkpoint_bytes: u64,
     /// Of the last one.
@@ -222,7 +223,7 @@ pub fn child(dir: &Path, backend: &StateBackend, checkpoint_interval: Duration, 
             let checkpoints = job.checkpoint_stats();
             tell(&Told::Costs(Costs {
                 store: job.store_costs(),
-                memory_bytes_max: meters::rss_bytes_max(),
+                memory_bytes: meters::rss_anon_bytes(),
                 checkpoints: checkpoints.taken,
                 checkpoint_bytes: checkpoints.bytes_written,
                 checkpoint_ms: checkpoints.last.as_secs_f64() * 1e3,

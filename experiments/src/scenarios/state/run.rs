@@ -47,7 +47,7 @@ pub struct BackendResult {
     pub wrong_answers: u64,
     /// Answers that were held against the reference.
     pub answers: u64,
-    /// Of the process at its peak, once it had read the history.
+    /// Of the process once it had read the history, without files that are mapped (the log, mostly).
     pub memory_bytes: u64,
     /// At rest in the job's folder after the last kill.
     pub state_bytes: u64,
@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
             events_replayed: median(&replayed).unwrap_or(0.0) as u64,
             wrong_answers: self.wrong,
             answers: self.answers,
-            memory_bytes: after_history.memory_bytes_max,
+            memory_bytes: after_history.memory_bytes,
             state_bytes,
             checkpoint_bytes: median(&checkpoint_bytes).map(|bytes| bytes as u64),
             checkpoint_ms: median(&checkpoint_ms),

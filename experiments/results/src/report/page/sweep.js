@@ -1,13 +1,14 @@
 // One chart per question along the swept parameter; where lines cross, the break-even with its interval.
 
-const SWEPT = ["time_to_correct", "freshness_dip", "freshness_p99", "query_latency_p99", "money_month", "cpu_per_million", "rss", "extra_storage"];
+const SWEPT = ["time_to_correct", "freshness_dip", "freshness_p99", "query_latency_p99", "money_month", "cpu_per_million", "rss", "extra_storage", "late_for", "late_share"];
 
 function showSweep() {
   const { sweep } = result;
   const section = place("sweep");
   if (!section) return;
   if (!sweep || sweep.points.length < 2) { section.remove(); document.querySelector('nav a[href="#sweep"]')?.remove(); return; }
-  const words = { history: "events of history", rate: "events a second" }[sweep.parameter] ?? sweep.parameter;
+  const words = { history: "events of history", rate: "events a second", "speed-lateness": "the lateness that the speed layer waits for" }[sweep.parameter] ?? sweep.parameter;
+  const short = value => sweep.parameter === "speed-lateness" ? inWords(value * 1000, "ms") : shortCount(value);
   place("sweep-title").textContent = `Where does it turn? Along ${words}`;
   place("sweep-legend").replaceChildren(...architectures.map(nameOf));
   const into = place("sweep-charts");
@@ -20,8 +21,8 @@ function showSweep() {
     if (!question || all.length < 2) continue;
     const crossings = sweep.break_evens.filter(b => b.figure === id);
     const chart = make("div", { role: "img", "aria-label": `${question.question} along ${words}` });
-    const told = crossings.map(b => make("p", { class: "hint" }, nameOf(b.below), " below, ", nameOf(b.above), ` above ${shortCount(b.at)} `,
-      b.low !== null && b.high !== null ? `(${shortCount(b.low)} to ${shortCount(b.high)})` : b.low !== null ? `(from ${shortCount(b.low)} on, perhaps beyond)` : b.high !== null ? `(up to ${shortCount(b.high)}, perhaps before)` : "(no interval)"));
+    const told = crossings.map(b => make("p", { class: "hint" }, nameOf(b.below), " below, ", nameOf(b.above), ` above ${short(b.at)} `,
+      b.low !== null && b.high !== null ? `(${short(b.low)} to ${short(b.high)})` : b.low !== null ? `(from ${short(b.low)} on, perhaps beyond)` : b.high !== null ? `(up to ${short(b.high)}, perhaps before)` : "(no interval)"));
     into.append(make("figure", {}, make("figcaption", {}, make("b", {}, question.question)), chart, ...(told.length ? told : [make("p", { class: "hint" }, "No lines cross for sure.")])));
     const low = Math.min(...all), high = Math.max(...all), wide = high / low > 20;
     const marks = { hooks: { draw: u => {
@@ -40,7 +41,7 @@ function showSweep() {
       height: 250, legend: { show: false }, padding: [10, 16, 0, 0], cursor: { show: false }, plugins: [marks],
       series: [{}, ...architectures.map(name => ({ stroke: colourNow(name), width: 2, spanGaps: true, points: { show: true, size: 6, fill: colourNow(name) } }))],
       scales: { x: { time: false, distr: 3, range: () => [xs[0] * 0.9, xs[xs.length - 1] * 1.1] }, y: wide ? { distr: 3, range: () => [low * 0.8, high * 1.25] } : { range: () => [0, high * 1.1] } },
-      axes: [axis({ size: 26, splits: () => xs, filter: (_, splits) => splits, values: (_, splits) => splits.map(shortCount) }),
+      axes: [axis({ size: 26, splits: () => xs, filter: (_, splits) => splits, values: (_, splits) => splits.map(short) }),
         axis({ size: 76, ...(wide ? { splits: () => decades(low * 0.8, high * 1.25), filter: (_, s) => s } : {}), values: (_, splits) => splits.map(v => inWords(v, question.unit)) })],
     }, [xs, ...lines]);
   }
