@@ -11,9 +11,8 @@
 //! Remote segments are fetched and rewritten as others are, into local files, and their objects deleted: were they left out, a deletion
 //! could be dropped while what it deleted stays in them.
 
-use std::hash::BuildHasher;
 use std::io::IoSlice;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +21,7 @@ use arrow_buffer::BooleanBuffer;
 use arrow_ipc::writer::StreamEncoder;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use serde::Serialize;
-use smallvec::SmallVec;
 
 use twopath_base::{Offset, PartitionId};
 use twopath_storage::AppendFile;
@@ -43,6 +39,7 @@ use crate::partition::walk::Walk;
 use crate::partition::writer::encoder;
 use crate::rows::event_range::event_range_us;
 use crate::rows::partitioning::for_each_key;
+use crate::upkeep::newest::NewestOffsets;
 use crate::upkeep::sweep::{delete_unneeded, sweep, write_manifest};
 use twopath_base::checksum::{Crc32c, crc32c};
 
@@ -57,10 +54,6 @@ const MERGE_WITHIN_MIN: Duration = Duration::from_secs(1);
 
 /// The disk is set to work whenever so much was written, so that the sync at the end has little left to wait for.
 const WRITEBACK_BYTES: u64 = 8 << 20;
-
-/// So many keys are known at once: where there are more, those of a part of the hashes are looked for at a time, and the keys are read again for the
-/// others. So memory does not grow with the number of keys (but for a bit for each record).
-const KEYS_IN_MEMORY: usize = if cfg!(test) { 4 } else { 448 << 10 };
 
 /// So many keys are hashed before any is looked up.
 const KEYS_AT_ONCE: usize = 256;
@@ -205,7 +198,7 @@ impl Newest {
         segments: &[SegmentInfo],
         known: &mut NewestOffsets,
     ) -> Result<bool, LogError> {
-        let is_first = *known.hashes.start() == 0;
+        let is_first = known.is_first_pass();
         for (i, s) in segments.iter().enumerate() {
             each_frame(topic, p, s.base, Some(&[key]), |frame| {
                 let Some((list, batch)) = &frame.records else {
@@ -246,67 +239,6 @@ impl Newest {
     fn stays(&self, offset: Offset) -> bool {
         let bit = offset.0 - self.base.0;
         self.superseded[(bit / 64) as usize] >> (bit % 64) & 1 == 0
-    }
-}
-
-/// The newest offset so far of each key of some hashes. Short keys stand in the table itself, so that it has one miss of the caches for each record.
-struct NewestOffsets {
-    table: HashTable<(SmallVec<[u8; 16]>, Offset)>,
-    hasher: foldhash::fast::RandomState,
-    /// Of keys; others are passed over.
-    hashes: RangeInclusive<u64>,
-    /// Of the NULL key, which is a key like any other, and no empty text.
-    null: Option<Offset>,
-}
-
-impl Default for NewestOffsets {
-    fn default() -> Self {
-        NewestOffsets { table: HashTable::new(), hasher: foldhash::fast::RandomState::default(), hashes: 0..=u64::MAX, null: None }
-    }
-}
-
-impl NewestOffsets {
-    /// Forgets the keys, and turns to those of the hashes that follow. Returns whether there are none.
-    fn go_on(&mut self) -> bool {
-        self.table.clear();
-        self.null = None;
-        let is_done = *self.hashes.end() == u64::MAX;
-        self.hashes = self.hashes.end().wrapping_add(1)..=u64::MAX;
-        is_done
-    }
-
-    /// Leaves the half with the greater hashes to a later pass.
-    fn halve(&mut self) {
-        let (from, to) = self.hashes.clone().into_inner();
-        self.hashes = from..=from + (to - from) / 2;
-        let (hasher, hashes) = (&self.hasher, &self.hashes);
-        self.table.retain(|(key, _)| hashes.contains(&hasher.hash_one(&key[..])));
-    }
-
-    /// The hash of a key. Also reads what [`replace`](Self::replace) will look at, without waiting for it: for some keys one after the other
-    /// the misses of the caches run side by side.
-    fn hash(&self, key: &[u8]) -> u64 {
-        let hash = self.hasher.hash_one(key);
-        std::hint::black_box(self.table.find(hash, |_| true).map(|(_, offset)| *offset));
-        hash
-    }
-
-    /// Notes a record of a key, and returns the one that was the newest before it.
-    fn replace(&mut self, hash: u64, key: Option<&[u8]>, offset: Offset) -> Option<Offset> {
-        if !self.hashes.contains(&hash) {
-            return None;
-        }
-        let Some(key) = key else { return self.null.replace(offset) };
-        match self.table.entry(hash, |(known, _)| **known == *key, |(known, _)| self.hasher.hash_one(&known[..])) {
-            Entry::Occupied(entry) => Some(std::mem::replace(&mut entry.into_mut().1, offset)),
-            Entry::Vacant(entry) => {
-                entry.insert((SmallVec::from_slice(key), offset));
-                if self.table.len() > KEYS_IN_MEMORY {
-                    self.halve();
-                }
-                None
-            }
-        }
     }
 }
 
@@ -597,66 +529,5 @@ impl Rewriting<'_> {
     fn finish(&mut self) -> Result<u64, Failed> {
         self.flush()?;
         Ok(self.summary.records)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use arrow_array::cast::AsArray;
-    use arrow_array::types::Int64Type;
-    use arrow_array::{Int64Array, StringArray};
-    use arrow_schema::{DataType, Field, Schema};
-
-    use super::*;
-    use crate::{Durability, Entry, Log, Start, TopicConfig};
-
-    #[test]
-    fn more_keys_than_are_known_at_once_are_found_in_several_passes() {
-        let dir = tempfile::tempdir().unwrap();
-        let schema = Schema::new(vec![Field::new("key", DataType::Utf8, true), Field::new("n", DataType::Int64, false)]);
-        let topic = Log::open(dir.path())
-            .unwrap()
-            .create_topic(TopicConfig {
-                partition_by: PartitionBy::Key("key".into()),
-                durability: Durability::None,
-                segment_bytes: 4096,
-                ..TopicConfig::new("t", Arc::new(schema))
-            })
-            .unwrap();
-        let writer = topic.writer().unwrap();
-        let mut newest: BTreeMap<Option<String>, i64> = BTreeMap::new();
-        for n in 0..400_i64 {
-            // 60 keys and NULL, some of them once at the very beginning, and keys that are too long for the table.
-            let key = match n {
-                0..20 => Some(format!("only once {n}")),
-                _ => (n % 41 != 0).then(|| format!("{}{}", n * n % 41, if n % 3 == 0 { " and what makes it a long key" } else { "" })),
-            };
-            let keys = StringArray::from(vec![key.clone()]);
-            let batch = RecordBatch::try_new(topic.schema().clone(), vec![Arc::new(keys), Arc::new(Int64Array::from(vec![n]))]).unwrap();
-            writer.append(&batch).unwrap();
-            newest.insert(key, n);
-        }
-        assert!(newest.len() > 8 * KEYS_IN_MEMORY);
-        let all = Compaction { dirty_ratio_min: 0.0, age_min: Duration::ZERO, tombstone_age: Duration::MAX };
-        let report = topic.local().unwrap().compact(&all).unwrap();
-        let compacted_to = topic.local().unwrap().compacted_to().unwrap().get(PartitionId(0));
-        assert!(report.records_after < report.records_before && compacted_to.0 > 350, "{report:?}");
-        let mut reader = topic.reader(PartitionId(0), Start::First, None).unwrap();
-        let (mut seen, mut compacted) = (BTreeMap::new(), 0);
-        while let Some(entry) = reader.next().unwrap() {
-            let Entry::Records(records) = entry else { continue };
-            let (keys, numbers) = (records.batch.column(0).as_string::<i32>(), records.batch.column(1).as_primitive::<Int64Type>());
-            for (key, n) in keys.iter().zip(numbers.values()) {
-                if (*n as u64) < compacted_to.0 {
-                    compacted += 1;
-                    assert!(!seen.contains_key(&key.map(str::to_owned)), "{key:?} stands there twice");
-                }
-                seen.insert(key.map(str::to_owned), *n);
-            }
-        }
-        assert_eq!(seen, newest);
-        assert_eq!(report.records_after, compacted);
     }
 }
