@@ -19,6 +19,12 @@ pub enum WorkflowError {
     Changed { workflow: String, run: u64 },
     #[error("topic '{topic}' is not the one that run {run} began with, which was deleted since; begin anew with --new")]
     OtherTopic { topic: String, run: u64 },
+    #[error(
+        "topic '{topic}' no longer has what run {run} began with: retention or compaction took some of it since; begin anew with --new"
+    )]
+    InputGone { topic: String, run: u64 },
+    #[error("there is a topic '{topic}' already, which no run of this workflow made; remove it, or give the workflow another name")]
+    Taken { topic: String },
     #[error("another process runs workflow '{workflow}'; wait for its end")]
     Busy { workflow: String },
     #[error("no workflow '{workflow}' has run over these topics; {}", known_workflows(known))]

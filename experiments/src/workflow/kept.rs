@@ -9,11 +9,21 @@ pub(super) struct Kept {
     pub next: u64,
     /// The oldest first.
     pub runs: Vec<Run>,
+    /// Topics of runs that are gone, which are to go as soon as nobody reads them.
+    pub leaving: Vec<String>,
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        Kept { next: 1, runs: Vec::new() }
+        Kept { next: 1, runs: Vec::new(), leaving: Vec::new() }
+    }
+}
+
+impl Kept {
+    /// Lets go of some runs: their topics are to be removed.
+    pub fn leave(&mut self, runs: Vec<Run>) {
+        let topics = |run: Run| run.made.into_iter().map(|made| made.topic).chain(run.making);
+        self.leaving.extend(runs.into_iter().flat_map(topics));
     }
 }
 
@@ -26,6 +36,8 @@ pub struct Run {
     pub inputs: Vec<Input>,
     /// What is finished, in order.
     pub made: Vec<Made>,
+    /// The topic of the stage that is being made, or was when the process died.
+    pub making: Option<String>,
     pub is_finished: bool,
 }
 
@@ -36,6 +48,9 @@ pub struct Input {
     /// Tells it from another one of the name.
     pub id: String,
     pub position: Position,
+    /// Where the topic began then, and where what compaction left of it begins to be all: neither may move in mid-run.
+    pub start: Position,
+    pub since: Position,
 }
 
 /// The result of a stage.

@@ -23,7 +23,7 @@ use std::time::Instant;
 use arrow_array::RecordBatch;
 use serde::Serialize;
 use twopath_base::clock::{Clock, SystemClock};
-use twopath_log::{Durability, Log, LogError, PartitionBy, Topic, TopicConfig};
+use twopath_log::{Durability, Hold, Log, LogError, PartitionBy, Topic, TopicConfig};
 
 use crate::question::{Asked, Engine, Question, Rows};
 use crate::systems::BatchEngine;
@@ -80,21 +80,22 @@ pub fn run(topics: &Path, workflow: &Workflow, options: Options, mut told: impl 
     let mut kept = place.read()?;
     if options.anew {
         // What it had made goes with it.
-        let given_up: Vec<Run> = kept.runs.extract_if(.., |run| !run.is_finished).collect();
-        place.write(&kept)?;
-        given_up.iter().try_for_each(|run| remove(&log, run))?;
+        let given_up = kept.runs.extract_if(.., |run| !run.is_finished).collect();
+        kept.leave(given_up);
     }
+    place.clear(&log, &mut kept)?;
     if kept.runs.last().is_none_or(|run| run.is_finished) {
         let number = kept.next;
         let inputs = inputs(&log, workflow)?;
         kept.next += 1;
-        kept.runs.push(Run { number, text: workflow.text.clone(), inputs, made: Vec::new(), is_finished: false });
+        kept.runs.push(Run { number, text: workflow.text.clone(), inputs, made: Vec::new(), making: None, is_finished: false });
         place.write(&kept)?;
     }
     let number = kept.runs.last().expect("there is a run").number;
     if kept.runs.last().is_some_and(|run| run.text != workflow.text) {
         return Err(WorkflowError::Changed { workflow: workflow.name.clone(), run: number });
     }
+    let _holds = holds(&log, kept.runs.last().expect("there is a run"))?;
     let mut stages = Vec::new();
     for stage in &workflow.stages {
         let run = kept.runs.last_mut().expect("there is a run");
@@ -103,7 +104,19 @@ pub fn run(topics: &Path, workflow: &Workflow, options: Options, mut told: impl 
         let made = match done {
             Some(made) => made,
             None => {
-                let made = make(&log, workflow, run, stage, options.engine)?;
+                let topic = workflow.topic_of(stage, run.number);
+                let rows = answer(&log, run, stage, options.engine)?;
+                if run.making.as_deref() != Some(&topic) {
+                    // What nobody here began to make is somebody else's.
+                    if log.topics()?.contains(&topic) {
+                        return Err(WorkflowError::Taken { topic });
+                    }
+                    run.making = Some(topic.clone());
+                    place.write(&kept)?;
+                }
+                let run = kept.runs.last_mut().expect("there is a run");
+                let made = make(&log, topic, stage, rows)?;
+                run.making = None;
                 run.made.push(made.clone());
                 place.write(&kept)?;
                 made
@@ -117,9 +130,9 @@ pub fn run(topics: &Path, workflow: &Workflow, options: Options, mut told: impl 
     kept.runs.last_mut().expect("there is a run").is_finished = true;
     // Older ones go, first from what is known of them.
     let old = kept.runs.len().saturating_sub(options.keep.max(1));
-    let old: Vec<Run> = kept.runs.drain(..old).collect();
-    place.write(&kept)?;
-    old.iter().try_for_each(|run| remove(&log, run))?;
+    let old = kept.runs.drain(..old).collect();
+    kept.leave(old);
+    place.clear(&log, &mut kept)?;
     Ok(Report { workflow: workflow.name.clone(), run: number, stages })
 }
 
@@ -128,11 +141,7 @@ pub fn run(topics: &Path, workflow: &Workflow, options: Options, mut told: impl 
 /// # Errors
 /// There is no workflow of the name, or its file cannot be read.
 pub fn status(topics: &Path, name: &str) -> Result<Vec<Run>, WorkflowError> {
-    let place = Place::of(topics, name);
-    if !place.file.exists() {
-        return Err(WorkflowError::None { workflow: name.into(), known: names(topics)? });
-    }
-    Ok(place.read()?.runs)
+    Ok(Place::known(topics, name)?.read()?.runs)
 }
 
 /// Removes what is known of a workflow, with the topics of its runs.
@@ -140,10 +149,16 @@ pub fn status(topics: &Path, name: &str) -> Result<Vec<Run>, WorkflowError> {
 /// # Errors
 /// As of [`status`]; somebody reads one of the topics.
 pub fn forget(topics: &Path, name: &str) -> Result<(), WorkflowError> {
-    let (runs, place) = (status(topics, name)?, Place::of(topics, name));
+    let place = Place::known(topics, name)?;
     let _lock = place.lock()?;
-    let log = Log::open(topics)?;
-    runs.iter().try_for_each(|run| remove(&log, run))?;
+    let (log, mut kept) = (Log::open(topics)?, place.read()?);
+    let all = kept.runs.drain(..).collect();
+    kept.leave(all);
+    place.clear(&log, &mut kept)?;
+    for topic in &kept.leaving {
+        // Says who reads it.
+        log.delete_topic(topic)?;
+    }
     fs::remove_file(&place.file).map_err(|source| place.io(source))
 }
 
@@ -180,14 +195,31 @@ fn inputs(log: &Log, workflow: &Workflow) -> Result<Vec<Input>, WorkflowError> {
                 return Err(WorkflowError::Order { stage: stage.name.clone(), reads: name });
             }
             let topic = log.topic(&name)?;
-            inputs.push(Input { id: topic.local()?.id(), position: topic.end()?, topic: name });
+            let (start, since) = (topic.start()?, topic.since()?);
+            inputs.push(Input { id: topic.local()?.id(), position: topic.end()?, topic: name, start, since });
         }
     }
     Ok(inputs)
 }
 
-/// Makes a stage's topic, whole.
-fn make(log: &Log, workflow: &Workflow, run: &Run, stage: &Stage, engine: BatchEngine) -> Result<Made, WorkflowError> {
+/// Keeps retention from what the run reads, for as long as it runs.
+fn holds(log: &Log, run: &Run) -> Result<Vec<Hold>, WorkflowError> {
+    let mut holds = Vec::new();
+    for input in &run.inputs {
+        holds.extend(log.topic(&input.topic)?.hold("a workflow", &input.start)?);
+    }
+    Ok(holds)
+}
+
+/// A stage's result, and when it was begun.
+struct Computed {
+    rows: RecordBatch,
+    began: Instant,
+    began_us: i64,
+}
+
+/// Computes a stage.
+fn answer(log: &Log, run: &Run, stage: &Stage, engine: BatchEngine) -> Result<Computed, WorkflowError> {
     let (began, began_us) = (Instant::now(), SystemClock.now_us());
     let mut topics: Vec<(String, Topic)> = Vec::new();
     let mut at = Vec::new();
@@ -204,6 +236,9 @@ fn make(log: &Log, workflow: &Workflow, run: &Run, stage: &Stage, engine: BatchE
                 if topic.local()?.id() != input.id {
                     return Err(WorkflowError::OtherTopic { topic: name, run: run.number });
                 }
+                if topic.start()? != input.start || topic.since()? != input.since {
+                    return Err(WorkflowError::InputGone { topic: name, run: run.number });
+                }
                 at.push(input.position.clone());
                 topic
             }
@@ -215,8 +250,11 @@ fn make(log: &Log, workflow: &Workflow, run: &Run, stage: &Stage, engine: BatchE
     let asked = Asked { at, horizon: None, workers: 1, incremental: None };
     let answered = question.answer(Engine::Batch(engine), &asked).map_err(|e| failed(e.to_string()))?;
     let Rows::Columns(rows) = answered.rows else { unreachable!("a batch engine answers in columns") };
+    Ok(Computed { rows, began, began_us })
+}
 
-    let name = workflow.topic_of(stage, run.number);
+/// Makes a stage's topic, whole.
+fn make(log: &Log, name: String, stage: &Stage, Computed { rows, began, began_us }: Computed) -> Result<Made, WorkflowError> {
     match log.delete_topic(&name) {
         // Left by a process that died.
         Ok(()) | Err(LogError::NoSuchTopic { .. }) => {}
@@ -228,7 +266,7 @@ fn make(log: &Log, workflow: &Workflow, run: &Run, stage: &Stage, engine: BatchE
         durability: Durability::None,
         ..TopicConfig::new(&name, rows.schema())
     });
-    let topic = topic.map_err(|e| failed(e.to_string()))?;
+    let topic = topic.map_err(|e| WorkflowError::Stage { stage: stage.name.clone(), problem: e.to_string() })?;
     append(&topic, &rows)?;
     let (rows, took_ms) = (rows.num_rows() as u64, began.elapsed().as_secs_f64() * 1e3);
     Ok(Made { stage: stage.name.clone(), topic: name, rows, began_us, took_ms })
@@ -247,16 +285,6 @@ fn append(topic: &Topic, rows: &RecordBatch) -> Result<(), WorkflowError> {
     Ok(writer.close()?)
 }
 
-fn remove(log: &Log, run: &Run) -> Result<(), WorkflowError> {
-    for made in &run.made {
-        match log.delete_topic(&made.topic) {
-            Ok(()) | Err(LogError::NoSuchTopic { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
 /// Where what is known of a workflow is.
 struct Place {
     name: String,
@@ -266,6 +294,33 @@ struct Place {
 impl Place {
     fn of(topics: &Path, name: &str) -> Place {
         Place { name: name.to_owned(), file: topics.join(FOLDER).join(format!("{name}.json")) }
+    }
+
+    /// Of a workflow that has run.
+    fn known(topics: &Path, name: &str) -> Result<Place, WorkflowError> {
+        let known = names(topics)?;
+        if known.iter().any(|k| k == name) {
+            Ok(Place::of(topics, name))
+        } else {
+            Err(WorkflowError::None { workflow: name.into(), known })
+        }
+    }
+
+    /// Writes what is known, and removes the topics that are to go, but for those that somebody reads: they go another time.
+    fn clear(&self, log: &Log, kept: &mut Kept) -> Result<(), WorkflowError> {
+        self.write(kept)?;
+        if kept.leaving.is_empty() {
+            return Ok(());
+        }
+        let is_left = |topic: &String| match log.delete_topic(topic) {
+            Ok(()) | Err(LogError::NoSuchTopic { .. }) => false,
+            Err(error) => {
+                tracing::warn!(topic, %error, "a topic of an earlier run stays for now");
+                true
+            }
+        };
+        kept.leaving.retain(is_left);
+        self.write(kept)
     }
 
     /// Held until the file is closed, also by the process's end.

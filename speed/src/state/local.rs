@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -106,10 +107,25 @@ impl LocalStore {
             follow(index, changelog, &self.codec, |_, _| Ok(()))?;
         } else if end < at {
             let Some(head) = index.head()? else { return Ok(()) };
+            self.remove_other(index)?;
             let manifest = Head::decode(&head).map_err(StoreError::Damaged)?.manifest;
             let puts = manifest.generations.iter().map(|g| self.put(index, g.number)).collect::<Result<Vec<_>, _>>()?;
             let end = changelog.append(&Step { puts: &puts, gone: &[], number: manifest.number, head: &head }, &[])?;
             index.apply(Change { groups: Vec::new(), head: Some(&head), changelog: end })?;
+        }
+        Ok(())
+    }
+
+    /// Removes the folder's other index: where it is in the changelog means nothing once the changelog has lost its end and gets another one.
+    fn remove_other(&self, index: &Index) -> Result<(), StoreError> {
+        let _opening = opening(&self.local)?;
+        for dir in index_dirs(&self.local.dir).into_iter().filter(|dir| dir != index.dir() && dir.exists()) {
+            match Index::open(&dir, self.local.memory) {
+                Err(error @ (StoreError::Taken(_) | StoreError::Failed(_))) => return Err(error),
+                // Its lock goes with it.
+                other => drop(other),
+            }
+            std::fs::remove_dir_all(&dir).map_err(|e| StoreError::Failed(e.to_string()))?;
         }
         Ok(())
     }
@@ -164,9 +180,18 @@ impl LocalStore {
     }
 }
 
+/// Lets one process at a time look which of a folder's indexes are free, and make or remove one: until the file is closed, also by the process's end.
+pub(super) fn opening(local: &Local) -> Result<File, StoreError> {
+    let failed = |e: std::io::Error| StoreError::Failed(e.to_string());
+    std::fs::create_dir_all(&local.dir).map_err(failed)?;
+    let file = File::create(local.dir.join("opening")).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
+}
+
 /// Opens the one of a folder's indexes that is furthest, of those that no other process has open.
 pub(super) fn open_index(local: &Local) -> Result<Index, StoreError> {
-    std::fs::create_dir_all(&local.dir).map_err(|e| StoreError::Failed(e.to_string()))?;
+    let _opening = opening(local)?;
     let (mut found, mut free, mut taken): (Vec<(Offset, Index)>, Vec<PathBuf>, _) = (Vec::new(), Vec::new(), None);
     for dir in index_dirs(&local.dir) {
         if !dir.exists() {
@@ -214,7 +239,13 @@ pub(super) fn follow(
         changed.clear();
         Ok(())
     };
-    let end = changelog.read(index.changelog()?, codec, |Frame { rows, end }| {
+    let mut up_to = index.changelog()?;
+    let end = changelog.read(up_to, codec, |Frame { rows, end }| {
+        // The last frame and its head are put together: an index that is at the changelog's end has the head there.
+        if changed.len() >= CHANGES_AT_ONCE {
+            put(&mut changed, None, up_to)?;
+        }
+        up_to = end;
         for row in rows {
             match row {
                 Row::Group { key, value } => drop(changed.insert(key, Some(value))),
@@ -222,7 +253,7 @@ pub(super) fn follow(
                 Row::Head(bytes) => head = Some(bytes),
             }
         }
-        if changed.len() < CHANGES_AT_ONCE { Ok(()) } else { put(&mut changed, None, end) }
+        Ok(())
     })?;
     let Some(head) = head else { return Err(StoreError::Damaged("the changelog ends without a head".into())) };
     put(&mut changed, Some(&head), end)
@@ -264,6 +295,7 @@ impl Store for LocalStore {
                 let (index, changelog) = self.open.take().expect("it is open");
                 let dir = index.dir().to_owned();
                 made_anew(&dir, &reason);
+                let _opening = opening(&self.local)?;
                 // Its lock goes with it.
                 drop(index);
                 let open = (Arc::new(Index::open_emptied(&dir, self.local.memory)?), changelog);

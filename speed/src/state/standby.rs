@@ -11,7 +11,7 @@ use super::changelog::Changelog;
 use super::codec::Codec;
 use super::head::Head;
 use super::index::{Index, split_key};
-use super::local::{Local, LocalStore, Taken, check_counts, count, follow, made_anew, open_index};
+use super::local::{Local, LocalStore, Taken, check_counts, count, follow, made_anew, open_index, opening};
 use super::store::StoreError;
 use crate::error::SpeedError;
 
@@ -143,6 +143,7 @@ impl Standby {
     }
 
     fn begin_again(&mut self, reason: &str) -> Result<(), StoreError> {
+        let _opening = opening(&self.local)?;
         let dir = self.index.take().expect("it is handed over once").dir().to_owned();
         made_anew(&dir, reason);
         self.groups.clear();

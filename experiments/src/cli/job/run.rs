@@ -161,7 +161,7 @@ impl LateFeed {
 }
 
 /// None where somebody deleted the version between two looks.
-fn unless_deleted<T>(done: Result<T, JobError>) -> Result<Option<T>, JobError> {
+pub(super) fn unless_deleted<T>(done: Result<T, JobError>) -> Result<Option<T>, JobError> {
     match done {
         Err(JobError::Serving(ServingError::UnknownVersion { .. })) => Ok(None),
         other => other.map(Some),

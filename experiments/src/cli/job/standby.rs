@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use twopath_speed::{Local, Standby};
 
+use super::run::unless_deleted;
 use crate::cli::Failure;
 use crate::standing::{JobError, JobState, Running, StandingJob};
 
@@ -41,6 +42,8 @@ pub(super) fn stand_by(job: &StandingJob, stop: &AtomicBool, bar: &ProgressBar) 
             }
         }
         if let Some(running) = job.try_run()? {
+            // A version may have gone since the last look.
+            look(job, &mut standbys, bar)?;
             let mut states = BTreeMap::new();
             for (version, mut standby) in standbys {
                 // One that somebody else owns all the same is started as any other.
@@ -60,7 +63,8 @@ fn look(job: &StandingJob, standbys: &mut BTreeMap<u64, Standby>, bar: &Progress
     standbys.retain(|version, _| versions.iter().any(|(v, _)| v == version));
     for &(version, _) in versions.iter().filter(|(_, state)| *state != JobState::Unfinished) {
         let Entry::Vacant(place) = standbys.entry(version) else { continue };
-        place.insert(job.stand_by(version)?);
+        let Some(standby) = unless_deleted(job.stand_by(version))? else { continue };
+        place.insert(standby);
         bar.suspend(|| eprintln!("stands by version {version}"));
     }
     Ok(())

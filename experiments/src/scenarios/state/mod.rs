@@ -292,16 +292,16 @@ fn conclude(lab: &Lab, notes: &mut Notes, settings: &Settings, measured: &Measur
     let rates = pairs(local, memory, keys_max, |r| r.events_per_s);
     if let Some(share) = ratio(lab, notes, "local_over_memory", keys_max, &rates) {
         notes.findings.push(format!(
-            "A store that takes each step whole or not at all reads a history at {:.0} % of the rate in memory, with {keys_max} keys. (Kafka's KIP-844 \
-             tells of 4 % for a transactional store, against one that is not.)",
+            "A store that takes each step whole or not at all reads a history at {:.0} % of the rate in memory, with {keys_max} keys. (Of Kafka's KIP-844 \
+             4 % is told, for a transactional store against one that is not; that was not read.)",
             100.0 * share
         ));
     }
     let recoveries = pairs(local, checkpoint, keys_max, |r| r.recovery_ms);
     if let Some(times) = ratio(lab, notes, "recovery_local_over_checkpoint", keys_max, &recoveries) {
         notes.findings.push(format!(
-            "Recovery from a local index and its changelog takes {times:.2} times as long as from a checkpoint, with {keys_max} keys. (Flink's log-based \
-             checkpoints were told in 2022 to be taken 10 times as fast, and to be recovered from 1.7 to 3.3 times as slowly.)"
+            "Recovery from a local index and its changelog takes {times:.2} times as long as from a checkpoint, with {keys_max} keys. (Of Flink's log-based \
+             checkpoints it is told, in 2022, that they are taken 10 times as fast and recovered from 1.7 to 3.3 times as slowly; that was not read.)"
         ));
     }
     let of_local = local.and_then(|local| measured.get(&(keys_max, local))).into_iter().flatten();

@@ -140,7 +140,7 @@ impl<'a> Run<'a> {
             self.check(&process.ask()?);
         }
         let standby_ms = match self.backend {
-            StateBackend::Local { .. } => Some(self.with_standby(settings, &mut process, &mut late_us)?),
+            StateBackend::Local { .. } => Some(self.with_standby(settings, &mut process)?),
             _ => None,
         };
         let state_bytes = folder_bytes(&checkpoints_dir(&self.dir)) + folder_bytes(&self.dir.join("local"));
@@ -166,18 +166,19 @@ impl<'a> Run<'a> {
     }
 
     /// The same with a process that stands by at each kill, and is the next one to be killed: from the kill until it has a view that covers all.
-    fn with_standby(&mut self, settings: &Settings, process: &mut Process, late_us: &mut Vec<f64>) -> Result<f64, StateError> {
-        let mut took_ms = vec![];
+    fn with_standby(&mut self, settings: &Settings, process: &mut Process) -> Result<f64, StateError> {
+        // How late events are seen beside a second process is another question.
+        let (mut took_ms, mut late_us) = (vec![], vec![]);
         for _ in 0..settings.kills {
             let mut standby = self.start(settings, Role::Standby)?;
-            self.follow(settings, process, late_us)?;
+            self.follow(settings, process, &mut late_us)?;
             let end = self.topic.end()?;
             process.wait_for(&end)?;
             // It may still be looking at all that its index has.
             standby.wait_to_stand_by(&end)?;
+            let began = Instant::now();
             process.kill()?;
             let end = self.append_some()?;
-            let began = Instant::now();
             standby.wait_for(&end)?;
             took_ms.push(began.elapsed().as_secs_f64() * 1e3);
             *process = standby;
