@@ -8,6 +8,7 @@ mod common;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use common::{Events, QUERIES, Views};
@@ -165,9 +166,21 @@ struct Server {
     child: Child,
 }
 
+/// One that nobody is given who asks for any: it is free for a moment whenever the server is killed.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let number = std::process::id() as u16 % 8_000 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + number % 12_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 impl Server {
     fn start() -> Option<Server> {
-        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let dir = tempfile::tempdir().unwrap();
         let child = Server::run(dir.path(), port)?;
         Some(Server { dir, port, child })
