@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use twopath_base::sync::lock;
 use twopath_base::{Coverage, CoveragePart, Position};
 use twopath_query::{EvalError, Query};
 use twopath_view::{self as view, Answer, BatchView, Finals, Generation, GroupTable, Merging, RealtimeView, Selection};
 
 use crate::ServingError;
-use twopath_base::sync::lock;
 
 /// A batch view and the generations after its horizon, answered as one.
 ///

@@ -14,6 +14,7 @@ use timely::{CommunicationConfig, WorkerConfig};
 use twopath_base::Position;
 use twopath_base::clock::{Clock, SystemClock};
 use twopath_base::meters::{self, Layer};
+use twopath_base::sync::lock;
 use twopath_log::{Hold, Topic};
 use twopath_query::Query;
 use twopath_view::{Generation, RealtimeView};
@@ -27,7 +28,6 @@ use crate::feed::FeedFlow;
 use crate::logic::{Engine, Logic, Middle};
 use crate::state::memory::merge_runs_off_thread;
 use crate::state::{Backend, Changes, Keeper};
-use twopath_base::sync::lock;
 
 /// Nothing is waited for longer than this without a look around; every wake-up that matters comes by itself.
 const FOREVER: Duration = Duration::from_secs(3600);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use twopath_base::meters::{self, Layer};
+use twopath_base::sync::lock;
 use twopath_log::Barrier;
 use twopath_view::RealtimeView;
 use twopath_view::store::ViewStore;
@@ -15,7 +16,6 @@ use super::process::SystemSpec;
 use super::protocol::Connection;
 use super::twopath::{Context, FromLayer, ToSpeed, VIEWS_KEPT, Views, Work};
 use super::{Costs, SystemError};
-use twopath_base::sync::lock;
 
 /// How often a process looks whether its job still works, when it has nothing to tell.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use twopath_base::meters::{self, Layer};
+use twopath_base::sync::lock;
 use twopath_log::{Address, Barrier, Topic};
 use twopath_query::Value;
 
@@ -23,7 +24,6 @@ use super::protocol::{BarrierReply, Connection, Reply, Request};
 use super::timeline::{Record, Timeline};
 use super::twopath::{self, Apart, Barriers, Context};
 use super::{Answered, Costs, Factors, Job, Killed, QuerySpec, Rows, StateBackend, System, SystemError, SystemProgress};
-use twopath_base::sync::lock;
 
 /// How long a process may take to open its socket.
 const STARTING: Duration = Duration::from_secs(30);

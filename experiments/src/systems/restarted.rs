@@ -10,13 +10,13 @@ use std::thread;
 use std::time::Duration;
 
 use twopath_base::meters::{self, Layer};
+use twopath_base::sync::lock;
 use twopath_query::Value;
 use twopath_results::result::Happening;
 
 use super::process::Process;
 use super::timeline::{Readable, Record, Span, Timeline};
 use super::{Answered, Costs, Killed, System, SystemError, SystemProgress};
-use twopath_base::sync::lock;
 
 /// How soon a client whose question died with the process asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(1);

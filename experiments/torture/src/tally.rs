@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::KindSummary;
 use twopath_base::sync::lock;
+
+use super::KindSummary;
 
 /// Something that must hold and did not.
 #[derive(Debug, Clone, Serialize)]

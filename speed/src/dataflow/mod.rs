@@ -89,7 +89,7 @@ impl Keeping {
     pub fn of(keeper: Option<&Keeper>) -> Keeping {
         match keeper {
             None => Keeping::No,
-            Some(keeper) => match keeper.records_at_once().filter(|_| keeper.serves()) {
+            Some(keeper) => match keeper.records_at_once() {
                 Some(records_at_once) => Keeping::InStead { records_at_once },
                 None => Keeping::Also,
             },

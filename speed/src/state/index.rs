@@ -142,21 +142,11 @@ pub(super) fn split_key(key: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 /// Groups, some thousands at a time.
-pub(super) struct AtOnce<I>(I);
-
-impl<I: Iterator<Item = Result<Group, StoreError>>> AtOnce<I> {
-    pub fn of(groups: I) -> Self {
-        AtOnce(groups)
-    }
-}
-
-impl<I: Iterator<Item = Result<Group, StoreError>>> Iterator for AtOnce<I> {
-    type Item = Result<Vec<Group>, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let groups: Result<Vec<Group>, StoreError> = self.0.by_ref().take(AT_ONCE).collect();
-        Some(groups).filter(|groups| !matches!(groups, Ok(groups) if groups.is_empty()))
-    }
+pub(super) fn at_once(mut groups: impl Iterator<Item = Result<Group, StoreError>>) -> impl Iterator<Item = Result<Vec<Group>, StoreError>> {
+    std::iter::from_fn(move || {
+        let some: Result<Vec<Group>, StoreError> = groups.by_ref().take(AT_ONCE).collect();
+        Some(some).filter(|some| !matches!(some, Ok(some) if some.is_empty()))
+    })
 }
 
 fn failed(error: fjall::Error) -> StoreError {

@@ -34,8 +34,8 @@ const HOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// Of what the state may take of memory, the share of a step's changes.
 const STEP_SHARE: u64 = 4;
-/// What a changed group takes while it is on its way to a store: as it was, as it is, as a row of the changelog, and as what the index is given. Measured
-/// with a count and a sum by an integer.
+/// What a changed group takes while it is on its way to a store: as it was, as it is, as a row of the changelog, and as what the index is given. A
+/// guess for a few numbers.
 const BYTES_PER_CHANGE: u64 = 1024;
 /// Fewer make steps of which the syncs and look-ups cost more than the work.
 const RECORDS_AT_ONCE_MIN: u64 = 4096;
@@ -46,9 +46,7 @@ pub(crate) struct Keeper {
     codec: Arc<Codec>,
     identity: Identity,
     owns: bool,
-    /// Whether readers are served from the store, and not from groups in memory.
-    serves: bool,
-    /// About how many bytes of memory a step may take; `None` for what there is.
+    /// About how many bytes of memory the state may take, where it need not be in memory.
     memory: Option<u64>,
     /// What the store says since this keeper's last step.
     head: Option<Head>,
@@ -93,8 +91,7 @@ impl Keeper {
             }
         };
         let codec = codec.map_err(|reason| SpeedError::Store { place: store.place(), reason })?;
-        let serves = owns && memory.is_some();
-        Ok(Some(Keeper { store, codec, identity, owns, serves, memory, head: None, hold: None, held: Instant::now() }))
+        Ok(Some(Keeper { store, codec, identity, owns, memory, head: None, hold: None, held: Instant::now() }))
     }
 
     /// Whether it writes.
@@ -102,19 +99,16 @@ impl Keeper {
         self.owns
     }
 
-    /// Whether readers are served from the store: then nobody else has the groups.
-    pub fn serves(&self) -> bool {
-        self.serves
-    }
-
-    /// How many records an epoch may have, so that what they change stays within what the state may take of memory.
+    /// Where readers are served from the store, so that nobody else has the groups: how many records an epoch may have, for what they change to stay within
+    /// what the state may take of memory.
     pub fn records_at_once(&self) -> Option<u64> {
-        self.memory.map(|bytes| (bytes / STEP_SHARE / BYTES_PER_CHANGE).max(RECORDS_AT_ONCE_MIN))
+        let memory = self.memory.filter(|_| self.owns)?;
+        Some((memory / STEP_SHARE / BYTES_PER_CHANGE).max(RECORDS_AT_ONCE_MIN))
     }
 
     /// The groups of a generation as they are after the last step, where readers are served from the store.
     pub fn kept(&self, generation: u64) -> Option<Arc<dyn KeptGroups>> {
-        let head = self.head.as_ref().filter(|_| self.serves)?;
+        let head = self.head.as_ref()?;
         let (_, groups) = head.generations().find(|(number, _)| *number == generation)?;
         self.store.kept(generation, groups)
     }

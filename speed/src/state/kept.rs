@@ -7,7 +7,7 @@ use twopath_query::Value;
 use twopath_view::{GroupTable, KeptError, KeptGroups};
 
 use super::codec::Codec;
-use super::index::{AtOnce, Index, Moment, full_key};
+use super::index::{Index, Moment, at_once, full_key};
 use super::store::{Group, StoreError};
 
 /// See the module.
@@ -44,7 +44,7 @@ impl KeptGroups for IndexedGroups {
 
     fn scan(&self, each: &mut dyn FnMut(GroupTable) -> Result<(), KeptError>) -> Result<(), KeptError> {
         let mut found = 0;
-        for groups in AtOnce::of(self.index.scan(&self.at, self.generation)) {
+        for groups in at_once(self.index.scan(&self.at, self.generation)) {
             let groups = groups.map_err(|e| self.failed(e))?;
             found += groups.len() as u64;
             each(self.table(&groups)?)?;

@@ -24,7 +24,7 @@ use twopath_view::KeptGroups;
 use super::changelog::{Changelog, Frame, Row};
 use super::codec::{Codec, check};
 use super::head::{Head, generations_of};
-use super::index::{AtOnce, Change, Index, full_key, index_dirs, split_key};
+use super::index::{Change, Index, at_once, full_key, index_dirs, split_key};
 use super::kept::IndexedGroups;
 use super::store::{Found, Group, Groups, Loaded, Put, Read, Step, Store, StoreError, Wanted};
 use crate::costs::StoreCosts;
@@ -265,7 +265,7 @@ pub(super) fn count(index: &Index, generations: impl Iterator<Item = u64>) -> Re
     let mut counts = BTreeMap::new();
     for generation in generations {
         let mut groups = 0;
-        for some in AtOnce::of(index.scan(&now, generation)) {
+        for some in at_once(index.scan(&now, generation)) {
             let some = some?;
             some.iter().try_for_each(|(key, value)| check(generation, key, value)).map_err(StoreError::Damaged)?;
             groups += some.len() as u64;

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use twopath_base::Position;
 use twopath_query::Query;
@@ -78,6 +80,25 @@ impl Standby {
         let index = Arc::new(self.index.take().expect("it is handed over once"));
         let store = LocalStore::of(self.local.clone(), Arc::clone(&self.codec), index, changelog);
         Ok(Some(Local { owns: true, taken: Some(Taken::of(store)), ..self.local.clone() }))
+    }
+
+    /// Follows until nobody owns the job any more, and takes it over; `told` hears of each position that the state has come to.
+    ///
+    /// # Errors
+    /// As of [`Standby::follow`].
+    pub fn wait(mut self, look_every: Duration, mut told: impl FnMut(&Position)) -> Result<Local, SpeedError> {
+        let mut last = None;
+        loop {
+            if let Some(local) = self.take_over()? {
+                return Ok(local);
+            }
+            let at = self.follow()?;
+            if at != last.as_ref() {
+                last = at.cloned();
+                last.iter().for_each(&mut told);
+            }
+            thread::sleep(look_every);
+        }
     }
 
     fn catch_up(&mut self) -> Result<(), StoreError> {

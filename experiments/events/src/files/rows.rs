@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 
+use twopath_base::sync::lock;
+
 use super::input::{FileRange, Input};
 use super::{CHUNK_ROWS, Chunk, FileError};
-use twopath_base::sync::lock;
 
 /// A block takes no more rows once it has this many bytes. Its columns then take at most about [`super::CHUNK_BYTES`]: a cell of one
 /// character and its comma become eight bytes at most.

@@ -218,12 +218,7 @@ fn chart(notes: &mut Notes, settings: &Settings, measured: &Measured) {
         ),
         ("recovery", FIGURES[2].1, "ms", "After kill -9, with some more events in the log. Who stood by has the state already."),
         ("freshness_p99", FIGURES[1].1, "ms", "While events arrive at the same rate for all."),
-        (
-            "memory",
-            FIGURES[4].1,
-            "bytes",
-            "A local state has a set amount of memory, whatever its size; all others have every group in it.",
-        ),
+        ("memory", FIGURES[4].1, "bytes", "A local state has its groups on the disk; all others have every group in memory."),
     ] {
         let mut lines: Vec<Line> =
             settings.backends.iter().enumerate().filter_map(|(i, backend)| line(notes, figure, name(backend), i)).collect();

@@ -242,19 +242,8 @@ pub fn child(dir: &Path, backend: &StateBackend, checkpoint_interval: Duration, 
 /// Stands by until the owner is gone.
 fn taken_over(backend: Backend, query: &Query) -> Result<Backend, StateError> {
     let Backend::Local(local) = backend else { return Err(StateError::Silent("only a local state is stood by".into())) };
-    let mut standby = Standby::beside(&local, query)?;
-    let mut told = None;
-    loop {
-        if let Some(local) = standby.take_over()? {
-            return Ok(Backend::Local(local));
-        }
-        let at = standby.follow()?;
-        if at != told.as_ref() {
-            told = at.cloned();
-            told.iter().for_each(|position| tell(&Told::StandsBy(position.clone())));
-        }
-        thread::sleep(FOLLOW_EVERY);
-    }
+    let told = |position: &Position| tell(&Told::StandsBy(position.clone()));
+    Ok(Backend::Local(Standby::beside(&local, query)?.wait(FOLLOW_EVERY, told)?))
 }
 
 /// One line, whole: the standard output is locked for it.

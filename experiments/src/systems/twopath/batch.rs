@@ -9,13 +9,13 @@
 use std::mem;
 use std::sync::{Arc, Mutex};
 
+use twopath_base::sync::lock;
 use twopath_serving::Table;
 use twopath_view::store::ViewStore;
 
 use super::every::{Every, every};
 use super::{Context, Paths};
 use crate::systems::SystemError;
-use twopath_base::sync::lock;
 
 struct Batch {
     context: Arc<Context>,

@@ -8,12 +8,12 @@
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use twopath_base::sync::lock;
 use twopath_serving::Table;
 
 use super::speed_path::Speed;
 use super::{Context, Paths};
 use crate::systems::SystemError;
-use twopath_base::sync::lock;
 
 /// One version's job, and its table.
 pub(super) struct Path {

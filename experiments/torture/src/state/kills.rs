@@ -5,10 +5,12 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use twopath_base::Position;
+use twopath_base::sync::lock;
 use twopath_log::{Durability, Log, Topic, TopicWriter};
 use twopath_query::{Query, Value, parse};
 use twopath_speed::{Backend, Checkpoints, Engine, LOCAL_MEMORY, Local, Logic, Remote, SpeedError, SpeedOptions, Standby, start};
@@ -18,7 +20,6 @@ use crate::Item;
 use crate::dice::Dice;
 use crate::tally::Tally;
 use crate::world::{TOPIC, config, events};
-use twopath_base::sync::lock;
 
 /// Of one item, on one topic.
 const KILLS: u64 = 20;
@@ -82,7 +83,10 @@ pub fn child(dir: &Path, workers: usize, place: &str, stands_by: bool) -> Result
         // Nobody listens to one that is to be killed.
         let _ = io::stdout().write_all(line.as_bytes());
     };
-    let backend = if stands_by { taken_over(&local(dir, &log), &query)? } else { backend(dir, place, &log) };
+    let backend = match stands_by {
+        true => Backend::Local(Standby::beside(&local(dir, &log), &query)?.wait(Duration::from_micros(500), |_| {})?),
+        false => backend(dir, place, &log),
+    };
     let options = SpeedOptions { workers, backend, ..SpeedOptions::default() };
     let publish = {
         let (query, say) = (Arc::clone(&query), say.clone());
@@ -105,18 +109,6 @@ pub fn child(dir: &Path, workers: usize, place: &str, stands_by: bool) -> Result
             Some(failure) => return Err(failure),
             None => {}
         }
-    }
-}
-
-/// Stands by until the owner is gone.
-fn taken_over(local: &Local, query: &Query) -> Result<Backend, SpeedError> {
-    let mut standby = Standby::beside(local, query)?;
-    loop {
-        if let Some(local) = standby.take_over()? {
-            return Ok(Backend::Local(local));
-        }
-        standby.follow()?;
-        std::thread::sleep(Duration::from_micros(500));
     }
 }
 
@@ -209,19 +201,39 @@ fn one_life(
     let before = topic.end().map_err(|e| e.to_string())?;
     let (mut child, mut output) = spawn(item, dice, false)?;
     let first = started(&mut child, &mut output)?;
-    let text = std::thread::scope(|scope| {
-        // So that a full pipe does not make it wait.
-        let rest = scope.spawn(move || {
-            let mut text = first;
-            output.read_to_string(&mut text).map(|_| text)
-        });
-        stream.append(dice)?;
-        std::thread::sleep(after / 2);
-        stream.append(dice)?;
-        crate::kill::killed(child, after / 2).map_err(|e| e.to_string())?;
-        rest.join().map_err(|_| "the reader of what it says panicked".to_owned())?.map_err(|e| e.to_string())
-    })?;
+    let text = killed_while_events_come(child, listen(first, output), stream, dice, after)?;
     judge(&text, &before, oracle)
+}
+
+/// Appends while a process runs, kills it, and gives what it said.
+fn killed_while_events_come(
+    child: Child,
+    said: Listening,
+    stream: &mut Stream,
+    dice: &mut Dice,
+    after: Duration,
+) -> Result<String, String> {
+    stream.append(dice)?;
+    std::thread::sleep(after / 2);
+    stream.append(dice)?;
+    crate::kill::killed(child, after / 2).map_err(|e| e.to_string())?;
+    heard(said)
+}
+
+/// All that a process says, and will have said.
+type Listening = JoinHandle<io::Result<String>>;
+
+/// Takes what a process says, so that a full pipe does not make it wait.
+fn listen(first: String, mut output: BufReader<ChildStdout>) -> Listening {
+    std::thread::spawn(move || {
+        let mut text = first;
+        output.read_to_string(&mut text).map(|_| text)
+    })
+}
+
+/// What it has said, once it has ended.
+fn heard(listening: Listening) -> Result<String, String> {
+    listening.join().map_err(|_| "the reader of what it says panicked".to_owned())?.map_err(|e| e.to_string())
 }
 
 /// A process that is killed while another stands by, which is killed too, once it has taken over or before.
@@ -237,33 +249,18 @@ fn stood_by(
     let (mut owner, mut owners) = spawn(item, dice, false)?;
     let first = started(&mut owner, &mut owners)?;
     let (mut other, mut others) = spawn(item, dice, true)?;
-    let (text, handed_over, other_text) = std::thread::scope(|scope| {
-        let said = scope.spawn(move || {
-            let mut text = first;
-            owners.read_to_string(&mut text).map(|_| text)
-        });
-        stream.append(dice)?;
-        std::thread::sleep(after / 2);
-        stream.append(dice)?;
-        crate::kill::killed(owner, after / 2).map_err(|e| e.to_string())?;
-        let text = said.join().map_err(|_| "the reader of what it says panicked".to_owned())?.map_err(|e| e.to_string())?;
-        let handed_over = topic.end().map_err(|e| e.to_string())?;
-        if dice.one_in(4) {
-            other.kill().and_then(|()| other.wait()).map_err(|e| e.to_string())?;
-            return Ok::<_, String>((text, handed_over, None));
-        }
-        let first = started(&mut other, &mut others)?;
-        let said = scope.spawn(move || {
-            let mut text = first;
-            others.read_to_string(&mut text).map(|_| text)
-        });
-        stream.append(dice)?;
-        crate::kill::killed(other, after).map_err(|e| e.to_string())?;
-        let other_text = said.join().map_err(|_| "the reader of what it says panicked".to_owned())?.map_err(|e| e.to_string())?;
-        Ok((text, handed_over, Some(other_text)))
-    })?;
+    let text = killed_while_events_come(owner, listen(first, owners), stream, dice, after)?;
+    let handed_over = topic.end().map_err(|e| e.to_string())?;
+    if dice.one_in(4) {
+        other.kill().and_then(|()| other.wait()).map_err(|e| e.to_string())?;
+        return judge(&text, &before, oracle);
+    }
+    let first = started(&mut other, &mut others)?;
+    let said = listen(first, others);
+    stream.append(dice)?;
+    crate::kill::killed(other, after).map_err(|e| e.to_string())?;
     judge(&text, &before, oracle)?;
-    other_text.map_or(Ok(()), |text| judge(&text, &handed_over, oracle).map_err(|e| format!("who stood by: {e}")))
+    judge(&heard(said)?, &handed_over, oracle).map_err(|e| format!("who stood by: {e}"))
 }
 
 /// Holds what a process published against the reference. One that went on from a checkpoint publishes nothing before it has read what had been in
@@ -323,12 +320,9 @@ fn zombie(item: &Item<'_>, topic: &Topic, stream: &mut Stream, oracle: &mut Orac
         reading.join().map_err(|_| "the reader of what it says panicked".to_owned())?.map_err(|e| e.to_string())?;
         Ok::<bool, String>(ended)
     })?;
-    let text = std::thread::scope(|scope| {
-        let mut text = said?;
-        let rest = scope.spawn(move || new_output.read_to_string(&mut text).map(|_| text));
-        crate::kill::killed(new, Duration::from_millis(3)).map_err(|e| e.to_string())?;
-        rest.join().map_err(|_| "the reader of what it says panicked".to_owned())?.map_err(|e| e.to_string())
-    })?;
+    let listening = listen(said?, new_output);
+    crate::kill::killed(new, Duration::from_millis(3)).map_err(|e| e.to_string())?;
+    let text = heard(listening)?;
     let _ = old.wait();
     if !ended || !old_text.lines().any(|line| line.contains("Fenced")) {
         return Err("a process that another took over from goes on as if nothing had happened".into());

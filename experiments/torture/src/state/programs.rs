@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use twopath_base::Position;
+use twopath_base::sync::lock;
 use twopath_log::{Durability, Log, PartitionBy, Topic, TopicConfig};
 use twopath_query::arbitrary::{Random, batches, schema, sql};
 use twopath_query::{Query, parse};
@@ -15,7 +16,6 @@ use twopath_view::RealtimeView;
 use super::oracle::{Oracle, rows_of};
 use crate::Item;
 use crate::tally::Tally;
-use twopath_base::sync::lock;
 
 const PROGRAMS: u64 = 20;
 /// Views of one life of a job that are held against the reference.
