@@ -32,7 +32,8 @@ pub(crate) struct Control {
     dropped_below: AtomicU64,
     records_read: AtomicU64,
     state_bytes: Vec<AtomicUsize>,
-    store_costs: Mutex<StoreCosts>,
+    /// What keeping the state in a store has cost, and up to where it is there.
+    stored: Mutex<(StoreCosts, Option<Position>)>,
     /// What has been published.
     view: Mutex<Arc<RealtimeView>>,
     /// What the state is, published or not.
@@ -65,7 +66,7 @@ impl Control {
             dropped_below: AtomicU64::new(number),
             records_read: AtomicU64::new(0),
             state_bytes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
-            store_costs: Mutex::default(),
+            stored: Mutex::default(),
             latest: Mutex::new(Arc::clone(&view)),
             view: Mutex::new(view),
             recovering_to: Mutex::new(recovering_to),
@@ -178,12 +179,12 @@ impl Control {
         self.state_bytes.iter().map(|b| b.load(Ordering::Relaxed)).sum()
     }
 
-    pub fn set_store_costs(&self, costs: StoreCosts) {
-        *lock(&self.store_costs) = costs;
+    pub fn set_stored(&self, costs: StoreCosts, up_to: Option<Position>) {
+        *lock(&self.stored) = (costs, up_to);
     }
 
-    pub fn store_costs(&self) -> StoreCosts {
-        *lock(&self.store_costs)
+    pub fn stored(&self) -> (StoreCosts, Option<Position>) {
+        lock(&self.stored).clone()
     }
 
     // --- the view ---

@@ -14,9 +14,11 @@ use crate::checkpoint::Identity;
 use crate::epoch::Reached;
 use crate::error::SpeedError;
 use crate::feed::{FeedFlow, FeedKind, FeedQuery, FeedState, GENERATION, Purpose};
-use crate::job::{Beginning, KeptState, SpeedOptions, Threads};
+use crate::job::KeptState;
+use crate::options::SpeedOptions;
 use crate::sink::topic::TopicSink;
 use crate::state::{Backend, Changes};
+use crate::threads::{Beginning, Threads};
 
 /// The input's position is committed this often, and at the end.
 const COMMIT_EVERY: Duration = Duration::from_millis(100);

@@ -1,87 +1,26 @@
 //! Jobs: the dataflow running on threads of its own, following the log or replaying a part of it.
 
-use std::any::Any;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use timely::communication::{WorkerGuards, initialize_from};
-use timely::worker::Worker;
-use timely::{CommunicationConfig, WorkerConfig};
 use twopath_base::Position;
-use twopath_base::clock::{Clock, SystemClock};
-use twopath_base::meters::{self, Layer};
 use twopath_base::sync::lock;
 use twopath_log::{Hold, Topic};
 use twopath_query::Query;
-use twopath_view::{Generation, RealtimeView};
+use twopath_view::RealtimeView;
 
-use crate::checkpoint::{CheckpointStats, CheckpointStore, Identity, Manifest, Refused, Restored, take_in_turn};
+use crate::checkpoint::{CheckpointStats, CheckpointStore, Identity, Manifest, Refused, Restored};
 use crate::control::{Control, Publish};
 use crate::costs::StoreCosts;
-use crate::dataflow::{Keeping, Wiring};
 use crate::error::SpeedError;
-use crate::feed::FeedFlow;
 use crate::logic::{Engine, Logic, Middle};
-use crate::state::memory::merge_runs_off_thread;
+use crate::options::{ProgressMode, SpeedOptions};
 use crate::state::{Backend, Changes, Keeper};
-
-/// Nothing is waited for longer than this without a look around; every wake-up that matters comes by itself.
-const FOREVER: Duration = Duration::from_secs(3600);
+use crate::threads::{Beginning, Threads};
 
 /// How far back the rate of [`JobProgress`] looks.
 const RATE_WINDOW: Duration = Duration::from_secs(3);
-
-/// How timely tells its workers of progress (see timely's `ProgressMode`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ProgressMode {
-    /// Held back until it could matter to another worker: fewer messages.
-    #[default]
-    Demand,
-    /// At once: a little sooner with few workers, more messages.
-    Eager,
-}
-
-impl std::fmt::Display for ProgressMode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            ProgressMode::Demand => "demand",
-            ProgressMode::Eager => "eager",
-        })
-    }
-}
-
-/// How a job runs.
-#[derive(Clone)]
-pub struct SpeedOptions {
-    /// Worker `w` reads the partitions whose number modulo `workers` is `w`.
-    pub workers: usize,
-    /// Views are published at most this often while the job is up with the log.
-    pub publish_interval: Duration,
-    pub progress_mode: ProgressMode,
-    /// Stamps the published views.
-    pub clock: Arc<dyn Clock>,
-    /// Where the state lives.
-    pub backend: Backend,
-    /// Records a second that are read at most, by all workers together: a replay then leaves something to who lives beside it.
-    pub max_records_per_s: Option<f64>,
-}
-
-impl Default for SpeedOptions {
-    fn default() -> Self {
-        SpeedOptions {
-            workers: 1,
-            publish_interval: Duration::from_millis(1),
-            progress_mode: ProgressMode::default(),
-            clock: Arc::new(SystemClock),
-            backend: Backend::default(),
-            max_records_per_s: None,
-        }
-    }
-}
 
 /// How far a job is.
 #[derive(Debug, Clone)]
@@ -158,8 +97,9 @@ pub fn start(
     let keeps = keeper.is_some();
     let keeper = keeper.map(|keeper| (keeper, Changes::new()));
     let beginning = Beginning { from, generations: restored.map(|restored| restored.generations), keeper };
-    let mut threads = Threads::start(topic, query, middle, beginning, (None, recovering_to), &options, publish)?;
-    let control = Arc::clone(&threads.control);
+    check(topic, &beginning.from, None, &options)?;
+    let mut threads = Threads::of(topic, query, middle, beginning, (None, recovering_to), &options, publish)?;
+    let control = threads.control();
     if let Some((store, Some(interval))) = &checkpoints {
         threads.take_checkpoints(store, topic, *interval, hold.take(), || Ok(()))?;
     }
@@ -192,16 +132,10 @@ pub fn replay(
     let options = SpeedOptions { workers, ..SpeedOptions::default() };
     let _hold = topic.hold("a replay", &from.1)?;
     let middle = Middle::new(&query, logic, engine, from.0)?;
-    let threads = Threads::start(
-        topic,
-        query,
-        middle,
-        Beginning { from, generations: None, keeper: None },
-        (Some(to.clone()), None),
-        &options,
-        Arc::new(|_| {}),
-    )?;
-    let control = Arc::clone(&threads.control);
+    check(topic, &from, Some(to), &options)?;
+    let beginning = Beginning { from, generations: None, keeper: None };
+    let threads = Threads::of(topic, query, middle, beginning, (Some(to.clone()), None), &options, Arc::new(|_| {}))?;
+    let control = threads.control();
     threads.join()?;
     let view = control.view();
     drop(control);
@@ -236,12 +170,14 @@ impl SpeedJob {
         &self.recovery
     }
 
-    /// Takes a checkpoint now, if there is anything new. Without checkpoints nothing is done: a store has all that was published.
+    /// Takes a checkpoint now, if there is anything new. A store that is written at intervals is written now; any other has all
+    /// that was published.
     ///
     /// # Errors
     /// [`SpeedError::Fenced`] where another process has taken over; whatever keeps files from being written.
     pub fn take_checkpoint(&self) -> Result<(), SpeedError> {
         let commit = |store: &Arc<CheckpointStore>| store.commit(&self.control.latest(), &self.topic, self.control.now_us());
+        self.threads.as_ref().map_or(Ok(()), Threads::write_now)?;
         self.checkpoints.as_ref().map_or(Ok(()), |store| commit(store).map(drop))
     }
 
@@ -252,7 +188,12 @@ impl SpeedJob {
 
     /// What keeping its state in a store has cost.
     pub fn store_costs(&self) -> StoreCosts {
-        self.control.store_costs()
+        self.control.stored().0
+    }
+
+    /// Up to where a store has the state; `None` where there is none, and before its first step.
+    pub fn stored_up_to(&self) -> Option<Position> {
+        self.control.stored().1
     }
 
     /// The last published view; of a job that started from a checkpoint and is still recovering, the checkpoint's.
@@ -307,14 +248,6 @@ impl Drop for SpeedJob {
     }
 }
 
-/// A job's threads: `speed-0` .. are the workers; `speed-merge` merges large runs; `speed-tail` wakes several workers together; `speed-checkpoint` puts
-/// the state at rest.
-pub(crate) struct Threads {
-    control: Arc<Control>,
-    workers: WorkerGuards<()>,
-    helpers: Vec<JoinHandle<()>>,
-}
-
 /// What of a job's state is outside the process, as a backend has it.
 pub(crate) struct KeptState {
     /// Where checkpoints go, and how often one is taken.
@@ -351,127 +284,6 @@ impl KeptState {
     }
 }
 
-/// From where a job goes on.
-pub(crate) struct Beginning {
-    pub from: (u64, Position),
-    /// What it has at the start.
-    pub generations: Option<Vec<Generation>>,
-    /// What takes its state outside the process, and what of the generations is not there yet.
-    pub keeper: Option<(Keeper, Changes)>,
-}
-
-impl Threads {
-    fn start(
-        topic: &Topic,
-        query: Arc<Query>,
-        middle: Middle,
-        beginning: Beginning,
-        (to, recovering_to): (Option<Position>, Option<Position>),
-        options: &SpeedOptions,
-        publish: Publish,
-    ) -> Result<Threads, SpeedError> {
-        check(topic, &beginning.from, to.as_ref(), options)?;
-        Self::of(topic, query, middle, beginning, (to, recovering_to), options, publish)
-    }
-
-    /// Of a feed, which has no generations: it begins anywhere in the log.
-    pub fn of_feed(
-        topic: &Topic,
-        flow: FeedFlow,
-        beginning: Beginning,
-        to: Option<Position>,
-        options: &SpeedOptions,
-    ) -> Result<Threads, SpeedError> {
-        let query = Arc::new(flow.query().clone());
-        Self::of(topic, query, Middle::Feed(flow), beginning, (to, None), options, Arc::new(|_| {}))
-    }
-
-    fn of(
-        topic: &Topic,
-        query: Arc<Query>,
-        middle: Middle,
-        beginning: Beginning,
-        (to, recovering_to): (Option<Position>, Option<Position>),
-        options: &SpeedOptions,
-        publish: Publish,
-    ) -> Result<Threads, SpeedError> {
-        let Beginning { from, generations, keeper } = beginning;
-        let barriers = topic.barriers()?;
-        let nothing = || vec![Generation::of(from.0, (from.1.clone(), from.1.clone()), Vec::new())];
-        let at_start = generations.clone().unwrap_or_else(nothing);
-        let view = RealtimeView { generations: at_start, published_us: options.clock.now_us(), error: None };
-        let (tail, clock) = (topic.tail()?, Arc::clone(&options.clock));
-        let control = Arc::new(Control::new(tail, clock, publish, view, recovering_to, options.workers));
-        let (merges, tasks) = channel();
-        let mut helpers = Vec::new();
-        let follows = to.is_none();
-        if middle.adds_runs(follows) {
-            let control = Arc::clone(&control);
-            helpers.push(spawn("merge", move || merge_runs_off_thread(tasks, &control))?);
-        }
-        if follows && options.workers > 1 {
-            let (control, interval) = (Arc::clone(&control), options.publish_interval);
-            helpers.push(spawn("tail", move || wake_workers(&control, interval))?);
-        }
-        let wiring = Wiring {
-            topic: topic.clone(),
-            query,
-            middle,
-            from,
-            to,
-            generations,
-            barriers,
-            control: Arc::clone(&control),
-            merges,
-            keeping: Keeping::of(keeper.as_ref().map(|(keeper, _)| keeper)),
-            keeper: Mutex::new(keeper),
-            max_records_per_s: options.max_records_per_s,
-        };
-        match spawn_workers(wiring, options) {
-            Ok(workers) => Ok(Threads { control, workers, helpers }),
-            Err(error) => {
-                control.stop();
-                helpers.into_iter().for_each(|h| drop(h.join()));
-                Err(error)
-            }
-        }
-    }
-
-    pub fn control(&self) -> Arc<Control> {
-        Arc::clone(&self.control)
-    }
-
-    /// Takes a checkpoint every `interval`, each after `first` was done.
-    pub fn take_checkpoints(
-        &mut self,
-        store: &Arc<CheckpointStore>,
-        topic: &Topic,
-        interval: Duration,
-        hold: Option<Hold>,
-        first: impl Fn() -> Result<(), SpeedError> + Send + 'static,
-    ) -> Result<(), SpeedError> {
-        let (control, store, topic) = (self.control(), Arc::clone(store), topic.clone());
-        self.helpers.push(spawn("checkpoint", move || take_in_turn(&control, &store, &topic, interval, hold, first))?);
-        Ok(())
-    }
-
-    /// Waits for their end.
-    ///
-    /// # Errors
-    /// What stopped the job.
-    pub fn join(self) -> Result<(), SpeedError> {
-        // The workers catch their own panics and report them as failures.
-        self.workers.join().into_iter().for_each(drop);
-        for helper in self.helpers {
-            helper.thread().unpark();
-            if let Err(panic) = helper.join() {
-                self.control.fail(SpeedError::Panicked { message: message(&*panic) });
-            }
-        }
-        self.control.failure().map_or(Ok(()), Err)
-    }
-}
-
 /// Refuses what does not fit the topic.
 fn check(topic: &Topic, from: &(u64, Position), to: Option<&Position>, options: &SpeedOptions) -> Result<(), SpeedError> {
     let name = || topic.config().name.clone();
@@ -500,84 +312,4 @@ fn check(topic: &Topic, from: &(u64, Position), to: Option<&Position>, options: 
         return Err(SpeedError::BeyondEnd { topic: name(), to: to.clone(), end });
     }
     Ok(topic.check_readable(from, to)?)
-}
-
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, SpeedError> {
-    meters::spawn(Layer::Speed, name, body).map_err(|e| SpeedError::Workers { reason: e.to_string() })
-}
-
-fn spawn_workers(wiring: Wiring, options: &SpeedOptions) -> Result<WorkerGuards<()>, SpeedError> {
-    let interval = options.publish_interval;
-    let config = WorkerConfig::default().progress_mode(match options.progress_mode {
-        ProgressMode::Demand => timely::worker::ProgressMode::Demand,
-        ProgressMode::Eager => timely::worker::ProgressMode::Eager,
-    });
-    let communication = if options.workers == 1 { CommunicationConfig::Thread } else { CommunicationConfig::Process(options.workers) };
-    let spawned = communication.try_build().and_then(|(builders, others)| {
-        initialize_from(builders, others, move |allocator| {
-            name_thread(&format!("speed-{}", allocator.index()));
-            let _charged = meters::adopt(Layer::Speed);
-            let run = || run(&wiring, Worker::new(config.clone(), allocator, Some(Instant::now())), interval);
-            match catch_unwind(AssertUnwindSafe(run)) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => wiring.control.fail(error),
-                Err(panic) => wiring.control.fail(SpeedError::Panicked { message: message(&*panic) }),
-            }
-        })
-    });
-    spawned.map_err(|reason| SpeedError::Workers { reason })
-}
-
-/// One worker, from the building of its dataflow to the job's end.
-fn run(wiring: &Wiring, mut worker: Worker, interval: Duration) -> Result<(), SpeedError> {
-    let probe = wiring.build(&mut worker)?;
-    let control = &wiring.control;
-    if wiring.to.is_none() && worker.peers() == 1 {
-        // Nobody but the log can wake it, so it waits for the log itself.
-        follow(control, interval, || {
-            while !control.stopped() && probe.less_than(&control.epoch()) {
-                worker.step();
-            }
-        });
-    } else {
-        while !control.stopped() && worker.has_dataflows() {
-            worker.step_or_park(None);
-        }
-    }
-    Ok(())
-}
-
-/// Beside several workers: wakes them together.
-fn wake_workers(control: &Control, interval: Duration) {
-    follow(control, interval, || {});
-}
-
-/// Starts an epoch whenever the log has grown, but not before `interval` has passed since the last, and then does `work`.
-fn follow(control: &Control, interval: Duration, mut work: impl FnMut()) {
-    while !control.stopped() {
-        let started = Instant::now();
-        let seen = control.tail.sequence();
-        control.tick();
-        control.wake_sources();
-        work();
-        while !control.stopped()
-            && let Some(left) = interval.checked_sub(started.elapsed())
-            && !left.is_zero()
-        {
-            std::thread::park_timeout(left);
-        }
-        if !control.stopped() {
-            control.tail.wait(seen, FOREVER);
-        }
-    }
-}
-
-/// Timely names the threads that it spawns; the harness charges time by thread name. Where the system has no such file, the name stays.
-fn name_thread(name: &str) {
-    let _ = std::fs::write("/proc/thread-self/comm", name);
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

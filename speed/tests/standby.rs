@@ -1,4 +1,4 @@
-//! Standing by a local state: who takes over goes on from exactly what the owner had published, and nobody takes over from one that lives.
+//! Standing by a local state: who takes over from an owner that ended goes on from exactly what that one had published, and nobody takes over from one that lives.
 
 mod common;
 
@@ -13,7 +13,8 @@ use twopath_speed::{Backend, Engine, LOCAL_MEMORY, Local, Logic, SpeedError, Spe
 
 fn local(dir: &Path, name: &str) -> Local {
     let log = Log::open(&dir.join("changelogs")).unwrap();
-    Local { dir: dir.join(name), log, changelog: format!("{name}.changelog"), owns: true, memory: LOCAL_MEMORY, taken: None }
+    let (changelog, interval) = (format!("{name}.changelog"), Duration::from_millis(2));
+    Local { dir: dir.join(name), log, changelog, owns: true, memory: LOCAL_MEMORY, interval, taken: None }
 }
 
 fn begin(events: &Events, sql: &str, local: &Local, workers: usize) -> Result<(SpeedJob, Arc<Views>), SpeedError> {
@@ -89,7 +90,9 @@ fn an_owner_may_begin_after_who_stands_by() {
     assert_eq!(standby.follow().unwrap(), None);
     let running = begin(&events, QUERIES[0], &place, 1).unwrap();
     running.1.wait_for(&events.end());
-    assert_eq!(standby.follow().unwrap(), Some(&events.end()));
+    while standby.follow().unwrap() != Some(&events.end()) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     end(&events, QUERIES[0], running);
 }
 
@@ -101,7 +104,10 @@ fn what_was_removed_while_nobody_stood_by_does_not_rise_from_the_dead() {
     events.writer.append(&events.one("gone", 1)).unwrap();
     let running = begin(&events, sql, &place, 1).unwrap();
     running.1.wait_for(&events.end());
-    drop(Standby::beside(&place, &events.query(sql)).unwrap());
+    running.0.take_checkpoint().unwrap();
+    let mut standby = Standby::beside(&place, &events.query(sql)).unwrap();
+    assert_eq!(standby.follow().unwrap(), Some(&events.end()), "it has the group");
+    drop(standby);
     // The generation with the group goes, and so does, from the changelog, that it went.
     events.writer.barrier().unwrap();
     events.writer.append(&events.one("here", 2)).unwrap();

@@ -1,4 +1,4 @@
-//! State in stores: a job that ended at any moment goes on from exactly what it had published; what is there and is not its own is refused; a server
+//! State in stores: a job that ended goes on from exactly what it had published; what is there and is not its own is refused; a server
 //! that is killed or cuts its connections makes no answer wrong.
 //!
 //! The server is one of the test's own (`redis-server`), since it is killed; where there is none, what wants it is skipped aloud.
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Events, QUERIES, Views};
 use twopath_base::Position;
@@ -36,7 +36,15 @@ fn check(events: &Events, sql: &str, views: &Views) {
 fn local(dir: &Path, name: &str) -> Backend {
     let log = Log::open(&dir.join("changelogs")).unwrap();
     let changelog = format!("{name}.changelog");
-    Backend::Local(Local { dir: dir.join(name), log, changelog, owns: true, memory: LOCAL_MEMORY, taken: None })
+    Backend::Local(Local {
+        dir: dir.join(name),
+        log,
+        changelog,
+        owns: true,
+        memory: LOCAL_MEMORY,
+        interval: Duration::from_millis(2),
+        taken: None,
+    })
 }
 
 /// Lives that end with or without having read all, with other numbers of workers and both engines; `hurt` is done between them.
@@ -106,14 +114,15 @@ fn readers_of_a_local_state_get_what_they_ask_for() {
         let (kept, _) = begin(&events, &format!("{GROUPS}{tail}"), &local(&dir, &format!("ask{i}")), Engine::Timely, 2).unwrap();
         let (plain, _) = begin(&events, &format!("{GROUPS}{tail}"), &Backend::Memory, Engine::Timely, 1).unwrap();
         events.append_some(8);
-        let at_end = |job: &SpeedJob| loop {
+        let at_end = |job: &SpeedJob, written: bool| loop {
             let view = job.view();
-            if *view.position() == events.end() {
+            let is_written = view.generations.iter().all(|g| g.tables.is_empty() && g.kept.is_some());
+            if *view.position() == events.end() && (is_written || !written) {
                 break view;
             }
             std::thread::sleep(Duration::from_millis(1));
         };
-        let (kept_view, plain_view) = (at_end(&kept), at_end(&plain));
+        let (kept_view, plain_view) = (at_end(&kept, true), at_end(&plain, false));
         assert_eq!(kept.state_bytes(), 0, "no group is in memory");
         assert!(kept_view.generations.iter().all(|g| g.tables.is_empty() && g.kept.is_some()));
         let mut asked = vec![Selection::default()];
@@ -147,6 +156,39 @@ fn a_view_of_a_local_state_does_not_change_with_the_index() {
     let query = events.query(QUERIES[0]);
     views.sample(20).iter().for_each(|view| events.check(&query, &events.start(), view));
     drop(job);
+}
+
+#[test]
+fn more_groups_than_may_wait_are_written_before_their_time() {
+    const GROUPS: &str = "SELECT key, COUNT(*) AS n, SUM(d) AS s FROM events GROUP BY key";
+    let events = Events::new(2, 80);
+    let Backend::Local(place) = local(events.dir.path(), "many") else { unreachable!() };
+    let backend = Backend::Local(Local { memory: 16 << 20, interval: Duration::from_secs(3600), ..place });
+    let keys: Vec<String> = (0..60_000).map(|i| format!("key {i}")).collect();
+    let append = |round: usize| {
+        // New keys and old ones, and some without.
+        let some: Vec<Option<&str>> =
+            (0..30_000).map(|i| Some(&keys[(i * 7 + round * 5_003) % keys.len()][..]).filter(|_| i % 1_000 != 0)).collect();
+        events.writer.append(&events.with_keys(&some, round as i64)).unwrap();
+    };
+    let (job, views) = begin(&events, GROUPS, &backend, Engine::Timely, 2).unwrap();
+    (0..6).for_each(append);
+    views.wait_for(&events.end());
+    let began = Instant::now();
+    while job.store_costs().steps < 2 {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing is written before its time");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(job.stored_up_to().is_some());
+    check(&events, GROUPS, &views);
+    drop(job);
+    drop(views);
+    // What waited was written at the end.
+    let (job, views) = begin(&events, GROUPS, &backend, Engine::Timely, 1).unwrap();
+    assert_eq!(job.recovery().checkpoint.as_ref().map(|manifest| manifest.position()), Some(&events.end()));
+    append(6);
+    views.wait_for(&events.end());
+    check(&events, GROUPS, &views);
 }
 
 #[test]

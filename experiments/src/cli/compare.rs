@@ -147,7 +147,7 @@ pub(super) struct CompareArgs {
     /// own dataflow, which no checkpoint reaches: kappa-sql stands in its place among the default's architectures
     #[arg(long, value_name = "BACKEND", default_value_t = CompareSettings::default().state)]
     state: StateBackend,
-    /// From the start of one checkpoint to the start of the next
+    /// From the start of one checkpoint to the start of the next; how often a local state is written
     #[arg(long, value_name = "TIME", value_parser = parse_positive_duration, default_value = "1s")]
     checkpoint_interval: Duration,
     /// A price file in TOML, instead of the bundled one

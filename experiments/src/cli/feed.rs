@@ -68,12 +68,12 @@ struct RunArgs {
     /// Worker threads
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
-    /// Where a changelog's groups are kept, so that a restart does not read the whole input again: by `checkpoint`s; with each epoch, on a Redis server
-    /// (`redis://HOST:PORT`) or in a `local` index with a changelog, a topic named feed.NAME.changelog; or in `memory` alone [default: where they
+    /// Where a changelog's groups are kept, so that a restart does not read the whole input again: by `checkpoint`s; with each epoch on a Redis server
+    /// (`redis://HOST:PORT`); at intervals in a `local` index with a changelog, a topic named feed.NAME.changelog; or in `memory` alone [default: where they
     /// were kept before, else memory]
     #[arg(long, value_name = "BACKEND")]
     state: Option<StateBackend>,
-    /// From the start of one checkpoint to the start of the next
+    /// From the start of one checkpoint to the start of the next; how often a local state is written
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
     checkpoint_interval: Duration,
     /// Of a new topic: the event-time column

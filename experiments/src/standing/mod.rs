@@ -264,7 +264,7 @@ impl StandingJob {
     }
 
     /// Whether a version's state is not to be taken over to look at it: a living process owns its checkpoints, or they are none: a store has
-    /// all that whoever runs the job came to.
+    /// what whoever runs the job came to, or had when it was written last.
     pub fn is_kept(&self, version: u64) -> Result<bool, JobError> {
         self.locked(false, |tables| {
             let dir = tables.version_dir(version);

@@ -88,7 +88,7 @@ impl Standing {
         &self.starts_from
     }
 
-    /// Whether its state is kept meanwhile, by checkpoints or with each epoch.
+    /// Whether its state is kept meanwhile, by checkpoints or in a store.
     pub fn keeps_itself(&self) -> bool {
         self.keeps_itself
     }

@@ -23,8 +23,8 @@ pub enum StateBackend {
     Checkpoint,
     /// On a Redis server, at `redis://HOST:PORT`: after a crash it is there.
     Remote(String),
-    /// In an index beside the process, with a changelog: after a crash it is there, or is made again from the changelog. It takes about so many
-    /// bytes of memory, however large it is.
+    /// In an index beside the process, with a changelog: after a crash it is there, or is made again from the changelog, and what came since it was
+    /// written last is read again. It takes about so many bytes of memory, however large it is.
     Local { memory: u64 },
 }
 
@@ -43,7 +43,7 @@ pub struct StatePlace<'a> {
 pub enum Keeping {
     /// It only starts from what is there.
     Reads,
-    /// It owns the state: a process that owned it before commits nothing any more. Checkpoints are taken every so often.
+    /// It owns the state: a process that owned it before commits nothing any more. Checkpoints are taken, and a local state is written, every so often.
     Owns { checkpoint_interval: Duration },
 }
 
@@ -53,12 +53,32 @@ impl StateBackend {
         StateBackend::Local { memory: LOCAL_MEMORY }
     }
 
+    /// As figures call it: without a server's address.
+    pub fn name(&self) -> String {
+        match self {
+            StateBackend::Remote(_) => "redis".into(),
+            other => other.to_string(),
+        }
+    }
+
+    /// State on the server at `$TWOPATH_REDIS`, or else at Redis's own port of this machine.
+    ///
+    /// # Errors
+    /// None answers there: what is to be said of that.
+    pub fn server_that_answers() -> Result<Self, String> {
+        let server = std::env::var("TWOPATH_REDIS").unwrap_or_else(|_| "redis://127.0.0.1:6379".into());
+        match Remote::ping(&server) {
+            Ok(()) => Ok(StateBackend::Remote(server)),
+            Err(why) => Err(format!("Redis is left out: no server answers at {server} ({why}).")),
+        }
+    }
+
     /// Whether it is of the same kind, and of the same server.
     pub fn is_like(&self, other: &StateBackend) -> bool {
         matches!((self, other), (StateBackend::Local { .. }, StateBackend::Local { .. })) || self == other
     }
 
-    /// Whether it is written with each epoch, outside the process.
+    /// Whether it is a store outside the process's memory, and no checkpoint of it.
     pub fn is_store(&self) -> bool {
         matches!(self, StateBackend::Remote(_) | StateBackend::Local { .. })
     }
@@ -78,7 +98,8 @@ impl StateBackend {
             }
             (&StateBackend::Local { memory }, _) => {
                 let (dir, log, changelog) = (place.dir.join("local"), place.log.clone(), changelog_name(&place.name));
-                Backend::Local(Local { dir, log, changelog, owns, memory, taken: None })
+                let interval = if let Keeping::Owns { checkpoint_interval } = keeping { checkpoint_interval } else { Duration::ZERO };
+                Backend::Local(Local { dir, log, changelog, owns, memory, interval, taken: None })
             }
         }
     }

@@ -138,6 +138,8 @@ fn the_places_for_state_are_compared() {
         "json",
         "--backends",
         "memory,checkpoint,local:8M",
+        "--checkpoint-interval",
+        "50ms",
         "--out",
         "state",
     ];
@@ -161,7 +163,7 @@ fn the_places_for_state_are_compared() {
 
 /// Runs the job until it has read all of the log, and kills it.
 fn follow_and_kill(sandbox: &Sandbox, workers: &str) {
-    let mut child = sandbox.start(&["job", "run", "j", "--workers", workers]);
+    let mut child = sandbox.start(&["job", "run", "j", "--workers", workers, "--checkpoint-interval", "20ms"]);
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(said.any(|line| line.contains("follows the log")));
     while version(sandbox)["lag_records"] != 0 {
@@ -171,7 +173,7 @@ fn follow_and_kill(sandbox: &Sandbox, workers: &str) {
     child.wait().unwrap();
 }
 
-/// A job whose state is in a store is killed again and again, and goes on from exactly what it had published.
+/// A job whose state is in a store is killed again and again, and goes on from what was in the store.
 fn survives(backend: &str) -> Sandbox {
     let sandbox = topic(1_000);
     sandbox.ok(&["job", "deploy", "j", "--sql", SQL, "--state", backend]);
@@ -218,7 +220,7 @@ fn a_standby_takes_over_when_the_one_that_runs_the_job_is_killed() {
     sandbox.ok(&["job", "deploy", "j", "--sql", SQL, "--state", "local:16M"]);
     assert_eq!(version(&sandbox)["backend"], "local:16M");
     let start = |args: &[&str], until: &str| {
-        let mut child = sandbox.start(&[&["job", "run", "j"], args].concat());
+        let mut child = sandbox.start(&[&["job", "run", "j", "--checkpoint-interval", "20ms"], args].concat());
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         assert!(said.any(|line| line.contains(until)), "{until}");
         (child, said)

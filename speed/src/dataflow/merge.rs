@@ -117,7 +117,9 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
                         state.entry(generation).or_insert_with(|| Runs::new(merges.clone())).add(table);
                     }
                     state.values_mut().for_each(|groups| groups.tidy());
-                    control.set_state_bytes(worker, state.values().map(|groups| groups.bytes()).sum());
+                    if keeping.has_groups_in_memory() {
+                        control.set_state_bytes(worker, state.values().map(|groups| groups.bytes()).sum());
+                    }
                     let generations = state.iter().map(|(&generation, groups)| (generation, groups.snapshot())).collect();
                     let share = Share { worker, reached, generations, changes, errors, raised: raised.clone() };
                     output.session(&capability).give_container(&mut Parcels(vec![(0, share)]));

@@ -46,7 +46,7 @@ use crate::error::SpeedError;
 use crate::logic::Middle;
 use crate::sink::view::{FeedEnd, Publish, Publisher};
 use crate::state::memory::MergeTask;
-use crate::state::{Changes, Keeper};
+use crate::state::{Changes, Writes};
 use crate::{differential, feed, hand};
 use frames::{Partition, frames};
 use merge::Merge;
@@ -68,8 +68,8 @@ pub(crate) struct Wiring {
     /// Where large runs of groups are merged.
     pub merges: Sender<MergeTask>,
     pub keeping: Keeping,
-    /// Who keeps it, whom the first worker takes, with what of the generations he has not heard of.
-    pub keeper: Mutex<Option<(Keeper, Changes)>>,
+    /// Who takes it to its store, and what of the generations he has not heard of: the first worker takes it.
+    pub writes: Mutex<Option<(Writes, Changes)>>,
     /// All workers together read no faster.
     pub max_records_per_s: Option<f64>,
 }
@@ -81,21 +81,11 @@ pub(crate) enum Keeping {
     No,
     /// In a store too, which hears of each epoch's changes.
     Also,
-    /// In a store alone, from which readers are served; an epoch has so many records at most.
+    /// In a store from which readers are served, with what is not in it yet; an epoch has so many records at most.
     InStead { records_at_once: u64 },
 }
 
 impl Keeping {
-    pub fn of(keeper: Option<&Keeper>) -> Keeping {
-        match keeper {
-            None => Keeping::No,
-            Some(keeper) => match keeper.records_at_once() {
-                Some(records_at_once) => Keeping::InStead { records_at_once },
-                None => Keeping::Also,
-            },
-        }
-    }
-
     /// Whether workers have the groups in memory.
     pub fn has_groups_in_memory(self) -> bool {
         !matches!(self, Keeping::InStead { .. })
@@ -122,13 +112,13 @@ impl Wiring {
                 Middle::Differential(plan) => differential::parts(reads, plan, &self.query, &self.control),
                 Middle::Hand(prepared) => hand::parts(reads, prepared, &self.control),
             };
-            let keeper = if scope.index() == 0 { lock(&self.keeper).take() } else { None };
-            parts.merge(self).publish(self.publisher(peers, keeper)).probe().0
+            let writes = if scope.index() == 0 { lock(&self.writes).take() } else { None };
+            parts.merge(self).publish(self.publisher(peers, writes)).probe().0
         }))
     }
 
-    fn publisher(&self, peers: usize, keeper: Option<(Keeper, Changes)>) -> Publisher {
-        let (keeper, changes) = keeper.unzip();
+    fn publisher(&self, peers: usize, writes: Option<(Writes, Changes)>) -> Publisher {
+        let (writes, changes) = writes.unzip();
         Publisher {
             progress: match &self.generations {
                 Some(generations) => ReadProgress::going_on(generations.iter().map(GenerationRange::of).collect(), &self.barriers),
@@ -139,7 +129,7 @@ impl Wiring {
             shares: vec![Vec::new(); peers],
             error: None,
             changes: changes.unwrap_or_default(),
-            keeper,
+            writes,
             feed: match &self.middle {
                 Middle::Feed(flow) => {
                     let state = Arc::clone(&flow.state);

@@ -11,7 +11,7 @@ use twopath_view::{Generation, GroupTable, RealtimeView};
 use crate::control::Control;
 use crate::epoch::{GenerationRange, Parcels, Reached, ReadProgress, Share, take_complete};
 use crate::error::SpeedError;
-use crate::state::{Changes, Keeper};
+use crate::state::{Changes, Writes};
 
 /// The published state: the workers' shares put together.
 pub(crate) struct Publisher {
@@ -24,10 +24,10 @@ pub(crate) struct Publisher {
     pub shares: Vec<Vec<(u64, Vec<Arc<GroupTable>>)>>,
     /// The error of the oldest generation that has one.
     pub error: Option<(u64, EvalError)>,
-    /// What is in the shares, and the keeper has not heard of yet.
+    /// What is in the shares, and whoever writes it has not heard of yet.
     pub changes: Changes,
     /// Where the state is kept outside the process.
-    pub keeper: Option<Keeper>,
+    pub writes: Option<Writes>,
     /// Of a feed that keeps its state.
     pub feed: Option<FeedEnd>,
     pub topic: Topic,
@@ -86,18 +86,26 @@ impl Publisher {
         let error = error.or_else(|| self.raised.iter().flatten().next()).cloned();
         let ranges: Vec<GenerationRange> = ranges.into_iter().filter(|range| range.number >= dropped).collect();
         // A row's error is not kept: a restart meets the row again.
-        if error.is_none()
-            && let Err(error) = self.keep(&ranges)
-        {
+        let kept = match &error {
+            None => self.keep(&ranges),
+            Some(_) if self.error.is_some() => {
+                // It stays, and nothing is written any more.
+                self.changes.clear();
+                Ok(())
+            }
+            Some(_) => Ok(()),
+        };
+        if let Err(error) = kept {
             return self.control.fail(error);
         }
-        let generations = ranges
-            .into_iter()
-            .map(|range| {
-                let kept = self.keeper.as_ref().and_then(|keeper| keeper.kept(range.number));
-                Generation { kept, ..Generation::of(range.number, (range.lower, range.upper), self.tables(range.number)) }
-            })
-            .collect();
+        let generations = match &self.writes {
+            Some(Writes::Behind(behind)) => {
+                let generations = behind.generations(ranges);
+                self.control.set_state_bytes(0, behind.bytes());
+                generations
+            }
+            _ => ranges.into_iter().map(|r| Generation::of(r.number, (r.lower, r.upper), self.tables(r.number))).collect(),
+        };
         self.control.publish(RealtimeView { generations, published_us: self.control.now_us(), error });
         if let Some(feed) = &mut self.feed {
             // Nobody listens any more to a feed that has been stopped.
@@ -107,17 +115,22 @@ impl Publisher {
 
     /// Takes what is kept outside the process to where the view is to be. What belongs to a generation that is held back waits with it.
     fn keep(&mut self, ranges: &[GenerationRange]) -> Result<(), SpeedError> {
-        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        let Some(writes) = &mut self.writes else { return Ok(()) };
         let (first, last) = (ranges[0].number, ranges[ranges.len() - 1].number);
         let later = self.changes.split_off(&(last + 1));
         let mut changes = std::mem::replace(&mut self.changes, later);
         changes.retain(|&generation, _| generation >= first);
-        if let Some(feed) = self.feed.as_ref().filter(|_| !changes.is_empty()) {
-            // A state that outlived its output would be a hole in it.
-            (feed.sync)()?;
+        match writes {
+            Writes::Behind(behind) => behind.put(ranges, changes, &self.control),
+            Writes::Through(keeper) => {
+                if let Some(feed) = self.feed.as_ref().filter(|_| !changes.is_empty()) {
+                    // A state that outlived its output would be a hole in it.
+                    (feed.sync)()?;
+                }
+                keeper.advance(&self.topic, ranges, &changes, self.control.now_us(), || self.control.stopped())?;
+                self.control.set_stored(keeper.costs(), keeper.position().cloned());
+            }
         }
-        keeper.advance(&self.topic, ranges, &changes, self.control.now_us(), || self.control.stopped())?;
-        self.control.set_store_costs(keeper.costs());
         Ok(())
     }
 

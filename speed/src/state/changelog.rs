@@ -14,6 +14,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
@@ -112,8 +113,17 @@ impl Changelog {
     fn rows(&self, step: &Step<'_>, gone: &[Vec<u8>]) -> RecordBatch {
         let changed: usize = step.puts.iter().map(|put| put.keys.len()).sum();
         let others = gone.len() + 1;
-        let keys = step.puts.iter().flat_map(|put| put.keys.iter().map(|key| hex(&full_key(put.generation, key))));
-        let keys = StringArray::from_iter_values(keys.chain(gone.iter().map(|key| hex(key))).chain([String::new()]));
+        let mut keys = StringBuilder::with_capacity(changed + others, 0);
+        let mut text = String::new();
+        let mut append = |key: &[&[u8]]| {
+            text.clear();
+            key.iter().for_each(|part| push_hex(&mut text, part));
+            keys.append_value(&text);
+        };
+        step.puts.iter().for_each(|put| put.keys.iter().for_each(|key| append(&[&put.generation.to_be_bytes(), key])));
+        gone.iter().for_each(|key| append(&[key]));
+        append(&[]);
+        let keys = keys.finish();
         let number = Some(step.number as i64);
         let rests = |of_gone, of_head| std::iter::repeat_n(of_gone, gone.len()).chain([of_head]);
         let steps = Int64Array::from_iter(std::iter::repeat_n(number, changed).chain(rests(None, number)));
@@ -154,8 +164,8 @@ impl Changelog {
                 let of_it = generations.iter().map(|g| Some(g == Some(number))).collect();
                 let groups = filter_record_batch(&batch, &of_it).map_err(|e| damaged(&e.to_string()))?;
                 let put = self.put(number as u64, &groups, codec).map_err(|e| damaged(&e))?;
-                for (key, value) in put.keys.into_iter().zip(put.values) {
-                    rows.push(Row::Group { key: full_key(put.generation, &key), value });
+                for (key, value) in put.keys.iter().zip(put.values.iter()) {
+                    rows.push(Row::Group { key: full_key(put.generation, key), value: value.to_vec() });
                 }
             }
             for row in (0..batch.num_rows()).filter(|&row| heads.is_valid(row)) {
@@ -174,10 +184,10 @@ impl Changelog {
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.at_rest), columns, &options).map_err(|e| e.to_string())?;
         let put = codec.encode(generation, batch);
         let told = rows.column(0).as_string::<i32>();
-        let same = |(told, key): (Option<&str>, &Vec<u8>)| {
-            told.and_then(unhex).is_some_and(|told| split_key(&told).is_some_and(|told| told == (generation, &key[..])))
+        let same = |(told, key): (Option<&str>, &[u8])| {
+            told.and_then(unhex).is_some_and(|told| split_key(&told).is_some_and(|told| told == (generation, key)))
         };
-        if told.iter().zip(&put.keys).all(same) { Ok(put) } else { Err("have a key that is not their group's".into()) }
+        if told.iter().zip(put.keys.iter()).all(same) { Ok(put) } else { Err("have a key that is not their group's".into()) }
     }
 }
 
@@ -236,8 +246,14 @@ fn hidden(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, String> {
 }
 
 fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    push_hex(&mut text, bytes);
+    text
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).map(char::from).collect()
+    text.extend(bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).map(char::from));
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

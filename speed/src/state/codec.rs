@@ -12,6 +12,7 @@ use twopath_base::checksum::crc32c;
 use twopath_query::{Query, Value};
 use twopath_view::{GroupTable, key_columns};
 
+use super::slices::Slices;
 use super::store::Put;
 
 const CHECKSUM_BYTES: usize = 4;
@@ -52,22 +53,22 @@ impl Codec {
     pub fn encode(&self, generation: u64, batch: RecordBatch) -> Put {
         assert_eq!(batch.schema_ref(), &self.schema, "groups of another query");
         let keys = self.keys_of(&batch);
-        let mut values = encode(&self.value_rows, &batch.columns()[self.keys..], batch.num_rows(), CHECKSUM_BYTES);
-        for (key, value) in keys.iter().zip(&mut values) {
-            let crc = checksum(generation, key, &value[CHECKSUM_BYTES..]);
-            value[..CHECKSUM_BYTES].copy_from_slice(&crc.to_le_bytes());
+        let rows = encode(&self.value_rows, &batch.columns()[self.keys..], batch.num_rows());
+        let mut values = Slices::with_room(rows.len(), rows.iter().map(|row| CHECKSUM_BYTES + row.len()).sum());
+        for (key, row) in keys.iter().zip(rows.iter()) {
+            values.push(&[&checksum(generation, key, row).to_le_bytes(), row]);
         }
         Put { generation, batch, keys, values }
     }
 
     /// The keys of groups at rest, by row.
-    pub fn keys_of(&self, batch: &RecordBatch) -> Vec<Vec<u8>> {
-        encode(&self.key_rows, &batch.columns()[..self.keys], batch.num_rows(), 0)
+    pub fn keys_of(&self, batch: &RecordBatch) -> Slices {
+        encode(&self.key_rows, &batch.columns()[..self.keys], batch.num_rows())
     }
 
     /// A key's bytes; `None` where no group can have it.
     pub fn key_of(&self, key: &[Value]) -> Option<Vec<u8>> {
-        encode(&self.key_rows, &key_columns(&self.layout, key)?, 1, 0).pop()
+        Some(encode(&self.key_rows, &key_columns(&self.layout, key)?, 1)[0].to_vec())
     }
 
     /// The table of groups of a generation.
@@ -103,13 +104,16 @@ fn checksum(generation: u64, key: &[u8], row: &[u8]) -> u32 {
     crc32c(&[&generation.to_be_bytes(), key, row].concat())
 }
 
-/// Rows with some room before each. Without columns, Arrow's rows do not know how many there are.
-fn encode(rows: &RowConverter, columns: &[ArrayRef], count: usize, room: usize) -> Vec<Vec<u8>> {
+/// Rows. Without columns, Arrow's do not know how many there are.
+fn encode(rows: &RowConverter, columns: &[ArrayRef], count: usize) -> Slices {
+    let mut slices = Slices::with_room(count, 0);
     if columns.is_empty() {
-        return vec![vec![0; room]; count];
+        (0..count).for_each(|_| slices.push(&[]));
+        return slices;
     }
     let rows = rows.convert_columns(columns).expect("columns of the schema's types");
-    rows.iter().map(|row| [&[0; CHECKSUM_BYTES][..room], row.data()].concat()).collect()
+    rows.iter().for_each(|row| slices.push(&[row.data()]));
+    slices
 }
 
 fn decode<'a>(rows: &RowConverter, bytes: impl Iterator<Item = &'a [u8]>, columns: usize) -> Result<Vec<ArrayRef>, String> {

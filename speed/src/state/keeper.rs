@@ -16,6 +16,7 @@ use super::codec::Codec;
 use super::head::Head;
 use super::local::LocalStore;
 use super::remote::RemoteStore;
+use super::slices::Slices;
 use super::store::{Groups, Loaded, Put, Step, Store, StoreError, Wanted};
 use crate::checkpoint::{GenerationAtRest, Identity, Manifest, Refused, Restored, arrivals_us, misfit};
 use crate::costs::StoreCosts;
@@ -32,26 +33,26 @@ const ATTEMPTS: usize = 5;
 /// How often what a restart would have to replay is told to the log's retention.
 const HOLD_EVERY: Duration = Duration::from_secs(1);
 
-/// Of what the state may take of memory, the share of a step's changes.
-const STEP_SHARE: u64 = 4;
-/// What a changed group takes while it is on its way to a store: as it was, as it is, as a row of the changelog, and as what the index is given. A
-/// guess for a few numbers.
-const BYTES_PER_CHANGE: u64 = 1024;
-/// Fewer make steps of which the syncs and look-ups cost more than the work.
-const RECORDS_AT_ONCE_MIN: u64 = 4096;
-
 /// A job's groups in a store, and up to where they go.
 pub(crate) struct Keeper {
     store: Box<dyn Store>,
     codec: Arc<Codec>,
     identity: Identity,
     owns: bool,
-    /// About how many bytes of memory the state may take, where it need not be in memory.
-    memory: Option<u64>,
+    /// Of a store that serves readers.
+    pace: Option<Pace>,
     /// What the store says since this keeper's last step.
     head: Option<Head>,
     hold: Option<Hold>,
     held: Instant,
+}
+
+/// How a store is written that serves readers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    pub interval: Duration,
+    /// About how many bytes of memory the state may take.
+    pub memory: u64,
 }
 
 /// What was found in a store.
@@ -62,7 +63,7 @@ struct Kept {
     groups: u64,
 }
 
-/// What an epoch changed, by generation.
+/// What a step changes, by generation.
 pub(crate) type Changes = BTreeMap<u64, Vec<Arc<GroupTable>>>;
 
 /// What a job of compiled SQL over this topic would start from, where its backend is a store: the manifest and the number of groups; `None` where
@@ -81,17 +82,18 @@ impl Keeper {
     /// Opens the store of a backend; `None` for one that has none.
     pub fn open(backend: &Backend, identity: Identity, layout: &Arc<Query>) -> Result<Option<Keeper>, SpeedError> {
         let codec = || Codec::new(layout).map(Arc::new);
-        let (store, codec, owns, memory): (Box<dyn Store>, _, bool, _) = match backend {
+        let (store, codec, owns, pace): (Box<dyn Store>, _, bool, _) = match backend {
             Backend::Memory | Backend::Checkpoints(_) => return Ok(None),
             Backend::Remote(remote) => (Box::new(RemoteStore::open(remote)?), codec(), remote.owns, None),
             Backend::Local(local) => {
                 let failed = |reason| SpeedError::Store { place: local.dir.display().to_string(), reason };
                 let codec = codec().map_err(failed)?;
-                (Box::new(LocalStore::open(local, codec.clone())?), Ok(codec), local.owns, Some(local.memory))
+                let pace = Pace { interval: local.interval, memory: local.memory };
+                (Box::new(LocalStore::open(local, codec.clone())?), Ok(codec), local.owns, Some(pace))
             }
         };
         let codec = codec.map_err(|reason| SpeedError::Store { place: store.place(), reason })?;
-        Ok(Some(Keeper { store, codec, identity, owns, memory, head: None, hold: None, held: Instant::now() }))
+        Ok(Some(Keeper { store, codec, identity, owns, pace, head: None, hold: None, held: Instant::now() }))
     }
 
     /// Whether it writes.
@@ -99,18 +101,20 @@ impl Keeper {
         self.owns
     }
 
-    /// Where readers are served from the store, so that nobody else has the groups: how many records an epoch may have, for what they change to stay within
-    /// what the state may take of memory.
-    pub fn records_at_once(&self) -> Option<u64> {
-        let memory = self.memory.filter(|_| self.owns)?;
-        Some((memory / STEP_SHARE / BYTES_PER_CHANGE).max(RECORDS_AT_ONCE_MIN))
+    /// How it is written, where readers are served from the store, so that nobody else has the groups.
+    pub fn pace(&self) -> Option<Pace> {
+        self.pace
     }
 
-    /// The groups of a generation as they are after the last step, where readers are served from the store.
-    pub fn kept(&self, generation: u64) -> Option<Arc<dyn KeptGroups>> {
-        let head = self.head.as_ref()?;
-        let (_, groups) = head.generations().find(|(number, _)| *number == generation)?;
-        self.store.kept(generation, groups)
+    /// Up to where the state goes that the store has.
+    pub fn position(&self) -> Option<&Position> {
+        self.head.as_ref().map(|head| head.manifest.position())
+    }
+
+    /// The groups of each generation as they are after the last step, where readers are served from the store.
+    pub fn kept(&self) -> BTreeMap<u64, Arc<dyn KeptGroups>> {
+        let generations = self.head.iter().flat_map(Head::generations);
+        generations.filter_map(|(number, groups)| Some((number, self.store.kept(number, groups)?))).collect()
     }
 
     /// Finds what a job is to start from, whose log would else be read from `from` on, and why what is there may not do. An owner takes the
@@ -154,6 +158,7 @@ impl Keeper {
             let step = Step { puts: &[], gone: &gone, number, head: &head.encode() };
             if self.store.write(&step).map_err(|e| self.failed(e))? {
                 self.head = Some(head);
+                self.hold_again(topic);
                 return Ok(kept);
             }
         }
@@ -290,7 +295,7 @@ impl Keeper {
                 let reason = format!("it had acknowledged {count} groups of generation {generation}, and has {there}");
                 return Err(NotDone::For(SpeedError::StateLost { place: self.store.place(), reason }));
             }
-            let there = keys.iter().zip(&found.values).filter_map(|(key, value)| Some((&key[..], value.as_deref()?)));
+            let there = keys.iter().zip(found.values.iter()).filter(|(_, value)| !value.is_empty());
             let known = there.clone().count();
             let batch = if known == 0 {
                 batch.clone()
@@ -341,7 +346,7 @@ impl Keeper {
                 Cow::Owned(merged)
             }
         };
-        // In the order of keys, in which an index is quicker to read and to write.
+        // In the order of keys, in which an index is quicker to read and to write. (NULLs are last here, and first there.)
         let batch = table.to_batch();
         let keys = self.codec.keys_of(&batch);
         Changed { generation, table, batch, keys }
@@ -355,7 +360,7 @@ struct Changed<'a> {
     /// The same at rest.
     batch: RecordBatch,
     /// By row.
-    keys: Vec<Vec<u8>>,
+    keys: Slices,
 }
 
 /// Why a try of a step came to nothing.

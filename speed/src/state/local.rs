@@ -4,7 +4,8 @@
 //! a start applies what is in the changelog after it; an index that is gone or damaged is one that is all steps behind. An index that is ahead of
 //! its changelog (which lost its end with the machine) has all of it appended again.
 //!
-//! Readers are served from the index, so that the state may be larger than memory: a published view has the index as it was then.
+//! Readers are served from the index, so that the state may be larger than memory: a published view has the index as it was at the last step, and over it
+//! what came since ([`super::behind`]).
 //!
 //! One process has both open. One that only reads takes the state from the changelog, and so does one that stands by ([`super::Standby`]), which has an index of
 //! its own.
@@ -14,6 +15,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use twopath_base::Offset;
@@ -31,7 +33,7 @@ use crate::costs::StoreCosts;
 use crate::error::SpeedError;
 
 /// What the state may take of memory where nobody says otherwise, in bytes.
-pub const LOCAL_MEMORY: u64 = 128 << 20;
+pub const LOCAL_MEMORY: u64 = 256 << 20;
 
 /// Changes of groups that are taken from a changelog and put into an index together.
 const CHANGES_AT_ONCE: usize = 64 << 10;
@@ -47,6 +49,8 @@ pub struct Local {
     pub owns: bool,
     /// About how many bytes of memory the state takes, however large it is ([`LOCAL_MEMORY`]): of the index, and of the changes that are on their way to it.
     pub memory: u64,
+    /// How often it is written: what came since is read again after a crash.
+    pub interval: Duration,
     /// What a process that stood by has open already.
     pub taken: Option<Taken>,
 }
@@ -103,6 +107,9 @@ impl LocalStore {
     /// Brings index and changelog to the same step.
     fn reconcile(&self, (index, changelog): &(Arc<Index>, Changelog)) -> Result<(), StoreError> {
         let (at, end) = (index.changelog()?, changelog.end()?);
+        if at >= end && index.is_torn()? {
+            return Err(StoreError::Damaged("it was to follow its changelog, which has lost its end".into()));
+        }
         if at < end {
             follow(index, changelog, &self.codec, |_, _| Ok(()))?;
         } else if end < at {
@@ -312,10 +319,7 @@ impl Store for LocalStore {
 
     fn read(&mut self, wanted: &[Wanted<'_>]) -> Result<Read, StoreError> {
         let (index, _) = self.open.as_ref().expect("it was opened to write");
-        let found = |Wanted { generation, keys }: &Wanted<'_>| {
-            let values = keys.iter().map(|key| index.get(None, &full_key(*generation, key))).collect::<Result<_, _>>()?;
-            Ok(Found { values, groups: None })
-        };
+        let found = |Wanted { generation, keys }: &Wanted<'_>| Ok(Found { values: index.get_all(*generation, keys)?, groups: None });
         Ok(Read { head: index.head()?, found: wanted.iter().map(found).collect::<Result<_, StoreError>>()? })
     }
 
@@ -329,10 +333,11 @@ impl Store for LocalStore {
             }
         }
         let end = changelog.append(step, &gone)?;
-        let mut groups: Vec<(Vec<u8>, Option<&[u8]>)> = gone.into_iter().map(|key| (key, None)).collect();
-        for put in step.puts {
-            groups.extend(put.keys.iter().zip(&put.values).map(|(key, value)| (full_key(put.generation, key), Some(&value[..]))));
-        }
+        let put = step.puts.iter().flat_map(|put| {
+            let pairs = put.keys.iter().zip(put.values.iter());
+            pairs.map(|(key, value)| (full_key(put.generation, key), Some(value)))
+        });
+        let groups: Vec<(Vec<u8>, Option<&[u8]>)> = gone.into_iter().map(|key| (key, None)).chain(put).collect();
         let bytes: usize = groups.iter().map(|(key, value)| key.len() + value.map_or(0, <[u8]>::len)).sum();
         index.apply(Change { groups, head: Some(step.head), changelog: end })?;
         self.costs.steps += 1;

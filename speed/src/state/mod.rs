@@ -1,18 +1,23 @@
 //! Where a job's state lives.
 //!
 //! ```text
-//! epoch's groups ─→ runs in memory ([`memory`]) ─→ view            (a view over [`local`] has the store itself, as it was then)
+//! epoch's groups ─→ runs in memory ([`memory`]) ─→ view
 //!        └────────→ keeper: read the changed groups, merge, write them with the position ─→ a store: [`remote`] | [`local`]
+//!
+//! epoch's groups ─→ newest ([`behind`]) ─┬─→ view, over the store as it was at its last step
+//!                                        └─→ keeper ─→ a store that serves readers: [`local`]
 //! ```
 //!
-//! Readers are served from immutable runs in memory, or from the local index ([`kept`]), which then is the only place that has the groups. What differs is what is left of them when the process dies: nothing;
-//! checkpoints, which are taken of the view now and then ([`crate::checkpoint`]); or a [`Store`](store::Store) outside the process, which is written through: each
-//! epoch's groups are read from it, merged and written back, together with the input's position, in one atomic step, before the view that has
-//! them is published. So a start finds the state and the position that belong together, and goes on from there.
+//! Readers are served from immutable runs in memory, or from the local index ([`kept`]) and what is not in it yet. What differs is what is left of them when
+//! the process dies: nothing; checkpoints, which are taken of the view now and then ([`crate::checkpoint`]); or a [`Store`](store::Store) outside the
+//! process: groups are read from it, merged and written back, together with the input's position, in one atomic step. A remote one is written with each epoch,
+//! before the view that has it is published; a local one at intervals, behind the views. So a start finds the state and the position that belong together,
+//! and goes on from there.
 //!
 //! What is deliberately absent: taking back. An epoch's groups are parts that merge with those before them, because the log only grows. An
 //! engine whose groups shrink will have to replace a generation's groups.
 
+mod behind;
 mod changelog;
 mod codec;
 mod head;
@@ -22,11 +27,15 @@ mod kept;
 pub(crate) mod local;
 pub mod memory;
 pub(crate) mod remote;
+mod slices;
 mod standby;
 mod store;
 
+use std::sync::Arc;
+
 use crate::checkpoint::Checkpoints;
 
+pub(crate) use behind::Behind;
 pub use keeper::kept_state;
 pub(crate) use keeper::{Changes, Keeper};
 pub use local::{LOCAL_MEMORY, Local};
@@ -43,6 +52,14 @@ pub enum Backend {
     Checkpoints(Checkpoints),
     /// On a server, written with each epoch.
     Remote(Remote),
-    /// In an index beside the process, and in a changelog, written with each epoch.
+    /// In an index beside the process, and in a changelog, written at intervals.
     Local(Local),
+}
+
+/// Who takes a job's state to its store.
+pub(crate) enum Writes {
+    /// Each epoch, before it is published.
+    Through(Box<Keeper>),
+    /// At intervals.
+    Behind(Arc<Behind>),
 }

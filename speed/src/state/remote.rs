@@ -17,6 +17,7 @@ use std::time::Duration;
 use redis::{Cmd, Connection, ConnectionLike, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, Value, cmd};
 
 use super::head::generations_of;
+use super::slices::Slices;
 use super::store::{Found, Group, Groups, Loaded, Read, Step, Store, StoreError, Wanted};
 use crate::costs::StoreCosts;
 use crate::error::SpeedError;
@@ -175,7 +176,12 @@ impl Store for RemoteStore {
         for Wanted { generation, keys } in wanted {
             let hash = self.generation_key(*generation);
             commands.add_command(cmd("HLEN").arg(&hash).take());
-            commands.add_command(cmd("HMGET").arg(&hash).arg(*keys).take());
+            let mut get = cmd("HMGET");
+            get.arg(&hash);
+            for key in keys.iter() {
+                get.arg(key);
+            }
+            commands.add_command(get);
         }
         let mut answers = self.send(&commands)?.into_iter().skip(1);
         let head = bytes(answers.next(), "GET")?;
@@ -184,8 +190,11 @@ impl Store for RemoteStore {
             let (Some(Value::Int(groups)), Some(Value::Array(values))) = (answers.next(), answers.next()) else {
                 return Err(strange("HMGET"));
             };
-            let values = values.into_iter().map(|value| bytes(Some(value), "HMGET")).collect::<Result<_, _>>()?;
-            found.push(Found { values, groups: Some(groups as u64) });
+            let mut found_values = Slices::default();
+            for value in values {
+                found_values.push(&[&bytes(Some(value), "HMGET")?.unwrap_or_default()]);
+            }
+            found.push(Found { values: found_values, groups: Some(groups as u64) });
         }
         Ok(Read { head, found })
     }
@@ -198,12 +207,13 @@ impl Store for RemoteStore {
         }
         let mut written = step.head.len();
         for put in step.puts {
-            for (keys, values) in put.keys.chunks(GROUPS_AT_ONCE).zip(put.values.chunks(GROUPS_AT_ONCE)) {
+            for first in (0..put.keys.len()).step_by(GROUPS_AT_ONCE) {
                 let mut set: Cmd = cmd("HSET");
                 set.arg(self.generation_key(put.generation));
-                for (key, value) in keys.iter().zip(values) {
+                for group in first..put.keys.len().min(first + GROUPS_AT_ONCE) {
+                    let (key, value) = (&put.keys[group], &put.values[group]);
                     written += key.len() + value.len();
-                    set.arg(&key[..]).arg(&value[..]);
+                    set.arg(key).arg(value);
                 }
                 commands.add_command(set);
             }

@@ -116,7 +116,7 @@ impl Standby {
         let Some(changelog) = &self.changelog else { return Ok(()) };
         let index = self.index.as_ref().expect("it is handed over once");
         let (at, end) = (index.changelog()?, changelog.end()?);
-        if end < at {
+        if end < at || end == at && index.is_torn()? {
             // The machine lost the changelog's end, and the owner appends it anew; what is ahead of it here may come otherwise.
             return Err(StoreError::Damaged("it is ahead of its changelog".into()));
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use twopath_view::KeptGroups;
 
+use super::slices::Slices;
 use crate::costs::StoreCosts;
 
 /// Bytes by key, in generations, with one head that says what they are: all of it moves in one atomic step.
@@ -38,12 +39,13 @@ pub(crate) trait Store: Send {
 /// Keys of a generation.
 pub(crate) struct Wanted<'a> {
     pub generation: u64,
-    pub keys: &'a [Vec<u8>],
+    pub keys: &'a Slices,
 }
 
 /// What there is under a generation's keys.
 pub(crate) struct Found {
-    pub values: Vec<Option<Vec<u8>>>,
+    /// By key; an empty one where there is none.
+    pub values: Slices,
     /// How many groups the generation has, where the store can lose some without knowing.
     pub groups: Option<u64>,
 }
@@ -70,14 +72,14 @@ pub(crate) enum Groups {
     Kept,
 }
 
-/// What an epoch makes of the groups of a generation that it changed.
+/// What a step makes of the groups of a generation that it changed.
 pub(crate) struct Put {
     pub generation: u64,
     /// One row per group, as it is at rest.
     pub batch: RecordBatch,
     /// By row.
-    pub keys: Vec<Vec<u8>>,
-    pub values: Vec<Vec<u8>>,
+    pub keys: Slices,
+    pub values: Slices,
 }
 
 /// One atomic step.

@@ -74,11 +74,17 @@ impl Events {
 
     /// One event with this key and `d`.
     pub fn one(&self, key: &str, d: i64) -> RecordBatch {
+        self.with_keys(&[Some(key)], d)
+    }
+
+    /// Events of these keys, alike but for that.
+    pub fn with_keys(&self, keys: &[Option<&str>], d: i64) -> RecordBatch {
+        let rows = keys.len();
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC")),
-            Arc::new(StringArray::from(vec![key])),
-            Arc::new(Int64Array::from(vec![1])),
-            Arc::new(Int64Array::from(vec![d])),
+            Arc::new(TimestampMicrosecondArray::from(vec![0; rows]).with_timezone("UTC")),
+            Arc::new(StringArray::from(keys.to_vec())),
+            Arc::new(Int64Array::from(vec![1; rows])),
+            Arc::new(Int64Array::from(vec![d; rows])),
         ];
         RecordBatch::try_new(self.schema.clone(), columns).unwrap()
     }

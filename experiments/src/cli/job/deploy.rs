@@ -40,10 +40,10 @@ pub(super) struct DeployArgs {
     #[arg(long)]
     from_log_start: bool,
     /// Where its state is kept: in `memory`, with its table at rest at the end; or by `checkpoint`s, from the newest of which an interrupted deployment, and
-    /// every restart, goes on; with each epoch, on a Redis server (`redis://HOST:PORT`) or in a `local` index with a changelog, a topic named JOB.vVERSION.changelog
+    /// every restart, goes on; with each epoch on a Redis server (`redis://HOST:PORT`); or at intervals in a `local` index with a changelog, a topic named JOB.vVERSION.changelog
     #[arg(long, value_name = "BACKEND", default_value = "checkpoint")]
     state: StateBackend,
-    /// From the start of one checkpoint to the start of the next
+    /// From the start of one checkpoint to the start of the next; how often a local state is written
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
     checkpoint_interval: Duration,
 }

@@ -35,7 +35,7 @@ Examples:
   twopath job run delays --standby")]
 pub(super) struct RunArgs {
     name: String,
-    /// How often their state is put at rest: a checkpoint of what is new or, with the state in memory, the whole table
+    /// How often their state is put at rest: a checkpoint of what is new, what a local store has not yet or, with the state in memory, the whole table
     #[arg(long, visible_alias = "save-every", value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
     checkpoint_interval: Duration,
     /// Where the versions were deployed to keep their state: `memory`, `checkpoint`, `local` or `redis://HOST:PORT`; others are refused [default: wherever that is]

@@ -27,6 +27,8 @@ const SQL: &str = "SELECT name, COUNT(*) AS n, SUM(id) AS s, MIN(id) AS least, C
 /// Answers of one life that are held against the reference.
 const ANSWERS: usize = 8;
 const PARTITIONS: u32 = 3;
+/// How often a checkpoint is taken, and a local state written.
+const WRITE_EVERY: Duration = Duration::from_micros(700);
 const CHECKPOINT: &str = "checkpoint";
 const LOCAL: &str = "local";
 
@@ -44,7 +46,7 @@ enum Said {
 /// Where a job of the torture keeps its state: in checkpoints or a local index in this folder, or on a server, whose address `place` is then.
 fn backend(dir: &Path, place: &str, log: &Log) -> Backend {
     match place {
-        CHECKPOINT => Backend::Checkpoints(Checkpoints::every(Duration::from_micros(700), &dir.join("state"))),
+        CHECKPOINT => Backend::Checkpoints(Checkpoints::every(WRITE_EVERY, &dir.join("state"))),
         LOCAL => Backend::Local(local(dir, log)),
         server => Backend::Remote(remote(dir, server)),
     }
@@ -52,7 +54,7 @@ fn backend(dir: &Path, place: &str, log: &Log) -> Backend {
 
 fn local(dir: &Path, log: &Log) -> Local {
     let (log, changelog) = (log.clone(), "t.changelog".into());
-    Local { dir: dir.join("state"), log, changelog, owns: true, memory: LOCAL_MEMORY, taken: None }
+    Local { dir: dir.join("state"), log, changelog, owns: true, memory: LOCAL_MEMORY, interval: WRITE_EVERY, taken: None }
 }
 
 fn remote(dir: &Path, server: &str) -> Remote {

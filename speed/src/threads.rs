@@ -1,0 +1,279 @@
+//! The threads of a job: timely's workers, and those that help them.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use timely::communication::{WorkerGuards, initialize_from};
+use timely::worker::Worker;
+use timely::{CommunicationConfig, WorkerConfig};
+use twopath_base::Position;
+use twopath_base::meters::{self, Layer};
+use twopath_log::{Hold, Topic};
+use twopath_query::Query;
+use twopath_view::{Generation, RealtimeView};
+
+use crate::checkpoint::{CheckpointStore, take_in_turn};
+use crate::control::{Control, Publish};
+use crate::dataflow::{Keeping, Wiring};
+use crate::error::SpeedError;
+use crate::feed::FeedFlow;
+use crate::logic::Middle;
+use crate::options::{ProgressMode, SpeedOptions};
+use crate::state::memory::merge_runs_off_thread;
+use crate::state::{Behind, Changes, Keeper, Writes};
+
+/// Nothing is waited for longer than this without a look around; every wake-up that matters comes by itself.
+const FOREVER: Duration = Duration::from_secs(3600);
+
+/// From where a job goes on.
+pub(crate) struct Beginning {
+    pub from: (u64, Position),
+    /// What it has at the start.
+    pub generations: Option<Vec<Generation>>,
+    /// What takes its state outside the process, and what of the generations is not there yet.
+    pub keeper: Option<(Keeper, Changes)>,
+}
+
+/// A job's threads: `speed-0` .. are the workers; `speed-merge` merges large runs; `speed-tail` wakes several workers together; `speed-checkpoint` puts
+/// the state at rest, `speed-keep` takes it to a store that is written at intervals.
+pub(crate) struct Threads {
+    control: Arc<Control>,
+    workers: WorkerGuards<()>,
+    behind: Option<Arc<Behind>>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    /// Of a feed, which has no generations: it begins anywhere in the log.
+    pub fn of_feed(
+        topic: &Topic,
+        flow: FeedFlow,
+        beginning: Beginning,
+        to: Option<Position>,
+        options: &SpeedOptions,
+    ) -> Result<Threads, SpeedError> {
+        let query = Arc::new(flow.query().clone());
+        Self::of(topic, query, Middle::Feed(flow), beginning, (to, None), options, Arc::new(|_| {}))
+    }
+
+    /// Starts them: up to a position, or to follow the tail; nothing is published before where it recovers to.
+    pub fn of(
+        topic: &Topic,
+        query: Arc<Query>,
+        middle: Middle,
+        beginning: Beginning,
+        (to, recovering_to): (Option<Position>, Option<Position>),
+        options: &SpeedOptions,
+        publish: Publish,
+    ) -> Result<Threads, SpeedError> {
+        let Beginning { from, generations, keeper } = beginning;
+        let barriers = topic.barriers()?;
+        let nothing = || vec![Generation::of(from.0, (from.1.clone(), from.1.clone()), Vec::new())];
+        let at_start = generations.clone().unwrap_or_else(nothing);
+        let view = RealtimeView { generations: at_start, published_us: options.clock.now_us(), error: None };
+        let (tail, clock) = (topic.tail()?, Arc::clone(&options.clock));
+        let control = Arc::new(Control::new(tail, clock, publish, view, recovering_to, options.workers));
+        let (merges, tasks) = channel();
+        let mut helpers = Vec::new();
+        let follows = to.is_none();
+        if middle.adds_runs(follows) {
+            let control = Arc::clone(&control);
+            helpers.push(spawn("merge", move || merge_runs_off_thread(tasks, &control))?);
+        }
+        if follows && options.workers > 1 {
+            let (control, interval) = (Arc::clone(&control), options.publish_interval);
+            helpers.push(spawn("tail", move || wake_workers(&control, interval))?);
+        }
+        let (mut keeping, mut behind, mut writes) = (Keeping::No, None, None);
+        if let Some((keeper, changes)) = keeper {
+            let writer = match keeper.pace() {
+                None => {
+                    keeping = Keeping::Also;
+                    Writes::Through(Box::new(keeper))
+                }
+                Some(pace) => {
+                    keeping = Keeping::InStead { records_at_once: Behind::records_at_once(pace) };
+                    let writer = Arc::new(Behind::new(&keeper, pace, merges.clone()));
+                    helpers.push(write_behind(&writer, keeper, topic, &middle, &control)?);
+                    behind = Some(Arc::clone(&writer));
+                    Writes::Behind(writer)
+                }
+            };
+            writes = Some((writer, changes));
+        }
+        let wiring = Wiring {
+            topic: topic.clone(),
+            query,
+            middle,
+            from,
+            to,
+            generations,
+            barriers,
+            control: Arc::clone(&control),
+            merges,
+            keeping,
+            writes: Mutex::new(writes),
+            max_records_per_s: options.max_records_per_s,
+        };
+        match spawn_workers(wiring, options) {
+            Ok(workers) => Ok(Threads { control, workers, behind, helpers }),
+            Err(error) => {
+                control.stop();
+                if let Some(behind) = behind {
+                    behind.close(true);
+                }
+                helpers.into_iter().for_each(|h| drop(h.join()));
+                Err(error)
+            }
+        }
+    }
+
+    pub fn control(&self) -> Arc<Control> {
+        Arc::clone(&self.control)
+    }
+
+    /// Writes what waits to be written to a store, and waits for it.
+    ///
+    /// # Errors
+    /// What stopped the job.
+    pub fn write_now(&self) -> Result<(), SpeedError> {
+        self.behind.as_ref().map_or(Ok(()), |behind| behind.write_now(&self.control))
+    }
+
+    /// Takes a checkpoint every `interval`, each after `first` was done.
+    pub fn take_checkpoints(
+        &mut self,
+        store: &Arc<CheckpointStore>,
+        topic: &Topic,
+        interval: Duration,
+        hold: Option<Hold>,
+        first: impl Fn() -> Result<(), SpeedError> + Send + 'static,
+    ) -> Result<(), SpeedError> {
+        let (control, store, topic) = (self.control(), Arc::clone(store), topic.clone());
+        self.helpers.push(spawn("checkpoint", move || take_in_turn(&control, &store, &topic, interval, hold, first))?);
+        Ok(())
+    }
+
+    /// Waits for their end.
+    ///
+    /// # Errors
+    /// What stopped the job.
+    pub fn join(self) -> Result<(), SpeedError> {
+        // The workers catch their own panics and report them as failures.
+        self.workers.join().into_iter().for_each(drop);
+        // Then there is no more to write.
+        if let Some(behind) = self.behind {
+            // Whoever panicked may have left half of something.
+            behind.close(!matches!(self.control.failure(), Some(SpeedError::Panicked { .. })));
+        }
+        for helper in self.helpers {
+            helper.thread().unpark();
+            if let Err(panic) = helper.join() {
+                self.control.fail(SpeedError::Panicked { message: message(&*panic) });
+            }
+        }
+        self.control.failure().map_or(Ok(()), Err)
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, SpeedError> {
+    meters::spawn(Layer::Speed, name, body).map_err(|e| SpeedError::Workers { reason: e.to_string() })
+}
+
+/// Writes the state behind the dataflow. (A state that outlived a feed's output would be a hole in it.)
+fn write_behind(
+    behind: &Arc<Behind>,
+    keeper: Keeper,
+    topic: &Topic,
+    middle: &Middle,
+    control: &Arc<Control>,
+) -> Result<JoinHandle<()>, SpeedError> {
+    let (behind, topic, control) = (Arc::clone(behind), topic.clone(), Arc::clone(control));
+    let feed = if let Middle::Feed(flow) = middle { Some(Arc::clone(&flow.state)) } else { None };
+    let first = move || feed.as_ref().map_or(Ok(()), |state| Ok(state.sink.sync()?));
+    spawn("keep", move || {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| behind.write(keeper, &topic, &control, first))) {
+            control.fail(SpeedError::Panicked { message: message(&*panic) });
+        }
+    })
+}
+
+fn spawn_workers(wiring: Wiring, options: &SpeedOptions) -> Result<WorkerGuards<()>, SpeedError> {
+    let interval = options.publish_interval;
+    let config = WorkerConfig::default().progress_mode(match options.progress_mode {
+        ProgressMode::Demand => timely::worker::ProgressMode::Demand,
+        ProgressMode::Eager => timely::worker::ProgressMode::Eager,
+    });
+    let communication = if options.workers == 1 { CommunicationConfig::Thread } else { CommunicationConfig::Process(options.workers) };
+    let spawned = communication.try_build().and_then(|(builders, others)| {
+        initialize_from(builders, others, move |allocator| {
+            name_thread(&format!("speed-{}", allocator.index()));
+            let _charged = meters::adopt(Layer::Speed);
+            let run = || run(&wiring, Worker::new(config.clone(), allocator, Some(Instant::now())), interval);
+            match catch_unwind(AssertUnwindSafe(run)) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => wiring.control.fail(error),
+                Err(panic) => wiring.control.fail(SpeedError::Panicked { message: message(&*panic) }),
+            }
+        })
+    });
+    spawned.map_err(|reason| SpeedError::Workers { reason })
+}
+
+/// One worker, from the building of its dataflow to the job's end.
+fn run(wiring: &Wiring, mut worker: Worker, interval: Duration) -> Result<(), SpeedError> {
+    let probe = wiring.build(&mut worker)?;
+    let control = &wiring.control;
+    if wiring.to.is_none() && worker.peers() == 1 {
+        // Nobody but the log can wake it, so it waits for the log itself.
+        follow(control, interval, || {
+            while !control.stopped() && probe.less_than(&control.epoch()) {
+                worker.step();
+            }
+        });
+    } else {
+        while !control.stopped() && worker.has_dataflows() {
+            worker.step_or_park(None);
+        }
+    }
+    Ok(())
+}
+
+/// Beside several workers: wakes them together.
+fn wake_workers(control: &Control, interval: Duration) {
+    follow(control, interval, || {});
+}
+
+/// Starts an epoch whenever the log has grown, but not before `interval` has passed since the last, and then does `work`.
+fn follow(control: &Control, interval: Duration, mut work: impl FnMut()) {
+    while !control.stopped() {
+        let started = Instant::now();
+        let seen = control.tail.sequence();
+        control.tick();
+        control.wake_sources();
+        work();
+        while !control.stopped()
+            && let Some(left) = interval.checked_sub(started.elapsed())
+            && !left.is_zero()
+        {
+            std::thread::park_timeout(left);
+        }
+        if !control.stopped() {
+            control.tail.wait(seen, FOREVER);
+        }
+    }
+}
+
+/// Timely names the threads that it spawns; the harness charges time by thread name. Where the system has no such file, the name stays.
+fn name_thread(name: &str) {
+    let _ = std::fs::write("/proc/thread-self/comm", name);
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
