@@ -39,9 +39,12 @@ pub(super) struct StateArgs {
     /// How often the process is killed [default: 3; with --quick 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     kills: Option<u32>,
-    /// From the start of one checkpoint to the start of the next
+    /// From the start of one checkpoint to the start of the next; how often a local state is written
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "500ms")]
     checkpoint_interval: Duration,
+    /// Scatters the history's events over all keys: without, they are of 10,000 keys at a time, as those of windows are
+    #[arg(long)]
+    scattered: bool,
     /// Only runs the job over the topic in this folder, until it is killed
     #[arg(long, value_name = "DIR", hide = true)]
     child: Option<PathBuf>,
@@ -68,6 +71,8 @@ pub(super) fn run(args: &StateArgs) -> Result<ExitCode, Failure> {
         duration: args.duration.unwrap_or_default(),
         kills: args.kills.unwrap_or_default(),
         checkpoint_interval: args.checkpoint_interval,
+        scattered: args.scattered,
+        ..Settings::default()
     };
     let (result, out) = run_as(&SCENARIO, &args.common.options(), &|lab, notes| state::measure(lab, notes, &settings))?;
     show(&result, &out, args.common.format)

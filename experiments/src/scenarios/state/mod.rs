@@ -16,7 +16,7 @@ use twopath_log::{Log, LogError};
 use twopath_query::QueryError;
 use twopath_results::scenario::{Axis, Cell, Chart, Figure, Line, Table, Verdict};
 use twopath_results::statistics::{median, paired_effect};
-use twopath_speed::{Remote, SpeedError};
+use twopath_speed::SpeedError;
 
 use super::{Lab, Notes, Scenario, ScenarioError};
 use crate::systems::{StateBackend, StatePlace};
@@ -38,7 +38,6 @@ const SQL: &str = "SELECT key, COUNT(*) AS n, SUM(v) AS s FROM events GROUP BY k
 const TOPIC: &str = "events";
 /// A process that says nothing for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
-const REMOTE: &str = "redis";
 /// What the hypothesis says.
 const TIMES_AS_FAST: f64 = 100.0;
 
@@ -55,12 +54,25 @@ pub struct Settings {
     pub duration: Duration,
     pub kills: u32,
     pub checkpoint_interval: Duration,
+    /// Events of a history, if there are not more by the number of keys.
+    pub history_min: u64,
+    /// Whether the history's events are of any keys, and not of some at a time.
+    pub scattered: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (duration, checkpoint_interval) = (Duration::ZERO, Duration::from_millis(500));
-        Settings { backends: vec![], keys: vec![], rate: 20_000.0, duration, kills: 0, checkpoint_interval }
+        Settings {
+            backends: vec![],
+            keys: vec![],
+            rate: 20_000.0,
+            duration,
+            kills: 0,
+            checkpoint_interval,
+            history_min: 0,
+            scattered: false,
+        }
     }
 }
 
@@ -109,6 +121,7 @@ pub fn measure(lab: &Lab, notes: &mut Notes, chosen: &Settings) -> Result<(), Sc
         keys: if chosen.keys.is_empty() { lab.pick(vec![1_000, 100_000, 1_000_000], vec![1_000, 20_000]) } else { chosen.keys.clone() },
         duration: if chosen.duration.is_zero() { lab.pick(Duration::from_secs(5), Duration::from_secs(1)) } else { chosen.duration },
         kills: if chosen.kills == 0 { lab.pick(3, 2) } else { chosen.kills },
+        history_min: if chosen.history_min == 0 { lab.pick(2_000_000, 20_000) } else { chosen.history_min },
         ..chosen.clone()
     };
     let mut measured = Measured::new();
@@ -142,25 +155,16 @@ fn rounds(lab: &Lab, settings: &Settings, measured: &mut Measured) -> Result<(),
 
 /// All backends that can be had.
 fn all_backends(notes: &mut Notes) -> Vec<StateBackend> {
-    let server = std::env::var("TWOPATH_REDIS").unwrap_or_else(|_| "redis://127.0.0.1:6379".into());
     let mut backends = vec![StateBackend::Memory, StateBackend::Checkpoint, StateBackend::local()];
-    match Remote::ping(&server) {
-        Ok(()) => backends.push(StateBackend::Remote(server)),
-        Err(why) => notes.findings.push(format!("Redis is left out: no server answers at {server} ({why}).")),
+    match StateBackend::server_that_answers() {
+        Ok(server) => backends.push(server),
+        Err(why) => notes.findings.push(why),
     }
     backends
 }
 
-/// As lines and figures call it.
-fn name(backend: &StateBackend) -> String {
-    match backend {
-        StateBackend::Remote(_) => REMOTE.into(),
-        other => other.to_string(),
-    }
-}
-
 fn of(backend: &StateBackend, keys: u64) -> String {
-    format!("{}, {keys} keys", name(backend))
+    format!("{}, {keys} keys", backend.name())
 }
 
 fn note(lab: &Lab, notes: &mut Notes, settings: &Settings, measured: &Measured) {
@@ -180,6 +184,7 @@ fn note(lab: &Lab, notes: &mut Notes, settings: &Settings, measured: &Measured) 
     notes.more.insert("backends".into(), told.into());
     notes.more.insert("rate".into(), settings.rate.into());
     notes.more.insert("kills".into(), settings.kills.into());
+    notes.more.insert("scattered".into(), settings.scattered.into());
     notes.more.insert("checkpoint_interval_ms".into(), (settings.checkpoint_interval.as_secs_f64() * 1e3).into());
     chart(notes, settings, measured);
     table(notes, settings, measured);
@@ -214,17 +219,17 @@ fn chart(notes: &mut Notes, settings: &Settings, measured: &Measured) {
             "replay_rate",
             FIGURES[0].1,
             "events_per_s",
-            "Two events of each key, read from the log's start: each step of a store is a look-up of every key in it.",
+            "Ten events of each key in the mean, and two million at least, read from the log's start until all of it is at rest, but for what lives in memory. A remote store is asked in each step, a local one is written at intervals.",
         ),
         ("recovery", FIGURES[2].1, "ms", "After kill -9, with some more events in the log. Who stood by has the state already."),
         ("freshness_p99", FIGURES[1].1, "ms", "While events arrive at the same rate for all."),
         ("memory", FIGURES[4].1, "bytes", "A local state has its groups on the disk; all others have every group in memory."),
     ] {
         let mut lines: Vec<Line> =
-            settings.backends.iter().enumerate().filter_map(|(i, backend)| line(notes, figure, name(backend), i)).collect();
+            settings.backends.iter().enumerate().filter_map(|(i, backend)| line(notes, figure, backend.name(), i)).collect();
         if figure == "recovery" {
             let stood_by = settings.backends.iter().enumerate();
-            lines.extend(stood_by.filter_map(|(i, backend)| line(notes, "recovery_by_standby", format!("{}, standby", name(backend)), i)));
+            lines.extend(stood_by.filter_map(|(i, backend)| line(notes, "recovery_by_standby", format!("{}, standby", backend.name()), i)));
         }
         if !lines.is_empty() {
             notes.charts.push(Chart {

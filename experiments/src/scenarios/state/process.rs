@@ -35,6 +35,8 @@ enum Told {
     Published(i64, Position),
     /// What it answers, because it was asked.
     Answer(Position, Vec<Vec<Value>>),
+    /// What it has published is at rest, because it was asked for.
+    AtRest,
     /// What it has cost until then, because it was asked.
     Costs(Costs),
 }
@@ -71,6 +73,7 @@ pub(super) struct Process {
     /// When up to where; the oldest first.
     published: VecDeque<(i64, Position)>,
     answer: Option<Answer>,
+    is_at_rest: bool,
     costs: Option<Costs>,
 }
 
@@ -103,7 +106,17 @@ impl Process {
             }
         });
         let published = VecDeque::new();
-        Ok(Process { child, told, is_started: false, started_at: None, stands_by: None, published, answer: None, costs: None })
+        Ok(Process {
+            child,
+            told,
+            is_started: false,
+            started_at: None,
+            stands_by: None,
+            published,
+            answer: None,
+            is_at_rest: false,
+            costs: None,
+        })
     }
 
     /// `kill -9`.
@@ -118,6 +131,7 @@ impl Process {
             Told::Started(at) => (self.is_started, self.started_at) = (true, at),
             Told::Published(at, position) => self.published.push_back((at, position)),
             Told::Answer(position, rows) => self.answer = Some((position, rows)),
+            Told::AtRest => self.is_at_rest = true,
             Told::Costs(costs) => self.costs = Some(costs),
         }
     }
@@ -164,6 +178,16 @@ impl Process {
             }
             self.next()?;
         }
+    }
+
+    /// Asks for what it has published to be at rest, and waits for that.
+    pub fn put_at_rest(&mut self) -> Result<(), StateError> {
+        self.is_at_rest = false;
+        self.write(b"rest\n")?;
+        while !self.is_at_rest {
+            self.next()?;
+        }
+        Ok(())
     }
 
     /// Asks for what it has cost.
@@ -219,7 +243,13 @@ pub fn child(dir: &Path, backend: &StateBackend, checkpoint_interval: Duration, 
     let job = start(&topic, Arc::clone(&query), Logic::Sql, Engine::Timely, from, options, Arc::new(publish))?;
     tell(&Told::Started(job.recovery().checkpoint.as_ref().map(|checkpoint| checkpoint.position().clone())));
     for line in io::stdin().lines() {
-        if line? == "costs" {
+        let line = line?;
+        if line == "rest" {
+            job.take_checkpoint()?;
+            tell(&Told::AtRest);
+            continue;
+        }
+        if line == "costs" {
             let checkpoints = job.checkpoint_stats();
             tell(&Told::Costs(Costs {
                 store: job.store_costs(),

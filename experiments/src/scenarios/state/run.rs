@@ -28,13 +28,17 @@ const PARTITIONS: u32 = 2;
 const APPEND_EVENTS: i64 = 200;
 /// Of the history.
 const HISTORY_APPEND_EVENTS: i64 = 20_000;
+/// In the mean, of the history.
+const EVENTS_PER_KEY: u64 = 10;
+/// Keys that events come for at one time, where they are not scattered: those of a window, say.
+const KEYS_AT_A_TIME: i64 = 10_000;
 
 /// One backend with so many keys. Times are medians over the kills.
 #[derive(Debug, Clone, Serialize)]
 pub struct BackendResult {
     pub backend: StateBackend,
     pub keys: u64,
-    /// Of a replay of the history (two events of each key), from the process's start until all of it is published.
+    /// Of a replay of the history, from the process's start until all of it is published and at rest, where it is put there.
     pub events_per_s: f64,
     /// From the append of an event until a view that covers it is published.
     pub freshness_p99_ms: f64,
@@ -105,18 +109,19 @@ impl<'a> Run<'a> {
     }
 
     fn result(mut self, settings: &Settings) -> Result<BackendResult, StateError> {
-        let events = 2 * self.keys as i64;
+        let events = (EVENTS_PER_KEY * self.keys).max(settings.history_min) as i64;
         let mut first = 0;
         while first < events {
             let rows = HISTORY_APPEND_EVENTS.min(events - first);
-            // Each key twice.
-            let keys = (first..first + rows).map(|i| i % self.keys as i64);
-            self.append(keys.collect())?;
+            let keys = (first..first + rows).map(|i| self.key_of_history(i, events, settings.scattered)).collect();
+            self.append(keys)?;
             first += rows;
         }
+        let end = self.topic.end()?;
         let began = Instant::now();
         let mut process = self.start(settings, Role::Owner)?;
-        process.wait_for(&self.topic.end()?)?;
+        process.wait_for(&end)?;
+        process.put_at_rest()?;
         let events_per_s = events as f64 / began.elapsed().as_secs_f64();
         let after_history = process.ask_costs()?;
 
@@ -163,6 +168,15 @@ impl<'a> Run<'a> {
             checkpoint_ms: median(&checkpoint_ms),
             store: after_history.store,
         })
+    }
+
+    /// The key of an event of the history: of some keys at a time, or of any.
+    fn key_of_history(&mut self, event: i64, events: i64, scattered: bool) -> i64 {
+        let keys = self.keys as i64;
+        let at_a_time = if scattered { keys } else { KEYS_AT_A_TIME.min(keys) };
+        let windows = (keys + at_a_time - 1) / at_a_time;
+        let first = event * windows / events * at_a_time;
+        first + self.random.random_range(0..at_a_time.min(keys - first))
     }
 
     /// The same with a process that stands by at each kill, and is the next one to be killed: from the kill until it has a view that covers all.
