@@ -41,7 +41,10 @@ const TRY_QUICK: [At; 1] = [(10_000, 2_000.0)];
 /// What one architecture costs, per thing that is done. Linear in all of them.
 struct Model {
     name: &'static str,
+    /// While nothing comes and nothing is kept, for each event that comes in that second, and for each that is kept: answers and publications go over groups.
+    cpu_s_per_s: f64,
     cpu_s_per_event: f64,
+    cpu_s_per_s_per_event_kept: f64,
     cpu_s_per_event_read_by_batch: f64,
     cpu_s_per_event_of_change: f64,
     hours_of_change_per_event: f64,
@@ -101,7 +104,8 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     });
     let both = crossover(lab, notes, &models, &prices)?;
     notes.findings.push(
-        "The model takes memory, views and recomputation to be linear in the events that the log keeps; where groups stop growing, memory is told too high."
+        "The model takes memory, reading, views and recomputation to be linear in the events that the log keeps; where groups stop growing, memory and reading are told too high. It \
+         was fitted on histories of up to 3 million events: what the map says of more is what such lines would give."
             .into(),
     );
     let verdict = if error > ERROR_MAX { Verdict::Undecided } else { Verdict::of(both == [true, true]) };
@@ -127,35 +131,56 @@ fn median_of<T>(values: &[T], of: impl Fn(&T) -> f64) -> Option<f64> {
     median(&values.iter().map(of).collect::<Vec<_>>())
 }
 
-/// Medians over all runs of an architecture; memory as the line of least squares over what was read.
+/// Medians over all runs of an architecture; CPU of live traffic, and memory, by least squares.
 fn fitted(name: &'static str, results: &[CompareResult]) -> Model {
     let runs: Vec<&RunResult> = results.iter().flat_map(|result| runs_of(result, name)).collect();
     let over = |of: &dyn Fn(&RunResult, &Usage) -> f64| {
         let values: Vec<f64> = runs.iter().map(|run| of(run, &usage(run))).filter(|v| v.is_finite()).collect();
         median(&values).unwrap_or(0.0)
     };
-    let memory: Vec<(f64, f64)> = runs.iter().map(|run| (run.events as f64, run.cost.rss_bytes_max as f64)).collect();
+    let cores = runs.iter().filter_map(|run| {
+        let live = &run.cost.phases.as_ref()?.live;
+        let per_s = live.events as f64 / (live.duration_ms / 1e3);
+        Some((vec![1.0, per_s, history_of(run)], usage(run).cpu_s_per_event * per_s))
+    });
+    let memory = runs.iter().map(|run| (vec![1.0, run.events as f64], run.cost.rss_bytes_max as f64));
+    let (cores, memory) = (least_squares(&cores.collect::<Vec<_>>()), least_squares(&memory.collect::<Vec<_>>()));
+    let of = |fitted: &[f64], i: usize| fitted.get(i).copied().unwrap_or(0.0);
     Model {
         name,
-        cpu_s_per_event: over(&|_, used| used.cpu_s_per_event),
+        cpu_s_per_s: of(&cores, 0),
+        cpu_s_per_event: of(&cores, 1),
+        cpu_s_per_s_per_event_kept: of(&cores, 2),
         cpu_s_per_event_read_by_batch: over(&|_, used| used.batch_cpu_s_per_event_read),
         cpu_s_per_event_of_change: over(&|_, used| used.change_cpu_s / used.events_recomputed),
         hours_of_change_per_event: over(&|_, used| used.change_hours / used.events_recomputed),
         extra_bytes_of_change_per_event: over(&|run, used| run.extra_storage_bytes_max as f64 / used.events_recomputed),
         bytes_written_per_event: over(&|_, used| used.bytes_written_per_event),
         log_bytes_per_event: over(&|_, used| used.log_bytes_per_event),
-        memory_bytes: line(&memory),
+        memory_bytes: (of(&memory, 0), of(&memory, 1)),
     }
 }
 
-/// Intercept and slope of the line of least squares; neither is negative.
-fn line(points: &[(f64, f64)]) -> (f64, f64) {
-    let n = points.len().max(1) as f64;
-    let (x, y) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
-    let spread: f64 = points.iter().map(|p| (p.0 - x).powi(2)).sum();
-    let slope = if spread > 0.0 { points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / spread } else { 0.0 };
-    let slope = slope.max(0.0);
-    ((y - slope * x).max(0.0), slope)
+/// Events of a run that were there before live ones came.
+fn history_of(run: &RunResult) -> f64 {
+    run.events as f64 - run.freshness_ms.count as f64 - run.events_never_covered as f64
+}
+
+/// The factors, none of them negative, with which these things add up to these sums with the least squares of errors: C. L. Lawson and R. J. Hanson, Solving
+/// Least Squares Problems (1974), chapter 23, here by turns over the factors, of which there are few.
+fn least_squares(points: &[(Vec<f64>, f64)]) -> Vec<f64> {
+    const TURNS: usize = 20_000;
+    let n = points.first().map_or(0, |(things, _)| things.len());
+    // Things of one size make the turns end where they are to.
+    let sizes: Vec<f64> =
+        (0..n).map(|i| points.iter().map(|(things, _)| things[i].powi(2)).sum::<f64>().sqrt().max(f64::MIN_POSITIVE)).collect();
+    let mut factors = vec![0.0; n];
+    for i in (0..n).cycle().take(TURNS * n) {
+        let told = |things: &[f64]| things.iter().zip(&sizes).zip(&factors).map(|((x, size), factor)| x / size * factor).sum::<f64>();
+        let step: f64 = points.iter().map(|(things, sum)| things[i] / sizes[i] * (sum - told(things))).sum();
+        factors[i] = f64::max(factors[i] + step, 0.0);
+    }
+    factors.iter().zip(&sizes).map(|(factor, size)| factor / size).collect()
 }
 
 /// What the steady phase of a run cost, the change included: CPU, and memory for as long as it was.
@@ -177,19 +202,24 @@ impl Model {
     /// What it says of a run, from what was planned for that: events, batch runs and the change.
     fn cost_of_run(&self, run: &RunResult, prices: &Prices) -> f64 {
         use twopath_results::result::Happening;
-        let live = run.freshness_ms.count as f64 + run.events_never_covered as f64;
-        let history = run.events as f64 - live;
+        let history = history_of(run);
+        let live = run.events as f64 - history;
         let in_change = |at_ms: f64| {
             let deployed = run.marks.iter().find(|mark| matches!(mark.what, Happening::Deploy { .. }));
             deployed.is_some_and(|mark| at_ms >= mark.at_ms && mark.until_ms.is_none_or(|until| at_ms < until))
         };
         let batch_runs = run.marks.iter().filter(|mark| matches!(mark.what, Happening::BatchRun { .. }) && mark.at_ms >= 0.0);
         let read_by_batch: f64 = batch_runs.filter(|mark| !in_change(mark.at_ms)).map(|_| history + live / 2.0).sum();
-        let cpu_s = live * self.cpu_s_per_event
+        let cpu_s = self.live_cpu_s(live, history, run.duration_ms / 1e3)
             + read_by_batch * self.cpu_s_per_event_read_by_batch
             + (history + live / 2.0) * self.cpu_s_per_event_of_change;
         let memory = self.memory_bytes.0 + self.memory_bytes.1 * run.events as f64;
         cpu_money(cpu_s, prices) + memory_money(memory, run.duration_ms / 3.6e6, prices)
+    }
+
+    /// Of so many events, beside so many that are kept, in so many seconds.
+    fn live_cpu_s(&self, events: f64, kept: f64, seconds: f64) -> f64 {
+        events * self.cpu_s_per_event + seconds * (self.cpu_s_per_s + kept * self.cpu_s_per_s_per_event_kept)
     }
 
     /// What a month costs.
@@ -197,7 +227,7 @@ impl Model {
         let events = month.events_per_day * DAYS_PER_MONTH;
         let kept = month.events_per_day * month.retention_days;
         let read_by_batch = if self.cpu_s_per_event_read_by_batch > 0.0 { month.batch_runs_per_day * DAYS_PER_MONTH * kept } else { 0.0 };
-        let cpu_s = events * self.cpu_s_per_event
+        let cpu_s = self.live_cpu_s(events, kept, DAYS_PER_MONTH * 86_400.0)
             + read_by_batch * self.cpu_s_per_event_read_by_batch
             + month.changes_per_month * kept * self.cpu_s_per_event_of_change;
         let standing = memory_money(self.memory_bytes.0 + self.memory_bytes.1 * kept, DAYS_PER_MONTH * 24.0, prices);
@@ -215,7 +245,9 @@ impl Model {
 fn note(notes: &mut Notes, model: &Model) {
     let micro = |seconds: f64| seconds * 1e6;
     let figures = [
+        ("cores_of_nothing", "number", model.cpu_s_per_s),
         ("cpu_per_million_events", "s", micro(model.cpu_s_per_event)),
+        ("cores_per_million_kept", "number", micro(model.cpu_s_per_s_per_event_kept)),
         ("cpu_per_million_read_by_batch", "s", micro(model.cpu_s_per_event_read_by_batch)),
         ("cpu_per_million_of_a_change", "s", micro(model.cpu_s_per_event_of_change)),
         ("log_bytes_per_event", "bytes", model.log_bytes_per_event),
@@ -281,7 +313,9 @@ mod tests {
     fn model(name: &'static str, batch: f64, change: f64) -> Model {
         Model {
             name,
+            cpu_s_per_s: 0.0,
             cpu_s_per_event: 1e-6,
+            cpu_s_per_s_per_event_kept: 0.0,
             cpu_s_per_event_read_by_batch: batch,
             cpu_s_per_event_of_change: change,
             hours_of_change_per_event: 0.0,
@@ -308,13 +342,21 @@ mod tests {
         assert!((cost - (30.4375 + 30.4375 * 0.2 + 3.0 * 2.0)).abs() < 1e-9, "{cost}");
         let without = model("kappa", 0.0, 1e-6).cost_of_month(&month, &prices);
         assert!((without - (30.4375 + 6.0)).abs() < 1e-9, "{without}");
+        let seconds = 30.4375 * 86_400.0;
+        let idle = Model { cpu_s_per_s: 0.5, cpu_s_per_s_per_event_kept: 1e-7, ..model("kappa", 0.0, 0.0) }.cost_of_month(&month, &prices);
+        assert!((idle - (30.4375 + seconds * (0.5 + 0.2))).abs() < 1e-6, "{idle}");
     }
 
     #[test]
-    fn a_line_through_points_on_a_line() {
-        let (intercept, slope) = line(&[(1.0, 5.0), (2.0, 7.0), (4.0, 11.0)]);
-        assert!((intercept - 3.0).abs() < 1e-12 && (slope - 2.0).abs() < 1e-12);
-        assert_eq!(line(&[(1.0, 5.0)]), (5.0, 0.0));
+    fn sums_of_things_are_taken_apart() {
+        let points =
+            [(1.0, 3e6), (4.0, 1e6), (4.0, 3e6), (10.0, 3e6), (2.0, 3e5)].map(|(a, b)| (vec![1.0, a, b], 0.4 + 0.01 * a + 3e-7 * b));
+        let found = least_squares(&points);
+        assert!((found[0] - 0.4).abs() < 1e-6 && (found[1] - 0.01).abs() < 1e-6 && (found[2] - 3e-7).abs() < 1e-12, "{found:?}");
+        // One that would have to be negative is 0.
+        let found = least_squares(&[(vec![1.0, 1.0], 1.0), (vec![1.0, 2.0], 0.5)]);
+        assert!((found[0] - 0.75).abs() < 1e-9 && found[1] == 0.0, "{found:?}");
+        assert!(least_squares(&[]).is_empty());
         assert_eq!(log_steps(1.0, 100.0, 3), [1.0, 10.0, 100.0]);
     }
 }
