@@ -124,7 +124,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
         for repeat in 0..lab.repeats {
             // The change is deployed at any moment of the first half.
             let deployed = rng.random_range(0..events / 2);
-            let looks = merged(divergence, (&right, &speed), &log, (plan, deployed)).map_err(|e| ScenarioError::Answer(e.to_string()))?;
+            let looks = merged(lab, divergence, (&right, &speed), &log, (plan, deployed))?;
             let after: Vec<&Look> = looks.iter().filter(|look| look.events > deployed).collect();
             let first = after.iter().find(|look| look.wrong > 0);
             shows += usize::from(first.is_some());
@@ -155,7 +155,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
         notes.figures.extend(found);
     }
     // The same change in one code: there is nothing that it could differ from.
-    let looks = merged(&SAME, (&right, &right), &log, (plan, 0)).map_err(|e| ScenarioError::Answer(e.to_string()))?;
+    let looks = merged(lab, &SAME, (&right, &right), &log, (plan, 0))?;
     notes.figures.push(Figure::exact("groups_wrong_mean", "one code", "number", looks.iter().map(|look| look.wrong as f64).sum()));
 
     keep_looks(lab, notes, &raw)?;
@@ -198,33 +198,39 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
 /// Merged answers all along the log: the right code up to the last batch run, the speed layer's from there on, with the divergence from
 /// `deployed` on.
 fn merged(
+    lab: &Lab,
     divergence: &Divergence,
     (right, speed): (&Query, &Query),
     log: &RecordBatch,
     (plan, deployed): (Plan, usize),
-) -> Result<Vec<Look>, EvalError> {
+) -> Result<Vec<Look>, ScenarioError> {
     let step = log.num_rows() / (plan.runs * plan.looks);
     let mut batch = GroupTable::new(right);
     // Since the last batch run: by the right code, and by the speed layer's.
     let (mut since, mut realtime) = (GroupTable::new(right), GroupTable::new(right));
     let mut looks = vec![];
     for look in 1..=plan.runs * plan.looks {
+        lab.go_on()?;
         let (from, to) = ((look - 1) * step, look * step);
         let rows = log.slice(from, to - from);
-        since.update_from_log(right, &rows)?;
+        since.update_from_log(right, &rows).map_err(failed)?;
         let before = deployed.clamp(from, to) - from;
-        realtime.update_from_log(right, &rows.slice(0, before))?;
-        divergence.update(speed, &mut realtime, &rows.slice(before, rows.num_rows() - before), from + before)?;
+        realtime.update_from_log(right, &rows.slice(0, before)).map_err(failed)?;
+        divergence.update(speed, &mut realtime, &rows.slice(before, rows.num_rows() - before), from + before).map_err(failed)?;
         let handed_over = look.is_multiple_of(plan.looks);
         if handed_over {
             batch.merge(&since);
             (since, realtime) = (GroupTable::new(right), GroupTable::new(right));
         }
-        let given = groups(right, &[&batch, &realtime])?;
-        let truth = groups(right, &[&batch, &since])?;
+        let given = groups(right, &[&batch, &realtime]).map_err(failed)?;
+        let truth = groups(right, &[&batch, &since]).map_err(failed)?;
         looks.push(compare(&given, &truth, to, handed_over));
     }
     Ok(looks)
+}
+
+fn failed(error: EvalError) -> ScenarioError {
+    ScenarioError::Answer(error.to_string())
 }
 
 /// An answer by its groups: sum of delays, greatest delay, departures.
@@ -255,7 +261,6 @@ fn compare(given: &BTreeMap<String, [f64; 3]>, truth: &BTreeMap<String, [f64; 3]
 
 /// That the right code is what the reference interpreter has, over the whole log.
 fn check_against_reference(query: &Query, log: &RecordBatch) -> Result<(), ScenarioError> {
-    let failed = |e: EvalError| ScenarioError::Answer(e.to_string());
     let mut table = GroupTable::new(query);
     table.update_from_log(query, log).map_err(failed)?;
     let mut reference = Reference::new(query.clone());

@@ -55,7 +55,7 @@ const FIGURES: [(&str, &str, &str); 9] = [
     ("searchable_after_p99", "99 of 100 after", "ms"),
     ("index_age_mean", "index old, mean", "ms"),
     ("index_age_max", "at most", "ms"),
-    ("cpu_per_change", "CPU of a million changes", "cpu_s_per_million_events"),
+    ("cpu_per_million_changes", "CPU of a million changes", "cpu_s_per_million_events"),
     ("documents_indexed_per_change", "documents indexed for each change", "ratio"),
     ("bytes_written_per_change", "written for each change", "bytes"),
 ];
