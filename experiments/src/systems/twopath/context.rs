@@ -136,7 +136,7 @@ impl Context {
     fn with_place<T>(&self, version: u32, to_do: impl FnOnce(&StatePlace<'_>) -> T) -> Result<T, SystemError> {
         let dir = self.tables.version_dir(version.into());
         let name = match self.state {
-            StateBackend::Remote(_) => dir.display().to_string(),
+            StateBackend::Remote(_) => std::path::absolute(&dir).unwrap_or_else(|_| dir.clone()).display().to_string(),
             _ => format!("{}.v{version}", self.job.name),
         };
         let log = Log::open(&dir.join("log"))?;
