@@ -15,7 +15,7 @@ fn every_bench_runs_small() {
     let mut heard = Vec::new();
     let result = run(setting(&dir, Size::quick()), &[], |name| heard.push(name.to_owned())).unwrap();
     // Those of the groups come after them.
-    assert_eq!(heard, names()[..11]);
+    assert_eq!(heard, names()[..14]);
     let ids: Vec<&str> = result.ratios.iter().map(|r| r.id).collect();
     assert_eq!(
         ids,
@@ -35,7 +35,15 @@ fn every_bench_runs_small() {
             "checkpoint_increment",
             "restore",
             "incremental",
-            "incremental_groups"
+            "incremental_groups",
+            "nexmark_q1",
+            "nexmark_q2",
+            "nexmark_q5",
+            "nexmark_q7",
+            "nexmark_q8",
+            "ysb",
+            "hop",
+            "workers"
         ]
     );
     assert!(result.ratios.iter().all(|r| r.ratio.is_finite() && r.ratio > 0.0), "{:?}", result.ratios);
@@ -71,7 +79,7 @@ fn peers_give_the_same_answers() {
     let result = against_peers(&dir, Path::new(&python), &[]);
     result.missing.iter().for_each(|missing| eprintln!("SKIPPED: {missing}"));
     if result.missing.is_empty() {
-        assert_eq!(result.ratios.len(), 6 * 2 + 2 + 1);
+        assert_eq!(result.ratios.len(), 6 * 2 + 2 + 4 + 1);
     }
     assert!(result.ratios.iter().all(|r| [r.wall, r.cpu, r.memory].iter().all(|f| f.is_finite() && *f > 0.0)), "{:?}", result.ratios);
 }

@@ -13,6 +13,7 @@ mod incremental;
 mod kafka;
 mod log_scale;
 pub mod peers;
+mod published;
 mod read;
 mod replay;
 mod scan;
@@ -126,7 +127,7 @@ pub struct Setting<'a> {
 
 type Bench = fn(Setting) -> Result<Vec<Ratio>, BenchError>;
 
-const BENCHES: [(&str, Bench); 11] = [
+const BENCHES: [(&str, Bench); 14] = [
     ("append_none", append::durability_none),
     ("append_batch", append::durability_batch),
     ("scan", scan::column),
@@ -138,6 +139,9 @@ const BENCHES: [(&str, Bench); 11] = [
     ("remote", tier::remote),
     ("checkpoint", checkpoint::checkpoint),
     ("incremental", incremental::one_percent),
+    ("published", published::against_loops),
+    ("hop", replay::hop_against_tumble),
+    ("workers", replay::two_workers_against_one),
 ];
 
 /// The group `log-scale`, which takes its time and is not part of the others.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use twopath_base::{PartitionId, Position};
 use twopath_log::{Durability, Log, Topic};
-use twopath_query::Query;
+use twopath_query::{Query, parse};
 use twopath_view::{GroupTable, Selection, answer};
 
 use super::events::{Pageviews, Totals, hand_written_loop};
@@ -185,6 +185,65 @@ impl Rates {
     fn both(&self) -> f64 {
         1.0 / (1.0 / self.append + 1.0 / self.replay)
     }
+}
+
+/// A window of a minute that begins every second against one that begins every minute, from the log to all of its answer.
+pub fn hop_against_tumble(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
+    let made = Pageviews::generate(size.events, 1, 65_536);
+    let topic = made.log(&Log::open(dir)?, "pageviews", 1, Durability::None)?;
+    drop(made);
+    let end = topic.end()?;
+    let query = |windows: &str| {
+        let sql = format!(
+            "SELECT window_start, url % 100 AS site, COUNT(*) AS views, SUM(duration_ms) AS duration_ms FROM {windows} GROUP BY window_start, url % 100"
+        );
+        Arc::new(parse(&sql, "pageviews", topic.schema()).expect("the bench's own query is valid"))
+    };
+    let hop = query("HOP(TABLE pageviews, DESCRIPTOR(time), INTERVAL '1' SECOND, INTERVAL '1' MINUTE)");
+    let tumble = query("TUMBLE(TABLE pageviews, DESCRIPTOR(time), INTERVAL '1' MINUTE)");
+    // Each event is in one window of the one, and in sixty of the other.
+    let run = |query: &Arc<Query>, windows: i64| {
+        let start = Instant::now();
+        let totals = totals_of(query, &replay(&topic, query, &end, 1)?)?;
+        let took = start.elapsed();
+        super::same("hop", totals.count as u64, size.events * windows as u64).map(|()| took)
+    };
+    let pairs = side_by_side(size.rounds, |_| run(&hop, 60), |_| run(&tumble, 1))?;
+    Ok(vec![speed_ratio(
+        "hop",
+        "hopping window of 60 panes, 1 worker, from the log to all of its answer, against a tumbling window of the same size",
+        0.3,
+        0.7,
+        &pairs,
+        size.events as f64 / 1e6,
+        "million events/s",
+    )])
+}
+
+/// The large aggregation over two partitions with two workers against one.
+pub fn two_workers_against_one(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
+    let made = Pageviews::generate(size.events, 1, 65_536);
+    let topic = made.log(&Log::open(dir)?, "pageviews", 2, Durability::None)?;
+    drop(made);
+    let query = Arc::new(Pageviews::query(&topic));
+    let end = topic.end()?;
+    let expected = totals_of(&query, &replay(&topic, &query, &end, 1)?)?;
+    let run = |workers: usize| {
+        let start = Instant::now();
+        let tables = replay(&topic, &query, &end, workers)?;
+        let took = start.elapsed();
+        agree("workers", &totals_of(&query, &tables)?, &expected).map(|()| took)
+    };
+    let pairs = side_by_side(size.rounds, |_| run(2), |_| run(1))?;
+    Ok(vec![speed_ratio(
+        "workers",
+        "replay of the same query over two partitions, 2 workers against 1",
+        1.6,
+        1.9,
+        &pairs,
+        size.events as f64 / 1e6,
+        "million events/s",
+    )])
 }
 
 fn sealed_files(topic: &Topic) -> Result<Vec<PathBuf>, BenchError> {

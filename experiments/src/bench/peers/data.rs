@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::super::BenchError;
-use twopath_events::workloads::Pageviews;
+use twopath_events::workloads::{Pageviews, built_in};
 
 const SEED: u64 = 1;
 /// Rows made at a time, and of one row group: DuckDB's own, and few enough that this process stays small.
@@ -35,6 +35,12 @@ fn views(rows: u64) -> impl Iterator<Item = RecordBatch> {
 /// Writes pageviews as Parquet.
 pub fn pageviews(path: &Path, rows: u64) -> Result<(), BenchError> {
     parquet(path, views(rows))
+}
+
+/// Writes NEXMark's events as Parquet.
+pub fn nexmark(path: &Path, events: u64) -> Result<(), BenchError> {
+    let workload = built_in("nexmark", SEED).expect("a built-in workload");
+    parquet(path, (0..events).step_by(ROWS).map(|from| workload.batch(from, ROWS.min((events - from) as usize))))
 }
 
 /// Writes pageviews as CSV.

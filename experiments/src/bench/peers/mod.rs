@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Serialize;
+use twopath_events::workloads::built_in;
 
 use super::{BenchError, median};
 use process::{Cost, run as run_process};
@@ -21,10 +22,16 @@ const SCRIPT: &str = include_str!("peer.py");
 
 /// Of a CSV import so much of the rows is read: as text they take long to make.
 const CSV_PART: u64 = 7;
+/// So many of NEXMark's events, each of which is as large as many rows.
+const NEXMARK_PART: u64 = 20;
 
 /// How many of the rows a work is about.
 fn rows_of(work: &Work, rows: u64) -> u64 {
-    if matches!(work.ours, Ours::Import { extension: "csv" }) { (rows / CSV_PART).max(1) } else { rows }
+    match work.ours {
+        Ours::Import { extension: "csv" } => (rows / CSV_PART).max(1),
+        Ours::Kept { .. } => (rows / NEXMARK_PART).max(1),
+        _ => rows,
+    }
 }
 
 /// What `twopath bench peers` was asked for.
@@ -132,10 +139,15 @@ impl<'a> Bench<'a> {
         let rows = self.setting.rows;
         let is_new = |path: &Path| !path.exists();
         let (wide, pageviews, csv) = (self.path("wide.parquet"), self.path("pageviews.parquet"), self.path("pageviews.csv"));
+        let nexmark = self.path("nexmark.parquet");
         match work.ours {
             Ours::Query { data: Data::Wide, .. } if is_new(&wide) => {
                 data::wide(&wide, rows)?;
                 self.import(&self.path("log"), "wide", &wide, 1)?;
+            }
+            Ours::Kept { .. } if is_new(&nexmark) => {
+                data::nexmark(&nexmark, rows_of(work, rows))?;
+                self.import(&self.path("log"), "nexmark", &nexmark, 1)?;
             }
             Ours::Import { extension: "csv" } if is_new(&csv) => data::pageviews_csv(&csv, rows_of(work, rows))?,
             Ours::Query { data: Data::Pageviews, .. } | Ours::Replay { .. } | Ours::Import { .. } if is_new(&pageviews) => {
@@ -168,9 +180,9 @@ impl<'a> Bench<'a> {
         run_process(&mut command, out)
     }
 
-    fn peer(&self, peer: &str, work: &str, from: &Path, out: &Path) -> Result<Cost, BenchError> {
+    fn peer(&self, peer: &str, work: &str, from: &Path, out: &Path, sql: Option<&str>) -> Result<Cost, BenchError> {
         let mut command = Command::new(self.setting.python);
-        command.arg(&self.script).args([peer, work]).arg(from).arg(out);
+        command.arg(&self.script).args([peer, work]).arg(from).arg(out).args(sql);
         run_process(&mut command, &self.path("said"))
     }
 
@@ -225,6 +237,7 @@ impl<'a> Bench<'a> {
     fn ours(&self, work: &Work, out: &Path) -> Result<Cost, BenchError> {
         match work.ours {
             Ours::Query { sql, .. } => self.query("log", sql, &["batch"], out),
+            Ours::Kept { query, select } => self.query("log", &kept_sql(query, select), &["speed-differential"], out),
             Ours::Replay { sql } => self.query("log2", sql, &["kappa", "--workers", "2"], out),
             Ours::Import { extension } => {
                 let log = self.path("imported");
@@ -239,15 +252,23 @@ impl<'a> Bench<'a> {
     fn theirs(&self, work: &Work, peer: &str, out: &Path) -> Result<Cost, BenchError> {
         match work.ours {
             Ours::Replay { sql } => self.query("log", sql, &["kappa", "--workers", "1"], out),
-            Ours::Query { .. } => self.peer(peer, work.name, self.setting.dir, out),
+            Ours::Query { .. } => self.peer(peer, work.name, self.setting.dir, out, None),
+            Ours::Kept { query, select } => self.peer(peer, work.name, self.setting.dir, out, Some(&kept_sql(query, select))),
             Ours::Import { extension } => {
                 let imported = self.path("imported.parquet");
-                let cost = self.peer(peer, work.name, &self.path(&format!("pageviews.{extension}")), &imported)?;
-                self.peer(peer, "imported", &imported, out)?;
+                let cost = self.peer(peer, work.name, &self.path(&format!("pageviews.{extension}")), &imported, None)?;
+                self.peer(peer, "imported", &imported, out, None)?;
                 Ok(cost)
             }
         }
     }
+}
+
+/// A query of NEXMark's, of whose answer so much is put out.
+fn kept_sql(query: &str, select: &str) -> String {
+    let workload = built_in("nexmark", 1).expect("a built-in workload");
+    let query = workload.queries.iter().find(|q| q.name == query).expect("one of NEXMark's");
+    format!("{select} FROM ({}) answered", query.sql(1))
 }
 
 /// The first lines in which two answers differ.

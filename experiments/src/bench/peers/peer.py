@@ -1,9 +1,9 @@
-"""One piece of work by one peer: peer.py PEER WORK FOLDER OUT. The answer is written to OUT as CSV. `peer.py PEER` says whether the peer is there."""
+"""One piece of work by one peer: peer.py PEER WORK FOLDER OUT [SQL]. The answer is written to OUT as CSV. `peer.py PEER` says whether the peer is there."""
 import os
 import sys
 
-peer, work, folder, out = (sys.argv[1:] + [""] * 4)[:4]
-wide, pageviews = (os.path.join(folder, name) for name in ("wide.parquet", "pageviews.parquet"))
+peer, work, folder, out, sql = (sys.argv[1:] + [""] * 5)[:5]
+wide, pageviews, nexmark = (os.path.join(folder, name) for name in ("wide.parquet", "pageviews.parquet", "nexmark.parquet"))
 threads = os.cpu_count()
 
 DUCKDB = {
@@ -36,10 +36,11 @@ def duckdb_work():
         return
     else:
         # Only the files of the works that were asked for are made.
-        for name, file in (("wide", wide), ("pageviews", pageviews)):
+        for name, file in (("wide", wide), ("pageviews", pageviews), ("nexmark", nexmark)):
             if os.path.exists(file):
                 db.execute(f"CREATE VIEW {name} AS FROM read_parquet('{file}')")
-        query = DUCKDB[work]
+        # A file has no column of the log's own.
+        query = DUCKDB.get(work) or sql.replace("_arrival", "date_time")
     db.execute(f"COPY ({query}) TO '{out}' (FORMAT csv, HEADER, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%SZ')")
 
 

@@ -14,6 +14,8 @@ pub enum Data {
 pub enum Ours {
     /// `twopath query` over the topic, by the batch layer.
     Query { data: Data, sql: &'static str },
+    /// A query of NEXMark's, as published, by differential with 1 worker: the rows are kept as they come and go, and what is asked is made of them.
+    Kept { query: &'static str, select: &'static str },
     /// `twopath log import` of this kind of file of pageviews into a new log.
     Import { extension: &'static str },
     /// The query by kappa with 2 workers over 2 partitions, against 1 and 1: there is no peer.
@@ -46,7 +48,7 @@ const MOST_VIEWED: &str = "SELECT window_start, url, COUNT(*) AS views, SUM(dura
     FROM TUMBLE(TABLE pageviews, DESCRIPTOR(time), INTERVAL '1' MINUTE) GROUP BY window_start, url \
     ORDER BY views DESC, window_start, url LIMIT 10";
 
-pub const WORKS: [Work; 9] = [
+pub const WORKS: [Work; 13] = [
     Work {
         name: "keys",
         what: "count and sum by an integer key with a quarter as many values as rows",
@@ -120,6 +122,30 @@ pub const WORKS: [Work; 9] = [
         wall_at_most: 0.8,
         memory_at_most: None,
     },
+    kept(
+        "nexmark-q3",
+        "q3",
+        "NEXMark q3 (auctions joined with persons), its rows kept by differential, 1 worker",
+        "SELECT COUNT(*) AS n, SUM(id) AS ids, SUM(LENGTH(name)) AS name, SUM(LENGTH(city)) AS city",
+    ),
+    kept(
+        "nexmark-q4",
+        "q4",
+        "NEXMark q4 (the mean closing price by category), its rows kept by differential, 1 worker",
+        "SELECT COUNT(*) AS n, SUM(category) AS categories, CAST(SUM(FLOOR(average)) AS BIGINT) AS averages",
+    ),
+    kept(
+        "nexmark-q9",
+        "q9",
+        "NEXMark q9 (the winning bid of each auction), its rows kept by differential, 1 worker",
+        "SELECT COUNT(*) AS n, SUM(id) AS ids, SUM(price) AS prices, SUM(LENGTH(item_name)) AS item_name",
+    ),
+    kept(
+        "nexmark-q20",
+        "q20",
+        "NEXMark q20 (bids joined with auctions), its rows kept by differential, 1 worker",
+        "SELECT COUNT(*) AS n, SUM(auction) AS auctions, SUM(bidder) AS bidders, SUM(price) AS prices, SUM(LENGTH(url)) AS url",
+    ),
     Work {
         name: "replay",
         what: "replay by kappa, 2 workers and 2 partitions, against 1 and 1",
@@ -129,6 +155,10 @@ pub const WORKS: [Work; 9] = [
         memory_at_most: None,
     },
 ];
+
+const fn kept(name: &'static str, query: &'static str, what: &'static str, select: &'static str) -> Work {
+    Work { name, what, ours: Ours::Kept { query, select }, peers: &[DUCKDB], wall_at_most: 1.0 / 0.3, memory_at_most: None }
+}
 
 /// What is asked of both sides after an import.
 pub const IMPORTED: &str =
