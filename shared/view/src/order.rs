@@ -176,7 +176,9 @@ fn packed(columns: &[SortColumn], rows: usize) -> (Vec<u128>, bool) {
         let bits = u64::BITS - (prefixes.iter().copied().max().unwrap_or(0) - least).leading_zeros();
         let dropped = bits.saturating_sub(room);
         let kept = bits - dropped;
-        places.iter_mut().zip(prefixes).for_each(|(place, prefix)| *place = *place << kept | u128::from((prefix - least) >> dropped));
+        // Where no room is left, all of its bits are dropped.
+        let top = |prefix: u64| u128::from((prefix - least).checked_shr(dropped).unwrap_or(0));
+        places.iter_mut().zip(prefixes).for_each(|(place, prefix)| *place = *place << kept | top(prefix));
         room -= kept;
         // What stands behind a column that is not all there would not count.
         is_whole = is_exact && dropped == 0;
