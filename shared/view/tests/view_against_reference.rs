@@ -7,8 +7,7 @@ use arrow_array::{Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType as Arrow, Field, Schema};
 use twopath_base::Position;
 use twopath_query::arbitrary::{Profile, Random, batches, schema, schema_with_decimals, sql_of};
-use twopath_query::{Query, Value};
-use twopath_query::{parse, values};
+use twopath_query::{Query, Value, parse, values};
 use twopath_reference::{Reference, compare};
 use twopath_view::{Generation, GroupTable, KeptError, KeptGroups, Selection, answer, tables_for};
 
