@@ -1,7 +1,8 @@
 //! What a job's threads share: the epoch that is asked for, the wish to stop, and what has been published.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use timely::scheduling::SyncActivator;
 use twopath_base::Position;
@@ -16,12 +17,18 @@ use crate::error::SpeedError;
 /// Where the views of a job go. It is called on a worker's thread: it should only store the view and return.
 pub type Publish = Arc<dyn Fn(Arc<RealtimeView>) + Send + Sync>;
 
+/// A waiting thread looks this often whether the job is to end.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 pub(crate) struct Control {
     pub tail: Tail,
     clock: Arc<dyn Clock>,
     to: Publish,
     /// A worker whose epoch is below this is to read what there is and to close its epoch.
     epoch: AtomicU64,
+    /// Epochs below this are through the dataflow; whoever moves the epoch on waits for it.
+    through: Mutex<u64>,
+    is_through: Condvar,
     stopped: AtomicBool,
     failure: Mutex<Option<SpeedError>>,
     /// What wakes the workers' sources.
@@ -59,6 +66,8 @@ impl Control {
             clock,
             to,
             epoch: AtomicU64::new(1),
+            through: Mutex::new(0),
+            is_through: Condvar::new(),
             stopped: AtomicBool::new(false),
             failure: Mutex::new(None),
             sources: Mutex::new(Vec::new()),
@@ -92,6 +101,25 @@ impl Control {
     pub fn ask(&self, epoch: u64) {
         if self.epoch.fetch_max(epoch, Ordering::AcqRel) < epoch {
             self.wake_sources();
+        }
+    }
+
+    /// Says that the epochs below this one are through the dataflow.
+    pub fn set_through(&self, epoch: u64) {
+        let mut through = lock(&self.through);
+        if *through < epoch {
+            *through = epoch;
+            self.is_through.notify_all();
+        }
+    }
+
+    /// Waits until the epochs below the one that is asked for now are through, or the job is to end.
+    pub fn wait_through(&self) {
+        let epoch = self.epoch();
+        let mut through = lock(&self.through);
+        while *through < epoch && !self.stopped() {
+            // A look around now and then: whoever stops the job does not know of this.
+            through = self.is_through.wait_timeout(through, LOOK_AGAIN).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

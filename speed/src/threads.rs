@@ -236,16 +236,24 @@ fn run(wiring: &Wiring, mut worker: Worker, interval: Duration) -> Result<(), Sp
             }
         });
     } else {
+        let tells = wiring.to.is_none() && worker.index() == 0;
+        let mut through = 0;
         while !control.stopped() && worker.has_dataflows() {
             worker.step_or_park(None);
+            let epoch = control.epoch();
+            if tells && through < epoch && !probe.less_than(&epoch) {
+                through = epoch;
+                control.set_through(epoch);
+            }
         }
     }
     Ok(())
 }
 
-/// Beside several workers: wakes them together.
+/// Beside several workers: wakes them together, and not before they are through with what they were woken for: epochs cost what they cost however few records are in them, and where
+/// processors are short, those that were asked for every interval would be waited for by all that come after.
 fn wake_workers(control: &Control, interval: Duration) {
-    follow(control, interval, || {});
+    follow(control, interval, || control.wait_through());
 }
 
 /// Starts an epoch whenever the log has grown, but not before `interval` has passed since the last, and then does `work`.
