@@ -1,6 +1,6 @@
 //! The querying client: answers are asked for on an open-loop schedule, and every one is kept for checking.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -24,14 +24,14 @@ pub struct Questions {
     pub keys: Vec<Option<Vec<Value>>>,
 }
 
-/// Asks until `stop` is set, and appends each answer to `spill`. An answer that comes late delays the next, whose latency counts from its
+/// Asks until `stop` is set, and appends each answer to `spill`; `begun_us` says when the last one that has come was asked for. An answer that comes late delays the next, whose latency counts from its
 /// own time all the same.
 pub fn ask_on_schedule(
     system: &dyn System,
     questions: &Questions,
     mut spill: Spill,
     timeline: &Timeline,
-    stop: &AtomicBool,
+    (stop, begun_us): (&AtomicBool, &AtomicU64),
 ) -> Result<Vec<Recorded>, RunError> {
     punctual_sleep();
     let mut answers = Vec::new();
@@ -43,12 +43,14 @@ pub fn ask_on_schedule(
         if !wait_until(due_us, timeline, stop) {
             break;
         }
+        let asked_us = timeline.now_us();
         let answer = system.ask(key.as_deref())?;
         let read_us = timeline.now_us();
         let rows = spill.append(&answer.rows)?;
         let key = key.as_ref().map(|_| number as u32);
         let Answered { version, position, approximate, .. } = answer;
         answers.push(Recorded { due_us, read_us, version, position, approximate, key, rows });
+        begun_us.store(asked_us, Ordering::Relaxed);
     }
     spill.close()?;
     Ok(answers)

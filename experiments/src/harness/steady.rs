@@ -1,7 +1,7 @@
 //! The steady phase: events arrive, answers are read, and half-way the fix is deployed, all at once.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ pub struct SteadyPlan<'a> {
     pub deploy_us: Option<u64>,
     /// That the system runs in.
     pub process: u32,
-    /// After everything is covered and the fix is complete, answers are read for this long.
+    /// After everything is covered and the fix is complete, answers are read for this long at least: until each client has one that it began to read then.
     pub settle: Duration,
     /// How long after the schedule's end and the fix's completion events may take to be covered.
     pub grace: Duration,
@@ -74,6 +74,7 @@ pub fn steady(
     reporter: &mut Reporter,
 ) -> Result<Steady, RunError> {
     let stop = &AtomicBool::new(false);
+    let begun_us: Vec<AtomicU64> = plan.questions.iter().map(|_| AtomicU64::new(0)).collect();
     scope(|threads| {
         // Whatever ends this function early must end the threads, for which the scope waits.
         let _stopped_at_last = SetOnDrop(stop);
@@ -81,10 +82,12 @@ pub fn steady(
         let mut clients = Vec::new();
         // Nobody asks where there is nothing to ask: a client that ends is taken for one that failed.
         let asked = plan.questions.iter().filter(|q| q.rate > 0.0 && !q.keys.is_empty());
-        for (i, questions) in asked.enumerate() {
+        for ((i, questions), begun_us) in asked.enumerate().zip(&begun_us) {
             let spill = Spill::create(out, i as u32)?;
-            clients.push(load_thread(threads, &format!("client-{i}"), || ask_on_schedule(system, questions, spill, timeline, stop))?);
+            let ask = move || ask_on_schedule(system, questions, spill, timeline, (stop, begun_us));
+            clients.push(load_thread(threads, &format!("client-{i}"), ask)?);
         }
+        let begun_us = &begun_us[..clients.len()];
 
         let mut storage = Storage::default();
         let mut cpu = Vec::new();
@@ -93,7 +96,7 @@ pub fn steady(
         let mut fixed_us = None;
         let (mut costs_deployed, mut costs_fixed) = (Costs::default(), Costs::default());
         let mut metered = Instant::now();
-        let (mut complete_since, mut waiting_since) = (None::<Instant>, None::<Instant>);
+        let (mut complete_since, mut waiting_since) = (None::<(Instant, u64)>, None::<Instant>);
         let end_us = loop {
             std::thread::sleep(LOOK_EVERY);
             let now_us = timeline.now_us();
@@ -139,9 +142,11 @@ pub fn steady(
             let end = topic.end()?;
             let covered = progress.position.is_some_and(|p| p.covers(&end));
             if covered || waiting.elapsed() > plan.grace {
-                let since = complete_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= plan.settle {
-                    break now_us - since.elapsed().as_micros() as u64;
+                let (since, complete_us) = *complete_since.get_or_insert_with(|| (Instant::now(), now_us));
+                // An answer of everything may take longer than there is to settle; one that was asked for before is of before.
+                let read = begun_us.iter().all(|begun_us| begun_us.load(Ordering::Relaxed) >= complete_us);
+                if since.elapsed() >= plan.settle && (read || since.elapsed() >= plan.settle + plan.grace) {
+                    break complete_us;
                 }
             }
         };
