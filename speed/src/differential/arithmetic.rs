@@ -14,8 +14,8 @@ pub fn negate(value: Datum) -> Evaluated {
     match value {
         Int(v) => v.checked_neg().map(Int).ok_or(OutOfRange),
         Float(v) => Ok(Float(-v)),
-        Numeric(v) => Ok(Numeric(-v)),
-        Decimal(v) => Ok(Decimal(twopath_query::Decimal { unscaled: -v.unscaled, ..v })),
+        Numeric(v) => Ok(Datum::numeric(-v.get())),
+        Decimal { unscaled, scale } => Ok(Decimal { unscaled: (-unscaled.get()).into(), scale }),
         other => unreachable!("typing lets no negation of {other:?} through"),
     }
 }
@@ -24,7 +24,7 @@ pub fn add(a: Datum, b: Datum) -> Evaluated {
     match (a, b) {
         (Int(a), Int(b)) => a.checked_add(b).map(Int).ok_or(OutOfRange),
         (Float(a), Float(b)) => float(a, b, a + b),
-        (Numeric(a), Numeric(b)) => numeric(a.checked_add(b)),
+        (Numeric(a), Numeric(b)) => numeric(a.get().checked_add(b.get())),
         (Timestamp(a), Interval(b)) => a.checked_add(b).map(Timestamp).ok_or(OutOfRange),
         (Interval(a), Interval(b)) => a.checked_add(b).map(Interval).ok_or(OutOfRange),
         (a, b) => unreachable!("typing lets no {a:?} + {b:?} through"),
@@ -35,7 +35,7 @@ pub fn subtract(a: Datum, b: Datum) -> Evaluated {
     match (a, b) {
         (Int(a), Int(b)) => a.checked_sub(b).map(Int).ok_or(OutOfRange),
         (Float(a), Float(b)) => float(a, b, a - b),
-        (Numeric(a), Numeric(b)) => numeric(a.checked_sub(b)),
+        (Numeric(a), Numeric(b)) => numeric(a.get().checked_sub(b.get())),
         (Timestamp(a), Timestamp(b)) => a.checked_sub(b).map(Interval).ok_or(OutOfRange),
         (Timestamp(a), Interval(b)) => a.checked_sub(b).map(Timestamp).ok_or(OutOfRange),
         (Interval(a), Interval(b)) => a.checked_sub(b).map(Interval).ok_or(OutOfRange),
@@ -47,7 +47,7 @@ pub fn multiply(a: Datum, b: Datum) -> Evaluated {
     match (a, b) {
         (Int(a), Int(b)) => a.checked_mul(b).map(Int).ok_or(OutOfRange),
         (Float(a), Float(b)) => float(a, b, a * b),
-        (Numeric(a), Numeric(b)) => numeric(a.checked_mul(b)),
+        (Numeric(a), Numeric(b)) => numeric(a.get().checked_mul(b.get())),
         (a, b) => unreachable!("typing lets no {a:?} * {b:?} through"),
     }
 }
@@ -55,11 +55,11 @@ pub fn multiply(a: Datum, b: Datum) -> Evaluated {
 /// Integers truncate toward zero; two Numeric give a Float.
 pub fn divide(a: Datum, b: Datum) -> Evaluated {
     match (a, b) {
-        (_, Int(0) | Numeric(0)) => Err(DivisionByZero),
-        (_, Float(0.0)) => Err(DivisionByZero),
+        (_, Int(0) | Float(0.0)) => Err(DivisionByZero),
+        (_, Numeric(b)) if b.get() == 0 => Err(DivisionByZero),
         (Int(a), Int(b)) => a.checked_div(b).map(Int).ok_or(OutOfRange),
         (Float(a), Float(b)) => float(a, b, a / b),
-        (Numeric(a), Numeric(b)) => Ok(Float(a as f64 / b as f64)),
+        (Numeric(a), Numeric(b)) => Ok(Float(a.get() as f64 / b.get() as f64)),
         (a, b) => unreachable!("typing lets no {a:?} / {b:?} through"),
     }
 }
@@ -67,11 +67,11 @@ pub fn divide(a: Datum, b: Datum) -> Evaluated {
 /// The remainder has the dividend's sign.
 pub fn modulo(a: Datum, b: Datum) -> Evaluated {
     match (a, b) {
-        (_, Int(0) | Numeric(0)) => Err(DivisionByZero),
-        (_, Float(0.0)) => Err(DivisionByZero),
+        (_, Int(0) | Float(0.0)) => Err(DivisionByZero),
+        (_, Numeric(b)) if b.get() == 0 => Err(DivisionByZero),
         (Int(a), Int(b)) => Ok(Int(a.checked_rem(b).unwrap_or(0))),
         (Float(a), Float(b)) => float(a, b, a % b),
-        (Numeric(a), Numeric(b)) => numeric(Some(a.checked_rem(b).unwrap_or(0))),
+        (Numeric(a), Numeric(b)) => numeric(Some(a.get().checked_rem(b.get()).unwrap_or(0))),
         (a, b) => unreachable!("typing lets no {a:?} % {b:?} through"),
     }
 }
@@ -87,7 +87,7 @@ fn float(a: f64, b: f64, result: f64) -> Evaluated {
 }
 
 fn numeric(result: Option<i128>) -> Evaluated {
-    result.filter(|v| v.unsigned_abs() < NUMERIC_LIMIT).map(Numeric).ok_or(OutOfRange)
+    result.filter(|v| v.unsigned_abs() < NUMERIC_LIMIT).map(Datum::numeric).ok_or(OutOfRange)
 }
 
 #[cfg(test)]
@@ -102,8 +102,8 @@ mod tests {
         assert_eq!(divide(Float(f64::NAN), Float(-0.0)), Err(DivisionByZero));
         assert_eq!(multiply(Float(1e200), Float(1e200)), Err(OutOfRange));
         assert_eq!(multiply(Float(f64::INFINITY), Float(2.0)), Ok(Float(f64::INFINITY)));
-        assert_eq!(add(Numeric(10_i128.pow(38) - 1), Numeric(1)), Err(OutOfRange));
+        assert_eq!(add(Datum::numeric(10_i128.pow(38) - 1), Datum::numeric(1)), Err(OutOfRange));
         assert_eq!(modulo(Int(-7), Int(3)), Ok(Int(-1)));
-        assert_eq!(divide(Numeric(1), Numeric(4)), Ok(Float(0.25)));
+        assert_eq!(divide(Datum::numeric(1), Datum::numeric(4)), Ok(Float(0.25)));
     }
 }

@@ -12,13 +12,13 @@ use super::expr::Evaluated;
 pub fn cast(value: Datum, to: DataType) -> Evaluated {
     Ok(match (value, to) {
         (Datum::Int(v), DataType::Float) => Datum::Float(v as f64),
-        (Datum::Int(v), DataType::Numeric) => Datum::Numeric(i128::from(v)),
+        (Datum::Int(v), DataType::Numeric) => Datum::numeric(i128::from(v)),
         (Datum::Int(v), DataType::Text) => Datum::Text(v.to_string().into()),
         (Datum::Bool(v), DataType::Int) => Datum::Int(i64::from(v)),
         (Datum::Bool(v), DataType::Text) => Datum::Text(Arc::from(if v { "true" } else { "false" })),
         (Datum::Float(v), DataType::Int) => Datum::Int(whole(v)?),
-        (Datum::Numeric(v), DataType::Int) => Datum::Int(i64::try_from(v).map_err(|_| EvalError::OutOfRange)?),
-        (Datum::Numeric(v), DataType::Float) => Datum::Float(v as f64),
+        (Datum::Numeric(v), DataType::Int) => Datum::Int(i64::try_from(v.get()).map_err(|_| EvalError::OutOfRange)?),
+        (Datum::Numeric(v), DataType::Float) => Datum::Float(v.get() as f64),
         (Datum::Text(v), DataType::Int) => Datum::Int(int_of(&v)?),
         (Datum::Text(v), DataType::Float) => Datum::Float(float_of(&v)?),
         (Datum::Float(v), DataType::Text) => Datum::Text(written(v).into()),
@@ -28,8 +28,8 @@ pub fn cast(value: Datum, to: DataType) -> Evaluated {
         }
         (Datum::Timestamp(us), DataType::Text) => Datum::Text(format_timestamp(us).into()),
         (value, DataType::Numeric | DataType::Decimal { .. }) => decimal::to_decimal(&value, to)?,
-        (Datum::Decimal(v), to) => decimal::from_decimal((v.unscaled, v.scale), to)?,
-        (Datum::Numeric(v), to) => decimal::from_decimal((v, 0), to)?,
+        (Datum::Decimal { unscaled, scale }, to) => decimal::from_decimal((unscaled.get(), scale), to)?,
+        (Datum::Numeric(v), to) => decimal::from_decimal((v.get(), 0), to)?,
         (value, to) => unreachable!("the compiler lets no cast of {value:?} to {to:?} through"),
     })
 }

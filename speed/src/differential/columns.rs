@@ -41,14 +41,14 @@ pub fn column<'a>(values: impl Iterator<Item = &'a Datum>, t: DataType) -> Array
         DataType::Decimal { .. } => {
             let values = values.map(|value| match value {
                 Datum::Null => None,
-                Datum::Decimal(v) => Some(v.unscaled),
+                Datum::Decimal { unscaled, .. } => Some(unscaled.get()),
                 other => wrong(other),
             });
             Arc::new(Decimal128Array::from_iter(values).with_data_type(arrow_type(t)))
         }
         DataType::Numeric => numeric(values.map(|value| match value {
             Datum::Null => None,
-            Datum::Numeric(v) => Some(*v),
+            Datum::Numeric(v) => Some(v.get()),
             other => wrong(other),
         })),
     }

@@ -12,8 +12,8 @@ use super::expr::Evaluated;
 /// A number that is a Decimal or a Numeric, as unscaled number and scale.
 pub fn parts(value: &Datum) -> Option<(i128, u8)> {
     match value {
-        Datum::Decimal(Decimal { unscaled, scale }) => Some((*unscaled, *scale)),
-        Datum::Numeric(v) => Some((*v, 0)),
+        Datum::Decimal { unscaled, scale } => Some((unscaled.get(), *scale)),
+        Datum::Numeric(v) => Some((v.get(), 0)),
         _ => None,
     }
 }
@@ -32,7 +32,7 @@ fn fit(value: &BigInt, t: DataType) -> Evaluated {
     if unscaled.unsigned_abs() >= 10u128.pow(u32::from(digits)) {
         return Err(OutOfRange);
     }
-    Ok(if t == DataType::Numeric { Datum::Numeric(unscaled) } else { Datum::Decimal(Decimal { unscaled, scale }) })
+    Ok(if t == DataType::Numeric { Datum::numeric(unscaled) } else { Datum::decimal(Decimal { unscaled, scale }) })
 }
 
 /// `a / b`, rounded half away from zero; `b` is not zero.
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn decimals_are_rounded_half_away_from_zero() {
         let t = DataType::decimal(10, 2);
-        let cents = |unscaled| Ok(Datum::Decimal(Decimal { unscaled, scale: 2 }));
+        let cents = |unscaled| Ok(Datum::decimal(Decimal { unscaled, scale: 2 }));
         let texts = [("1.005", 101), ("-1.005", -101), ("1.0049999", 100), (" 12 ", 1_200), ("1e3", 100_000), ("5e-3", 1), ("4.9e-3", 0)];
         for (text, unscaled) in texts {
             assert_eq!(read(text, t), cents(unscaled), "{text}");
@@ -152,7 +152,7 @@ mod tests {
         for text in ["", ".", "1e", "--1", "NaN", "1 2"] {
             assert!(matches!(read(text, t), Err(EvalError::InvalidText { .. })), "{text}");
         }
-        let of = |unscaled, scale| Datum::Decimal(Decimal { unscaled, scale });
+        let of = |unscaled, scale| Datum::decimal(Decimal { unscaled, scale });
         let quotient = arithmetic('/', &of(200, 2), &of(3, 0), DataType::decimal(38, 16));
         assert_eq!(quotient, Ok(of(6_666_666_666_666_667, 16)));
         assert_eq!(arithmetic('-', &of(-10i128.pow(38) + 1, 0), &of(1, 0), DataType::decimal(38, 1)), Err(OutOfRange));

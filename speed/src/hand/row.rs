@@ -59,7 +59,7 @@ impl Item {
             (Item::Int(v), DataType::Timestamp) => Datum::Timestamp(*v),
             (Item::Int(v), DataType::Interval) => Datum::Interval(*v),
             (Item::Int(v), DataType::Bool) => Datum::Bool(*v != 0),
-            (Item::Int(v), DataType::Numeric) => Datum::Numeric(i128::from(*v)),
+            (Item::Int(v), DataType::Numeric) => Datum::numeric(i128::from(*v)),
             (Item::Float(v), DataType::Float) => Datum::Float(*v),
             (Item::Text(v), DataType::Text) => Datum::Text(v.clone()),
             _ => return None,

@@ -7,6 +7,7 @@ use twopath_query::{BinaryOp, EvalError, Expr};
 
 use super::collection::{Collection, Errors, Tuple, evaluated, reduced};
 use super::join::Condition;
+use super::key::Key;
 use super::span::{Holds, Span, joined};
 use super::{Operator, unsupported};
 use crate::differential::datum::Datum;
@@ -57,7 +58,7 @@ fn placed<'s>(rows: Collection<'s>, key: &Arc<[Compiled]>, at: &Arc<Compiled>, e
     let (key, at) = (Arc::clone(key), Arc::clone(at));
     evaluated(rows, "Places", errors, move |row: Tuple| {
         let at = at.eval(Row::Values(&row))?;
-        let key = key.iter().map(|k| k.eval(Row::Values(&row))).collect::<Result<Tuple, EvalError>>()?;
+        let key = key.iter().map(|k| k.eval(Row::Values(&row))).collect::<Result<Key, EvalError>>()?;
         let has_all = !at.is_null() && !key.iter().any(Datum::is_null);
         Ok(has_all.then_some((key, (at, row))))
     })

@@ -12,20 +12,21 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use twopath_query::EvalError;
 
+use super::key::Key;
 use crate::differential::datum::Datum;
 
-/// A row, or the values that rows are put together by.
+/// A row, or what an aggregate is over.
 pub type Tuple = Arc<[Datum]>;
 
 /// Rows that come and go.
 pub type Collection<'s> = VecCollection<'s, u64, Tuple, isize>;
 
 /// Rows by key.
-pub type Keyed<'s> = VecCollection<'s, u64, (Tuple, Tuple), isize>;
+pub type Keyed<'s> = VecCollection<'s, u64, (Key, Tuple), isize>;
 
-pub type ByKey<'s, V> = Arranged<'s, TraceAgent<ValSpine<Tuple, V, u64, isize>>>;
+pub type ByKey<'s, V> = Arranged<'s, TraceAgent<ValSpine<Key, V, u64, isize>>>;
 
-pub type Set<'s> = Arranged<'s, TraceAgent<KeySpine<Tuple, u64, isize>>>;
+pub type Set<'s, D> = Arranged<'s, TraceAgent<KeySpine<D, u64, isize>>>;
 
 /// What a row comes to; an error is the row's.
 pub type Outcome = Result<Tuple, EvalError>;
@@ -90,26 +91,22 @@ pub fn outcomes<'s>(outcomes: VecCollection<'s, u64, Outcome, isize>, name: &str
 pub fn reduced<'s, V: differential_dataflow::ExchangeData, O: differential_dataflow::Data>(
     values: ByKey<'s, V>,
     name: &str,
-    logic: impl FnMut(&Tuple, &[(&V, isize)], &mut Vec<(O, isize)>) + 'static,
+    logic: impl FnMut(&Key, &[(&V, isize)], &mut Vec<(O, isize)>) + 'static,
 ) -> ByKey<'s, O> {
-    values.reduce_abelian::<_, ValBuilder<Tuple, O, u64, isize>, ValSpine<Tuple, O, u64, isize>, _, _>(
-        name,
-        logic,
-        |updates, key, changed| {
-            updates.clear();
-            updates.extend(changed.drain(..).map(|(value, time, n)| ((key.clone(), value), time, n)));
-        },
-    )
+    values.reduce_abelian::<_, ValBuilder<Key, O, u64, isize>, ValSpine<Key, O, u64, isize>, _, _>(name, logic, |updates, key, changed| {
+        updates.clear();
+        updates.extend(changed.drain(..).map(|(value, time, n)| ((key.clone(), value), time, n)));
+    })
 }
 
 /// Each of these once.
-pub fn set<'s>(tuples: Collection<'s>, name: &str) -> Set<'s> {
-    tuples.arrange_by_self().reduce_abelian::<_, KeyBuilder<Tuple, u64, isize>, KeySpine<Tuple, u64, isize>, _, _>(
+pub fn set<'s, D: differential_dataflow::ExchangeData + std::hash::Hash>(data: VecCollection<'s, u64, D, isize>, name: &str) -> Set<'s, D> {
+    data.arrange_by_self().reduce_abelian::<_, KeyBuilder<D, u64, isize>, KeySpine<D, u64, isize>, _, _>(
         name,
         |_, _, output| output.push(((), 1)),
-        |updates, tuple, changed| {
+        |updates, datum, changed| {
             updates.clear();
-            updates.extend(changed.drain(..).map(|(value, time, n)| ((tuple.clone(), value), time, n)));
+            updates.extend(changed.drain(..).map(|(value, time, n)| ((datum.clone(), value), time, n)));
         },
     )
 }

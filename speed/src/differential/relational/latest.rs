@@ -6,6 +6,7 @@ use twopath_query::plan::Upserts;
 
 use super::Operator;
 use super::collection::{Collection, Errors, Tuple, reduced};
+use super::key::Key;
 use crate::differential::datum::Datum;
 
 pub struct Latest {
@@ -21,7 +22,7 @@ impl Latest {
 impl Operator for Latest {
     fn over<'s>(&self, mut inputs: Vec<Collection<'s>>, _: &mut Errors<'s>) -> Collection<'s> {
         let upserts = Arc::clone(&self.upserts);
-        let keyed = inputs.remove(0).map(move |row: Tuple| (upserts.key.iter().map(|&c| row[c].clone()).collect::<Tuple>(), row));
+        let keyed = inputs.remove(0).map(move |row: Tuple| (upserts.key.iter().map(|&c| row[c].clone()).collect::<Key>(), row));
         let upserts = Arc::clone(&self.upserts);
         let newest = reduced(keyed.arrange_by_key(), "Newest", move |_, rows: &[(&Tuple, isize)], output: &mut Vec<(Tuple, isize)>| {
             let newest = rows.iter().max_by_key(|(row, _)| place(&upserts, row)).map(|(row, _)| (*row).clone());

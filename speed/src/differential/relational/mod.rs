@@ -20,6 +20,7 @@ mod collection;
 mod distinct;
 mod filter;
 mod join;
+mod key;
 mod latest;
 mod output;
 mod over;

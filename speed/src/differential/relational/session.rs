@@ -6,6 +6,7 @@ use twopath_query::EvalError;
 
 use super::Operator;
 use super::collection::{Collection, Errors, Outcome, Tuple, outcomes, reduced};
+use super::key::Key;
 use crate::differential::datum::Datum;
 
 pub struct Session {
@@ -25,7 +26,7 @@ impl Operator for Session {
     fn over<'s>(&self, mut inputs: Vec<Collection<'s>>, errors: &mut Errors<'s>) -> Collection<'s> {
         let (column, gap_us, by) = (self.column, self.gap_us, Arc::clone(&self.by));
         let keyed = inputs.remove(0).flat_map(move |row: Tuple| {
-            let key: Tuple = by.iter().map(|&c| row[c].clone()).collect();
+            let key: Key = by.iter().map(|&c| row[c].clone()).collect();
             let time = row[column].clone();
             let timed: Tuple = [time].into_iter().chain(row.iter().cloned()).collect();
             (!timed[0].is_null()).then_some((key, timed))

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use twopath_query::plan::JoinKind;
 
 use super::collection::{ByKey, Collection, Tuple, before_nulls, beside};
+use super::key::Key;
 use crate::differential::datum::Datum;
 use crate::differential::expr::{Compiled, Row};
 
@@ -36,7 +37,7 @@ impl Span {
 }
 
 /// A left row, and where it falls.
-pub type Placed<'s> = VecCollection<'s, u64, (Tuple, (Datum, Tuple)), isize>;
+pub type Placed<'s> = VecCollection<'s, u64, (Key, (Datum, Tuple)), isize>;
 
 /// Each left row with the right one of its key in whose span it falls and for which `rest` is TRUE; of that there is one at most.
 ///
@@ -48,7 +49,7 @@ pub fn joined<'s>(
     (holds, kind, right_width): (Holds, JoinKind, usize),
     rest: Option<Arc<Compiled>>,
 ) -> Collection<'s> {
-    let pairs = placed.arrange_by_key().join_core(spans, move |_: &Tuple, (at, left): &(Datum, Tuple), span: &Span| {
+    let pairs = placed.arrange_by_key().join_core(spans, move |_: &Key, (at, left): &(Datum, Tuple), span: &Span| {
         let is_pair = || rest.as_ref().is_none_or(|rest| rest.is_true(Row::Pair(left, &span.row)).unwrap_or(false));
         (span.has(at, holds) && is_pair()).then(|| (left.clone(), span.row.clone()))
     });

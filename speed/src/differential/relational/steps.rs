@@ -14,7 +14,7 @@ use super::distinct::Distinct;
 use super::filter::Filter;
 use super::join::Join;
 use super::latest::Latest;
-use super::over::Over;
+use super::over::{First, Over};
 use super::project::Project;
 use super::session::Session;
 use super::source::{Leaf, Source};
@@ -73,8 +73,11 @@ impl Compiling {
                 Step::Source
             }
             None => {
-                let inputs = plan.inputs().into_iter().map(|input| self.step(input)).collect::<Result<_, _>>()?;
-                Step::Operator { operator: operator(plan)?, inputs }
+                let first = First::input(plan);
+                let below = first.map_or_else(|| plan.inputs(), |input| vec![input]);
+                let inputs = below.into_iter().map(|input| self.step(input)).collect::<Result<_, _>>()?;
+                let operator = if first.is_some() { Box::new(First::new(plan)?) } else { operator(plan)? };
+                Step::Operator { operator, inputs }
             }
         };
         self.steps.push(step);

@@ -7,6 +7,7 @@ use twopath_query::{EvalError, Expr, ExprKind};
 
 use super::collection::{Collection, Errors, Tuple, evaluated, reduced};
 use super::join::Condition;
+use super::key::Key;
 use super::latest::{is_tombstone, place};
 use super::span::{Holds, Span, joined};
 use super::{Operator, unsupported};
@@ -69,14 +70,14 @@ impl Operator for Temporal {
         let (key, at) = (Arc::clone(&self.left_key), Arc::clone(&self.left_at));
         let placed = evaluated(left.clone(), "Moments", errors, move |row: Tuple| {
             let at = at.eval(Row::Values(&row))?;
-            let key = key.iter().map(|k| k.eval(Row::Values(&row))).collect::<Result<Tuple, EvalError>>()?;
+            let key = key.iter().map(|k| k.eval(Row::Values(&row))).collect::<Result<Key, EvalError>>()?;
             let has_all = !at.is_null() && !key.iter().any(Datum::is_null);
             Ok(has_all.then_some((key, (at, row))))
         });
         let (upserts, at) = (Arc::clone(&self.upserts), Arc::clone(&self.right_at));
         let changes = evaluated(right, "Changes", errors, move |row: Tuple| {
             let at = at.eval(Row::Values(&row))?;
-            let key: Tuple = upserts.key.iter().map(|&c| row[c].clone()).collect();
+            let key: Key = upserts.key.iter().map(|&c| row[c].clone()).collect();
             Ok((!at.is_null()).then_some((key, (at, row))))
         });
         let upserts = Arc::clone(&self.upserts);

@@ -12,6 +12,7 @@ use twopath_query::{Aggregate, EvalError, NamedExpr};
 
 use super::Operator;
 use super::collection::{ByKey, Collection, Errors, Keyed, Outcome, Tuple, evaluated, outcomes, reduced};
+use super::key::Key;
 use crate::differential::datum::Datum;
 use crate::differential::expr::{Compiled, Row, compile};
 use crate::differential::linear::Totals;
@@ -38,8 +39,9 @@ impl Aggregation {
     fn keyed<'s>(&self, rows: Collection<'s>, errors: &mut Errors<'s>) -> Keyed<'s> {
         let (keys, args) = (Arc::clone(&self.keys), Arc::clone(&self.args));
         evaluated(rows, "Keys", errors, move |row: Tuple| {
-            let all = |exprs: &[Compiled]| exprs.iter().map(|e| e.eval(Row::Values(&row))).collect::<Result<Tuple, EvalError>>();
-            Ok(Some((all(&keys)?, all(&args)?)))
+            let key = keys.iter().map(|e| e.eval(Row::Values(&row))).collect::<Result<Key, EvalError>>()?;
+            let args = args.iter().map(|e| e.eval(Row::Values(&row))).collect::<Result<Tuple, EvalError>>()?;
+            Ok(Some((key, args)))
         })
     }
 
@@ -53,15 +55,15 @@ impl Aggregation {
         });
         if self.keys.is_empty() {
             // A group over everything is there without rows: something that counts for nothing makes it be.
-            let nothing = (scope.index() == 0).then(|| ((Tuple::from([]), ()), 0, Totals { rows: 1, sums: Vec::new() }));
+            let nothing = (scope.index() == 0).then(|| ((Key::from_iter([]), ()), 0, Totals { rows: 1, sums: Vec::new() }));
             totals = timely::dataflow::operators::Concat::concat(totals, nothing.to_stream(scope).container::<Vec<_>>());
         }
         let aggregates = Arc::clone(&self.aggregates);
         let arranged =
-            totals.as_collection().arrange_named::<KeyBatcher<Tuple, u64, Totals>, KeySpine<Tuple, u64, Totals>>("Totals", KeyBatcher::new);
-        arranged.reduce_abelian::<_, ValBuilder<Tuple, Outcome, u64, isize>, ValSpine<Tuple, Outcome, u64, isize>, _, _>(
+            totals.as_collection().arrange_named::<KeyBatcher<Key, u64, Totals>, KeySpine<Key, u64, Totals>>("Totals", KeyBatcher::new);
+        arranged.reduce_abelian::<_, ValBuilder<Key, Outcome, u64, isize>, ValSpine<Key, Outcome, u64, isize>, _, _>(
             "OfTotals",
-            move |key: &Tuple, totals: &[(&(), Totals)], output: &mut Vec<(Outcome, isize)>| {
+            move |key: &Key, totals: &[(&(), Totals)], output: &mut Vec<(Outcome, isize)>| {
                 let sums = &totals[0].1.sums;
                 let values = aggregates.iter().enumerate().map(|(i, a)| a.of_sum(sums.get(i).copied().unwrap_or_default()));
                 output.push((row(key, values), 1));
@@ -78,7 +80,7 @@ impl Aggregation {
         let scope = keyed.scope();
         if self.keys.is_empty() {
             // As above; what has no arguments is no row, because an aggregate that is not linear has one.
-            let nothing = (scope.index() == 0).then(|| ((Tuple::from([]), Tuple::from([])), 0, 1));
+            let nothing = (scope.index() == 0).then(|| ((Key::from_iter([]), Tuple::from([])), 0, 1));
             keyed = keyed.concat(nothing.to_stream(scope).container::<Vec<_>>().as_collection());
         }
         let aggregates = Arc::clone(&self.aggregates);
@@ -93,7 +95,7 @@ impl Aggregation {
 }
 
 /// The group's row, or the error of one of its values.
-fn row(key: &Tuple, values: impl Iterator<Item = Result<Datum, EvalError>>) -> Outcome {
+fn row(key: &Key, values: impl Iterator<Item = Result<Datum, EvalError>>) -> Outcome {
     key.iter().cloned().map(Ok).chain(values).collect()
 }
 

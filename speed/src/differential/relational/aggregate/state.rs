@@ -89,7 +89,7 @@ impl Planned {
             Method::Count => Ok(Datum::Int(count)),
             _ if count == 0 => Ok(Datum::Null),
             Method::Sum if is_interval => i64::try_from(sum).map(Datum::Interval).map_err(|_| EvalError::OutOfRange),
-            Method::Sum => Ok(Datum::Numeric(sum)),
+            Method::Sum => Ok(Datum::numeric(sum)),
             // A mean lies between the values, so that it fits.
             Method::Mean if is_interval => Ok(Datum::Interval((sum / i128::from(count)) as i64)),
             Method::Mean if sum.unsigned_abs() <= EXACT_MAX => Ok(Datum::Float(sum as f64 / count as f64)),

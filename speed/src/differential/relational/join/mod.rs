@@ -10,6 +10,7 @@ use twopath_query::{EvalError, Expr};
 
 use super::Operator;
 use super::collection::{ByKey, Collection, Errors, Keyed, Tuple, after_nulls, before_nulls, beside, evaluated, set};
+use super::key::Key;
 use crate::differential::datum::Datum;
 use crate::differential::expr::{Compiled, Row, compile};
 use crate::error::SpeedError;
@@ -51,7 +52,7 @@ impl Side {
     fn keyed<'s>(&self, rows: Collection<'s>, errors: &mut Errors<'s>) -> Keyed<'s> {
         let (keys, with_nulls) = (Arc::clone(&self.keys), self.with_nulls);
         evaluated(rows, "JoinKeys", errors, move |row: Tuple| {
-            let key = keys.iter().map(|k| k.eval(Row::Values(&row))).collect::<Result<Tuple, EvalError>>()?;
+            let key = keys.iter().map(|k| k.eval(Row::Values(&row))).collect::<Result<Key, EvalError>>()?;
             Ok((with_nulls || !key.iter().any(Datum::is_null)).then_some((key, row)))
         })
     }
@@ -67,7 +68,7 @@ fn without<'s>(rows: Collection<'s>, found: Collection<'s>) -> Collection<'s> {
 /// Those of `rows`, which are keyed as well, whose key none of `others` has.
 fn without_key<'s>(rows: Collection<'s>, keyed: ByKey<'s, Tuple>, others: Keyed<'s>) -> Collection<'s> {
     let keys = set(others.map(|(key, _)| key), "KeysFound");
-    let with = keyed.join_core(keys, |_: &Tuple, row: &Tuple, _| Some(row.clone()));
+    let with = keyed.join_core(keys, |_: &Key, row: &Tuple, _| Some(row.clone()));
     rows.concat(with.negate())
 }
 
@@ -83,7 +84,7 @@ impl Operator for Join {
         let after = move |alone: Collection<'s>| alone.map(move |row| after_nulls(left_width, &row));
 
         let Some(rest) = &self.rest else {
-            let pairs = by_left.clone().join_core(by_right.clone(), |_: &Tuple, left: &Tuple, right: &Tuple| Some(beside(left, right)));
+            let pairs = by_left.clone().join_core(by_right.clone(), |_: &Key, left: &Tuple, right: &Tuple| Some(beside(left, right)));
             let mut rows = pairs;
             if keeps_left {
                 rows = rows.concat(with_nulls(without_key(left, by_left, right_keyed)));
@@ -94,7 +95,7 @@ impl Operator for Join {
             return rows;
         };
         let rest = Arc::clone(rest);
-        let met = by_left.join_core(by_right, move |_: &Tuple, left: &Tuple, right: &Tuple| match rest.is_true(Row::Pair(left, right)) {
+        let met = by_left.join_core(by_right, move |_: &Key, left: &Tuple, right: &Tuple| match rest.is_true(Row::Pair(left, right)) {
             Ok(true) => Some(Ok((left.clone(), right.clone()))),
             Ok(false) => None,
             Err(error) => Some(Err(error)),

@@ -1,5 +1,6 @@
 //! OVER: for each row something of the rows beside it.
 
+mod first;
 mod partition;
 
 use std::sync::Arc;
@@ -10,13 +11,24 @@ use twopath_query::{EvalError, Order};
 use super::Operator;
 use super::aggregate::Planned;
 use super::collection::{Collection, Errors, Outcome, Tuple, evaluated, outcomes, reduced};
+use super::key::Key;
 use crate::differential::expr::{Compiled, Row, compile};
 use crate::error::SpeedError;
+pub use first::First;
 
 pub struct Over {
     runs: Vec<Run>,
     /// The columns of the input.
     width: usize,
+    /// Of a single run: the rows that are put out, all where `None`.
+    first: Option<Bound>,
+}
+
+/// Rows for which this call, a rank, gives no more than `most`.
+#[derive(Clone, Copy)]
+struct Bound {
+    call: usize,
+    most: i64,
 }
 
 /// Calls that follow one another over the same partitions, which are computed together.
@@ -52,7 +64,7 @@ impl Over {
             let calls = run.iter().map(|call| Call::new(width, call)).collect::<Result<_, _>>()?;
             runs.push(Run { by, calls });
         }
-        Ok(Over { runs, width })
+        Ok(Over { runs, width, first: None })
     }
 }
 
@@ -82,19 +94,19 @@ impl Operator for Over {
     /// All rows of a partition are looked at again where one of them changes.
     fn over<'s>(&self, mut inputs: Vec<Collection<'s>>, errors: &mut Errors<'s>) -> Collection<'s> {
         let mut rows = inputs.remove(0);
-        let (several, width) = (self.runs.len() > 1, self.width);
+        let (several, width, first) = (self.runs.len() > 1, self.width, self.first);
         for (number, Run { by, calls }) in self.runs.iter().enumerate() {
             let numbers = several && number == 0;
             let by = Arc::clone(by);
             let keyed = evaluated(rows, "Partitions", errors, move |row: Tuple| {
-                let key = by.iter().map(|e| e.eval(Row::Values(&row))).collect::<Result<Tuple, EvalError>>()?;
+                let key = by.iter().map(|e| e.eval(Row::Values(&row))).collect::<Result<Key, EvalError>>()?;
                 Ok(Some((key, row)))
             });
             let calls = Arc::clone(calls);
             let beside = reduced(keyed.arrange_by_key(), "Over", move |_, rows: &[(&Tuple, isize)], output: &mut Vec<(Outcome, isize)>| {
                 let copies = if numbers { partition::numbered(rows) } else { Vec::new() };
                 let copies: Vec<(&Tuple, isize)> = copies.iter().map(|(row, n)| (row, *n)).collect();
-                match partition::with_columns(&calls, if numbers { &copies } else { rows }) {
+                match partition::with_columns(&calls, if numbers { &copies } else { rows }, first) {
                     Ok(rows) => output.extend(rows.into_iter().map(|row| (Ok(row), 1))),
                     Err(error) => output.push((Err(error), 1)),
                 }

@@ -6,14 +6,14 @@ use std::ops::Range;
 use twopath_query::plan::Frame;
 use twopath_query::{EvalError, Order};
 
-use super::{Call, Function};
+use super::{Bound, Call, Function};
 use crate::differential::datum::Datum;
 use crate::differential::expr::{Compiled, Row};
 use crate::differential::relational::aggregate::{Planned, State};
 use crate::differential::relational::collection::Tuple;
 
-/// The rows, each as often as it is there, with one column more for each call. Rows come in their order.
-pub fn with_columns(calls: &[Call], rows: &[(&Tuple, isize)]) -> Result<Vec<Tuple>, EvalError> {
+/// The rows, each as often as it is there, with one column more for each call; of those with a bound, the ones within it. Rows come in their order.
+pub fn with_columns(calls: &[Call], rows: &[(&Tuple, isize)], first: Option<Bound>) -> Result<Vec<Tuple>, EvalError> {
     let rows: Vec<&Tuple> = rows.iter().flat_map(|(row, n)| std::iter::repeat_n(*row, usize::try_from(*n).unwrap_or(0))).collect();
     let mut columns = vec![Vec::with_capacity(calls.len()); rows.len()];
     for call in calls {
@@ -22,7 +22,9 @@ pub fn with_columns(calls: &[Call], rows: &[(&Tuple, isize)]) -> Result<Vec<Tupl
             columns[row].push(value);
         }
     }
-    Ok(rows.iter().zip(columns).map(|(row, columns)| row.iter().cloned().chain(columns).collect()).collect())
+    let is_within = |columns: &[Datum]| first.is_none_or(|Bound { call, most }| columns[call] <= Datum::Int(most));
+    let shown = rows.iter().zip(columns).filter(|(_, columns)| is_within(columns));
+    Ok(shown.map(|(row, columns)| row.iter().cloned().chain(columns).collect()).collect())
 }
 
 /// Each row as often as it is there, with the number of the copy that it is behind its own columns. Rows that are alike are told apart by it, so that calls over other
