@@ -41,7 +41,7 @@ pub enum SpeedError {
     #[error("this query cannot be a feed: {what}")]
     NoFeed { what: String },
     #[error(
-        "feed '{name}' makes its groups of every record of '{topic}', at each start, and '{topic}' {what}. Pass what is left on to a topic that keeps \
+        "feed '{name}' is made of every record of '{topic}', and '{topic}' {what}. Pass what is left on to a topic that keeps \
          everything (twopath feed run {topic} OTHER --sql 'SELECT * FROM {topic}'), and run the feed over that one, under another name"
     )]
     NotWhole { name: String, topic: String, what: String },
@@ -50,6 +50,20 @@ pub enum SpeedError {
          What came before is appended; define the feed anew, under another name, with a guard against it"
     )]
     FeedRow { name: String, partition: PartitionId, from: Offset, to: Offset, what: &'static str, source: EvalError },
+    #[error(
+        "feed '{name}' stops behind {closed_to}: a window after it raises an error: {source}. \
+         What came before is appended; define the feed anew, under another name, with a guard against it"
+    )]
+    FeedWindow { name: String, closed_to: String, source: EvalError },
+    #[error(
+        "feed '{name}' stops: a row that it keeps raises an error: {source}. What came before is appended; define the feed anew, under another name, with a guard against it"
+    )]
+    FeedTable { name: String, source: EvalError },
+    #[error(
+        "{}: {source}; it says up to where windows are in the feed's output. Restore it, or run the feed under another name, to another output",
+        path.display()
+    )]
+    Mark { path: PathBuf, source: Arc<io::Error> },
     #[error("feed '{name}' reads all of its input, and '{owner}' reads partition {partition} of it as the same group: stop that one first")]
     FeedShared { name: String, partition: PartitionId, owner: String },
     #[error(
@@ -78,7 +92,9 @@ pub enum SpeedError {
     StateGone { place: String, lower: Position, from: Position, told: String },
     #[error("{logic} keeps final values in its own dataflow, which no checkpoint reaches; keep its state in memory, or take SQL")]
     OwnState { logic: String },
-    #[error("feed '{name}' passes rows on one by one and has no state to keep; leave --state out, or give it a query with groups")]
+    #[error(
+        "feed '{name}' has no state to keep; leave --state out, or give it a query with groups, without EMIT and with nothing above them"
+    )]
     NoState { name: String },
     #[error(
         "{place}: the state cannot be read or written there: {reason}; see that the place is there and has room, and start the job again"

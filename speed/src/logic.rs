@@ -9,7 +9,7 @@ use twopath_view::{Finals, Fold, Merging};
 
 use crate::differential;
 use crate::error::SpeedError;
-use crate::feed::FeedFlow;
+use crate::feed::{ClosingFlow, FeedFlow, TableFlow};
 use crate::hand::{Form, HandWritten, Prepared};
 
 /// The two engines of this layer. They share how the log is read and how views are published, and nothing between.
@@ -99,6 +99,10 @@ pub(crate) enum Middle {
     Hand(Prepared),
     /// Not a view but a topic comes of it.
     Feed(FeedFlow),
+    /// Windows that close go to a topic.
+    Windows(ClosingFlow),
+    /// The changes of a table go to a topic.
+    Table(Box<TableFlow>),
 }
 
 impl Middle {
@@ -136,18 +140,21 @@ impl Middle {
             Middle::Maintained(rows) => Some(&rows.projection),
             Middle::Hand(prepared) => Some(&prepared.columns),
             Middle::Feed(flow) => flow.projection(),
+            Middle::Windows(flow) => Some(flow.projection()),
+            Middle::Table(flow) => Some(flow.table.projection()),
         }
     }
 
     /// Whether a view comes of it: groups are kept by generation, and a bounded replay is asked for them at its end only.
     pub fn makes_a_view(&self) -> bool {
-        !matches!(self, Middle::Feed(_))
+        !matches!(self, Middle::Feed(_) | Middle::Windows(_) | Middle::Table(_))
     }
 
     /// Whether runs of groups add up, epoch by epoch.
     pub fn adds_runs(&self, follows: bool) -> bool {
         match self {
             Middle::Feed(flow) => flow.keeps,
+            Middle::Windows(_) | Middle::Table(_) => false,
             _ => follows,
         }
     }
@@ -157,13 +164,13 @@ impl Middle {
         match self {
             Middle::Maintained(rows) => Arc::clone(&rows.layout),
             Middle::Hand(prepared) => Arc::clone(prepared.layout()),
-            Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) => Arc::clone(query),
+            Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) | Middle::Windows(_) | Middle::Table(_) => Arc::clone(query),
         }
     }
 
     /// Whether its groups are not told apart by generations: those that are final over all that was read, and a feed's.
     pub fn is_one_generation(&self) -> bool {
-        self.gives_finals() || matches!(self, Middle::Feed(_))
+        self.gives_finals() || matches!(self, Middle::Feed(_) | Middle::Windows(_) | Middle::Table(_))
     }
 
     /// Whether the groups are final over all that was read, so that they cannot be told apart by generations.
@@ -171,7 +178,7 @@ impl Middle {
         match self {
             Middle::Maintained(_) => true,
             Middle::Hand(prepared) => prepared.gives_finals(),
-            Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) => false,
+            Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) | Middle::Windows(_) | Middle::Table(_) => false,
         }
     }
 }

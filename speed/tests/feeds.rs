@@ -41,7 +41,8 @@ fn run(events: &Events, sql: &str, workers: usize, follow: bool, stop: &AtomicBo
     let output = output(events);
     let writer = output.writer().unwrap();
     let until = if follow { Until::Stopped } else { Until::End };
-    run_feed(Feed { name: "f".into(), input, query, output, writer, group, backend: Backend::Memory }, &until, workers, stop)
+    let dir = events.dir.path().join("f.feed");
+    run_feed(Feed { name: "f".into(), input, query, output, writer, group, backend: Backend::Memory, dir }, &until, workers, stop)
 }
 
 fn to_the_end(events: &Events, sql: &str, workers: usize) -> FeedReport {

@@ -133,7 +133,8 @@ impl Made {
                     .create_topic(TopicConfig { durability: Durability::None, ..TopicConfig::new(&into, query.schema().clone()) })?;
                 let (writer, group) = (output.writer()?, self.topic.local()?.group_or_new(&format!("feed.{into}"))?);
                 let (input, feed_output) = (self.topic.clone(), output.clone());
-                let feed = Feed { name: into.clone(), input, query, output: feed_output, writer, group, backend: Backend::Memory };
+                let dir = self.log.dir().join(&into).with_extension("feed");
+                let feed = Feed { name: into.clone(), input, query, output: feed_output, writer, group, backend: Backend::Memory, dir };
                 let start = Instant::now();
                 run_feed(feed, &Until::End, 1, &AtomicBool::new(false))?;
                 let took = start.elapsed();

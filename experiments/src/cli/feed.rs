@@ -19,6 +19,7 @@ use super::log::TopicArgs;
 use super::output::{self, ReportFormat};
 use super::{Failure, late, log, parse_duration, sql};
 use crate::feeds::{Definition, FeedError, FeedReport, FeedRun, OutputOptions, Until, run_feed};
+use crate::question::plan_of;
 use crate::systems::StateBackend;
 
 /// Runs derived feeds: what a SELECT makes of one topic, appended to another
@@ -44,12 +45,20 @@ enum Command {
 /// output and input position are committed together. The output topic is made where there is none; its partitions, key, time column and
 /// durability are the input's unless told otherwise. A changelog is keyed by the first column of GROUP BY; with --compact and one such
 /// column only the newest row of each group is kept.
+///
+/// A SELECT of any other shape over the topic (a join with itself, groups of groups, OVER, UPSERT) is kept as a table by the engine differential: rows that have
+/// changed are appended by their key, and a row that goes leaves one that is NULL but for its key. It reads the whole input again when it starts.
+///
+/// With EMIT ON WINDOW CLOSE each window's rows are appended once, when the watermark has passed its end, and its groups are let go: the feed keeps what is
+/// open, and a restart reads on from the first record of that (which is what its lag counts).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   twopath feed run flights late --sql 'SELECT sched_dep, carrier, dep_delay FROM flights WHERE dep_delay > 60'
   twopath feed run late very_late --sql 'SELECT * FROM late WHERE dep_delay > 240' --follow
-  twopath feed run flights by_carrier --sql 'SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier' --compact")]
+  twopath feed run flights by_carrier --sql 'SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier' --compact
+  twopath feed run planes in_use --sql 'SELECT tailnum, seats FROM UPSERT(TABLE planes) WHERE seats > 50'
+  twopath feed run flights hourly --sql hourly.sql --late-to too_late --follow")]
 struct RunArgs {
     input: String,
     output: String,
@@ -237,19 +246,20 @@ fn late_feed(dir: &Path, feed: &Definition, input: &Topic, output: &str) -> Resu
     if [&feed.output, &feed.name].iter().any(|name| *name == output) {
         return Err(Failure::usage(format!("--late-to {output}: that is where the feed's own rows go; choose another topic")));
     }
-    let plan = query::logical_plan(&feed.sql, &feed.input, input.schema()).map_err(|e| Failure::sql(&e, &feed.sql))?;
+    let plan = plan_of(&feed.sql, input).map_err(|e| Failure::sql(&e, &feed.sql))?;
     late::feed(dir, &plan.late(), output)
 }
 
 fn tell(feed: &Definition, report: &FeedReport) {
     eprintln!(
-        "feed '{}': {} rows of '{}' read, {} appended to '{}'{}{}",
+        "feed '{}': {} rows of '{}' read, {} appended to '{}'{}{}{}",
         feed.name,
         report.rows_read,
         feed.input,
         report.rows_appended,
         feed.output,
         if report.rows_left_out > 0 { format!(", {} that were there already left out", report.rows_left_out) } else { String::new() },
-        if report.rows_read_again > 0 { format!(", {} read again to make its groups", report.rows_read_again) } else { String::new() }
+        if report.rows_read_again > 0 { format!(", {} read again to make its groups", report.rows_read_again) } else { String::new() },
+        if report.groups_open > 0 { format!(", {} groups of open windows", report.groups_open) } else { String::new() }
     );
 }

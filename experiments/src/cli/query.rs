@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use twopath_base::{Coverage, Position};
-use twopath_log::Address;
+use twopath_log::{Address, Topic};
 
 use super::log::ForeignArgs;
 use super::output::{self, Format};
@@ -129,12 +129,12 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
         return Err(Failure::usage(format!("--log names topic '{named}', and the query reads '{name}'; name the same one in both")));
     }
     let topics = names.iter().map(|name| args.foreign.open(place, name)).collect::<Result<Vec<_>, _>>()?;
-    let question = Question::new(&sql, topics).map_err(|e| Failure::sql(&e, &sql))?;
+    let at = positions(&topics, &args.at)?;
+    let question = Question::new(&sql, topics, &at).map_err(|e| Failure::sql(&e, &sql))?;
     if args.explain {
         println!("{}", question.plan);
         return Ok(ExitCode::SUCCESS);
     }
-    let at = positions(&question, &args.at)?;
     if args.horizon.is_some() && names.len() > 1 {
         return Err(Failure::usage("--horizon is a position of one topic, and the query reads several: leave it out"));
     }
@@ -173,20 +173,18 @@ fn views(place: &Address, engine: Engine) -> Result<PathBuf, Failure> {
 }
 
 /// The position of each topic: where `--at` says, else its end.
-fn positions(question: &Question, at: &[String]) -> Result<Vec<Position>, Failure> {
-    let mut positions = question.end()?;
+fn positions(topics: &[Topic], at: &[String]) -> Result<Vec<Position>, Failure> {
+    let mut positions = topics.iter().map(Topic::end).collect::<Result<Vec<_>, _>>()?;
     for given in at {
         let (name, text) = given.split_once('=').map_or((None, given.as_str()), |(name, text)| (Some(name), text));
         let wrong = |problem: String| Failure::usage(format!("--at {given}: {problem}"));
         let number = match name {
-            Some(name) => question
-                .topics
-                .iter()
-                .position(|t| t.config().name == name)
-                .ok_or_else(|| wrong(format!("the query reads no topic {name}")))?,
+            Some(name) => {
+                topics.iter().position(|t| t.config().name == name).ok_or_else(|| wrong(format!("the query reads no topic {name}")))?
+            }
             None if positions.len() == 1 => 0,
             None => {
-                let example = format!("--at {}={}", question.topics[0].config().name, positions[0]);
+                let example = format!("--at {}={}", topics[0].config().name, positions[0]);
                 return Err(wrong(format!("the query reads several topics; name the one that is meant, as in {example}")));
             }
         };

@@ -5,6 +5,7 @@ use twopath_log::{Address, Topic};
 use twopath_query::{self as query, Query};
 
 use super::Failure;
+use crate::question::query_of;
 
 /// As [`sql_text`], with the message of a failure.
 pub(super) fn read_sql(text_or_file: &str) -> Result<String, Failure> {
@@ -23,5 +24,5 @@ pub(super) fn topic_named(place: &Address, sql: &str, open: impl FnOnce(&str) ->
 
 /// Parses a query over a topic; a failure shows the place.
 pub(super) fn parse(sql: &str, topic: &Topic) -> Result<Query, Failure> {
-    query::parse(sql, &topic.config().name, topic.schema()).map_err(|e| Failure::sql(&e, sql))
+    query_of(sql, topic).map_err(|e| Failure::sql(&e, sql))
 }

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow_schema::Schema;
 use serde::{Deserialize, Serialize};
-use twopath_log::Log;
-use twopath_query::parse;
-use twopath_speed::Backend;
+use twopath_log::{Log, Topic};
+use twopath_query::not_lowered;
+use twopath_speed::{Backend, FeedQuery};
 use twopath_storage::{OsStorage, Storage, create_dir_durably, write_atomically};
 
 use super::{FeedError, FeedKind};
+use crate::question::plan_of;
 use crate::systems::{Keeping, StateBackend, StatePlace};
 
 /// A feed: which topic it reads, which it appends to, and what it does.
@@ -45,9 +45,22 @@ impl Definition {
         format!("feed.{}", self.name)
     }
 
-    /// What kind it is, by its input's schema; `None` if its query does not fit that.
-    pub fn kind(&self, input: &Schema) -> Option<FeedKind> {
-        parse(&self.sql, &self.input, input).ok().map(|query| FeedKind::of(&query))
+    /// What kind it is, by its input; `None` if its query does not fit that.
+    pub fn kind(&self, input: &Topic) -> Option<FeedKind> {
+        self.query(input).ok().map(|query| query.kind())
+    }
+
+    /// Its query, made ready for its input.
+    ///
+    /// # Errors
+    /// [`FeedError::Query`], with the place in the text; and what of it a feed cannot do.
+    pub fn query(&self, input: &Topic) -> Result<FeedQuery, FeedError> {
+        let wrong = |source| FeedError::Query { name: self.name.clone(), source };
+        let plan = plan_of(&self.sql, input).map_err(wrong)?;
+        match plan.closing().map_err(|e| wrong(not_lowered(&self.sql, e)))? {
+            Some(closing) => Ok(FeedQuery::closing(closing)?),
+            None => Ok(FeedQuery::new(plan.query().map_err(|e| wrong(not_lowered(&self.sql, e)))?)?),
+        }
     }
 
     /// All feeds that are defined in a folder of topics, by name.
@@ -100,7 +113,8 @@ impl Definition {
         StatePlace { dir, log, name }
     }
 
-    fn state_dir(&self, dir: &Path) -> PathBuf {
+    /// A folder of its own.
+    pub(super) fn state_dir(&self, dir: &Path) -> PathBuf {
         folder(dir).join(format!("{}.state", self.name))
     }
 

@@ -70,7 +70,7 @@ impl Graph {
                 Some(progress) => graph.reader(NodeKind::Feed, &feed.input, &feed.name, progress),
                 None => graph.node(NodeKind::Feed, &feed.name, 0, 0),
             };
-            node.gives = input.and_then(|input| feed.kind(input.schema()));
+            node.gives = input.and_then(|input| feed.kind(&input));
             node.sql = Some(feed.sql.clone());
             if topics.contains(&feed.output) {
                 graph.edges.push(GraphEdge { from: feed.name.clone(), to: feed.output.clone(), to_kind: NodeKind::Topic, lag: None });

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A feed is a job of the speed layer whose sink is a topic ([`twopath_speed::run_feed`]): a SELECT without aggregates passes rows on one by
-//! one, and one with groups makes a **changelog**, in which a group's newest row is its answer. What is here is what a folder of topics
+//! one, and one with groups makes a **changelog**, in which a group's newest row is its answer; with `EMIT ON WINDOW CLOSE` it appends each window once, when it is
+//! final. What is here is what a folder of topics
 //! knows of its feeds: their definitions, the topics that they make, the graph that they are.
 //!
 //! The group `feed.NAME` of the input says from where a restarted feed reads. It also shows the lag, and keeps retention from removing what

@@ -39,8 +39,9 @@ pub(super) fn output_topic(
             return Err(cannot(format!("it has the columns {}, and the feed gives {}", has.join(", "), gives.join(", "))));
         }
         query.check_output(output.config()).map_err(cannot)?;
-        let kind = |d: &Definition| log.topic(&d.input).ok().and_then(|input| d.kind(input.schema()));
-        let a_changelog = |d: &Definition| query.kind() == FeedKind::Changelog || kind(d) == Some(FeedKind::Changelog);
+        let kind = |d: &Definition| log.topic(&d.input).ok().and_then(|input| d.kind(&input));
+        let replaces = |kind| matches!(kind, FeedKind::Changelog | FeedKind::Table);
+        let a_changelog = |d: &Definition| replaces(query.kind()) || kind(d).is_some_and(replaces);
         let also = |d: &&Definition| d.output == feed.output && d.name != feed.name && a_changelog(d);
         if let Some(other) = Definition::all(log.dir())?.iter().find(also) {
             let what = format!("feed '{}' appends to it, and the newest row of a group would be of either", other.name);
@@ -60,12 +61,12 @@ fn planned(feed: &Definition, input: &Topic, query: &FeedQuery, made_as: &Output
     let is_time = |column: &&String| matches!(query.schema().field_with_name(column).map(|f| f.data_type()), Ok(DataType::Timestamp(..)));
     let key = match (&made_as.key, query.kind(), &config.partition_by) {
         (Some(key), ..) => Some(key.as_str()),
-        (None, FeedKind::Changelog, _) => query.key(),
+        (None, FeedKind::Changelog | FeedKind::Windows | FeedKind::Table, _) => query.key(),
         (None, FeedKind::Rows, PartitionBy::Key(key)) => Some(key).filter(passed_on).map(String::as_str),
         (None, FeedKind::Rows, PartitionBy::RoundRobin) => None,
     };
     let partitions = match query.kind() {
-        FeedKind::Changelog if key.is_none() => 1,
+        FeedKind::Changelog | FeedKind::Windows | FeedKind::Table if key.is_none() => 1,
         _ => config.partitions,
     };
     let time = made_as.time_column.as_ref().or(config.time_column.as_ref().filter(is_time));

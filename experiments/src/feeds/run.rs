@@ -4,8 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use twopath_log::{Log, Start, Topic};
-use twopath_query::parse;
-use twopath_speed::{Feed, FeedKind, FeedQuery, FeedReport, SpeedError, Until};
+use twopath_speed::{Feed, FeedKind, FeedReport, SpeedError, Until};
 
 use super::output::output_topic;
 use super::{Definition, FeedError, OutputOptions, TopicIds};
@@ -33,10 +32,9 @@ impl<'a> FeedRun<'a> {
 /// topic is made where there is none.
 pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, how: &FeedRun<'_>) -> Result<FeedReport, FeedError> {
     let input = log.topic(&feed.input)?;
-    let query = parse(&feed.sql, &feed.input, input.schema()).map_err(|source| FeedError::Query { name: feed.name.clone(), source })?;
-    let query = FeedQuery::new(query)?;
+    let query = feed.query(&input)?;
     // Before anything of it is kept.
-    if feed.state != StateBackend::Memory && query.kind() == FeedKind::Rows {
+    if feed.state != StateBackend::Memory && query.kind() != FeedKind::Changelog {
         return Err(SpeedError::NoState { name: feed.name.clone() }.into());
     }
     feed.check(log.dir())?;
@@ -46,7 +44,8 @@ pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, how: &Fee
     keep(log, feed, &input, &output)?;
     let group = input.local()?.group_or_new(&feed.group())?;
     let backend = feed.backend(log, &input.local()?.id(), Keeping::Owns { checkpoint_interval: how.checkpoint_interval });
-    let job = Feed { name: feed.name.clone(), input, query, output, writer, group, backend };
+    let dir = feed.state_dir(log.dir());
+    let job = Feed { name: feed.name.clone(), input, query, output, writer, group, backend, dir };
     Ok(twopath_speed::run_feed(job, &how.until, how.workers, how.stop)?)
 }
 

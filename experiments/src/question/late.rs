@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
-use twopath_base::Position;
+use twopath_base::{LogColumn, Position};
 use twopath_log::Topic;
-use twopath_query::{Late, Value, time, values};
+use twopath_query::{Late, Value, parse, time, values};
 use twopath_view::Selection;
 
 use super::QuestionError;
@@ -53,4 +53,42 @@ impl LateRecords {
         let records = if self.records == 1 { "1 record".into() } else { format!("{} records", self.records) };
         format!("{records} of {topic} came too late, more than {delay} behind newer ones of the same partition, and left out")
     }
+}
+
+/// The delay within which a share of a topic's records comes, of those below a position: nearest rank, exact. A record's lateness is how far it is behind the greatest event time that its
+/// partition had before it; one without a time, or with nothing before it, has none.
+///
+/// # Errors
+/// Damage in the log; a column of the topic that hides the log's watermark.
+pub(super) fn percentile(topic: &Topic, column: &str, share: f64, at: &Position) -> Result<i64, QuestionError> {
+    let watermark = LogColumn::Watermark.name();
+    if topic.schema().fields().iter().any(|f| f.name().eq_ignore_ascii_case(watermark)) {
+        let what = format!("a column of '{}' has the name {watermark}, and hides the log's own: write an INTERVAL", topic.name());
+        return Err(QuestionError::Usage(what));
+    }
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let (name, time) = (quoted(topic.name()), quoted(column));
+    let sql = format!(
+        "SELECT GREATEST({watermark} - {time}, INTERVAL '0 seconds') AS lateness, COUNT(*) AS records FROM {name} \
+         WHERE {time} IS NOT NULL AND {watermark} IS NOT NULL GROUP BY 1 ORDER BY 1"
+    );
+    let query = parse(&sql, topic.name(), topic.schema()).expect("a text of the topic's own columns");
+    let rows = wiring::answer(topic, &VersionLogic::sql(Arc::new(query)), BatchEngine::Rayon, at)?;
+    let rows = values::rows(&rows).expect("intervals and counts are of types that queries know");
+    let counts: Vec<(i64, u64)> = rows
+        .iter()
+        .map(|row| match row[..] {
+            [Value::Interval(lateness), Value::Int(records)] => (lateness, records as u64),
+            ref other => unreachable!("an interval and a count, and not {other:?}"),
+        })
+        .collect();
+    let all = counts.iter().map(|(_, records)| records).sum::<u64>() as f64;
+    // 0.07 of 100 records is 7, though the product is a little more.
+    let wanted = (share * all * (1.0 - 1e-12)).ceil() as u64;
+    let mut below = 0;
+    let within = counts.into_iter().find(|(_, records)| {
+        below += records;
+        below >= wanted
+    });
+    Ok(within.map_or(0, |(lateness, _)| lateness))
 }

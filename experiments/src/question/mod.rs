@@ -15,7 +15,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use twopath_base::{Coverage, Position};
 use twopath_log::{PartitionBy, Topic};
-use twopath_query::{Late, Plan, Program, QueryError, TopicSchema, Value};
+use twopath_query::{Late, Plan, Program, Query, QueryError, TopicSchema, Value, time};
 
 use crate::systems::{BatchEngine, SpeedEngine};
 pub(crate) use engines::check_within;
@@ -78,32 +78,30 @@ pub enum Rows {
 }
 
 impl Question {
-    /// What `sql` asks of these topics, which must be all that it names ([`twopath_query::topics_of`]).
+    /// What `sql` asks of these topics, which must be all that it names ([`twopath_query::topics_of`]), up to these positions: how late records come is looked up there.
     ///
     /// # Errors
     /// The place in the text, what is wrong, and what to write instead.
-    pub fn new(sql: &str, topics: Vec<Topic>) -> Result<Self, QueryError> {
-        Question::calling(sql, topics.into_iter().map(|topic| (topic.name().to_owned(), topic)).collect())
+    pub fn new(sql: &str, topics: Vec<Topic>, at: &[Position]) -> Result<Self, QueryError> {
+        Question::calling(sql, topics.into_iter().map(|topic| (topic.name().to_owned(), topic)).collect(), at)
     }
 
     /// As [`Question::new`], where the text calls the topics by other names than their own.
     ///
     /// # Errors
     /// As [`Question::new`].
-    pub fn calling(sql: &str, topics: Vec<(String, Topic)>) -> Result<Self, QueryError> {
+    pub fn calling(sql: &str, topics: Vec<(String, Topic)>, at: &[Position]) -> Result<Self, QueryError> {
+        assert_eq!(at.len(), topics.len(), "a position for each topic");
         let schemas: Vec<TopicSchema> = topics.iter().map(|(name, topic)| schema_of(name, topic)).collect();
-        let plan = twopath_query::logical_plan_over(sql, &schemas)?;
+        let lateness = |name: &str, column: &str, share: f64| {
+            let known = topics.iter().zip(at).find(|((known, _), _)| known == name);
+            let ((_, topic), at) = known.expect("a plan reads the topics that it is made for");
+            late::percentile(topic, column, share, at).map_err(|e| e.to_string())
+        };
+        let plan = twopath_query::logical_plan_knowing(sql, &schemas, &lateness)?;
         let program = plan.program().map_err(|e| twopath_query::not_lowered(sql, e))?;
         let (names, topics) = topics.into_iter().unzip();
         Ok(Question { topics, names, plan, program })
-    }
-
-    /// The ends of all topics.
-    ///
-    /// # Errors
-    /// A log that cannot be read.
-    pub fn end(&self) -> Result<Vec<Position>, QuestionError> {
-        Ok(self.topics.iter().map(Topic::end).collect::<Result<_, _>>()?)
     }
 
     /// The answer by `engine`, exact for the positions asked for.
@@ -172,6 +170,30 @@ impl Question {
 /// Below a folder of topics: where incremental questions keep what they have come to, by topic.
 pub fn batch_views(topics: &Path) -> PathBuf {
     topics.join(".serving").join("batch")
+}
+
+/// The plan of a text over one topic, whose key and event time it may go by: of one that stays, whose delays stay too.
+///
+/// # Errors
+/// The place in the text, what is wrong, and what to write instead.
+pub(crate) fn plan_of(sql: &str, topic: &Topic) -> Result<Plan, QueryError> {
+    let lateness = |_: &str, column: &str, share: f64| {
+        let known = topic.end().map_err(QuestionError::from).and_then(|end| late::percentile(topic, column, share, &end));
+        let known = known.map_err(|e| e.to_string())?;
+        let delay = time::format_interval(known);
+        Err(format!(
+            "the delay of what stays does not change: write INTERVAL '{delay}', which is what this is of the records that the topic has now"
+        ))
+    };
+    twopath_query::logical_plan_knowing(sql, &[schema_of(topic.name(), topic)], &lateness)
+}
+
+/// As [`plan_of`], as one query that engines keep.
+///
+/// # Errors
+/// As of [`plan_of`]; and what engines do not keep.
+pub(crate) fn query_of(sql: &str, topic: &Topic) -> Result<Query, QueryError> {
+    plan_of(sql, topic)?.query().map_err(|e| twopath_query::not_lowered(sql, e))
 }
 
 /// A topic as a text may name it.

@@ -2,13 +2,13 @@
 
 use twopath_base::Position;
 use twopath_log::Topic;
-use twopath_query::{self as query, Late};
+use twopath_query::Late;
 use twopath_serving::{Tables, VersionStatus};
 
 use super::state::Kept;
 use super::{JobError, StandingJob};
 use crate::feeds::Definition;
-use crate::question::LateRecords;
+use crate::question::{LateRecords, plan_of};
 
 impl StandingJob {
     /// The feeds of what versions leave out because it is late, by version, of those that have caught up.
@@ -49,5 +49,5 @@ impl StandingJob {
 
 /// What a SQL text leaves out of its topic because it is late.
 fn late_of(topic: &Topic, sql: &str) -> Vec<Late> {
-    query::logical_plan(sql, topic.name(), topic.schema()).map_or_else(|_| Vec::new(), |plan| plan.late())
+    plan_of(sql, topic).map_or_else(|_| Vec::new(), |plan| plan.late())
 }

@@ -44,7 +44,7 @@ use state::Kept;
 pub use state::{CheckpointStatus, RefusedStatus};
 pub use version::Standing;
 
-use crate::question::LateRecords;
+use crate::question::{LateRecords, query_of};
 use crate::systems::{Keeping, StateBackend, StatePlace, checkpoints_dir};
 
 /// Beside the topics; no topic's name starts with a dot.
@@ -562,8 +562,11 @@ impl StandingJob {
 
     fn parsed(&self, version: &VersionStatus) -> Result<(Topic, Query), JobError> {
         let topic = self.topic(&version.description)?;
-        let query = query::parse(&version.description, &topic.config().name, topic.schema());
-        let query = query.map_err(|e| JobError::Sql { job: self.name.clone(), version: version.version, message: e.message })?;
+        let query = query_of(&version.description, &topic).map_err(|e| JobError::Sql {
+            job: self.name.clone(),
+            version: version.version,
+            message: e.message,
+        })?;
         Ok((topic, query))
     }
 

@@ -246,7 +246,7 @@ fn answer(log: &Log, run: &Run, stage: &Stage, engine: BatchEngine) -> Result<Co
         topics.push((name, topic));
     }
     let failed = |problem: String| WorkflowError::Stage { stage: stage.name.clone(), problem };
-    let question = Question::calling(&stage.sql, topics).map_err(|e| failed(e.report(&stage.sql)))?;
+    let question = Question::calling(&stage.sql, topics, &at).map_err(|e| failed(e.report(&stage.sql)))?;
     let asked = Asked { at, horizon: None, workers: 1, incremental: None };
     let answered = question.answer(Engine::Batch(engine), &asked).map_err(|e| failed(e.to_string()))?;
     let Rows::Columns(rows) = answered.rows else { unreachable!("a batch engine answers in columns") };

@@ -12,11 +12,16 @@ const ROWS: u64 = 60_000;
 
 /// Small appends, so that the feeds have many frames to die between.
 fn append(sandbox: &Sandbox) -> (Child, JoinHandle<()>) {
+    append_at(sandbox, |_| "2024-01-01T00:00:00Z".into())
+}
+
+/// Of events at these times.
+fn append_at(sandbox: &Sandbox, time: impl Fn(u64) -> String + Send + 'static) -> (Child, JoinHandle<()>) {
     let mut importer = sandbox.start(&["log", "append", "a", "--quiet"]);
     let mut input = importer.stdin.take().unwrap();
     let sender = std::thread::spawn(move || {
         for i in 0..ROWS {
-            let line = format!("{{\"time\":\"2024-01-01T00:00:00Z\",\"who\":\"user{}\",\"n\":{i}}}\n", i % 97);
+            let line = format!("{{\"time\":\"{}\",\"who\":\"user{}\",\"n\":{i}}}\n", time(i), i % 97);
             std::io::Write::write_all(&mut input, line.as_bytes()).unwrap();
             if i % 200 == 0 {
                 std::thread::sleep(Duration::from_millis(3));
@@ -133,6 +138,56 @@ fn a_killed_changelog_has_each_change_once() {
     for topic in ["counts", "even"] {
         sandbox.ok(&["log", "verify", topic]);
     }
+}
+
+/// Windows and a table, whose processes are killed in turn while events arrive, whose time goes on with them.
+#[test]
+fn killed_windows_and_tables_become_what_a_question_answers() {
+    let sandbox = Sandbox::new();
+    let schema = ["--schema", "time:timestamp,who:text,n:int", "--time-column", "time", "--key", "who", "--partitions", "2"];
+    sandbox.ok(&[&["log", "create", "a"][..], &schema, &["--segment-bytes", "200K"]].concat());
+    let on_time = "TABLE WATERMARK(TABLE a, DESCRIPTOR(time), INTERVAL '1' SECOND), DESCRIPTOR(time)";
+    let windows = format!(
+        "SELECT who, window_start, COUNT(*) AS ids, SUM(n) AS total FROM TUMBLE({on_time}, INTERVAL '10' SECOND) GROUP BY who, window_start EMIT ON WINDOW CLOSE"
+    );
+    let table = "SELECT n % 10 AS digit, COUNT(*) AS users, MAX(n) AS newest FROM UPSERT(TABLE a) GROUP BY n % 10";
+    let (closed, kept) =
+        (["feed", "run", "a", "closed", "--sql", &windows], ["feed", "run", "a", "kept", "--sql", table, "--workers", "2"]);
+    // Both partitions have spoken.
+    let first: String = (0..20).map(|i| format!("{{\"time\":\"2024-01-01T00:00:00Z\",\"who\":\"user{i}\",\"n\":{i}}}\n")).collect();
+    assert_eq!(sandbox.run_with(&["log", "append", "a", "--quiet"], &first).code, 0);
+    let (mut importer, sender) = append_at(&sandbox, |i| format!("2024-01-01T00:{:02}:{:02}.{:03}Z", i / 6000, i / 100 % 60, i % 100 * 10));
+    let follow = |args: &[&str]| sandbox.start(&[args, &["--follow"]].concat());
+    let (mut one, mut two) = (follow(&closed), follow(&kept));
+    for i in 0..14u64 {
+        std::thread::sleep(Duration::from_millis(30 + i * 7919 % 97));
+        let (child, args) = if i % 2 == 0 { (&mut one, &closed[..]) } else { (&mut two, &kept[..]) };
+        child.kill().unwrap();
+        child.wait().unwrap();
+        *child = follow(args);
+    }
+    sender.join().unwrap();
+    assert!(importer.wait().unwrap().success());
+    for child in [&mut one, &mut two] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let report = sandbox.run(&closed);
+    assert!(report.code == 0 && report.stderr.contains("groups of open windows"), "{}", report.stderr);
+    sandbox.ok(&kept);
+    let answer = |sql: &str| {
+        let text = sandbox.ok(&["query", "--sql", sql, "--format", "csv"]);
+        let mut lines: Vec<String> = text.lines().skip(1).map(String::from).collect();
+        lines.sort_unstable();
+        lines
+    };
+    let once = answer("SELECT who, window_start, ids, total FROM closed");
+    assert_eq!(once, answer(&windows));
+    assert!(once.len() > 5000, "{}", once.len());
+    assert_eq!(answer("SELECT digit, users, newest FROM UPSERT(TABLE kept)"), answer(table));
+    sandbox.ok(&["log", "verify", "closed"]);
+    let listed = sandbox.ok(&["graph", "--format", "json"]);
+    assert!(listed.contains("\"windows\"") && listed.contains("\"table\""), "{listed}");
 }
 
 #[test]

@@ -62,6 +62,31 @@ fn every_engine_counts_what_is_left_out() {
     assert_eq!(parsed(&sandbox.ok(&incremental))["late"][0]["records"], 3);
 }
 
+/// Latenesses by hand, in seconds: 20, 5, 40, 0, 10; the first record has none.
+#[test]
+fn a_percentile_of_the_lateness_seen_is_a_delay() {
+    let sandbox = sandbox();
+    let of = |share: &str| ON_TIME.replace("INTERVAL '10' SECOND", &format!("PERCENTILE({share})"));
+    for engine in ["reference", "batch-polars", "batch-rayon", "speed-timely", "speed-differential", "merged", "kappa"] {
+        for (at, share, seconds, late) in
+            [("6", "0.6", 10, 2), ("6", "0.61", 20, 1), ("6", "1", 40, 0), ("6", "0.2", 0, 4), ("3", "0.5", 5, 1), ("0", "0.9", 0, 0)]
+        {
+            let answer = parsed(&sandbox.ok(&["query", "--sql", &of(share), "--engine", engine, "--at", at, "--format", "json"]));
+            let wanted = json!([{"topic": "t", "delay_us": seconds * 1_000_000, "records": late}]);
+            assert_eq!(answer["late"], wanted, "{engine}, {share} at {at}");
+        }
+    }
+    // What stays keeps its delay, and is told which.
+    for stays in [["job", "deploy", "j", "--sql"], ["feed", "run", "t", "o"]] {
+        let sql = of("0.6");
+        let args = if stays[0] == "feed" { [&stays[..], &["--sql", &sql]].concat() } else { [&stays[..], &[&sql]].concat() };
+        let refused = sandbox.run(&args);
+        assert!(refused.code == 1 && refused.stderr.contains("write INTERVAL '00:00:10'"), "{} {}", refused.code, refused.stderr);
+    }
+    let refused = sandbox.run(&["query", "--sql", &of("99")]);
+    assert!(refused.code == 1 && refused.stderr.contains("write PERCENTILE(0.99)"), "{}", refused.stderr);
+}
+
 #[test]
 fn a_question_puts_late_records_into_a_topic_once() {
     let sandbox = sandbox();

@@ -33,10 +33,13 @@ pub mod values;
 
 pub use decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
 pub use function::{Function, Pattern, Side};
-pub use lowering::{Maintained, Program};
+pub use lowering::{Closing, Maintained, Program};
 pub use plan::{Late, Plan};
 pub use query::{PanedWindows, Panes, Query};
-pub use sql::{QueryError, TopicSchema, column_type, logical_plan, logical_plan_over, not_lowered, parse, topic_of, topics_of};
+pub use sql::{
+    Lateness, QueryError, TopicSchema, column_type, logical_plan, logical_plan_knowing, logical_plan_over, not_lowered, parse, topic_of,
+    topics_of,
+};
 pub use types::{
     Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Regression, TimeField, TimeUnit,
     UnaryOp, Value, log_column_type,

@@ -30,6 +30,7 @@ mod answer;
 mod at_rest;
 mod canonical;
 mod cast;
+mod closing;
 mod column;
 mod decimal;
 mod eval;
@@ -65,6 +66,7 @@ use arrow_array::RecordBatch;
 
 pub use answer::{answer, answer_groups, answer_schema, candidates};
 pub use canonical::{arrow_type, canonical};
+pub use closing::{Open, closed, still_open};
 pub use eval::{eval, eval_condition};
 pub use finals::Finals;
 pub use fold::Fold;

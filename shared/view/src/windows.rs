@@ -20,18 +20,84 @@ use twopath_query::{DataType, EvalError, PanedWindows, Panes, Query, Value};
 /// [`EvalError::OutOfRange`] where a bound of a window that is wanted is beyond 64-bit microseconds.
 pub fn assembled(query: &Query, panes: &Panes, parts: &[&GroupTable], ask: &Selection) -> Result<GroupTable, EvalError> {
     let Some(bounds) = Bounds::of(panes, ask) else { return Ok(GroupTable::new(query)) };
-    let table = merged(query, panes, parts, ask, &bounds);
-    let groups = runs(panes, &table);
-    let of_panes = |aggregate: usize| {
-        let groups: Vec<u32> = groups.iter().map(|g| g.group).collect();
-        Ok::<_, EvalError>(as_i64(table.accumulators[aggregate].finalise(&groups)?.as_ref()))
+    within_bounds(query, panes, &merged(query, panes, parts, ask, &bounds), &bounds)
+}
+
+/// The groups by window of a table with groups by pane, of windows that end after the one moment, if there is one, and not after the other.
+///
+/// # Errors
+/// As [`assembled`].
+pub(super) fn ending(query: &Query, panes: &Panes, table: &GroupTable, after: Option<i64>, to: i64) -> Result<GroupTable, EvalError> {
+    let (after, to) = (after.map_or(i128::MIN / 2, i128::from), i128::from(to));
+    let bounds = match panes.windows {
+        PanedWindows::Hop { size_us, .. } => Bounds { from: after + 1 - i128::from(size_us), to: to - i128::from(size_us) },
+        PanedWindows::Cumulate { .. } => Bounds { from: after + 1, to },
+        PanedWindows::Session { .. } => {
+            let (groups, mut windows) = (runs(panes, table), Windows::default());
+            for (start, end, run) in sessions(panes, table, &groups)?.into_iter().filter(|(_, end, _)| (after + 1..=to).contains(end)) {
+                windows.add(start, (start, end), run)?;
+            }
+            return Ok(table_of(query, panes, table, &groups, windows));
+        }
     };
+    within_bounds(query, panes, &merged(query, panes, &[table], &Selection::default(), &bounds), &bounds)
+}
+
+fn within_bounds(query: &Query, panes: &Panes, table: &GroupTable, bounds: &Bounds) -> Result<GroupTable, EvalError> {
+    let groups = runs(panes, table);
     let windows = match panes.windows {
-        PanedWindows::Hop { slide_us, size_us, offset_us } => hop(&groups, slide_us, size_us, offset_us, &bounds)?,
-        PanedWindows::Cumulate { step_us, size_us, offset_us } => cumulate(&groups, step_us, size_us, offset_us, &bounds)?,
-        PanedWindows::Session { gap_us, first, last } => session(&groups, &of_panes(first)?, &of_panes(last)?, gap_us, &bounds)?,
+        PanedWindows::Hop { slide_us, size_us, offset_us } => hop(&groups, slide_us, size_us, offset_us, bounds)?,
+        PanedWindows::Cumulate { step_us, size_us, offset_us } => cumulate(&groups, step_us, size_us, offset_us, bounds)?,
+        PanedWindows::Session { .. } => {
+            let mut windows = Windows::default();
+            for (start, end, run) in sessions(panes, table, &groups)?.into_iter().filter(|(start, ..)| bounds.holds(*start)) {
+                windows.add(start, (start, end), run)?;
+            }
+            windows
+        }
     };
-    Ok(table_of(query, panes, &table, &groups, windows))
+    Ok(table_of(query, panes, table, &groups, windows))
+}
+
+/// Of a table with groups by pane: those that are in a window which ends after `watermark`, and the least end of such a window. Later records may yet move
+/// the end of a session.
+pub(super) fn open(panes: &Panes, table: &GroupTable, watermark: Option<i64>) -> Result<(Vec<u32>, Option<i128>), EvalError> {
+    let after = watermark.map_or(i128::MIN / 2, i128::from);
+    let places = runs(panes, table);
+    let mut found = (Vec::new(), None);
+    let mut add = |groups: &[Place], (last, least): (i128, i128)| {
+        if last > after {
+            found.0.extend(groups.iter().map(|place| place.group));
+            found.1 = Some(found.1.map_or(least, |known: i128| known.min(least)));
+        }
+    };
+    // The first after a moment of those that lie so far apart from one that is known.
+    let next = |moment: i128, known: i128, apart: i128| moment + 1 + (known - moment - 1).rem_euclid(apart);
+    match panes.windows {
+        PanedWindows::Hop { slide_us, size_us, offset_us } => {
+            let (slide, size) = (i128::from(slide_us), i128::from(size_us));
+            for place in &places {
+                let pane = i128::from(place.pane);
+                let last = pane - (pane - i128::from(offset_us)).rem_euclid(slide) + size;
+                add(std::slice::from_ref(place), (last, next(pane.max(after), last, slide)));
+            }
+        }
+        PanedWindows::Cumulate { step_us, size_us, offset_us } => {
+            let (step, size) = (i128::from(step_us), i128::from(size_us));
+            for place in &places {
+                let pane = i128::from(place.pane);
+                let last = pane - (pane - i128::from(offset_us)).rem_euclid(size) + size;
+                add(std::slice::from_ref(place), (last, next(pane.max(after), last, step)));
+            }
+        }
+        PanedWindows::Session { .. } => {
+            for (_, end, run) in sessions(panes, table, &places)? {
+                add(&places[run], (end, end));
+            }
+        }
+    }
+    found.0.sort_unstable();
+    Ok(found)
 }
 
 /// Which windows are wanted: a closed range of what the window's key says.
@@ -232,24 +298,23 @@ fn cumulate(places: &[Place], step_us: i64, size_us: i64, offset_us: i64, bounds
     Ok(windows)
 }
 
-fn session(places: &[Place], firsts: &Int64Array, lasts: &Int64Array, gap_us: i64, bounds: &Bounds) -> Result<Windows, EvalError> {
-    let gap = i128::from(gap_us);
-    let mut windows = Windows::default();
-    let mut from = 0;
+/// Sessions: where each begins and ends, and which run of the places it is made of.
+fn sessions(panes: &Panes, table: &GroupTable, places: &[Place]) -> Result<Vec<(i128, i128, Range<usize>)>, EvalError> {
+    let PanedWindows::Session { gap_us, first, last } = panes.windows else { unreachable!("other windows have fixed bounds") };
+    let groups: Vec<u32> = places.iter().map(|place| place.group).collect();
+    let of_panes = |aggregate: usize| Ok::<_, EvalError>(as_i64(table.accumulators[aggregate].finalise(&groups)?.as_ref()));
+    let (firsts, lasts) = (of_panes(first)?, of_panes(last)?);
+    let (gap, mut sessions, mut from) = (i128::from(gap_us), Vec::new(), 0);
     for at in 1..=places.len() {
         let goes_on = at < places.len()
             && places[at - 1].others == places[at].others
             && i128::from(firsts.value(at)) - i128::from(lasts.value(at - 1)) < gap;
-        if goes_on {
-            continue;
+        if !goes_on {
+            sessions.push((firsts.value(from).into(), i128::from(lasts.value(at - 1)) + gap, from..at));
+            from = at;
         }
-        let (start, end) = (firsts.value(from).into(), i128::from(lasts.value(at - 1)) + gap);
-        if bounds.holds(start) {
-            windows.add(start, (start, end), from..at)?;
-        }
-        from = at;
     }
-    Ok(windows)
+    Ok(sessions)
 }
 
 /// Runs of neighbours that are alike, and where each begins.

@@ -107,6 +107,11 @@ impl Wiring {
                     }
                     appended
                 }
+                Middle::Windows(flow) => return feed::close(reads, flow, &self.control).probe().0,
+                Middle::Table(flow) => {
+                    let rows = differential::maintained(reads, &flow.table.rows, &self.control);
+                    return feed::show(rows, flow, &self.control).probe().0;
+                }
                 Middle::Timely(plan) => reads.partial(&self.query, plan.clone()),
                 Middle::Maintained(rows) => differential::maintained(reads, rows, &self.control),
                 Middle::Differential(plan) => differential::parts(reads, plan, &self.query, &self.control),

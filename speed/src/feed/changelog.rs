@@ -35,7 +35,7 @@ use twopath_query::{DataType, EvalError, Expr, ExprKind, Query, Value};
 use twopath_view::{Fold, GroupTable, answer_groups, answer_schema};
 
 use super::flow::Purpose;
-use super::query::{Change, Made, check_unordered, failed};
+use super::query::{Change, Made, check_unordered, failed, in_a_topic};
 use crate::error::SpeedError;
 use crate::sink::topic::TopicSink;
 
@@ -93,10 +93,7 @@ impl Changelog {
                         select list, such as COUNT(*) AS n";
             return Err(SpeedError::NoFeed { what: what.into() });
         }
-        for output in query.output.iter_mut().filter(|o| o.expr.data_type == DataType::Numeric) {
-            let arg = Box::new(output.expr.clone());
-            output.expr = Expr::new(ExprKind::Cast { arg }, DataType::Int);
-        }
+        in_a_topic(&mut query);
         let mut deletions = Query { having: None, ..query.clone() };
         for (i, output) in deletions.output.iter_mut().enumerate() {
             if !key_columns.contains(&i) {
@@ -273,17 +270,27 @@ fn pieces(records: &Records, reached: &[Offset]) -> Vec<Records> {
 
 /// That nothing was taken out of the input: the state is made of all of it, at every start.
 pub(super) fn check_whole(feed: &str, input: &Topic) -> Result<(), SpeedError> {
-    if input.config().compaction.is_some() {
-        return Err(not_whole(feed, input.name(), "is one that is compacted".into()));
-    }
-    let first = |position: Position| position.iter().find(|(_, offset)| *offset > Offset(0));
-    if let Some((p, offset)) = first(input.local()?.compacted_to()?) {
-        return Err(not_whole(feed, input.name(), compacted(p, offset)));
-    }
-    if let Some((p, offset)) = first(input.start()?) {
+    check_uncompacted(feed, input)?;
+    if let Some((p, offset)) = first(&input.start()?) {
         return Err(not_whole(feed, input.name(), format!("begins at offset {offset} of partition {p}: retention took what was before")));
     }
     Ok(())
+}
+
+/// That compaction took nothing out of the input, nor will.
+pub(super) fn check_uncompacted(feed: &str, input: &Topic) -> Result<(), SpeedError> {
+    if input.config().compaction.is_some() {
+        return Err(not_whole(feed, input.name(), "is one that is compacted".into()));
+    }
+    match first(&input.local()?.compacted_to()?) {
+        Some((p, offset)) => Err(not_whole(feed, input.name(), compacted(p, offset))),
+        None => Ok(()),
+    }
+}
+
+/// The first partition that does not begin at its first record, and where it does.
+fn first(position: &Position) -> Option<(PartitionId, Offset)> {
+    position.iter().find(|(_, offset)| *offset > Offset(0))
 }
 
 fn compacted(p: PartitionId, to: Offset) -> String {

@@ -80,7 +80,7 @@ impl FeedState {
     /// `is_kept` says whether somebody takes what is merged in ([`Self::take_fresh`]).
     pub fn new(query: FeedQuery, sink: TopicSink, workers: usize, is_kept: bool) -> FeedState {
         let groups = match &query.0 {
-            Form::Rows(_) => Vec::new(),
+            Form::Rows(_) | Form::Windows(_) | Form::Table(_) => Vec::new(),
             Form::Changes(changes) => (0..workers).map(|_| Mutex::new(changes.empty(is_kept))).collect(),
         };
         FeedState { query, sink, groups, rows_appended: AtomicU64::new(0), rows_left_out: AtomicU64::new(0) }
@@ -90,7 +90,7 @@ impl FeedState {
     pub fn adopt(&self, kept: &GroupTable) -> Result<(), SpeedError> {
         match &self.query.0 {
             Form::Changes(changelog) => changelog.adopt(&self.groups, &self.sink.output, kept),
-            Form::Rows(_) => Ok(()),
+            Form::Rows(_) | Form::Windows(_) | Form::Table(_) => Ok(()),
         }
     }
 
@@ -117,6 +117,7 @@ impl FeedState {
                 let left_out = rows.changes(records, &self.sink, changes)?;
                 self.rows_left_out.fetch_add(left_out, Ordering::Relaxed);
             }
+            Form::Windows(_) | Form::Table(_) => unreachable!("windows and tables have flows of their own"),
         }
         Ok(())
     }
@@ -131,7 +132,7 @@ impl FeedState {
                 changelog.fold(&mut state, &groups, &parts, purpose).map_err(failed)?
             }
             (_, Made::Rows(rows)) => rows,
-            (Form::Rows(_), Made::Groups(..)) => unreachable!("a feed of rows makes no groups"),
+            (Form::Rows(_) | Form::Windows(_) | Form::Table(_), Made::Groups(..)) => unreachable!("only a changelog's frames make groups"),
         };
         for (to, rows) in rows {
             self.sink.append(from, to, &rows, end)?;

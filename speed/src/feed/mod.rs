@@ -10,6 +10,10 @@
 //! input, the rows of the groups that the frame changed, so that a group's newest row is its answer. Compaction by the group's column
 //! leaves those rows (and, as ever, what is not sealed yet).
 //!
+//! With `EMIT ON WINDOW CLOSE` it appends **windows** (`closing.rs`), each when it is final, and keeps those that are open.
+//!
+//! One of any other shape over its topic (a join, groups of groups, OVER, UPSERT) is kept as a **table** by the engine differential (`table.rs`), and each change of a row is appended.
+//!
 //! **A frame counts for itself.** A view says what all of an epoch came to; here every frame of the input leaves its own rows, under the
 //! offset at which it ends (see [`crate::sink::topic`]). Epochs say which of them are complete: when one is, all that came of the records
 //! that it announces is in the output, and only then may the input's position be committed.
@@ -20,10 +24,14 @@
 //! **A frame that raises an error** leaves nothing in the output partitions of the worker that finds it, and nothing after it comes there.
 
 mod changelog;
+mod closing;
 mod flow;
 mod query;
 mod rows;
+mod table;
 
+pub(crate) use closing::{Closer, ClosingFlow, Mark, close, mark_path};
 pub(crate) use flow::{FeedFlow, FeedState, GENERATION, Purpose, append, tell};
 pub use query::{FeedKind, FeedQuery};
 pub use rows::RowQuery;
+pub(crate) use table::{Shower, TableFlow, show};

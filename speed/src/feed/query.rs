@@ -7,27 +7,26 @@ use arrow_schema::SchemaRef;
 use serde::Serialize;
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{Topic, TopicConfig};
-use twopath_query::{EvalError, Query};
+use twopath_query::{Closing, DataType, EvalError, Expr, ExprKind, Query};
 use twopath_view::GroupTable;
 
-use super::changelog::Changelog;
+use super::changelog::{Changelog, check_uncompacted, check_whole};
+use super::closing::Windows;
 use super::rows::RowQuery;
+use super::table::Table;
 use crate::error::SpeedError;
 use crate::sink::topic::TopicSink;
 
-/// Which of the two a feed is.
+/// What a feed appends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedKind {
     Rows,
     Changelog,
-}
-
-impl FeedKind {
-    /// What a feed of this query is.
-    pub fn of(query: &Query) -> FeedKind {
-        if query.rows { FeedKind::Rows } else { FeedKind::Changelog }
-    }
+    /// Windows, each once, when it closes.
+    Windows,
+    /// The rows of a query of any shape: each change of one, by its key.
+    Table,
 }
 
 /// A feed's query, made ready.
@@ -38,6 +37,8 @@ pub struct FeedQuery(pub(super) Form);
 pub(super) enum Form {
     Rows(Box<RowQuery>),
     Changes(Box<Changelog>),
+    Windows(Box<Windows>),
+    Table(Box<Table>),
 }
 
 /// What came of one frame, or of a part of it that some output partitions do not have yet.
@@ -84,16 +85,46 @@ impl FeedQuery {
     /// # Errors
     /// [`SpeedError::NoFeed`]: what the query has that a feed cannot do.
     pub fn new(query: Query) -> Result<FeedQuery, SpeedError> {
-        Ok(FeedQuery(match FeedKind::of(&query) {
-            FeedKind::Rows => Form::Rows(Box::new(RowQuery::new(query)?)),
-            FeedKind::Changelog => Form::Changes(Box::new(Changelog::new(query)?)),
+        if query.finish.is_some() || query.distinct || query.panes.is_some() {
+            check_order(&query)?;
+            return Ok(FeedQuery(Form::Table(Box::new(Table::new(&query.with_whole_plan())?))));
+        }
+        Ok(FeedQuery(match query.rows {
+            true => Form::Rows(Box::new(RowQuery::new(query)?)),
+            false => Form::Changes(Box::new(Changelog::new(query)?)),
         }))
+    }
+
+    /// Of windows that are appended when they close.
+    ///
+    /// # Errors
+    /// [`SpeedError::NoFeed`]: what the query has that a feed cannot do.
+    pub fn closing(closing: Closing) -> Result<FeedQuery, SpeedError> {
+        Ok(FeedQuery(Form::Windows(Box::new(Windows::new(closing)?))))
+    }
+
+    /// The windows, of a feed that appends them.
+    pub(crate) fn into_windows(self) -> Option<Windows> {
+        match self.0 {
+            Form::Windows(windows) => Some(*windows),
+            _ => None,
+        }
+    }
+
+    /// The table, of a feed that appends its changes.
+    pub(crate) fn into_table(self) -> Option<Table> {
+        match self.0 {
+            Form::Table(table) => Some(*table),
+            _ => None,
+        }
     }
 
     pub fn kind(&self) -> FeedKind {
         match &self.0 {
             Form::Rows(_) => FeedKind::Rows,
             Form::Changes(_) => FeedKind::Changelog,
+            Form::Windows(_) => FeedKind::Windows,
+            Form::Table(_) => FeedKind::Table,
         }
     }
 
@@ -102,6 +133,8 @@ impl FeedQuery {
         match &self.0 {
             Form::Rows(rows) => rows.schema(),
             Form::Changes(changes) => changes.schema(),
+            Form::Windows(windows) => windows.schema(),
+            Form::Table(table) => table.schema(),
         }
     }
 
@@ -110,6 +143,8 @@ impl FeedQuery {
         match &self.0 {
             Form::Rows(rows) => rows.projection(),
             Form::Changes(changes) => Some(changes.projection()),
+            Form::Windows(windows) => Some(windows.projection()),
+            Form::Table(table) => Some(table.projection()),
         }
     }
 
@@ -117,15 +152,19 @@ impl FeedQuery {
         match &self.0 {
             Form::Rows(rows) => rows.query(),
             Form::Changes(changes) => changes.query(),
+            Form::Windows(windows) => windows.query(),
+            Form::Table(table) => table.query(),
         }
     }
 
-    /// What a changelog's output is keyed by unless told otherwise: the first of the group's columns that can be a topic's key. `None` for a
-    /// feed of rows, whose output is keyed as its input.
+    /// What the output of groups is keyed by unless told otherwise: the first of the group's columns that can be a topic's key (of windows: and does not say which window
+    /// it is). `None` for a feed of rows, whose output is keyed as its input.
     pub fn key(&self) -> Option<&str> {
         match &self.0 {
             Form::Rows(_) => None,
             Form::Changes(changes) => changes.key(),
+            Form::Windows(windows) => windows.key(),
+            Form::Table(table) => table.key(),
         }
     }
 
@@ -134,23 +173,44 @@ impl FeedQuery {
         match &self.0 {
             Form::Rows(_) => Ok(()),
             Form::Changes(changes) => changes.check_output(config),
+            Form::Windows(windows) => windows.check_output(config),
+            Form::Table(table) => table.check_output(config),
         }
     }
 
-    /// That the input has all that it needs: a changelog's state is made of every record, at each start. `feed` is the feed's name, for messages.
+    /// That the input has all that it needs: a changelog's state is made of every record, at each start, and a window is made of all of its records. `feed` is the feed's name, for messages.
     ///
     /// # Errors
     /// [`SpeedError::NotWhole`]: retention or compaction took records away, or will.
     pub fn check_input(&self, feed: &str, input: &Topic) -> Result<(), SpeedError> {
         match &self.0 {
             Form::Rows(_) => Ok(()),
-            Form::Changes(_) => super::changelog::check_whole(feed, input),
+            Form::Changes(_) | Form::Table(_) => check_whole(feed, input),
+            Form::Windows(windows) => {
+                windows.check_time(input)?;
+                check_uncompacted(feed, input)
+            }
         }
     }
 }
 
 /// That a feed can do without what the query says of order and number.
 pub(super) fn check_unordered(query: &Query) -> Result<(), SpeedError> {
+    check_order(query)?;
+    let refuse = |what: &str| Err(SpeedError::NoFeed { what: what.into() });
+    if query.panes.is_some() {
+        return refuse(
+            "its windows overlap or have no fixed bounds, so that one row changes several of their groups; take TUMBLE, or have each appended when it closes \
+             (EMIT ON WINDOW CLOSE)",
+        );
+    }
+    if query.distinct {
+        return refuse("leave DISTINCT out, and GROUP BY the columns");
+    }
+    Ok(())
+}
+
+fn check_order(query: &Query) -> Result<(), SpeedError> {
     let refuse = |what: &str| Err(SpeedError::NoFeed { what: what.into() });
     if !query.order_by.is_empty() {
         return refuse("leave ORDER BY out; the order is the input's");
@@ -158,18 +218,15 @@ pub(super) fn check_unordered(query: &Query) -> Result<(), SpeedError> {
     if query.limit.is_some() || query.offset > 0 {
         return refuse("leave LIMIT and OFFSET out");
     }
-    if query.finish.is_some() {
-        return refuse(
-            "it computes more than one grouping of its rows (a join, OVER, groups of groups), which a feed does not keep; ask it with twopath query, or make a job of it",
-        );
-    }
-    if query.panes.is_some() {
-        return refuse("its windows overlap or have no fixed bounds, so that one row changes several of their groups; take TUMBLE");
-    }
-    if query.distinct {
-        return refuse("leave DISTINCT out, and GROUP BY the columns");
-    }
     Ok(())
+}
+
+/// Its answers as a topic can have them: there are no 128-bit columns, and a sum that does not fit is an error.
+pub(super) fn in_a_topic(query: &mut Query) {
+    for output in query.output.iter_mut().filter(|o| o.expr.data_type == DataType::Numeric) {
+        let arg = Box::new(output.expr.clone());
+        output.expr = Expr::new(ExprKind::Cast { arg }, DataType::Int);
+    }
 }
 
 /// An error in the input's records from one offset to another.

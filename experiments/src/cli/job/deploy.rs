@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 use twopath_log::Address;
-use twopath_query as query;
 
 use super::catch_up;
 use crate::cli::{Failure, late, log, parse_duration, sql};
 use crate::feeds::Until;
+use crate::question::plan_of;
 use crate::standing::{Deployment, JobState, StandingJob};
 use crate::systems::StateBackend;
 use twopath_results::number;
@@ -55,7 +55,7 @@ pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
     let late = match &args.late_to {
         None => None,
         Some(output) => {
-            let plan = query::logical_plan(&text, topic.name(), topic.schema()).map_err(|e| Failure::sql(&e, &text))?;
+            let plan = plan_of(&text, &topic).map_err(|e| Failure::sql(&e, &text))?;
             Some(late::feed(dir, &plan.late(), output)?)
         }
     };

@@ -27,6 +27,14 @@ pub struct Maintained {
 }
 
 impl Query {
+    /// The same query as one of whose groups nothing more is computed than themselves, so that it has a [whole plan](Query::maintained). What it says of an order is
+    /// left out.
+    pub fn with_whole_plan(self) -> Query {
+        let columns = self.answer_columns();
+        let groups = || Box::new(Plan::new(Node::Input { number: 0, columns }, 0..0));
+        Query { finish: Some(self.finish.clone().unwrap_or_else(groups)), ..self }
+    }
+
     /// The whole plan of a query of which more is computed than groups ([`Query::finish`]); `None` where its groups are the answer.
     pub fn maintained(&self) -> Option<Maintained> {
         let finish = self.finish.as_ref()?;

@@ -92,13 +92,6 @@ impl Plan {
         Ok(Query { finish: Some(Box::new(self.with_scans(&topic))), ..rows })
     }
 
-    fn scan(&self) -> Option<&Plan> {
-        if let Node::Scan { .. } = self.node {
-            return Some(self);
-        }
-        self.inputs().into_iter().find_map(Plan::scan)
-    }
-
     /// The plan with `topic` in the place of each scan.
     fn with_scans(&self, topic: &Plan) -> Plan {
         if let Node::Scan { .. } = self.node {

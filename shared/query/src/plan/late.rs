@@ -1,8 +1,10 @@
 //! What is late: a record against the watermark of its own partition, as the log has it.
 
+use std::ops::Range;
+
 use twopath_base::LogColumn;
 
-use super::{Node, Plan, later};
+use super::{JoinKind, Node, Plan, later};
 use crate::display::identifier;
 use crate::time;
 use crate::types::*;
@@ -39,6 +41,21 @@ impl Late {
         either(either(is_null(&time), is_null(&watermark)), in_time)
     }
 
+    /// The topic's watermark, as one row: the least of those at the ends of its partitions, of which those without a record do not count.
+    pub(crate) fn watermark(&self, topic: Plan, span: &Range<usize>) -> Plan {
+        let at = |node| Plan::new(node, span.clone());
+        let timestamp = |i| Expr::column(i, DataType::Timestamp);
+        let partition = Expr::column(LogColumn::Partition.index(self.fields.len()), DataType::Int);
+        let extreme = |function, i| vec![Aggregate::new(function, Some(timestamp(i)))];
+        let keys = vec![NamedExpr { name: "partition".into(), expr: partition }];
+        let known = Expr::new(ExprKind::IsNull { arg: Box::new(timestamp(1)), negated: true }, DataType::Bool);
+        let newest = at(Node::Aggregate { input: Box::new(topic), keys, aggregates: extreme(AggregateFunction::Max, self.time) });
+        let spoken = at(Node::Filter { input: Box::new(newest), condition: known });
+        let least = at(Node::Aggregate { input: Box::new(spoken), keys: Vec::new(), aggregates: extreme(AggregateFunction::Min, 1) });
+        let columns = vec![NamedExpr { name: "watermark".into(), expr: later(timestamp(0), -self.delay_us) }];
+        at(Node::Project { input: Box::new(least), columns })
+    }
+
     /// A text that asks for the late records. It names the log's own `_watermark`, which a topic's own column of that name would hide ([`Late::is_hidden`]).
     pub fn sql(&self) -> String {
         let (topic, column) = (identifier(&self.topic), identifier(&self.fields[self.time].name));
@@ -64,6 +81,16 @@ impl Plan {
             }
         }
         each
+    }
+
+    /// Of an operator that lets through what is final (`EMIT ON WINDOW CLOSE`): its input, and the condition that a watermark must be met by. The watermark is that of
+    /// what its input leaves out, made anew.
+    pub(crate) fn on_close(&self) -> Option<(&Plan, &Expr, Late)> {
+        let Node::Filter { input, condition } = &self.node else { return None };
+        let Node::Join { left, right, kind: JoinKind::Inner, on: None } = &input.node else { return None };
+        let is_watermark = |late: &Late| late.watermark(right.scan()?.clone(), &right.span).eq(&**right).then_some(());
+        let late = left.late().into_iter().find(|late| is_watermark(late).is_some())?;
+        Some((left, condition, late))
     }
 
     /// Whether this operator is a watermark's filter: whether that filter, made anew, is this one.

@@ -27,6 +27,7 @@
 //! assert_eq!(query.to_string(), "SELECT origin AS origin, MAX((delay * 60)) AS worst FROM flights GROUP BY origin LIMIT 3");
 //! ```
 
+mod key;
 mod late;
 mod text;
 mod window;
@@ -295,6 +296,14 @@ impl Plan {
             }
         }
         Ok(Plan { node, span: self.span.clone() })
+    }
+
+    /// The first topic that it reads.
+    pub(crate) fn scan(&self) -> Option<&Plan> {
+        if let Node::Scan { .. } = self.node {
+            return Some(self);
+        }
+        self.inputs().into_iter().find_map(Plan::scan)
     }
 
     /// A shape that is no flat query.

@@ -6,33 +6,17 @@
 use std::ops::Range;
 
 use sqlparser::tokenizer::Span;
-use twopath_base::LogColumn;
 
 use super::QueryError;
 use super::scope::{Scope, Watermark};
 use super::select::{Groups, Item};
 use super::source::Source;
-use crate::plan::{JoinKind, Late, Node, Plan, later};
+use crate::plan::{JoinKind, Late, Node, Plan};
 use crate::types::*;
 
 /// The rows of a topic that are not late.
 pub(super) fn on_time(topic: Plan, late: &Late, span: Range<usize>) -> Plan {
     Plan::new(Node::Filter { input: Box::new(topic), condition: late.in_time() }, span)
-}
-
-/// The topic's watermark, as one row.
-pub(super) fn watermark(topic: Plan, (time, fields): (usize, usize), delay_us: i64, span: Range<usize>) -> Plan {
-    let at = |node| Plan::new(node, span.clone());
-    let timestamp = |i| Expr::column(i, DataType::Timestamp);
-    let partition = Expr::column(LogColumn::Partition.index(fields), DataType::Int);
-    let extreme = |function, i| vec![Aggregate::new(function, Some(timestamp(i)))];
-    let keys = vec![NamedExpr { name: "partition".into(), expr: partition }];
-    let known = Expr::new(ExprKind::IsNull { arg: Box::new(timestamp(1)), negated: true }, DataType::Bool);
-    let newest = at(Node::Aggregate { input: Box::new(topic), keys, aggregates: extreme(AggregateFunction::Max, time) });
-    let spoken = at(Node::Filter { input: Box::new(newest), condition: known });
-    let least = at(Node::Aggregate { input: Box::new(spoken), keys: Vec::new(), aggregates: extreme(AggregateFunction::Min, 1) });
-    let columns = vec![NamedExpr { name: "watermark".into(), expr: later(timestamp(0), -delay_us) }];
-    at(Node::Project { input: Box::new(least), columns })
 }
 
 /// The rows, or groups, that no record which is not late can change any more.

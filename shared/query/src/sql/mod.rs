@@ -30,6 +30,7 @@ use super::plan::{NotLowered, Plan};
 use super::query::Query;
 pub use from::TopicSchema;
 pub use scope::data_type as column_type;
+pub use source::Lateness;
 use source::Source;
 pub use topic::{topic_of, topics_of};
 
@@ -85,7 +86,32 @@ pub fn logical_plan(sql: &str, topic: &str, schema: &Schema) -> Result<Plan, Que
 /// # Errors
 /// As [`logical_plan`].
 pub fn logical_plan_over(sql: &str, topics: &[TopicSchema<'_>]) -> Result<Plan, QueryError> {
-    let source = Source::new(sql);
+    bound(&Source::new(sql), topics)
+}
+
+/// As [`logical_plan_over`], for one who knows how late records come: what `WATERMARK(TABLE t, DESCRIPTOR(c), PERCENTILE(0.99))` means.
+///
+/// ```
+/// use arrow_schema::{DataType, Field, Schema, TimeUnit};
+/// use twopath_query::{TopicSchema, logical_plan_knowing};
+/// let schema = Schema::new(vec![Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, None), true)]);
+/// let clicks = TopicSchema { name: "clicks", schema: &schema, key: None, time: Some("at") };
+/// let sql = "SELECT COUNT(*) FROM WATERMARK(TABLE clicks, DESCRIPTOR(at), PERCENTILE(0.99))";
+/// let plan = logical_plan_knowing(sql, &[clicks], &|topic, column, share| {
+///     assert_eq!((topic, column, share), ("clicks", "at", 0.99));
+///     Ok(7_000_000)
+/// })?;
+/// assert_eq!(plan.late()[0].delay_us, 7_000_000);
+/// # Ok::<(), twopath_query::QueryError>(())
+/// ```
+///
+/// # Errors
+/// As [`logical_plan`], and where that is not known.
+pub fn logical_plan_knowing(sql: &str, topics: &[TopicSchema<'_>], lateness: &Lateness<'_>) -> Result<Plan, QueryError> {
+    bound(&Source::knowing(sql, lateness), topics)
+}
+
+fn bound(source: &Source<'_>, topics: &[TopicSchema<'_>]) -> Result<Plan, QueryError> {
     let ast = source.parse()?;
-    select::bind(&source, topics, &ast)
+    select::bind(source, topics, &ast)
 }

@@ -19,8 +19,13 @@ const DEPTH_MAX: usize = 100;
 /// What stands for `PARTITION BY` of a table argument once the text is read.
 pub(super) const PARTITION_BY: &str = "partition_by";
 
+/// How much later than newer ones the records of a topic come, by its name, its event-time column and a share: the delay, in microseconds, within which that share of them
+/// comes. An error says why that is not known, and what to write instead.
+pub type Lateness<'a> = dyn Fn(&str, &str, f64) -> Result<i64, String> + 'a;
+
 pub(super) struct Source<'a> {
     sql: &'a str,
+    lateness: &'a Lateness<'a>,
     tokens: RefCell<Vec<TokenWithSpan>>,
     /// Where ASOF stands, and whether its join is a left one: the parser knows ASOF JOIN alone.
     as_of: RefCell<Vec<(Location, bool)>>,
@@ -30,7 +35,15 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub fn new(sql: &'a str) -> Self {
-        Source { sql, tokens: RefCell::default(), as_of: RefCell::default(), emit: Cell::default() }
+        let unknown: &Lateness<'_> = &|_, _, _| {
+            Err("how late records come is looked up where a question is asked (twopath query); write the delay that it is to be, INTERVAL '5' SECOND".into())
+        };
+        Source::knowing(sql, unknown)
+    }
+
+    /// Of one who knows how late records come.
+    pub fn knowing(sql: &'a str, lateness: &'a Lateness<'a>) -> Self {
+        Source { sql, lateness, tokens: RefCell::default(), as_of: RefCell::default(), emit: Cell::default() }
     }
 
     /// The syntax tree of the one query that the text must be.
@@ -77,6 +90,11 @@ impl<'a> Source<'a> {
             Ok([_]) => Err(self.error(first_span, "only SELECT is supported".to_owned())),
             Err(_) => Err(self.error_at_start(format!("{count} statements where one SELECT is expected: run them one by one"))),
         }
+    }
+
+    /// The delay within which a share of a topic's records comes.
+    pub fn lateness(&self, topic: &str, column: &str, share: f64) -> Result<i64, String> {
+        (self.lateness)(topic, column, share)
     }
 
     /// Where EMIT ON WINDOW CLOSE stands, if it does; the first who asks answers for it.

@@ -18,7 +18,7 @@ const FORMS: [(&str, &str); 6] = [
     ("cumulate", "CUMULATE(TABLE {t}, DESCRIPTOR(column), INTERVAL '1' HOUR, INTERVAL '1' DAY), the step before the size"),
     ("session", "SESSION(TABLE {t} PARTITION BY key, DESCRIPTOR(column), INTERVAL '30' MINUTE)"),
     ("upsert", "UPSERT(TABLE {t})"),
-    ("watermark", "WATERMARK(TABLE {t}, DESCRIPTOR(column), INTERVAL '5' SECOND)"),
+    ("watermark", "WATERMARK(TABLE {t}, DESCRIPTOR(column), INTERVAL '5' SECOND) or, in place of the interval, PERCENTILE(0.99)"),
 ];
 
 /// A call of a table function.
@@ -160,7 +160,14 @@ impl Relations<'_> {
             let message = format!("the event time of topic {} is {time}: write DESCRIPTOR({time})", topic.name);
             return Err(self.source.error(column.span(), message));
         }
-        let delay_us = self.length(call, delay, "delay")?;
+        let delay_us = match share(delay) {
+            Some(share) if 0.0 < share && share <= 1.0 => {
+                let known = self.source.lateness(topic.name, topic.schema.field(number).name(), share);
+                known.map_err(|message| self.source.error(delay.span(), message))?
+            }
+            Some(_) => return Err(self.source.error(delay.span(), "a share lies between 0 and 1: write PERCENTILE(0.99)")),
+            None => self.length(call, delay, "delay")?,
+        };
         if delay_us < 0 {
             return Err(self
                 .source
@@ -168,10 +175,10 @@ impl Relations<'_> {
         }
         let Node::Scan { topic, fields } = &input.node else { unreachable!("a topic is scanned") };
         let late = Late { topic: topic.clone(), fields: fields.clone(), time: number, delay_us };
-        let (fields, span) = (fields.len(), self.source.range(call.name.span()));
+        let span = self.source.range(call.name.span());
         let plan = emit::on_time(input.clone(), &late, span.clone());
         let time = Expr::column(number, DataType::Timestamp);
-        scope.watermarks.push(Watermark { time, plan: emit::watermark(input, (number, fields), delay_us, span) });
+        scope.watermarks.push(Watermark { time, plan: late.watermark(input, &span) });
         Ok((plan, scope))
     }
 
@@ -297,6 +304,15 @@ const WINDOWS_MAX: i64 = 100_000;
 
 fn is_call(ast: &ast::Expr, function: &str) -> bool {
     matches!(ast, ast::Expr::Function(f) if f.name.to_string().eq_ignore_ascii_case(function))
+}
+
+/// The share of `PERCENTILE(share)`; NaN for one that is no number.
+fn share(ast: &ast::Expr) -> Option<f64> {
+    let ast::Expr::Function(ast::Function { args: ast::FunctionArguments::List(list), .. }) = ast else { return None };
+    is_call(ast, "percentile").then(|| match &list.args[..] {
+        [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ast::Expr::Value(value)))] => value.to_string().parse().unwrap_or(f64::NAN),
+        _ => f64::NAN,
+    })
 }
 
 /// The names that `FUNCTION(a, b)` lists.

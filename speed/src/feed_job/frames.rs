@@ -1,107 +1,28 @@
-//! A feed, running: what a SELECT makes of one topic, appended to another, each row once.
+//! A feed of rows, or of the changes of groups, running: each frame of the input leaves its own rows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, channel};
 
-use serde::Serialize;
 use twopath_base::{Offset, PartitionId, Position};
-use twopath_log::{Group, Member, MemberOptions, Topic, TopicWriter};
+use twopath_log::{Member, Topic};
 use twopath_view::{Generation, GroupTable, Selection, tables_for};
 
+use super::run::{Feed, FeedReport, Until, all_of, until_the_end};
 use crate::checkpoint::Identity;
 use crate::epoch::Reached;
 use crate::error::SpeedError;
-use crate::feed::{FeedFlow, FeedKind, FeedQuery, FeedState, GENERATION, Purpose};
+use crate::feed::{FeedFlow, FeedKind, FeedState, GENERATION, Purpose};
 use crate::job::KeptState;
 use crate::options::SpeedOptions;
 use crate::sink::topic::TopicSink;
 use crate::state::{Backend, Changes};
 use crate::threads::{Beginning, Threads};
 
-/// The input's position is committed this often, and at the end.
-const COMMIT_EVERY: Duration = Duration::from_millis(100);
-
-/// What a feed is made of.
-pub struct Feed {
-    /// The producers in the output have it, and messages name it.
-    pub name: String,
-    pub input: Topic,
-    pub query: FeedQuery,
-    pub output: Topic,
-    /// The output's.
-    pub writer: TopicWriter,
-    /// The group of the input that says how far the feed is, made where there is none.
-    pub group: Group,
-    /// Where a changelog's groups are kept.
-    pub backend: Backend,
-}
-
-/// How far a feed goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Until {
-    /// The input's end, as it is when the feed gets to read.
-    End,
-    /// A position of the input. A feed that has gone further already stays where it is.
-    Position(Position),
-    /// It is stopped.
-    Stopped,
-}
-
-/// What a feed did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct FeedReport {
-    /// Rows of the input, those that did not pass the WHERE clause among them.
-    pub rows_read: u64,
-    pub rows_appended: u64,
-    /// Rows that an earlier run of the feed had appended already.
-    pub rows_left_out: u64,
-    /// Rows of the input that were read once more to make a changelog's state again: all that it had read, or what came after what was kept of it.
-    pub rows_read_again: u64,
-}
-
-/// Reads the input from where the feed's group is, and appends what comes of it to the output, as far as it is told to go or until `stop` is set.
-///
-/// The group is committed after the output was synced, so that it is never ahead of any output partition. (It also shows the lag, and
-/// keeps retention from removing what the feed still needs: of a changelog's input, everything.)
-///
-/// # Errors
-/// [`SpeedError::NotWhole`], [`SpeedError::FeedShared`], [`SpeedError::FeedAhead`], [`SpeedError::NoState`] before anything is appended;
-/// [`SpeedError::FeedRow`] when it meets such a row; what reading and appending bring; and, of kept state, as of [`start`](crate::start).
-///
-/// ```
-/// # use std::sync::Arc;
-/// # use std::sync::atomic::AtomicBool;
-/// # use arrow_array::{Int64Array, RecordBatch};
-/// # use arrow_schema::{DataType, Field, Schema};
-/// # use twopath_log::{Log, TopicConfig};
-/// # use twopath_speed::{Backend, Feed, FeedQuery, Until, run_feed};
-/// # let dir = tempfile::tempdir()?;
-/// # let log = Log::open(dir.path())?;
-/// # let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
-/// let input = log.create_topic(TopicConfig::new("numbers", schema.clone()))?;
-/// input.writer()?.append(&RecordBatch::try_new(schema.clone(), vec![Arc::new(Int64Array::from(vec![1, 2, 3]))])?)?;
-///
-/// let query = FeedQuery::new(twopath_query::parse("SELECT n * 10 AS tens FROM numbers WHERE n > 1", "numbers", &schema)?)?;
-/// let output = log.create_topic(TopicConfig::new("tens", query.schema().clone()))?;
-/// let (writer, group) = (output.writer()?, input.local()?.group_or_new("feed.tens")?);
-/// let feed = Feed { name: "tens".into(), input, query, output: output.clone(), writer, group, backend: Backend::Memory };
-/// let report = run_feed(feed, &Until::End, 1, &AtomicBool::new(false))?;
-/// assert_eq!((report.rows_read, report.rows_appended, output.end()?.records()), (3, 2, 2));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn run_feed(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
-    if workers == 0 {
-        return Err(SpeedError::NoWorkers);
-    }
-    let Feed { name, input, query, output, writer, group, backend } = feed;
-    query.check_input(&name, &input)?;
-    let kind = query.kind();
-    let is_kept = !matches!(backend, Backend::Memory);
-    if is_kept && kind == FeedKind::Rows {
-        return Err(SpeedError::NoState { name });
-    }
+/// As [`run_feed`](crate::run_feed), of rows and of groups: each frame of the input leaves its own rows.
+pub(super) fn run_frames(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
+    let (kind, is_kept) = (feed.query.kind(), !matches!(feed.backend, Backend::Memory));
+    let Feed { name, input, query, output, writer, group, backend, .. } = feed;
     let mut member = all_of(&name, &input, &group, kind)?;
     let delivered = member.delivered();
     let code = format!("feed {name} into {}", output.local()?.id());
@@ -142,25 +63,6 @@ pub fn run_feed(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) ->
 /// Where a feed reads from that has no state.
 fn beginning_of(input: &Topic) -> (u64, Position) {
     (GENERATION, Position::zero(input.partitions()))
-}
-
-/// The one member of the feed's group.
-fn all_of(name: &str, input: &Topic, group: &Group, kind: FeedKind) -> Result<Member, SpeedError> {
-    let partitions: Vec<PartitionId> = (0..input.partitions() as u32).map(PartitionId).collect();
-    let options = MemberOptions { partitions: Some(partitions.clone()), ..MemberOptions::default() };
-    if kind == FeedKind::Changelog {
-        group.need_all()?;
-    }
-    let mut member = group.join(&format!("p{}", std::process::id()), options)?;
-    member.rebalance()?;
-    let owned = member.owned();
-    match partitions.into_iter().find(|p| !owned.contains(p)) {
-        None => Ok(member),
-        Some(partition) => {
-            let owner = group.progress()?.swap_remove(partition.index()).owner.unwrap_or_else(|| "another member".into());
-            Err(SpeedError::FeedShared { name: name.to_owned(), partition, owner })
-        }
-    }
 }
 
 /// A feed that runs, one dataflow after the other.
@@ -250,37 +152,13 @@ impl Run<'_> {
     }
 
     /// Waits for a dataflow's end, and commits what is done where there is a member. Returns how many rows were read.
-    fn commit_to_the_end(&self, threads: Threads, reached: &Receiver<Reached>, mut member: Option<&mut Member>) -> Result<u64, SpeedError> {
-        let control = threads.control();
-        let mut done = Vec::new();
-        let mut commit = |done: &mut Vec<_>| match &mut member {
-            Some(member) if !done.is_empty() => {
-                // The output first: a position that outlived its output would be a hole in it.
-                self.state.sink.sync()?;
-                member.commit_read(&std::mem::take(done))
-            }
-            _ => Ok(()),
-        };
-        let mut committed = Instant::now();
-        let mut outcome = Ok(());
-        loop {
-            match reached.recv_timeout(COMMIT_EVERY) {
-                Ok(reached) => done.extend(reached.partitions),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            if outcome.is_ok() && committed.elapsed() >= COMMIT_EVERY {
-                outcome = commit(&mut done);
-                committed = Instant::now();
-            }
-            if outcome.is_err() || self.stop.load(Ordering::Relaxed) {
-                control.stop();
-            }
-        }
-        // The workers have ended; what helps them does not know.
-        control.stop();
-        threads.join()?;
-        outcome.and_then(|()| commit(&mut done))?;
-        Ok(control.records_read())
+    fn commit_to_the_end(&self, threads: Threads, reached: &Receiver<Reached>, member: Option<&mut Member>) -> Result<u64, SpeedError> {
+        let Some(member) = member else { return until_the_end(threads, reached, self.stop, |_| Ok(())) };
+        until_the_end(threads, reached, self.stop, |reached| {
+            let done: Vec<_> = reached.into_iter().flat_map(|reached| reached.partitions).collect();
+            // The output first: a position that outlived its output would be a hole in it.
+            self.state.sink.sync()?;
+            Ok(member.commit_read(&done)?)
+        })
     }
 }

@@ -1,0 +1,135 @@
+//! Which columns tell a plan's rows apart.
+
+use std::ops::Range;
+
+use twopath_base::LogColumn;
+
+use super::{JoinKind, Node, Plan, Window};
+use crate::types::*;
+
+impl Plan {
+    /// Columns of the plan that name a row: no two rows have the same values in them. Ascending; none where everything is one row; `None` where the plan does not say.
+    ///
+    /// ```
+    /// use arrow_schema::{DataType, Field, Schema};
+    /// let schema = Schema::new(vec![Field::new("k", DataType::Utf8, false), Field::new("n", DataType::Int64, true)]);
+    /// let key = |sql: &str| twopath_query::logical_plan(sql, "t", &schema).unwrap().row_key();
+    /// assert_eq!(key("SELECT COUNT(*) AS n, k FROM t GROUP BY k"), Some(vec![1]));
+    /// assert_eq!(key("SELECT COUNT(*) AS n FROM t GROUP BY k"), None, "two groups may have the same count");
+    /// assert_eq!(key("SELECT DISTINCT k, n, TRUE AS there FROM t"), Some(vec![0, 1]));
+    /// assert_eq!(key("SELECT MAX(n) AS most FROM t"), Some(vec![]));
+    /// ```
+    pub fn row_key(&self) -> Option<Vec<usize>> {
+        let mut key = match &self.node {
+            Node::Scan { fields, .. } => [LogColumn::Partition, LogColumn::Offset].map(|c| c.index(fields.len())).to_vec(),
+            Node::Filter { input, .. }
+            | Node::Sort { input, .. }
+            | Node::Limit { input, .. }
+            | Node::Over { input, .. }
+            | Node::Window { input, window: Window::Tumble { .. } | Window::Session { .. }, .. } => input.row_key()?,
+            Node::Window { input, window: Window::Hop { .. } | Window::Cumulate { .. }, .. } => {
+                let mut key = input.row_key()?;
+                key.push(input.columns().len());
+                key
+            }
+            Node::Project { input, columns } => {
+                let shown = |of: usize| columns.iter().position(|column| matches!(column.expr.kind, ExprKind::Column(i) if i == of));
+                input.row_key()?.into_iter().map(shown).collect::<Option<Vec<_>>>()?
+            }
+            Node::Aggregate { keys, .. } => (0..keys.len()).collect(),
+            Node::Distinct { input } => match &input.node {
+                // A literal tells nothing apart.
+                Node::Project { columns, .. } => {
+                    let is_literal = |i: &usize| matches!(columns[*i].expr.kind, ExprKind::Literal(_));
+                    (0..columns.len()).filter(|i| !is_literal(i)).collect()
+                }
+                _ => (0..input.columns().len()).collect(),
+            },
+            Node::Join { left, right, kind, on } => {
+                let width = left.columns().len();
+                let (of_left, of_right) = (left.row_key()?, right.row_key()?);
+                let met = |key: &[usize], before: usize, other: Range<usize>| {
+                    key.iter().all(|&column| conjuncts(on).any(|c| equals(c, column + before, &other)))
+                };
+                // One row at most of the one side for each of the other.
+                if matches!(kind, JoinKind::Inner | JoinKind::Left) && met(&of_right, width, 0..width) {
+                    of_left
+                } else if matches!(kind, JoinKind::Inner | JoinKind::Right) && met(&of_left, 0, width..width + right.columns().len()) {
+                    of_right.into_iter().map(|column| column + width).collect()
+                } else {
+                    of_left.into_iter().chain(of_right.into_iter().map(|column| column + width)).collect()
+                }
+            }
+            Node::AsOfJoin { left, .. } => left.row_key()?,
+            Node::TemporalJoin { left, on, upserts, .. } => {
+                let width = left.columns().len();
+                let is_met = |&column: &usize| conjuncts(on).any(|c| equals(c, column + width, &(0..width)));
+                left.row_key().filter(|_| upserts.key.iter().all(is_met))?
+            }
+            Node::Latest { upserts, .. } => upserts.key.clone(),
+            Node::Union { .. } | Node::Input { .. } => return None,
+        };
+        key.sort_unstable();
+        key.dedup();
+        Some(key)
+    }
+}
+
+fn conjuncts(on: &Option<Expr>) -> impl Iterator<Item = &Expr> {
+    on.iter().flat_map(Expr::conjuncts)
+}
+
+/// Whether a condition says that a column equals something that is read from the columns of the other side alone.
+fn equals(condition: &Expr, column: usize, other: &Range<usize>) -> bool {
+    let ExprKind::Binary { op: BinaryOp::Equal, left, right } = &condition.kind else { return false };
+    let is_column = |e: &Expr| matches!(e.kind, ExprKind::Column(i) if i == column);
+    let is_of_other = |e: &Expr| {
+        let mut is = true;
+        e.visit(&mut |e| is &= !matches!(e.kind, ExprKind::Column(i) if !other.contains(&i)));
+        is
+    };
+    is_column(left) && is_of_other(right) || is_column(right) && is_of_other(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{DataType as Arrow, Field, Schema, TimeUnit};
+
+    use crate::TopicSchema;
+
+    fn key(sql: &str) -> Option<Vec<usize>> {
+        let schema = Schema::new(vec![
+            Field::new("id", Arrow::Int64, false),
+            Field::new("at", Arrow::Timestamp(TimeUnit::Microsecond, None), true),
+            Field::new("n", Arrow::Int64, true),
+        ]);
+        let topic = TopicSchema { name: "t", schema: &schema, key: Some("id"), time: Some("at") };
+        crate::logical_plan_over(sql, &[topic]).unwrap().row_key()
+    }
+
+    #[test]
+    fn what_names_a_row() {
+        assert_eq!(key("SELECT n, id FROM UPSERT(TABLE t)"), Some(vec![1]));
+        assert_eq!(key("SELECT n FROM UPSERT(TABLE t)"), None);
+        assert_eq!(key("SELECT n FROM t"), None);
+        assert_eq!(key("SELECT n, _offset, _partition FROM t"), Some(vec![1, 2]));
+        assert_eq!(key("SELECT id FROM t UNION ALL SELECT n FROM t"), None);
+        assert_eq!(key("SELECT id, ROW_NUMBER() OVER (ORDER BY n) AS place FROM UPSERT(TABLE t)"), Some(vec![0]));
+        let hop = "SELECT window_end, window_start, COUNT(*) AS c FROM HOP(TABLE t, DESCRIPTOR(at), INTERVAL '1' MINUTE, INTERVAL '1' HOUR) GROUP BY window_start, window_end";
+        assert!(key(hop).is_some_and(|key| key == [0] || key == [1] || key == [0, 1]), "{:?}", key(hop));
+    }
+
+    #[test]
+    fn a_row_of_a_join_is_named_by_those_that_it_is_made_of() {
+        let join = |kind: &str, on: &str| {
+            key(&format!("SELECT a.id, b.id AS other, b.n FROM UPSERT(TABLE t) a {kind} JOIN UPSERT(TABLE t) b ON {on}"))
+        };
+        assert_eq!(join("", "a.n < b.n"), Some(vec![0, 1]));
+        assert_eq!(join("", "a.n = b.id"), Some(vec![0]), "of b one at most for each of a");
+        assert_eq!(join("LEFT", "a.n = b.id"), Some(vec![0]));
+        assert_eq!(join("", "b.n = a.id"), Some(vec![1]));
+        assert_eq!(join("LEFT", "b.n = a.id"), Some(vec![0, 1]));
+        assert_eq!(join("FULL", "a.n = b.id"), Some(vec![0, 1]));
+        assert_eq!(join("", "a.n = b.id + b.n"), Some(vec![0, 1]));
+    }
+}

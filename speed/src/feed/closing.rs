@@ -1,0 +1,483 @@
+//! A SELECT by windows with `EMIT ON WINDOW CLOSE`: each window's rows are appended once, when it is final, and then its groups go.
+//!
+//! ```text
+//! frames ─→ fold: their groups, how late they go ─→ (to worker 0) ─→ close: merge; a new watermark ─→ rows of windows that it has passed ─→ the output
+//! ```
+//!
+//! **What a window holds does not depend on who reads what first.** The watermark of the topic is the least over its partitions of the greatest event
+//! time that was read there, less the delay. Once it has passed a window's end, each record of the window that is still to come is late in its own partition, by the log
+//! alone. So a window's rows are the same whenever it is closed.
+//!
+//! **Once.** A window's rows go to an output partition in one frame, under the producer "feed NAME windows" with the watermark as its sequence number: windows that end
+//! up to there are in that partition. Beside the output a file ([`Mark`]) says up to where windows are in all of it, and how far the input was read for that.
+//!
+//! **What is read again.** The input's position is committed up to the first record of a window that is still open. A start reads from there, makes those groups again, and
+//! closes nothing before it is where the last one was. So state is what is open, in memory and in what a start reads, however long the log is.
+//!
+//! **A partition that has not spoken** does not hold the others up. What it says later of windows that were closed without it is left out, with a warning.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{Int64Array, RecordBatch, UInt32Array};
+use arrow_schema::SchemaRef;
+use arrow_select::take::take_record_batch;
+use serde::{Deserialize, Serialize};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::Operator;
+use twopath_base::sync::lock;
+use twopath_base::{Offset, PartitionId, Position};
+use twopath_log::{PartitionBy, Records, Topic, TopicConfig};
+use twopath_query::{self as query, DataType, EvalError, ExprKind, Query};
+use twopath_storage::{OsStorage, create_dir_durably, write_atomically};
+use twopath_view::{Fold, GroupTable, answer_schema, canonical, closed, still_open};
+
+use super::query::{check_unordered, in_a_topic};
+use crate::control::Control;
+use crate::epoch::{Parcels, Reached, Read, take_complete};
+use crate::error::SpeedError;
+use crate::sink::numbered::NumberedSink;
+
+/// A query whose windows close.
+#[derive(Debug, Clone)]
+pub(crate) struct Windows {
+    closing: query::Closing,
+    fold: Fold,
+    schema: SchemaRef,
+    /// Which of the columns that are folded is the event time.
+    time: usize,
+}
+
+impl Windows {
+    /// # Errors
+    /// [`SpeedError::NoFeed`] for one with ORDER BY, LIMIT or DISTINCT.
+    pub fn new(mut closing: query::Closing) -> Result<Windows, SpeedError> {
+        check_unordered(&Query { panes: None, ..closing.query.clone() })?;
+        in_a_topic(&mut closing.query);
+        let (fold, schema) = (Fold::new(&closing.query), answer_schema(&closing.query));
+        let time = fold.projection.iter().position(|&column| column == closing.late.time);
+        let time = time.expect("the least event time of a group is folded");
+        Ok(Windows { closing, fold, schema, time })
+    }
+
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    pub fn projection(&self) -> &[usize] {
+        &self.fold.projection
+    }
+
+    pub fn query(&self) -> &Query {
+        &self.closing.query
+    }
+
+    /// What the output is keyed by unless told otherwise: the first column that is one of those grouped by, can be a topic's key and does not say the window.
+    pub fn key(&self) -> Option<&str> {
+        let query = &self.closing.query;
+        let mut of_window = Vec::new();
+        self.closing.end.visit(&mut |e| {
+            if let ExprKind::Column(i) = e.kind {
+                of_window.push(i);
+            }
+        });
+        let is_key = |column: &&query::NamedExpr| match column.expr.kind {
+            ExprKind::Column(i) => {
+                i < query.keys.len() && !of_window.contains(&i) && query.panes.as_ref().is_none_or(|panes| panes.key != i)
+            }
+            _ => false,
+        };
+        let can_be_key = |column: &&query::NamedExpr| !matches!(column.expr.data_type, DataType::Float | DataType::Interval);
+        query.output.iter().filter(is_key).find(can_be_key).map(|column| column.name.as_str())
+    }
+
+    /// That the input goes by the time that windows close by: else the log does not know what is late.
+    pub fn check_time(&self, input: &Topic) -> Result<(), SpeedError> {
+        let late = &self.closing.late;
+        let time = &late.fields[late.time].name;
+        if input.config().time_column.as_ref() == Some(time) {
+            return Ok(());
+        }
+        let what = format!(
+            "its windows close by {time}, and '{0}' has {1}, so that the log does not know what is late; make a topic with --time-column {time} of it",
+            input.name(),
+            input.config().time_column.as_ref().map_or("no event time".to_owned(), |other| format!("the event time {other}"))
+        );
+        Err(SpeedError::NoFeed { what })
+    }
+
+    /// That rows find their partition in such a topic; an error says what is wrong.
+    pub fn check_output(&self, config: &TopicConfig) -> Result<(), String> {
+        match &config.partition_by {
+            PartitionBy::Key(_) if config.compaction.is_some() => {
+                Err("compaction keeps one row of each key, and a window's rows are appended once; make it without compaction".into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Up to where the windows of a feed are in its output: the file `closed.json` in the feed's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mark {
+    /// Windows that end up to there are in the output (microseconds since 1970); `None` where no partition has spoken yet.
+    pub closed_to: Option<i64>,
+    /// How far the input was read for that.
+    pub read_to: Position,
+    /// By partition: the greatest event time up to there.
+    pub newest: Vec<Option<i64>>,
+}
+
+impl Mark {
+    /// `None` where there is none yet.
+    pub fn read(dir: &Path) -> Result<Option<Mark>, SpeedError> {
+        let path = mark_path(dir);
+        match fs::read(&path) {
+            Ok(text) => match serde_json::from_slice(&text) {
+                Ok(mark) => Ok(Some(mark)),
+                Err(e) => Err(SpeedError::Mark { path, source: Arc::new(io::Error::other(e)) }),
+            },
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(SpeedError::Mark { path, source: Arc::new(source) }),
+        }
+    }
+
+    pub fn write(&self, dir: &Path) -> Result<(), SpeedError> {
+        let path = mark_path(dir);
+        let text = serde_json::to_vec(self).expect("numbers are JSON");
+        let written = create_dir_durably(&OsStorage, dir).and_then(|()| write_atomically(&OsStorage, &path, &text));
+        written.map_err(|source| SpeedError::Mark { path, source: Arc::new(source) })
+    }
+}
+
+pub(crate) fn mark_path(dir: &Path) -> PathBuf {
+    dir.join("closed.json")
+}
+
+/// One input partition, as far as it was read.
+#[derive(Default)]
+struct Partition {
+    /// Its greatest event time.
+    newest: Option<i64>,
+    read_to: Offset,
+    /// The number of barriers before that.
+    barriers: u64,
+    /// Frames that windows which are still open may have records of: where each begins, the barriers before it, and its greatest event time.
+    frames: VecDeque<(Offset, u64, Option<i64>)>,
+}
+
+/// What worker 0 keeps: the groups of open windows, and how far the input was read.
+pub(crate) struct Closer {
+    windows: Windows,
+    sink: NumberedSink,
+    groups: GroupTable,
+    /// Before this moment none of their windows ends.
+    until: Option<i64>,
+    /// No record that they are made of is before this moment.
+    since: Option<i64>,
+    partitions: Vec<Partition>,
+    /// Windows that end up to there are in the output.
+    closed_to: Option<i64>,
+    /// How far the last process had read: before that, nothing is closed, and nothing let go.
+    known: Position,
+    is_known: bool,
+    pub rows_appended: u64,
+    /// Rows that the output had already.
+    pub rows_left_out: u64,
+}
+
+/// How far a feed has come: what may be committed.
+pub(crate) struct Done {
+    pub mark: Mark,
+    /// By partition: the first record that a start needs, and the number of barriers before it.
+    pub needs: Vec<(PartitionId, Offset, u64)>,
+}
+
+/// The dataflow of such a feed.
+#[derive(Clone)]
+pub(crate) struct ClosingFlow {
+    pub windows: Arc<Windows>,
+    pub closer: Arc<Mutex<Closer>>,
+    /// Hears how far the feed has come. It is hung up when all workers have ended.
+    pub done: Sender<Done>,
+}
+
+/// What is sent to worker 0.
+enum Item {
+    Folded {
+        groups: GroupTable,
+        frames: Vec<FrameRead>,
+    },
+    /// The sender can go on no further.
+    Failed(SpeedError),
+    /// The sender's epoch is over.
+    Closed(Reached),
+}
+
+/// A frame of the input, and its least and greatest event time.
+struct FrameRead {
+    partition: PartitionId,
+    base: Offset,
+    end: Offset,
+    barriers: u64,
+    times: Option<(i64, i64)>,
+}
+
+impl Closer {
+    /// Reading from a position on, which `mark` was committed with.
+    pub fn new(windows: Windows, sink: NumberedSink, from: &Position, mark: Option<Mark>) -> Closer {
+        let groups = GroupTable::new(windows.query());
+        let Mark { closed_to, read_to, newest } =
+            mark.unwrap_or_else(|| Mark { closed_to: None, read_to: from.clone(), newest: vec![None; from.partitions()] });
+        let partition =
+            |(p, offset): (PartitionId, Offset)| Partition { newest: newest[p.index()], read_to: offset, ..Partition::default() };
+        let partitions = from.iter().map(partition).collect();
+        Closer {
+            windows,
+            sink,
+            groups,
+            until: None,
+            since: None,
+            partitions,
+            closed_to,
+            known: read_to,
+            is_known: false,
+            rows_appended: 0,
+            rows_left_out: 0,
+        }
+    }
+
+    /// Groups of windows that are open.
+    pub fn groups_open(&self) -> u64 {
+        self.groups.len() as u64
+    }
+
+    pub fn sync(&self) -> Result<(), SpeedError> {
+        Ok(self.sink.sync()?)
+    }
+
+    /// Takes in complete epochs, and appends what they close: also where one of them has an error, which comes after what was read before it.
+    fn take(&mut self, items: Vec<Item>) -> Result<Done, SpeedError> {
+        let mut failed = None;
+        for item in items {
+            match item {
+                Item::Folded { groups, frames } => {
+                    // Of a session that is read again, a part alone may look as if it had ended.
+                    let ended = self.closed_to.filter(|_| self.is_known);
+                    let open = still_open(&self.windows.closing, &groups, ended).map_err(|e| self.failed(e))?;
+                    self.groups.merge_groups(&groups, &open.groups);
+                    self.until = self.until.into_iter().chain(open.until).min();
+                    self.since = self.since.into_iter().chain(open.since).min();
+                    frames.into_iter().for_each(|frame| self.note(&frame));
+                }
+                Item::Failed(error) => failed = failed.or(Some(error)),
+                Item::Closed(reached) => {
+                    for (p, offset, barriers) in reached.partitions {
+                        let partition = &mut self.partitions[p.index()];
+                        (partition.read_to, partition.barriers) = (offset, barriers);
+                    }
+                }
+            }
+        }
+        if !self.is_known && self.known.iter().all(|(p, offset)| self.partitions[p.index()].read_to >= offset) {
+            self.is_known = true;
+            self.keep_open(self.closed_to)?;
+        }
+        let watermark = self.watermark().filter(|&w| self.closed_to.is_none_or(|closed_to| w > closed_to));
+        if let Some(watermark) = watermark {
+            self.close(watermark)?;
+        }
+        self.let_go();
+        failed.map_or_else(|| Ok(self.done()), Err)
+    }
+
+    fn note(&mut self, frame: &FrameRead) {
+        let partition = &mut self.partitions[frame.partition.index()];
+        let (oldest, newest) = frame.times.unzip();
+        if let (None, Some(oldest), Some(closed_to)) = (partition.newest, oldest, self.closed_to)
+            && oldest < closed_to
+        {
+            tracing::warn!(
+                "partition {} of '{}' spoke for the first time after windows up to {} were closed without it: what it has of those is left out",
+                frame.partition,
+                self.windows.query().topic,
+                query::time::format_timestamp(closed_to)
+            );
+        }
+        partition.newest = partition.newest.max(newest);
+        // A process that is stopped in mid-epoch must know of each time how far it was read.
+        (partition.read_to, partition.barriers) = (frame.end, frame.barriers);
+        partition.frames.push_back((frame.base, frame.barriers, newest));
+    }
+
+    /// The topic's, as far as it was read; `None` before a partition has spoken, and before all is read that the last process had read.
+    fn watermark(&self) -> Option<i64> {
+        let newest = self.partitions.iter().filter_map(|p| p.newest).min().filter(|_| self.is_known)?;
+        // Where the delay reaches back before the beginning of time nothing is final.
+        newest.checked_sub(self.windows.closing.late.delay_us)
+    }
+
+    /// Appends the windows that the watermark has passed, and lets go of groups that no other window needs.
+    fn close(&mut self, watermark: i64) -> Result<(), SpeedError> {
+        if self.until.is_some_and(|until| until <= watermark) {
+            let after = self.closed_to;
+            let (rows, ends) = closed(&self.windows.closing, &self.groups, (after, watermark)).map_err(|e| self.failed(e))?;
+            self.append(&rows, &ends, watermark)?;
+            self.keep_open(Some(watermark))?;
+        }
+        self.closed_to = Some(watermark);
+        Ok(())
+    }
+
+    /// Lets go of groups that no window needs which ends after a moment.
+    fn keep_open(&mut self, ended: Option<i64>) -> Result<(), SpeedError> {
+        let open = still_open(&self.windows.closing, &self.groups, ended).map_err(|e| self.failed(e))?;
+        let groups = std::mem::replace(&mut self.groups, GroupTable::new(self.windows.query()));
+        self.groups.merge_groups(&groups, &open.groups);
+        (self.until, self.since) = (open.until, open.since);
+        Ok(())
+    }
+
+    /// Forgets frames that no window which is still open has records of.
+    fn let_go(&mut self) {
+        let since = self.since;
+        let is_needed = |newest: Option<i64>| since.is_some_and(|since| newest.is_some_and(|newest| newest >= since));
+        for partition in &mut self.partitions {
+            while partition.frames.front().is_some_and(|&(_, _, newest)| !is_needed(newest)) {
+                partition.frames.pop_front();
+            }
+        }
+    }
+
+    /// Appends rows, each with its window's end, as far as their partitions do not have them.
+    fn append(&mut self, rows: &RecordBatch, ends: &Int64Array, watermark: i64) -> Result<(), SpeedError> {
+        for (q, mut numbers) in self.sink.by_partition(rows)? {
+            let (all, reached) = (numbers.len(), moment(self.sink.reached()[q.index()]));
+            numbers.retain(|&row| reached.is_none_or(|reached| ends.value(row as usize) > reached));
+            self.rows_appended += numbers.len() as u64;
+            self.rows_left_out += (all - numbers.len()) as u64;
+            if !numbers.is_empty() {
+                let rows = take_record_batch(rows, &UInt32Array::from(numbers)).expect("rows that are there");
+                self.sink.append(q, &rows, number(watermark))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn done(&self) -> Done {
+        let each = || self.partitions.iter().enumerate().map(|(p, partition)| (PartitionId(p as u32), partition));
+        let needs = each().map(|(p, partition)| match partition.frames.front() {
+            Some(&(base, barriers, _)) => (p, base, barriers),
+            None => (p, partition.read_to, partition.barriers),
+        });
+        // Before all is read again, what was known is what is known.
+        let read_to = Position::new(each().map(|(p, partition)| partition.read_to.max(self.known.get(p))).collect());
+        let newest = each().map(|(_, partition)| partition.newest).collect();
+        Done { needs: needs.collect(), mark: Mark { closed_to: self.closed_to, read_to, newest } }
+    }
+
+    fn failed(&self, source: EvalError) -> SpeedError {
+        let closed_to = self.closed_to.map_or_else(|| "the first window".to_owned(), query::time::format_timestamp);
+        SpeedError::FeedWindow { name: self.sink.name.clone(), closed_to, source }
+    }
+}
+
+/// A moment as a frame's number: in the same order, from 1 on. (The number 0 is that of a producer that has appended nothing.)
+fn number(moment: i64) -> u64 {
+    ((moment as u64) ^ (1 << 63)).max(1)
+}
+
+fn moment(number: u64) -> Option<i64> {
+    (number > 0).then_some((number ^ (1 << 63)) as i64)
+}
+
+impl ClosingFlow {
+    /// The columns of the input that it reads, ascending.
+    pub fn projection(&self) -> &[usize] {
+        self.windows.projection()
+    }
+}
+
+/// Appends the windows that frames close. The stream's frontier says which epochs are taken in.
+pub(crate) fn close<'s>(reads: Stream<'s, u64, Vec<Read>>, flow: &ClosingFlow, control: &Arc<Control>) -> Stream<'s, u64, Vec<()>> {
+    let (closer, done, control) = (Arc::clone(&flow.closer), flow.done.clone(), Arc::clone(control));
+    let mut failed = false;
+    take_complete(folded(reads, flow), "Close", move |items| {
+        if failed {
+            return;
+        }
+        match lock(&closer).take(items) {
+            // Nobody listens any more to a feed that has been stopped.
+            Ok(reached) => drop(done.send(reached)),
+            Err(error) => {
+                failed = true;
+                control.fail(error);
+            }
+        }
+    })
+}
+
+/// The groups of frames, for worker 0.
+fn folded<'s>(reads: Stream<'s, u64, Vec<Read>>, flow: &ClosingFlow) -> Stream<'s, u64, Parcels<Item>> {
+    let (windows, name) = (Arc::clone(&flow.windows), lock(&flow.closer).sink.name.clone());
+    let mut failed = false;
+    reads.unary::<CapacityContainerBuilder<Parcels<Item>>, _, _, _>(Pipeline, "Fold", move |_, _| {
+        move |input, output| {
+            input.for_each(|epoch, reads| {
+                let mut parcels = Parcels::default();
+                let (mut groups, mut frames) = (GroupTable::new(windows.query()), Vec::new());
+                for read in reads.drain(..) {
+                    match read {
+                        Read::Records { .. } if failed => {}
+                        Read::Records { generation, records } => match fold(&windows, &mut groups, generation, &records) {
+                            Ok(frame) => frames.push(frame),
+                            Err(source) => {
+                                failed = true;
+                                let (partition, from, to) = (records.partition, records.base, records.end);
+                                let error = SpeedError::FeedRow { name: name.clone(), partition, from, to, what: "a row", source };
+                                parcels.0.push((0, Item::Failed(error)));
+                            }
+                        },
+                        Read::Closed(reached) => parcels.0.push((0, Item::Closed(reached))),
+                    }
+                }
+                if !frames.is_empty() {
+                    parcels.0.push((0, Item::Folded { groups, frames }));
+                }
+                if !parcels.0.is_empty() {
+                    output.session(&epoch).give_container(&mut parcels);
+                }
+            });
+        }
+    })
+}
+
+fn fold(windows: &Windows, groups: &mut GroupTable, barriers: u64, records: &Records) -> Result<FrameRead, EvalError> {
+    windows.fold.update(groups, &records.batch)?;
+    let times = canonical(records.batch.column(windows.time), DataType::Timestamp)?;
+    let least_and_greatest = |known: Option<(i64, i64)>, time: i64| Some(known.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
+    let times = times.as_primitive::<TimestampMicrosecondType>().iter().flatten().fold(None, least_and_greatest);
+    Ok(FrameRead { partition: records.partition, base: records.base, end: records.end, barriers, times })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_numbers_in_order() {
+        let moments = [i64::MIN + 1, -1_000_000, -1, 0, 1, 1_357_000_000_000_000, i64::MAX];
+        assert!(moments.windows(2).all(|pair| number(pair[0]) < number(pair[1])));
+        assert!(moments.iter().all(|&us| moment(number(us)) == Some(us)));
+        assert_eq!(moment(0), None);
+    }
+}

@@ -1,0 +1,356 @@
+//! A SELECT of any shape over one topic, whose rows come, change and go: joins, groups of groups, OVER, UPSERT. The engine differential keeps them; here what one has become since
+//! is appended as a row that takes the place of the earlier ones of its key, and a row that goes leaves a tombstone: all of its columns but the key's are NULL.
+//!
+//! ```text
+//! frames ─→ the plan's rows, each with how many more of it there are ─→ (to worker 0) ─→ those of keys that have changed ─→ the output
+//! ```
+//!
+//! **Once.** The output is the table that it leaves: of each key the newest row. A start reads that, and the input from its first record on, and appends nothing before it is at
+//! the input's end as it was; then what differs. So whatever died when, the output becomes what the query says, nothing is appended that is there, and no row is older than the one that it
+//! takes the place of.
+//!
+//! **Rows that are told apart by their key**: the plan says which columns those are ([`twopath_query::Plan::row_key`]).
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_null_array};
+use arrow_row::{OwnedRow, RowConverter, Rows, SortField};
+use arrow_schema::{DataType as ArrowType, SchemaRef};
+use arrow_select::take::take_record_batch;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::Operator;
+use twopath_base::sync::lock;
+use twopath_base::{Offset, PartitionId, Position};
+use twopath_log::{Entry as LogEntry, PartitionBy, Start, TopicConfig};
+use twopath_query::{DataType, EvalError, Expr, NamedExpr, Query};
+use twopath_view::{GroupTable, answer_groups, answer_schema};
+
+use super::flow::GENERATION;
+use super::query::in_a_topic;
+use crate::control::Control;
+use crate::differential::Maintained;
+use crate::epoch::{EpochPart, Parcels, take_complete};
+use crate::error::SpeedError;
+use crate::sink::numbered::NumberedSink;
+
+/// A query all of whose rows are kept.
+#[derive(Clone)]
+pub(crate) struct Table {
+    pub rows: Arc<Maintained>,
+    /// What is computed of rows that came and went: their columns, and how many more of each there are.
+    changes: Query,
+    schema: SchemaRef,
+    /// Which columns tell rows apart, ascending.
+    key: Vec<usize>,
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table").field("changes", &self.changes).field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl Table {
+    /// # Errors
+    /// [`SpeedError::NoFeed`]: what of the query the engine does not keep, an order, and rows that no columns tell apart.
+    pub fn new(query: &Query) -> Result<Table, SpeedError> {
+        let refused = |what: String| SpeedError::NoFeed { what };
+        let maintained = query.maintained().expect("a query of which more is computed than groups");
+        if maintained.rows.finish.is_some() {
+            return Err(refused("leave ORDER BY, LIMIT and OFFSET out; a topic has the order of its changes".into()));
+        }
+        let rows = Maintained::new(query, GENERATION).map_err(|e| refused(e.to_string()))?;
+        let Some(key) = maintained.plan.row_key() else {
+            let what = "its rows come and go, and no columns of the select list tell them apart; add to it what does: what it groups by, or the key of what it joins, as UPSERT has";
+            return Err(refused(what.into()));
+        };
+        let columns = maintained.rows.keys.len();
+        if key.len() == columns {
+            let what = "a row that goes leaves one that is NULL but for its key, and all of its columns are its key; add another column to the select list, such as TRUE AS there";
+            return Err(refused(what.into()));
+        }
+        let mut changes = Query { rows: false, finish: None, ..maintained.rows };
+        in_a_topic(&mut changes);
+        let schema = answer_schema(&changes);
+        changes.output.push(NamedExpr { name: "more".into(), expr: Expr::column(columns, DataType::Int) });
+        Ok(Table { rows: Arc::new(rows), changes, schema, key })
+    }
+
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    pub fn projection(&self) -> &[usize] {
+        &self.rows.projection
+    }
+
+    pub fn query(&self) -> &Query {
+        &self.changes
+    }
+
+    fn key_names(&self) -> impl Iterator<Item = &str> {
+        self.key.iter().map(|&column| self.schema.field(column).name().as_str())
+    }
+
+    /// What the output is keyed by unless told otherwise: the first column of the key that can be a topic's.
+    pub fn key(&self) -> Option<&str> {
+        let can_be_key = |&&c: &&usize| !matches!(self.changes.output[c].expr.data_type, DataType::Float | DataType::Interval);
+        self.key.iter().find(can_be_key).map(|&column| self.schema.field(column).name().as_str())
+    }
+
+    /// That the key alone decides a row's partition, and compaction keeps every key; an error says what is wrong.
+    pub fn check_output(&self, config: &TopicConfig) -> Result<(), String> {
+        let keys = || self.key_names().collect::<Vec<_>>().join(", ");
+        match &config.partition_by {
+            PartitionBy::Key(key) if !self.key_names().any(|name| name == key) => Err(format!(
+                "it is keyed by {key}, and the feed's rows are told apart by {}",
+                if self.key.is_empty() { "nothing".into() } else { keys() }
+            )),
+            PartitionBy::Key(key) if config.compaction.is_some() && self.key.len() > 1 => Err(format!(
+                "the feed's rows are told apart by {}, and its compaction would keep one only of those that have the same {key}; make it without compaction",
+                keys()
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Rows of one key.
+#[derive(Default)]
+struct OfKey {
+    /// What the query's rows have beside the key, and how often: one, once its epoch is complete.
+    rows: Vec<(OwnedRow, i64)>,
+    /// What the output's newest row of the key has, unless that is a tombstone.
+    shown: Option<OwnedRow>,
+}
+
+/// What worker 0 keeps: the query's rows, and those of the output.
+pub(crate) struct Shower {
+    table: Table,
+    sink: NumberedSink,
+    keys: RowConverter,
+    rest: RowConverter,
+    /// A row of which all but the key is NULL.
+    nothing: OwnedRow,
+    of_keys: HashMap<OwnedRow, OfKey>,
+    /// Keys of which something came or went since rows were appended last.
+    changed: BTreeSet<OwnedRow>,
+    /// By worker: the error that its derived rows raise.
+    raised: Vec<Option<EvalError>>,
+    /// By input partition: how far it was read, and the barriers before that.
+    read_to: Vec<(Offset, u64)>,
+    /// Nothing is appended before it is all read.
+    known: Position,
+    pub rows_appended: u64,
+}
+
+/// How far the feed has read, by partition: the next record, and the barriers before it.
+pub(crate) type ReadTo = Vec<(PartitionId, Offset, u64)>;
+
+/// The dataflow of such a feed.
+#[derive(Clone)]
+pub(crate) struct TableFlow {
+    pub table: Table,
+    pub shower: Arc<Mutex<Shower>>,
+    /// Hears how far the feed has come. It is hung up when all workers have ended.
+    pub done: Sender<ReadTo>,
+}
+
+impl Shower {
+    /// Reads what the output shows. `known` is how far the input goes now.
+    pub fn new(table: Table, sink: NumberedSink, known: Position, workers: usize) -> Result<Shower, SpeedError> {
+        let types = |of_key: bool| {
+            let columns = (0..table.schema.fields().len()).filter(|column| table.key.contains(column) == of_key);
+            columns.map(|column| table.schema.field(column).data_type().clone()).collect::<Vec<_>>()
+        };
+        let converter = |types: Vec<ArrowType>| {
+            RowConverter::new(types.into_iter().map(SortField::new).collect()).expect("columns of canonical types have an order")
+        };
+        // The key of a table of one row is the same of each.
+        let of_key = if table.key.is_empty() { vec![ArrowType::Boolean] } else { types(true) };
+        let (keys, rest) = (converter(of_key), converter(types(false)));
+        let nulls: Vec<ArrayRef> = types(false).iter().map(|t| new_null_array(t, 1)).collect();
+        let nothing = rest.convert_columns(&nulls).expect("columns of the converter's types").row(0).owned();
+        let read_to = vec![(Offset(0), 0); known.partitions()];
+        let (of_keys, changed, raised) = (HashMap::new(), BTreeSet::new(), vec![None; workers]);
+        let mut shower = Shower { table, sink, keys, rest, nothing, of_keys, changed, raised, read_to, known, rows_appended: 0 };
+        shower.read_output()?;
+        Ok(shower)
+    }
+
+    fn read_output(&mut self) -> Result<(), SpeedError> {
+        for q in 0..self.sink.output.partitions() as u32 {
+            let end = self.sink.output.end()?.get(PartitionId(q));
+            let mut reader = self.sink.output.reader(PartitionId(q), Start::First, None)?;
+            while reader.offset() < end {
+                match reader.next()? {
+                    None => break,
+                    Some(LogEntry::Barrier(_)) => {}
+                    Some(LogEntry::Records(records)) => {
+                        let (keys, rest) = self.rows_of(&records.batch);
+                        for (key, rest) in keys.iter().zip(rest.iter()) {
+                            let rest = rest.owned();
+                            self.changed.insert(key.owned());
+                            self.of_keys.entry(key.owned()).or_default().shown = Some(rest).filter(|rest| *rest != self.nothing);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys of some rows, and what they have beside them.
+    fn rows_of(&self, batch: &RecordBatch) -> (Rows, Rows) {
+        let columns = |of_key: bool| (0..self.table.schema.fields().len()).filter(move |column| self.table.key.contains(column) == of_key);
+        let of = |of_key| columns(of_key).map(|column| batch.column(column).clone()).collect::<Vec<ArrayRef>>();
+        let mut keys = of(true);
+        if keys.is_empty() {
+            keys.push(Arc::new(BooleanArray::from(vec![false; batch.num_rows()])));
+        }
+        let converted =
+            |converter: &RowConverter, columns: &[ArrayRef]| converter.convert_columns(columns).expect("columns of the converter's types");
+        (converted(&self.keys, &keys), converted(&self.rest, &of(false)))
+    }
+
+    pub fn sync(&self) -> Result<(), SpeedError> {
+        Ok(self.sink.sync()?)
+    }
+
+    /// Takes in complete epochs, each part with the worker that it comes from, and appends what they change.
+    fn take(&mut self, parts: Vec<(usize, EpochPart)>) -> Result<ReadTo, SpeedError> {
+        for (worker, part) in parts {
+            match part {
+                EpochPart::Own { table, .. } | EpochPart::Table { table, .. } => self.merge(&table)?,
+                EpochPart::Error { error, .. } => return Err(self.failed(error)),
+                EpochPart::Raised(error) => self.raised[worker] = error,
+                EpochPart::Closed(reached) => {
+                    for (p, offset, barriers) in reached.partitions {
+                        self.read_to[p.index()] = (offset, barriers);
+                    }
+                }
+            }
+        }
+        let read_to = || self.read_to.iter().enumerate().map(|(p, &(offset, barriers))| (PartitionId(p as u32), offset, barriers));
+        if !read_to().all(|(p, offset, _)| offset >= self.known.get(p)) {
+            return Ok(Vec::new());
+        }
+        let read_to: ReadTo = read_to().collect();
+        if let Some(error) = self.raised.iter().flatten().next() {
+            return Err(self.failed(error.clone()));
+        }
+        self.append()?;
+        Ok(read_to)
+    }
+
+    fn merge(&mut self, table: &GroupTable) -> Result<(), SpeedError> {
+        let all = (0..table.len() as u32).collect();
+        let (rows, _) = answer_groups(&self.table.changes, table, all).map_err(|e| self.failed(e))?;
+        let (keys, rest) = self.rows_of(&rows);
+        let more = rows.column(self.table.schema.fields().len()).as_primitive::<Int64Type>();
+        for ((key, rest), &more) in keys.iter().zip(rest.iter()).zip(more.values()) {
+            let (key, rest) = (key.owned(), rest.owned());
+            let of_key = self.of_keys.entry(key.clone()).or_default();
+            self.changed.insert(key);
+            match of_key.rows.iter_mut().find(|(row, _)| *row == rest) {
+                Some((_, count)) => *count += more,
+                None => of_key.rows.push((rest, more)),
+            }
+            of_key.rows.retain(|&(_, count)| count != 0);
+        }
+        Ok(())
+    }
+
+    /// Appends the rows of keys that show something else than the output, in the order of keys.
+    fn append(&mut self) -> Result<(), SpeedError> {
+        let mut differing: Vec<(OwnedRow, OwnedRow)> = Vec::new();
+        for key in std::mem::take(&mut self.changed) {
+            let Entry::Occupied(mut entry) = self.of_keys.entry(key) else { continue };
+            let of_key = entry.get_mut();
+            let row = match &of_key.rows[..] {
+                [] => None,
+                [(row, 1)] => Some(row).filter(|row| **row != self.nothing).cloned(),
+                several => {
+                    let what = format!("{} rows have the same key", several.iter().map(|(_, count)| count).sum::<i64>());
+                    return Err(SpeedError::NoFeed { what });
+                }
+            };
+            if row != of_key.shown {
+                differing.push((entry.key().clone(), row.clone().unwrap_or_else(|| self.nothing.clone())));
+                entry.get_mut().shown = row;
+            }
+            if entry.get().shown.is_none() && entry.get().rows.is_empty() {
+                entry.remove();
+            }
+        }
+        if differing.is_empty() {
+            return Ok(());
+        }
+        let rows = self.batch(&differing);
+        for (q, numbers) in self.sink.by_partition(&rows)? {
+            let rows = take_record_batch(&rows, &UInt32Array::from(numbers)).expect("rows that are there");
+            let number = self.sink.reached()[q.index()] + 1;
+            self.sink.append(q, &rows, number)?;
+            self.rows_appended += rows.num_rows() as u64;
+        }
+        Ok(())
+    }
+
+    /// Rows of these keys, with what they have beside them.
+    fn batch(&self, rows: &[(OwnedRow, OwnedRow)]) -> RecordBatch {
+        let of = |converter: &RowConverter, rows: &mut dyn Iterator<Item = &OwnedRow>| {
+            converter.convert_rows(rows.map(OwnedRow::row)).expect("rows of the converter")
+        };
+        let mut keys = of(&self.keys, &mut rows.iter().map(|(key, _)| key)).into_iter();
+        let mut rest = of(&self.rest, &mut rows.iter().map(|(_, rest)| rest)).into_iter();
+        let columns = (0..self.table.schema.fields().len()).map(|column| {
+            let from = if self.table.key.contains(&column) { &mut keys } else { &mut rest };
+            from.next().expect("a column of one of the two")
+        });
+        RecordBatch::try_new(self.table.schema.clone(), columns.collect()).expect("the columns of the schema")
+    }
+
+    fn failed(&self, source: EvalError) -> SpeedError {
+        SpeedError::FeedTable { name: self.sink.name.clone(), source }
+    }
+}
+
+/// Appends what changes. The stream's frontier says which epochs are taken in.
+pub(crate) fn show<'s>(parts: Stream<'s, u64, Parcels<EpochPart>>, flow: &TableFlow, control: &Arc<Control>) -> Stream<'s, u64, Vec<()>> {
+    let (shower, done, control) = (Arc::clone(&flow.shower), flow.done.clone(), Arc::clone(control));
+    let mut failed = false;
+    take_complete(to_first(parts), "Show", move |parts| {
+        if failed {
+            return;
+        }
+        match lock(&shower).take(parts) {
+            // Nobody listens any more to a feed that has been stopped.
+            Ok(read_to) => drop(done.send(read_to)),
+            Err(error) => {
+                failed = true;
+                control.fail(error);
+            }
+        }
+    })
+}
+
+/// What workers have for themselves, with the number of each, for worker 0.
+fn to_first<'s>(parts: Stream<'s, u64, Parcels<EpochPart>>) -> Stream<'s, u64, Parcels<(usize, EpochPart)>> {
+    parts.unary::<CapacityContainerBuilder<Parcels<(usize, EpochPart)>>, _, _, _>(Pipeline, "To the first", move |_, _| {
+        move |input, output| {
+            input.for_each(|epoch, parts| {
+                let mut parcels = Parcels(parts.0.drain(..).map(|part| (0, part)).collect());
+                if !parcels.0.is_empty() {
+                    output.session(&epoch).give_container(&mut parcels);
+                }
+            });
+        }
+    })
+}

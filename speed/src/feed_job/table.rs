@@ -1,0 +1,52 @@
+//! A feed of a table, running: each change of a row is appended.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+
+use twopath_base::Position;
+use twopath_base::sync::lock;
+
+use super::run::{Feed, FeedReport, Until, all_of, until_the_end};
+use crate::error::SpeedError;
+use crate::feed::{FeedKind, GENERATION, Shower, TableFlow};
+use crate::logic::Middle;
+use crate::options::SpeedOptions;
+use crate::sink::numbered::NumberedSink;
+use crate::threads::{Beginning, Threads};
+
+/// As [`run_feed`](crate::run_feed), of a table: reads the input from its first record on, at each start.
+pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
+    let Feed { name, input, query, output, writer, group, .. } = feed;
+    let table = query.into_table().expect("a feed of a table");
+    let mut member = all_of(&name, &input, &group, FeedKind::Table)?;
+    let delivered = Position::new(member.delivered().iter().map(|(_, offset)| *offset).collect());
+    let end = input.end()?;
+    let to = match until {
+        // Not less: what another process appended may be of all of it, and would be taken back.
+        Until::End | Until::Position(_) => Some(end),
+        Until::Stopped => None,
+    };
+    if to.as_ref().is_some_and(|to| to.records() == 0) {
+        return Ok(FeedReport::default());
+    }
+    let known = to.clone().map_or_else(|| input.end(), Ok)?;
+    let sink = NumberedSink::open(name, "table", output, writer)?;
+    let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, known, workers)?));
+    let (sender, done) = channel();
+    let query = Arc::new(table.query().clone());
+    let flow = TableFlow { table, shower: Arc::clone(&shower), done: sender };
+    let beginning = Beginning { from: (GENERATION, Position::zero(input.partitions())), generations: None, keeper: None };
+    let options = SpeedOptions { workers, ..SpeedOptions::default() };
+    let threads = Threads::of(&input, query, Middle::Table(Box::new(flow)), beginning, (to, None), &options, Arc::new(|_| {}))?;
+    let read = until_the_end(threads, &done, stop, |done| {
+        // Before all of the input is read as it was, nothing is appended.
+        let Some(read_to) = done.into_iter().rfind(|read_to| !read_to.is_empty()) else { return Ok(()) };
+        // The output first: a position that outlived its output would be a hole in it.
+        lock(&shower).sync()?;
+        Ok(member.commit_read(&read_to)?)
+    })?;
+    let rows_appended = lock(&shower).rows_appended;
+    let rows_read_again = read.min(delivered.records());
+    Ok(FeedReport { rows_read: read - rows_read_again, rows_appended, rows_read_again, ..FeedReport::default() })
+}

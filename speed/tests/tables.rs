@@ -1,0 +1,185 @@
+//! Jobs whose sink is a topic of a table's changes: joins, OVER, UPSERT and the like. The newest rows of the output are the answer, nothing is appended twice, and no row is older
+//! than the one before it.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+
+use common::Events;
+use twopath_base::{PartitionId, Position};
+use twopath_log::{Entry, Log, PartitionBy, Start, TopicConfig};
+use twopath_query::{Query, TopicSchema, Value, values};
+use twopath_reference::PlanReference;
+use twopath_speed::{Backend, Feed, FeedKind, FeedQuery, FeedReport, SpeedError, Until, run_feed};
+
+/// With the columns that tell rows apart first, and how many those are.
+const TABLES: [(&str, usize); 7] = [
+    ("SELECT key, n, d FROM UPSERT(TABLE events)", 1),
+    ("SELECT d, COUNT(*) AS c, SUM(n) AS s, MAX(n) AS most FROM UPSERT(TABLE events) WHERE d % 3 <> 0 GROUP BY d", 1),
+    ("SELECT DISTINCT d, n % 3 AS r, TRUE AS there FROM UPSERT(TABLE events)", 2),
+    ("SELECT a.key, b.key AS other, a.n + b.d AS x FROM UPSERT(TABLE events) a JOIN UPSERT(TABLE events) b ON a.d = b.d AND a.n < b.n", 2),
+    (
+        "SELECT key, place, total FROM (
+           SELECT key, SUM(n) AS total, RANK() OVER (ORDER BY SUM(n) DESC) AS place FROM events WHERE n IS NOT NULL GROUP BY key
+         ) ranked WHERE place <= 3",
+        1,
+    ),
+    ("SELECT most, COUNT(*) AS keys FROM (SELECT key, MAX(d) AS most FROM events GROUP BY key) m GROUP BY most", 1),
+    (
+        "SELECT window_start, window_end, COUNT(*) AS c, SUM(d) AS s
+         FROM HOP(TABLE events, DESCRIPTOR(time), INTERVAL '20' SECOND, INTERVAL '1' MINUTE) GROUP BY window_start, window_end",
+        2,
+    ),
+];
+
+fn log(events: &Events) -> Log {
+    Log::open(events.dir.path()).unwrap()
+}
+
+fn query(events: &Events, sql: &str) -> Result<FeedQuery, SpeedError> {
+    let plan = plan(events, sql);
+    FeedQuery::new(plan.query().unwrap())
+}
+
+fn plan(events: &Events, sql: &str) -> twopath_query::Plan {
+    let topic = TopicSchema { name: "events", schema: events.topic.schema(), key: Some("key"), time: Some("time") };
+    twopath_query::logical_plan_over(sql, &[topic]).unwrap()
+}
+
+fn run(events: &Events, sql: &str, until: &Until, workers: usize) -> Result<FeedReport, SpeedError> {
+    let query = query(events, sql)?;
+    if !log(events).topics().unwrap().contains(&"out".to_owned()) {
+        let config = TopicConfig::new("out", query.schema().clone());
+        let key = query.key().unwrap().to_owned();
+        let config = TopicConfig { partitions: 3, partition_by: PartitionBy::Key(key), segment_bytes: 16 << 10, ..config };
+        query.check_output(&config).unwrap();
+        log(events).create_topic(config).unwrap();
+    }
+    let input = log(events).topic("events").unwrap();
+    let group = input.local().unwrap().group_or_new("feed.f").unwrap();
+    let output = log(events).topic("out").unwrap();
+    let (writer, dir) = (output.writer().unwrap(), events.dir.path().join("f.feed"));
+    run_feed(
+        Feed { name: "f".into(), input, query, output, writer, group, backend: Backend::Memory, dir },
+        until,
+        workers,
+        &AtomicBool::new(false),
+    )
+}
+
+type Table = BTreeMap<String, Vec<Value>>;
+
+fn in_a_topic(row: Vec<Value>) -> Vec<Value> {
+    row.into_iter().map(|value| if let Value::Numeric(sum) = value { Value::Int(sum.try_into().unwrap()) } else { value }).collect()
+}
+
+fn by_key(row: Vec<Value>, key: usize) -> (String, Vec<Value>) {
+    (format!("{:?}", &row[..key]), row)
+}
+
+/// Whether nothing but the key is not NULL.
+fn is_tombstone(row: &[Value], key: usize) -> bool {
+    row[key..].iter().all(|value| *value == Value::Null)
+}
+
+/// The output's newest rows by key. Asserts that each differs from the one before, and that no tombstone is the first of its key.
+fn found(events: &Events, key: usize) -> Table {
+    let output = log(events).topic("out").unwrap();
+    let mut newest = Table::new();
+    for q in 0..output.partitions() as u32 {
+        let mut reader = output.reader(PartitionId(q), Start::First, None).unwrap();
+        while let Some(entry) = reader.next().unwrap() {
+            let Entry::Records(records) = entry else { continue };
+            for row in values::rows(&records.batch).unwrap() {
+                let (of, row) = by_key(row, key);
+                let gone = is_tombstone(&row, key);
+                let before = if gone { newest.remove(&of) } else { newest.insert(of.clone(), row.clone()) };
+                assert!(before.as_ref() != Some(&row) && (before.is_some() || !gone), "{of}: {row:?} after {before:?}");
+            }
+        }
+    }
+    newest
+}
+
+fn wanted(events: &Events, sql: &str, to: &Position, key: usize) -> Table {
+    let plan = plan(events, sql);
+    let columns = plan.program().unwrap().inputs.iter().map(Query::whole_rows).max_by_key(Vec::len).unwrap();
+    let mut reference = PlanReference::new(plan);
+    for (partition, to) in to.iter() {
+        let mut reader = events.topic.reader(partition, Start::First, Some(&columns)).unwrap();
+        while reader.offset() < to {
+            if let Some(Entry::Records(records)) = reader.next().unwrap() {
+                reference.push("events", &records.batch).unwrap();
+            }
+        }
+    }
+    let rows = reference.answer().unwrap().into_iter().map(in_a_topic).filter(|row| !is_tombstone(row, key));
+    rows.map(|row| by_key(row, key)).collect()
+}
+
+/// The number of workers changes from run to run, the first runs end in mid-log, and a run without news appends nothing.
+#[test]
+fn the_newest_rows_are_the_answer_and_nothing_is_appended_twice() {
+    for (number, (sql, key)) in TABLES.into_iter().enumerate() {
+        for partitions in [1, 3] {
+            let mut events = Events::new(partitions, 60 + number as u64);
+            for round in 0..4 {
+                for _ in 0..8 {
+                    let rows = 1 + events.random.below(12) as usize;
+                    let batch = events.batch(rows);
+                    events.writer.append(&batch).unwrap();
+                }
+                let (workers, place) = (1 + round % 3, format!("{sql}, {partitions} partitions, round {round}"));
+                let end = events.end();
+                let report = run(&events, sql, &Until::End, workers).unwrap_or_else(|e| panic!("{place}: {e}"));
+                assert_eq!(found(&events, key), wanted(&events, sql, &end, key), "{place}");
+                assert_eq!(report.rows_read + report.rows_read_again, end.records(), "{place}");
+                let again = run(&events, sql, &Until::End, 1 + (round + 1) % 3).unwrap();
+                assert_eq!((again.rows_read, again.rows_appended, again.rows_read_again), (0, 0, end.records()), "{place}");
+            }
+        }
+    }
+}
+
+/// A process that died after it appended and before it committed: the output is further than the group.
+#[test]
+fn what_was_appended_and_not_committed_is_not_appended_again() {
+    let (sql, key) = TABLES[1];
+    let mut events = Events::new(2, 5);
+    let positions = events.dir.path().join("events/groups/feed.f/positions");
+    for _ in 0..10 {
+        let batch = events.batch(20);
+        events.writer.append(&batch).unwrap();
+    }
+    run(&events, sql, &Until::End, 1).unwrap();
+    let committed = std::fs::read(&positions).unwrap();
+    for _ in 0..10 {
+        let batch = events.batch(20);
+        events.writer.append(&batch).unwrap();
+    }
+    run(&events, sql, &Until::End, 2).unwrap();
+    let before = log(&events).topic("out").unwrap().end().unwrap();
+    std::fs::write(&positions, committed).unwrap();
+    let report = run(&events, sql, &Until::End, 1).unwrap();
+    assert_eq!((report.rows_appended, report.rows_read), (0, 200));
+    assert_eq!(log(&events).topic("out").unwrap().end().unwrap(), before);
+    assert_eq!(found(&events, key), wanted(&events, sql, &events.end(), key));
+}
+
+#[test]
+fn what_has_no_key_or_an_order_is_refused() {
+    let events = Events::new(1, 1);
+    let refused = |sql: &str| query(&events, sql).err().unwrap().to_string();
+    let says = |sql: &str, what: &str| assert!(refused(sql).contains(what), "{sql}: {}", refused(sql));
+    says("SELECT n, d FROM UPSERT(TABLE events)", "tell them apart");
+    says("SELECT DISTINCT key, d FROM UPSERT(TABLE events)", "TRUE AS there");
+    says("SELECT key, n FROM UPSERT(TABLE events) ORDER BY n LIMIT 3", "ORDER BY");
+    says("SELECT DISTINCT key, TRUE AS there FROM UPSERT(TABLE events) LIMIT 3", "LIMIT");
+    says("SELECT COUNT(*) AS c FROM UPSERT(TABLE events) GROUP BY d", "tell them apart");
+    let table = query(&events, TABLES[1].0).unwrap();
+    assert_eq!((table.kind(), table.key()), (FeedKind::Table, Some("d")));
+    let keyed_by = |key: &str| TopicConfig { partition_by: PartitionBy::Key(key.into()), ..TopicConfig::new("o", table.schema().clone()) };
+    assert!(table.check_output(&keyed_by("d")).is_ok());
+    assert!(table.check_output(&keyed_by("c")).unwrap_err().contains("told apart by d"));
+}

@@ -1,0 +1,260 @@
+//! Jobs whose sink is a topic of windows: each window that is final is there, once, whoever reads what first and however often the job dies; and what is kept is
+//! what is open.
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use common::{Events, Random};
+use twopath_base::{Offset, PartitionId, Position};
+use twopath_log::{Entry, Log, PartitionBy, Start, Topic, TopicConfig};
+use twopath_query::{Plan, Query, Value, values};
+use twopath_reference::PlanReference;
+use twopath_speed::{Backend, Feed, FeedQuery, FeedReport, SpeedError, Until, run_feed};
+
+const SECOND: i64 = 1_000_000;
+
+/// By window: the select list and the keys; HAVING hides some of the groups.
+fn sql(window: &str, emit: bool) -> String {
+    let (partition, lengths) = match window {
+        "TUMBLE" => ("", "INTERVAL '7' SECOND"),
+        "HOP" => ("", "INTERVAL '3' SECOND, INTERVAL '10' SECOND"),
+        "CUMULATE" => ("", "INTERVAL '5' SECOND, INTERVAL '20' SECOND"),
+        "SESSION" => (" PARTITION BY key", "INTERVAL '0.3' SECOND"),
+        other => panic!("{other}"),
+    };
+    format!(
+        "SELECT key, window_start, window_end, COUNT(*) AS c, SUM(n) AS s, MEDIAN(d) AS m
+         FROM {window}(TABLE WATERMARK(TABLE events, DESCRIPTOR(time), INTERVAL '2' SECOND){partition}, DESCRIPTOR(time), {lengths})
+         {} GROUP BY key, window_start, window_end HAVING COUNT(*) <> 2{}",
+        // A condition above sessions is one on their rows: not a grouping that a stream keeps.
+        if window == "SESSION" { "" } else { "WHERE d <> 13" },
+        if emit { " EMIT ON WINDOW CLOSE" } else { "" }
+    )
+}
+
+const WINDOWS: [&str; 4] = ["TUMBLE", "HOP", "CUMULATE", "SESSION"];
+
+fn plan(events: &Events, sql: &str) -> Plan {
+    twopath_query::logical_plan(sql, "events", events.topic.schema()).unwrap()
+}
+
+fn log(events: &Events) -> Log {
+    Log::open(events.dir.path()).unwrap()
+}
+
+fn dir(events: &Events) -> PathBuf {
+    events.dir.path().join("f.feed")
+}
+
+fn run_to(events: &Events, sql: &str, until: &Until, workers: usize) -> Result<FeedReport, SpeedError> {
+    let query = FeedQuery::closing(plan(events, sql).closing().unwrap().unwrap()).unwrap();
+    if !log(events).topics().unwrap().contains(&"out".to_owned()) {
+        assert_eq!(query.key(), Some("key"));
+        let config = TopicConfig::new("out", query.schema().clone());
+        let config = TopicConfig { partitions: 3, partition_by: PartitionBy::Key("key".into()), segment_bytes: 16 << 10, ..config };
+        log(events).create_topic(config).unwrap();
+    }
+    let input = log(events).topic("events").unwrap();
+    let group = input.local().unwrap().group_or_new("feed.f").unwrap();
+    let output = log(events).topic("out").unwrap();
+    let writer = output.writer().unwrap();
+    let feed = Feed { name: "f".into(), input, query, output, writer, group, backend: Backend::Memory, dir: dir(events) };
+    run_feed(feed, until, workers, &AtomicBool::new(false))
+}
+
+/// Events over some seconds from a moment on, of which a few are late.
+fn batch(events: &mut Events, from: i64, seconds: u64, rows: usize) -> RecordBatch {
+    let random = &mut events.random;
+    let time = |random: &mut Random| {
+        let late = if random.below(10) == 0 { random.below(9) as i64 * SECOND } else { 0 };
+        from + random.below(seconds * 1_000_000) as i64 - late
+    };
+    let times = TimestampMicrosecondArray::from_iter_values((0..rows).map(|_| time(random)));
+    let keys = StringArray::from_iter((0..rows).map(|_| (random.below(8) != 0).then(|| format!("key {}", random.below(4)))));
+    let n = Int64Array::from_iter((0..rows).map(|_| (random.below(5) != 0).then(|| random.below(1000) as i64 - 300)));
+    let d = Int64Array::from_iter_values((0..rows).map(|_| 1 + random.below(20) as i64));
+    let columns: Vec<ArrayRef> = vec![Arc::new(times.with_timezone("UTC")), Arc::new(keys), Arc::new(n), Arc::new(d)];
+    RecordBatch::try_new(events.topic.schema().clone(), columns).unwrap()
+}
+
+/// To a partition of its own choice.
+fn append(events: &Events, partition: usize, batch: &RecordBatch) {
+    events.writer.append_to(PartitionId(partition as u32), batch, None).unwrap();
+}
+
+fn sorted(rows: Vec<Vec<Value>>) -> Vec<String> {
+    let in_a_topic = |value| if let Value::Numeric(sum) = value { Value::Int(sum.try_into().unwrap()) } else { value };
+    let mut rows: Vec<String> = rows.into_iter().map(|row| format!("{:?}", row.into_iter().map(in_a_topic).collect::<Vec<_>>())).collect();
+    rows.sort_unstable();
+    rows
+}
+
+/// What the reference says is final, of the log up to a position.
+fn wanted(events: &Events, sql: &str, to: &Position) -> Vec<String> {
+    let plan = plan(events, sql);
+    let columns = plan.program().unwrap().inputs.iter().map(Query::whole_rows).max_by_key(Vec::len).unwrap();
+    let mut reference = PlanReference::new(plan);
+    for (partition, to) in to.iter() {
+        let mut reader = events.topic.reader(partition, Start::First, Some(&columns)).unwrap();
+        while reader.offset() < to {
+            if let Some(Entry::Records(records)) = reader.next().unwrap() {
+                reference.push("events", &records.cut(Offset(0), to).batch).unwrap();
+            }
+        }
+    }
+    sorted(reference.answer().unwrap())
+}
+
+fn found(events: &Events) -> Vec<String> {
+    let output: Topic = log(events).topic("out").unwrap();
+    let mut rows = Vec::new();
+    for q in 0..output.partitions() as u32 {
+        let mut reader = output.reader(PartitionId(q), Start::First, None).unwrap();
+        while let Some(entry) = reader.next().unwrap() {
+            if let Entry::Records(records) = entry {
+                rows.extend(values::rows(&records.batch).unwrap());
+            }
+        }
+    }
+    sorted(rows)
+}
+
+/// What a process that dies leaves behind: what was committed before it began, or some of what it committed.
+struct Committed {
+    files: Vec<(PathBuf, Option<Vec<u8>>)>,
+}
+
+impl Committed {
+    fn now(events: &Events) -> Committed {
+        let positions = events.dir.path().join("events/groups/feed.f/positions");
+        let files = [dir(events).join("closed.json"), positions];
+        Committed { files: files.into_iter().map(|path| (path.clone(), fs::read(path).ok())).collect() }
+    }
+
+    /// The group's position, and of these files the first as well, as they were.
+    fn restore(self, both: bool) {
+        for (path, content) in self.files.into_iter().skip(usize::from(!both)) {
+            match content {
+                Some(content) => fs::write(path, content).unwrap(),
+                None => drop(fs::remove_file(path)),
+            }
+        }
+    }
+}
+
+#[test]
+fn windows_are_appended_once_when_they_are_final() {
+    for seed in 0..24 {
+        let window = WINDOWS[seed as usize % 4];
+        let partitions = 1 + seed as usize / 4 % 4;
+        let (emits, at_once) = (sql(window, true), sql(window, false));
+        let mut events = Events::new(partitions as u32, 1000 + seed);
+        let mut now = 1_357_000_000 * SECOND;
+        let mut read = 0;
+        for round in 0..10 {
+            for number in 0..6 {
+                // Each partition speaks before anything closes.
+                let partition = if round == 0 && number < partitions { number } else { events.random.below(partitions as u64) as usize };
+                let rows = 1 + events.random.below(30) as usize;
+                let batch = batch(&mut events, now, 6, rows);
+                append(&events, partition, &batch);
+                now += events.random.below(6_000_000) as i64;
+            }
+            let (workers, before) = (1 + events.random.below(3) as usize, Committed::now(&events));
+            let place = format!("seed {seed}, {window}, {partitions} partitions, round {round}");
+            let report = run_to(&events, &emits, &Until::End, workers).unwrap_or_else(|e| panic!("{place}: {e}"));
+            read += report.rows_read;
+            match events.random.below(4) {
+                0 => before.restore(true),
+                1 => before.restore(false),
+                _ => {}
+            }
+        }
+        read += run_to(&events, &emits, &Until::End, 2).unwrap().rows_read;
+        let again = run_to(&events, &emits, &Until::End, 1).unwrap();
+        assert_eq!(found(&events), wanted(&events, &emits, &events.end()), "seed {seed}, {window}, {partitions} partitions");
+        assert!(found(&events).len() > 20, "seed {seed}");
+        // What is kept is what is open: fewer groups than windows that are there, and fewer records than the log has.
+        let all = wanted(&events, &at_once, &events.end()).len() as u64;
+        assert!(again.groups_open < all / 2, "seed {seed}: {} groups are open of {all}", again.groups_open);
+        assert!(again.rows_read_again < events.end().records() / 2, "seed {seed}: {again:?}");
+        assert!(read >= events.end().records(), "seed {seed}");
+    }
+}
+
+/// Retention needs no more than what is open: the group says from where on.
+#[test]
+fn what_is_closed_may_go_from_the_input() {
+    let mut events = Events::new(2, 5);
+    let emits = sql("TUMBLE", true);
+    let mut now = 1_357_000_000 * SECOND;
+    for _ in 0..60 {
+        for partition in 0..2 {
+            let batch = batch(&mut events, now, 3, 40);
+            append(&events, partition, &batch);
+        }
+        now += 3 * SECOND;
+    }
+    run_to(&events, &emits, &Until::End, 1).unwrap();
+    let group = events.topic.local().unwrap().group("feed.f").unwrap();
+    let (done, end) = (group.committed().unwrap(), events.end());
+    assert!(done.iter().all(|(p, done)| done.0 > end.get(p).0 * 3 / 4 && done < end.get(p)), "{done} of {end}");
+    let before = wanted(&events, &emits, &end);
+    assert_eq!(found(&events), before);
+    // A start reads that and nothing before it.
+    let report = run_to(&events, &emits, &Until::End, 2).unwrap();
+    assert_eq!((report.rows_read, report.rows_appended, report.rows_read_again), (0, 0, end.records_since(&done)));
+}
+
+#[test]
+fn a_partition_that_has_not_spoken_does_not_hold_the_others_up() {
+    let mut events = Events::new(2, 6);
+    let emits = sql("TUMBLE", true);
+    let now = 1_357_000_000 * SECOND;
+    for second in 0..40 {
+        let batch = batch(&mut events, now + second * SECOND, 1, 10);
+        append(&events, 0, &batch);
+    }
+    run_to(&events, &emits, &Until::End, 1).unwrap();
+    let closed = found(&events);
+    assert_eq!(closed, wanted(&events, &emits, &events.end()));
+    assert!(closed.len() > 10);
+    // What it says of windows that are closed is left out; what it says of others counts.
+    for second in 0..60 {
+        for partition in 0..2 {
+            let batch = batch(&mut events, now + second * SECOND, 1, 10);
+            append(&events, partition, &batch);
+        }
+    }
+    run_to(&events, &emits, &Until::End, 1).unwrap();
+    let all = found(&events);
+    assert!(all.len() > closed.len() && closed.iter().all(|row| all.contains(row)), "what was appended stays as it was");
+}
+
+#[test]
+fn an_error_of_a_window_stops_the_feed_behind_what_was_final_before() {
+    let mut events = Events::new(1, 7);
+    let emits = "SELECT window_start, 100 / (COUNT(*) - 3) AS q
+        FROM TUMBLE(TABLE WATERMARK(TABLE events, DESCRIPTOR(time), INTERVAL '0' SECOND), DESCRIPTOR(time), INTERVAL '1' SECOND)
+        GROUP BY window_start EMIT ON WINDOW CLOSE";
+    let query = FeedQuery::closing(plan(&events, emits).closing().unwrap().unwrap()).unwrap();
+    log(&events).create_topic(TopicConfig::new("out", query.schema().clone())).unwrap();
+    for (second, rows) in [(0, 1), (1, 2), (2, 3), (3, 4)] {
+        let batch = batch(&mut events, second * SECOND + 20 * SECOND, 1, rows);
+        let times = TimestampMicrosecondArray::from(vec![(20 + second) * SECOND; rows]).with_timezone("UTC");
+        let mut columns = batch.columns().to_vec();
+        columns[0] = Arc::new(times);
+        append(&events, 0, &RecordBatch::try_new(batch.schema(), columns).unwrap());
+        let result = run_to(&events, emits, &Until::End, 1);
+        match second {
+            3 => assert!(result.unwrap_err().to_string().contains("division by zero"), "the window of three is final"),
+            _ => assert_eq!(result.unwrap().rows_appended, u64::from(second > 0)),
+        }
+    }
+    assert_eq!(found(&events).len(), 2);
+}
