@@ -26,7 +26,7 @@ pub(crate) struct Control {
     to: Publish,
     /// A worker whose epoch is below this is to read what there is and to close its epoch.
     epoch: AtomicU64,
-    /// Epochs below this are through the dataflow; whoever moves the epoch on waits for it.
+    /// Epochs below this are through the dataflow; what wakes several workers waits for it.
     through: Mutex<u64>,
     is_through: Condvar,
     stopped: AtomicBool,

@@ -51,10 +51,10 @@ pub enum SpeedError {
     )]
     FeedRow { name: String, partition: PartitionId, from: Offset, to: Offset, what: &'static str, source: EvalError },
     #[error(
-        "feed '{name}' stops behind {closed_to}: a window after it raises an error: {source}. \
-         What came before is appended; define the feed anew, under another name, with a guard against it"
+        "feed '{name}' stops {place}: a window raises an error: {source}. \
+         What was final before it is appended; define the feed anew, under another name, with a guard against it"
     )]
-    FeedWindow { name: String, closed_to: String, source: EvalError },
+    FeedWindow { name: String, place: String, source: EvalError },
     #[error(
         "feed '{name}' stops: a row that it keeps raises an error: {source}. What came before is appended; define the feed anew, under another name, with a guard against it"
     )]

@@ -258,3 +258,25 @@ fn an_error_of_a_window_stops_the_feed_behind_what_was_final_before() {
     }
     assert_eq!(found(&events).len(), 2);
 }
+
+/// As above, where one step would close all of them.
+#[test]
+fn windows_before_the_one_that_raises_an_error_are_appended() {
+    let mut events = Events::new(1, 8);
+    let emits = "SELECT window_start, 100 / (COUNT(*) - 3) AS q
+        FROM TUMBLE(TABLE WATERMARK(TABLE events, DESCRIPTOR(time), INTERVAL '0' SECOND), DESCRIPTOR(time), INTERVAL '1' SECOND)
+        GROUP BY window_start EMIT ON WINDOW CLOSE";
+    let query = FeedQuery::closing(plan(&events, emits).closing().unwrap().unwrap()).unwrap();
+    log(&events).create_topic(TopicConfig::new("out", query.schema().clone())).unwrap();
+    for (second, rows) in [(0, 1), (1, 2), (2, 3), (3, 4), (4, 1)] {
+        let batch = batch(&mut events, 0, 1, rows);
+        let mut columns = batch.columns().to_vec();
+        columns[0] = Arc::new(TimestampMicrosecondArray::from(vec![(20 + second) * SECOND; rows]).with_timezone("UTC"));
+        append(&events, 0, &RecordBatch::try_new(batch.schema(), columns).unwrap());
+    }
+    for _ in 0..2 {
+        let error = run_to(&events, emits, &Until::End, 1).unwrap_err().to_string();
+        assert!(error.contains("stops behind 1970-01-01 00:00:22"), "{error}");
+        assert_eq!(found(&events).len(), 2, "once, whoever tries again");
+    }
+}

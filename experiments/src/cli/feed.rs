@@ -259,7 +259,7 @@ fn tell(feed: &Definition, report: &FeedReport) {
         report.rows_appended,
         feed.output,
         if report.rows_left_out > 0 { format!(", {} that were there already left out", report.rows_left_out) } else { String::new() },
-        if report.rows_read_again > 0 { format!(", {} read again to make its groups", report.rows_read_again) } else { String::new() },
+        if report.rows_read_again > 0 { format!(", {} read again to make its state", report.rows_read_again) } else { String::new() },
         if report.groups_open > 0 { format!(", {} groups of open windows", report.groups_open) } else { String::new() }
     );
 }

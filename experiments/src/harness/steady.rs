@@ -142,7 +142,7 @@ pub fn steady(
             let end = topic.end()?;
             let covered = progress.position.is_some_and(|p| p.covers(&end));
             if covered || waiting.elapsed() > plan.grace {
-                let (since, complete_us) = *complete_since.get_or_insert_with(|| (Instant::now(), now_us));
+                let (since, complete_us) = *complete_since.get_or_insert_with(|| (Instant::now(), timeline.now_us()));
                 // An answer of everything may take longer than there is to settle; one that was asked for before is of before.
                 let read = begun_us.iter().all(|begun_us| begun_us.load(Ordering::Relaxed) >= complete_us);
                 if since.elapsed() >= plan.settle && (read || since.elapsed() >= plan.settle + plan.grace) {

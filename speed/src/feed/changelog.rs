@@ -31,11 +31,11 @@ use arrow_select::concat::concat_batches;
 use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::{PartitionBy, Records, Topic, TopicConfig};
-use twopath_query::{DataType, EvalError, Expr, ExprKind, Query, Value};
+use twopath_query::{EvalError, Expr, ExprKind, Query, Value};
 use twopath_view::{Fold, GroupTable, answer_groups, answer_schema};
 
 use super::flow::Purpose;
-use super::query::{Change, Made, check_unordered, failed, in_a_topic};
+use super::query::{Change, Made, can_be_key, check_unordered, failed, in_a_topic};
 use crate::error::SpeedError;
 use crate::sink::topic::TopicSink;
 
@@ -124,8 +124,7 @@ impl Changelog {
 
     /// What the output is keyed by unless told otherwise: the first of the group's columns that can be a topic's key.
     pub fn key(&self) -> Option<&str> {
-        let can_be_key = |&&c: &&usize| !matches!(self.query.output[c].expr.data_type, DataType::Float | DataType::Interval);
-        self.key_columns.iter().find(can_be_key).map(|&c| self.query.output[c].name.as_str())
+        self.key_columns.iter().find(|&&c| can_be_key(self.query.output[c].expr.data_type)).map(|&c| self.query.output[c].name.as_str())
     }
 
     /// That the group alone decides the partition, and compaction keeps every group; an error says what is wrong.

@@ -40,7 +40,7 @@ use twopath_query::{self as query, DataType, EvalError, ExprKind, Query};
 use twopath_storage::{OsStorage, create_dir_durably, write_atomically};
 use twopath_view::{Fold, GroupTable, answer_schema, canonical, closed, still_open};
 
-use super::query::{check_unordered, in_a_topic};
+use super::query::{can_be_key, check_unordered, in_a_topic};
 use crate::control::Control;
 use crate::epoch::{Parcels, Reached, Read, take_complete};
 use crate::error::SpeedError;
@@ -95,8 +95,7 @@ impl Windows {
             }
             _ => false,
         };
-        let can_be_key = |column: &&query::NamedExpr| !matches!(column.expr.data_type, DataType::Float | DataType::Interval);
-        query.output.iter().filter(is_key).find(can_be_key).map(|column| column.name.as_str())
+        query.output.iter().filter(is_key).find(|column| can_be_key(column.expr.data_type)).map(|column| column.name.as_str())
     }
 
     /// That the input goes by the time that windows close by: else the log does not know what is late.
@@ -329,13 +328,26 @@ impl Closer {
     /// Appends the windows that the watermark has passed, and lets go of groups that no other window needs.
     fn close(&mut self, watermark: i64) -> Result<(), SpeedError> {
         if self.until.is_some_and(|until| until <= watermark) {
-            let after = self.closed_to;
-            let (rows, ends) = closed(&self.windows.closing, &self.groups, (after, watermark)).map_err(|e| self.failed(e))?;
-            self.append(&rows, &ends, watermark)?;
+            match closed(&self.windows.closing, &self.groups, (self.closed_to, watermark)) {
+                Ok((rows, ends)) => self.append(&rows, &ends, watermark)?,
+                // The windows before the one that raises it are final all the same.
+                Err(_) => self.close_in_turn(watermark)?,
+            }
             self.keep_open(Some(watermark))?;
         }
         self.closed_to = Some(watermark);
         Ok(())
+    }
+
+    /// As [`Closer::close`], one end of windows after the other, up to the one that raises an error.
+    fn close_in_turn(&mut self, watermark: i64) -> Result<(), SpeedError> {
+        loop {
+            let open = still_open(&self.windows.closing, &self.groups, self.closed_to).map_err(|e| self.failed(e))?;
+            let Some(end) = open.until.filter(|&end| end <= watermark) else { return Ok(()) };
+            let (rows, ends) = closed(&self.windows.closing, &self.groups, (self.closed_to, end)).map_err(|e| self.failed(e))?;
+            self.append(&rows, &ends, end)?;
+            self.closed_to = Some(end);
+        }
     }
 
     /// Lets go of groups that no window needs which ends after a moment.
@@ -386,8 +398,10 @@ impl Closer {
     }
 
     fn failed(&self, source: EvalError) -> SpeedError {
-        let closed_to = self.closed_to.map_or_else(|| "the first window".to_owned(), query::time::format_timestamp);
-        SpeedError::FeedWindow { name: self.sink.name.clone(), closed_to, source }
+        let place = self
+            .closed_to
+            .map_or_else(|| "before its first window".to_owned(), |us| format!("behind {}", query::time::format_timestamp(us)));
+        SpeedError::FeedWindow { name: self.sink.name.clone(), place, source }
     }
 }
 

@@ -14,6 +14,8 @@
 //!
 //! One of any other shape over its topic (a join, groups of groups, OVER, UPSERT) is kept as a **table** by the engine differential (`table.rs`), and each change of a row is appended.
 //!
+//! Of rows and changelogs, which the diagram shows:
+//!
 //! **A frame counts for itself.** A view says what all of an epoch came to; here every frame of the input leaves its own rows, under the
 //! offset at which it ends (see [`crate::sink::topic`]). Epochs say which of them are complete: when one is, all that came of the records
 //! that it announces is in the output, and only then may the input's position be committed.

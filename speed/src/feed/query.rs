@@ -178,7 +178,7 @@ impl FeedQuery {
         }
     }
 
-    /// That the input has all that it needs: a changelog's state is made of every record, at each start, and a window is made of all of its records. `feed` is the feed's name, for messages.
+    /// That the input has all that it needs: a changelog and a table are made of every record, at each start, and windows of all that retention left. `feed` is the feed's name, for messages.
     ///
     /// # Errors
     /// [`SpeedError::NotWhole`]: retention or compaction took records away, or will.
@@ -198,16 +198,15 @@ impl FeedQuery {
 pub(super) fn check_unordered(query: &Query) -> Result<(), SpeedError> {
     check_order(query)?;
     let refuse = |what: &str| Err(SpeedError::NoFeed { what: what.into() });
-    if query.panes.is_some() {
-        return refuse(
-            "its windows overlap or have no fixed bounds, so that one row changes several of their groups; take TUMBLE, or have each appended when it closes \
-             (EMIT ON WINDOW CLOSE)",
-        );
-    }
     if query.distinct {
         return refuse("leave DISTINCT out, and GROUP BY the columns");
     }
     Ok(())
+}
+
+/// Whether a topic can be keyed by values of this type.
+pub(super) fn can_be_key(data_type: DataType) -> bool {
+    !matches!(data_type, DataType::Float | DataType::Interval)
 }
 
 fn check_order(query: &Query) -> Result<(), SpeedError> {

@@ -7,7 +7,9 @@
 //!
 //! **Once.** The output is the table that it leaves: of each key the newest row. A start reads that, and the input from its first record on, and appends nothing before it is at
 //! the input's end as it was; then what differs. So whatever died when, the output becomes what the query says, nothing is appended that is there, and no row is older than the one that it
-//! takes the place of.
+//! takes the place of. (An input that lost records with its machine is another one: then the output goes back to what is left of it.)
+//!
+//! **A row of which nothing but its key is not NULL** is none: in a topic it would be a deletion.
 //!
 //! **Rows that are told apart by their key**: the plan says which columns those are ([`twopath_query::Plan::row_key`]).
 
@@ -33,7 +35,7 @@ use twopath_query::{DataType, EvalError, Expr, NamedExpr, Query};
 use twopath_view::{GroupTable, answer_groups, answer_schema};
 
 use super::flow::GENERATION;
-use super::query::in_a_topic;
+use super::query::{can_be_key, in_a_topic};
 use crate::control::Control;
 use crate::differential::Maintained;
 use crate::epoch::{EpochPart, Parcels, take_complete};
@@ -101,8 +103,10 @@ impl Table {
 
     /// What the output is keyed by unless told otherwise: the first column of the key that can be a topic's.
     pub fn key(&self) -> Option<&str> {
-        let can_be_key = |&&c: &&usize| !matches!(self.changes.output[c].expr.data_type, DataType::Float | DataType::Interval);
-        self.key.iter().find(can_be_key).map(|&column| self.schema.field(column).name().as_str())
+        self.key
+            .iter()
+            .find(|&&c| can_be_key(self.changes.output[c].expr.data_type))
+            .map(|&column| self.schema.field(column).name().as_str())
     }
 
     /// That the key alone decides a row's partition, and compaction keeps every key; an error says what is wrong.

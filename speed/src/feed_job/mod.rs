@@ -18,7 +18,7 @@ use windows::run_windows;
 /// Reads the input from where the feed's group is, and appends what comes of it to the output, as far as it is told to go or until `stop` is set.
 ///
 /// The group is committed after the output was synced, so that it is never ahead of any output partition. (It also shows the lag, and
-/// keeps retention from removing what the feed still needs: of a changelog's input, everything.)
+/// keeps retention from removing what the feed still needs: of a changelog's input and a table's, everything.)
 ///
 /// # Errors
 /// [`SpeedError::NotWhole`], [`SpeedError::FeedShared`], [`SpeedError::FeedAhead`], [`SpeedError::NoState`] before anything is appended;

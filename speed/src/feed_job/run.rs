@@ -53,7 +53,7 @@ pub struct FeedReport {
     pub rows_appended: u64,
     /// Rows that an earlier run of the feed had appended already.
     pub rows_left_out: u64,
-    /// Rows of the input that were read once more to make the state again: of a changelog all that it had read, or what came after what was kept of it; of windows
+    /// Rows of the input that were read once more to make the state again: of a changelog and a table all that was read, or what came after what was kept of it; of windows
     /// what came after the first record of one that is open.
     pub rows_read_again: u64,
     /// Of a feed of windows: groups of those that are open.

@@ -21,17 +21,18 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
     let table = query.into_table().expect("a feed of a table");
     let mut member = all_of(&name, &input, &group, FeedKind::Table)?;
     let delivered = Position::new(member.delivered().iter().map(|(_, offset)| *offset).collect());
+    // Nobody else appends from here on; what others appended is of no more of the input than there is now.
+    let sink = NumberedSink::open(name, "table", output, writer)?;
     let end = input.end()?;
     let to = match until {
         // Not less: what another process appended may be of all of it, and would be taken back.
-        Until::End | Until::Position(_) => Some(end),
+        Until::End | Until::Position(_) => Some(end.clone()),
         Until::Stopped => None,
     };
     if to.as_ref().is_some_and(|to| to.records() == 0) {
         return Ok(FeedReport::default());
     }
-    let known = to.clone().map_or_else(|| input.end(), Ok)?;
-    let sink = NumberedSink::open(name, "table", output, writer)?;
+    let known = end;
     let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, known, workers)?));
     let (sender, done) = channel();
     let query = Arc::new(table.query().clone());

@@ -51,6 +51,10 @@ impl Plan {
                 let met = |key: &[usize], before: usize, other: Range<usize>| {
                     key.iter().all(|&column| conjuncts(on).any(|c| equals(c, column + before, &other)))
                 };
+                // A row of each side that found no other may have NULLs in all of the key.
+                if *kind == JoinKind::Full {
+                    return None;
+                }
                 // One row at most of the one side for each of the other.
                 if matches!(kind, JoinKind::Inner | JoinKind::Left) && met(&of_right, width, 0..width) {
                     of_left
@@ -129,7 +133,7 @@ mod tests {
         assert_eq!(join("LEFT", "a.n = b.id"), Some(vec![0]));
         assert_eq!(join("", "b.n = a.id"), Some(vec![1]));
         assert_eq!(join("LEFT", "b.n = a.id"), Some(vec![0, 1]));
-        assert_eq!(join("FULL", "a.n = b.id"), Some(vec![0, 1]));
+        assert_eq!(join("FULL", "a.n = b.id"), None, "rows that found no other may both have a key of NULL");
         assert_eq!(join("", "a.n = b.id + b.n"), Some(vec![0, 1]));
     }
 }

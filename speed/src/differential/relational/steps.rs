@@ -37,8 +37,8 @@ pub enum Step {
 }
 
 /// Steps in the making.
-#[derive(Default)]
 struct Compiling {
+    whole: Plan,
     leaves: Vec<Leaf>,
     steps: Vec<Step>,
     /// What each step computes.
@@ -51,8 +51,9 @@ impl Steps {
     /// # Errors
     /// [`SpeedError::Unsupported`] names what of the plan this engine does not know.
     pub fn new(plan: &Plan) -> Result<(Self, Vec<usize>), SpeedError> {
-        let mut compiling = Compiling::default();
-        compiling.step(&without_places(plan))?;
+        let whole = without_places(plan);
+        let mut compiling = Compiling { whole: whole.clone(), leaves: Vec::new(), steps: Vec::new(), known: Vec::new() };
+        compiling.step(&whole)?;
         let mut projection: Vec<usize> = compiling.leaves.iter().flat_map(Leaf::columns_read).collect();
         projection.sort_unstable();
         projection.dedup();
@@ -73,7 +74,8 @@ impl Compiling {
                 Step::Source
             }
             None => {
-                let first = First::input(plan);
+                // Another who reads the same OVER reads all of its rows.
+                let first = First::input(plan).filter(|_| plan.inputs().into_iter().all(|over| times(&self.whole, over) == 1));
                 let below = first.map_or_else(|| plan.inputs(), |input| vec![input]);
                 let inputs = below.into_iter().map(|input| self.step(input)).collect::<Result<_, _>>()?;
                 let operator = if first.is_some() { Box::new(First::new(plan)?) } else { operator(plan)? };
@@ -108,6 +110,11 @@ fn operator(plan: &Plan) -> Result<Box<dyn Operator>, SpeedError> {
         Node::Sort { .. } => return Err(unsupported("ORDER BY in a subquery, where rows are kept".to_owned())),
         other => return Err(unsupported(format!("the operator {}, where rows are kept", name_of(other)))),
     })
+}
+
+/// How often a part stands in a plan.
+fn times(plan: &Plan, part: &Plan) -> usize {
+    usize::from(plan == part) + plan.inputs().into_iter().map(|input| times(input, part)).sum::<usize>()
 }
 
 fn width(plan: &Plan) -> usize {
