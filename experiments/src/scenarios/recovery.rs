@@ -170,16 +170,19 @@ fn restart(run: &RunResult) -> Option<&Mark> {
     run.marks.iter().find(|mark| mark.what == Happening::Restart)
 }
 
-/// From the kill until no event is later than three times what was usual before it: the end of the last such moment. Nothing where none
-/// was: the kill was not felt.
+/// So many moments in a row without a late event are freshness again: of a single one a batch run's hand-over may make a late one much later.
+const CALM: usize = 3;
+
+/// From the kill until no event is later than three times what was usual before it, for some moments in a row. Nothing where no event was late: the kill was not felt.
 fn until_fresh_again(run: &RunResult) -> Option<f64> {
     let killed_ms = restart(run)?.at_ms;
     let bins = &run.series.freshness;
     let width = bins.get(1)?.at_ms - bins[0].at_ms;
     let before: Vec<f64> = bins.iter().filter(|bin| bin.at_ms + width < killed_ms).map(|bin| bin.p99_ms).collect();
     let usual = median(&before)?;
-    let late = bins.iter().rev().find(|bin| bin.at_ms + width >= killed_ms && bin.p99_ms > 3.0 * usual);
-    Some(late.map_or(0.0, |late| late.at_ms + width - killed_ms))
+    let since: Vec<_> = bins.iter().filter(|bin| bin.at_ms + width >= killed_ms).collect();
+    let calm = since.windows(CALM).position(|bins| bins.iter().all(|bin| bin.p99_ms <= 3.0 * usual))?;
+    Some(calm.checked_sub(1).map_or(0.0, |late| since[late].at_ms + width - killed_ms))
 }
 
 fn freshness(run: &RunResult) -> Line {
