@@ -9,8 +9,7 @@ use std::sync::atomic::AtomicBool;
 use common::Events;
 use twopath_base::{PartitionId, Position};
 use twopath_log::{Entry, Log, PartitionBy, Start, TopicConfig};
-use twopath_query::{Query, TopicSchema, Value, values};
-use twopath_reference::PlanReference;
+use twopath_query::{TopicSchema, Value, values};
 use twopath_speed::{Backend, Feed, FeedKind, FeedQuery, FeedReport, SpeedError, Until, run_feed};
 
 /// With the columns that tell rows apart first, and how many those are.
@@ -103,18 +102,7 @@ fn found(events: &Events, key: usize) -> Table {
 }
 
 fn wanted(events: &Events, sql: &str, to: &Position, key: usize) -> Table {
-    let plan = plan(events, sql);
-    let columns = plan.program().unwrap().inputs.iter().map(Query::whole_rows).max_by_key(Vec::len).unwrap();
-    let mut reference = PlanReference::new(plan);
-    for (partition, to) in to.iter() {
-        let mut reader = events.topic.reader(partition, Start::First, Some(&columns)).unwrap();
-        while reader.offset() < to {
-            if let Some(Entry::Records(records)) = reader.next().unwrap() {
-                reference.push("events", &records.batch).unwrap();
-            }
-        }
-    }
-    let rows = reference.answer().unwrap().into_iter().map(in_a_topic).filter(|row| !is_tombstone(row, key));
+    let rows = events.answer_of(plan(events, sql), to).into_iter().map(in_a_topic).filter(|row| !is_tombstone(row, key));
     rows.map(|row| by_key(row, key)).collect()
 }
 

@@ -10,10 +10,9 @@ use std::sync::atomic::AtomicBool;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use common::{Events, Random};
-use twopath_base::{Offset, PartitionId, Position};
+use twopath_base::{PartitionId, Position};
 use twopath_log::{Entry, Log, PartitionBy, Start, Topic, TopicConfig};
-use twopath_query::{Plan, Query, Value, values};
-use twopath_reference::PlanReference;
+use twopath_query::{Plan, Value, values};
 use twopath_speed::{Backend, Feed, FeedQuery, FeedReport, SpeedError, Until, run_feed};
 
 const SECOND: i64 = 1_000_000;
@@ -96,18 +95,7 @@ fn sorted(rows: Vec<Vec<Value>>) -> Vec<String> {
 
 /// What the reference says is final, of the log up to a position.
 fn wanted(events: &Events, sql: &str, to: &Position) -> Vec<String> {
-    let plan = plan(events, sql);
-    let columns = plan.program().unwrap().inputs.iter().map(Query::whole_rows).max_by_key(Vec::len).unwrap();
-    let mut reference = PlanReference::new(plan);
-    for (partition, to) in to.iter() {
-        let mut reader = events.topic.reader(partition, Start::First, Some(&columns)).unwrap();
-        while reader.offset() < to {
-            if let Some(Entry::Records(records)) = reader.next().unwrap() {
-                reference.push("events", &records.cut(Offset(0), to).batch).unwrap();
-            }
-        }
-    }
-    sorted(reference.answer().unwrap())
+    sorted(events.answer_of(plan(events, sql), to))
 }
 
 fn found(events: &Events) -> Vec<String> {
@@ -236,21 +224,31 @@ fn a_partition_that_has_not_spoken_does_not_hold_the_others_up() {
     assert!(all.len() > closed.len() && closed.iter().all(|row| all.contains(row)), "what was appended stays as it was");
 }
 
+/// A window of three events raises an error.
+const FRAGILE: &str = "SELECT window_start, 100 / (COUNT(*) - 3) AS q
+    FROM TUMBLE(TABLE WATERMARK(TABLE events, DESCRIPTOR(time), INTERVAL '0' SECOND), DESCRIPTOR(time), INTERVAL '1' SECOND)
+    GROUP BY window_start EMIT ON WINDOW CLOSE";
+
+fn make_output_of_fragile(events: &Events) {
+    let query = FeedQuery::closing(plan(events, FRAGILE).closing().unwrap().unwrap()).unwrap();
+    log(events).create_topic(TopicConfig::new("out", query.schema().clone())).unwrap();
+}
+
+/// Appends so many events of this second.
+fn append_at(events: &mut Events, second: i64, rows: usize) {
+    let batch = batch(events, 0, 1, rows);
+    let mut columns = batch.columns().to_vec();
+    columns[0] = Arc::new(TimestampMicrosecondArray::from(vec![second * SECOND; rows]).with_timezone("UTC"));
+    append(events, 0, &RecordBatch::try_new(batch.schema(), columns).unwrap());
+}
+
 #[test]
 fn an_error_of_a_window_stops_the_feed_behind_what_was_final_before() {
     let mut events = Events::new(1, 7);
-    let emits = "SELECT window_start, 100 / (COUNT(*) - 3) AS q
-        FROM TUMBLE(TABLE WATERMARK(TABLE events, DESCRIPTOR(time), INTERVAL '0' SECOND), DESCRIPTOR(time), INTERVAL '1' SECOND)
-        GROUP BY window_start EMIT ON WINDOW CLOSE";
-    let query = FeedQuery::closing(plan(&events, emits).closing().unwrap().unwrap()).unwrap();
-    log(&events).create_topic(TopicConfig::new("out", query.schema().clone())).unwrap();
+    make_output_of_fragile(&events);
     for (second, rows) in [(0, 1), (1, 2), (2, 3), (3, 4)] {
-        let batch = batch(&mut events, second * SECOND + 20 * SECOND, 1, rows);
-        let times = TimestampMicrosecondArray::from(vec![(20 + second) * SECOND; rows]).with_timezone("UTC");
-        let mut columns = batch.columns().to_vec();
-        columns[0] = Arc::new(times);
-        append(&events, 0, &RecordBatch::try_new(batch.schema(), columns).unwrap());
-        let result = run_to(&events, emits, &Until::End, 1);
+        append_at(&mut events, 20 + second, rows);
+        let result = run_to(&events, FRAGILE, &Until::End, 1);
         match second {
             3 => assert!(result.unwrap_err().to_string().contains("division by zero"), "the window of three is final"),
             _ => assert_eq!(result.unwrap().rows_appended, u64::from(second > 0)),
@@ -263,19 +261,12 @@ fn an_error_of_a_window_stops_the_feed_behind_what_was_final_before() {
 #[test]
 fn windows_before_the_one_that_raises_an_error_are_appended() {
     let mut events = Events::new(1, 8);
-    let emits = "SELECT window_start, 100 / (COUNT(*) - 3) AS q
-        FROM TUMBLE(TABLE WATERMARK(TABLE events, DESCRIPTOR(time), INTERVAL '0' SECOND), DESCRIPTOR(time), INTERVAL '1' SECOND)
-        GROUP BY window_start EMIT ON WINDOW CLOSE";
-    let query = FeedQuery::closing(plan(&events, emits).closing().unwrap().unwrap()).unwrap();
-    log(&events).create_topic(TopicConfig::new("out", query.schema().clone())).unwrap();
+    make_output_of_fragile(&events);
     for (second, rows) in [(0, 1), (1, 2), (2, 3), (3, 4), (4, 1)] {
-        let batch = batch(&mut events, 0, 1, rows);
-        let mut columns = batch.columns().to_vec();
-        columns[0] = Arc::new(TimestampMicrosecondArray::from(vec![(20 + second) * SECOND; rows]).with_timezone("UTC"));
-        append(&events, 0, &RecordBatch::try_new(batch.schema(), columns).unwrap());
+        append_at(&mut events, 20 + second, rows);
     }
     for _ in 0..2 {
-        let error = run_to(&events, emits, &Until::End, 1).unwrap_err().to_string();
+        let error = run_to(&events, FRAGILE, &Until::End, 1).unwrap_err().to_string();
         assert!(error.contains("stops behind 1970-01-01 00:00:22"), "{error}");
         assert_eq!(found(&events).len(), 2, "once, whoever tries again");
     }

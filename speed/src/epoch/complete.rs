@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
@@ -46,6 +47,31 @@ pub(crate) fn complete<'s, D: 'static>(
                     }
                     Err(error) => control.fail(error),
                 }
+            }
+        }
+    })
+}
+
+/// As [`take_complete`], and tells `done` what comes of it, which is what may be committed. From its first error on, which stops the job, nothing is taken.
+pub(crate) fn take_and_tell<'s, T: Send + 'static, D: 'static>(
+    parcels: Stream<'s, u64, Parcels<T>>,
+    name: &str,
+    mut take: impl FnMut(Vec<T>) -> Result<D, SpeedError> + 'static,
+    done: Sender<D>,
+    control: &Arc<Control>,
+) -> Stream<'s, u64, Vec<()>> {
+    let control = Arc::clone(control);
+    let mut failed = false;
+    take_complete(parcels, name, move |items| {
+        if failed {
+            return;
+        }
+        match take(items) {
+            // Nobody listens any more to a feed that has been stopped.
+            Ok(so_far) => drop(done.send(so_far)),
+            Err(error) => {
+                failed = true;
+                control.fail(error);
             }
         }
     })

@@ -9,7 +9,7 @@ mod share;
 
 use twopath_log::Records;
 
-pub(crate) use complete::{complete, take_complete};
+pub(crate) use complete::{complete, take_and_tell, take_complete};
 pub(crate) use parcels::{Parcels, by_address};
 pub(crate) use part::EpochPart;
 pub(crate) use reached::{GenerationRange, Reached, ReadProgress};

@@ -42,7 +42,7 @@ use twopath_view::{Fold, GroupTable, answer_schema, canonical, closed, still_ope
 
 use super::query::{can_be_key, check_unordered, in_a_topic};
 use crate::control::Control;
-use crate::epoch::{Parcels, Reached, Read, take_complete};
+use crate::epoch::{Parcels, Reached, Read, take_and_tell};
 use crate::error::SpeedError;
 use crate::sink::numbered::NumberedSink;
 
@@ -423,21 +423,8 @@ impl ClosingFlow {
 
 /// Appends the windows that frames close. The stream's frontier says which epochs are taken in.
 pub(crate) fn close<'s>(reads: Stream<'s, u64, Vec<Read>>, flow: &ClosingFlow, control: &Arc<Control>) -> Stream<'s, u64, Vec<()>> {
-    let (closer, done, control) = (Arc::clone(&flow.closer), flow.done.clone(), Arc::clone(control));
-    let mut failed = false;
-    take_complete(folded(reads, flow), "Close", move |items| {
-        if failed {
-            return;
-        }
-        match lock(&closer).take(items) {
-            // Nobody listens any more to a feed that has been stopped.
-            Ok(reached) => drop(done.send(reached)),
-            Err(error) => {
-                failed = true;
-                control.fail(error);
-            }
-        }
-    })
+    let closer = Arc::clone(&flow.closer);
+    take_and_tell(folded(reads, flow), "Close", move |items| lock(&closer).take(items), flow.done.clone(), control)
 }
 
 /// The groups of frames, for worker 0.

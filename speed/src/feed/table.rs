@@ -38,7 +38,7 @@ use super::flow::GENERATION;
 use super::query::{can_be_key, in_a_topic};
 use crate::control::Control;
 use crate::differential::Maintained;
-use crate::epoch::{EpochPart, Parcels, take_complete};
+use crate::epoch::{EpochPart, Parcels, take_and_tell};
 use crate::error::SpeedError;
 use crate::sink::numbered::NumberedSink;
 
@@ -328,21 +328,8 @@ impl Shower {
 
 /// Appends what changes. The stream's frontier says which epochs are taken in.
 pub(crate) fn show<'s>(parts: Stream<'s, u64, Parcels<EpochPart>>, flow: &TableFlow, control: &Arc<Control>) -> Stream<'s, u64, Vec<()>> {
-    let (shower, done, control) = (Arc::clone(&flow.shower), flow.done.clone(), Arc::clone(control));
-    let mut failed = false;
-    take_complete(to_first(parts), "Show", move |parts| {
-        if failed {
-            return;
-        }
-        match lock(&shower).take(parts) {
-            // Nobody listens any more to a feed that has been stopped.
-            Ok(read_to) => drop(done.send(read_to)),
-            Err(error) => {
-                failed = true;
-                control.fail(error);
-            }
-        }
-    })
+    let shower = Arc::clone(&flow.shower);
+    take_and_tell(to_first(parts), "Show", move |parts| lock(&shower).take(parts), flow.done.clone(), control)
 }
 
 /// What workers have for themselves, with the number of each, for worker 0.

@@ -32,8 +32,7 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
     if to.as_ref().is_some_and(|to| to.records() == 0) {
         return Ok(FeedReport::default());
     }
-    let known = end;
-    let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, known, workers)?));
+    let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, end, workers)?));
     let (sender, done) = channel();
     let query = Arc::new(table.query().clone());
     let flow = TableFlow { table, shower: Arc::clone(&shower), done: sender };

@@ -8,8 +8,8 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicro
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use twopath_base::{Coverage, CoveragePart, PartitionId, Position};
 use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
-use twopath_query::{EvalError, Query, Value, values};
-use twopath_reference::{Reference, compare};
+use twopath_query::{EvalError, Plan, Query, Value, values};
+use twopath_reference::{PlanReference, Reference, compare};
 use twopath_speed::Publish;
 use twopath_view::{RealtimeView, Selection, answer, tables_for};
 
@@ -127,6 +127,22 @@ impl Events {
             }
         }
         reference.answer()
+    }
+
+    /// The oracle's answer to a whole plan over the records up to whole frames' ends.
+    pub fn answer_of(&self, plan: Plan, to: &Position) -> Vec<Vec<Value>> {
+        let columns = plan.program().unwrap().inputs.iter().map(Query::whole_rows).max_by_key(Vec::len).unwrap();
+        let mut reference = PlanReference::new(plan);
+        for (partition, to) in to.iter() {
+            let mut reader = self.topic.reader(partition, Start::First, Some(&columns)).unwrap();
+            while reader.offset() < to {
+                if let Some(Entry::Records(records)) = reader.next().unwrap() {
+                    assert!(records.end <= to, "a frame is cut");
+                    reference.push("events", &records.batch).unwrap();
+                }
+            }
+        }
+        reference.answer().unwrap()
     }
 
     /// Asserts that a view is whole and that it says what the reference says.
