@@ -40,7 +40,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
     let mut cores: Vec<Line> = architectures.iter().map(|&name| Line { name: name.into(), points: vec![] }).collect();
     for repeat in 0..lab.repeats {
         for (index, (name, highest)) in found.iter_mut().enumerate() {
-            let (best, tried) = search(lab, notes, name, repeat)?;
+            let (best, tried) = search(lab, notes, name, repeat, highest.last().copied())?;
             for Tried { rate, sustained, slope, cores: busy } in tried {
                 let told = if sustained { "sustained" } else { "not sustained" };
                 let repeat = f64::from(repeat + 1);
@@ -91,11 +91,12 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
 }
 
 /// Doubles the rate until it is too high (or halves it until it is not), then halves the ratio between the highest that was sustained and the
-/// lowest that was not.
-fn search(lab: &Lab, notes: &mut Notes, name: &str, repeat: u32) -> Result<(f64, Vec<Tried>), ScenarioError> {
+/// lowest that was not. A search after another one begins with what that found, and goes in steps of the precision: each rate is tried anew, and where the two agree that is soon done.
+fn search(lab: &Lab, notes: &mut Notes, name: &str, repeat: u32, before: Option<f64>) -> Result<(f64, Vec<Tried>), ScenarioError> {
     let (most_tries, precision) = lab.pick((14, 1.08), (2, 2.0));
+    let before = before.filter(|&rate| rate > 0.0);
+    let (mut rate, mut step) = before.map_or((lab.pick(50_000.0, 5_000.0), 2.0), |rate| (rate, precision));
     let (mut low, mut high): (Option<f64>, Option<f64>) = (None, None);
-    let mut rate = lab.pick(50_000.0, 5_000.0);
     let mut tried = vec![];
     for _ in 0..most_tries {
         let one = attempt(lab, notes, name, repeat, rate)?;
@@ -105,13 +106,16 @@ fn search(lab: &Lab, notes: &mut Notes, name: &str, repeat: u32) -> Result<(f64,
             high = Some(rate)
         }
         tried.push(one);
-        rate = match (low, high) {
-            (Some(low), Some(high)) if high / low <= precision => break,
+        let next: f64 = match (low, high) {
+            // Rates are whole, so that their ratio can be a little off.
+            (Some(low), Some(high)) if high / low <= precision * 1.001 => break,
             (Some(low), Some(high)) => (low * high).sqrt(),
-            (Some(low), None) => low * 2.0,
-            (None, _) => rate / 2.0,
+            (Some(low), None) => low * step,
+            (None, _) => rate / step,
         };
-        rate = rate.round();
+        rate = next.round();
+        // What is far from where it was is found by doubling.
+        step = if tried.len() < 3 { step } else { 2.0 };
     }
     Ok((low.unwrap_or(0.0), tried))
 }
