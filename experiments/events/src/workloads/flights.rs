@@ -4,9 +4,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
 use arrow_cast::cast;
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::concat::concat_batches;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -93,21 +93,27 @@ fn schema() -> SchemaRef {
 }
 
 /// All events, decoded once per process.
-fn events() -> RecordBatch {
+pub(super) fn events() -> RecordBatch {
     static EVENTS: OnceLock<RecordBatch> = OnceLock::new();
     EVENTS.get_or_init(|| decode().expect("the bundled sample was read when this program was tested")).clone()
 }
 
 fn decode() -> Result<RecordBatch, parquet::errors::ParquetError> {
-    let schema = schema();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from_static(PARQUET))?.with_batch_size(1 << 16).build()?;
-    let mut batches = Vec::new();
-    for batch in reader {
-        let batch = batch?;
-        let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| cast(column, field.data_type()));
-        batches.push(RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)?);
-    }
-    Ok(concat_batches(&schema, &batches)?)
+    Ok(RecordBatch::try_new(schema(), decoded(PARQUET)?.columns().to_vec())?)
+}
+
+/// A file of the sample, its numbers in 64 bits.
+pub(super) fn decoded(parquet: &'static [u8]) -> Result<RecordBatch, parquet::errors::ParquetError> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from_static(parquet))?.with_batch_size(1 << 16).build()?;
+    let stored = reader.schema();
+    let all = concat_batches(&stored, &reader.collect::<Result<Vec<_>, _>>()?)?;
+    let wide = |(field, column): (&Arc<Field>, &ArrayRef)| {
+        let data_type = if *field.data_type() == DataType::Int16 { DataType::Int64 } else { field.data_type().clone() };
+        Ok((Field::new(field.name(), data_type.clone(), field.is_nullable()), cast(column, &data_type)?))
+    };
+    let columns = stored.fields().iter().zip(all.columns()).map(wide).collect::<Result<Vec<_>, ArrowError>>()?;
+    let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! **What they are not**: a schedule. When an event arrives is the harness's business; a workload says only in which order, and
 //! [`Workload::batch`] gives any part of it again and again, the same bytes each time.
 
+mod departures;
 mod draw;
 mod error;
 mod flights;
@@ -19,6 +20,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use twopath_log::{Durability, PartitionBy, TopicConfig};
 
+pub use departures::departures;
 pub use error::WorkloadError;
 pub use flights::{flights, flights_parquet};
 pub use nexmark::Nexmark;
@@ -29,7 +31,7 @@ use tiled::Tiled;
 pub use ysb::Ysb;
 
 /// The names of the built-in workloads, the default first.
-pub const BUILT_IN: [&str; 5] = ["flights", "pageviews", "nexmark", "ysb", "theodolite"];
+pub const BUILT_IN: [&str; 6] = ["flights", "departures", "pageviews", "nexmark", "ysb", "theodolite"];
 
 /// Segments of the built-in workloads' topics are sealed at this size.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -75,10 +77,11 @@ enum Events {
     Tiled(Tiled),
 }
 
-/// A built-in workload by name. `seed` is that of the generated events; recorded ones have none.
+/// A built-in workload by name. `seed` is that of what is generated; what is recorded has none.
 pub fn built_in(name: &str, seed: u64) -> Result<Workload, WorkloadError> {
     match name {
         "flights" => Ok(flights()),
+        "departures" => Ok(departures(seed)),
         "pageviews" => Ok(Pageviews { seed, ..Pageviews::default() }.workload()),
         "nexmark" => Ok(Nexmark { seed, ..Nexmark::default() }.workload()),
         "ysb" => Ok(Ysb { seed, ..Ysb::default() }.workload()),
