@@ -75,6 +75,9 @@ pub struct Query {
     /// key is refused then: a group is no part of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish: Option<Box<Plan>>,
+    /// The whole plan, where `finish` is not made for reading it: for an engine that keeps rows ([`Query::maintained`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Box<Plan>>,
 }
 
 impl Query {
@@ -95,6 +98,7 @@ impl Query {
             offset: 0,
             limit: None,
             finish: None,
+            whole: None,
         }
     }
 

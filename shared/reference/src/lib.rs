@@ -133,15 +133,16 @@ impl Reference {
         }
     }
 
-    /// From now on keeps a digest of the answer as rows come, which costs finalising each group that they change. Of sessions none is kept.
+    /// From now on keeps a digest of the answer as rows come, which costs finalising each group that they change. Of sessions none is kept, nor where more is computed than groups.
     pub fn keep_digest(&mut self) {
-        self.rolling = session_gap(&self.query).is_none().then(|| Rolling::over(&self.groups));
+        let has_digest = session_gap(&self.query).is_none() && self.query.finish.is_none();
+        self.rolling = has_digest.then(|| Rolling::over(&self.groups));
     }
 
     /// The digest of [`Reference::answer`], which [`digest`] gives of an engine's; none where the answer is an error, the query's answers
     /// have no digest, or none is kept ([`Reference::keep_digest`]).
     pub fn digest(&mut self) -> Option<Digest> {
-        let rolling = self.rolling.as_mut().filter(|_| self.error.is_none() && self.query.finish.is_none())?;
+        let rolling = self.rolling.as_mut().filter(|_| self.error.is_none())?;
         rolling.whole(&self.query, &self.groups)
     }
 

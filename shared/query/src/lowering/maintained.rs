@@ -37,29 +37,10 @@ impl Query {
 
     /// The whole plan of a query of which more is computed than groups ([`Query::finish`]); `None` where its groups are the answer.
     pub fn maintained(&self) -> Option<Maintained> {
-        let finish = self.finish.as_ref()?;
-        let whole = composed(finish.with_inputs(&self.flat_plan())).narrowed();
-        let whole = composed(whole);
-        let mut unordered = None;
-        let finish = whole.split_order(&mut unordered);
-        let plan = unordered.expect("every plan has a part without an order: its scans, if nothing else");
-        let keys: Vec<NamedExpr> = plan
-            .columns()
-            .into_iter()
-            .enumerate()
-            .map(|(i, (name, data_type))| NamedExpr { name, expr: Expr::column(i, data_type) })
-            .collect();
-        let finish = (!matches!(finish.node, Node::Input { .. })).then(|| Box::new(finish));
-        let count = vec![Aggregate::new(AggregateFunction::Count, None)];
-        let rows = Query {
-            output: keys.clone(),
-            keys,
-            aggregates: count,
-            rows: true,
-            finish,
-            ..Query::over(self.topic.clone(), self.fields.clone())
-        };
-        Some(Maintained { plan, rows })
+        if let Some(whole) = &self.whole {
+            return Some(whole.maintained());
+        }
+        Some(self.finish.as_ref()?.with_inputs(&self.flat_plan()).maintained())
     }
 
     /// What the flat query answers, as a plan. It has no order: what is above it has.
@@ -117,6 +98,36 @@ impl Query {
 }
 
 impl Plan {
+    /// The plan as one whose rows an engine keeps, over one topic or several.
+    ///
+    /// ```
+    /// # use arrow_schema::{DataType, Field, Schema};
+    /// # use twopath_query::{TopicSchema, logical_plan_over};
+    /// # let schema = Schema::new(vec![Field::new("k", DataType::Int64, false)]);
+    /// # let topic = |name| TopicSchema { name, schema: &schema, key: None, time: None };
+    /// let plan = logical_plan_over("SELECT a.k FROM a JOIN b ON a.k = b.k LIMIT 3", &[topic("a"), topic("b")])?;
+    /// assert!(plan.query().is_err(), "it is of two topics");
+    /// assert!(plan.maintained().plan.to_string().starts_with("Inner join"));
+    /// # Ok::<(), twopath_query::QueryError>(())
+    /// ```
+    pub fn maintained(&self) -> Maintained {
+        let whole = composed(composed(self.clone()).narrowed());
+        let Some(Node::Scan { topic, fields }) = whole.scan().map(|scan| scan.node.clone()) else { unreachable!("a plan reads a topic") };
+        let mut unordered = None;
+        let finish = whole.split_order(&mut unordered);
+        let plan = unordered.expect("every plan has a part without an order: its scans, if nothing else");
+        let keys: Vec<NamedExpr> = plan
+            .columns()
+            .into_iter()
+            .enumerate()
+            .map(|(i, (name, data_type))| NamedExpr { name, expr: Expr::column(i, data_type) })
+            .collect();
+        let finish = (!matches!(finish.node, Node::Input { .. })).then(|| Box::new(finish));
+        let count = vec![Aggregate::new(AggregateFunction::Count, None)];
+        let rows = Query { output: keys.clone(), keys, aggregates: count, rows: true, finish, ..Query::over(topic, fields) };
+        Maintained { plan, rows }
+    }
+
     /// The plan with `plan` in the place of its inputs.
     fn with_inputs(&self, plan: &Plan) -> Plan {
         if let Node::Input { .. } = self.node {

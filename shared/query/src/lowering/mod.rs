@@ -1,5 +1,6 @@
 //! From plans to what engines compute: flat queries, and what is above them.
 
+mod apart;
 mod closing;
 mod flat;
 mod late;

@@ -1,5 +1,6 @@
 //! The second lowering: a plan of any shape as flat queries, which engines keep, and a plan above them.
 
+use super::apart::side_by_side;
 use crate::plan::{Node, NotLowered, Plan};
 use crate::query::Query;
 use crate::types::*;
@@ -39,7 +40,8 @@ impl Plan {
     }
 
     /// The plan over one topic as one query that engines keep: a flat one, or a flat one with what is computed of its answer ([`Query::finish`]). Where a plan needs the
-    /// topic in several forms (a join of it with itself), what engines keep is the rows that those are made of.
+    /// topic in several forms (a join of it with itself), what engines keep is the groups and rows of those that a column tells apart ([`side_by_side`]), else the rows that all
+    /// are made of.
     ///
     /// # Errors
     /// A plan over several topics; expressions that become too large.
@@ -52,11 +54,15 @@ impl Plan {
         let finish = cut(&narrowed, &mut inputs)?;
         let topic = inputs.first().map(|q| q.topic.clone()).unwrap_or_default();
         if inputs.iter().any(|q| q.topic != topic) {
-            return Err(self.not_flat("a query over several topics"));
+            let what = "a query over several topics is answered by twopath query and kept by twopath feed run, so far: jobs and compare read one topic";
+            return Err(self.refused(what));
         }
         match <[Query; 1]>::try_from(inputs) {
             Ok([query]) => Ok(Query { finish: Some(Box::new(finish)), ..query }),
-            Err(inputs) => narrowed.over_rows(&inputs),
+            Err(inputs) => match side_by_side(&inputs, &finish) {
+                Some(query) => Ok(Query { whole: Some(Box::new(narrowed)), ..query }),
+                None => narrowed.over_rows(&inputs),
+            },
         }
     }
 
@@ -89,7 +95,7 @@ impl Plan {
         let whole = all.iter().cloned().enumerate().map(back).collect();
         let input = Plan::new(Node::Input { number: 0, columns: named }, self.span.clone());
         let topic = Plan::new(Node::Project { input: Box::new(input), columns: whole }, self.span.clone());
-        Ok(Query { finish: Some(Box::new(self.with_scans(&topic))), ..rows })
+        Ok(Query { finish: Some(Box::new(self.with_scans(&topic).narrowed())), ..rows })
     }
 
     /// The plan with `topic` in the place of each scan.

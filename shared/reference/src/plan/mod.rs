@@ -112,27 +112,10 @@ impl PlanReference {
     fn rows(&self, plan: &Plan) -> Result<Rows, EvalError> {
         let bag = |rows| Ok(Rows { rows, ordered: false });
         match &plan.node {
-            Node::Scan { topic, .. } => {
-                let width = plan.columns().len();
-                let rows = self.topics.get(topic).map_or(&[][..], Vec::as_slice);
-                // Rows that came without the log's columns have none.
-                let whole = |row: &Row| row.iter().cloned().chain(std::iter::repeat(Value::Null)).take(width).collect();
-                bag(rows.iter().map(whole).collect())
-            }
-            Node::Filter { input, condition } => {
-                let Rows { rows, ordered } = self.rows(input)?;
-                let mut kept = Vec::new();
-                for row in rows {
-                    if holds(condition, &row)? {
-                        kept.push(row);
-                    }
-                }
-                Ok(Rows { rows: kept, ordered })
-            }
-            Node::Project { input, columns } => {
-                let Rows { rows, ordered } = self.rows(input)?;
-                let projected = rows.iter().map(|row| columns.iter().map(|c| value(&c.expr, row)).collect());
-                Ok(Rows { rows: projected.collect::<Result<_, _>>()?, ordered })
+            Node::Scan { .. } | Node::Input { .. } | Node::Filter { .. } | Node::Project { .. } => {
+                let mut rows = Vec::new();
+                let ordered = self.each(plan, &mut |row| rows.push(row))?;
+                Ok(Rows { rows, ordered })
             }
             Node::Window { input, column, window } => bag(window::windowed(self.rows(input)?.rows, *column, window)?),
             Node::Aggregate { input, keys, aggregates } => bag(aggregate::grouped(&self.rows(input)?.rows, keys, aggregates)?),
@@ -170,11 +153,47 @@ impl PlanReference {
             }
             Node::Over { input, calls } => bag(over::beside(self.rows(input)?.rows, calls)?),
             Node::Latest { input, upserts } => bag(upserts::latest(&self.rows(input)?.rows, upserts)),
+        }
+    }
+
+    /// Gives each row to `take`, in order, and says whether that is one that was asked for. Rows that are filtered out, and columns that are not put out, are in memory one row at a
+    /// time. An error of what is below comes before one of what is above.
+    fn each(&self, plan: &Plan, take: &mut dyn FnMut(Row)) -> Result<bool, EvalError> {
+        let mut failed = None;
+        let ordered = match &plan.node {
+            Node::Scan { topic, .. } => {
+                let width = plan.columns().len();
+                for row in self.topics.get(topic).map_or(&[][..], Vec::as_slice) {
+                    // Rows that came without the log's columns have none.
+                    take(row.iter().cloned().chain(std::iter::repeat(Value::Null)).take(width).collect());
+                }
+                false
+            }
             Node::Input { number, .. } => {
                 let rows = self.inputs.get(*number).expect("an answer for each input: a plan that was not cut has none");
-                bag(rows.clone())
+                rows.iter().for_each(|row| take(row.clone()));
+                false
             }
-        }
+            Node::Filter { input, condition } => self.each(input, &mut |row| match holds(condition, &row) {
+                _ if failed.is_some() => {}
+                Ok(true) => take(row),
+                Ok(false) => {}
+                Err(error) => failed = Some(error),
+            })?,
+            Node::Project { input, columns } => {
+                self.each(input, &mut |row| match columns.iter().map(|c| value(&c.expr, &row)).collect::<Result<Row, _>>() {
+                    _ if failed.is_some() => {}
+                    Ok(row) => take(row),
+                    Err(error) => failed = Some(error),
+                })?
+            }
+            _ => {
+                let Rows { rows, ordered } = self.rows(plan)?;
+                rows.into_iter().for_each(take);
+                ordered
+            }
+        };
+        failed.map_or(Ok(ordered), Err)
     }
 
     fn side(&self, plan: &Plan) -> Result<Side, EvalError> {

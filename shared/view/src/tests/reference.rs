@@ -191,6 +191,7 @@ fn first_half() -> impl Strategy<Value = Query> {
                 offset,
                 limit,
                 finish: None,
+                whole: None,
             }
         },
     )
@@ -230,6 +231,7 @@ fn second_half() -> impl Strategy<Value = Query> {
                 offset,
                 limit,
                 finish: None,
+                whole: None,
             };
             if rows {
                 // A query of rows: all columns are keys, the count is the only aggregate, and its rows are repeated.

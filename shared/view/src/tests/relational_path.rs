@@ -163,6 +163,7 @@ fn panes() {
             offset: 0,
             limit: None,
             finish: None,
+            whole: None,
         };
         let (tumbling, hopping) = (query(None), query(Some(Panes { key: 0, time: column(2), windows: window })));
         let mut table = GroupTable::new(&tumbling);

@@ -82,6 +82,7 @@ fn query(window: &Window, key: usize) -> Query {
         offset: 0,
         limit: None,
         finish: None,
+        whole: None,
     }
 }
 

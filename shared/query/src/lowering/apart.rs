@@ -1,0 +1,145 @@
+//! Several forms of one topic that a column tells apart, as one flat query: the events of a stream of several kinds, of which one is grouped and joined with another.
+//!
+//! ```text
+//! flown:  WHERE kind = 'flight' GROUP BY tail     ┐  GROUP BY which, tail of flights, (tail, year) of planes     ┌ which = 0: flown
+//! planes: WHERE kind = 'plane'                    ┘  WHERE kind = 'flight' OR kind = 'plane'                     └ which = 1: planes
+//! ```
+//!
+//! So an engine keeps the groups of the one beside the rows of the other, and not all the rows that both are made of.
+
+use std::convert::Infallible;
+
+use twopath_base::LogColumn;
+
+use crate::plan::{Node, Plan};
+use crate::query::Query;
+use crate::types::*;
+
+/// One of the forms, with what is true of its rows and of no other form's.
+struct Apart<'q> {
+    query: &'q Query,
+    condition: Expr,
+}
+
+/// The forms, which `finish` reads as its inputs, as one query; `None` where no column tells them apart, or none of them is grouped.
+pub(super) fn side_by_side(inputs: &[Query], finish: &Plan) -> Option<Query> {
+    let grouped = inputs.iter().any(|query| !query.rows);
+    let plain = |q: &Query| q.panes.is_none() && q.order_by.is_empty() && q.limit.is_none() && q.offset == 0 && !q.is_global();
+    if !grouped || !inputs.iter().all(plain) {
+        return None;
+    }
+    let apart = told_apart(inputs)?;
+    let filters: Option<Vec<Expr>> = inputs.iter().map(|q| q.filter.clone().filter(|f| !f.can_fail())).collect();
+    let filter = filters?.into_iter().reduce(|a, b| Expr::binary(BinaryOp::Or, a, b, DataType::Bool));
+
+    let int = |n: usize| Expr::literal(Value::Int(n as i64), DataType::Int);
+    let branches = apart.iter().enumerate().map(|(number, form)| (form.condition.clone(), int(number))).collect();
+    let which = Expr::new(ExprKind::Case { branches, otherwise: None }, DataType::Int);
+    let mut keys = vec![NamedExpr { name: "which".into(), expr: which }];
+    let mut aggregates = Vec::new();
+    // Where each form's keys and aggregates are.
+    let mut places = Vec::new();
+    for form in &apart {
+        let (first_key, first_aggregate) = (keys.len(), aggregates.len());
+        keys.extend(form.query.keys.iter().map(|key| NamedExpr { name: key.name.clone(), expr: form.guarded(&key.expr) }));
+        if form.query.rows {
+            // Rows that are alike stay as many as they are.
+            let log_column = |column: LogColumn| NamedExpr {
+                name: column.name().into(),
+                expr: form.guarded(&Expr::column(column.index(form.query.fields.len()), DataType::Int)),
+            };
+            keys.extend([LogColumn::Partition, LogColumn::Offset].map(log_column));
+        } else {
+            aggregates.extend(form.query.aggregates.iter().map(|aggregate| form.of_its_rows(aggregate)));
+        }
+        places.push((first_key, first_aggregate));
+    }
+    let named = |(i, (name, data_type)): (usize, (String, DataType))| NamedExpr { name, expr: Expr::column(i, data_type) };
+    let types = keys.iter().map(|key| (key.name.clone(), key.expr.data_type));
+    let types = types.chain(aggregates.iter().map(|aggregate| ("aggregate".to_owned(), aggregate.data_type())));
+    let output: Vec<NamedExpr> = types.enumerate().map(named).collect();
+    let columns: Vec<(String, DataType)> = output.iter().map(|o| (o.name.clone(), o.expr.data_type)).collect();
+
+    let span = finish.span.clone();
+    let at = |node| Plan::new(node, span.clone());
+    let all = at(Node::Input { number: 0, columns });
+    let form = |(number, form): (usize, &Apart<'_>)| {
+        let (first_key, first_aggregate) = places[number];
+        let of_keys = form.query.keys.len();
+        let moved = |expr: &Expr| expr.renumbered(|i| if i < of_keys { first_key + i } else { keys.len() + first_aggregate + i - of_keys });
+        let is_it = Expr::binary(BinaryOp::Equal, Expr::column(0, DataType::Int), int(number), DataType::Bool);
+        let mut plan = at(Node::Filter { input: Box::new(all.clone()), condition: is_it });
+        if let Some(having) = &form.query.having {
+            plan = at(Node::Filter { input: Box::new(plan), condition: moved(having) });
+        }
+        let output = form.query.output.iter().map(|o| NamedExpr { name: o.name.clone(), expr: moved(&o.expr) }).collect();
+        plan = at(Node::Project { input: Box::new(plan), columns: output });
+        if form.query.distinct { at(Node::Distinct { input: Box::new(plan) }) } else { plan }
+    };
+    let forms: Vec<Plan> = apart.iter().enumerate().map(form).collect();
+    let finish = Some(Box::new(with_forms(finish, &forms)));
+    let Query { topic, fields, .. } = &inputs[0];
+    Some(Query { filter, keys, aggregates, output, finish, ..Query::over(topic.clone(), fields.clone()) })
+}
+
+/// The plan with these in the place of its inputs.
+fn with_forms(plan: &Plan, forms: &[Plan]) -> Plan {
+    if let Node::Input { number, .. } = plan.node {
+        return forms[number].clone();
+    }
+    let Ok(plan) = plan.try_map_inputs(&mut |input| Ok::<_, Infallible>(with_forms(input, forms)));
+    plan
+}
+
+/// The forms with `column = literal` for each, of one column and no two alike.
+fn told_apart(inputs: &[Query]) -> Option<Vec<Apart<'_>>> {
+    let equalities = |query: &Query| -> Vec<(usize, Value, Expr)> {
+        query
+            .filter
+            .iter()
+            .flat_map(Expr::conjuncts)
+            .filter_map(|e| equality(e).map(|(column, value)| (column, value, e.clone())))
+            .collect()
+    };
+    let of_each: Vec<_> = inputs.iter().map(equalities).collect();
+    of_each.first()?.iter().map(|(column, ..)| *column).find_map(|column| {
+        let mut seen: Vec<&Value> = Vec::new();
+        let mut apart = Vec::new();
+        for (query, equalities) in inputs.iter().zip(&of_each) {
+            let (_, value, condition) = equalities.iter().find(|(of, ..)| *of == column)?;
+            if seen.contains(&value) {
+                return None;
+            }
+            seen.push(value);
+            apart.push(Apart { query, condition: condition.clone() });
+        }
+        Some(apart)
+    })
+}
+
+/// The column and the literal of `column = literal`. Floats are left out, of which different ones may be equal.
+fn equality(expr: &Expr) -> Option<(usize, Value)> {
+    let ExprKind::Binary { op: BinaryOp::Equal, left, right } = &expr.kind else { return None };
+    match (&left.kind, &right.kind) {
+        (ExprKind::Column(column), ExprKind::Literal(value)) | (ExprKind::Literal(value), ExprKind::Column(column)) => {
+            matches!(value, Value::Text(_) | Value::Int(_) | Value::Bool(_)).then(|| (*column, value.clone()))
+        }
+        _ => None,
+    }
+}
+
+impl Apart<'_> {
+    /// The expression in this form's rows; NULL in others, where it is not evaluated.
+    fn guarded(&self, expr: &Expr) -> Expr {
+        let branches = vec![(self.condition.clone(), expr.clone())];
+        Expr::new(ExprKind::Case { branches, otherwise: None }, expr.data_type)
+    }
+
+    fn of_its_rows(&self, aggregate: &Aggregate) -> Aggregate {
+        Aggregate {
+            arg: aggregate.arg.as_ref().map(|arg| self.guarded(arg)),
+            beside: aggregate.beside.iter().map(|arg| self.guarded(arg)).collect(),
+            ..aggregate.clone()
+        }
+    }
+}
