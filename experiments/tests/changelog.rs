@@ -59,7 +59,16 @@ fn source(log: &Log, partitions: u32) -> Topic {
 }
 
 fn feed(name: &str, sql: &str) -> Definition {
-    Definition { name: name.into(), input: "a".into(), output: name.into(), sql: sql.into(), state: StateBackend::Memory, topics: None }
+    Definition {
+        name: name.into(),
+        input: "a".into(),
+        beside: vec![],
+        output: name.into(),
+        sql: sql.into(),
+        state: StateBackend::Memory,
+        every_ms: None,
+        topics: None,
+    }
 }
 
 /// How it is run.
@@ -277,8 +286,9 @@ fn a_changelog_goes_on_from_the_state_that_it_keeps() {
 
         let elsewhere = Definition { state: StateBackend::Memory, ..feed.clone() };
         let refused = run(&log, &elsewhere, &parts(2)).unwrap_err().to_string();
-        let wanted =
-            format!("feed 'f' keeps its state in {state}, not in memory; give this feed another --name, or run it as it is defined");
+        let wanted = format!(
+            "feed 'f' keeps its state in {state}, not in memory; give this feed another --name and output, or run it as it is defined"
+        );
         assert_eq!(refused, wanted);
         feed.forget(&log).unwrap();
         assert!(!kept.exists());

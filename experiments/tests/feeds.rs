@@ -35,7 +35,16 @@ fn source(log: &Log, partitions: u32) -> Topic {
 }
 
 fn feed(name: &str, input: &str, output: &str, sql: &str) -> Definition {
-    Definition { name: name.into(), input: input.into(), output: output.into(), sql: sql.into(), state: StateBackend::Memory, topics: None }
+    Definition {
+        name: name.into(),
+        input: input.into(),
+        beside: vec![],
+        output: output.into(),
+        sql: sql.into(),
+        state: StateBackend::Memory,
+        every_ms: None,
+        topics: None,
+    }
 }
 
 /// Keeps two of three, and halves.

@@ -1,18 +1,18 @@
 //! What a job's threads share: the epoch that is asked for, the wish to stop, and what has been published.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use timely::scheduling::SyncActivator;
 use twopath_base::Position;
 use twopath_base::clock::Clock;
 use twopath_base::sync::lock;
-use twopath_log::Tail;
 use twopath_view::RealtimeView;
 
 use crate::costs::StoreCosts;
 use crate::error::SpeedError;
+use crate::input::Tails;
 
 /// Where the views of a job go. It is called on a worker's thread: it should only store the view and return.
 pub type Publish = Arc<dyn Fn(Arc<RealtimeView>) + Send + Sync>;
@@ -21,7 +21,7 @@ pub type Publish = Arc<dyn Fn(Arc<RealtimeView>) + Send + Sync>;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 pub(crate) struct Control {
-    pub tail: Tail,
+    pub tails: Tails,
     clock: Arc<dyn Clock>,
     to: Publish,
     /// A worker whose epoch is below this is to read what there is and to close its epoch.
@@ -41,6 +41,8 @@ pub(crate) struct Control {
     state_bytes: Vec<AtomicUsize>,
     /// What keeping the state in a store has cost, and up to where it is there.
     stored: Mutex<(StoreCosts, Option<Position>)>,
+    /// Held by whoever starts an epoch because the log has grown, until the next may start: where several wait for that, each for a topic of its own.
+    turn: Mutex<()>,
     /// What has been published.
     view: Mutex<Arc<RealtimeView>>,
     /// What the state is, published or not.
@@ -52,7 +54,7 @@ pub(crate) struct Control {
 impl Control {
     /// `view` is what the job starts with; `recovering_to` is given where that was more once.
     pub fn new(
-        tail: Tail,
+        tails: Tails,
         clock: Arc<dyn Clock>,
         to: Publish,
         view: RealtimeView,
@@ -62,7 +64,7 @@ impl Control {
         let number = view.generations[0].number;
         let view = Arc::new(view);
         Control {
-            tail,
+            tails,
             clock,
             to,
             epoch: AtomicU64::new(1),
@@ -76,6 +78,7 @@ impl Control {
             records_read: AtomicU64::new(0),
             state_bytes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             stored: Mutex::default(),
+            turn: Mutex::default(),
             latest: Mutex::new(Arc::clone(&view)),
             view: Mutex::new(view),
             recovering_to: Mutex::new(recovering_to),
@@ -123,11 +126,16 @@ impl Control {
         }
     }
 
+    /// Waits until nobody else starts an epoch.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        lock(&self.turn)
+    }
+
     /// Asks for a view though nothing may have been appended.
     pub fn ask_for_epoch(&self) {
         self.tick();
         self.wake_sources();
-        self.tail.wake();
+        self.tails.wake();
     }
 
     /// Makes a worker's source known to the others.
@@ -152,7 +160,7 @@ impl Control {
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.wake_sources();
-        self.tail.wake();
+        self.tails.wake();
     }
 
     /// Stops the job because of `error`; the first one is kept.

@@ -56,7 +56,7 @@ pub enum SpeedError {
     )]
     FeedWindow { name: String, place: String, source: EvalError },
     #[error(
-        "feed '{name}' stops: a row that it keeps raises an error: {source}. What came before is appended; define the feed anew, under another name, with a guard against it"
+        "feed '{name}' stops: a row that it keeps raises an error: {source}. What was appended stays; correct the row where it is one of a table, or define the feed anew, under another name, with a guard against it"
     )]
     FeedTable { name: String, source: EvalError },
     #[error(
@@ -93,7 +93,7 @@ pub enum SpeedError {
     #[error("{logic} keeps final values in its own dataflow, which no checkpoint reaches; keep its state in memory, or take SQL")]
     OwnState { logic: String },
     #[error(
-        "feed '{name}' has no state to keep; leave --state out, or give it a query with groups, without EMIT and with nothing above them"
+        "feed '{name}' has no state to keep; leave --state out, or give it a query with groups, without EMIT, with nothing above them and without --every"
     )]
     NoState { name: String },
     #[error(

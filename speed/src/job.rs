@@ -13,7 +13,9 @@ use twopath_view::RealtimeView;
 use crate::checkpoint::{CheckpointStats, CheckpointStore, Identity, Manifest, Refused, Restored};
 use crate::control::{Control, Publish};
 use crate::costs::StoreCosts;
+use crate::differential::Maintained;
 use crate::error::SpeedError;
+use crate::input::{Input, joint};
 use crate::logic::{Engine, Logic, Middle};
 use crate::options::{ProgressMode, SpeedOptions};
 use crate::state::{Backend, Changes, Keeper};
@@ -98,7 +100,7 @@ pub fn start(
     let keeper = keeper.map(|keeper| (keeper, Changes::new()));
     let beginning = Beginning { from, generations: restored.map(|restored| restored.generations), keeper };
     check(topic, &beginning.from, None, &options)?;
-    let mut threads = Threads::of(topic, query, middle, beginning, (None, recovering_to), &options, publish)?;
+    let mut threads = Threads::of(&Input::of(topic), query, middle, beginning, (None, recovering_to), &options, publish)?;
     let control = threads.control();
     if let Some((store, Some(interval))) = &checkpoints {
         threads.take_checkpoints(store, topic, *interval, hold.take(), || Ok(()))?;
@@ -134,7 +136,71 @@ pub fn replay(
     let middle = Middle::new(&query, logic, engine, from.0)?;
     check(topic, &from, Some(to), &options)?;
     let beginning = Beginning { from, generations: None, keeper: None };
-    let threads = Threads::of(topic, query, middle, beginning, (Some(to.clone()), None), &options, Arc::new(|_| {}))?;
+    view_at(&Input::of(topic), query, middle, beginning, to, &options)
+}
+
+/// As [`replay`], of a plan over several topics, all of whose rows the engine differential keeps: the view at a joint position, which is given as one per topic (in the order of
+/// `topics`, whose names are what the plan calls them). The view's positions have the partitions of the second topic after those of the first, and so on.
+///
+/// # Errors
+/// As [`replay`]; [`SpeedError::Unsupported`] names what of the plan the engine does not keep.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use arrow_array::{Int64Array, RecordBatch};
+/// # use arrow_schema::{DataType, Field, Schema};
+/// # use twopath_log::{Log, TopicConfig};
+/// # use twopath_query::{TopicSchema, Value, logical_plan_over, values};
+/// # use twopath_speed::replay_joint;
+/// # use twopath_view::{GroupTable, Selection, answer};
+/// # let dir = tempfile::tempdir()?;
+/// # let log = Log::open(dir.path())?;
+/// # let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+/// # let numbers = |name, numbers: Vec<i64>| -> Result<_, Box<dyn std::error::Error>> {
+/// #     let topic = log.create_topic(TopicConfig::new(name, schema.clone()))?;
+/// #     topic.writer()?.append(&RecordBatch::try_new(schema.clone(), vec![Arc::new(Int64Array::from(numbers))])?)?;
+/// #     Ok(topic)
+/// # };
+/// let topics = [numbers("a", vec![1, 2, 3])?, numbers("b", vec![2, 3, 4])?];
+/// let schemas = ["a", "b"].map(|name| TopicSchema { name, schema: &schema, key: None, time: None });
+/// let kept = logical_plan_over("SELECT a.n FROM a JOIN b ON a.n = b.n", &schemas)?.maintained();
+/// let ends = [topics[0].end()?, topics[1].end()?];
+/// let view = replay_joint(&topics, &["a", "b"], &kept, &ends, 1)?;
+/// let parts: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(|t| &**t).collect();
+/// let rows = values::rows(&answer(&kept.rows, &parts, &Selection::default())?)?;
+/// assert_eq!(rows, [[Value::Int(2)], [Value::Int(3)]]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn replay_joint(
+    topics: &[Topic],
+    names: &[&str],
+    kept: &twopath_query::Maintained,
+    to: &[Position],
+    workers: usize,
+) -> Result<RealtimeView, SpeedError> {
+    let options = SpeedOptions { workers, ..SpeedOptions::default() };
+    let starts = topics.iter().map(Topic::start).collect::<Result<Vec<_>, _>>()?;
+    let holds = topics.iter().zip(&starts).map(|(topic, start)| topic.hold("a replay", start));
+    let _holds = holds.collect::<Result<Vec<_>, _>>()?;
+    let rows = Maintained::of(kept, names, 0)?;
+    for ((topic, start), to) in topics.iter().zip(&starts).zip(to) {
+        check(topic, &(0, start.clone()), Some(to), &options)?;
+    }
+    let (query, middle) = (Arc::clone(&rows.layout), Middle::Maintained(Arc::new(rows)));
+    let beginning = Beginning { from: (0, joint(&starts)), generations: None, keeper: None };
+    view_at(&Input::joint(topics), query, middle, beginning, &joint(to), &options)
+}
+
+/// What a dataflow comes to that reads up to a position.
+fn view_at(
+    input: &Input,
+    query: Arc<Query>,
+    middle: Middle,
+    beginning: Beginning,
+    to: &Position,
+    options: &SpeedOptions,
+) -> Result<RealtimeView, SpeedError> {
+    let threads = Threads::of(input, query, middle, beginning, (Some(to.clone()), None), options, Arc::new(|_| {}))?;
     let control = threads.control();
     threads.join()?;
     let view = control.view();
@@ -146,7 +212,7 @@ pub fn replay(
 impl SpeedJob {
     pub fn progress(&self) -> JobProgress {
         let view = self.control.latest();
-        let end = Position::new((0..self.topic.partitions()).map(|p| self.control.tail.end(twopath_base::PartitionId(p as u32))).collect());
+        let end = self.control.tails.end();
         let lag_records = end.records_since(view.position());
         let (rate, growth) = self.rates(end.records());
         let eta = match rate - growth {

@@ -132,16 +132,16 @@ impl Middle {
         })
     }
 
-    /// The columns of the topic that it reads, ascending; all where `None`.
-    pub fn columns(&self) -> Option<&[usize]> {
+    /// The columns of a topic that it reads, ascending; all where `None`.
+    pub fn columns(&self, topic: usize) -> Option<&[usize]> {
         match self {
             Middle::Timely(plan) => Some(&plan.projection),
             Middle::Differential(plan) => Some(&plan.projection),
-            Middle::Maintained(rows) => Some(&rows.projection),
+            Middle::Maintained(rows) => Some(&rows.projections[topic]),
             Middle::Hand(prepared) => Some(&prepared.columns),
             Middle::Feed(flow) => flow.projection(),
             Middle::Windows(flow) => Some(flow.projection()),
-            Middle::Table(flow) => Some(flow.table.projection()),
+            Middle::Table(flow) => Some(&flow.table.rows.projections[topic]),
         }
     }
 

@@ -12,7 +12,7 @@ use timely::worker::Worker;
 use timely::{CommunicationConfig, WorkerConfig};
 use twopath_base::Position;
 use twopath_base::meters::{self, Layer};
-use twopath_log::{Hold, Topic};
+use twopath_log::{Hold, Tail, Topic};
 use twopath_query::Query;
 use twopath_view::{Generation, RealtimeView};
 
@@ -21,6 +21,7 @@ use crate::control::{Control, Publish};
 use crate::dataflow::{Keeping, Wiring};
 use crate::error::SpeedError;
 use crate::feed::FeedFlow;
+use crate::input::Input;
 use crate::logic::Middle;
 use crate::options::{ProgressMode, SpeedOptions};
 use crate::state::memory::merge_runs_off_thread;
@@ -38,7 +39,7 @@ pub(crate) struct Beginning {
     pub keeper: Option<(Keeper, Changes)>,
 }
 
-/// A job's threads: `speed-0` .. are the workers; `speed-merge` merges large runs; `speed-tail` wakes several workers together; `speed-checkpoint` puts
+/// A job's threads: `speed-0` .. are the workers; `speed-merge` merges large runs; `speed-tail` wakes several workers together, one for each topic; `speed-checkpoint` puts
 /// the state at rest, `speed-keep` takes it to a store that is written at intervals.
 pub(crate) struct Threads {
     control: Arc<Control>,
@@ -57,12 +58,12 @@ impl Threads {
         options: &SpeedOptions,
     ) -> Result<Threads, SpeedError> {
         let query = Arc::new(flow.query().clone());
-        Self::of(topic, query, Middle::Feed(flow), beginning, (to, None), options, Arc::new(|_| {}))
+        Self::of(&Input::of(topic), query, Middle::Feed(flow), beginning, (to, None), options, Arc::new(|_| {}))
     }
 
     /// Starts them: up to a position, or to follow the tail; nothing is published before where it recovers to.
     pub fn of(
-        topic: &Topic,
+        input: &Input,
         query: Arc<Query>,
         middle: Middle,
         beginning: Beginning,
@@ -71,12 +72,14 @@ impl Threads {
         publish: Publish,
     ) -> Result<Threads, SpeedError> {
         let Beginning { from, generations, keeper } = beginning;
-        let barriers = topic.barriers()?;
+        let topic = input.first();
+        // The numbers of barriers are a topic's own: what reads several does not tell generations apart.
+        let barriers = if input.topics().len() == 1 { topic.barriers()? } else { Vec::new() };
         let nothing = || vec![Generation::of(from.0, (from.1.clone(), from.1.clone()), Vec::new())];
         let at_start = generations.clone().unwrap_or_else(nothing);
         let view = RealtimeView { generations: at_start, published_us: options.clock.now_us(), error: None };
-        let (tail, clock) = (topic.tail()?, Arc::clone(&options.clock));
-        let control = Arc::new(Control::new(tail, clock, publish, view, recovering_to, options.workers));
+        let (tails, clock) = (input.tails()?, Arc::clone(&options.clock));
+        let control = Arc::new(Control::new(tails, clock, publish, view, recovering_to, options.workers));
         let (merges, tasks) = channel();
         let mut helpers = Vec::new();
         let follows = to.is_none();
@@ -84,9 +87,11 @@ impl Threads {
             let control = Arc::clone(&control);
             helpers.push(spawn("merge", move || merge_runs_off_thread(tasks, &control))?);
         }
-        if follows && options.workers > 1 {
-            let (control, interval) = (Arc::clone(&control), options.publish_interval);
-            helpers.push(spawn("tail", move || wake_workers(&control, interval))?);
+        if follows && (options.workers > 1 || input.topics().len() > 1) {
+            for topic in 0..input.topics().len() {
+                let (control, interval) = (Arc::clone(&control), options.publish_interval);
+                helpers.push(spawn("tail", move || wake_workers(&control, topic, interval))?);
+            }
         }
         let (mut keeping, mut behind, mut writes) = (Keeping::No, None, None);
         if let Some((keeper, changes)) = keeper {
@@ -106,7 +111,7 @@ impl Threads {
             writes = Some((writer, changes));
         }
         let wiring = Wiring {
-            topic: topic.clone(),
+            input: input.clone(),
             query,
             middle,
             from,
@@ -170,8 +175,9 @@ impl Threads {
             // Whoever panicked may have left half of something.
             behind.close(!matches!(self.control.failure(), Some(SpeedError::Panicked { .. })));
         }
+        // All before any: they may wait for each other.
+        self.helpers.iter().for_each(|helper| helper.thread().unpark());
         for helper in self.helpers {
-            helper.thread().unpark();
             if let Err(panic) = helper.join() {
                 self.control.fail(SpeedError::Panicked { message: message(&*panic) });
             }
@@ -228,9 +234,9 @@ fn spawn_workers(wiring: Wiring, options: &SpeedOptions) -> Result<WorkerGuards<
 fn run(wiring: &Wiring, mut worker: Worker, interval: Duration) -> Result<(), SpeedError> {
     let probe = wiring.build(&mut worker)?;
     let control = &wiring.control;
-    if wiring.to.is_none() && worker.peers() == 1 {
+    if wiring.to.is_none() && worker.peers() == 1 && wiring.input.topics().len() == 1 {
         // Nobody but the log can wake it, so it waits for the log itself.
-        follow(control, interval, || {
+        follow(control, control.tails.of(0), interval, || {
             while !control.stopped() && probe.less_than(&control.epoch()) {
                 worker.step();
             }
@@ -250,17 +256,18 @@ fn run(wiring: &Wiring, mut worker: Worker, interval: Duration) -> Result<(), Sp
     Ok(())
 }
 
-/// Beside several workers: wakes them together, and not before they are through with what they were woken for: epochs cost what they cost however few records are in them, and where
+/// Beside several workers or topics: wakes the workers together when a topic has grown, and not before they are through with what they were woken for: epochs cost what they cost however few records are in them, and where
 /// processors are short, those that were asked for every interval would be waited for by all that come after.
-fn wake_workers(control: &Control, interval: Duration) {
-    follow(control, interval, || control.wait_through());
+fn wake_workers(control: &Control, topic: usize, interval: Duration) {
+    follow(control, control.tails.of(topic), interval, || control.wait_through());
 }
 
-/// Starts an epoch whenever the log has grown, but not before `interval` has passed since the last, and then does `work`.
-fn follow(control: &Control, interval: Duration, mut work: impl FnMut()) {
+/// Starts an epoch whenever the topic has grown, but not before `interval` has passed since the last, and then does `work`.
+fn follow(control: &Control, tail: &Tail, interval: Duration, mut work: impl FnMut()) {
     while !control.stopped() {
+        let turn = control.turn();
         let started = Instant::now();
-        let seen = control.tail.sequence();
+        let seen = tail.sequence();
         control.tick();
         control.wake_sources();
         work();
@@ -270,8 +277,9 @@ fn follow(control: &Control, interval: Duration, mut work: impl FnMut()) {
         {
             std::thread::park_timeout(left);
         }
+        drop(turn);
         if !control.stopped() {
-            control.tail.wait(seen, FOREVER);
+            tail.wait(seen, FOREVER);
         }
     }
 }

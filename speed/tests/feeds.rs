@@ -42,7 +42,12 @@ fn run(events: &Events, sql: &str, workers: usize, follow: bool, stop: &AtomicBo
     let writer = output.writer().unwrap();
     let until = if follow { Until::Stopped } else { Until::End };
     let dir = events.dir.path().join("f.feed");
-    run_feed(Feed { name: "f".into(), input, query, output, writer, group, backend: Backend::Memory, dir }, &until, workers, stop)
+    run_feed(
+        Feed { name: "f".into(), inputs: vec![(input, group)], query, output, writer, backend: Backend::Memory, every: None, dir },
+        &until,
+        workers,
+        stop,
+    )
 }
 
 fn to_the_end(events: &Events, sql: &str, workers: usize) -> FeedReport {

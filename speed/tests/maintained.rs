@@ -10,7 +10,7 @@ use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig
 use twopath_query::arbitrary::{Random, TOPICS, relational_schema, relational_sql, relational_stream, relational_topics};
 use twopath_query::{EvalError, Plan, Query, TopicSchema, Value, logical_plan_over, values};
 use twopath_reference::{PlanReference, compare_rows};
-use twopath_speed::{Engine, Logic, SpeedError, SpeedOptions, replay, start};
+use twopath_speed::{Engine, Logic, SpeedError, SpeedOptions, replay, replay_joint, start};
 use twopath_view::{GroupTable, RealtimeView, Selection, answer};
 
 /// Of a hundred random plans over one topic, so many may be refused: they have LIMIT in a subquery, or a join as of a moment on less than the table's key.
@@ -48,19 +48,26 @@ fn topic(random: &mut Random, name: &str, dir: &std::path::Path) -> Topic {
     Log::open(dir).unwrap().create_topic(config).unwrap()
 }
 
-/// What the plan answers to the records below a position.
-fn reference(topic: &Topic, plan: &Plan, query: &Query, to: &Position) -> Result<Vec<Vec<Value>>, EvalError> {
-    let columns: Vec<usize> = (0..query.fields.len() + twopath_base::LogColumn::EACH.len()).collect();
+/// What the plan answers to the records below a position of each topic.
+fn reference(topics: &[Topic], plan: &Plan, to: &[Position]) -> Result<Vec<Vec<Value>>, EvalError> {
     let mut reference = PlanReference::new(plan.clone());
-    for (partition, end) in to.iter() {
-        let mut reader = topic.reader(partition, Start::First, Some(&columns)).unwrap();
-        while reader.offset() < end {
-            let Some(Entry::Records(records)) = reader.next().unwrap() else { continue };
-            let rows = records.batch.num_rows().min((end.0 - records.base.0) as usize);
-            reference.push(&query.topic, &records.batch.slice(0, rows)).unwrap();
+    for (topic, to) in topics.iter().zip(to) {
+        let columns: Vec<usize> = (0..topic.schema().fields().len() + twopath_base::LogColumn::EACH.len()).collect();
+        for (partition, end) in to.iter() {
+            let mut reader = topic.reader(partition, Start::First, Some(&columns)).unwrap();
+            while reader.offset() < end {
+                let Some(Entry::Records(records)) = reader.next().unwrap() else { continue };
+                let rows = records.batch.num_rows().min((end.0 - records.base.0) as usize);
+                reference.push(topic.name(), &records.batch.slice(0, rows)).unwrap();
+            }
         }
     }
     reference.answer()
+}
+
+/// Somewhere in a topic.
+fn somewhere(random: &mut Random, end: &Position) -> Position {
+    Position::new(end.offsets().iter().map(|end| Offset(random.below(end.0 as usize + 1) as u64)).collect())
 }
 
 fn rows_of(query: &Query, view: &RealtimeView) -> Result<Vec<Vec<Value>>, EvalError> {
@@ -116,7 +123,7 @@ fn a_replay_to_any_position_is_what_the_plan_says() {
         batches.iter().for_each(|batch| drop(writer.append(batch).unwrap()));
         writer.close().unwrap();
         let end = topic.end().unwrap();
-        let some = Position::new(end.offsets().iter().map(|end| Offset(random.below(end.0 as usize + 1) as u64)).collect());
+        let some = somewhere(&mut random, &end);
         let rows = query.maintained().unwrap().rows;
         for to in [some, end] {
             let workers = 1 + random.below(3);
@@ -124,8 +131,44 @@ fn a_replay_to_any_position_is_what_the_plan_says() {
             let given = replay(&topic, Arc::clone(&query), Logic::Maintained, Engine::Differential, from, &to, workers);
             let Some(view) = refused.of(given) else { continue };
             assert_eq!(view.position(), &to);
-            let expected = reference(&topic, &plan, &query, &to);
+            let expected = reference(std::slice::from_ref(&topic), &plan, std::slice::from_ref(&to));
             check(seed, &format!("to {to} with {workers} workers"), &plan, &expected, &rows_of(&rows, &view));
+        }
+    }
+    refused.check();
+}
+
+/// Over several topics, which are read as one: at a joint position.
+#[test]
+fn a_replay_to_any_joint_position_is_what_the_plan_says() {
+    let mut refused = Refused::default();
+    for seed in seeds(20_000, 1_500) {
+        let mut random = Random::new(seed);
+        let schema = relational_schema();
+        let sql = relational_sql(&mut random);
+        let plan = logical_plan_over(&sql, &relational_topics(&schema)).unwrap_or_else(|e| panic!("seed {seed}: {}", e.report(&sql)));
+        let names = plan.topics();
+        if names.len() < 2 {
+            continue;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let stream = relational_stream(&mut random, 40);
+        let topics: Vec<Topic> = names.iter().map(|name| topic(&mut random, name, dir.path())).collect();
+        let writers: Vec<_> = topics.iter().map(|topic| topic.writer().unwrap()).collect();
+        for (of, batch) in &stream {
+            if let Some(number) = names.iter().position(|name| *name == TOPICS[*of]) {
+                writers[number].append(batch).unwrap();
+            }
+        }
+        writers.into_iter().for_each(|writer| writer.close().unwrap());
+        let ends: Vec<Position> = topics.iter().map(|topic| topic.end().unwrap()).collect();
+        let some: Vec<Position> = ends.iter().map(|end| somewhere(&mut random, end)).collect();
+        let kept = plan.maintained();
+        for to in [some, ends] {
+            let workers = 1 + random.below(3);
+            let Some(view) = refused.of(replay_joint(&topics, &names, &kept, &to, workers)) else { continue };
+            let expected = reference(&topics, &plan, &to);
+            check(seed, &format!("to {to:?} with {workers} workers"), &plan, &expected, &rows_of(&kept.rows, &view));
         }
     }
     refused.check();
@@ -156,7 +199,7 @@ fn a_job_that_follows_is_what_the_plan_says_at_every_position() {
                 assert!(job.progress().failure.is_none(), "seed {seed}: {:?}\n{plan}", job.progress().failure);
                 std::thread::sleep(std::time::Duration::from_micros(200));
             }
-            let expected = reference(&topic, &plan, &query, &end);
+            let expected = reference(std::slice::from_ref(&topic), &plan, std::slice::from_ref(&end));
             check(seed, &format!("at {end} with {workers} workers"), &plan, &expected, &rows_of(&rows, &job.view()));
         }
         job.stop().unwrap();
@@ -235,7 +278,7 @@ fn values_are_exact_whatever_was_taken_back() {
                 assert!(job.progress().failure.is_none(), "{:?}\n{sql}", job.progress().failure);
                 std::thread::sleep(std::time::Duration::from_micros(200));
             }
-            let expected = reference(&topic, &plan, &query, &end);
+            let expected = reference(std::slice::from_ref(&topic), &plan, std::slice::from_ref(&end));
             check(number as u64, &format!("at {end}: {sql}"), &plan, &expected, &rows_of(&answered_by, &job.view()));
         }
         job.stop().unwrap();

@@ -3,13 +3,13 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use common::Events;
-use twopath_base::{PartitionId, Position};
-use twopath_log::{Entry, Log, PartitionBy, Start, TopicConfig};
-use twopath_query::{TopicSchema, Value, values};
+use common::table::{Table, as_table, shown};
+use twopath_base::Position;
+use twopath_log::{Log, PartitionBy, TopicConfig};
+use twopath_query::TopicSchema;
 use twopath_speed::{Backend, Feed, FeedKind, FeedQuery, FeedReport, SpeedError, Until, run_feed};
 
 /// With the columns that tell rows apart first, and how many those are.
@@ -60,50 +60,15 @@ fn run(events: &Events, sql: &str, until: &Until, workers: usize) -> Result<Feed
     let output = log(events).topic("out").unwrap();
     let (writer, dir) = (output.writer().unwrap(), events.dir.path().join("f.feed"));
     run_feed(
-        Feed { name: "f".into(), input, query, output, writer, group, backend: Backend::Memory, dir },
+        Feed { name: "f".into(), inputs: vec![(input, group)], query, output, writer, backend: Backend::Memory, every: None, dir },
         until,
         workers,
         &AtomicBool::new(false),
     )
 }
 
-type Table = BTreeMap<String, Vec<Value>>;
-
-fn in_a_topic(row: Vec<Value>) -> Vec<Value> {
-    row.into_iter().map(|value| if let Value::Numeric(sum) = value { Value::Int(sum.try_into().unwrap()) } else { value }).collect()
-}
-
-fn by_key(row: Vec<Value>, key: usize) -> (String, Vec<Value>) {
-    (format!("{:?}", &row[..key]), row)
-}
-
-/// Whether nothing but the key is not NULL.
-fn is_tombstone(row: &[Value], key: usize) -> bool {
-    row[key..].iter().all(|value| *value == Value::Null)
-}
-
-/// The output's newest rows by key. Asserts that each differs from the one before, and that no tombstone is the first of its key.
-fn found(events: &Events, key: usize) -> Table {
-    let output = log(events).topic("out").unwrap();
-    let mut newest = Table::new();
-    for q in 0..output.partitions() as u32 {
-        let mut reader = output.reader(PartitionId(q), Start::First, None).unwrap();
-        while let Some(entry) = reader.next().unwrap() {
-            let Entry::Records(records) = entry else { continue };
-            for row in values::rows(&records.batch).unwrap() {
-                let (of, row) = by_key(row, key);
-                let gone = is_tombstone(&row, key);
-                let before = if gone { newest.remove(&of) } else { newest.insert(of.clone(), row.clone()) };
-                assert!(before.as_ref() != Some(&row) && (before.is_some() || !gone), "{of}: {row:?} after {before:?}");
-            }
-        }
-    }
-    newest
-}
-
 fn wanted(events: &Events, sql: &str, to: &Position, key: usize) -> Table {
-    let rows = events.answer_of(plan(events, sql), to).into_iter().map(in_a_topic).filter(|row| !is_tombstone(row, key));
-    rows.map(|row| by_key(row, key)).collect()
+    as_table(events.answer_of(plan(events, sql), to), key)
 }
 
 /// The number of workers changes from run to run, the first runs end in mid-log, and a run without news appends nothing.
@@ -121,7 +86,7 @@ fn the_newest_rows_are_the_answer_and_nothing_is_appended_twice() {
                 let (workers, place) = (1 + round % 3, format!("{sql}, {partitions} partitions, round {round}"));
                 let end = events.end();
                 let report = run(&events, sql, &Until::End, workers).unwrap_or_else(|e| panic!("{place}: {e}"));
-                assert_eq!(found(&events, key), wanted(&events, sql, &end, key), "{place}");
+                assert_eq!(shown(&log(&events).topic("out").unwrap(), key), wanted(&events, sql, &end, key), "{place}");
                 assert_eq!(report.rows_read + report.rows_read_again, end.records(), "{place}");
                 let again = run(&events, sql, &Until::End, 1 + (round + 1) % 3).unwrap();
                 assert_eq!((again.rows_read, again.rows_appended, again.rows_read_again), (0, 0, end.records()), "{place}");
@@ -152,7 +117,7 @@ fn what_was_appended_and_not_committed_is_not_appended_again() {
     let report = run(&events, sql, &Until::End, 1).unwrap();
     assert_eq!((report.rows_appended, report.rows_read), (0, 200));
     assert_eq!(log(&events).topic("out").unwrap().end().unwrap(), before);
-    assert_eq!(found(&events, key), wanted(&events, sql, &events.end(), key));
+    assert_eq!(shown(&log(&events).topic("out").unwrap(), key), wanted(&events, sql, &events.end(), key));
 }
 
 #[test]

@@ -134,7 +134,9 @@ impl Made {
                 let (writer, group) = (output.writer()?, self.topic.local()?.group_or_new(&format!("feed.{into}"))?);
                 let (input, feed_output) = (self.topic.clone(), output.clone());
                 let dir = self.log.dir().join(&into).with_extension("feed");
-                let feed = Feed { name: into.clone(), input, query, output: feed_output, writer, group, backend: Backend::Memory, dir };
+                let inputs = vec![(input, group)];
+                let feed =
+                    Feed { name: into.clone(), inputs, query, output: feed_output, writer, backend: Backend::Memory, every: None, dir };
                 let start = Instant::now();
                 run_feed(feed, &Until::End, 1, &AtomicBool::new(false))?;
                 let took = start.elapsed();

@@ -1,5 +1,6 @@
 //! `twopath feed`: topics made of topics.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,9 +12,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use twopath_log::{Log, Topic};
-use twopath_query::{self as query, Value};
-use twopath_speed::SpeedError;
+use twopath_log::Log;
+use twopath_query::{self as query, Plan, Value};
+use twopath_speed::{SpeedError, SpokeLate};
 
 use super::log::TopicArgs;
 use super::output::{self, ReportFormat};
@@ -22,7 +23,7 @@ use crate::feeds::{Definition, FeedError, FeedReport, FeedRun, OutputOptions, Un
 use crate::question::plan_of;
 use crate::systems::StateBackend;
 
-/// Runs derived feeds: what a SELECT makes of one topic, appended to another
+/// Runs derived feeds: what a SELECT makes of one topic or several, appended to another
 #[derive(Debug, Args)]
 pub(super) struct FeedArgs {
     #[command(subcommand)]
@@ -37,7 +38,7 @@ enum Command {
     Drop(DropArgs),
 }
 
-/// Appends what a SELECT makes of a topic to another topic, each row once
+/// Appends what a SELECT makes of a topic, or of several, to another topic, each row once
 ///
 /// Without aggregates, the SELECT passes rows on one by one: columns and expressions, and a WHERE clause. With GROUP BY or aggregates it
 /// makes a changelog: each time a group changes, its row is appended anew, and a group's newest row counts. Where HAVING lets a group
@@ -46,8 +47,10 @@ enum Command {
 /// durability are the input's unless told otherwise. A changelog is keyed by the first column of GROUP BY; with --compact and one such
 /// column only the newest row of each group is kept.
 ///
-/// A SELECT of any other shape over the topic (a join with itself, groups of groups, OVER, UPSERT) is kept as a table by the engine differential: rows that have
-/// changed are appended by their key, and a row that goes leaves one that is NULL but for its key. It reads the whole input again when it starts.
+/// A SELECT of any other shape (joins, also of several topics; groups of groups, OVER, UPSERT) is kept as a table by the engine differential: rows that have
+/// changed are appended by their key, and a row that goes leaves one that is NULL but for its key. It reads its whole inputs again when it starts.
+///
+/// With --every TIME what changed is appended at that interval, and not at once.
 ///
 /// With EMIT ON WINDOW CLOSE each window's rows are appended once, when the watermark has passed its end, and its groups are let go: the feed keeps what is
 /// open, and a restart reads on from the first record of that (which is what its lag counts).
@@ -57,10 +60,14 @@ Examples:
   twopath feed run flights late --sql 'SELECT sched_dep, carrier, dep_delay FROM flights WHERE dep_delay > 60'
   twopath feed run late very_late --sql 'SELECT * FROM late WHERE dep_delay > 240' --follow
   twopath feed run flights by_carrier --sql 'SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier' --compact
+  twopath feed run flights by_dest --sql 'SELECT dest, COUNT(*) AS n FROM flights GROUP BY dest' --every 10s --follow
+  twopath feed run flights planes by_maker --sql flights_with_planes.sql --follow
   twopath feed run planes in_use --sql 'SELECT tailnum, seats FROM UPSERT(TABLE planes) WHERE seats > 50'
   twopath feed run flights hourly --sql hourly.sql --late-to too_late --follow")]
 struct RunArgs {
-    input: String,
+    /// The topics that the query reads
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<String>,
     output: String,
     /// The query: a SQL text, or the name of a file that holds one
     #[arg(long, value_name = "TEXT_OR_FILE")]
@@ -74,6 +81,10 @@ struct RunArgs {
     /// Wait for more
     #[arg(long, short)]
     follow: bool,
+    /// Append what has changed at most every TIME, so that of the changes in between the last counts. Groups are then kept as a table, too [default: as soon
+    /// as something changes]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    every: Option<Duration>,
     /// Worker threads
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
@@ -123,7 +134,7 @@ struct DropArgs {
     name: String,
 }
 
-/// A feed, and records of its input that it has not done; no number where the input is gone.
+/// A feed, and records of its inputs that it has not done; no number where one is gone.
 #[derive(Serialize)]
 struct Listed {
     #[serde(flatten)]
@@ -132,7 +143,7 @@ struct Listed {
 }
 
 fn listed(log: &Log, feed: Definition) -> Result<Listed, Failure> {
-    let lag = feed.progress(log)?.map(|progress| progress.lag);
+    let lag = feed.progress(log)?.map(|progress| progress.iter().map(|progress| progress.lag).sum());
     Ok(Listed { feed, lag })
 }
 
@@ -146,7 +157,7 @@ fn list(dir: &Path, args: &ListArgs) -> Result<ExitCode, Failure> {
     }
     let text = |text: &str| Value::Text(text.into());
     let row = |l: &Listed| {
-        vec![text(&l.feed.name), text(&l.feed.input), text(&l.feed.output), l.lag.map_or(Value::Null, |n| Value::Int(n as i64))]
+        vec![text(&l.feed.name), text(&l.feed.inputs_named()), text(&l.feed.output), l.lag.map_or(Value::Null, |n| Value::Int(n as i64))]
     };
     output::table(&mut out, &["feed", "from", "to", "lag"].map(String::from), &feeds.iter().map(row).collect::<Vec<_>>())?;
     Ok(ExitCode::SUCCESS)
@@ -160,8 +171,9 @@ fn describe(dir: &Path, args: &DescribeArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let Listed { feed, lag } = &described;
-    let behind = lag.map_or("its input is gone".to_owned(), |lag| format!("{lag} records behind"));
-    writeln!(out, "feed '{}' from '{}' to '{}', state in {}, {behind}", feed.name, feed.input, feed.output, feed.state)?;
+    let behind = lag.map_or("an input is gone".to_owned(), |lag| format!("{lag} records behind"));
+    let every = feed.every().map_or(String::new(), |every| format!("every {every:?}, "));
+    writeln!(out, "feed '{}' from '{}' to '{}', {every}state in {}, {behind}", feed.name, feed.inputs_named(), feed.output, feed.state)?;
     feed.sql.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -184,19 +196,28 @@ pub(super) fn run(dir: &Path, args: FeedArgs) -> Result<ExitCode, Failure> {
 
 fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     let sql = sql::read_sql(&args.sql)?.trim().to_owned();
-    let read = query::topic_of(&sql).map_err(|e| Failure::sql(&e, &sql))?;
-    if read != args.input {
-        return Err(Failure::usage(format!("the query reads '{read}', and the feed '{}'; name the same topic in both", args.input)));
+    let read = query::topics_of(&sql).map_err(|e| Failure::sql(&e, &sql))?;
+    if read.iter().collect::<BTreeSet<_>>() != args.inputs.iter().collect() || read.len() != args.inputs.len() {
+        let (read, inputs) = (read.join("', '"), args.inputs.join("', '"));
+        return Err(Failure::usage(format!("the query reads '{read}', and the feed '{inputs}'; name the same topics in both")));
     }
-    let input = log::open_topic(dir, &args.input)?;
-    sql::parse(&sql, &input)?;
+    let inputs = args.inputs.iter().map(|input| log::open_topic(dir, input)).collect::<Result<Vec<_>, _>>()?;
+    let plan = plan_of(&sql, &inputs).map_err(|e| Failure::sql(&e, &sql))?;
+    if inputs.len() == 1 {
+        plan.query().map_err(|e| Failure::sql(&query::not_lowered(&sql, e), &sql))?;
+    }
     let name = args.name.clone().unwrap_or_else(|| args.output.clone());
     let earlier = Definition::earlier(dir, &name)?;
+    if args.every.is_some_and(|every| every.is_zero()) {
+        return Err(Failure::usage("--every 0: that is no interval; leave it out, and changes are appended as they come"));
+    }
     let feed = Definition {
         name,
-        input: args.input.clone(),
+        input: args.inputs[0].clone(),
+        beside: args.inputs[1..].to_vec(),
         output: args.output.clone(),
         sql,
+        every_ms: args.every.map(|every| every.as_millis().max(1) as u64).or(earlier.as_ref().and_then(|feed| feed.every_ms)),
         state: args.state.clone().or(earlier.map(|feed| feed.state)).unwrap_or_default(),
         topics: None,
     };
@@ -214,7 +235,7 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         compaction: args.topic.compaction(),
         offload: args.topic.offload(),
     };
-    let late = args.late_to.as_ref().map(|output| late_feed(dir, &feed, &input, output)).transpose()?;
+    let late = args.late_to.as_ref().map(|output| late_feed(dir, &feed, &plan, output)).transpose()?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, stop.clone())?;
@@ -242,11 +263,10 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
 }
 
 /// The feed of what `feed` leaves out.
-fn late_feed(dir: &Path, feed: &Definition, input: &Topic, output: &str) -> Result<Definition, Failure> {
+fn late_feed(dir: &Path, feed: &Definition, plan: &Plan, output: &str) -> Result<Definition, Failure> {
     if [&feed.output, &feed.name].iter().any(|name| *name == output) {
         return Err(Failure::usage(format!("--late-to {output}: that is where the feed's own rows go; choose another topic")));
     }
-    let plan = plan_of(&feed.sql, input).map_err(|e| Failure::sql(&e, &feed.sql))?;
     late::feed(dir, &plan.late(), output)
 }
 
@@ -255,11 +275,19 @@ fn tell(feed: &Definition, report: &FeedReport) {
         "feed '{}': {} rows of '{}' read, {} appended to '{}'{}{}{}",
         feed.name,
         report.rows_read,
-        feed.input,
+        feed.inputs_named().replace(", ", "', '"),
         report.rows_appended,
         feed.output,
         if report.rows_left_out > 0 { format!(", {} that were there already left out", report.rows_left_out) } else { String::new() },
         if report.rows_read_again > 0 { format!(", {} read again to make its state", report.rows_read_again) } else { String::new() },
         if report.groups_open > 0 { format!(", {} groups of open windows", report.groups_open) } else { String::new() }
     );
+    if let Some(SpokeLate { partition, from, closed_to }) = report.spoke_late {
+        eprintln!(
+            "warning: partition {partition} of '{}' had been silent, and spoke (from offset {from} on) after windows up to {} were closed without it: what it has of those is not in '{}'",
+            feed.input,
+            query::time::format_timestamp(closed_to),
+            feed.output
+        );
+    }
 }

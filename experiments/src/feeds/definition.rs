@@ -1,29 +1,37 @@
 //! What a feed is, and its file `DIR/.feeds/NAME.json` (no topic's name begins with a dot).
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use twopath_log::{Log, Topic};
 use twopath_query::not_lowered;
-use twopath_speed::{Backend, FeedQuery};
+use twopath_speed::{Backend, FeedQuery, SpeedError};
 use twopath_storage::{OsStorage, Storage, create_dir_durably, write_atomically};
 
 use super::{FeedError, FeedKind};
 use crate::question::plan_of;
 use crate::systems::{Keeping, StateBackend, StatePlace};
 
-/// A feed: which topic it reads, which it appends to, and what it does.
+/// A feed: what it reads, which topic it appends to, and what it does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
     pub name: String,
+    /// A topic.
     pub input: String,
+    /// The others that it reads beside that one, of a SELECT over several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
     pub output: String,
-    /// A SELECT over the input.
+    /// A SELECT over what it reads.
     pub sql: String,
     /// Where a changelog's groups are kept.
     #[serde(default)]
     pub state: StateBackend,
+    /// How often the changes of its rows are appended at most, in milliseconds; as soon as they come where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every_ms: Option<u64>,
     /// Which topics of those names it was run on; `None` before it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topics: Option<TopicIds>,
@@ -34,33 +42,76 @@ pub struct Definition {
 #[serde(deny_unknown_fields)]
 pub struct TopicIds {
     pub input: String,
+    /// Of [`Definition::beside`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
     pub output: String,
 }
 
 const NAME_BYTES_MAX: usize = 190;
 
 impl Definition {
-    /// The group of the input that says how far the feed is.
+    /// The topics that it reads.
+    pub fn inputs(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.input).chain(&self.beside)
+    }
+
+    /// The topics that it reads, as messages name them.
+    pub fn inputs_named(&self) -> String {
+        self.inputs().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The group of each input that says how far the feed is there.
     pub fn group(&self) -> String {
         format!("feed.{}", self.name)
     }
 
-    /// What kind it is, by its input; `None` if its query does not fit that.
-    pub fn kind(&self, input: &Topic) -> Option<FeedKind> {
-        self.query(input).ok().map(|query| query.kind())
+    /// What kind it is, by its inputs; `None` if its query does not fit those, or they are gone.
+    pub fn kind(&self, log: &Log) -> Option<FeedKind> {
+        let inputs = self.inputs().map(|input| log.topic(input)).collect::<Result<Vec<_>, _>>().ok()?;
+        self.query(&inputs).ok().map(|query| query.kind())
     }
 
-    /// Its query, made ready for its input.
+    /// Its query, made ready for its inputs.
     ///
     /// # Errors
     /// [`FeedError::Query`], with the place in the text; and what of it a feed cannot do.
-    pub fn query(&self, input: &Topic) -> Result<FeedQuery, FeedError> {
+    pub fn query(&self, inputs: &[Topic]) -> Result<FeedQuery, FeedError> {
         let wrong = |source| FeedError::Query { name: self.name.clone(), source };
-        let plan = plan_of(&self.sql, input).map_err(wrong)?;
-        match plan.closing().map_err(|e| wrong(not_lowered(&self.sql, e)))? {
-            Some(closing) => Ok(FeedQuery::closing(closing)?),
-            None => Ok(FeedQuery::new(plan.query().map_err(|e| wrong(not_lowered(&self.sql, e)))?)?),
+        let plan = plan_of(&self.sql, inputs).map_err(wrong)?;
+        if inputs.len() > 1 {
+            return Ok(FeedQuery::kept(plan.maintained())?);
         }
+        let closing = plan.closing().map_err(|e| wrong(not_lowered(&self.sql, e)))?;
+        let query = match closing {
+            Some(closing) => FeedQuery::closing(closing)?,
+            None => FeedQuery::new(plan.query().map_err(|e| wrong(not_lowered(&self.sql, e)))?)?,
+        };
+        match (query.kind(), self.every_ms) {
+            (_, None) | (FeedKind::Table, _) => Ok(query),
+            // Each change of a group is its own, unless all rows are kept.
+            (FeedKind::Changelog, Some(_)) => Ok(FeedQuery::kept(plan.maintained())?),
+            (FeedKind::Rows, Some(_)) => {
+                Err(SpeedError::NoFeed { what: "its rows are passed on as they come; leave --every out".into() }.into())
+            }
+            (FeedKind::Windows, Some(_)) => {
+                Err(SpeedError::NoFeed { what: "its windows are appended when they close; leave --every out".into() }.into())
+            }
+        }
+    }
+
+    /// That what it has appended so far, as `earlier` says, is of the same kind: groups are a changelog unless they are appended every so often.
+    pub(super) fn check_kind(&self, earlier: &Definition, inputs: &[Topic]) -> Result<(), FeedError> {
+        if self.every_ms.is_some() == earlier.every_ms.is_some() || self.query(inputs)?.kind() == earlier.query(inputs)?.kind() {
+            return Ok(());
+        }
+        let said = |feed: &Definition| feed.every().map_or("whenever a group changes".to_owned(), |every| format!("every {every:?}"));
+        Err(FeedError::Differs { name: self.name.clone(), is: format!("appends {}", said(earlier)), wanted: said(self) })
+    }
+
+    /// How often the changes of its rows are appended at most.
+    pub fn every(&self) -> Option<Duration> {
+        self.every_ms.map(Duration::from_millis)
     }
 
     /// All feeds that are defined in a folder of topics, by name.
@@ -150,8 +201,9 @@ impl Definition {
         {
             kept.remove_state(log, &topics.input)?;
         }
-        if log.topics()?.contains(&self.input) {
-            let input = log.topic(&self.input)?;
+        let topics = log.topics()?;
+        for input in self.inputs().filter(|input| topics.contains(input)) {
+            let input = log.topic(input)?;
             if input.groups()?.contains(&self.group()) {
                 input.local()?.group(&self.group())?.remove()?;
             }
@@ -178,8 +230,8 @@ impl Definition {
             let (is, wanted) = (format!("{what} {is}"), wanted.to_owned());
             Err(FeedError::Differs { name: self.name.clone(), is, wanted })
         };
-        if kept.input != self.input {
-            return differs("reads", &kept.input, &self.input);
+        if !kept.inputs().eq(self.inputs()) {
+            return differs("reads", &kept.inputs_named(), &self.inputs_named());
         }
         if kept.output != self.output {
             return differs("appends to", &kept.output, &self.output);
@@ -198,16 +250,16 @@ impl Definition {
         let mut reached = vec![self.output.as_str()];
         for i in 0.. {
             let Some(&topic) = reached.get(i) else { return Ok(()) };
-            if topic == self.input {
+            if self.inputs().any(|input| input == topic) {
                 break;
             }
-            for next in others.iter().filter(|d| d.input == topic).map(|d| d.output.as_str()) {
+            for next in others.iter().filter(|d| d.inputs().any(|input| input == topic)).map(|d| d.output.as_str()) {
                 if !reached.contains(&next) {
                     reached.push(next);
                 }
             }
         }
-        Err(FeedError::Circle { input: self.input.clone(), output: self.output.clone() })
+        Err(FeedError::Circle { input: self.inputs_named(), output: self.output.clone() })
     }
 }
 
@@ -232,9 +284,11 @@ mod tests {
         Definition {
             name: name.into(),
             input: input.into(),
+            beside: Vec::new(),
             output: output.into(),
             sql: "SELECT 1".into(),
             state: StateBackend::Memory,
+            every_ms: None,
             topics: None,
         }
     }
@@ -248,11 +302,14 @@ mod tests {
         assert_eq!(Definition::all(dir.path()).unwrap(), std::slice::from_ref(&first));
         let other = Definition { sql: "SELECT 2".into(), ..first.clone() };
         let error = other.keep(dir.path()).unwrap_err().to_string();
-        assert_eq!(error, "feed 'f' is defined as SELECT 1, not SELECT 2; give this feed another --name, or run it as it is defined");
+        assert_eq!(
+            error,
+            "feed 'f' is defined as SELECT 1, not SELECT 2; give this feed another --name and output, or run it as it is defined"
+        );
         assert!(matches!(feed("../x", "a", "b").keep(dir.path()), Err(FeedError::BadName { .. })));
 
         assert_eq!(Definition::earlier(dir.path(), &first.name).unwrap().unwrap().topics, None);
-        let run = Definition { topics: Some(TopicIds { input: "1".into(), output: "2".into() }), ..first };
+        let run = Definition { topics: Some(TopicIds { input: "1".into(), beside: Vec::new(), output: "2".into() }), ..first };
         run.keep(dir.path()).unwrap();
         assert_eq!(Definition::earlier(dir.path(), &run.name).unwrap().unwrap(), run);
     }
@@ -265,5 +322,7 @@ mod tests {
         feed("bc", "b", "c").keep(dir.path()).unwrap();
         feed("ac", "a", "c").keep(dir.path()).unwrap();
         assert!(matches!(feed("ca", "c", "a").keep(dir.path()), Err(FeedError::Circle { .. })));
+        let beside = Definition { beside: vec!["c".into()], ..feed("xca", "x", "a") };
+        assert!(matches!(beside.keep(dir.path()), Err(FeedError::Circle { .. })));
     }
 }

@@ -13,7 +13,7 @@ pub enum FeedError {
     NoSuchFeed { name: String, known: String },
     #[error("'{name}' cannot be a feed's name: use letters, digits, '-', '_' and '.', not first a '.', at most 190 of them")]
     BadName { name: String },
-    #[error("feed '{name}' {is}, not {wanted}; give this feed another --name, or run it as it is defined")]
+    #[error("feed '{name}' {is}, not {wanted}; give this feed another --name and output, or run it as it is defined")]
     Differs { name: String, is: String, wanted: String },
     #[error("a feed from '{input}' to '{output}' would go in a circle and never end: choose another output")]
     Circle { input: String, output: String },

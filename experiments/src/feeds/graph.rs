@@ -24,7 +24,7 @@ pub struct Node {
     /// A feed's SQL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
-    /// What a feed gives, where its input is there.
+    /// What a feed gives, where its inputs are there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gives: Option<FeedKind>,
 }
@@ -58,19 +58,24 @@ impl Graph {
             let partitions = topic.config().partitions;
             graph.node(NodeKind::Topic, name, topic.records_left()?, u64::from(partitions));
             for group in topic.groups()? {
-                let is_feed = feeds.iter().any(|f| f.input == *name && f.group() == group);
+                let is_feed = feeds.iter().any(|f| f.inputs().any(|input| input == name) && f.group() == group);
                 if !is_feed {
-                    groups.reader(NodeKind::Group, name, &group, ReaderProgress::of(&topic, &group)?);
+                    let progress = ReaderProgress::of(&topic, &group)?;
+                    groups.edge(NodeKind::Group, name, &group, progress.lag);
+                    groups.node(NodeKind::Group, &group, progress.done, progress.read_now);
                 }
             }
         }
         for feed in &feeds {
-            let input = topics.contains(&feed.input).then(|| log.topic(&feed.input)).transpose()?;
-            let node = match feed.progress(log)? {
-                Some(progress) => graph.reader(NodeKind::Feed, &feed.input, &feed.name, progress),
-                None => graph.node(NodeKind::Feed, &feed.name, 0, 0),
-            };
-            node.gives = input.and_then(|input| feed.kind(&input));
+            let mut progress = Vec::new();
+            for input in feed.inputs().filter(|input| topics.contains(input)) {
+                let of_input = ReaderProgress::of(&log.topic(input)?, &feed.group())?;
+                graph.edge(NodeKind::Feed, input, &feed.name, of_input.lag);
+                progress.push(of_input);
+            }
+            let sum = |of: fn(&ReaderProgress) -> u64| progress.iter().map(of).sum();
+            let node = graph.node(NodeKind::Feed, &feed.name, sum(|progress| progress.done), sum(|progress| progress.read_now));
+            node.gives = feed.kind(log);
             node.sql = Some(feed.sql.clone());
             if topics.contains(&feed.output) {
                 graph.edges.push(GraphEdge { from: feed.name.clone(), to: feed.output.clone(), to_kind: NodeKind::Topic, lag: None });
@@ -86,9 +91,9 @@ impl Graph {
         self.nodes.last_mut().expect("it was just added")
     }
 
-    fn reader(&mut self, kind: NodeKind, topic: &str, name: &str, progress: ReaderProgress) -> &mut Node {
-        self.edges.push(GraphEdge { from: topic.to_owned(), to: name.to_owned(), to_kind: kind, lag: Some(progress.lag) });
-        self.node(kind, name, progress.done, progress.read_now)
+    /// From a topic to who reads it.
+    fn edge(&mut self, to_kind: NodeKind, topic: &str, to: &str, lag: u64) {
+        self.edges.push(GraphEdge { from: topic.to_owned(), to: to.to_owned(), to_kind, lag: Some(lag) });
     }
 
     /// In Graphviz's language.

@@ -33,7 +33,16 @@ impl Definition {
             return refuse(format!("a column of '{}' has the name _watermark, and hides the log's own", late.topic));
         }
         let (name, input, sql) = (output.to_owned(), late.topic.clone(), late.sql());
-        let feed = Definition { name, input, output: output.to_owned(), sql, state: StateBackend::Memory, topics: None };
+        let feed = Definition {
+            name,
+            input,
+            beside: Vec::new(),
+            output: output.to_owned(),
+            sql,
+            state: StateBackend::Memory,
+            every_ms: None,
+            topics: None,
+        };
         match feed.check(dir) {
             Err(FeedError::Differs { is, wanted, .. }) => refuse(format!("the feed of that name {is}, not {wanted}; choose another topic")),
             checked => checked.map(|()| feed),

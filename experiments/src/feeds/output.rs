@@ -6,7 +6,7 @@ use twopath_speed::FeedQuery;
 
 use super::{Definition, FeedError, FeedKind};
 
-/// How the output topic is to be made, where there is none: what is `None` is as in the input, or as the feed's query wants it.
+/// How the output topic is to be made, where there is none: what is `None` is as in the input (of several, the first), or as the feed's query wants it.
 #[derive(Debug, Clone, Default)]
 pub struct OutputOptions {
     pub partitions: Option<u32>,
@@ -39,9 +39,8 @@ pub(super) fn output_topic(
             return Err(cannot(format!("it has the columns {}, and the feed gives {}", has.join(", "), gives.join(", "))));
         }
         query.check_output(output.config()).map_err(cannot)?;
-        let kind = |d: &Definition| log.topic(&d.input).ok().and_then(|input| d.kind(&input));
         let replaces = |kind| matches!(kind, FeedKind::Changelog | FeedKind::Table);
-        let a_changelog = |d: &Definition| replaces(query.kind()) || kind(d).is_some_and(replaces);
+        let a_changelog = |d: &Definition| replaces(query.kind()) || d.kind(log).is_some_and(replaces);
         let also = |d: &&Definition| d.output == feed.output && d.name != feed.name && a_changelog(d);
         if let Some(other) = Definition::all(log.dir())?.iter().find(also) {
             let what = format!("feed '{}' appends to it, and the newest row of a group would be of either", other.name);

@@ -31,11 +31,12 @@ impl ReaderProgress {
 }
 
 impl Definition {
-    /// How far the feed is in its input; `None` where that is gone.
-    pub fn progress(&self, log: &Log) -> Result<Option<ReaderProgress>, FeedError> {
-        if !log.topics()?.contains(&self.input) {
+    /// How far the feed is in each of its inputs; `None` where one is gone.
+    pub fn progress(&self, log: &Log) -> Result<Option<Vec<ReaderProgress>>, FeedError> {
+        let topics = log.topics()?;
+        if !self.inputs().all(|input| topics.contains(input)) {
             return Ok(None);
         }
-        ReaderProgress::of(&log.topic(&self.input)?, &self.group()).map(Some)
+        self.inputs().map(|input| ReaderProgress::of(&log.topic(input)?, &self.group())).collect::<Result<_, _>>().map(Some)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use twopath_log::{Log, Start, Topic};
+use twopath_log::{Log, LogError, Start, Topic};
 use twopath_speed::{Feed, FeedKind, FeedReport, SpeedError, Until};
 
 use super::output::output_topic;
@@ -28,39 +28,57 @@ impl<'a> FeedRun<'a> {
     }
 }
 
-/// Reads the input from where the feed is, and appends what comes of it to the output, as far as it is told to go or until it is stopped. The output
+/// Reads the inputs from where the feed is, and appends what comes of it to the output, as far as it is told to go or until it is stopped. The output
 /// topic is made where there is none.
 pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, how: &FeedRun<'_>) -> Result<FeedReport, FeedError> {
-    let input = log.topic(&feed.input)?;
-    let query = feed.query(&input)?;
+    let inputs = feed.inputs().map(|input| log.topic(input)).collect::<Result<Vec<_>, _>>()?;
+    let query = feed.query(&inputs)?;
     // Before anything of it is kept.
     if feed.state != StateBackend::Memory && query.kind() != FeedKind::Changelog {
         return Err(SpeedError::NoState { name: feed.name.clone() }.into());
     }
     feed.check(log.dir())?;
-    query.check_input(&feed.name, &input)?;
-    let output = output_topic(log, feed, &input, &query, made_as)?;
+    if let Some(earlier) = Definition::earlier(log.dir(), &feed.name)? {
+        feed.check_kind(&earlier, &inputs)?;
+    }
+    // In the order in which the query has them.
+    let of = |topic: &str| inputs.iter().find(|input| input.name() == topic).expect("a query reads the topics that it is made for").clone();
+    let read: Vec<Topic> = query.topics().into_iter().map(of).collect();
+    for (number, input) in read.iter().enumerate() {
+        query.check_input(&feed.name, number, input)?;
+    }
+    let output = output_topic(log, feed, &inputs[0], &query, made_as)?;
     let writer = output.writer()?;
-    keep(log, feed, &input, &output)?;
-    let group = input.local()?.group_or_new(&feed.group())?;
-    let backend = feed.backend(log, &input.local()?.id(), Keeping::Owns { checkpoint_interval: how.checkpoint_interval });
+    keep(log, feed, &inputs, &output)?;
+    let backend = feed.backend(log, &inputs[0].local()?.id(), Keeping::Owns { checkpoint_interval: how.checkpoint_interval });
     let dir = feed.state_dir(log.dir());
-    let job = Feed { name: feed.name.clone(), input, query, output, writer, group, backend, dir };
+    let with_group = |input: Topic| -> Result<_, LogError> {
+        let group = input.local()?.group_or_new(&feed.group())?;
+        Ok((input, group))
+    };
+    let inputs = read.into_iter().map(with_group).collect::<Result<_, _>>()?;
+    let job = Feed { name: feed.name.clone(), inputs, query, output, writer, backend, every: feed.every(), dir };
     Ok(twopath_speed::run_feed(job, &how.until, how.workers, how.stop)?)
 }
 
 /// Keeps the feed's definition with what tells its topics from others of their names. In an output that was made anew the feed starts over.
-fn keep(log: &Log, feed: &Definition, input: &Topic, output: &Topic) -> Result<(), FeedError> {
-    let topics = TopicIds { input: input.local()?.id(), output: output.local()?.id() };
+fn keep(log: &Log, feed: &Definition, inputs: &[Topic], output: &Topic) -> Result<(), FeedError> {
+    let mut ids = inputs.iter().map(|input| Ok(input.local()?.id())).collect::<Result<Vec<_>, LogError>>()?;
+    let topics = TopicIds { input: ids.remove(0), beside: ids, output: output.local()?.id() };
     match Definition::earlier(log.dir(), &feed.name)?.and_then(|earlier| earlier.topics) {
         // State and the group's position are of what another output holds. (First these: a feed that dies here starts over once more.)
         Some(earlier) if earlier.output != topics.output => {
             feed.remove_state(log, &earlier.input)?;
-            input.local()?.group_or_new(&feed.group())?.seek(Start::First)?;
+            for input in inputs {
+                input.local()?.group_or_new(&feed.group())?.seek(Start::First)?;
+            }
         }
         // What this output holds is of another input.
-        Some(earlier) if earlier.input != topics.input => {
-            return Err(FeedError::OtherInput { name: feed.name.clone(), topic: feed.input.clone(), output: feed.output.clone() });
+        Some(earlier) if (&earlier.input, &earlier.beside) != (&topics.input, &topics.beside) => {
+            let ids = |topics: &TopicIds| std::iter::once(&topics.input).chain(&topics.beside).cloned().collect::<Vec<_>>();
+            let differs = ids(&earlier).into_iter().zip(ids(&topics)).position(|(before, now)| before != now);
+            let topic = inputs[differs.unwrap_or(0)].name().to_owned();
+            return Err(FeedError::OtherInput { name: feed.name.clone(), topic, output: feed.output.clone() });
         }
         _ => {}
     }

@@ -8,11 +8,12 @@ use twopath_log::{Barrier, Entry, Start, Topic};
 use twopath_query::{Plan, Query, Value};
 use twopath_reference::{PlanReference, Reference};
 use twopath_serving::Table;
+use twopath_speed::SpeedError;
 use twopath_view::{self as view, BatchView, GroupTable, Selection};
 
 use super::{Answered, Asked, Engine, LateRecords, Question, QuestionError, Rows};
 use crate::systems::twopath::wiring::{self, VersionLogic};
-use crate::systems::{BatchEngine, SpeedEngine};
+use crate::systems::{BatchEngine, SpeedEngine, SystemError};
 
 /// From where to where a topic is read.
 type Range<'a> = (&'a Position, &'a Position);
@@ -41,6 +42,27 @@ pub(super) fn answer(
 /// The whole plan as one query, of which more is computed than groups and all of whose rows the engine keeps; none where it does not.
 pub(super) fn kept_whole(plan: &Plan, engine: SpeedEngine) -> Option<Query> {
     plan.query().ok().filter(|query| wiring::keeps_rows(query, engine))
+}
+
+/// The answer by differential, which keeps the rows of a plan over several topics; none where it does not.
+pub(super) fn kept_jointly(question: &Question, starts: &[Position], asked: &Asked) -> Result<Option<Answered>, QuestionError> {
+    let kept = question.plan.maintained();
+    let names: Vec<&str> = question.names.iter().map(String::as_str).collect();
+    let view = match twopath_speed::replay_joint(&question.topics, &names, &kept, &asked.at, asked.workers) {
+        Err(SpeedError::Unsupported { .. }) => return Ok(None),
+        view => view.map_err(SystemError::from)?,
+    };
+    if let Some(error) = view.error {
+        return Err(error.into());
+    }
+    let tables: Vec<&GroupTable> = view.generations.iter().flat_map(|g| g.tables.iter().map(AsRef::as_ref)).collect();
+    let rows = view::answer(&kept.rows, &tables, &Selection::default())?;
+    let covered = |((name, lower), upper): ((&String, &Position), &Position)| {
+        let part = CoveragePart { source: "generation 0".into(), lower: lower.clone(), upper: upper.clone() };
+        (name.clone(), Coverage::of(vec![part]))
+    };
+    let coverage = question.names.iter().zip(starts).zip(&asked.at).map(covered).collect();
+    Ok(Some(Answered { names: question.columns(), rows: Rows::Columns(rows), coverage, late: question.late(asked)? }))
 }
 
 /// Row by row.

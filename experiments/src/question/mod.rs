@@ -2,7 +2,7 @@
 //!
 //! The text becomes a plan; the plan is cut into flat queries, each over one topic, and what is computed of their answers
 //! ([`twopath_query::Program`]). The engine answers the flat queries; the rest is the same for all engines but two: the reference evaluates the plan as it was written, and
-//! differential keeps the rows of a whole plan over one topic, where it can.
+//! differential keeps the rows of a whole plan, over one topic or several, where it can.
 //! Every answer is exact for one joint position: an offset for each partition of each topic.
 
 mod engines;
@@ -128,6 +128,12 @@ impl Question {
             let coverage = vec![(self.names[0].clone(), covered)];
             return Ok(Answered { names: self.columns(), rows: Rows::Columns(rows), coverage, late: self.late(asked)? });
         }
+        if engine == Engine::Speed(SpeedEngine::Differential)
+            && self.topics.len() > 1
+            && let Some(answered) = engines::kept_jointly(self, &starts, asked)?
+        {
+            return Ok(answered);
+        }
         let mut answers = Vec::new();
         let mut coverage: Vec<(String, Coverage)> = Vec::new();
         for query in &self.program.inputs {
@@ -172,12 +178,13 @@ pub fn batch_views(topics: &Path) -> PathBuf {
     topics.join(".serving").join("batch")
 }
 
-/// The plan of a text over one topic, whose key and event time it may go by: of one that stays, whose delays stay too.
+/// The plan of a text over topics that are all that it names, whose keys and event times it may go by: of one that stays, whose delays stay too.
 ///
 /// # Errors
 /// The place in the text, what is wrong, and what to write instead.
-pub(crate) fn plan_of(sql: &str, topic: &Topic) -> Result<Plan, QueryError> {
-    let lateness = |_: &str, column: &str, share: f64| {
+pub(crate) fn plan_of(sql: &str, topics: &[Topic]) -> Result<Plan, QueryError> {
+    let lateness = |name: &str, column: &str, share: f64| {
+        let topic = topics.iter().find(|topic| topic.name() == name).expect("a plan reads the topics that it is made for");
         let known = topic.end().map_err(QuestionError::from).and_then(|end| late::percentile(topic, column, share, &end));
         let known = known.map_err(|e| e.to_string())?;
         let delay = time::format_interval(known);
@@ -185,15 +192,16 @@ pub(crate) fn plan_of(sql: &str, topic: &Topic) -> Result<Plan, QueryError> {
             "the delay of what stays does not change: write INTERVAL '{delay}', which is what this is of the records that the topic has now"
         ))
     };
-    twopath_query::logical_plan_knowing(sql, &[schema_of(topic.name(), topic)], &lateness)
+    let schemas: Vec<TopicSchema> = topics.iter().map(|topic| schema_of(topic.name(), topic)).collect();
+    twopath_query::logical_plan_knowing(sql, &schemas, &lateness)
 }
 
-/// As [`plan_of`], as one query that engines keep.
+/// As [`plan_of`], of one topic, as one query that engines keep.
 ///
 /// # Errors
 /// As of [`plan_of`]; and what engines do not keep.
 pub(crate) fn query_of(sql: &str, topic: &Topic) -> Result<Query, QueryError> {
-    plan_of(sql, topic)?.query().map_err(|e| twopath_query::not_lowered(sql, e))
+    plan_of(sql, std::slice::from_ref(topic))?.query().map_err(|e| twopath_query::not_lowered(sql, e))
 }
 
 /// A topic as a text may name it.

@@ -49,5 +49,5 @@ impl StandingJob {
 
 /// What a SQL text leaves out of its topic because it is late.
 fn late_of(topic: &Topic, sql: &str) -> Vec<Late> {
-    plan_of(sql, topic).map_or_else(|_| Vec::new(), |plan| plan.late())
+    plan_of(sql, std::slice::from_ref(topic)).map_or_else(|_| Vec::new(), |plan| plan.late())
 }

@@ -140,41 +140,53 @@ fn a_killed_changelog_has_each_change_once() {
     }
 }
 
-/// Windows and a table, whose processes are killed in turn while events arrive, whose time goes on with them.
+/// Windows, a table and a join of two topics, whose processes are killed in turn while events arrive, whose time goes on with them, and while the other topic changes.
 #[test]
 fn killed_windows_and_tables_become_what_a_question_answers() {
     let sandbox = Sandbox::new();
     let schema = ["--schema", "time:timestamp,who:text,n:int", "--time-column", "time", "--key", "who", "--partitions", "2"];
     sandbox.ok(&[&["log", "create", "a"][..], &schema, &["--segment-bytes", "200K"]].concat());
+    sandbox.ok(&["log", "create", "names", "--schema", "digit:int,name:text", "--key", "digit"]);
     let on_time = "TABLE WATERMARK(TABLE a, DESCRIPTOR(time), INTERVAL '1' SECOND), DESCRIPTOR(time)";
     let windows = format!(
         "SELECT who, window_start, COUNT(*) AS ids, SUM(n) AS total FROM TUMBLE({on_time}, INTERVAL '10' SECOND) GROUP BY who, window_start EMIT ON WINDOW CLOSE"
     );
     let table = "SELECT n % 10 AS digit, COUNT(*) AS users, MAX(n) AS newest FROM UPSERT(TABLE a) GROUP BY n % 10";
-    let (closed, kept) =
-        (["feed", "run", "a", "closed", "--sql", &windows], ["feed", "run", "a", "kept", "--sql", table, "--workers", "2"]);
+    let join =
+        "SELECT t.digit, MAX(t.name) AS name, COUNT(*) AS events FROM a JOIN UPSERT(TABLE names) t ON a.n % 10 = t.digit GROUP BY t.digit";
+    let feeds = [
+        vec!["feed", "run", "a", "closed", "--sql", &windows],
+        vec!["feed", "run", "a", "kept", "--sql", table, "--workers", "2"],
+        vec!["feed", "run", "a", "names", "joined", "--sql", join],
+    ];
     // Both partitions have spoken.
     let first: String = (0..20).map(|i| format!("{{\"time\":\"2024-01-01T00:00:00Z\",\"who\":\"user{i}\",\"n\":{i}}}\n")).collect();
     assert_eq!(sandbox.run_with(&["log", "append", "a", "--quiet"], &first).code, 0);
     let (mut importer, sender) = append_at(&sandbox, |i| format!("2024-01-01T00:{:02}:{:02}.{:03}Z", i / 6000, i / 100 % 60, i % 100 * 10));
     let follow = |args: &[&str]| sandbox.start(&[args, &["--follow"]].concat());
-    let (mut one, mut two) = (follow(&closed), follow(&kept));
-    for i in 0..14u64 {
+    let mut running = feeds.each_ref().map(|args| follow(args));
+    for i in 0..18u64 {
         std::thread::sleep(Duration::from_millis(30 + i * 7919 % 97));
-        let (child, args) = if i % 2 == 0 { (&mut one, &closed[..]) } else { (&mut two, &kept[..]) };
+        let (child, args) = (&mut running[i as usize % 3], &feeds[i as usize % 3]);
         child.kill().unwrap();
         child.wait().unwrap();
         *child = follow(args);
+        let name = if i % 7 == 6 { "null".to_owned() } else { format!("\"name {i}\"") };
+        assert_eq!(
+            sandbox.run_with(&["log", "append", "names", "--quiet"], &format!("{{\"digit\":{},\"name\":{name}}}\n", i * 3 % 10)).code,
+            0
+        );
     }
     sender.join().unwrap();
     assert!(importer.wait().unwrap().success());
-    for child in [&mut one, &mut two] {
+    for child in &mut running {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let report = sandbox.run(&closed);
+    let report = sandbox.run(&feeds[0]);
     assert!(report.code == 0 && report.stderr.contains("groups of open windows"), "{}", report.stderr);
-    sandbox.ok(&kept);
+    sandbox.ok(&feeds[1]);
+    sandbox.ok(&feeds[2]);
     let answer = |sql: &str| {
         let text = sandbox.ok(&["query", "--sql", sql, "--format", "csv"]);
         let mut lines: Vec<String> = text.lines().skip(1).map(String::from).collect();
@@ -185,6 +197,9 @@ fn killed_windows_and_tables_become_what_a_question_answers() {
     assert_eq!(once, answer(&windows));
     assert!(once.len() > 5000, "{}", once.len());
     assert_eq!(answer("SELECT digit, users, newest FROM UPSERT(TABLE kept)"), answer(table));
+    assert_eq!(answer("SELECT digit, name, events FROM UPSERT(TABLE joined)"), answer(join));
+    let listed = sandbox.ok(&["feed", "list"]);
+    assert!(listed.contains("a, names"), "{listed}");
     sandbox.ok(&["log", "verify", "closed"]);
     let listed = sandbox.ok(&["graph", "--format", "json"]);
     assert!(listed.contains("\"windows\"") && listed.contains("\"table\""), "{listed}");
@@ -211,6 +226,8 @@ fn feeds_that_make_no_sense_are_refused() {
     let elsewhere = run(&["a", "b", "--sql", "SELECT n FROM b"]);
     assert_eq!(elsewhere.code, 2);
     assert!(elsewhere.stderr.contains("the query reads 'b', and the feed 'a'"), "{}", elsewhere.stderr);
+    let one_of_two = sandbox.run(&["feed", "run", "a", "out", "--sql", "SELECT a.n, b.n AS m FROM a JOIN b ON a.n = b.n"]);
+    assert!(one_of_two.code == 2 && one_of_two.stderr.contains("the query reads 'a', 'b', and the feed 'a'"), "{}", one_of_two.stderr);
     assert_eq!(run(&["a", "a", "--sql", "SELECT n FROM a"]).code, 1);
     assert_eq!(run(&["nope", "b", "--sql", "SELECT n FROM nope"]).code, 1);
     assert_eq!(run(&["a", "b", "--sql", "SELECT nope FROM a"]).code, 1);

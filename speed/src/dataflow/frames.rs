@@ -29,6 +29,8 @@ const EPOCH_ROWS_MAX: u64 = 4 * 1024 * 1024;
 /// One partition as this job reads it.
 pub(crate) struct Partition {
     id: PartitionId,
+    /// Which of the topics it is of.
+    topic: usize,
     reader: PartitionReader,
     /// The offset of the next record.
     offset: Offset,
@@ -46,17 +48,18 @@ impl Partition {
         let (first_generation, from) = &wiring.from;
         let mut partitions = Vec::new();
         for (id, offset) in from.iter().filter(|(id, _)| id.index() % peers == index) {
-            let reader = wiring.topic.reader(id, Start::Offset(offset), wiring.middle.columns())?;
+            let (topic, own) = wiring.input.locate(id);
+            let reader = wiring.input.topics()[topic].reader(own, Start::Offset(offset), wiring.middle.columns(topic))?;
             let generation = reader.generation().max(*first_generation);
             let bound = wiring.to.as_ref().map(|to| to.get(id));
-            partitions.push(Partition { id, reader, offset, generation, done: true, bound });
+            partitions.push(Partition { id, topic, reader, offset, generation, done: true, bound });
         }
         Ok(partitions)
     }
 
     /// Starts an epoch, and gives the number of records that there are for it.
     fn begin(&mut self, control: &Control) -> u64 {
-        let end = self.bound.unwrap_or_else(|| control.tail.end(self.id));
+        let end = self.bound.unwrap_or_else(|| control.tails.end_of(self.id));
         self.done = self.bound.is_some_and(|bound| self.offset >= bound);
         end.0.saturating_sub(self.offset.0)
     }
@@ -192,7 +195,7 @@ impl Epoch {
                     any = true;
                     rows += records.batch.num_rows();
                     self.rows_left = self.rows_left.saturating_sub(records.batch.num_rows() as u64);
-                    chunk.push(Read::Records { generation, records });
+                    chunk.push(Read::Records { topic: partition.topic, generation, records });
                 }
             }
             if !any {

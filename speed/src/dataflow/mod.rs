@@ -36,13 +36,14 @@ use timely::dataflow::operators::Probe;
 use timely::worker::Worker;
 use twopath_base::Position;
 use twopath_base::sync::lock;
-use twopath_log::{Barrier, Topic};
+use twopath_log::Barrier;
 use twopath_query::Query;
 use twopath_view::Generation;
 
 use crate::control::Control;
 use crate::epoch::{GenerationRange, ReadProgress};
 use crate::error::SpeedError;
+use crate::input::Input;
 use crate::logic::Middle;
 use crate::sink::view::{FeedEnd, Publish, Publisher};
 use crate::state::memory::MergeTask;
@@ -54,7 +55,7 @@ use partial::Partial;
 
 /// What one job's dataflow is built from, the same in every worker.
 pub(crate) struct Wiring {
-    pub topic: Topic,
+    pub input: Input,
     pub query: Arc<Query>,
     pub middle: Middle,
     pub from: (u64, Position),
@@ -62,7 +63,7 @@ pub(crate) struct Wiring {
     pub to: Option<Position>,
     /// What the job starts with, where it does not start with nothing.
     pub generations: Option<Vec<Generation>>,
-    /// All barriers known when the job started.
+    /// All barriers known when the job started, of a job that reads one topic.
     pub barriers: Vec<Barrier>,
     pub control: Arc<Control>,
     /// Where large runs of groups are merged.
@@ -142,7 +143,7 @@ impl Wiring {
                 }
                 _ => None,
             },
-            topic: self.topic.clone(),
+            topic: self.input.first().clone(),
             raised: vec![None; peers],
             control: Arc::clone(&self.control),
         }

@@ -40,7 +40,7 @@ impl<'s> Partial<'s> for Stream<'s, u64, Vec<Read>> {
                         match read {
                             // Every answer from an error on is that error: later rows need no work.
                             Read::Records { generation, .. } if failed.is_some_and(|g| g <= generation) => {}
-                            Read::Records { generation, records: Records { batch, .. } } => {
+                            Read::Records { generation, records: Records { batch, .. }, .. } => {
                                 let at = tables.iter().position(|t| t.generation == generation).unwrap_or_else(|| {
                                     tables.push(Growing {
                                         generation,

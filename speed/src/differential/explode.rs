@@ -74,7 +74,7 @@ pub fn explode<'s>(reads: Stream<'s, u64, Vec<Read>>, plan: Arc<Plan>, mut retir
                     match read {
                         // Every answer from an error on is that error: later rows need no work.
                         Read::Records { generation, .. } if failed.is_some_and(|g| g <= generation) => {}
-                        Read::Records { generation, records: Records { batch, .. } } => {
+                        Read::Records { generation, records: Records { batch, .. }, .. } => {
                             let columns = Columns::of(&batch);
                             let rows = (0..batch.num_rows()).map(|row| Row::Batch { columns: &columns, row });
                             if let Err(error) = updates.explode(&plan, generation, epoch, rows) {

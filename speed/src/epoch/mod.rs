@@ -17,8 +17,8 @@ pub(crate) use share::Share;
 
 /// What the source hands on.
 pub(crate) enum Read {
-    /// A frame's records (the columns that the query reads), with the number of barriers before them.
-    Records { generation: u64, records: Records },
+    /// A frame's records (the columns that the query reads) of one of the topics, with the number of barriers before them.
+    Records { topic: usize, generation: u64, records: Records },
     /// The epoch is over for this worker, which has read this far.
     Closed(Reached),
 }

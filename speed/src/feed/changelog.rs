@@ -270,6 +270,11 @@ fn pieces(records: &Records, reached: &[Offset]) -> Vec<Records> {
 /// That nothing was taken out of the input: the state is made of all of it, at every start.
 pub(super) fn check_whole(feed: &str, input: &Topic) -> Result<(), SpeedError> {
     check_uncompacted(feed, input)?;
+    check_kept(feed, input)
+}
+
+/// That retention took nothing from the input.
+pub(super) fn check_kept(feed: &str, input: &Topic) -> Result<(), SpeedError> {
     if let Some((p, offset)) = first(&input.start()?) {
         return Err(not_whole(feed, input.name(), format!("begins at offset {offset} of partition {p}: retention took what was before")));
     }

@@ -32,6 +32,7 @@ mod query;
 mod rows;
 mod table;
 
+pub use closing::SpokeLate;
 pub(crate) use closing::{Closer, ClosingFlow, Mark, close, mark_path};
 pub(crate) use flow::{FeedFlow, FeedState, GENERATION, Purpose, append, tell};
 pub use query::{FeedKind, FeedQuery};

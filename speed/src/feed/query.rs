@@ -87,12 +87,20 @@ impl FeedQuery {
     pub fn new(query: Query) -> Result<FeedQuery, SpeedError> {
         if query.finish.is_some() || query.distinct || query.panes.is_some() {
             check_order(&query)?;
-            return Ok(FeedQuery(Form::Table(Box::new(Table::new(&query.with_whole_plan())?))));
+            return Self::kept(query.with_whole_plan().maintained().expect("a query with a whole plan"));
         }
         Ok(FeedQuery(match query.rows {
             true => Form::Rows(Box::new(RowQuery::new(query)?)),
             false => Form::Changes(Box::new(Changelog::new(query)?)),
         }))
+    }
+
+    /// Of a table, all of whose rows are kept: of a plan of any shape, over one topic or several ([`twopath_query::Plan::maintained`]).
+    ///
+    /// # Errors
+    /// [`SpeedError::NoFeed`]: what of the plan the engine does not keep.
+    pub fn kept(plan: twopath_query::Maintained) -> Result<FeedQuery, SpeedError> {
+        Ok(FeedQuery(Form::Table(Box::new(Table::new(plan)?))))
     }
 
     /// Of windows that are appended when they close.
@@ -138,13 +146,21 @@ impl FeedQuery {
         }
     }
 
-    /// The columns of the input that it reads, ascending; all where `None`.
+    /// The names of the topics that it reads, in the order in which a [`Feed`](crate::Feed) has them.
+    pub fn topics(&self) -> Vec<&str> {
+        match &self.0 {
+            Form::Table(table) => table.topics().iter().map(String::as_str).collect(),
+            _ => vec![&self.query().topic],
+        }
+    }
+
+    /// The columns of the input that it reads, ascending; all where `None`. Of a table, [`Table::rows`] says so.
     pub(crate) fn projection(&self) -> Option<&[usize]> {
         match &self.0 {
             Form::Rows(rows) => rows.projection(),
             Form::Changes(changes) => Some(changes.projection()),
             Form::Windows(windows) => Some(windows.projection()),
-            Form::Table(table) => Some(table.projection()),
+            Form::Table(_) => None,
         }
     }
 
@@ -178,14 +194,15 @@ impl FeedQuery {
         }
     }
 
-    /// That the input has all that it needs: a changelog and a table are made of every record, at each start, and windows of all that retention left. `feed` is the feed's name, for messages.
+    /// That an input has all that it needs: a changelog and a table are made of every record, at each start, and windows of all that retention left. `feed` is the feed's name, for messages, and `number` says which of [`Self::topics`] it is.
     ///
     /// # Errors
     /// [`SpeedError::NotWhole`]: retention or compaction took records away, or will.
-    pub fn check_input(&self, feed: &str, input: &Topic) -> Result<(), SpeedError> {
+    pub fn check_input(&self, feed: &str, number: usize, input: &Topic) -> Result<(), SpeedError> {
         match &self.0 {
             Form::Rows(_) => Ok(()),
-            Form::Changes(_) | Form::Table(_) => check_whole(feed, input),
+            Form::Changes(_) => check_whole(feed, input),
+            Form::Table(table) => table.check_input(feed, number, input),
             Form::Windows(windows) => {
                 windows.check_time(input)?;
                 check_uncompacted(feed, input)

@@ -1,4 +1,4 @@
-//! A SELECT of any shape over one topic, whose rows come, change and go: joins, groups of groups, OVER, UPSERT. The engine differential keeps them; here what one has become since
+//! A SELECT of any shape over one topic or several, whose rows come, change and go: joins, groups of groups, OVER, UPSERT. The engine differential keeps them; here what one has become since
 //! is appended as a row that takes the place of the earlier ones of its key, and a row that goes leaves a tombstone: all of its columns but the key's are NULL.
 //!
 //! ```text
@@ -10,6 +10,9 @@
 //! takes the place of. (An input that lost records with its machine is another one: then the output goes back to what is left of it.)
 //!
 //! **A row of which nothing but its key is not NULL** is none: in a topic it would be a deletion.
+//!
+//! **Several topics** are read as one, whose position is a joint one ([`crate::input`]): a table beside a stream changes meanwhile, and each change corrects what was appended. What the
+//! output shows once all is read depends on the position alone, not on which topic was read first.
 //!
 //! **Rows that are told apart by their key**: the plan says which columns those are ([`twopath_query::Plan::row_key`]).
 
@@ -30,10 +33,11 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
 use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId, Position};
-use twopath_log::{Entry as LogEntry, PartitionBy, Start, TopicConfig};
+use twopath_log::{Entry as LogEntry, PartitionBy, Start, Topic, TopicConfig};
 use twopath_query::{DataType, EvalError, Expr, NamedExpr, Query};
 use twopath_view::{GroupTable, answer_groups, answer_schema};
 
+use super::changelog::{check_kept, check_whole};
 use super::flow::GENERATION;
 use super::query::{can_be_key, in_a_topic};
 use crate::control::Control;
@@ -45,6 +49,9 @@ use crate::sink::numbered::NumberedSink;
 /// A query all of whose rows are kept.
 #[derive(Clone)]
 pub(crate) struct Table {
+    /// What it reads, in the order in which it does.
+    topics: Vec<String>,
+    plan: Arc<twopath_query::Plan>,
     pub rows: Arc<Maintained>,
     /// What is computed of rows that came and went: their columns, and how many more of each there are.
     changes: Query,
@@ -62,15 +69,21 @@ impl std::fmt::Debug for Table {
 impl Table {
     /// # Errors
     /// [`SpeedError::NoFeed`]: what of the query the engine does not keep, an order, and rows that no columns tell apart.
-    pub fn new(query: &Query) -> Result<Table, SpeedError> {
+    pub fn new(maintained: twopath_query::Maintained) -> Result<Table, SpeedError> {
         let refused = |what: String| SpeedError::NoFeed { what };
-        let maintained = query.maintained().expect("a query of which more is computed than groups");
         if maintained.rows.finish.is_some() {
             return Err(refused("leave ORDER BY, LIMIT and OFFSET out; a topic has the order of its changes".into()));
         }
-        let rows = Maintained::new(query, GENERATION).map_err(|e| refused(e.to_string()))?;
+        let topics: Vec<String> = maintained.plan.topics().into_iter().map(str::to_owned).collect();
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let rows = Maintained::of(&maintained, &names, GENERATION).map_err(|e| match e {
+            SpeedError::Unsupported { what, .. } => refused(format!("{what} is not kept as rows come and go; ask it with twopath query")),
+            other => other,
+        })?;
+        let plan = Arc::new(maintained.plan.clone());
         let Some(key) = maintained.plan.row_key() else {
-            let what = "its rows come and go, and no columns of the select list tell them apart; add to it what does: what it groups by, or the key of what it joins, as UPSERT has";
+            let what = "its rows may come and go, and no columns of the select list tell them apart; add to it what does: what it groups by, the key of what it joins (as UPSERT has), or \
+                        ROW_NUMBER() with what it is partitioned by. Rows of a FULL JOIN and of a UNION ALL have nothing that does: GROUP BY what names them, with MAX(...) of the rest";
             return Err(refused(what.into()));
         };
         let columns = maintained.rows.keys.len();
@@ -82,15 +95,23 @@ impl Table {
         in_a_topic(&mut changes);
         let schema = answer_schema(&changes);
         changes.output.push(NamedExpr { name: "more".into(), expr: Expr::column(columns, DataType::Int) });
-        Ok(Table { rows: Arc::new(rows), changes, schema, key })
+        Ok(Table { topics, plan, rows: Arc::new(rows), changes, schema, key })
     }
 
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    pub fn projection(&self) -> &[usize] {
-        &self.rows.projection
+    pub fn topics(&self) -> &[String] {
+        &self.topics
+    }
+
+    /// That an input has every record, or what compaction leaves where no more is read.
+    pub fn check_input(&self, feed: &str, number: usize, input: &Topic) -> Result<(), SpeedError> {
+        match &input.config().partition_by {
+            PartitionBy::Key(key) if self.plan.reads_newest_alone(&self.topics[number], key) => check_kept(feed, input),
+            _ => check_whole(feed, input),
+        }
     }
 
     pub fn query(&self) -> &Query {

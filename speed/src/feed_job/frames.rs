@@ -22,7 +22,8 @@ use crate::threads::{Beginning, Threads};
 /// As [`run_feed`](crate::run_feed), of rows and of groups: each frame of the input leaves its own rows.
 pub(super) fn run_frames(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
     let (kind, is_kept) = (feed.query.kind(), !matches!(feed.backend, Backend::Memory));
-    let Feed { name, input, query, output, writer, group, backend, .. } = feed;
+    let (input, group) = feed.input();
+    let Feed { name, query, output, writer, backend, .. } = feed;
     let mut member = all_of(&name, &input, &group, kind)?;
     let delivered = member.delivered();
     let code = format!("feed {name} into {}", output.local()?.id());

@@ -1,4 +1,4 @@
-//! A feed, running: what a SELECT makes of one topic, appended to another, each row once.
+//! A feed, running: what a SELECT makes of a topic, or of several, appended to another, each row once.
 
 mod frames;
 mod run;
@@ -15,7 +15,7 @@ pub use run::{Feed, FeedReport, Until};
 use table::run_table;
 use windows::run_windows;
 
-/// Reads the input from where the feed's group is, and appends what comes of it to the output, as far as it is told to go or until `stop` is set.
+/// Reads its topics from where the feed's groups are, and appends what comes of it to the output, as far as it is told to go or until `stop` is set.
 ///
 /// The group is committed after the output was synced, so that it is never ahead of any output partition. (It also shows the lag, and
 /// keeps retention from removing what the feed still needs: of a changelog's input and a table's, everything.)
@@ -41,7 +41,8 @@ use windows::run_windows;
 /// let output = log.create_topic(TopicConfig::new("tens", query.schema().clone()))?;
 /// let (writer, group) = (output.writer()?, input.local()?.group_or_new("feed.tens")?);
 /// let dir = dir.path().join("tens.feed");
-/// let feed = Feed { name: "tens".into(), input, query, output: output.clone(), writer, group, backend: Backend::Memory, dir };
+/// let inputs = vec![(input, group)];
+/// let feed = Feed { name: "tens".into(), inputs, query, output: output.clone(), writer, backend: Backend::Memory, every: None, dir };
 /// let report = run_feed(feed, &Until::End, 1, &AtomicBool::new(false))?;
 /// assert_eq!((report.rows_read, report.rows_appended, output.end()?.records()), (3, 2, 2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -50,7 +51,10 @@ pub fn run_feed(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) ->
     if workers == 0 {
         return Err(SpeedError::NoWorkers);
     }
-    feed.query.check_input(&feed.name, &feed.input)?;
+    assert_eq!(feed.query.topics().len(), feed.inputs.len(), "a feed has the topics that its query names");
+    for (number, (input, _)) in feed.inputs.iter().enumerate() {
+        feed.query.check_input(&feed.name, number, input)?;
+    }
     let kind = feed.query.kind();
     if !matches!(feed.backend, Backend::Memory) && kind != FeedKind::Changelog {
         return Err(SpeedError::NoState { name: feed.name });

@@ -10,7 +10,7 @@ use twopath_base::{PartitionId, Position};
 use twopath_log::{Group, Member, MemberOptions, Topic, TopicWriter};
 
 use crate::error::SpeedError;
-use crate::feed::{FeedKind, FeedQuery};
+use crate::feed::{FeedKind, FeedQuery, SpokeLate};
 use crate::state::Backend;
 use crate::threads::Threads;
 
@@ -21,17 +21,26 @@ const COMMIT_EVERY: Duration = Duration::from_millis(100);
 pub struct Feed {
     /// The producers in the output have it, and messages name it.
     pub name: String,
-    pub input: Topic,
+    /// What it reads, as [`FeedQuery::topics`] says: one topic, or of a table several. Each with the group that says how far the feed is there, made where there is none.
+    pub inputs: Vec<(Topic, Group)>,
     pub query: FeedQuery,
     pub output: Topic,
     /// The output's.
     pub writer: TopicWriter,
-    /// The group of the input that says how far the feed is, made where there is none.
-    pub group: Group,
     /// Where a changelog's groups are kept.
     pub backend: Backend,
+    /// Of a table: how often changes are appended at most, so that of those in between the last counts; as soon as they come where `None`.
+    pub every: Option<Duration>,
     /// A folder of its own: of one that appends windows, where it keeps up to where they are in the output.
     pub dir: PathBuf,
+}
+
+impl Feed {
+    /// The one topic that it reads.
+    pub(super) fn input(&self) -> (Topic, Group) {
+        let [(topic, group)] = &self.inputs[..] else { panic!("feed '{}' reads several topics", self.name) };
+        (topic.clone(), group.clone())
+    }
 }
 
 /// How far a feed goes.
@@ -39,7 +48,7 @@ pub struct Feed {
 pub enum Until {
     /// The input's end, as it is when the feed gets to read.
     End,
-    /// A position of the input. A feed that has gone further already stays where it is; one of windows or of a table goes to the end.
+    /// A position of the input. A feed that has gone further already stays where it is; one of windows or of a table goes to the end of all that it reads.
     Position(Position),
     /// It is stopped.
     Stopped,
@@ -58,6 +67,9 @@ pub struct FeedReport {
     pub rows_read_again: u64,
     /// Of a feed of windows: groups of those that are open.
     pub groups_open: u64,
+    /// Of a feed of windows: the first partition whose records came after windows that they belong to were closed without them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spoke_late: Option<SpokeLate>,
 }
 
 /// The one member of the feed's group.

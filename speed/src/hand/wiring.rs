@@ -176,7 +176,7 @@ fn frames<'s>(reads: Stream<'s, u64, Vec<Read>>, prepared: Prepared) -> (Stream<
                 let mut session = frames.session(&capability);
                 for read in reads.drain(..) {
                     match read {
-                        Read::Records { generation, records } => match prepared.in_canonical_types(records.batch) {
+                        Read::Records { generation, records, .. } => match prepared.in_canonical_types(records.batch) {
                             Ok(batch) => session.give(Frame { generation, batch }),
                             Err(error) => {
                                 parcels.0.push((index, EpochPart::Error { generation: prepared.generation_of(generation), error }))

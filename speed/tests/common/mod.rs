@@ -1,16 +1,20 @@
 //! A topic of random events, and the reference rolled forward to any position of it.
 #![allow(dead_code)]
 
+pub mod table;
+
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use twopath_base::clock::{Clock, SystemClock};
 use twopath_base::{Coverage, CoveragePart, PartitionId, Position};
 use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
 use twopath_query::{EvalError, Plan, Query, Value, values};
 use twopath_reference::{PlanReference, Reference, compare};
 use twopath_speed::Publish;
+use twopath_storage::OsStorage;
 use twopath_view::{RealtimeView, Selection, answer, tables_for};
 
 /// What the tests ask: windows, no keys at all, a filter with exact and approximate sketches, plain rows.
@@ -35,6 +39,11 @@ pub struct Events {
 
 impl Events {
     pub fn new(partitions: u32, seed: u64) -> Events {
+        Self::with_clock(partitions, seed, Arc::new(SystemClock))
+    }
+
+    /// Whose arrival times are a clock's.
+    pub fn with_clock(partitions: u32, seed: u64, clock: Arc<dyn Clock>) -> Events {
         let schema = Arc::new(Schema::new(vec![
             Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
             Field::new("key", DataType::Utf8, true),
@@ -42,7 +51,7 @@ impl Events {
             Field::new("d", DataType::Int64, false),
         ]));
         let dir = tempfile::tempdir().unwrap();
-        let log = Log::open(dir.path()).unwrap();
+        let log = Log::with(Arc::new(OsStorage), clock, dir.path()).unwrap();
         let topic = log
             .create_topic(TopicConfig {
                 partitions,

@@ -55,7 +55,7 @@ pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
     let late = match &args.late_to {
         None => None,
         Some(output) => {
-            let plan = plan_of(&text, &topic).map_err(|e| Failure::sql(&e, &text))?;
+            let plan = plan_of(&text, std::slice::from_ref(&topic)).map_err(|e| Failure::sql(&e, &text))?;
             Some(late::feed(dir, &plan.late(), output)?)
         }
     };

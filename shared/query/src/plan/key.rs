@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use twopath_base::LogColumn;
 
-use super::{JoinKind, Node, Plan, Window};
+use super::{JoinKind, Node, OverFunction, Plan, Window};
 use crate::types::*;
 
 impl Plan {
@@ -18,23 +18,48 @@ impl Plan {
     /// assert_eq!(key("SELECT COUNT(*) AS n FROM t GROUP BY k"), None, "two groups may have the same count");
     /// assert_eq!(key("SELECT DISTINCT k, n, TRUE AS there FROM t"), Some(vec![0, 1]));
     /// assert_eq!(key("SELECT MAX(n) AS most FROM t"), Some(vec![]));
+    /// assert_eq!(key("SELECT n, ROW_NUMBER() OVER (PARTITION BY n ORDER BY k) AS place FROM t"), Some(vec![0, 1]));
     /// ```
     pub fn row_key(&self) -> Option<Vec<usize>> {
-        let mut key = match &self.node {
-            Node::Scan { fields, .. } => [LogColumn::Partition, LogColumn::Offset].map(|c| c.index(fields.len())).to_vec(),
+        self.row_keys().into_iter().next()
+    }
+
+    /// Each list of columns that names a row, as far as the plan says: of what is numbered there are several.
+    fn row_keys(&self) -> Vec<Vec<usize>> {
+        match &self.node {
             Node::Filter { input, .. }
             | Node::Sort { input, .. }
             | Node::Limit { input, .. }
-            | Node::Over { input, .. }
-            | Node::Window { input, window: Window::Tumble { .. } | Window::Session { .. }, .. } => input.row_key()?,
+            | Node::Window { input, window: Window::Tumble { .. } | Window::Session { .. }, .. } => input.row_keys(),
+            Node::Project { input, columns } => {
+                let shown = |of: usize| columns.iter().position(|column| matches!(column.expr.kind, ExprKind::Column(i) if i == of));
+                let all_shown = |key: Vec<usize>| key.into_iter().map(shown).collect::<Option<Vec<_>>>().map(ascending);
+                input.row_keys().into_iter().filter_map(all_shown).collect()
+            }
+            Node::Over { input, calls } => {
+                let mut keys = input.row_keys();
+                let width = input.columns().len();
+                for (number, call) in calls.iter().enumerate().filter(|(_, call)| call.function == OverFunction::RowNumber) {
+                    let column = |e: &Expr| if let ExprKind::Column(i) = e.kind { Some(i) } else { None };
+                    if let Some(mut key) = call.partition_by.iter().map(column).collect::<Option<Vec<_>>>() {
+                        key.push(width + number);
+                        keys.push(ascending(key));
+                    }
+                }
+                keys
+            }
+            _ => self.own_row_key().into_iter().collect(),
+        }
+    }
+
+    /// Of an operator that names rows in one way.
+    fn own_row_key(&self) -> Option<Vec<usize>> {
+        let key = match &self.node {
+            Node::Scan { fields, .. } => [LogColumn::Partition, LogColumn::Offset].map(|c| c.index(fields.len())).to_vec(),
             Node::Window { input, window: Window::Hop { .. } | Window::Cumulate { .. }, .. } => {
                 let mut key = input.row_key()?;
                 key.push(input.columns().len());
                 key
-            }
-            Node::Project { input, columns } => {
-                let shown = |of: usize| columns.iter().position(|column| matches!(column.expr.kind, ExprKind::Column(i) if i == of));
-                input.row_key()?.into_iter().map(shown).collect::<Option<Vec<_>>>()?
             }
             Node::Aggregate { keys, .. } => (0..keys.len()).collect(),
             Node::Distinct { input } => match &input.node {
@@ -71,12 +96,16 @@ impl Plan {
                 left.row_key().filter(|_| upserts.key.iter().all(is_met))?
             }
             Node::Latest { upserts, .. } => upserts.key.clone(),
-            Node::Union { .. } | Node::Input { .. } => return None,
+            _ => return None,
         };
-        key.sort_unstable();
-        key.dedup();
-        Some(key)
+        Some(ascending(key))
     }
+}
+
+fn ascending(mut key: Vec<usize>) -> Vec<usize> {
+    key.sort_unstable();
+    key.dedup();
+    key
 }
 
 fn conjuncts(on: &Option<Expr>) -> impl Iterator<Item = &Expr> {
@@ -119,6 +148,10 @@ mod tests {
         assert_eq!(key("SELECT n, _offset, _partition FROM t"), Some(vec![1, 2]));
         assert_eq!(key("SELECT id FROM t UNION ALL SELECT n FROM t"), None);
         assert_eq!(key("SELECT id, ROW_NUMBER() OVER (ORDER BY n) AS place FROM UPSERT(TABLE t)"), Some(vec![0]));
+        let top = "SELECT place, n FROM (SELECT n, ROW_NUMBER() OVER (PARTITION BY n ORDER BY at) AS place FROM t) ranked WHERE place <= 3";
+        assert_eq!(key(top), Some(vec![0, 1]));
+        assert_eq!(key(&top.replace("ROW_NUMBER", "RANK")), None, "of rows that tie there are several");
+        assert_eq!(key(&top.replace("SELECT place, n", "SELECT place, n + 1 AS m")), None);
         let hop = "SELECT window_end, window_start, COUNT(*) AS c FROM HOP(TABLE t, DESCRIPTOR(at), INTERVAL '1' MINUTE, INTERVAL '1' HOUR) GROUP BY window_start, window_end";
         assert!(key(hop).is_some_and(|key| key == [0] || key == [1] || key == [0, 1]), "{:?}", key(hop));
     }

@@ -306,6 +306,49 @@ impl Plan {
         self.inputs().into_iter().find_map(Plan::scan)
     }
 
+    /// The topics that it reads, in the order in which it first does.
+    ///
+    /// ```
+    /// # use arrow_schema::{DataType, Field, Schema};
+    /// # use twopath_query::{TopicSchema, logical_plan_over};
+    /// # let schema = Schema::new(vec![Field::new("k", DataType::Int64, false)]);
+    /// # let topic = |name| TopicSchema { name, schema: &schema, key: None, time: None };
+    /// let plan = logical_plan_over("SELECT a.k FROM a JOIN b ON a.k = b.k JOIN a again ON a.k = again.k", &[topic("b"), topic("a")])?;
+    /// assert_eq!(plan.topics(), ["a", "b"]);
+    /// # Ok::<(), twopath_query::QueryError>(())
+    /// ```
+    pub fn topics(&self) -> Vec<&str> {
+        fn add<'p>(plan: &'p Plan, topics: &mut Vec<&'p str>) {
+            if let Node::Scan { topic, .. } = &plan.node
+                && !topics.contains(&topic.as_str())
+            {
+                topics.push(topic);
+            }
+            plan.inputs().into_iter().for_each(|input| add(input, topics));
+        }
+        let mut topics = Vec::new();
+        add(self, &mut topics);
+        topics
+    }
+
+    /// Whether all that it reads of a topic is the newest row of each `key`, a column of the topic (`UPSERT`), and nothing in it that depends on the rows before: then it does not
+    /// miss what compaction by that key takes. Of a plan that reads no more columns than it needs ([`Plan::maintained`]).
+    pub fn reads_newest_alone(&self, topic: &str, key: &str) -> bool {
+        match &self.node {
+            Node::Latest { input, upserts } => {
+                let Node::Project { input: scan, columns } = &input.node else { return input.reads_newest_alone(topic, key) };
+                let Node::Scan { topic: read, fields } = &scan.node else { return input.reads_newest_alone(topic, key) };
+                let column = |i: usize| if let ExprKind::Column(i) = columns[i].expr.kind { Some(i) } else { None };
+                let is_key = |i: usize| column(i).and_then(|i| fields.get(i)).is_some_and(|field| field.name == key);
+                let watermark = Some(LogColumn::Watermark.index(fields.len()));
+                let plain = (0..columns.len()).all(|i| column(i).is_some() && column(i) != watermark);
+                read != topic || plain && matches!(upserts.key[..], [one] if is_key(one))
+            }
+            Node::Scan { topic: read, .. } => read != topic,
+            _ => self.inputs().into_iter().all(|input| input.reads_newest_alone(topic, key)),
+        }
+    }
+
     /// A shape that is no flat query.
     pub(crate) fn not_flat(&self, what: &str) -> NotLowered {
         self.refused(format!("{what} is answered by twopath query alone, so far: jobs, feeds and compare read one topic"))

@@ -36,8 +36,9 @@ pub fn topic_of(sql: &str) -> Result<String, QueryError> {
         Ok([topic]) => Ok(topic),
         Err(topics) => {
             let message = format!(
-                "the query reads the topics {}, and a job or a feed reads one, so far: ask it with twopath query",
-                topics.join(", ")
+                "the query reads the topics {}, and a job reads one, so far: ask it with twopath query, or keep it with twopath feed run {} OUTPUT",
+                topics.join(", "),
+                topics.join(" ")
             );
             Err(Source::new(sql).error_at_start(message))
         }

@@ -6,7 +6,7 @@
 //!           └─ source ─┘          └─ errors that come and go ───→ one of those that are there ──────┘
 //! ```
 //!
-//! A **source** is a topic's rows with the conditions and projections right above them; all sources read a frame together. An [`Operator`] makes one collection of those
+//! A **source** is a topic's rows with the conditions and projections right above them; all sources of a topic read a frame together. An [`Operator`] makes one collection of those
 //! below it. What leaves is each row with how many more of it there are, which the view merges as it merges everything; so reading joins nothing.
 //!
 //! **Errors** are a collection of their own. A row that is derived can be taken back, and then the error that it raised goes too: an answer is an error where the reference,
@@ -51,10 +51,10 @@ trait Operator: Send + Sync {
     fn over<'s>(&self, inputs: Vec<Collection<'s>>, errors: &mut Errors<'s>) -> Collection<'s>;
 }
 
-/// A query's plan over the columns that it reads and no others, and what its rows are published as.
+/// A plan over the columns that it reads and no others, and what its rows are published as.
 pub struct Maintained {
-    /// The topic's columns to read, ascending.
-    pub projection: Vec<usize>,
+    /// The columns to read, ascending, by topic.
+    pub projections: Vec<Vec<usize>>,
     /// The query that readers answer with.
     pub layout: Arc<Query>,
     steps: Arc<Steps>,
@@ -66,11 +66,19 @@ impl Maintained {
     /// # Errors
     /// [`SpeedError::Unsupported`] names what of the query this engine does not know.
     pub fn new(query: &Query, generation: u64) -> Result<Self, SpeedError> {
-        let Some(twopath_query::Maintained { plan, rows }) = query.maintained() else {
+        let Some(kept) = query.maintained() else {
             return Err(unsupported("a query whose groups are its answer as one whose rows are kept".to_owned()));
         };
-        let (steps, projection) = Steps::new(&plan)?;
-        Ok(Maintained { projection, layout: Arc::new(rows), steps: Arc::new(steps), generation })
+        Self::of(&kept, &[&query.topic], generation)
+    }
+
+    /// Over several topics, which are read in this order.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of(kept: &twopath_query::Maintained, topics: &[&str], generation: u64) -> Result<Self, SpeedError> {
+        let (steps, projections) = Steps::new(&kept.plan, topics)?;
+        Ok(Maintained { projections, layout: Arc::new(kept.rows.clone()), steps: Arc::new(steps), generation })
     }
 }
 

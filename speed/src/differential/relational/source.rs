@@ -21,14 +21,17 @@ use crate::differential::expr::{Compiled, Row, compile};
 use crate::epoch::{EpochPart, Parcels, Read};
 use crate::error::SpeedError;
 
-/// A condition and columns over the topic's columns: first the one, then the others.
+/// A condition and columns over a topic's columns: first the one, then the others.
 pub struct Leaf {
+    pub topic: String,
     filter: Option<Expr>,
     columns: Vec<Expr>,
 }
 
 /// A [`Leaf`] over the columns that are read.
 pub struct Source {
+    /// Which of the topics it reads.
+    topic: usize,
     filter: Option<Compiled>,
     columns: Vec<Compiled>,
 }
@@ -37,9 +40,9 @@ impl Leaf {
     /// The plan, if it is no more than that.
     pub fn of(plan: &Plan) -> Option<Leaf> {
         match &plan.node {
-            Node::Scan { .. } => {
+            Node::Scan { topic, .. } => {
                 let columns = plan.columns().into_iter().enumerate().map(|(i, (_, t))| Expr::column(i, t)).collect();
-                Some(Leaf { filter: None, columns })
+                Some(Leaf { topic: topic.clone(), filter: None, columns })
             }
             Node::Filter { input, condition } => {
                 let below = Leaf::of(input).filter(Leaf::hands_through)?;
@@ -49,12 +52,12 @@ impl Leaf {
                     None => condition,
                     Some(inner) => Expr::binary(BinaryOp::And, inner, condition, DataType::Bool),
                 });
-                Some(Leaf { filter, columns: below.columns })
+                Some(Leaf { filter, ..below })
             }
             Node::Project { input, columns } => {
                 let below = Leaf::of(input).filter(Leaf::hands_through)?;
                 let columns = columns.iter().map(|c| below.over(&c.expr)).collect();
-                Some(Leaf { filter: below.filter, columns })
+                Some(Leaf { columns, ..below })
             }
             _ => None,
         }
@@ -86,10 +89,10 @@ impl Leaf {
 
     /// # Errors
     /// [`SpeedError::Unsupported`] names an expression that this engine does not know.
-    pub fn compiled(&self, projection: &[usize]) -> Result<Source, SpeedError> {
+    pub fn compiled(&self, topic: usize, projection: &[usize]) -> Result<Source, SpeedError> {
         let filter = self.filter.as_ref().map(|f| compile(&f.over(projection))).transpose()?;
         let columns = self.columns.iter().map(|c| compile(&c.over(projection))).collect::<Result<_, _>>()?;
-        Ok(Source { filter, columns })
+        Ok(Source { topic, filter, columns })
     }
 }
 
@@ -136,9 +139,10 @@ pub fn read<'s>(
                 let (mut failed, mut parcels) = (Vec::new(), Parcels::default());
                 for read in reads.drain(..) {
                     match read {
-                        Read::Records { records: Records { batch, .. }, .. } => {
+                        Read::Records { topic, records: Records { batch, .. }, .. } => {
                             let columns = Columns::of(&batch);
-                            for (source, output) in steps.sources.iter().zip(&mut outputs) {
+                            let of_topic = steps.sources.iter().zip(&mut outputs).filter(|(source, _)| source.topic == topic);
+                            for (source, output) in of_topic {
                                 let mut session = output.session(&capability);
                                 for row in 0..batch.num_rows() {
                                     match source.row(Row::Batch { columns: &columns, row }) {

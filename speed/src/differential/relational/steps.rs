@@ -3,6 +3,7 @@
 //! The one place where it is known which operators this engine keeps. It refuses ORDER BY and LIMIT below something else, because which rows they leave is not a matter of
 //! the rows that change alone; and joins as of a moment whose condition is more than what [`temporal`](super::temporal) and [`as_of`](super::as_of) say.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use twopath_query::Plan;
@@ -46,19 +47,26 @@ struct Compiling {
 }
 
 impl Steps {
-    /// The steps, and the topic's columns that they read, ascending.
+    /// The steps, and the columns that they read, ascending, by topic; the plan reads no others than `topics`.
     ///
     /// # Errors
     /// [`SpeedError::Unsupported`] names what of the plan this engine does not know.
-    pub fn new(plan: &Plan) -> Result<(Self, Vec<usize>), SpeedError> {
+    pub fn new(plan: &Plan, topics: &[&str]) -> Result<(Self, Vec<Vec<usize>>), SpeedError> {
         let whole = without_places(plan);
         let mut compiling = Compiling { whole: whole.clone(), leaves: Vec::new(), steps: Vec::new(), known: Vec::new() };
         compiling.step(&whole)?;
-        let mut projection: Vec<usize> = compiling.leaves.iter().flat_map(Leaf::columns_read).collect();
-        projection.sort_unstable();
-        projection.dedup();
-        let sources = compiling.leaves.iter().map(|leaf| leaf.compiled(&projection)).collect::<Result<_, _>>()?;
-        Ok((Steps { sources, steps: compiling.steps }, projection))
+        let read = |topic: &str| {
+            let columns: BTreeSet<usize> =
+                compiling.leaves.iter().filter(|leaf| leaf.topic == topic).flat_map(Leaf::columns_read).collect();
+            columns.into_iter().collect()
+        };
+        let projections: Vec<Vec<usize>> = topics.iter().map(|topic| read(topic)).collect();
+        let compiled = |leaf: &Leaf| {
+            let topic = topics.iter().position(|topic| *topic == leaf.topic).expect("a plan reads the topics that it is made for");
+            leaf.compiled(topic, &projections[topic])
+        };
+        let sources = compiling.leaves.iter().map(compiled).collect::<Result<_, _>>()?;
+        Ok((Steps { sources, steps: compiling.steps }, projections))
     }
 }
 
