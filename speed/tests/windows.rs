@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use common::{Events, Random};
+use twopath_base::clock::ManualClock;
 use twopath_base::{PartitionId, Position};
 use twopath_log::{Entry, Log, PartitionBy, Start, Topic, TopicConfig};
 use twopath_query::{Plan, Value, values};
@@ -62,7 +63,16 @@ fn run_to(events: &Events, sql: &str, until: &Until, workers: usize) -> Result<F
     let group = input.local().unwrap().group_or_new("feed.f").unwrap();
     let output = log(events).topic("out").unwrap();
     let writer = output.writer().unwrap();
-    let feed = Feed { name: "f".into(), input, query, output, writer, group, backend: Backend::Memory, dir: dir(events) };
+    let feed = Feed {
+        name: "f".into(),
+        inputs: vec![(input, group)],
+        query,
+        output,
+        writer,
+        backend: Backend::Memory,
+        every: None,
+        dir: dir(events),
+    };
     run_feed(feed, until, workers, &AtomicBool::new(false))
 }
 
@@ -269,5 +279,63 @@ fn windows_before_the_one_that_raises_an_error_are_appended() {
         let error = run_to(&events, FRAGILE, &Until::End, 1).unwrap_err().to_string();
         assert!(error.contains("stops behind 1970-01-01 00:00:22"), "{error}");
         assert_eq!(found(&events).len(), 2, "once, whoever tries again");
+    }
+}
+
+/// A partition that falls silent holds windows up, unless the query says after how long, by the log's clock, it is idle. The question says the same of each position.
+#[test]
+fn an_idle_partition_does_not_hold_windows_up() {
+    let on_time = |idle: &str| format!("TABLE WATERMARK(TABLE events, DESCRIPTOR(time), INTERVAL '5' SECOND{idle}), DESCRIPTOR(time)");
+    let sql = |idle: &str| {
+        format!(
+            "SELECT key, window_start, COUNT(*) AS c, SUM(n) AS s FROM TUMBLE({}, INTERVAL '10' SECOND) GROUP BY key, window_start EMIT ON WINDOW CLOSE",
+            on_time(idle)
+        )
+    };
+    let (always, idle) = (sql(""), sql(", IDLE(INTERVAL '60' SECOND)"));
+    for workers in [1, 3] {
+        let clock = ManualClock::at(1_000_000_000);
+        let mut events = Events::with_clock(3, 5, Arc::new(clock.clone()));
+        let speaks = |events: &mut Events, partition: usize, second: i64, arrives: i64| {
+            clock.set(1_000_000_000 + arrives * SECOND);
+            let batch = batch(events, second * SECOND, 5, 20);
+            append(events, partition, &batch);
+        };
+        for partition in 0..3 {
+            speaks(&mut events, partition, 0, 0);
+        }
+        // One is silent from here on; the others are not for longer than a minute.
+        let mut closed = 0;
+        for step in 1..20 {
+            speaks(&mut events, 0, step * 10, step * 10);
+            speaks(&mut events, 1, step * 10, step * 10);
+            let report = run_to(&events, &idle, &Until::End, workers).unwrap();
+            assert_eq!(report.spoke_late, None, "step {step}");
+            let to = events.end();
+            assert_eq!(found(&events), wanted(&events, &idle, &to), "step {step}");
+            let held_up = wanted(&events, &always, &to).len();
+            assert!(if step <= 6 { found(&events).len() == held_up } else { found(&events).len() > held_up }, "step {step}");
+            closed = closed.max(found(&events).len());
+        }
+        assert!(closed > 40, "{closed}");
+        // It speaks again, of windows that are closed, and of one that is open: the one is left out, the other waits for it.
+        let before = found(&events);
+        speaks(&mut events, 2, 100, 200);
+        speaks(&mut events, 2, 190, 200);
+        let report = run_to(&events, &idle, &Until::End, workers).unwrap();
+        assert_eq!(found(&events), before);
+        assert_eq!(report.spoke_late.map(|spoke| (spoke.partition, spoke.from.0)), Some((PartitionId(2), 20)));
+        for partition in 0..3 {
+            speaks(&mut events, partition, 400, 210);
+        }
+        run_to(&events, &idle, &Until::End, workers).unwrap();
+        let now = wanted(&events, &idle, &events.end());
+        let of = |rows: &[String], second: i64| {
+            let moment = format!("{:?}", Value::Timestamp(second * SECOND));
+            rows.iter().filter(|row| row.contains(&moment)).cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(of(&found(&events), 190), of(&now, 190), "the window that was open has all of them");
+        assert_eq!(of(&found(&events), 100), of(&before, 100), "and the closed one is as it was");
+        assert_ne!(of(&found(&events), 100), of(&now, 100));
     }
 }

@@ -121,6 +121,39 @@ fn late_records_and_final_windows() {
     every_engine(&sandbox, &of("26", ""), &["--at", "6"], &["2020-01-01T00:00:00Z,4", "2020-01-01T00:00:10Z,1", "2020-01-01T00:00:30Z,1"]);
 }
 
+/// By the log's clock: one partition is silent for longer than the other's events are apart.
+#[test]
+fn idle_partitions_do_not_hold_windows_up() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["log", "create", "t", "--schema", "time:timestamp,k:int", "--time-column", "time", "--key", "k", "--partitions", "2"]);
+    let says = |k: u32, second: u32| {
+        let event = format!("{{\"time\":\"2020-01-01T00:00:{second:02}Z\",\"k\":{k}}}\n");
+        assert_eq!(sandbox.run_with(&["log", "append", "t", "--quiet"], &event).code, 0);
+    };
+    // Two keys of different partitions.
+    let other = (2..50).find(|k| {
+        says(*k, 1);
+        sandbox.ok(&["query", "--sql", "SELECT COUNT(DISTINCT _partition) AS n FROM t", "--format", "csv"]) == "n\n2\n"
+    });
+    let (other, first) = (other.expect("keys are in both partitions"), 2);
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    says(first, 25);
+    let of = |idle: &str| {
+        format!(
+            "SELECT window_start, COUNT(DISTINCT k) > 0 AS some FROM TUMBLE(TABLE WATERMARK(TABLE t, DESCRIPTOR(time), INTERVAL '2' SECOND{idle}), DESCRIPTOR(time), INTERVAL '10' SECOND) \
+             GROUP BY window_start EMIT ON WINDOW CLOSE"
+        )
+    };
+    every_engine(&sandbox, &of(""), &[], &[]);
+    every_engine(&sandbox, &of(", IDLE(INTERVAL '1' HOUR)"), &[], &[]);
+    every_engine(&sandbox, &of(", IDLE(INTERVAL '0.3' SECOND)"), &[], &["2020-01-01T00:00:00Z,true"]);
+    // It is no longer idle, and holds up what it had not reached.
+    says(other, 11);
+    every_engine(&sandbox, &of(", IDLE(INTERVAL '1' HOUR)"), &[], &[]);
+    let refused = sandbox.run(&["query", "--sql", &of(", IDLE(3)")]);
+    assert!(refused.code == 1 && refused.stderr.contains("the time without a record is an INTERVAL"), "{}", refused.stderr);
+}
+
 #[test]
 fn standing_jobs_compute_more_of_one_topic() {
     let sandbox = sandbox();

@@ -14,7 +14,8 @@
 //! **What is read again.** The input's position is committed up to the first record of a window that is still open. A start reads from there, makes those groups again, and
 //! closes nothing before it is where the last one was. So state is what is open, in memory and in what a start reads, however long the log is.
 //!
-//! **A partition that has not spoken** does not hold the others up. What it says later of windows that were closed without it is left out, with a warning.
+//! **A partition that has not spoken** does not hold the others up, nor one that is idle, where the query says when that is: it has no record left that was not read, and its newest
+//! arrived so much before the newest of all. What either says later of windows that were closed without it is left out, with a warning.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -44,6 +45,7 @@ use super::query::{can_be_key, check_unordered, in_a_topic};
 use crate::control::Control;
 use crate::epoch::{Parcels, Reached, Read, take_and_tell};
 use crate::error::SpeedError;
+use crate::input::Tails;
 use crate::sink::numbered::NumberedSink;
 
 /// A query whose windows close.
@@ -134,6 +136,9 @@ pub(crate) struct Mark {
     pub read_to: Position,
     /// By partition: the greatest event time up to there.
     pub newest: Vec<Option<i64>>,
+    /// By partition: when the newest record up to there arrived.
+    #[serde(default)]
+    pub arrived: Vec<Option<i64>>,
 }
 
 impl Mark {
@@ -167,6 +172,10 @@ pub(crate) fn mark_path(dir: &Path) -> PathBuf {
 struct Partition {
     /// Its greatest event time.
     newest: Option<i64>,
+    /// When its newest record arrived.
+    arrived: Option<i64>,
+    /// Whether it does not hold the others up: see [`Closer::look_for_idle`].
+    is_idle: bool,
     read_to: Offset,
     /// The number of barriers before that.
     barriers: u64,
@@ -192,6 +201,18 @@ pub(crate) struct Closer {
     pub rows_appended: u64,
     /// Rows that the output had already.
     pub rows_left_out: u64,
+    /// The first that spoke after windows were closed without it.
+    pub spoke_late: Option<SpokeLate>,
+}
+
+/// A partition had been silent, and spoke after windows were closed without it: what it has of those is not in the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SpokeLate {
+    pub partition: PartitionId,
+    /// The first record of the frame.
+    pub from: Offset,
+    /// Windows that end up to there were closed (microseconds since 1970).
+    pub closed_to: i64,
 }
 
 /// How far a feed has come: what may be committed.
@@ -228,6 +249,7 @@ struct FrameRead {
     base: Offset,
     end: Offset,
     barriers: u64,
+    arrival_us: i64,
     times: Option<(i64, i64)>,
 }
 
@@ -235,10 +257,14 @@ impl Closer {
     /// Reading from a position on, which `mark` was committed with.
     pub fn new(windows: Windows, sink: NumberedSink, from: &Position, mark: Option<Mark>) -> Closer {
         let groups = GroupTable::new(windows.query());
-        let Mark { closed_to, read_to, newest } =
-            mark.unwrap_or_else(|| Mark { closed_to: None, read_to: from.clone(), newest: vec![None; from.partitions()] });
-        let partition =
-            |(p, offset): (PartitionId, Offset)| Partition { newest: newest[p.index()], read_to: offset, ..Partition::default() };
+        let nothing = || Mark { closed_to: None, read_to: from.clone(), newest: vec![None; from.partitions()], arrived: Vec::new() };
+        let Mark { closed_to, read_to, newest, arrived } = mark.unwrap_or_else(nothing);
+        let partition = |(p, offset): (PartitionId, Offset)| Partition {
+            newest: newest[p.index()],
+            arrived: arrived.get(p.index()).copied().flatten(),
+            read_to: offset,
+            ..Partition::default()
+        };
         let partitions = from.iter().map(partition).collect();
         Closer {
             windows,
@@ -252,6 +278,7 @@ impl Closer {
             is_known: false,
             rows_appended: 0,
             rows_left_out: 0,
+            spoke_late: None,
         }
     }
 
@@ -264,8 +291,8 @@ impl Closer {
         Ok(self.sink.sync()?)
     }
 
-    /// Takes in complete epochs, and appends what they close: also where one of them has an error, which comes after what was read before it.
-    fn take(&mut self, items: Vec<Item>) -> Result<Done, SpeedError> {
+    /// Takes in complete epochs, and appends what they close: also where one of them has an error, which comes after what was read before it. `tails` tell where the input ends.
+    fn take(&mut self, items: Vec<Item>, tails: &Tails) -> Result<Done, SpeedError> {
         let mut failed = None;
         for item in items {
             match item {
@@ -291,6 +318,7 @@ impl Closer {
             self.is_known = true;
             self.keep_open(self.closed_to)?;
         }
+        self.look_for_idle(tails);
         let watermark = self.watermark().filter(|&w| self.closed_to.is_none_or(|closed_to| w > closed_to));
         if let Some(watermark) = watermark {
             self.close(watermark)?;
@@ -302,25 +330,40 @@ impl Closer {
     fn note(&mut self, frame: &FrameRead) {
         let partition = &mut self.partitions[frame.partition.index()];
         let (oldest, newest) = frame.times.unzip();
-        if let (None, Some(oldest), Some(closed_to)) = (partition.newest, oldest, self.closed_to)
+        // A partition that held the others up has nothing in time that is before what was closed.
+        let in_time = partition.newest.map_or(i64::MIN, |newest| newest.saturating_sub(self.windows.closing.late.delay_us));
+        if let (Some(oldest), Some(newest), Some(closed_to)) = (oldest, newest, self.closed_to)
+            && in_time < closed_to
             && oldest < closed_to
+            && newest >= in_time
+            && frame.base >= self.known.get(frame.partition)
         {
-            tracing::warn!(
-                "partition {} of '{}' spoke for the first time after windows up to {} were closed without it: what it has of those is left out",
-                frame.partition,
-                self.windows.query().topic,
-                query::time::format_timestamp(closed_to)
-            );
+            self.spoke_late.get_or_insert(SpokeLate { partition: frame.partition, from: frame.base, closed_to });
         }
         partition.newest = partition.newest.max(newest);
+        partition.arrived = partition.arrived.max(Some(frame.arrival_us));
+        partition.is_idle = false;
         // A process that is stopped in mid-epoch must know of each time how far it was read.
         (partition.read_to, partition.barriers) = (frame.end, frame.barriers);
         partition.frames.push_back((frame.base, frame.barriers, newest));
     }
 
+    /// Which partitions are idle now.
+    fn look_for_idle(&mut self, tails: &Tails) {
+        let Some(idle_us) = self.windows.closing.late.idle_us else { return };
+        let Some(before) = self.partitions.iter().filter_map(|p| p.arrived).max().map(|latest| latest.saturating_sub(idle_us)) else {
+            return;
+        };
+        for (p, partition) in self.partitions.iter_mut().enumerate() {
+            // What is behind may have spoken since.
+            let is_read = partition.read_to >= tails.end_of(PartitionId(p as u32));
+            partition.is_idle = is_read && partition.arrived.is_some_and(|arrived| arrived < before);
+        }
+    }
+
     /// The topic's, as far as it was read; `None` before a partition has spoken, and before all is read that the last process had read.
     fn watermark(&self) -> Option<i64> {
-        let newest = self.partitions.iter().filter_map(|p| p.newest).min().filter(|_| self.is_known)?;
+        let newest = self.partitions.iter().filter(|p| !p.is_idle).filter_map(|p| p.newest).min().filter(|_| self.is_known)?;
         // Where the delay reaches back before the beginning of time nothing is final.
         newest.checked_sub(self.windows.closing.late.delay_us)
     }
@@ -394,7 +437,8 @@ impl Closer {
         // Before all is read again, what was known is what is known.
         let read_to = Position::new(each().map(|(p, partition)| partition.read_to.max(self.known.get(p))).collect());
         let newest = each().map(|(_, partition)| partition.newest).collect();
-        Done { needs: needs.collect(), mark: Mark { closed_to: self.closed_to, read_to, newest } }
+        let arrived = each().map(|(_, partition)| partition.arrived).collect();
+        Done { needs: needs.collect(), mark: Mark { closed_to: self.closed_to, read_to, newest, arrived } }
     }
 
     fn failed(&self, source: EvalError) -> SpeedError {
@@ -423,8 +467,8 @@ impl ClosingFlow {
 
 /// Appends the windows that frames close. The stream's frontier says which epochs are taken in.
 pub(crate) fn close<'s>(reads: Stream<'s, u64, Vec<Read>>, flow: &ClosingFlow, control: &Arc<Control>) -> Stream<'s, u64, Vec<()>> {
-    let closer = Arc::clone(&flow.closer);
-    take_and_tell(folded(reads, flow), "Close", move |items| lock(&closer).take(items), flow.done.clone(), control)
+    let (closer, tails) = (Arc::clone(&flow.closer), Arc::clone(control));
+    take_and_tell(folded(reads, flow), "Close", move |items| lock(&closer).take(items, &tails.tails), flow.done.clone(), control)
 }
 
 /// The groups of frames, for worker 0.
@@ -439,7 +483,7 @@ fn folded<'s>(reads: Stream<'s, u64, Vec<Read>>, flow: &ClosingFlow) -> Stream<'
                 for read in reads.drain(..) {
                     match read {
                         Read::Records { .. } if failed => {}
-                        Read::Records { generation, records } => match fold(&windows, &mut groups, generation, &records) {
+                        Read::Records { generation, records, .. } => match fold(&windows, &mut groups, generation, &records) {
                             Ok(frame) => frames.push(frame),
                             Err(source) => {
                                 failed = true;
@@ -467,7 +511,8 @@ fn fold(windows: &Windows, groups: &mut GroupTable, barriers: u64, records: &Rec
     let times = canonical(records.batch.column(windows.time), DataType::Timestamp)?;
     let least_and_greatest = |known: Option<(i64, i64)>, time: i64| Some(known.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
     let times = times.as_primitive::<TimestampMicrosecondType>().iter().flatten().fold(None, least_and_greatest);
-    Ok(FrameRead { partition: records.partition, base: records.base, end: records.end, barriers, times })
+    let Records { partition, base, end, arrival_us, .. } = *records;
+    Ok(FrameRead { partition, base, end, barriers, arrival_us, times })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use twopath_base::sync::lock;
 use super::run::{Feed, FeedReport, Until, all_of, until_the_end};
 use crate::error::SpeedError;
 use crate::feed::{Closer, ClosingFlow, FeedKind, GENERATION, Mark, mark_path};
+use crate::input::Input;
 use crate::logic::Middle;
 use crate::options::SpeedOptions;
 use crate::sink::numbered::NumberedSink;
@@ -18,7 +19,8 @@ use crate::threads::{Beginning, Threads};
 
 /// As [`run_feed`](crate::run_feed), of windows: reads the input from the first record of a window that is open.
 pub(super) fn run_windows(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
-    let Feed { name, input, query, output, writer, group, dir, .. } = feed;
+    let (input, group) = feed.input();
+    let Feed { name, query, output, writer, dir, .. } = feed;
     let windows = query.into_windows().expect("a feed of windows");
     let mut member = all_of(&name, &input, &group, FeedKind::Windows)?;
     let from = Position::new(member.delivered().iter().map(|(_, offset)| *offset).collect());
@@ -46,7 +48,7 @@ pub(super) fn run_windows(feed: Feed, until: &Until, workers: usize, stop: &Atom
         let flow = ClosingFlow { windows: Arc::new(windows), closer: Arc::clone(&closer), done: sender };
         let beginning = Beginning { from: (GENERATION, from.clone()), generations: None, keeper: None };
         let options = SpeedOptions { workers, ..SpeedOptions::default() };
-        let threads = Threads::of(&input, query, Middle::Windows(flow), beginning, (to, None), &options, Arc::new(|_| {}))?;
+        let threads = Threads::of(&Input::of(&input), query, Middle::Windows(flow), beginning, (to, None), &options, Arc::new(|_| {}))?;
         let read = until_the_end(threads, &done, stop, |mut done| {
             let last = done.pop().expect("something was done");
             // The output first, then up to where it goes, then what a start need not read: each may be ahead of the next.
@@ -59,6 +61,6 @@ pub(super) fn run_windows(feed: Feed, until: &Until, workers: usize, stop: &Atom
     }
     let closer = lock(&closer);
     (report.rows_appended, report.rows_left_out) = (closer.rows_appended, closer.rows_left_out);
-    report.groups_open = closer.groups_open();
+    (report.groups_open, report.spoke_late) = (closer.groups_open(), closer.spoke_late);
     Ok(report)
 }

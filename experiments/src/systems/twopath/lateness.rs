@@ -49,7 +49,7 @@ mod tests {
         }
         let query = twopath_query::parse("SELECT n FROM t WHERE n <> 4 ORDER BY n", "t", &schema).unwrap();
         let kept = |upto: u64| {
-            let late = Late { topic: "t".into(), fields: query.fields.clone(), time: 0, delay_us: 10 };
+            let late = Late { topic: "t".into(), fields: query.fields.clone(), time: 0, delay_us: 10, idle_us: None };
             let query = without_late(&query, &late, &Position::new(vec![Offset(upto)]));
             let end = topic.end().unwrap();
             let table = twopath_batch::compute(&topic, &query, &twopath_batch::Logic::Sql, twopath_batch::Engine::Rayon, &end).unwrap();

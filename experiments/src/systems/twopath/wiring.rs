@@ -182,7 +182,7 @@ impl VersionLogic {
         let time = topic.config().time_column.as_ref().and_then(|time| topic.schema().index_of(time).ok());
         let time = time.ok_or_else(|| impossible("the topic has no event-time column"))?;
         let delay_us = i64::try_from(lateness.as_micros()).unwrap_or(i64::MAX);
-        let late = Late { topic: self.query.topic.clone(), fields: self.query.fields.clone(), time, delay_us };
+        let late = Late { topic: self.query.topic.clone(), fields: self.query.fields.clone(), time, delay_us, idle_us: None };
         Ok(VersionLogic { query: Arc::new(without_late(&self.query, &late, upto)), ..self })
     }
 

@@ -28,6 +28,9 @@ pub struct Late {
     pub time: usize,
     /// How much later than newer ones a record may come, in microseconds.
     pub delay_us: i64,
+    /// After how long, in microseconds of the log's clock, a partition without a record no longer holds up the topic's watermark; `None` if it always does. What is late in a
+    /// partition does not depend on it.
+    pub idle_us: Option<i64>,
 }
 
 impl Late {
@@ -41,17 +44,33 @@ impl Late {
         either(either(is_null(&time), is_null(&watermark)), in_time)
     }
 
-    /// The topic's watermark, as one row: the least of those at the ends of its partitions, of which those without a record do not count.
+    /// The topic's watermark, as one row: the least of those at the ends of its partitions, of which those without a record do not count, nor those that are idle: whose newest
+    /// record arrived longer before the topic's newest than [`Late::idle_us`].
     pub(crate) fn watermark(&self, topic: Plan, span: &Range<usize>) -> Plan {
         let at = |node| Plan::new(node, span.clone());
         let timestamp = |i| Expr::column(i, DataType::Timestamp);
         let partition = Expr::column(LogColumn::Partition.index(self.fields.len()), DataType::Int);
-        let extreme = |function, i| vec![Aggregate::new(function, Some(timestamp(i)))];
+        let extreme = |function, i| Aggregate::new(function, Some(timestamp(i)));
         let keys = vec![NamedExpr { name: "partition".into(), expr: partition }];
         let known = Expr::new(ExprKind::IsNull { arg: Box::new(timestamp(1)), negated: true }, DataType::Bool);
-        let newest = at(Node::Aggregate { input: Box::new(topic), keys, aggregates: extreme(AggregateFunction::Max, self.time) });
+        let mut aggregates = vec![extreme(AggregateFunction::Max, self.time)];
+        if self.idle_us.is_some() {
+            aggregates.push(extreme(AggregateFunction::Max, LogColumn::Arrival.index(self.fields.len())));
+        }
+        let newest = at(Node::Aggregate { input: Box::new(topic), keys, aggregates });
         let spoken = at(Node::Filter { input: Box::new(newest), condition: known });
-        let least = at(Node::Aggregate { input: Box::new(spoken), keys: Vec::new(), aggregates: extreme(AggregateFunction::Min, 1) });
+        let counted = match self.idle_us {
+            None => spoken,
+            Some(idle_us) => {
+                let aggregates = vec![extreme(AggregateFunction::Max, 2)];
+                let latest = at(Node::Aggregate { input: Box::new(spoken.clone()), keys: Vec::new(), aggregates });
+                let both = Node::Join { left: Box::new(spoken), right: Box::new(latest), kind: JoinKind::Inner, on: None };
+                let condition = Expr::binary(BinaryOp::GreaterOrEqual, timestamp(2), later(timestamp(3), -idle_us), DataType::Bool);
+                at(Node::Filter { input: Box::new(at(both)), condition })
+            }
+        };
+        let aggregates = vec![extreme(AggregateFunction::Min, 1)];
+        let least = at(Node::Aggregate { input: Box::new(counted), keys: Vec::new(), aggregates });
         let columns = vec![NamedExpr { name: "watermark".into(), expr: later(timestamp(0), -self.delay_us) }];
         at(Node::Project { input: Box::new(least), columns })
     }
@@ -88,9 +107,21 @@ impl Plan {
     pub(crate) fn on_close(&self) -> Option<(&Plan, &Expr, Late)> {
         let Node::Filter { input, condition } = &self.node else { return None };
         let Node::Join { left, right, kind: JoinKind::Inner, on: None } = &input.node else { return None };
+        let idle_us = right.idle();
         let is_watermark = |late: &Late| late.watermark(right.scan()?.clone(), &right.span).eq(&**right).then_some(());
-        let late = left.late().into_iter().find(|late| is_watermark(late).is_some())?;
+        let late = left.late().into_iter().map(|late| Late { idle_us, ..late }).find(|late| is_watermark(late).is_some())?;
         Some((left, condition, late))
+    }
+
+    /// Of a topic's watermark: when a partition is idle.
+    fn idle(&self) -> Option<i64> {
+        let Node::Project { input, .. } = &self.node else { return None };
+        let Node::Aggregate { input, .. } = &input.node else { return None };
+        let Node::Filter { condition, .. } = &input.node else { return None };
+        let ExprKind::Binary { right: least, .. } = &condition.kind else { return None };
+        let ExprKind::Binary { right: idle, .. } = &least.kind else { return None };
+        let ExprKind::Literal(Value::Interval(us)) = &idle.kind else { return None };
+        us.checked_neg()
     }
 
     /// Whether this operator is a watermark's filter: whether that filter, made anew, is this one.
@@ -101,7 +132,7 @@ impl Plan {
         let ExprKind::Binary { left: time, right: least, .. } = &in_time.kind else { return None };
         let ExprKind::Binary { right: delay, .. } = &least.kind else { return None };
         let (ExprKind::Column(time), ExprKind::Literal(Value::Interval(us))) = (&time.kind, &delay.kind) else { return None };
-        let late = Late { topic: topic.clone(), fields: fields.clone(), time: *time, delay_us: us.checked_neg()? };
+        let late = Late { topic: topic.clone(), fields: fields.clone(), time: *time, delay_us: us.checked_neg()?, idle_us: None };
         (*time < fields.len() && late.in_time() == *condition).then_some(late)
     }
 }

@@ -18,8 +18,14 @@ const FORMS: [(&str, &str); 6] = [
     ("cumulate", "CUMULATE(TABLE {t}, DESCRIPTOR(column), INTERVAL '1' HOUR, INTERVAL '1' DAY), the step before the size"),
     ("session", "SESSION(TABLE {t} PARTITION BY key, DESCRIPTOR(column), INTERVAL '30' MINUTE)"),
     ("upsert", "UPSERT(TABLE {t})"),
-    ("watermark", "WATERMARK(TABLE {t}, DESCRIPTOR(column), INTERVAL '5' SECOND) or, in place of the interval, PERCENTILE(0.99)"),
+    (
+        "watermark",
+        "WATERMARK(TABLE {t}, DESCRIPTOR(column), INTERVAL '5' SECOND) or, in place of the interval, PERCENTILE(0.99); and behind it, IDLE(INTERVAL '1' MINUTE)",
+    ),
 ];
+
+/// Behind how late records may come: when a partition is idle.
+const IDLE: &str = "idle";
 
 /// A call of a table function.
 struct Call<'c> {
@@ -58,7 +64,8 @@ impl Relations<'_> {
             ("session", [table, by, column, gap]) if is_call(by, PARTITION_BY) => self.session(&call, table, Some(by), column, gap),
             // As Calcite has it: the key after the time.
             ("session", [table, column, by, gap]) if is_call(by, "descriptor") => self.session(&call, table, Some(by), column, gap),
-            ("watermark", [table, column, delay]) => self.watermark(&call, table, column, delay),
+            ("watermark", [table, column, delay]) => self.watermark(&call, table, column, delay, None),
+            ("watermark", [table, column, delay, idle]) if is_call(idle, IDLE) => self.watermark(&call, table, column, delay, Some(idle)),
             ("upsert", [table]) => self.upsert(&call, table, None),
             ("upsert", [table, key]) => self.upsert(&call, table, Some(key)),
             _ => Err(self.source.error(name.span(), format!("{} takes other arguments: {}", function.to_uppercase(), call.form))),
@@ -144,6 +151,7 @@ impl Relations<'_> {
         table: &ast::Expr,
         column: &ast::Expr,
         delay: &ast::Expr,
+        idle: Option<&ast::Expr>,
     ) -> Result<(Plan, Scope), QueryError> {
         let topic = match table {
             ast::Expr::Identifier(ident) => self.topic(ident),
@@ -173,8 +181,17 @@ impl Relations<'_> {
                 .source
                 .error(delay.span(), "the delay is how much later than newer ones a record may come: write INTERVAL '5' SECOND"));
         }
+        let idle_us = match idle {
+            None => None,
+            Some(idle) => {
+                let Some(interval) = argument(idle) else {
+                    return Err(self.source.error(idle.span(), "IDLE takes an interval: write IDLE(INTERVAL '1' MINUTE)"));
+                };
+                Some(self.positive(call, interval, "time without a record")?)
+            }
+        };
         let Node::Scan { topic, fields } = &input.node else { unreachable!("a topic is scanned") };
-        let late = Late { topic: topic.clone(), fields: fields.clone(), time: number, delay_us };
+        let late = Late { topic: topic.clone(), fields: fields.clone(), time: number, delay_us, idle_us };
         let span = self.source.range(call.name.span());
         let plan = emit::on_time(input.clone(), &late, span.clone());
         let time = Expr::column(number, DataType::Timestamp);
@@ -306,11 +323,19 @@ fn is_call(ast: &ast::Expr, function: &str) -> bool {
     matches!(ast, ast::Expr::Function(f) if f.name.to_string().eq_ignore_ascii_case(function))
 }
 
+/// The one argument of a function.
+fn argument(ast: &ast::Expr) -> Option<&ast::Expr> {
+    let ast::Expr::Function(ast::Function { args: ast::FunctionArguments::List(list), .. }) = ast else { return None };
+    match &list.args[..] {
+        [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(argument))] => Some(argument),
+        _ => None,
+    }
+}
+
 /// The share of `PERCENTILE(share)`; NaN for one that is no number.
 fn share(ast: &ast::Expr) -> Option<f64> {
-    let ast::Expr::Function(ast::Function { args: ast::FunctionArguments::List(list), .. }) = ast else { return None };
-    is_call(ast, "percentile").then(|| match &list.args[..] {
-        [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ast::Expr::Value(value)))] => value.to_string().parse().unwrap_or(f64::NAN),
+    is_call(ast, "percentile").then(|| match argument(ast) {
+        Some(ast::Expr::Value(value)) => value.to_string().parse().unwrap_or(f64::NAN),
         _ => f64::NAN,
     })
 }
