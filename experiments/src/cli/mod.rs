@@ -23,6 +23,7 @@ mod run_layer;
 mod run_system;
 mod sql;
 mod torture;
+mod warnings;
 mod workflow;
 
 use std::ffi::OsString;
@@ -96,6 +97,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     failure::set_up_reports();
+    warnings::tell();
     match run_command(cli) {
         Ok(code) => code,
         Err(failure) => failure.show(),

@@ -174,7 +174,9 @@ fn views(place: &Address, engine: Engine) -> Result<PathBuf, Failure> {
 
 /// The position of each topic: where `--at` says, else its end.
 fn positions(topics: &[Topic], at: &[String]) -> Result<Vec<Position>, Failure> {
-    let mut positions = topics.iter().map(Topic::end).collect::<Result<Vec<_>, _>>()?;
+    let ends = topics.iter().map(Topic::end).collect::<Result<Vec<_>, _>>()?;
+    let mut positions = ends.clone();
+    let mut seen = Vec::new();
     for given in at {
         let (name, text) = given.split_once('=').map_or((None, given.as_str()), |(name, text)| (Some(name), text));
         let wrong = |problem: String| Failure::usage(format!("--at {given}: {problem}"));
@@ -189,7 +191,13 @@ fn positions(topics: &[Topic], at: &[String]) -> Result<Vec<Position>, Failure> 
             }
         };
         let position: Position = text.parse().map_err(|e| wrong(format!("{e}")))?;
-        question::check_within(&position, "--at", &positions[number])?;
+        let topic = topics[number].name();
+        if seen.contains(&number) {
+            return Err(wrong(format!("a position of topic {topic} was given already; give one for each topic")));
+        }
+        seen.push(number);
+        let option = if topics.len() > 1 { format!("--at {topic}=") } else { "--at".to_owned() };
+        question::check_within(&position, &option, &ends[number])?;
         positions[number] = position;
     }
     Ok(positions)

@@ -40,14 +40,18 @@ pub(super) fn run(place: &Address, args: &DeleteArgs) -> Result<ExitCode, Failur
         eprintln!("warning: job '{job}' read it: its tables stay, and can be brought no further");
     }
     for feed in feeds {
-        eprintln!("warning: feed '{feed}' lived on it, and cannot run any more");
+        if feed.inputs().any(|input| input == name) {
+            eprintln!("warning: feed '{}' read it, and cannot run any more", feed.name);
+        } else {
+            eprintln!("warning: feed '{}' appended to it, and starts over when it is run again", feed.name);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The jobs that read a topic of a folder, and the feeds that read or write it.
-fn dependents(dir: &Path, topic: &str) -> Result<(Vec<String>, Vec<String>), Failure> {
+fn dependents(dir: &Path, topic: &str) -> Result<(Vec<String>, Vec<Definition>), Failure> {
     let jobs = StandingJob::that_read(dir, topic)?;
-    let feeds = Definition::all(dir)?.into_iter().filter(|feed| feed.input == topic || feed.output == topic).map(|feed| feed.name);
+    let feeds = Definition::all(dir)?.into_iter().filter(|feed| feed.inputs().any(|input| input == topic) || feed.output == topic);
     Ok((jobs, feeds.collect()))
 }
