@@ -6,6 +6,7 @@ use std::time::Duration;
 use twopath_results::result::{Happening, Mark, RunResult};
 use twopath_results::scenario::{Axis, Cell, Chart, Figure, Line, Point, Table, Verdict};
 use twopath_results::statistics::median;
+use twopath_speed::LOCAL_MEMORY;
 
 use super::compare::CompareSettings;
 use super::notes::values;
@@ -32,7 +33,12 @@ struct Case {
     quick: &'static [&'static str],
 }
 
-const CASES: [Case; 4] = [
+/// A state that outlives the process: where it is does not change who is killed.
+const fn kept(state: StateBackend) -> Case {
+    Case { killed: Killed::Speed, state, architectures: &["lambda-sql", "kappa-sql"], quick: &["kappa-sql"] }
+}
+
+const CASES: [Case; 5] = [
     Case { killed: Killed::Batch, state: StateBackend::Memory, architectures: &["batch", "lambda", "lambda-sql"], quick: &["lambda"] },
     Case {
         killed: Killed::Speed,
@@ -40,7 +46,8 @@ const CASES: [Case; 4] = [
         architectures: &["lambda", "lambda-sql", "kappa", "kappa-sql", "kappa-backfill"],
         quick: &["lambda", "kappa"],
     },
-    Case { killed: Killed::Speed, state: StateBackend::Checkpoint, architectures: &["lambda-sql", "kappa-sql"], quick: &["kappa-sql"] },
+    kept(StateBackend::Checkpoint),
+    kept(StateBackend::Local { memory: LOCAL_MEMORY }),
     Case {
         killed: Killed::System,
         state: StateBackend::Memory,
@@ -63,12 +70,12 @@ const FIGURES: [Asked; 5] = [
 impl Case {
     /// As in figures: `lambda-sql, speed killed, checkpoint, 5000 events`.
     fn of(&self, system: &str, history: u64) -> String {
-        let state = if self.state == StateBackend::Memory { String::new() } else { format!("{}, ", self.state) };
+        let state = if self.state == StateBackend::Memory { String::new() } else { format!("{}, ", self.state.name()) };
         format!("{system}, {} killed, {state}{history} events", self.killed.name())
     }
 
     fn name(&self) -> String {
-        if self.state == StateBackend::Memory { self.killed.name().into() } else { format!("{}-{}", self.killed.name(), self.state) }
+        if self.state == StateBackend::Memory { self.killed.name().into() } else { format!("{}-{}", self.killed.name(), self.state.name()) }
     }
 }
 
@@ -78,7 +85,14 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
 
     let mut rows: Vec<Vec<Cell>> = vec![];
     let (mut lost, mut wrong, mut runs, mut not_killed) = (0.0, 0.0, 0, 0);
-    for case in &CASES {
+    let on_a_server = match StateBackend::server_that_answers() {
+        Ok(server) => Some(kept(server)),
+        Err(why) => {
+            notes.findings.push(why);
+            None
+        }
+    };
+    for case in CASES.iter().chain(&on_a_server) {
         let architectures = lab.pick(case.architectures, case.quick);
         let mut shown: Vec<Line> = vec![];
         for &history in histories {
@@ -94,7 +108,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
             for &system in architectures {
                 let of = case.of(system, history);
                 let mut row: Vec<Cell> =
-                    vec![case.killed.name().into(), system.into(), case.state.to_string().into(), (history as f64, "events").into()];
+                    vec![case.killed.name().into(), system.into(), case.state.name().into(), (history as f64, "events").into()];
                 for (figure, unit, value) in FIGURES {
                     let found = Figure::measured(figure, &of, unit, &values(&result, system, value), lab.seed);
                     row.push((found.value, unit).into());
@@ -135,7 +149,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
 
 /// Of one case: freshness around the kill, and what it comes to as history grows.
 fn charts(notes: &mut Notes, case: &Case, (architectures, histories): (&[&str], &[u64]), freshness: Vec<Line>) {
-    let state = if case.state == StateBackend::Memory { String::new() } else { format!(", state: {}", case.state) };
+    let state = if case.state == StateBackend::Memory { String::new() } else { format!(", state: {}", case.state.name()) };
     let killed = match case.killed {
         Killed::System => "all layers killed",
         Killed::Batch => "the batch run killed",
