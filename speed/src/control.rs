@@ -41,6 +41,8 @@ pub(crate) struct Control {
     state_bytes: Vec<AtomicUsize>,
     /// What keeping the state in a store has cost, and up to where it is there.
     stored: Mutex<(StoreCosts, Option<Position>)>,
+    /// Where the log ended when an epoch was started for it last: what is appended at intervals waits until that is read.
+    due: Mutex<Option<Position>>,
     /// Held by whoever starts an epoch because the log has grown, until the next may start: where several wait for that, each for a topic of its own.
     turn: Mutex<()>,
     /// What has been published.
@@ -78,6 +80,7 @@ impl Control {
             records_read: AtomicU64::new(0),
             state_bytes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             stored: Mutex::default(),
+            due: Mutex::default(),
             turn: Mutex::default(),
             latest: Mutex::new(Arc::clone(&view)),
             view: Mutex::new(view),
@@ -124,6 +127,22 @@ impl Control {
             // A look around now and then: whoever stops the job does not know of this.
             through = self.is_through.wait_timeout(through, LOOK_AGAIN).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Moves the epoch on because the log has grown: what it has now is due.
+    pub fn tick_for_more(&self) {
+        *lock(&self.due) = Some(self.tails.end());
+        self.tick();
+    }
+
+    /// Whether all that was due is read, at this position: said once.
+    pub fn is_done(&self, read_to: &Position) -> bool {
+        let mut due = lock(&self.due);
+        let is_done = due.as_ref().is_some_and(|due| read_to.covers(due));
+        if is_done {
+            *due = None;
+        }
+        is_done
     }
 
     /// Waits until nobody else starts an epoch.

@@ -178,6 +178,7 @@ pub fn replay_joint(
     to: &[Position],
     workers: usize,
 ) -> Result<RealtimeView, SpeedError> {
+    assert!(topics.len() == names.len() && topics.len() == to.len(), "a name and a position for each topic");
     let options = SpeedOptions { workers, ..SpeedOptions::default() };
     let starts = topics.iter().map(Topic::start).collect::<Result<Vec<_>, _>>()?;
     let holds = topics.iter().zip(&starts).map(|(topic, start)| topic.hold("a replay", start));

@@ -268,7 +268,7 @@ fn follow(control: &Control, tail: &Tail, interval: Duration, mut work: impl FnM
         let turn = control.turn();
         let started = Instant::now();
         let seen = tail.sequence();
-        control.tick();
+        control.tick_for_more();
         control.wake_sources();
         work();
         while !control.stopped()

@@ -240,6 +240,9 @@ fn changes_are_appended_at_an_interval() {
             let running = scope.spawn(|| both.run_every(Some(every), sql, &Until::Stopped, workers, &stop));
             let _stops = Stops(&stop);
             let started = Instant::now();
+            // More than one epoch takes.
+            let many = both.events.with_keys(&vec![Some("key 1"); 30_000], 1);
+            (0..10).for_each(|_| drop(both.events.writer.append(&many).unwrap()));
             for i in 0..100 {
                 if i % 2 == 0 {
                     place(i)

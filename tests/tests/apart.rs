@@ -29,6 +29,25 @@ const QUERIES: [&str; 9] = [
     "SELECT a.n, a.c, b.at FROM (SELECT n, COUNT(*) AS c FROM clicks WHERE k = 'a' GROUP BY n) a JOIN (SELECT n, at FROM clicks WHERE n > 1) b ON a.n = b.n",
 ];
 
+/// What is accepted can be stored: so many forms would nest too deeply.
+#[test]
+fn too_many_forms_are_not_kept_as_one() {
+    let form = |i: usize| format!("SELECT 'x{i}' AS w, n, COUNT(*) AS c FROM clicks WHERE k = 'x{i}' GROUP BY n");
+    let query = |forms: usize| {
+        let sql = (0..forms).map(form).collect::<Vec<_>>().join(" UNION ALL ");
+        let schema = relational_schema();
+        let plan = logical_plan_over(&sql, &[TopicSchema { name: "clicks", schema: &schema, key: None, time: None }]).unwrap();
+        plan.query().ok().filter(|query| query.whole.is_some())
+    };
+    assert!(query(5).is_some());
+    for forms in [20, 40, 60, 100] {
+        if let Some(query) = query(forms) {
+            let stored = serde_json::to_vec(&query).unwrap();
+            assert_eq!(serde_json::from_slice::<twopath_query::Query>(&stored).unwrap(), query, "{forms} forms");
+        }
+    }
+}
+
 #[test]
 fn forms_of_one_topic_are_kept_as_one() {
     let schema = relational_schema();

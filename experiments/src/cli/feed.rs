@@ -201,20 +201,24 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         let (read, inputs) = (read.join("', '"), args.inputs.join("', '"));
         return Err(Failure::usage(format!("the query reads '{read}', and the feed '{inputs}'; name the same topics in both")));
     }
-    let inputs = args.inputs.iter().map(|input| log::open_topic(dir, input)).collect::<Result<Vec<_>, _>>()?;
+    let name = args.name.clone().unwrap_or_else(|| args.output.clone());
+    let earlier = Definition::earlier(dir, &name)?;
+    // In the order in which they were named first.
+    let as_before = earlier.as_ref().map(|earlier| earlier.inputs().cloned().collect::<Vec<_>>());
+    let named = as_before.filter(|before| before.iter().collect::<BTreeSet<_>>() == args.inputs.iter().collect());
+    let named = named.unwrap_or_else(|| args.inputs.clone());
+    let inputs = named.iter().map(|input| log::open_topic(dir, input)).collect::<Result<Vec<_>, _>>()?;
     let plan = plan_of(&sql, &inputs).map_err(|e| Failure::sql(&e, &sql))?;
     if inputs.len() == 1 {
         plan.query().map_err(|e| Failure::sql(&query::not_lowered(&sql, e), &sql))?;
     }
-    let name = args.name.clone().unwrap_or_else(|| args.output.clone());
-    let earlier = Definition::earlier(dir, &name)?;
     if args.every.is_some_and(|every| every.is_zero()) {
         return Err(Failure::usage("--every 0: that is no interval; leave it out, and changes are appended as they come"));
     }
     let feed = Definition {
         name,
-        input: args.inputs[0].clone(),
-        beside: args.inputs[1..].to_vec(),
+        input: named[0].clone(),
+        beside: named[1..].to_vec(),
         output: args.output.clone(),
         sql,
         every_ms: args.every.map(|every| every.as_millis().max(1) as u64).or(earlier.as_ref().and_then(|feed| feed.every_ms)),
@@ -284,7 +288,7 @@ fn tell(feed: &Definition, report: &FeedReport) {
     );
     if let Some(SpokeLate { partition, from, closed_to }) = report.spoke_late {
         eprintln!(
-            "warning: partition {partition} of '{}' had been silent, and spoke (from offset {from} on) after windows up to {} were closed without it: what it has of those is not in '{}'",
+            "warning: partition {partition} of '{}' had been silent, and spoke (from offset {from} on) after windows up to {} were closed without it: what it has of those windows is not in '{}'",
             feed.input,
             query::time::format_timestamp(closed_to),
             feed.output

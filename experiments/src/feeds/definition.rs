@@ -80,7 +80,12 @@ impl Definition {
         let wrong = |source| FeedError::Query { name: self.name.clone(), source };
         let plan = plan_of(&self.sql, inputs).map_err(wrong)?;
         if inputs.len() > 1 {
-            return Ok(FeedQuery::kept(plan.maintained())?);
+            let query = FeedQuery::kept(plan.maintained())?;
+            if let Some(unread) = inputs.iter().find(|input| !query.topics().contains(&input.name())) {
+                let what = format!("it names {0} and reads nothing of it; leave {0} out", unread.name());
+                return Err(SpeedError::NoFeed { what }.into());
+            }
+            return Ok(query);
         }
         let closing = plan.closing().map_err(|e| wrong(not_lowered(&self.sql, e)))?;
         let query = match closing {

@@ -75,7 +75,7 @@ pub struct Query {
     /// key is refused then: a group is no part of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish: Option<Box<Plan>>,
-    /// The whole plan, where `finish` is not made for reading it: for an engine that keeps rows ([`Query::maintained`]).
+    /// The whole plan, where `finish` is not made for reading it: for an engine that keeps rows ([`Query::maintained`]). Whoever changes what the query reads takes it away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<Box<Plan>>,
 }

@@ -205,7 +205,7 @@ pub(crate) struct Closer {
     pub spoke_late: Option<SpokeLate>,
 }
 
-/// A partition had been silent, and spoke after windows were closed without it: what it has of those is not in the output.
+/// A partition had been silent, and spoke after windows were closed without it: if it has records of those, they are not in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SpokeLate {
     pub partition: PartitionId,
@@ -351,7 +351,14 @@ impl Closer {
     /// Which partitions are idle now.
     fn look_for_idle(&mut self, tails: &Tails) {
         let Some(idle_us) = self.windows.closing.late.idle_us else { return };
-        let Some(before) = self.partitions.iter().filter_map(|p| p.arrived).max().map(|latest| latest.saturating_sub(idle_us)) else {
+        let Some(before) = self
+            .partitions
+            .iter()
+            .filter(|p| p.newest.is_some())
+            .filter_map(|p| p.arrived)
+            .max()
+            .map(|latest| latest.saturating_sub(idle_us))
+        else {
             return;
         };
         for (p, partition) in self.partitions.iter_mut().enumerate() {

@@ -37,4 +37,4 @@ pub(crate) use closing::{Closer, ClosingFlow, Mark, close, mark_path};
 pub(crate) use flow::{FeedFlow, FeedState, GENERATION, Purpose, append, tell};
 pub use query::{FeedKind, FeedQuery};
 pub use rows::RowQuery;
-pub(crate) use table::{Shower, TableFlow, show};
+pub(crate) use table::{Shower, TableFlow, When, show};

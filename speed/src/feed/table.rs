@@ -12,7 +12,8 @@
 //! **A row of which nothing but its key is not NULL** is none: in a topic it would be a deletion.
 //!
 //! **Several topics** are read as one, whose position is a joint one ([`crate::input`]): a table beside a stream changes meanwhile, and each change corrects what was appended. What the
-//! output shows once all is read depends on the position alone, not on which topic was read first.
+//! output shows once all is read depends on the position alone, not on which topic was read first. Their positions are committed one after the other: they tell how far the feed is, and
+//! nothing that a start depends on.
 //!
 //! **Rows that are told apart by their key**: the plan says which columns those are ([`twopath_query::Plan::row_key`]).
 
@@ -173,7 +174,18 @@ pub(crate) struct Shower {
     read_to: Vec<(Offset, u64)>,
     /// Nothing is appended before it is all read.
     known: Position,
+    when: When,
     pub rows_appended: u64,
+}
+
+/// When changes are appended.
+pub(crate) enum When {
+    /// With each epoch.
+    AtOnce,
+    /// When all is read that there was when the log was looked at last ([`Control::is_done`]).
+    Due,
+    /// At the end.
+    At(Position),
 }
 
 /// How far the feed has read, by partition: the next record, and the barriers before it.
@@ -190,7 +202,7 @@ pub(crate) struct TableFlow {
 
 impl Shower {
     /// Reads what the output shows. `known` is how far the input goes now.
-    pub fn new(table: Table, sink: NumberedSink, known: Position, workers: usize) -> Result<Shower, SpeedError> {
+    pub fn new(table: Table, sink: NumberedSink, known: Position, workers: usize, when: When) -> Result<Shower, SpeedError> {
         let types = |of_key: bool| {
             let columns = (0..table.schema.fields().len()).filter(|column| table.key.contains(column) == of_key);
             columns.map(|column| table.schema.field(column).data_type().clone()).collect::<Vec<_>>()
@@ -205,7 +217,7 @@ impl Shower {
         let nothing = rest.convert_columns(&nulls).expect("columns of the converter's types").row(0).owned();
         let read_to = vec![(Offset(0), 0); known.partitions()];
         let (of_keys, changed, raised) = (HashMap::new(), BTreeSet::new(), vec![None; workers]);
-        let mut shower = Shower { table, sink, keys, rest, nothing, of_keys, changed, raised, read_to, known, rows_appended: 0 };
+        let mut shower = Shower { table, sink, keys, rest, nothing, of_keys, changed, raised, read_to, known, when, rows_appended: 0 };
         shower.read_output()?;
         Ok(shower)
     }
@@ -249,8 +261,8 @@ impl Shower {
         Ok(self.sink.sync()?)
     }
 
-    /// Takes in complete epochs, each part with the worker that it comes from, and appends what they change.
-    fn take(&mut self, parts: Vec<(usize, EpochPart)>) -> Result<ReadTo, SpeedError> {
+    /// Takes in complete epochs, each part with the worker that it comes from, and appends what they and those before them change, if it is time.
+    fn take(&mut self, parts: Vec<(usize, EpochPart)>, control: &Control) -> Result<ReadTo, SpeedError> {
         for (worker, part) in parts {
             match part {
                 EpochPart::Own { table, .. } | EpochPart::Table { table, .. } => self.merge(&table)?,
@@ -265,6 +277,15 @@ impl Shower {
         }
         let read_to = || self.read_to.iter().enumerate().map(|(p, &(offset, barriers))| (PartitionId(p as u32), offset, barriers));
         if !read_to().all(|(p, offset, _)| offset >= self.known.get(p)) {
+            return Ok(Vec::new());
+        }
+        let at = Position::new(read_to().map(|(_, offset, _)| offset).collect());
+        let is_time = match &self.when {
+            When::AtOnce => true,
+            When::Due => control.is_done(&at),
+            When::At(end) => at.covers(end),
+        };
+        if !is_time {
             return Ok(Vec::new());
         }
         let read_to: ReadTo = read_to().collect();
@@ -349,8 +370,8 @@ impl Shower {
 
 /// Appends what changes. The stream's frontier says which epochs are taken in.
 pub(crate) fn show<'s>(parts: Stream<'s, u64, Parcels<EpochPart>>, flow: &TableFlow, control: &Arc<Control>) -> Stream<'s, u64, Vec<()>> {
-    let shower = Arc::clone(&flow.shower);
-    take_and_tell(to_first(parts), "Show", move |parts| lock(&shower).take(parts), flow.done.clone(), control)
+    let (shower, controls) = (Arc::clone(&flow.shower), Arc::clone(control));
+    take_and_tell(to_first(parts), "Show", move |parts| lock(&shower).take(parts, &controls), flow.done.clone(), control)
 }
 
 /// What workers have for themselves, with the number of each, for worker 0.

@@ -67,7 +67,7 @@ pub struct FeedReport {
     pub rows_read_again: u64,
     /// Of a feed of windows: groups of those that are open.
     pub groups_open: u64,
-    /// Of a feed of windows: the first partition whose records came after windows that they belong to were closed without them.
+    /// Of a feed of windows: the first partition that had been silent and spoke of a time up to which windows were closed without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spoke_late: Option<SpokeLate>,
 }

@@ -9,7 +9,7 @@ use twopath_base::sync::lock;
 
 use super::run::{Feed, FeedReport, Until, all_of, until_the_end};
 use crate::error::SpeedError;
-use crate::feed::{FeedKind, GENERATION, Shower, TableFlow};
+use crate::feed::{FeedKind, GENERATION, Shower, TableFlow, When};
 use crate::input::Input;
 use crate::logic::Middle;
 use crate::options::SpeedOptions;
@@ -34,7 +34,12 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
     if to.as_ref().is_some_and(|to| to.records() == 0) {
         return Ok(FeedReport::default());
     }
-    let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, end, workers)?));
+    let when = match (every, &to) {
+        (None, _) => When::AtOnce,
+        (Some(_), None) => When::Due,
+        (Some(_), Some(to)) => When::At(to.clone()),
+    };
+    let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, end, workers, when)?));
     let (sender, done) = channel();
     let query = Arc::new(table.query().clone());
     let flow = TableFlow { table, shower: Arc::clone(&shower), done: sender };

@@ -19,7 +19,7 @@ pub(super) fn without_late(query: &Query, late: &Late, upto: &Position) -> Query
         Some(filter) => compared(BinaryOp::And, kept, filter),
         None => kept,
     };
-    Query { filter: Some(filter), ..query.clone() }
+    Query { filter: Some(filter), whole: None, ..query.clone() }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::convert::Infallible;
 
 use twopath_base::LogColumn;
 
+use super::nests_too_deeply;
 use crate::plan::{Node, Plan};
 use crate::query::Query;
 use crate::types::*;
@@ -53,6 +54,10 @@ pub(super) fn side_by_side(inputs: &[Query], finish: &Plan) -> Option<Query> {
             aggregates.extend(form.query.aggregates.iter().map(|aggregate| form.of_its_rows(aggregate)));
         }
         places.push((first_key, first_aggregate));
+    }
+    let args = aggregates.iter().flat_map(|aggregate: &Aggregate| aggregate.args());
+    if filter.iter().chain(keys.iter().map(|key| &key.expr)).chain(args).any(nests_too_deeply) {
+        return None;
     }
     let named = |(i, (name, data_type)): (usize, (String, DataType))| NamedExpr { name, expr: Expr::column(i, data_type) };
     let types = keys.iter().map(|key| (key.name.clone(), key.expr.data_type));
@@ -117,7 +122,7 @@ fn told_apart(inputs: &[Query]) -> Option<Vec<Apart<'_>>> {
     })
 }
 
-/// The column and the literal of `column = literal`. Floats are left out, of which different ones may be equal.
+/// The column and the literal of `column = literal`, of types of which literals that differ are different values.
 fn equality(expr: &Expr) -> Option<(usize, Value)> {
     let ExprKind::Binary { op: BinaryOp::Equal, left, right } = &expr.kind else { return None };
     match (&left.kind, &right.kind) {

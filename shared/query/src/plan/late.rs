@@ -45,7 +45,7 @@ impl Late {
     }
 
     /// The topic's watermark, as one row: the least of those at the ends of its partitions, of which those without a record do not count, nor those that are idle: whose newest
-    /// record arrived longer before the topic's newest than [`Late::idle_us`].
+    /// record arrived longer before the newest of all that count than [`Late::idle_us`].
     pub(crate) fn watermark(&self, topic: Plan, span: &Range<usize>) -> Plan {
         let at = |node| Plan::new(node, span.clone());
         let timestamp = |i| Expr::column(i, DataType::Timestamp);
