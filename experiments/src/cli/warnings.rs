@@ -10,12 +10,13 @@ use tracing::{Event, Level, Metadata, Subscriber};
 /// From now on, in this process. Errors are told by whoever gets them.
 pub(super) fn tell() {
     // Where somebody listens already, as in tests, that one does.
-    let _ = tracing::subscriber::set_global_default(Warnings);
+    let _ = tracing::subscriber::set_global_default(Warnings(|warning| eprintln!("warning: {warning}")));
 }
 
-struct Warnings;
+/// Gives each warning, as a line, to whoever tells it.
+struct Warnings<T>(T);
 
-impl Subscriber for Warnings {
+impl<T: Fn(String) + 'static> Subscriber for Warnings<T> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         *metadata.level() == Level::WARN && metadata.target().starts_with("twopath")
     }
@@ -27,7 +28,7 @@ impl Subscriber for Warnings {
     fn event(&self, event: &Event<'_>) {
         let mut warning = Warning::default();
         event.record(&mut warning);
-        eprintln!("warning: {}{}", warning.message, warning.fields);
+        (self.0)(warning.message + &warning.fields);
     }
 
     // There are no spans.
@@ -66,26 +67,8 @@ mod tests {
 
     #[test]
     fn a_warning_is_a_line() {
-        struct Heard(std::sync::mpsc::Sender<String>);
-        impl Subscriber for Heard {
-            fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-                Warnings.enabled(metadata)
-            }
-            fn event(&self, event: &Event<'_>) {
-                let mut warning = Warning::default();
-                event.record(&mut warning);
-                self.0.send(warning.message + &warning.fields).unwrap();
-            }
-            fn new_span(&self, _: &Attributes<'_>) -> Id {
-                Id::from_u64(1)
-            }
-            fn record(&self, _: &Id, _: &Record<'_>) {}
-            fn record_follows_from(&self, _: &Id, _: &Id) {}
-            fn enter(&self, _: &Id) {}
-            fn exit(&self, _: &Id) {}
-        }
         let (sender, heard) = std::sync::mpsc::channel();
-        tracing::subscriber::with_default(Heard(sender), || {
+        tracing::subscriber::with_default(Warnings(move |warning| sender.send(warning).unwrap()), || {
             let reason = "cut";
             tracing::warn!(file = %"a/b.log", offset = 7, reason, "a torn tail {}", "went");
             tracing::error!("this is told elsewhere");

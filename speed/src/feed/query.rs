@@ -149,7 +149,7 @@ impl FeedQuery {
     /// The names of the topics that it reads, in the order in which a [`Feed`](crate::Feed) has them.
     pub fn topics(&self) -> Vec<&str> {
         match &self.0 {
-            Form::Table(table) => table.topics().iter().map(String::as_str).collect(),
+            Form::Table(table) => table.topics(),
             _ => vec![&self.query().topic],
         }
     }

@@ -50,8 +50,6 @@ use crate::sink::numbered::NumberedSink;
 /// A query all of whose rows are kept.
 #[derive(Clone)]
 pub(crate) struct Table {
-    /// What it reads, in the order in which it does.
-    topics: Vec<String>,
     plan: Arc<twopath_query::Plan>,
     pub rows: Arc<Maintained>,
     /// What is computed of rows that came and went: their columns, and how many more of each there are.
@@ -75,9 +73,7 @@ impl Table {
         if maintained.rows.finish.is_some() {
             return Err(refused("leave ORDER BY, LIMIT and OFFSET out; a topic has the order of its changes".into()));
         }
-        let topics: Vec<String> = maintained.plan.topics().into_iter().map(str::to_owned).collect();
-        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        let rows = Maintained::of(&maintained, &names, GENERATION).map_err(|e| match e {
+        let rows = Maintained::of(&maintained, &maintained.plan.topics(), GENERATION).map_err(|e| match e {
             SpeedError::Unsupported { what, .. } => refused(format!("{what} is not kept as rows come and go; ask it with twopath query")),
             other => other,
         })?;
@@ -96,21 +92,22 @@ impl Table {
         in_a_topic(&mut changes);
         let schema = answer_schema(&changes);
         changes.output.push(NamedExpr { name: "more".into(), expr: Expr::column(columns, DataType::Int) });
-        Ok(Table { topics, plan, rows: Arc::new(rows), changes, schema, key })
+        Ok(Table { plan, rows: Arc::new(rows), changes, schema, key })
     }
 
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    pub fn topics(&self) -> &[String] {
-        &self.topics
+    /// What it reads, in the order in which it does.
+    pub fn topics(&self) -> Vec<&str> {
+        self.plan.topics()
     }
 
     /// That an input has every record, or what compaction leaves where no more is read.
     pub fn check_input(&self, feed: &str, number: usize, input: &Topic) -> Result<(), SpeedError> {
         match &input.config().partition_by {
-            PartitionBy::Key(key) if self.plan.reads_newest_alone(&self.topics[number], key) => check_kept(feed, input),
+            PartitionBy::Key(key) if self.plan.reads_newest_alone(self.topics()[number], key) => check_kept(feed, input),
             _ => check_whole(feed, input),
         }
     }
@@ -276,15 +273,13 @@ impl Shower {
             }
         }
         let read_to = || self.read_to.iter().enumerate().map(|(p, &(offset, barriers))| (PartitionId(p as u32), offset, barriers));
-        if !read_to().all(|(p, offset, _)| offset >= self.known.get(p)) {
-            return Ok(Vec::new());
-        }
         let at = Position::new(read_to().map(|(_, offset, _)| offset).collect());
-        let is_time = match &self.when {
-            When::AtOnce => true,
-            When::Due => control.is_done(&at),
-            When::At(end) => at.covers(end),
-        };
+        let is_time = at.covers(&self.known)
+            && match &self.when {
+                When::AtOnce => true,
+                When::Due => control.is_done(&at),
+                When::At(end) => at.covers(end),
+            };
         if !is_time {
             return Ok(Vec::new());
         }

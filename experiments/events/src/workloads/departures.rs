@@ -93,29 +93,11 @@ fn events(seed: u64) -> RecordBatch {
     let hours = times(&weather, "hour");
     let weather_known: Vec<i64> = hours.iter().map(|hour| hour + HOUR_US as i64 + late(2 * HOUR_US)).collect();
 
-    let plane = |name: &str| match name {
-        "plane_year" => "year",
-        "plane_engines" => "engines",
-        "plane_seats" => "seats",
-        "plane_manufacturer" => "manufacturer",
-        "plane_model" => "model",
-        "tailnum" => "tailnum",
-        _ => "",
-    };
-    let airport = |name: &str| match name {
-        "airport_name" => "name",
-        "airport_tzone" => "tzone",
-        "airport_lat" => "lat",
-        "airport_lon" => "lon",
-        "airport_alt" => "alt",
-        "faa" => "faa",
-        _ => "",
-    };
     let tables = [
-        as_events("flight", &flights, &|name| name.to_owned(), (&times(&flights, "sched_dep"), &known)),
-        as_events("plane", &planes, &|name| plane(name).to_owned(), (&planes_known, &planes_known)),
-        as_events("airport", &airports, &|name| airport(name).to_owned(), (&airports_known, &airports_known)),
-        as_events("weather", &weather, &|name| name.to_owned(), (&hours, &weather_known)),
+        as_events("flight", &flights, (&times(&flights, "sched_dep"), &known)),
+        as_events("plane", &planes, (&planes_known, &planes_known)),
+        as_events("airport", &airports, (&airports_known, &airports_known)),
+        as_events("weather", &weather, (&hours, &weather_known)),
     ];
     let mut order: Vec<(i64, (usize, usize))> = Vec::new();
     for (table, known) in [&known, &planes_known, &airports_known, &weather_known].into_iter().enumerate() {
@@ -126,15 +108,16 @@ fn events(seed: u64) -> RecordBatch {
     interleave_record_batch(&tables.each_ref(), &places).expect("tables of one schema")
 }
 
-/// A table's rows as events: the columns that `source` finds in it, with their event times and when they are known.
-fn as_events(event_type: &str, table: &RecordBatch, source: &dyn Fn(&str) -> String, (at, known): (&[i64], &[i64])) -> RecordBatch {
-    let rows = table.num_rows();
+/// A table's rows as events, with their event times and when they are known. A column that other tables have not may be named for its table.
+fn as_events(event_type: &str, table: &RecordBatch, (at, known): (&[i64], &[i64])) -> RecordBatch {
+    let (rows, of_table) = (table.num_rows(), format!("{event_type}_"));
+    let source = |name: &str| table.column_by_name(name.strip_prefix(&of_table).unwrap_or(name)).cloned();
     let time = |times: &[i64]| Arc::new(TimestampMicrosecondArray::from(times.to_vec()).with_timezone("UTC")) as ArrayRef;
     let column = |field: &Arc<Field>| match field.name().as_str() {
         "event_type" => Arc::new(StringArray::from(vec![event_type; rows])),
         "at" => time(at),
         "known" => time(known),
-        name => table.column_by_name(&source(name)).cloned().unwrap_or_else(|| new_null_array(field.data_type(), rows)),
+        name => source(name).unwrap_or_else(|| new_null_array(field.data_type(), rows)),
     };
     let schema = schema();
     let columns = schema.fields().iter().map(column).collect();

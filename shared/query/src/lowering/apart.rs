@@ -7,8 +7,6 @@
 //!
 //! So an engine keeps the groups of the one beside the rows of the other, and not all the rows that both are made of.
 
-use std::convert::Infallible;
-
 use twopath_base::LogColumn;
 
 use super::nests_too_deeply;
@@ -82,18 +80,9 @@ pub(super) fn side_by_side(inputs: &[Query], finish: &Plan) -> Option<Query> {
         if form.query.distinct { at(Node::Distinct { input: Box::new(plan) }) } else { plan }
     };
     let forms: Vec<Plan> = apart.iter().enumerate().map(form).collect();
-    let finish = Some(Box::new(with_forms(finish, &forms)));
+    let finish = Some(Box::new(finish.with_inputs(&forms)));
     let Query { topic, fields, .. } = &inputs[0];
     Some(Query { filter, keys, aggregates, output, finish, ..Query::over(topic.clone(), fields.clone()) })
-}
-
-/// The plan with these in the place of its inputs.
-fn with_forms(plan: &Plan, forms: &[Plan]) -> Plan {
-    if let Node::Input { number, .. } = plan.node {
-        return forms[number].clone();
-    }
-    let Ok(plan) = plan.try_map_inputs(&mut |input| Ok::<_, Infallible>(with_forms(input, forms)));
-    plan
 }
 
 /// The forms with `column = literal` for each, of one column and no two alike.

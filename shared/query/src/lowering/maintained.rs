@@ -40,7 +40,7 @@ impl Query {
         if let Some(whole) = &self.whole {
             return Some(whole.maintained());
         }
-        Some(self.finish.as_ref()?.with_inputs(&self.flat_plan()).maintained())
+        Some(self.finish.as_ref()?.with_inputs(&[self.flat_plan()]).maintained())
     }
 
     /// What the flat query answers, as a plan. It has no order: what is above it has.
@@ -131,12 +131,12 @@ impl Plan {
         Maintained { plan, rows }
     }
 
-    /// The plan with `plan` in the place of its inputs.
-    fn with_inputs(&self, plan: &Plan) -> Plan {
-        if let Node::Input { .. } = self.node {
-            return plan.clone();
+    /// The plan with these in the place of its inputs, by their numbers.
+    pub(super) fn with_inputs(&self, plans: &[Plan]) -> Plan {
+        if let Node::Input { number, .. } = self.node {
+            return plans[number].clone();
         }
-        let Ok(whole) = self.try_map_inputs(&mut |input| Ok::<_, Infallible>(input.with_inputs(plan)));
+        let Ok(whole) = self.try_map_inputs(&mut |input| Ok::<_, Infallible>(input.with_inputs(plans)));
         whole
     }
 
