@@ -143,7 +143,7 @@ impl Folding<'_> {
 fn fold_part(topic: &Topic, part: &LogPart, folding: &mut Folding<'_>, timings: &Timings) -> Result<(), BatchError> {
     let started = Instant::now();
     let mut time = Duration::ZERO;
-    let projection = &folding.fold.projection;
+    let projection = folding.fold.projection();
     for_each_piece(topic, part, projection, |batch| {
         let started = Instant::now();
         folding.add(batch)?;

@@ -253,11 +253,14 @@ fn only_row_by_row_queries_are_feeds() {
         assert!(matches!(query(sql), Err(SpeedError::NoFeed { .. })), "{sql}");
     }
     let rows = query("SELECT who, id, id + 1 AS next, who AS again FROM a WHERE who IS NOT NULL").unwrap();
-    let (made, kept) = rows.apply(&events(0..8)).unwrap();
-    assert_eq!(kept.values().set_indices().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 6, 7]);
+    let apply = |rows: &RowQuery| rows.apply(&events(0..8).project(rows.projection()).unwrap()).unwrap();
+    let (made, which) = apply(&rows);
+    assert_eq!(which.unwrap().set_indices().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 6, 7]);
     assert_eq!(made.column(2).as_primitive::<Int64Type>().values().to_vec(), [1, 2, 3, 4, 5, 7, 8]);
     assert_eq!(made.column(0).as_string::<i32>(), made.column(3).as_string::<i32>());
-    assert_eq!(query("SELECT id FROM a WHERE id < 0").unwrap().apply(&events(0..8)).unwrap().0.num_rows(), 0);
+    assert_eq!(apply(&query("SELECT id FROM a WHERE id < 0").unwrap()).0.num_rows(), 0);
+    let (all, which) = apply(&query("SELECT id FROM a WHERE id >= 0").unwrap());
+    assert_eq!((all.num_rows(), which), (8, None));
 }
 
 #[test]

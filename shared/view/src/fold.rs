@@ -1,23 +1,19 @@
 //! What an engine does with a record batch, prepared once per job.
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
-use arrow_select::filter::{FilterBuilder, filter};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_select::filter::filter;
 
-use super::eval::{eval, eval_condition};
-use super::scattered::{Evaluated, Scattered};
+use super::map_filter::{MapFilter, Passed};
+use super::scattered::Scattered;
 use super::table::GroupTable;
 use super::top::Top;
-use twopath_query::{EvalError, Expr, Query};
+use twopath_query::{EvalError, Query};
 
 /// The first half of a query (filter, keys, aggregates' arguments) over the columns that it reads and no others.
 #[derive(Debug, Clone)]
 pub struct Fold {
-    /// The topic's columns to read, ascending: [`Query::columns_read`].
-    pub projection: Vec<usize>,
-    filter: Option<Expr>,
-    /// What is to be evaluated, each once.
-    exprs: Vec<Expr>,
-    /// Into `exprs`, per key and per aggregate.
+    rows: MapFilter,
+    /// Into what `rows` computes, per key and per aggregate.
     keys: Vec<usize>,
     args: Vec<Vec<usize>>,
     /// Where rows are ordered and cut: which of them are kept.
@@ -32,19 +28,17 @@ const ROWS_SCATTERED: usize = 65_536;
 
 impl Fold {
     pub fn new(query: &Query) -> Self {
-        let projection = query.columns_read();
-        let mut exprs: Vec<Expr> = Vec::new();
-        let mut shared = |e: &Expr| {
-            let e = e.over(&projection);
-            exprs.iter().position(|known| *known == e).unwrap_or_else(|| {
-                exprs.push(e);
-                exprs.len() - 1
-            })
-        };
-        let keys = query.keys.iter().map(|k| shared(&k.expr)).collect();
-        let args = query.aggregates.iter().map(|a| a.args().map(&mut shared).collect()).collect();
-        let filter = query.filter.as_ref().map(|f| f.over(&projection));
-        Fold { projection, filter, exprs, keys, args, top: Top::of(query) }
+        let args = query.aggregates.iter().flat_map(|a| a.args());
+        let rows = MapFilter::new(query, query.keys.iter().map(|k| &k.expr).chain(args));
+        let mut numbers = (0..).map(|expr| rows.number(expr));
+        let keys = numbers.by_ref().take(query.keys.len()).collect();
+        let args = query.aggregates.iter().map(|a| numbers.by_ref().take(a.args().count()).collect()).collect();
+        Fold { keys, args, top: Top::of(query), rows }
+    }
+
+    /// The topic's columns to read, ascending: [`Query::columns_read`].
+    pub fn projection(&self) -> &[usize] {
+        self.rows.projection()
     }
 
     /// Filters, evaluates and folds in a record batch whose columns are those of [`Fold::projection`], in that order. Returns how many
@@ -53,7 +47,7 @@ impl Fold {
     /// # Errors
     /// The [`EvalError`] of one of the rows that raise one; the table then holds part of the batch and is of no use.
     pub fn update(&self, table: &mut GroupTable, batch: &RecordBatch) -> Result<usize, EvalError> {
-        assert_eq!(batch.num_columns(), self.projection.len(), "the batch has the columns that are folded");
+        assert_eq!(batch.num_columns(), self.projection().len(), "the batch has the columns that are folded");
         let rows = batch.num_rows();
         let mut passed = 0;
         for from in (0..rows).step_by(ROWS_AT_A_TIME) {
@@ -68,12 +62,12 @@ impl Fold {
     }
 
     fn update_columns(&self, table: &mut GroupTable, columns: Vec<ArrayRef>, rows: usize) -> Result<usize, EvalError> {
-        let evaluated = self.evaluated(columns, rows)?;
-        let rows = evaluated.rows;
+        let passed = self.rows.apply(columns, rows)?;
+        let rows = passed.rows;
         if rows == 0 {
             return Ok(0);
         }
-        let mut keys = self.keys_of(&evaluated);
+        let mut keys = self.keys_of(&passed);
         if let Some(within) = self.top.as_ref().and_then(|top| top.candidates(table, &keys)) {
             // These queries count rows and compute nothing else.
             let count = within.true_count();
@@ -83,37 +77,21 @@ impl Fold {
             }
             return Ok(rows);
         }
-        self.fold(table, &evaluated)?;
+        self.fold(table, &passed)?;
         Ok(rows)
     }
 
-    fn keys_of(&self, evaluated: &Evaluated) -> Vec<ArrayRef> {
-        self.keys.iter().map(|&e| evaluated.values[e].clone()).collect()
+    fn keys_of(&self, passed: &Passed) -> Vec<ArrayRef> {
+        self.keys.iter().map(|&e| passed.values[e].clone()).collect()
     }
 
-    fn fold(&self, table: &mut GroupTable, evaluated: &Evaluated) -> Result<(), EvalError> {
-        let args: Vec<Vec<ArrayRef>> = self.args.iter().map(|args| args.iter().map(|&e| evaluated.values[e].clone()).collect()).collect();
-        table.update(&self.keys_of(evaluated), &args, evaluated.rows)
-    }
-
-    /// What is computed of the rows that pass the filter.
-    fn evaluated(&self, mut columns: Vec<ArrayRef>, mut rows: usize) -> Result<Evaluated, EvalError> {
-        if let Some(filter) = &self.filter {
-            let kept = eval_condition(filter, &columns, rows)?;
-            let count = kept.count_set_bits();
-            if count == 0 {
-                return Ok(Evaluated { values: Vec::new(), rows: 0 });
-            }
-            if count < rows {
-                let predicate = FilterBuilder::new(&BooleanArray::new(kept, None)).optimize().build();
-                for column in &mut columns {
-                    *column = predicate.filter(column.as_ref()).expect("columns and mask have the same rows");
-                }
-                rows = count;
-            }
-        }
-        let values = self.exprs.iter().map(|e| eval(e, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Evaluated { values, rows })
+    /// Folds in rows of which everything is computed: those that [`Fold::scatter`] let wait.
+    ///
+    /// # Errors
+    /// As [`Fold::update`].
+    pub fn fold(&self, table: &mut GroupTable, passed: &Passed) -> Result<(), EvalError> {
+        let args: Vec<Vec<ArrayRef>> = self.args.iter().map(|args| args.iter().map(|&e| passed.values[e].clone()).collect()).collect();
+        table.update(&self.keys_of(passed), &args, passed.rows)
     }
 
     /// Whether rows can be folded in parts of the groups: each then has its own, and no more of them are kept than come.
@@ -130,9 +108,9 @@ impl Fold {
         let rows = batch.num_rows();
         for from in (0..rows).step_by(ROWS_SCATTERED) {
             let count = ROWS_SCATTERED.min(rows - from);
-            let evaluated = self.evaluated(batch.columns().iter().map(|c| c.slice(from, count)).collect(), count)?;
-            if evaluated.rows > 0 {
-                scattered.add(&evaluated, &table.key_inputs(&self.keys_of(&evaluated)));
+            let passed = self.rows.apply(batch.columns().iter().map(|c| c.slice(from, count)).collect(), count)?;
+            if passed.rows > 0 {
+                scattered.add(&passed, &table.key_inputs(&self.keys_of(&passed)));
             }
         }
         Ok(())
@@ -143,7 +121,7 @@ impl Fold {
     /// # Errors
     /// As [`Fold::update`].
     pub fn gather(&self, table: &mut GroupTable, scattered: &mut Scattered, part: usize) -> Result<(), EvalError> {
-        scattered.take(part).iter().try_for_each(|evaluated| self.fold(table, evaluated))
+        scattered.take(part).iter().try_for_each(|passed| self.fold(table, passed))
     }
 }
 
@@ -153,7 +131,7 @@ impl GroupTable {
     /// [`Fold`] once.
     pub fn update_from_log(&mut self, query: &Query, batch: &RecordBatch) -> Result<(), EvalError> {
         let fold = Fold::new(query);
-        let projected = batch.project(&fold.projection).expect("the batch has the topic's columns");
+        let projected = batch.project(fold.projection()).expect("the batch has the topic's columns");
         fold.update(self, &projected).map(drop)
     }
 }

@@ -4,22 +4,15 @@ use arrow_array::{ArrayRef, UInt32Array};
 use arrow_select::take::take;
 
 use super::keys::{EMPTY_HASH, KeyInput, tag};
+use super::map_filter::Passed;
 use super::table::part_of;
-
-/// Rows that passed the filter, with what a query computes of each.
-#[derive(Debug, Clone)]
-pub(super) struct Evaluated {
-    /// By the number of the expression.
-    pub values: Vec<ArrayRef>,
-    pub rows: usize,
-}
 
 /// Rows that wait to be folded. Those of one part are folded together, into a table of that part alone: where groups are many, and each row is of another one, the
 /// part's table stays in the nearest caches meanwhile, as one of all groups does not.
 #[derive(Debug)]
 pub struct Scattered {
     /// By part.
-    pub(super) waiting: Vec<Vec<Evaluated>>,
+    pub(super) waiting: Vec<Vec<Passed>>,
     rows: usize,
 }
 
@@ -34,15 +27,15 @@ impl Scattered {
         self.rows
     }
 
-    /// The rows that are taken out to be folded count no more.
-    pub(super) fn take(&mut self, part: usize) -> Vec<Evaluated> {
+    /// The rows of one part, which no longer wait: whoever takes them out folds them ([`Fold::fold`](crate::Fold::fold)).
+    pub fn take(&mut self, part: usize) -> Vec<Passed> {
         let taken = std::mem::take(&mut self.waiting[part]);
         self.rows -= taken.iter().map(|e| e.rows).sum::<usize>();
         taken
     }
 
     /// Adds rows, whose keys are these.
-    pub(super) fn add(&mut self, rows: &Evaluated, keys: &[KeyInput]) {
+    pub(super) fn add(&mut self, rows: &Passed, keys: &[KeyInput]) {
         let parts = self.waiting.len();
         let mut hashes = vec![EMPTY_HASH; rows.rows];
         keys.iter().for_each(|key| key.hash_into(&mut hashes));
@@ -64,7 +57,7 @@ impl Scattered {
         for (waiting, &to) in self.waiting.iter_mut().zip(&places) {
             let (start, count) = (from as usize, (to - from) as usize);
             if count > 0 {
-                waiting.push(Evaluated { values: values.iter().map(|v| v.slice(start, count)).collect(), rows: count });
+                waiting.push(Passed { values: values.iter().map(|v| v.slice(start, count)).collect(), rows: count, which: None });
             }
             from = to;
         }

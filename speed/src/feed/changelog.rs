@@ -111,7 +111,7 @@ impl Changelog {
 
     /// The columns of the input that it reads, ascending.
     pub fn projection(&self) -> &[usize] {
-        &self.fold.projection
+        self.fold.projection()
     }
 
     pub fn query(&self) -> &Query {

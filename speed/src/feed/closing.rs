@@ -65,7 +65,7 @@ impl Windows {
         check_unordered(&Query { panes: None, ..closing.query.clone() })?;
         in_a_topic(&mut closing.query);
         let (fold, schema) = (Fold::new(&closing.query), answer_schema(&closing.query));
-        let time = fold.projection.iter().position(|&column| column == closing.late.time);
+        let time = fold.projection().iter().position(|&column| column == closing.late.time);
         let time = time.expect("the least event time of a group is folded");
         Ok(Windows { closing, fold, schema, time })
     }
@@ -75,7 +75,7 @@ impl Windows {
     }
 
     pub fn projection(&self) -> &[usize] {
-        &self.fold.projection
+        self.fold.projection()
     }
 
     pub fn query(&self) -> &Query {

@@ -157,7 +157,7 @@ impl FeedQuery {
     /// The columns of the input that it reads, ascending; all where `None`. Of a table, [`Table::rows`] says so.
     pub(crate) fn projection(&self) -> Option<&[usize]> {
         match &self.0 {
-            Form::Rows(rows) => rows.projection(),
+            Form::Rows(rows) => Some(rows.projection()),
             Form::Changes(changes) => Some(changes.projection()),
             Form::Windows(windows) => Some(windows.projection()),
             Form::Table(_) => None,

@@ -1,12 +1,13 @@
 //! A SELECT without aggregates, evaluated batch by batch.
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::SchemaRef;
-use arrow_select::filter::{filter, filter_record_batch};
+use arrow_select::filter::filter_record_batch;
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{PartitionBy, Records};
 use twopath_query::{EvalError, Query};
-use twopath_view::{answer_schema, eval, eval_condition};
+use twopath_view::{MapFilter, answer_schema, eval};
 
 use super::query::{Change, Made, check_unordered, failed};
 use crate::error::SpeedError;
@@ -17,8 +18,8 @@ use crate::sink::topic::TopicSink;
 pub struct RowQuery {
     query: Query,
     schema: SchemaRef,
-    /// Where it reads columns of the log's own: those, behind all of the topic's.
-    projection: Option<Vec<usize>>,
+    /// The keys, over which the select list is, as it is where rows are grouped.
+    keys: MapFilter,
 }
 
 impl RowQuery {
@@ -30,8 +31,8 @@ impl RowQuery {
         }
         check_unordered(&query)?;
         let schema = answer_schema(&query);
-        let projection = query.reads_log_columns().then(|| query.whole_rows());
-        Ok(RowQuery { query, schema, projection })
+        let keys = MapFilter::new(&query, query.keys.iter().map(|key| &key.expr));
+        Ok(RowQuery { query, schema, keys })
     }
 
     /// Of what it gives: the select list in canonical types, all nullable.
@@ -39,32 +40,23 @@ impl RowQuery {
         &self.schema
     }
 
-    /// The columns of the input that it reads, ascending; all of the topic's where `None`.
-    pub(super) fn projection(&self) -> Option<&[usize]> {
-        self.projection.as_deref()
+    /// The columns of the input that it reads, ascending.
+    pub fn projection(&self) -> &[usize] {
+        self.keys.projection()
     }
 
-    /// The rows that pass the WHERE clause, and, as a mask over the rows of `batch`, which those are.
+    /// The rows that pass the WHERE clause, and which rows of `batch` those are (`None` is all). The batch's columns are those of
+    /// [`RowQuery::projection`].
     ///
     /// # Errors
     /// The [`EvalError`] of one of the rows that raise one.
-    pub fn apply(&self, batch: &RecordBatch) -> Result<(RecordBatch, BooleanArray), EvalError> {
-        let rows = batch.num_rows();
-        let kept = match &self.query.filter {
-            Some(condition) => BooleanArray::new(eval_condition(condition, batch.columns(), rows)?, None),
-            None => BooleanArray::from(vec![true; rows]),
-        };
-        let count = kept.true_count();
-        let columns: Vec<ArrayRef> = match count == rows {
-            true => batch.columns().to_vec(),
-            false => batch.columns().iter().map(|c| filter(c, &kept).expect("columns and mask have the same rows")).collect(),
-        };
-        // The select list is over the keys, as it is where rows are grouped.
-        let keys = self.query.keys.iter().map(|key| eval(&key.expr, &columns, count)).collect::<Result<Vec<_>, _>>()?;
-        let output = self.query.output.iter().map(|o| eval(&o.expr, &keys, count)).collect::<Result<Vec<_>, _>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(count));
+    pub fn apply(&self, batch: &RecordBatch) -> Result<(RecordBatch, Option<BooleanBuffer>), EvalError> {
+        let passed = self.keys.apply(batch.columns().to_vec(), batch.num_rows())?;
+        let keys: Vec<ArrayRef> = (0..self.query.keys.len()).map(|key| passed.values[self.keys.number(key)].clone()).collect();
+        let output = self.query.output.iter().map(|o| eval(&o.expr, &keys, passed.rows)).collect::<Result<Vec<_>, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(passed.rows));
         let made = RecordBatch::try_new_with_options(self.schema.clone(), output, &options);
-        Ok((made.expect("the columns are in the canonical types that the schema is made of"), kept))
+        Ok((made.expect("the columns are in the canonical types that the schema is made of"), passed.which))
     }
 
     pub(super) fn query(&self) -> &Query {
@@ -74,11 +66,14 @@ impl RowQuery {
     /// What comes of the input's records, without the rows that are there already, whose number is returned.
     pub(super) fn changes(&self, records: &Records, sink: &TopicSink, changes: &mut Vec<Change>) -> Result<u64, SpeedError> {
         let (from, base, end) = (records.partition, records.base, records.end);
-        let (rows, kept) = self.apply(&records.batch).map_err(|e| failed(sink, from, (base, end), "a row", e))?;
+        let (rows, which) = self.apply(&records.batch).map_err(|e| failed(sink, from, (base, end), "a row", e))?;
         if rows.num_rows() == 0 {
             return Ok(0);
         }
-        let offsets: Vec<Offset> = kept.values().set_indices().map(|row| records.offset_of(row)).collect();
+        let offsets: Vec<Offset> = match &which {
+            Some(which) => which.set_indices().map(|row| records.offset_of(row)).collect(),
+            None => (0..rows.num_rows()).map(|row| records.offset_of(row)).collect(),
+        };
         let mut made = parts(sink, from, &rows, &offsets)?;
         made.retain(|(_, part)| part.num_rows() > 0);
         let new: usize = made.iter().map(|(_, part)| part.num_rows()).sum();

@@ -16,7 +16,7 @@ pub fn aggregate(rows: &Rows, keys: &[NamedExpr], aggregates: &[Aggregate]) -> R
     let query = flat(rows, keys, aggregates);
     let fold = Fold::new(&query);
     let mut table = GroupTable::new(&query);
-    fold.update(&mut table, &batch(rows, &fold.projection))?;
+    fold.update(&mut table, &batch(rows, fold.projection()))?;
     let groups: Vec<u32> = (0..table.len() as u32).collect();
     let mut columns: Vec<_> = table.keys.iter().map(|k| k.take(&groups)).collect();
     for accumulator in &table.accumulators {
