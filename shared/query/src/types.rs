@@ -440,7 +440,9 @@ impl Expr {
         let mut found = false;
         self.visit(&mut |e| {
             found |= match &e.kind {
-                ExprKind::Binary { op, .. } => !op.is_comparison() && !matches!(op, BinaryOp::And | BinaryOp::Or),
+                ExprKind::Binary { op, left, right } => {
+                    !op.is_comparison() && !matches!(op, BinaryOp::And | BinaryOp::Or) && !is_sure_division(*op, left, right)
+                }
                 ExprKind::Cast { arg } => !is_sure(arg.data_type, e.data_type),
                 ExprKind::Unary { op, .. } => *op == UnaryOp::Negate,
                 ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } | ExprKind::Call { .. } => true,
@@ -463,6 +465,17 @@ impl Expr {
     pub fn call(function: Function, args: Vec<Expr>, data_type: DataType) -> Self {
         Expr { kind: ExprKind::Call { function, args }, data_type }
     }
+}
+
+/// Whether it is a division of integers by a literal by which each can be divided: by -1 not the smallest.
+fn is_sure_division(op: BinaryOp, left: &Expr, right: &Expr) -> bool {
+    let ExprKind::Literal(Value::Int(by)) = right.kind else { return false };
+    let fits = match op {
+        BinaryOp::Modulo => by != 0,
+        BinaryOp::Divide => by != 0 && by != -1,
+        _ => false,
+    };
+    fits && left.data_type == DataType::Int && right.data_type == DataType::Int
 }
 
 /// Whether every value can be converted.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use arrow_arith::boolean::{and_kleene, is_not_null, is_null, not, or_kleene};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, Datum, PrimitiveArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, Datum, Int64Array, PrimitiveArray, UInt32Array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_ord::cmp;
 use arrow_select::{nullif::nullif, take::take, zip::zip};
+use strength_reduce::StrengthReducedU64;
 
 use super::canonical::{arrow_type, as_i64, canonical, from_i64, is_canonical, one_row, ordinals};
 use super::cast::cast;
@@ -137,20 +138,10 @@ fn is_true(condition: &BooleanArray) -> BooleanBuffer {
     }
 }
 
-/// Whether evaluating it can raise an error in a row.
-fn fallible(expr: &Expr) -> bool {
-    let mut found = false;
-    expr.visit(&mut |e| {
-        found |= match &e.kind {
-            ExprKind::Binary { op, .. } => !is_comparison(*op) && !matches!(op, BinaryOp::And | BinaryOp::Or),
-            ExprKind::Unary { op, .. } => *op == UnaryOp::Negate,
-            // A column too: unsigned and coarse-grained columns may not fit 64 bits.
-            ExprKind::Column(_) | ExprKind::Cast { .. } | ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } | ExprKind::Call { .. } => {
-                true
-            }
-            ExprKind::Literal(_) | ExprKind::IsNull { .. } | ExprKind::Case { .. } | ExprKind::Extract { .. } => false,
-        }
-    });
+/// Whether evaluating it can raise an error in a row. A column too: unsigned and coarse-grained ones may not fit 64 bits.
+fn fallible(expr: &Expr, columns: &[ArrayRef]) -> bool {
+    let mut found = expr.can_fail();
+    expr.visit(&mut |e| found |= matches!(e.kind, ExprKind::Column(i) if !is_canonical(columns[i].as_ref(), e.data_type)));
     found
 }
 
@@ -195,7 +186,7 @@ fn narrowed(guard: Guard, by: &BooleanBuffer) -> BooleanBuffer {
 fn logic(op: BinaryOp, left: Operand, right: &Expr, columns: &[ArrayRef], rows: usize, guard: Guard) -> Result<Operand, EvalError> {
     let left = left.into_array(rows);
     let left = left.as_boolean();
-    let right = if fallible(right) {
+    let right = if fallible(right, columns) {
         // Where the left side is FALSE (AND) or TRUE (OR), the right one is not wanted.
         let decided = if op == BinaryOp::And { is_true(&not(left).expect("a boolean")) } else { is_true(left) };
         value(right, columns, rows, Some(&narrowed(guard, &!&decided)))?
@@ -221,7 +212,7 @@ fn case(
         let condition = value(condition, columns, rows, Some(&left_over))?.into_array(rows);
         let mask = is_true(condition.as_boolean());
         let wanted = &left_over & &mask;
-        taken.push((value(then, columns, rows, Some(&wanted))?, BooleanArray::new(wanted.clone(), None)));
+        taken.push((value(then, columns, rows, Some(&wanted))?, wanted));
         left_over = &left_over & &!&mask;
     }
     let mut result = match otherwise {
@@ -230,9 +221,56 @@ fn case(
     };
     // The masks exclude one another, so that the order does not matter.
     for (then, mask) in taken {
-        result = Operand::column(zip(&mask, &then, &result).expect("all of CASE has one type"));
+        result = if result.scalar && result.array.is_null(0) {
+            then.guarded(Some(&mask), rows)
+        } else {
+            chosen(&mask, &then, &result, data_type)
+        };
     }
     Ok(result)
+}
+
+/// The one operand where the mask is set, and the other where it is not.
+fn chosen(mask: &BooleanBuffer, set: &Operand, unset: &Operand, data_type: DataType) -> Operand {
+    let zipped = || zip(&BooleanArray::new(mask.clone(), None), set, unset).expect("all of CASE has one type");
+    // Arrow's kernel copies from run to run of the mask, which takes long where runs are short.
+    let array = match data_type {
+        _ if set.scalar && unset.scalar => zipped(),
+        DataType::Bool | DataType::Text => zipped(),
+        DataType::Int | DataType::Timestamp | DataType::Interval => {
+            let (s, u) = (as_i64(set.array.as_ref()), as_i64(unset.array.as_ref()));
+            from_i64(chosen_values(mask, (&s, set.scalar), (&u, unset.scalar)), data_type)
+        }
+        DataType::Float => {
+            let (s, u) = (set.array.as_primitive::<Float64Type>(), unset.array.as_primitive::<Float64Type>());
+            Arc::new(chosen_values(mask, (s, set.scalar), (u, unset.scalar)))
+        }
+        DataType::Numeric | DataType::Decimal { .. } => {
+            let (s, u) = (set.array.as_primitive::<Decimal128Type>(), unset.array.as_primitive::<Decimal128Type>());
+            Arc::new(chosen_values(mask, (s, set.scalar), (u, unset.scalar)).with_data_type(arrow_type(data_type)))
+        }
+    };
+    Operand::column(array)
+}
+
+/// Each a column, or a column of one row that is a constant.
+fn chosen_values<T: ArrowPrimitiveType>(
+    mask: &BooleanBuffer,
+    (set, set_scalar): (&PrimitiveArray<T>, bool),
+    (unset, unset_scalar): (&PrimitiveArray<T>, bool),
+) -> PrimitiveArray<T> {
+    let (s, u) = (set.values(), unset.values());
+    let at = |scalar: bool, row: usize| if scalar { 0 } else { row };
+    let values: Vec<T::Native> =
+        mask.iter().enumerate().map(|(row, is_set)| if is_set { s[at(set_scalar, row)] } else { u[at(unset_scalar, row)] }).collect();
+    let valid = |array: &PrimitiveArray<T>, scalar: bool| match array.nulls() {
+        Some(nulls) if scalar && nulls.is_null(0) => BooleanBuffer::new_unset(mask.len()),
+        Some(nulls) if !scalar => nulls.inner().clone(),
+        _ => BooleanBuffer::new_set(mask.len()),
+    };
+    let nulls = (set.null_count() + unset.null_count() > 0)
+        .then(|| NullBuffer::new(&(mask & &valid(set, set_scalar)) | &(&!mask & &valid(unset, unset_scalar))));
+    PrimitiveArray::new(values.into(), nulls)
 }
 
 fn is_comparison(op: BinaryOp) -> bool {
@@ -300,6 +338,7 @@ fn arithmetic(op: BinaryOp, left: &Operand, right: &Operand, data_type: DataType
         _ => {
             let (l, r) = (as_i64(left.array.as_ref()), as_i64(right.array.as_ref()));
             let values = match op {
+                BinaryOp::Divide | BinaryOp::Modulo if right.scalar && !left.scalar && divides_each(&r) => Ok(by_one(op, &l, r.value(0))),
                 BinaryOp::Add => binary(&l, left.scalar, &r, right.scalar, |a, b| a.checked_add(b).ok_or(EvalError::OutOfRange)),
                 BinaryOp::Subtract => binary(&l, left.scalar, &r, right.scalar, |a, b| a.checked_sub(b).ok_or(EvalError::OutOfRange)),
                 BinaryOp::Multiply => binary(&l, left.scalar, &r, right.scalar, |a, b| a.checked_mul(b).ok_or(EvalError::OutOfRange)),
@@ -318,6 +357,21 @@ fn int_division(op: BinaryOp, a: i64, b: i64) -> Result<i64, EvalError> {
         // The remainder of the smallest integer by -1 is 0, although the quotient overflows.
         (BinaryOp::Modulo, _) => Ok(a.wrapping_rem(b)),
         _ => unreachable!("{op:?} is no arithmetic"),
+    }
+}
+
+/// Whether the one value divides every integer: by 0 none can be divided, and by -1 not the smallest.
+fn divides_each(by: &Int64Array) -> bool {
+    !by.is_null(0) && !matches!(by.value(0), 0 | -1)
+}
+
+/// Integers divided by one that [`divides_each`]: by multiplying, which takes a fraction of the time.
+fn by_one(op: BinaryOp, values: &Int64Array, by: i64) -> Int64Array {
+    let reduced = StrengthReducedU64::new(by.unsigned_abs());
+    let signed = |magnitude: u64, negative: bool| if negative { (magnitude as i64).wrapping_neg() } else { magnitude as i64 };
+    match op {
+        BinaryOp::Modulo => values.unary(|a: i64| signed(a.unsigned_abs() % reduced, a < 0)),
+        _ => values.unary(|a: i64| signed(a.unsigned_abs() / reduced, (a < 0) != (by < 0))),
     }
 }
 

@@ -65,6 +65,20 @@ fn one(sql: &str, row: [Value; 6]) -> Result<Value, EvalError> {
 }
 
 #[test]
+fn a_constant_divides_as_a_column_of_it_does() {
+    let around = |n: i64| [n.saturating_sub(1), n, n.saturating_add(1)];
+    let dividends: Vec<i64> = [0, 123, -123, 1 << 40, i64::MAX, i64::MIN].into_iter().flat_map(around).collect();
+    for by in [1, -1, 2, -2, 3, 7, -123, 1_000_000_007, i64::MAX, -i64::MAX] {
+        for &a in &dividends {
+            for op in ["/", "%"] {
+                assert_eq!(one(&format!("i {op} {by}"), with(a, 0)), one(&format!("i {op} j"), with(a, by)), "{a} {op} {by}");
+            }
+        }
+    }
+    assert_eq!(values("i % 7", &[NULLS, with(-8, 0)]), Ok(vec![Value::Null, Value::Int(-1)]));
+}
+
+#[test]
 fn integers() {
     assert_eq!(one("i / j", with(-7, 2)), Ok(Value::Int(-3)));
     assert_eq!(one("i % j", with(-7, 2)), Ok(Value::Int(-1)));
