@@ -1,8 +1,8 @@
 //! Several forms of one topic that a column tells apart, as one flat query: the events of a stream of several kinds, of which one is grouped and joined with another.
 //!
 //! ```text
-//! flown:  WHERE kind = 'flight' GROUP BY tail     ┐  GROUP BY which, tail of flights, (tail, year) of planes     ┌ which = 0: flown
-//! planes: WHERE kind = 'plane'                    ┘  WHERE kind = 'flight' OR kind = 'plane'                     └ which = 1: planes
+//! flown:  WHERE kind = 'flight' GROUP BY tail     ┐  GROUP BY which, tail of either, year of planes     ┌ which = 0: flown
+//! planes: WHERE kind = 'plane'                    ┘  WHERE kind = 'flight' OR kind = 'plane'            └ which = 1: planes
 //! ```
 //!
 //! So an engine keeps the groups of the one beside the rows of the other, and not all the rows that both are made of.
@@ -36,23 +36,25 @@ pub(super) fn side_by_side(inputs: &[Query], finish: &Plan) -> Option<Query> {
     let which = Expr::new(ExprKind::Case { branches, otherwise: None }, DataType::Int);
     let mut keys = vec![NamedExpr { name: "which".into(), expr: which }];
     let mut aggregates = Vec::new();
+    let mut shared: Vec<Shared> = Vec::new();
     // Where each form's keys and aggregates are.
     let mut places = Vec::new();
-    for form in &apart {
-        let (first_key, first_aggregate) = (keys.len(), aggregates.len());
-        keys.extend(form.query.keys.iter().map(|key| NamedExpr { name: key.name.clone(), expr: form.guarded(&key.expr) }));
+    for (number, form) in apart.iter().enumerate() {
+        let mut own: Vec<NamedExpr> = form.query.keys.clone();
+        let first_aggregate = aggregates.len();
         if form.query.rows {
             // Rows that are alike stay as many as they are.
             let log_column = |column: LogColumn| NamedExpr {
                 name: column.name().into(),
-                expr: form.guarded(&Expr::column(column.index(form.query.fields.len()), DataType::Int)),
+                expr: Expr::column(column.index(form.query.fields.len()), DataType::Int),
             };
-            keys.extend([LogColumn::Partition, LogColumn::Offset].map(log_column));
+            own.extend([LogColumn::Partition, LogColumn::Offset].map(log_column));
         } else {
             aggregates.extend(form.query.aggregates.iter().map(|aggregate| form.of_its_rows(aggregate)));
         }
-        places.push((first_key, first_aggregate));
+        places.push((seated(&mut shared, number, own), first_aggregate));
     }
+    keys.extend(shared.iter().map(|key| NamedExpr { name: key.name.clone(), expr: key.expr(&apart) }));
     let args = aggregates.iter().flat_map(|aggregate: &Aggregate| aggregate.args());
     if filter.iter().chain(keys.iter().map(|key| &key.expr)).chain(args).any(nests_too_deeply) {
         return None;
@@ -67,9 +69,10 @@ pub(super) fn side_by_side(inputs: &[Query], finish: &Plan) -> Option<Query> {
     let at = |node| Plan::new(node, span.clone());
     let all = at(Node::Input { number: 0, columns });
     let form = |(number, form): (usize, &Apart<'_>)| {
-        let (first_key, first_aggregate) = places[number];
+        let (of_form, first_aggregate) = &places[number];
         let of_keys = form.query.keys.len();
-        let moved = |expr: &Expr| expr.renumbered(|i| if i < of_keys { first_key + i } else { keys.len() + first_aggregate + i - of_keys });
+        let moved =
+            |expr: &Expr| expr.renumbered(|i| if i < of_keys { 1 + of_form[i] } else { keys.len() + first_aggregate + i - of_keys });
         let is_it = Expr::binary(BinaryOp::Equal, Expr::column(0, DataType::Int), int(number), DataType::Bool);
         let mut plan = at(Node::Filter { input: Box::new(all.clone()), condition: is_it });
         if let Some(having) = &form.query.having {
@@ -83,6 +86,55 @@ pub(super) fn side_by_side(inputs: &[Query], finish: &Plan) -> Option<Query> {
     let finish = Some(Box::new(finish.with_inputs(&forms)));
     let Query { topic, fields, .. } = &inputs[0];
     Some(Query { filter, keys, aggregates, output, finish, ..Query::over(topic.clone(), fields.clone()) })
+}
+
+/// A key of the whole: of each form one of its own keys, if it has one for it.
+struct Shared {
+    name: String,
+    data_type: DataType,
+    /// By number of the form.
+    of: Vec<(usize, Expr)>,
+}
+
+impl Shared {
+    fn is_free(&self, form: usize) -> bool {
+        self.of.iter().all(|(other, _)| *other != form)
+    }
+
+    /// Its value in the rows of each form; NULL in those of a form that has none. As every row is of one form, what is the same for all of them
+    /// need not be asked which.
+    fn expr(&self, apart: &[Apart<'_>]) -> Expr {
+        let (_, first) = &self.of[0];
+        if self.of.len() == apart.len() && self.of.iter().all(|(_, expr)| expr == first) {
+            return first.clone();
+        }
+        let branches = self.of.iter().map(|(form, expr)| (apart[*form].condition.clone(), expr.clone())).collect();
+        Expr::new(ExprKind::Case { branches, otherwise: None }, self.data_type)
+    }
+}
+
+/// Gives each key of a form a place among the shared ones: where the same is computed of another form's rows, then where the type is the same, then a new one.
+fn seated(shared: &mut Vec<Shared>, form: usize, keys: Vec<NamedExpr>) -> Vec<usize> {
+    let mut places: Vec<Option<usize>> = vec![None; keys.len()];
+    for same in [true, false] {
+        for (key, place) in keys.iter().zip(&mut places).filter(|(_, place)| place.is_none()) {
+            let fits = |s: &Shared| {
+                let alike = !same || s.of.iter().all(|(_, expr)| *expr == key.expr);
+                s.data_type == key.expr.data_type && alike && s.is_free(form)
+            };
+            if let Some(found) = shared.iter().position(fits) {
+                shared[found].of.push((form, key.expr.clone()));
+                *place = Some(found);
+            }
+        }
+    }
+    let new = |(key, place): (NamedExpr, Option<usize>)| {
+        place.unwrap_or_else(|| {
+            shared.push(Shared { name: key.name, data_type: key.expr.data_type, of: vec![(form, key.expr)] });
+            shared.len() - 1
+        })
+    };
+    keys.into_iter().zip(places).map(new).collect()
 }
 
 /// The forms with `column = literal` for each, of one column and no two alike.
