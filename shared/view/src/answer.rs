@@ -58,7 +58,9 @@ pub fn answer_groups(query: &Query, table: &GroupTable, groups: Vec<u32>) -> Res
     let (columns, mut groups) = showing(query, table, groups)?;
     let rows = groups.len();
     let outputs = query.output.iter().map(|o| eval(&o.expr, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
-    let order = ordered(query, &columns, rows)?;
+    // What goes on with the rows does so in no order, as differential's collections do.
+    let is_set = query.finish.is_some() && query.order_by.is_empty() && !query.distinct && query.limit.is_none();
+    let order = if is_set { (0..rows as u32).collect() } else { ordered(query, &columns, rows)? };
     let order = if query.rows { repeated(order, columns.last(), last_row(query)) } else { order };
     let mut order = if query.distinct { distinct(order, &outputs, query) } else { order };
     order.drain(..order.len().min(usize::try_from(query.offset).unwrap_or(usize::MAX)));

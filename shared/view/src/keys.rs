@@ -5,10 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, Decimal128Array, Int64Array, StringArray};
-use arrow_buffer::NullBuffer;
+use arrow_buffer::{NullBuffer, OffsetBuffer};
 
 use super::canonical::from_unscaled;
 use super::canonical::{from_ordinals, ordinal_value, ordinals, value_ordinal};
@@ -406,12 +405,13 @@ impl KeyColumn {
                 from_unscaled(groups.iter().map(|&g| values[g as usize]).collect(), nulls, self.data_type)
             }
             KeyValues::Text { .. } => {
-                let mut out = StringBuilder::with_capacity(groups.len(), 0);
-                for &group in groups {
-                    let group = group as usize;
-                    out.append_option((!self.is_null(group)).then(|| self.str(group)));
-                }
-                Arc::new(out.finish())
+                let nulls = self.nulls.as_ref().map(|n| groups.iter().map(|&g| !n[g as usize]).collect::<NullBuffer>());
+                let lengths = groups.iter().map(|&g| self.text(g as usize).len());
+                let offsets: OffsetBuffer<i32> = OffsetBuffer::from_lengths(lengths);
+                // All of them at once: growing would copy, and clear new memory for it.
+                let mut bytes = Vec::with_capacity(offsets.last() as usize);
+                groups.iter().for_each(|&g| bytes.extend_from_slice(self.text(g as usize)));
+                Arc::new(StringArray::new(offsets, bytes.into(), nulls))
             }
         }
     }

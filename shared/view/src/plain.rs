@@ -5,7 +5,7 @@ use super::keys::{EMPTY_HASH, fold, tag};
 use super::recent::Recent;
 
 /// Rows that [`resolve`] takes through its steps together.
-const BLOCK: usize = 256;
+pub const BLOCK: usize = 256;
 
 /// The group of each row whose key stands in `inputs`, new ones added to `keys`, `tags` and `index`.
 ///

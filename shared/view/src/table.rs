@@ -181,16 +181,23 @@ impl GroupTable {
         self.hashes.resize(rows, EMPTY_HASH);
         inputs.iter().for_each(|input| input.hash_into(&mut self.hashes));
         let (keys, tags, index) = (&mut self.keys, &mut self.tags, &mut self.index);
-        for ((row, &hash), group) in self.hashes.iter().enumerate().zip(groups) {
-            let tag = tag(hash);
-            let same = |group: u32| keys.iter().zip(inputs).all(|(k, input)| k.same(group as usize, input, row));
-            *group = index.find(tag, same).unwrap_or_else(|| {
-                let group = next_group(tags);
-                index.insert(tag, group);
-                tags.push(tag);
-                keys.iter_mut().zip(inputs).for_each(|(k, input)| k.push(input, row));
-                group
-            });
+        // The index is looked at for a block of rows before their keys are, so that these reads wait for memory together.
+        let mut first = [(0, None); plain::BLOCK];
+        for (block, (hashes, groups)) in self.hashes.chunks(plain::BLOCK).zip(groups.chunks_mut(plain::BLOCK)).enumerate() {
+            for (&hash, first) in hashes.iter().zip(&mut first) {
+                let tag = tag(hash);
+                *first = (tag, index.first(tag));
+            }
+            for ((row, &(tag, first)), group) in (block * plain::BLOCK..).zip(&first).zip(groups) {
+                let same = |group: u32| keys.iter().zip(inputs).all(|(k, input)| k.same(group as usize, input, row));
+                *group = first.filter(|&group| same(group)).or_else(|| index.find(tag, same)).unwrap_or_else(|| {
+                    let group = next_group(tags);
+                    index.insert(tag, group);
+                    tags.push(tag);
+                    keys.iter_mut().zip(inputs).for_each(|(k, input)| k.push(input, row));
+                    group
+                });
+            }
         }
     }
 
