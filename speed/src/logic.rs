@@ -132,10 +132,18 @@ impl Middle {
         })
     }
 
+    /// What rows are folded by, of a query that is compiled for timely.
+    pub fn fold(&self) -> Option<&Fold> {
+        match self {
+            Middle::Timely(fold) => Some(fold),
+            _ => None,
+        }
+    }
+
     /// The columns of a topic that it reads, ascending; all where `None`.
     pub fn columns(&self, topic: usize) -> Option<&[usize]> {
         match self {
-            Middle::Timely(plan) => Some(&plan.projection),
+            Middle::Timely(plan) => Some(plan.projection()),
             Middle::Differential(plan) => Some(&plan.projection),
             Middle::Maintained(rows) => Some(&rows.projections[topic]),
             Middle::Hand(prepared) => Some(&prepared.columns),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use common::{Events, QUERIES, Random, between};
 use twopath_base::{Offset, Position};
+use twopath_query::EvalError;
 use twopath_speed::{Engine, Logic, SpeedError, replay};
 
 #[test]
@@ -80,4 +81,37 @@ fn what_cannot_be_replayed_is_said() {
         message(run((0, Position::zero(3)), end, 1)),
         "position 0,0,0 does not fit topic 'events' with 2 partitions; give one offset per partition"
     );
+}
+
+/// More groups than a worker makes a table of: their rows are exchanged, and an error among them is everybody's.
+#[test]
+fn groups_of_which_there_are_many_are_those_of_one_worker() {
+    let mut events = Events::new(3, 23);
+    let many = events.query("SELECT time, key, COUNT(*), SUM(n), MIN(d) FROM events WHERE d > 3 GROUP BY time, key");
+    let few = events.query("SELECT key, COUNT(*), SUM(n) FROM events GROUP BY key");
+    let fragile = events.query("SELECT time, SUM(1000 / d) FROM events GROUP BY time");
+    let append = |events: &mut Events, batches: usize| {
+        for _ in 0..batches {
+            let batch = events.batch(20_000);
+            events.writer.append(&batch).unwrap();
+        }
+    };
+    append(&mut events, 9);
+    events.writer.barrier().unwrap();
+    append(&mut events, 6);
+    let (start, end) = (events.start(), events.end());
+    let middle = between(&mut Random(5), &start, &end);
+    let run = |events: &Events, query, to: &Position, workers| {
+        replay(&events.topic, Arc::clone(query), Logic::Sql, Engine::Timely, (0, start.clone()), to, workers).unwrap()
+    };
+    for (query, to, workers) in [(&many, &end, 2), (&many, &middle, 3), (&few, &end, 2), (&fragile, &end, 2)] {
+        events.check(query, &start, &run(&events, query, to, workers));
+    }
+    let wrong = events.one("wrong", 0);
+    events.writer.append(&wrong).unwrap();
+    append(&mut events, 1);
+    for workers in [1, 2, 3] {
+        let view = run(&events, &fragile, &events.end(), workers);
+        assert_eq!(view.error, Some(EvalError::DivisionByZero), "{workers} workers");
+    }
 }

@@ -59,6 +59,7 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
     fn merge(self, wiring: &Wiring) -> Stream<'s, u64, Parcels<Share>> {
         let (worker, peers) = (self.scope().index(), self.scope().peers());
         let query = Arc::clone(&wiring.query);
+        let fold = wiring.middle.fold().cloned();
         let control = Arc::clone(&wiring.control);
         let (merges, keeping) = (wiring.merges.clone(), wiring.keeping);
         let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
@@ -84,6 +85,13 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
                             EpochPart::Table { generation, table } => {
                                 let run = pending.fresh.entry(generation).or_insert_with(|| GroupTable::new(&query));
                                 run.merge_part(&table, worker, peers);
+                            }
+                            EpochPart::Rows { generation, rows } => {
+                                let fold = fold.as_ref().expect("rows come from where they are folded");
+                                let run = pending.fresh.entry(generation).or_insert_with(|| GroupTable::new(&query));
+                                if let Err(error) = rows.iter().try_for_each(|rows| fold.fold(run, rows)) {
+                                    pending.errors.push((generation, error));
+                                }
                             }
                             EpochPart::Own { generation, table } => match pending.fresh.entry(generation) {
                                 Entry::Vacant(entry) => drop(entry.insert(Arc::unwrap_or_clone(table))),

@@ -7,6 +7,7 @@
 //!                   └─→ a feed: see [`crate::feed`] ──→ append ─→ merge and publish, where its state is kept
 //!
 //!  compiled for timely:       partial (a small table per generation) ─→ (each worker takes the groups whose keys are its own)
+//!                             (of an epoch with many groups its rows) ─→ (each worker gets those whose groups are its own)
 //!  compiled for differential: see [`crate::differential`]
 //!  by hand, for either:       see [`crate::hand`]
 //! ```

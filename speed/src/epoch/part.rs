@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use twopath_query::EvalError;
-use twopath_view::GroupTable;
+use twopath_view::{GroupTable, Passed};
 
 use super::reached::Reached;
 
@@ -11,6 +11,8 @@ use super::reached::Reached;
 pub(crate) enum EpochPart {
     /// Groups of one generation; each worker takes those whose keys are its own.
     Table { generation: u64, table: Arc<GroupTable> },
+    /// Rows of one generation whose groups are the worker's own, with what the query computes of each.
+    Rows { generation: u64, rows: Vec<Passed> },
     /// Groups of one generation that are the worker's own, from an engine that exchanges by itself.
     Own { generation: u64, table: Arc<GroupTable> },
     /// A row of this generation raised an error.

@@ -263,6 +263,7 @@ impl Shower {
         for (worker, part) in parts {
             match part {
                 EpochPart::Own { table, .. } | EpochPart::Table { table, .. } => self.merge(&table)?,
+                EpochPart::Rows { .. } => unreachable!("differential hands over groups"),
                 EpochPart::Error { error, .. } => return Err(self.failed(error)),
                 EpochPart::Raised(error) => self.raised[worker] = error,
                 EpochPart::Closed(reached) => {
