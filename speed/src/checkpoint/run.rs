@@ -1,8 +1,12 @@
 //! A run at rest: an Arrow IPC file of one record batch, laid out as [`GroupTable::to_batch`] lays it out, in the order in which groups came.
 
-use std::io::Cursor;
+use std::sync::Arc;
 
-use arrow_ipc::reader::FileReader;
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
+use arrow_ipc::convert::try_fb_to_schema;
+use arrow_ipc::reader::{FileDecoder, read_footer_length};
+use arrow_ipc::root_as_footer;
 use arrow_ipc::writer::FileWriter;
 use twopath_base::checksum::crc32c;
 use twopath_query::Query;
@@ -31,12 +35,30 @@ pub(super) fn verify(bytes: &[u8], at_rest: &RunAtRest) -> Result<(), String> {
 
 /// The run, of bytes that were verified.
 pub(super) fn decode(bytes: Vec<u8>, at_rest: &RunAtRest, layout: &Query) -> Result<GroupTable, String> {
-    let batches = FileReader::try_new(Cursor::new(bytes), None).and_then(|reader| reader.collect::<Result<Vec<_>, _>>());
-    let batches = batches.map_err(|e| e.to_string())?;
-    let [batch] = batches.as_slice() else { return Err(format!("it holds {} record batches, not one", batches.len())) };
-    let run = GroupTable::from_batch(layout, batch)?;
+    let batch = only_batch(&Buffer::from_vec(bytes))?;
+    let run = GroupTable::from_batch(layout, &batch)?;
     if run.len() as u64 != at_rest.groups {
         return Err(format!("it holds {} groups, its checkpoint says {}", run.len(), at_rest.groups));
     }
     Ok(run)
+}
+
+/// The one record batch of an Arrow IPC file, over the file's own bytes.
+fn only_batch(file: &Buffer) -> Result<RecordBatch, String> {
+    let (ends, arrow) = ("it ends before its Arrow footer does", |e: arrow_schema::ArrowError| e.to_string());
+    let (rest, trailer) = file.split_last_chunk().ok_or(ends)?;
+    let footer_len = read_footer_length(*trailer).map_err(arrow)?;
+    let footer = rest.len().checked_sub(footer_len).and_then(|from| rest.get(from..)).ok_or(ends)?;
+    let footer = root_as_footer(footer).map_err(|e| e.to_string())?;
+    let blocks: Vec<_> = footer.recordBatches().into_iter().flatten().collect();
+    let [block] = blocks[..] else { return Err(format!("it holds {} record batches, not one", blocks.len())) };
+    let schema = try_fb_to_schema(footer.schema().ok_or("its Arrow footer has no schema")?).map_err(arrow)?;
+    let (from, len) = (usize::try_from(block.offset()), usize::try_from(block.bodyLength() + i64::from(block.metaDataLength())));
+    let (Ok(from), Ok(len)) = (from, len) else { return Err("its Arrow footer points outside of it".into()) };
+    if from.checked_add(len).is_none_or(|end| end > file.len()) {
+        return Err("its Arrow footer points outside of it".into());
+    }
+    let decoder = FileDecoder::new(Arc::new(schema), footer.version());
+    let batch = decoder.read_record_batch(block, &file.slice_with_length(from, len)).map_err(arrow)?;
+    batch.ok_or_else(|| "its record batch is none".into())
 }
