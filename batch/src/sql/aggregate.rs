@@ -34,7 +34,8 @@ impl Aggregates {
     /// Adds `aggregate`, whose argument is the column `arg`. `global` says that all rows are one group, and there is no GROUP BY.
     pub fn add(&mut self, aggregate: &Aggregate, arg: Option<&str>, global: bool) -> Result<Parts, BatchError> {
         use AggregateFunction::*;
-        let unsupported = || BatchError::Unsupported { engine: Engine::Polars, what: format!("the aggregate {:?}", aggregate.function) };
+        let unsupported =
+            || BatchError::Unsupported { engine: Engine::Polars, what: format!("the aggregate {}", aggregate.function.sql_name()) };
         let (Some(name), Some(data_type)) = (arg, aggregate.arg.as_ref().map(|a| a.data_type)) else {
             return Ok(Parts::Column(self.place(len().cast(PolarsType::Int64)), DataType::Int));
         };

@@ -172,7 +172,7 @@ impl GroupTable {
         }
         let accumulators = query.aggregates.iter().zip(parts).enumerate();
         let accumulators = accumulators.map(|(i, (aggregate, columns))| {
-            accumulator(aggregate, columns, groups).map_err(|e| format!("aggregate {i} ({:?}): {e}", aggregate.function))
+            accumulator(aggregate, columns, groups).map_err(|e| format!("aggregate {i} ({}): {e}", aggregate.function.sql_name()))
         });
         let accumulators = accumulators.collect::<Result<Vec<_>, _>>()?;
         GroupTable::from_columns(query, keys, accumulators, groups).map_err(|row| format!("row {row} has the key of an earlier row"))

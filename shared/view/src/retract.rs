@@ -37,7 +37,7 @@ use twopath_query::{Aggregate, AggregateFunction, Query};
 
 /// Why a query has no table that rows can be taken out of.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{function:?} cannot take a row back, since it keeps nothing of what another row outdid; compute it from all rows that are left")]
+#[error("{} cannot take a row back, since it keeps nothing of what another row outdid; compute it from all rows that are left", function.sql_name())]
 pub struct NotRetractable {
     pub function: AggregateFunction,
 }

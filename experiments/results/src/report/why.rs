@@ -135,7 +135,7 @@ fn wrong(question: &Question, facts: &Facts) -> Option<String> {
     }
     let f = facts.by_architecture.get(worst)?;
     Some(format!(
-        "All began with version 1 and its bug, so the share is the time until the fix was served. {worst} gave most: {} of {}, off by up to {}.",
+        "All began with version 1 and its bug, so the share is the time until the fix was served. {worst} gave most, {} of {} with those after the last event, off by up to {}.",
         count(f.answers.wrong),
         count(f.answers.checked),
         significant(f.answers.error_max)
