@@ -12,7 +12,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Datum, Int64Array, PrimitiveArr
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_ord::cmp;
 use arrow_select::{nullif::nullif, take::take, zip::zip};
-use strength_reduce::StrengthReducedU64;
+use fastdivide::DividerU64;
 
 use super::canonical::{arrow_type, as_i64, canonical, from_i64, is_canonical, one_row, ordinals};
 use super::cast::cast;
@@ -367,11 +367,15 @@ fn divides_each(by: &Int64Array) -> bool {
 
 /// Integers divided by one that [`divides_each`]: by multiplying, which takes a fraction of the time.
 fn by_one(op: BinaryOp, values: &Int64Array, by: i64) -> Int64Array {
-    let reduced = StrengthReducedU64::new(by.unsigned_abs());
+    let divisor = by.unsigned_abs();
+    let divider = DividerU64::divide_by(divisor);
     let signed = |magnitude: u64, negative: bool| if negative { (magnitude as i64).wrapping_neg() } else { magnitude as i64 };
     match op {
-        BinaryOp::Modulo => values.unary(|a: i64| signed(a.unsigned_abs() % reduced, a < 0)),
-        _ => values.unary(|a: i64| signed(a.unsigned_abs() / reduced, (a < 0) != (by < 0))),
+        BinaryOp::Modulo => values.unary(|a: i64| {
+            let magnitude = a.unsigned_abs();
+            signed(magnitude - divider.divide(magnitude) * divisor, a < 0)
+        }),
+        _ => values.unary(|a: i64| signed(divider.divide(a.unsigned_abs()), (a < 0) != (by < 0))),
     }
 }
 

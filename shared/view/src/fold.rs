@@ -23,8 +23,8 @@ pub struct Fold {
 /// Rows worked on at a time, so that what is computed between the steps stays in the nearest caches.
 const ROWS_AT_A_TIME: usize = 8_192;
 
-/// Rows that are scattered at a time: enough that each part gets some.
-const ROWS_SCATTERED: usize = 65_536;
+/// Of rows that are scattered at a time, so many for each part in the mean, and no fewer in all than are worked on otherwise.
+const ROWS_PER_PART: usize = 1_024;
 
 impl Fold {
     pub fn new(query: &Query) -> Self {
@@ -105,9 +105,9 @@ impl Fold {
     /// The [`EvalError`] of one of the rows that raise one.
     pub fn scatter(&self, table: &GroupTable, batch: &RecordBatch, scattered: &mut Scattered) -> Result<(), EvalError> {
         assert!(self.is_by_parts(), "groups have keys, and all are kept");
-        let rows = batch.num_rows();
-        for from in (0..rows).step_by(ROWS_SCATTERED) {
-            let count = ROWS_SCATTERED.min(rows - from);
+        let (rows, at_a_time) = (batch.num_rows(), ROWS_AT_A_TIME.max(ROWS_PER_PART * scattered.parts()));
+        for from in (0..rows).step_by(at_a_time) {
+            let count = at_a_time.min(rows - from);
             let passed = self.rows.apply(batch.columns().iter().map(|c| c.slice(from, count)).collect(), count)?;
             if passed.rows > 0 {
                 scattered.add(&passed, &table.key_inputs(&self.keys_of(&passed)));

@@ -22,6 +22,11 @@ impl Scattered {
         Scattered { waiting: vec![Vec::new(); parts], rows: 0 }
     }
 
+    /// How many parts there are.
+    pub fn parts(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// How many rows wait.
     pub fn rows(&self) -> usize {
         self.rows
