@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
+use arrow_buffer::BooleanBuffer;
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::filter::filter_record_batch;
@@ -279,13 +280,14 @@ impl Converter {
             let column = convert(&given, field.data_type(), &self.times)?;
             // A dictionary may have NULL as a value, which only logical nulls tell.
             let given_nulls = given.logical_nulls();
-            for (row, fits) in fits.iter_mut().enumerate() {
-                if column.is_valid(row) || !*fits {
+            let missing = column.nulls().map(|nulls| !nulls.inner());
+            for row in missing.iter().flat_map(BooleanBuffer::set_indices) {
+                if !fits[row] {
                     continue;
                 }
                 let lost = given_nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
                 if lost || !field.is_nullable() {
-                    *fits = false;
+                    fits[row] = false;
                     let reason = match (lost, ColumnType::of(field.data_type())) {
                         (true, _) => misfit(&given, row, field.data_type(), &self.times),
                         (false, Some(ColumnType::Timestamp)) => "there is no time here".into(),

@@ -15,7 +15,7 @@ use twopath_events::workloads::built_in;
 
 use super::{BenchError, median};
 use process::{Cost, run as run_process};
-use works::{Data, IMPORTED, Ours, WORKS, Work};
+use works::{Data, IMPORTED, Ours, WORKS, Work, nexmark_figures};
 
 /// The peers' side, which a Python runs that has them.
 const SCRIPT: &str = include_str!("peer.py");
@@ -29,7 +29,7 @@ const NEXMARK_PART: u64 = 20;
 fn rows_of(work: &Work, rows: u64) -> u64 {
     match work.ours {
         Ours::Import { extension: "csv" } => (rows / CSV_PART).max(1),
-        Ours::Kept { .. } => (rows / NEXMARK_PART).max(1),
+        Ours::Nexmark { .. } => (rows / NEXMARK_PART).max(1),
         _ => rows,
     }
 }
@@ -145,7 +145,7 @@ impl<'a> Bench<'a> {
                 data::wide(&wide, rows)?;
                 self.import(&self.path("log"), "wide", &wide, 1)?;
             }
-            Ours::Kept { .. } if is_new(&nexmark) => {
+            Ours::Nexmark { .. } if is_new(&nexmark) => {
                 data::nexmark(&nexmark, rows_of(work, rows))?;
                 self.import(&self.path("log"), "nexmark", &nexmark, 1)?;
             }
@@ -237,7 +237,7 @@ impl<'a> Bench<'a> {
     fn ours(&self, work: &Work, out: &Path) -> Result<Cost, BenchError> {
         match work.ours {
             Ours::Query { sql, .. } => self.query("log", sql, &["batch"], out),
-            Ours::Kept { query, select } => self.query("log", &kept_sql(query, select), &["speed-differential"], out),
+            Ours::Nexmark { query, engine } => self.query("log", &nexmark_sql(query), &[&format!("speed-{engine}")], out),
             Ours::Replay { sql } => self.query("log2", sql, &["kappa", "--workers", "2"], out),
             Ours::Import { extension } => {
                 let log = self.path("imported");
@@ -253,7 +253,7 @@ impl<'a> Bench<'a> {
         match work.ours {
             Ours::Replay { sql } => self.query("log", sql, &["kappa", "--workers", "1"], out),
             Ours::Query { .. } => self.peer(peer, work.name, self.setting.dir, out, None),
-            Ours::Kept { query, select } => self.peer(peer, work.name, self.setting.dir, out, Some(&kept_sql(query, select))),
+            Ours::Nexmark { query, .. } => self.peer(peer, work.name, self.setting.dir, out, Some(&nexmark_sql(query))),
             Ours::Import { extension } => {
                 let imported = self.path("imported.parquet");
                 let cost = self.peer(peer, work.name, &self.path(&format!("pageviews.{extension}")), &imported, None)?;
@@ -265,10 +265,10 @@ impl<'a> Bench<'a> {
 }
 
 /// A query of NEXMark's, of whose answer so much is put out.
-fn kept_sql(query: &str, select: &str) -> String {
+fn nexmark_sql(query: &str) -> String {
     let workload = built_in("nexmark", 1).expect("a built-in workload");
-    let query = workload.queries.iter().find(|q| q.name == query).expect("one of NEXMark's");
-    format!("{select} FROM ({}) answered", query.sql(1))
+    let published = workload.queries.iter().find(|q| q.name == query).expect("one of NEXMark's");
+    format!("{} FROM ({}) answered", nexmark_figures(query), published.sql(1))
 }
 
 /// The first lines in which two answers differ.

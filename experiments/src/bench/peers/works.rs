@@ -1,5 +1,7 @@
 //! The rows of the table: what is done, and the ratios that are wanted.
 
+use twopath_speed::Engine;
+
 /// Which of the files a work is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Data {
@@ -14,8 +16,9 @@ pub enum Data {
 pub enum Ours {
     /// `twopath query` over the topic, by the batch layer.
     Query { data: Data, sql: &'static str },
-    /// A query of NEXMark's, as published, by differential with 1 worker: the rows are kept as they come and go, and what is asked is made of them.
-    Kept { query: &'static str, select: &'static str },
+    /// A query of NEXMark's, as published, by the stream with 1 worker. timely keeps the rows that it is made of, and joins are computed when it is asked; differential keeps the
+    /// rows that it comes to as they come and go.
+    Nexmark { query: &'static str, engine: Engine },
     /// `twopath log import` of this kind of file of pageviews into a new log.
     Import { extension: &'static str },
     /// The query by kappa with 2 workers over 2 partitions, against 1 and 1: there is no peer.
@@ -48,7 +51,7 @@ const MOST_VIEWED: &str = "SELECT window_start, url, COUNT(*) AS views, SUM(dura
     FROM TUMBLE(TABLE pageviews, DESCRIPTOR(time), INTERVAL '1' MINUTE) GROUP BY window_start, url \
     ORDER BY views DESC, window_start, url LIMIT 10";
 
-pub const WORKS: [Work; 13] = [
+pub const WORKS: [Work; 17] = [
     Work {
         name: "keys",
         what: "count and sum by an integer key with a quarter as many values as rows",
@@ -122,30 +125,34 @@ pub const WORKS: [Work; 13] = [
         wall_at_most: 0.8,
         memory_at_most: None,
     },
-    kept(
+    nexmark(
         "nexmark-q3",
         "q3",
-        "NEXMark q3 (auctions joined with persons), its rows kept by differential, 1 worker",
-        "SELECT COUNT(*) AS n, SUM(id) AS ids, SUM(LENGTH(name)) AS name, SUM(LENGTH(city)) AS city",
+        Engine::Timely,
+        "NEXMark q3 (auctions joined with persons): rows kept by timely, 1 worker, joined when asked",
     ),
-    kept(
+    nexmark(
         "nexmark-q4",
         "q4",
-        "NEXMark q4 (the mean closing price by category), its rows kept by differential, 1 worker",
-        "SELECT COUNT(*) AS n, SUM(category) AS categories, CAST(SUM(FLOOR(average)) AS BIGINT) AS averages",
+        Engine::Timely,
+        "NEXMark q4 (the mean closing price by category): rows kept by timely, 1 worker, joined when asked",
     ),
-    kept(
+    nexmark(
         "nexmark-q9",
         "q9",
-        "NEXMark q9 (the winning bid of each auction), its rows kept by differential, 1 worker",
-        "SELECT COUNT(*) AS n, SUM(id) AS ids, SUM(price) AS prices, SUM(LENGTH(item_name)) AS item_name",
+        Engine::Timely,
+        "NEXMark q9 (the winning bid of each auction): rows kept by timely, 1 worker, joined when asked",
     ),
-    kept(
+    nexmark(
         "nexmark-q20",
         "q20",
-        "NEXMark q20 (bids joined with auctions), its rows kept by differential, 1 worker",
-        "SELECT COUNT(*) AS n, SUM(auction) AS auctions, SUM(bidder) AS bidders, SUM(price) AS prices, SUM(LENGTH(url)) AS url",
+        Engine::Timely,
+        "NEXMark q20 (bids joined with auctions): rows kept by timely, 1 worker, joined when asked",
     ),
+    nexmark("nexmark-q3-kept", "q3", Engine::Differential, "NEXMark q3: its answer kept as events come, by differential, 1 worker"),
+    nexmark("nexmark-q4-kept", "q4", Engine::Differential, "NEXMark q4: its answer kept as events come, by differential, 1 worker"),
+    nexmark("nexmark-q9-kept", "q9", Engine::Differential, "NEXMark q9: its answer kept as events come, by differential, 1 worker"),
+    nexmark("nexmark-q20-kept", "q20", Engine::Differential, "NEXMark q20: its answer kept as events come, by differential, 1 worker"),
     Work {
         name: "replay",
         what: "replay by kappa, 2 workers and 2 partitions, against 1 and 1",
@@ -156,8 +163,22 @@ pub const WORKS: [Work; 13] = [
     },
 ];
 
-const fn kept(name: &'static str, query: &'static str, what: &'static str, select: &'static str) -> Work {
-    Work { name, what, ours: Ours::Kept { query, select }, peers: &[DUCKDB], wall_at_most: 1.0 / 0.3, memory_at_most: None }
+const fn nexmark(name: &'static str, query: &'static str, engine: Engine, what: &'static str) -> Work {
+    Work { name, what, ours: Ours::Nexmark { query, engine }, peers: &[DUCKDB], wall_at_most: 1.0 / 0.3, memory_at_most: None }
+}
+
+/// What is put out of the answer to a query of NEXMark's: figures that any slip would change.
+///
+/// # Panics
+/// Where no work has the query.
+pub fn nexmark_figures(query: &str) -> &'static str {
+    match query {
+        "q3" => "SELECT COUNT(*) AS n, SUM(id) AS ids, SUM(LENGTH(name)) AS name, SUM(LENGTH(city)) AS city",
+        "q4" => "SELECT COUNT(*) AS n, SUM(category) AS categories, CAST(SUM(FLOOR(average)) AS BIGINT) AS averages",
+        "q9" => "SELECT COUNT(*) AS n, SUM(id) AS ids, SUM(price) AS prices, SUM(LENGTH(item_name)) AS item_name",
+        "q20" => "SELECT COUNT(*) AS n, SUM(auction) AS auctions, SUM(bidder) AS bidders, SUM(price) AS prices, SUM(LENGTH(url)) AS url",
+        other => panic!("no figures of NEXMark's {other} are wanted"),
+    }
 }
 
 /// What is asked of both sides after an import.
