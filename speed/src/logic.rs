@@ -15,7 +15,7 @@ use crate::hand::{Form, HandWritten, Prepared};
 /// The two engines of this layer. They share how the log is read and how views are published, and nothing between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Engine {
-    /// timely dataflow: a table of groups per frame, exchanged by key and merged.
+    /// timely dataflow: tables of groups, or rows where groups are many, exchanged by key and merged.
     #[default]
     Timely,
     /// differential dataflow: collections of rows, whose changes are followed.

@@ -16,11 +16,17 @@ use twopath_view::{Fold, GroupTable, Scattered};
 use crate::epoch::{EpochPart, Parcels, Read};
 
 /// With several workers, a table is handed over early once it has this many groups: they are then still in the cache, and the
-/// receivers merge while the sender goes on. It must be worth it: see [`ROWS_PER_GROUP_MIN`].
+/// receivers merge while the sender goes on.
 const GROUPS_AT_ONCE: usize = 64 * 1024;
 
-/// A table that has not brought this many rows together per group is not worth making: the rows are handed over from there on.
+/// A table that has not brought this many rows together per group is not worth making: the rows after it are handed over instead.
 const ROWS_PER_GROUP_MIN: usize = 8;
+
+/// After so many rows that were handed over, a table is tried again: what comes then may be of few groups.
+const ROWS_HANDED_OVER: usize = 1 << 20;
+
+/// So many rows wait to be handed over together, however small the frames are that they come in.
+const ROWS_WAITING: usize = 16 * 1024;
 
 pub(super) trait Partial<'s> {
     fn partial(self, query: &Arc<Query>, fold: Fold) -> Stream<'s, u64, Parcels<EpochPart>>;
@@ -69,32 +75,58 @@ struct Folding {
     tables: Vec<Growing>,
     /// As many groups as the last table had, the next one is likely to have.
     room: usize,
-    /// The epoch's rows so far.
+    /// Where rows are handed over and not their groups.
+    exchange: Option<Exchange>,
+}
+
+/// Rows on their way to the workers that keep their groups.
+struct Exchange {
+    /// By worker, of one generation.
+    waiting: Scattered,
+    generation: u64,
+    /// How groups are laid out.
+    layout: GroupTable,
+    /// Rows so far.
     rows: usize,
-    /// Where rows are handed over and not their groups: those of each worker, and how groups are laid out.
-    scattered: Option<(Scattered, GroupTable)>,
 }
 
 /// A table of one generation in the making.
 struct Growing {
     generation: u64,
     table: GroupTable,
+    /// How many it was made of.
     rows: usize,
+}
+
+impl Exchange {
+    fn hand_over(&mut self, peers: usize, parcels: &mut Parcels<EpochPart>) {
+        let generation = self.generation;
+        let of_each = (0..peers).map(|worker| (worker, self.waiting.take(worker)));
+        let there = of_each.filter(|(_, rows)| !rows.is_empty());
+        parcels.0.extend(there.map(|(worker, rows)| (worker, EpochPart::Rows { generation, rows })));
+    }
 }
 
 impl Folding {
     fn new(query: Arc<Query>, fold: Fold, peers: usize) -> Self {
-        Folding { query, fold, peers, tables: Vec::new(), room: 0, rows: 0, scattered: None }
+        Folding { query, fold, peers, tables: Vec::new(), room: 0, exchange: None }
     }
 
     fn add(&mut self, generation: u64, records: &Records, parcels: &mut Parcels<EpochPart>) -> Result<(), EvalError> {
         let batch = &records.batch;
-        self.rows += batch.num_rows();
-        if let Some((scattered, layout)) = &mut self.scattered {
-            self.fold.scatter(layout, batch, scattered)?;
-            let of_each = (0..self.peers).map(|worker| (worker, scattered.take(worker)));
-            let there = of_each.filter(|(_, rows)| !rows.is_empty());
-            parcels.0.extend(there.map(|(worker, rows)| (worker, EpochPart::Rows { generation, rows })));
+        // Where a row raises an error, what waits with it is of no answer any more.
+        if let Some(mut exchange) = self.exchange.take() {
+            if exchange.generation != generation {
+                exchange.hand_over(self.peers, parcels);
+                exchange.generation = generation;
+            }
+            self.fold.scatter(&exchange.layout, batch, &mut exchange.waiting)?;
+            exchange.rows += batch.num_rows();
+            let is_enough = exchange.rows >= ROWS_HANDED_OVER;
+            if is_enough || exchange.waiting.rows() >= ROWS_WAITING {
+                exchange.hand_over(self.peers, parcels);
+            }
+            self.exchange = Some(exchange).filter(|_| !is_enough);
             return Ok(());
         }
         let at = self.tables.iter().position(|t| t.generation == generation).unwrap_or_else(|| {
@@ -102,13 +134,13 @@ impl Folding {
             self.tables.len() - 1
         });
         let growing = &mut self.tables[at];
-        growing.rows += batch.num_rows();
-        self.fold.update(&mut growing.table, batch)?;
+        growing.rows += self.fold.update(&mut growing.table, batch)?;
         let groups = growing.table.len();
         let is_worth_it = growing.rows >= ROWS_PER_GROUP_MIN * groups;
         if self.peers > 1 && groups >= GROUPS_AT_ONCE && (is_worth_it || self.fold.is_by_parts()) {
             if !is_worth_it {
-                self.scattered = Some((Scattered::new(self.peers), GroupTable::new(&self.query)));
+                let (waiting, layout) = (Scattered::new(self.peers), GroupTable::new(&self.query));
+                self.exchange = Some(Exchange { waiting, generation, layout, rows: 0 });
             }
             let full = self.tables.swap_remove(at);
             self.hand_over(full, parcels);
@@ -121,9 +153,8 @@ impl Folding {
         for table in std::mem::take(&mut self.tables) {
             self.hand_over(table, parcels);
         }
-        // A short one has few groups, whatever comes.
-        if std::mem::take(&mut self.rows) < GROUPS_AT_ONCE {
-            self.scattered = None;
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.hand_over(self.peers, parcels);
         }
     }
 
