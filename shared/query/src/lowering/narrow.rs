@@ -26,15 +26,12 @@ fn pushed(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
     let plan = match plan.node {
         Node::Filter { input, condition } => {
             // What stands below comes first, so that it guards what stands above: only what raises no error may change places.
-            let (safe, rest): (Vec<_>, Vec<_>) = condition.conjuncts().into_iter().cloned().partition(|c| !c.can_fail());
-            if rest.is_empty() {
-                let mut all = safe;
+            if !condition.can_fail() {
+                let mut all: Vec<Expr> = condition.conjuncts().into_iter().cloned().collect();
                 all.append(&mut conditions);
                 return pushed(*input, all);
             }
-            let input = Box::new(pushed(*input, Vec::new()));
-            let condition = safe.into_iter().chain(rest).reduce(and).expect("a filter has a condition");
-            below(Node::Filter { input, condition })
+            below(Node::Filter { input: Box::new(pushed(*input, Vec::new())), condition })
         }
         Node::Join { left, right, kind, on } => {
             let width = left.columns().len();
