@@ -7,7 +7,7 @@ use arrow_array::{Int64Array, RecordBatch};
 use arrow_schema::{DataType as ArrowType, Field, Schema};
 use twopath_base::{Offset, Position};
 use twopath_query::{DataType, EvalError, Query, Value, parse, values};
-use twopath_serving::{ServingError, Table, TableBytes, Tables};
+use twopath_serving::{ServingError, Table, TableBytes, Tables, is_approximate};
 use twopath_view::{BatchView, Finals, Generation, GroupTable, MergedGroup, Merging, Part, RealtimeView, Selection};
 
 fn parsed(sql: &str) -> Arc<Query> {
@@ -134,6 +134,43 @@ fn a_key_has_as_many_values_as_the_query() {
 }
 
 #[test]
+fn an_answer_that_is_not_made_of_groups_has_none_to_be_asked_for() {
+    let whole = parsed("SELECT k FROM t ORDER BY v LIMIT 2");
+    let table = Table::new(whole.clone(), 1);
+    table.publish_realtime(realtime(vec![generation(0, (0, 3), vec![groups(&whole, [3, 1, 2])])]));
+    let one = Some(Value::Int(1));
+    let asked = |key: Option<Vec<Value>>, first_key| table.answer(&Selection { key, first_key });
+    for (key, first_key) in [
+        (Some(vec![Value::Int(1)]), (None, None)),
+        (None, (one.clone(), None)),
+        (None, (None, one.clone())),
+        (Some(vec![Value::Int(1)]), (one.clone(), one)),
+    ] {
+        assert!(matches!(asked(key, first_key), Err(ServingError::NoGroups)));
+    }
+    assert_eq!(rows(&table), [[Value::Int(1)], [Value::Int(2)]]);
+}
+
+#[test]
+fn coverage_says_which_parts_leave_records_out() {
+    let query = by_key();
+    for approximate in [false, true] {
+        let table = Table::new(query.clone(), 1);
+        let table = if approximate { table.approximate() } else { table };
+        table.publish_batch(batch_view(1, 1, (0, 2), groups(&query, [1, 2])));
+        assert!(!is_approximate(&table.coverage().unwrap()), "a batch view leaves nothing out");
+        table.publish_realtime(realtime(vec![generation(1, (2, 3), vec![groups(&query, [1])])]));
+        let coverage = table.coverage().unwrap();
+        assert_eq!(is_approximate(&coverage), approximate, "{coverage:?}");
+        // Nothing is left out of no records.
+        let empty = Table::new(query.clone(), 1);
+        let empty = if approximate { empty.approximate() } else { empty };
+        empty.publish_realtime(realtime(vec![generation(0, (0, 0), vec![])]));
+        assert!(!is_approximate(&empty.coverage().unwrap()));
+    }
+}
+
+#[test]
 fn an_error_of_the_realtime_view_goes_with_the_view_that_has_none() {
     let query = by_key();
     let table = Table::new(query.clone(), 1);
@@ -212,8 +249,11 @@ fn hand_written_parts_are_merged_and_then_finished() {
 fn of_final_values_the_newest_stays() {
     let query = parsed("SELECT k, AVG(v) AS mean FROM t GROUP BY k");
     let finals = Finals { name: "means", version: 2, keys: &[("k", DataType::Int)], values: &[("mean", DataType::Float)] };
-    let table = Table::new(query, 1).with_finals(finals).unwrap();
+    // Whatever the table was laid out for before.
+    let table = Table::new(query.clone(), 1).with_merging(MEANS).unwrap().with_finals(finals).unwrap();
     let layout = table.layout().clone();
+    assert_eq!(*layout, finals.values_query(&query).unwrap());
+    assert_ne!(layout, query, "values are not what the query's own groups are made of");
     let values = |mean: f64, age: i64| {
         let mean = Arc::new(arrow_array::Float64Array::from(vec![mean])) as _;
         let batch = RecordBatch::try_from_iter([("k", Arc::new(Int64Array::from(vec![1])) as _), ("mean", mean)]).unwrap();

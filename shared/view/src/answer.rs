@@ -20,6 +20,7 @@ use super::relational::finish_plan;
 use super::selection::Selection;
 use super::table::GroupTable;
 use super::windows;
+use twopath_query::plan::Node;
 use twopath_query::{EvalError, Expr, Query};
 
 /// The schema of a query's answers: its output columns in canonical types, all nullable.
@@ -59,7 +60,8 @@ pub fn answer_groups(query: &Query, table: &GroupTable, groups: Vec<u32>) -> Res
     let rows = groups.len();
     let outputs = query.output.iter().map(|o| eval(&o.expr, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
     // What goes on with the rows does so in no order, as differential's collections do.
-    let is_set = query.finish.is_some() && query.order_by.is_empty() && !query.distinct && query.limit.is_none();
+    let goes_on = query.finish.as_ref().is_some_and(|plan| !matches!(plan.node, Node::Input { .. }));
+    let is_set = goes_on && query.order_by.is_empty() && !query.distinct && query.limit.is_none();
     let order = if is_set { (0..rows as u32).collect() } else { ordered(query, &columns, rows)? };
     let order = if query.rows { repeated(order, columns.last(), last_row(query)) } else { order };
     let mut order = if query.distinct { distinct(order, &outputs, query) } else { order };

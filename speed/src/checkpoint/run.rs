@@ -43,7 +43,7 @@ pub(super) fn decode(bytes: Vec<u8>, at_rest: &RunAtRest, layout: &Query) -> Res
     Ok(run)
 }
 
-/// The one record batch of an Arrow IPC file, over the file's own bytes.
+/// The one record batch of an Arrow IPC file, over the file's own bytes, which were verified: Arrow takes it that a message's buffers lie in it.
 fn only_batch(file: &Buffer) -> Result<RecordBatch, String> {
     let (ends, arrow) = ("it ends before its Arrow footer does", |e: arrow_schema::ArrowError| e.to_string());
     let (rest, trailer) = file.split_last_chunk().ok_or(ends)?;
@@ -53,11 +53,14 @@ fn only_batch(file: &Buffer) -> Result<RecordBatch, String> {
     let blocks: Vec<_> = footer.recordBatches().into_iter().flatten().collect();
     let [block] = blocks[..] else { return Err(format!("it holds {} record batches, not one", blocks.len())) };
     let schema = try_fb_to_schema(footer.schema().ok_or("its Arrow footer has no schema")?).map_err(arrow)?;
-    let (from, len) = (usize::try_from(block.offset()), usize::try_from(block.bodyLength() + i64::from(block.metaDataLength())));
-    let (Ok(from), Ok(len)) = (from, len) else { return Err("its Arrow footer points outside of it".into()) };
-    if from.checked_add(len).is_none_or(|end| end > file.len()) {
-        return Err("its Arrow footer points outside of it".into());
-    }
+    // Of the metadata Arrow reads the first eight bytes unasked.
+    let part = |from: i64, metadata: i32, body: i64| {
+        let (from, metadata, body) = (usize::try_from(from).ok()?, usize::try_from(metadata).ok()?, usize::try_from(body).ok()?);
+        let len = metadata.checked_add(body).filter(|_| metadata >= 8)?;
+        (from.checked_add(len)? <= file.len()).then_some((from, len))
+    };
+    let (from, len) =
+        part(block.offset(), block.metaDataLength(), block.bodyLength()).ok_or("its Arrow footer points at no message in it")?;
     let decoder = FileDecoder::new(Arc::new(schema), footer.version());
     let batch = decoder.read_record_batch(block, &file.slice_with_length(from, len)).map_err(arrow)?;
     batch.ok_or_else(|| "its record batch is none".into())
