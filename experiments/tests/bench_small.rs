@@ -79,7 +79,7 @@ fn peers_give_the_same_answers() {
     let result = against_peers(&dir, Path::new(&python), &[]);
     result.missing.iter().for_each(|missing| eprintln!("SKIPPED: {missing}"));
     if result.missing.is_empty() {
-        assert_eq!(result.ratios.len(), 6 * 2 + 2 + 4 + 1);
+        assert_eq!(result.ratios.len(), 6 * 2 + 2 + 8 + 1);
     }
     assert!(result.ratios.iter().all(|r| [r.wall, r.cpu, r.memory].iter().all(|f| f.is_finite() && *f > 0.0)), "{:?}", result.ratios);
 }
