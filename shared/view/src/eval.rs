@@ -96,10 +96,10 @@ fn value(expr: &Expr, columns: &[ArrayRef], rows: usize, guard: Guard) -> Result
         ExprKind::Binary { op, left, right } => {
             let data_type = left.data_type;
             let (l, r) = (arg(left)?, arg(right)?);
-            if is_comparison(*op) && left.data_type != right.data_type {
+            if op.is_comparison() && left.data_type != right.data_type {
                 let array = decimal::compare(*op, (&l.array, l.scalar, left.data_type), (&r.array, r.scalar, right.data_type));
                 Operand { array, scalar: l.scalar && r.scalar }
-            } else if is_comparison(*op) {
+            } else if op.is_comparison() {
                 compare(*op, &l, &r, data_type)
             } else {
                 // One NULL operand is enough; where the left one is a constant, the right one costs no more.
@@ -271,11 +271,6 @@ fn chosen_values<T: ArrowPrimitiveType>(
     let nulls = (set.null_count() + unset.null_count() > 0)
         .then(|| NullBuffer::new(&(mask & &valid(set, set_scalar)) | &(&!mask & &valid(unset, unset_scalar))));
     PrimitiveArray::new(values.into(), nulls)
-}
-
-fn is_comparison(op: BinaryOp) -> bool {
-    use BinaryOp::*;
-    matches!(op, Equal | NotEqual | Less | LessOrEqual | Greater | GreaterOrEqual)
 }
 
 fn compare(op: BinaryOp, left: &Operand, right: &Operand, data_type: DataType) -> Operand {

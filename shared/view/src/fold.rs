@@ -3,7 +3,7 @@
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_select::filter::filter;
 
-use super::map_filter::{MapFilter, Passed};
+use super::filter_map::{FilterMap, Passed};
 use super::scattered::Scattered;
 use super::table::GroupTable;
 use super::top::Top;
@@ -12,7 +12,7 @@ use twopath_query::{EvalError, Query};
 /// The first half of a query (filter, keys, aggregates' arguments) over the columns that it reads and no others.
 #[derive(Debug, Clone)]
 pub struct Fold {
-    rows: MapFilter,
+    rows: FilterMap,
     /// Into what `rows` computes, per key and per aggregate.
     keys: Vec<usize>,
     args: Vec<Vec<usize>>,
@@ -29,7 +29,7 @@ const ROWS_PER_PART: usize = 1_024;
 impl Fold {
     pub fn new(query: &Query) -> Self {
         let args = query.aggregates.iter().flat_map(|a| a.args());
-        let rows = MapFilter::new(query, query.keys.iter().map(|k| &k.expr).chain(args));
+        let rows = FilterMap::new(query, query.keys.iter().map(|k| &k.expr).chain(args));
         let mut numbers = (0..).map(|expr| rows.number(expr));
         let keys = numbers.by_ref().take(query.keys.len()).collect();
         let args = query.aggregates.iter().map(|a| numbers.by_ref().take(a.args().count()).collect()).collect();
@@ -62,7 +62,7 @@ impl Fold {
     }
 
     fn update_columns(&self, table: &mut GroupTable, columns: Vec<ArrayRef>, rows: usize) -> Result<usize, EvalError> {
-        let passed = self.rows.apply(columns, rows)?;
+        let (passed, _) = self.rows.apply(columns, rows)?;
         let rows = passed.rows;
         if rows == 0 {
             return Ok(0);
@@ -108,7 +108,7 @@ impl Fold {
         let (rows, at_a_time) = (batch.num_rows(), ROWS_AT_A_TIME.max(ROWS_PER_PART * scattered.parts()));
         for from in (0..rows).step_by(at_a_time) {
             let count = at_a_time.min(rows - from);
-            let passed = self.rows.apply(batch.columns().iter().map(|c| c.slice(from, count)).collect(), count)?;
+            let (passed, _) = self.rows.apply(batch.columns().iter().map(|c| c.slice(from, count)).collect(), count)?;
             if passed.rows > 0 {
                 scattered.add(&passed, &table.key_inputs(&self.keys_of(&passed)));
             }

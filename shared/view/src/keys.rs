@@ -395,17 +395,11 @@ impl KeyColumn {
 
     /// The groups' values as a column in canonical type.
     pub fn take(&self, groups: &[u32]) -> ArrayRef {
+        let nulls = self.nulls.as_ref().map(|n| groups.iter().map(|&g| !n[g as usize]).collect::<NullBuffer>());
         match &self.values {
-            KeyValues::Fixed(values) => {
-                let nulls = self.nulls.as_ref().map(|n| groups.iter().map(|&g| !n[g as usize]).collect::<NullBuffer>());
-                from_ordinals(groups.iter().map(|&g| values[g as usize]).collect(), nulls, self.data_type)
-            }
-            KeyValues::Decimal(values) => {
-                let nulls = self.nulls.as_ref().map(|n| groups.iter().map(|&g| !n[g as usize]).collect::<NullBuffer>());
-                from_unscaled(groups.iter().map(|&g| values[g as usize]).collect(), nulls, self.data_type)
-            }
+            KeyValues::Fixed(values) => from_ordinals(groups.iter().map(|&g| values[g as usize]).collect(), nulls, self.data_type),
+            KeyValues::Decimal(values) => from_unscaled(groups.iter().map(|&g| values[g as usize]).collect(), nulls, self.data_type),
             KeyValues::Text { .. } => {
-                let nulls = self.nulls.as_ref().map(|n| groups.iter().map(|&g| !n[g as usize]).collect::<NullBuffer>());
                 let lengths = groups.iter().map(|&g| self.text(g as usize).len());
                 let offsets: OffsetBuffer<i32> = OffsetBuffer::from_lengths(lengths);
                 // All of them at once: growing would copy, and clear new memory for it.

@@ -3,8 +3,8 @@
 use arrow_array::{ArrayRef, UInt32Array};
 use arrow_select::take::take;
 
+use super::filter_map::Passed;
 use super::keys::{EMPTY_HASH, KeyInput, tag};
-use super::map_filter::Passed;
 use super::table::part_of;
 
 /// Rows that wait to be folded. Those of one part are folded together, into a table of that part alone: where groups are many, and each row is of another one, the
@@ -62,7 +62,7 @@ impl Scattered {
         for (waiting, &to) in self.waiting.iter_mut().zip(&places) {
             let (start, count) = (from as usize, (to - from) as usize);
             if count > 0 {
-                waiting.push(Passed { values: values.iter().map(|v| v.slice(start, count)).collect(), rows: count, which: None });
+                waiting.push(Passed { values: values.iter().map(|v| v.slice(start, count)).collect(), rows: count });
             }
             from = to;
         }

@@ -7,7 +7,7 @@ use arrow_select::filter::filter_record_batch;
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{PartitionBy, Records};
 use twopath_query::{EvalError, Query};
-use twopath_view::{MapFilter, answer_schema, eval};
+use twopath_view::{FilterMap, answer_schema, eval};
 
 use super::query::{Change, Made, check_unordered, failed};
 use crate::error::SpeedError;
@@ -19,7 +19,7 @@ pub struct RowQuery {
     query: Query,
     schema: SchemaRef,
     /// The keys, over which the select list is, as it is where rows are grouped.
-    keys: MapFilter,
+    keys: FilterMap,
 }
 
 impl RowQuery {
@@ -31,7 +31,7 @@ impl RowQuery {
         }
         check_unordered(&query)?;
         let schema = answer_schema(&query);
-        let keys = MapFilter::new(&query, query.keys.iter().map(|key| &key.expr));
+        let keys = FilterMap::new(&query, query.keys.iter().map(|key| &key.expr));
         Ok(RowQuery { query, schema, keys })
     }
 
@@ -51,12 +51,12 @@ impl RowQuery {
     /// # Errors
     /// The [`EvalError`] of one of the rows that raise one.
     pub fn apply(&self, batch: &RecordBatch) -> Result<(RecordBatch, Option<BooleanBuffer>), EvalError> {
-        let passed = self.keys.apply(batch.columns().to_vec(), batch.num_rows())?;
+        let (passed, which) = self.keys.apply(batch.columns().to_vec(), batch.num_rows())?;
         let keys: Vec<ArrayRef> = (0..self.query.keys.len()).map(|key| passed.values[self.keys.number(key)].clone()).collect();
         let output = self.query.output.iter().map(|o| eval(&o.expr, &keys, passed.rows)).collect::<Result<Vec<_>, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(passed.rows));
         let made = RecordBatch::try_new_with_options(self.schema.clone(), output, &options);
-        Ok((made.expect("the columns are in the canonical types that the schema is made of"), passed.which))
+        Ok((made.expect("the columns are in the canonical types that the schema is made of"), which))
     }
 
     pub(super) fn query(&self) -> &Query {

@@ -14,23 +14,23 @@ use twopath_query::{EvalError, Expr, ExprKind, Query};
 /// use std::sync::Arc;
 /// use arrow_array::{Array, ArrayRef, Int64Array};
 /// use arrow_schema::{DataType, Field, Schema};
-/// use twopath_view::MapFilter;
+/// use twopath_view::FilterMap;
 ///
 /// let schema = Schema::new(vec![Field::new("unread", DataType::Utf8, false), Field::new("n", DataType::Int64, false)]);
 /// let query = twopath_query::parse("SELECT n * 2 AS twice FROM numbers WHERE n > 1", "numbers", &schema)?;
-/// let rows = MapFilter::new(&query, query.keys.iter().map(|key| &key.expr));
+/// let rows = FilterMap::new(&query, query.keys.iter().map(|key| &key.expr));
 /// assert_eq!(rows.projection(), [1]);
 ///
 /// let n: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
-/// let passed = rows.apply(vec![n], 3)?;
+/// let (passed, which) = rows.apply(vec![n], 3)?;
 /// assert_eq!(passed.rows, 2);
-/// assert_eq!(passed.which.unwrap().set_indices().collect::<Vec<_>>(), [1, 2]);
+/// assert_eq!(which.unwrap().set_indices().collect::<Vec<_>>(), [1, 2]);
 /// let twice = &passed.values[rows.number(0)];
 /// assert_eq!(twice.as_ref(), &Int64Array::from(vec![4, 6]) as &dyn Array);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct MapFilter {
+pub struct FilterMap {
     projection: Vec<usize>,
     filter: Option<Expr>,
     /// What is computed, each once.
@@ -44,14 +44,12 @@ pub struct MapFilter {
 /// The rows that passed, with what is computed of each.
 #[derive(Debug, Clone)]
 pub struct Passed {
-    /// One column for each different expression: [`MapFilter::number`].
+    /// One column for each different expression: [`FilterMap::number`].
     pub values: Vec<ArrayRef>,
     pub rows: usize,
-    /// Which rows these are; `None` where all passed.
-    pub which: Option<BooleanBuffer>,
 }
 
-impl MapFilter {
+impl FilterMap {
     /// The query's filter and these expressions over its topic.
     pub fn new<'a>(query: &Query, wanted: impl IntoIterator<Item = &'a Expr>) -> Self {
         let projection = query.columns_read();
@@ -73,7 +71,7 @@ impl MapFilter {
             })
         });
         let filter = query.filter.as_ref().map(|f| f.over(&projection));
-        MapFilter { projection, filter, exprs, numbers, is_read }
+        FilterMap { projection, filter, exprs, numbers, is_read }
     }
 
     /// The topic's columns to read, ascending: [`Query::columns_read`].
@@ -86,11 +84,11 @@ impl MapFilter {
         self.numbers[expr]
     }
 
-    /// Filters and computes. The columns are those of [`MapFilter::projection`], in that order.
+    /// Filters and computes. The columns are those of [`FilterMap::projection`], in that order. Beside what passed it tells which rows that were; `None` is all.
     ///
     /// # Errors
     /// The [`EvalError`] of one of the rows that raise one.
-    pub fn apply(&self, mut columns: Vec<ArrayRef>, mut rows: usize) -> Result<Passed, EvalError> {
+    pub fn apply(&self, mut columns: Vec<ArrayRef>, mut rows: usize) -> Result<(Passed, Option<BooleanBuffer>), EvalError> {
         let mut which = None;
         if let Some(filter) = &self.filter {
             let passing = eval_condition(filter, &columns, rows)?;
@@ -107,6 +105,6 @@ impl MapFilter {
             }
         }
         let values = self.exprs.iter().map(|e| eval(e, &columns, rows)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Passed { values, rows, which })
+        Ok((Passed { values, rows }, which))
     }
 }
