@@ -67,6 +67,7 @@ fn feed(name: &str, sql: &str) -> Definition {
         sql: sql.into(),
         state: StateBackend::Memory,
         every_ms: None,
+        on_time_us: None,
         topics: None,
     }
 }

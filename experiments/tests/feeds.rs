@@ -43,6 +43,7 @@ fn feed(name: &str, input: &str, output: &str, sql: &str) -> Definition {
         sql: sql.into(),
         state: StateBackend::Memory,
         every_ms: None,
+        on_time_us: None,
         topics: None,
     }
 }

@@ -57,7 +57,7 @@ pub use checkpoint::{CheckpointStats, Checkpoints, Refused};
 pub use control::Publish;
 pub use costs::StoreCosts;
 pub use error::SpeedError;
-pub use feed::{FeedKind, FeedQuery, RowQuery, SpokeLate};
+pub use feed::{FeedKind, FeedQuery, Firings, RowQuery, SpokeLate};
 pub use feed_job::{Feed, FeedReport, Until, run_feed};
 pub use hand::{Flow, Frame, HandWritten, Item, Row};
 pub use job::{JobProgress, Recovery, SpeedJob, replay, replay_joint, start};

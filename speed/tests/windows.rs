@@ -3,10 +3,12 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use common::{Events, Random};
@@ -14,7 +16,7 @@ use twopath_base::clock::ManualClock;
 use twopath_base::{PartitionId, Position};
 use twopath_log::{Entry, Log, PartitionBy, Start, Topic, TopicConfig};
 use twopath_query::{Plan, Value, values};
-use twopath_speed::{Backend, Feed, FeedQuery, FeedReport, SpeedError, Until, run_feed};
+use twopath_speed::{Backend, Feed, FeedQuery, FeedReport, Firings, SpeedError, Until, run_feed};
 
 const SECOND: i64 = 1_000_000;
 
@@ -52,7 +54,11 @@ fn dir(events: &Events) -> PathBuf {
 }
 
 fn run_to(events: &Events, sql: &str, until: &Until, workers: usize) -> Result<FeedReport, SpeedError> {
-    let query = FeedQuery::closing(plan(events, sql).closing().unwrap().unwrap()).unwrap();
+    run_firing(events, sql, Firings::default(), until, workers)
+}
+
+fn run_firing(events: &Events, sql: &str, firings: Firings, until: &Until, workers: usize) -> Result<FeedReport, SpeedError> {
+    let query = FeedQuery::closing(plan(events, sql).closing().unwrap().unwrap(), firings).unwrap();
     if !log(events).topics().unwrap().contains(&"out".to_owned()) {
         assert_eq!(query.key(), Some("key"));
         let config = TopicConfig::new("out", query.schema().clone());
@@ -70,7 +76,7 @@ fn run_to(events: &Events, sql: &str, until: &Until, workers: usize) -> Result<F
         output,
         writer,
         backend: Backend::Memory,
-        every: None,
+        every: firings.early.then_some(Duration::from_millis(10)),
         dir: dir(events),
     };
     run_feed(feed, until, workers, &AtomicBool::new(false))
@@ -96,8 +102,11 @@ fn append(events: &Events, partition: usize, batch: &RecordBatch) {
     events.writer.append_to(PartitionId(partition as u32), batch, None).unwrap();
 }
 
+fn in_a_topic(value: Value) -> Value {
+    if let Value::Numeric(sum) = value { Value::Int(sum.try_into().unwrap()) } else { value }
+}
+
 fn sorted(rows: Vec<Vec<Value>>) -> Vec<String> {
-    let in_a_topic = |value| if let Value::Numeric(sum) = value { Value::Int(sum.try_into().unwrap()) } else { value };
     let mut rows: Vec<String> = rows.into_iter().map(|row| format!("{:?}", row.into_iter().map(in_a_topic).collect::<Vec<_>>())).collect();
     rows.sort_unstable();
     rows
@@ -109,6 +118,11 @@ fn wanted(events: &Events, sql: &str, to: &Position) -> Vec<String> {
 }
 
 fn found(events: &Events) -> Vec<String> {
+    sorted(output_of(events))
+}
+
+/// The output's rows, those of each partition in their order.
+fn output_of(events: &Events) -> Vec<Vec<Value>> {
     let output: Topic = log(events).topic("out").unwrap();
     let mut rows = Vec::new();
     for q in 0..output.partitions() as u32 {
@@ -119,7 +133,7 @@ fn found(events: &Events) -> Vec<String> {
             }
         }
     }
-    sorted(rows)
+    rows
 }
 
 /// What a process that dies leaves behind: what was committed before it began, or some of what it committed.
@@ -185,6 +199,96 @@ fn windows_are_appended_once_when_they_are_final() {
     }
 }
 
+/// Rows before the final ones: whoever takes the newest row of each window has, after each run, what the question answers; what is final is final, once, whatever died when.
+#[test]
+fn early_on_time_and_late_rows_come_before_the_final_ones() {
+    let of_window = |row: &[Value]| format!("{:?}", &row[..3]);
+    let mut late = 0;
+    for seed in 0..27 {
+        let window = WINDOWS[seed as usize % 3];
+        let partitions = 1 + seed as usize / 3 % 3;
+        let firings = [(true, None), (false, Some(SECOND / 2)), (true, Some(SECOND / 2))][seed as usize / 9];
+        let firings = Firings { early: firings.0, on_time_us: firings.1 };
+        let dies = seed % 2 == 1;
+        let (emits, at_once) = (sql(window, true), sql(window, false));
+        let mut events = Events::new(partitions as u32, 2000 + seed);
+        let (mut now, mut newest) = (1_357_000_000 * SECOND, vec![i64::MIN; partitions]);
+        let mut kinds = BTreeMap::<String, usize>::new();
+        for round in 0..16 {
+            let place = format!("seed {seed}, {window}, {partitions} partitions, {firings:?}, round {round}");
+            for number in 0..3 {
+                let partition = if round == 0 && number < partitions { number } else { events.random.below(partitions as u64) as usize };
+                let rows = 1 + events.random.below(30) as usize;
+                let batch = batch(&mut events, now, 2, rows);
+                let times = batch.column(0).as_any().downcast_ref::<TimestampMicrosecondArray>().unwrap();
+                newest[partition] = newest[partition].max(*times.values().iter().max().unwrap());
+                append(&events, partition, &batch);
+                now += events.random.below(1_000_000) as i64;
+            }
+            let (workers, before) = (1 + events.random.below(3) as usize, Committed::now(&events));
+            let report = run_firing(&events, &emits, firings, &Until::End, workers).unwrap_or_else(|e| panic!("{place}: {e}"));
+            assert!(report.rows_not_final <= report.rows_appended, "{place}: {report:?}");
+
+            let (mut last, mut finals) = (BTreeMap::new(), Vec::new());
+            kinds.clear();
+            for mut row in output_of(&events) {
+                let Some(Value::Text(firing)) = row.pop() else { panic!("{place}: a row that does not say what it is") };
+                *kinds.entry(firing.to_string()).or_default() += 1;
+                let window = of_window(&row);
+                match (&*firing, last.get(&window)) {
+                    (_, Some((before, _))) if before == "final" => panic!("{place}: {firing} behind the final row of {window}"),
+                    ("early", Some((before, _))) => assert_eq!(before, "early", "{place}: {window}"),
+                    ("on time", Some((before, _))) if !dies => assert_eq!(before, "early", "{place}: {window}"),
+                    ("late", None) if !dies => panic!("{place}: late, and never on time: {window}"),
+                    ("early", None) => assert!(firings.early, "{place}"),
+                    _ => {}
+                }
+                if &*firing == "final" {
+                    finals.push(row.clone());
+                }
+                last.insert(window, (firing.to_string(), row));
+            }
+            assert_eq!(sorted(finals), wanted(&events, &emits, &events.end()), "{place}");
+            let passed = newest.iter().min().unwrap() - firings.on_time_us.unwrap_or(0);
+            let mut shown = 0;
+            for row in events.answer_of(plan(&events, &at_once), &events.end()) {
+                let row: Vec<Value> = row.into_iter().map(in_a_topic).collect();
+                let Value::Timestamp(end) = row[2] else { panic!("{place}: a window without an end") };
+                if firings.early || end <= passed {
+                    assert_eq!(last.get(&of_window(&row)).map(|(_, row)| row), Some(&row), "{place}");
+                    shown += 1;
+                }
+            }
+            assert!(shown > 0 || round < 8, "{place}");
+            // Nothing has come since.
+            let again = run_firing(&events, &emits, firings, &Until::End, 1).unwrap();
+            assert_eq!((again.rows_read, again.rows_appended), (0, 0), "{place}");
+            if dies {
+                before.restore(events.random.below(2) == 0);
+            }
+        }
+        let has = |kind: &str| kinds.contains_key(kind);
+        assert!(has("final") && has("early") == firings.early, "seed {seed}: {kinds:?}");
+        assert!(firings.on_time_us.is_none() || has("on time"), "seed {seed}: {kinds:?}");
+        late += kinds.get("late").unwrap_or(&0);
+    }
+    assert!(late > 20, "{late}");
+}
+
+#[test]
+fn what_cannot_fire_is_refused() {
+    let events = Events::new(1, 1);
+    let refused = |sql: &str, firings: Firings| {
+        let closing = plan(&events, sql).closing().unwrap().unwrap();
+        FeedQuery::closing(closing, firings).unwrap_err().to_string()
+    };
+    let early = Firings { early: true, on_time_us: None };
+    assert!(refused(&sql("SESSION", true), early).contains("bounds change"));
+    assert!(refused(&sql("TUMBLE", true).replace("AS c", "AS firing"), early).contains("call firing something else"));
+    let late = Firings { early: false, on_time_us: Some(2 * SECOND) };
+    assert!(refused(&sql("HOP", true), late).contains("00:00:02 after their ends"), "{}", refused(&sql("HOP", true), late));
+}
+
 /// Retention needs no more than what is open: the group says from where on.
 #[test]
 fn what_is_closed_may_go_from_the_input() {
@@ -240,7 +344,7 @@ const FRAGILE: &str = "SELECT window_start, 100 / (COUNT(*) - 3) AS q
     GROUP BY window_start EMIT ON WINDOW CLOSE";
 
 fn make_output_of_fragile(events: &Events) {
-    let query = FeedQuery::closing(plan(events, FRAGILE).closing().unwrap().unwrap()).unwrap();
+    let query = FeedQuery::closing(plan(events, FRAGILE).closing().unwrap().unwrap(), Firings::default()).unwrap();
     log(events).create_topic(TopicConfig::new("out", query.schema().clone())).unwrap();
 }
 

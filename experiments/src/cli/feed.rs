@@ -53,7 +53,8 @@ enum Command {
 /// With --every TIME what changed is appended at that interval, and not at once.
 ///
 /// With EMIT ON WINDOW CLOSE each window's rows are appended once, when the watermark has passed its end, and its groups are let go: the feed keeps what is
-/// open, and a restart reads on from the first record of that (which is what its lag counts).
+/// open, and a restart reads on from the first record of that (which is what its lag counts). With --every there are early rows before that, with --on-time those
+/// that are on time and late ones; a column, firing, says what each row is.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -63,7 +64,8 @@ Examples:
   twopath feed run flights by_dest --sql 'SELECT dest, COUNT(*) AS n FROM flights GROUP BY dest' --every 10s --follow
   twopath feed run flights planes by_maker --sql flights_with_planes.sql --follow
   twopath feed run planes in_use --sql 'SELECT tailnum, seats FROM UPSERT(TABLE planes) WHERE seats > 50'
-  twopath feed run flights hourly --sql hourly.sql --late-to too_late --follow")]
+  twopath feed run flights hourly --sql hourly.sql --late-to too_late --follow
+  twopath feed run flights hourly --sql hourly.sql --every 10s --on-time 1m --follow")]
 struct RunArgs {
     /// The topics that the query reads
     #[arg(required = true, value_name = "INPUT")]
@@ -85,6 +87,9 @@ struct RunArgs {
     /// as something changes]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     every: Option<Duration>,
+    /// Of windows (EMIT ON WINDOW CLOSE): append their rows once event time is TIME past their ends, and again whenever late records have changed them, before the final ones
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    on_time: Option<Duration>,
     /// Worker threads
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
@@ -173,7 +178,15 @@ fn describe(dir: &Path, args: &DescribeArgs) -> Result<ExitCode, Failure> {
     let Listed { feed, lag } = &described;
     let behind = lag.map_or("an input is gone".to_owned(), |lag| format!("{lag} records behind"));
     let every = feed.every().map_or(String::new(), |every| format!("every {every:?}, "));
-    writeln!(out, "feed '{}' from '{}' to '{}', {every}state in {}, {behind}", feed.name, feed.inputs_named(), feed.output, feed.state)?;
+    let on_time = feed.on_time_us.map_or(String::new(), |us| format!("on time after {}, ", query::time::format_interval(us)));
+    writeln!(
+        out,
+        "feed '{}' from '{}' to '{}', {every}{on_time}state in {}, {behind}",
+        feed.name,
+        feed.inputs_named(),
+        feed.output,
+        feed.state
+    )?;
     feed.sql.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -222,6 +235,10 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         output: args.output.clone(),
         sql,
         every_ms: args.every.map(|every| every.as_millis().max(1) as u64).or(earlier.as_ref().and_then(|feed| feed.every_ms)),
+        on_time_us: args
+            .on_time
+            .map(|t| i64::try_from(t.as_micros()).unwrap_or(i64::MAX))
+            .or(earlier.as_ref().and_then(|feed| feed.on_time_us)),
         state: args.state.clone().or(earlier.map(|feed| feed.state)).unwrap_or_default(),
         topics: None,
     };
@@ -276,12 +293,13 @@ fn late_feed(dir: &Path, feed: &Definition, plan: &Plan, output: &str) -> Result
 
 fn tell(feed: &Definition, report: &FeedReport) {
     eprintln!(
-        "feed '{}': {} rows of '{}' read, {} appended to '{}'{}{}{}",
+        "feed '{}': {} rows of '{}' read, {} appended to '{}'{}{}{}{}",
         feed.name,
         report.rows_read,
         feed.inputs_named().replace(", ", "', '"),
         report.rows_appended,
         feed.output,
+        if report.rows_not_final > 0 { format!(", {} of them not final", report.rows_not_final) } else { String::new() },
         if report.rows_left_out > 0 { format!(", {} that were there already left out", report.rows_left_out) } else { String::new() },
         if report.rows_read_again > 0 { format!(", {} read again to make its state", report.rows_read_again) } else { String::new() },
         if report.groups_open > 0 { format!(", {} groups of open windows", report.groups_open) } else { String::new() }

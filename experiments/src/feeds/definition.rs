@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use twopath_log::{Log, Topic};
 use twopath_query::not_lowered;
-use twopath_speed::{Backend, FeedQuery, SpeedError};
+use twopath_speed::{Backend, FeedQuery, Firings, SpeedError};
 use twopath_storage::{OsStorage, Storage, create_dir_durably, write_atomically};
 
 use super::{FeedError, FeedKind};
@@ -32,6 +32,9 @@ pub struct Definition {
     /// How often the changes of its rows are appended at most, in milliseconds; as soon as they come where `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every_ms: Option<u64>,
+    /// How long after a window's end its rows are on time, in microseconds of event time; only final ones are appended beside early ones where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_time_us: Option<i64>,
     /// Which topics of those names it was run on; `None` before it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topics: Option<TopicIds>,
@@ -49,6 +52,7 @@ pub struct TopicIds {
 }
 
 const NAME_BYTES_MAX: usize = 190;
+const NOT_OF_WINDOWS: &str = "only windows are on time, those of a query over one topic with EMIT ON WINDOW CLOSE; leave --on-time out";
 
 impl Definition {
     /// The topics that it reads.
@@ -79,7 +83,11 @@ impl Definition {
     pub fn query(&self, inputs: &[Topic]) -> Result<FeedQuery, FeedError> {
         let wrong = |source| FeedError::Query { name: self.name.clone(), source };
         let plan = plan_of(&self.sql, inputs).map_err(wrong)?;
+        let firings = Firings { early: self.every_ms.is_some(), on_time_us: self.on_time_us };
         if inputs.len() > 1 {
+            if self.on_time_us.is_some() {
+                return Err(SpeedError::NoFeed { what: NOT_OF_WINDOWS.into() }.into());
+            }
             let query = FeedQuery::kept(plan.maintained())?;
             if let Some(unread) = inputs.iter().find(|input| !query.topics().contains(&input.name())) {
                 let what = format!("it names {0} and reads nothing of it; leave {0} out", unread.name());
@@ -89,29 +97,37 @@ impl Definition {
         }
         let closing = plan.closing().map_err(|e| wrong(not_lowered(&self.sql, e)))?;
         let query = match closing {
-            Some(closing) => FeedQuery::closing(closing)?,
+            Some(closing) => FeedQuery::closing(closing, firings)?,
             None => FeedQuery::new(plan.query().map_err(|e| wrong(not_lowered(&self.sql, e)))?)?,
         };
+        if self.on_time_us.is_some() && query.kind() != FeedKind::Windows {
+            return Err(SpeedError::NoFeed { what: NOT_OF_WINDOWS.into() }.into());
+        }
         match (query.kind(), self.every_ms) {
-            (_, None) | (FeedKind::Table, _) => Ok(query),
+            (_, None) | (FeedKind::Table | FeedKind::Windows, _) => Ok(query),
             // Each change of a group is its own, unless all rows are kept.
             (FeedKind::Changelog, Some(_)) => Ok(FeedQuery::kept(plan.maintained())?),
             (FeedKind::Rows, Some(_)) => {
                 Err(SpeedError::NoFeed { what: "its rows are passed on as they come; leave --every out".into() }.into())
             }
-            (FeedKind::Windows, Some(_)) => {
-                Err(SpeedError::NoFeed { what: "its windows are appended when they close; leave --every out".into() }.into())
-            }
         }
     }
 
-    /// That what it has appended so far, as `earlier` says, is of the same kind: groups are a changelog unless they are appended every so often.
+    /// That what it has appended so far, as `earlier` says, is of the same kind: groups are a changelog unless they are appended every so often, and rows of windows say
+    /// whether they are final where not all of them are.
     pub(super) fn check_kind(&self, earlier: &Definition, inputs: &[Topic]) -> Result<(), FeedError> {
-        if self.every_ms.is_some() == earlier.every_ms.is_some() || self.query(inputs)?.kind() == earlier.query(inputs)?.kind() {
+        let (is, wanted) = (earlier.query(inputs)?, self.query(inputs)?);
+        if (is.kind(), is.schema()) == (wanted.kind(), wanted.schema()) {
             return Ok(());
         }
-        let said = |feed: &Definition| feed.every().map_or("whenever a group changes".to_owned(), |every| format!("every {every:?}"));
-        Err(FeedError::Differs { name: self.name.clone(), is: format!("appends {}", said(earlier)), wanted: said(self) })
+        let said = |feed: &Definition, kind: FeedKind| match (feed.every(), feed.on_time_us, kind) {
+            (None, None, FeedKind::Windows) => "windows when they close".to_owned(),
+            (None, Some(_), _) => "windows when they are on time, and after that".to_owned(),
+            (None, None, _) => "whenever a group changes".to_owned(),
+            (Some(every), ..) => format!("every {every:?}"),
+        };
+        let (is, wanted) = (format!("appends {}", said(earlier, is.kind())), said(self, wanted.kind()));
+        Err(FeedError::Differs { name: self.name.clone(), is, wanted })
     }
 
     /// How often the changes of its rows are appended at most.

@@ -41,6 +41,7 @@ impl Definition {
             sql,
             state: StateBackend::Memory,
             every_ms: None,
+            on_time_us: None,
             topics: None,
         };
         match feed.check(dir) {

@@ -18,9 +18,6 @@
 //! arrived so much before the newest of all. What either says later of windows that were closed without it is left out, with a warning.
 
 use std::collections::VecDeque;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
@@ -29,7 +26,7 @@ use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::take::take_record_batch;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
@@ -38,9 +35,10 @@ use twopath_base::sync::lock;
 use twopath_base::{Offset, PartitionId, Position};
 use twopath_log::{PartitionBy, Records, Topic, TopicConfig};
 use twopath_query::{self as query, DataType, EvalError, ExprKind, Query};
-use twopath_storage::{OsStorage, create_dir_durably, write_atomically};
 use twopath_view::{Fold, GroupTable, answer_schema, canonical, closed, still_open};
 
+use super::firing::{Firer, Firings, Moment, labelled_final};
+use super::mark::Mark;
 use super::query::{can_be_key, check_unordered, in_a_topic};
 use crate::control::Control;
 use crate::epoch::{Parcels, Reached, Read, take_and_tell};
@@ -56,18 +54,22 @@ pub(crate) struct Windows {
     schema: SchemaRef,
     /// Which of the columns that are folded is the event time.
     time: usize,
+    pub firings: Firings,
 }
 
 impl Windows {
     /// # Errors
-    /// [`SpeedError::NoFeed`] for one with ORDER BY, LIMIT or DISTINCT.
-    pub fn new(mut closing: query::Closing) -> Result<Windows, SpeedError> {
+    /// [`SpeedError::NoFeed`] for one with ORDER BY, LIMIT or DISTINCT, and for firings that it cannot have.
+    pub fn new(mut closing: query::Closing, firings: Firings) -> Result<Windows, SpeedError> {
         check_unordered(&Query { panes: None, ..closing.query.clone() })?;
         in_a_topic(&mut closing.query);
-        let (fold, schema) = (Fold::new(&closing.query), answer_schema(&closing.query));
+        let (fold, mut schema) = (Fold::new(&closing.query), answer_schema(&closing.query));
+        if firings.are_some() {
+            schema = firings.schema_of(&closing, &schema)?;
+        }
         let time = fold.projection().iter().position(|&column| column == closing.late.time);
         let time = time.expect("the least event time of a group is folded");
-        Ok(Windows { closing, fold, schema, time })
+        Ok(Windows { closing, fold, schema, time, firings })
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -126,47 +128,6 @@ impl Windows {
     }
 }
 
-/// Up to where the windows of a feed are in its output: the file `closed.json` in the feed's folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Mark {
-    /// Windows that end up to there are in the output (microseconds since 1970); `None` where no partition has spoken yet.
-    pub closed_to: Option<i64>,
-    /// How far the input was read for that.
-    pub read_to: Position,
-    /// By partition: the greatest event time up to there.
-    pub newest: Vec<Option<i64>>,
-    /// By partition: when the newest record up to there arrived.
-    #[serde(default)]
-    pub arrived: Vec<Option<i64>>,
-}
-
-impl Mark {
-    /// `None` where there is none yet.
-    pub fn read(dir: &Path) -> Result<Option<Mark>, SpeedError> {
-        let path = mark_path(dir);
-        match fs::read(&path) {
-            Ok(text) => match serde_json::from_slice(&text) {
-                Ok(mark) => Ok(Some(mark)),
-                Err(e) => Err(SpeedError::Mark { path, source: Arc::new(io::Error::other(e)) }),
-            },
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(SpeedError::Mark { path, source: Arc::new(source) }),
-        }
-    }
-
-    pub fn write(&self, dir: &Path) -> Result<(), SpeedError> {
-        let path = mark_path(dir);
-        let text = serde_json::to_vec(self).expect("numbers are JSON");
-        let written = create_dir_durably(&OsStorage, dir).and_then(|()| write_atomically(&OsStorage, &path, &text));
-        written.map_err(|source| SpeedError::Mark { path, source: Arc::new(source) })
-    }
-}
-
-pub(crate) fn mark_path(dir: &Path) -> PathBuf {
-    dir.join("closed.json")
-}
-
 /// One input partition, as far as it was read.
 #[derive(Default)]
 struct Partition {
@@ -187,6 +148,8 @@ struct Partition {
 pub(crate) struct Closer {
     windows: Windows,
     sink: NumberedSink,
+    /// Appends rows that are not final, if it does.
+    firer: Option<Firer>,
     groups: GroupTable,
     /// Before this moment none of their windows ends.
     until: Option<i64>,
@@ -255,10 +218,9 @@ struct FrameRead {
 
 impl Closer {
     /// Reading from a position on, which `mark` was committed with.
-    pub fn new(windows: Windows, sink: NumberedSink, from: &Position, mark: Option<Mark>) -> Closer {
+    pub fn new(windows: Windows, sink: NumberedSink, firer: Option<Firer>, from: &Position, mark: Option<Mark>) -> Closer {
         let groups = GroupTable::new(windows.query());
-        let nothing = || Mark { closed_to: None, read_to: from.clone(), newest: vec![None; from.partitions()], arrived: Vec::new() };
-        let Mark { closed_to, read_to, newest, arrived } = mark.unwrap_or_else(nothing);
+        let Mark { closed_to, read_to, newest, arrived, .. } = mark.unwrap_or_else(|| Mark::before(from));
         let partition = |(p, offset): (PartitionId, Offset)| Partition {
             newest: newest[p.index()],
             arrived: arrived.get(p.index()).copied().flatten(),
@@ -269,6 +231,7 @@ impl Closer {
         Closer {
             windows,
             sink,
+            firer,
             groups,
             until: None,
             since: None,
@@ -287,12 +250,17 @@ impl Closer {
         self.groups.len() as u64
     }
 
+    /// Rows that were appended before they were final.
+    pub fn rows_not_final(&self) -> u64 {
+        self.firer.as_ref().map_or(0, |firer| firer.rows_appended)
+    }
+
     pub fn sync(&self) -> Result<(), SpeedError> {
         Ok(self.sink.sync()?)
     }
 
-    /// Takes in complete epochs, and appends what they close: also where one of them has an error, which comes after what was read before it. `tails` tell where the input ends.
-    fn take(&mut self, items: Vec<Item>, tails: &Tails) -> Result<Done, SpeedError> {
+    /// Takes in complete epochs, and appends what they close: also where one of them has an error, which comes after what was read before it.
+    fn take(&mut self, items: Vec<Item>, control: &Control) -> Result<Done, SpeedError> {
         let mut failed = None;
         for item in items {
             match item {
@@ -314,14 +282,24 @@ impl Closer {
                 }
             }
         }
-        if !self.is_known && self.known.iter().all(|(p, offset)| self.partitions[p.index()].read_to >= offset) {
+        let begins = !self.is_known && self.read_to().covers(&self.known);
+        if begins {
             self.is_known = true;
             self.keep_open(self.closed_to)?;
         }
-        self.look_for_idle(tails);
+        self.look_for_idle(&control.tails);
+        if begins {
+            self.with_firer(|firer, now, _| {
+                firer.begin(now);
+                Ok(())
+            })?;
+        }
         let watermark = self.watermark().filter(|&w| self.closed_to.is_none_or(|closed_to| w > closed_to));
         if let Some(watermark) = watermark {
             self.close(watermark)?;
+        }
+        if failed.is_none() {
+            self.with_firer(|firer, now, schema| if firer.is_time(now.at, control) { firer.fire(now, schema) } else { Ok(()) })?;
         }
         self.let_go();
         failed.map_or_else(|| Ok(self.done()), Err)
@@ -368,11 +346,29 @@ impl Closer {
         }
     }
 
-    /// The topic's, as far as it was read; `None` before a partition has spoken, and before all is read that the last process had read.
+    /// The least of the partitions' greatest event times, as far as they were read; `None` before a partition has spoken, and before all is read that the last process had read.
+    fn newest(&self) -> Option<i64> {
+        self.partitions.iter().filter(|p| !p.is_idle).filter_map(|p| p.newest).min().filter(|_| self.is_known)
+    }
+
+    /// The topic's.
     fn watermark(&self) -> Option<i64> {
-        let newest = self.partitions.iter().filter(|p| !p.is_idle).filter_map(|p| p.newest).min().filter(|_| self.is_known)?;
         // Where the delay reaches back before the beginning of time nothing is final.
-        newest.checked_sub(self.windows.closing.late.delay_us)
+        self.newest()?.checked_sub(self.windows.closing.late.delay_us)
+    }
+
+    /// Has rows appended that are not final, if there are to be any and a partition has spoken.
+    fn with_firer(&mut self, to_do: impl FnOnce(&mut Firer, &Moment<'_>, &SchemaRef) -> Result<(), SpeedError>) -> Result<(), SpeedError> {
+        let (newest, at) = (self.newest(), self.read_to());
+        let (Some(firer), Some(newest)) = (&mut self.firer, newest) else { return Ok(()) };
+        let final_to: Vec<Option<i64>> = self.sink.reached().iter().map(|&number| moment(number)).collect();
+        let (closing, groups, closed_to) = (&self.windows.closing, &self.groups, self.closed_to);
+        to_do(firer, &Moment { closing, groups, closed_to, newest, at: &at, final_to: &final_to }, &self.windows.schema)
+    }
+
+    /// How far each partition was read.
+    fn read_to(&self) -> Position {
+        Position::new(self.partitions.iter().map(|partition| partition.read_to).collect())
     }
 
     /// Appends the windows that the watermark has passed, and lets go of groups that no other window needs.
@@ -422,6 +418,8 @@ impl Closer {
 
     /// Appends rows, each with its window's end, as far as their partitions do not have them.
     fn append(&mut self, rows: &RecordBatch, ends: &Int64Array, watermark: i64) -> Result<(), SpeedError> {
+        let labelled = self.firer.is_some().then(|| labelled_final(rows, &self.windows.schema));
+        let rows = labelled.as_ref().unwrap_or(rows);
         for (q, mut numbers) in self.sink.by_partition(rows)? {
             let (all, reached) = (numbers.len(), moment(self.sink.reached()[q.index()]));
             numbers.retain(|&row| reached.is_none_or(|reached| ends.value(row as usize) > reached));
@@ -445,7 +443,8 @@ impl Closer {
         let read_to = Position::new(each().map(|(p, partition)| partition.read_to.max(self.known.get(p))).collect());
         let newest = each().map(|(_, partition)| partition.newest).collect();
         let arrived = each().map(|(_, partition)| partition.arrived).collect();
-        Done { needs: needs.collect(), mark: Mark { closed_to: self.closed_to, read_to, newest, arrived } }
+        let fired = self.firer.as_ref().map(Firer::fired).unwrap_or_default();
+        Done { needs: needs.collect(), mark: Mark { closed_to: self.closed_to, read_to, newest, arrived, fired } }
     }
 
     fn failed(&self, source: EvalError) -> SpeedError {
@@ -474,8 +473,8 @@ impl ClosingFlow {
 
 /// Appends the windows that frames close. The stream's frontier says which epochs are taken in.
 pub(crate) fn close<'s>(reads: Stream<'s, u64, Vec<Read>>, flow: &ClosingFlow, control: &Arc<Control>) -> Stream<'s, u64, Vec<()>> {
-    let (closer, tails) = (Arc::clone(&flow.closer), Arc::clone(control));
-    take_and_tell(folded(reads, flow), "Close", move |items| lock(&closer).take(items, &tails.tails), flow.done.clone(), control)
+    let (closer, controls) = (Arc::clone(&flow.closer), Arc::clone(control));
+    take_and_tell(folded(reads, flow), "Close", move |items| lock(&closer).take(items, &controls), flow.done.clone(), control)
 }
 
 /// The groups of frames, for worker 0.

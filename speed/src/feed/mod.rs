@@ -10,7 +10,7 @@
 //! input, the rows of the groups that the frame changed, so that a group's newest row is its answer. Compaction by the group's column
 //! leaves those rows (and, as ever, what is not sealed yet).
 //!
-//! With `EMIT ON WINDOW CLOSE` it appends **windows** (`closing.rs`), each when it is final, and keeps those that are open.
+//! With `EMIT ON WINDOW CLOSE` it appends **windows** (`closing.rs`), each when it is final, and keeps those that are open; beside that, if it is asked to, what those have so far (`firing.rs`).
 //!
 //! One of any other shape over its topic (a join, groups of groups, OVER, UPSERT) is kept as a **table** by the engine differential (`table.rs`), and each change of a row is appended.
 //!
@@ -27,14 +27,21 @@
 
 mod changelog;
 mod closing;
+mod firing;
 mod flow;
+mod mark;
 mod query;
 mod rows;
 mod table;
+mod when;
 
 pub use closing::SpokeLate;
-pub(crate) use closing::{Closer, ClosingFlow, Mark, close, mark_path};
+pub(crate) use closing::{Closer, ClosingFlow, close};
+pub(crate) use firing::Firer;
+pub use firing::Firings;
 pub(crate) use flow::{FeedFlow, FeedState, GENERATION, Purpose, append, tell};
+pub(crate) use mark::{Mark, mark_path};
 pub use query::{FeedKind, FeedQuery};
 pub use rows::RowQuery;
-pub(crate) use table::{Shower, TableFlow, When, show};
+pub(crate) use table::{Shower, TableFlow, show};
+pub(crate) use when::When;

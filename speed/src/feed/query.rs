@@ -12,6 +12,7 @@ use twopath_view::GroupTable;
 
 use super::changelog::{Changelog, check_uncompacted, check_whole};
 use super::closing::Windows;
+use super::firing::Firings;
 use super::rows::RowQuery;
 use super::table::Table;
 use crate::error::SpeedError;
@@ -103,12 +104,12 @@ impl FeedQuery {
         Ok(FeedQuery(Form::Table(Box::new(Table::new(plan)?))))
     }
 
-    /// Of windows that are appended when they close.
+    /// Of windows that are appended when they close, and before that as `firings` says.
     ///
     /// # Errors
-    /// [`SpeedError::NoFeed`]: what the query has that a feed cannot do.
-    pub fn closing(closing: Closing) -> Result<FeedQuery, SpeedError> {
-        Ok(FeedQuery(Form::Windows(Box::new(Windows::new(closing)?))))
+    /// [`SpeedError::NoFeed`]: what the query has that a feed cannot do, or not with those firings.
+    pub fn closing(closing: Closing, firings: Firings) -> Result<FeedQuery, SpeedError> {
+        Ok(FeedQuery(Form::Windows(Box::new(Windows::new(closing, firings)?))))
     }
 
     /// The windows, of a feed that appends them.

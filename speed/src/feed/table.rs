@@ -41,6 +41,7 @@ use twopath_view::{GroupTable, answer_groups, answer_schema};
 use super::changelog::{check_kept, check_whole};
 use super::flow::GENERATION;
 use super::query::{can_be_key, in_a_topic};
+use super::when::When;
 use crate::control::Control;
 use crate::differential::Maintained;
 use crate::epoch::{EpochPart, Parcels, take_and_tell};
@@ -175,16 +176,6 @@ pub(crate) struct Shower {
     pub rows_appended: u64,
 }
 
-/// When changes are appended.
-pub(crate) enum When {
-    /// With each epoch.
-    AtOnce,
-    /// When all is read that there was when the log was looked at last ([`Control::is_done`]).
-    Due,
-    /// At the end.
-    At(Position),
-}
-
 /// How far the feed has read, by partition: the next record, and the barriers before it.
 pub(crate) type ReadTo = Vec<(PartitionId, Offset, u64)>;
 
@@ -275,13 +266,7 @@ impl Shower {
         }
         let read_to = || self.read_to.iter().enumerate().map(|(p, &(offset, barriers))| (PartitionId(p as u32), offset, barriers));
         let at = Position::new(read_to().map(|(_, offset, _)| offset).collect());
-        let is_time = at.covers(&self.known)
-            && match &self.when {
-                When::AtOnce => true,
-                When::Due => control.is_done(&at),
-                When::At(end) => at.covers(end),
-            };
-        if !is_time {
+        if !at.covers(&self.known) || !self.when.is_now(&at, control) {
             return Ok(Vec::new());
         }
         let read_to: ReadTo = read_to().collect();

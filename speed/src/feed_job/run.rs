@@ -29,7 +29,7 @@ pub struct Feed {
     pub writer: TopicWriter,
     /// Where a changelog's groups are kept.
     pub backend: Backend,
-    /// Of a table: how often changes are appended at most, so that of those in between the last counts; as soon as they come where `None`.
+    /// Of a table and of windows: how often changes are appended at most, so that of those in between the last counts; as soon as they come where `None`.
     pub every: Option<Duration>,
     /// A folder of its own: of one that appends windows, where it keeps up to where they are in the output.
     pub dir: PathBuf,
@@ -65,6 +65,8 @@ pub struct FeedReport {
     /// Rows of the input that were read once more to make the state again: of a changelog and a table all that was read, or what came after what was kept of it; of windows
     /// what came after the first record of one that is open.
     pub rows_read_again: u64,
+    /// Of a feed of windows: those of [`rows_appended`](Self::rows_appended) that were not final.
+    pub rows_not_final: u64,
     /// Of a feed of windows: groups of those that are open.
     pub groups_open: u64,
     /// Of a feed of windows: the first partition that had been silent and spoke of a time up to which windows were closed without it.

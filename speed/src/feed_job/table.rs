@@ -24,7 +24,7 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
     let delivered = members.iter().flat_map(|member| member.delivered()).map(|(_, offset)| offset.0).sum();
     let input = Input::joint(&inputs.into_iter().map(|(topic, _)| topic).collect::<Vec<_>>());
     // Nobody else appends from here on; what others appended is of no more of the input than there is now.
-    let sink = NumberedSink::open(name, "table", output, writer)?;
+    let sink = NumberedSink::open(name, "table", output, writer.into())?;
     let end = input.end()?;
     let to = match until {
         // Not less: what another process appended may be of all of it, and would be taken back.
@@ -34,12 +34,7 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
     if to.as_ref().is_some_and(|to| to.records() == 0) {
         return Ok(FeedReport::default());
     }
-    let when = match (every, &to) {
-        (None, _) => When::AtOnce,
-        (Some(_), None) => When::Due,
-        (Some(_), Some(to)) => When::At(to.clone()),
-    };
-    let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, end, workers, when)?));
+    let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, end, workers, When::of(every, to.as_ref()))?));
     let (sender, done) = channel();
     let query = Arc::new(table.query().clone());
     let flow = TableFlow { table, shower: Arc::clone(&shower), done: sender };

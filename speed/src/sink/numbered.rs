@@ -16,7 +16,7 @@ pub(crate) struct NumberedSink {
     /// The job's.
     pub name: String,
     pub output: Topic,
-    writer: TopicWriter,
+    writer: Arc<TopicWriter>,
     producer: u64,
     epoch: u32,
     /// By output partition: the number of its last frame; 0 where there is none.
@@ -25,7 +25,7 @@ pub(crate) struct NumberedSink {
 
 impl NumberedSink {
     /// Begins an epoch of the producer "feed NAME WHAT", so that no earlier process can append any more, and then looks how far it came.
-    pub fn open(name: String, what: &str, output: Topic, writer: TopicWriter) -> Result<Self, LogError> {
+    pub fn open(name: String, what: &str, output: Topic, writer: Arc<TopicWriter>) -> Result<Self, LogError> {
         let producer = producer_id(&format!("feed {name} {what}"));
         let epoch = writer.begin_producer(producer)?;
         let of = |q: u32| Ok(writer.producer_state(PartitionId(q), producer)?.and_then(|s| s.last()).unwrap_or(0));

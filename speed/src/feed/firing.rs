@@ -1,0 +1,205 @@
+//! Rows of windows that are not final: what a window has so far (early), once most of it ought to be there (on time), and what comes after that (late).
+//!
+//! ```text
+//!                       the window's end      + on time              + the watermark's delay
+//!  event time ──────────────────┼──────────────────┼──────────────────────────┼──────────→
+//!               early, early             on time        late, late          final
+//! ```
+//!
+//! The final row is the one that the log alone decides ([`super::closing`]). The others are guesses, of which a column `firing` says what they are: what they have in them depends on
+//! how far each partition was read. Rows that have not changed since they were appended last are not appended again.
+//!
+//! **After a restart** which rows were appended is known if nothing was read after that, so that a feed that is run to the end again and again says nothing twice. Else each open window's
+//! row comes once more. No row that is not final comes behind the final one of its window.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow_array::{Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow_row::{OwnedRow, RowConverter, SortField};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::take::take_record_batch;
+use twopath_base::Position;
+use twopath_query::{Closing, PanedWindows};
+use twopath_view::{GroupTable, closed};
+
+use super::When;
+use crate::control::Control;
+use crate::error::SpeedError;
+use crate::sink::numbered::NumberedSink;
+
+/// The column that says what a row is.
+const COLUMN: &str = "firing";
+const FINAL: &str = "final";
+
+/// When rows of windows are appended before they are final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Firings {
+    /// What has changed of any window, at the feed's interval.
+    pub early: bool,
+    /// Once the newest event times of all partitions are so far past a window's end (microseconds), and from then on whenever it has changed.
+    pub on_time_us: Option<i64>,
+}
+
+impl Firings {
+    /// Whether there are any.
+    pub fn are_some(&self) -> bool {
+        *self != Firings::default()
+    }
+
+    /// The columns of the output's rows.
+    ///
+    /// # Errors
+    /// [`SpeedError::NoFeed`]: what stands in the way.
+    pub(super) fn schema_of(&self, closing: &Closing, rows: &Schema) -> Result<SchemaRef, SpeedError> {
+        let refused = |what: String| Err(SpeedError::NoFeed { what });
+        if matches!(closing.query.panes.as_ref().map(|panes| panes.windows), Some(PanedWindows::Session { .. })) {
+            return refused(
+                "a session's bounds change until it is final, so that its earlier rows would be of other windows; leave --every and --on-time out".into(),
+            );
+        }
+        if rows.field_with_name(COLUMN).is_ok() {
+            return refused(format!("a column of that name says whether a row is final; call {COLUMN} something else"));
+        }
+        let delay_us = closing.late.delay_us;
+        if let Some(on_time) = self.on_time_us.filter(|&on_time| on_time >= delay_us) {
+            let (on_time, delay) = (twopath_query::time::format_interval(on_time), twopath_query::time::format_interval(delay_us));
+            return refused(format!(
+                "its windows are final {delay} after their ends, by the query's WATERMARK, and on time {on_time} after them; let the one be later than the other"
+            ));
+        }
+        let fields = rows.fields().iter().cloned().chain([Arc::new(Field::new(COLUMN, DataType::Utf8, true))]);
+        Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+    }
+}
+
+/// Rows with what they are.
+pub(super) fn labelled(rows: &RecordBatch, schema: &SchemaRef, firings: impl IntoIterator<Item = &'static str>) -> RecordBatch {
+    let mut columns = rows.columns().to_vec();
+    columns.push(Arc::new(StringArray::from_iter_values(firings)));
+    RecordBatch::try_new(schema.clone(), columns).expect("a text for each row")
+}
+
+/// Rows of windows that are final.
+pub(super) fn labelled_final(rows: &RecordBatch, schema: &SchemaRef) -> RecordBatch {
+    labelled(rows, schema, std::iter::repeat_n(FINAL, rows.num_rows()))
+}
+
+/// Appends rows that are not final, and knows which the output shows.
+pub(crate) struct Firer {
+    firings: Firings,
+    when: When,
+    sink: NumberedSink,
+    converter: RowConverter,
+    /// The newest rows of windows that have one.
+    shown: HashSet<OwnedRow>,
+    /// Windows that end up to there were on time.
+    on_time_to: Option<i64>,
+    /// How far the input was read for what is shown.
+    fired_at: Option<Position>,
+    pub rows_appended: u64,
+}
+
+/// Which windows are meant, and what is known of them.
+pub(crate) struct Moment<'a> {
+    pub closing: &'a Closing,
+    pub groups: &'a GroupTable,
+    /// Windows that end up to there are final.
+    pub closed_to: Option<i64>,
+    /// The least of the partitions' greatest event times.
+    pub newest: i64,
+    /// How far the input was read.
+    pub at: &'a Position,
+    /// By output partition: windows that end up to there are final in it.
+    pub final_to: &'a [Option<i64>],
+}
+
+impl Firer {
+    /// `schema` is that of the output, and `fired` what an earlier process left of it.
+    pub fn new(firings: Firings, when: When, sink: NumberedSink, schema: &Schema, fired: Fired) -> Firer {
+        let types = schema.fields()[..schema.fields().len() - 1].iter().map(|field| SortField::new(field.data_type().clone()));
+        let converter = RowConverter::new(types.collect()).expect("columns of canonical types have an order");
+        let Fired { at: fired_at, on_time_to } = fired;
+        Firer { firings, when, sink, converter, shown: HashSet::new(), on_time_to, fired_at, rows_appended: 0 }
+    }
+
+    /// Begins where an earlier process was: all that it had read is read again, and maybe more.
+    pub fn begin(&mut self, now: &Moment<'_>) {
+        if self.fired_at.as_ref() == Some(now.at) {
+            self.shown = self.rows(now).map(|(rows, _)| self.owned(&rows).collect()).unwrap_or_default();
+        }
+    }
+
+    /// Whether rows are to be appended, at this position.
+    pub fn is_time(&self, at: &Position, control: &Control) -> bool {
+        self.when.is_now(at, control)
+    }
+
+    /// Appends the rows that show something new.
+    pub fn fire(&mut self, now: &Moment<'_>, schema: &SchemaRef) -> Result<(), SpeedError> {
+        let passed = self.passed(now);
+        // The error that a window raises is told when the window is final.
+        let Some((rows, ends)) = self.rows(now) else { return Ok(()) };
+        let (mut chosen, mut firings, mut shown) = (Vec::new(), Vec::new(), HashSet::new());
+        for (row, (value, &end)) in self.owned(&rows).zip(ends.values()).enumerate() {
+            let is_new = !self.shown.contains(&value);
+            let firing = match passed.is_some_and(|passed| end <= passed) {
+                true if self.on_time_to.is_none_or(|to| end > to) => Some("on time"),
+                true => is_new.then_some("late"),
+                false => is_new.then_some("early"),
+            };
+            if let Some(firing) = firing {
+                chosen.push(row as u32);
+                firings.push(firing);
+            }
+            shown.insert(value);
+        }
+        let rows = take_record_batch(&rows, &UInt32Array::from(chosen.clone())).expect("rows that are there");
+        let rows = labelled(&rows, schema, firings);
+        for (q, mut numbers) in self.sink.by_partition(&rows)? {
+            // A process that died may have appended the final ones.
+            numbers.retain(|&row| now.final_to[q.index()].is_none_or(|to| ends.value(chosen[row as usize] as usize) > to));
+            if !numbers.is_empty() {
+                let number = self.sink.reached()[q.index()] + 1;
+                self.rows_appended += numbers.len() as u64;
+                self.sink.append(q, &take_record_batch(&rows, &UInt32Array::from(numbers)).expect("rows that are there"), number)?;
+            }
+        }
+        self.shown = shown;
+        self.on_time_to = self.on_time_to.max(passed);
+        self.fired_at = Some(now.at.clone());
+        Ok(())
+    }
+
+    /// What a later process must know.
+    pub fn fired(&self) -> Fired {
+        Fired { at: self.fired_at.clone(), on_time_to: self.on_time_to }
+    }
+
+    /// Windows that end up to there are on time.
+    fn passed(&self, now: &Moment<'_>) -> Option<i64> {
+        self.firings.on_time_us.and_then(|on_time| now.newest.checked_sub(on_time))
+    }
+
+    /// The rows of all windows that are not final and may show, and their ends.
+    fn rows(&self, now: &Moment<'_>) -> Option<(RecordBatch, Int64Array)> {
+        let to = if self.firings.early { Some(i64::MAX) } else { self.passed(now) };
+        let to = to.filter(|&to| now.closed_to.is_none_or(|closed_to| to > closed_to))?;
+        closed(now.closing, now.groups, (now.closed_to, to)).ok()
+    }
+
+    fn owned(&self, rows: &RecordBatch) -> impl Iterator<Item = OwnedRow> + use<> {
+        let rows = self.converter.convert_columns(rows.columns()).expect("columns of the converter's types");
+        (0..rows.num_rows()).map(move |row| rows.row(row).owned())
+    }
+}
+
+/// What is left of firings for a later process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fired {
+    /// How far the input was read for what is shown.
+    pub at: Option<Position>,
+    /// Windows that end up to there were on time (microseconds since 1970).
+    pub on_time_to: Option<i64>,
+}
