@@ -158,6 +158,7 @@ fn killed_windows_and_tables_become_what_a_question_answers() {
         vec!["feed", "run", "a", "closed", "--sql", &windows],
         vec!["feed", "run", "a", "kept", "--sql", table, "--workers", "2"],
         vec!["feed", "run", "a", "names", "joined", "--sql", join],
+        vec!["feed", "run", "a", "fired", "--sql", &windows, "--every", "50ms", "--on-time", "500ms"],
     ];
     // Both partitions have spoken.
     let first: String = (0..20).map(|i| format!("{{\"time\":\"2024-01-01T00:00:00Z\",\"who\":\"user{i}\",\"n\":{i}}}\n")).collect();
@@ -165,9 +166,9 @@ fn killed_windows_and_tables_become_what_a_question_answers() {
     let (mut importer, sender) = append_at(&sandbox, |i| format!("2024-01-01T00:{:02}:{:02}.{:03}Z", i / 6000, i / 100 % 60, i % 100 * 10));
     let follow = |args: &[&str]| sandbox.start(&[args, &["--follow"]].concat());
     let mut running = feeds.each_ref().map(|args| follow(args));
-    for i in 0..18u64 {
+    for i in 0..24u64 {
         std::thread::sleep(Duration::from_millis(30 + i * 7919 % 97));
-        let (child, args) = (&mut running[i as usize % 3], &feeds[i as usize % 3]);
+        let (child, args) = (&mut running[i as usize % 4], &feeds[i as usize % 4]);
         child.kill().unwrap();
         child.wait().unwrap();
         *child = follow(args);
@@ -185,8 +186,7 @@ fn killed_windows_and_tables_become_what_a_question_answers() {
     }
     let report = sandbox.run(&feeds[0]);
     assert!(report.code == 0 && report.stderr.contains("groups of open windows"), "{}", report.stderr);
-    sandbox.ok(&feeds[1]);
-    sandbox.ok(&feeds[2]);
+    feeds[1..].iter().for_each(|feed| drop(sandbox.ok(feed)));
     let answer = |sql: &str| {
         let text = sandbox.ok(&["query", "--sql", sql, "--format", "csv"]);
         let mut lines: Vec<String> = text.lines().skip(1).map(String::from).collect();
@@ -196,6 +196,14 @@ fn killed_windows_and_tables_become_what_a_question_answers() {
     let once = answer("SELECT who, window_start, ids, total FROM closed");
     assert_eq!(once, answer(&windows));
     assert!(once.len() > 5000, "{}", once.len());
+    assert_eq!(once, answer("SELECT who, window_start, ids, total FROM fired WHERE firing = 'final'"));
+    let newest = "SELECT who, window_start, ids, total FROM (
+            SELECT who, window_start, ids, total, ROW_NUMBER() OVER (PARTITION BY who, window_start ORDER BY _offset DESC) AS place FROM fired
+        ) numbered WHERE place = 1";
+    assert_eq!(answer(newest), answer(windows.trim_end_matches("EMIT ON WINDOW CLOSE")), "of windows that are open, too");
+    assert!(answer("SELECT firing FROM fired WHERE firing = 'early'").len() > 100);
+    let otherwise = sandbox.run(&[&feeds[0][..], &["--on-time", "500ms"]].concat());
+    assert!(otherwise.code == 1 && otherwise.stderr.contains("windows when they close, not windows when they are on time"), "{}", otherwise.stderr);
     assert_eq!(answer("SELECT digit, users, newest FROM UPSERT(TABLE kept)"), answer(table));
     assert_eq!(answer("SELECT digit, name, events FROM UPSERT(TABLE joined)"), answer(join));
     let listed = sandbox.ok(&["feed", "list"]);
