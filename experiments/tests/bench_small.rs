@@ -64,11 +64,12 @@ fn the_log_at_scale_runs_small() {
 }
 
 fn against_peers(dir: &tempfile::TempDir, python: &Path, only: &[&str]) -> PeersResult {
-    let setting = PeersSetting { dir: dir.path(), program: Path::new(env!("CARGO_BIN_EXE_twopath")), python, rows: 60_000, rounds: 2 };
+    let (program, dbsp) = (Path::new(env!("CARGO_BIN_EXE_twopath")), Path::new("no-dbsp-here"));
+    let setting = PeersSetting { dir: dir.path(), program, python, dbsp, rows: 60_000, rounds: 2 };
     peers::run(setting, &only.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), |_| {}).unwrap()
 }
 
-/// The answers of every work are compared with each peer's.
+/// The answers of every work are compared with each peer's, of which some are apart from what tests install.
 #[test]
 fn peers_give_the_same_answers() {
     let Some(python) = std::env::var_os("TWOPATH_TEST_PYTHON") else {
@@ -78,8 +79,10 @@ fn peers_give_the_same_answers() {
     let dir = tempfile::tempdir().unwrap();
     let result = against_peers(&dir, Path::new(&python), &[]);
     result.missing.iter().for_each(|missing| eprintln!("SKIPPED: {missing}"));
-    if result.missing.is_empty() {
-        assert_eq!(result.ratios.len(), 6 * 2 + 2 + 8 + 1);
+    assert!(result.missing.iter().any(|missing| missing.contains("experiments/benches/dbsp/Cargo.toml")), "{:?}", result.missing);
+    let apart = ["dbsp", "flink", "spark"];
+    if result.missing.iter().all(|missing| apart.iter().any(|peer| missing.contains(peer))) {
+        assert_eq!(result.ratios.iter().filter(|ratio| !apart.contains(&ratio.peer)).count(), 6 * 2 + 2 + 8 + 1);
     }
     assert!(result.ratios.iter().all(|r| [r.wall, r.cpu, r.memory].iter().all(|f| f.is_finite() && *f > 0.0)), "{:?}", result.ratios);
 }

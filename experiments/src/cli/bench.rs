@@ -33,9 +33,12 @@ pub(super) struct BenchArgs {
     /// Only these, of the group `peers` or of those without a group
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(all_names()))]
     only: Vec<String>,
-    /// For the group `peers`: a Python that has them
+    /// For the group `peers`: a Python that has DuckDB and polars, Flink and Spark
     #[arg(long, value_name = "FILE", default_value = "python3")]
     python: PathBuf,
+    /// For the group `peers`: the program of `experiments/benches/dbsp`
+    #[arg(long, value_name = "FILE", default_value = "twopath-dbsp")]
+    dbsp: PathBuf,
     /// For the group `peers`: rows of each file [default: 20000000, with --quick 200000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
     rows: Option<u64>,
@@ -102,7 +105,7 @@ pub(super) fn run(dir: &Path, args: &BenchArgs) -> Result<ExitCode, Failure> {
     if args.group == Some(Group::Peers) {
         let rows = args.rows.unwrap_or(size.events);
         let rounds = args.rounds.map_or(size.rounds, usize::from);
-        let setting = PeersSetting { dir: scratch.path(), program: &program, python: &args.python, rows, rounds };
+        let setting = PeersSetting { dir: scratch.path(), program: &program, python: &args.python, dbsp: &args.dbsp, rows, rounds };
         let result = peers::run(setting, &args.only, hear);
         bar.finish_and_clear();
         return show_peers(&result?, args.format);
@@ -140,7 +143,7 @@ fn show_peers(result: &peers::PeersResult, format: Format) -> Result<ExitCode, F
     match format {
         Format::Json => output::report(&mut out, result)?,
         Format::Table => {
-            let names = ["work", "peer", "wall", "at most", "CPU", "memory", "at most", "rounds", "what"].map(String::from);
+            let names = ["work", "peer", "wall", "at most", "CPU", "at most", "memory", "at most", "rounds", "what"].map(String::from);
             output::table(&mut out, &names, &result.ratios.iter().map(peer_row).collect::<Vec<_>>())?;
         }
     }
@@ -161,6 +164,7 @@ fn peer_row(ratio: &PeerRatio) -> Vec<Value> {
         figure(ratio.wall),
         wanted(ratio.wall_at_most),
         figure(ratio.cpu),
+        wanted(ratio.cpu_at_most),
         figure(ratio.memory),
         wanted(ratio.memory_at_most),
         text(&format!("{least:.2} to {most:.2}")),

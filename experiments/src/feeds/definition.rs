@@ -310,6 +310,7 @@ mod tests {
             sql: "SELECT 1".into(),
             state: StateBackend::Memory,
             every_ms: None,
+            on_time_us: None,
             topics: None,
         }
     }

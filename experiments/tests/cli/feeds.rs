@@ -203,7 +203,11 @@ fn killed_windows_and_tables_become_what_a_question_answers() {
     assert_eq!(answer(newest), answer(windows.trim_end_matches("EMIT ON WINDOW CLOSE")), "of windows that are open, too");
     assert!(answer("SELECT firing FROM fired WHERE firing = 'early'").len() > 100);
     let otherwise = sandbox.run(&[&feeds[0][..], &["--on-time", "500ms"]].concat());
-    assert!(otherwise.code == 1 && otherwise.stderr.contains("windows when they close, not windows when they are on time"), "{}", otherwise.stderr);
+    assert!(
+        otherwise.code == 1 && otherwise.stderr.contains("windows when they close, not windows when they are on time"),
+        "{}",
+        otherwise.stderr
+    );
     assert_eq!(answer("SELECT digit, users, newest FROM UPSERT(TABLE kept)"), answer(table));
     assert_eq!(answer("SELECT digit, name, events FROM UPSERT(TABLE joined)"), answer(join));
     let listed = sandbox.ok(&["feed", "list"]);

@@ -57,6 +57,19 @@ pub fn pageviews_csv(path: &Path, rows: u64) -> Result<(), BenchError> {
     Ok(out.flush()?)
 }
 
+/// Writes pageviews as numbers alone, the time in microseconds since 1970, without a header.
+pub fn pageviews_numbers(path: &Path, rows: u64) -> Result<(), BenchError> {
+    let mut out = BufWriter::new(File::create(path)?);
+    for batch in views(rows) {
+        let times = batch.column(0).as_primitive::<TimestampMicrosecondType>().values();
+        let others: Vec<_> = batch.columns()[1..].iter().map(|c| c.as_primitive::<Int64Type>().values()).collect();
+        for (row, time) in times.iter().enumerate() {
+            writeln!(out, "{time},{},{},{}", others[0][row], others[1][row], others[2][row])?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
 /// Writes rows for the queries that are not about time, as Parquet: `t` counts seconds, `k` is of a quarter as many values as there are rows, `s` (text) of a
 /// thousandth and `g` of 20, `h` of a thousandth and `u` of a twentieth, `v` of 1,000, and `x` is a multiple of 1/1024 below 1, so that sums of it are exact in any order.
 pub fn wide(path: &Path, rows: u64) -> Result<(), BenchError> {

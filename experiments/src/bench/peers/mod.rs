@@ -1,4 +1,4 @@
-//! `twopath bench peers`: whole processes of Twopath against DuckDB's and polars', on the same rows.
+//! `twopath bench peers`: whole processes of Twopath against DuckDB's, polars', dbsp's, Flink's and Spark's, on the same rows.
 //!
 //! A row is one piece of work: each side does it in a process of its own, from the start of the program to its answer in a CSV file, in turn, round by round.
 //! The answers must be the same to the last byte. What is compared are wall time, CPU and peak memory of the same round.
@@ -15,7 +15,7 @@ use twopath_events::workloads::built_in;
 
 use super::{BenchError, median};
 use process::{Cost, run as run_process};
-use works::{Data, IMPORTED, Ours, WORKS, Work, nexmark_figures};
+use works::{DBSP, DBSP_CPU_AT_MOST, Data, FLINK, IMPORTED, Ours, SPARK, WORKS, Work, nexmark_figures};
 
 /// The peers' side, which a Python runs that has them.
 const SCRIPT: &str = include_str!("peer.py");
@@ -41,8 +41,10 @@ pub struct PeersSetting<'a> {
     pub dir: &'a Path,
     /// The `twopath` program.
     pub program: &'a Path,
-    /// A Python that has the peers.
+    /// A Python that has DuckDB, polars, Flink and Spark.
     pub python: &'a Path,
+    /// The program that has dbsp.
+    pub dbsp: &'a Path,
     pub rows: u64,
     pub rounds: usize,
 }
@@ -62,6 +64,8 @@ pub struct PeerRatio {
     pub wall_at_most: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_at_most: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_at_most: Option<f64>,
     /// Of each round.
     pub ours: Vec<Cost>,
     pub peers: Vec<Cost>,
@@ -124,12 +128,28 @@ impl<'a> Bench<'a> {
     }
 
     fn has(&self, peer: &str) -> bool {
-        run_process(Command::new(self.setting.python).arg(&self.script).arg(peer), &self.path("there")).is_ok()
+        let there = self.path("there");
+        match peer {
+            DBSP => run_process(&mut Command::new(self.setting.dbsp), &there),
+            _ => run_process(Command::new(self.setting.python).arg(&self.script).arg(peer), &there),
+        }
+        .is_ok()
     }
 
     fn how_to_get(&self, peer: &str) -> String {
+        if peer == DBSP {
+            return format!(
+                "{} is not there, so that dbsp is left out: `cargo build --release --manifest-path experiments/benches/dbsp/Cargo.toml`, then --dbsp with the program that this makes",
+                self.setting.dbsp.display()
+            );
+        }
+        let (package, beside) = match peer {
+            FLINK => ("apache-flink", " (and Java)"),
+            SPARK => ("pyspark", " (and Java)"),
+            other => (other, ""),
+        };
         format!(
-            "{} has no {peer}: `python3 -m venv peers && peers/bin/pip install duckdb polars`, then --python peers/bin/python",
+            "{} has no {peer}: `python3 -m venv peers && peers/bin/pip install {package}`{beside}, then --python peers/bin/python",
             self.setting.python.display()
         )
     }
@@ -150,13 +170,18 @@ impl<'a> Bench<'a> {
                 self.import(&self.path("log"), "nexmark", &nexmark, 1)?;
             }
             Ours::Import { extension: "csv" } if is_new(&csv) => data::pageviews_csv(&csv, rows_of(work, rows))?,
-            Ours::Query { data: Data::Pageviews, .. } | Ours::Replay { .. } | Ours::Import { .. } if is_new(&pageviews) => {
+            Ours::Query { data: Data::Pageviews, .. } | Ours::Replay { .. } | Ours::Stream { .. } | Ours::Import { .. }
+                if is_new(&pageviews) =>
+            {
                 data::pageviews(&pageviews, rows)?;
                 self.import(&self.path("log"), "pageviews", &pageviews, 1)?;
             }
             _ => {}
         }
-        if matches!(work.ours, Ours::Replay { .. }) && is_new(&self.path("log2")) {
+        if matches!(work.ours, Ours::Stream { .. }) && is_new(&self.path("pageviews-numbers.csv")) {
+            data::pageviews_numbers(&self.path("pageviews-numbers.csv"), rows)?;
+        }
+        if matches!(work.ours, Ours::Replay { .. } | Ours::Stream { .. }) && is_new(&self.path("log2")) {
             self.import(&self.path("log2"), "pageviews", &pageviews, 2)?;
         }
         Ok(())
@@ -225,8 +250,9 @@ impl<'a> Bench<'a> {
                 wall: of(|c| c.wall_s),
                 cpu: of(|c| c.cpu_s),
                 memory: of(|c| c.peak_bytes as f64),
-                wall_at_most: (number == 0).then_some(work.wall_at_most),
+                wall_at_most: work.wall_at_most.filter(|_| number == 0),
                 memory_at_most: work.memory_at_most.filter(|_| number == 0),
+                cpu_at_most: (peer == DBSP).then_some(DBSP_CPU_AT_MOST),
                 ours: ours.clone(),
                 peers: theirs.clone(),
             }
@@ -238,7 +264,7 @@ impl<'a> Bench<'a> {
         match work.ours {
             Ours::Query { sql, .. } => self.query("log", sql, &["batch"], out),
             Ours::Nexmark { query, engine } => self.query("log", &nexmark_sql(query), &[&format!("speed-{engine}")], out),
-            Ours::Replay { sql } => self.query("log2", sql, &["kappa", "--workers", "2"], out),
+            Ours::Replay { sql } | Ours::Stream { sql } => self.query("log2", sql, &["kappa", "--workers", "2"], out),
             Ours::Import { extension } => {
                 let log = self.path("imported");
                 let cost = self.import(&log, "pageviews", &self.path(&format!("pageviews.{extension}")), 1)?;
@@ -252,7 +278,10 @@ impl<'a> Bench<'a> {
     fn theirs(&self, work: &Work, peer: &str, out: &Path) -> Result<Cost, BenchError> {
         match work.ours {
             Ours::Replay { sql } => self.query("log", sql, &["kappa", "--workers", "1"], out),
-            Ours::Query { .. } => self.peer(peer, work.name, self.setting.dir, out, None),
+            Ours::Query { .. } | Ours::Stream { .. } => self.peer(peer, work.name, self.setting.dir, out, None),
+            Ours::Nexmark { query, .. } if peer == DBSP => {
+                run_process(Command::new(self.setting.dbsp).arg(query).arg(self.setting.dir).arg(out), &self.path("said"))
+            }
             Ours::Nexmark { query, .. } => self.peer(peer, work.name, self.setting.dir, out, Some(&nexmark_sql(query))),
             Ours::Import { extension } => {
                 let imported = self.path("imported.parquet");

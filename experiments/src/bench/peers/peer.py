@@ -1,6 +1,9 @@
 """One piece of work by one peer: peer.py PEER WORK FOLDER OUT [SQL]. The answer is written to OUT as CSV. `peer.py PEER` says whether the peer is there."""
 import os
+import shutil
+import signal
 import sys
+import tempfile
 
 peer, work, folder, out, sql = (sys.argv[1:] + [""] * 5)[:5]
 wide, pageviews, nexmark = (os.path.join(folder, name) for name in ("wide.parquet", "pageviews.parquet", "nexmark.parquet"))
@@ -74,4 +77,83 @@ def polars_work():
     plans[work]().collect(engine="streaming").write_csv(out, datetime_format="%Y-%m-%dT%H:%M:%SZ")
 
 
-{"duckdb": duckdb_work, "polars": polars_work}[peer]()
+def counted(rows):
+    """Writes how many windows there are, and what is in them."""
+    (row,) = rows
+    with open(out, "w") as file:
+        file.write("n,views,duration_ms\n" + ",".join(str(value) for value in row) + "\n")
+
+
+def end_java():
+    """What a process that was waited for has taken counts as its parent's: so does the JVM's time, in which these two work."""
+    for child in open(f"/proc/self/task/{os.getpid()}/children").read().split():
+        os.kill(int(child), signal.SIGTERM)
+        os.waitpid(int(child), 0)
+
+
+def flink_work():
+    from pyflink.common import Configuration
+    from pyflink.table import EnvironmentSettings, TableEnvironment
+
+    if shutil.which("java") is None:
+        sys.exit("Flink wants Java")
+    if not work:
+        return
+    configuration = Configuration()
+    settings = {
+        "parallelism.default": threads,
+        "taskmanager.numberOfTaskSlots": threads,
+        "pipeline.object-reuse": "true",
+        "table.local-time-zone": "UTC",
+        # Of the figures the last ones are wanted: else each window that closes sends both, one by one, to this Python.
+        "table.exec.mini-batch.enabled": "true",
+        "table.exec.mini-batch.allow-latency": "10 s",
+        "table.exec.mini-batch.size": 10_000_000,
+    }
+    for name, value in settings.items():
+        configuration.set_string(name, str(value))
+    flink = TableEnvironment.create(EnvironmentSettings.new_instance().in_streaming_mode().with_configuration(configuration).build())
+    # Its package reads CSV and no Parquet, and both of its threads read parts of the file: their times are hours apart. VIEWS is a word of its SQL.
+    flink.execute_sql(
+        "CREATE TABLE pageviews (time_us BIGINT, url BIGINT, visitor BIGINT, duration_ms BIGINT, moment AS TO_TIMESTAMP_LTZ(time_us / 1000, 3), "
+        "WATERMARK FOR moment AS moment - INTERVAL '99' DAY) "
+        f"WITH ('connector' = 'filesystem', 'path' = 'file://{os.path.abspath(folder)}/pageviews-numbers.csv', 'format' = 'csv')"
+    )
+    answer = flink.execute_sql(
+        "SELECT COUNT(*) AS n, SUM(n_views) AS n_views, SUM(duration) AS duration FROM ("
+        "SELECT window_start, url, COUNT(*) AS n_views, SUM(duration_ms) AS duration "
+        "FROM TABLE(TUMBLE(TABLE pageviews, DESCRIPTOR(moment), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, url)"
+    )
+    counted(list(answer.collect())[-1:])
+    end_java()
+
+
+def spark_work():
+    from pyspark.sql import SparkSession, functions
+
+    if shutil.which("java") is None:
+        sys.exit("Spark wants Java")
+    if not work:
+        return
+    builder = SparkSession.builder.master(f"local[{threads}]").config("spark.sql.shuffle.partitions", threads)
+    spark = builder.config("spark.ui.enabled", "false").config("spark.driver.memory", "6g").config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    # A stream of files is told by a pattern, and its columns by a table of one.
+    columns = spark.read.parquet(pageviews).schema
+    views = spark.readStream.schema(columns).parquet(f"{pageviews[:-1]}[t]")
+    windows = views.groupBy(functions.window("time", "1 minute"), "url").agg(
+        functions.count("*").alias("views"), functions.sum("duration_ms").alias("duration_ms")
+    )
+    answers = []
+
+    def take(batch, _):
+        answers.append(batch.agg(functions.count("*"), functions.sum("views"), functions.sum("duration_ms")).first())
+
+    with tempfile.TemporaryDirectory() as checkpoints:
+        stream = windows.writeStream.outputMode("update").foreachBatch(take).option("checkpointLocation", checkpoints)
+        stream.trigger(availableNow=True).start().awaitTermination()
+    counted(answers)
+    spark.stop()
+    end_java()
+
+
+{"duckdb": duckdb_work, "polars": polars_work, "flink": flink_work, "spark": spark_work}[peer]()
