@@ -17,6 +17,7 @@ use fastdivide::DividerU64;
 use super::canonical::{arrow_type, as_i64, canonical, from_i64, is_canonical, one_row, ordinals};
 use super::cast::cast;
 use super::decimal;
+use super::divisible::Divisible;
 use super::function as functions;
 use super::time::{extract, floor_to, truncate};
 use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, Function, UnaryOp};
@@ -94,6 +95,9 @@ fn value(expr: &Expr, columns: &[ArrayRef], rows: usize, guard: Guard) -> Result
             logic(*op, left, right, columns, rows, guard)?
         }
         ExprKind::Binary { op, left, right } => {
+            if let Some(asked) = Divisible::of(*op, left, right) {
+                return map(arg(asked.arg)?, |a| Ok(Arc::new(asked.of_values(&as_i64(a.as_ref())))));
+            }
             let data_type = left.data_type;
             let (l, r) = (arg(left)?, arg(right)?);
             if op.is_comparison() && left.data_type != right.data_type {

@@ -33,6 +33,7 @@ mod cast;
 mod closing;
 mod column;
 mod decimal;
+mod divisible;
 mod eval;
 mod filter_map;
 mod finals;
