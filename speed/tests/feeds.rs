@@ -43,7 +43,17 @@ fn run(events: &Events, sql: &str, workers: usize, follow: bool, stop: &AtomicBo
     let until = if follow { Until::Stopped } else { Until::End };
     let dir = events.dir.path().join("f.feed");
     run_feed(
-        Feed { name: "f".into(), inputs: vec![(input, group)], query, output, writer, backend: Backend::Memory, every: None, dir },
+        Feed {
+            name: "f".into(),
+            producer: "f".into(),
+            inputs: vec![(input, group)],
+            query,
+            output,
+            writer,
+            backend: Backend::Memory,
+            every: None,
+            dir,
+        },
         &until,
         workers,
         stop,

@@ -112,7 +112,12 @@ impl Both {
         let inputs = query.topics().into_iter().map(|name| log.topic(name).unwrap()).map(|topic| (topic.clone(), group(&topic))).collect();
         let output = log.topic("out").unwrap();
         let (writer, dir) = (output.writer().unwrap(), self.events.dir.path().join("f.feed"));
-        run_feed(Feed { name: "f".into(), inputs, query, output, writer, backend: Backend::Memory, every, dir }, until, workers, stop)
+        run_feed(
+            Feed { name: "f".into(), producer: "f".into(), inputs, query, output, writer, backend: Backend::Memory, every, dir },
+            until,
+            workers,
+            stop,
+        )
     }
 
     fn to_the_end(&self, sql: &str, workers: usize) -> Result<FeedReport, SpeedError> {

@@ -60,7 +60,17 @@ fn run(events: &Events, sql: &str, until: &Until, workers: usize) -> Result<Feed
     let output = log(events).topic("out").unwrap();
     let (writer, dir) = (output.writer().unwrap(), events.dir.path().join("f.feed"));
     run_feed(
-        Feed { name: "f".into(), inputs: vec![(input, group)], query, output, writer, backend: Backend::Memory, every: None, dir },
+        Feed {
+            name: "f".into(),
+            producer: "f".into(),
+            inputs: vec![(input, group)],
+            query,
+            output,
+            writer,
+            backend: Backend::Memory,
+            every: None,
+            dir,
+        },
         until,
         workers,
         &AtomicBool::new(false),

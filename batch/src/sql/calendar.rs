@@ -50,7 +50,9 @@ fn timestamp_field(field: TimeField, us: Plan, raised: &Raised) -> Plan {
 
 /// Each part of an interval has the interval's sign. polars' own integer division rounds down, and its remainder is never negative.
 fn interval_field(field: TimeField, us: Plan, raised: &Raised) -> Plan {
-    let by = |op: BinaryOp, value: Plan, size: i64| raised.arithmetic(op, value, lit(size), false);
+    // Of constants polars takes the least type that holds them.
+    let long = |plan: Plan| plan.cast(PolarsType::Int64);
+    let by = |op: BinaryOp, value: Plan, size: i64| raised.arithmetic(op, long(value), long(lit(size)), false);
     let (size, whole) = match field {
         TimeField::Day => return by(BinaryOp::Divide, us, DAY_US),
         TimeField::Hour => (HOUR_US, DAY_US),

@@ -135,8 +135,17 @@ impl Made {
                 let (input, feed_output) = (self.topic.clone(), output.clone());
                 let dir = self.log.dir().join(&into).with_extension("feed");
                 let inputs = vec![(input, group)];
-                let feed =
-                    Feed { name: into.clone(), inputs, query, output: feed_output, writer, backend: Backend::Memory, every: None, dir };
+                let feed = Feed {
+                    name: into.clone(),
+                    producer: into.clone(),
+                    inputs,
+                    query,
+                    output: feed_output,
+                    writer,
+                    backend: Backend::Memory,
+                    every: None,
+                    dir,
+                };
                 let start = Instant::now();
                 run_feed(feed, &Until::End, 1, &AtomicBool::new(false))?;
                 let took = start.elapsed();

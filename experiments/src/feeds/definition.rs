@@ -49,6 +49,13 @@ pub struct TopicIds {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<String>,
     pub output: String,
+    /// Tells it from feeds of its name that were dropped before and had appended to the same output; 0 where there was none.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub life: u64,
+}
+
+fn is_first(life: &u64) -> bool {
+    *life == 0
 }
 
 const NAME_BYTES_MAX: usize = 190;
@@ -331,7 +338,7 @@ mod tests {
         assert!(matches!(feed("../x", "a", "b").keep(dir.path()), Err(FeedError::BadName { .. })));
 
         assert_eq!(Definition::earlier(dir.path(), &first.name).unwrap().unwrap().topics, None);
-        let run = Definition { topics: Some(TopicIds { input: "1".into(), beside: Vec::new(), output: "2".into() }), ..first };
+        let run = Definition { topics: Some(TopicIds { input: "1".into(), beside: Vec::new(), output: "2".into(), life: 0 }), ..first };
         run.keep(dir.path()).unwrap();
         assert_eq!(Definition::earlier(dir.path(), &run.name).unwrap().unwrap(), run);
     }

@@ -1,7 +1,7 @@
 //! Running a feed: its topics, its definition, and the speed job that it is.
 
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use twopath_log::{Log, LogError, Start, Topic};
 use twopath_speed::{Feed, FeedKind, FeedReport, SpeedError, Until};
@@ -47,9 +47,10 @@ pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, how: &Fee
     for (number, input) in read.iter().enumerate() {
         query.check_input(&feed.name, number, input)?;
     }
+    let is_new = !log.topics()?.contains(&feed.output);
     let output = output_topic(log, feed, &inputs[0], &query, made_as)?;
     let writer = output.writer()?;
-    keep(log, feed, &inputs, &output)?;
+    let life = keep(log, feed, &inputs, (&output, is_new))?;
     let backend = feed.backend(log, &inputs[0].local()?.id(), Keeping::Owns { checkpoint_interval: how.checkpoint_interval });
     let dir = feed.state_dir(log.dir());
     let with_group = |input: Topic| -> Result<_, LogError> {
@@ -57,15 +58,23 @@ pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, how: &Fee
         Ok((input, group))
     };
     let inputs = read.into_iter().map(with_group).collect::<Result<_, _>>()?;
-    let job = Feed { name: feed.name.clone(), inputs, query, output, writer, backend, every: feed.every(), dir };
+    let producer = if life == 0 { feed.name.clone() } else { format!("{} {life}", feed.name) };
+    let job = Feed { name: feed.name.clone(), producer, inputs, query, output, writer, backend, every: feed.every(), dir };
     Ok(twopath_speed::run_feed(job, &how.until, how.workers, how.stop)?)
 }
 
-/// Keeps the feed's definition with what tells its topics from others of their names. In an output that was made anew the feed starts over.
-fn keep(log: &Log, feed: &Definition, inputs: &[Topic], output: &Topic) -> Result<(), FeedError> {
+/// Keeps the feed's definition with what tells its topics from others of their names. In an output that was made anew the feed starts over. Tells the feed's life.
+fn keep(log: &Log, feed: &Definition, inputs: &[Topic], (output, is_new): (&Topic, bool)) -> Result<u64, FeedError> {
+    let earlier = Definition::earlier(log.dir(), &feed.name)?;
+    let life = match &earlier {
+        Some(earlier) => earlier.topics.as_ref().map_or(0, |topics| topics.life),
+        None if is_new => 0,
+        // What a feed of this name had appended before it was dropped says nothing of how far this one is.
+        None => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_micros() as u64),
+    };
     let mut ids = inputs.iter().map(|input| Ok(input.local()?.id())).collect::<Result<Vec<_>, LogError>>()?;
-    let topics = TopicIds { input: ids.remove(0), beside: ids, output: output.local()?.id() };
-    match Definition::earlier(log.dir(), &feed.name)?.and_then(|earlier| earlier.topics) {
+    let topics = TopicIds { input: ids.remove(0), beside: ids, output: output.local()?.id(), life };
+    match earlier.and_then(|earlier| earlier.topics) {
         // State and the group's position are of what another output holds. (First these: a feed that dies here starts over once more.)
         Some(earlier) if earlier.output != topics.output => {
             feed.remove_state(log, &earlier.input)?;
@@ -82,5 +91,6 @@ fn keep(log: &Log, feed: &Definition, inputs: &[Topic], output: &Topic) -> Resul
         }
         _ => {}
     }
-    Definition { topics: Some(topics), ..feed.clone() }.keep(log.dir())
+    Definition { topics: Some(topics), ..feed.clone() }.keep(log.dir())?;
+    Ok(life)
 }

@@ -78,11 +78,10 @@ pub fn run(topics: &Path, workflow: &Workflow, options: Options, mut told: impl 
     let place = Place::of(topics, &workflow.name);
     let _lock = place.lock()?;
     let mut kept = place.read()?;
-    if options.anew {
-        // What it had made goes with it.
-        let given_up = kept.runs.extract_if(.., |run| !run.is_finished).collect();
-        kept.leave(given_up);
-    }
+    // What a run had made goes with it. One that had made nothing, of a text that was wrong, is nobody's loss.
+    let is_given_up = |run: &Run| !run.is_finished && (options.anew || run.made.is_empty() && run.text != workflow.text);
+    let given_up = kept.runs.extract_if(.., |run| is_given_up(run)).collect();
+    kept.leave(given_up);
     place.clear(&log, &mut kept)?;
     if kept.runs.last().is_none_or(|run| run.is_finished) {
         let number = kept.next;
@@ -191,7 +190,14 @@ fn inputs(log: &Log, workflow: &Workflow) -> Result<Vec<Input>, WorkflowError> {
             if is_made_before || inputs.iter().any(|input| input.topic == name) {
                 continue;
             }
-            if workflow.stages.iter().any(|s| s.name == name) {
+            if let Some(later) = workflow.stages.iter().find(|s| s.name == name) {
+                if later.reads()?.contains(&stage.name) {
+                    let problem = match later.name == stage.name {
+                        true => format!("it reads '{name}', which is itself; to read a topic of that name, give the stage another one"),
+                        false => format!("it reads '{name}', which reads it: stages go one after the other, and not in a circle"),
+                    };
+                    return Err(WorkflowError::Stage { stage: stage.name.clone(), problem });
+                }
                 return Err(WorkflowError::Order { stage: stage.name.clone(), reads: name });
             }
             let topic = log.topic(&name)?;

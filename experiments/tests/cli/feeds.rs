@@ -268,3 +268,38 @@ fn feeds_are_listed_described_and_dropped() {
     assert_eq!(sandbox.ok(&["log", "cat", "b"]), "{\"n\":5}\n", "what was appended stays");
     assert!(!sandbox.ok(&["log", "groups", "a"]).contains("feed.b"), "its group is gone");
 }
+
+/// How far a feed was that was dropped says nothing of another one of its name.
+#[test]
+fn a_feed_of_a_name_that_was_dropped_starts_over() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["log", "create", "c", "--schema", "k:text,v:int"]);
+    assert_eq!(sandbox.run_with(&["log", "append", "c", "--quiet"], "{\"k\":\"a\",\"v\":1}\n{\"k\":\"b\",\"v\":2}\n").code, 0);
+    let values = |topic: &str, column: &str| -> Vec<String> {
+        let sql = format!("SELECT {column} FROM {topic}");
+        sandbox.ok(&["query", "--sql", &sql, "--format", "csv"]).lines().skip(1).map(String::from).collect()
+    };
+    for (output, first, second, wanted) in [
+        ("rows", "SELECT k, v FROM c WHERE v > 1", "SELECT k, v FROM c", ["2", "1", "2"]),
+        ("sums", "SELECT k, SUM(v) AS v FROM c WHERE v > 1 GROUP BY k", "SELECT k, SUM(v) * 10 AS v FROM c GROUP BY k", ["2", "10", "20"]),
+    ] {
+        sandbox.ok(&["feed", "run", "c", output, "--sql", first]);
+        sandbox.ok(&["feed", "drop", output]);
+        for _ in 0..2 {
+            // It goes on where it is, too.
+            sandbox.ok(&["feed", "run", "c", output, "--sql", second]);
+            assert_eq!(values(output, "v"), wanted, "{output}");
+        }
+    }
+}
+
+#[test]
+fn without_an_event_time_nothing_says_what_is_late() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["log", "create", "c", "--schema", "t:timestamp,v:int"]);
+    let sql = "SELECT v FROM WATERMARK(TABLE c, DESCRIPTOR(t), INTERVAL '5' SECOND)";
+    for args in [vec!["query", "--sql", sql], vec!["feed", "run", "c", "o", "--sql", sql], vec!["job", "deploy", "j", "--sql", sql]] {
+        let refused = sandbox.run(&args);
+        assert!(refused.code == 2 && refused.stderr.contains("topic c has no event time"), "{args:?}: {} {}", refused.code, refused.stderr);
+    }
+}

@@ -193,6 +193,26 @@ fn changes_of_a_database_are_a_table() {
     sandbox.ok(&keyed);
     assert_eq!(sandbox.ok(&["query", "--sql", sql, "--format", "csv"]), "maker,planes,seats\nm0,3,207\nm1,1,150\n");
 
+    // A row that got another key is not there twice, and what Debezium writes behind a deletion is nothing.
+    let moved = [of("c", "null", &row(1, 10), 1), of("u", &row(1, 10), &row(2, 10), 2), of("d", &row(2, 10), "null", 3), "null\n".into()];
+    for (lines, left) in [(1, "id\n1\n"), (2, "id\n2\n"), (4, "id\n")] {
+        sandbox.write("moved.jsonl", &moved[..lines].concat());
+        sandbox.ok(&[
+            "log",
+            "import",
+            "moved",
+            "--from",
+            "moved.jsonl",
+            "--envelope",
+            "debezium",
+            "--key",
+            "id",
+            "--time-column",
+            "__ts_ms",
+        ]);
+        assert_eq!(sandbox.ok(&["query", "--sql", "SELECT id FROM UPSERT(TABLE moved)", "--format", "csv"]), left, "{lines}");
+    }
+
     let without = sandbox.run(&["log", "import", "other", "--from", "planes.jsonl", "--envelope", "debezium"]);
     assert_eq!(without.code, 1);
     assert!(without.stderr.contains("a row was deleted, and which is not known without a key: give --key COLUMN"), "{}", without.stderr);

@@ -35,6 +35,41 @@ fn every_engine(sandbox: &Sandbox, sql: &str, more: &[&str], rows: &[&str]) {
     }
 }
 
+/// Arguments with names are told by them, in any order.
+#[test]
+fn arguments_by_name() {
+    let sandbox = sandbox();
+    let counts = |call: &str| format!("SELECT window_end, COUNT(*) AS n FROM TABLE({call}) GROUP BY window_start, window_end");
+    let (data, time) = ("DATA => TABLE bids", "TIMECOL => DESCRIPTOR(time)");
+    let rows =
+        ["2020-01-01T00:00:10Z,4", "2020-01-01T00:00:20Z,5", "2020-01-01T00:00:30Z,1", "2020-01-01T00:00:40Z,2", "2020-01-01T00:00:50Z,2"];
+    for call in [
+        format!("HOP({data}, {time}, SIZE => INTERVAL '20' SECOND, SLIDE => INTERVAL '10' SECOND)"),
+        format!("HOP({time}, SLIDE => INTERVAL '10' SECOND, {data}, SIZE => INTERVAL '20' SECOND)"),
+        format!("HOP(TABLE bids, DESCRIPTOR(time), size => INTERVAL '20' SECOND, slide => INTERVAL '10' SECOND)"),
+    ] {
+        every_engine(&sandbox, &counts(&call), &[], &rows);
+    }
+    let offset = format!("TUMBLE({data}, {time}, \"OFFSET\" => INTERVAL '3' SECOND, SIZE => INTERVAL '1' MINUTE)");
+    every_engine(&sandbox, &counts(&offset), &[], &["2020-01-01T00:00:03Z,1", "2020-01-01T00:01:03Z,6"]);
+    let by_key = format!("SESSION(DATA => TABLE bids PARTITION BY bidder, {time}, GAP => INTERVAL '1' HOUR)");
+    every_engine(
+        &sandbox,
+        &format!("SELECT bidder, COUNT(*) AS n FROM TABLE({by_key}) GROUP BY bidder, window_start"),
+        &[],
+        &["10,3", "11,3", "12,1"],
+    );
+    for (call, wanted) in [
+        (format!("TUMBLE({data}, {time}, BOGUS => INTERVAL '1' HOUR)"), "TUMBLE has no argument BOGUS: it has DATA, TIMECOL, SIZE, OFFSET"),
+        (format!("HOP({data}, {time}, SIZE => INTERVAL '1' HOUR)"), "SLIDE is missing"),
+        (format!("TUMBLE({data}, {data}, {time}, SIZE => INTERVAL '1' HOUR)"), "DATA is given twice"),
+        (format!("TUMBLE({data}, DESCRIPTOR(time), INTERVAL '1' HOUR)"), "an argument without a name stands before those with one"),
+    ] {
+        let refused = sandbox.run(&["query", "--sql", &counts(&call)]);
+        assert!(refused.code == 2 && refused.stderr.contains(wanted), "{call}: {} {}", refused.code, refused.stderr);
+    }
+}
+
 #[test]
 fn windows_that_overlap() {
     let sandbox = sandbox();

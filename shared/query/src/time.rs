@@ -94,7 +94,12 @@ pub fn parse_interval(text: &str, unit: Option<&str>) -> Result<i64, String> {
         } else if let Some(next) = words.next_if(|w| w.starts_with(|c: char| c.is_ascii_alphabetic())) {
             next
         } else {
-            unit.unwrap_or("second")
+            match words.peek() {
+                None => unit.unwrap_or("second"),
+                // Days before a clock's time have no unit, in standard SQL: '1 02:03:04'.
+                Some(next) if next.contains(':') => "day",
+                Some(_) => return Err(bad()),
+            }
         };
         let unit_us = unit_us(name).ok_or_else(|| match name.to_ascii_lowercase().trim_end_matches('s') {
             "month" | "mon" | "year" | "y" | "quarter" | "decade" | "century" => {
@@ -383,13 +388,27 @@ mod tests {
             ("-00:00:01.5", None, -1_500_000),
             (".5 s", None, 500_000),
             ("250ms", None, 250_000),
+            ("1 02:03:04", None, US_PER_DAY + 2 * US_PER_HOUR + 184 * 1_000_000),
+            ("2 -01:00", None, 47 * US_PER_HOUR),
         ];
         for (text, unit, us) in table {
             assert_eq!(parse_interval(text, unit), Ok(us), "{text}");
         }
-        for not in
-            ["", "  ", "soon", "1h30m", "1 fortnight", "1 month", "2 years", "hour", "1:2:3:4", "1e3 s", "--1 s", "99999999999999 weeks"]
-        {
+        for not in [
+            "",
+            "  ",
+            "soon",
+            "1h30m",
+            "1 fortnight",
+            "1 month",
+            "2 years",
+            "hour",
+            "1:2:3:4",
+            "1e3 s",
+            "--1 s",
+            "1 2",
+            "99999999999999 weeks",
+        ] {
             assert!(parse_interval(not, None).is_err(), "{not}");
         }
     }

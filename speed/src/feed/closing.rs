@@ -37,7 +37,7 @@ use twopath_log::{PartitionBy, Records, Topic, TopicConfig};
 use twopath_query::{self as query, DataType, EvalError, ExprKind, Query};
 use twopath_view::{Fold, GroupTable, answer_schema, canonical, closed, still_open};
 
-use super::firing::{Firer, Firings, Moment, labelled_final};
+use super::firing::{Firer, Firings, Moment};
 use super::mark::Mark;
 use super::query::{can_be_key, check_unordered, in_a_topic};
 use crate::control::Control;
@@ -49,7 +49,7 @@ use crate::sink::numbered::NumberedSink;
 /// A query whose windows close.
 #[derive(Debug, Clone)]
 pub(crate) struct Windows {
-    closing: query::Closing,
+    pub closing: query::Closing,
     fold: Fold,
     schema: SchemaRef,
     /// Which of the columns that are folded is the event time.
@@ -375,7 +375,7 @@ impl Closer {
     fn close(&mut self, watermark: i64) -> Result<(), SpeedError> {
         if self.until.is_some_and(|until| until <= watermark) {
             match closed(&self.windows.closing, &self.groups, (self.closed_to, watermark)) {
-                Ok((rows, ends)) => self.append(&rows, &ends, watermark)?,
+                Ok(rows) => self.append(rows, (self.closed_to, watermark))?,
                 // The windows before the one that raises it are final all the same.
                 Err(_) => self.close_in_turn(watermark)?,
             }
@@ -390,8 +390,9 @@ impl Closer {
         loop {
             let open = still_open(&self.windows.closing, &self.groups, self.closed_to).map_err(|e| self.failed(e))?;
             let Some(end) = open.until.filter(|&end| end <= watermark) else { return Ok(()) };
-            let (rows, ends) = closed(&self.windows.closing, &self.groups, (self.closed_to, end)).map_err(|e| self.failed(e))?;
-            self.append(&rows, &ends, end)?;
+            let range = (self.closed_to, end);
+            let rows = closed(&self.windows.closing, &self.groups, range).map_err(|e| self.failed(e))?;
+            self.append(rows, range)?;
             self.closed_to = Some(end);
         }
     }
@@ -416,17 +417,19 @@ impl Closer {
         }
     }
 
-    /// Appends rows, each with its window's end, as far as their partitions do not have them.
-    fn append(&mut self, rows: &RecordBatch, ends: &Int64Array, watermark: i64) -> Result<(), SpeedError> {
-        let labelled = self.firer.is_some().then(|| labelled_final(rows, &self.windows.schema));
-        let rows = labelled.as_ref().unwrap_or(rows);
-        for (q, mut numbers) in self.sink.by_partition(rows)? {
+    /// Appends rows of windows that end after the one moment and not after the other, each with its window's end, as far as their partitions do not have them.
+    fn append(&mut self, mut rows: (RecordBatch, Int64Array), range: (Option<i64>, i64)) -> Result<(), SpeedError> {
+        if let Some(firer) = &self.firer {
+            rows = firer.finals(&self.groups, range, rows, &self.windows.schema);
+        }
+        let ((rows, ends), (_, watermark)) = (rows, range);
+        for (q, mut numbers) in self.sink.by_partition(&rows)? {
             let (all, reached) = (numbers.len(), moment(self.sink.reached()[q.index()]));
             numbers.retain(|&row| reached.is_none_or(|reached| ends.value(row as usize) > reached));
             self.rows_appended += numbers.len() as u64;
             self.rows_left_out += (all - numbers.len()) as u64;
             if !numbers.is_empty() {
-                let rows = take_record_batch(rows, &UInt32Array::from(numbers)).expect("rows that are there");
+                let rows = take_record_batch(&rows, &UInt32Array::from(numbers)).expect("rows that are there");
                 self.sink.append(q, &rows, number(watermark))?;
             }
         }

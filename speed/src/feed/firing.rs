@@ -9,6 +9,9 @@
 //! The final row is the one that the log alone decides ([`super::closing`]). The others are guesses, of which a column `firing` says what they are: what they have in them depends on
 //! how far each partition was read. Rows that have not changed since they were appended last are not appended again.
 //!
+//! **A group that HAVING lets through no more** leaves a row that is NULL but for the columns that say which group and window it was, as in a changelog; the final one too, where
+//! a row had been shown before.
+//!
 //! **After a restart** which rows were appended is known if nothing was read after that, so that a feed that is run to the end again and again says nothing twice. Else each open window's
 //! row comes once more. No row that is not final comes behind the final one of its window.
 
@@ -18,9 +21,10 @@ use std::sync::Arc;
 use arrow_array::{Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow_row::{OwnedRow, RowConverter, SortField};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use twopath_base::Position;
-use twopath_query::{Closing, PanedWindows};
+use twopath_query::{Closing, Expr, ExprKind, PanedWindows, Value};
 use twopath_view::{GroupTable, closed};
 
 use super::When;
@@ -74,15 +78,75 @@ impl Firings {
 }
 
 /// Rows with what they are.
-pub(super) fn labelled(rows: &RecordBatch, schema: &SchemaRef, firings: impl IntoIterator<Item = &'static str>) -> RecordBatch {
+fn labelled(rows: &RecordBatch, schema: &SchemaRef, firings: impl IntoIterator<Item = &'static str>) -> RecordBatch {
     let mut columns = rows.columns().to_vec();
     columns.push(Arc::new(StringArray::from_iter_values(firings)));
     RecordBatch::try_new(schema.clone(), columns).expect("a text for each row")
 }
 
-/// Rows of windows that are final.
-pub(super) fn labelled_final(rows: &RecordBatch, schema: &SchemaRef) -> RecordBatch {
-    labelled(rows, schema, std::iter::repeat_n(FINAL, rows.num_rows()))
+/// Rows of groups that HAVING hides: what they are grouped by, and NULL.
+struct Hidden {
+    closing: Closing,
+    /// The columns that tell groups and windows apart.
+    keys: Vec<usize>,
+    converter: RowConverter,
+    /// Those that show a row; `None` where that is not known, after a restart.
+    shown: Option<HashSet<OwnedRow>>,
+}
+
+impl Hidden {
+    /// `None` for a query without HAVING, which hides nothing.
+    fn of(closing: &Closing, schema: &Schema, is_known: bool) -> Option<Hidden> {
+        closing.query.having.as_ref()?;
+        let mut closing = closing.clone();
+        closing.query.having = None;
+        let of_keys = closing.query.keys.len();
+        let is_key = |expr: &Expr| {
+            let mut columns = Vec::new();
+            expr.visit(&mut |e| {
+                if let ExprKind::Column(column) = e.kind {
+                    columns.push(column);
+                }
+            });
+            !columns.is_empty() && columns.iter().all(|&column| column < of_keys)
+        };
+        let mut keys = Vec::new();
+        for (number, output) in closing.query.output.iter_mut().enumerate() {
+            if is_key(&output.expr) {
+                keys.push(number);
+            } else {
+                output.expr = Expr::literal(Value::Null, output.expr.data_type);
+            }
+        }
+        let fields = keys.iter().map(|&key| SortField::new(schema.field(key).data_type().clone()));
+        let converter = RowConverter::new(fields.collect()).expect("columns of canonical types have an order");
+        Some(Hidden { closing, keys, converter, shown: is_known.then(HashSet::new) })
+    }
+
+    fn keys_of(&self, rows: &RecordBatch) -> Vec<OwnedRow> {
+        if self.keys.is_empty() {
+            return Vec::new();
+        }
+        let keys = rows.project(&self.keys).expect("columns that are there");
+        let keys = self.converter.convert_columns(keys.columns()).expect("columns of the converter's types");
+        keys.iter().map(|key| key.owned()).collect()
+    }
+
+    /// The deletions of groups of such windows that are not among these, which show, and did or may have; with their ends, and the keys of those that show.
+    fn deletions(
+        &self,
+        groups: &GroupTable,
+        range: (Option<i64>, i64),
+        showing: &RecordBatch,
+    ) -> Option<(RecordBatch, Int64Array, HashSet<OwnedRow>)> {
+        let showing: HashSet<OwnedRow> = self.keys_of(showing).into_iter().collect();
+        let (rows, ends) = closed(&self.closing, groups, range).ok()?;
+        let is_gone = |key: &OwnedRow| !showing.contains(key) && self.shown.as_ref().is_none_or(|shown| shown.contains(key));
+        let keys = self.keys_of(&rows);
+        let gone = UInt32Array::from_iter_values(keys.iter().enumerate().filter(|(_, key)| is_gone(key)).map(|(row, _)| row as u32));
+        let ends = Int64Array::from_iter_values(gone.values().iter().map(|&row| ends.value(row as usize)));
+        Some((take_record_batch(&rows, &gone).expect("rows that are there"), ends, showing))
+    }
 }
 
 /// Appends rows that are not final, and knows which the output shows.
@@ -91,6 +155,7 @@ pub(crate) struct Firer {
     when: When,
     sink: NumberedSink,
     converter: RowConverter,
+    hidden: Option<Hidden>,
     /// The newest rows of windows that have one.
     shown: HashSet<OwnedRow>,
     /// Windows that end up to there were on time.
@@ -115,18 +180,24 @@ pub(crate) struct Moment<'a> {
 }
 
 impl Firer {
-    /// `schema` is that of the output, and `fired` what an earlier process left of it.
-    pub fn new(firings: Firings, when: When, sink: NumberedSink, schema: &Schema, fired: Fired) -> Firer {
+    /// Of the windows of `closing`. `schema` is that of the output, and `fired` what an earlier process left of it.
+    pub fn new(firings: Firings, closing: &Closing, when: When, sink: NumberedSink, schema: &Schema, fired: Fired) -> Firer {
         let types = schema.fields()[..schema.fields().len() - 1].iter().map(|field| SortField::new(field.data_type().clone()));
         let converter = RowConverter::new(types.collect()).expect("columns of canonical types have an order");
         let Fired { at: fired_at, on_time_to } = fired;
-        Firer { firings, when, sink, converter, shown: HashSet::new(), on_time_to, fired_at, rows_appended: 0 }
+        let hidden = Hidden::of(closing, schema, fired_at.is_none());
+        Firer { firings, when, sink, converter, hidden, shown: HashSet::new(), on_time_to, fired_at, rows_appended: 0 }
     }
 
     /// Begins where an earlier process was: all that it had read is read again, and maybe more.
     pub fn begin(&mut self, now: &Moment<'_>) {
-        if self.fired_at.as_ref() == Some(now.at) {
-            self.shown = self.rows(now).map(|(rows, _)| self.owned(&rows).collect()).unwrap_or_default();
+        if self.fired_at.as_ref() == Some(now.at)
+            && let Some((rows, _)) = self.rows(now)
+        {
+            self.shown = self.owned(&rows).collect();
+            if let Some(hidden) = &mut self.hidden {
+                hidden.shown = Some(hidden.keys_of(&rows).into_iter().collect());
+            }
         }
     }
 
@@ -154,11 +225,23 @@ impl Firer {
             }
             shown.insert(value);
         }
-        let rows = take_record_batch(&rows, &UInt32Array::from(chosen.clone())).expect("rows that are there");
+        let mut ends: Vec<i64> = chosen.iter().map(|&row| ends.value(row as usize)).collect();
+        let all = rows;
+        let mut rows = take_record_batch(&all, &UInt32Array::from(chosen)).expect("rows that are there");
+        let range = (now.closed_to, self.to(now).unwrap_or(i64::MAX));
+        if let Some(hidden) = &mut self.hidden
+            && let Some((gone, ends_of_gone, showing)) = hidden.deletions(now.groups, range, &all)
+        {
+            firings
+                .extend(ends_of_gone.values().iter().map(|&end| if passed.is_some_and(|passed| end <= passed) { "late" } else { "early" }));
+            ends.extend(ends_of_gone.values());
+            rows = concat_batches(&rows.schema(), [&rows, &gone]).expect("rows of one schema");
+            hidden.shown = Some(showing);
+        }
         let rows = labelled(&rows, schema, firings);
         for (q, mut numbers) in self.sink.by_partition(&rows)? {
             // A process that died may have appended the final ones.
-            numbers.retain(|&row| now.final_to[q.index()].is_none_or(|to| ends.value(chosen[row as usize] as usize) > to));
+            numbers.retain(|&row| now.final_to[q.index()].is_none_or(|to| ends[row as usize] > to));
             if !numbers.is_empty() {
                 let number = self.sink.reached()[q.index()] + 1;
                 self.rows_appended += numbers.len() as u64;
@@ -169,6 +252,25 @@ impl Firer {
         self.on_time_to = self.on_time_to.max(passed);
         self.fired_at = Some(now.at.clone());
         Ok(())
+    }
+
+    /// The rows that windows end with, of those that end after the one moment, if there is one, and not after the other; and their ends.
+    pub fn finals(
+        &self,
+        groups: &GroupTable,
+        range: (Option<i64>, i64),
+        (rows, ends): (RecordBatch, Int64Array),
+        schema: &SchemaRef,
+    ) -> (RecordBatch, Int64Array) {
+        let (rows, ends) = match self.hidden.as_ref().and_then(|hidden| hidden.deletions(groups, range, &rows)) {
+            None => (rows, ends),
+            Some((gone, ends_of_gone, _)) => (
+                concat_batches(&rows.schema(), [&rows, &gone]).expect("rows of one schema"),
+                Int64Array::from_iter_values(ends.values().iter().chain(ends_of_gone.values()).copied()),
+            ),
+        };
+        let firings = std::iter::repeat_n(FINAL, rows.num_rows());
+        (labelled(&rows, schema, firings), ends)
     }
 
     /// What a later process must know.
@@ -183,9 +285,13 @@ impl Firer {
 
     /// The rows of all windows that are not final and may show, and their ends.
     fn rows(&self, now: &Moment<'_>) -> Option<(RecordBatch, Int64Array)> {
+        closed(now.closing, now.groups, (now.closed_to, self.to(now)?)).ok()
+    }
+
+    /// Windows that end up to there may show.
+    fn to(&self, now: &Moment<'_>) -> Option<i64> {
         let to = if self.firings.early { Some(i64::MAX) } else { self.passed(now) };
-        let to = to.filter(|&to| now.closed_to.is_none_or(|closed_to| to > closed_to))?;
-        closed(now.closing, now.groups, (now.closed_to, to)).ok()
+        to.filter(|&to| now.closed_to.is_none_or(|closed_to| to > closed_to))
     }
 
     fn owned(&self, rows: &RecordBatch) -> impl Iterator<Item = OwnedRow> + use<> {

@@ -23,11 +23,11 @@ use crate::threads::{Beginning, Threads};
 pub(super) fn run_frames(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
     let (kind, is_kept) = (feed.query.kind(), !matches!(feed.backend, Backend::Memory));
     let (input, group) = feed.input();
-    let Feed { name, query, output, writer, backend, .. } = feed;
+    let Feed { name, producer, query, output, writer, backend, .. } = feed;
     let mut member = all_of(&name, &input, &group, kind)?;
     let delivered = member.delivered();
     let code = format!("feed {name} into {}", output.local()?.id());
-    let sink = TopicSink::open(name, &input, output, writer)?;
+    let sink = TopicSink::open(name, &producer, &input, output, writer)?;
     let from = Position::new(delivered.iter().map(|(_, offset)| *offset).collect());
     let layout = Arc::new(query.query().clone());
     let mut kept = KeptState::open(&backend, Identity::of(&input, &layout, &code), &layout, &input, &beginning_of(&input))?;

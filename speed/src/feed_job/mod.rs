@@ -42,7 +42,9 @@ use windows::run_windows;
 /// let (writer, group) = (output.writer()?, input.local()?.group_or_new("feed.tens")?);
 /// let dir = dir.path().join("tens.feed");
 /// let inputs = vec![(input, group)];
-/// let feed = Feed { name: "tens".into(), inputs, query, output: output.clone(), writer, backend: Backend::Memory, every: None, dir };
+/// let name = || String::from("tens");
+/// let (output, backend) = (output.clone(), Backend::Memory);
+/// let feed = Feed { name: name(), producer: name(), inputs, query, output: output.clone(), writer, backend, every: None, dir };
 /// let report = run_feed(feed, &Until::End, 1, &AtomicBool::new(false))?;
 /// assert_eq!((report.rows_read, report.rows_appended, output.end()?.records()), (3, 2, 2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

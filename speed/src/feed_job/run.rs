@@ -19,8 +19,10 @@ const COMMIT_EVERY: Duration = Duration::from_millis(100);
 
 /// What a feed is made of.
 pub struct Feed {
-    /// The producers in the output have it, and messages name it.
+    /// Messages name it.
     pub name: String,
+    /// What its producers in the output are called: as the feed, unless an earlier one of that name appended there.
+    pub producer: String,
     /// What it reads, as [`FeedQuery::topics`] says: one topic, or of a table several. Each with the group that says how far the feed is there, made where there is none.
     pub inputs: Vec<(Topic, Group)>,
     pub query: FeedQuery,

@@ -18,13 +18,13 @@ use crate::threads::{Beginning, Threads};
 
 /// As [`run_feed`](crate::run_feed), of a table: reads the input from its first record on, at each start.
 pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
-    let Feed { name, inputs, query, output, writer, every, .. } = feed;
+    let Feed { name, producer, inputs, query, output, writer, every, .. } = feed;
     let table = query.into_table().expect("a feed of a table");
     let mut members = inputs.iter().map(|(topic, group)| all_of(&name, topic, group, FeedKind::Table)).collect::<Result<Vec<_>, _>>()?;
     let delivered = members.iter().flat_map(|member| member.delivered()).map(|(_, offset)| offset.0).sum();
     let input = Input::joint(&inputs.into_iter().map(|(topic, _)| topic).collect::<Vec<_>>());
     // Nobody else appends from here on; what others appended is of no more of the input than there is now.
-    let sink = NumberedSink::open(name, "table", output, writer.into())?;
+    let sink = NumberedSink::open(name, &producer, "table", output, writer.into())?;
     let end = input.end()?;
     let to = match until {
         // Not less: what another process appended may be of all of it, and would be taken back.

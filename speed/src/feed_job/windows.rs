@@ -20,7 +20,7 @@ use crate::threads::{Beginning, Threads};
 /// As [`run_feed`](crate::run_feed), of windows: reads the input from the first record of a window that is open.
 pub(super) fn run_windows(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
     let (input, group) = feed.input();
-    let Feed { name, query, output, writer, every, dir, .. } = feed;
+    let Feed { name, producer, query, output, writer, every, dir, .. } = feed;
     let windows = query.into_windows().expect("a feed of windows");
     let mut member = all_of(&name, &input, &group, FeedKind::Windows)?;
     let from = Position::new(member.delivered().iter().map(|(_, offset)| *offset).collect());
@@ -43,12 +43,12 @@ pub(super) fn run_windows(feed: Feed, until: &Until, workers: usize, stop: &Atom
     let firer = match windows.firings.are_some() {
         false => None,
         true => {
-            let sink = NumberedSink::open(name.clone(), "firings", output.clone(), Arc::clone(&writer))?;
+            let sink = NumberedSink::open(name.clone(), &producer, "firings", output.clone(), Arc::clone(&writer))?;
             let fired = mark.as_ref().map(|mark| mark.fired.clone()).unwrap_or_default();
-            Some(Firer::new(windows.firings, When::of(every, to.as_ref()), sink, schema, fired))
+            Some(Firer::new(windows.firings, &windows.closing, When::of(every, to.as_ref()), sink, schema, fired))
         }
     };
-    let sink = NumberedSink::open(name, "windows", output, writer)?;
+    let sink = NumberedSink::open(name, &producer, "windows", output, writer)?;
     let closer = Arc::new(Mutex::new(Closer::new(windows.clone(), sink, firer, &from, mark)));
     let mut report = FeedReport::default();
     if to.as_ref() != Some(&from) {

@@ -24,9 +24,9 @@ pub(crate) struct NumberedSink {
 }
 
 impl NumberedSink {
-    /// Begins an epoch of the producer "feed NAME WHAT", so that no earlier process can append any more, and then looks how far it came.
-    pub fn open(name: String, what: &str, output: Topic, writer: Arc<TopicWriter>) -> Result<Self, LogError> {
-        let producer = producer_id(&format!("feed {name} {what}"));
+    /// Begins an epoch of the producer "feed CALLED WHAT", so that no earlier process can append any more, and then looks how far it came.
+    pub fn open(name: String, called: &str, what: &str, output: Topic, writer: Arc<TopicWriter>) -> Result<Self, LogError> {
+        let producer = producer_id(&format!("feed {called} {what}"));
         let epoch = writer.begin_producer(producer)?;
         let of = |q: u32| Ok(writer.producer_state(PartitionId(q), producer)?.and_then(|s| s.last()).unwrap_or(0));
         let reached = (0..output.partitions() as u32).map(of).collect::<Result<_, LogError>>()?;

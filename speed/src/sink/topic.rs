@@ -1,6 +1,6 @@
 //! A topic as sink: frames of output, each of which says up to which offset of its input it goes.
 //!
-//! **Once, whatever dies when.** A frame of output is appended under the producer "feed NAME, input partition *p*" with the input offset
+//! **Once, whatever dies when.** A frame of output is appended under the producer "feed NAME, input partition *p*" ([`Feed::producer`](crate::Feed)) with the input offset
 //! up to which it goes as its sequence number. So output and input position are committed in one frame, atomically in each output
 //! partition: the last sequence number there says from which input offset on rows still have to be appended. Each job begins a new epoch of
 //! its producers first, which fences an earlier job of the same name that still lives.
@@ -24,14 +24,14 @@ pub(crate) struct TopicSink {
 }
 
 impl TopicSink {
-    /// Begins an epoch of the job's producers, so that no earlier process can append any more, and then looks how far they came.
+    /// Begins an epoch of the job's producers, which are `called` so, so that no earlier process can append any more, and then looks how far they came.
     ///
     /// # Errors
     /// [`SpeedError::FeedAhead`]: the output has more than what the input could give.
-    pub fn open(name: String, input: &Topic, output: Topic, writer: TopicWriter) -> Result<Self, SpeedError> {
+    pub fn open(name: String, called: &str, input: &Topic, output: Topic, writer: TopicWriter) -> Result<Self, SpeedError> {
         let (mut producers, mut reached) = (Vec::new(), Vec::new());
         for (partition, end) in input.end()?.iter() {
-            let producer = producer_id(&format!("feed {name} partition {partition}"));
+            let producer = producer_id(&format!("feed {called} partition {partition}"));
             producers.push((producer, writer.begin_producer(producer)?));
             let of = |q: u32| Ok(Offset(writer.producer_state(PartitionId(q), producer)?.and_then(|s| s.last()).unwrap_or(0)));
             let of_partition = (0..output.partitions() as u32).map(of).collect::<Result<Vec<_>, LogError>>()?;

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A row that was created, read or updated becomes a record of its fields. One that was deleted becomes a record in which all but the key is NULL,
-//! which is what deletes a row of a keyed topic. Where the event-time column is [`CHANGED_AT`], it has the time of the change, under the name
+//! which is what deletes a row of a keyed topic; so does the row that had another key before it was updated. A null, which Debezium writes behind a deletion so that compaction
+//! forgets the key, becomes nothing. Where the event-time column is [`CHANGED_AT`], it has the time of the change, under the name
 //! that Debezium's own flattening gives it.
 
 use std::borrow::Cow;
@@ -46,27 +47,40 @@ impl Unwrap {
         Unwrap { envelope: options.envelope, key: options.key.clone(), is_timed }
     }
 
-    /// The fields of the row that a text holds; else what is wrong, for a message.
-    pub fn fields<'a>(&self, text: &'a str) -> Result<Object<'a>, String> {
-        let fields = object(text)?;
+    /// The fields of the rows that a text holds, one without an envelope; else what is wrong, for a message.
+    pub fn rows<'a>(&self, text: &'a str) -> Result<Vec<Object<'a>>, String> {
         match self.envelope {
-            None => Ok(fields),
-            Some(Envelope::Debezium) => self.debezium(fields),
+            None => Ok(vec![object(text)?]),
+            Some(Envelope::Debezium) if text.trim() == "null" => Ok(Vec::new()),
+            Some(Envelope::Debezium) => self.debezium(object(text)?),
         }
     }
 
-    fn debezium<'a>(&self, mut fields: Object<'a>) -> Result<Object<'a>, String> {
+    fn debezium<'a>(&self, mut fields: Object<'a>) -> Result<Vec<Object<'a>>, String> {
         if field(&fields, "op").is_none()
             && let Some(payload) = field(&fields, "payload")
         {
-            fields = inner(payload, "payload")?.ok_or("its payload is null: a deletion, which the event before it has told")?;
+            match inner(payload, "payload")? {
+                Some(payload) => fields = payload,
+                None => return Ok(Vec::new()),
+            }
         }
         let Some(Value::String(op)) = field(&fields, "op") else {
             return Err("this is no change as Debezium writes them: it has no 'op'".into());
         };
         let row = |name: &str| field(&fields, name).map_or(Ok(None), |value| inner(value, name));
         let mut changed = match op.as_ref() {
-            "c" | "r" | "u" => row("after")?.ok_or_else(|| format!("'after' is missing, which a change '{op}' has"))?,
+            "c" | "r" | "u" => {
+                let after = row("after")?.ok_or_else(|| format!("'after' is missing, which a change '{op}' has"))?;
+                if let Some(key) = &self.key
+                    && after.iter().all(|(name, value)| name == key || *value == Value::Other("null"))
+                {
+                    return Err(format!("all but '{key}' is null, and such a record would delete the row"));
+                }
+                let before = if op == "u" { row("before")? } else { None };
+                let gone = before.and_then(|before| self.row_of_another_key(before, &after));
+                gone.into_iter().chain([after]).collect()
+            }
             "d" => {
                 let key = self.key.as_deref().ok_or("a row was deleted, and which is not known without a key: give --key COLUMN")?;
                 let mut before = row("before")?.ok_or("a row was deleted, and 'before' does not say which")?;
@@ -74,7 +88,7 @@ impl Unwrap {
                 if before.is_empty() {
                     return Err(format!("a row was deleted, and 'before' has no '{key}' that says which"));
                 }
-                before
+                vec![before]
             }
             "t" => return Err("all rows were deleted at once (op 't'), which records of single rows cannot say".into()),
             other => return Err(format!("op '{other}' is no change of a row")),
@@ -82,9 +96,17 @@ impl Unwrap {
         if self.is_timed {
             let Some(Value::Number(ms)) = field(&fields, "ts_ms") else { return Err("'ts_ms' does not say when it changed".into()) };
             let us = ms.parse::<i64>().ok().and_then(|ms| ms.checked_mul(1000)).ok_or_else(|| format!("'ts_ms' is no time: {ms}"))?;
-            changed.push((Cow::Borrowed(CHANGED_AT), Value::String(Cow::Owned(iso(us)))));
+            changed.iter_mut().for_each(|row| row.push((Cow::Borrowed(CHANGED_AT), Value::String(Cow::Owned(iso(us))))));
         }
         Ok(changed)
+    }
+
+    /// The deletion of the row that an update gave another key, if it did.
+    fn row_of_another_key<'a>(&self, mut before: Object<'a>, after: &Object<'a>) -> Option<Object<'a>> {
+        let key = self.key.as_deref()?;
+        before.retain(|(name, _)| name == key);
+        let (_, value) = before.first()?;
+        (Some(value) != field(after, key)).then_some(before)
     }
 }
 
@@ -107,7 +129,8 @@ mod tests {
 
     fn unwrap(text: &str, key: Option<&str>, is_timed: bool) -> Result<String, String> {
         let unwrap = Unwrap { envelope: Some(Envelope::Debezium), key: key.map(String::from), is_timed };
-        unwrap.fields(text).map(|fields| fields.iter().map(|(name, value)| format!("{name}={value:?} ")).collect())
+        let row = |fields: Object<'_>| fields.iter().map(|(name, value)| format!("{name}={value:?} ")).collect::<String>();
+        unwrap.rows(text).map(|rows| rows.into_iter().map(row).collect::<Vec<_>>().join("| "))
     }
 
     #[test]
@@ -123,6 +146,17 @@ mod tests {
         let wrapped = format!(r#"{{"schema":{{"type":"struct"}},"payload":{}}}"#, change("u", row, row));
         assert_eq!(unwrap(&wrapped, None, true).unwrap(), wanted.to_owned() + r#"__ts_ms=String("2023-11-14T22:13:20.001Z") "#);
         assert_eq!(unwrap(&change("d", row, "null"), Some("id"), false).unwrap(), r#"id=Number("1") "#);
+        // A row that is given another key leaves the one that it had.
+        let other = r#"{"id":2,"name":"a"}"#;
+        for (key, wanted) in [(None, ""), (Some("name"), ""), (Some("id"), r#"id=Number("2") | "#)] {
+            assert_eq!(unwrap(&change("u", other, row), key, false).unwrap(), wanted.to_owned() + r#"id=Number("1") name=String("a") "#);
+        }
+        let timed = unwrap(&change("u", other, row), Some("id"), true).unwrap();
+        assert_eq!(timed.matches("__ts_ms").count(), 2, "{timed}");
+        // What lets compaction forget a key.
+        for tombstone in ["null", " null\t", r#"{"schema":{},"payload":null}"#] {
+            assert_eq!(unwrap(tombstone, Some("id"), true).unwrap(), "");
+        }
         // A row that has such columns itself is no envelope.
         assert_eq!(
             unwrap(&change("c", "null", r#"{"op":"x","payload":2}"#), None, false).unwrap(),
@@ -134,9 +168,9 @@ mod tests {
     fn what_is_no_change_of_a_row_is_told() {
         for (text, key, wanted) in [
             (r#"{"id":1}"#, None, "this is no change as Debezium writes them: it has no 'op'"),
-            (r#"{"schema":{},"payload":null}"#, None, "its payload is null: a deletion, which the event before it has told"),
             (r#"{"op":"c","after":null}"#, None, "'after' is missing, which a change 'c' has"),
             (r#"{"op":"c","after":7}"#, None, "'after' is no object"),
+            (r#"{"op":"c","after":{"id":1,"n":null}}"#, Some("id"), "all but 'id' is null, and such a record would delete the row"),
             (r#"{"op":"c","after":[7]}"#, None, "'after': this is an array, and a JSON object is expected"),
             (r#"{"op":"d","before":{"id":1}}"#, None, "a row was deleted, and which is not known without a key: give --key COLUMN"),
             (r#"{"op":"d","before":null}"#, Some("id"), "a row was deleted, and 'before' does not say which"),

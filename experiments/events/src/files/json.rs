@@ -9,7 +9,7 @@ use twopath_log::{RowDecoder, RowDecoders};
 
 use super::cell::{Cell, Reading};
 use super::columns::{Columns, readings};
-use super::envelope::Unwrap;
+use super::envelope::{Object, Unwrap};
 use super::infer::Seen;
 use super::input::Input;
 use super::json_forms::{Form, JsonGrammar};
@@ -106,9 +106,15 @@ impl RowDecoder for JsonRows {
 }
 
 impl Fields {
-    /// Adds an object as a row if all of it fits.
+    /// Adds what an object holds if all of it fits: a row, but for some envelopes.
     fn push(&self, text: &[u8], columns: &mut Columns) -> Result<(), Misfit> {
-        let fields = text_of(text).and_then(|text| self.unwrap.fields(text)).map_err(|reason| (None, reason))?;
+        let rows = text_of(text).and_then(|text| self.unwrap.rows(text)).map_err(|reason| (None, reason))?;
+        let rows = rows.iter().map(|fields| self.cells(fields)).collect::<Result<Vec<_>, _>>()?;
+        rows.iter().for_each(|cells| columns.push(cells));
+        Ok(())
+    }
+
+    fn cells<'a>(&self, fields: &Object<'a>) -> Result<Vec<Cell<'a>>, Misfit> {
         if !self.named_only
             && let Some((name, _)) = fields.iter().find(|(name, _)| !self.knows(name))
         {
@@ -116,15 +122,14 @@ impl Fields {
         }
         let mut cells = Vec::with_capacity(self.readings.len());
         for (field, reading) in self.schema.fields().iter().zip(&self.readings) {
-            let cell = match field_at(&fields, field.name()) {
+            let cell = match field_at(fields, field.name()) {
                 Ok(None) => reading.null(),
                 Ok(Some(value)) => read(reading, value),
                 Err(reason) => Err(reason),
             };
             cells.push(cell.map_err(|reason| (Some(field.name().clone()), reason))?);
         }
-        columns.push(&cells);
-        Ok(())
+        Ok(cells)
     }
 
     fn knows(&self, name: &str) -> bool {
@@ -197,8 +202,8 @@ impl JsonFile {
         let mut fault = None;
         let mut objects = Vec::new();
         for (line, range) in &sample.rows {
-            match text_of(sample.text[range.clone()].trim_ascii_end()).and_then(|text| unwrap.fields(text)) {
-                Ok(fields) => objects.push(fields),
+            match text_of(sample.text[range.clone()].trim_ascii_end()).and_then(|text| unwrap.rows(text)) {
+                Ok(rows) => objects.extend(rows),
                 Err(reason) => fault = fault.or(Some(format!("line {line}: {reason}"))),
             }
         }

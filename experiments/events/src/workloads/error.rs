@@ -15,6 +15,6 @@ pub enum WorkloadError {
     File(#[from] crate::files::FileError),
     #[error("{count} rows of {} do not fit, the first: {first}; correct them, or import with `twopath log import --bad-rows set-aside` to see all", path.display())]
     BadRows { path: PathBuf, count: u64, first: String },
-    #[error("--sql {}: {source}; give a SQL text, or the name of a file that holds one", path.display())]
-    ReadSql { path: PathBuf, source: std::io::Error },
+    #[error("{option} {}: {source}; give a SQL text, or the name of a file that holds one", path.display())]
+    ReadSql { option: &'static str, path: PathBuf, source: std::io::Error },
 }

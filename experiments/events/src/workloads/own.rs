@@ -13,9 +13,9 @@ const TOPIC: &str = "events";
 /// A workload of the events in a file, in the file's order, with one query before and after its fix. `sql` and `fix` are texts or names of
 /// files; without a fix there is nothing to mend. What stands after FROM is the topic's name. All events are held in memory.
 pub fn own(events: &Path, options: &ReadOptions, sql: &str, fix: Option<&str>) -> Result<Workload, WorkloadError> {
-    let read = |text: &str| crate::sql_text(text).map_err(|source| WorkloadError::ReadSql { path: text.into(), source });
-    let sql = read(sql)?;
-    let fix = fix.map_or_else(|| Ok(sql.clone()), read)?;
+    let read = |option, text: &str| crate::sql_text(text).map_err(|source| WorkloadError::ReadSql { option, path: text.into(), source });
+    let sql = read("--sql", sql)?;
+    let fix = fix.map_or_else(|| Ok(sql.clone()), |fix| read("--fix", fix))?;
     let time_column = options.time_column.clone();
     let mut file = EventFile::of(&Input::open(events)?, options, FilePart::ALL)?;
     let mut batches = Vec::new();

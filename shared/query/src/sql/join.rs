@@ -209,6 +209,7 @@ impl Relations<'_> {
         let equal = binder.binary(BinaryOp::Equal, sides.0, sides.1)?;
         let equal = binder.settle(equal)?;
         scope.columns[right].is_merged = true;
+        scope.columns[left].is_joined = true;
         let data_type = a.data_type;
         let of_left = Expr::new(ExprKind::IsNull { arg: Box::new(a.clone()), negated: true }, DataType::Bool);
         scope.columns[left].expr = match kind {

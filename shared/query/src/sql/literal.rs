@@ -101,7 +101,14 @@ impl Binder<'_> {
                 _ => return Err(bad("TRUE or FALSE")),
             },
             DataType::Int => Value::Int(trimmed.parse().map_err(|_| bad("a whole number that fits 64 bits, such as 42"))?),
-            DataType::Float => Value::Float(trimmed.parse().map_err(|_| bad("a number, such as 1.5"))?),
+            DataType::Float => {
+                let float: f64 = trimmed.parse().map_err(|_| bad("a number, such as 1.5"))?;
+                // Digits that become infinite are too large; the word is infinity itself.
+                if float.is_infinite() && trimmed.bytes().any(|b| b.is_ascii_digit()) {
+                    return Err(bad("a 64-bit floating number"));
+                }
+                Value::Float(float)
+            }
             DataType::Numeric => Value::Numeric(trimmed.parse().map_err(|_| bad("a whole number"))?),
             DataType::Decimal { .. } => {
                 let decimal = Decimal::parse(trimmed).ok_or_else(|| bad("a number of up to 38 digits, such as 12.30"))?;

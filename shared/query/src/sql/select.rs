@@ -237,14 +237,14 @@ fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec
                 if !plain {
                     return Err(binder.error(span, "* takes no options: name the columns"));
                 }
-                items.extend(all_columns(&binder.scope, span).into_iter().map(|(_, item)| item));
+                // As standard SQL has it, what USING joins by stands first.
+                let (joined, others): (Vec<_>, Vec<_>) = all_columns(&binder.scope, span).into_iter().partition(|c| c.is_joined);
+                items.extend(joined.into_iter().chain(others).map(|c| c.item));
             }
             SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), _) => match &name.0[..] {
                 [ast::ObjectNamePart::Identifier(ident)] if binder.scope.is_relation(ident) => {
                     let of = binder.scope.relations.iter().position(|r| same_name(ident, r.known_as()));
-                    items.extend(
-                        all_columns(&binder.scope, name.span()).into_iter().filter(|(relation, _)| Some(*relation) == of).map(|(_, i)| i),
-                    );
+                    items.extend(all_columns(&binder.scope, name.span()).into_iter().filter(|c| Some(c.relation) == of).map(|c| c.item));
                 }
                 _ => return Err(binder.error(name.span(), format!("no relation '{name}' in this query: write *"))),
             },
@@ -254,8 +254,15 @@ fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec
     Ok(items)
 }
 
-/// What `*` puts out, with the relation that each is of.
-fn all_columns(scope: &Scope, span: Span) -> Vec<(usize, Item)> {
+/// One column of `*`.
+struct OfAll {
+    relation: usize,
+    is_joined: bool,
+    item: Item,
+}
+
+/// What `*` puts out.
+fn all_columns(scope: &Scope, span: Span) -> Vec<OfAll> {
     let item = |column: &Column| {
         let mut reads = Vec::new();
         column.expr.visit(&mut |e| {
@@ -263,7 +270,8 @@ fn all_columns(scope: &Scope, span: Span) -> Vec<(usize, Item)> {
                 reads.push(Read { column: i, name: column.name.clone(), span });
             }
         });
-        (column.relation, Item { name: column.name.clone(), expr: column.expr.clone(), reads, span })
+        let item = Item { name: column.name.clone(), expr: column.expr.clone(), reads, span };
+        OfAll { relation: column.relation, is_joined: column.is_joined, item }
     };
     scope.columns.iter().filter(|c| !c.is_hidden && !c.is_merged).map(item).collect()
 }

@@ -26,6 +26,8 @@ pub type Lateness<'a> = dyn Fn(&str, &str, f64) -> Result<i64, String> + 'a;
 pub(super) struct Source<'a> {
     sql: &'a str,
     lateness: &'a Lateness<'a>,
+    /// Whether a topic that has no event time is known to have none.
+    pub knows_times: bool,
     tokens: RefCell<Vec<TokenWithSpan>>,
     /// Where ASOF stands, and whether its join is a left one: the parser knows ASOF JOIN alone.
     as_of: RefCell<Vec<(Location, bool)>>,
@@ -38,12 +40,12 @@ impl<'a> Source<'a> {
         let unknown: &Lateness<'_> = &|_, _, _| {
             Err("how late records come is looked up where a question is asked (twopath query); write the delay that it is to be, INTERVAL '5' SECOND".into())
         };
-        Source::knowing(sql, unknown)
+        Source { knows_times: false, ..Source::knowing(sql, unknown) }
     }
 
     /// Of one who knows how late records come.
     pub fn knowing(sql: &'a str, lateness: &'a Lateness<'a>) -> Self {
-        Source { sql, lateness, tokens: RefCell::default(), as_of: RefCell::default(), emit: Cell::default() }
+        Source { sql, lateness, knows_times: true, tokens: RefCell::default(), as_of: RefCell::default(), emit: Cell::default() }
     }
 
     /// The syntax tree of the one query that the text must be.

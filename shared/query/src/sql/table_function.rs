@@ -11,16 +11,25 @@ use super::source::PARTITION_BY;
 use crate::plan::{Late, Node, Plan, Window, WindowSize};
 use crate::types::*;
 
-/// The functions, with how each is written.
-const FORMS: [(&str, &str); 6] = [
-    ("tumble", "TUMBLE(TABLE {t}, DESCRIPTOR(column), INTERVAL '1' HOUR)"),
-    ("hop", "HOP(TABLE {t}, DESCRIPTOR(column), INTERVAL '5' MINUTE, INTERVAL '1' HOUR), the slide before the size"),
-    ("cumulate", "CUMULATE(TABLE {t}, DESCRIPTOR(column), INTERVAL '1' HOUR, INTERVAL '1' DAY), the step before the size"),
-    ("session", "SESSION(TABLE {t} PARTITION BY key, DESCRIPTOR(column), INTERVAL '30' MINUTE)"),
-    ("upsert", "UPSERT(TABLE {t})"),
+/// The functions, with how each is written, and the names of its arguments, as Flink has them.
+const FORMS: [(&str, &str, &[&str]); 6] = [
+    ("tumble", "TUMBLE(TABLE {t}, DESCRIPTOR(column), INTERVAL '1' HOUR)", &["data", "timecol", "size", "offset"]),
+    (
+        "hop",
+        "HOP(TABLE {t}, DESCRIPTOR(column), INTERVAL '5' MINUTE, INTERVAL '1' HOUR), the slide before the size",
+        &["data", "timecol", "slide", "size", "offset"],
+    ),
+    (
+        "cumulate",
+        "CUMULATE(TABLE {t}, DESCRIPTOR(column), INTERVAL '1' HOUR, INTERVAL '1' DAY), the step before the size",
+        &["data", "timecol", "step", "size", "offset"],
+    ),
+    ("session", "SESSION(TABLE {t} PARTITION BY key, DESCRIPTOR(column), INTERVAL '30' MINUTE)", &["data", "timecol", "gap"]),
+    ("upsert", "UPSERT(TABLE {t})", &["data", "key"]),
     (
         "watermark",
         "WATERMARK(TABLE {t}, DESCRIPTOR(column), INTERVAL '5' SECOND) or, in place of the interval, PERCENTILE(0.99); and behind it, IDLE(INTERVAL '1' MINUTE)",
+        &["data", "timecol", "delay", "idle"],
     ),
 ];
 
@@ -42,19 +51,15 @@ impl Relations<'_> {
     pub(super) fn table_function(&mut self, name: &ast::ObjectName, args: &[ast::FunctionArg]) -> Result<(Plan, Scope), QueryError> {
         let written = name.to_string().to_lowercase();
         let form = |form: &str| format!("write {}", form.replace("{t}", self.some_topic()));
-        let Some((function, text)) = FORMS.iter().find(|(known, _)| *known == written) else {
-            let near = nearest(&written, FORMS.iter().map(|(known, _)| *known));
+        let Some((function, text, parameters)) = FORMS.iter().find(|(known, ..)| *known == written) else {
+            let near = nearest(&written, FORMS.iter().map(|(known, ..)| *known));
             let near = near.map_or(String::new(), |n| format!(" (did you mean {}?)", n.to_uppercase()));
             let message = format!("there is no table function '{name}'{near}: {}", form(FORMS[0].1));
             return Err(self.source.error(name.span(), message));
         };
-        let args = args.iter().filter_map(|arg| match arg {
-            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e))
-            | ast::FunctionArg::Named { arg: ast::FunctionArgExpr::Expr(e), .. }
-            | ast::FunctionArg::ExprNamed { arg: ast::FunctionArgExpr::Expr(e), .. } => Some(e),
-            _ => None,
-        });
-        let call = Call { name, function, args: args.collect(), form: form(text) };
+        let form = form(text);
+        let args = self.in_order(name, parameters, args, &form)?;
+        let call = Call { name, function, args, form };
         match (call.function, &call.args[..]) {
             ("tumble", [table, column, size]) => self.tumble(&call, table, column, size, None),
             ("tumble", [table, column, size, offset]) => self.tumble(&call, table, column, size, Some(offset)),
@@ -70,6 +75,54 @@ impl Relations<'_> {
             ("upsert", [table, key]) => self.upsert(&call, table, Some(key)),
             _ => Err(self.source.error(name.span(), format!("{} takes other arguments: {}", function.to_uppercase(), call.form))),
         }
+    }
+
+    /// A call's arguments by their places: those without a name as they stand, then those with one by it.
+    fn in_order<'c>(
+        &self,
+        name: &ast::ObjectName,
+        parameters: &[&str],
+        args: &'c [ast::FunctionArg],
+        form: &str,
+    ) -> Result<Vec<&'c ast::Expr>, QueryError> {
+        let function = name.to_string().to_uppercase();
+        let (mut placed, mut by): (Vec<Option<&ast::Expr>>, Option<&ast::Expr>) = (Vec::new(), None);
+        let mut are_named = false;
+        for arg in args {
+            let (named, value) = match arg {
+                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) => (None, e),
+                ast::FunctionArg::Named { name, arg: ast::FunctionArgExpr::Expr(e), .. } => (Some((name.value.clone(), name.span)), e),
+                ast::FunctionArg::ExprNamed { name, arg: ast::FunctionArgExpr::Expr(e), .. } => (Some((name.to_string(), name.span())), e),
+                other => return Err(self.source.error(other.span(), format!("{function} takes other arguments: {form}"))),
+            };
+            let Some((written, span)) = named else {
+                match is_call(value, PARTITION_BY) {
+                    true => by = Some(value),
+                    false if are_named => {
+                        return Err(self.source.error(value.span(), "an argument without a name stands before those with one"));
+                    }
+                    false => placed.push(Some(value)),
+                }
+                continue;
+            };
+            are_named = true;
+            let Some(place) = parameters.iter().position(|known| written.eq_ignore_ascii_case(known)) else {
+                let known = parameters.iter().map(|known| known.to_uppercase()).collect::<Vec<_>>().join(", ");
+                return Err(self.source.error(span, format!("{function} has no argument {written}: it has {known}")));
+            };
+            placed.resize(placed.len().max(place + 1), None);
+            if placed[place].replace(value).is_some() {
+                return Err(self.source.error(span, format!("{} is given twice", parameters[place].to_uppercase())));
+            }
+        }
+        if let Some(missing) = placed.iter().position(Option::is_none) {
+            return Err(self.source.error(name.span(), format!("{} is missing: {form}", parameters[missing].to_uppercase())));
+        }
+        let mut placed: Vec<&ast::Expr> = placed.into_iter().flatten().collect();
+        if let Some(by) = by {
+            placed.insert(placed.len().min(1), by);
+        }
+        Ok(placed)
     }
 
     fn tumble(
@@ -166,6 +219,14 @@ impl Relations<'_> {
             && topic.schema.field(number).name() != time
         {
             let message = format!("the event time of topic {} is {time}: write DESCRIPTOR({time})", topic.name);
+            return Err(self.source.error(column.span(), message));
+        }
+        if topic.time.is_none() && self.source.knows_times {
+            let message = format!(
+                "topic {0} has no event time, so that its log does not know what is late: make one that has, with --time-column {1} (twopath log import, or a feed of {0})",
+                topic.name,
+                topic.schema.field(number).name()
+            );
             return Err(self.source.error(column.span(), message));
         }
         let delay_us = match share(delay) {
