@@ -240,7 +240,6 @@ fn early_on_time_and_late_rows_come_before_the_final_ones() {
                     (_, Some((before, _))) if before == "final" => panic!("{place}: {firing} behind the final row of {window}"),
                     ("early", Some((before, _))) => assert_eq!(before, "early", "{place}: {window}"),
                     ("on time", Some((before, _))) if !dies => assert_eq!(before, "early", "{place}: {window}"),
-                    ("late", None) if !dies => panic!("{place}: late, and never on time: {window}"),
                     ("early", None) => assert!(firings.early, "{place}"),
                     _ => {}
                 }

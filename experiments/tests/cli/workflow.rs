@@ -148,7 +148,8 @@ fn what_is_wrong_is_told_by_stage() {
         "put 'b' before it",
     );
     refused("[[stage]]\nname = \"a\"\nsql = \"SELECT none FROM t\"", 1, "stage 'a'");
-    // The run that began stays, and its text is another one.
+    // That run had made nothing, and this one makes its first stage: it stays, and its text is another one.
+    refused("[[stage]]\nname = \"a\"\nsql = \"SELECT k FROM t\"\n[[stage]]\nname = \"b\"\nsql = \"SELECT none FROM t\"", 1, "stage 'b'");
     refused(TEXT, 1, "begin anew with --new");
     sandbox.ok(&["workflow", "run", "steps.toml", "--new"]);
     refused("[[stage]]\nname = \"a\"\nsql = \"SELECT 1 / (n - n) AS x FROM t\"", 1, "division by zero");

@@ -93,7 +93,12 @@ fn of_factor<'q>(factor: &'q TableFactor, with: &mut Vec<&'q Ident>, topics: &mu
 
 /// The first argument of a table function is its table.
 fn of_function<'q>(args: &'q [FunctionArg], with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
-    let table = match args.first() {
+    let is_data = |arg: &&FunctionArg| match arg {
+        FunctionArg::Named { name, .. } => name.value.eq_ignore_ascii_case("data"),
+        FunctionArg::ExprNamed { name, .. } => name.to_string().eq_ignore_ascii_case("data"),
+        FunctionArg::Unnamed(_) => false,
+    };
+    let table = match args.iter().find(is_data).or(args.first()) {
         Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(e)))
         | Some(FunctionArg::Named { arg: FunctionArgExpr::Expr(e), .. })
         | Some(FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(e), .. }) => e,
