@@ -196,7 +196,7 @@ fn changes_of_a_database_are_a_table() {
     // A row that got another key is not there twice, and what Debezium writes behind a deletion is nothing.
     let moved = [of("c", "null", &row(1, 10), 1), of("u", &row(1, 10), &row(2, 10), 2), of("d", &row(2, 10), "null", 3), "null\n".into()];
     for (lines, left) in [(1, "id\n1\n"), (2, "id\n2\n"), (4, "id\n")] {
-        sandbox.write("moved.jsonl", &moved[..lines].concat());
+        sandbox.write("moved.jsonl", moved[..lines].concat());
         sandbox.ok(&[
             "log",
             "import",

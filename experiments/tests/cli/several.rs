@@ -46,7 +46,7 @@ fn arguments_by_name() {
     for call in [
         format!("HOP({data}, {time}, SIZE => INTERVAL '20' SECOND, SLIDE => INTERVAL '10' SECOND)"),
         format!("HOP({time}, SLIDE => INTERVAL '10' SECOND, {data}, SIZE => INTERVAL '20' SECOND)"),
-        format!("HOP(TABLE bids, DESCRIPTOR(time), size => INTERVAL '20' SECOND, slide => INTERVAL '10' SECOND)"),
+        "HOP(TABLE bids, DESCRIPTOR(time), size => INTERVAL '20' SECOND, slide => INTERVAL '10' SECOND)".to_owned(),
     ] {
         every_engine(&sandbox, &counts(&call), &[], &rows);
     }
