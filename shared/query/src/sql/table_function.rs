@@ -92,7 +92,9 @@ impl Relations<'_> {
             let (named, value) = match arg {
                 ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) => (None, e),
                 ast::FunctionArg::Named { name, arg: ast::FunctionArgExpr::Expr(e), .. } => (Some((name.value.clone(), name.span)), e),
-                ast::FunctionArg::ExprNamed { name, arg: ast::FunctionArgExpr::Expr(e), .. } => (Some((name.to_string(), name.span())), e),
+                ast::FunctionArg::ExprNamed { name, arg: ast::FunctionArgExpr::Expr(e), .. } => {
+                    (Some((name_of_argument(name), name.span())), e)
+                }
                 other => return Err(self.source.error(other.span(), format!("{function} takes other arguments: {form}"))),
             };
             let Some((written, span)) = named else {
@@ -379,6 +381,14 @@ impl Relations<'_> {
 
 /// In how many windows one moment may be.
 const WINDOWS_MAX: i64 = 100_000;
+
+/// A name before `=>`, without quotes.
+pub(super) fn name_of_argument(name: &ast::Expr) -> String {
+    match name {
+        ast::Expr::Identifier(ident) => ident.value.clone(),
+        other => other.to_string(),
+    }
+}
 
 fn is_call(ast: &ast::Expr, function: &str) -> bool {
     matches!(ast, ast::Expr::Function(f) if f.name.to_string().eq_ignore_ascii_case(function))

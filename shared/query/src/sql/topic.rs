@@ -8,6 +8,7 @@ use sqlparser::ast::{
 use super::from::name_of;
 use super::scope::same_name;
 use super::source::Source;
+use super::table_function::name_of_argument;
 use super::{QueryError, select};
 
 /// The names of the topics that a text reads, as they are written and without quotes, each once, in the order in which they stand.
@@ -95,7 +96,7 @@ fn of_factor<'q>(factor: &'q TableFactor, with: &mut Vec<&'q Ident>, topics: &mu
 fn of_function<'q>(args: &'q [FunctionArg], with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
     let is_data = |arg: &&FunctionArg| match arg {
         FunctionArg::Named { name, .. } => name.value.eq_ignore_ascii_case("data"),
-        FunctionArg::ExprNamed { name, .. } => name.to_string().eq_ignore_ascii_case("data"),
+        FunctionArg::ExprNamed { name, .. } => name_of_argument(name).eq_ignore_ascii_case("data"),
         FunctionArg::Unnamed(_) => false,
     };
     let table = match args.iter().find(is_data).or(args.first()) {
