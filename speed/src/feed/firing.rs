@@ -24,7 +24,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use twopath_base::Position;
-use twopath_query::{Closing, Expr, ExprKind, PanedWindows, Value};
+use twopath_query::{BinaryOp, Closing, Expr, ExprKind, PanedWindows, Value};
 use twopath_view::{GroupTable, closed};
 
 use super::When;
@@ -65,6 +65,20 @@ impl Firings {
         if rows.field_with_name(COLUMN).is_ok() {
             return refused(format!("a column of that name says whether a row is final; call {COLUMN} something else"));
         }
+        if closing.query.having.is_some() {
+            let said: Vec<Option<usize>> = closing.query.output.iter().map(|o| key_said(&o.expr, closing.query.keys.len())).collect();
+            if let Some(key) = (0..closing.query.keys.len()).find(|&key| !said.contains(&Some(key))) {
+                let name = &closing.query.keys[key].name;
+                return refused(format!(
+                    "its rows would not say which group HAVING hides; add to the select list what it groups by: {name}"
+                ));
+            }
+            if said.iter().all(Option::is_some) {
+                return refused(
+                    "with HAVING it takes rows back, by such that are NULL but for the group's key; add another column, such as COUNT(*) AS n".into(),
+                );
+            }
+        }
         let delay_us = closing.late.delay_us;
         if let Some(on_time) = self.on_time_us.filter(|&on_time| on_time >= delay_us) {
             let (on_time, delay) = (twopath_query::time::format_interval(on_time), twopath_query::time::format_interval(delay_us));
@@ -84,6 +98,19 @@ fn labelled(rows: &RecordBatch, schema: &SchemaRef, firings: impl IntoIterator<I
     RecordBatch::try_new(schema.clone(), columns).expect("a text for each row")
 }
 
+/// Which of the first columns, those that are grouped by, an expression says: it itself, or a bound of the window that it tells. It fails for no group but at the ends of time.
+fn key_said(expr: &Expr, of_keys: usize) -> Option<usize> {
+    let (mut columns, mut is_plain) = (Vec::new(), true);
+    expr.visit(&mut |e| match e.kind {
+        ExprKind::Column(column) => columns.push(column),
+        ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Subtract, .. } => {}
+        ExprKind::Literal(_) | ExprKind::Tumble { .. } | ExprKind::DateTrunc { .. } => {}
+        _ => is_plain = false,
+    });
+    let first = columns.first().copied().filter(|&column| is_plain && column < of_keys)?;
+    columns.iter().all(|&column| column == first).then_some(first)
+}
+
 /// Rows of groups that HAVING hides: what they are grouped by, and NULL.
 struct Hidden {
     closing: Closing,
@@ -100,19 +127,9 @@ impl Hidden {
         closing.query.having.as_ref()?;
         let mut closing = closing.clone();
         closing.query.having = None;
-        let of_keys = closing.query.keys.len();
-        let is_key = |expr: &Expr| {
-            let mut columns = Vec::new();
-            expr.visit(&mut |e| {
-                if let ExprKind::Column(column) = e.kind {
-                    columns.push(column);
-                }
-            });
-            !columns.is_empty() && columns.iter().all(|&column| column < of_keys)
-        };
-        let mut keys = Vec::new();
+        let (of_keys, mut keys) = (closing.query.keys.len(), Vec::new());
         for (number, output) in closing.query.output.iter_mut().enumerate() {
-            if is_key(&output.expr) {
+            if key_said(&output.expr, of_keys).is_some() {
                 keys.push(number);
             } else {
                 output.expr = Expr::literal(Value::Null, output.expr.data_type);
@@ -124,9 +141,6 @@ impl Hidden {
     }
 
     fn keys_of(&self, rows: &RecordBatch) -> Vec<OwnedRow> {
-        if self.keys.is_empty() {
-            return Vec::new();
-        }
         let keys = rows.project(&self.keys).expect("columns that are there");
         let keys = self.converter.convert_columns(keys.columns()).expect("columns of the converter's types");
         keys.iter().map(|key| key.owned()).collect()
@@ -185,7 +199,9 @@ impl Firer {
         let types = schema.fields()[..schema.fields().len() - 1].iter().map(|field| SortField::new(field.data_type().clone()));
         let converter = RowConverter::new(types.collect()).expect("columns of canonical types have an order");
         let Fired { at: fired_at, on_time_to } = fired;
-        let hidden = Hidden::of(closing, schema, fired_at.is_none());
+        // A process that died may have appended rows before it could say so.
+        let has_shown = fired_at.is_some() || sink.reached().iter().any(|&number| number > 0);
+        let hidden = Hidden::of(closing, schema, !has_shown);
         Firer { firings, when, sink, converter, hidden, shown: HashSet::new(), on_time_to, fired_at, rows_appended: 0 }
     }
 
@@ -278,9 +294,9 @@ impl Firer {
         Fired { at: self.fired_at.clone(), on_time_to: self.on_time_to }
     }
 
-    /// Windows that end up to there are on time.
+    /// Windows that end up to there are on time. That they were once stays true where a partition speaks that had been silent.
     fn passed(&self, now: &Moment<'_>) -> Option<i64> {
-        self.firings.on_time_us.and_then(|on_time| now.newest.checked_sub(on_time))
+        self.firings.on_time_us.and_then(|on_time| now.newest.checked_sub(on_time)).max(self.on_time_to)
     }
 
     /// The rows of all windows that are not final and may show, and their ends.

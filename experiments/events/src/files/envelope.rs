@@ -73,6 +73,7 @@ impl Unwrap {
             "c" | "r" | "u" => {
                 let after = row("after")?.ok_or_else(|| format!("'after' is missing, which a change '{op}' has"))?;
                 if let Some(key) = &self.key
+                    && after.len() > 1
                     && after.iter().all(|(name, value)| name == key || *value == Value::Other("null"))
                 {
                     return Err(format!("all but '{key}' is null, and such a record would delete the row"));

@@ -172,11 +172,12 @@ impl Relations<'_> {
             }
             JoinConstraint::Using(names) => {
                 let mut on: Option<Expr> = None;
-                for name in names {
+                let join = scope.columns.iter().filter_map(|column| column.joined).map(|(join, _)| join + 1).max().unwrap_or(0);
+                for (place, name) in names.iter().enumerate() {
                     let [ast::ObjectNamePart::Identifier(ident)] = &name.0[..] else {
                         return Err(self.source.error(name.span(), "USING takes the names of columns"));
                     };
-                    let equal = self.using(scope, ident, kind, width)?;
+                    let equal = self.using(scope, (ident, (join, place)), kind, width)?;
                     on = Some(match on {
                         None => equal,
                         Some(before) => Expr::binary(BinaryOp::And, before, equal, DataType::Bool),
@@ -191,7 +192,13 @@ impl Relations<'_> {
     }
 
     /// One column for both sides' column of a name.
-    fn using(&self, scope: &mut Scope, ident: &ast::Ident, kind: JoinKind, width: usize) -> Result<Expr, QueryError> {
+    fn using(
+        &self,
+        scope: &mut Scope,
+        (ident, place): (&ast::Ident, (usize, usize)),
+        kind: JoinKind,
+        width: usize,
+    ) -> Result<Expr, QueryError> {
         let find = |of_left: bool| {
             let mut found = (0..scope.columns.len()).filter(|&i| {
                 let c = &scope.columns[i];
@@ -209,7 +216,7 @@ impl Relations<'_> {
         let equal = binder.binary(BinaryOp::Equal, sides.0, sides.1)?;
         let equal = binder.settle(equal)?;
         scope.columns[right].is_merged = true;
-        scope.columns[left].is_joined = true;
+        scope.columns[left].joined = Some(place);
         let data_type = a.data_type;
         let of_left = Expr::new(ExprKind::IsNull { arg: Box::new(a.clone()), negated: true }, DataType::Bool);
         scope.columns[left].expr = match kind {

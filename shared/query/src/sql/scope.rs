@@ -48,8 +48,8 @@ pub(super) struct Column {
     pub expr: Expr,
     /// Whether USING made one column of it and another, which is the one that its bare name means.
     pub is_merged: bool,
-    /// Whether it is that one.
-    pub is_joined: bool,
+    /// Where it is that one: which join made it so last, counting up, and its place among the names of that.
+    pub joined: Option<(usize, usize)>,
     /// Whether `SELECT *` leaves it out, and another column of the name hides it: the log's own.
     pub is_hidden: bool,
 }
@@ -58,7 +58,7 @@ impl Scope {
     pub fn new(relation: &str, is_topic: bool, columns: Vec<(String, DataType)>) -> Self {
         let width = columns.len();
         let column =
-            |(i, (name, t))| Column { relation: 0, name, expr: Expr::column(i, t), is_merged: false, is_joined: false, is_hidden: false };
+            |(i, (name, t))| Column { relation: 0, name, expr: Expr::column(i, t), is_merged: false, joined: None, is_hidden: false };
         let columns = columns.into_iter().enumerate().map(column).collect();
         let relations = vec![Relation { name: relation.to_owned(), is_topic, alias: None }];
         Scope { relations, columns, width, windows: Vec::new(), watermarks: Vec::new() }
@@ -90,7 +90,7 @@ impl Scope {
         // A subquery over a window may have put these names out: those of this window are meant.
         self.columns.retain(|c| c.name != "window_start" && c.name != "window_end");
         for (name, expr) in [("window_start", start), ("window_end", end)] {
-            self.columns.push(Column { relation: 0, name: name.to_owned(), expr, is_merged: false, is_joined: false, is_hidden: false });
+            self.columns.push(Column { relation: 0, name: name.to_owned(), expr, is_merged: false, joined: None, is_hidden: false });
         }
         self.windows.push((window.clone(), self.width));
         self.width += window.columns().len();

@@ -1,5 +1,7 @@
 //! Binding of a whole statement: the select list, grouping, and what happens at answering time.
 
+use std::cmp::Reverse;
+
 use sqlparser::ast::{self, GroupByExpr, LimitClause, OrderByKind, SelectItem, SetExpr, Spanned};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Span;
@@ -237,8 +239,9 @@ fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec
                 if !plain {
                     return Err(binder.error(span, "* takes no options: name the columns"));
                 }
-                // As standard SQL has it, what USING joins by stands first.
-                let (joined, others): (Vec<_>, Vec<_>) = all_columns(&binder.scope, span).into_iter().partition(|c| c.is_joined);
+                // As PostgreSQL has it, what USING joins by stands first, of the last join before that of those before it.
+                let (mut joined, others): (Vec<_>, Vec<_>) = all_columns(&binder.scope, span).into_iter().partition(|c| c.joined.is_some());
+                joined.sort_by_key(|c| c.joined.map(|(join, place)| (Reverse(join), place)));
                 items.extend(joined.into_iter().chain(others).map(|c| c.item));
             }
             SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), _) => match &name.0[..] {
@@ -257,7 +260,7 @@ fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec
 /// One column of `*`.
 struct OfAll {
     relation: usize,
-    is_joined: bool,
+    joined: Option<(usize, usize)>,
     item: Item,
 }
 
@@ -271,7 +274,7 @@ fn all_columns(scope: &Scope, span: Span) -> Vec<OfAll> {
             }
         });
         let item = Item { name: column.name.clone(), expr: column.expr.clone(), reads, span };
-        OfAll { relation: column.relation, is_joined: column.is_joined, item }
+        OfAll { relation: column.relation, joined: column.joined, item }
     };
     scope.columns.iter().filter(|c| !c.is_hidden && !c.is_merged).map(item).collect()
 }

@@ -98,7 +98,9 @@ impl Relations<'_> {
                 other => return Err(self.source.error(other.span(), format!("{function} takes other arguments: {form}"))),
             };
             let Some((written, span)) = named else {
-                match is_call(value, PARTITION_BY) {
+                // As Calcite has it, the key stands behind the time.
+                let is_key = is_call(value, PARTITION_BY) || placed.len() == 2 && !are_named && is_call(value, "descriptor");
+                match is_key {
                     true => by = Some(value),
                     false if are_named => {
                         return Err(self.source.error(value.span(), "an argument without a name stands before those with one"));
@@ -122,7 +124,8 @@ impl Relations<'_> {
         }
         let mut placed: Vec<&ast::Expr> = placed.into_iter().flatten().collect();
         if let Some(by) = by {
-            placed.insert(placed.len().min(1), by);
+            let place = if is_call(by, PARTITION_BY) { 1 } else { 2 };
+            placed.insert(placed.len().min(place), by);
         }
         Ok(placed)
     }
