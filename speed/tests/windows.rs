@@ -289,6 +289,10 @@ fn what_cannot_fire_is_refused() {
     let early = Firings { early: true, on_time_us: None };
     assert!(refused(&sql("SESSION", true), early).contains("bounds change"));
     assert!(refused(&sql("TUMBLE", true).replace("AS c", "AS firing"), early).contains("call firing something else"));
+    let keyless = sql("TUMBLE", true).replace("SELECT key, window_start, window_end,", "SELECT key,");
+    assert!(refused(&keyless, early).contains("which group HAVING hides"), "{}", refused(&keyless, early));
+    let keys_alone = sql("TUMBLE", true).replace(", COUNT(*) AS c, SUM(n) AS s, MEDIAN(d) AS m", "");
+    assert!(refused(&keys_alone, early).contains("add another column"), "{}", refused(&keys_alone, early));
     let late = Firings { early: false, on_time_us: Some(2 * SECOND) };
     assert!(refused(&sql("HOP", true), late).contains("00:00:02 after their ends"), "{}", refused(&sql("HOP", true), late));
 }

@@ -314,10 +314,10 @@ impl Place {
 
     /// Writes what is known, and removes the topics that are to go, but for those that somebody reads: they go another time.
     fn clear(&self, log: &Log, kept: &mut Kept) -> Result<(), WorkflowError> {
-        self.write(kept)?;
         if kept.leaving.is_empty() {
             return Ok(());
         }
+        self.write(kept)?;
         let is_left = |topic: &String| match log.delete_topic(topic) {
             Ok(()) | Err(LogError::NoSuchTopic { .. }) => false,
             Err(error) => {
