@@ -82,7 +82,10 @@ pub fn run(topics: &Path, workflow: &Workflow, options: Options, mut told: impl 
     let is_given_up = |run: &Run| !run.is_finished && (options.anew || run.made.is_empty() && run.text != workflow.text);
     let given_up = kept.runs.extract_if(.., |run| is_given_up(run)).collect();
     kept.leave(given_up);
-    place.clear(&log, &mut kept)?;
+    // Else the file comes with its first run.
+    if !kept.leaving.is_empty() {
+        place.clear(&log, &mut kept)?;
+    }
     if kept.runs.last().is_none_or(|run| run.is_finished) {
         let number = kept.next;
         let inputs = inputs(&log, workflow)?;
@@ -314,10 +317,10 @@ impl Place {
 
     /// Writes what is known, and removes the topics that are to go, but for those that somebody reads: they go another time.
     fn clear(&self, log: &Log, kept: &mut Kept) -> Result<(), WorkflowError> {
+        self.write(kept)?;
         if kept.leaving.is_empty() {
             return Ok(());
         }
-        self.write(kept)?;
         let is_left = |topic: &String| match log.delete_topic(topic) {
             Ok(()) | Err(LogError::NoSuchTopic { .. }) => false,
             Err(error) => {
