@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use common::Events;
+use common::{Events, feed};
 use twopath_base::{Offset, PartitionId};
 use twopath_log::{Entry, Log, PartitionBy, Start, Topic, TopicConfig};
 use twopath_query::{Query, Value, values};
 use twopath_reference::Reference;
-use twopath_speed::{Backend, Feed, FeedQuery, FeedReport, SpeedError, Until, run_feed};
+use twopath_speed::{FeedQuery, FeedReport, SpeedError, Until, run_feed};
 
 const BY_KEY: &str = "SELECT key, COUNT(*) AS c, SUM(d) AS s, MIN(n) AS lo FROM events WHERE d % 3 <> 0 GROUP BY key";
 const SOME_KEYS: &str = "SELECT key, COUNT(*) AS c, SUM(n) AS s FROM events GROUP BY key HAVING SUM(n) > 500";
@@ -36,28 +36,8 @@ fn run(events: &Events, sql: &str, workers: usize, follow: bool, stop: &AtomicBo
         query.check_output(&config).unwrap();
         log(events).create_topic(config).unwrap();
     }
-    let input = log(events).topic("events").unwrap();
-    let group = input.local().unwrap().group_or_new("feed.f").unwrap();
-    let output = output(events);
-    let writer = output.writer().unwrap();
     let until = if follow { Until::Stopped } else { Until::End };
-    let dir = events.dir.path().join("f.feed");
-    run_feed(
-        Feed {
-            name: "f".into(),
-            producer: "f".into(),
-            inputs: vec![(input, group)],
-            query,
-            output,
-            writer,
-            backend: Backend::Memory,
-            every: None,
-            dir,
-        },
-        &until,
-        workers,
-        stop,
-    )
+    run_feed(feed(events, query, None), &until, workers, stop)
 }
 
 fn to_the_end(events: &Events, sql: &str, workers: usize) -> FeedReport {

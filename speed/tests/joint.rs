@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use common::Events;
 use common::table::{Table, as_table, shown};
+use common::{Events, feed};
 use twopath_base::Position;
 use twopath_log::{Compaction, Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
 use twopath_query::{Plan, Query, TopicSchema};
 use twopath_reference::PlanReference;
-use twopath_speed::{Backend, Feed, FeedQuery, FeedReport, SpeedError, Until, run_feed};
+use twopath_speed::{FeedQuery, FeedReport, SpeedError, Until, run_feed};
 
 /// With the columns that tell rows apart first, and how many those are.
 const TABLES: [(&str, usize); 6] = [
@@ -108,16 +108,7 @@ impl Both {
             query.check_output(&config).unwrap();
             log.create_topic(config).unwrap();
         }
-        let group = |topic: &Topic| topic.local().unwrap().group_or_new("feed.f").unwrap();
-        let inputs = query.topics().into_iter().map(|name| log.topic(name).unwrap()).map(|topic| (topic.clone(), group(&topic))).collect();
-        let output = log.topic("out").unwrap();
-        let (writer, dir) = (output.writer().unwrap(), self.events.dir.path().join("f.feed"));
-        run_feed(
-            Feed { name: "f".into(), producer: "f".into(), inputs, query, output, writer, backend: Backend::Memory, every, dir },
-            until,
-            workers,
-            stop,
-        )
+        run_feed(feed(&self.events, query, every), until, workers, stop)
     }
 
     fn to_the_end(&self, sql: &str, workers: usize) -> Result<FeedReport, SpeedError> {

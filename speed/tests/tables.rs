@@ -5,12 +5,12 @@ mod common;
 
 use std::sync::atomic::AtomicBool;
 
-use common::Events;
 use common::table::{Table, as_table, shown};
+use common::{Events, feed};
 use twopath_base::Position;
 use twopath_log::{Log, PartitionBy, TopicConfig};
 use twopath_query::TopicSchema;
-use twopath_speed::{Backend, Feed, FeedKind, FeedQuery, FeedReport, SpeedError, Until, run_feed};
+use twopath_speed::{FeedKind, FeedQuery, FeedReport, SpeedError, Until, run_feed};
 
 /// With the columns that tell rows apart first, and how many those are.
 const TABLES: [(&str, usize); 7] = [
@@ -55,26 +55,7 @@ fn run(events: &Events, sql: &str, until: &Until, workers: usize) -> Result<Feed
         query.check_output(&config).unwrap();
         log(events).create_topic(config).unwrap();
     }
-    let input = log(events).topic("events").unwrap();
-    let group = input.local().unwrap().group_or_new("feed.f").unwrap();
-    let output = log(events).topic("out").unwrap();
-    let (writer, dir) = (output.writer().unwrap(), events.dir.path().join("f.feed"));
-    run_feed(
-        Feed {
-            name: "f".into(),
-            producer: "f".into(),
-            inputs: vec![(input, group)],
-            query,
-            output,
-            writer,
-            backend: Backend::Memory,
-            every: None,
-            dir,
-        },
-        until,
-        workers,
-        &AtomicBool::new(false),
-    )
+    run_feed(feed(events, query, None), until, workers, &AtomicBool::new(false))
 }
 
 fn wanted(events: &Events, sql: &str, to: &Position, key: usize) -> Table {

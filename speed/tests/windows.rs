@@ -11,12 +11,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use common::{Events, Random};
+use common::{Events, Random, feed};
 use twopath_base::clock::ManualClock;
 use twopath_base::{PartitionId, Position};
 use twopath_log::{Entry, Log, PartitionBy, Start, Topic, TopicConfig};
 use twopath_query::{Plan, Value, values};
-use twopath_speed::{Backend, Feed, FeedQuery, FeedReport, Firings, SpeedError, Until, run_feed};
+use twopath_speed::{FeedQuery, FeedReport, Firings, SpeedError, Until, run_feed};
 
 const SECOND: i64 = 1_000_000;
 
@@ -65,22 +65,8 @@ fn run_firing(events: &Events, sql: &str, firings: Firings, until: &Until, worke
         let config = TopicConfig { partitions: 3, partition_by: PartitionBy::Key("key".into()), segment_bytes: 16 << 10, ..config };
         log(events).create_topic(config).unwrap();
     }
-    let input = log(events).topic("events").unwrap();
-    let group = input.local().unwrap().group_or_new("feed.f").unwrap();
-    let output = log(events).topic("out").unwrap();
-    let writer = output.writer().unwrap();
-    let feed = Feed {
-        name: "f".into(),
-        producer: "f".into(),
-        inputs: vec![(input, group)],
-        query,
-        output,
-        writer,
-        backend: Backend::Memory,
-        every: firings.early.then_some(Duration::from_millis(10)),
-        dir: dir(events),
-    };
-    run_feed(feed, until, workers, &AtomicBool::new(false))
+    let every = firings.early.then_some(Duration::from_millis(10));
+    run_feed(feed(events, query, every), until, workers, &AtomicBool::new(false))
 }
 
 /// Events over some seconds from a moment on, of which a few are late.

@@ -59,7 +59,6 @@ fn is_first(life: &u64) -> bool {
 }
 
 const NAME_BYTES_MAX: usize = 190;
-const NOT_OF_WINDOWS: &str = "only windows are on time, those of a query over one topic with EMIT ON WINDOW CLOSE; leave --on-time out";
 
 impl Definition {
     /// The topics that it reads.
@@ -91,24 +90,22 @@ impl Definition {
         let wrong = |source| FeedError::Query { name: self.name.clone(), source };
         let plan = plan_of(&self.sql, inputs).map_err(wrong)?;
         let firings = Firings { early: self.every_ms.is_some(), on_time_us: self.on_time_us };
-        if inputs.len() > 1 {
-            if self.on_time_us.is_some() {
-                return Err(SpeedError::NoFeed { what: NOT_OF_WINDOWS.into() }.into());
-            }
+        let query = if inputs.len() > 1 {
             let query = FeedQuery::kept(plan.maintained())?;
             if let Some(unread) = inputs.iter().find(|input| !query.topics().contains(&input.name())) {
                 let what = format!("it names {0} and reads nothing of it; leave {0} out", unread.name());
                 return Err(SpeedError::NoFeed { what }.into());
             }
-            return Ok(query);
-        }
-        let closing = plan.closing().map_err(|e| wrong(not_lowered(&self.sql, e)))?;
-        let query = match closing {
-            Some(closing) => FeedQuery::closing(closing, firings)?,
-            None => FeedQuery::new(plan.query().map_err(|e| wrong(not_lowered(&self.sql, e)))?)?,
+            query
+        } else {
+            match plan.closing().map_err(|e| wrong(not_lowered(&self.sql, e)))? {
+                Some(closing) => FeedQuery::closing(closing, firings)?,
+                None => FeedQuery::new(plan.query().map_err(|e| wrong(not_lowered(&self.sql, e)))?)?,
+            }
         };
         if self.on_time_us.is_some() && query.kind() != FeedKind::Windows {
-            return Err(SpeedError::NoFeed { what: NOT_OF_WINDOWS.into() }.into());
+            let what = "only windows are on time, those of a query over one topic with EMIT ON WINDOW CLOSE; leave --on-time out";
+            return Err(SpeedError::NoFeed { what: what.into() }.into());
         }
         match (query.kind(), self.every_ms) {
             (_, None) | (FeedKind::Table | FeedKind::Windows, _) => Ok(query),

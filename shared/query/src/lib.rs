@@ -24,6 +24,7 @@ mod decimal;
 mod display;
 mod function;
 mod lowering;
+mod number;
 pub mod plan;
 mod query;
 mod sql;
@@ -34,6 +35,7 @@ pub mod values;
 pub use decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
 pub use function::{Function, Pattern, Side};
 pub use lowering::{Closing, Maintained, Program};
+pub use number::parse_float;
 pub use plan::{Late, Plan};
 pub use query::{PanedWindows, Panes, Query};
 pub use sql::{

@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, PrimitiveArray, Str
 
 use super::canonical::{as_i64, from_i64, numeric};
 use twopath_query::time::{format_timestamp, parse_timestamp};
-use twopath_query::{DataType, EvalError};
+use twopath_query::{DataType, EvalError, parse_float};
 
 /// `CAST(array AS to)` from one canonical type to another; the pairs are those of [`twopath_query::ExprKind::Cast`].
 pub fn cast(array: &ArrayRef, from: DataType, to: DataType) -> Result<ArrayRef, EvalError> {
@@ -102,11 +102,4 @@ fn parse_int(text: &str) -> Result<i64, EvalError> {
         return Err(EvalError::InvalidText { text: text.into(), to: DataType::Int });
     }
     trimmed.parse().map_err(|_| EvalError::OutOfRange)
-}
-
-fn parse_float(text: &str) -> Result<f64, EvalError> {
-    let trimmed = text.trim_ascii();
-    let v: f64 = trimmed.parse().map_err(|_| EvalError::InvalidText { text: text.into(), to: DataType::Float })?;
-    // Digits that become infinite are too large; the word is infinity itself.
-    if v.is_infinite() && trimmed.bytes().any(|b| b.is_ascii_digit()) { Err(EvalError::OutOfRange) } else { Ok(v) }
 }

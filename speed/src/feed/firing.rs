@@ -208,7 +208,8 @@ impl Firer {
     /// Begins where an earlier process was: all that it had read is read again, and maybe more.
     pub fn begin(&mut self, now: &Moment<'_>) {
         if self.fired_at.as_ref() == Some(now.at)
-            && let Some((rows, _)) = self.rows(now)
+            && let Some(range) = self.range(now)
+            && let Ok((rows, _)) = closed(now.closing, now.groups, range)
         {
             self.shown = self.owned(&rows).collect();
             if let Some(hidden) = &mut self.hidden {
@@ -225,10 +226,11 @@ impl Firer {
     /// Appends the rows that show something new.
     pub fn fire(&mut self, now: &Moment<'_>, schema: &SchemaRef) -> Result<(), SpeedError> {
         let passed = self.passed(now);
+        let Some(range) = self.range(now) else { return Ok(()) };
         // The error that a window raises is told when the window is final.
-        let Some((rows, ends)) = self.rows(now) else { return Ok(()) };
+        let Ok((all, ends)) = closed(now.closing, now.groups, range) else { return Ok(()) };
         let (mut chosen, mut firings, mut shown) = (Vec::new(), Vec::new(), HashSet::new());
-        for (row, (value, &end)) in self.owned(&rows).zip(ends.values()).enumerate() {
+        for (row, (value, &end)) in self.owned(&all).zip(ends.values()).enumerate() {
             let is_new = !self.shown.contains(&value);
             let firing = match passed.is_some_and(|passed| end <= passed) {
                 true if self.on_time_to.is_none_or(|to| end > to) => Some("on time"),
@@ -242,9 +244,7 @@ impl Firer {
             shown.insert(value);
         }
         let mut ends: Vec<i64> = chosen.iter().map(|&row| ends.value(row as usize)).collect();
-        let all = rows;
         let mut rows = take_record_batch(&all, &UInt32Array::from(chosen)).expect("rows that are there");
-        let range = (now.closed_to, self.to(now).unwrap_or(i64::MAX));
         if let Some(hidden) = &mut self.hidden
             && let Some((gone, ends_of_gone, showing)) = hidden.deletions(now.groups, range, &all)
         {
@@ -299,15 +299,10 @@ impl Firer {
         self.firings.on_time_us.and_then(|on_time| now.newest.checked_sub(on_time)).max(self.on_time_to)
     }
 
-    /// The rows of all windows that are not final and may show, and their ends.
-    fn rows(&self, now: &Moment<'_>) -> Option<(RecordBatch, Int64Array)> {
-        closed(now.closing, now.groups, (now.closed_to, self.to(now)?)).ok()
-    }
-
-    /// Windows that end up to there may show.
-    fn to(&self, now: &Moment<'_>) -> Option<i64> {
+    /// After which moment, and up to which, windows end that are not final and may show; `None` where there are none.
+    fn range(&self, now: &Moment<'_>) -> Option<(Option<i64>, i64)> {
         let to = if self.firings.early { Some(i64::MAX) } else { self.passed(now) };
-        to.filter(|&to| now.closed_to.is_none_or(|closed_to| to > closed_to))
+        to.filter(|&to| now.closed_to.is_none_or(|closed_to| to > closed_to)).map(|to| (now.closed_to, to))
     }
 
     fn owned(&self, rows: &RecordBatch) -> impl Iterator<Item = OwnedRow> + use<> {

@@ -13,7 +13,7 @@ use twopath_base::{Coverage, CoveragePart, PartitionId, Position};
 use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
 use twopath_query::{EvalError, Plan, Query, Value, values};
 use twopath_reference::{PlanReference, Reference, compare};
-use twopath_speed::Publish;
+use twopath_speed::{Backend, Feed, FeedQuery, Publish};
 use twopath_storage::OsStorage;
 use twopath_view::{RealtimeView, Selection, answer, tables_for};
 
@@ -35,6 +35,20 @@ pub struct Events {
     pub random: Random,
     schema: SchemaRef,
     pub dir: tempfile::TempDir,
+}
+
+/// The feed "f", from the topics that its query reads into the topic "out".
+pub fn feed(events: &Events, query: FeedQuery, every: Option<Duration>) -> Feed {
+    let log = Log::open(events.dir.path()).unwrap();
+    let with_group = |name: &str| {
+        let topic = log.topic(name).unwrap();
+        let group = topic.local().unwrap().group_or_new("feed.f").unwrap();
+        (topic, group)
+    };
+    let inputs = query.topics().into_iter().map(with_group).collect();
+    let output = log.topic("out").unwrap();
+    let (writer, dir) = (output.writer().unwrap(), events.dir.path().join("f.feed"));
+    Feed { name: "f".into(), producer: "f".into(), inputs, query, output, writer, backend: Backend::Memory, every, dir }
 }
 
 impl Events {

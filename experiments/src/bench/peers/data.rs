@@ -1,5 +1,6 @@
 //! The rows of both sides, made from a seed, as files that both sides read.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -45,26 +46,23 @@ pub fn nexmark(path: &Path, events: u64) -> Result<(), BenchError> {
 
 /// Writes pageviews as CSV.
 pub fn pageviews_csv(path: &Path, rows: u64) -> Result<(), BenchError> {
-    let mut out = BufWriter::new(File::create(path)?);
-    writeln!(out, "time,url,user,duration_ms")?;
-    for batch in views(rows) {
-        let times = batch.column(0).as_primitive::<TimestampMicrosecondType>().values();
-        let others: Vec<_> = batch.columns()[1..].iter().map(|c| c.as_primitive::<Int64Type>().values()).collect();
-        for (row, time) in times.iter().enumerate() {
-            writeln!(out, "{},{},{},{}", twopath_events::files::iso(*time), others[0][row], others[1][row], others[2][row])?;
-        }
-    }
-    Ok(out.flush()?)
+    lines(path, "time,url,user,duration_ms\n", rows, twopath_events::files::iso)
 }
 
 /// Writes pageviews as numbers alone, the time in microseconds since 1970, without a header.
 pub fn pageviews_numbers(path: &Path, rows: u64) -> Result<(), BenchError> {
+    lines(path, "", rows, |time| time)
+}
+
+/// Pageviews with commas between, behind a header, with their times so written.
+fn lines<T: Display>(path: &Path, header: &str, rows: u64, written: impl Fn(i64) -> T) -> Result<(), BenchError> {
     let mut out = BufWriter::new(File::create(path)?);
+    out.write_all(header.as_bytes())?;
     for batch in views(rows) {
         let times = batch.column(0).as_primitive::<TimestampMicrosecondType>().values();
         let others: Vec<_> = batch.columns()[1..].iter().map(|c| c.as_primitive::<Int64Type>().values()).collect();
         for (row, time) in times.iter().enumerate() {
-            writeln!(out, "{time},{},{},{}", others[0][row], others[1][row], others[2][row])?;
+            writeln!(out, "{},{},{},{}", written(*time), others[0][row], others[1][row], others[2][row])?;
         }
     }
     Ok(out.flush()?)

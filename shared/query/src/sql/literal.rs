@@ -9,6 +9,7 @@ use super::QueryError;
 use super::expr::{Binder, Bound, BoundKind};
 use super::operator::cast;
 use crate::decimal::{DIGITS_MAX, Decimal};
+use crate::number::parse_float;
 use crate::time;
 use crate::types::*;
 
@@ -102,12 +103,8 @@ impl Binder<'_> {
             },
             DataType::Int => Value::Int(trimmed.parse().map_err(|_| bad("a whole number that fits 64 bits, such as 42"))?),
             DataType::Float => {
-                let float: f64 = trimmed.parse().map_err(|_| bad("a number, such as 1.5"))?;
-                // Digits that become infinite are too large; the word is infinity itself.
-                if float.is_infinite() && trimmed.bytes().any(|b| b.is_ascii_digit()) {
-                    return Err(bad("a 64-bit floating number"));
-                }
-                Value::Float(float)
+                let wanted = |e| if e == EvalError::OutOfRange { "a 64-bit floating number" } else { "a number, such as 1.5" };
+                Value::Float(parse_float(trimmed).map_err(|e| bad(wanted(e)))?)
             }
             DataType::Numeric => Value::Numeric(trimmed.parse().map_err(|_| bad("a whole number"))?),
             DataType::Decimal { .. } => {
