@@ -39,8 +39,7 @@ pub use number::parse_float;
 pub use plan::{Late, Plan};
 pub use query::{PanedWindows, Panes, Query};
 pub use sql::{
-    Lateness, QueryError, TopicSchema, column_type, logical_plan, logical_plan_knowing, logical_plan_over, not_lowered, parse, topic_of,
-    topics_of,
+    Lateness, QueryError, TopicSchema, column_type, logical_plan, logical_plan_knowing, logical_plan_over, not_lowered, parse, topics_of,
 };
 pub use types::{
     Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Regression, TimeField, TimeUnit,

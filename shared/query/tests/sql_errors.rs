@@ -70,7 +70,7 @@ fn names() {
     1:20 'flihgts' the topic is flights, not flihgts: write FROM flights
     1:8 'window_start' 'window_start' needs a window: write FROM TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
     1:8 'smu' there is no function 'smu': did you mean SUM?
-    1:8 'frobnicate' there is no function 'frobnicate': the functions are COUNT, SUM, MIN, MAX, AVG, APPROX_COUNT_DISTINCT, APPROX_QUANTILE, STDDEV, STDDEV_SAMP, STDDEV_POP, VARIANCE, VAR_SAMP, VAR_POP, MEDIAN, PERCENTILE_CONT, PERCENTILE_DISC, BOOL_AND, BOOL_OR, EVERY, BIT_AND, BIT_OR, BIT_XOR, COUNT_IF, MEAN, FIRST_VALUE, LAST_VALUE, FIRST, LAST, CORR, COVAR_POP, COVAR_SAMP, REGR_SLOPE, REGR_INTERCEPT, REGR_R2, REGR_COUNT, REGR_AVGX, REGR_AVGY, REGR_SXX, REGR_SYY, REGR_SXY, COALESCE, IFNULL, NVL, NULLIF, GREATEST, LEAST, ABS, ROUND, FLOOR, CEIL, CEILING, TRUNC, SIGN, MOD, POWER, POW, SQRT, LN, LOG, LOG10, EXP, UPPER, LOWER, LENGTH, CHAR_LENGTH, CHARACTER_LENGTH, TRIM, BTRIM, LTRIM, RTRIM, SUBSTRING, SUBSTR, POSITION, STRPOS, REPLACE, LEFT, RIGHT, SPLIT_PART, STARTS_WITH, REVERSE, REPEAT, CONCAT, REGEXP_LIKE, REGEXP_SUBSTR, REGEXP_REPLACE, DATE_TRUNC, DATE_PART, EXTRACT, TO_TIMESTAMP, TIMEZONE
+    1:8 'frobnicate' there is no function 'frobnicate': the functions are COUNT, SUM, MIN, MAX, AVG, APPROX_COUNT_DISTINCT, APPROX_QUANTILE, STDDEV, STDDEV_SAMP, STDDEV_POP, VARIANCE, VAR_SAMP, VAR_POP, MEDIAN, PERCENTILE_CONT, PERCENTILE_DISC, BOOL_AND, BOOL_OR, EVERY, BIT_AND, BIT_OR, BIT_XOR, COUNT_IF, MEAN, FIRST_VALUE, LAST_VALUE, FIRST, LAST, CORR, COVAR_POP, COVAR_SAMP, REGR_SLOPE, REGR_INTERCEPT, REGR_R2, REGR_COUNT, REGR_AVGX, REGR_AVGY, REGR_SXX, REGR_SYY, REGR_SXY, COALESCE, IFNULL, NVL, NULLIF, GREATEST, LEAST, ABS, ROUND, FLOOR, CEIL, CEILING, TRUNC, SIGN, MOD, POWER, POW, SQRT, LN, LOG, LOG10, EXP, UPPER, LOWER, LENGTH, CHAR_LENGTH, CHARACTER_LENGTH, TRIM, BTRIM, LTRIM, RTRIM, SUBSTRING, SUBSTR, POSITION, STRPOS, REPLACE, LEFT, RIGHT, SPLIT_PART, STARTS_WITH, REVERSE, REPEAT, LPAD, RPAD, CONCAT, CONCAT_WS, REGEXP_LIKE, REGEXP_SUBSTR, REGEXP_REPLACE, DATE_TRUNC, DATE_PART, EXTRACT, TO_TIMESTAMP, TIMEZONE
     1:8 'now' there is no function 'now': an answer depends on the log alone, not on the clock or on chance: write a literal
     1:8 'corr' CORR takes other arguments: write CORR(y, x)
     1:19 'origin' double precision is needed in REGR_SLOPE, not text
@@ -243,7 +243,7 @@ fn what_is_not_supported() {
         "SELECT (SELECT 1) FROM flights",
         "SELECT origin FROM flights LIMIT 1 + 1",
         "SELECT origin FROM flights LIMIT -1",
-        "SELECT origin FROM flights FETCH FIRST 5 ROWS ONLY",
+        "SELECT origin FROM flights FETCH FIRST 5 ROWS WITH TIES",
         "WITH x AS (SELECT 1) SELECT * FROM x",
         "SELECT origin, COUNT(*) FROM flights GROUP BY ROLLUP (origin)",
         "SELECT COUNT(*) FROM flights GROUP BY GROUPING SETS ((origin), (delay))",
@@ -267,16 +267,33 @@ fn what_is_not_supported() {
         "SELECT origin INTO x FROM flights",
         "SELECT * EXCLUDE (origin) FROM flights",
         "SELECT $1 FROM flights",
+        "SELECT origin FROM flights f WHERE EXISTS (SELECT 1 FROM flights g WHERE g.delay > f.delay)",
+        "SELECT origin FROM flights f WHERE EXISTS (SELECT COUNT(*) FROM flights g WHERE g.delay = f.delay)",
+        "SELECT (SELECT delay FROM flights) FROM flights",
+        "SELECT (SELECT delay FROM flights g WHERE g.origin = f.origin LIMIT 2) FROM flights f",
+        "SELECT (SELECT delay, origin FROM flights LIMIT 1) FROM flights",
+        "SELECT origin FROM flights WHERE delay > ALL (SELECT delay FROM flights)",
+        "SELECT origin FROM flights WHERE delay IN (SELECT origin FROM flights)",
+        "SELECT origin FROM flights WHERE (origin, delay) IN (SELECT origin, delay FROM flights)",
+        "SELECT origin FROM flights EXCEPT ALL SELECT origin FROM flights",
+        "SELECT origin FROM flights INTERSECT SELECT delay FROM flights",
+        "SELECT a.origin FROM flights a JOIN flights b ON a.delay IN (SELECT delay FROM flights)",
+        "SELECT origin, (SELECT COUNT(*) FROM flights g WHERE g.delay = f.delay) FROM flights f GROUP BY origin",
+        "SELECT origin FROM flights f WHERE EXISTS (SELECT 1 FROM flights g WHERE g.delay = f.delay AND g.origin IN (SELECT origin FROM flights WHERE delay = f.delay))",
+        "SELECT origin FROM flights f WHERE EXISTS (SELECT 1 FROM flights g WHERE g.delay = f.dely)",
+        "SELECT DISTINCT ON (origin) origin FROM flights ORDER BY delay",
+        "SELECT origin FROM flights QUALIFY delay",
+        "SELECT NTILE(0) OVER (ORDER BY delay) FROM flights",
     ]), @r###"
     1:37 'planes' the topic is flights, not planes: write FROM flights
     1:29 'planes' the topic is flights, not planes: write FROM flights
-    1:34 'delay IN (SELECT 1' subqueries are not supported: write the values out, as in c IN ('a', 'b'), or run the inner query first
-    1:42 'SELECT 1' subqueries are not supported: write the values out, as in c IN ('a', 'b'), or run the inner query first
-    1:9 'SELECT 1' subqueries are not supported: write the values out, as in c IN ('a', 'b'), or run the inner query first
+    1:44 'SELECT' the query reads nothing: write FROM flights
+    1:42 'SELECT' the query reads nothing: write FROM flights
+    1:9 'SELECT' the query reads nothing: write FROM flights
     1:34 '1 + 1' LIMIT takes a whole number, as in LIMIT 10
     1:35 '1' LIMIT takes a whole number, as in LIMIT 10
-    1:28 'FETCH' FETCH FIRST is not supported: write LIMIT n
-    1:1 'WITH x AS (SELECT 1) SELECT * FROM x' the query reads nothing: write FROM flights
+    1:28 'FETCH' FETCH FIRST takes a number of rows: write FETCH FIRST 10 ROWS ONLY, or LIMIT 10
+    1:12 'SELECT' the query reads nothing: write FROM flights
     1:55 'origin' grouping sets are not supported: write one query per grouping
     1:55 'origin), (delay' grouping sets are not supported: write one query per grouping
     1:23 ''Europe/Berln'' there is no IANA time zone 'Europe/Berln': did you mean 'Europe/Berlin'?
@@ -299,6 +316,23 @@ fn what_is_not_supported() {
     1:15 'INTO' SELECT INTO is not supported: a query only reads
     1:10 'EXCLUDE' expected end of statement, found EXCLUDE
     1:8 '$1' parameters are not supported: write the value itself
+    1:74 'g.delay > f.delay' a subquery is compared with the row around it by equalities that are joined by AND, as in WHERE s.key = t.key: write what else there is as a JOIN
+    1:44 'SELECT COUNT(*) FROM flights g WHERE g.delay = f.delay' an aggregate without GROUP BY always exists: leave the aggregate out, or add GROUP BY
+    1:9 'SELECT delay FROM flights' a subquery in an expression gives one value: aggregate it, as in (SELECT MAX(c) FROM t), or end it with ORDER BY and LIMIT 1; for any of several write IN or EXISTS
+    1:9 'SELECT delay FROM flights g WHERE g.origin = f.origin LIMIT 2' a subquery in an expression gives one value: aggregate it, as in (SELECT MAX(c) FROM t), or end it with ORDER BY and LIMIT 1; for any of several write IN or EXISTS
+    1:9 'SELECT delay, origin FROM flights LIMIT 1' a subquery in an expression gives one value: it puts out several columns
+    1:47 'SELECT delay FROM flights' > ALL is not supported: compare with (SELECT MIN(c) ...) or (SELECT MAX(c) ...)
+    1:34 'delay' bigint and text cannot be compared by =: CAST one of them
+    1:35 'origin, delay' row values are not supported: write EXISTS (SELECT 1 FROM t WHERE t.a = s.a AND t.b = s.b)
+    1:28 'EXCEPT' EXCEPT ALL is not supported: write EXCEPT, which leaves out rows that are alike
+    1:28 'INTERSECT' column 'delay' of INTERSECT is text and bigint: CAST one of them
+    1:50 'a.delay' a subquery cannot stand here: put it into WHERE, HAVING or the select list
+    1:64 'f.delay' 'delay' is neither grouped nor aggregated: add it to GROUP BY, or aggregate it, as in MAX(delay)
+    1:150 'f' no relation 'f' in this query: FROM names it flights
+    1:84 'f.dely' topic flights has no column 'dely': did you mean 'delay'?
+    1:58 'delay' ORDER BY begins with the expressions of DISTINCT ON: put what chooses among the rows of each behind them
+    1:36 'delay' boolean is needed in QUALIFY, not bigint: compare it, as in c <> 0
+    1:8 'NTILE' NTILE takes a number of parts, from 1 on: write NTILE(4)
     "###);
 }
 
@@ -326,7 +360,7 @@ fn what_is_not_sql() {
     ' the query is empty: write SELECT ... FROM ...
     1:1 'SELECT' the query reads nothing: write FROM flights
     1:19 '' expected identifier, found the end of the text
-    1:1 'SELECT origin' the query reads nothing: write FROM flights
+    1:1 'SELECT' the query reads nothing: write FROM flights
     1:44 '' expected ), found the end of the text
     1:41 '' expected an expression, found the end of the text
     1:20 'flights' expected end of statement, found flights

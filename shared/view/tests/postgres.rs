@@ -6,13 +6,12 @@
 //! row, others as bags; floats are compared to the last digit, but for what PostgreSQL itself does not round correctly.
 
 mod events;
-
-use std::io::Write;
-use std::process::{Command, Stdio};
+mod psql;
 
 use events::{Events, TEXTS, engine, schema};
+use psql::{Row, are_equal, ask, shown, theirs_shown};
 use twopath_query::arbitrary::Random;
-use twopath_query::{DataType, Value, parse};
+use twopath_query::{Value, parse, values};
 use twopath_reference::Reference;
 
 const QUERIES: u64 = 800;
@@ -355,97 +354,6 @@ fn asked(text: &str, operands: &[Both], put_out: std::ops::Range<usize>) -> Aske
     }
 }
 
-/// A row's values as PostgreSQL writes them.
-type Row = Vec<Option<String>>;
-
-/// The rows that each query gives; `None` for an error.
-fn ask(socket: &str, values: &str, queries: &[Asked]) -> Vec<Option<Vec<Row>>> {
-    let mut script = format!(
-        "CREATE TEMP TABLE events (n bigint, m bigint, x double precision, s text, t timestamp, flag boolean, i bigint);\nINSERT INTO events VALUES\n{values};\n"
-    );
-    for query in queries {
-        let columns: Vec<String> = (0..query.rounded.len()).map(|i| format!("q.c{i}::text")).collect();
-        let (columns, theirs) = (columns.join(", "), &query.theirs);
-        script += &format!("\\echo @begin\nSELECT to_json(ARRAY[{columns}]) FROM ({theirs}) q;\n\\echo @end :ERROR\n");
-    }
-    let mut psql = Command::new("psql")
-        .args(["-h", socket, "-qAtX", "-d", "postgres"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("psql starts");
-    let mut input = psql.stdin.take().expect("piped");
-    let writer = std::thread::spawn(move || input.write_all(script.as_bytes()));
-    let output = psql.wait_with_output().expect("psql ends");
-    writer.join().expect("no panic").expect("psql reads");
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
-    let mut answers = Vec::new();
-    let mut rows = Vec::new();
-    for line in text.lines() {
-        match line {
-            "@begin" => rows.clear(),
-            "@end false" => answers.push(Some(std::mem::take(&mut rows))),
-            "@end true" => answers.push(None),
-            row => rows.push(serde_json::from_str(row).unwrap_or_else(|e| panic!("{e}: {row}"))),
-        }
-    }
-    assert_eq!(answers.len(), queries.len(), "one answer per query");
-    answers
-}
-
-/// A value as text in which values that are equal in both databases are equal.
-fn shown(value: &Value, rounded: bool) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Int(i) => number(*i as f64, rounded),
-        Value::Numeric(n) => number(*n as f64, rounded),
-        Value::Decimal(d) => number(d.to_string().parse().expect("digits"), rounded),
-        Value::Float(f) => number(*f, rounded),
-        Value::Text(t) => format!("text {t}"),
-        Value::Bool(b) => b.to_string(),
-        Value::Timestamp(us) => format!("text {}", twopath_query::time::format_timestamp(*us)),
-        Value::Interval(us) => format!("interval {us}"),
-    }
-}
-
-/// All digits of a float, or 12 of them.
-fn number(f: f64, rounded: bool) -> String {
-    match rounded {
-        false => format!("{:?}", f + 0.0),
-        // What cancels out is left with noise in PostgreSQL's sums.
-        true if f.abs() < 1e-9 => "0".to_owned(),
-        true => format!("{f:.11e}"),
-    }
-}
-
-/// What PostgreSQL wrote of a value that is of this type here.
-fn theirs_shown(text: &Option<String>, of: DataType, rounded: bool) -> String {
-    let Some(text) = text else { return "null".to_owned() };
-    match of {
-        DataType::Int | DataType::Float | DataType::Numeric | DataType::Decimal { .. } => {
-            number(text.parse().unwrap_or_else(|_| panic!("{text} is no number")), rounded)
-        }
-        DataType::Bool => text.clone(),
-        DataType::Text | DataType::Timestamp | DataType::Interval => format!("text {text}"),
-    }
-}
-
-/// Whether both are errors, or hold the same rows. A number that lies between two of 12 digits can be shown as either of them.
-fn are_equal(got: Option<&[Vec<String>]>, expected: Option<&[Vec<String>]>, rounded: &[bool]) -> bool {
-    let is_near = |a: &str, b: &str| match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(a), Ok(b)) => (a - b).abs() <= 1.01e-11 * a.abs().max(b.abs()),
-        _ => false,
-    };
-    let cells = |g: &Vec<String>, e: &Vec<String>| {
-        g.len() == e.len() && g.iter().zip(e).zip(rounded).all(|((g, e), rounded)| g == e || (*rounded && is_near(g, e)))
-    };
-    match (got, expected) {
-        (Some(got), Some(expected)) => got.len() == expected.len() && got.iter().zip(expected).all(|(g, e)| cells(g, e)),
-        (got, expected) => got.is_none() && expected.is_none(),
-    }
-}
-
 #[test]
 fn answers_are_those_of_postgresql() {
     let Ok(socket) = std::env::var("TWOPATH_TEST_POSTGRES") else {
@@ -455,7 +363,8 @@ fn answers_are_those_of_postgresql() {
     let mut random = Random::new(7);
     let Events { batch, values } = Events::new(&mut random);
     let queries: Vec<Asked> = (0..QUERIES).map(|_| Maker(&mut random).query()).collect();
-    let answers = ask(&socket, &values, &queries);
+    let asked: Vec<(&str, usize)> = queries.iter().map(|q| (q.theirs.as_str(), q.rounded.len())).collect();
+    let answers = ask(&socket, &values, &asked);
     let (mut errors, mut rows_seen, mut ordered_seen) = (0, 0, 0);
     let mut wrong = Vec::new();
     for (query, expected) in queries.iter().zip(&answers) {
@@ -483,7 +392,9 @@ fn answers_are_those_of_postgresql() {
         errors += usize::from(expected.is_none());
         rows_seen += expected.as_ref().map_or(0, Vec::len);
         ordered_seen += usize::from(query.ordered);
-        for (who, got) in [("reference", reference.answer().ok()), ("engine", engine(&parsed, &batch))] {
+        for (who, got) in
+            [("reference", reference.answer().ok()), ("engine", engine(&parsed, &batch).and_then(|rows| values::rows(&rows).ok()))]
+        {
             let shown = |row: &Vec<Value>| row.iter().zip(&query.rounded).map(|(v, rounded)| shown(v, *rounded)).collect();
             let got = got.map(|rows| in_order(rows.iter().map(shown).collect()));
             if !are_equal(got.as_deref(), expected.as_deref(), &query.rounded) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use twopath_query::arbitrary::{Random, batches, schema, sql as random_sql};
-use twopath_query::{QueryError, parse, topic_of, values};
+use twopath_query::{QueryError, parse, topics_of, values};
 use twopath_reference::{Reference, compare};
 use twopath_view::{GroupTable, Selection, answer};
 
@@ -17,7 +17,7 @@ const ROWS_MAX: usize = 24;
 pub fn sql(data: &[u8]) -> bool {
     let (schema, batches) = events();
     let Ok(text) = std::str::from_utf8(data) else { return false };
-    if let Err(e) = topic_of(text) {
+    if let Err(e) = topics_of(text) {
         placed(&e, text);
     }
     let query = match parse(text, "events", schema) {

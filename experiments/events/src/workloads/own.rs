@@ -11,7 +11,7 @@ use crate::files::{EventFile, FilePart, Input, ReadOptions};
 const TOPIC: &str = "events";
 
 /// A workload of the events in a file, in the file's order, with one query before and after its fix. `sql` and `fix` are texts or names of
-/// files; without a fix there is nothing to mend. What stands after FROM is the topic's name. All events are held in memory.
+/// files; without a fix there is nothing to mend. What stands after FROM first is the topic's name. All events are held in memory.
 pub fn own(events: &Path, options: &ReadOptions, sql: &str, fix: Option<&str>) -> Result<Workload, WorkloadError> {
     let read = |option, text: &str| crate::sql_text(text).map_err(|source| WorkloadError::ReadSql { option, path: text.into(), source });
     let sql = read("--sql", sql)?;
@@ -32,8 +32,10 @@ pub fn own(events: &Path, options: &ReadOptions, sql: &str, fix: Option<&str>) -
     if table.num_rows() == 0 {
         return Err(WorkloadError::NoEvents { path: events.to_owned() });
     }
+    // Another name than the first is no topic of the comparison, and is told as that where the text is bound.
+    let topics = twopath_query::topics_of(&sql).unwrap_or_default();
     Ok(Workload {
-        name: twopath_query::topic_of(&sql).unwrap_or_else(|_| TOPIC.into()),
+        name: topics.into_iter().next().unwrap_or_else(|| TOPIC.into()),
         about: format!("{} events of {}", table.num_rows(), events.display()),
         schema,
         key: None,

@@ -66,7 +66,9 @@ fn batch(random: &mut Random, rows: usize, nulls_percent: u64, keyed: bool) -> R
 /// A valid query over some of the topics, as SQL.
 pub fn relational_sql(random: &mut Random) -> String {
     let depth = 1 + random.below(3) as u32;
-    let query = Text { random, aliases: 0 }.query(depth);
+    let mut maker = Text { random, aliases: 0 };
+    let query = maker.query(depth);
+    let aliases = maker.aliases;
     let Shape { text, columns } = query;
     match random.below(8) {
         0 | 1 => {
@@ -78,6 +80,7 @@ pub fn relational_sql(random: &mut Random) -> String {
         }
         2 => format!("SELECT DISTINCT {} FROM ({text}) AS s", column(random, &columns, None).unwrap_or_default()),
         3 => format!("SELECT COUNT(*) AS c0, COUNT(DISTINCT c0) AS c1, MIN(c0) AS c2 FROM ({text}) AS s"),
+        4 => Text { random, aliases }.with_subquery(&Shape { text, columns }),
         _ => text,
     }
 }
@@ -416,6 +419,44 @@ impl Text<'_> {
             _ => {
                 let rows = self.random.pick(&["3 PRECEDING", "UNBOUNDED PRECEDING"]);
                 (format!("CAST(SUM({int}) OVER ({partition}{order} ROWS BETWEEN {rows} AND CURRENT ROW) AS BIGINT)"), Int)
+            }
+        }
+    }
+
+    /// A query beside another one, which is in an expression of it, or of which it has the rows or has not.
+    fn with_subquery(&mut self, outer: &Shape) -> String {
+        let (text, columns) = (&outer.text, &outer.columns);
+        let inner = self.query(1);
+        let kinds: Vec<Kind> = [Text, Int, Time].into_iter().filter(|k| columns.contains(k) && inner.columns.contains(k)).collect();
+        let Some(&kind) = kinds.get(self.random.below(kinds.len().max(1))) else { return text.clone() };
+        let both = column(self.random, columns, Some(kind)).zip(column(self.random, &inner.columns, Some(kind)));
+        let (a, b) = both.unwrap_or_default();
+        let (about, of) = match self.equality((outer, "s"), (&inner, "i")) {
+            Some(equal) if self.random.chance(50) => (format!(" WHERE {equal}"), true),
+            _ => (String::new(), false),
+        };
+        let from = format!("FROM ({}) AS i{about}", inner.text);
+        let least = self.random.pick(&["MIN", "MAX"]);
+        let value = match self.random.below(3) {
+            0 if kind == Int => format!("(SELECT COUNT(*) {from})"),
+            1 => format!("(SELECT i.{b} {from} ORDER BY i.{b} LIMIT 1)"),
+            _ => format!("(SELECT {least}(i.{b}) {from})"),
+        };
+        let op = self.random.pick(&["<", "=", ">="]);
+        match self.random.below(9) {
+            0 | 1 => format!("SELECT * FROM ({text}) AS s WHERE s.{a} IN (SELECT i.{b} {from})"),
+            2 => format!("SELECT * FROM ({text}) AS s WHERE s.{a} NOT IN (SELECT i.{b} {from})"),
+            3 => format!("SELECT * FROM ({text}) AS s WHERE {}EXISTS (SELECT 1 {from})", if of { "NOT " } else { "" }),
+            4 => format!("SELECT * FROM ({text}) AS s WHERE s.{a} {op} {value}"),
+            5 => format!("SELECT s.{a} AS c0, {value} AS c1 FROM ({text}) AS s"),
+            6 => format!(
+                "SELECT s.{a} AS c0, COUNT(*) AS c1 FROM ({text}) AS s GROUP BY s.{a} HAVING MAX(s.{a}) IN (SELECT i.{b} FROM ({}) AS i)",
+                inner.text
+            ),
+            7 => format!("SELECT s.{a} AS c0, s.{a} IN (SELECT i.{b} {from}) AS c1 FROM ({text}) AS s"),
+            _ => {
+                let op = self.random.pick(&["EXCEPT", "INTERSECT"]);
+                format!("SELECT s.{a} AS c0 FROM ({text}) AS s {op} SELECT i.{b} FROM ({}) AS i", inner.text)
             }
         }
     }

@@ -319,6 +319,16 @@ impl OverCall {
         of_function.into_iter().chain(&self.partition_by).chain(self.order_by.iter().map(|o| &o.expr))
     }
 
+    pub(crate) fn exprs_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let of_function: Vec<&mut Expr> = match &mut self.function {
+            OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank => Vec::new(),
+            OverFunction::Aggregate(aggregate) => aggregate.arg.iter_mut().chain(&mut aggregate.beside).collect(),
+            OverFunction::Lag { arg, default, .. } => [arg].into_iter().chain(default).collect(),
+            OverFunction::First(arg) | OverFunction::Last(arg) => vec![arg],
+        };
+        of_function.into_iter().chain(&mut self.partition_by).chain(self.order_by.iter_mut().map(|o| &mut o.expr))
+    }
+
     /// Whether it depends on which of several rows that tie comes first.
     fn goes_by_rows(&self) -> bool {
         match self.function {

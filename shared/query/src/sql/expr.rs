@@ -4,9 +4,11 @@ use sqlparser::ast::{self, BinaryOperator, Ident, Spanned};
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
-use super::scope::{Scope, same_name};
+use super::from::Relations;
+use super::scope::{Column, Scope, same_name};
 use super::select::Item;
 use super::source::Source;
+use super::subquery::{AROUND, Subquery};
 use crate::function::Function;
 use crate::lowering::nests_too_deeply;
 use crate::plan::OverCall;
@@ -65,6 +67,12 @@ pub(super) struct Binder<'a> {
     pub aliases: Vec<Alias>,
     /// Calls of OVER, and where each stands.
     pub overs: Vec<(OverCall, Item)>,
+    /// What subqueries read from, where an expression may have some.
+    pub relations: Option<Relations<'a>>,
+    pub subqueries: Vec<Subquery>,
+    /// Of a subquery, while its WHERE is bound: the names of the query around it, and what was read of them.
+    pub around: Option<Scope>,
+    pub around_reads: Vec<Read>,
 }
 
 impl Bound {
@@ -83,7 +91,19 @@ impl Bound {
 
 impl<'a> Binder<'a> {
     pub fn new(source: &'a Source<'a>, scope: Scope) -> Self {
-        Binder { source, scope, place: Place::Where, aggregates: Vec::new(), reads: Vec::new(), aliases: Vec::new(), overs: Vec::new() }
+        Binder {
+            source,
+            scope,
+            place: Place::Where,
+            aggregates: Vec::new(),
+            reads: Vec::new(),
+            aliases: Vec::new(),
+            overs: Vec::new(),
+            relations: None,
+            subqueries: Vec::new(),
+            around: None,
+            around_reads: Vec::new(),
+        }
     }
 
     pub fn error(&self, span: Span, message: impl Into<String>) -> QueryError {
@@ -159,10 +179,12 @@ impl<'a> Binder<'a> {
             }
             A::Position { expr, r#in } => self.position(r#in, expr),
             A::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
-            A::Subquery(_) | A::Exists { .. } | A::AnyOp { .. } | A::AllOp { .. } | A::In { .. } => Err(self.error(
-                ast.span(),
-                "subqueries are not supported: write the values out, as in c IN ('a', 'b'), or run the inner query first",
-            )),
+            A::In { expr, target: ast::InTarget::Subquery(query), negated, .. } => self.in_subquery(expr, query, *negated),
+            A::In { expr, .. } => Err(self.error(expr.span(), "this form of IN is not supported: write c IN ('a', 'b') or c IN (SELECT ...)")),
+            A::Exists { subquery, negated } => self.exists(subquery, *negated),
+            A::Subquery(query) => self.one_value(query),
+            A::AnyOp { left, compare_op, right, .. } => self.quantified((left, compare_op, right), false),
+            A::AllOp { left, compare_op, right } => self.quantified((left, compare_op, right), true),
             A::Wildcard(_) | A::QualifiedWildcard(..) => Err(self.error(ast.span(), "* stands only in SELECT * and COUNT(*)")),
             A::Tuple(_) => Err(self.error(ast.span(), "row values are not supported: compare the columns one by one, joined by AND")),
             A::Overlay { expr, .. } => {
@@ -181,7 +203,10 @@ impl<'a> Binder<'a> {
     fn column(&mut self, name: &Ident, span: Span) -> Result<Bound, QueryError> {
         let (found, expr) = match self.scope.named(name)[..] {
             [one] => (one.name.clone(), one.expr.clone()),
-            [] => return self.alias(name, span),
+            [] => match self.around(|scope| scope.named(name)) {
+                Some((found, expr)) => return Ok(self.read_around(found, expr, span)),
+                None => return self.alias(name, span),
+            },
             [first, ..] => {
                 let known_as = self.scope.known_as();
                 let message = if self.scope.relations.len() > 1 {
@@ -194,6 +219,23 @@ impl<'a> Binder<'a> {
             }
         };
         Ok(self.read(found, expr, span))
+    }
+
+    /// The column of the query around this one that is meant, if it is one.
+    fn around(&self, named: impl Fn(&Scope) -> Vec<&Column>) -> Option<(String, Expr)> {
+        match named(self.around.as_ref()?)[..] {
+            [one] => Some((one.name.clone(), one.expr.clone())),
+            _ => None,
+        }
+    }
+
+    fn read_around(&mut self, found: String, expr: Expr, span: Span) -> Bound {
+        expr.visit(&mut |e| {
+            if let ExprKind::Column(column) = e.kind {
+                self.around_reads.push(Read { column, name: found.clone(), span });
+            }
+        });
+        Bound::typed(expr.renumbered(|i| AROUND + i), span)
     }
 
     fn read(&mut self, found: String, expr: Expr, span: Span) -> Bound {
@@ -241,7 +283,15 @@ impl<'a> Binder<'a> {
                     Err(self.error(span, message))
                 }
             },
-            [relation, _] => {
+            [relation, name] => {
+                if let Some((found, expr)) =
+                    self.around(|scope| if scope.is_relation(relation) { scope.named_in(relation, name) } else { Vec::new() })
+                {
+                    return Ok(self.read_around(found, expr, span));
+                }
+                if let Some(scope) = self.around.as_ref().filter(|scope| scope.is_relation(relation)) {
+                    return Err(self.error(span, scope.unknown_column(&name.value)));
+                }
                 let message = format!("no relation '{}' in this query: FROM names it {}", relation.value, self.scope.known_as());
                 Err(self.error(relation.span, message))
             }

@@ -1,5 +1,7 @@
 //! FROM: the topic, queries of WITH, subqueries, and windows over them.
 
+use std::rc::Rc;
+
 use arrow_schema::Schema;
 use sqlparser::ast::{self, Spanned, TableFactor};
 use sqlparser::keywords::Keyword;
@@ -24,11 +26,12 @@ pub struct TopicSchema<'a> {
 }
 
 /// What FROM can name.
+#[derive(Clone)]
 pub(super) struct Relations<'a> {
     pub source: &'a Source<'a>,
     pub(super) topics: &'a [TopicSchema<'a>],
     /// The queries of WITH that have been read so far, the latest last.
-    named: Vec<(String, Plan)>,
+    named: Vec<(String, Rc<Plan>)>,
 }
 
 impl<'a> Relations<'a> {
@@ -49,7 +52,7 @@ impl<'a> Relations<'a> {
             }
             let plan = bind_query(self, &cte.query)?;
             let plan = self.renamed(plan, &cte.alias)?;
-            self.named.push((name_of(&cte.alias.name), plan));
+            self.named.push((name_of(&cte.alias.name), Rc::new(plan)));
         }
         Ok(before)
     }
@@ -63,7 +66,7 @@ impl<'a> Relations<'a> {
         let mut tables = select.from.iter();
         let Some(first) = tables.next() else {
             let message = format!("the query reads nothing: write FROM {}", self.some_topic());
-            return Err(self.source.error_at_start(message));
+            return Err(self.source.error(select.select_token.0.span, message));
         };
         let mut left = self.joined(first)?;
         for table in tables {
@@ -134,7 +137,7 @@ impl<'a> Relations<'a> {
 
     pub(super) fn ident(&self, ident: &ast::Ident) -> Result<(Plan, Scope), QueryError> {
         if let Some((name, plan)) = self.named.iter().rfind(|(name, _)| same_name(ident, name)) {
-            return Ok((plan.clone(), Scope::new(name, false, plan.columns())));
+            return Ok((Plan::clone(plan), Scope::new(name, false, plan.columns())));
         }
         match self.topic(ident) {
             Some(topic) => self.scan(topic, ident.span),

@@ -103,7 +103,7 @@ fn unknown_function(name: &str) -> String {
             "the order of events in partitions is nobody's, so that their list is none: write COUNT(DISTINCT c), MIN(c), MAX(c), or put rows out".to_owned()
         }
         "regexp_matches" | "regexp_match" | "regexp_extract" => "write REGEXP_SUBSTR(c, '[0-9]+'), or REGEXP_LIKE(c, '^N')".to_owned(),
-        "row_number" | "rank" | "dense_rank" | "lag" | "lead" => "it needs OVER, as in ROW_NUMBER() OVER (PARTITION BY a ORDER BY b)".to_owned(),
+        "row_number" | "rank" | "dense_rank" | "percent_rank" | "cume_dist" | "ntile" | "lag" | "lead" => "it needs OVER, as in ROW_NUMBER() OVER (PARTITION BY a ORDER BY b)".to_owned(),
         "tumble" | "hop" | "cumulate" | "session" => "a window stands in FROM: write FROM TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL '1' HOUR)".to_owned(),
         "if" | "iif" => "write CASE WHEN c THEN a ELSE b END".to_owned(),
         "to_char" | "strftime" | "date_format" => "write CAST(c AS TEXT), or EXTRACT(YEAR FROM c) and the like".to_owned(),

@@ -7,7 +7,7 @@ use twopath_base::LogColumn;
 use super::QueryError;
 use super::expr::{Binder, Bound};
 use super::from::{Relations, TopicSchema};
-use super::scope::{Scope, same_name};
+use super::scope::{Column, Scope, same_name};
 use crate::plan::{JoinKind, Moment, Node, Plan, Upserts};
 use crate::types::*;
 
@@ -186,7 +186,17 @@ impl Relations<'_> {
                 Ok(on)
             }
             JoinConstraint::UsingAlias(..) => Err(self.source.error(place, "USING (...) AS is not supported: leave AS and the name out")),
-            JoinConstraint::Natural => Err(self.source.error(place, "NATURAL JOIN is not supported: name the columns with USING (a, b)")),
+            JoinConstraint::Natural => {
+                let shown = |of_left: bool| {
+                    let is_of = move |c: &&Column| !c.is_merged && !c.is_hidden && reads(&c.expr).all(|i| (i < width) == of_left);
+                    scope.columns.iter().filter(is_of).map(|c| c.name.clone())
+                };
+                let of_right: Vec<String> = shown(false).collect();
+                let both: Vec<String> = shown(true).filter(|name| of_right.contains(name)).collect();
+                let ident = |name: &String| ast::Ident { value: name.clone(), quote_style: Some('"'), span: place };
+                let names = both.iter().map(|name| ast::ObjectName(vec![ast::ObjectNamePart::Identifier(ident(name))])).collect();
+                if both.is_empty() { Ok(None) } else { self.on(scope, &JoinConstraint::Using(names), kind, width, place) }
+            }
             JoinConstraint::None => Err(self.source.error(place, "a join needs ON or USING; for all pairs write CROSS JOIN")),
         }
     }

@@ -13,12 +13,14 @@ mod function;
 mod join;
 mod literal;
 mod operator;
+mod order;
 mod over;
 mod regex;
 mod scalar;
 mod scope;
 mod select;
 mod source;
+mod subquery;
 mod table_function;
 mod temporal;
 mod topic;
@@ -32,7 +34,7 @@ pub use from::TopicSchema;
 pub use scope::data_type as column_type;
 pub use source::Lateness;
 use source::Source;
-pub use topic::{topic_of, topics_of};
+pub use topic::topics_of;
 
 /// Why a SQL text is not a query, with the place in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,7 +7,9 @@ use twopath_base::LogColumn;
 use super::QueryError;
 use super::aggregate::{AGGREGATES, Finish};
 use super::expr::{Binder, Bound, BoundKind, Place};
-use super::select::{Groups, Item, direction};
+use super::operator::cast;
+use super::order::direction;
+use super::select::{Groups, Item};
 use crate::plan::{Frame, OverCall, OverFunction};
 use crate::types::*;
 
@@ -35,16 +37,52 @@ impl Binder<'_> {
             None => Frame::Range { before: None },
             Some(frame) => self.frame(frame, &order_by, span)?,
         };
-        let (function, finish) = self.over_function(name, call, span)?;
-        let call = OverCall { function, partition_by, order_by, frame };
+        let share = match name {
+            "ntile" | "percent_rank" | "cume_dist" => Some(self.share(name, call, span)?),
+            _ => None,
+        };
+        let (function, finish) = match &share {
+            None => self.over_function(name, call, span)?,
+            Some(Share::Part(_)) => (OverFunction::RowNumber, Finish::Nothing),
+            Some(Share::Rank) => (OverFunction::Rank, Finish::Nothing),
+            Some(Share::UpTo) => (OverFunction::Aggregate(Aggregate::new(AggregateFunction::Count, None)), Finish::Nothing),
+        };
         let reads = self.reads[before..].to_vec();
+        let item = Item { name: name.to_owned(), expr: Expr::literal(Value::Null, function.data_type()), reads, span };
+        let all = share.as_ref().map(|_| {
+            let rows = OverFunction::Aggregate(Aggregate::new(AggregateFunction::Count, None));
+            OverCall { function: rows, partition_by: partition_by.clone(), order_by: Vec::new(), frame: Frame::Partition }
+        });
+        let value = self.over_value(OverCall { function, partition_by, order_by, frame }, &item);
+        let value = match (share, all) {
+            (Some(share), Some(all)) => share.of(value, self.over_value(all, &item)),
+            _ => finish.of(value),
+        };
+        Ok(Bound::typed(value, span))
+    }
+
+    fn over_value(&mut self, call: OverCall, item: &Item) -> Expr {
         let data_type = call.function.data_type();
         let number = self.overs.iter().position(|(known, _)| *known == call).unwrap_or_else(|| {
-            let expr = Expr::literal(Value::Null, data_type);
-            self.overs.push((call, Item { name: name.to_owned(), expr, reads, span }));
+            self.overs.push((call, item.clone()));
             self.overs.len() - 1
         });
-        Ok(Bound::typed(finish.of(Expr::column(OVER + number, data_type)), span))
+        Expr::column(OVER + number, data_type)
+    }
+
+    /// NTILE, PERCENT_RANK and CUME_DIST.
+    fn share(&mut self, name: &str, call: &ast::Function, span: Span) -> Result<Share, QueryError> {
+        let args = self.arguments(call, name, span)?;
+        match (name, &args.list[..]) {
+            ("percent_rank", []) => Ok(Share::Rank),
+            ("cume_dist", []) => Ok(Share::UpTo),
+            ("ntile", [parts]) => match self.expr(parts)?.kind {
+                ExprKind::Literal(Value::Int(parts @ 1..)) => Ok(Share::Part(parts)),
+                _ => Err(self.error(span, "NTILE takes a number of parts, from 1 on: write NTILE(4)")),
+            },
+            ("ntile", _) => Err(self.error(span, "NTILE takes a number of parts: write NTILE(4)")),
+            _ => Err(self.error(span, format!("{0} takes no arguments: write {0}()", name.to_uppercase()))),
+        }
     }
 
     fn over_function(&mut self, name: &str, call: &ast::Function, span: Span) -> Result<(OverFunction, Finish), QueryError> {
@@ -77,7 +115,7 @@ impl Binder<'_> {
             }
             _ => {
                 let message = format!(
-                    "{}(...) OVER is not supported: ROW_NUMBER(), RANK(), DENSE_RANK(), LAG, LEAD, FIRST_VALUE, LAST_VALUE and all aggregates are",
+                    "{}(...) OVER is not supported: ROW_NUMBER(), RANK(), DENSE_RANK(), PERCENT_RANK(), CUME_DIST(), NTILE(n), LAG, LEAD, FIRST_VALUE, LAST_VALUE and all aggregates are",
                     name.to_uppercase()
                 );
                 Err(self.error(span, message))
@@ -145,6 +183,52 @@ impl Binder<'_> {
                 Ok(Frame::Range { before: Some(before) })
             }
             _ => Err(wrong()),
+        }
+    }
+}
+
+/// What is computed of a row's number or rank and of how many rows its partition has.
+enum Share {
+    /// NTILE: which of so many parts of like size, of which the first ones are larger by a row.
+    Part(i64),
+    /// PERCENT_RANK.
+    Rank,
+    /// CUME_DIST.
+    UpTo,
+}
+
+impl Share {
+    fn of(&self, value: Expr, all: Expr) -> Expr {
+        let int = |i: i64| Expr::literal(Value::Int(i), DataType::Int);
+        let of = |op, a: &Expr, b: &Expr| Expr::binary(op, a.clone(), b.clone(), DataType::Int);
+        let (add, subtract) = (|a: &Expr, b: &Expr| of(BinaryOp::Add, a, b), |a: &Expr, b: &Expr| of(BinaryOp::Subtract, a, b));
+        let divided = |a: Expr, b: Expr| {
+            let (a, b) = (cast(a, DataType::Float), cast(b, DataType::Float));
+            Expr::binary(BinaryOp::Divide, a, b, DataType::Float)
+        };
+        let case = |condition: Expr, value: Expr, otherwise: Expr| {
+            let data_type = value.data_type;
+            Expr::new(ExprKind::Case { branches: vec![(condition, value)], otherwise: Some(Box::new(otherwise)) }, data_type)
+        };
+        let one = int(1);
+        match self {
+            Share::UpTo => divided(value, all),
+            Share::Rank => {
+                let alone = Expr::binary(BinaryOp::Equal, all.clone(), one.clone(), DataType::Bool);
+                let zero = Expr::literal(Value::Float(0.0), DataType::Float);
+                case(alone, zero, divided(subtract(&value, &one), subtract(&all, &one)))
+            }
+            Share::Part(parts) => {
+                let least = of(BinaryOp::Divide, &all, &int(*parts));
+                let larger = of(BinaryOp::Modulo, &all, &int(*parts));
+                let most = add(&least, &one);
+                let in_larger = of(BinaryOp::Multiply, &larger, &most);
+                let is_in_larger = Expr::binary(BinaryOp::LessOrEqual, value.clone(), in_larger.clone(), DataType::Bool);
+                let before = subtract(&value, &one);
+                let of_larger = add(&of(BinaryOp::Divide, &before, &most), &one);
+                let behind = of(BinaryOp::Divide, &subtract(&before, &in_larger), &least);
+                case(is_in_larger, of_larger, add(&add(&behind, &larger), &one))
+            }
         }
     }
 }

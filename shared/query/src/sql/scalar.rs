@@ -12,7 +12,7 @@ use crate::types::DataType::{Bool, Float, Int, Numeric, Text, Timestamp};
 use crate::types::*;
 
 /// The functions by their names in SQL, with the form that a call with other arguments is told.
-pub(super) const SCALARS: [(&str, &str); 50] = [
+pub(super) const SCALARS: [(&str, &str); 53] = [
     ("coalesce", "COALESCE(a, b, ...)"),
     ("ifnull", "COALESCE(a, b)"),
     ("nvl", "COALESCE(a, b)"),
@@ -54,7 +54,10 @@ pub(super) const SCALARS: [(&str, &str); 50] = [
     ("starts_with", "STARTS_WITH(c, 'x')"),
     ("reverse", "REVERSE(c)"),
     ("repeat", "REPEAT(c, 3)"),
+    ("lpad", "LPAD(c, 8, '0')"),
+    ("rpad", "RPAD(c, 8, '.')"),
     ("concat", "CONCAT(a, b, ...)"),
+    ("concat_ws", "CONCAT_WS(', ', a, b, ...)"),
     ("regexp_like", "REGEXP_LIKE(c, '^N[0-9]+')"),
     ("regexp_substr", "REGEXP_SUBSTR(c, '[0-9]+')"),
     ("regexp_replace", "REGEXP_REPLACE(c, '[0-9]+', 'n', 'g')"),
@@ -109,7 +112,9 @@ impl Binder<'_> {
             ("starts_with", [c, with]) => self.call(Function::StartsWith, &[(c, Text), (with, Text)], Bool)?,
             ("reverse", [c]) => self.call(Function::Reverse, &[(c, Text)], Text)?,
             ("repeat", [c, n]) => self.call(Function::Repeat, &[(c, Text), (n, Int)], Text)?,
+            ("lpad" | "rpad", [c, n, fill @ ..]) if fill.len() < 2 => return self.pad(name == "lpad", (c, n, fill.first().copied()), span),
             ("concat", [_, ..]) => self.concat_all(args)?,
+            ("concat_ws", [between, args @ ..]) if !args.is_empty() => return self.concat_with(between, args, span),
             ("regexp_like" | "regexp_substr" | "regexp_replace", args) => return self.regexp(name, args, span),
             ("date_trunc", [unit, arg]) => return self.date_trunc(unit, arg, span),
             ("date_part", [field, arg]) => return self.date_part(field, arg),
@@ -372,17 +377,64 @@ impl Binder<'_> {
         Ok(Bound::typed(Expr::call(Function::Concat, parts, Text), span))
     }
 
+    /// `LPAD(c, n, fill)` and `RPAD`: to `n` characters, cut from the right where there are more.
+    fn pad(&mut self, left: bool, (c, n, fill): (&ast::Expr, &ast::Expr, Option<&ast::Expr>), span: Span) -> Result<Bound, QueryError> {
+        let name = if left { "in LPAD" } else { "in RPAD" };
+        let (c, n) = (self.expr_of(c, Text, name)?, self.expr_of(n, Int, name)?);
+        let fill = fill.map_or_else(|| Ok(Expr::literal(Value::Text(" ".into()), Text)), |fill| self.expr_of(fill, Text, name))?;
+        self.check_copies(&c, 4, span)?;
+        self.check_copies(&n, 4, span)?;
+        self.check_copies(&fill, 2, span)?;
+        let length = Expr::call(Function::Length, vec![c.clone()], Int);
+        let missing = Expr::binary(BinaryOp::Subtract, n.clone(), length.clone(), Int);
+        let repeated = Expr::call(Function::Repeat, vec![fill.clone(), missing.clone()], Text);
+        let filled = Expr::call(Function::Left, vec![repeated, missing], Text);
+        let padded = Expr::call(Function::Concat, if left { vec![filled, c.clone()] } else { vec![c.clone(), filled] }, Text);
+        let none_less = Expr::call(Function::Greatest, vec![n.clone(), Expr::literal(Value::Int(0), Int)], Int);
+        let cut = Expr::call(Function::Left, vec![c, none_less], Text);
+        let is_long = Expr::binary(BinaryOp::GreaterOrEqual, length, n, Bool);
+        let no_fill = Expr::new(ExprKind::IsNull { arg: Box::new(fill), negated: false }, Bool);
+        let branches = vec![(no_fill, Expr::literal(Value::Null, Text)), (is_long, cut)];
+        Ok(Bound::typed(Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(padded)) }, Text), span))
+    }
+
+    /// As `CONCAT` writes a value: a truth value as one letter.
+    fn concatenated(&mut self, arg: &ast::Expr) -> Result<(Expr, Span), QueryError> {
+        let bound = self.bind(arg)?;
+        let span = bound.span;
+        if bound.data_type() != Some(Bool) {
+            return Ok((self.cast(bound, Text)?, span));
+        }
+        let value = self.settle(bound)?;
+        self.check_copies(&value, 2, span)?;
+        let text = |t: &str| Expr::literal(Value::Text(t.into()), Text);
+        let branches = vec![(value.clone(), text("t")), (not(value), text("f"))];
+        Ok((Expr::new(ExprKind::Case { branches, otherwise: None }, Text), span))
+    }
+
     /// `CONCAT(a, b, ...)`: as `||`, but NULL counts as empty.
     fn concat_all(&mut self, args: &[&ast::Expr]) -> Result<Expr, QueryError> {
+        self.concat_present(args, |text| text)
+    }
+
+    /// `CONCAT_WS(between, a, b, ...)`: NULLs are left out.
+    fn concat_with(&mut self, between: &ast::Expr, args: &[&ast::Expr], span: Span) -> Result<Bound, QueryError> {
+        let between = self.expr_of(between, Text, "in CONCAT_WS")?;
+        self.check_copies(&between, args.len() + 1, span)?;
+        let all = self.concat_present(args, |text| Expr::call(Function::Concat, vec![between.clone(), text], Text))?;
+        let length = Expr::call(Function::Length, vec![between.clone()], Int);
+        let first = Expr::binary(BinaryOp::Add, length, Expr::literal(Value::Int(1), Int), Int);
+        Ok(Bound::typed(Expr::call(Function::Substring, vec![all, first], Text), span))
+    }
+
+    fn concat_present(&mut self, args: &[&ast::Expr], written: impl Fn(Expr) -> Expr) -> Result<Expr, QueryError> {
         let mut parts = Vec::new();
         for arg in args {
-            let bound = self.bind(arg)?;
-            let span = bound.span;
-            let text = self.cast(bound, Text)?;
+            let (text, span) = self.concatenated(arg)?;
             self.check_copies(&text, 2, span)?;
             let missing = Expr::new(ExprKind::IsNull { arg: Box::new(text.clone()), negated: false }, Bool);
             let branches = vec![(missing, Expr::literal(Value::Text("".into()), Text))];
-            parts.push(Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(text)) }, Text));
+            parts.push(Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(written(text))) }, Text));
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::call(Function::Concat, parts, Text) })
     }

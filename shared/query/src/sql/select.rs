@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use sqlparser::ast::{self, GroupByExpr, LimitClause, OrderByKind, SelectItem, SetExpr, Spanned};
+use sqlparser::ast::{self, GroupByExpr, SelectItem, SetExpr, Spanned};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Span;
 
@@ -10,11 +10,13 @@ use super::QueryError;
 use super::emit::on_close;
 use super::expr::{Alias, Binder, Place, Read};
 use super::from::{Relations, TopicSchema, clause, name_of};
-use super::over::{OVER, over_groups, with_overs};
+use super::order::{distinct_on, first_of_each, limit, order_by, qualify};
+use super::over::{over_groups, with_overs};
 use super::scope::{Column, Scope, same_name};
 use super::source::Source;
+use super::subquery::{Around, JOINED, Subqueries, compared_with_around, name_of_value, of_none, reads_subquery};
 use super::union::{ordered_union, set_operation};
-use crate::plan::{Node, Plan, Window};
+use crate::plan::{Node, OverCall, Plan, Window};
 use crate::types::*;
 
 /// An expression of the select list, HAVING or ORDER BY, before it is known what the groups are.
@@ -39,7 +41,7 @@ pub(super) fn bind_query(relations: &mut Relations<'_>, query: &ast::Query) -> R
         SetExpr::Select(select) => {
             refuse_clauses(relations.source, query, select)?;
             let (plan, scope) = relations.from(select)?;
-            bind_select(relations.source, plan, scope, (query, select), emit)?
+            bind_select(relations, (plan, scope), (query, select), emit, None)?
         }
         _ if emit.is_some() => {
             let message = "EMIT ON WINDOW CLOSE goes with one SELECT: put the UNION into FROM, or the other way round";
@@ -60,29 +62,57 @@ pub(super) fn bind_query(relations: &mut Relations<'_>, query: &ast::Query) -> R
     Ok(plan)
 }
 
+/// The plan of a subquery in an expression, which may be about the row around it.
+pub(super) fn bind_subquery(relations: &mut Relations<'_>, query: &ast::Query, around: &mut Around) -> Result<Plan, QueryError> {
+    match &*query.body {
+        SetExpr::Select(select) => {
+            let before = relations.with(query.with.as_ref())?;
+            refuse_clauses(relations.source, query, select)?;
+            let from = relations.from(select)?;
+            let plan = bind_select(relations, from, (query, select), None, Some(around))?;
+            relations.end_with(before);
+            Ok(plan)
+        }
+        _ => bind_query(relations, query),
+    }
+}
+
 fn bind_select(
-    source: &Source<'_>,
-    mut plan: Plan,
-    scope: Scope,
+    relations: &Relations<'_>,
+    (mut plan, scope): (Plan, Scope),
     (query, select): (&ast::Query, &ast::Select),
     emit: Option<Span>,
+    mut around: Option<&mut Around>,
 ) -> Result<Plan, QueryError> {
-    let mut binder = Binder::new(source, scope);
+    let source = relations.source;
+    let mut binder = Binder { relations: Some(relations.clone()), ..Binder::new(source, scope) };
     let at = |keywords: &[Keyword]| source.range(clause(source, select, keywords));
 
+    // What a subquery's rows are told apart by: their side of what compares them with the row around it.
+    let mut own_keys = Vec::new();
+    let mut condition = None;
     if let Some(ast) = &select.selection {
-        let condition = filter(&mut binder, ast, &select.projection)?;
-        plan = Plan::new(Node::Filter { input: Box::new(plan), condition }, at(&[Keyword::WHERE]));
+        binder.around = around.as_ref().map(|around| around.scope.clone());
+        let bound = filter(&mut binder, ast, &select.projection)?;
+        let compared = compared_with_around(source, bound, &binder.subqueries, ast.span())?;
+        condition = compared.own;
+        if let Some(around) = &mut around {
+            around.reads = std::mem::take(&mut binder.around_reads);
+            (around.keys, own_keys) = (compared.around, compared.own_keys);
+        }
+        binder.around = None;
     }
-    let items = select_list(&mut binder, &select.projection)?;
+    let mut items = select_list(&mut binder, &select.projection)?;
     if items.is_empty() {
         return Err(binder.error(select.select_token.0.span, "the query has no output columns: name them after SELECT, or write *"));
     }
-    let grouping = group_by(&mut binder, select, &items)?;
+    let mut grouping = group_by(&mut binder, select, &items)?;
     binder.aliases = items.iter().map(|i| Alias { name: i.name.clone(), expr: i.expr.clone(), reads: i.reads.clone() }).collect();
     let having = select.having.as_ref().map(|h| having(&mut binder, h)).transpose()?;
     let order = order_by(&mut binder, query.order_by.as_ref(), select, &items)?;
-    let distinct = distinct(source, select)?;
+    let qualify = select.qualify.as_ref().map(|q| qualify(&mut binder, q)).transpose()?;
+    let distinct_on = distinct_on(&mut binder, select, &items, &order)?;
+    let distinct = matches!(select.distinct, Some(ast::Distinct::Distinct));
     if distinct && let Some((item, ..)) = order.iter().find(|(by, ..)| items.iter().all(|i| i.expr != by.expr)) {
         let message = "SELECT DISTINCT is ordered by what it puts out: name the expression in the select list, or GROUP BY";
         return Err(source.error(item.span, message));
@@ -91,7 +121,45 @@ fn bind_select(
 
     // A query without GROUP BY, aggregates and HAVING puts rows out; its expressions are over its input.
     let rows = grouping.is_none() && binder.aggregates.is_empty() && having.is_none();
-    let Binder { scope, aggregates, overs, .. } = binder;
+    let Binder { scope, aggregates, overs, subqueries, .. } = binder;
+    let subqueries = Subqueries(subqueries);
+    let keys_of_around = own_keys.len();
+    let is_about_around = keys_of_around > 0;
+    if let Some(around) = around.filter(|_| is_about_around) {
+        let place = select.select_token.0.span;
+        if !rows && grouping.is_none() {
+            if having.is_some() {
+                return Err(source
+                    .error(place, "a subquery about the row around it has HAVING where it has GROUP BY: compare what it gives instead"));
+            }
+            if items.iter().any(|item| reads_subquery(&item.expr)) || !overs.is_empty() {
+                return Err(source.error(
+                    place,
+                    "a subquery about the row around it gives an aggregate of its own rows: write OVER and subqueries around it",
+                ));
+            }
+            around.of_none = Some(items.iter().map(|item| of_none(&item.expr, scope.width, &aggregates)).collect());
+        }
+        if !overs.is_empty() {
+            return Err(source.error(place, "OVER in a subquery about the row around it is not supported: put both into FROM, as a JOIN"));
+        }
+        if (distinct || distinct_on.is_some()) && (limit.is_some() || offset > 0) {
+            return Err(source.error(place, "DISTINCT and LIMIT do not go together in a subquery about the row around it: write GROUP BY"));
+        }
+        around.is_one_each = limit == Some(1);
+        items.extend(own_keys.iter().map(|key| Item { name: "of".into(), expr: key.clone(), reads: Vec::new(), span: place }));
+        if !rows {
+            let grouping = grouping.get_or_insert_default();
+            for expr in own_keys {
+                if grouping.iter().all(|k| k.expr != expr) {
+                    grouping.push(NamedExpr { name: "of".into(), expr });
+                }
+            }
+        }
+    }
+    if let Some(condition) = condition {
+        plan = subqueries.filtered(plan, condition, None, at(&[Keyword::WHERE]))?;
+    }
     let groups = (!rows).then(|| Groups { source, columns: scope.width, keys: grouping.unwrap_or_default() });
     let over = |item: &Item| groups.as_ref().map_or_else(|| Ok(item.expr.clone()), |g| g.of_group(item));
     let output = items.iter().map(|item| Ok(NamedExpr { name: item.name.clone(), expr: over(item)? }));
@@ -100,37 +168,60 @@ fn bind_select(
     let by = order
         .iter()
         .map(|(item, descending, nulls_first)| Ok(Order { expr: over(item)?, descending: *descending, nulls_first: *nulls_first }));
-    let by = by.collect::<Result<Vec<_>, QueryError>>()?;
+    let mut by = by.collect::<Result<Vec<_>, QueryError>>()?;
+    let mut qualify = qualify.as_ref().map(over).transpose()?;
+    let distinct_on = distinct_on.map(|on| on.iter().map(over).collect::<Result<Vec<_>, QueryError>>()).transpose()?;
+    let mut distinct_on = distinct_on.unwrap_or_default();
+    let mut output = output;
 
     if let Some(Groups { keys, .. }) = &groups {
-        let keys = keys.clone();
+        let (mut keys, mut aggregates) = (keys.clone(), aggregates);
+        let args = aggregates.iter_mut().flat_map(|a| a.arg.iter_mut().chain(&mut a.beside));
+        let exprs = keys.iter_mut().map(|k| &mut k.expr).chain(args).collect();
+        plan = subqueries.attached(plan, exprs, None)?;
         let span = at(&[Keyword::GROUP]);
         let span = if select_has_group_by(select) { span } else { at(&[Keyword::SELECT]) };
         plan = Plan::new(Node::Aggregate { input: Box::new(plan), keys, aggregates }, span);
     }
     if let Some(condition) = having {
-        plan = Plan::new(Node::Filter { input: Box::new(plan), condition }, at(&[Keyword::HAVING]));
+        plan = subqueries.filtered(plan, condition, groups.as_ref(), at(&[Keyword::HAVING]))?;
     }
     if let Some(place) = emit {
         plan = on_close(source, plan, &scope, groups.as_ref(), place)?;
     }
-    let (mut output, mut by) = (output, by);
-    if !overs.is_empty() {
+    let calls = overs.into_iter().map(|(call, item)| over_groups(&call, &item, groups.as_ref()));
+    let mut calls = calls.collect::<Result<Vec<_>, QueryError>>()?;
+    let exprs =
+        output.iter_mut().map(|o| &mut o.expr).chain(by.iter_mut().map(|o| &mut o.expr)).chain(&mut qualify).chain(&mut distinct_on);
+    plan = subqueries.attached(plan, exprs.chain(calls.iter_mut().flat_map(OverCall::exprs_mut)).collect(), groups.as_ref())?;
+    if !calls.is_empty() {
         let width = plan.columns().len();
-        let calls = overs.into_iter().map(|(call, item)| over_groups(&call, &item, groups.as_ref()));
-        let calls = calls.collect::<Result<Vec<_>, QueryError>>()?;
         plan = Plan::new(Node::Over { input: Box::new(plan), calls }, at(&[Keyword::OVER]));
-        output.iter_mut().for_each(|o| o.expr = with_overs(&o.expr, width));
-        by.iter_mut().for_each(|o| o.expr = with_overs(&o.expr, width));
+        let exprs =
+            output.iter_mut().map(|o| &mut o.expr).chain(by.iter_mut().map(|o| &mut o.expr)).chain(&mut qualify).chain(&mut distinct_on);
+        exprs.for_each(|expr| *expr = with_overs(expr, width));
     }
-    if !by.is_empty() {
+    if let Some(condition) = qualify {
+        plan = Plan::new(Node::Filter { input: Box::new(plan), condition }, at(&[Keyword::QUALIFY]));
+    }
+    if !distinct_on.is_empty() {
+        plan = first_of_each(plan, distinct_on, by.clone(), (Some(1), 0), at(&[Keyword::DISTINCT]));
+    }
+    let is_cut = limit.is_some() || offset > 0;
+    if is_about_around {
+        // Each row around it has an order and a LIMIT of its own.
+        if is_cut {
+            let keys = output[output.len() - keys_of_around..].iter().map(|o| o.expr.clone()).collect();
+            plan = first_of_each(plan, keys, by, (limit, offset), at(&[Keyword::LIMIT, Keyword::OFFSET]));
+        }
+    } else if !by.is_empty() {
         plan = Plan::new(Node::Sort { input: Box::new(plan), by }, at(&[Keyword::ORDER]));
     }
     plan = Plan::new(Node::Project { input: Box::new(plan), columns: output }, at(&[Keyword::SELECT]));
     if distinct {
         plan = Plan::new(Node::Distinct { input: Box::new(plan) }, at(&[Keyword::DISTINCT]));
     }
-    if limit.is_some() || offset > 0 {
+    if is_cut && !is_about_around {
         plan = Plan::new(Node::Limit { input: Box::new(plan), limit, offset }, at(&[Keyword::LIMIT, Keyword::OFFSET]));
     }
     Ok(plan)
@@ -140,20 +231,9 @@ fn select_has_group_by(select: &ast::Select) -> bool {
     !matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty())
 }
 
-fn distinct(source: &Source<'_>, select: &ast::Select) -> Result<bool, QueryError> {
-    match &select.distinct {
-        None | Some(ast::Distinct::All) => Ok(false),
-        Some(ast::Distinct::Distinct) => Ok(true),
-        Some(_) => {
-            let span = clause(source, select, &[Keyword::DISTINCT]);
-            Err(source.error(span, "DISTINCT ON is not supported: write FROM (SELECT ..., ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) AS n FROM t) s WHERE n = 1"))
-        }
-    }
-}
-
 /// Refuses every clause that is not supported.
 fn refuse_clauses(source: &Source<'_>, query: &ast::Query, select: &ast::Select) -> Result<(), QueryError> {
-    let unsupported: [(bool, &[Keyword], &str); 15] = [
+    let unsupported: [(bool, &[Keyword], &str); 14] = [
         (select.top.is_some(), &[Keyword::TOP], "TOP is not supported: write LIMIT n at the end"),
         (select.into.is_some(), &[Keyword::INTO], "SELECT INTO is not supported: a query only reads"),
         (!select.lateral_views.is_empty(), &[Keyword::LATERAL], "LATERAL VIEW is not supported"),
@@ -167,15 +247,14 @@ fn refuse_clauses(source: &Source<'_>, query: &ast::Query, select: &ast::Select)
             &[Keyword::WINDOW],
             "WINDOW is not supported: write the window out, as in SUM(c) OVER (PARTITION BY a ORDER BY b)",
         ),
-        (
-            select.qualify.is_some(),
-            &[Keyword::QUALIFY],
-            "QUALIFY is not supported: write FROM (SELECT ..., ROW_NUMBER() OVER (...) AS n FROM t) s WHERE n = 1",
-        ),
         (select.exclude.is_some(), &[Keyword::EXCLUDE], "EXCLUDE is not supported: name the columns"),
         (select.value_table_mode.is_some() || select.select_modifiers.is_some(), &[], "this form of SELECT is not supported"),
         (!query.locks.is_empty() || query.for_clause.is_some(), &[Keyword::FOR], "FOR UPDATE and the like are not supported: leave it out"),
-        (query.fetch.is_some(), &[Keyword::FETCH], "FETCH FIRST is not supported: write LIMIT n"),
+        (
+            query.fetch.as_ref().is_some_and(|f| f.with_ties || f.percent),
+            &[Keyword::FETCH],
+            "FETCH FIRST takes a number of rows: write FETCH FIRST 10 ROWS ONLY, or LIMIT 10",
+        ),
         (
             query.settings.is_some() || query.format_clause.is_some() || !query.pipe_operators.is_empty(),
             &[Keyword::SETTINGS, Keyword::FORMAT],
@@ -279,7 +358,7 @@ fn all_columns(scope: &Scope, span: Span) -> Vec<OfAll> {
     scope.columns.iter().filter(|c| !c.is_hidden && !c.is_merged).map(item).collect()
 }
 
-fn bind_item(binder: &mut Binder<'_>, name: String, ast: &ast::Expr) -> Result<Item, QueryError> {
+pub(super) fn bind_item(binder: &mut Binder<'_>, name: String, ast: &ast::Expr) -> Result<Item, QueryError> {
     binder.reads.clear();
     let bound = binder.bind(ast)?;
     let span = bound.span;
@@ -289,7 +368,7 @@ fn bind_item(binder: &mut Binder<'_>, name: String, ast: &ast::Expr) -> Result<I
 }
 
 /// What PostgreSQL calls an output column without AS.
-fn default_name(ast: &ast::Expr) -> String {
+pub(super) fn default_name(ast: &ast::Expr) -> String {
     match ast {
         ast::Expr::Identifier(ident) => name_of(ident),
         ast::Expr::CompoundIdentifier(parts) => parts.last().map_or(String::new(), |p| p.value.to_lowercase()),
@@ -306,6 +385,12 @@ fn default_name(ast: &ast::Expr) -> String {
         ast::Expr::Trim { trim_where: Some(ast::TrimWhereField::Leading), .. } => "ltrim".to_owned(),
         ast::Expr::Trim { .. } => "rtrim".to_owned(),
         ast::Expr::AtTimeZone { .. } => "timezone".to_owned(),
+        ast::Expr::Exists { negated: false, .. } => "exists".to_owned(),
+        ast::Expr::Subquery(query) => name_of_value(query, |item| match item {
+            SelectItem::UnnamedExpr(e) => default_name(e),
+            SelectItem::ExprWithAlias { alias, .. } => name_of(alias),
+            _ => "?column?".to_owned(),
+        }),
         _ => "?column?".to_owned(),
     }
 }
@@ -336,7 +421,7 @@ fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[Item]) -> Re
             }
         };
         let mut aggregate = false;
-        expr.visit(&mut |e| aggregate |= matches!(e.kind, ExprKind::Column(i) if i >= binder.scope.width));
+        expr.visit(&mut |e| aggregate |= matches!(e.kind, ExprKind::Column(i) if (binder.scope.width..JOINED).contains(&i)));
         if aggregate {
             return Err(binder.error(span, "aggregates cannot stand in GROUP BY: group by columns and expressions of them"));
         }
@@ -361,7 +446,7 @@ fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[Item]) -> Re
 
 /// The item of the select list that a bare number or name in GROUP BY or ORDER BY means, if it means one. GROUP BY prefers the
 /// topic's column of a name, ORDER BY the select list's.
-fn named_item<'i>(
+pub(super) fn named_item<'i>(
     binder: &Binder<'_>,
     ast: &ast::Expr,
     items: &'i [Item],
@@ -403,73 +488,6 @@ fn having(binder: &mut Binder<'_>, ast: &ast::Expr) -> Result<Item, QueryError> 
     Ok(Item { name: "having".to_owned(), expr, reads: std::mem::take(&mut binder.reads), span })
 }
 
-fn order_by(
-    binder: &mut Binder<'_>,
-    order: Option<&ast::OrderBy>,
-    select: &ast::Select,
-    items: &[Item],
-) -> Result<Vec<(Item, bool, bool)>, QueryError> {
-    let Some(ast) = order else { return Ok(Vec::new()) };
-    let OrderByKind::Expressions(exprs) = &ast.kind else {
-        let span = clause(binder.source, select, &[Keyword::ORDER]);
-        return Err(binder.error(span, "ORDER BY ALL is not supported: name the columns"));
-    };
-    binder.place = Place::OrderBy;
-    let mut order = Vec::new();
-    for by in exprs {
-        let (descending, nulls_first) = direction(binder.source, by)?;
-        if by.with_fill.is_some() || ast.interpolate.is_some() {
-            return Err(binder.error(by.expr.span(), "WITH FILL is not supported: write ASC or DESC, and NULLS FIRST or LAST"));
-        }
-        let item = match named_item(binder, &by.expr, items, "ORDER BY", true)? {
-            Some(item) => item.clone(),
-            None => bind_item(binder, default_name(&by.expr), &by.expr)?,
-        };
-        order.push((item, descending, nulls_first));
-    }
-    Ok(order)
-}
-
-/// Whether an order is descending, and whether NULLs come first in it.
-pub(super) fn direction(source: &Source<'_>, by: &ast::OrderByExpr) -> Result<(bool, bool), QueryError> {
-    let descending = match &by.options.sort {
-        None | Some(ast::OrderBySort::Asc) => false,
-        Some(ast::OrderBySort::Desc) => true,
-        Some(ast::OrderBySort::Using(_)) => return Err(source.error(by.expr.span(), "write ASC or DESC")),
-    };
-    Ok((descending, by.options.nulls_first.unwrap_or(descending)))
-}
-
-/// LIMIT and OFFSET.
-pub(super) fn limit(source: &Source<'_>, query: &ast::Query, place: Span) -> Result<(Option<u64>, u64), QueryError> {
-    let (limit, offset) = match &query.limit_clause {
-        None => return Ok((None, 0)),
-        Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => (limit.as_ref(), offset.as_ref()),
-        Some(_) => {
-            let span = source.keyword(place, &[Keyword::LIMIT]);
-            return Err(source.error(span, "write LIMIT n OFFSET m"));
-        }
-    };
-    let limit = limit.map(|ast| count(source, ast, place, Keyword::LIMIT)).transpose()?.flatten();
-    let offset = offset.map(|o| count(source, &o.value, place, Keyword::OFFSET)).transpose()?.flatten();
-    Ok((limit, offset.unwrap_or(0)))
-}
-
-/// A whole number; `None` for NULL, which sets no limit.
-fn count(source: &Source<'_>, ast: &ast::Expr, place: Span, keyword: Keyword) -> Result<Option<u64>, QueryError> {
-    let count = match ast {
-        ast::Expr::Value(v) => match &v.value {
-            ast::Value::Number(text, _) => text.parse().ok(),
-            ast::Value::Null => return Ok(None),
-            _ => None,
-        },
-        _ => None,
-    };
-    let span = if ast.span().start.line > 0 { ast.span() } else { source.keyword(place, &[keyword]) };
-    let name = if keyword == Keyword::LIMIT { "LIMIT" } else { "OFFSET" };
-    count.map(Some).ok_or_else(|| source.error(span, format!("{name} takes a whole number, as in {name} 10")))
-}
-
 /// The groups' keys, and the rewriting of expressions over the input's columns into expressions over a group's row.
 pub(super) struct Groups<'a> {
     source: &'a Source<'a>,
@@ -496,7 +514,8 @@ impl Groups<'_> {
         }
         match expr.kind {
             ExprKind::Column(i) if i < self.columns => Err(i),
-            ExprKind::Column(i) if i >= OVER => Ok(expr.clone()),
+            // What OVER and subqueries give.
+            ExprKind::Column(i) if i >= JOINED => Ok(expr.clone()),
             ExprKind::Column(i) => Ok(Expr::column(self.keys.len() + i - self.columns, expr.data_type)),
             _ => expr.try_map(&mut |e| self.rewrite(e)),
         }

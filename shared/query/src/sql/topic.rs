@@ -1,8 +1,8 @@
 //! Which topics a text reads, for those who must open it before they can bind the text to its columns.
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SetExpr, TableFactor,
-    TableWithJoins,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, InTarget, ObjectName, ObjectNamePart, OrderByKind,
+    Query, SelectItem, SetExpr, TableFactor, TableWithJoins, WindowType,
 };
 
 use super::from::name_of;
@@ -27,25 +27,6 @@ pub fn topics_of(sql: &str) -> Result<Vec<String>, QueryError> {
     select::bind(&source, &[], &query).and_then(|_| Err(source.error_at_start(FORM)))
 }
 
-/// As [`topics_of`], of a text that reads one topic.
-///
-/// # Errors
-/// Also where it reads several.
-pub fn topic_of(sql: &str) -> Result<String, QueryError> {
-    let topics = topics_of(sql)?;
-    match <[String; 1]>::try_from(topics) {
-        Ok([topic]) => Ok(topic),
-        Err(topics) => {
-            let message = format!(
-                "the query reads the topics {}, and a job reads one, so far: ask it with twopath query, or keep it with twopath feed run {} OUTPUT",
-                topics.join(", "),
-                topics.join(" ")
-            );
-            Err(Source::new(sql).error_at_start(message))
-        }
-    }
-}
-
 const FORM: &str = "write FROM and the topic's name, or FROM TUMBLE(TABLE name, DESCRIPTOR(column), INTERVAL '1' HOUR)";
 
 /// Adds the topics that a query reads, `with` being the queries that a name may mean instead.
@@ -57,18 +38,103 @@ fn of_query<'q>(query: &'q Query, with: &mut Vec<&'q Ident>, topics: &mut Vec<St
         with.push(&cte.alias.name);
     }
     of_body(&query.body, with, topics);
+    let order = query.order_by.iter().filter_map(|by| if let OrderByKind::Expressions(by) = &by.kind { Some(by) } else { None });
+    order.flatten().for_each(|by| of_expr(&by.expr, with, topics));
     with.truncate(before);
 }
 
 fn of_body<'q>(body: &'q SetExpr, with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
     match body {
-        SetExpr::Select(select) => select.from.iter().for_each(|table| of_table(table, with, topics)),
+        SetExpr::Select(select) => {
+            select.from.iter().for_each(|table| of_table(table, with, topics));
+            let items = select.projection.iter().filter_map(|item| match item {
+                SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => Some(e),
+                _ => None,
+            });
+            let groups = match &select.group_by {
+                GroupByExpr::Expressions(exprs, _) => &exprs[..],
+                GroupByExpr::All(_) => &[],
+            };
+            let all = items.chain(&select.selection).chain(groups).chain(&select.having).chain(&select.qualify);
+            all.for_each(|e| of_expr(e, with, topics));
+        }
         SetExpr::Query(query) => of_query(query, with, topics),
         SetExpr::SetOperation { left, right, .. } => {
             of_body(left, with, topics);
             of_body(right, with, topics);
         }
         _ => {}
+    }
+}
+
+/// The topics of the subqueries in an expression.
+fn of_expr<'q>(expr: &'q Expr, with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
+    let mut of = |exprs: &[&'q Expr]| exprs.iter().for_each(|e| of_expr(e, with, topics));
+    match expr {
+        Expr::Subquery(query) | Expr::Exists { subquery: query, .. } => of_query(query, with, topics),
+        Expr::In { expr, target, .. } => {
+            of(&[&**expr]);
+            match target {
+                InTarget::Subquery(query) => of_query(query, with, topics),
+                InTarget::List(list) => list.iter().for_each(|e| of_expr(e, with, topics)),
+                _ => {}
+            }
+        }
+        // As deep as the text is long.
+        Expr::BinaryOp { .. } => {
+            let mut rest = expr;
+            while let Expr::BinaryOp { left, right, .. } = rest {
+                of(&[&**right]);
+                rest = left;
+            }
+            of(&[rest]);
+        }
+        Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } => of(&[&**left, &**right]),
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => of(&[&**left, &**right]),
+        Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => of(&[&**expr, &**pattern]),
+        Expr::Between { expr, low, high, .. } => of(&[&**expr, &**low, &**high]),
+        Expr::AtTimeZone { timestamp, time_zone } => of(&[&**timestamp, &**time_zone]),
+        Expr::Position { expr, r#in } => of(&[&**expr, &**r#in]),
+        Expr::Nested(e)
+        | Expr::UnaryOp { expr: e, .. }
+        | Expr::IsNull(e)
+        | Expr::IsNotNull(e)
+        | Expr::IsTrue(e)
+        | Expr::IsNotTrue(e)
+        | Expr::IsFalse(e)
+        | Expr::IsNotFalse(e)
+        | Expr::IsUnknown(e)
+        | Expr::IsNotUnknown(e)
+        | Expr::Cast { expr: e, .. }
+        | Expr::Extract { expr: e, .. }
+        | Expr::Floor { expr: e, .. }
+        | Expr::Ceil { expr: e, .. }
+        | Expr::Trim { expr: e, .. } => of(&[&**e]),
+        Expr::Substring { expr, substring_from, substring_for, .. } => {
+            of(&[&**expr]);
+            substring_from.iter().chain(substring_for).for_each(|e| of_expr(e, with, topics));
+        }
+        Expr::Case { operand, conditions, else_result, .. } => {
+            operand.iter().chain(else_result).for_each(|e| of_expr(e, with, topics));
+            conditions.iter().flat_map(|when| [&when.condition, &when.result]).for_each(|e| of_expr(e, with, topics));
+        }
+        Expr::Function(call) => of_call(call, with, topics),
+        _ => {}
+    }
+}
+
+fn of_call<'q>(call: &'q Function, with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
+    if let FunctionArguments::List(list) = &call.args {
+        let args = list.args.iter().filter_map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e),
+            _ => None,
+        });
+        args.for_each(|e| of_expr(e, with, topics));
+    }
+    let within = call.within_group.iter().map(|by| &by.expr);
+    within.chain(call.filter.as_deref()).for_each(|e| of_expr(e, with, topics));
+    if let Some(WindowType::WindowSpec(spec)) = &call.over {
+        spec.partition_by.iter().chain(spec.order_by.iter().map(|by| &by.expr)).for_each(|e| of_expr(e, with, topics));
     }
 }
 
@@ -132,7 +198,10 @@ mod tests {
 
     #[test]
     fn the_name_is_found_wherever_it_stands() {
-        let found = |sql| topic_of(sql).map_err(|e| e.message);
+        let found = |sql| match topics_of(sql).map_err(|e| e.message)?.as_slice() {
+            [one] => Ok(one.clone()),
+            several => Err(several.join(", ")),
+        };
         assert_eq!(found("SELECT EXTRACT(HOUR FROM t) FROM flights").as_deref(), Ok("flights"));
         assert_eq!(
             found("select 'from x', a -- from y\n/* from z */ from \"My-Topic\" AS f WHERE a IS DISTINCT FROM b").as_deref(),
@@ -146,6 +215,10 @@ mod tests {
         let nested = "WITH x AS (SELECT * FROM t), t AS (SELECT * FROM x) SELECT a FROM TUMBLE(TABLE T, DESCRIPTOR(c), INTERVAL '1' HOUR)";
         assert_eq!(found(nested).as_deref(), Ok("t"));
         assert!(found("SELECT a FROM x.y").is_err());
+        let all = |sql| topics_of(sql).unwrap();
+        let beside = "SELECT (SELECT MAX(n) FROM b), COUNT(*) FILTER (WHERE k IN (SELECT k FROM c)) FROM a WHERE NOT EXISTS (WITH w AS (SELECT * FROM d) SELECT 1 FROM w) \
+                      GROUP BY k HAVING SUM(n) > 2 + (SELECT 1 FROM e LIMIT 1) ORDER BY CASE WHEN n = ANY (SELECT n FROM f) THEN 1 END";
+        assert_eq!(all(beside), ["a", "b", "c", "d", "e", "f"]);
         assert!(found("").is_err());
     }
 }

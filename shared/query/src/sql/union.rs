@@ -1,4 +1,4 @@
-//! UNION: the rows of several queries.
+//! UNION, EXCEPT and INTERSECT: the rows of several queries.
 
 use sqlparser::ast::{self, OrderByKind, SetExpr, SetOperator, SetQuantifier, Spanned};
 use sqlparser::keywords::Keyword;
@@ -7,34 +7,39 @@ use sqlparser::tokenizer::Span;
 use super::QueryError;
 use super::from::Relations;
 use super::operator::{cast, common_number};
+use super::order::{direction, limit};
 use super::scope::same_name;
-use super::select::{bind_query, direction, limit};
+use super::select::bind_query;
 use super::source::Source;
 use crate::plan::{Node, Plan};
 use crate::types::*;
 
-/// `a UNION ALL b`, and UNION, which leaves out rows that are alike.
+/// `a UNION ALL b`, and UNION, which leaves out rows that are alike; EXCEPT and INTERSECT.
 pub(super) fn set_operation(relations: &mut Relations<'_>, body: &SetExpr) -> Result<Plan, QueryError> {
     let SetExpr::SetOperation { op, set_quantifier, left, right } = body else { return side(relations, body) };
     let source = relations.source;
-    if *op != SetOperator::Union {
-        let span = source.keyword(Span::empty(), &[Keyword::EXCEPT, Keyword::INTERSECT, Keyword::MINUS]);
-        return Err(source.error(span, format!("{op} is not supported: write a LEFT JOIN and WHERE key IS NULL, or a JOIN")));
-    }
-    let place = || source.keyword(left.span(), &[Keyword::UNION]);
+    let place = || source.keyword(left.span(), &[Keyword::UNION, Keyword::EXCEPT, Keyword::INTERSECT, Keyword::MINUS]);
     let mut inputs = vec![set_operation(relations, left)?, side(relations, right)?];
     let distinct = match set_quantifier {
         SetQuantifier::All => false,
         SetQuantifier::None | SetQuantifier::Distinct => true,
-        _ => return Err(source.error(place(), "UNION BY NAME is not supported: put the columns in the same order")),
+        _ => return Err(source.error(place(), format!("{op} BY NAME is not supported: put the columns in the same order"))),
     };
+    if *op != SetOperator::Union {
+        if !distinct {
+            let message = format!("{op} ALL is not supported: write {op}, which leaves out rows that are alike");
+            return Err(source.error(place(), message));
+        }
+        let inputs = alike(source, inputs, (op, place()))?;
+        return Ok(of_both(inputs, *op == SetOperator::Intersect));
+    }
     // A chain of UNION ALL is one union.
     if !distinct && let Node::Union { inputs: first } = &mut inputs[0].node {
         let first = std::mem::take(first);
         inputs.splice(0..1, first);
     }
     let span = inputs[0].span.start..inputs[inputs.len() - 1].span.end;
-    let inputs = alike(source, inputs, place())?;
+    let inputs = alike(source, inputs, (op, place()))?;
     let plan = Plan::new(Node::Union { inputs }, span.clone());
     Ok(if distinct { Plan::new(Node::Distinct { input: Box::new(plan) }, span) } else { plan })
 }
@@ -61,11 +66,34 @@ fn side(relations: &mut Relations<'_>, body: &SetExpr) -> Result<Plan, QueryErro
     }
 }
 
+/// The rows of two inputs, each once, that the first has and the second has, or has not. Rows are told apart as groups are: NULL equals NULL.
+fn of_both(inputs: Vec<Plan>, second_has_it: bool) -> Plan {
+    let columns = inputs[0].columns();
+    let span = inputs[0].span.start..inputs[inputs.len() - 1].span.end;
+    let all = || columns.iter().enumerate().map(|(i, (name, t))| NamedExpr { name: name.clone(), expr: Expr::column(i, *t) });
+    let int = |i: i64| Expr::literal(Value::Int(i), DataType::Int);
+    let of_which = |(number, input): (i64, Plan)| {
+        let columns = all().chain([NamedExpr { name: "side".into(), expr: int(number) }]).collect();
+        let span = input.span.clone();
+        Plan::new(Node::Project { input: Box::new(input), columns }, span)
+    };
+    let input = Box::new(Plan::new(Node::Union { inputs: (0..).zip(inputs).map(of_which).collect() }, span.clone()));
+    let side = || Some(Expr::column(columns.len(), DataType::Int));
+    let least_and_greatest = [AggregateFunction::Min, AggregateFunction::Max].map(|function| Aggregate::new(function, side())).to_vec();
+    let grouped = Plan::new(Node::Aggregate { input, keys: all().collect(), aggregates: least_and_greatest }, span.clone());
+    let is = |at: usize, number: i64| {
+        Expr::binary(BinaryOp::Equal, Expr::column(columns.len() + at, DataType::Int), int(number), DataType::Bool)
+    };
+    let condition = Expr::binary(BinaryOp::And, is(0, 0), is(1, i64::from(second_has_it)), DataType::Bool);
+    let filtered = Plan::new(Node::Filter { input: Box::new(grouped), condition }, span.clone());
+    Plan::new(Node::Project { input: Box::new(filtered), columns: all().collect() }, span)
+}
+
 /// The inputs with columns of the same types: numbers are brought to the wider type.
-fn alike(source: &Source<'_>, inputs: Vec<Plan>, place: Span) -> Result<Vec<Plan>, QueryError> {
+fn alike(source: &Source<'_>, inputs: Vec<Plan>, (op, place): (&SetOperator, Span)) -> Result<Vec<Plan>, QueryError> {
     let columns: Vec<Vec<(String, DataType)>> = inputs.iter().map(Plan::columns).collect();
     if let Some(other) = columns.iter().find(|c| c.len() != columns[0].len()) {
-        let message = format!("the queries of a UNION put out {} and {} columns: make them alike", columns[0].len(), other.len());
+        let message = format!("the queries of {op} put out {} and {} columns: make them alike", columns[0].len(), other.len());
         return Err(source.error(place, message));
     }
     let mut types = Vec::new();
@@ -76,7 +104,7 @@ fn alike(source: &Source<'_>, inputs: Vec<Plan>, place: Span) -> Result<Vec<Plan
                 (a, b) if a == b => a,
                 (a, b) if a.is_number() && b.is_number() => common_number(a, b),
                 (a, b) => {
-                    let message = format!("column '{name}' of a UNION is {} and {}: CAST one of them", a.sql_name(), b.sql_name());
+                    let message = format!("column '{name}' of {op} is {} and {}: CAST one of them", a.sql_name(), b.sql_name());
                     return Err(source.error(place, message));
                 }
             };
@@ -116,7 +144,8 @@ pub(super) fn ordered_union(source: &Source<'_>, mut plan: Plan, query: &ast::Qu
                 _ => None,
             };
             let Some(column) = column else {
-                let message = "a UNION is ordered by what it puts out: name a column of the first query, or give its number";
+                let message =
+                    "UNION, EXCEPT and INTERSECT are ordered by what they put out: name a column of the first query, or give its number";
                 return Err(source.error(o.expr.span(), message));
             };
             let (descending, nulls_first) = direction(source, o)?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType as Arrow, Field, Schema, TimeUnit};
+use twopath_query::Query;
 use twopath_query::arbitrary::Random;
-use twopath_query::{Query, Value, values};
 use twopath_view::{GroupTable, Selection, answer};
 
 const ROWS: usize = 60;
@@ -80,19 +80,19 @@ impl Events {
             ("_arrival", times(numbers.iter().map(|n| Some(n / 8)).collect()), false),
             ("_partition", ints(|n| n % 8 / 4), false),
             ("_offset", ints(|n| n), false),
+            ("_watermark", times(vec![None; ROWS]), true),
         ]);
         Events { batch: batch.expect("columns of one length"), values: rows.join(",\n") }
     }
 }
 
 /// What the accumulators of two halves answer; `None` for an error.
-pub fn engine(query: &Query, batch: &RecordBatch) -> Option<Vec<Vec<Value>>> {
+pub fn engine(query: &Query, batch: &RecordBatch) -> Option<RecordBatch> {
     let halves = [batch.slice(0, ROWS / 2), batch.slice(ROWS / 2, ROWS - ROWS / 2)];
     let tables = halves.map(|half| {
         let mut table = GroupTable::new(query);
         table.update_from_log(query, &half).map(|_| table)
     });
     let tables = tables.into_iter().collect::<Result<Vec<_>, _>>().ok()?;
-    let rows = answer(query, &tables.iter().collect::<Vec<_>>(), &Selection::default()).ok()?;
-    values::rows(&rows).ok()
+    answer(query, &tables.iter().collect::<Vec<_>>(), &Selection::default()).ok()
 }

@@ -1,0 +1,479 @@
+//! Subqueries in expressions: `x IN (SELECT ...)`, `EXISTS (SELECT ...)`, and a query that gives one value.
+//!
+//! Each becomes a join: the rows of the query around it are joined with what the subquery comes to, at most one row for each, and the expression reads that. A subquery may be
+//! about the row around it (`WHERE s.key = t.key`): then its rows are told apart by what they compare with that row, and joined by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+
+use sqlparser::ast::{self, BinaryOperator, SetExpr, Spanned};
+use sqlparser::tokenizer::Span;
+
+use super::QueryError;
+use super::expr::{Binder, Bound, Read, not};
+use super::over::OVER;
+use super::scope::Scope;
+use super::select::{Groups, Item, bind_subquery};
+use super::source::Source;
+use crate::plan::{JoinKind, Node, Plan};
+use crate::types::*;
+
+/// While a subquery is bound, column `i` of the query around it is column `AROUND + i`.
+pub(super) const AROUND: usize = 1 << 37;
+/// While a statement is bound, column `i` of what a subquery is joined as is column `JOINED + i`.
+pub(super) const JOINED: usize = 1 << 38;
+/// While a statement is bound, the value of subquery `i` is column `SUBQUERY + i`.
+pub(super) const SUBQUERY: usize = 1 << 39;
+
+/// What a subquery knows of the query around it, and what that has to know of it.
+pub(super) struct Around {
+    pub scope: Scope,
+    /// What the subquery's rows are told apart by: over the columns of the query around it. The subquery puts out its own side of each, behind its other columns.
+    pub keys: Vec<Expr>,
+    pub reads: Vec<Read>,
+    /// Where it is an aggregate of all of its rows, what it puts out of none.
+    pub of_none: Option<Vec<Expr>>,
+    /// Whether there is one row at most of those that are about a row around it: LIMIT 1.
+    pub is_one_each: bool,
+}
+
+/// A subquery of an expression.
+pub(super) struct Subquery {
+    /// What the rows around it are joined with, one after the other: each with its condition, over the columns around and those that are joined.
+    joins: Vec<(Plan, JoinKind, Option<Expr>)>,
+    /// Over the columns around and those that are joined.
+    value: Expr,
+    /// What leaves just the rows for which the value is TRUE, in one join.
+    holds: Option<(Plan, Expr)>,
+    /// What it reads of the query around it, for messages.
+    reads: Vec<Read>,
+    span: Span,
+}
+
+impl Binder<'_> {
+    /// `x IN (SELECT ...)`.
+    pub(super) fn in_subquery(&mut self, arg: &ast::Expr, query: &ast::Query, negated: bool) -> Result<Bound, QueryError> {
+        if matches!(arg, ast::Expr::Tuple(_)) {
+            let message = "row values are not supported: write EXISTS (SELECT 1 FROM t WHERE t.a = s.a AND t.b = s.b)";
+            return Err(self.error(arg.span(), message));
+        }
+        let first_read = self.reads.len();
+        let arg = self.bind(arg)?;
+        let span = arg.span;
+        let (plan, around) = self.subquery(query, span)?;
+        if around.of_none.is_some() && !around.keys.is_empty() {
+            return Err(
+                self.error(span, "IN over an aggregate of rows that are about the row around them: compare it, as in x = (SELECT ...)")
+            );
+        }
+        let values = plan.columns();
+        let keys = around.keys.len();
+        let [_, ..] = &values[..values.len() - keys] else { return Err(self.error(span, "the subquery puts nothing out")) };
+        if values.len() - keys > 1 {
+            return Err(self.error(span, "IN compares with one column: the subquery puts out several"));
+        }
+        let value = Bound::typed(Expr::column(JOINED, values[0].1), span);
+        let BoundParts { equal, arg } = self.compared(arg, value)?;
+        // The values that are there, each once.
+        let found = with_mark(plan.clone(), true);
+        let own_keys = |first: usize| values[values.len() - keys..].iter().enumerate().map(move |(i, (_, t))| Expr::column(first + i, *t));
+        let by_keys = |first| self.keys_meet(&around, own_keys(JOINED + first).collect(), span);
+        let is_found = by_keys(1)?.into_iter().fold(equal, and);
+        let mark = Expr::column(JOINED + 1 + keys, DataType::Bool);
+        // How many values there are, and how many of them are not NULL: of none, nothing is NULL.
+        let counts_at = 2 + keys;
+        let counted = counted(&plan, keys);
+        let counts_meet = by_keys(counts_at)?.into_iter().reduce(and);
+        let rows = Expr::column(JOINED + counts_at + keys, DataType::Int);
+        let present = Expr::column(JOINED + counts_at + keys + 1, DataType::Int);
+        let is_empty = Expr::binary(BinaryOp::Or, is_null(rows.clone()), equals(rows.clone(), int(0)), DataType::Bool);
+        let unknown = Expr::binary(BinaryOp::Or, is_null(arg), Expr::binary(BinaryOp::Less, present, rows, DataType::Bool), DataType::Bool);
+        let bool = |b| Expr::literal(Value::Bool(b), DataType::Bool);
+        let null = Expr::literal(Value::Null, DataType::Bool);
+        let branches = vec![(not(is_null(mark)), bool(true)), (is_empty, bool(false)), (unknown, null)];
+        let value = Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(bool(false))) }, DataType::Bool);
+        let kind = if keys == 0 { JoinKind::Inner } else { JoinKind::Left };
+        let joins = vec![(found.clone(), JoinKind::Left, Some(is_found.clone())), (counted, kind, counts_meet)];
+        self.joined_subquery(Subquery { joins, value, holds: Some((found, is_found)), reads: Vec::new(), span }, first_read, negated)
+    }
+
+    /// `EXISTS (SELECT ...)`.
+    pub(super) fn exists(&mut self, query: &ast::Query, negated: bool) -> Result<Bound, QueryError> {
+        let first_read = self.reads.len();
+        let span = query.span();
+        let (plan, around) = self.subquery(query, span)?;
+        let keys = around.keys.len();
+        if keys == 0 {
+            let value = Expr::binary(BinaryOp::Greater, Expr::column(JOINED, DataType::Int), int(0), DataType::Bool);
+            let joins = vec![(counted(&plan, 0), JoinKind::Inner, None)];
+            return self.joined_subquery(Subquery { joins, value, holds: None, reads: Vec::new(), span }, first_read, negated);
+        }
+        if around.of_none.is_some() {
+            return Err(self.error(span, "an aggregate without GROUP BY always exists: leave the aggregate out, or add GROUP BY"));
+        }
+        let columns = plan.columns();
+        let own = columns[columns.len() - keys..].iter().enumerate().map(|(i, (_, t))| Expr::column(JOINED + i, *t)).collect();
+        let Some(meet) = self.keys_meet(&around, own, span)?.into_iter().reduce(and) else { unreachable!("there are keys") };
+        let found = with_mark(last_columns(plan, keys), true);
+        let value = not(is_null(Expr::column(JOINED + keys, DataType::Bool)));
+        let joins = vec![(found.clone(), JoinKind::Left, Some(meet.clone()))];
+        self.joined_subquery(Subquery { joins, value, holds: Some((found, meet)), reads: Vec::new(), span }, first_read, negated)
+    }
+
+    /// `(SELECT ...)`: one value.
+    pub(super) fn one_value(&mut self, query: &ast::Query) -> Result<Bound, QueryError> {
+        let first_read = self.reads.len();
+        let span = query.span();
+        let (plan, around) = self.subquery(query, span)?;
+        let keys = around.keys.len();
+        let columns = plan.columns();
+        if columns.len() - keys != 1 {
+            return Err(self.error(span, "a subquery in an expression gives one value: it puts out several columns"));
+        }
+        let is_one = if keys == 0 { one_row(&plan).is_some() } else { around.of_none.is_some() || around.is_one_each };
+        if !is_one {
+            let message = "a subquery in an expression gives one value: aggregate it, as in (SELECT MAX(c) FROM t), or end it with ORDER BY and LIMIT 1; for any of several write IN or EXISTS";
+            return Err(self.error(span, message));
+        }
+        let value = Expr::column(JOINED, columns[0].1);
+        if keys == 0 {
+            let kind = if one_row(&plan) == Some(Rows::One) { JoinKind::Inner } else { JoinKind::Left };
+            let joins = vec![(plan, kind, None)];
+            return self.joined_subquery(Subquery { joins, value, holds: None, reads: Vec::new(), span }, first_read, false);
+        }
+        let own = columns[1..].iter().enumerate().map(|(i, (_, t))| Expr::column(JOINED + 1 + i, *t)).collect();
+        let meet = self.keys_meet(&around, own, span)?.into_iter().reduce(and);
+        let mark = Expr::column(JOINED + 1 + keys, DataType::Bool);
+        let value = match around.of_none.as_deref() {
+            Some([of_none, ..]) if !matches!(of_none.kind, ExprKind::Literal(Value::Null)) => {
+                let data_type = value.data_type;
+                let branches = vec![(is_null(mark), of_none.clone())];
+                Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(value)) }, data_type)
+            }
+            _ => value,
+        };
+        let joins = vec![(with_mark(plan, false), JoinKind::Left, meet)];
+        self.joined_subquery(Subquery { joins, value, holds: None, reads: Vec::new(), span }, first_read, false)
+    }
+
+    /// `x = ANY (SELECT ...)` is IN, and `x <> ALL (SELECT ...)` is NOT IN.
+    pub(super) fn quantified(
+        &mut self,
+        (left, op, right): (&ast::Expr, &BinaryOperator, &ast::Expr),
+        of_all: bool,
+    ) -> Result<Bound, QueryError> {
+        let query = match right {
+            ast::Expr::Subquery(query) => query,
+            ast::Expr::Nested(inner) => return self.quantified((left, op, inner), of_all),
+            other => return Err(self.error(other.span(), "ANY and ALL go with a subquery: write the values out, as in c IN ('a', 'b')")),
+        };
+        match (op, of_all) {
+            (BinaryOperator::Eq, false) => self.in_subquery(left, query, false),
+            (BinaryOperator::NotEq, true) => self.in_subquery(left, query, true),
+            _ => {
+                let name = if of_all { "ALL" } else { "ANY" };
+                let message = format!("{op} {name} is not supported: compare with (SELECT MIN(c) ...) or (SELECT MAX(c) ...)");
+                Err(self.error(right.span(), message))
+            }
+        }
+    }
+
+    fn subquery(&mut self, query: &ast::Query, span: Span) -> Result<(Plan, Around), QueryError> {
+        let Some(relations) = &self.relations else {
+            return Err(self.error(span, "a subquery cannot stand here: put it into WHERE, HAVING or the select list"));
+        };
+        let mut around = Around { scope: self.scope.clone(), keys: Vec::new(), reads: Vec::new(), of_none: None, is_one_each: false };
+        let plan = bind_subquery(&mut relations.clone(), query, &mut around)?;
+        self.reads.append(&mut around.reads);
+        Ok((plan, around))
+    }
+
+    /// The conditions by which rows around a subquery meet its own, whose side of each key this is.
+    fn keys_meet(&self, around: &Around, own: Vec<Expr>, span: Span) -> Result<Vec<Expr>, QueryError> {
+        let meet = |(key, own): (&Expr, Expr)| {
+            let equal = self.binary(BinaryOp::Equal, Bound::typed(key.clone(), span), Bound::typed(own, span))?;
+            self.settle(equal)
+        };
+        around.keys.iter().zip(own).map(meet).collect()
+    }
+
+    fn compared(&self, arg: Bound, value: Bound) -> Result<BoundParts, QueryError> {
+        let equal = self.binary(BinaryOp::Equal, arg, value)?;
+        let equal = self.settle(equal)?;
+        match &equal.kind {
+            ExprKind::Binary { left, .. } => Ok(BoundParts { arg: (**left).clone(), equal }),
+            other => unreachable!("a comparison is binary, and not {other:?}"),
+        }
+    }
+
+    fn joined_subquery(&mut self, subquery: Subquery, first_read: usize, negated: bool) -> Result<Bound, QueryError> {
+        let (data_type, span) = (subquery.value.data_type, subquery.span);
+        let reads = self.reads[first_read..].to_vec();
+        let value = Expr::column(SUBQUERY + self.subqueries.len(), data_type);
+        self.subqueries.push(Subquery { reads, ..subquery });
+        Ok(Bound::typed(if negated { not(value) } else { value }, span))
+    }
+}
+
+struct BoundParts {
+    equal: Expr,
+    arg: Expr,
+}
+
+/// The subqueries of a statement, once it is bound.
+pub(super) struct Subqueries(pub Vec<Subquery>);
+
+impl Subqueries {
+    /// The rows for which the condition is TRUE, with the columns that they had.
+    pub fn filtered(
+        &self,
+        mut plan: Plan,
+        condition: Expr,
+        groups: Option<&Groups<'_>>,
+        span: std::ops::Range<usize>,
+    ) -> Result<Plan, QueryError> {
+        if self.named_in([&condition]).is_empty() {
+            return Ok(Plan::new(Node::Filter { input: Box::new(plan), condition }, span));
+        }
+        let columns = plan.columns();
+        let mut rest = Vec::new();
+        for condition in condition.conjuncts() {
+            let holds = match condition.kind {
+                ExprKind::Column(i) if (SUBQUERY..OVER).contains(&i) => {
+                    self.0[i - SUBQUERY].holds.as_ref().map(|h| (h, &self.0[i - SUBQUERY]))
+                }
+                _ => None,
+            };
+            let Some(((right, on), subquery)) = holds else {
+                rest.push(condition.clone());
+                continue;
+            };
+            let mut on = subquery.over_groups(on, groups)?;
+            plan = self.attached(plan, vec![&mut on], groups)?;
+            let width = plan.columns().len();
+            let on = Some(on.renumbered(|i| if (JOINED..SUBQUERY).contains(&i) { width + i - JOINED } else { i }));
+            plan = Plan::new(Node::Join { left: Box::new(plan), right: Box::new(right.clone()), kind: JoinKind::Inner, on }, span.clone());
+        }
+        plan = self.attached(plan, rest.iter_mut().collect(), groups)?;
+        if let Some(condition) = rest.into_iter().reduce(and) {
+            plan = Plan::new(Node::Filter { input: Box::new(plan), condition }, span.clone());
+        }
+        let columns = columns.into_iter().enumerate().map(|(i, (name, t))| NamedExpr { name, expr: Expr::column(i, t) }).collect();
+        Ok(Plan::new(Node::Project { input: Box::new(plan), columns }, span))
+    }
+
+    /// The plan joined with the subqueries that these expressions read, which then read what was joined.
+    pub fn attached(&self, mut plan: Plan, exprs: Vec<&mut Expr>, groups: Option<&Groups<'_>>) -> Result<Plan, QueryError> {
+        let mut values: BTreeMap<usize, Expr> = BTreeMap::new();
+        for number in self.named_in(exprs.iter().map(|e| &**e)) {
+            let subquery = &self.0[number];
+            let first = plan.columns().len();
+            let placed = |expr: &Expr, values: &BTreeMap<usize, Expr>| {
+                let over_groups = subquery.over_groups(expr, groups)?;
+                Ok::<_, QueryError>(
+                    with_values(&over_groups, values).renumbered(|i| if (JOINED..SUBQUERY).contains(&i) { first + i - JOINED } else { i }),
+                )
+            };
+            for (right, kind, on) in &subquery.joins {
+                let on = on.as_ref().map(|on| placed(on, &values)).transpose()?;
+                let span = plan.span.clone();
+                plan = Plan::new(Node::Join { left: Box::new(plan), right: Box::new(right.clone()), kind: *kind, on }, span);
+            }
+            let value = placed(&subquery.value, &values)?;
+            values.insert(number, value);
+        }
+        exprs.into_iter().for_each(|expr| *expr = with_values(expr, &values));
+        Ok(plan)
+    }
+
+    /// The subqueries that these expressions read, and those that these read.
+    fn named_in<'e>(&self, exprs: impl IntoIterator<Item = &'e Expr>) -> BTreeSet<usize> {
+        let mut named = BTreeSet::new();
+        exprs.into_iter().for_each(|e| named.extend(subqueries_of(e)));
+        // A subquery reads such as were bound before it.
+        for number in (0..self.0.len()).rev() {
+            if named.contains(&number) {
+                let Subquery { joins, value, .. } = &self.0[number];
+                joins.iter().filter_map(|(.., on)| on.as_ref()).chain([value]).for_each(|e| named.extend(subqueries_of(e)));
+            }
+        }
+        named
+    }
+}
+
+impl Subquery {
+    /// An expression of it over the rows of groups, where the query around it has groups.
+    fn over_groups(&self, expr: &Expr, groups: Option<&Groups<'_>>) -> Result<Expr, QueryError> {
+        let Some(groups) = groups else { return Ok(expr.clone()) };
+        let item = Item { name: "the subquery".into(), expr: expr.clone(), reads: self.reads.clone(), span: self.span };
+        groups.of_group(&item)
+    }
+}
+
+/// A subquery's condition, cut into what is of its own rows and what compares them with the row around it.
+pub(super) struct Compared {
+    pub own: Option<Expr>,
+    /// The sides of the comparisons that are the row around it, over the columns of that.
+    pub around: Vec<Expr>,
+    /// The other side of each.
+    pub own_keys: Vec<Expr>,
+}
+
+pub(super) fn compared_with_around(
+    source: &Source<'_>,
+    condition: Expr,
+    subqueries: &[Subquery],
+    span: Span,
+) -> Result<Compared, QueryError> {
+    let too_far = subqueries.iter().flat_map(|s| s.joins.iter().filter_map(|(.., on)| on.as_ref()).chain([&s.value])).find(|e| sides(e).1);
+    if too_far.is_some() {
+        let message = "a subquery within a subquery is compared with the row around that: put the outer one into FROM, as a JOIN";
+        return Err(source.error(span, message));
+    }
+    if !sides(&condition).1 {
+        return Ok(Compared { own: Some(condition), around: Vec::new(), own_keys: Vec::new() });
+    }
+    let (mut own, mut pairs) = (Vec::new(), Vec::new());
+    for conjunct in condition.conjuncts() {
+        let back = |e: &Expr| e.renumbered(|i| i - AROUND);
+        match (sides(conjunct), &conjunct.kind) {
+            ((_, false), _) => own.push(conjunct.clone()),
+            ((false, true), _) => pairs.push((back(conjunct), Expr::literal(Value::Bool(true), DataType::Bool))),
+            (_, ExprKind::Binary { op: BinaryOp::Equal, left, right }) => match (sides(left), sides(right)) {
+                ((false, true), (_, false)) => pairs.push((back(left), (**right).clone())),
+                ((_, false), (false, true)) => pairs.push((back(right), (**left).clone())),
+                _ => return Err(not_equal(source, span)),
+            },
+            _ => return Err(not_equal(source, span)),
+        }
+    }
+    let (around, own_keys) = pairs.into_iter().unzip();
+    Ok(Compared { own: own.into_iter().reduce(and), around, own_keys })
+}
+
+fn not_equal(source: &Source<'_>, span: Span) -> QueryError {
+    let message = "a subquery is compared with the row around it by equalities that are joined by AND, as in WHERE s.key = t.key: write what else there is as a JOIN";
+    source.error(span, message)
+}
+
+/// Whether an expression reads the query's own columns, and whether it reads those of the query around it.
+fn sides(expr: &Expr) -> (bool, bool) {
+    let (mut own, mut around) = (false, false);
+    expr.visit(&mut |e| {
+        if let ExprKind::Column(i) = e.kind {
+            if (AROUND..JOINED).contains(&i) { around = true } else { own = true }
+        }
+    });
+    (own, around)
+}
+
+/// What an aggregate of a query's rows, over its `width` columns, is of none.
+pub(super) fn of_none(expr: &Expr, width: usize, aggregates: &[Aggregate]) -> Expr {
+    let value = |i: usize, t: DataType| {
+        let aggregate = (i >= width).then(|| aggregates.get(i - width)).flatten();
+        let counts = aggregate.is_some_and(|a| {
+            matches!(a.function, AggregateFunction::Count | AggregateFunction::CountDistinct | AggregateFunction::ApproxCountDistinct)
+        });
+        Ok::<_, Infallible>(Expr::literal(if counts { Value::Int(0) } else { Value::Null }, t))
+    };
+    let Ok(expr) = expr.try_columns(&mut { value });
+    expr
+}
+
+/// Whether an expression reads what a subquery gives.
+pub(super) fn reads_subquery(expr: &Expr) -> bool {
+    !subqueries_of(expr).is_empty()
+}
+
+fn subqueries_of(expr: &Expr) -> BTreeSet<usize> {
+    let mut named = BTreeSet::new();
+    expr.visit(&mut |e| {
+        if let ExprKind::Column(i) = e.kind
+            && (SUBQUERY..OVER).contains(&i)
+        {
+            named.insert(i - SUBQUERY);
+        }
+    });
+    named
+}
+
+fn with_values(expr: &Expr, values: &BTreeMap<usize, Expr>) -> Expr {
+    let value = |i: usize, t: DataType| {
+        let known = i.checked_sub(SUBQUERY).and_then(|number| values.get(&number));
+        Ok::<_, Infallible>(known.cloned().unwrap_or_else(|| Expr::column(i, t)))
+    };
+    let Ok(expr) = expr.try_columns(&mut { value });
+    expr
+}
+
+/// The plan with TRUE as a last column, for one who looks whether a row is there; with each of its rows once, where that is wanted.
+fn with_mark(plan: Plan, once: bool) -> Plan {
+    let span = plan.span.clone();
+    let mark = NamedExpr { name: "found".into(), expr: Expr::literal(Value::Bool(true), DataType::Bool) };
+    let columns = plan.columns().into_iter().enumerate().map(|(i, (name, t))| NamedExpr { name, expr: Expr::column(i, t) });
+    let columns = columns.chain([mark]).collect();
+    let marked = Plan::new(Node::Project { input: Box::new(plan), columns }, span.clone());
+    if once { Plan::new(Node::Distinct { input: Box::new(marked) }, span) } else { marked }
+}
+
+/// The plan with its last columns alone.
+fn last_columns(plan: Plan, count: usize) -> Plan {
+    let span = plan.span.clone();
+    let all = plan.columns();
+    let first = all.len() - count;
+    let column = |(i, (name, t)): (usize, (String, DataType))| NamedExpr { name, expr: Expr::column(i, t) };
+    let columns = all.into_iter().enumerate().skip(first).map(column).collect();
+    Plan::new(Node::Project { input: Box::new(plan), columns }, span)
+}
+
+/// For each value of the last `keys` columns how many rows there are, and in how many of them the first column is not NULL.
+fn counted(plan: &Plan, keys: usize) -> Plan {
+    let columns = plan.columns();
+    let first = columns.len() - keys;
+    let key = |(i, (name, t)): (usize, &(String, DataType))| NamedExpr { name: name.clone(), expr: Expr::column(i, *t) };
+    let keys = columns.iter().enumerate().skip(first).map(key).collect();
+    let present = Aggregate::new(AggregateFunction::Count, Some(Expr::column(0, columns[0].1)));
+    let aggregates = vec![Aggregate::new(AggregateFunction::Count, None), present];
+    Plan::new(Node::Aggregate { input: Box::new(plan.clone()), keys, aggregates }, plan.span.clone())
+}
+
+#[derive(PartialEq)]
+enum Rows {
+    One,
+    OneOrNone,
+}
+
+/// Whether a plan, by its shape, gives one row at most.
+fn one_row(plan: &Plan) -> Option<Rows> {
+    match &plan.node {
+        Node::Aggregate { keys, .. } if keys.is_empty() => Some(Rows::One),
+        Node::Limit { limit: Some(0 | 1), .. } => Some(Rows::OneOrNone),
+        Node::Limit { input, .. } | Node::Filter { input, .. } => one_row(input).map(|_| Rows::OneOrNone),
+        Node::Project { input, .. } | Node::Sort { input, .. } | Node::Distinct { input } | Node::Over { input, .. } => one_row(input),
+        _ => None,
+    }
+}
+
+/// What a subquery without a name of its own is called as a column.
+pub(super) fn name_of_value(query: &ast::Query, name: impl Fn(&ast::SelectItem) -> String) -> String {
+    match &*query.body {
+        SetExpr::Select(select) => select.projection.first().map_or_else(|| "?column?".to_owned(), name),
+        _ => "?column?".to_owned(),
+    }
+}
+
+fn and(a: Expr, b: Expr) -> Expr {
+    Expr::binary(BinaryOp::And, a, b, DataType::Bool)
+}
+
+fn equals(a: Expr, b: Expr) -> Expr {
+    Expr::binary(BinaryOp::Equal, a, b, DataType::Bool)
+}
+
+fn is_null(arg: Expr) -> Expr {
+    Expr::new(ExprKind::IsNull { arg: Box::new(arg), negated: false }, DataType::Bool)
+}
+
+fn int(i: i64) -> Expr {
+    Expr::literal(Value::Int(i), DataType::Int)
+}

@@ -1,0 +1,215 @@
+//! Answers of whole plans against a real PostgreSQL: subqueries in expressions, EXCEPT and INTERSECT, and what else joins rows with rows.
+//!
+//! As `postgres.rs` does, it wants `TWOPATH_TEST_POSTGRES`. The text is the same for both. The reference, which evaluates the plan as it was bound, and the program that
+//! engines keep both answer; answers are compared as bags, or in their order where the query gives one.
+
+mod events;
+mod psql;
+
+use events::{Events, engine, schema};
+use psql::{Row, are_equal, ask, shown, theirs_shown};
+use twopath_query::arbitrary::Random;
+use twopath_query::{Plan, Value, logical_plan, values};
+use twopath_reference::PlanReference;
+use twopath_view::finish;
+
+const QUERIES: u64 = 600;
+
+struct Maker<'a>(&'a mut Random);
+
+impl Maker<'_> {
+    /// Two columns that can be compared.
+    fn pair(&mut self) -> (&'static str, &'static str) {
+        const PAIRS: [(&str, &str); 8] =
+            [("n", "m"), ("m", "m"), ("n", "n"), ("m", "n"), ("s", "s"), ("flag", "flag"), ("t", "t"), ("x", "n")];
+        PAIRS[self.0.below(PAIRS.len())]
+    }
+
+    /// A condition over the columns of one relation.
+    fn condition(&mut self, of: &str) -> String {
+        match self.0.below(7) {
+            0 => format!("{of}.n > {}", self.0.between(-15, 15)),
+            1 => format!("{of}.flag"),
+            2 => format!("{of}.m IS NOT NULL"),
+            3 => format!("{of}.n % 3 = {}", self.0.below(3)),
+            4 => format!("{of}.m = {} OR {of}.s > 'b'", self.0.below(6)),
+            5 => "1 = 2".to_owned(),
+            _ => "1 = 1".to_owned(),
+        }
+    }
+
+    /// WHERE of a subquery over `w`, about the row of `e` around it or not.
+    fn inner_where(&mut self) -> String {
+        let own = self.condition("w");
+        match self.0.below(5) {
+            0 | 1 => format!("({own})"),
+            2 => format!("w.m = e.m AND ({own})"),
+            3 => {
+                let (a, b) = self.pair();
+                format!("({own}) AND e.{a} = w.{b}")
+            }
+            _ => format!("w.m = e.m AND w.flag = e.flag AND ({own})"),
+        }
+    }
+
+    /// What is TRUE, FALSE or NULL for a row of `e`.
+    fn test(&mut self) -> String {
+        let (a, b) = self.pair();
+        let inner = self.inner_where();
+        match self.0.below(9) {
+            0 | 1 => format!("e.{a} IN (SELECT w.{b} FROM events w WHERE {inner})"),
+            2 | 3 => format!("e.{a} NOT IN (SELECT w.{b} FROM events w WHERE {inner})"),
+            4 => format!("EXISTS (SELECT 1 FROM events w WHERE {inner})"),
+            5 => format!("NOT EXISTS (SELECT * FROM events w WHERE {inner})"),
+            6 => format!("e.n {} {}", self.0.pick(&[">", "<=", "="]), self.value("n")),
+            7 => format!("e.{a} = ANY (SELECT w.{b} FROM events w WHERE {inner} GROUP BY w.{b} HAVING COUNT(*) > 1)"),
+            _ => format!("e.{a} <> ALL (SELECT w.{b} FROM events w WHERE {inner})"),
+        }
+    }
+
+    /// A subquery that gives one value: a number where `n` is asked for.
+    fn value(&mut self, column: &str) -> String {
+        let inner = self.inner_where();
+        match self.0.below(6) {
+            0 => format!("(SELECT MAX(w.{column}) FROM events w WHERE {inner})"),
+            1 => format!("(SELECT MIN(w.{column}) FROM events w WHERE {inner})"),
+            2 if column == "n" => format!("(SELECT COUNT(*) FROM events w WHERE {inner})"),
+            3 if column == "n" => format!("(SELECT COUNT(DISTINCT w.m) * 2 + 1 FROM events w WHERE {inner})"),
+            4 => format!("(SELECT w.{column} FROM events w WHERE {inner} ORDER BY w.{column} DESC NULLS LAST LIMIT 1)"),
+            _ => format!("(SELECT w.{column} FROM events w WHERE {inner} ORDER BY w.{column} NULLS FIRST LIMIT 1 OFFSET 1)"),
+        }
+    }
+
+    /// A query, and how many columns it has.
+    fn query(&mut self) -> (String, usize) {
+        let outer = self.condition("e");
+        match self.0.below(16) {
+            0..=2 => (format!("SELECT e.n AS c0, e.s AS c1 FROM events e WHERE {}", self.test()), 2),
+            3 => (format!("SELECT e.m AS c0, e.n AS c1 FROM events e WHERE ({outer}) AND {}", self.test()), 2),
+            4 => (format!("SELECT e.m AS c0, e.n AS c1 FROM events e WHERE ({outer}) OR {} OR NOT {}", self.test(), self.test()), 2),
+            5 => (format!("SELECT e.n AS c0, {} AS c1 FROM events e WHERE {outer}", self.test()), 2),
+            6 => (format!("SELECT e.m AS c0, {} AS c1, {} AS c2 FROM events e", self.value("n"), self.value("s")), 3),
+            7 => {
+                let having = self.0.pick(&[
+                    "COUNT(*) >= (SELECT COUNT(*) / COUNT(DISTINCT m) FROM events)",
+                    "MAX(e.n) IN (SELECT n FROM events WHERE flag)",
+                ]);
+                (format!("SELECT e.m AS c0, COUNT(*) AS c1 FROM events e WHERE {outer} GROUP BY e.m HAVING {having}"), 2)
+            }
+            8 => {
+                let of =
+                    self.0.pick(&["(SELECT COUNT(*) FROM events w WHERE w.n = e.m)", "(SELECT MAX(w.n) FROM events w WHERE w.m = e.m)"]);
+                (format!("SELECT e.m AS c0, {of} AS c1, SUM(e.n) AS c2 FROM events e GROUP BY e.m ORDER BY 2 NULLS FIRST, 1"), 3)
+            }
+            9 => (
+                format!(
+                    "SELECT SUM(CASE WHEN {} THEN 1 ELSE 0 END) AS c0, COUNT(*) FILTER (WHERE {}) AS c1 FROM events e",
+                    self.test(),
+                    self.test()
+                ),
+                2,
+            ),
+            10 => {
+                let op = self.0.pick(&["EXCEPT", "INTERSECT", "UNION"]);
+                let (a, b) = (self.condition("e"), self.condition("w"));
+                (format!("SELECT e.m AS c0, e.s AS c1 FROM events e WHERE {a} {op} SELECT w.m, w.s FROM events w WHERE {b}"), 2)
+            }
+            11 => {
+                let (a, b, c) = (self.condition("e"), self.condition("w"), self.condition("v"));
+                (
+                    format!(
+                        "SELECT e.m AS c0 FROM events e WHERE {a} EXCEPT SELECT w.n FROM events w WHERE {b} INTERSECT SELECT v.m FROM events v WHERE {c} ORDER BY 1"
+                    ),
+                    1,
+                )
+            }
+            12 => {
+                let fetch = self.0.pick(&["", " FETCH FIRST 4 ROWS ONLY", " OFFSET 1 ROW FETCH NEXT ROW ONLY"]);
+                (format!("SELECT DISTINCT ON (e.m) e.m AS c0, e.n AS c1 FROM events e WHERE {outer} ORDER BY e.m, e.n DESC{fetch}"), 2)
+            }
+            13 => {
+                let kind = self.0.pick(&["NATURAL JOIN", "NATURAL LEFT JOIN", "NATURAL FULL JOIN"]);
+                (
+                    format!(
+                        "SELECT * FROM (SELECT n AS c0, m AS c1 FROM events e WHERE {outer}) a {kind} (SELECT n AS c0, s AS c2 FROM events WHERE flag) b"
+                    ),
+                    3,
+                )
+            }
+            14 => {
+                let by = self.0.pick(&["", "PARTITION BY m "]);
+                let call = self.0.pick(&["NTILE(4)", "NTILE(100)", "PERCENT_RANK()", "CUME_DIST()"]);
+                (format!("SELECT m AS c0, n AS c1, {call} OVER ({by}ORDER BY n, m, x) AS c2 FROM events e WHERE {outer}"), 3)
+            }
+            _ => {
+                let text = self.0.pick(&[
+                    "LPAD(s, 4, 'xy')",
+                    "RPAD(s, CAST(m AS INT))",
+                    "LPAD(s, CAST(m - 3 AS INT), s)",
+                    "RPAD('', 3, s)",
+                    "CONCAT_WS('-', s, n, NULL, flag)",
+                    "CONCAT_WS(s, m, flag)",
+                    "CONCAT(s, flag, m)",
+                ]);
+                (format!("SELECT n AS c0, {text} AS c1 FROM events e WHERE {outer}"), 2)
+            }
+        }
+    }
+}
+
+#[test]
+fn plans_answer_as_postgresql_does() {
+    let Ok(socket) = std::env::var("TWOPATH_TEST_POSTGRES") else {
+        eprintln!("SKIPPED: no PostgreSQL (run the tests by tests/postgres/server run ...)");
+        return;
+    };
+    let mut random = Random::new(11);
+    let Events { batch, values: rows } = Events::new(&mut random);
+    let queries: Vec<(String, usize)> = (0..QUERIES).map(|_| Maker(&mut random).query()).collect();
+    let asked: Vec<(&str, usize)> = queries.iter().map(|(sql, columns)| (sql.as_str(), *columns)).collect();
+    let answers = ask(&socket, &rows, &asked);
+    let (mut errors, mut rows_seen, mut wrong) = (0, 0, Vec::new());
+    for ((sql, _), expected) in queries.iter().zip(&answers) {
+        let plan = match logical_plan(sql, "events", &schema()) {
+            Ok(plan) => plan,
+            Err(e) => {
+                wrong.push(e.report(sql));
+                continue;
+            }
+        };
+        let ordered = sql.contains("ORDER BY 1") || sql.contains("ORDER BY 2") || sql.contains("ORDER BY e.m");
+        let in_order = |mut rows: Vec<Vec<String>>| {
+            if !ordered {
+                rows.sort_unstable();
+            }
+            rows
+        };
+        let types: Vec<_> = plan.columns().iter().map(|(_, t)| *t).collect();
+        let expected = expected.as_ref().map(|rows| {
+            let row = |row: &Row| row.iter().zip(&types).map(|(text, t)| theirs_shown(text, *t, false)).collect();
+            in_order(rows.iter().map(row).collect())
+        });
+        errors += usize::from(expected.is_none());
+        rows_seen += expected.as_ref().map_or(0, Vec::len);
+        let mut reference = PlanReference::new(plan.clone());
+        reference.push("events", &batch).expect("the topic's rows");
+        for (who, got) in [("reference", reference.answer().ok()), ("program", by_program(&plan, &batch))] {
+            let got = got.map(|rows| in_order(rows.iter().map(|row| row.iter().map(|v| shown(v, false)).collect()).collect()));
+            if !are_equal(got.as_deref(), expected.as_deref(), &vec![false; types.len()]) {
+                let sides = (got.as_ref().map(Vec::len), expected.as_ref().map(Vec::len));
+                let first = got.iter().flatten().zip(expected.iter().flatten()).find(|(g, e)| g != e);
+                wrong.push(format!("{who}: {sql}\n  rows {sides:?}, differ first: {first:?}\n"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} answers differ:\n{}", wrong.len(), 2 * QUERIES, wrong.join("\n"));
+    assert!(errors * 5 < QUERIES as usize, "{errors} queries are errors in PostgreSQL");
+    assert!(rows_seen > 5_000, "only {rows_seen} rows were compared");
+}
+
+/// What engines keep of the plan, and what is computed of that.
+fn by_program(plan: &Plan, batch: &arrow_array::RecordBatch) -> Option<Vec<Vec<Value>>> {
+    let program = plan.program().ok()?;
+    let answers: Option<Vec<_>> = program.inputs.iter().map(|query| engine(query, batch)).collect();
+    values::rows(&finish(&program, &answers?).ok()?).ok()
+}
