@@ -35,7 +35,7 @@ impl Plan {
                 let Groups { rows, keys, aggregates, panes } = *groups;
                 Query { keys, aggregates, panes, output, having: below.filter, order_by: by, distinct, offset, limit, ..rows.query(false) }
             }
-            // Rows that are grouped by all that is put out are distinct already.
+            // Rows that are grouped by all that is put out are distinct already, unless that is computed of their windows.
             None => Query { offset, limit, ..below.of_rows(output, by, distinct, plan)? },
         })
     }
@@ -199,7 +199,8 @@ impl Below {
     /// The query that puts rows out: grouped by all columns and by what they are ordered by, each group as often as it was seen; distinct rows once.
     fn of_rows(mut self, output: Vec<NamedExpr>, by: Vec<Order>, distinct: bool, plan: &Plan) -> Result<Query, NotLowered> {
         let mut keys: Vec<NamedExpr> = Vec::new();
-        let output = output.into_iter().map(|o| NamedExpr { expr: key(&mut keys, &o.name, o.expr), name: o.name }).collect();
+        let output: Vec<NamedExpr> =
+            output.into_iter().map(|o| NamedExpr { expr: key(&mut keys, &o.name, o.expr), name: o.name }).collect();
         let order_by =
             by.into_iter().map(|o| Order { expr: over_keys(&o.expr, &keys).unwrap_or_else(|()| key(&mut keys, "order", o.expr)), ..o });
         let order_by = order_by.collect();
@@ -216,7 +217,9 @@ impl Below {
             }
         };
         let aggregates = if distinct { Vec::new() } else { vec![Aggregate::new(AggregateFunction::Count, None)] };
-        Ok(Query { keys, aggregates, panes, output, order_by, ..self.query(!distinct) })
+        // Of what is computed of a window, several windows may have the same.
+        let is_coarser = output.iter().any(|o| !matches!(o.expr.kind, ExprKind::Column(_)));
+        Ok(Query { keys, aggregates, panes, output, order_by, distinct: distinct && is_coarser, ..self.query(!distinct) })
     }
 }
 
