@@ -15,7 +15,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use twopath_base::{Coverage, Position};
 use twopath_log::{PartitionBy, Topic};
-use twopath_query::{Late, Plan, Program, Query, QueryError, TopicSchema, Value, time};
+use twopath_query::{Late, Plan, Program, QueryError, TopicSchema, Value, time};
 
 use crate::systems::{BatchEngine, SpeedEngine};
 pub(crate) use engines::check_within;
@@ -194,14 +194,6 @@ pub(crate) fn plan_of(sql: &str, topics: &[Topic]) -> Result<Plan, QueryError> {
     };
     let schemas: Vec<TopicSchema> = topics.iter().map(|topic| schema_of(topic.name(), topic)).collect();
     twopath_query::logical_plan_knowing(sql, &schemas, &lateness)
-}
-
-/// As [`plan_of`], of one topic, as one query that engines keep.
-///
-/// # Errors
-/// As of [`plan_of`]; and what engines do not keep.
-pub(crate) fn query_of(sql: &str, topic: &Topic) -> Result<Query, QueryError> {
-    plan_of(sql, std::slice::from_ref(topic))?.query().map_err(|e| twopath_query::not_lowered(sql, e))
 }
 
 /// A topic as a text may name it.

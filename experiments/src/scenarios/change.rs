@@ -14,7 +14,7 @@ use twopath_reference::Reference;
 use twopath_results::scenario::{Cell, Figure, Table, Verdict};
 
 use super::{Lab, Notes, Scenario, ScenarioError};
-use crate::standing::{Deployment, Diff, StandingJob};
+use crate::standing::{Deployment, Diff, Reads, StandingJob};
 
 pub const SCENARIO: Scenario = Scenario {
     name: "change",
@@ -143,8 +143,8 @@ fn filled(workload: &Workload, dir: &Path, events: u64) -> Result<Topic, Scenari
 
 fn deploy(job: &StandingJob, topic: &Topic, sql: &str) -> Result<(), ScenarioError> {
     let failed = |e: crate::standing::JobError| ScenarioError::Answer(e.to_string());
-    let query = twopath_query::parse(sql, topic.name(), topic.schema())?;
-    let standing = job.deploy(topic, query, sql, &Deployment::default()).map_err(failed)?;
+    let reads = Reads::of(sql, vec![topic.clone()])?;
+    let standing = job.deploy(reads, sql, &Deployment::default()).map_err(failed)?;
     standing.catch_up(|_| true).map_err(failed)?;
     job.save(&standing).map_err(failed)?;
     standing.stop().map_err(failed)

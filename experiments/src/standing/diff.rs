@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use arrow_array::RecordBatch;
 use twopath_base::Position;
 use twopath_log::Topic;
-use twopath_query::{ExprKind, Query, Value, values};
+use twopath_query::plan::Node;
+use twopath_query::{DataType, ExprKind, Query, Value, values};
 use twopath_view::{GroupTable, Selection};
 
+use super::reads::Reads;
 use super::{JobError, Keeping, Standing, StandingJob};
 
 /// How often two versions are brought to the log's end until they stand at one position.
@@ -20,8 +22,8 @@ const EVENTS_SHOWN: usize = 3;
 pub struct Diff {
     pub from_version: u64,
     pub to_version: u64,
-    /// That both answers are exact for.
-    pub position: Position,
+    /// That both answers are exact for, by topic.
+    pub positions: Vec<(String, Position)>,
     /// Groups of either answer.
     pub groups: u64,
     /// Groups that only the new answer has, and only the old one.
@@ -77,31 +79,42 @@ impl StandingJob {
     pub fn diff(&self, from: u64, to: u64, examples: usize) -> Result<Diff, JobError> {
         let (old, new) = (self.version(from, 1, Keeping::Reads)?, self.version(to, 1, Keeping::Reads)?);
         let refused = |problem: String| JobError::Diff { job: self.name.clone(), from, to, problem };
-        let (before, after, position) = at_one_position(&old, &new)?
+        let Answers { before, after, positions } = at_one_position(&old, &new)?
             .ok_or_else(|| refused("events arrive faster than both versions read them; ask again when fewer arrive".into()))?;
-        let mut diff = compare((old.query(), &before), (new.query(), &after)).map_err(refused)?;
+        let shown = |standing: &Standing| Shown::of(standing.reads()).map_err(refused);
+        let mut diff = compare((&shown(&old)?, &before), (&shown(&new)?, &after)).map_err(refused)?;
         diff.truncate(examples);
-        let mut found = Diff { from_version: from, to_version: to, position, ..diff.diff };
-        let topic = new.topic().clone();
-        let query = new.query().clone();
+        let mut found = Diff { from_version: from, to_version: to, positions, ..diff.diff };
+        // What is behind a row of joined topics, or of groups of groups, is no group of events.
+        let of_groups = new.reads().of_groups().map(|(topic, query)| (topic.clone(), query.clone()));
         old.stop()?;
         new.stop()?;
-        events_behind(&topic, &query, &diff.keys, &found.position, &mut found.examples)?;
+        if let (Some((topic, query)), [(_, to)]) = (of_groups, &found.positions[..]) {
+            events_behind(&topic, &query, &diff.keys, to, &mut found.examples)?;
+        }
         Ok(found)
     }
 }
 
 type Rows = Vec<Vec<Value>>;
 
-/// Both answers, once they are exact for one position. None where that did not come about.
-fn at_one_position(old: &Standing, new: &Standing) -> Result<Option<(Rows, Rows, Position)>, JobError> {
+/// Two answers that are exact for the same.
+struct Answers {
+    before: Rows,
+    after: Rows,
+    positions: Vec<(String, Position)>,
+}
+
+/// Both answers, once they are exact for one position of each topic that both read. None where that did not come about.
+fn at_one_position(old: &Standing, new: &Standing) -> Result<Option<Answers>, JobError> {
     for _ in 0..TRIES {
         old.catch_up(|_| true)?;
         new.catch_up(|_| true)?;
         let (before, after) = (old.answer(&Selection::default())?, new.answer(&Selection::default())?);
-        if before.coverage.position() == after.coverage.position() {
-            let position = after.coverage.position().cloned().unwrap_or_else(|| new.progress().position);
-            return Ok(Some((values::rows(&before.rows)?, values::rows(&after.rows)?, position)));
+        let (from, to) = (before.positions(), after.positions());
+        let is_same = |(topic, at): &(String, Position)| from.iter().all(|(name, before)| name != topic || before == at);
+        if to.iter().all(is_same) {
+            return Ok(Some(Answers { before: values::rows(&before.rows)?, after: values::rows(&after.rows)?, positions: to }));
         }
     }
     Ok(None)
@@ -117,6 +130,41 @@ impl Compared {
     fn truncate(&mut self, examples: usize) {
         self.diff.examples.truncate(examples);
         self.keys.truncate(examples);
+    }
+}
+
+/// An answer's columns, and which of them tell its rows apart.
+struct Shown {
+    names: Vec<String>,
+    /// The key's name, its type and the column that shows it.
+    keys: Vec<(String, DataType, usize)>,
+}
+
+impl Shown {
+    fn of(reads: &Reads) -> Result<Shown, String> {
+        match reads.of_groups() {
+            Some((_, query)) => Shown::of_groups(query),
+            None => {
+                let plan = reads.plan();
+                if matches!(plan.node, Node::Limit { .. }) {
+                    return Err("with LIMIT or OFFSET a row may be missing for another's sake; compare the query without it".into());
+                }
+                let key = plan.row_key().ok_or("the answer does not show what tells its rows apart: GROUP BY it, and put it out")?;
+                let columns = plan.columns();
+                let keys = key.into_iter().map(|column| (columns[column].0.clone(), columns[column].1, column)).collect();
+                Ok(Shown { names: columns.into_iter().map(|(name, _)| name).collect(), keys })
+            }
+        }
+    }
+
+    fn of_groups(query: &Query) -> Result<Shown, String> {
+        let columns = key_columns(query)?;
+        let keys = query.keys.iter().zip(columns).map(|(key, column)| (key.name.clone(), key.expr.data_type, column)).collect();
+        Ok(Shown { names: query.output.iter().map(|o| o.name.clone()).collect(), keys })
+    }
+
+    fn key_columns(&self) -> Vec<usize> {
+        self.keys.iter().map(|(.., column)| *column).collect()
     }
 }
 
@@ -138,37 +186,33 @@ fn key_columns(query: &Query) -> Result<Vec<usize>, String> {
 }
 
 /// How two answers over the same records differ.
-fn compare((old, before): (&Query, &[Vec<Value>]), (new, after): (&Query, &[Vec<Value>])) -> Result<Compared, String> {
-    let (old_keys, new_keys) = (key_columns(old)?, key_columns(new)?);
-    let types = |query: &Query| query.keys.iter().map(|k| k.expr.data_type).collect::<Vec<_>>();
+fn compare((old, before): (&Shown, &[Vec<Value>]), (new, after): (&Shown, &[Vec<Value>])) -> Result<Compared, String> {
+    let (old_keys, new_keys) = (old.key_columns(), new.key_columns());
+    let types = |shown: &Shown| shown.keys.iter().map(|(_, t, _)| *t).collect::<Vec<_>>();
     if types(old) != types(new) {
         return Err("they group by other types, so that no group of the one is one of the other".into());
     }
     // The values that both have, by name.
-    let values: Vec<(usize, usize)> = (0..new.output.len())
+    let values: Vec<(usize, usize)> = (0..new.names.len())
         .filter(|column| !new_keys.contains(column))
         .filter_map(|column| {
-            let same = |o: usize| old.output[o].name == new.output[column].name && !old_keys.contains(&o);
-            Some(((0..old.output.len()).find(|&o| same(o))?, column))
+            let same = |o: usize| old.names[o] == new.names[column] && !old_keys.contains(&o);
+            Some(((0..old.names.len()).find(|&o| same(o))?, column))
         })
         .collect();
     // One of them alone is a change of every group.
-    let only_one = old.output.len() - old_keys.len() != values.len() || new.output.len() - new_keys.len() != values.len();
+    let only_one = old.names.len() - old_keys.len() != values.len() || new.names.len() - new_keys.len() != values.len();
 
     let old_groups = by_key(before, &old_keys);
     let new_groups = by_key(after, &new_keys);
-    let mut columns: Vec<ColumnDiff> = values
-        .iter()
-        .map(|&(_, column)| ColumnDiff { name: new.output[column].name.clone(), changed: 0, largest: None, mean: None })
-        .collect();
+    let mut columns: Vec<ColumnDiff> =
+        values.iter().map(|&(_, column)| ColumnDiff { name: new.names[column].clone(), changed: 0, largest: None, mean: None }).collect();
     let mut sums = vec![(0.0, 0u64); columns.len()];
     let (mut changed, mut removed, mut added) = (0, 0, 0);
     let mut examples: Vec<(f64, Vec<Value>, Example)> = vec![];
-    let named = |query: &Query, row: &[Value]| -> Vec<(String, Value)> {
-        query.output.iter().zip(row).map(|(column, value)| (column.name.clone(), value.clone())).collect()
-    };
+    let named = |shown: &Shown, row: &[Value]| -> Vec<(String, Value)> { shown.names.iter().cloned().zip(row.iter().cloned()).collect() };
     let example = |key: &[Value], before: Option<&&Vec<Value>>, after: Option<&&Vec<Value>>| Example {
-        key: new.keys.iter().zip(key).map(|(k, value)| (k.name.clone(), value.clone())).collect(),
+        key: new.keys.iter().zip(key).map(|((name, ..), value)| (name.clone(), value.clone())).collect(),
         before: before.map(|row| named(old, row)),
         after: after.map(|row| named(new, row)),
         events: vec![],
@@ -215,8 +259,8 @@ fn compare((old, before): (&Query, &[Vec<Value>]), (new, after): (&Query, &[Vec<
     examples.sort_by(|a, b| b.0.total_cmp(&a.0));
     let (keys, examples) = examples.into_iter().map(|(_, key, example)| (key, example)).unzip();
     let groups = (old_groups.len() + added) as u64;
-    let (added, position) = (added as u64, Position::zero(1));
-    Ok(Compared { diff: Diff { from_version: 0, to_version: 0, position, groups, added, removed, changed, columns, examples }, keys })
+    let (added, positions) = (added as u64, Vec::new());
+    Ok(Compared { diff: Diff { from_version: 0, to_version: 0, positions, groups, added, removed, changed, columns, examples }, keys })
 }
 
 /// Rows by a text of their key that no other key has.
@@ -300,13 +344,17 @@ fn rows_of(query: &Query, batch: &RecordBatch, key: &[Value], most: usize) -> Re
 
 #[cfg(test)]
 mod tests {
-    use arrow_schema::{DataType, Field, Schema};
+    use arrow_schema::{DataType as Arrow, Field, Schema};
 
     use super::*;
 
-    fn query(sql: &str) -> Query {
-        let schema = Schema::new(vec![Field::new("k", DataType::Utf8, true), Field::new("n", DataType::Int64, true)]);
-        twopath_query::parse(sql, "t", &schema).unwrap()
+    fn query(sql: &str) -> Shown {
+        shown(sql).unwrap()
+    }
+
+    fn shown(sql: &str) -> Result<Shown, String> {
+        let schema = Schema::new(vec![Field::new("k", Arrow::Utf8, true), Field::new("n", Arrow::Int64, true)]);
+        Shown::of_groups(&twopath_query::parse(sql, "t", &schema).unwrap())
     }
 
     fn row(k: &str, n: i64, mean: f64) -> Vec<Value> {
@@ -339,7 +387,7 @@ mod tests {
 
     #[test]
     fn what_has_no_keys_to_compare_by_is_refused() {
-        let refused = |old: &str, new: &str| compare((&query(old), &[]), (&query(new), &[])).err().unwrap();
+        let refused = |old: &str, new: &str| shown(new).and_then(|new| compare((&query(old), &[]), (&new, &[])).map(drop)).err().unwrap();
         let counts = "SELECT k, COUNT(*) AS n FROM t GROUP BY k";
         assert!(refused(counts, "SELECT COUNT(*) AS n FROM t GROUP BY k").contains("does not show"));
         assert!(refused(counts, "SELECT k, n FROM t").contains("rows"));

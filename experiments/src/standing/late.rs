@@ -1,14 +1,14 @@
 //! What versions leave out because it is late: how much, and where it goes.
 
 use twopath_base::Position;
-use twopath_log::Topic;
 use twopath_query::Late;
 use twopath_serving::{Tables, VersionStatus};
 
+use super::reads::{Reads, place};
 use super::state::Kept;
 use super::{JobError, StandingJob};
 use crate::feeds::Definition;
-use crate::question::{LateRecords, plan_of};
+use crate::question::LateRecords;
 
 impl StandingJob {
     /// The feeds of what versions leave out because it is late, by version, of those that have caught up.
@@ -18,7 +18,7 @@ impl StandingJob {
             for v in tables.status() {
                 let late_to = Kept::read(&tables.version_dir(v.version))?.late_to;
                 if let Some(output) = late_to.filter(|_| matches!(self.is_finished(tables, v.version), Ok(true))) {
-                    let late = late_of(&self.topic(&v.description)?, &v.description);
+                    let late = self.parsed(&v)?.plan().late();
                     feeds.push((v.version, Definition::of_late(&self.topics, &late, &output)?));
                 }
             }
@@ -26,28 +26,34 @@ impl StandingJob {
         })
     }
 
-    /// What a version's `WATERMARK` leaves out of its topic up to a position.
-    pub fn late(&self, version: u64, at: &Position) -> Result<Vec<LateRecords>, JobError> {
+    /// What a version's `WATERMARK`s leave out of its topics up to these positions.
+    ///
+    /// # Errors
+    /// The version or a topic is gone; damage in the log.
+    pub fn late(&self, version: u64, at: &[(String, Position)]) -> Result<Vec<LateRecords>, JobError> {
         self.locked(false, |tables| {
             let version = self.known(tables, version)?;
-            self.count_late(tables, &version, &self.topic(&version.description)?, at)
+            self.count_late(tables, &version, &self.parsed(&version)?, Some(at))
         })
     }
 
-    /// The counts are kept beside the version's table, so that each reads on from the last.
+    /// The counts are kept beside the version's table, so that each reads on from the last. Up to the ends, where no positions are given.
     pub(super) fn count_late(
         &self,
         tables: &Tables,
         version: &VersionStatus,
-        topic: &Topic,
-        at: &Position,
+        reads: &Reads,
+        at: Option<&[(String, Position)]>,
     ) -> Result<Vec<LateRecords>, JobError> {
-        let kept = tables.version_dir(version.version).join("late");
-        late_of(topic, &version.description).iter().map(|late| Ok(LateRecords::count(topic, late, at, Some(&kept))?)).collect()
+        let dir = tables.version_dir(version.version);
+        let count = |late: Late| {
+            let (topic, _) =
+                reads.each().find(|(topic, _)| topic.name() == late.topic).expect("a plan reads the topics that it was made for");
+            let given = at.map(|at| at.iter().find(|(name, _)| *name == late.topic).map(|(_, at)| at.clone()));
+            let Some(at) = given.unwrap_or(Some(topic.end()?)) else { return Ok(None) };
+            let kept = place(&dir, &version.description, topic.name()).join("late");
+            Ok(Some(LateRecords::count(topic, &late, &at, Some(&kept))?))
+        };
+        reads.plan().late().into_iter().filter_map(|late| count(late).transpose()).collect()
     }
-}
-
-/// What a SQL text leaves out of its topic because it is late.
-fn late_of(topic: &Topic, sql: &str) -> Vec<Late> {
-    plan_of(sql, std::slice::from_ref(topic)).map_or_else(|_| Vec::new(), |plan| plan.late())
 }

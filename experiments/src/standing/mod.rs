@@ -1,10 +1,13 @@
-//! Standing jobs: the single path over a topic of one's own, whose versions outlive the process.
+//! Standing jobs: the single path over a topic of one's own, or over several, whose versions outlive the process.
 //!
 //! ```text
 //! log ──→ timely, from offset 0 on ──→ table of version 1, at rest ──┐
 //!    └──→ timely, from offset 0 on ──→ table of version 2, at rest   ├─ the active one + the log's tail ──→ answers
 //!                                      (deploy, cutover, rollback) ──┘
 //! ```
+//!
+//! Over several topics a version follows each for itself, with the groups that its SQL needs of it, and computes of these what is above them (joins) when it is asked: an
+//! answer is exact for one position of each.
 //!
 //! A version is its SQL, which stands in the job's `tables.json`, and its state at rest, exact for one position: checkpoints, or (with the state in
 //! memory) a table. Whoever asks takes the active version's and lets the speed layer read what has come since: an answer is exact for the log's
@@ -17,34 +20,37 @@
 mod diff;
 mod error;
 mod late;
+mod part;
+mod reads;
 mod standby;
 mod state;
+mod status;
 mod version;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
-use twopath_base::Position;
 use twopath_log::{Log, Topic};
-use twopath_query::{self as query, Query};
+use twopath_query::{self as query, Query, QueryError};
 use twopath_serving::{ServingError, Table, Tables, VersionState, VersionStatus};
 use twopath_speed::checkpoint::{GenerationAtRest, Newest, has_owner, newest_checkpoint};
 use twopath_speed::{Backend, Refused, kept_state};
-use twopath_storage::folder_bytes;
 use twopath_storage::{OsStorage, write_atomically};
 use twopath_view::store::ViewStore;
 use twopath_view::{Generation, RealtimeView};
 
 pub use diff::{ColumnDiff, Diff, Example};
 pub use error::JobError;
+pub use reads::Reads;
+use reads::place;
 pub use standby::Running;
 use state::Kept;
 pub use state::{CheckpointStatus, RefusedStatus};
-pub use version::Standing;
+pub use status::{JobState, JobVersion, PartStatus};
+pub use version::{Progress, Standing, StandingAnswer, told};
 
-use crate::question::{LateRecords, query_of};
 use crate::systems::{Keeping, StateBackend, StatePlace, checkpoints_dir};
 
 /// Beside the topics; no topic's name starts with a dot.
@@ -83,64 +89,12 @@ impl Default for Deployment {
 /// A job in short.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobSummary {
-    /// The topic that it reads, as its versions name it; `None` for a job without versions.
-    pub topic: Option<String>,
+    /// The topics that its versions read, as they name them.
+    pub topics: Vec<String>,
     /// How many there are.
     pub versions: usize,
     /// The one that readers are on.
     pub active: Option<u64>,
-}
-
-/// What there is of a version.
-#[derive(Debug, Serialize)]
-pub struct JobVersion {
-    pub version: u64,
-    pub state: JobState,
-    /// Where its state is kept.
-    pub backend: StateBackend,
-    /// What it has at rest is exact for.
-    pub position: Option<Position>,
-    /// The checkpoint that it would start from; `None` for one whose state is in memory, and for one that has none that is whole.
-    pub checkpoint: Option<CheckpointStatus>,
-    /// Checkpoints that would be passed over, and why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub refused: Vec<RefusedStatus>,
-    /// Records in the log that are not in what is at rest; `None` where the topic cannot be read.
-    pub lag_records: Option<u64>,
-    /// Why the version cannot be brought further.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<String>,
-    /// Of a checkpoint, those of all its runs: a group that is in two counts twice.
-    pub groups: u64,
-    /// Of its files.
-    pub bytes: u64,
-    /// What its `WATERMARK` leaves out of the log as it is now.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub late: Vec<LateRecords>,
-    /// The topic that gets that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub late_to: Option<String>,
-    pub sql: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JobState {
-    /// It has not caught up: its deployment is under way, or was interrupted.
-    Unfinished,
-    /// Caught up, and not cut over to.
-    Ready,
-    /// Readers are on it.
-    Active,
-    /// Readers were on it before; a rollback goes there.
-    Standby,
-}
-
-impl JobVersion {
-    /// The topic that it reads.
-    pub fn topic(&self) -> String {
-        topic_of(&self.sql)
-    }
 }
 
 impl StandingJob {
@@ -173,10 +127,12 @@ impl StandingJob {
         let mut failed = None;
         names.retain(|name| {
             let versions = StandingJob::named(topics, name).locked(false, |tables| Ok(tables.status()));
-            versions.map(|versions| versions.iter().any(|v| topic_of(&v.description) == topic)).unwrap_or_else(|e| {
-                failed = Some(e);
-                false
-            })
+            versions.map(|versions| versions.iter().any(|v| topics_of(&v.description).iter().any(|read| read == topic))).unwrap_or_else(
+                |e| {
+                    failed = Some(e);
+                    false
+                },
+            )
         });
         failed.map_or(Ok(names), Err)
     }
@@ -190,35 +146,37 @@ impl StandingJob {
     ///
     /// A log whose beginning is gone would make a new version's numbers shrink without a word: it is refused, unless `from_log_start` asks for
     /// a version of what is left.
-    pub fn deploy(&self, topic: &Topic, query: Query, sql: &str, how: &Deployment) -> Result<Standing, JobError> {
+    pub fn deploy(&self, reads: Reads, sql: &str, how: &Deployment) -> Result<Standing, JobError> {
         let Deployment { workers, from_log_start, backend, checkpoint_interval, late_to } = how.clone();
-        let (version, backend) = self.locked(true, |tables| {
+        let (version, backends) = self.locked(true, |tables| {
             let versions = tables.status();
-            if let Some(other) = versions.first() {
-                let reads = topic_of(&other.description);
-                if reads != topic.config().name {
-                    return Err(JobError::OtherTopic { job: self.name.clone(), topic: reads, other: topic.config().name.clone() });
+            if let Some(first) = versions.first() {
+                let (before, now) = (topics_of(&first.description), reads.names().map(str::to_owned).collect::<Vec<_>>());
+                if !now.iter().any(|name| before.contains(name)) {
+                    let (topic, other) = (before.join(", "), now.join(", "));
+                    return Err(JobError::OtherTopic { job: self.name.clone(), topic, other });
                 }
-                self.check_topic(topic)?;
+                reads.each().try_for_each(|(topic, _)| self.check_topic(topic))?;
             }
-            self.keep_topic(topic)?;
+            self.keep_topics(&reads)?;
             let newest = versions.last();
             let again = match newest {
                 Some(v) if v.description == sql && !self.is_finished(tables, v.version)? => Some(v.version),
                 _ => None,
             };
             if !from_log_start && versions.iter().any(|v| Some(v.version) != again) {
-                self.check_history(topic)?;
+                reads.each().try_for_each(|(topic, _)| self.check_history(&reads, topic))?;
             }
             let version = again.unwrap_or_else(|| newest.map_or(1, |v| v.version + 1));
             // In the manifest from here on; the table that serves is made anew by each process.
-            let table = Table::new(query.clone().into(), topic.partitions());
-            tables.deploy(version, sql, table.into())?;
+            tables.deploy(version, sql, empty_table(&reads).into())?;
             let kept = Kept { backend, caught_up: false, late_to };
             kept.write(&tables.version_dir(version))?;
-            Ok((version, self.backend(tables, version, topic, Keeping::Owns { checkpoint_interval })?))
+            let owns = Keeping::Owns { checkpoint_interval };
+            let backend = |(topic, _): (&Topic, _)| Ok::<_, JobError>((None, self.backend((tables, version, sql), topic, owns)?));
+            Ok((version, reads.each().map(backend).collect::<Result<Vec<_>, _>>()?))
         })?;
-        Standing::start(version, topic, query, (None, backend), workers)
+        Standing::start(version, reads, backends, workers)
     }
 
     /// The version that readers are on, reading on from what it has at rest.
@@ -233,32 +191,41 @@ impl StandingJob {
 
     /// A version by its number, reading on from what it has at rest.
     pub fn version(&self, version: u64, workers: usize, keeping: Keeping) -> Result<Standing, JobError> {
-        self.start(version, workers, |tables, topic| self.backend(tables, version, topic, keeping))
+        self.start(version, workers, |place, topic| self.backend(place, topic, keeping))
     }
 
     fn start(
         &self,
         version: u64,
         workers: usize,
-        backend: impl FnOnce(&Tables, &Topic) -> Result<Backend, JobError>,
+        mut backend: impl FnMut((&Tables, u64, &str), &Topic) -> Result<Backend, JobError>,
     ) -> Result<Standing, JobError> {
-        let (topic, query, dir, backend, at_rest) = self.locked(false, |tables| {
-            let (topic, query) = self.parsed(&self.known(tables, version)?)?;
+        let (reads, dirs, from) = self.locked(false, |tables| {
+            let known = self.known(tables, version)?;
+            let reads = self.parsed(&known)?;
             if !self.is_finished(tables, version)? {
                 return Err(JobError::Unfinished { job: self.name.clone(), version });
             }
-            let view = self.store(tables, version).latest(&query)?;
-            let backend = backend(tables, &topic)?;
-            Ok((topic, query, tables.version_dir(version), backend, view))
+            let sql = &*known.description;
+            let from = |(topic, query): (&Topic, &std::sync::Arc<Query>)| {
+                let view = self.store((tables, version, sql), topic.name()).latest(query)?;
+                Ok::<_, JobError>((view, backend((tables, version, sql), topic)?))
+            };
+            let from = reads.each().map(from).collect::<Result<Vec<_>, _>>()?;
+            let dirs: Vec<PathBuf> = reads.names().map(|topic| place(&tables.version_dir(version), sql, topic)).collect();
+            Ok((reads, dirs, from))
         })?;
-        let is_kept = !matches!(backend, Backend::Memory);
-        let standing = Standing::start(version, &topic, query, (at_rest, backend), workers)?;
-        let recovery = standing.recovery();
-        let start = topic.start()?;
-        if is_kept && recovery.checkpoint.is_none() && start.records() > 0 {
-            let told = recovery.refused.iter().map(|r| format!("{}: {}", r.file.display(), r.reason)).collect::<Vec<_>>();
-            let told = if told.is_empty() { "there are none".into() } else { told.join("; ") };
-            return Err(JobError::StateGone { job: self.name.clone(), version, dir: checkpoints_dir(&dir), start, told });
+        let are_kept: Vec<bool> = from.iter().map(|(_, backend)| !matches!(backend, Backend::Memory)).collect();
+        let standing = Standing::start(version, reads, from, workers)?;
+        for (((topic, _), recovery), (is_kept, dir)) in
+            standing.reads().each().zip(standing.recoveries()).zip(are_kept.into_iter().zip(dirs))
+        {
+            let start = topic.start()?;
+            if is_kept && recovery.checkpoint.is_none() && start.records() > 0 {
+                let told = recovery.refused.iter().map(|r| format!("{}: {}", r.file.display(), r.reason)).collect::<Vec<_>>();
+                let told = if told.is_empty() { "there are none".into() } else { told.join("; ") };
+                return Err(JobError::StateGone { job: self.name.clone(), version, dir: checkpoints_dir(&dir), start, told });
+            }
         }
         Ok(standing)
     }
@@ -267,42 +234,49 @@ impl StandingJob {
     /// what whoever runs the job came to, or had when it was written last.
     pub fn is_kept(&self, version: u64) -> Result<bool, JobError> {
         self.locked(false, |tables| {
-            let dir = tables.version_dir(version);
-            Ok(Kept::read(&dir)?.backend.is_store() || has_owner(&checkpoints_dir(&dir)))
+            let (dir, sql) = (tables.version_dir(version), self.known(tables, version)?.description);
+            let has_owner = |topic: &String| has_owner(&checkpoints_dir(&place(&dir, &sql, topic)));
+            Ok(Kept::read(&dir)?.backend.is_store() || topics_of(&sql).iter().any(has_owner))
         })
     }
 
-    /// Where a version's state is, as the speed layer is told.
-    fn backend(&self, tables: &Tables, version: u64, topic: &Topic, keeping: Keeping) -> Result<Backend, JobError> {
-        self.with_place(tables, version, &topic.local()?.id(), |backend, place| Ok(backend.at(place, keeping)))
+    /// Where the state of a version over a topic is, as the speed layer is told.
+    fn backend(&self, of: (&Tables, u64, &str), topic: &Topic, keeping: Keeping) -> Result<Backend, JobError> {
+        self.with_place(of, topic.name(), &topic.local()?.id(), |backend, place| Ok(backend.at(place, keeping)))
     }
 
     /// The name has the topic's id on a server, which several folders of topics may share.
     fn with_place<T>(
         &self,
-        tables: &Tables,
-        version: u64,
+        (tables, version, sql): (&Tables, u64, &str),
+        topic: &str,
         topic_id: &str,
         to_do: impl FnOnce(&StateBackend, &StatePlace<'_>) -> Result<T, JobError>,
     ) -> Result<T, JobError> {
         let dir = tables.version_dir(version);
         let (backend, log) = (Kept::read(&dir)?.backend, Log::open(&self.topics)?);
+        let place = place(&dir, sql, topic);
         let name = match backend {
             StateBackend::Remote(_) => format!("{topic_id}:{}:{version}", self.name),
-            _ => format!("{}.v{version}", self.name),
+            _ if place == dir => format!("{}.v{version}", self.name),
+            _ => format!("{}.v{version}.{topic}", self.name),
         };
-        to_do(&backend, &StatePlace { dir: &dir, log: &log, name })
+        to_do(&backend, &StatePlace { dir: &place, log: &log, name })
     }
 
     /// Removes what of a version's state is not in its folder.
-    fn remove_state(&self, tables: &Tables, version: u64) -> Result<(), JobError> {
-        let topic_id = fs::read_to_string(self.topic_path()).unwrap_or_default();
-        self.with_place(tables, version, &topic_id, |backend, place| Ok(backend.remove(place)?))
+    fn remove_state(&self, tables: &Tables, version: &VersionStatus) -> Result<(), JobError> {
+        let (ids, sql) = (self.topic_ids()?, &*version.description);
+        topics_of(sql).iter().try_for_each(|topic| {
+            let id = ids.of(topic).unwrap_or_default();
+            self.with_place((tables, version.version, sql), topic, id, |backend, place| Ok(backend.remove(place)?))
+        })
     }
 
-    /// What a version would start from, and how many groups that has.
-    fn newest(&self, tables: &Tables, version: u64, (topic, query): &(Topic, Query)) -> Result<(Newest, Option<u64>), JobError> {
-        Ok(match self.backend(tables, version, topic, Keeping::Reads)? {
+    /// What a version would start from over a topic, and how many groups that has.
+    fn newest(&self, of: (&Tables, u64, &str), topic: &Topic, query: &Query) -> Result<(Newest, Option<u64>), JobError> {
+        let (tables, version, _) = of;
+        Ok(match self.backend(of, topic, Keeping::Reads)? {
             Backend::Memory => (Newest { manifest: None, refused: Vec::new() }, None),
             Backend::Checkpoints(checkpoints) => {
                 let newest = newest_checkpoint(&checkpoints.dir, topic, query)?;
@@ -338,14 +312,16 @@ impl StandingJob {
     /// Puts what a version has come to at rest, if the version is still there and nobody has brought it further meanwhile.
     pub fn save(&self, standing: &Standing) -> Result<(), JobError> {
         self.locked(false, |tables| {
-            self.known(tables, standing.version())?;
-            let dir = tables.version_dir(standing.version());
+            let version = standing.version();
+            let sql = self.known(tables, version)?.description;
+            let dir = tables.version_dir(version);
             let kept = Kept::read(&dir)?;
             if kept.backend == StateBackend::Memory {
-                let store = ViewStore::open(&self.tables_dir(tables, standing.version()), TABLES_KEPT)?;
-                return standing.save(&store);
+                let store = |topic| ViewStore::open(&tables_dir((tables, version, &sql), topic), TABLES_KEPT);
+                standing.save(&standing.reads().names().map(store).collect::<Result<Vec<_>, _>>()?)?;
+            } else {
+                standing.take_checkpoint()?;
             }
-            standing.take_checkpoint()?;
             if kept.caught_up { Ok(()) } else { Kept { caught_up: true, ..kept }.write(&dir) }
         })
     }
@@ -372,7 +348,7 @@ impl StandingJob {
     /// Removes a version that readers are not on, with its tables.
     pub fn delete(&self, version: u64) -> Result<(), JobError> {
         self.locked(false, |tables| {
-            let removed = self.remove_state(tables, version);
+            let removed = self.known(tables, version).and_then(|known| self.remove_state(tables, &known));
             tables.delete(version)?;
             removed
         })
@@ -381,7 +357,7 @@ impl StandingJob {
     /// Removes the job with all its versions, also the one that readers are on. Its topic stays.
     pub fn drop_all(self) -> Result<(), JobError> {
         self.locked(false, |tables| {
-            tables.status().iter().try_for_each(|v| self.remove_state(tables, v.version))?;
+            tables.status().iter().try_for_each(|v| self.remove_state(tables, v))?;
             let dir = self.job_dir();
             // Renamed first: a folder that is half removed is no job.
             let gone = self.dir.join("jobs").join(format!(".{}", self.name));
@@ -399,72 +375,19 @@ impl StandingJob {
         self.locked(false, |tables| {
             let versions = tables.status();
             Ok(JobSummary {
-                topic: versions.first().map(|v| topic_of(&v.description)),
+                topics: versions.iter().flat_map(|v| topics_of(&v.description)).fold(Vec::new(), with_it),
                 active: versions.iter().find(|v| v.state == VersionState::Active).map(|v| v.version),
                 versions: versions.len(),
             })
         })
     }
 
-    /// All versions, ascending.
-    pub fn status(&self) -> Result<Vec<JobVersion>, JobError> {
-        self.locked(false, |tables| tables.status().into_iter().map(|v| self.status_of(tables, v)).collect())
-    }
-
-    /// All versions, ascending, and their states: what is quickly told.
-    pub fn states(&self) -> Result<Vec<(u64, JobState)>, JobError> {
-        self.locked(false, |tables| tables.status().into_iter().map(|v| Ok((v.version, self.state_of(tables, &v)?))).collect())
-    }
-
-    fn state_of(&self, tables: &Tables, version: &VersionStatus) -> Result<JobState, JobError> {
-        Ok(match version.state {
-            VersionState::Active => JobState::Active,
-            VersionState::Standby => JobState::Standby,
-            VersionState::CatchingUp if self.is_finished(tables, version.version)? => JobState::Ready,
-            VersionState::CatchingUp => JobState::Unfinished,
-        })
-    }
-
-    fn status_of(&self, tables: &Tables, v: VersionStatus) -> Result<JobVersion, JobError> {
-        // A topic that is gone, or another one of its name: what is at rest is told all the same.
-        let parsed = self.parsed(&v);
-        let end = self.topic(&v.description).and_then(|topic| Ok(topic.end()?));
-        let dir = tables.version_dir(v.version);
-        let Kept { backend, late_to, .. } = Kept::read(&dir)?;
-        let store = self.store(tables, v.version);
-        let late = match (&parsed, &end) {
-            (Ok((topic, _)), Ok(end)) => self.count_late(tables, &v, topic, end),
-            _ => Ok(Vec::new()),
-        };
-        let table = store.versions()?.last().map(|&n| store.manifest(n)).transpose()?;
-        let (newest, groups) = match &parsed {
-            Ok(parsed) => self.newest(tables, v.version, parsed)?,
-            Err(_) => (Newest { manifest: None, refused: Vec::new() }, None),
-        };
-        let (checkpoint, refused) = state::told(&newest);
-        let groups = groups.or(table.as_ref().map(|t| t.groups));
-        let position = checkpoint.as_ref().map(|c| c.position.clone()).or(table.map(|t| t.upper));
-        Ok(JobVersion {
-            version: v.version,
-            state: self.state_of(tables, &v)?,
-            backend,
-            lag_records: end.as_ref().ok().map(|end| position.as_ref().map_or(end.records(), |at| end.records_since(at))),
-            problem: end.as_ref().err().or(late.as_ref().err()).map(|e| e.to_string()),
-            groups: groups.unwrap_or(0),
-            position,
-            checkpoint,
-            refused,
-            late: late.unwrap_or_default(),
-            late_to,
-            bytes: store.bytes()? + folder_bytes(&checkpoints_dir(&dir)) + folder_bytes(&dir.join("local")),
-            sql: v.description,
-        })
-    }
-
     /// Whether a version has caught up once.
     fn is_finished(&self, tables: &Tables, version: u64) -> Result<bool, JobError> {
         let kept = Kept::read(&tables.version_dir(version))?;
-        Ok(kept.caught_up || (kept.backend == StateBackend::Memory && !self.store(tables, version).versions()?.is_empty()))
+        // A version of one topic that is older than the word for it has a table.
+        let table = || ViewStore::open_to_read(&tables.version_dir(version).join("table")).versions();
+        Ok(kept.caught_up || (kept.backend == StateBackend::Memory && !table()?.is_empty()))
     }
 
     /// Does one step while no other process does one.
@@ -484,14 +407,16 @@ impl StandingJob {
     /// Makes a version known to `tables` as one that can be read.
     fn run(&self, tables: &Tables, version: u64) -> Result<(), JobError> {
         let known = self.known(tables, version)?;
-        let parsed = self.parsed(&known)?;
+        let reads = self.parsed(&known)?;
         if !self.is_finished(tables, version)? {
             return Err(JobError::Unfinished { job: self.name.clone(), version });
         }
-        let (newest, _) = self.newest(tables, version, &parsed)?;
-        let (topic, query) = parsed;
-        let mut table = Table::new(query.clone().into(), topic.partitions());
-        if let Some(view) = self.store(tables, version).latest(&query)? {
+        let of = (tables, version, &*known.description);
+        // Of several topics the first will do: what is asked of the table here is whether it covers anything.
+        let (topic, query) = reads.each().next().expect("a query reads a topic");
+        let (newest, _) = self.newest(of, topic, query)?;
+        let mut table = empty_table(&reads);
+        if let Some(view) = self.store(of, topic.name()).latest(query)? {
             table.publish_batch(view);
         } else if let Some(manifest) = newest.manifest {
             table = table.starting_at(manifest.lower().clone());
@@ -512,46 +437,57 @@ impl StandingJob {
         })
     }
 
-    fn topic(&self, sql: &str) -> Result<Topic, JobError> {
-        let topic = Log::open(&self.topics)?.topic(&topic_of(sql))?;
+    fn topic(&self, name: &str) -> Result<Topic, JobError> {
+        let topic = Log::open(&self.topics)?.topic(name)?;
         self.check_topic(&topic)?;
         Ok(topic)
     }
 
     /// That the tables hold this topic's records, and not those of one that had its name before.
     fn check_topic(&self, topic: &Topic) -> Result<(), JobError> {
-        let path = self.topic_path();
-        let kept = match fs::read_to_string(&path) {
-            Ok(kept) => kept,
-            // The job is older than this file.
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(source) => return Err(JobError::Io { path, source }),
-        };
-        if kept == topic.local()?.id() {
-            return Ok(());
+        match self.topic_ids()?.of(topic.name()) {
+            Some(known) if known != topic.local()?.id() => {
+                Err(JobError::EarlierTopic { job: self.name.clone(), topic: topic.name().into(), dir: self.job_dir() })
+            }
+            _ => Ok(()),
         }
-        Err(JobError::EarlierTopic { job: self.name.clone(), topic: topic.name().into(), dir: self.job_dir() })
     }
 
     /// That the log still has all that was ever in it.
-    fn check_history(&self, topic: &Topic) -> Result<(), JobError> {
+    fn check_history(&self, reads: &Reads, topic: &Topic) -> Result<(), JobError> {
         let (start, since) = (topic.start()?, topic.since()?);
+        let takes_compaction = reads.needs_newest_alone(topic);
         let (job, topic) = (self.name.clone(), topic.name().to_owned());
         if start.records() > 0 {
             return Err(JobError::HistoryGone { job, topic, start });
         }
-        if since.records() > 0 {
+        if since.records() > 0 && !takes_compaction {
             return Err(JobError::HistoryCompacted { job, topic, since });
         }
         Ok(())
     }
 
-    fn keep_topic(&self, topic: &Topic) -> Result<(), JobError> {
-        let path = self.topic_path();
-        write_atomically(&OsStorage, &path, topic.local()?.id().as_bytes()).map_err(|source| JobError::Io { path, source })
+    fn keep_topics(&self, reads: &Reads) -> Result<(), JobError> {
+        let mut ids = self.topic_ids()?.0;
+        for (topic, _) in reads.each() {
+            ids.insert(topic.name().to_owned(), topic.local()?.id());
+        }
+        let (path, text) = (self.topic_path(), serde_json::to_vec(&ids).expect("texts are JSON"));
+        write_atomically(&OsStorage, &path, &text).map_err(|source| JobError::Io { path, source })
     }
 
-    /// The file that says which topic the job reads, by its id.
+    fn topic_ids(&self) -> Result<TopicIds, JobError> {
+        let path = self.topic_path();
+        match fs::read_to_string(&path) {
+            // A job of before there were several has the id alone, which no name goes with.
+            Ok(text) => Ok(TopicIds(serde_json::from_str(&text).unwrap_or_else(|_| BTreeMap::from([(String::new(), text)])))),
+            // The job is older than this file.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(TopicIds(BTreeMap::new())),
+            Err(source) => Err(JobError::Io { path, source }),
+        }
+    }
+
+    /// The file that says which topics the job reads, by their ids.
     fn topic_path(&self) -> PathBuf {
         self.job_dir().join("topic-id")
     }
@@ -560,26 +496,45 @@ impl StandingJob {
         self.dir.join("jobs").join(&self.name)
     }
 
-    fn parsed(&self, version: &VersionStatus) -> Result<(Topic, Query), JobError> {
-        let topic = self.topic(&version.description)?;
-        let query = query_of(&version.description, &topic).map_err(|e| JobError::Sql {
-            job: self.name.clone(),
-            version: version.version,
-            message: e.message,
-        })?;
-        Ok((topic, query))
+    fn parsed(&self, version: &VersionStatus) -> Result<Reads, JobError> {
+        let sql = &version.description;
+        let topics = topics_of(sql).iter().map(|topic| self.topic(topic)).collect::<Result<Vec<_>, _>>()?;
+        let wrong = |e: QueryError| JobError::Sql { job: self.name.clone(), version: version.version, message: e.message };
+        Reads::of(sql, topics).map_err(wrong)
     }
 
-    fn tables_dir(&self, tables: &Tables, version: u64) -> PathBuf {
-        tables.version_dir(version).join("table")
-    }
-
-    fn store(&self, tables: &Tables, version: u64) -> ViewStore {
-        ViewStore::open_to_read(&self.tables_dir(tables, version))
+    fn store(&self, of: (&Tables, u64, &str), topic: &str) -> ViewStore {
+        ViewStore::open_to_read(&tables_dir(of, topic))
     }
 }
 
-/// The topic of a SQL text that has been parsed before it was kept.
-fn topic_of(sql: &str) -> String {
-    query::topic_of(sql).unwrap_or_default()
+/// By topic, the id that it had.
+struct TopicIds(BTreeMap<String, String>);
+
+impl TopicIds {
+    fn of(&self, topic: &str) -> Option<&str> {
+        self.0.get(topic).or_else(|| self.0.get("")).map(String::as_str)
+    }
+}
+
+/// A version's table before anything is in it: of several topics the first one's.
+fn empty_table(reads: &Reads) -> Table {
+    let (topic, query) = reads.each().next().expect("a query reads a topic");
+    Table::new(query.clone(), topic.partitions())
+}
+
+fn tables_dir((tables, version, sql): (&Tables, u64, &str), topic: &str) -> PathBuf {
+    place(&tables.version_dir(version), sql, topic).join("table")
+}
+
+/// The topics of a SQL text that has been parsed before it was kept.
+fn topics_of(sql: &str) -> Vec<String> {
+    query::topics_of(sql).unwrap_or_default()
+}
+
+fn with_it(mut names: Vec<String>, name: String) -> Vec<String> {
+    if !names.contains(&name) {
+        names.push(name);
+    }
+    names
 }

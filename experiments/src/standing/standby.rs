@@ -1,7 +1,10 @@
 //! A process that stands by a job which another one runs, and takes it over.
 
 use std::fs::{File, TryLockError};
+use std::sync::Arc;
 
+use twopath_log::Topic;
+use twopath_query::Query;
 use twopath_speed::{Backend, Local, Standby};
 
 use super::state::Kept;
@@ -30,29 +33,32 @@ impl StandingJob {
         }
     }
 
-    /// Stands by a version: with an index of its own that follows the version's changelog.
+    /// Stands by a version: with an index of its own for each topic, which follows the version's changelog.
     ///
     /// # Errors
     /// [`JobError::NoStandby`] where its state is not `local`.
-    pub fn stand_by(&self, version: u64) -> Result<Standby, JobError> {
-        let (local, query) = self.locked(false, |tables| {
-            let (topic, query) = self.parsed(&self.known(tables, version)?)?;
-            match self.backend(tables, version, &topic, Keeping::Reads)? {
-                Backend::Local(local) => Ok((local, query)),
-                _ => {
-                    let deployed = Kept::read(&tables.version_dir(version))?.backend;
-                    Err(JobError::NoStandby { job: self.name().to_owned(), version, deployed })
-                }
-            }
+    pub fn stand_by(&self, version: u64) -> Result<Vec<Standby>, JobError> {
+        let places = self.locked(false, |tables| {
+            let known = self.known(tables, version)?;
+            let place =
+                |(topic, query): (&Topic, &Arc<Query>)| match self.backend((tables, version, &known.description), topic, Keeping::Reads)? {
+                    Backend::Local(local) => Ok((local, query.clone())),
+                    _ => {
+                        let deployed = Kept::read(&tables.version_dir(version))?.backend;
+                        Err(JobError::NoStandby { job: self.name().to_owned(), version, deployed })
+                    }
+                };
+            self.parsed(&known)?.each().map(place).collect::<Result<Vec<_>, _>>()
         })?;
-        Ok(Standby::beside(&local, &query)?)
+        places.iter().map(|(local, query)| Ok(Standby::beside(local, query)?)).collect()
     }
 
     /// A version by its number, going on from what a standby took over.
     ///
     /// # Errors
     /// As of [`StandingJob::version`].
-    pub fn taken_over(&self, version: u64, workers: usize, local: Local) -> Result<Standing, JobError> {
-        self.start(version, workers, |_, _| Ok(Backend::Local(local)))
+    pub fn taken_over(&self, version: u64, workers: usize, states: Vec<Local>) -> Result<Standing, JobError> {
+        let mut states = states.into_iter();
+        self.start(version, workers, |_, _| Ok(Backend::Local(states.next().expect("a state for each topic"))))
     }
 }

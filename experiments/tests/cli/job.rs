@@ -212,7 +212,7 @@ fn jobs_are_listed_described_asked_for_one_key_and_dropped() {
     assert_eq!(sandbox.ok(&["job", "list", "--format", "json"]).trim(), "[]");
     deploy(&sandbox, V1);
     let listed: Value = serde_json::from_str(&sandbox.ok(&["job", "list", "--format", "json"])).unwrap();
-    assert_eq!(listed, serde_json::json!([{"job": "j", "topic": "t", "versions": 1, "active": 1}]));
+    assert_eq!(listed, serde_json::json!([{"job": "j", "topic": "t", "topics": ["t"], "versions": 1, "active": 1}]));
     assert!(sandbox.ok(&["job", "describe", "j"]).contains(V1));
 
     let all = answer(&sandbox);

@@ -8,6 +8,7 @@ mod groups;
 mod help;
 mod imports;
 mod job;
+mod joined;
 mod kafka;
 mod kill;
 mod late;

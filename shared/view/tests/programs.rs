@@ -51,6 +51,10 @@ fn run(seeds: std::ops::Range<u64>) {
             }
         };
         check("program", got);
+        // What jobs over several topics keep: one query of each.
+        let by_topic = plan.by_topic().unwrap_or_else(|e| panic!("seed {seed}: {e}\n{sql}"));
+        assert_eq!(by_topic.inputs.iter().map(|q| q.topic.as_str()).collect::<Vec<_>>(), plan.topics(), "seed {seed}");
+        check("one query of each topic", by_program(&by_topic, &topics, &mut random));
         // What jobs keep: one query, with what is computed of its answer.
         if let Ok(query) = plan.query() {
             let whole = Program { finish: input_alone(&plan), inputs: vec![query] };

@@ -3,15 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use clap::Args;
-use twopath_log::Address;
-
 use super::catch_up;
 use crate::cli::{Failure, late, log, parse_duration, sql};
 use crate::feeds::Until;
-use crate::question::plan_of;
-use crate::standing::{Deployment, JobState, StandingJob};
+use crate::standing::{Deployment, JobState, Reads, StandingJob};
 use crate::systems::StateBackend;
+use clap::Args;
 use twopath_results::number;
 
 /// Computes a new version from the log's start, beside those that are there
@@ -50,15 +47,10 @@ pub(super) struct DeployArgs {
 
 pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
     let text = sql::read_sql(&args.sql)?;
-    let topic = sql::topic_named(&Address::Folder(dir.to_owned()), &text, |name| log::open_topic(dir, name))?;
-    let query = sql::parse(&text, &topic)?;
-    let late = match &args.late_to {
-        None => None,
-        Some(output) => {
-            let plan = plan_of(&text, std::slice::from_ref(&topic)).map_err(|e| Failure::sql(&e, &text))?;
-            Some(late::feed(dir, &plan.late(), output)?)
-        }
-    };
+    let names = twopath_query::topics_of(&text).map_err(|e| Failure::sql(&e, &text))?;
+    let topics = names.iter().map(|name| log::open_topic(dir, name)).collect::<Result<Vec<_>, _>>()?;
+    let reads = Reads::of(&text, topics).map_err(|e| Failure::sql(&e, &text))?;
+    let late = args.late_to.as_ref().map(|output| late::feed(dir, &reads.plan().late(), output)).transpose()?;
     let job = StandingJob::named(dir, &args.name);
     let how = Deployment {
         workers: usize::from(args.workers),
@@ -67,8 +59,8 @@ pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
         checkpoint_interval: args.checkpoint_interval,
         late_to: args.late_to.clone(),
     };
-    let standing = job.deploy(&topic, query, text.trim(), &how)?;
-    if let Some(checkpoint) = &standing.recovery().checkpoint {
+    let standing = job.deploy(reads, text.trim(), &how)?;
+    for checkpoint in standing.recoveries().filter_map(|recovery| recovery.checkpoint.as_ref()) {
         eprintln!("the interrupted deployment goes on from checkpoint {} at {}", checkpoint.number, checkpoint.position());
     }
     let version = standing.version();
@@ -78,14 +70,15 @@ pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
     if let Some(feed) = &late {
         // Where another version has the same feed, who runs the job may be at it already.
         if !job.late_feeds()?.iter().any(|(v, f)| *v != version && f.output == feed.output) {
-            late::append(dir, feed, Until::Position(last.position.clone()), usize::from(args.workers))?;
+            let at = last.positions.iter().find(|(topic, _)| *topic == feed.input).map(|(_, at)| at.clone());
+            late::append(dir, feed, at.map_or(Until::End, Until::Position), usize::from(args.workers))?;
         }
     }
     let first = !job.status()?.iter().any(|v| v.state == JobState::Active);
     if first {
         job.cutover(version)?;
     }
-    let (records, rate) = (number::count(last.position.records()), number::count(last.rate_records_per_s as u64));
+    let (records, rate) = (number::count(last.records()), number::count(last.rate_records_per_s as u64));
     let next = match first {
         true => format!("readers are on it: `twopath job query {}`", args.name),
         false => format!("readers stay where they are until `twopath job cutover {}`", args.name),

@@ -10,7 +10,7 @@ use twopath_results::number;
 
 use crate::cli::Failure;
 use crate::cli::output::{self, ReportFormat};
-use crate::standing::{Diff, Example, JobState, StandingJob};
+use crate::standing::{Diff, Example, JobState, StandingJob, told as told_positions};
 
 /// Tells what a new version would change, before readers are on it
 ///
@@ -68,7 +68,7 @@ fn as_json(name: &str, diff: &Diff) -> Json {
         "job": name,
         "from_version": diff.from_version,
         "to_version": diff.to_version,
-        "position": diff.position.to_string(),
+        "position": told_positions(&diff.positions),
         "groups": diff.groups,
         "added": diff.added,
         "removed": diff.removed,
@@ -97,7 +97,7 @@ fn table(out: &mut dyn Write, diff: &Diff) -> Result<(), Failure> {
         "from version {} to {}, at position {}: of {} groups {} come, {} go, {} change ({})",
         diff.from_version,
         diff.to_version,
-        diff.position,
+        told_positions(&diff.positions),
         number::count(diff.groups),
         number::count(diff.added),
         number::count(diff.removed),

@@ -1,4 +1,4 @@
-//! `twopath job`: standing jobs, the single path over one's own topic.
+//! `twopath job`: standing jobs, the single path over one's own topics.
 
 mod deploy;
 mod diff;
@@ -14,10 +14,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
-use twopath_speed::JobProgress;
 
 use super::{Failure, progress};
-use crate::standing::{JobError, Standing};
+use crate::standing::{JobError, Progress, Standing};
 use twopath_results::number;
 
 /// Keeps a query's answer standing, version beside version
@@ -76,7 +75,7 @@ pub(super) fn run(dir: &Path, args: &JobArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Reads to the log's end, and shows lag, rate and time left meanwhile. Tells the last of it.
-fn catch_up(standing: &Standing) -> Result<JobProgress, JobError> {
+fn catch_up(standing: &Standing) -> Result<Progress, JobError> {
     let mut last = standing.progress();
     let bar = progress::bar("", last.lag_records.max(1));
     let caught_up = standing.catch_up(|progress| {
@@ -88,14 +87,14 @@ fn catch_up(standing: &Standing) -> Result<JobProgress, JobError> {
     caught_up.map(|()| last)
 }
 
-fn show(bar: &ProgressBar, version: u64, progress: &JobProgress) {
+fn show(bar: &ProgressBar, version: u64, progress: &Progress) {
     let total = bar.length().unwrap_or(0).max(progress.lag_records);
     bar.set_length(total);
     bar.set_position(total - progress.lag_records);
     bar.set_message(lag(version, progress));
 }
 
-fn lag(version: u64, progress: &JobProgress) -> String {
+fn lag(version: u64, progress: &Progress) -> String {
     let (behind, rate) = (number::count(progress.lag_records), number::count(progress.rate_records_per_s as u64));
     let left = match progress.eta {
         Some(eta) => format!("{} left", number::duration(eta.as_secs_f64() * 1e3)),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use twopath_base::Coverage;
 use twopath_serving::ServingError;
 use twopath_view::Selection;
 
@@ -42,16 +43,25 @@ pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
         None => job.active(1)?,
         Some(version) => job.version(version, 1, Keeping::Reads)?,
     };
-    if !args.key.is_empty() && !standing.query().answers_by_group() {
-        return Err(Failure::usage(ServingError::NoGroups));
-    }
-    let key = if args.key.is_empty() { None } else { Some(parse_key(standing.query(), &args.key)?) };
+    let key = match standing.reads().of_groups().filter(|(_, query)| query.answers_by_group()) {
+        _ if args.key.is_empty() => None,
+        Some((_, query)) => Some(parse_key(query, &args.key)?),
+        None => return Err(Failure::usage(ServingError::NoGroups)),
+    };
     catch_up(&standing)?;
     let answer = standing.answer(&Selection { key, ..Selection::default() })?;
     if args.format != Format::Json {
         eprintln!("by version {} of '{}'", standing.version(), args.name);
     }
-    let late = answer.coverage.position().map_or_else(|| Ok(Vec::new()), |at| job.late(standing.version(), at))?;
+    let late = job.late(standing.version(), &answer.positions())?;
     standing.stop()?;
-    query::show(&query::rows_of(answer.rows, &args.name, answer.coverage, late), args.format)
+    query::show(&query::rows_of(answer.rows, named(&args.name, answer.coverage), late), args.format)
+}
+
+/// The coverage of an answer over one topic goes by the job's name.
+fn named(job: &str, mut coverage: Vec<(String, Coverage)>) -> Vec<(String, Coverage)> {
+    if let [(name, _)] = &mut coverage[..] {
+        job.clone_into(name);
+    }
+    coverage
 }

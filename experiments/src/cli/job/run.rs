@@ -17,7 +17,7 @@ use super::show;
 use super::standby::{TakenOver, stand_by};
 use crate::cli::{Failure, parse_duration, progress};
 use crate::feeds::{Definition, FeedError, FeedReport, FeedRun, OutputOptions, Until, run_feed};
-use crate::standing::{JobError, JobState, Standing, StandingJob};
+use crate::standing::{JobError, JobState, Standing, StandingJob, told};
 use crate::systems::{Keeping, StateBackend};
 
 /// How soon a step that another process takes is noticed.
@@ -78,12 +78,12 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
             let Entry::Vacant(place) = running.entry(version) else { continue };
             let workers = usize::from(args.workers);
             let started = match taken_over.remove(&version) {
-                Some(local) => job.taken_over(version, workers, local),
+                Some(states) => job.taken_over(version, workers, states),
                 None => job.version(version, workers, keeping),
             };
             let Some(standing) = unless_deleted(started)? else { continue };
-            bar.suspend(|| eprintln!("version {version} follows the log from {}", standing.starts_from()));
-            for refused in &standing.recovery().refused {
+            bar.suspend(|| eprintln!("version {version} follows the log from {}", told(&standing.starts_from())));
+            for refused in standing.recoveries().flat_map(|recovery| &recovery.refused) {
                 bar.suspend(|| eprintln!("{} was passed over: {}", refused.file.display(), refused.reason));
             }
             place.insert(standing);

@@ -21,19 +21,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// What was taken over: that this process runs the job, and the state of its versions.
 pub(super) struct TakenOver {
     pub running: Running,
-    pub states: BTreeMap<u64, Local>,
+    /// One for each topic that a version reads.
+    pub states: BTreeMap<u64, Vec<Local>>,
 }
 
 /// Follows the changelogs of all versions until nobody else runs the job. `None` where it was stopped before.
 pub(super) fn stand_by(job: &StandingJob, stop: &AtomicBool, bar: &ProgressBar) -> Result<Option<TakenOver>, Failure> {
-    let mut standbys: BTreeMap<u64, Standby> = BTreeMap::new();
+    let mut standbys: BTreeMap<u64, Vec<Standby>> = BTreeMap::new();
     let mut looked: Option<Instant> = None;
     while !stop.load(Ordering::SeqCst) {
         if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             look(job, &mut standbys, bar)?;
             looked = Some(Instant::now());
         }
-        for (version, standby) in &mut standbys {
+        for (version, standby) in standbys.iter_mut().flat_map(|(version, parts)| parts.iter_mut().map(move |part| (version, part))) {
             match standby.follow() {
                 Ok(at) => bar.set_message(at.map_or(String::new(), |at| format!("stands by version {version}, at {at}"))),
                 // It may have been deleted since the last look.
@@ -45,9 +46,10 @@ pub(super) fn stand_by(job: &StandingJob, stop: &AtomicBool, bar: &ProgressBar) 
             // A version may have gone since the last look.
             look(job, &mut standbys, bar)?;
             let mut states = BTreeMap::new();
-            for (version, mut standby) in standbys {
+            for (version, mut parts) in standbys {
+                let taken = parts.iter_mut().map(Standby::take_over).collect::<Result<Option<Vec<Local>>, _>>();
                 // One that somebody else owns all the same is started as any other.
-                states.extend(standby.take_over().map_err(JobError::from)?.map(|local| (version, local)));
+                states.extend(taken.map_err(JobError::from)?.map(|states| (version, states)));
             }
             bar.suspend(|| eprintln!("takes over"));
             return Ok(Some(TakenOver { running, states }));
@@ -58,7 +60,7 @@ pub(super) fn stand_by(job: &StandingJob, stop: &AtomicBool, bar: &ProgressBar) 
 }
 
 /// Stands by the versions that there are.
-fn look(job: &StandingJob, standbys: &mut BTreeMap<u64, Standby>, bar: &ProgressBar) -> Result<(), JobError> {
+fn look(job: &StandingJob, standbys: &mut BTreeMap<u64, Vec<Standby>>, bar: &ProgressBar) -> Result<(), JobError> {
     let versions = job.states()?;
     standbys.retain(|version, _| versions.iter().any(|(v, _)| v == version));
     for &(version, _) in versions.iter().filter(|(_, state)| *state != JobState::Unfinished) {

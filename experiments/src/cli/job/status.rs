@@ -70,7 +70,7 @@ pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
         eprintln!("version {} of job '{}': {}{to}", version.version, job.job, late.told());
     }
     for (job, version) in jobs.iter().flat_map(|job| job.versions.iter().map(move |v| (job, v))) {
-        for refused in &version.refused {
+        for refused in version.refused.iter().chain(version.parts.iter().flat_map(|part| &part.refused)) {
             eprintln!("version {} of job '{}' passes over {}: {}", version.version, job.job, refused.file.display(), refused.reason);
         }
         if let Some(problem) = &version.problem {

@@ -8,7 +8,7 @@ use twopath_serving::ServingError;
 
 use super::catch_up;
 use crate::cli::Failure;
-use crate::standing::{JobError, JobState, JobVersion, StandingJob};
+use crate::standing::{JobError, JobState, JobVersion, StandingJob, told};
 use crate::systems::Keeping;
 use twopath_results::number;
 
@@ -57,7 +57,7 @@ pub(super) struct DeleteArgs {
 
 /// Removes a job with all its versions, also the one that readers are on
 ///
-/// The topic that it reads stays as it is.
+/// The topics that it reads stay as they are.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -112,7 +112,7 @@ pub(super) fn cutover(dir: &Path, args: &CutoverArgs) -> Result<(), Failure> {
     job.cutover(version)?;
     let left = versions.iter().find(|v| v.state == JobState::Active && v.version != version);
     let kept = left.map_or(String::new(), |v| format!("; version {} is kept for `twopath job rollback {}`", v.version, args.name));
-    eprintln!("readers of '{}' are on version {version}, which has read to {}{kept}", args.name, last.position);
+    eprintln!("readers of '{}' are on version {version}, which has read to {}{kept}", args.name, told(&last.positions));
     Ok(())
 }
 

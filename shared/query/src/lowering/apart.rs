@@ -20,8 +20,8 @@ struct Apart<'q> {
     condition: Expr,
 }
 
-/// The forms, which `finish` reads as its inputs, as one query; `None` where no column tells them apart, or none of them is grouped.
-pub(super) fn side_by_side(inputs: &[Query], finish: &Plan) -> Option<Query> {
+/// The forms as one query, and each of them as a plan over its answer (input 0); `None` where no column tells them apart, or none of them is grouped.
+pub(super) fn side_by_side(inputs: &[Query], span: &std::ops::Range<usize>) -> Option<(Query, Vec<Plan>)> {
     let grouped = inputs.iter().any(|query| !query.rows);
     let plain = |q: &Query| q.panes.is_none() && q.order_by.is_empty() && q.limit.is_none() && q.offset == 0 && !q.is_global();
     if !grouped || !inputs.iter().all(plain) {
@@ -65,7 +65,6 @@ pub(super) fn side_by_side(inputs: &[Query], finish: &Plan) -> Option<Query> {
     let output: Vec<NamedExpr> = types.enumerate().map(named).collect();
     let columns: Vec<(String, DataType)> = output.iter().map(|o| (o.name.clone(), o.expr.data_type)).collect();
 
-    let span = finish.span.clone();
     let at = |node| Plan::new(node, span.clone());
     let all = at(Node::Input { number: 0, columns });
     let form = |(number, form): (usize, &Apart<'_>)| {
@@ -83,9 +82,8 @@ pub(super) fn side_by_side(inputs: &[Query], finish: &Plan) -> Option<Query> {
         if form.query.distinct { at(Node::Distinct { input: Box::new(plan) }) } else { plan }
     };
     let forms: Vec<Plan> = apart.iter().enumerate().map(form).collect();
-    let finish = Some(Box::new(finish.with_inputs(&forms)));
     let Query { topic, fields, .. } = &inputs[0];
-    Some(Query { filter, keys, aggregates, output, finish, ..Query::over(topic.clone(), fields.clone()) })
+    Some((Query { filter, keys, aggregates, output, ..Query::over(topic.clone(), fields.clone()) }, forms))
 }
 
 /// A key of the whole: of each form one of its own keys, if it has one for it.

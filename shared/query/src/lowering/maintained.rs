@@ -44,7 +44,7 @@ impl Query {
     }
 
     /// What the flat query answers, as a plan. It has no order: what is above it has.
-    fn flat_plan(&self) -> Plan {
+    pub(super) fn flat_plan(&self) -> Plan {
         let of = |node| Plan::new(node, 0..0);
         let above = |plan: Plan| Box::new(plan);
         let mut rows = of(Node::Scan { topic: self.topic.clone(), fields: self.fields.clone() });

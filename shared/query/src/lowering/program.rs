@@ -54,25 +54,79 @@ impl Plan {
         let finish = cut(&narrowed, &mut inputs)?;
         let topic = inputs.first().map(|q| q.topic.clone()).unwrap_or_default();
         if inputs.iter().any(|q| q.topic != topic) {
-            let what = "a query over several topics is answered by twopath query and kept by twopath feed run, so far: jobs and compare read one topic";
+            let what = "a query over several topics is answered by twopath query, and kept by twopath job and twopath feed run, so far: compare and this read one topic";
             return Err(self.refused(what));
         }
         match <[Query; 1]>::try_from(inputs) {
             Ok([query]) => Ok(Query { finish: Some(Box::new(finish)), ..query }),
-            Err(inputs) => match side_by_side(&inputs, &finish) {
-                Some(query) => Ok(Query { whole: Some(Box::new(narrowed)), ..query }),
-                None => narrowed.over_rows(&inputs),
+            Err(inputs) => match side_by_side(&inputs, &finish.span) {
+                Some((query, forms)) => {
+                    Ok(Query { finish: Some(Box::new(finish.with_inputs(&forms))), whole: Some(Box::new(narrowed)), ..query })
+                }
+                None => {
+                    let scan = narrowed.scan().expect("a plan that was cut reads a topic");
+                    let (rows, topic) = scan.all_rows(&inputs)?;
+                    Ok(Query { finish: Some(Box::new(narrowed.with_scans(&topic).narrowed())), ..rows })
+                }
             },
         }
     }
 
-    /// The rows that all inputs are made of, and the whole plan over them.
-    fn over_rows(&self, inputs: &[Query]) -> Result<Query, NotLowered> {
+    /// The plan as one query for each topic that it reads, in their order, and what is computed of their answers: what engines keep of a plan over several topics, each
+    /// of which they read for itself. A topic that the plan needs in several forms is kept as [`Plan::query`] keeps one.
+    ///
+    /// ```
+    /// # use arrow_schema::{DataType, Field, Schema};
+    /// # use twopath_query::{TopicSchema, logical_plan_over};
+    /// # let schema = Schema::new(vec![Field::new("k", DataType::Int64, false)]);
+    /// # let topic = |name| TopicSchema { name, schema: &schema, key: None, time: None };
+    /// let plan = logical_plan_over("SELECT a.k, COUNT(*) AS n FROM a JOIN b ON a.k = b.k GROUP BY a.k", &[topic("a"), topic("b")])?;
+    /// let program = plan.by_topic()?;
+    /// assert_eq!(program.inputs.iter().map(|query| query.topic.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where expressions become too large.
+    pub fn by_topic(&self) -> Result<Program, NotLowered> {
+        let narrowed = self.narrowed();
+        let mut inputs = Vec::new();
+        let finish = cut(&narrowed, &mut inputs)?;
+        let mut forms: Vec<Plan> = inputs.iter().map(Query::flat_plan).collect();
+        let mut kept = Vec::new();
+        for (number, topic) in self.topics().into_iter().enumerate() {
+            let of_topic: Vec<usize> = (0..inputs.len()).filter(|&i| inputs[i].topic == topic).collect();
+            let queries: Vec<Query> = of_topic.iter().map(|&i| inputs[i].clone()).collect();
+            let read = |query: &Query| Plan::new(Node::Input { number, columns: query.answer_columns() }, finish.span.clone());
+            let query = match (<[Query; 1]>::try_from(queries.clone()), side_by_side(&queries, &finish.span)) {
+                (Ok([query]), _) => {
+                    forms[of_topic[0]] = read(&query);
+                    query
+                }
+                (_, Some((query, of_each))) => {
+                    let read = [read(&query)];
+                    of_topic.iter().zip(of_each).for_each(|(&i, form)| forms[i] = form.with_inputs(&read));
+                    query
+                }
+                (_, None) => {
+                    let scan = narrowed.scan_of(topic).expect("a plan reads its topics");
+                    let (query, rows) = scan.all_rows(&queries)?;
+                    let rows = rows.with_inputs(&[read(&query)]);
+                    of_topic.iter().for_each(|&i| forms[i] = forms[i].with_scans(&rows).narrowed());
+                    query
+                }
+            };
+            kept.push(query);
+        }
+        Ok(Program { inputs: kept, finish: finish.with_inputs(&forms) })
+    }
+
+    /// Of a scan: the rows that all these are made of as a flat query, and the topic's columns as a plan over its answer (input 0).
+    fn all_rows(&self, inputs: &[Query]) -> Result<(Query, Plan), NotLowered> {
         let mut columns: Vec<usize> = inputs.iter().flat_map(Query::columns_read).collect();
         columns.sort_unstable();
         columns.dedup();
-        let scan = self.scan().expect("a plan that was cut reads a topic");
-        let all = scan.columns();
+        let all = self.columns();
         let put_out: Vec<NamedExpr> =
             columns.iter().map(|&i| NamedExpr { name: all[i].0.clone(), expr: Expr::column(i, all[i].1) }).collect();
         let named = put_out.iter().map(|c| (c.name.clone(), c.expr.data_type)).collect();
@@ -80,8 +134,8 @@ impl Plan {
         let filters: Option<Vec<Expr>> = inputs.iter().map(|q| q.filter.clone().filter(|f| !f.can_fail())).collect();
         let either = filters.and_then(|all| all.into_iter().reduce(|a, b| Expr::binary(BinaryOp::Or, a, b, DataType::Bool)));
         let below = match either {
-            None => scan.clone(),
-            Some(condition) => Plan::new(Node::Filter { input: Box::new(scan.clone()), condition }, self.span.clone()),
+            None => self.clone(),
+            Some(condition) => Plan::new(Node::Filter { input: Box::new(self.clone()), condition }, self.span.clone()),
         };
         let rows = Plan::new(Node::Project { input: Box::new(below), columns: put_out }, self.span.clone()).lower()?;
         let back = |(i, (name, data_type)): (usize, (String, DataType))| {
@@ -95,7 +149,15 @@ impl Plan {
         let whole = all.iter().cloned().enumerate().map(back).collect();
         let input = Plan::new(Node::Input { number: 0, columns: named }, self.span.clone());
         let topic = Plan::new(Node::Project { input: Box::new(input), columns: whole }, self.span.clone());
-        Ok(Query { finish: Some(Box::new(self.with_scans(&topic).narrowed())), ..rows })
+        Ok((rows, topic))
+    }
+
+    /// The first scan of a topic.
+    fn scan_of(&self, topic: &str) -> Option<&Plan> {
+        if matches!(&self.node, Node::Scan { topic: read, .. } if read == topic) {
+            return Some(self);
+        }
+        self.inputs().into_iter().find_map(|input| input.scan_of(topic))
     }
 
     /// The plan with `topic` in the place of each scan.

@@ -1,0 +1,167 @@
+//! Standing jobs over several topics: their answers are the reference's, whatever was killed, wherever their state is.
+
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::sandbox::Sandbox;
+
+const SQL: &str =
+    "SELECT a.seller, COUNT(*) AS n, MAX(b.price) AS most FROM bids b JOIN UPSERT(TABLE auctions) a ON b.auction = a.id GROUP BY a.seller";
+/// Without the join's losers, and with a topic more.
+const FIXED: &str = "SELECT a.seller, COUNT(*) AS n, MIN(b.price) AS least FROM bids b JOIN UPSERT(TABLE auctions) a ON b.auction = a.id \
+                     WHERE b.auction NOT IN (SELECT id FROM hidden) GROUP BY a.seller";
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["log", "create", "auctions", "--schema", "id:int,seller:text", "--key", "id", "--partitions", "2"]);
+    sandbox.ok(&["log", "create", "hidden", "--schema", "id:int"]);
+    sandbox.ok(&["log", "create", "bids", "--schema", "auction:int,price:int", "--partitions", "2"]);
+    append(&sandbox, 0..300);
+    sandbox
+}
+
+/// Bids on ten auctions, whose sellers change all the while; one is hidden.
+fn append(sandbox: &Sandbox, events: std::ops::Range<usize>) {
+    let say = |topic: &str, lines: String| assert_eq!(sandbox.run_with(&["log", "append", topic, "--quiet"], &lines).code, 0);
+    let seller = |i: usize| format!("{{\"id\":{},\"seller\":\"s{}\"}}\n", i % 10, i % 7);
+    say("bids", events.clone().map(|i| format!("{{\"auction\":{},\"price\":{}}}\n", i * i % 12, i * 31 % 101)).collect());
+    say("auctions", events.clone().step_by(9).map(seller).collect());
+    say("hidden", format!("{{\"id\":{}}}\n", events.start % 10));
+}
+
+fn by_reference(sandbox: &Sandbox, sql: &str) -> String {
+    sandbox.ok(&["query", "--sql", sql, "--engine", "reference", "--format", "csv"])
+}
+
+fn check(sandbox: &Sandbox, sql: &str) {
+    assert_eq!(sandbox.ok(&["job", "query", "j", "--format", "csv"]), by_reference(sandbox, sql));
+}
+
+fn versions(sandbox: &Sandbox) -> Vec<Value> {
+    let jobs: Value = serde_json::from_str(&sandbox.ok(&["job", "status", "j", "--format", "json"])).unwrap();
+    jobs[0]["versions"].as_array().unwrap().clone()
+}
+
+/// Follows the log with all versions until they have read it, and is killed.
+fn follow_and_kill(sandbox: &Sandbox, more: &[&str]) {
+    let mut child = sandbox.start(&[&["job", "run", "j", "--checkpoint-interval", "20ms"], more].concat());
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("follows the log")));
+    while versions(sandbox).iter().any(|v| v["lag_records"] != 0) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn survives(backend: &str) -> Sandbox {
+    let sandbox = sandbox();
+    sandbox.ok(&["job", "deploy", "j", "--sql", SQL, "--state", backend]);
+    check(&sandbox, SQL);
+    append(&sandbox, 300..500);
+    if backend != "memory" {
+        follow_and_kill(&sandbox, &["--workers", "2"]);
+        check(&sandbox, SQL);
+        append(&sandbox, 500..600);
+        assert_ne!(versions(&sandbox)[0]["lag_records"], 0);
+    }
+    check(&sandbox, SQL);
+    sandbox
+}
+
+#[test]
+fn joins_stand_in_memory() {
+    survives("memory");
+}
+
+#[test]
+fn joins_stand_with_checkpoints() {
+    let sandbox = survives("checkpoint");
+    let told = &versions(&sandbox)[0];
+    let parts = told["parts"].as_array().unwrap();
+    assert_eq!(parts.iter().map(|p| p["topic"].as_str().unwrap()).collect::<Vec<_>>(), ["bids", "auctions"]);
+    assert!(parts.iter().all(|p| p["checkpoint"]["position"].is_array() && p["groups"].as_u64() > Some(0)), "{told}");
+    assert_eq!((&told["position"], &told["checkpoint"]), (&Value::Null, &Value::Null));
+    let answer: Value = serde_json::from_str(&sandbox.ok(&["job", "query", "j", "--format", "json"])).unwrap();
+    assert!(answer["position"]["bids"].is_string() && answer["position"]["auctions"].is_string(), "{answer}");
+    let listed: Value = serde_json::from_str(&sandbox.ok(&["job", "list", "--format", "json"])).unwrap();
+    assert_eq!(listed[0]["topics"], serde_json::json!(["bids", "auctions"]));
+    assert!(sandbox.ok(&["job", "describe", "j"]).contains("over the topics 'bids', 'auctions'"));
+    let by_key = sandbox.run(&["job", "query", "j", "--key", "s1"]);
+    assert!(by_key.code == 2 && by_key.stderr.contains("ask for the whole answer"), "{}", by_key.stderr);
+}
+
+#[test]
+fn joins_stand_in_a_local_index_by_which_another_process_stands() {
+    let sandbox = survives("local");
+    let mut other = sandbox.start(&["job", "run", "j", "--checkpoint-interval", "20ms", "--standby"]);
+    let mut said = BufReader::new(other.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("takes over")), "nobody runs the job");
+    append(&sandbox, 600..700);
+    while versions(&sandbox)[0]["lag_records"] != 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    other.kill().unwrap();
+    other.wait().unwrap();
+    check(&sandbox, SQL);
+    let changelog = "SELECT COUNT(*) > 0 AS some FROM \"j.v1.auctions.changelog\"";
+    assert_eq!(sandbox.ok(&["query", "--sql", changelog, "--format", "csv"]), "some\ntrue\n");
+    sandbox.ok(&["job", "drop", "j"]);
+    assert_ne!(sandbox.run(&["query", "--sql", changelog]).code, 0, "the changelogs went with the job");
+}
+
+#[test]
+fn joins_stand_on_a_server() {
+    let Ok(server) = std::env::var("TWOPATH_TEST_REDIS") else {
+        println!("SKIPPED: there is no Redis: run this by `tests/redis/server run COMMAND`");
+        return;
+    };
+    survives(&server).ok(&["job", "drop", "j"]);
+}
+
+#[test]
+fn versions_of_joins_are_compared_cut_over_and_rolled_back() {
+    let sandbox = sandbox();
+    sandbox.ok(&["job", "deploy", "j", "--sql", SQL]);
+    sandbox.ok(&["job", "deploy", "j", "--sql", FIXED]);
+    append(&sandbox, 300..420);
+    let diff: Value = serde_json::from_str(&sandbox.ok(&["job", "diff", "j", "--format", "json"])).unwrap();
+    let rows = |sql: &str| by_reference(&sandbox, sql).lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    let counts = |sql: &str| rows(sql).iter().map(|row| row.split(',').take(2).map(str::to_owned).collect::<Vec<_>>()).collect::<Vec<_>>();
+    let (before, after) = (counts(SQL), counts(FIXED));
+    let kept = |row: &&Vec<String>| after.iter().any(|now| now[0] == row[0]);
+    assert_eq!(diff["groups"], before.len(), "no seller comes");
+    assert_eq!(diff["removed"], before.iter().filter(|row| !kept(row)).count());
+    // A column that only one has is a change of every group.
+    assert_eq!(diff["changed"], before.iter().filter(kept).count());
+    assert!(diff["position"].as_str().unwrap().contains(" and auctions "), "{diff}");
+    check(&sandbox, SQL);
+    sandbox.ok(&["job", "cutover", "j"]);
+    check(&sandbox, FIXED);
+    append(&sandbox, 420..440);
+    check(&sandbox, FIXED);
+    sandbox.ok(&["job", "rollback", "j"]);
+    check(&sandbox, SQL);
+    sandbox.ok(&["job", "delete", "j", "2"]);
+    let deleted = sandbox.run(&["log", "delete", "auctions"]);
+    assert!(deleted.code == 0 && deleted.stderr.contains("job 'j' read it"), "{}", deleted.stderr);
+    assert_eq!(versions(&sandbox)[0]["lag_records"], Value::Null);
+    let gone = sandbox.run(&["job", "query", "j"]);
+    assert!(gone.code == 1 && gone.stderr.contains("auctions"), "{}", gone.stderr);
+    sandbox.ok(&["job", "drop", "j"]);
+}
+
+/// A name that another topic has now is not that topic.
+#[test]
+fn a_topic_of_the_same_name_is_another_one() {
+    let sandbox = sandbox();
+    sandbox.ok(&["job", "deploy", "j", "--sql", SQL]);
+    sandbox.ok(&["log", "delete", "auctions"]);
+    sandbox.ok(&["log", "create", "auctions", "--schema", "id:int,seller:text", "--key", "id"]);
+    let refused = sandbox.run(&["job", "query", "j"]);
+    assert!(refused.code == 1 && refused.stderr.contains("hold the records of an earlier topic 'auctions'"), "{}", refused.stderr);
+    let other = sandbox.run(&["job", "deploy", "j", "--sql", "SELECT COUNT(*) AS n FROM hidden"]);
+    assert!(other.code == 1 && other.stderr.contains("give the query over another topic a job of its own"), "{}", other.stderr);
+}
