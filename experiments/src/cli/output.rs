@@ -7,6 +7,7 @@
 
 use std::io::{self, Write};
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, DurationMicrosecondType, Float64Type, Int64Type, TimestampMicrosecondType};
@@ -102,6 +103,19 @@ pub(super) fn timestamp(us: i64) -> String {
 
 fn interval(us: i64) -> String {
     time::format_interval(us)
+}
+
+/// An answer's rows with one zero, as SQL has it: engines may have come to either of the floats'.
+pub(super) fn with_one_zero(batch: &RecordBatch) -> RecordBatch {
+    let one_zero = |column: &ArrayRef| match column.as_primitive_opt::<Float64Type>() {
+        Some(floats) => Arc::new(floats.unary::<_, Float64Type>(|f| f + 0.0)) as ArrayRef,
+        None => column.clone(),
+    };
+    RecordBatch::try_new(batch.schema(), batch.columns().iter().map(one_zero).collect()).expect("columns of the same types")
+}
+
+pub(super) fn one_zero(value: &Value) -> Value {
+    if let Value::Float(f) = value { Value::Float(f + 0.0) } else { value.clone() }
 }
 
 fn float(f: f64) -> String {

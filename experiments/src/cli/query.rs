@@ -203,13 +203,23 @@ fn positions(topics: &[Topic], at: &[String]) -> Result<Vec<Position>, Failure> 
     Ok(positions)
 }
 
-pub(super) fn rows_of(rows: RecordBatch, topic: &str, coverage: Coverage, late: Vec<LateRecords>) -> Answered {
+pub(super) fn rows_of(rows: RecordBatch, coverage: Vec<(String, Coverage)>, late: Vec<LateRecords>) -> Answered {
     let names = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
-    Answered { names, rows: Rows::Columns(rows), coverage: vec![(topic.to_owned(), coverage)], late }
+    Answered { names, rows: Rows::Columns(rows), coverage, late }
 }
 
 pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
     let Answered { names, rows, coverage, late } = answered;
+    if let (Format::Json, Some(name)) =
+        (format, names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)).map(|(_, name)| name))
+    {
+        let help = "give each a name of its own with AS, or ask for --format csv, which takes them as they are";
+        return Err(Failure::usage_with_help(format!("two columns are named '{name}', and a JSON object has one of a name"), help));
+    }
+    let rows = &match rows {
+        Rows::Columns(batch) => Rows::Columns(output::with_one_zero(batch)),
+        Rows::Values(rows) => Rows::Values(rows.iter().map(|row| row.iter().map(output::one_zero).collect()).collect()),
+    };
     let mut out = BufWriter::new(std::io::stdout().lock());
     let values = match rows {
         Rows::Values(rows) => Cow::Borrowed(rows),

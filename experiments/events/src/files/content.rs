@@ -39,6 +39,17 @@ fn guessed(start: &[u8]) -> Option<FileFormat> {
     }
 }
 
+/// Text of which each other byte is zero, as Latin letters are in UTF-16: what to do about it.
+fn utf_16_without_mark(start: &[u8]) -> Option<&'static str> {
+    let pairs = start[..start.len().min(64)].chunks_exact(2);
+    let all = |is_text: usize, is_zero: usize| pairs.len() >= 4 && pairs.clone().all(|pair| pair[is_text] != 0 && pair[is_zero] == 0);
+    if all(0, 1) {
+        Some("convert it with `iconv -f UTF-16LE -t UTF-8`")
+    } else {
+        all(1, 0).then_some("convert it with `iconv -f UTF-16BE -t UTF-8`")
+    }
+}
+
 /// What people take for a file of events and is none, with what to do about it.
 fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
     let starts = |magic: &[u8]| start.starts_with(magic);
@@ -52,6 +63,8 @@ fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
         Some(("an old Excel workbook", "save the sheet as CSV"))
     } else if starts(b"\xff\xfe") || starts(b"\xfe\xff") {
         Some(("text in UTF-16", "convert it with `iconv -f UTF-16 -t UTF-8`"))
+    } else if let Some(order) = utf_16_without_mark(start) {
+        Some(("text in UTF-16", order))
     } else if starts(b"BZh") && start.get(4..7) == Some(b"1AY") {
         Some(("compressed with bzip2", "pipe it in with `bzcat FILE | twopath log import ... --from -`"))
     } else if starts(b"\xfd7zXZ\0") {

@@ -115,6 +115,7 @@ fn refuse_lost_acknowledgement(
     path: &Path,
     file_len: u64,
 ) -> Result<(), LogError> {
+    topic.tell_what_is_gone(partition, base, found.summary.end, path);
     let committed = topic.tail.committed(partition);
     if let Some(committed) = committed.filter(|c| c.base > base) {
         let missing = topic.segment(partition, committed.base);

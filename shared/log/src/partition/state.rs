@@ -301,8 +301,28 @@ impl TopicState {
             committed.base = *before;
             committed.bytes = self.segment(partition, *before).summary()?.0;
         }
+        self.tell_what_is_gone(partition, last, found.summary.end, &segment.path);
         *cached = Some((last, bytes.len() as u64, committed));
         Ok(committed)
+    }
+
+    /// Warns where a tail that does not count (it is of another boot, or was copied with the folder) knows of records behind `end`, which is
+    /// all that the partition's last segment still has. It is no error: a machine that died may keep less than was acknowledged if nothing
+    /// was synced, and a folder may be copied while somebody appends to it.
+    pub fn tell_what_is_gone(&self, partition: PartitionId, last: Offset, end: Offset, path: &Path) {
+        let Some(said) = self.tail.said_elsewhere(partition).filter(|said| said.base >= last && said.end > end) else {
+            return;
+        };
+        let gone = said.end.0 - end.0;
+        tracing::warn!(
+            file = %path.display(),
+            gone,
+            "partition {partition} of topic '{}' ended at offset {}, and now ends at {}: this copy of the folder is not whole, or the machine \
+             died before the rest was on the disk; `log verify` tells more, and a whole copy has the rest",
+            self.meta.config.name,
+            said.end,
+            end,
+        );
     }
 
     /// What is known where the segment `base` starts, from the seal of the one before it.

@@ -5,7 +5,8 @@
 //! moves the version on, so that a reader finds a whole slot at any time, also after the writer was killed in between.
 //!
 //! The tail is a cache of what the segments say, good for one boot of one machine and for the file it was made in (it
-//! names both): after a reboot, or in a copy of the folder, it counts for nothing until a writer has recovered the topic.
+//! names both): after a reboot, or in a copy of the folder, no position is taken from it until a writer has recovered the topic. What
+//! it said last is then only held against what the segments still have, so that a copy that is cut short does not pass for a whole one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -183,16 +184,24 @@ impl TailMap {
 
     /// How far a partition is committed; `None` if this tail does not count.
     pub fn committed(&self, partition: PartitionId) -> Option<Committed> {
-        if !self.is_good() {
-            return None;
-        }
+        if self.is_good() { Some(self.last_said(partition)) } else { None }
+    }
+
+    /// What a tail that does not count said last, in another boot or in the folder that this one was copied from.
+    pub fn said_elsewhere(&self, partition: PartitionId) -> Option<Committed> {
+        let of_this_topic =
+            self.word(word::MAGIC).load(Ordering::Acquire) == MAGIC && self.word(word::TOPIC).load(Ordering::Relaxed) == self.topic_id;
+        if of_this_topic && !self.is_good() { Some(self.last_said(partition)) } else { None }
+    }
+
+    fn last_said(&self, partition: PartitionId) -> Committed {
         let version = self.version(partition);
         loop {
             let before = version.load(Ordering::Acquire);
             let [end, base, bytes, generation] = self.slot(partition, before).map(|w| w.load(Ordering::Relaxed));
             fence(Ordering::Acquire);
             if version.load(Ordering::Relaxed) == before {
-                return Some(Committed { end: Offset(end), base: Offset(base), bytes, generation });
+                return Committed { end: Offset(end), base: Offset(base), bytes, generation };
             }
         }
     }
