@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use twopath_results::number;
 use twopath_results::result::{Happening, Outcome, RunResult};
 use twopath_results::scenario::{Axis, Cell, Chart, Figure, Line, Point, Table, Verdict};
 use twopath_results::statistics::{PairedEffect, paired_effect};
@@ -111,7 +112,7 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
         }
         let turns = turns_at(&line.points);
         notes.figures.push(Figure { value: turns, ..Figure::exact("dearer_from", &format!("{KAPPA}, {}", setup.name()), "events", 0.0) });
-        notes.findings.push(dearer(setup, &line.points, turns));
+        notes.findings.push(dearer(&setup.in_words(), &line.points, turns));
         ratios.push(line);
     }
     charts(notes, (architectures, setups, histories), ratios, name);
@@ -172,14 +173,34 @@ fn turns_at(points: &[Point]) -> Option<f64> {
     Some((a.x.ln() + share * (b.x.ln() - a.x.ln())).exp())
 }
 
-fn dearer(setup: &Setup, points: &[Point], turns: Option<f64>) -> String {
-    let last = points.last().map_or(1.0, |p| p.y);
-    let who = if last > 1.0 { "Kappa's" } else { "Lambda's" };
-    match turns {
-        Some(at) => format!("{}: from about {at:.0} events of history on, {who} change is the dearer one in CPU.", setup.in_words()),
-        None if points.is_empty() => format!("{}: nothing was measured.", setup.in_words()),
-        None => format!("{}: {who} change is the dearer one in CPU at every history that was tried.", setup.in_words()),
+/// Whose change is dearer, as far as the intervals tell.
+fn dearer(setup: &str, points: &[Point], turns: Option<f64>) -> String {
+    let surely = |p: &&Point| p.low.is_some_and(|low| low > 1.0) || p.high.is_some_and(|high| high < 1.0);
+    let sure: Vec<&Point> = points.iter().filter(surely).collect();
+    let who = |p: &Point| if p.y > 1.0 { "Kappa's" } else { "Lambda's" };
+    let medians = match (turns, points.last()) {
+        (Some(at), Some(last)) => {
+            format!(" By the medians {} is the dearer one from about {} events of history on.", who(last), number::count(round(at)))
+        }
+        _ => String::new(),
+    };
+    match (points, &sure[..]) {
+        ([], _) => format!("{setup}: nothing was measured."),
+        (_, []) => format!("{setup}: a tie. No interval at any history leaves out that both changes cost as much CPU.{medians}"),
+        (all, sure) if sure.len() == all.len() && sure.iter().all(|p| who(p) == who(sure[0])) => {
+            format!("{setup}: {} change is the dearer one in CPU at every history that was tried.", who(sure[0]))
+        }
+        (_, sure) => {
+            let told: Vec<String> = sure.iter().map(|p| format!("{} at {}", who(p), number::count(p.x as u64))).collect();
+            format!("{setup}: the dearer change in CPU is {}; at the other histories it is a tie.{medians}", told.join(", "))
+        }
     }
+}
+
+/// To two digits: a crossing is known no better.
+fn round(events: f64) -> u64 {
+    let unit = 10_f64.powf(events.log10().floor() - 1.0);
+    ((events / unit).round() * unit) as u64
 }
 
 /// Whether the change costs both about the same.
@@ -229,5 +250,19 @@ mod tests {
         assert!((turns / 1e7 - 1.0).abs() < 1e-9, "half way in the logarithm: {turns}");
         assert_eq!(turns_at(&[Point::at(1e6, 0.5), Point::at(1e8, 0.9)]), None);
         assert_eq!(turns_at(&[]), None);
+    }
+
+    #[test]
+    fn who_is_dearer_is_said_where_the_intervals_say_it() {
+        let point = |x: f64, low: f64, y: f64, high: f64| Point { x, y, low: Some(low), high: Some(high) };
+        let (tie, kappa) = (point(1e6, 0.5, 0.9, 1.5), point(1e7, 1.1, 1.2, 1.3));
+        let turns = turns_at(&[tie, kappa]);
+        assert!(dearer("1 worker", &[tie], None).starts_with("1 worker: a tie."));
+        assert_eq!(dearer("1 worker", &[kappa], None), "1 worker: Kappa's change is the dearer one in CPU at every history that was tried.");
+        assert_eq!(
+            dearer("1 worker", &[tie, kappa], turns),
+            "1 worker: the dearer change in CPU is Kappa's at 10,000,000; at the other histories it is a tie. By the medians Kappa's is the dearer one from about 2,300,000 events of history on."
+        );
+        assert_eq!(dearer("1 worker", &[], None), "1 worker: nothing was measured.");
     }
 }
