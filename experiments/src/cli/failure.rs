@@ -100,6 +100,7 @@ impl From<crate::question::QuestionError> for Failure {
         use crate::question::QuestionError as E;
         match error {
             E::Usage(message) => Failure::usage(message),
+            error @ E::PastGone { .. } => Failure::of(error),
             E::Log(error) => error.into(),
             E::System(error) => error.into(),
             E::Serving(error) => error.into(),

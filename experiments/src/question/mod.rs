@@ -111,10 +111,11 @@ impl Question {
     pub fn answer(&self, engine: Engine, asked: &Asked) -> Result<Answered, QuestionError> {
         assert_eq!(asked.at.len(), self.topics.len(), "a position for each topic");
         let mut starts = Vec::new();
-        for (topic, at) in self.topics.iter().zip(&asked.at) {
+        for ((topic, name), at) in self.topics.iter().zip(&self.names).zip(&asked.at) {
             // One rule for all engines.
             let start = topic.start()?;
             topic.check_readable(&start, at)?;
+            check_past(&self.plan, name, topic)?;
             starts.push(start);
         }
         if engine == Engine::Reference {
@@ -171,6 +172,18 @@ impl Question {
         let number = self.names.iter().position(|known| known == name).expect("a plan reads the topics that it was made for");
         (number, &self.topics[number])
     }
+}
+
+/// That compaction has not taken what a plan asks of a topic's past.
+///
+/// # Errors
+/// [`QuestionError::PastGone`].
+pub(crate) fn check_past(plan: &Plan, name: &str, topic: &Topic) -> Result<(), QuestionError> {
+    let (start, since) = (topic.start()?, topic.since()?);
+    if !start.covers(&since) && plan.looks_back_at(name) {
+        return Err(QuestionError::PastGone { topic: topic.name().to_owned(), since });
+    }
+    Ok(())
 }
 
 /// Below a folder of topics: where incremental questions keep what they have come to, by topic.

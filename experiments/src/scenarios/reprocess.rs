@@ -258,7 +258,10 @@ mod tests {
         let (tie, kappa) = (point(1e6, 0.5, 0.9, 1.5), point(1e7, 1.1, 1.2, 1.3));
         let turns = turns_at(&[tie, kappa]);
         assert!(dearer("1 worker", &[tie], None).starts_with("1 worker: a tie."));
-        assert_eq!(dearer("1 worker", &[kappa], None), "1 worker: Kappa's change is the dearer one in CPU at every history that was tried.");
+        assert_eq!(
+            dearer("1 worker", &[kappa], None),
+            "1 worker: Kappa's change is the dearer one in CPU at every history that was tried."
+        );
         assert_eq!(
             dearer("1 worker", &[tie, kappa], turns),
             "1 worker: the dearer change in CPU is Kappa's at 10,000,000; at the other histories it is a tie. By the medians Kappa's is the dearer one from about 2,300,000 events of history on."

@@ -163,6 +163,14 @@ impl Shown {
         Ok(Shown { names: query.output.iter().map(|o| o.name.clone()).collect(), keys })
     }
 
+    /// With the keys in the order of the other's, where they have the same names.
+    fn in_order_of(&self, other: &Shown) -> Shown {
+        let named = |name: &String| self.keys.iter().find(|(own, ..)| own == name).cloned();
+        let keys = other.keys.iter().map(|(name, ..)| named(name)).collect::<Option<Vec<_>>>();
+        let keys = keys.filter(|keys| keys.len() == self.keys.len()).unwrap_or_else(|| self.keys.clone());
+        Shown { names: self.names.clone(), keys }
+    }
+
     fn key_columns(&self) -> Vec<usize> {
         self.keys.iter().map(|(.., column)| *column).collect()
     }
@@ -187,6 +195,7 @@ fn key_columns(query: &Query) -> Result<Vec<usize>, String> {
 
 /// How two answers over the same records differ.
 fn compare((old, before): (&Shown, &[Vec<Value>]), (new, after): (&Shown, &[Vec<Value>])) -> Result<Compared, String> {
+    let old = &old.in_order_of(new);
     let (old_keys, new_keys) = (old.key_columns(), new.key_columns());
     let types = |shown: &Shown| shown.keys.iter().map(|(_, t, _)| *t).collect::<Vec<_>>();
     if types(old) != types(new) {
@@ -272,6 +281,8 @@ fn by_key<'a>(rows: &'a [Vec<Value>], columns: &[usize]) -> BTreeMap<String, &'a
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Float(a), Value::Float(b)) => a == b || (a.is_nan() && b.is_nan()),
+        // A count and a sum of counts.
+        (Value::Int(a), Value::Numeric(b)) | (Value::Numeric(b), Value::Int(a)) => i128::from(*a) == *b,
         _ => a == b,
     }
 }
@@ -374,6 +385,18 @@ mod tests {
         assert_eq!(keys, [r#"Text("a")"#, r#"Text("d")"#, r#"Text("b")"#], "a group that comes or goes first");
         let nothing = compare((&query, &before), (&query, &before)).unwrap().diff;
         assert_eq!((nothing.changed_share(), nothing.examples.len()), (0.0, 0));
+    }
+
+    #[test]
+    fn groups_are_told_apart_by_the_names_of_keys() {
+        let text = |t: &str| Value::Text(t.into());
+        let (old, new) =
+            (query("SELECT k, n, COUNT(*) AS c FROM t GROUP BY k, n"), query("SELECT n, k, COUNT(*) AS c FROM t GROUP BY n, k"));
+        let before = [vec![text("a"), Value::Int(1), Value::Int(5)], vec![text("b"), Value::Int(1), Value::Int(5)]];
+        let after = [vec![Value::Int(1), text("a"), Value::Numeric(5)], vec![Value::Int(1), text("b"), Value::Int(6)]];
+        let found = compare((&old, &before), (&new, &after)).unwrap().diff;
+        assert_eq!((found.groups, found.added, found.removed, found.changed), (2, 0, 0, 1));
+        assert_eq!(found.examples[0].key, [("n".to_owned(), Value::Int(1)), ("k".to_owned(), text("b"))]);
     }
 
     #[test]

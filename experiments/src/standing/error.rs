@@ -77,6 +77,13 @@ pub enum JobError {
     Eval(#[from] twopath_query::EvalError),
 }
 
+impl JobError {
+    /// Whether a topic is gone, or has become another one.
+    pub fn is_of_a_gone_topic(&self) -> bool {
+        matches!(self, JobError::Log(LogError::NoSuchTopic { .. }) | JobError::EarlierTopic { .. })
+    }
+}
+
 /// An engine's own error says enough.
 impl From<SystemError> for JobError {
     fn from(error: SystemError) -> Self {

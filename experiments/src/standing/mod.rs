@@ -48,9 +48,10 @@ use reads::place;
 pub use standby::Running;
 use state::Kept;
 pub use state::{CheckpointStatus, RefusedStatus};
-pub use status::{JobState, JobVersion, PartStatus};
+pub use status::{JobState, JobVersion, PartStatus, VersionNow};
 pub use version::{Progress, Standing, StandingAnswer, told};
 
+use crate::question::check_past;
 use crate::systems::{Keeping, StateBackend, StatePlace, checkpoints_dir};
 
 /// Beside the topics; no topic's name starts with a dot.
@@ -148,6 +149,9 @@ impl StandingJob {
     /// a version of what is left.
     pub fn deploy(&self, reads: Reads, sql: &str, how: &Deployment) -> Result<Standing, JobError> {
         let Deployment { workers, from_log_start, backend, checkpoint_interval, late_to } = how.clone();
+        if !from_log_start {
+            reads.each().try_for_each(|(topic, _)| check_past(reads.plan(), topic.name(), topic))?;
+        }
         let (version, backends) = self.locked(true, |tables| {
             let versions = tables.status();
             if let Some(first) = versions.first() {
@@ -156,16 +160,22 @@ impl StandingJob {
                     let (topic, other) = (before.join(", "), now.join(", "));
                     return Err(JobError::OtherTopic { job: self.name.clone(), topic, other });
                 }
-                reads.each().try_for_each(|(topic, _)| self.check_topic(topic))?;
+                // A topic that no version reads may be another one than it was.
+                let is_read = |topic: &&Topic| versions.iter().any(|v| topics_of(&v.description).iter().any(|name| name == topic.name()));
+                reads.each().map(|(topic, _)| topic).filter(is_read).try_for_each(|topic| self.check_topic(topic))?;
             }
-            self.keep_topics(&reads)?;
+            self.keep_topics(&reads, &versions)?;
             let newest = versions.last();
             let again = match newest {
                 Some(v) if v.description == sql && !self.is_finished(tables, v.version)? => Some(v.version),
                 _ => None,
             };
-            if !from_log_start && versions.iter().any(|v| Some(v.version) != again) {
-                reads.each().try_for_each(|(topic, _)| self.check_history(&reads, topic))?;
+            let others: Vec<String> =
+                versions.iter().filter(|v| Some(v.version) != again).flat_map(|v| topics_of(&v.description)).collect();
+            if !from_log_start {
+                // Numbers shrink beside those of a version that read the topic, too.
+                let is_read = |topic: &&Topic| others.iter().any(|name| name == topic.name());
+                reads.each().map(|(topic, _)| topic).filter(is_read).try_for_each(|topic| self.check_history(&reads, topic))?;
             }
             let version = again.unwrap_or_else(|| newest.map_or(1, |v| v.version + 1));
             // In the manifest from here on; the table that serves is made anew by each process.
@@ -176,6 +186,7 @@ impl StandingJob {
             let backend = |(topic, _): (&Topic, _)| Ok::<_, JobError>((None, self.backend((tables, version, sql), topic, owns)?));
             Ok((version, reads.each().map(backend).collect::<Result<Vec<_>, _>>()?))
         })?;
+        let _alone = self.starts_alone()?;
         Standing::start(version, reads, backends, workers)
     }
 
@@ -216,7 +227,10 @@ impl StandingJob {
             Ok((reads, dirs, from))
         })?;
         let are_kept: Vec<bool> = from.iter().map(|(_, backend)| !matches!(backend, Backend::Memory)).collect();
-        let standing = Standing::start(version, reads, from, workers)?;
+        let standing = {
+            let _alone = self.starts_alone()?;
+            Standing::start(version, reads, from, workers)?
+        };
         for (((topic, _), recovery), (is_kept, dir)) in
             standing.reads().each().zip(standing.recoveries()).zip(are_kept.into_iter().zip(dirs))
         {
@@ -259,7 +273,8 @@ impl StandingJob {
         let name = match backend {
             StateBackend::Remote(_) => format!("{topic_id}:{}:{version}", self.name),
             _ if place == dir => format!("{}.v{version}", self.name),
-            _ => format!("{}.v{version}.{topic}", self.name),
+            // By its number: with its name the whole could be the name of another job's, or too long for one.
+            _ => format!("{}.v{version}.{}", self.name, 1 + topics_of(sql).iter().position(|name| name == topic).unwrap_or(0)),
         };
         to_do(&backend, &StatePlace { dir: &place, log: &log, name })
     }
@@ -375,7 +390,7 @@ impl StandingJob {
         self.locked(false, |tables| {
             let versions = tables.status();
             Ok(JobSummary {
-                topics: versions.iter().flat_map(|v| topics_of(&v.description)).fold(Vec::new(), with_it),
+                topics: versions.iter().flat_map(|v| self.topics_read(v)).fold(Vec::new(), with_it),
                 active: versions.iter().find(|v| v.state == VersionState::Active).map(|v| v.version),
                 versions: versions.len(),
             })
@@ -402,6 +417,15 @@ impl StandingJob {
         lock.lock().map_err(io)?;
         // Let go of when the file is closed, also by the process's end.
         step(&Tables::open(&self.dir, &self.name)?)
+    }
+
+    /// While one process takes a version's state over, no other one does: so of two that would own it one has all of its topics', and not each the half.
+    fn starts_alone(&self) -> Result<File, JobError> {
+        let path = self.job_dir().join("starting");
+        let io = |source| JobError::Io { path: path.clone(), source };
+        let lock = File::create(&path).map_err(io)?;
+        lock.lock().map_err(io)?;
+        Ok(lock)
     }
 
     /// Makes a version known to `tables` as one that can be read.
@@ -467,8 +491,10 @@ impl StandingJob {
         Ok(())
     }
 
-    fn keep_topics(&self, reads: &Reads) -> Result<(), JobError> {
+    /// The ids of what versions read, and a new one.
+    fn keep_topics(&self, reads: &Reads, versions: &[VersionStatus]) -> Result<(), JobError> {
         let mut ids = self.topic_ids()?.0;
+        ids.retain(|name, _| versions.iter().any(|v| topics_of(&v.description).contains(name)));
         for (topic, _) in reads.each() {
             ids.insert(topic.name().to_owned(), topic.local()?.id());
         }
@@ -479,8 +505,15 @@ impl StandingJob {
     fn topic_ids(&self) -> Result<TopicIds, JobError> {
         let path = self.topic_path();
         match fs::read_to_string(&path) {
-            // A job of before there were several has the id alone, which no name goes with.
-            Ok(text) => Ok(TopicIds(serde_json::from_str(&text).unwrap_or_else(|_| BTreeMap::from([(String::new(), text)])))),
+            Ok(text) => Ok(TopicIds(match serde_json::from_str(&text) {
+                Ok(ids) => ids,
+                // A job of before there were several has the id alone: of the topic that its versions read.
+                Err(_) => {
+                    let versions = Tables::open(&self.dir, &self.name)?.status();
+                    let topic = versions.first().and_then(|v| topics_of(&v.description).into_iter().next());
+                    topic.map(|topic| (topic, text)).into_iter().collect()
+                }
+            })),
             // The job is older than this file.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(TopicIds(BTreeMap::new())),
             Err(source) => Err(JobError::Io { path, source }),
@@ -503,6 +536,11 @@ impl StandingJob {
         Reads::of(sql, topics).map_err(wrong)
     }
 
+    /// The topics that a version reads, or those that it names, where it cannot be told.
+    fn topics_read(&self, version: &VersionStatus) -> Vec<String> {
+        self.parsed(version).map_or_else(|_| topics_of(&version.description), |reads| reads.names().map(str::to_owned).collect())
+    }
+
     fn store(&self, of: (&Tables, u64, &str), topic: &str) -> ViewStore {
         ViewStore::open_to_read(&tables_dir(of, topic))
     }
@@ -513,7 +551,7 @@ struct TopicIds(BTreeMap<String, String>);
 
 impl TopicIds {
     fn of(&self, topic: &str) -> Option<&str> {
-        self.0.get(topic).or_else(|| self.0.get("")).map(String::as_str)
+        self.0.get(topic).map(String::as_str)
     }
 }
 

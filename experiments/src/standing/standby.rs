@@ -57,8 +57,13 @@ impl StandingJob {
     ///
     /// # Errors
     /// As of [`StandingJob::version`].
-    pub fn taken_over(&self, version: u64, workers: usize, states: Vec<Local>) -> Result<Standing, JobError> {
-        let mut states = states.into_iter();
-        self.start(version, workers, |_, _| Ok(Backend::Local(states.next().expect("a state for each topic"))))
+    pub fn taken_over(&self, version: u64, workers: usize, mut states: Vec<Local>, keeping: Keeping) -> Result<Standing, JobError> {
+        self.start(version, workers, |place, topic| {
+            // Of whatever the version has become meanwhile: where nobody stood by, it is started as any other.
+            let own = self.backend(place, topic, keeping)?;
+            let Backend::Local(own) = own else { return Ok(own) };
+            let taken = states.iter().position(|state| state.changelog == own.changelog).map(|at| states.swap_remove(at));
+            Ok(Backend::Local(taken.unwrap_or(own)))
+        })
     }
 }

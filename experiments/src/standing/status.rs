@@ -61,6 +61,21 @@ pub struct PartStatus {
     problem: Option<String>,
 }
 
+/// A version as the manifest has it at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionNow {
+    pub version: u64,
+    pub state: JobState,
+    pub sql: String,
+}
+
+impl VersionNow {
+    /// What no other version has: a number is given anew once its version was deleted.
+    pub fn key(&self) -> (u64, String) {
+        (self.version, self.sql.clone())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
@@ -87,9 +102,12 @@ impl StandingJob {
         self.locked(false, |tables| tables.status().into_iter().map(|v| self.status_of(tables, v)).collect())
     }
 
-    /// All versions, ascending, and their states: what is quickly told.
-    pub fn states(&self) -> Result<Vec<(u64, JobState)>, JobError> {
-        self.locked(false, |tables| tables.status().into_iter().map(|v| Ok((v.version, self.state_of(tables, &v)?))).collect())
+    /// All versions, ascending: what is quickly told.
+    pub fn states(&self) -> Result<Vec<VersionNow>, JobError> {
+        let now = |tables: &Tables, v: VersionStatus| {
+            Ok(VersionNow { state: self.state_of(tables, &v)?, version: v.version, sql: v.description })
+        };
+        self.locked(false, |tables| tables.status().into_iter().map(|v| now(tables, v)).collect())
     }
 
     fn state_of(&self, tables: &Tables, version: &VersionStatus) -> Result<JobState, JobError> {
@@ -118,11 +136,12 @@ impl StandingJob {
         let problem = problem.or_else(|| parsed.as_ref().err().map(ToString::to_string));
         let lag_records = parts.iter().map(|part| part.lag_records).sum::<Option<u64>>();
         let groups = parts.iter().map(|part| part.groups).sum();
-        let (position, checkpoint, refused) = match (&mut parts[..], topics.len()) {
-            ([part], 1) => (part.position.take(), part.checkpoint.take(), std::mem::take(&mut part.refused)),
+        let is_one = parts.len() == 1;
+        let (position, checkpoint, refused) = match (&mut parts[..], is_one) {
+            ([part], true) => (part.position.take(), part.checkpoint.take(), std::mem::take(&mut part.refused)),
             _ => (None, None, Vec::new()),
         };
-        if topics.len() == 1 {
+        if is_one {
             parts.clear();
         }
         let bytes = |topic: &String| {
@@ -167,7 +186,12 @@ impl StandingJob {
         let position = checkpoint.as_ref().map(|c| c.position.clone()).or(table.map(|t| t.upper));
         Ok(PartStatus {
             topic: topic.to_owned(),
-            lag_records: end.as_ref().ok().map(|end| position.as_ref().map_or(end.records(), |at| end.records_since(at))),
+            // Of a query that cannot be bound nobody knows what is at rest.
+            lag_records: end
+                .as_ref()
+                .ok()
+                .filter(|_| reads.is_some())
+                .map(|end| position.as_ref().map_or(end.records(), |at| end.records_since(at))),
             problem: end.err().map(|e| e.to_string()),
             groups: groups.unwrap_or(0),
             position,

@@ -36,6 +36,27 @@ fn csv_types_are_found() {
     assert_eq!(cat(&sandbox, "c"), "time,n\n2024-01-01T00:00:00Z,\n2024-01-02T00:00:00Z,7\n");
 }
 
+/// What spreadsheets and old programs write.
+#[test]
+fn odd_numbers_and_a_line_that_tells_the_delimiter() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", "sep=;\r\nname;x\r\na,b;1.\r\nc;2.5\r\nd;-INF\r\n");
+    sandbox.ok(&["log", "import", "a", "--from", "a.csv"]);
+    assert_eq!(cat(&sandbox, "a"), "name,x\n\"a,b\",1\nc,2.5\nd,-Infinity\n");
+    sandbox.ok(&["log", "import", "b", "--from", "a.csv", "--skip-lines", "1"]);
+    assert_eq!(cat(&sandbox, "b"), cat(&sandbox, "a"));
+    sandbox.write("bad.csv", "sep=|\nx|y\n1|2\n3|4\n5|six\n7|8\n");
+    let set_aside = sandbox.run(&["log", "import", "c", "--from", "bad.csv"]);
+    assert!(set_aside.stderr.contains("line 5"), "{}", set_aside.stderr);
+    sandbox.write("none.csv", "");
+    let empty = sandbox.run_with(&["log", "import", "d", "--from", "-"], "");
+    assert!(empty.code == 1 && empty.stderr.contains("no rows, so that the columns are not known; give --schema"), "{}", empty.stderr);
+    let utf_16: Vec<u8> = "time,n\n2024-01-01,1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(sandbox.path("w.csv"), utf_16).unwrap();
+    let wide = sandbox.run(&["log", "import", "e", "--from", "w.csv"]);
+    assert!(wide.code == 1 && wide.stderr.contains("iconv -f UTF-16LE"), "{}", wide.stderr);
+}
+
 #[test]
 fn json_lines_types_are_found() {
     let sandbox = Sandbox::new();

@@ -106,7 +106,7 @@ fn joins_stand_in_a_local_index_by_which_another_process_stands() {
     other.kill().unwrap();
     other.wait().unwrap();
     check(&sandbox, SQL);
-    let changelog = "SELECT COUNT(*) > 0 AS some FROM \"j.v1.auctions.changelog\"";
+    let changelog = "SELECT COUNT(*) > 0 AS some FROM \"j.v1.2.changelog\"";
     assert_eq!(sandbox.ok(&["query", "--sql", changelog, "--format", "csv"]), "some\ntrue\n");
     sandbox.ok(&["job", "drop", "j"]);
     assert_ne!(sandbox.run(&["query", "--sql", changelog]).code, 0, "the changelogs went with the job");
@@ -164,4 +164,70 @@ fn a_topic_of_the_same_name_is_another_one() {
     assert!(refused.code == 1 && refused.stderr.contains("hold the records of an earlier topic 'auctions'"), "{}", refused.stderr);
     let other = sandbox.run(&["job", "deploy", "j", "--sql", "SELECT COUNT(*) AS n FROM hidden"]);
     assert!(other.code == 1 && other.stderr.contains("give the query over another topic a job of its own"), "{}", other.stderr);
+}
+
+/// What deployed a job of one topic before there could be several wrote that topic's id alone.
+#[test]
+fn an_older_job_takes_a_second_topic() {
+    let sandbox = sandbox();
+    sandbox.ok(&["job", "deploy", "j", "--sql", "SELECT auction, COUNT(*) AS n FROM bids GROUP BY auction"]);
+    let path = sandbox.path("twopath-data/.serving/jobs/j/topic-id");
+    let ids: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    std::fs::write(&path, ids["bids"].as_str().unwrap()).unwrap();
+    sandbox.ok(&["job", "deploy", "j", "--sql", SQL]);
+    sandbox.ok(&["job", "cutover", "j"]);
+    check(&sandbox, SQL);
+    // The id is that of bids, and of nothing else.
+    assert_eq!(serde_json::from_str::<Value>(&std::fs::read_to_string(&path).unwrap()).unwrap()["bids"], ids["bids"]);
+}
+
+#[test]
+fn a_topic_that_is_gone_stops_the_versions_that_read_it_alone() {
+    let sandbox = sandbox();
+    let alone = "SELECT auction, COUNT(*) AS n FROM bids GROUP BY auction";
+    sandbox.ok(&["job", "deploy", "j", "--sql", alone]);
+    sandbox.ok(&["job", "deploy", "j", "--sql", SQL]);
+    sandbox.ok(&["log", "delete", "auctions"]);
+    let mut child = sandbox.start(&["job", "run", "j", "--checkpoint-interval", "20ms"]);
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("version 1 follows the log")));
+    assert!(said.any(|line| line.contains("version 2 is not followed")));
+    let more: String = (0..50).map(|i| format!("{{\"auction\":{i},\"price\":1}}\n")).collect();
+    assert_eq!(sandbox.run_with(&["log", "append", "bids", "--quiet"], &more).code, 0);
+    while versions(&sandbox)[0]["lag_records"] != 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    check(&sandbox, alone);
+    // Its successor is no version's yet.
+    sandbox.ok(&["job", "delete", "j", "2"]);
+    sandbox.ok(&["log", "create", "auctions", "--schema", "id:int,seller:text", "--key", "id"]);
+    sandbox.ok(&["job", "deploy", "j", "--sql", SQL]);
+    sandbox.ok(&["job", "cutover", "j"]);
+    check(&sandbox, SQL);
+}
+
+/// Of two that would own a version one has all of it.
+#[test]
+fn of_two_processes_one_goes_on() {
+    let sandbox = sandbox();
+    for _ in 0..4 {
+        let both = [sandbox.start(&["job", "deploy", "j", "--sql", SQL]), sandbox.start(&["job", "deploy", "j", "--sql", SQL])];
+        let ended = both.map(|child| child.wait_with_output().unwrap());
+        assert!(ended.iter().any(|done| done.status.success()), "{}", String::from_utf8_lossy(&ended[0].stderr));
+        check(&sandbox, SQL);
+        sandbox.ok(&["job", "drop", "j"]);
+    }
+}
+
+#[test]
+fn long_names_and_names_like_other_jobs_are_no_trouble() {
+    let sandbox = sandbox();
+    let long = "l".repeat(200);
+    sandbox.ok(&["log", "create", &long, "--schema", "id:int"]);
+    let sql = format!("SELECT b.auction, COUNT(*) AS n FROM bids b LEFT JOIN {long} l ON b.auction = l.id GROUP BY b.auction");
+    sandbox.ok(&["job", "deploy", "j", "--sql", &sql, "--state", "local"]);
+    check(&sandbox, &sql);
+    sandbox.ok(&["job", "drop", "j"]);
 }

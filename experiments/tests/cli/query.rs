@@ -156,9 +156,26 @@ fn an_incremental_question_goes_on() {
 fn a_copy_that_is_cut_short_does_not_pass_for_a_whole_one() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["log", "create", "t", "--schema", "n:int"]);
-    for n in 0..3 {
-        assert_eq!(sandbox.run_with(&["log", "append", "t", "--quiet"], &format!("{{\"n\":{n}}}\n")).code, 0);
-    }
+    let append = |n: u32| assert_eq!(sandbox.run_with(&["log", "append", "t", "--quiet"], &format!("{{\"n\":{n}}}\n")).code, 0);
+    let segment = |dir: &str| {
+        let mut dirs = vec![sandbox.path(dir).join("t")];
+        let mut segments = Vec::new();
+        while let Some(dir) = dirs.pop() {
+            for path in std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()) {
+                if path.is_dir() {
+                    dirs.push(path)
+                } else if path.extension().is_some_and(|e| e == "arrow") {
+                    segments.push(path)
+                }
+            }
+        }
+        assert_eq!(segments.len(), 1, "{segments:?}");
+        segments.remove(0)
+    };
+    (0..2).for_each(append);
+    // What is preallocated behind the frames is none of theirs.
+    let before_the_third = std::fs::read(segment("twopath-data")).unwrap().iter().rposition(|b| *b != 0).unwrap() + 1;
+    append(2);
     let sql = "SELECT COUNT(*) AS n FROM t";
     let ask = |dir: &str| sandbox.run(&["query", "--dir", dir, "--sql", sql, "--format", "csv"]);
     let copied = std::process::Command::new("cp").arg("-a").arg(sandbox.path("twopath-data")).arg(sandbox.path("copy")).status().unwrap();
@@ -166,28 +183,15 @@ fn a_copy_that_is_cut_short_does_not_pass_for_a_whole_one() {
     let whole = ask("copy");
     assert!(whole.stdout == "n\n3\n" && whole.stderr.is_empty(), "{}", whole.stderr);
 
-    let is_segment = |path: &std::path::Path| path.extension().is_some_and(|e| e == "arrow");
-    let mut dirs = vec![sandbox.path("copy/t")];
-    let mut segments = Vec::new();
-    while let Some(dir) = dirs.pop() {
-        for path in std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()) {
-            if path.is_dir() {
-                dirs.push(path)
-            } else if is_segment(&path) {
-                segments.push(path)
-            }
-        }
-    }
-    let [segment] = &segments[..] else { panic!("one segment, and not {segments:?}") };
-    let file = std::fs::OpenOptions::new().write(true).open(segment).unwrap();
-    // What is preallocated behind the frames is none of theirs.
-    let bytes = std::fs::read(segment).unwrap();
-    let end = bytes.iter().rposition(|b| *b != 0).unwrap();
-    file.set_len(end as u64 - 20).unwrap();
+    // At the end of a frame, which are of whole words.
+    let file = std::fs::OpenOptions::new().write(true).open(segment("copy")).unwrap();
+    file.set_len(before_the_third.next_multiple_of(8) as u64).unwrap();
     let short = ask("copy");
     assert_eq!((short.code, short.stdout.as_str()), (0, "n\n2\n"));
     let says = "partition 0 of topic 't' ended at offset 3, and now ends at 2: this copy of the folder is not whole";
     assert!(short.stderr.contains(says), "{}", short.stderr);
+    let verified = sandbox.run(&["log", "verify", "t", "--dir", "copy"]);
+    assert!(verified.code == 1 && format!("{}{}", verified.stdout, verified.stderr).contains(says), "{}", verified.stdout);
     // A writer says it, too, and goes on from there; from then on the folder speaks for itself.
     let appended = sandbox.run_with(&["log", "append", "t", "--dir", "copy", "--quiet"], "{\"n\":9}\n");
     assert!(appended.code == 0 && appended.stderr.contains(says), "{}", appended.stderr);

@@ -214,6 +214,31 @@ fn windows_that_are_alike_in_what_is_put_out_are_one() {
     every_engine(&sandbox, sql, &[], &["2020-01-01T00:00:00Z"]);
 }
 
+/// Of a table's past compaction keeps nothing but what it is now.
+#[test]
+fn the_past_of_a_compacted_table_is_not_made_up() {
+    let sandbox = sandbox();
+    sandbox.ok(&["log", "compact", "auctions", "--dirty-ratio", "0"]);
+    let as_of = "SELECT b.price, a.seller FROM bids b JOIN auctions FOR SYSTEM_TIME AS OF b.time AS a ON b.auction = a.id";
+    for engine in ENGINES {
+        let refused = sandbox.run(&["query", "--sql", as_of, "--engine", engine]);
+        assert!(
+            refused.code == 1 && refused.stderr.contains("topic 'auctions' was compacted up to position"),
+            "{engine}: {}",
+            refused.stderr
+        );
+    }
+    let refused = sandbox.run(&["job", "deploy", "j", "--sql", as_of]);
+    assert!(refused.code == 1 && refused.stderr.contains("UPSERT(TABLE auctions)"), "{}", refused.stderr);
+    every_engine(&sandbox, "SELECT id, seller FROM UPSERT(TABLE auctions) a ORDER BY id", &[], &["1,cid", "2,bob"]);
+    // A new version of what reads the table as it is now misses nothing.
+    let sellers = "SELECT a.seller, COUNT(*) AS n FROM bids b JOIN UPSERT(TABLE auctions) a ON b.auction = a.id GROUP BY a.seller";
+    sandbox.ok(&["job", "deploy", "j", "--sql", sellers]);
+    sandbox.ok(&["job", "deploy", "j", "--sql", &sellers.replace("COUNT(*)", "MAX(b.price)")]);
+    let past = sandbox.run(&["job", "deploy", "j", "--sql", "SELECT COUNT(*) AS n FROM bids b JOIN auctions a ON b.auction = a.id"]);
+    assert!(past.code == 1 && past.stderr.contains("would count less than those before it"), "{}", past.stderr);
+}
+
 #[test]
 fn mistakes_say_what_to_write() {
     let sandbox = sandbox();

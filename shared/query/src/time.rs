@@ -233,11 +233,17 @@ impl Scan<'_> {
     fn time_of_day(&mut self) -> Option<i64> {
         let hours = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
         (hours <= 2).then_some(())?;
-        self.duration().filter(|us| *us < US_PER_DAY)
+        // The day's end may be written as 24:00, and is the next day's start.
+        self.clock(60).filter(|us| *us <= US_PER_DAY)
     }
 
     /// `h:mm`, `h:mm:ss`, `h:mm:ss.ffffff`; what is finer than a microsecond is cut off.
     fn duration(&mut self) -> Option<i64> {
+        self.clock(59)
+    }
+
+    /// With as many seconds in a minute as may be: in a time of day there may be a leap second, which is the next minute's start.
+    fn clock(&mut self, seconds_max: i64) -> Option<i64> {
         let hours = self.digits(1, 9)?;
         self.byte(b':')?;
         let minutes = self.digits(1, 2)?;
@@ -256,7 +262,7 @@ impl Scan<'_> {
                 us += (0..6).fold(0, |n, i| n * 10 + digits.get(i).map_or(0, |b| i64::from(b - b'0')));
             }
         }
-        (minutes < 60 && seconds < 60).then_some(us)
+        (minutes < 60 && seconds <= seconds_max).then_some(us)
     }
 
     /// Nothing, `Z`, `UTC`, `+02`, `+0230` or `-02:30`: microseconds east of Greenwich.
@@ -346,9 +352,11 @@ mod tests {
             "2013-01-31 07:00-0500",
             "2013-1-31 12:00:00.000000000Z",
             "2013-01-31 12:00:00.0000009999",
+            "2013-01-31 11:59:60",
         ] {
             assert_eq!(parse_timestamp(same), noon, "{same}");
         }
+        assert_eq!(parse_timestamp("2013-01-31 24:00:00"), parse_timestamp("2013-02-01"));
         for not in [
             "",
             "now",
@@ -358,9 +366,9 @@ mod tests {
             "2013-00-01",
             "2013-01-00",
             "0000-01-01",
-            "2013-01-31 24:00",
+            "2013-01-31 24:00:01",
             "2013-01-31 12:60",
-            "2013-01-31 12:00:60",
+            "2013-01-31 12:00:61",
             "2013-01-31 12",
             "2013-01-31 12:00 EST",
             "2013-01-31 12:00:00.",

@@ -245,7 +245,10 @@ fn text_to_int(text: &str) -> Result<i64, EvalError> {
 fn text_to_float(text: &str) -> Result<f64, EvalError> {
     let trimmed = text.trim_ascii();
     let value: f64 = trimmed.parse().map_err(|_| EvalError::InvalidText { text: text.to_owned(), to: DataType::Float })?;
-    if value.is_infinite() && trimmed.bytes().any(|b| b.is_ascii_digit()) { Err(EvalError::OutOfRange) } else { Ok(value) }
+    let digits = trimmed.split(['e', 'E']).next().unwrap_or("");
+    let overflows = value.is_infinite() && digits.contains(|c: char| c.is_ascii_digit());
+    let underflows = value == 0.0 && digits.contains(|c: char| ('1'..='9').contains(&c));
+    if overflows || underflows { Err(EvalError::OutOfRange) } else { Ok(value) }
 }
 
 fn round_down(us: i64, size_us: i64) -> Result<i64, EvalError> {

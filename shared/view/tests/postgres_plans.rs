@@ -114,6 +114,12 @@ impl Maker<'_> {
                 let (a, b) = (self.condition("e"), self.condition("w"));
                 (format!("SELECT e.m AS c0, e.s AS c1 FROM events e WHERE {a} {op} SELECT w.m, w.s FROM events w WHERE {b}"), 2)
             }
+            11 if self.0.chance(50) => {
+                const SIDES: [(&str, &str); 4] = [("NULL", "w.n"), ("NULL", "w.s"), ("e.m", "NULL"), ("e.m", "w.x")];
+                let (null, number) = SIDES[self.0.below(SIDES.len())];
+                let all = self.0.pick(&["UNION ALL", "UNION", "EXCEPT"]);
+                (format!("SELECT {null} AS c0, e.n AS c1 FROM events e WHERE {outer} {all} SELECT {number}, w.n FROM events w"), 2)
+            }
             11 => {
                 let (a, b, c) = (self.condition("e"), self.condition("w"), self.condition("v"));
                 (
@@ -136,6 +142,23 @@ impl Maker<'_> {
                     3,
                 )
             }
+            14 if self.0.chance(50) => {
+                let sets = self.0.pick(&[
+                    "ROLLUP (e.m, e.flag)",
+                    "CUBE (e.m, e.flag)",
+                    "GROUPING SETS ((e.m, e.flag), (e.flag), ())",
+                    "e.m, ROLLUP (e.flag)",
+                    "ROLLUP ((e.m, e.flag))",
+                    "GROUPING SETS ((e.m), (e.m)), CUBE (e.flag)",
+                ]);
+                let having = self.0.pick(&["", " HAVING COUNT(*) > 2", " HAVING e.m IS NOT NULL ORDER BY 1, 2, 3"]);
+                (
+                    format!(
+                        "SELECT e.m AS c0, e.flag AS c1, COUNT(*) AS c2, SUM(e.n) AS c3 FROM events e WHERE {outer} GROUP BY {sets}{having}"
+                    ),
+                    4,
+                )
+            }
             14 => {
                 let by = self.0.pick(&["", "PARTITION BY m "]);
                 let call = self.0.pick(&["NTILE(4)", "NTILE(100)", "PERCENT_RANK()", "CUME_DIST()"]);
@@ -150,6 +173,10 @@ impl Maker<'_> {
                     "CONCAT_WS('-', s, n, NULL, flag)",
                     "CONCAT_WS(s, m, flag)",
                     "CONCAT(s, flag, m)",
+                    "CAST(TIMESTAMP '2013-01-31 24:00:00' AS TEXT)",
+                    "DATE_BIN(INTERVAL '17 minutes', t, TIMESTAMP '2012-06-30 12:34:56')",
+                    "DATE_BIN(INTERVAL '1 day 3 hours', t, TIMESTAMP '2038-01-01')",
+                    "CAST(TIMESTAMP '2013-01-31 11:59:60' AS TEXT)",
                 ]);
                 (format!("SELECT n AS c0, {text} AS c1 FROM events e WHERE {outer}"), 2)
             }

@@ -12,6 +12,9 @@ pub(super) fn format(input: &Input, told: Option<FileFormat>) -> Result<FileForm
     if let Some(told) = told {
         return Ok(told);
     }
+    if start.is_empty() {
+        return Err(FileError::Empty { path: input.name().to_owned() });
+    }
     let named = FileFormat::of_name(input.name());
     match (shown(&start), named) {
         (Some(shown), _) => Ok(shown),
@@ -77,6 +80,11 @@ fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
         Some(("an Avro file", "convert it to Parquet or JSON Lines"))
     } else if starts(b"ORC") && !start.contains(&b',') {
         Some(("an ORC file", "convert it to Parquet"))
+    } else if starts(b"FEA1") {
+        Some((
+            "a Feather file of version 1",
+            "write it anew as version 2, which is Arrow's format: pyarrow.feather.write_feather(table, FILE)",
+        ))
     } else if starts(b"%PDF-") {
         Some(("a PDF document", "save its tables as CSV"))
     } else if text.starts_with("<!doctype") || text.starts_with("<html") || text.starts_with("<?xml") {

@@ -60,8 +60,17 @@ impl CsvRows {
         let path = input.name();
         let start = input.start(1 << 16)?;
         let mark = if start.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        let dialect = Dialect::of(path, &start[mark..], options.delimiter, options.quote, input.bytes() <= start.len() as u64);
-        let (header, from, line) = header(input, dialect, mark as u64, options)?;
+        let told = told_delimiter(&start[mark..]);
+        // Where the line that tells the delimiter ends.
+        let (told, begin) = match told {
+            // Who skips lines skips this one, too.
+            Some((delimiter, _)) if options.skip_lines > 0 => (Some(delimiter), mark),
+            Some((delimiter, length)) => (Some(delimiter), mark + length),
+            None => (None, mark),
+        };
+        let dialect = Dialect::of(path, &start[begin..], options.delimiter.or(told), options.quote, input.bytes() <= start.len() as u64);
+        let (header, from, line) = header(input, dialect, begin, options)?;
+        let line = line + u64::from(begin > mark);
         let (mut header, mut notes) = (header, Vec::new());
         for (i, name) in header.iter_mut().enumerate().filter(|(_, name)| name.is_empty()) {
             *name = format!("column{}", i + 1);
@@ -129,6 +138,18 @@ impl CsvRows {
     }
 }
 
+/// What a first line such as `sep=;` says, by which Excel is told the delimiter, and how long the line is.
+fn told_delimiter(start: &[u8]) -> Option<(u8, usize)> {
+    let line = start.split_inclusive(|b| *b == b'\n').next()?;
+    let text = line.strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text))?;
+    match text.trim_ascii() {
+        [s, e, p, b'=', delimiter] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => Some((*delimiter, line.len())),
+        // A tab is white space.
+        [s, e, p, b'='] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") && text.ends_with(b"=\t") => Some((b'\t', line.len())),
+        _ => None,
+    }
+}
+
 /// That numbers became texts, and what to do about it.
 pub(super) fn long_numbers(column: &str) -> String {
     format!("column '{column}' holds numbers of more digits than an integer of 64 bits or a float keeps: it is read as text")
@@ -151,8 +172,8 @@ fn is_row(names: &[String], spans: &[Span], options: &ReadOptions) -> bool {
     !cells.is_empty() && cells.iter().all(|cell| is_value(cell)) || cells.iter().any(is_moment)
 }
 
-/// The names of the columns, and where the rows begin: a byte and its line.
-fn header(input: &Input, dialect: Dialect, mark: u64, options: &ReadOptions) -> Result<(Vec<String>, u64, u64), FileError> {
+/// The names of the columns, and where the rows begin: a byte and its line, counted from where the text begins.
+fn header(input: &Input, dialect: Dialect, begin: usize, options: &ReadOptions) -> Result<(Vec<String>, u64, u64), FileError> {
     let path = input.name();
     let malformed = |reason: &str| FileError::Malformed { path: path.into(), format: "CSV", reason: reason.into() };
     let mut text = Vec::new();
@@ -163,7 +184,7 @@ fn header(input: &Input, dialect: Dialect, mark: u64, options: &ReadOptions) -> 
     let mut spans = Vec::new();
     let mut read = 0;
     loop {
-        let is_all = mark + text.len() as u64 >= input.bytes();
+        let is_all = (begin + text.len()) as u64 >= input.bytes();
         // A line that is skipped is one whatever stands in it.
         if left > 0 {
             if let Some(end) = memchr::memchr(dialect.line_end, &text[at..]) {
@@ -174,7 +195,7 @@ fn header(input: &Input, dialect: Dialect, mark: u64, options: &ReadOptions) -> 
                 return Err(malformed("it has fewer lines than --skip-lines skips"));
             }
         } else if let Some(names) = &options.header {
-            return Ok((names.clone(), mark + at as u64, line));
+            return Ok((names.clone(), (begin + at) as u64, line));
         } else {
             match grammar.next(&text[at..], is_all, line)? {
                 Next::End => return Err(malformed("there is no header line")),
@@ -195,7 +216,7 @@ fn header(input: &Input, dialect: Dialect, mark: u64, options: &ReadOptions) -> 
                     if is_row(&names, &spans, options) {
                         return Err(FileError::NoHeader { path: path.into(), cells: names.join(", "), skip: line - 1 });
                     }
-                    return Ok((names, mark + at as u64, line));
+                    return Ok((names, (begin + at) as u64, line));
                 }
                 Next::More => {}
             }
@@ -204,7 +225,7 @@ fn header(input: &Input, dialect: Dialect, mark: u64, options: &ReadOptions) -> 
             return Err(malformed("there is no header line"));
         }
         read += 1;
-        text = input.start(mark as usize + (1 << (15 + read)))?.split_off(mark as usize);
+        text = input.start(begin + (1 << (15 + read)))?.split_off(begin);
     }
 }
 

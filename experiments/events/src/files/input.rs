@@ -1,12 +1,13 @@
 //! Where a file's bytes come from: each is opened once, and read from its start as often as need be.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use flate2::bufread::GzDecoder;
 use parquet::file::reader::{ChunkReader, Length};
 use twopath_base::checksum::Crc32c;
 
@@ -50,7 +51,7 @@ impl Input {
                 let all = io::Cursor::new(start).chain(source);
                 let spooled = match compression {
                     None => spool(all),
-                    Some(Compression::Gzip) => spool(flate2::read::MultiGzDecoder::new(BufReader::with_capacity(1 << 16, all))),
+                    Some(Compression::Gzip) => spool(Members(Some(GzDecoder::new(BufReader::with_capacity(1 << 16, all))))),
                     Some(Compression::Zstd) => zstd::stream::read::Decoder::new(all).and_then(spool),
                 };
                 spooled.map_err(|source| match compression {
@@ -159,6 +160,43 @@ impl Compression {
         match self {
             Compression::Gzip => "gzip",
             Compression::Zstd => "zstd",
+        }
+    }
+}
+
+/// What the members of a gzip file hold, one after the other. Zeros behind the last one pad the file, as tapes and block devices do; anything else there is an error.
+struct Members<R: BufRead>(Option<GzDecoder<R>>);
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.0 {
+            let read = decoder.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let Some(mut rest) = self.0.take().map(GzDecoder::into_inner) else { break };
+            skip_zeros(&mut rest)?;
+            match rest.fill_buf()? {
+                [] => break,
+                [0x1f, ..] => self.0 = Some(GzDecoder::new(rest)),
+                _ => {
+                    let what = "bytes stand behind its end that are no gzip file; cut them off, or take what is whole with `gzip -dc FILE`";
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+                }
+            }
+        }
+        Ok(0)
+    }
+}
+
+fn skip_zeros(source: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let ahead = source.fill_buf()?;
+        let zeros = ahead.iter().take_while(|b| **b == 0).count();
+        let is_end = zeros < ahead.len() || ahead.is_empty();
+        source.consume(zeros);
+        if is_end {
+            return Ok(());
         }
     }
 }
@@ -292,13 +330,16 @@ mod tests {
         // Two members, as of files that were put one behind the other.
         let two = file(&folder, "c", &[gzip(&text[..10]), gzip(&text[10..])].concat());
         let zstd = file(&folder, "d", &zstd::encode_all(&*text, 0).unwrap());
-        for input in [&plain, &zipped, &two, &zstd] {
+        let padded = file(&folder, "f", &[gzip(&text), vec![0; 100_000]].concat());
+        for input in [&plain, &zipped, &two, &padded, &zstd] {
             assert_eq!((input.bytes(), content(input) == text), (text.len() as u64, true));
             assert_eq!(input.fingerprints(&[7, 50_000, input.bytes()]).unwrap(), plain.fingerprints(&[7, 50_000, plain.bytes()]).unwrap());
         }
         let cut = folder.path().join("e");
         std::fs::write(&cut, &gzip(&text)[..1000]).unwrap();
         assert!(Input::open(&cut).unwrap_err().to_string().contains("gzip"));
+        std::fs::write(&cut, [gzip(&text), b"more".to_vec()].concat()).unwrap();
+        assert!(Input::open(&cut).unwrap_err().to_string().contains("behind its end"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub(super) struct Decimal<'a> {
     negative: bool,
     whole: &'a [u8],
     fraction: &'a [u8],
+    has_point: bool,
     exponent: i64,
 }
 
@@ -30,9 +31,9 @@ impl<'a> Decimal<'a> {
         };
         let digits = |bytes: &[u8]| bytes.iter().take_while(|b| b.is_ascii_digit()).count();
         let (whole, rest) = rest.split_at(digits(rest));
-        let (fraction, rest) = match rest.strip_prefix(b".") {
-            Some(rest) => rest.split_at(digits(rest)),
-            None => (&rest[..0], rest),
+        let (has_point, (fraction, rest)) = match rest.strip_prefix(b".") {
+            Some(rest) => (true, rest.split_at(digits(rest))),
+            None => (false, (&rest[..0], rest)),
         };
         if whole.is_empty() && fraction.is_empty() {
             return None;
@@ -53,12 +54,12 @@ impl<'a> Decimal<'a> {
             }
             _ => return None,
         };
-        Some(Decimal { negative, whole, fraction, exponent })
+        Some(Decimal { negative, whole, fraction, has_point, exponent })
     }
 
     /// Whether it is written without a point and without an exponent.
     pub fn is_written_as_integer(&self) -> bool {
-        self.fraction.is_empty() && self.exponent == 0 && !self.whole.is_empty()
+        !self.has_point && self.exponent == 0 && !self.whole.is_empty()
     }
 
     fn digits(&self) -> impl Iterator<Item = u8> + '_ {
@@ -127,12 +128,13 @@ pub(super) fn exact_float(text: &str) -> Result<f64, NoFloat> {
 
 /// What is no number and yet a float, as programs write it.
 pub(super) fn special_float(text: &str) -> Option<f64> {
-    Some(match text {
-        "NaN" | "nan" | "NAN" => f64::NAN,
-        "Infinity" | "+Infinity" | "inf" | "+inf" | "Inf" | "+Inf" => f64::INFINITY,
-        "-Infinity" | "-inf" | "-Inf" => f64::NEG_INFINITY,
-        _ => return None,
-    })
+    let is = |text: &str, word: &str| text.eq_ignore_ascii_case(word);
+    let is_infinite = |text: &str| is(text, "inf") || is(text, "infinity");
+    match text.strip_prefix('-') {
+        Some(rest) if is_infinite(rest) => Some(f64::NEG_INFINITY),
+        _ if is(text, "nan") => Some(f64::NAN),
+        _ => is_infinite(text.strip_prefix('+').unwrap_or(text)).then_some(f64::INFINITY),
+    }
 }
 
 /// Whether an integer is a float too.
@@ -209,6 +211,9 @@ mod tests {
         assert_eq!((exact_float("1e999"), exact_float("-1e309")), (Err(NoFloat::TooLarge), Err(NoFloat::TooLarge)));
         assert_eq!(exact_float("twelve"), Err(NoFloat::NotANumber));
         assert!(exact_float("NaN").unwrap().is_nan());
+        assert_eq!((exact_float("-INF"), exact_float("+Infinity"), exact_float("1.")), (Ok(f64::NEG_INFINITY), Ok(f64::INFINITY), Ok(1.0)));
+        assert_eq!((exact_float("infinite"), exact_float("--inf")), (Err(NoFloat::NotANumber), Err(NoFloat::NotANumber)));
+        assert!(!Decimal::parse("1.").unwrap().is_written_as_integer());
     }
 
     proptest::proptest! {

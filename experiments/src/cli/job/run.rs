@@ -1,7 +1,7 @@
 //! `twopath job run`.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use super::show;
 use super::standby::{TakenOver, stand_by};
 use crate::cli::{Failure, parse_duration, progress};
 use crate::feeds::{Definition, FeedError, FeedReport, FeedRun, OutputOptions, Until, run_feed};
-use crate::standing::{JobError, JobState, Standing, StandingJob, told};
+use crate::standing::{JobError, JobState, Standing, StandingJob, VersionNow, told};
 use crate::systems::{Keeping, StateBackend};
 
 /// How soon a step that another process takes is noticed.
@@ -68,18 +68,31 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
         },
     };
     let mut late = LateFeeds::default();
-    let mut running: BTreeMap<u64, Standing> = BTreeMap::new();
+    let mut running: BTreeMap<(u64, String), Standing> = BTreeMap::new();
+    // Versions that cannot be followed, which is told once.
+    let mut left_out: BTreeSet<(u64, String)> = BTreeSet::new();
     let (mut active, mut saved) = (None, Instant::now());
     loop {
         let stopping = stop.load(Ordering::SeqCst);
         let versions = job.states()?;
-        running.retain(|version, _| versions.iter().any(|(v, _)| v == version));
-        for &(version, _) in versions.iter().filter(|(_, state)| *state != JobState::Unfinished && !stopping) {
-            let Entry::Vacant(place) = running.entry(version) else { continue };
+        running.retain(|key, _| versions.iter().any(|v| v.key() == *key));
+        for now in versions.iter().filter(|v| v.state != JobState::Unfinished && !stopping) {
+            let (version, key) = (now.version, now.key());
+            let Entry::Vacant(place) = running.entry(key.clone()) else { continue };
             let workers = usize::from(args.workers);
-            let started = match taken_over.remove(&version) {
-                Some(states) => job.taken_over(version, workers, states),
+            let started = match taken_over.remove(&key) {
+                Some(states) => job.taken_over(version, workers, states, keeping),
                 None => job.version(version, workers, keeping),
+            };
+            let started = match started {
+                // Readers are on another one, which goes on.
+                Err(e) if e.is_of_a_gone_topic() && now.state != JobState::Active => {
+                    if left_out.insert(key) {
+                        bar.suspend(|| eprintln!("version {version} is not followed: {e}"));
+                    }
+                    continue;
+                }
+                started => started,
             };
             let Some(standing) = unless_deleted(started)? else { continue };
             bar.suspend(|| eprintln!("version {version} follows the log from {}", told(&standing.starts_from())));
@@ -88,10 +101,10 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
             }
             place.insert(standing);
         }
-        let now_active = versions.iter().find(|(_, state)| *state == JobState::Active).map(|(version, _)| *version);
+        let now_active = versions.iter().find(|v| v.state == JobState::Active).map(VersionNow::key);
         if now_active != active {
             active = now_active;
-            if let Some(version) = active {
+            if let Some((version, _)) = &active {
                 bar.suspend(|| eprintln!("readers are on version {version}"));
             }
         }
@@ -99,7 +112,7 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
             standing.check()?;
         }
         late.follow(&job, dir)?;
-        if let Some(standing) = active.and_then(|v| running.get(&v)) {
+        if let Some(standing) = active.as_ref().and_then(|key| running.get(key)) {
             show(&bar, standing.version(), &standing.progress());
         }
         if stopping || saved.elapsed() >= args.checkpoint_interval {

@@ -22,23 +22,24 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(super) struct TakenOver {
     pub running: Running,
     /// One for each topic that a version reads.
-    pub states: BTreeMap<u64, Vec<Local>>,
+    pub states: BTreeMap<(u64, String), Vec<Local>>,
 }
 
 /// Follows the changelogs of all versions until nobody else runs the job. `None` where it was stopped before.
 pub(super) fn stand_by(job: &StandingJob, stop: &AtomicBool, bar: &ProgressBar) -> Result<Option<TakenOver>, Failure> {
-    let mut standbys: BTreeMap<u64, Vec<Standby>> = BTreeMap::new();
+    let mut standbys: BTreeMap<(u64, String), Vec<Standby>> = BTreeMap::new();
     let mut looked: Option<Instant> = None;
     while !stop.load(Ordering::SeqCst) {
         if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             look(job, &mut standbys, bar)?;
             looked = Some(Instant::now());
         }
-        for (version, standby) in standbys.iter_mut().flat_map(|(version, parts)| parts.iter_mut().map(move |part| (version, part))) {
+        for (key, standby) in standbys.iter_mut().flat_map(|(key, parts)| parts.iter_mut().map(move |part| (key, part))) {
+            let version = key.0;
             match standby.follow() {
                 Ok(at) => bar.set_message(at.map_or(String::new(), |at| format!("stands by version {version}, at {at}"))),
                 // It may have been deleted since the last look.
-                Err(_) if !is_there(job, *version)? => looked = None,
+                Err(_) if !is_there(job, key)? => looked = None,
                 Err(error) => return Err(JobError::from(error).into()),
             }
         }
@@ -46,10 +47,10 @@ pub(super) fn stand_by(job: &StandingJob, stop: &AtomicBool, bar: &ProgressBar) 
             // A version may have gone since the last look.
             look(job, &mut standbys, bar)?;
             let mut states = BTreeMap::new();
-            for (version, mut parts) in standbys {
+            for (key, mut parts) in standbys {
                 let taken = parts.iter_mut().map(Standby::take_over).collect::<Result<Option<Vec<Local>>, _>>();
                 // One that somebody else owns all the same is started as any other.
-                states.extend(taken.map_err(JobError::from)?.map(|states| (version, states)));
+                states.extend(taken.map_err(JobError::from)?.map(|states| (key, states)));
             }
             bar.suspend(|| eprintln!("takes over"));
             return Ok(Some(TakenOver { running, states }));
@@ -60,11 +61,12 @@ pub(super) fn stand_by(job: &StandingJob, stop: &AtomicBool, bar: &ProgressBar) 
 }
 
 /// Stands by the versions that there are.
-fn look(job: &StandingJob, standbys: &mut BTreeMap<u64, Vec<Standby>>, bar: &ProgressBar) -> Result<(), JobError> {
+fn look(job: &StandingJob, standbys: &mut BTreeMap<(u64, String), Vec<Standby>>, bar: &ProgressBar) -> Result<(), JobError> {
     let versions = job.states()?;
-    standbys.retain(|version, _| versions.iter().any(|(v, _)| v == version));
-    for &(version, _) in versions.iter().filter(|(_, state)| *state != JobState::Unfinished) {
-        let Entry::Vacant(place) = standbys.entry(version) else { continue };
+    standbys.retain(|key, _| versions.iter().any(|v| v.key() == *key));
+    for now in versions.iter().filter(|v| v.state != JobState::Unfinished) {
+        let version = now.version;
+        let Entry::Vacant(place) = standbys.entry(now.key()) else { continue };
         let Some(standby) = unless_deleted(job.stand_by(version))? else { continue };
         place.insert(standby);
         bar.suspend(|| eprintln!("stands by version {version}"));
@@ -72,6 +74,6 @@ fn look(job: &StandingJob, standbys: &mut BTreeMap<u64, Vec<Standby>>, bar: &Pro
     Ok(())
 }
 
-fn is_there(job: &StandingJob, version: u64) -> Result<bool, JobError> {
-    Ok(job.states()?.iter().any(|(v, _)| *v == version))
+fn is_there(job: &StandingJob, key: &(u64, String)) -> Result<bool, JobError> {
+    Ok(job.states()?.iter().any(|v| v.key() == *key))
 }

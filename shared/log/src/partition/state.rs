@@ -1,6 +1,6 @@
 //! A topic, open for reading.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -310,19 +310,23 @@ impl TopicState {
     /// all that the partition's last segment still has. It is no error: a machine that died may keep less than was acknowledged if nothing
     /// was synced, and a folder may be copied while somebody appends to it.
     pub fn tell_what_is_gone(&self, partition: PartitionId, last: Offset, end: Offset, path: &Path) {
-        let Some(said) = self.tail.said_elsewhere(partition).filter(|said| said.base >= last && said.end > end) else {
-            return;
-        };
-        let gone = said.end.0 - end.0;
-        tracing::warn!(
-            file = %path.display(),
-            gone,
-            "partition {partition} of topic '{}' ended at offset {}, and now ends at {}: this copy of the folder is not whole, or the machine \
-             died before the rest was on the disk; `log verify` tells more, and a whole copy has the rest",
-            self.meta.config.name,
-            said.end,
-            end,
-        );
+        /// Of which files it was told: a topic may be opened several times.
+        static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+        if let Some(gone) = self.what_is_gone(partition, last, end)
+            && lock(&TOLD).insert(path.to_owned())
+        {
+            tracing::warn!(file = %path.display(), "{gone}; `log verify` tells more");
+        }
+    }
+
+    /// See [`TopicState::tell_what_is_gone`].
+    pub fn what_is_gone(&self, partition: PartitionId, last: Offset, end: Offset) -> Option<String> {
+        let said = self.tail.said_elsewhere(partition).filter(|said| said.base >= last && said.end > end)?;
+        Some(format!(
+            "partition {partition} of topic '{}' ended at offset {}, and now ends at {end}: this copy of the folder is not whole, or the machine \
+             died before the rest was on the disk; a whole copy has the rest",
+            self.meta.config.name, said.end,
+        ))
     }
 
     /// What is known where the segment `base` starts, from the seal of the one before it.

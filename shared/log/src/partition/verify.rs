@@ -214,6 +214,9 @@ fn one_of(
     }
     let file_of = SegmentFile { topic, partition: p, path: &path, last, committed, being_written: state.being_written };
     let after = file(&file_of, &bytes, Summary::empty(base, expected.generation, expected.event_max_us), report);
+    if last && let Some(gone) = topic.what_is_gone(p, base, after.end) {
+        report.problem(&path, bytes.len() as u64, gone);
+    }
     if let Some(remote) = &segment.remote {
         report.segments_remote += 1;
         object(remote, &path, &bytes, report.is_clean(), report);

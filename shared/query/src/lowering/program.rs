@@ -65,7 +65,7 @@ impl Plan {
                 }
                 None => {
                     let scan = narrowed.scan().expect("a plan that was cut reads a topic");
-                    let (rows, topic) = scan.all_rows(&inputs)?;
+                    let (rows, topic) = scan.all_rows(&inputs, &narrowed.span)?;
                     Ok(Query { finish: Some(Box::new(narrowed.with_scans(&topic).narrowed())), ..rows })
                 }
             },
@@ -110,7 +110,7 @@ impl Plan {
                 }
                 (_, None) => {
                     let scan = narrowed.scan_of(topic).expect("a plan reads its topics");
-                    let (query, rows) = scan.all_rows(&queries)?;
+                    let (query, rows) = scan.all_rows(&queries, &narrowed.span)?;
                     let rows = rows.with_inputs(&[read(&query)]);
                     of_topic.iter().for_each(|&i| forms[i] = forms[i].with_scans(&rows).narrowed());
                     query
@@ -121,8 +121,9 @@ impl Plan {
         Ok(Program { inputs: kept, finish: finish.with_inputs(&forms) })
     }
 
-    /// Of a scan: the rows that all these are made of as a flat query, and the topic's columns as a plan over its answer (input 0).
-    fn all_rows(&self, inputs: &[Query]) -> Result<(Query, Plan), NotLowered> {
+    /// Of a scan: the rows that all these are made of as a flat query, and the topic's columns as a plan over its answer (input 0). They stand for the whole text: state at
+    /// rest goes by the query with its places.
+    fn all_rows(&self, inputs: &[Query], span: &std::ops::Range<usize>) -> Result<(Query, Plan), NotLowered> {
         let mut columns: Vec<usize> = inputs.iter().flat_map(Query::columns_read).collect();
         columns.sort_unstable();
         columns.dedup();
@@ -135,9 +136,9 @@ impl Plan {
         let either = filters.and_then(|all| all.into_iter().reduce(|a, b| Expr::binary(BinaryOp::Or, a, b, DataType::Bool)));
         let below = match either {
             None => self.clone(),
-            Some(condition) => Plan::new(Node::Filter { input: Box::new(self.clone()), condition }, self.span.clone()),
+            Some(condition) => Plan::new(Node::Filter { input: Box::new(self.clone()), condition }, span.clone()),
         };
-        let rows = Plan::new(Node::Project { input: Box::new(below), columns: put_out }, self.span.clone()).lower()?;
+        let rows = Plan::new(Node::Project { input: Box::new(below), columns: put_out }, span.clone()).lower()?;
         let back = |(i, (name, data_type)): (usize, (String, DataType))| {
             let expr = match columns.binary_search(&i) {
                 Ok(at) => Expr::column(at, data_type),
@@ -147,8 +148,8 @@ impl Plan {
             NamedExpr { name, expr }
         };
         let whole = all.iter().cloned().enumerate().map(back).collect();
-        let input = Plan::new(Node::Input { number: 0, columns: named }, self.span.clone());
-        let topic = Plan::new(Node::Project { input: Box::new(input), columns: whole }, self.span.clone());
+        let input = Plan::new(Node::Input { number: 0, columns: named }, span.clone());
+        let topic = Plan::new(Node::Project { input: Box::new(input), columns: whole }, span.clone());
         Ok((rows, topic))
     }
 

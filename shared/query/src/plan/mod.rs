@@ -349,6 +349,12 @@ impl Plan {
         }
     }
 
+    /// Whether it asks how a topic's table was at a moment (`FOR SYSTEM_TIME AS OF`), of which compaction keeps nothing but the last.
+    pub fn looks_back_at(&self, topic: &str) -> bool {
+        let is_asked = matches!(&self.node, Node::TemporalJoin { right, .. } if right.topics().contains(&topic));
+        is_asked || self.inputs().into_iter().any(|input| input.looks_back_at(topic))
+    }
+
     /// A shape that is no flat query.
     pub(crate) fn not_flat(&self, what: &str) -> NotLowered {
         self.refused(format!("{what} is answered by twopath query alone, so far: jobs, feeds and compare read one topic"))

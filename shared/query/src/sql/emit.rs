@@ -8,8 +8,9 @@ use std::ops::Range;
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
+use super::grouping::Groups;
 use super::scope::{Scope, Watermark};
-use super::select::{Groups, Item};
+use super::select::Item;
 use super::source::Source;
 use crate::plan::{JoinKind, Late, Node, Plan};
 use crate::types::*;

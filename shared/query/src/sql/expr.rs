@@ -191,7 +191,7 @@ impl<'a> Binder<'a> {
                 Err(self.error(expr.span(), "OVERLAY is not supported: join LEFT(c, n), the new text and SUBSTRING(c FROM m) with ||"))
             }
             A::GroupingSets(_) | A::Cube(_) | A::Rollup(_) => {
-                Err(self.error(ast.span(), "grouping sets are not supported: write one query per grouping"))
+                Err(self.error(ast.span(), "grouping sets stand in GROUP BY: write GROUP BY ROLLUP (a, b)"))
             }
             other => {
                 let text: String = other.to_string().chars().take(60).collect();

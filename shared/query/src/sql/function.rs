@@ -94,6 +94,7 @@ fn unknown_function(name: &str) -> String {
             "an answer depends on the log alone, not on the clock or on chance: write a literal".to_owned()
         }
         "quantile" => "write PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY c), which is exact, or APPROX_QUANTILE(c, 0.5)".to_owned(),
+        "grouping" => "the groupings of ROLLUP and CUBE are told apart by their keys, which are NULL where a grouping has them not: COALESCE a key that may be NULL itself".to_owned(),
         "mode" => "count each value, as in GROUP BY c ORDER BY COUNT(*) DESC LIMIT 1".to_owned(),
         "any_value" => "write FIRST_VALUE(c), or MIN(c)".to_owned(),
         "arg_max" | "arg_min" | "max_by" | "min_by" => {

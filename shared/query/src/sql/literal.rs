@@ -35,9 +35,9 @@ impl Binder<'_> {
                 Err(_) => Err(self.error(span, format!("{text} does not fit a 64-bit integer: write {text}.0 for a floating number"))),
             };
         }
-        match text.parse::<f64>() {
+        match parse_float(text) {
             Ok(f) if f.is_finite() => Ok(Expr::literal(Value::Float(f), DataType::Float)),
-            Ok(_) => Err(self.error(span, format!("{text} does not fit a 64-bit floating number"))),
+            Ok(_) | Err(EvalError::OutOfRange) => Err(self.error(span, format!("{text} does not fit a 64-bit floating number"))),
             Err(_) => Err(self.error(span, format!("'{text}' is not a number"))),
         }
     }

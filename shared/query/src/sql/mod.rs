@@ -10,6 +10,7 @@ mod emit;
 mod expr;
 mod from;
 mod function;
+mod grouping;
 mod join;
 mod literal;
 mod operator;

@@ -7,9 +7,10 @@ use twopath_base::LogColumn;
 use super::QueryError;
 use super::aggregate::{AGGREGATES, Finish};
 use super::expr::{Binder, Bound, BoundKind, Place};
+use super::grouping::Groups;
 use super::operator::cast;
 use super::order::direction;
-use super::select::{Groups, Item};
+use super::select::Item;
 use crate::plan::{Frame, OverCall, OverFunction};
 use crate::types::*;
 

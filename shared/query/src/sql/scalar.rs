@@ -8,11 +8,12 @@ use super::expr::{Binder, Bound, BoundKind, not};
 use super::operator::cast;
 use crate::decimal::{DIGITS_MAX, Decimal};
 use crate::function::{Function, Side};
+use crate::plan::tumble;
 use crate::types::DataType::{Bool, Float, Int, Numeric, Text, Timestamp};
 use crate::types::*;
 
 /// The functions by their names in SQL, with the form that a call with other arguments is told.
-pub(super) const SCALARS: [(&str, &str); 53] = [
+pub(super) const SCALARS: [(&str, &str); 54] = [
     ("coalesce", "COALESCE(a, b, ...)"),
     ("ifnull", "COALESCE(a, b)"),
     ("nvl", "COALESCE(a, b)"),
@@ -61,6 +62,7 @@ pub(super) const SCALARS: [(&str, &str); 53] = [
     ("regexp_like", "REGEXP_LIKE(c, '^N[0-9]+')"),
     ("regexp_substr", "REGEXP_SUBSTR(c, '[0-9]+')"),
     ("regexp_replace", "REGEXP_REPLACE(c, '[0-9]+', 'n', 'g')"),
+    ("date_bin", "DATE_BIN(INTERVAL '15 minutes', c, TIMESTAMP '2000-01-01')"),
     ("date_trunc", "DATE_TRUNC('hour', c)"),
     ("date_part", "DATE_PART('hour', c)"),
     ("extract", "EXTRACT(HOUR FROM c)"),
@@ -116,6 +118,7 @@ impl Binder<'_> {
             ("concat", [_, ..]) => self.concat_all(args)?,
             ("concat_ws", [between, args @ ..]) if !args.is_empty() => return self.concat_with(between, args, span),
             ("regexp_like" | "regexp_substr" | "regexp_replace", args) => return self.regexp(name, args, span),
+            ("date_bin", [size, at, origin]) => return self.date_bin(size, at, origin, span),
             ("date_trunc", [unit, arg]) => return self.date_trunc(unit, arg, span),
             ("date_part", [field, arg]) => return self.date_part(field, arg),
             ("to_timestamp", [arg]) => return self.at_timestamp(arg, span),
@@ -134,6 +137,20 @@ impl Binder<'_> {
         let what = format!("in {}", function.sql_name());
         let args = args.iter().map(|(arg, t)| self.expr_of(arg, *t, &what)).collect::<Result<Vec<_>, _>>()?;
         Ok(Expr::call(function, args, result))
+    }
+
+    /// `DATE_BIN(size, at, origin)`: the start of the piece of time that `at` lies in, of those of this size that are counted from the origin.
+    fn date_bin(&mut self, size: &ast::Expr, at: &ast::Expr, origin: &ast::Expr, span: Span) -> Result<Bound, QueryError> {
+        let size = self.expr_of(size, DataType::Interval, "as the size of DATE_BIN")?;
+        let ExprKind::Literal(Value::Interval(size_us @ 1..)) = size.kind else {
+            return Err(self.error(span, "DATE_BIN takes a size that is longer than nothing: write INTERVAL '15 minutes'"));
+        };
+        let at = self.expr_of(at, Timestamp, "in DATE_BIN")?;
+        let origin = self.expr_of(origin, Timestamp, "as the origin of DATE_BIN")?;
+        let ExprKind::Literal(Value::Timestamp(origin_us)) = origin.kind else {
+            return Err(self.error(span, "DATE_BIN counts from one moment: write TIMESTAMP '2000-01-01'"));
+        };
+        Ok(Bound::typed(tumble(at, size_us, origin_us), span))
     }
 
     fn coalesce(&mut self, args: &[&ast::Expr], span: Span) -> Result<Bound, QueryError> {

@@ -10,13 +10,14 @@ use super::QueryError;
 use super::emit::on_close;
 use super::expr::{Alias, Binder, Place, Read};
 use super::from::{Relations, TopicSchema, clause, name_of};
+use super::grouping::{Groups, aggregated, group_by};
 use super::order::{distinct_on, first_of_each, limit, order_by, qualify};
 use super::over::{over_groups, with_overs};
 use super::scope::{Column, Scope, same_name};
 use super::source::Source;
-use super::subquery::{Around, JOINED, Subqueries, compared_with_around, name_of_value, of_none, reads_subquery};
+use super::subquery::{Around, Subqueries, compared_with_around, name_of_value, of_none, reads_subquery};
 use super::union::{ordered_union, set_operation};
-use crate::plan::{Node, OverCall, Plan, Window};
+use crate::plan::{Node, OverCall, Plan};
 use crate::types::*;
 
 /// An expression of the select list, HAVING or ORDER BY, before it is known what the groups are.
@@ -150,17 +151,15 @@ fn bind_select(
         items.extend(own_keys.iter().map(|key| Item { name: "of".into(), expr: key.clone(), reads: Vec::new(), span: place }));
         if !rows {
             let grouping = grouping.get_or_insert_default();
-            for expr in own_keys {
-                if grouping.iter().all(|k| k.expr != expr) {
-                    grouping.push(NamedExpr { name: "of".into(), expr });
-                }
-            }
+            own_keys.iter().for_each(|key| grouping.also("of", key));
         }
     }
     if let Some(condition) = condition {
         plan = subqueries.filtered(plan, condition, None, at(&[Keyword::WHERE]))?;
     }
-    let groups = (!rows).then(|| Groups { source, columns: scope.width, keys: grouping.unwrap_or_default() });
+    let grouping = grouping.unwrap_or_default();
+    let sets = grouping.sets();
+    let groups = (!rows).then_some(Groups { source, columns: scope.width, keys: grouping.keys });
     let over = |item: &Item| groups.as_ref().map_or_else(|| Ok(item.expr.clone()), |g| g.of_group(item));
     let output = items.iter().map(|item| Ok(NamedExpr { name: item.name.clone(), expr: over(item)? }));
     let output = output.collect::<Result<Vec<_>, QueryError>>()?;
@@ -181,7 +180,7 @@ fn bind_select(
         plan = subqueries.attached(plan, exprs, None)?;
         let span = at(&[Keyword::GROUP]);
         let span = if select_has_group_by(select) { span } else { at(&[Keyword::SELECT]) };
-        plan = Plan::new(Node::Aggregate { input: Box::new(plan), keys, aggregates }, span);
+        plan = aggregated(plan, (keys, &sets), aggregates, span);
     }
     if let Some(condition) = having {
         plan = subqueries.filtered(plan, condition, groups.as_ref(), at(&[Keyword::HAVING]))?;
@@ -395,55 +394,6 @@ pub(super) fn default_name(ast: &ast::Expr) -> String {
     }
 }
 
-/// `None` without GROUP BY.
-fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[Item]) -> Result<Option<Vec<NamedExpr>>, QueryError> {
-    let span = clause(binder.source, select, &[Keyword::GROUP]);
-    let GroupByExpr::Expressions(exprs, modifiers) = &select.group_by else {
-        return Err(binder.error(span, "GROUP BY ALL is not supported: name the columns"));
-    };
-    if !modifiers.is_empty() {
-        return Err(binder.error(span, "grouping sets are not supported: write one query per grouping"));
-    }
-    if exprs.is_empty() {
-        return Ok(None);
-    }
-    binder.place = Place::GroupBy;
-    let mut keys: Vec<NamedExpr> = Vec::new();
-    for ast in exprs {
-        let span = ast.span();
-        let (name, mut expr) = match named_item(binder, ast, items, "GROUP BY", false)? {
-            Some(item) => (item.name.clone(), item.expr.clone()),
-            None => {
-                let expr = binder.expr(ast)?;
-                binder.check_nesting(&expr, span)?;
-                let same = items.iter().find(|i| i.expr == expr);
-                (same.map_or_else(|| default_name(ast), |i| i.name.clone()), expr)
-            }
-        };
-        let mut aggregate = false;
-        expr.visit(&mut |e| aggregate |= matches!(e.kind, ExprKind::Column(i) if (binder.scope.width..JOINED).contains(&i)));
-        if aggregate {
-            return Err(binder.error(span, "aggregates cannot stand in GROUP BY: group by columns and expressions of them"));
-        }
-        // The end of a window of one size says nothing that its start does not.
-        for (window, first) in &binder.scope.windows {
-            if matches!(window, Window::Tumble { .. } | Window::Hop { .. }) && expr == window.end(*first) {
-                expr = window.start(*first);
-            }
-        }
-        if keys.iter().all(|k| k.expr != expr) {
-            keys.push(NamedExpr { name, expr });
-        }
-    }
-    // Where windows cumulate, the end says all; the start follows from it.
-    for (window, first) in &binder.scope.windows {
-        if matches!(window, Window::Cumulate { .. }) && keys.iter().any(|k| k.expr == window.end(*first)) {
-            keys.retain(|k| k.expr != window.start(*first));
-        }
-    }
-    Ok(Some(keys))
-}
-
 /// The item of the select list that a bare number or name in GROUP BY or ORDER BY means, if it means one. GROUP BY prefers the
 /// topic's column of a name, ORDER BY the select list's.
 pub(super) fn named_item<'i>(
@@ -486,38 +436,4 @@ fn having(binder: &mut Binder<'_>, ast: &ast::Expr) -> Result<Item, QueryError> 
     let expr = binder.coerce(bound, DataType::Bool, "in HAVING")?;
     binder.check_nesting(&expr, span)?;
     Ok(Item { name: "having".to_owned(), expr, reads: std::mem::take(&mut binder.reads), span })
-}
-
-/// The groups' keys, and the rewriting of expressions over the input's columns into expressions over a group's row.
-pub(super) struct Groups<'a> {
-    source: &'a Source<'a>,
-    /// How many columns the input has: higher indexes are aggregates.
-    columns: usize,
-    keys: Vec<NamedExpr>,
-}
-
-impl Groups<'_> {
-    pub(super) fn of_group(&self, item: &Item) -> Result<Expr, QueryError> {
-        self.rewrite(&item.expr).map_err(|column| {
-            let read = item.reads.iter().find(|r| r.column == column);
-            let name = read.map_or("a column", |r| r.name.as_str());
-            let span = read.map_or(item.span, |r| r.span);
-            let message = format!("'{name}' is neither grouped nor aggregated: add it to GROUP BY, or aggregate it, as in MAX({name})");
-            self.source.error(span, message)
-        })
-    }
-
-    /// The expression with keys and aggregates as columns of the group's row; the error is the column that is neither.
-    fn rewrite(&self, expr: &Expr) -> Result<Expr, usize> {
-        if let Some(key) = self.keys.iter().position(|k| k.expr == *expr) {
-            return Ok(Expr::column(key, expr.data_type));
-        }
-        match expr.kind {
-            ExprKind::Column(i) if i < self.columns => Err(i),
-            // What OVER and subqueries give.
-            ExprKind::Column(i) if i >= JOINED => Ok(expr.clone()),
-            ExprKind::Column(i) => Ok(Expr::column(self.keys.len() + i - self.columns, expr.data_type)),
-            _ => expr.try_map(&mut |e| self.rewrite(e)),
-        }
-    }
 }

@@ -11,9 +11,10 @@ use sqlparser::tokenizer::Span;
 
 use super::QueryError;
 use super::expr::{Binder, Bound, Read, not};
+use super::grouping::Groups;
 use super::over::OVER;
 use super::scope::Scope;
-use super::select::{Groups, Item, bind_subquery};
+use super::select::{Item, bind_subquery};
 use super::source::Source;
 use crate::plan::{JoinKind, Node, Plan};
 use crate::types::*;

@@ -98,8 +98,11 @@ fn alike(source: &Source<'_>, inputs: Vec<Plan>, (op, place): (&SetOperator, Spa
     }
     let mut types = Vec::new();
     for i in 0..columns[0].len() {
-        let mut data_type = columns[0][i].1;
-        for (name, other) in columns.iter().map(|c| &c[i]) {
+        // A bare NULL has the type of what it meets.
+        let has_type = |input: &Plan| !is_null(input, i);
+        let typed = || inputs.iter().zip(&columns).filter(|(input, _)| has_type(input)).map(|(_, c)| &c[i]);
+        let mut data_type = typed().next().map_or(columns[0][i].1, |(_, t)| *t);
+        for (name, other) in typed() {
             data_type = match (data_type, *other) {
                 (a, b) if a == b => a,
                 (a, b) if a.is_number() && b.is_number() => common_number(a, b),
@@ -117,13 +120,27 @@ fn alike(source: &Source<'_>, inputs: Vec<Plan>, (op, place): (&SetOperator, Spa
         }
         let column = |(i, ((name, t), to)): (usize, ((String, DataType), &DataType))| {
             let expr = Expr::column(i, t);
-            NamedExpr { name, expr: if t == *to { expr } else { cast(expr, *to) } }
+            let expr = match t == *to {
+                true => expr,
+                false if is_null(&input, i) => Expr::literal(Value::Null, *to),
+                false => cast(expr, *to),
+            };
+            NamedExpr { name, expr }
         };
         let columns = columns.into_iter().zip(&types).enumerate().map(column).collect();
         let span = input.span.clone();
         Plan::new(Node::Project { input: Box::new(input), columns }, span)
     });
     Ok(brought.collect())
+}
+
+/// Whether a query puts nothing but a bare NULL out there.
+fn is_null(plan: &Plan, column: usize) -> bool {
+    match &plan.node {
+        Node::Project { columns, .. } => columns[column].expr.kind == ExprKind::Literal(Value::Null),
+        Node::Distinct { input } | Node::Limit { input, .. } => is_null(input, column),
+        _ => false,
+    }
 }
 
 /// ORDER BY and LIMIT of a union are over what it puts out.

@@ -1,0 +1,192 @@
+//! GROUP BY: what rows are grouped by, and what expressions are over the groups.
+
+use sqlparser::ast::{self, GroupByExpr, Spanned};
+use sqlparser::keywords::Keyword;
+
+use super::QueryError;
+use super::expr::{Binder, Place};
+use super::from::clause;
+use super::select::{Item, default_name, named_item};
+use super::source::Source;
+use super::subquery::JOINED;
+use crate::plan::{Node, Plan, Window};
+use crate::types::*;
+
+/// What rows are grouped by.
+#[derive(Default)]
+pub(super) struct Grouping {
+    pub keys: Vec<NamedExpr>,
+    /// Of ROLLUP, CUBE and GROUPING SETS: the keys of each grouping, whose groups stand beside one another. None where all keys are one grouping.
+    sets: Vec<Vec<Expr>>,
+}
+
+impl Grouping {
+    /// With a key more in every grouping.
+    pub fn also(&mut self, name: &str, key: &Expr) {
+        if self.keys.iter().all(|k| k.expr != *key) {
+            self.keys.push(NamedExpr { name: name.into(), expr: key.clone() });
+        }
+        self.sets.iter_mut().filter(|set| !set.contains(key)).for_each(|set| set.push(key.clone()));
+    }
+
+    /// Which of the keys each grouping has, by their numbers; none where all are one grouping.
+    pub fn sets(&self) -> Vec<Vec<usize>> {
+        let of = |set: &Vec<Expr>| (0..self.keys.len()).filter(|&key| set.contains(&self.keys[key].expr)).collect();
+        self.sets.iter().map(of).collect()
+    }
+}
+
+/// Groups of these keys; of several groupings one after the other, with NULL for the keys that one has not.
+pub(super) fn aggregated(
+    plan: Plan,
+    (keys, sets): (Vec<NamedExpr>, &[Vec<usize>]),
+    aggregates: Vec<Aggregate>,
+    span: std::ops::Range<usize>,
+) -> Plan {
+    if sets.is_empty() {
+        return Plan::new(Node::Aggregate { input: Box::new(plan), keys, aggregates }, span);
+    }
+    let of_set = |set: &Vec<usize>| {
+        let own: Vec<NamedExpr> = set.iter().map(|&key| keys[key].clone()).collect();
+        let value = |(number, key): (usize, &NamedExpr)| {
+            let data_type = key.expr.data_type;
+            let expr = match set.iter().position(|&of| of == number) {
+                Some(at) => Expr::column(at, data_type),
+                None => Expr::literal(Value::Null, data_type),
+            };
+            NamedExpr { name: key.name.clone(), expr }
+        };
+        let keys = keys.iter().enumerate().map(value);
+        let number =
+            |(i, a): (usize, &Aggregate)| NamedExpr { name: format!("aggregate{i}"), expr: Expr::column(own.len() + i, a.data_type()) };
+        let columns = keys.chain(aggregates.iter().enumerate().map(number)).collect();
+        let groups = Node::Aggregate { input: Box::new(plan.clone()), keys: own.clone(), aggregates: aggregates.clone() };
+        Plan::new(Node::Project { input: Box::new(Plan::new(groups, span.clone())), columns }, span.clone())
+    };
+    Plan::new(Node::Union { inputs: sets.iter().map(of_set).collect() }, span.clone())
+}
+
+/// `None` without GROUP BY.
+pub(super) fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[Item]) -> Result<Option<Grouping>, QueryError> {
+    let span = clause(binder.source, select, &[Keyword::GROUP]);
+    let GroupByExpr::Expressions(exprs, modifiers) = &select.group_by else {
+        return Err(binder.error(span, "GROUP BY ALL is not supported: name the columns"));
+    };
+    if !modifiers.is_empty() {
+        return Err(binder.error(span, "this form of GROUP BY is not supported: write GROUP BY ROLLUP (a, b)"));
+    }
+    if exprs.is_empty() {
+        return Ok(None);
+    }
+    binder.place = Place::GroupBy;
+    let mut grouping = Grouping::default();
+    let mut sets: Vec<Vec<Expr>> = vec![Vec::new()];
+    for ast in exprs {
+        let of_ast = sets_of(binder, ast)?;
+        let mut bound = Vec::new();
+        for set in of_ast {
+            let keys = set.into_iter().map(|key| grouping.key(binder, key, items));
+            bound.push(keys.collect::<Result<Vec<Expr>, QueryError>>()?);
+        }
+        sets = sets.iter().flat_map(|before| bound.iter().map(move |set| [&before[..], &set[..]].concat())).collect();
+        if sets.len() > SETS_MAX {
+            return Err(binder.error(span, format!("these are more than {SETS_MAX} groupings: write fewer with GROUPING SETS")));
+        }
+    }
+    let has_sets = exprs.iter().any(|ast| matches!(ast, ast::Expr::GroupingSets(_) | ast::Expr::Rollup(_) | ast::Expr::Cube(_)));
+    grouping.sets = if has_sets { sets } else { Vec::new() };
+    // Where windows cumulate, the end says all; the start follows from it.
+    for (window, first) in &binder.scope.windows {
+        let (start, end) = (window.start(*first), window.end(*first));
+        if matches!(window, Window::Cumulate { .. }) && grouping.keys.iter().any(|k| k.expr == end) {
+            grouping.keys.retain(|k| k.expr != start);
+            grouping.sets.iter_mut().for_each(|set| set.retain(|key| *key != start));
+        }
+    }
+    Ok(Some(grouping))
+}
+
+/// How many groupings one query may have.
+const SETS_MAX: usize = 64;
+
+/// The groupings that one item of GROUP BY stands for.
+fn sets_of<'q>(binder: &Binder<'_>, ast: &'q ast::Expr) -> Result<Vec<Vec<&'q ast::Expr>>, QueryError> {
+    let all = |of: &mut dyn Iterator<Item = &'q Vec<ast::Expr>>| of.flatten().collect::<Vec<_>>();
+    match ast {
+        ast::Expr::GroupingSets(sets) => Ok(sets.iter().map(|set| set.iter().collect()).collect()),
+        ast::Expr::Rollup(parts) => Ok((0..=parts.len()).rev().map(|count| all(&mut parts[..count].iter())).collect()),
+        ast::Expr::Cube(parts) if 1 << parts.len().min(63) > SETS_MAX => {
+            Err(binder.error(ast.span(), format!("these are more than {SETS_MAX} groupings: write fewer with GROUPING SETS")))
+        }
+        ast::Expr::Cube(parts) => {
+            let set = |chosen: usize| all(&mut parts.iter().enumerate().filter(|(i, _)| chosen >> i & 1 == 1).map(|(_, part)| part));
+            Ok((0..1 << parts.len()).rev().map(set).collect())
+        }
+        one => Ok(vec![vec![one]]),
+    }
+}
+
+impl Grouping {
+    /// A key as it is grouped by, which is one of the keys from then on.
+    fn key(&mut self, binder: &mut Binder<'_>, ast: &ast::Expr, items: &[Item]) -> Result<Expr, QueryError> {
+        let span = ast.span();
+        let (name, mut expr) = match named_item(binder, ast, items, "GROUP BY", false)? {
+            Some(item) => (item.name.clone(), item.expr.clone()),
+            None => {
+                let expr = binder.expr(ast)?;
+                binder.check_nesting(&expr, span)?;
+                let same = items.iter().find(|i| i.expr == expr);
+                (same.map_or_else(|| default_name(ast), |i| i.name.clone()), expr)
+            }
+        };
+        let mut aggregate = false;
+        expr.visit(&mut |e| aggregate |= matches!(e.kind, ExprKind::Column(i) if (binder.scope.width..JOINED).contains(&i)));
+        if aggregate {
+            return Err(binder.error(span, "aggregates cannot stand in GROUP BY: group by columns and expressions of them"));
+        }
+        // The end of a window of one size says nothing that its start does not.
+        for (window, first) in &binder.scope.windows {
+            if matches!(window, Window::Tumble { .. } | Window::Hop { .. }) && expr == window.end(*first) {
+                expr = window.start(*first);
+            }
+        }
+        if self.keys.iter().all(|k| k.expr != expr) {
+            self.keys.push(NamedExpr { name, expr: expr.clone() });
+        }
+        Ok(expr)
+    }
+}
+
+/// The groups' keys, and the rewriting of expressions over the input's columns into expressions over a group's row.
+pub(super) struct Groups<'a> {
+    pub source: &'a Source<'a>,
+    /// How many columns the input has: higher indexes are aggregates.
+    pub columns: usize,
+    pub keys: Vec<NamedExpr>,
+}
+
+impl Groups<'_> {
+    pub(super) fn of_group(&self, item: &Item) -> Result<Expr, QueryError> {
+        self.rewrite(&item.expr).map_err(|column| {
+            let read = item.reads.iter().find(|r| r.column == column);
+            let name = read.map_or("a column", |r| r.name.as_str());
+            let span = read.map_or(item.span, |r| r.span);
+            let message = format!("'{name}' is neither grouped nor aggregated: add it to GROUP BY, or aggregate it, as in MAX({name})");
+            self.source.error(span, message)
+        })
+    }
+
+    /// The expression with keys and aggregates as columns of the group's row; the error is the column that is neither.
+    fn rewrite(&self, expr: &Expr) -> Result<Expr, usize> {
+        if let Some(key) = self.keys.iter().position(|k| k.expr == *expr) {
+            return Ok(Expr::column(key, expr.data_type));
+        }
+        match expr.kind {
+            ExprKind::Column(i) if i < self.columns => Err(i),
+            // What OVER and subqueries give.
+            ExprKind::Column(i) if i >= JOINED => Ok(expr.clone()),
+            ExprKind::Column(i) => Ok(Expr::column(self.keys.len() + i - self.columns, expr.data_type)),
+            _ => expr.try_map(&mut |e| self.rewrite(e)),
+        }
+    }
+}
