@@ -231,3 +231,17 @@ fn long_names_and_names_like_other_jobs_are_no_trouble() {
     check(&sandbox, &sql);
     sandbox.ok(&["job", "drop", "j"]);
 }
+
+/// A topic of which nothing but its rows' number counts.
+#[test]
+fn rows_of_which_no_column_is_read_are_counted_on() {
+    let sandbox = sandbox();
+    for (job, sql) in [
+        ("a", "SELECT auction FROM bids WHERE auction NOT IN (SELECT 4 FROM hidden WHERE 1 = 2) AND price < 3"),
+        ("b", "SELECT d.x, c.n FROM (SELECT DISTINCT 'a' AS x FROM hidden) d CROSS JOIN (SELECT COUNT(*) AS n FROM hidden) c"),
+    ] {
+        sandbox.ok(&["job", "deploy", job, "--sql", sql]);
+        append(&sandbox, 300..310);
+        assert_eq!(sandbox.ok(&["job", "query", job, "--format", "csv"]), by_reference(&sandbox, sql), "{sql}");
+    }
+}

@@ -183,9 +183,9 @@ fn a_copy_that_is_cut_short_does_not_pass_for_a_whole_one() {
     let whole = ask("copy");
     assert!(whole.stdout == "n\n3\n" && whole.stderr.is_empty(), "{}", whole.stderr);
 
-    // At the end of a frame, which are of whole words.
+    // At the end of a frame, which are of whole cache lines.
     let file = std::fs::OpenOptions::new().write(true).open(segment("copy")).unwrap();
-    file.set_len(before_the_third.next_multiple_of(8) as u64).unwrap();
+    file.set_len(before_the_third.next_multiple_of(64) as u64).unwrap();
     let short = ask("copy");
     assert_eq!((short.code, short.stdout.as_str()), (0, "n\n2\n"));
     let says = "partition 0 of topic 't' ended at offset 3, and now ends at 2: this copy of the folder is not whole";

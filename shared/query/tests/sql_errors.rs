@@ -284,6 +284,13 @@ fn what_is_not_supported() {
         "SELECT DISTINCT ON (origin) origin FROM flights ORDER BY delay",
         "SELECT origin FROM flights QUALIFY delay",
         "SELECT NTILE(0) OVER (ORDER BY delay) FROM flights",
+        "SELECT RANK() OVER (ORDER BY delay) IN (SELECT delay FROM flights) FROM flights",
+        "SELECT (SELECT MAX(g.delay - f.delay) FROM flights g WHERE g.origin = f.origin) FROM flights f",
+        "SELECT DISTINCT ON () origin FROM flights",
+        "SELECT origin FROM flights LIMIT 3 FETCH FIRST 1 ROW ONLY",
+        "SELECT origin FROM flights UNION ALL SELECT origin FROM flights ORDER BY 1 FETCH FIRST 1 ROW WITH TIES",
+        "(SELECT origin FROM flights) FETCH FIRST 1 ROW ONLY",
+        "SELECT origin FROM flights UNION ALL SELECT origin FROM flights FOR UPDATE",
     ]), @r###"
     1:37 'planes' the topic is flights, not planes: write FROM flights
     1:29 'planes' the topic is flights, not planes: write FROM flights
@@ -294,8 +301,8 @@ fn what_is_not_supported() {
     1:35 '1' LIMIT takes a whole number, as in LIMIT 10
     1:28 'FETCH' FETCH FIRST takes a number of rows: write FETCH FIRST 10 ROWS ONLY, or LIMIT 10
     1:12 'SELECT' the query reads nothing: write FROM flights
-    1:55 'origin' grouping sets are not supported: write one query per grouping
-    1:55 'origin), (delay' grouping sets are not supported: write one query per grouping
+    1:16 'GROUPING' there is no function 'grouping': the groupings of ROLLUP and CUBE are told apart by their keys, which are NULL where a grouping has them not: COALESCE a key that may be NULL itself
+    1:8 'delay' 'delay' is neither grouped nor aggregated: add it to GROUP BY, or aggregate it, as in MAX(delay)
     1:23 ''Europe/Berln'' there is no IANA time zone 'Europe/Berln': did you mean 'Europe/Berlin'?
     1:17 ''J(.*'' this is no regular expression: unclosed group
     1:17 'origin' a regular expression is a text in single quotes, the same for every row
@@ -333,6 +340,13 @@ fn what_is_not_supported() {
     1:58 'delay' ORDER BY begins with the expressions of DISTINCT ON: put what chooses among the rows of each behind them
     1:36 'delay' boolean is needed in QUALIFY, not bigint: compare it, as in c <> 0
     1:8 'NTILE' NTILE takes a number of parts, from 1 on: write NTILE(4)
+    1:8 'RANK' what OVER gives is compared with a subquery where it has a name: write FROM (SELECT ..., ROW_NUMBER() OVER (...) AS n FROM t) s WHERE n IN (SELECT ...)
+    1:30 'f.delay' 'delay' is of the query around this one, with which a subquery is compared in its WHERE alone: write WHERE s.key = delay there, or a JOIN
+    1:8 'DISTINCT' DISTINCT ON names what rows are told apart by: write DISTINCT ON (a)
+    1:36 'FETCH' LIMIT and FETCH FIRST say the same: write one of them
+    1:76 'FETCH' FETCH FIRST takes a number of rows: write FETCH FIRST 10 ROWS ONLY, or LIMIT 10
+    1:2 'SELECT origin FROM flights' what stands after a query in parentheses (ORDER BY, LIMIT, FETCH FIRST) is not supported: put it within
+    1:65 'FOR' FOR UPDATE and the like are not supported: leave it out
     "###);
 }
 

@@ -127,6 +127,10 @@ impl Plan {
         let mut columns: Vec<usize> = inputs.iter().flat_map(Query::columns_read).collect();
         columns.sort_unstable();
         columns.dedup();
+        // Rows of which only the number counts are still rows, and no one group.
+        if columns.is_empty() {
+            columns.push(0);
+        }
         let all = self.columns();
         let put_out: Vec<NamedExpr> =
             columns.iter().map(|&i| NamedExpr { name: all[i].0.clone(), expr: Expr::column(i, all[i].1) }).collect();

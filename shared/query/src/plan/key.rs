@@ -27,8 +27,16 @@ impl Plan {
     /// Each list of columns that names a row, as far as the plan says: of what is numbered there are several.
     fn row_keys(&self) -> Vec<Vec<usize>> {
         match &self.node {
-            Node::Filter { input, .. }
-            | Node::Sort { input, .. }
+            Node::Filter { input, condition } => {
+                // What is one value in all rows tells none of them apart.
+                let is_one = |column: &usize| condition.conjuncts().into_iter().any(|c| is_one_value(c, *column, input));
+                let keys = input.row_keys();
+                let without = keys.iter().map(|key| key.iter().copied().filter(|c| !is_one(c)).collect::<Vec<_>>());
+                let mut all: Vec<Vec<usize>> = without.filter(|key| !keys.contains(key)).collect();
+                all.extend(keys.iter().cloned());
+                all
+            }
+            Node::Sort { input, .. }
             | Node::Limit { input, .. }
             | Node::Window { input, window: Window::Tumble { .. } | Window::Session { .. }, .. } => input.row_keys(),
             Node::Project { input, columns } => {
@@ -100,6 +108,21 @@ impl Plan {
         };
         Some(ascending(key))
     }
+}
+
+/// Whether a condition leaves one value of a column: a literal, or of what is numbered from 1 on the first.
+fn is_one_value(condition: &Expr, column: usize, input: &Plan) -> bool {
+    let ExprKind::Binary { op, left, right } = &condition.kind else { return false };
+    let is_it = left.kind == ExprKind::Column(column);
+    let ExprKind::Literal(value) = &right.kind else { return false };
+    let is_numbered = match &input.node {
+        Node::Over { input, calls } => {
+            let number = column.checked_sub(input.columns().len()).and_then(|i| calls.get(i));
+            number.is_some_and(|call| call.function == OverFunction::RowNumber)
+        }
+        _ => false,
+    };
+    is_it && (*op == BinaryOp::Equal || *op == BinaryOp::LessOrEqual && is_numbered && *value == Value::Int(1))
 }
 
 fn ascending(mut key: Vec<usize>) -> Vec<usize> {

@@ -70,8 +70,9 @@ pub(super) struct Binder<'a> {
     /// What subqueries read from, where an expression may have some.
     pub relations: Option<Relations<'a>>,
     pub subqueries: Vec<Subquery>,
-    /// Of a subquery, while its WHERE is bound: the names of the query around it, and what was read of them.
+    /// Of a subquery: the names of the query around it, whether its WHERE is bound, where they mean something, and what was read of them.
     pub around: Option<Scope>,
+    pub is_where: bool,
     pub around_reads: Vec<Read>,
 }
 
@@ -102,6 +103,7 @@ impl<'a> Binder<'a> {
             relations: None,
             subqueries: Vec::new(),
             around: None,
+            is_where: false,
             around_reads: Vec::new(),
         }
     }
@@ -203,9 +205,12 @@ impl<'a> Binder<'a> {
     fn column(&mut self, name: &Ident, span: Span) -> Result<Bound, QueryError> {
         let (found, expr) = match self.scope.named(name)[..] {
             [one] => (one.name.clone(), one.expr.clone()),
-            [] => match self.around(|scope| scope.named(name)) {
-                Some((found, expr)) => return Ok(self.read_around(found, expr, span)),
-                None => return self.alias(name, span),
+            [] => match self.alias(name, span) {
+                Ok(alias) => return Ok(alias),
+                Err(unknown) => {
+                    let found = self.around(|scope| scope.named(name), span)?;
+                    return found.map(|(found, expr)| self.read_around(found, expr, span)).ok_or(unknown);
+                }
             },
             [first, ..] => {
                 let known_as = self.scope.known_as();
@@ -222,10 +227,21 @@ impl<'a> Binder<'a> {
     }
 
     /// The column of the query around this one that is meant, if it is one.
-    fn around(&self, named: impl Fn(&Scope) -> Vec<&Column>) -> Option<(String, Expr)> {
-        match named(self.around.as_ref()?)[..] {
-            [one] => Some((one.name.clone(), one.expr.clone())),
-            _ => None,
+    ///
+    /// # Errors
+    /// It is, and stands elsewhere than in WHERE.
+    fn around(&self, named: impl Fn(&Scope) -> Vec<&Column>, span: Span) -> Result<Option<(String, Expr)>, QueryError> {
+        let Some(scope) = &self.around else { return Ok(None) };
+        match named(scope)[..] {
+            [one] if self.is_where => Ok(Some((one.name.clone(), one.expr.clone()))),
+            [one] => {
+                let message = format!(
+                    "'{0}' is of the query around this one, with which a subquery is compared in its WHERE alone: write WHERE s.key = {0} there, or a JOIN",
+                    one.name
+                );
+                Err(self.error(span, message))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -284,9 +300,9 @@ impl<'a> Binder<'a> {
                 }
             },
             [relation, name] => {
-                if let Some((found, expr)) =
-                    self.around(|scope| if scope.is_relation(relation) { scope.named_in(relation, name) } else { Vec::new() })
-                {
+                let of_around =
+                    self.around(|scope| if scope.is_relation(relation) { scope.named_in(relation, name) } else { Vec::new() }, span)?;
+                if let Some((found, expr)) = of_around {
                     return Ok(self.read_around(found, expr, span));
                 }
                 if let Some(scope) = self.around.as_ref().filter(|scope| scope.is_relation(relation)) {

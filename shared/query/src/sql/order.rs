@@ -49,7 +49,18 @@ pub(super) fn distinct_on(
         Some(item) => Ok(item.clone()),
         None => bind_item(binder, default_name(ast), ast),
     };
-    let on = on.iter().map(item).collect::<Result<Vec<Item>, QueryError>>()?;
+    if on.is_empty() {
+        let span = clause(binder.source, select, &[Keyword::DISTINCT]);
+        return Err(binder.error(span, "DISTINCT ON names what rows are told apart by: write DISTINCT ON (a)"));
+    }
+    let mut told_apart: Vec<Item> = Vec::new();
+    for item in on.iter().map(item) {
+        let item = item?;
+        if told_apart.iter().all(|known| known.expr != item.expr) {
+            told_apart.push(item);
+        }
+    }
+    let on = told_apart;
     if let Some((other, ..)) = order.iter().take(on.len()).find(|(by, ..)| on.iter().all(|o| o.expr != by.expr)) {
         let message = "ORDER BY begins with the expressions of DISTINCT ON: put what chooses among the rows of each behind them";
         return Err(binder.error(other.span, message));

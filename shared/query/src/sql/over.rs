@@ -42,6 +42,12 @@ impl Binder<'_> {
             "ntile" | "percent_rank" | "cume_dist" => Some(self.share(name, call, span)?),
             _ => None,
         };
+        // What a row is of its partition goes by its order, whatever frame is written.
+        let frame = match &share {
+            None => frame,
+            Some(_) if order_by.is_empty() => Frame::Partition,
+            Some(_) => Frame::Range { before: None },
+        };
         let (function, finish) = match &share {
             None => self.over_function(name, call, span)?,
             Some(Share::Part(_)) => (OverFunction::RowNumber, Finish::Nothing),

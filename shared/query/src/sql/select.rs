@@ -49,12 +49,13 @@ pub(super) fn bind_query(relations: &mut Relations<'_>, query: &ast::Query) -> R
             return Err(relations.source.error(emit.unwrap_or(Span::empty()), message));
         }
         SetExpr::SetOperation { .. } => {
+            refuse_tail(relations.source, query, query.span())?;
             let plan = set_operation(relations, &query.body)?;
             ordered_union(relations.source, plan, query)?
         }
-        SetExpr::Query(inner) if query.order_by.is_none() && query.limit_clause.is_none() => bind_query(relations, inner)?,
+        SetExpr::Query(inner) if is_wrapped(query) => bind_query(relations, inner)?,
         SetExpr::Query(inner) => {
-            let message = "ORDER BY and LIMIT after a query in parentheses are not supported: put them within";
+            let message = "what stands after a query in parentheses (ORDER BY, LIMIT, FETCH FIRST) is not supported: put it within";
             return Err(relations.source.error(inner.span(), message));
         }
         other => return Err(relations.source.error(other.span(), "write SELECT ... FROM ...")),
@@ -74,8 +75,21 @@ pub(super) fn bind_subquery(relations: &mut Relations<'_>, query: &ast::Query, a
             relations.end_with(before);
             Ok(plan)
         }
+        SetExpr::Query(inner) if query.with.is_none() && is_wrapped(query) => bind_subquery(relations, inner, around),
         _ => bind_query(relations, query),
     }
+}
+
+/// Whether a query is another one in parentheses, and nothing more.
+fn is_wrapped(query: &ast::Query) -> bool {
+    query.order_by.is_none()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none()
+        && query.locks.is_empty()
+        && query.for_clause.is_none()
+        && query.settings.is_none()
+        && query.format_clause.is_none()
+        && query.pipe_operators.is_empty()
 }
 
 fn bind_select(
@@ -87,13 +101,14 @@ fn bind_select(
 ) -> Result<Plan, QueryError> {
     let source = relations.source;
     let mut binder = Binder { relations: Some(relations.clone()), ..Binder::new(source, scope) };
+    binder.around = around.as_ref().map(|around| around.scope.clone());
     let at = |keywords: &[Keyword]| source.range(clause(source, select, keywords));
 
     // What a subquery's rows are told apart by: their side of what compares them with the row around it.
     let mut own_keys = Vec::new();
     let mut condition = None;
     if let Some(ast) = &select.selection {
-        binder.around = around.as_ref().map(|around| around.scope.clone());
+        binder.is_where = true;
         let bound = filter(&mut binder, ast, &select.projection)?;
         let compared = compared_with_around(source, bound, &binder.subqueries, ast.span())?;
         condition = compared.own;
@@ -101,7 +116,7 @@ fn bind_select(
             around.reads = std::mem::take(&mut binder.around_reads);
             (around.keys, own_keys) = (compared.around, compared.own_keys);
         }
-        binder.around = None;
+        binder.is_where = false;
     }
     let mut items = select_list(&mut binder, &select.projection)?;
     if items.is_empty() {
@@ -139,7 +154,13 @@ fn bind_select(
                     "a subquery about the row around it gives an aggregate of its own rows: write OVER and subqueries around it",
                 ));
             }
-            around.of_none = Some(items.iter().map(|item| of_none(&item.expr, scope.width, &aggregates)).collect());
+            // The one row may be cut off.
+            let is_cut_off = offset > 0 || limit == Some(0);
+            let value = |item: &Item| match is_cut_off {
+                true => Expr::literal(Value::Null, item.expr.data_type),
+                false => of_none(&item.expr, scope.width, &aggregates),
+            };
+            around.of_none = Some(items.iter().map(value).collect());
         }
         if !overs.is_empty() {
             return Err(source.error(place, "OVER in a subquery about the row around it is not supported: put both into FROM, as a JOIN"));
@@ -204,6 +225,8 @@ fn bind_select(
         plan = Plan::new(Node::Filter { input: Box::new(plan), condition }, at(&[Keyword::QUALIFY]));
     }
     if !distinct_on.is_empty() {
+        // Of a subquery about the row around it: for each of those.
+        distinct_on.extend(output[output.len() - keys_of_around..].iter().map(|o| o.expr.clone()));
         plan = first_of_each(plan, distinct_on, by.clone(), (Some(1), 0), at(&[Keyword::DISTINCT]));
     }
     let is_cut = limit.is_some() || offset > 0;
@@ -232,7 +255,7 @@ fn select_has_group_by(select: &ast::Select) -> bool {
 
 /// Refuses every clause that is not supported.
 fn refuse_clauses(source: &Source<'_>, query: &ast::Query, select: &ast::Select) -> Result<(), QueryError> {
-    let unsupported: [(bool, &[Keyword], &str); 14] = [
+    let unsupported: [(bool, &[Keyword], &str); 11] = [
         (select.top.is_some(), &[Keyword::TOP], "TOP is not supported: write LIMIT n at the end"),
         (select.into.is_some(), &[Keyword::INTO], "SELECT INTO is not supported: a query only reads"),
         (!select.lateral_views.is_empty(), &[Keyword::LATERAL], "LATERAL VIEW is not supported"),
@@ -248,6 +271,16 @@ fn refuse_clauses(source: &Source<'_>, query: &ast::Query, select: &ast::Select)
         ),
         (select.exclude.is_some(), &[Keyword::EXCLUDE], "EXCLUDE is not supported: name the columns"),
         (select.value_table_mode.is_some() || select.select_modifiers.is_some(), &[], "this form of SELECT is not supported"),
+    ];
+    match unsupported.iter().find(|(present, ..)| *present) {
+        Some((_, keywords, message)) => Err(source.error(clause(source, select, keywords), *message)),
+        None => refuse_tail(source, query, select.select_token.0.span),
+    }
+}
+
+/// Refuses what may stand behind any query and is not supported.
+fn refuse_tail(source: &Source<'_>, query: &ast::Query, begin: Span) -> Result<(), QueryError> {
+    let unsupported: [(bool, &[Keyword], &str); 4] = [
         (!query.locks.is_empty() || query.for_clause.is_some(), &[Keyword::FOR], "FOR UPDATE and the like are not supported: leave it out"),
         (
             query.fetch.as_ref().is_some_and(|f| f.with_ties || f.percent),
@@ -259,11 +292,16 @@ fn refuse_clauses(source: &Source<'_>, query: &ast::Query, select: &ast::Select)
             &[Keyword::SETTINGS, Keyword::FORMAT],
             "SETTINGS, FORMAT and pipes are not supported: leave them out",
         ),
+        (query.fetch.is_some() && has_limit(query), &[Keyword::FETCH], "LIMIT and FETCH FIRST say the same: write one of them"),
     ];
     match unsupported.iter().find(|(present, ..)| *present) {
-        Some((_, keywords, message)) => Err(source.error(clause(source, select, keywords), *message)),
+        Some((_, keywords, message)) => Err(source.error(source.keyword(begin, keywords), *message)),
         None => Ok(()),
     }
+}
+
+fn has_limit(query: &ast::Query) -> bool {
+    matches!(&query.limit_clause, Some(ast::LimitClause::LimitOffset { limit: Some(_), .. }))
 }
 
 fn filter(binder: &mut Binder<'_>, ast: &ast::Expr, projection: &[SelectItem]) -> Result<Expr, QueryError> {

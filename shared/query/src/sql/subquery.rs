@@ -10,7 +10,7 @@ use sqlparser::ast::{self, BinaryOperator, SetExpr, Spanned};
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
-use super::expr::{Binder, Bound, Read, not};
+use super::expr::{Binder, Bound, BoundKind, Read, not};
 use super::grouping::Groups;
 use super::over::OVER;
 use super::scope::Scope;
@@ -38,10 +38,13 @@ pub(super) struct Around {
     pub is_one_each: bool,
 }
 
+/// What rows are joined with, how, and on what.
+type Joined = (Plan, JoinKind, Option<Expr>);
+
 /// A subquery of an expression.
 pub(super) struct Subquery {
     /// What the rows around it are joined with, one after the other: each with its condition, over the columns around and those that are joined.
-    joins: Vec<(Plan, JoinKind, Option<Expr>)>,
+    joins: Vec<Joined>,
     /// Over the columns around and those that are joined.
     value: Expr,
     /// What leaves just the rows for which the value is TRUE, in one join.
@@ -61,7 +64,20 @@ impl Binder<'_> {
         let first_read = self.reads.len();
         let arg = self.bind(arg)?;
         let span = arg.span;
+        if let BoundKind::Typed(arg) = &arg.kind
+            && reads_over(arg)
+        {
+            let message = "what OVER gives is compared with a subquery where it has a name: write FROM (SELECT ..., ROW_NUMBER() OVER (...) AS n FROM t) s WHERE n IN (SELECT ...)";
+            return Err(self.error(span, message));
+        }
         let (plan, around) = self.subquery(query, span)?;
+        // It is read twice, by whatever reads it.
+        if size(&plan) > NODES_MAX {
+            return Err(self.error(
+                span,
+                "these queries within queries become too large: nest fewer of them, or name the inner one in FROM, as a JOIN",
+            ));
+        }
         if around.of_none.is_some() && !around.keys.is_empty() {
             return Err(
                 self.error(span, "IN over an aggregate of rows that are about the row around them: compare it, as in x = (SELECT ...)")
@@ -74,9 +90,11 @@ impl Binder<'_> {
             return Err(self.error(span, "IN compares with one column: the subquery puts out several"));
         }
         let value = Bound::typed(Expr::column(JOINED, values[0].1), span);
-        let BoundParts { equal, arg } = self.compared(arg, value)?;
-        // The values that are there, each once.
-        let found = with_mark(plan.clone(), true);
+        let BoundParts { arg, value } = self.compared(arg, value)?;
+        // The values that are there, each once, as they are compared: several integers may be one float.
+        let as_compared = value.renumbered(|i| i - JOINED);
+        let equal = equals(arg.clone(), Expr::column(JOINED, value.data_type));
+        let found = with_mark(with_first(plan.clone(), as_compared), true);
         let own_keys = |first: usize| values[values.len() - keys..].iter().enumerate().map(move |(i, (_, t))| Expr::column(first + i, *t));
         let by_keys = |first| self.keys_meet(&around, own_keys(JOINED + first).collect(), span);
         let is_found = by_keys(1)?.into_iter().fold(equal, and);
@@ -201,8 +219,8 @@ impl Binder<'_> {
     fn compared(&self, arg: Bound, value: Bound) -> Result<BoundParts, QueryError> {
         let equal = self.binary(BinaryOp::Equal, arg, value)?;
         let equal = self.settle(equal)?;
-        match &equal.kind {
-            ExprKind::Binary { left, .. } => Ok(BoundParts { arg: (**left).clone(), equal }),
+        match equal.kind {
+            ExprKind::Binary { left, right, .. } => Ok(BoundParts { arg: *left, value: *right }),
             other => unreachable!("a comparison is binary, and not {other:?}"),
         }
     }
@@ -210,15 +228,27 @@ impl Binder<'_> {
     fn joined_subquery(&mut self, subquery: Subquery, first_read: usize, negated: bool) -> Result<Bound, QueryError> {
         let (data_type, span) = (subquery.value.data_type, subquery.span);
         let reads = self.reads[first_read..].to_vec();
-        let value = Expr::column(SUBQUERY + self.subqueries.len(), data_type);
-        self.subqueries.push(Subquery { reads, ..subquery });
+        // Written twice it is one.
+        let number = self.subqueries.iter().position(|known| known.is_same(&subquery)).unwrap_or(self.subqueries.len());
+        if number == self.subqueries.len() {
+            self.subqueries.push(Subquery { reads, ..subquery });
+        }
+        let value = Expr::column(SUBQUERY + number, data_type);
         Ok(Bound::typed(if negated { not(value) } else { value }, span))
     }
 }
 
+/// The sides of a comparison, brought to one type.
 struct BoundParts {
-    equal: Expr,
     arg: Expr,
+    value: Expr,
+}
+
+/// How many operators a query may have that is read twice.
+const NODES_MAX: usize = 500;
+
+fn size(plan: &Plan) -> usize {
+    1 + plan.inputs().into_iter().map(size).sum::<usize>()
 }
 
 /// The subqueries of a statement, once it is bound.
@@ -237,8 +267,16 @@ impl Subqueries {
             return Ok(Plan::new(Node::Filter { input: Box::new(plan), condition }, span));
         }
         let columns = plan.columns();
-        let mut rest = Vec::new();
+        // From left to right: what stands before a subquery's comparison guards it.
+        let mut rest: Vec<Expr> = Vec::new();
+        let left = |plan: Plan, rest: &mut Vec<Expr>| match rest.drain(..).reduce(and) {
+            Some(condition) => Plan::new(Node::Filter { input: Box::new(plan), condition }, span.clone()),
+            None => plan,
+        };
         for condition in condition.conjuncts() {
+            if reads_subquery(condition) {
+                plan = left(plan, &mut rest);
+            }
             let holds = match condition.kind {
                 ExprKind::Column(i) if (SUBQUERY..OVER).contains(&i) => {
                     self.0[i - SUBQUERY].holds.as_ref().map(|h| (h, &self.0[i - SUBQUERY]))
@@ -246,7 +284,9 @@ impl Subqueries {
                 _ => None,
             };
             let Some(((right, on), subquery)) = holds else {
-                rest.push(condition.clone());
+                let mut condition = condition.clone();
+                plan = self.attached(plan, vec![&mut condition], groups)?;
+                rest.push(condition);
                 continue;
             };
             let mut on = subquery.over_groups(on, groups)?;
@@ -255,10 +295,7 @@ impl Subqueries {
             let on = Some(on.renumbered(|i| if (JOINED..SUBQUERY).contains(&i) { width + i - JOINED } else { i }));
             plan = Plan::new(Node::Join { left: Box::new(plan), right: Box::new(right.clone()), kind: JoinKind::Inner, on }, span.clone());
         }
-        plan = self.attached(plan, rest.iter_mut().collect(), groups)?;
-        if let Some(condition) = rest.into_iter().reduce(and) {
-            plan = Plan::new(Node::Filter { input: Box::new(plan), condition }, span.clone());
-        }
+        plan = left(plan, &mut rest);
         let columns = columns.into_iter().enumerate().map(|(i, (name, t))| NamedExpr { name, expr: Expr::column(i, t) }).collect();
         Ok(Plan::new(Node::Project { input: Box::new(plan), columns }, span))
     }
@@ -303,12 +340,24 @@ impl Subqueries {
 }
 
 impl Subquery {
+    /// Whether both come to the same, wherever they stand in the text.
+    fn is_same(&self, other: &Subquery) -> bool {
+        let alike = |(a, b): (&Joined, &Joined)| a.1 == b.1 && a.2 == b.2 && nowhere(&a.0) == nowhere(&b.0);
+        self.value == other.value && self.joins.len() == other.joins.len() && self.joins.iter().zip(&other.joins).all(alike)
+    }
+
     /// An expression of it over the rows of groups, where the query around it has groups.
     fn over_groups(&self, expr: &Expr, groups: Option<&Groups<'_>>) -> Result<Expr, QueryError> {
         let Some(groups) = groups else { return Ok(expr.clone()) };
         let item = Item { name: "the subquery".into(), expr: expr.clone(), reads: self.reads.clone(), span: self.span };
         groups.of_group(&item)
     }
+}
+
+/// The plan without its places in the text.
+fn nowhere(plan: &Plan) -> Plan {
+    let Ok(plan) = plan.try_map_inputs(&mut |input| Ok::<_, Infallible>(nowhere(input)));
+    Plan { span: 0..0, ..plan }
 }
 
 /// A subquery's condition, cut into what is of its own rows and what compares them with the row around it.
@@ -335,11 +384,26 @@ pub(super) fn compared_with_around(
         return Ok(Compared { own: Some(condition), around: Vec::new(), own_keys: Vec::new() });
     }
     let (mut own, mut pairs) = (Vec::new(), Vec::new());
+    // What is of the row around it alone guards what stands behind it.
+    let mut guard: Option<Expr> = None;
     for conjunct in condition.conjuncts() {
-        let back = |e: &Expr| e.renumbered(|i| i - AROUND);
+        let back = |e: &Expr| {
+            let e = e.renumbered(|i| i - AROUND);
+            match &guard {
+                Some(guard) if e.can_fail() => {
+                    let data_type = e.data_type;
+                    Expr::new(ExprKind::Case { branches: vec![(guard.clone(), e)], otherwise: None }, data_type)
+                }
+                _ => e,
+            }
+        };
         match (sides(conjunct), &conjunct.kind) {
             ((_, false), _) => own.push(conjunct.clone()),
-            ((false, true), _) => pairs.push((back(conjunct), Expr::literal(Value::Bool(true), DataType::Bool))),
+            ((false, true), _) => {
+                let of_around = back(conjunct);
+                pairs.push((of_around.clone(), Expr::literal(Value::Bool(true), DataType::Bool)));
+                guard = Some(guard.map_or(of_around.clone(), |guard| and(guard, of_around)));
+            }
             (_, ExprKind::Binary { op: BinaryOp::Equal, left, right }) => match (sides(left), sides(right)) {
                 ((false, true), (_, false)) => pairs.push((back(left), (**right).clone())),
                 ((_, false), (false, true)) => pairs.push((back(right), (**left).clone())),
@@ -381,6 +445,13 @@ pub(super) fn of_none(expr: &Expr, width: usize, aggregates: &[Aggregate]) -> Ex
     expr
 }
 
+/// Whether an expression reads what OVER gives.
+fn reads_over(expr: &Expr) -> bool {
+    let mut found = false;
+    expr.visit(&mut |e| found |= matches!(e.kind, ExprKind::Column(i) if i >= OVER));
+    found
+}
+
 /// Whether an expression reads what a subquery gives.
 pub(super) fn reads_subquery(expr: &Expr) -> bool {
     !subqueries_of(expr).is_empty()
@@ -415,6 +486,18 @@ fn with_mark(plan: Plan, once: bool) -> Plan {
     let columns = columns.chain([mark]).collect();
     let marked = Plan::new(Node::Project { input: Box::new(plan), columns }, span.clone());
     if once { Plan::new(Node::Distinct { input: Box::new(marked) }, span) } else { marked }
+}
+
+/// The plan with this in the place of its first column.
+fn with_first(plan: Plan, first: Expr) -> Plan {
+    if matches!(first.kind, ExprKind::Column(0)) {
+        return plan;
+    }
+    let span = plan.span.clone();
+    let mut columns: Vec<NamedExpr> =
+        plan.columns().into_iter().enumerate().map(|(i, (name, t))| NamedExpr { name, expr: Expr::column(i, t) }).collect();
+    columns[0].expr = first;
+    Plan::new(Node::Project { input: Box::new(plan), columns }, span)
 }
 
 /// The plan with its last columns alone.

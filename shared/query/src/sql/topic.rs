@@ -1,8 +1,8 @@
 //! Which topics a text reads, for those who must open it before they can bind the text to its columns.
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, InTarget, ObjectName, ObjectNamePart, OrderByKind,
-    Query, SelectItem, SetExpr, TableFactor, TableWithJoins, WindowType,
+    Distinct, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, InTarget, ObjectName, ObjectNamePart,
+    OrderByKind, Query, SelectItem, SetExpr, TableFactor, TableWithJoins, WindowType,
 };
 
 use super::from::name_of;
@@ -55,7 +55,11 @@ fn of_body<'q>(body: &'q SetExpr, with: &mut Vec<&'q Ident>, topics: &mut Vec<St
                 GroupByExpr::Expressions(exprs, _) => &exprs[..],
                 GroupByExpr::All(_) => &[],
             };
-            let all = items.chain(&select.selection).chain(groups).chain(&select.having).chain(&select.qualify);
+            let on = match &select.distinct {
+                Some(Distinct::On(on)) => &on[..],
+                _ => &[],
+            };
+            let all = items.chain(on).chain(&select.selection).chain(groups).chain(&select.having).chain(&select.qualify);
             all.for_each(|e| of_expr(e, with, topics));
         }
         SetExpr::Query(query) => of_query(query, with, topics),
@@ -108,8 +112,11 @@ fn of_expr<'q>(expr: &'q Expr, with: &mut Vec<&'q Ident>, topics: &mut Vec<Strin
         | Expr::Cast { expr: e, .. }
         | Expr::Extract { expr: e, .. }
         | Expr::Floor { expr: e, .. }
-        | Expr::Ceil { expr: e, .. }
-        | Expr::Trim { expr: e, .. } => of(&[&**e]),
+        | Expr::Ceil { expr: e, .. } => of(&[&**e]),
+        Expr::Trim { expr, trim_what, .. } => {
+            of(&[&**expr]);
+            trim_what.iter().for_each(|e| of_expr(e, with, topics));
+        }
         Expr::Substring { expr, substring_from, substring_for, .. } => {
             of(&[&**expr]);
             substring_from.iter().chain(substring_for).for_each(|e| of_expr(e, with, topics));
