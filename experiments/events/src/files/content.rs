@@ -12,13 +12,14 @@ pub(super) fn format(input: &Input, told: Option<FileFormat>) -> Result<FileForm
     if let Some(told) = told {
         return Ok(told);
     }
-    if start.is_empty() {
-        return Err(FileError::Empty { path: input.name().to_owned() });
-    }
     let named = FileFormat::of_name(input.name());
     match (shown(&start), named) {
         (Some(shown), _) => Ok(shown),
         (None, Some(named)) => Ok(named),
+        (None, None) if start.is_empty() => {
+            let path = input.name().to_owned();
+            Err(FileError::Foreign { path, what: "empty", advice: "give a file that has rows" })
+        }
         (None, None) => guessed(&start).ok_or_else(|| FileError::UnknownFormat { path: input.name().to_owned() }),
     }
 }
