@@ -12,7 +12,6 @@ use super::JobError;
 use crate::question::plan_of;
 
 /// The SQL of a version over its topics.
-#[derive(Clone)]
 pub struct Reads {
     plan: Plan,
     /// In the order in which the plan first reads them.
@@ -20,7 +19,7 @@ pub struct Reads {
     /// One for each topic.
     queries: Vec<Arc<Query>>,
     /// Where there are several: what is computed of the answers to these.
-    program: Option<Arc<Program>>,
+    program: Option<Program>,
 }
 
 impl Reads {
@@ -38,7 +37,7 @@ impl Reads {
             1 => (vec![plan.query().map_err(refused)?], None),
             _ => {
                 let program = plan.by_topic().map_err(refused)?;
-                (program.inputs.clone(), Some(Arc::new(program)))
+                (program.inputs.clone(), Some(program))
             }
         };
         Ok(Reads { topics, queries: queries.into_iter().map(Arc::new).collect(), program, plan })

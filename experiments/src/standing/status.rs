@@ -89,13 +89,6 @@ pub enum JobState {
     Standby,
 }
 
-impl JobVersion {
-    /// The topics that it reads.
-    pub fn topics(&self) -> Vec<String> {
-        topics_of(&self.sql)
-    }
-}
-
 impl StandingJob {
     /// All versions, ascending.
     pub fn status(&self) -> Result<Vec<JobVersion>, JobError> {

@@ -352,6 +352,12 @@ impl Expr {
         Expr { kind: ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) }, data_type }
     }
 
+    /// Both conditions, this one first.
+    #[must_use]
+    pub fn and(self, other: Expr) -> Self {
+        Expr::binary(BinaryOp::And, self, other, DataType::Bool)
+    }
+
     /// The same over columns of another numbering: those whose numbers here are `columns`, ascending.
     ///
     /// # Panics

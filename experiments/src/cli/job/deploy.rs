@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use clap::Args;
+use twopath_results::number;
+
 use super::catch_up;
 use crate::cli::{Failure, late, log, parse_duration, sql};
 use crate::feeds::Until;
 use crate::standing::{Deployment, JobState, Reads, StandingJob};
 use crate::systems::StateBackend;
-use clap::Args;
-use twopath_results::number;
 
 /// Computes a new version from the log's start, beside those that are there
 ///

@@ -119,12 +119,7 @@ impl Plan {
         let mut unordered = None;
         let finish = whole.split_order(&mut unordered);
         let plan = unordered.expect("every plan has a part without an order: its scans, if nothing else");
-        let keys: Vec<NamedExpr> = plan
-            .columns()
-            .into_iter()
-            .enumerate()
-            .map(|(i, (name, data_type))| NamedExpr { name, expr: Expr::column(i, data_type) })
-            .collect();
+        let keys: Vec<NamedExpr> = plan.as_they_are().collect();
         let finish = (!matches!(finish.node, Node::Input { .. })).then(|| Box::new(finish));
         let count = vec![Aggregate::new(AggregateFunction::Count, None)];
         let rows = Query { output: keys.clone(), keys, aggregates: count, rows: true, finish, ..Query::over(topic, fields) };

@@ -64,7 +64,7 @@ fn pushed(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
             }
             conditions = rest;
             let (left, right) = (Box::new(pushed(*left, to_left)), Box::new(pushed(*right, to_right)));
-            below(Node::Join { left, right, kind, on: on.into_iter().reduce(and) })
+            below(Node::Join { left, right, kind, on: on.into_iter().reduce(Expr::and) })
         }
         Node::AsOfJoin { left, right, kind, on, op, left_at, right_at } => {
             let width = left.columns().len();
@@ -107,7 +107,7 @@ fn pushed(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
             plan
         }
     };
-    match conditions.into_iter().reduce(and) {
+    match conditions.into_iter().reduce(Expr::and) {
         None => plan,
         Some(condition) => Plan::new(Node::Filter { input: Box::new(plan), condition }, span),
     }
@@ -127,10 +127,6 @@ fn side(condition: &Expr, width: usize) -> Option<Side> {
         (_, true) => Some(Side::Right),
         _ => None,
     }
-}
-
-fn and(a: Expr, b: Expr) -> Expr {
-    Expr::binary(BinaryOp::And, a, b, DataType::Bool)
 }
 
 // Columns

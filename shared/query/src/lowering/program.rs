@@ -207,6 +207,6 @@ fn flat(plan: &Plan) -> Result<Query, NotLowered> {
     if let Node::Project { .. } | Node::Distinct { .. } = plan.node {
         return plan.lower();
     }
-    let columns = plan.columns().into_iter().enumerate().map(|(i, (name, t))| NamedExpr { name, expr: Expr::column(i, t) }).collect();
+    let columns = plan.as_they_are().collect();
     Plan::new(Node::Project { input: Box::new(plan.clone()), columns }, plan.span.clone()).lower()
 }

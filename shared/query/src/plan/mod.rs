@@ -223,6 +223,11 @@ impl Plan {
         }
     }
 
+    /// The operator's columns, each as it is: what a projection puts out that changes nothing.
+    pub(crate) fn as_they_are(&self) -> impl Iterator<Item = NamedExpr> {
+        self.columns().into_iter().enumerate().map(|(i, (name, t))| NamedExpr { name, expr: Expr::column(i, t) })
+    }
+
     /// The columns' names as expressions write them.
     pub(crate) fn names(&self) -> Vec<String> {
         match &self.node {

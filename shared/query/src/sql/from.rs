@@ -199,13 +199,12 @@ impl<'a> Relations<'a> {
         if alias.columns.is_empty() {
             return Ok(plan);
         }
-        let mut columns = plan.columns();
+        let mut columns: Vec<NamedExpr> = plan.as_they_are().collect();
         if alias.columns.len() > columns.len() {
             let message = format!("{} names for {} columns: leave some out", alias.columns.len(), columns.len());
             return Err(self.source.error(alias.name.span, message));
         }
-        columns.iter_mut().zip(&alias.columns).for_each(|((name, _), new)| *name = name_of(&new.name));
-        let columns = columns.into_iter().enumerate().map(|(i, (name, t))| NamedExpr { name, expr: Expr::column(i, t) }).collect();
+        columns.iter_mut().zip(&alias.columns).for_each(|(column, new)| column.name = name_of(&new.name));
         let span = plan.span.clone();
         Ok(Plan::new(Node::Project { input: Box::new(plan), columns }, span))
     }

@@ -1,4 +1,4 @@
-//! What comes after the select list: ORDER BY, LIMIT and OFFSET, DISTINCT ON and QUALIFY.
+//! What comes after the select list: ORDER BY, LIMIT and OFFSET, and DISTINCT ON.
 
 use sqlparser::ast::{self, LimitClause, OrderByKind, Spanned};
 use sqlparser::keywords::Keyword;
@@ -29,8 +29,7 @@ pub(super) fn first_of_each(
     };
     let last = limit.map(|limit| bound(BinaryOp::LessOrEqual, offset.saturating_add(limit)));
     let first = (offset > 0).then(|| bound(BinaryOp::Greater, offset));
-    let both = |a, b| Expr::binary(BinaryOp::And, a, b, DataType::Bool);
-    match last.into_iter().chain(first).reduce(both) {
+    match last.into_iter().chain(first).reduce(Expr::and) {
         Some(condition) => Plan::new(Node::Filter { input: Box::new(plan), condition }, span),
         None => plan,
     }
@@ -66,17 +65,6 @@ pub(super) fn distinct_on(
         return Err(binder.error(other.span, message));
     }
     Ok(Some(on))
-}
-
-/// QUALIFY: a condition on what OVER gives.
-pub(super) fn qualify(binder: &mut Binder<'_>, ast: &ast::Expr) -> Result<Item, QueryError> {
-    binder.place = Place::OrderBy;
-    binder.reads.clear();
-    let bound = binder.bind(ast)?;
-    let span = bound.span;
-    let expr = binder.coerce(bound, DataType::Bool, "in QUALIFY")?;
-    binder.check_nesting(&expr, span)?;
-    Ok(Item { name: "qualify".to_owned(), expr, reads: std::mem::take(&mut binder.reads), span })
 }
 
 pub(super) fn order_by(

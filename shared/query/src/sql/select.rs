@@ -11,7 +11,7 @@ use super::emit::on_close;
 use super::expr::{Alias, Binder, Place, Read};
 use super::from::{Relations, TopicSchema, clause, name_of};
 use super::grouping::{Groups, aggregated, group_by};
-use super::order::{distinct_on, first_of_each, limit, order_by, qualify};
+use super::order::{distinct_on, first_of_each, limit, order_by};
 use super::over::{over_groups, with_overs};
 use super::scope::{Column, Scope, same_name};
 use super::source::Source;
@@ -106,12 +106,12 @@ fn bind_select(
 
     // What a subquery's rows are told apart by: their side of what compares them with the row around it.
     let mut own_keys = Vec::new();
-    let mut condition = None;
+    let mut own_condition = None;
     if let Some(ast) = &select.selection {
         binder.is_where = true;
         let bound = filter(&mut binder, ast, &select.projection)?;
         let compared = compared_with_around(source, bound, &binder.subqueries, ast.span())?;
-        condition = compared.own;
+        own_condition = compared.own;
         if let Some(around) = &mut around {
             around.reads = std::mem::take(&mut binder.around_reads);
             (around.keys, own_keys) = (compared.around, compared.own_keys);
@@ -124,9 +124,9 @@ fn bind_select(
     }
     let mut grouping = group_by(&mut binder, select, &items)?;
     binder.aliases = items.iter().map(|i| Alias { name: i.name.clone(), expr: i.expr.clone(), reads: i.reads.clone() }).collect();
-    let having = select.having.as_ref().map(|h| having(&mut binder, h)).transpose()?;
+    let having = select.having.as_ref().map(|h| condition(&mut binder, h, (Place::Having, "HAVING"))).transpose()?;
     let order = order_by(&mut binder, query.order_by.as_ref(), select, &items)?;
-    let qualify = select.qualify.as_ref().map(|q| qualify(&mut binder, q)).transpose()?;
+    let qualify = select.qualify.as_ref().map(|q| condition(&mut binder, q, (Place::OrderBy, "QUALIFY"))).transpose()?;
     let distinct_on = distinct_on(&mut binder, select, &items, &order)?;
     let distinct = matches!(select.distinct, Some(ast::Distinct::Distinct));
     if distinct && let Some((item, ..)) = order.iter().find(|(by, ..)| items.iter().all(|i| i.expr != by.expr)) {
@@ -175,7 +175,7 @@ fn bind_select(
             own_keys.iter().for_each(|key| grouping.also("of", key));
         }
     }
-    if let Some(condition) = condition {
+    if let Some(condition) = own_condition {
         plan = subqueries.filtered(plan, condition, None, at(&[Keyword::WHERE]))?;
     }
     let grouping = grouping.unwrap_or_default();
@@ -466,12 +466,13 @@ pub(super) fn named_item<'i>(
     }
 }
 
-fn having(binder: &mut Binder<'_>, ast: &ast::Expr) -> Result<Item, QueryError> {
-    binder.place = Place::Having;
+/// A condition on what stands below the select list: HAVING and QUALIFY.
+fn condition(binder: &mut Binder<'_>, ast: &ast::Expr, (place, clause): (Place, &str)) -> Result<Item, QueryError> {
+    binder.place = place;
     binder.reads.clear();
     let bound = binder.bind(ast)?;
     let span = bound.span;
-    let expr = binder.coerce(bound, DataType::Bool, "in HAVING")?;
+    let expr = binder.coerce(bound, DataType::Bool, &format!("in {clause}"))?;
     binder.check_nesting(&expr, span)?;
-    Ok(Item { name: "having".to_owned(), expr, reads: std::mem::take(&mut binder.reads), span })
+    Ok(Item { name: clause.to_lowercase(), expr, reads: std::mem::take(&mut binder.reads), span })
 }

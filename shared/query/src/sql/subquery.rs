@@ -97,12 +97,12 @@ impl Binder<'_> {
         let found = with_mark(with_first(plan.clone(), as_compared), true);
         let own_keys = |first: usize| values[values.len() - keys..].iter().enumerate().map(move |(i, (_, t))| Expr::column(first + i, *t));
         let by_keys = |first| self.keys_meet(&around, own_keys(JOINED + first).collect(), span);
-        let is_found = by_keys(1)?.into_iter().fold(equal, and);
+        let is_found = by_keys(1)?.into_iter().fold(equal, Expr::and);
         let mark = Expr::column(JOINED + 1 + keys, DataType::Bool);
         // How many values there are, and how many of them are not NULL: of none, nothing is NULL.
         let counts_at = 2 + keys;
         let counted = counted(&plan, keys);
-        let counts_meet = by_keys(counts_at)?.into_iter().reduce(and);
+        let counts_meet = by_keys(counts_at)?.into_iter().reduce(Expr::and);
         let rows = Expr::column(JOINED + counts_at + keys, DataType::Int);
         let present = Expr::column(JOINED + counts_at + keys + 1, DataType::Int);
         let is_empty = Expr::binary(BinaryOp::Or, is_null(rows.clone()), equals(rows.clone(), int(0)), DataType::Bool);
@@ -132,7 +132,7 @@ impl Binder<'_> {
         }
         let columns = plan.columns();
         let own = columns[columns.len() - keys..].iter().enumerate().map(|(i, (_, t))| Expr::column(JOINED + i, *t)).collect();
-        let Some(meet) = self.keys_meet(&around, own, span)?.into_iter().reduce(and) else { unreachable!("there are keys") };
+        let Some(meet) = self.keys_meet(&around, own, span)?.into_iter().reduce(Expr::and) else { unreachable!("there are keys") };
         let found = with_mark(last_columns(plan, keys), true);
         let value = not(is_null(Expr::column(JOINED + keys, DataType::Bool)));
         let joins = vec![(found.clone(), JoinKind::Left, Some(meet.clone()))];
@@ -161,7 +161,7 @@ impl Binder<'_> {
             return self.joined_subquery(Subquery { joins, value, holds: None, reads: Vec::new(), span }, first_read, false);
         }
         let own = columns[1..].iter().enumerate().map(|(i, (_, t))| Expr::column(JOINED + 1 + i, *t)).collect();
-        let meet = self.keys_meet(&around, own, span)?.into_iter().reduce(and);
+        let meet = self.keys_meet(&around, own, span)?.into_iter().reduce(Expr::and);
         let mark = Expr::column(JOINED + 1 + keys, DataType::Bool);
         let value = match around.of_none.as_deref() {
             Some([of_none, ..]) if !matches!(of_none.kind, ExprKind::Literal(Value::Null)) => {
@@ -266,10 +266,10 @@ impl Subqueries {
         if self.named_in([&condition]).is_empty() {
             return Ok(Plan::new(Node::Filter { input: Box::new(plan), condition }, span));
         }
-        let columns = plan.columns();
+        let columns = plan.as_they_are().collect();
         // From left to right: what stands before a subquery's comparison guards it.
         let mut rest: Vec<Expr> = Vec::new();
-        let left = |plan: Plan, rest: &mut Vec<Expr>| match rest.drain(..).reduce(and) {
+        let left = |plan: Plan, rest: &mut Vec<Expr>| match rest.drain(..).reduce(Expr::and) {
             Some(condition) => Plan::new(Node::Filter { input: Box::new(plan), condition }, span.clone()),
             None => plan,
         };
@@ -292,11 +292,10 @@ impl Subqueries {
             let mut on = subquery.over_groups(on, groups)?;
             plan = self.attached(plan, vec![&mut on], groups)?;
             let width = plan.columns().len();
-            let on = Some(on.renumbered(|i| if (JOINED..SUBQUERY).contains(&i) { width + i - JOINED } else { i }));
+            let on = Some(joined_behind(&on, width));
             plan = Plan::new(Node::Join { left: Box::new(plan), right: Box::new(right.clone()), kind: JoinKind::Inner, on }, span.clone());
         }
         plan = left(plan, &mut rest);
-        let columns = columns.into_iter().enumerate().map(|(i, (name, t))| NamedExpr { name, expr: Expr::column(i, t) }).collect();
         Ok(Plan::new(Node::Project { input: Box::new(plan), columns }, span))
     }
 
@@ -308,9 +307,7 @@ impl Subqueries {
             let first = plan.columns().len();
             let placed = |expr: &Expr, values: &BTreeMap<usize, Expr>| {
                 let over_groups = subquery.over_groups(expr, groups)?;
-                Ok::<_, QueryError>(
-                    with_values(&over_groups, values).renumbered(|i| if (JOINED..SUBQUERY).contains(&i) { first + i - JOINED } else { i }),
-                )
+                Ok::<_, QueryError>(joined_behind(&with_values(&over_groups, values), first))
             };
             for (right, kind, on) in &subquery.joins {
                 let on = on.as_ref().map(|on| placed(on, &values)).transpose()?;
@@ -402,7 +399,7 @@ pub(super) fn compared_with_around(
             ((false, true), _) => {
                 let of_around = back(conjunct);
                 pairs.push((of_around.clone(), Expr::literal(Value::Bool(true), DataType::Bool)));
-                guard = Some(guard.map_or(of_around.clone(), |guard| and(guard, of_around)));
+                guard = Some(guard.map_or(of_around.clone(), |guard| guard.and(of_around)));
             }
             (_, ExprKind::Binary { op: BinaryOp::Equal, left, right }) => match (sides(left), sides(right)) {
                 ((false, true), (_, false)) => pairs.push((back(left), (**right).clone())),
@@ -413,7 +410,7 @@ pub(super) fn compared_with_around(
         }
     }
     let (around, own_keys) = pairs.into_iter().unzip();
-    Ok(Compared { own: own.into_iter().reduce(and), around, own_keys })
+    Ok(Compared { own: own.into_iter().reduce(Expr::and), around, own_keys })
 }
 
 fn not_equal(source: &Source<'_>, span: Span) -> QueryError {
@@ -469,6 +466,11 @@ fn subqueries_of(expr: &Expr) -> BTreeSet<usize> {
     named
 }
 
+/// The expression with what is joined behind so many columns.
+fn joined_behind(expr: &Expr, width: usize) -> Expr {
+    expr.renumbered(|i| if (JOINED..SUBQUERY).contains(&i) { width + i - JOINED } else { i })
+}
+
 fn with_values(expr: &Expr, values: &BTreeMap<usize, Expr>) -> Expr {
     let value = |i: usize, t: DataType| {
         let known = i.checked_sub(SUBQUERY).and_then(|number| values.get(&number));
@@ -482,8 +484,7 @@ fn with_values(expr: &Expr, values: &BTreeMap<usize, Expr>) -> Expr {
 fn with_mark(plan: Plan, once: bool) -> Plan {
     let span = plan.span.clone();
     let mark = NamedExpr { name: "found".into(), expr: Expr::literal(Value::Bool(true), DataType::Bool) };
-    let columns = plan.columns().into_iter().enumerate().map(|(i, (name, t))| NamedExpr { name, expr: Expr::column(i, t) });
-    let columns = columns.chain([mark]).collect();
+    let columns = plan.as_they_are().chain([mark]).collect();
     let marked = Plan::new(Node::Project { input: Box::new(plan), columns }, span.clone());
     if once { Plan::new(Node::Distinct { input: Box::new(marked) }, span) } else { marked }
 }
@@ -494,8 +495,7 @@ fn with_first(plan: Plan, first: Expr) -> Plan {
         return plan;
     }
     let span = plan.span.clone();
-    let mut columns: Vec<NamedExpr> =
-        plan.columns().into_iter().enumerate().map(|(i, (name, t))| NamedExpr { name, expr: Expr::column(i, t) }).collect();
+    let mut columns: Vec<NamedExpr> = plan.as_they_are().collect();
     columns[0].expr = first;
     Plan::new(Node::Project { input: Box::new(plan), columns }, span)
 }
@@ -503,19 +503,15 @@ fn with_first(plan: Plan, first: Expr) -> Plan {
 /// The plan with its last columns alone.
 fn last_columns(plan: Plan, count: usize) -> Plan {
     let span = plan.span.clone();
-    let all = plan.columns();
-    let first = all.len() - count;
-    let column = |(i, (name, t)): (usize, (String, DataType))| NamedExpr { name, expr: Expr::column(i, t) };
-    let columns = all.into_iter().enumerate().skip(first).map(column).collect();
+    let first = plan.columns().len() - count;
+    let columns = plan.as_they_are().skip(first).collect();
     Plan::new(Node::Project { input: Box::new(plan), columns }, span)
 }
 
 /// For each value of the last `keys` columns how many rows there are, and in how many of them the first column is not NULL.
 fn counted(plan: &Plan, keys: usize) -> Plan {
     let columns = plan.columns();
-    let first = columns.len() - keys;
-    let key = |(i, (name, t)): (usize, &(String, DataType))| NamedExpr { name: name.clone(), expr: Expr::column(i, *t) };
-    let keys = columns.iter().enumerate().skip(first).map(key).collect();
+    let keys = plan.as_they_are().skip(columns.len() - keys).collect();
     let present = Aggregate::new(AggregateFunction::Count, Some(Expr::column(0, columns[0].1)));
     let aggregates = vec![Aggregate::new(AggregateFunction::Count, None), present];
     Plan::new(Node::Aggregate { input: Box::new(plan.clone()), keys, aggregates }, plan.span.clone())
@@ -544,10 +540,6 @@ pub(super) fn name_of_value(query: &ast::Query, name: impl Fn(&ast::SelectItem) 
         SetExpr::Select(select) => select.projection.first().map_or_else(|| "?column?".to_owned(), name),
         _ => "?column?".to_owned(),
     }
-}
-
-fn and(a: Expr, b: Expr) -> Expr {
-    Expr::binary(BinaryOp::And, a, b, DataType::Bool)
 }
 
 fn equals(a: Expr, b: Expr) -> Expr {

@@ -68,9 +68,9 @@ fn side(relations: &mut Relations<'_>, body: &SetExpr) -> Result<Plan, QueryErro
 
 /// The rows of two inputs, each once, that the first has and the second has, or has not. Rows are told apart as groups are: NULL equals NULL.
 fn of_both(inputs: Vec<Plan>, second_has_it: bool) -> Plan {
-    let columns = inputs[0].columns();
+    let columns: Vec<NamedExpr> = inputs[0].as_they_are().collect();
     let span = inputs[0].span.start..inputs[inputs.len() - 1].span.end;
-    let all = || columns.iter().enumerate().map(|(i, (name, t))| NamedExpr { name: name.clone(), expr: Expr::column(i, *t) });
+    let all = || columns.iter().cloned();
     let int = |i: i64| Expr::literal(Value::Int(i), DataType::Int);
     let of_which = |(number, input): (i64, Plan)| {
         let columns = all().chain([NamedExpr { name: "side".into(), expr: int(number) }]).collect();
