@@ -182,7 +182,8 @@ impl Changelog {
         let columns = rows.columns()[OWN..].iter().zip(self.at_rest.fields());
         let columns = columns.map(|(column, field)| hidden(column, field.data_type())).collect::<Result<_, String>>()?;
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.at_rest), columns, &options).map_err(|e| e.to_string())?;
-        let put = codec.encode(generation, batch);
+        let keys = codec.keys_of(&batch);
+        let put = codec.encode(generation, batch, keys);
         let told = rows.column(0).as_string::<i32>();
         let same = |(told, key): (Option<&str>, &[u8])| {
             told.and_then(unhex).is_some_and(|told| split_key(&told).is_some_and(|told| told == (generation, key)))

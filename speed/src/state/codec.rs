@@ -49,21 +49,22 @@ impl Codec {
         &self.schema
     }
 
-    /// Groups at rest, to be put.
-    pub fn encode(&self, generation: u64, batch: RecordBatch) -> Put {
+    /// Groups at rest, to be put, whose keys are known by row.
+    pub fn encode(&self, generation: u64, batch: RecordBatch, keys: Arc<Slices>) -> Put {
         assert_eq!(batch.schema_ref(), &self.schema, "groups of another query");
-        let keys = self.keys_of(&batch);
+        assert_eq!(batch.num_rows(), keys.len(), "a key for each row");
         let rows = encode(&self.value_rows, &batch.columns()[self.keys..], batch.num_rows());
         let mut values = Slices::with_room(rows.len(), rows.iter().map(|row| CHECKSUM_BYTES + row.len()).sum());
+        let mut covered = Vec::new();
         for (key, row) in keys.iter().zip(rows.iter()) {
-            values.push(&[&checksum(generation, key, row).to_le_bytes(), row]);
+            values.push(&[&checksum(&mut covered, generation, key, row).to_le_bytes(), row]);
         }
         Put { generation, batch, keys, values }
     }
 
     /// The keys of groups at rest, by row.
-    pub fn keys_of(&self, batch: &RecordBatch) -> Slices {
-        encode(&self.key_rows, &batch.columns()[..self.keys], batch.num_rows())
+    pub fn keys_of(&self, batch: &RecordBatch) -> Arc<Slices> {
+        Arc::new(encode(&self.key_rows, &batch.columns()[..self.keys], batch.num_rows()))
     }
 
     /// A key's bytes; `None` where no group can have it.
@@ -96,12 +97,15 @@ impl Codec {
 /// That the value under a key is the one that was put there.
 pub(super) fn check(generation: u64, key: &[u8], value: &[u8]) -> Result<(), String> {
     let (crc, row) = value.split_first_chunk::<CHECKSUM_BYTES>().ok_or("a value is cut")?;
-    let found = checksum(generation, key, row);
+    let found = checksum(&mut Vec::new(), generation, key, row);
     if found == u32::from_le_bytes(*crc) { Ok(()) } else { Err("a value is not the one that was written: its checksum differs".into()) }
 }
 
-fn checksum(generation: u64, key: &[u8], row: &[u8]) -> u32 {
-    crc32c(&[&generation.to_be_bytes(), key, row].concat())
+/// What is covered is put together in a buffer.
+fn checksum(covered: &mut Vec<u8>, generation: u64, key: &[u8], row: &[u8]) -> u32 {
+    covered.clear();
+    [&generation.to_be_bytes()[..], key, row].iter().for_each(|part| covered.extend_from_slice(part));
+    crc32c(covered)
 }
 
 /// Rows. Without columns, Arrow's do not know how many there are.

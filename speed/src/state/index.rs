@@ -58,11 +58,13 @@ pub(super) struct Index {
 /// The index as it was once.
 pub(super) type Moment = Snapshot;
 
+/// A group's generation and key, and what is to be under it; `None`: the group is removed.
+pub(super) type GroupChange<'a> = (u64, &'a [u8], Option<&'a [u8]>);
+
 /// What is changed together.
 #[derive(Default)]
 pub(super) struct Change<'a> {
-    /// `None`: the group is removed.
-    pub groups: Vec<(Vec<u8>, Option<&'a [u8]>)>,
+    pub groups: Vec<GroupChange<'a>>,
     /// `None` where more belongs to it.
     pub head: Option<&'a [u8]>,
     /// Up to where the changelog is all in the index then.
@@ -132,7 +134,7 @@ impl Index {
     /// one go: those of new windows, or most of all that there are.
     pub fn get_all(&self, generation: u64, keys: &Slices) -> Result<Slices, StoreError> {
         let mut found = Slices::with_room(keys.len(), 0);
-        let (mut first, mut are_near) = (0, true);
+        let (mut first, mut are_near, mut full) = (0, true, Vec::new());
         while first < keys.len() {
             let end = keys.len().min(first + AT_ONCE);
             if are_near && (first + 1..end).all(|i| keys[i - 1] < keys[i]) {
@@ -140,7 +142,8 @@ impl Index {
                 are_near = first == end;
             }
             for key in (first..end).map(|i| &keys[i]) {
-                found.push(&[&self.get(None, &full_key(generation, key))?.unwrap_or_default()]);
+                let value = self.keys.get(put_together(&mut full, generation, key)).map_err(failed)?;
+                found.push(&[value.as_deref().unwrap_or_default()]);
             }
             first = end;
         }
@@ -186,7 +189,9 @@ impl Index {
             return self.apply_as_files(change);
         }
         let mut batch = self.database.batch().durability(Some(PersistMode::Buffer));
-        for (key, value) in change.groups {
+        let mut full = Vec::new();
+        for (generation, key, value) in change.groups {
+            let key = put_together(&mut full, generation, key);
             match value {
                 Some(value) => batch.insert(&self.keys, key, value),
                 None => batch.remove(&self.keys, key),
@@ -204,7 +209,7 @@ impl Index {
     }
 
     fn apply_as_files(&self, mut change: Change<'_>) -> Result<(), StoreError> {
-        change.groups.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        change.groups.sort_unstable_by_key(|&(generation, key, _)| (generation, key));
         // What changes in small steps makes room by itself; here nobody looks whether the files are put together as fast as they come.
         while self.keys.l0_table_count() >= FILES_MAX {
             self.database.persist(PersistMode::Buffer).map_err(failed)?;
@@ -213,7 +218,9 @@ impl Index {
         // The journal goes once it is told that what stands in it is in files.
         self.keys.rotate_memtable().map_err(failed)?;
         let mut files = self.keys.start_ingestion().map_err(failed)?;
-        for (key, value) in change.groups {
+        let mut full = Vec::new();
+        for (generation, key, value) in change.groups {
+            let key = put_together(&mut full, generation, key);
             match value {
                 Some(value) => files.write(key, value),
                 None => files.write_tombstone(key),
@@ -237,6 +244,14 @@ impl Index {
 /// A generation's key as it stands in the index and in the changelog.
 pub(super) fn full_key(generation: u64, key: &[u8]) -> Vec<u8> {
     [&generation.to_be_bytes()[..], key].concat()
+}
+
+/// As [`full_key`], into a buffer.
+fn put_together<'b>(full: &'b mut Vec<u8>, generation: u64, key: &[u8]) -> &'b [u8] {
+    full.clear();
+    full.extend_from_slice(&generation.to_be_bytes());
+    full.extend_from_slice(key);
+    full
 }
 
 /// What [`full_key`] put together.
@@ -308,7 +323,8 @@ mod tests {
                     }
                 }
                 let head = Some(&value[..]).filter(|_| below(4) > 0);
-                let groups = changes.into_iter().map(|((g, key), value)| (full_key(g, &key.to_be_bytes()), value)).collect();
+                let changes: Vec<_> = changes.into_iter().map(|((g, key), value)| (g, key.to_be_bytes(), value)).collect();
+                let groups = changes.iter().map(|(g, key, value)| (*g, &key[..], *value)).collect();
                 index.apply(Change { groups, head, changelog: Offset(step) }).unwrap();
                 assert_eq!((index.changelog().unwrap(), index.is_torn().unwrap()), (Offset(step), head.is_none()), "{told}");
                 check(&index, &index.now(), &model, &told);

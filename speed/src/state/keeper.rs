@@ -305,7 +305,8 @@ impl Keeper {
                 merged.to_batch()
             };
             *count += (keys.len() - known) as u64;
-            puts.push(self.codec.encode(*generation, batch));
+            // Merged with what there was, the groups are the same, in the same order.
+            puts.push(self.codec.encode(*generation, batch, Arc::clone(keys)));
         }
         let is_kept = |number: &u64| manifest.generations.iter().any(|g| g.number == *number);
         let gone: Vec<u64> = before.manifest.generations.iter().map(|g| g.number).filter(|number| !is_kept(number)).collect();
@@ -360,7 +361,7 @@ struct Changed<'a> {
     /// The same at rest.
     batch: RecordBatch,
     /// By row.
-    keys: Slices,
+    keys: Arc<Slices>,
 }
 
 /// Why a try of a step came to nothing.

@@ -26,7 +26,7 @@ use twopath_view::KeptGroups;
 use super::changelog::{Changelog, Frame, Row};
 use super::codec::{Codec, check};
 use super::head::{Head, generations_of};
-use super::index::{Change, Index, at_once, full_key, index_dirs, split_key};
+use super::index::{Change, GroupChange, Index, at_once, full_key, index_dirs, split_key};
 use super::kept::IndexedGroups;
 use super::store::{Found, Group, Groups, Loaded, Put, Read, Step, Store, StoreError, Wanted};
 use crate::costs::StoreCosts;
@@ -146,7 +146,8 @@ impl LocalStore {
             let pairs = groups.iter().map(|(key, value)| (&key[..], &value[..]));
             self.codec.decode(generation, pairs).map_err(StoreError::Damaged)?.to_batch_unsorted()
         };
-        Ok(self.codec.encode(generation, batch))
+        let keys = self.codec.keys_of(&batch);
+        Ok(self.codec.encode(generation, batch, keys))
     }
 
     /// What the index has; every byte of it is looked at once.
@@ -241,7 +242,11 @@ pub(super) fn follow(
     let mut head = None;
     let mut put = |changed: &mut BTreeMap<Vec<u8>, Option<Vec<u8>>>, head: Option<&[u8]>, changelog| {
         changed.iter().try_for_each(|(key, value)| each(key, value.is_some()))?;
-        let groups = changed.iter().map(|(key, value)| (key.clone(), value.as_deref())).collect();
+        let groups = changed.iter().filter_map(|(key, value)| {
+            let (generation, key) = split_key(key)?;
+            Some((generation, key, value.as_deref()))
+        });
+        let groups = groups.collect();
         index.apply(Change { groups, head, changelog })?;
         changed.clear();
         Ok(())
@@ -335,10 +340,11 @@ impl Store for LocalStore {
         let end = changelog.append(step, &gone)?;
         let put = step.puts.iter().flat_map(|put| {
             let pairs = put.keys.iter().zip(put.values.iter());
-            pairs.map(|(key, value)| (full_key(put.generation, key), Some(value)))
+            pairs.map(|(key, value)| (put.generation, key, Some(value)))
         });
-        let groups: Vec<(Vec<u8>, Option<&[u8]>)> = gone.into_iter().map(|key| (key, None)).chain(put).collect();
-        let bytes: usize = groups.iter().map(|(key, value)| key.len() + value.map_or(0, <[u8]>::len)).sum();
+        let removed = gone.iter().filter_map(|key| split_key(key)).map(|(generation, key)| (generation, key, None));
+        let groups: Vec<GroupChange> = removed.chain(put).collect();
+        let bytes: usize = groups.iter().map(|(g, key, value)| size_of_val(g) + key.len() + value.map_or(0, <[u8]>::len)).sum();
         index.apply(Change { groups, head: Some(step.head), changelog: end })?;
         self.costs.steps += 1;
         self.costs.bytes_written += (bytes + step.head.len()) as u64;

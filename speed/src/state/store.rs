@@ -78,7 +78,7 @@ pub(crate) struct Put {
     /// One row per group, as it is at rest.
     pub batch: RecordBatch,
     /// By row.
-    pub keys: Slices,
+    pub keys: Arc<Slices>,
     pub values: Slices,
 }
 
