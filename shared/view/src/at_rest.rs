@@ -12,12 +12,15 @@
 //! | SUM of Numeric or Decimal | `sum` Decimal256(76, the scale), null: no value yet |
 //! | AVG | those of SUM, then `count` |
 //! | MIN, MAX | `extreme` Int64: the value, of a float its place in the order of floats; Utf8 for text; Numeric and Decimal in their canonical type |
-//! | COUNT(DISTINCT) | `distinct` List of what MIN has, sorted |
+//! | COUNT(DISTINCT), SUM(DISTINCT), AVG(DISTINCT) | `distinct` List of what MIN has, sorted |
 //! | APPROX_COUNT_DISTINCT | `hll` Binary: DataSketches' HLL, null: no value yet |
 //! | APPROX_QUANTILE | `ddsketch` Binary: a DDSketch (its least and greatest value, its number of zeros, its negative and its positive bins), null: no value yet |
 //! | VAR_POP, VAR_SAMP | `count` Int64; `special` Boolean: there was a NaN or infinity; `sum`, `squares` Binary: exact whole numbers in units of 2^-1074 and its square (of Int: of 1), as a sign byte (1: negative), the number of zero bytes left out (u32) and the bytes after them, all with the least first |
-//! | PERCENTILE_CONT, PERCENTILE_DISC | `values` List of Int64 (as for MIN) or Utf8, sorted, with duplicates |
+//! | PERCENTILE_CONT, PERCENTILE_DISC, MODE | `values` List of Int64 (as for MIN) or Utf8, sorted, with duplicates |
 //! | BIT_AND, BIT_OR, BIT_XOR | `bits` Int64, null: no value yet |
+//! | FIRST_VALUE, LAST_VALUE | `arrival`, `partition`, `offset` Int64: the row's place in the log, null: no row yet; `value` |
+//! | FIRST_VALUE with an order of its own | `place` Binary: what the row goes by, in Arrow's row format, null: no row yet; `value` |
+//! | STRING_AGG | in order, Lists: `places` of Binary; `texts` of Utf8: a separator and a text; `begins` of Int64: where the text begins; `times` of Int64: how often it is there |
 //!
 //! The schema's metadata has `twopath.view` = [`VERSION`].
 
@@ -29,12 +32,16 @@ use arrow_schema::{Field, Schema};
 
 use super::accumulator::{Accumulate, Accumulator, Reader};
 use super::canonical::arrow_type;
+use super::index::MANY;
 use super::table::GroupTable;
 use twopath_query::{Aggregate, Query};
 
 /// The layout's version.
 pub const VERSION: &str = "2";
 const VERSION_KEY: &str = "twopath.view";
+
+/// What is to be done about a batch that does not fit.
+const REMEDY: &str = "; this view was made by another query or version: run the batch layer again";
 
 impl GroupTable {
     /// The table at rest: key columns `k0..`, then the accumulator columns, sorted by key. The inverse is [`GroupTable::from_batch`].
@@ -75,7 +82,6 @@ impl GroupTable {
 
     /// The same, into the accumulators that `empty` gives for the query's aggregates.
     pub(crate) fn load(query: &Query, batch: &RecordBatch, empty: impl Fn(&Aggregate) -> Accumulator) -> Result<Self, String> {
-        const REMEDY: &str = "; this view was made by another query or version: run the batch layer again";
         let schema = batch.schema_ref();
         match schema.metadata().get(VERSION_KEY).map(String::as_str) {
             Some(VERSION) => {}
@@ -101,6 +107,32 @@ impl GroupTable {
             }
             at += 1;
         }
+        let load = || Self::load_accumulators(query, batch, keys.len(), empty);
+        let found = |row| format!("row {row} has the key of an earlier row{REMEDY}");
+        let of_keys = || GroupTable::of_distinct(query, &keys, rows).map_err(found);
+        let (table, accumulators) = if rows < MANY {
+            (of_keys(), load())
+        } else {
+            std::thread::scope(|scope| {
+                let table = scope.spawn(of_keys);
+                let accumulators = load();
+                (table.join().expect("a table of keys is made without a panic"), accumulators)
+            })
+        };
+        // What does not fit the query is told before what is wrong with the rows.
+        let (accumulators, mut table) = (accumulators?, table?);
+        table.accumulators = accumulators;
+        Ok(table)
+    }
+
+    /// The accumulators of a batch, whose first columns are keys.
+    fn load_accumulators(
+        query: &Query,
+        batch: &RecordBatch,
+        keys: usize,
+        empty: impl Fn(&Aggregate) -> Accumulator,
+    ) -> Result<Vec<Accumulator>, String> {
+        let (schema, mut at) = (batch.schema_ref(), keys);
         let mut accumulators = Vec::new();
         for (i, aggregate) in query.aggregates.iter().enumerate() {
             let prefix = format!("a{i}_");
@@ -119,6 +151,6 @@ impl GroupTable {
         if let Some(field) = schema.fields().get(at) {
             return Err(format!("the column '{}' belongs to no key and no aggregate{REMEDY}", field.name()));
         }
-        GroupTable::from_columns(query, &keys, accumulators, rows).map_err(|row| format!("row {row} has the key of an earlier row{REMEDY}"))
+        Ok(accumulators)
     }
 }

@@ -22,6 +22,11 @@ pub fn next_group(tags: &[Tag]) -> u32 {
 
 const FEWEST_ENTRIES: usize = 64;
 
+/// From so many groups on, several threads make an index of groups that are all there.
+pub const MANY: usize = 1 << 18;
+/// More of them wait for the same memory.
+const THREADS_MAX: usize = 4;
+
 impl Index {
     /// The group with this tag for which `same` holds, or else `None`.
     #[inline]
@@ -52,7 +57,36 @@ impl Index {
     pub fn insert(&mut self, tag: Tag, group: u32) {
         self.reserve(1);
         self.groups += 1;
-        Self::place(&mut self.entries, u64::from(tag) << 32 | u64::from(group + 1));
+        Self::place(&mut self.entries, entry(tag, group));
+    }
+
+    /// The index of groups that are all there, of which group `i` has the tag `tags[i]`; no two of them are to be the same. The error is the
+    /// first group that is the same as one before it.
+    pub fn of(tags: &[Tag], same: impl Fn(u32, u32) -> bool + Sync) -> Result<Index, u32> {
+        let mut index = Index::default();
+        index.reserve(tags.len());
+        index.groups = tags.len();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let parts = if tags.len() < MANY { 1 } else { 1 << threads.ilog2() };
+        let part_len = index.entries.len() / parts;
+        // Each thread has a part of the entries to itself, and looks at all tags for those that belong there.
+        let filled: Vec<Filled> = std::thread::scope(|scope| {
+            let same = &same;
+            let mut parted = index.entries.chunks_mut(part_len).enumerate();
+            let mine = parted.next();
+            let others: Vec<_> = parted.map(|(part, entries)| scope.spawn(move || fill(entries, (part, parts), tags, same))).collect();
+            let mine = mine.map(|(part, entries)| fill(entries, (part, parts), tags, same));
+            mine.into_iter().chain(others.into_iter().map(|other| other.join().expect("filling does not panic"))).collect()
+        });
+        let mut twice: Vec<u32> = filled.iter().filter_map(|filled| filled.twice).collect();
+        for group in filled.into_iter().flat_map(|filled| filled.beyond) {
+            let tag = tags[group as usize];
+            match index.find(tag, |other| same(other, group)) {
+                Some(other) => twice.push(group.max(other)),
+                None => Self::place(&mut index.entries, entry(tag, group)),
+            }
+        }
+        twice.into_iter().min().map_or(Ok(index), Err)
     }
 
     /// Makes room for `more` groups. At most half of the entries are taken, so that runs stay short.
@@ -81,6 +115,44 @@ impl Index {
     }
 }
 
+fn entry(tag: Tag, group: u32) -> u64 {
+    u64::from(tag) << 32 | u64::from(group + 1)
+}
+
+/// What a thread found while it filled its part.
+#[derive(Default)]
+struct Filled {
+    /// Groups whose run goes on behind the part.
+    beyond: Vec<u32>,
+    /// The first group that is the same as one before it.
+    twice: Option<u32>,
+}
+
+/// Fills one of several parts, of one length, of an index's entries.
+fn fill(entries: &mut [u64], (part, parts): (usize, usize), tags: &[Tag], same: impl Fn(u32, u32) -> bool) -> Filled {
+    let (len, mask) = (entries.len(), entries.len() * parts - 1);
+    let (first, mut filled) = (part * len, Filled::default());
+    for (group, &tag) in (0..).zip(tags) {
+        let at = (tag as usize & mask).wrapping_sub(first);
+        if at >= len {
+            continue;
+        }
+        let free = entries[at..].iter().position(|&known| {
+            let other = (known as u32).wrapping_sub(1);
+            if (known >> 32) as Tag == tag && known != 0 && same(other, group) {
+                let twice = group.max(other);
+                filled.twice = Some(filled.twice.map_or(twice, |known| known.min(twice)));
+            }
+            known == 0
+        });
+        match free {
+            Some(free) => entries[at + free] = entry(tag, group),
+            None => filled.beyond.push(group),
+        }
+    }
+    filled
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +170,29 @@ mod tests {
             assert_eq!(index.find((group + 1) % 3, |g| g == group), None);
         }
         assert_eq!(index.find(3, |_| true), None);
+    }
+
+    /// By one thread and by several; runs that cross from one part to the next, and from the last to the first.
+    #[test]
+    fn groups_that_are_all_there_are_found_as_if_they_had_come_one_by_one() {
+        for groups in [0, 1, 40, 10_000, MANY + 10_000] {
+            let mut tags: Vec<Tag> = (0..groups as u32).map(|i| i.wrapping_mul(0x9e37_79b9)).collect();
+            let mask = ((groups * 2).next_power_of_two().max(FEWEST_ENTRIES) - 1) as u32;
+            for part in [mask / 4, mask / 2, mask] {
+                tags.iter_mut().skip(part as usize % 7).step_by(groups / 20 + 1).for_each(|tag| *tag = part);
+            }
+            let index = Index::of(&tags, |_, _| false).unwrap();
+            for (group, &tag) in (0..).zip(&tags) {
+                assert_eq!(index.find(tag, |g| g == group), Some(group), "of {groups}");
+            }
+            if groups > 1 {
+                let last = groups as u32 - 1;
+                let (a, b) = (last / 2, last);
+                let mut tags = tags.clone();
+                tags[b as usize] = tags[a as usize];
+                let same = |x: u32, y: u32| (x.min(y), x.max(y)) == (a, b);
+                assert_eq!(Index::of(&tags, same).unwrap_err(), b, "of {groups}");
+            }
+        }
     }
 }

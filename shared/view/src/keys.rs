@@ -101,6 +101,23 @@ impl KeyInput {
         }
     }
 
+    fn len(&self) -> usize {
+        match self {
+            KeyInput::Fixed(values) => values.len(),
+            KeyInput::Text(values) => values.len(),
+            KeyInput::Decimal(values) => values.len(),
+        }
+    }
+
+    /// Some of the rows.
+    pub fn slice(&self, from: usize, rows: usize) -> KeyInput {
+        match self {
+            KeyInput::Fixed(values) => KeyInput::Fixed(values.slice(from, rows)),
+            KeyInput::Text(values) => KeyInput::Text(values.slice(from, rows)),
+            KeyInput::Decimal(values) => KeyInput::Decimal(values.slice(from, rows)),
+        }
+    }
+
     /// Folds each row's value into the row's hash.
     pub fn hash_into(&self, hashes: &mut [u64]) {
         match self {
@@ -156,6 +173,22 @@ impl KeyColumn {
             _ => KeyValues::Fixed(Vec::new()),
         };
         KeyColumn { data_type, values, nulls: None }
+    }
+
+    /// A group for each row, with the row's value.
+    pub fn of(data_type: DataType, input: &KeyInput) -> Self {
+        let mut column = KeyColumn::new(data_type);
+        match (&mut column.values, input) {
+            (KeyValues::Fixed(mine), KeyInput::Fixed(theirs)) if theirs.null_count() == 0 => *mine = theirs.values().to_vec(),
+            (KeyValues::Text { bytes, ends }, KeyInput::Text(theirs)) if theirs.null_count() == 0 => {
+                let offsets = theirs.value_offsets();
+                let (first, last) = (offsets[0] as usize, offsets[theirs.len()] as usize);
+                *bytes = theirs.value_data()[first..last].to_vec();
+                *ends = offsets[1..].iter().map(|&end| end as usize - first).collect();
+            }
+            _ => (0..input.len()).for_each(|row| column.push(input, row)),
+        }
+        column
     }
 
     pub fn len(&self) -> usize {

@@ -60,6 +60,7 @@ mod tests;
 mod text;
 mod time;
 mod top;
+mod whole;
 mod windows;
 
 use std::sync::Arc;

@@ -27,7 +27,7 @@ pub struct GroupTable {
     pub(super) keys: Vec<KeyColumn>,
     /// By group.
     pub(super) tags: Vec<Tag>,
-    index: Index,
+    pub(super) index: Index,
     recent: Recent,
     pub(super) accumulators: Vec<Accumulator>,
     /// Where no more groups are kept than an answer shows: the last one's value in what they are ordered by first, as an integer.
@@ -416,20 +416,5 @@ impl GroupTable {
     /// The order of two groups by key: column by column, NULL last, texts byte by byte.
     pub(super) fn compare(&self, a: u32, b: u32) -> std::cmp::Ordering {
         self.keys.iter().map(|k| k.compare(a as usize, b as usize)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
-    }
-
-    /// A table of these key columns, which have `groups` rows, with accumulators that hold as many groups. `Err` is the row of a key
-    /// that was there before.
-    pub(super) fn from_columns(query: &Query, keys: &[ArrayRef], accumulators: Vec<Accumulator>, groups: usize) -> Result<Self, usize> {
-        let mut table = Self::new(query);
-        let inputs = table.key_inputs(keys);
-        let mut resolved = Vec::new();
-        table.index.reserve(groups);
-        table.resolve(&inputs, groups, &mut resolved);
-        if let Some(row) = resolved.iter().enumerate().position(|(row, &group)| group as usize != row) {
-            return Err(row);
-        }
-        table.accumulators = accumulators;
-        Ok(table)
     }
 }
