@@ -143,7 +143,9 @@ fn show_peers(result: &peers::PeersResult, format: Format) -> Result<ExitCode, F
     match format {
         Format::Json => output::report(&mut out, result)?,
         Format::Table => {
-            let names = ["work", "peer", "wall", "at most", "CPU", "at most", "memory", "at most", "rounds", "what"].map(String::from);
+            let names =
+                ["work", "peer", "wall", "at most", "CPU", "at most", "memory", "at most", "p99 freshness", "at most", "rounds", "what"]
+                    .map(String::from);
             output::table(&mut out, &names, &result.ratios.iter().map(peer_row).collect::<Vec<_>>())?;
         }
     }
@@ -167,6 +169,8 @@ fn peer_row(ratio: &PeerRatio) -> Vec<Value> {
         wanted(ratio.cpu_at_most),
         figure(ratio.memory),
         wanted(ratio.memory_at_most),
+        wanted(ratio.freshness),
+        wanted(ratio.freshness_at_most),
         text(&format!("{least:.2} to {most:.2}")),
         text(&format!("{}, {} rows", ratio.what, ratio.rows)),
     ]

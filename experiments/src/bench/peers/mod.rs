@@ -4,6 +4,7 @@
 //! The answers must be the same to the last byte. What is compared are wall time, CPU and peak memory of the same round.
 
 mod data;
+mod freshness;
 mod process;
 mod works;
 
@@ -14,8 +15,9 @@ use serde::Serialize;
 use twopath_events::workloads::built_in;
 
 use super::{BenchError, median};
+use freshness::Flink;
 use process::{Cost, run as run_process};
-use works::{DBSP, DBSP_CPU_AT_MOST, Data, FLINK, IMPORTED, Ours, SPARK, WORKS, Work, nexmark_figures};
+use works::{DBSP, DBSP_CPU_AT_MOST, Data, FLINK, FRESHNESS_AT_MOST, IMPORTED, Ours, SPARK, WORKS, Work, nexmark_figures};
 
 /// The peers' side, which a Python runs that has them.
 const SCRIPT: &str = include_str!("peer.py");
@@ -66,6 +68,11 @@ pub struct PeerRatio {
     pub memory_at_most: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_at_most: Option<f64>,
+    /// The same of how late 99 of 100 events were seen, where that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freshness_at_most: Option<f64>,
     /// Of each round.
     pub ours: Vec<Cost>,
     pub peers: Vec<Cost>,
@@ -239,6 +246,7 @@ impl<'a> Bench<'a> {
             }
         }
         let ours = costs.remove(0);
+        let is_seen = matches!(work.ours, Ours::Freshness { .. });
         let ratio = |number: usize, peer: &'static str| {
             let theirs = &costs[number];
             let of = |figure: fn(&Cost) -> f64| median(&ours.iter().zip(theirs).map(|(a, b)| figure(a) / figure(b)).collect::<Vec<_>>());
@@ -253,6 +261,8 @@ impl<'a> Bench<'a> {
                 wall_at_most: work.wall_at_most.filter(|_| number == 0),
                 memory_at_most: work.memory_at_most.filter(|_| number == 0),
                 cpu_at_most: (peer == DBSP).then_some(DBSP_CPU_AT_MOST),
+                freshness: is_seen.then(|| of(|c| c.freshness_p99_ms.unwrap_or(f64::NAN))),
+                freshness_at_most: is_seen.then_some(FRESHNESS_AT_MOST),
                 ours: ours.clone(),
                 peers: theirs.clone(),
             }
@@ -264,6 +274,11 @@ impl<'a> Bench<'a> {
         match work.ours {
             Ours::Query { sql, .. } => self.query("log", sql, &["batch"], out),
             Ours::Nexmark { query, engine } => self.query("log", &nexmark_sql(query), &[&format!("speed-{engine}")], out),
+            Ours::Freshness { sql, rate, seconds } => {
+                let seen = freshness::ours(self.setting.program, self.setting.dir, sql, (rate, seconds))?;
+                std::fs::write(out, format!("{}\n", seen.events))?;
+                Ok(seen.cost)
+            }
             Ours::Replay { sql } | Ours::Stream { sql } => self.query("log2", sql, &["kappa", "--workers", "2"], out),
             Ours::Import { extension } => {
                 let log = self.path("imported");
@@ -278,6 +293,11 @@ impl<'a> Bench<'a> {
     fn theirs(&self, work: &Work, peer: &str, out: &Path) -> Result<Cost, BenchError> {
         match work.ours {
             Ours::Replay { sql } => self.query("log", sql, &["kappa", "--workers", "1"], out),
+            Ours::Freshness { rate, seconds, .. } => {
+                let seen = Flink::new(self.setting.python, self.setting.dir)?.seen(self.setting.dir, (rate, seconds))?;
+                std::fs::write(out, format!("{}\n", seen.events))?;
+                Ok(seen.cost)
+            }
             Ours::Query { .. } | Ours::Stream { .. } => self.peer(peer, work.name, self.setting.dir, out, None),
             Ours::Nexmark { query, .. } if peer == DBSP => {
                 run_process(Command::new(self.setting.dbsp).arg(query).arg(self.setting.dir).arg(out), &self.path("said"))

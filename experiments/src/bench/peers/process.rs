@@ -19,6 +19,9 @@ pub struct Cost {
     pub cpu_s: f64,
     /// The most memory that was resident at once, mapped files included.
     pub peak_bytes: u64,
+    /// Where that was measured: how late 99 of 100 events were seen at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freshness_p99_ms: Option<f64>,
 }
 
 /// Runs a command to its end, with its standard output in a file.
@@ -46,5 +49,10 @@ pub fn run(command: &mut Command, out: &Path) -> Result<Cost, BenchError> {
         return Err(BenchError::Peer(format!("{name}: {status}: {}", said.trim())));
     }
     let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 / 1e6;
-    Ok(Cost { wall_s, cpu_s: seconds(usage.ru_utime) + seconds(usage.ru_stime), peak_bytes: usage.ru_maxrss as u64 * 1024 })
+    Ok(Cost {
+        wall_s,
+        cpu_s: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+        peak_bytes: usage.ru_maxrss as u64 * 1024,
+        freshness_p99_ms: None,
+    })
 }

@@ -25,6 +25,8 @@ pub enum Ours {
     Replay { sql: &'static str },
     /// The query by kappa with 2 workers over 2 partitions, against streams of others.
     Stream { sql: &'static str },
+    /// `twopath compare` of kappa from this SQL alone, pageviews coming at this rate: how late events are seen.
+    Freshness { sql: &'static str, rate: u64, seconds: u64 },
 }
 
 /// One piece of work.
@@ -48,12 +50,18 @@ pub const FLINK: &str = "flink";
 pub const SPARK: &str = "spark";
 /// A program of its own, in `experiments/benches/dbsp`: it keeps an answer as events come, with one worker.
 pub const DBSP: &str = "dbsp";
+/// Ours ÷ Flink's, p99 freshness: wanted at most.
+pub const FRESHNESS_AT_MOST: f64 = 1.0;
 /// Ours ÷ dbsp's, CPU time: wanted at most.
 pub const DBSP_CPU_AT_MOST: f64 = 1.0;
 
 /// Counts and sums by minute and url, in order.
 const WINDOWS: &str = "SELECT window_start, url, COUNT(*) AS views, SUM(duration_ms) AS duration_ms \
     FROM TUMBLE(TABLE pageviews, DESCRIPTOR(time), INTERVAL '1' MINUTE) GROUP BY window_start, url ORDER BY window_start, url";
+
+/// The same, in no order.
+const COUNTED_BY_MINUTE: &str = "SELECT window_start, url, COUNT(*) AS views, SUM(duration_ms) AS duration_ms \
+    FROM TUMBLE(TABLE pageviews, DESCRIPTOR(time), INTERVAL '1' MINUTE) GROUP BY window_start, url";
 
 /// The same groups, of which little is put out: the time is that of the replay.
 const MOST_VIEWED: &str = "SELECT window_start, url, COUNT(*) AS views, SUM(duration_ms) AS duration_ms \
@@ -65,7 +73,7 @@ const COUNTED: &str = "SELECT COUNT(*) AS n, SUM(views) AS views, SUM(duration_m
     SELECT window_start, url, COUNT(*) AS views, SUM(duration_ms) AS duration_ms \
     FROM TUMBLE(TABLE pageviews, DESCRIPTOR(time), INTERVAL '1' MINUTE) GROUP BY window_start, url) windows";
 
-pub const WORKS: [Work; 28] = [
+pub const WORKS: [Work; 29] = [
     Work {
         name: "keys",
         what: "count and sum by an integer key with a quarter as many values as rows",
@@ -174,6 +182,14 @@ pub const WORKS: [Work; 28] = [
         what: "count and sum by minute and url as a stream, 2 workers (Flink reads the rows as numbers in a CSV file)",
         ours: Ours::Stream { sql: COUNTED },
         peers: &[FLINK, SPARK],
+        wall_at_most: None,
+        memory_at_most: None,
+    },
+    Work {
+        name: "stream-freshness",
+        what: "p99 of how late 200,000 pageviews a second are seen in counts and sums by minute and url, while version 2 is deployed; Flink's DataStream, buffer timeout 1 ms, without a log and without readers",
+        ours: Ours::Freshness { sql: COUNTED_BY_MINUTE, rate: 200_000, seconds: 15 },
+        peers: &[FLINK],
         wall_at_most: None,
         memory_at_most: None,
     },
