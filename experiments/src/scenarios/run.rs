@@ -27,7 +27,7 @@ pub fn named(name: &str) -> Result<&'static Scenario, ScenarioError> {
 /// Runs a scenario with this program's own children. Gives its result, which is saved, and the folder that it is in.
 ///
 /// # Errors
-/// It could not be run at all. One that was stopped by Ctrl-C has a result of what it had.
+/// It could not be run at all. One that was stopped, by Ctrl-C or SIGTERM, has a result of what it had.
 pub fn run(scenario: &Scenario, options: &ScenarioOptions) -> Result<(ScenarioResult, PathBuf), ScenarioError> {
     run_as(scenario, options, &scenario.run)
 }
@@ -81,6 +81,11 @@ pub fn experiment(
     let complete = match how(&lab, &mut notes) {
         Ok(()) => true,
         Err(ScenarioError::Stopped) => false,
+        // Who ends a whole group of processes ends the children too, and they are what fails first.
+        Err(error) if lab.go_on().is_err() => {
+            tracing::warn!(%error, "it was stopped");
+            false
+        }
         Err(error) => return Err(error),
     };
     if !complete {

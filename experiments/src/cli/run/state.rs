@@ -45,6 +45,9 @@ pub(super) struct StateArgs {
     /// Scatters the history's events over all keys: without, they are of 10,000 keys at a time, as those of windows are
     #[arg(long)]
     scattered: bool,
+    /// How often each key comes in the history, in the mean: a group that a thousand events change is kept once for all of them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000), default_value_t = state::EVENTS_PER_KEY)]
+    events_per_key: u64,
     /// Only runs the job over the topic in this folder, until it is killed
     #[arg(long, value_name = "DIR", hide = true)]
     child: Option<PathBuf>,
@@ -72,6 +75,7 @@ pub(super) fn run(args: &StateArgs) -> Result<ExitCode, Failure> {
         kills: args.kills.unwrap_or_default(),
         checkpoint_interval: args.checkpoint_interval,
         scattered: args.scattered,
+        events_per_key: args.events_per_key,
         ..Settings::default()
     };
     let (result, out) = run_as(&SCENARIO, &args.common.options(), &|lab, notes| state::measure(lab, notes, &settings))?;

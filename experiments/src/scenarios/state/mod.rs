@@ -58,7 +58,12 @@ pub struct Settings {
     pub history_min: u64,
     /// Whether the history's events are of any keys, and not of some at a time.
     pub scattered: bool,
+    /// In the mean, of the history.
+    pub events_per_key: u64,
 }
+
+/// Of a history, where nobody says otherwise.
+pub const EVENTS_PER_KEY: u64 = 10;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -72,6 +77,7 @@ impl Default for Settings {
             checkpoint_interval,
             history_min: 0,
             scattered: false,
+            events_per_key: EVENTS_PER_KEY,
         }
     }
 }
@@ -185,6 +191,7 @@ fn note(lab: &Lab, notes: &mut Notes, settings: &Settings, measured: &Measured) 
     notes.more.insert("rate".into(), settings.rate.into());
     notes.more.insert("kills".into(), settings.kills.into());
     notes.more.insert("scattered".into(), settings.scattered.into());
+    notes.more.insert("events_per_key".into(), settings.events_per_key.into());
     notes.more.insert("checkpoint_interval_ms".into(), (settings.checkpoint_interval.as_secs_f64() * 1e3).into());
     chart(notes, settings, measured);
     table(notes, settings, measured);

@@ -28,8 +28,6 @@ const PARTITIONS: u32 = 2;
 const APPEND_EVENTS: i64 = 200;
 /// Of the history.
 const HISTORY_APPEND_EVENTS: i64 = 20_000;
-/// In the mean, of the history.
-const EVENTS_PER_KEY: u64 = 10;
 /// Keys that events come for at one time, where they are not scattered: those of a window, say.
 const KEYS_AT_A_TIME: i64 = 10_000;
 
@@ -109,7 +107,7 @@ impl<'a> Run<'a> {
     }
 
     fn result(mut self, settings: &Settings) -> Result<BackendResult, StateError> {
-        let events = (EVENTS_PER_KEY * self.keys).max(settings.history_min) as i64;
+        let events = settings.events_per_key.saturating_mul(self.keys).max(settings.history_min) as i64;
         let mut first = 0;
         while first < events {
             let rows = HISTORY_APPEND_EVENTS.min(events - first);
