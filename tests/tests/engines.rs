@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Ar
 use twopath_base::Position;
 use twopath_batch::BatchError;
 use twopath_log::{Entry, Log, Start, Topic, TopicConfig};
-use twopath_query::{Aggregate, EvalError, Expr, NamedExpr, Query, Value, parse, values};
+use twopath_query::{Aggregate, AggregateFunction, EvalError, Expr, NamedExpr, Query, Value, parse, values};
 use twopath_reference::{Reference, compare};
 use twopath_speed::SpeedError;
 use twopath_view::{GroupTable, Selection, answer};
@@ -75,10 +75,16 @@ fn parts(query: &Query) -> Vec<Probe> {
         let over = match a.function {
             _ if over.is_empty() => "*".to_owned(),
             // Beside their value these look at the row's place.
-            twopath_query::AggregateFunction::FirstValue { .. } | twopath_query::AggregateFunction::LastValue { .. } => over[0].to_owned(),
+            AggregateFunction::FirstValue { .. } | AggregateFunction::LastValue { .. } => over[0].to_owned(),
+            AggregateFunction::FirstBy { .. } => format!("{} ORDER BY ...", over[0]),
+            AggregateFunction::StringAgg { .. } => format!("{}, text ORDER BY ...", over[0]),
             _ => over.join(", "),
         };
-        let distinct = if a.function == twopath_query::AggregateFunction::CountDistinct { "DISTINCT " } else { "" };
+        let distinct = match a.function {
+            AggregateFunction::CountDistinct | AggregateFunction::SumDistinct | AggregateFunction::AvgDistinct => "DISTINCT ",
+            AggregateFunction::StringAgg { distinct: true, .. } => "DISTINCT ",
+            _ => "",
+        };
         format!("{}({distinct}{over})", a.function.sql_name())
     };
     if query.rows {

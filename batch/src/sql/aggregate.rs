@@ -60,10 +60,10 @@ impl Aggregates {
                 Parts::Column(self.place(when(any_nan).then(lit(f64::NAN)).otherwise(values().max())), data_type)
             }
             (Max, _) => Parts::Column(self.place(values().max()), data_type),
-            (CountDistinct, _) => Parts::List(self.place(list(values().unique())), data_type),
+            (CountDistinct | SumDistinct | AvgDistinct, _) => Parts::List(self.place(list(values().unique())), data_type),
             (ApproxCountDistinct | ApproxQuantile(_), _) => Parts::List(self.place(list(values())), data_type),
             // polars' own variances are rounded on the way, and bits it has not in the feature set.
-            (VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_) | BitAnd | BitOr | BitXor, _) => {
+            (VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_) | Mode | BitAnd | BitOr | BitXor, _) => {
                 Parts::List(self.place(list(values())), data_type)
             }
             _ => return Err(unsupported()),

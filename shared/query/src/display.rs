@@ -60,10 +60,10 @@ impl AggregateFunction {
     pub fn sql_name(self) -> &'static str {
         match self {
             AggregateFunction::Count | AggregateFunction::CountDistinct => "COUNT",
-            AggregateFunction::Sum => "SUM",
+            AggregateFunction::Sum | AggregateFunction::SumDistinct => "SUM",
             AggregateFunction::Min => "MIN",
             AggregateFunction::Max => "MAX",
-            AggregateFunction::Avg => "AVG",
+            AggregateFunction::Avg | AggregateFunction::AvgDistinct => "AVG",
             AggregateFunction::ApproxCountDistinct => "APPROX_COUNT_DISTINCT",
             AggregateFunction::ApproxQuantile(_) => "APPROX_QUANTILE",
             AggregateFunction::VarPop => "VAR_POP",
@@ -73,7 +73,9 @@ impl AggregateFunction {
             AggregateFunction::BitAnd => "BIT_AND",
             AggregateFunction::BitOr => "BIT_OR",
             AggregateFunction::BitXor => "BIT_XOR",
-            AggregateFunction::FirstValue { .. } => "FIRST_VALUE",
+            AggregateFunction::FirstValue { .. } | AggregateFunction::FirstBy { .. } => "FIRST_VALUE",
+            AggregateFunction::StringAgg { .. } => "STRING_AGG",
+            AggregateFunction::Mode => "MODE",
             AggregateFunction::LastValue { .. } => "LAST_VALUE",
             AggregateFunction::Regression(Regression::CovarPop) => "COVAR_POP",
             AggregateFunction::Regression(Regression::CovarSamp) => "COVAR_SAMP",
@@ -226,7 +228,11 @@ pub(super) fn aggregate_text(aggregate: &Aggregate, names: &[String]) -> String 
     let arg = aggregate.arg.as_ref().map_or("*".to_owned(), |e| e.named(names).to_string());
     let name = aggregate.function.sql_name();
     match aggregate.function {
-        AggregateFunction::CountDistinct => format!("COUNT(DISTINCT {arg})"),
+        AggregateFunction::CountDistinct | AggregateFunction::SumDistinct | AggregateFunction::AvgDistinct => {
+            format!("{name}(DISTINCT {arg})")
+        }
+        AggregateFunction::Mode => format!("MODE() WITHIN GROUP (ORDER BY {arg})"),
+        AggregateFunction::FirstBy { .. } | AggregateFunction::StringAgg { .. } => ordered_text(aggregate, &arg, names),
         AggregateFunction::ApproxQuantile(q) => format!("APPROX_QUANTILE({arg}, {q:?})"),
         AggregateFunction::PercentileCont(q) | AggregateFunction::PercentileDisc(q) => {
             format!("{name}({q:?}) WITHIN GROUP (ORDER BY {arg})")
@@ -249,14 +255,38 @@ pub(super) fn aggregate_text(aggregate: &Aggregate, names: &[String]) -> String 
     }
 }
 
+/// An aggregate with an order of its own: with all that it goes by, and what FILTER asks within each part.
+fn ordered_text(aggregate: &Aggregate, arg: &str, names: &[String]) -> String {
+    let name = aggregate.function.sql_name();
+    // The last says only whether the row counts.
+    let beside = aggregate.beside.split_last().map_or(&[][..], |(_, beside)| beside);
+    let (distinct, separators, order, nulls) = match aggregate.function {
+        AggregateFunction::StringAgg { distinct, order } => (if distinct { "DISTINCT " } else { "" }, 1, order, ""),
+        AggregateFunction::FirstBy { ignore_nulls, order } => ("", 0, order, if ignore_nulls { " IGNORE NULLS" } else { "" }),
+        other => unreachable!("{other:?} has no order of its own"),
+    };
+    let separator = beside.iter().take(separators).map(|e| format!(", {}", e.named(names))).collect::<String>();
+    let by = beside.iter().skip(separators).enumerate().map(|(i, expr)| {
+        let (descending, nulls_first) = order.get(i);
+        format!("{} {}", expr.named(names), direction(descending, nulls_first))
+    });
+    let by = by.collect::<Vec<_>>().join(", ");
+    format!("{name}({distinct}{arg}{separator} ORDER BY {by}){nulls}")
+}
+
+/// `ASC NULLS LAST` and the like.
+fn direction(descending: bool, nulls_first: bool) -> &'static str {
+    match (descending, nulls_first) {
+        (false, false) => "ASC NULLS LAST",
+        (false, true) => "ASC NULLS FIRST",
+        (true, false) => "DESC NULLS LAST",
+        (true, true) => "DESC NULLS FIRST",
+    }
+}
+
 impl Order {
     /// `ASC NULLS LAST` and the like.
     pub(super) fn direction(&self) -> &'static str {
-        match (self.descending, self.nulls_first) {
-            (false, false) => "ASC NULLS LAST",
-            (false, true) => "ASC NULLS FIRST",
-            (true, false) => "DESC NULLS LAST",
-            (true, true) => "DESC NULLS FIRST",
-        }
+        direction(self.descending, self.nulls_first)
     }
 }

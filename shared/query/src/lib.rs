@@ -42,6 +42,6 @@ pub use sql::{
     Lateness, QueryError, TopicSchema, column_type, logical_plan, logical_plan_knowing, logical_plan_over, not_lowered, parse, topics_of,
 };
 pub use types::{
-    Aggregate, AggregateFunction, BinaryOp, DataType, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Regression, TimeField, TimeUnit,
-    UnaryOp, Value, log_column_type,
+    Aggregate, AggregateFunction, BinaryOp, DataType, Directions, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Regression,
+    TimeField, TimeUnit, UnaryOp, Value, log_column_type,
 };

@@ -180,8 +180,9 @@ pub struct Aggregate {
     pub function: AggregateFunction,
     /// `None` for COUNT(*) only.
     pub arg: Option<Expr>,
-    /// What else it looks at in a row: of CORR and its kind the second value, of FIRST_VALUE and LAST_VALUE the row's place in the log's order
-    /// (arrival, partition, offset), which is NULL in rows that FILTER leaves out.
+    /// What else it looks at in a row: of CORR and its kind the second value; of FIRST_VALUE and LAST_VALUE the row's place in the log's order
+    /// (arrival, partition, offset), which is NULL in rows that FILTER leaves out; of what has an order of its own
+    /// ([`AggregateFunction::FirstBy`], [`AggregateFunction::StringAgg`]) what it goes by, and last something that is NULL in rows that are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<Expr>,
 }
@@ -237,8 +238,54 @@ pub enum AggregateFunction {
     LastValue {
         ignore_nulls: bool,
     },
+    /// The value of the row that comes first by the values beside it, as [`Directions`] says of each: FIRST_VALUE, LAST_VALUE, MIN_BY and MAX_BY
+    /// with an order of their own, which ends with the log's where the rows say it, or else with the value. Of any type, its own; NULL is a value like
+    /// any other here, unless NULLs are to be ignored.
+    FirstBy {
+        ignore_nulls: bool,
+        order: Directions,
+    },
+    /// Texts one after the other, each but the first behind a separator, by the values beside them: the first of those is the separator, the
+    /// others are an order as [`AggregateFunction::FirstBy`] has it. Distinct: of texts that are alike, one. Text; keeps every text.
+    StringAgg {
+        distinct: bool,
+        order: Directions,
+    },
+    /// As [`AggregateFunction::Sum`], of values that are alike one.
+    SumDistinct,
+    /// As [`AggregateFunction::Avg`], of values that are alike one.
+    AvgDistinct,
+    /// The value that is there most often; of several the least. Of any type that MIN takes. Keeps every value.
+    Mode,
     /// Of pairs of two Floats (y, x), y being the argument and x what stands beside it: rows where one is NULL are left out. Float.
     Regression(Regression),
+}
+
+/// How rows are ordered by several values, one after the other: a bit of each, the lowest of the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directions {
+    pub descending: u16,
+    pub nulls_first: u16,
+}
+
+impl Directions {
+    /// So many values can be told apart.
+    pub const MAX: usize = 16;
+
+    /// That of rows in this order.
+    ///
+    /// # Panics
+    /// If it has more than [`Directions::MAX`] values.
+    pub fn of(order: &[Order]) -> Self {
+        assert!(order.len() <= Self::MAX, "an order of too many values");
+        let bits = |is: fn(&Order) -> bool| order.iter().enumerate().map(|(i, o)| u16::from(is(o)) << i).sum();
+        Directions { descending: bits(|o| o.descending), nulls_first: bits(|o| o.nulls_first) }
+    }
+
+    /// Whether the value of this number descends, and whether its NULLs come first.
+    pub fn get(self, i: usize) -> (bool, bool) {
+        (self.descending >> i & 1 == 1, self.nulls_first >> i & 1 == 1)
+    }
 }
 
 /// What can be asked of pairs (y, x), as PostgreSQL defines it; rounded once. With `n` pairs, and `S_ab` the sum of the products of a's and b's
@@ -289,13 +336,15 @@ impl Aggregate {
         let arg = self.arg.as_ref().map(|a| a.data_type);
         match (self.function, arg) {
             (AggregateFunction::Count | AggregateFunction::CountDistinct | AggregateFunction::ApproxCountDistinct, _) => DataType::Int,
-            (AggregateFunction::Sum, Some(DataType::Int)) => DataType::Numeric,
-            (AggregateFunction::Avg, Some(DataType::Interval)) => DataType::Interval,
-            (AggregateFunction::Sum, Some(DataType::Decimal { scale, .. })) => DataType::decimal(DIGITS_MAX, scale),
-            (AggregateFunction::Avg, Some(t @ (DataType::Decimal { .. } | DataType::Numeric))) => {
+            (AggregateFunction::Sum | AggregateFunction::SumDistinct, Some(DataType::Int)) => DataType::Numeric,
+            (AggregateFunction::Avg | AggregateFunction::AvgDistinct, Some(DataType::Interval)) => DataType::Interval,
+            (AggregateFunction::Sum | AggregateFunction::SumDistinct, Some(DataType::Decimal { scale, .. })) => {
+                DataType::decimal(DIGITS_MAX, scale)
+            }
+            (AggregateFunction::Avg | AggregateFunction::AvgDistinct, Some(t @ (DataType::Decimal { .. } | DataType::Numeric))) => {
                 DataType::decimal(DIGITS_MAX, t.decimal_scale().unwrap_or(0).max(QUOTIENT_SCALE))
             }
-            (AggregateFunction::Avg | AggregateFunction::ApproxQuantile(_), _) => DataType::Float,
+            (AggregateFunction::Avg | AggregateFunction::AvgDistinct | AggregateFunction::ApproxQuantile(_), _) => DataType::Float,
             (AggregateFunction::VarPop | AggregateFunction::VarSamp | AggregateFunction::PercentileCont(_), _) => DataType::Float,
             (AggregateFunction::Regression(_), _) => DataType::Float,
             (_, Some(t)) => t,

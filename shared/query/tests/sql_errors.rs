@@ -70,7 +70,7 @@ fn names() {
     1:20 'flihgts' the topic is flights, not flihgts: write FROM flights
     1:8 'window_start' 'window_start' needs a window: write FROM TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
     1:8 'smu' there is no function 'smu': did you mean SUM?
-    1:8 'frobnicate' there is no function 'frobnicate': the functions are COUNT, SUM, MIN, MAX, AVG, APPROX_COUNT_DISTINCT, APPROX_QUANTILE, STDDEV, STDDEV_SAMP, STDDEV_POP, VARIANCE, VAR_SAMP, VAR_POP, MEDIAN, PERCENTILE_CONT, PERCENTILE_DISC, BOOL_AND, BOOL_OR, EVERY, BIT_AND, BIT_OR, BIT_XOR, COUNT_IF, MEAN, FIRST_VALUE, LAST_VALUE, FIRST, LAST, CORR, COVAR_POP, COVAR_SAMP, REGR_SLOPE, REGR_INTERCEPT, REGR_R2, REGR_COUNT, REGR_AVGX, REGR_AVGY, REGR_SXX, REGR_SYY, REGR_SXY, COALESCE, IFNULL, NVL, NULLIF, GREATEST, LEAST, ABS, ROUND, FLOOR, CEIL, CEILING, TRUNC, SIGN, MOD, POWER, POW, SQRT, LN, LOG, LOG10, EXP, UPPER, LOWER, LENGTH, CHAR_LENGTH, CHARACTER_LENGTH, TRIM, BTRIM, LTRIM, RTRIM, SUBSTRING, SUBSTR, POSITION, STRPOS, REPLACE, LEFT, RIGHT, SPLIT_PART, STARTS_WITH, REVERSE, REPEAT, LPAD, RPAD, CONCAT, CONCAT_WS, REGEXP_LIKE, REGEXP_SUBSTR, REGEXP_REPLACE, DATE_BIN, DATE_TRUNC, DATE_PART, EXTRACT, TO_TIMESTAMP, TIMEZONE
+    1:8 'frobnicate' there is no function 'frobnicate': the functions are COUNT, SUM, MIN, MAX, AVG, APPROX_COUNT_DISTINCT, APPROX_QUANTILE, STDDEV, STDDEV_SAMP, STDDEV_POP, VARIANCE, VAR_SAMP, VAR_POP, MEDIAN, PERCENTILE_CONT, PERCENTILE_DISC, BOOL_AND, BOOL_OR, EVERY, BIT_AND, BIT_OR, BIT_XOR, COUNT_IF, MEAN, FIRST_VALUE, LAST_VALUE, FIRST, LAST, CORR, COVAR_POP, COVAR_SAMP, REGR_SLOPE, REGR_INTERCEPT, REGR_R2, REGR_COUNT, REGR_AVGX, REGR_AVGY, REGR_SXX, REGR_SYY, REGR_SXY, STRING_AGG, LISTAGG, GROUP_CONCAT, MIN_BY, MAX_BY, ARG_MIN, ARG_MAX, MODE, ANY_VALUE, COALESCE, IFNULL, NVL, NULLIF, GREATEST, LEAST, ABS, ROUND, FLOOR, CEIL, CEILING, TRUNC, SIGN, MOD, POWER, POW, SQRT, LN, LOG, LOG10, EXP, UPPER, LOWER, LENGTH, CHAR_LENGTH, CHARACTER_LENGTH, TRIM, BTRIM, LTRIM, RTRIM, SUBSTRING, SUBSTR, POSITION, STRPOS, REPLACE, LEFT, RIGHT, SPLIT_PART, STARTS_WITH, REVERSE, REPEAT, LPAD, RPAD, CONCAT, CONCAT_WS, REGEXP_LIKE, REGEXP_SUBSTR, REGEXP_REPLACE, DATE_BIN, DATE_TRUNC, DATE_PART, EXTRACT, TO_TIMESTAMP, TIMEZONE
     1:8 'now' there is no function 'now': an answer depends on the log alone, not on the clock or on chance: write a literal
     1:8 'corr' CORR takes other arguments: write CORR(y, x)
     1:19 'origin' double precision is needed in REGR_SLOPE, not text
@@ -97,7 +97,18 @@ fn groups_and_aggregates() {
         "SELECT AVG(cancelled) FROM flights",
         "SELECT MAX(cancelled) FROM flights",
         "SELECT SUM(*) FROM flights",
-        "SELECT SUM(DISTINCT delay) FROM flights",
+        "SELECT MEDIAN(DISTINCT delay) FROM flights",
+        "SELECT SUM(delay ORDER BY t) FROM flights",
+        "SELECT STRING_AGG(origin) FROM flights",
+        "SELECT STRING_AGG(DISTINCT origin, ',' ORDER BY delay) FROM flights",
+        "SELECT STRING_AGG(DISTINCT origin, origin) FROM flights",
+        "SELECT ARRAY_AGG(tail) FROM flights",
+        "SELECT MAX_BY(tail) FROM flights",
+        "SELECT MIN_BY(origin, delay) WITHIN GROUP (ORDER BY delay) FROM flights",
+        "SELECT SUM(delay) WITHIN GROUP (ORDER BY delay) FROM flights",
+        "SELECT MODE(DISTINCT delay) FROM flights",
+        "SELECT MODE(cancelled) FROM flights",
+        "SELECT LAST_VALUE(delay ORDER BY t) OVER (ORDER BY t) FROM flights",
         "SELECT COUNT() FROM flights",
         "SELECT APPROX_QUANTILE(delay) FROM flights",
         "SELECT APPROX_QUANTILE(delay, 50) FROM flights",
@@ -121,7 +132,18 @@ fn groups_and_aggregates() {
     1:8 'AVG' AVG over boolean is not defined: write COUNT(*) FILTER (WHERE c), or aggregate CASE WHEN c THEN 1 ELSE 0 END
     1:8 'MAX' MAX over boolean is not defined: write BOOL_OR(c)
     1:8 'SUM' SUM takes other arguments: write COUNT(*), or SUM(c)
-    1:8 'SUM' SUM(DISTINCT ...) is not supported: DISTINCT goes with COUNT only
+    1:8 'MEDIAN' MEDIAN(DISTINCT ...) is not supported: DISTINCT goes with COUNT, SUM, AVG and STRING_AGG
+    1:8 'SUM' ORDER BY is not supported in SUM(...), which gives the same in any order
+    1:8 'STRING_AGG' STRING_AGG takes other arguments: write STRING_AGG(c, ',' ORDER BY d)
+    1:8 'STRING_AGG' with DISTINCT, texts go by themselves: write STRING_AGG(DISTINCT c, ',' ORDER BY c)
+    1:8 'STRING_AGG' with DISTINCT there is one separator: write STRING_AGG(DISTINCT c, ',')
+    1:8 'ARRAY_AGG' there is no function 'array_agg': a column holds one value: write STRING_AGG(c, ',' ORDER BY c), or put rows out
+    1:8 'MAX_BY' MAX_BY takes other arguments: write MAX_BY(c, d)
+    1:8 'MIN_BY' WITHIN GROUP is not supported in MIN_BY(...): write MIN_BY(c, d)
+    1:42 'delay' WITHIN GROUP is not supported in SUM(...)
+    1:8 'MODE' MODE(DISTINCT ...) is not supported: DISTINCT goes with COUNT, SUM, AVG and STRING_AGG
+    1:8 'MODE' MODE over boolean is not defined: write COUNT(*) FILTER (WHERE c), or aggregate CASE WHEN c THEN 1 ELSE 0 END
+    1:8 'LAST_VALUE' ORDER BY (it stands in OVER) is not supported in LAST_VALUE(...)
     1:8 'COUNT' COUNT takes other arguments: write COUNT(*) or COUNT(c)
     1:8 'APPROX_QUANTILE' APPROX_QUANTILE takes other arguments: write APPROX_QUANTILE(c, 0.5)
     1:31 '50' the quantile is a number from 0 to 1: write APPROX_QUANTILE(c, 0.99)
@@ -456,7 +478,7 @@ fn nested_queries_and_new_forms() {
     1:8 'delay || 1' || joins text: write CAST(c AS TEXT) || ...
     1:8 'delay' months are added to a timestamp, not to a bigint
     1:8 'PERCENTILE_CONT' PERCENTILE_CONT takes other arguments: write PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY c)
-    1:8 'FIRST_VALUE' FIRST_VALUE goes by the log's order, and s does not say where its rows stand: put _arrival, _partition and _offset out there, too
+    1:8 'FIRST_VALUE' FIRST_VALUE goes by the log's order, and s does not say where its rows stand: write FIRST_VALUE(c ORDER BY d), or put _arrival, _partition and _offset out there, too
     1:8 'SUM' IGNORE or RESPECT NULLS (aggregates ignore NULLs) is not supported in SUM(...)
     1:8 'CURRENT_TIMESTAMP' there is no function 'current_timestamp': an answer depends on the log alone, not on the clock or on chance: write a literal
     "###);

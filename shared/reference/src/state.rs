@@ -1,5 +1,7 @@
 //! What the reference keeps per aggregate of a group: as little as gives the exact answer in the plainest way.
 
+use std::cmp::Ordering;
+
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use num_bigint::BigInt;
@@ -11,7 +13,7 @@ use super::order::order;
 use super::regression::regression;
 use super::variance::variance;
 use twopath_query::values::Cell;
-use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError, Value};
+use twopath_query::{Aggregate, AggregateFunction, DataType, Directions, EvalError, Value};
 
 #[derive(Debug, Clone)]
 pub(super) enum State {
@@ -32,7 +34,7 @@ pub(super) enum State {
     Bits(AggregateFunction, Option<i64>),
     /// All finite values: what APPROX_QUANTILE estimates.
     All(Vec<f64>),
-    /// All values with their places in the log, of which the first or last is wanted.
+    /// All values with what they go by: their places in the log, or an order of their own.
     Placed(Vec<(Vec<Value>, Value)>),
     /// All pairs (y, x).
     Pairs(Vec<(f64, f64)>),
@@ -50,13 +52,17 @@ impl State {
             AggregateFunction::Min => State::Least(None),
             AggregateFunction::Max => State::Greatest(None),
             AggregateFunction::CountDistinct | AggregateFunction::ApproxCountDistinct => State::Distinct(HashSet::default()),
+            AggregateFunction::SumDistinct | AggregateFunction::AvgDistinct | AggregateFunction::Mode => State::Values(Vec::new()),
             AggregateFunction::ApproxQuantile(_) => State::All(Vec::new()),
             AggregateFunction::VarPop
             | AggregateFunction::VarSamp
             | AggregateFunction::PercentileCont(_)
             | AggregateFunction::PercentileDisc(_) => State::Values(Vec::new()),
             AggregateFunction::BitAnd | AggregateFunction::BitOr | AggregateFunction::BitXor => State::Bits(aggregate.function, None),
-            AggregateFunction::FirstValue { .. } | AggregateFunction::LastValue { .. } => State::Placed(Vec::new()),
+            AggregateFunction::FirstValue { .. }
+            | AggregateFunction::LastValue { .. }
+            | AggregateFunction::FirstBy { .. }
+            | AggregateFunction::StringAgg { .. } => State::Placed(Vec::new()),
             AggregateFunction::Regression(_) => State::Pairs(Vec::new()),
         }
     }
@@ -64,7 +70,8 @@ impl State {
     /// Takes one value, and what the aggregate looks at beside it. `Cell::Null` changes nothing, unless NULL is a value like any other.
     pub fn push(&mut self, cell: Cell<'_>, beside: &[Cell<'_>]) {
         if let State::Placed(values) = self {
-            if !beside.contains(&Cell::Null) {
+            // A row that is left out has not the last of them.
+            if beside.last() != Some(&Cell::Null) {
                 let place = beside.iter().map(|cell| cell.clone().into_value()).collect();
                 values.push((place, cell.into_value()));
             }
@@ -166,6 +173,22 @@ impl State {
             (State::Placed(values), AggregateFunction::LastValue { ignore_nulls }, _) => {
                 in_log_order(values, ignore_nulls).last().unwrap_or(Value::Null)
             }
+            (State::Placed(values), AggregateFunction::FirstBy { ignore_nulls, order }, _) => {
+                let counts = |row: &&(Vec<Value>, Value)| !ignore_nulls || row.1 != Value::Null;
+                let first = values.iter().filter(counts).min_by(|a, b| by_own_order(a, b, order, 0));
+                first.map_or(Value::Null, |(_, value)| value.clone())
+            }
+            (State::Placed(values), AggregateFunction::StringAgg { distinct, order }, _) => joined(values, order, distinct),
+            (State::Values(values), function @ (AggregateFunction::SumDistinct | AggregateFunction::AvgDistinct), _) => {
+                let mut distinct = sorted(values);
+                distinct.dedup_by(|a, b| order(&Cell::from(&*a), &Cell::from(&*b)).is_eq());
+                let function = if function == AggregateFunction::SumDistinct { AggregateFunction::Sum } else { AggregateFunction::Avg };
+                let aggregate = Aggregate { function, ..aggregate.clone() };
+                let mut state = State::new(&aggregate);
+                distinct.iter().for_each(|value| state.push(Cell::from(value), &[]));
+                state.value(&aggregate)?
+            }
+            (State::Values(values), AggregateFunction::Mode, _) => most_frequent(&sorted(values)),
             (State::Pairs(pairs), AggregateFunction::Regression(function), _) => regression(pairs, function)?,
             (State::Values(_) | State::All(_) | State::Placed(_) | State::Pairs(_), function, _) => {
                 unreachable!("{function:?} keeps no values")
@@ -185,10 +208,59 @@ fn in_log_order(values: &[(Vec<Value>, Value)], ignore_nulls: bool) -> impl Iter
     let mut values = values.to_vec();
     let by_place = |a: &[Value], b: &[Value]| {
         let pairs = a.iter().zip(b).map(|(a, b)| order(&Cell::from(a), &Cell::from(b)));
-        pairs.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+        pairs.fold(Ordering::Equal, Ordering::then)
     };
     values.sort_by(|a, b| by_place(&a.0, &b.0));
     values.into_iter().map(|(_, value)| value).filter(move |value| !ignore_nulls || *value != Value::Null)
+}
+
+/// Which of two rows comes first by what stands beside its value, the first `skipped` of that left out.
+fn by_own_order((a, _): &(Vec<Value>, Value), (b, _): &(Vec<Value>, Value), by: Directions, skipped: usize) -> Ordering {
+    let one = |(i, (a, b)): (usize, (&Value, &Value))| {
+        let (descending, nulls_first) = by.get(i);
+        let nulls = if nulls_first { Ordering::Less } else { Ordering::Greater };
+        match (a, b) {
+            (Value::Null, Value::Null) => Ordering::Equal,
+            (Value::Null, _) => nulls,
+            (_, Value::Null) => nulls.reverse(),
+            (a, b) if descending => order(&Cell::from(b), &Cell::from(a)),
+            (a, b) => order(&Cell::from(a), &Cell::from(b)),
+        }
+    };
+    a[skipped..].iter().zip(&b[skipped..]).enumerate().map(one).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+/// Texts one after the other, each but the first behind its separator.
+fn joined(values: &[(Vec<Value>, Value)], by: Directions, distinct: bool) -> Value {
+    let mut rows: Vec<_> = values.iter().filter(|(_, value)| *value != Value::Null).collect();
+    rows.sort_by(|a, b| by_own_order(a, b, by, 1));
+    if distinct {
+        // They go by themselves.
+        rows.dedup_by(|a, b| a.1 == b.1);
+    }
+    let mut joined: Option<String> = None;
+    for (beside, value) in rows {
+        let text = |value: &Value| if let Value::Text(text) = value { text.to_string() } else { String::new() };
+        match &mut joined {
+            None => joined = Some(text(value)),
+            Some(joined) => *joined += &(text(&beside[0]) + &text(value)),
+        }
+    }
+    joined.map_or(Value::Null, |text| Value::Text(text.into()))
+}
+
+/// MODE, of sorted values: of the longest runs of one the first.
+fn most_frequent(sorted: &[Value]) -> Value {
+    let (mut best, mut from): (&[Value], usize) = (&[], 0);
+    while from < sorted.len() {
+        let rest = &sorted[from..];
+        let run = rest.iter().take_while(|other| order(&Cell::from(*other), &Cell::from(&rest[0])).is_eq()).count();
+        if run > best.len() {
+            best = &rest[..run];
+        }
+        from += run;
+    }
+    best.first().cloned().unwrap_or(Value::Null)
 }
 
 /// PERCENTILE_CONT.

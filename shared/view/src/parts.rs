@@ -194,19 +194,22 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
     match (aggregate.function, of, list) {
         (Sum | Avg, DataType::Float | DataType::Decimal { .. } | DataType::Numeric, Some((values, owners)))
         | (BitAnd | BitOr | BitXor, _, Some((values, owners)))
-        | (CountDistinct | ApproxCountDistinct | ApproxQuantile(_), _, Some((values, owners)))
-        | (VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_), _, Some((values, owners))) => {
+        | (CountDistinct | SumDistinct | AvgDistinct | ApproxCountDistinct | ApproxQuantile(_), _, Some((values, owners)))
+        | (VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_) | Mode, _, Some((values, owners))) => {
             if *values.data_type() != arrow_type(of) {
                 return Err(format!("it is handed over as a list of {}, not of {}", values.data_type(), arrow_type(of)));
             }
             accumulator.grow(groups, false);
             accumulator.update(&[values], &owners);
         }
-        (Sum | Avg, DataType::Float, None) | (CountDistinct | VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_), _, None) => {
+        (Sum | Avg, DataType::Float, None)
+        | (CountDistinct | SumDistinct | AvgDistinct | VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_) | Mode, _, None) => {
             return Err(format!("it is handed over as the list of its values, not as {}", first.data_type()));
         }
         (Regression(_), ..) => return Err("its pairs are not handed over".into()),
-        (FirstValue { .. } | LastValue { .. }, ..) => return Err("its rows' places in the log are not handed over".into()),
+        (FirstValue { .. } | LastValue { .. } | FirstBy { .. } | StringAgg { .. }, ..) => {
+            return Err("what its rows go by is not handed over".into());
+        }
         _ if is_list => return Err(format!("it is handed over as one value per group, not as {}", first.data_type())),
         (Count, ..) => load(&mut accumulator, vec![("count", first.clone())])?,
         (Sum, ..) => load(&mut accumulator, vec![("sum", as_numeric(first))])?,

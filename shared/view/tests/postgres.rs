@@ -219,7 +219,8 @@ impl Maker<'_> {
 
     fn aggregate(&mut self) -> Both {
         let depth = self.0.below(3) as u32;
-        let call = match self.0.below(20) {
+        let call = match self.0.below(26) {
+            24 | 25 => self.texts(depth),
             17 => {
                 let names =
                     ["CORR", "COVAR_POP", "COVAR_SAMP", "REGR_SLOPE", "REGR_INTERCEPT", "REGR_R2", "REGR_AVGX", "REGR_SXX", "REGR_SXY"];
@@ -227,6 +228,10 @@ impl Maker<'_> {
             }
             18 => alike("REGR_COUNT($1, $2)", &[self.float(depth), same("x")]),
             19 => return self.in_log_order(depth),
+            20 => return self.in_own_order(depth),
+            21 => alike("SUM(DISTINCT $1)", &[self.int(depth)]),
+            22 => rounded(alike("AVG(DISTINCT $1)", &[self.int(depth)])),
+            23 => alike("MODE() WITHIN GROUP (ORDER BY $1)", &[self.text(depth)]),
             0 => same("COUNT(*)"),
             1 => alike("COUNT($1)", &[self.value(depth)]),
             2 => alike("COUNT(DISTINCT $1)", &[self.value(depth)]),
@@ -265,6 +270,37 @@ impl Maker<'_> {
             },
             theirs: format!("(ARRAY_AGG({} ORDER BY {order}){theirs_filter})[1]", value.theirs),
             rounded: value.rounded,
+        }
+    }
+
+    /// FIRST_VALUE and LAST_VALUE with an order of their own, MIN_BY and MAX_BY: what is alike in that goes by the log's order.
+    fn in_own_order(&mut self, depth: u32) -> Both {
+        let (value, by) = (self.value(depth), self.value(depth));
+        let condition = self.condition(1);
+        let (ours, order, nulls) = match self.0.below(6) {
+            0 => ("FIRST_VALUE($1 ORDER BY $2)", "$2, i", true),
+            1 => ("FIRST_VALUE($1 ORDER BY $2 DESC, m NULLS FIRST)", "$2 DESC, m NULLS FIRST, i", true),
+            2 => ("LAST_VALUE($1 ORDER BY $2)", "$2 DESC NULLS FIRST, i DESC", true),
+            3 => ("LAST_VALUE($1 ORDER BY m DESC NULLS LAST, $2)", "m NULLS FIRST, $2 DESC NULLS FIRST, i DESC", true),
+            4 => ("MIN_BY($1, $2)", "$2, i", false),
+            _ => ("MAX_BY($1, $2)", "$2 DESC, i", false),
+        };
+        let there = if nulls { "" } else { " AND ($2) IS NOT NULL" };
+        let theirs = format!("(ARRAY_AGG($1 ORDER BY {order}) FILTER (WHERE ($3){there}))[1]");
+        form(&format!("{ours} FILTER (WHERE $3)"), &theirs, &[value, by, condition])
+    }
+
+    fn texts(&mut self, depth: u32) -> Both {
+        let separator = self.0.pick(&["', '", "''", "'é'", "s"]);
+        match self.0.below(4) {
+            0 => alike("STRING_AGG(DISTINCT $1, ', ')", &[self.text(depth)]),
+            1 => alike("STRING_AGG(DISTINCT $1, ', ' ORDER BY $1 DESC)", &[self.text(0)]),
+            2 => form(&format!("STRING_AGG($1, {separator})"), &format!("STRING_AGG($1, {separator} ORDER BY i)"), &[self.text(depth)]),
+            _ => {
+                let direction = self.0.pick(&["", " DESC", " NULLS FIRST"]);
+                let form_of = |rest| format!("STRING_AGG($1, {separator} ORDER BY $2{direction}{rest})");
+                form(&form_of(""), &form_of(", i"), &[self.text(depth), self.value(depth)])
+            }
         }
     }
 

@@ -108,8 +108,8 @@ fn method(aggregate: &Aggregate, sums: &mut usize) -> Result<Method, SpeedError>
         (Sum, Some(_)) => Method::Multiset,
         (Avg, Some(_)) => Method::LinearMultiset(next()),
         (ApproxQuantile(_), Some(DataType::Int | DataType::Float)) => Method::Multiset,
-        (VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_) | BitAnd | BitOr | BitXor, Some(_)) => Method::Multiset,
-        (CountDistinct | ApproxCountDistinct, Some(_)) => Method::Distinct,
+        (VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_) | Mode | BitAnd | BitOr | BitXor, Some(_)) => Method::Multiset,
+        (CountDistinct | SumDistinct | AvgDistinct | ApproxCountDistinct, Some(_)) => Method::Distinct,
         (Min, Some(_)) => Method::Min,
         (Max, Some(_)) => Method::Max,
         (function, over) => {

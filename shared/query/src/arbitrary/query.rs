@@ -143,6 +143,9 @@ impl Text<'_> {
             let filter = if random.chance(20) { format!(" FILTER (WHERE {})", columns.condition(random, 1)) } else { String::new() };
             return (format!("{name}({}){filter}{nulls}", any(random)), true);
         }
+        if self.profile.aggregates && self.profile.log && random.chance(15) {
+            return (self.ordered_aggregate(depth), true);
+        }
         if self.profile.aggregates && random.chance(30) {
             let filter = if random.chance(20) { format!(" FILTER (WHERE {})", columns.condition(random, 1)) } else { String::new() };
             let (call, exact) = exact_aggregate(random, columns, depth);
@@ -186,6 +189,30 @@ impl Text<'_> {
             return (format!("{call} FILTER (WHERE {})", columns.condition(random, 1)), exact);
         }
         (call, exact)
+    }
+
+    /// An aggregate with an order of its own.
+    fn ordered_aggregate(&mut self, depth: u32) -> String {
+        let (value, by) = (self.columns.expr(self.random, depth), self.columns.expr(self.random, depth));
+        let second = self.columns.any(self.random).to_owned();
+        let text = if self.random.chance(70) { self.columns.text(self.random, depth) } else { self.columns.any(self.random).to_owned() };
+        let order = match self.random.below(3) {
+            0 => self.ordered(&by),
+            1 => format!("{}, {}", self.ordered(&second), self.ordered(&by)),
+            _ => self.ordered(&second),
+        };
+        let nulls = self.random.pick(&["", " IGNORE NULLS"]);
+        let (call, nulls) = match self.random.below(6) {
+            0 => (format!("FIRST_VALUE({value} ORDER BY {order})"), nulls),
+            1 => (format!("LAST_VALUE({value} ORDER BY {order})"), nulls),
+            2 => (format!("{}({value}, {by})", self.random.pick(&["MIN_BY", "MAX_BY"])), ""),
+            3 => (format!("STRING_AGG({text}, {} ORDER BY {order})", text_literal(self.random)), ""),
+            4 => (format!("LISTAGG({text}) WITHIN GROUP (ORDER BY {order})"), ""),
+            _ => (format!("STRING_AGG(DISTINCT {text}, {})", text_literal(self.random)), ""),
+        };
+        let filter =
+            if self.random.chance(20) { format!(" FILTER (WHERE {})", self.columns.condition(self.random, 1)) } else { String::new() };
+        format!("{call}{filter}{nulls}")
     }
 
     fn grouped(&mut self, key_count: usize) -> Select {
@@ -300,7 +327,12 @@ fn exact_aggregate(random: &mut Random, columns: &Columns, depth: u32) -> (Strin
         0 => columns.int(random, depth),
         _ => columns.simple_float(random, depth),
     };
-    match random.below(6) {
+    match random.below(8) {
+        6 => (format!("{}(DISTINCT {})", random.pick(&["SUM", "AVG"]), number(random)), true),
+        7 => {
+            let arg = if random.chance(50) { columns.text(random, depth) } else { columns.int(random, depth) };
+            (format!("MODE() WITHIN GROUP (ORDER BY {arg})"), true)
+        }
         5 => {
             let names = [
                 "CORR",

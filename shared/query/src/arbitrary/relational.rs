@@ -202,7 +202,25 @@ impl Text<'_> {
         let one = |text: &mut Self| {
             let int = if text.random.chance(3) { text.quotient(columns) } else { text.int(columns) };
             let (any, kind) = text.any(columns);
-            match text.random.below(7) {
+            match text.random.below(11) {
+                7 => {
+                    let (by, _) = text.any(columns);
+                    let direction = text.random.pick(&["", " DESC", " NULLS FIRST"]);
+                    (format!("{}({any} ORDER BY {by}{direction})", text.random.pick(&["FIRST_VALUE", "LAST_VALUE"])), kind)
+                }
+                8 => {
+                    let (by, _) = text.any(columns);
+                    (format!("{}({any}, {by})", text.random.pick(&["MIN_BY", "MAX_BY"])), kind)
+                }
+                9 => {
+                    let (by, _) = text.any(columns);
+                    (format!("STRING_AGG({any}, ';' ORDER BY {by} DESC)"), Text)
+                }
+                10 => match text.random.below(3) {
+                    0 => (format!("STRING_AGG(DISTINCT {any}, ';')"), Text),
+                    1 => (format!("CAST(SUM(DISTINCT {int}) AS BIGINT)"), Int),
+                    _ => (format!("MODE() WITHIN GROUP (ORDER BY {any})"), kind),
+                },
                 0 | 1 => ("COUNT(*)".to_owned(), Int),
                 2 => (format!("CAST(SUM({int}) AS BIGINT)"), Int),
                 3 => (format!("COUNT(DISTINCT {any})"), Int),

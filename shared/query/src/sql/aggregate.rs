@@ -1,18 +1,18 @@
 //! Aggregates.
 
-use sqlparser::ast;
+use sqlparser::ast::{self, Spanned};
 use sqlparser::tokenizer::Span;
-use twopath_base::LogColumn;
 
 use super::QueryError;
 use super::expr::{Binder, Bound, BoundKind, Place};
 use super::function::Arguments;
 use super::operator::cast;
+use super::ordered::ORDERED;
 use crate::function::Function;
 use crate::types::*;
 
 /// The aggregates by their names in SQL.
-pub(super) const AGGREGATES: [&str; 40] = [
+pub(super) const AGGREGATES: [&str; 49] = [
     "count",
     "sum",
     "min",
@@ -53,6 +53,15 @@ pub(super) const AGGREGATES: [&str; 40] = [
     "regr_sxx",
     "regr_syy",
     "regr_sxy",
+    "string_agg",
+    "listagg",
+    "group_concat",
+    "min_by",
+    "max_by",
+    "arg_min",
+    "arg_max",
+    "mode",
+    "any_value",
 ];
 
 /// What is made of an aggregate's value.
@@ -133,14 +142,27 @@ impl Binder<'_> {
             let arg = filter.is_some().then(|| when(Expr::literal(Value::Int(1), DataType::Int)));
             return Ok((Aggregate::new(F::Count, arg), Finish::Nothing));
         }
-        let within = matches!(name, "percentile_cont" | "percentile_disc");
-        let mut finish = Finish::Nothing;
-        let (function, arg) = match (name, &args.list[..], args.within_group) {
-            (_, _, Some(_)) if !within => {
-                return Err(self.error(span, format!("WITHIN GROUP is not supported in {}(...)", name.to_uppercase())));
+        if ORDERED.contains(&name) {
+            return self.in_order(name, args, when, span);
+        }
+        let within = match args.within_group {
+            [] => None,
+            [by] if !matches!(name, "percentile_cont" | "percentile_disc" | "mode") => {
+                let message = format!("WITHIN GROUP is not supported in {}(...)", name.to_uppercase());
+                return Err(self.error(by.expr.span(), message));
             }
+            [by] if by.options == ast::OrderByOptions::default() || by.options.sort == Some(ast::OrderBySort::Asc) => Some(&by.expr),
+            [by, ..] => {
+                let message = "WITHIN GROUP by several columns or descending is not supported here: of a quantile q, write 1 - q";
+                return Err(self.error(by.expr.span(), message));
+            }
+        };
+        let mut finish = Finish::Nothing;
+        let (function, arg) = match (name, &args.list[..], within) {
             ("count", [arg], _) if args.distinct => (F::CountDistinct, *arg),
             ("count", [arg], _) => (F::Count, *arg),
+            ("sum", [arg], _) if args.distinct => (F::SumDistinct, *arg),
+            ("avg" | "mean", [arg], _) if args.distinct => (F::AvgDistinct, *arg),
             ("sum", [arg], _) => (F::Sum, *arg),
             ("min", [arg], _) => (F::Min, *arg),
             ("max", [arg], _) => (F::Max, *arg),
@@ -164,11 +186,18 @@ impl Binder<'_> {
             ("percentile_disc", [q], Some(arg)) => {
                 (F::PercentileDisc(self.quantile(q, "PERCENTILE_DISC(0.99) WITHIN GROUP (ORDER BY c)")?), arg)
             }
+            ("mode", [], Some(arg)) => (F::Mode, arg),
+            ("mode", [arg], None) => (F::Mode, *arg),
             ("bit_and", [arg], _) => (F::BitAnd, *arg),
             ("bit_or", [arg], _) => (F::BitOr, *arg),
             ("bit_xor", [arg], _) => (F::BitXor, *arg),
-            ("first_value" | "last_value" | "first" | "last", [arg], _) => {
-                return self.in_log_order(name, arg, args.ignore_nulls, when, span);
+            ("any_value", [arg], _) => {
+                // Any will do, and it should not depend on who asks: the least.
+                let value = self.expr(arg)?;
+                if value.data_type == DataType::Bool {
+                    return self.of_condition("bool_and", arg, when);
+                }
+                (F::Min, *arg)
             }
             ("bool_and" | "every" | "bool_or" | "count_if", [arg], _) => return self.of_condition(name, arg, when),
             (name, [y, x], _) if name == "corr" || name.starts_with("covar_") || name.starts_with("regr_") => {
@@ -176,6 +205,7 @@ impl Binder<'_> {
             }
             ("corr" | "covar_pop" | "covar_samp", ..) => return Err(wrong_count(&format!("{}(y, x)", name.to_uppercase()))),
             (name, ..) if name.starts_with("regr_") => return Err(wrong_count(&format!("{}(y, x)", name.to_uppercase()))),
+            ("mode", ..) => return Err(wrong_count("MODE() WITHIN GROUP (ORDER BY c)")),
             ("percentile_cont" | "percentile_disc", ..) => {
                 return Err(wrong_count(&format!("{}(0.5) WITHIN GROUP (ORDER BY c)", name.to_uppercase())));
             }
@@ -207,35 +237,6 @@ impl Binder<'_> {
         let function = if name == "bool_or" { AggregateFunction::Max } else { AggregateFunction::Min };
         let arg = Expr::new(ExprKind::Cast { arg: Box::new(condition) }, DataType::Int);
         Ok((Aggregate::new(function, Some(when(arg))), Finish::IsOne))
-    }
-
-    /// FIRST_VALUE and LAST_VALUE: beside the value stands the row's place in the log, for rows that count.
-    fn in_log_order(
-        &mut self,
-        name: &str,
-        arg: &ast::Expr,
-        ignore_nulls: bool,
-        when: impl Fn(Expr) -> Expr,
-        span: Span,
-    ) -> Result<(Aggregate, Finish), QueryError> {
-        let arg = self.expr(arg)?;
-        let place = |column: LogColumn| {
-            let found = self.scope.log_column(column).ok_or_else(|| {
-                let relation = self.scope.known_as();
-                let message = format!(
-                    "{} goes by the log's order, and {relation} does not say where its rows stand: put _arrival, _partition and _offset out there, too",
-                    name.to_uppercase()
-                );
-                self.error(span, message)
-            });
-            found.map(&when)
-        };
-        let beside = LogColumn::ORDER.into_iter().map(place).collect::<Result<_, _>>()?;
-        let function = match name {
-            "first_value" | "first" => AggregateFunction::FirstValue { ignore_nulls },
-            _ => AggregateFunction::LastValue { ignore_nulls },
-        };
-        Ok((Aggregate { function, arg: Some(when(arg)), beside }, Finish::Nothing))
     }
 
     /// CORR, COVAR_* and REGR_*, of pairs in which neither is NULL.
@@ -298,13 +299,14 @@ impl Binder<'_> {
         use DataType::{Bool, Float, Int, Interval, Numeric, Text, Timestamp};
         let allowed: &[DataType] = match function {
             F::Count | F::CountDistinct | F::ApproxCountDistinct => return Ok(()),
-            F::Min | F::Max | F::PercentileDisc(_) => &[Int, Float, Text, Timestamp, Interval],
-            F::Sum | F::Avg => &[Int, Float, Interval],
+            F::Min | F::Max | F::PercentileDisc(_) | F::Mode => &[Int, Float, Text, Timestamp, Interval],
+            F::Sum | F::Avg | F::SumDistinct | F::AvgDistinct => &[Int, Float, Interval],
             F::ApproxQuantile(_) | F::VarPop | F::VarSamp | F::PercentileCont(_) => &[Int, Float],
             F::BitAnd | F::BitOr | F::BitXor => &[Int],
-            F::FirstValue { .. } | F::LastValue { .. } | F::Regression(_) => return Ok(()),
+            F::FirstValue { .. } | F::LastValue { .. } | F::FirstBy { .. } | F::StringAgg { .. } | F::Regression(_) => return Ok(()),
         };
-        let over_decimals = matches!(function, F::Min | F::Max | F::Sum | F::Avg) && arg.decimal_scale().is_some();
+        let over_decimals =
+            matches!(function, F::Min | F::Max | F::Sum | F::Avg | F::SumDistinct | F::AvgDistinct) && arg.decimal_scale().is_some();
         if allowed.contains(&arg) || over_decimals {
             return Ok(());
         }

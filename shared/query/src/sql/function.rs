@@ -1,6 +1,6 @@
 //! Function calls: which function is called, and with what.
 
-use sqlparser::ast::{self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned};
+use sqlparser::ast::{self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Spanned};
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
@@ -9,13 +9,20 @@ use super::expr::{Binder, Bound};
 use super::scalar::SCALARS;
 use super::scope::nearest;
 
+/// What takes DISTINCT. (Of the least and greatest it changes nothing.)
+const TAKE_DISTINCT: [&str; 9] = ["count", "sum", "avg", "mean", "min", "max", "string_agg", "listagg", "group_concat"];
+/// What takes ORDER BY behind its arguments.
+const TAKE_ORDER: [&str; 7] = ["first_value", "last_value", "first", "last", "string_agg", "listagg", "group_concat"];
+
 /// The arguments of a call, as plain as supported calls have them.
 pub(super) struct Arguments<'a> {
     pub distinct: bool,
     pub star: bool,
     pub list: Vec<&'a ast::Expr>,
     /// What `WITHIN GROUP (ORDER BY ...)` orders by.
-    pub within_group: Option<&'a ast::Expr>,
+    pub within_group: &'a [ast::OrderByExpr],
+    /// What ORDER BY behind the arguments orders by.
+    pub order_by: &'a [ast::OrderByExpr],
     /// IGNORE NULLS.
     pub ignore_nulls: bool,
 }
@@ -36,8 +43,9 @@ impl Binder<'_> {
         }
         let args = self.arguments(call, &name, span)?;
         let upper = name.to_uppercase();
-        if args.distinct && name != "count" && name != "min" && name != "max" {
-            return Err(self.error(span, format!("{upper}(DISTINCT ...) is not supported: DISTINCT goes with COUNT only")));
+        if args.distinct && !TAKE_DISTINCT.contains(&name.as_str()) {
+            let message = format!("{upper}(DISTINCT ...) is not supported: DISTINCT goes with COUNT, SUM, AVG and STRING_AGG");
+            return Err(self.error(span, message));
         }
         if is_aggregate {
             return self.aggregate(&name, args, call.filter.as_deref(), span);
@@ -48,8 +56,8 @@ impl Binder<'_> {
         if args.star {
             return Err(self.error(span, format!("{name}(*) is not defined: name its arguments")));
         }
-        if args.within_group.is_some() {
-            return Err(self.error(span, format!("WITHIN GROUP is not supported in {upper}(...)")));
+        if !args.within_group.is_empty() || !args.order_by.is_empty() {
+            return Err(self.error(span, format!("ORDER BY is not supported in {upper}(...)")));
         }
         self.scalar(&name, &args.list, span)
     }
@@ -59,24 +67,31 @@ impl Binder<'_> {
         if call.parameters != FunctionArguments::None || call.uses_odbc_syntax {
             return refuse("this form of call");
         }
-        let within_group = match &call.within_group[..] {
-            [] => None,
-            [by] if by.options == ast::OrderByOptions::default() || by.options.sort == Some(ast::OrderBySort::Asc) => Some(&by.expr),
-            _ => return refuse("WITHIN GROUP by several columns or descending (of a quantile q, write 1 - q)"),
-        };
         let FunctionArguments::List(list) = &call.args else {
             return Err(self.error(span, format!("{name} needs its arguments in parentheses")));
         };
-        if !list.clauses.is_empty() {
-            return refuse("a clause such as ORDER BY");
+        let (mut order_by, mut nulls) = (&[][..], call.null_treatment.as_ref());
+        for clause in &list.clauses {
+            match clause {
+                FunctionArgumentClause::OrderBy(by) => order_by = by,
+                FunctionArgumentClause::IgnoreOrRespectNulls(treatment) if nulls.is_none() => nulls = Some(treatment),
+                _ => return refuse("this clause"),
+            }
         }
-        let nulls = call.null_treatment.as_ref();
+        if !order_by.is_empty() && !TAKE_ORDER.contains(&name) {
+            return Err(
+                self.error(span, format!("ORDER BY is not supported in {}(...), which gives the same in any order", name.to_uppercase()))
+            );
+        }
+        if !order_by.is_empty() && call.over.is_some() {
+            return refuse("ORDER BY (it stands in OVER)");
+        }
         if nulls.is_some() && !matches!(name, "first_value" | "last_value" | "first" | "last") {
             return refuse("IGNORE or RESPECT NULLS (aggregates ignore NULLs)");
         }
         let ignore_nulls = nulls == Some(&ast::NullTreatment::IgnoreNulls);
         let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
-        let mut args = Arguments { distinct, star: false, list: Vec::new(), within_group, ignore_nulls };
+        let mut args = Arguments { distinct, star: false, list: Vec::new(), within_group: &call.within_group, order_by, ignore_nulls };
         for arg in &list.args {
             match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => args.list.push(e),
@@ -95,13 +110,8 @@ fn unknown_function(name: &str) -> String {
         }
         "quantile" => "write PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY c), which is exact, or APPROX_QUANTILE(c, 0.5)".to_owned(),
         "grouping" => "the groupings of ROLLUP and CUBE are told apart by their keys, which are NULL where a grouping has them not: COALESCE a key that may be NULL itself".to_owned(),
-        "mode" => "count each value, as in GROUP BY c ORDER BY COUNT(*) DESC LIMIT 1".to_owned(),
-        "any_value" => "write FIRST_VALUE(c), or MIN(c)".to_owned(),
-        "arg_max" | "arg_min" | "max_by" | "min_by" => {
-            "write LAST_VALUE(c) or FIRST_VALUE(c), which go by the log's order, or MAX and MIN".to_owned()
-        }
-        "string_agg" | "array_agg" | "list" | "listagg" | "group_concat" => {
-            "the order of events in partitions is nobody's, so that their list is none: write COUNT(DISTINCT c), MIN(c), MAX(c), or put rows out".to_owned()
+        "array_agg" | "list" | "collect_list" | "json_agg" | "json_arrayagg" => {
+            "a column holds one value: write STRING_AGG(c, ',' ORDER BY c), or put rows out".to_owned()
         }
         "regexp_matches" | "regexp_match" | "regexp_extract" => "write REGEXP_SUBSTR(c, '[0-9]+'), or REGEXP_LIKE(c, '^N')".to_owned(),
         "row_number" | "rank" | "dense_rank" | "percent_rank" | "cume_dist" | "ntile" | "lag" | "lead" => "it needs OVER, as in ROW_NUMBER() OVER (PARTITION BY a ORDER BY b)".to_owned(),

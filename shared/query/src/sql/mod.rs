@@ -15,6 +15,7 @@ mod join;
 mod literal;
 mod operator;
 mod order;
+mod ordered;
 mod over;
 mod regex;
 mod scalar;

@@ -1,8 +1,8 @@
 //! Which topics a text reads, for those who must open it before they can bind the text to its columns.
 
 use sqlparser::ast::{
-    Distinct, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, InTarget, ObjectName, ObjectNamePart,
-    OrderByKind, Query, SelectItem, SetExpr, TableFactor, TableWithJoins, WindowType,
+    Distinct, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident, InTarget,
+    ObjectName, ObjectNamePart, OrderByKind, Query, SelectItem, SetExpr, TableFactor, TableWithJoins, WindowType,
 };
 
 use super::from::name_of;
@@ -137,6 +137,11 @@ fn of_call<'q>(call: &'q Function, with: &mut Vec<&'q Ident>, topics: &mut Vec<S
             _ => None,
         });
         args.for_each(|e| of_expr(e, with, topics));
+        let order = list.clauses.iter().filter_map(|clause| match clause {
+            FunctionArgumentClause::OrderBy(by) => Some(by),
+            _ => None,
+        });
+        order.flatten().for_each(|by| of_expr(&by.expr, with, topics));
     }
     let within = call.within_group.iter().map(|by| &by.expr);
     within.chain(call.filter.as_deref()).for_each(|e| of_expr(e, with, topics));

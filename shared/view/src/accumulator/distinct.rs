@@ -1,4 +1,4 @@
-//! COUNT(DISTINCT ...), exact: a set of values per group.
+//! COUNT(DISTINCT ...), SUM(DISTINCT ...) and AVG(DISTINCT ...), exact: a set of values per group.
 
 use std::sync::Arc;
 
@@ -10,15 +10,17 @@ use arrow_schema::{DataType as ArrowType, Field};
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 
-use super::{Accumulate, Column, Reader, required};
-use crate::canonical::{arrow_type, ordinals};
-use twopath_query::{DataType, EvalError};
+use super::{Accumulate, Accumulator, Column, Reader, required};
+use crate::canonical::{arrow_type, from_ordinals, from_unscaled, ordinals};
+use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError, Expr};
 
 type Set<T> = HashSet<T, FixedState>;
 
 /// The distinct values of every group. Values that are equal in SQL are one: -0.0 and 0.0, NaN and NaN.
 #[derive(Debug, Clone)]
 pub struct Distinct {
+    function: AggregateFunction,
+    data_type: DataType,
     sets: Sets,
 }
 
@@ -32,13 +34,13 @@ enum Sets {
 }
 
 impl Distinct {
-    pub fn new(data_type: DataType) -> Self {
+    pub fn new(function: AggregateFunction, data_type: DataType) -> Self {
         let sets = match data_type {
             DataType::Text => Sets::Text(Vec::new()),
             DataType::Decimal { .. } | DataType::Numeric => Sets::Decimal(Vec::new(), data_type),
             _ => Sets::Fixed(Vec::new()),
         };
-        Distinct { sets }
+        Distinct { function, data_type, sets }
     }
 
     fn len(&self, group: u32) -> usize {
@@ -47,6 +49,28 @@ impl Distinct {
             Sets::Text(sets) => sets[group as usize].len(),
             Sets::Decimal(sets, _) => sets[group as usize].len(),
         }
+    }
+}
+
+impl Distinct {
+    /// An aggregate of each group's distinct values.
+    fn finished(&self, function: AggregateFunction, groups: &[u32]) -> Result<ArrayRef, EvalError> {
+        let mut accumulator = Accumulator::new(&Aggregate::new(function, Some(Expr::column(0, self.data_type))));
+        accumulator.grow(groups.len(), false);
+        let owners: Vec<u32> = (0..).zip(groups).flat_map(|(i, &g)| std::iter::repeat_n(i, self.len(g))).collect();
+        let values = match &self.sets {
+            Sets::Fixed(sets) => {
+                let ordinals = groups.iter().flat_map(|&g| sets[g as usize].iter().copied()).collect();
+                from_ordinals(ordinals, None, self.data_type)
+            }
+            Sets::Decimal(sets, _) => {
+                let unscaled = groups.iter().flat_map(|&g| sets[g as usize].iter().copied()).collect();
+                from_unscaled(unscaled, None, self.data_type)
+            }
+            Sets::Text(_) => unreachable!("texts are not summed"),
+        };
+        accumulator.update(&[values], &owners);
+        accumulator.finalise(&(0..groups.len() as u32).collect::<Vec<_>>())
     }
 }
 
@@ -62,13 +86,7 @@ fn list_of(item: ArrowType) -> ArrowType {
 
 impl Accumulate for Distinct {
     fn emptied(&self) -> Self {
-        Distinct {
-            sets: match &self.sets {
-                Sets::Fixed(_) => Sets::Fixed(Vec::new()),
-                Sets::Text(_) => Sets::Text(Vec::new()),
-                Sets::Decimal(_, data_type) => Sets::Decimal(Vec::new(), *data_type),
-            },
-        }
+        Distinct::new(self.function, self.data_type)
     }
 
     fn grow(&mut self, groups: usize, _complete: bool) {
@@ -131,7 +149,11 @@ impl Accumulate for Distinct {
     }
 
     fn finalise(&self, groups: &[u32]) -> Result<ArrayRef, EvalError> {
-        Ok(Arc::new(groups.iter().map(|&g| Some(self.len(g) as i64)).collect::<Int64Array>()))
+        match self.function {
+            AggregateFunction::SumDistinct => self.finished(AggregateFunction::Sum, groups),
+            AggregateFunction::AvgDistinct => self.finished(AggregateFunction::Avg, groups),
+            _ => Ok(Arc::new(groups.iter().map(|&g| Some(self.len(g) as i64)).collect::<Int64Array>())),
+        }
     }
 
     fn columns(&self, groups: &[u32]) -> Vec<Column> {

@@ -11,9 +11,11 @@ mod decimal;
 mod distinct;
 mod exact;
 mod extreme;
+mod first_by;
 mod float_sum;
 mod latest;
 mod moments;
+mod order;
 mod placed;
 mod presence;
 mod quantile;
@@ -21,6 +23,7 @@ mod rational;
 mod regression;
 mod sketch;
 mod sum;
+mod texts;
 mod values;
 mod wide;
 
@@ -32,6 +35,7 @@ use count::Count;
 use decimal::{DecimalExtreme, DecimalSum};
 use distinct::Distinct;
 use extreme::{Extreme, TextExtreme};
+use first_by::FirstBy;
 use float_sum::FloatSum;
 pub use latest::Latest;
 use moments::Moments;
@@ -41,6 +45,7 @@ use quantile::Quantiles;
 use regression::Regression;
 use sketch::DistinctSketch;
 use sum::IntSum;
+use texts::TextsInOrder;
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError};
 use values::Values;
 
@@ -137,6 +142,8 @@ pub enum Accumulator {
     Bits(Bits),
     Placed(Placed),
     Regression(Regression),
+    FirstBy(FirstBy),
+    TextsInOrder(TextsInOrder),
 }
 
 impl Accumulator {
@@ -156,17 +163,22 @@ impl Accumulator {
             }
             (Min, _) => Accumulator::Extreme(Extreme::new(false, data_type)),
             (Max, _) => Accumulator::Extreme(Extreme::new(true, data_type)),
-            (CountDistinct, _) => Accumulator::Distinct(Distinct::new(data_type)),
+            (CountDistinct | SumDistinct | AvgDistinct, _) => Accumulator::Distinct(Distinct::new(aggregate.function, data_type)),
             (ApproxCountDistinct, _) => Accumulator::DistinctSketch(DistinctSketch::default()),
             (ApproxQuantile(q), _) => Accumulator::Quantiles(Quantiles::new(q)),
             (VarPop, _) => Accumulator::Moments(Moments::new(false, data_type == DataType::Float)),
             (VarSamp, _) => Accumulator::Moments(Moments::new(true, data_type == DataType::Float)),
-            (PercentileCont(q), _) => Accumulator::Values(Values::new(values::Percentile::Between(q), data_type)),
-            (PercentileDisc(q), _) => Accumulator::Values(Values::new(values::Percentile::OneOf(q), data_type)),
+            (PercentileCont(q), _) => Accumulator::Values(Values::new(values::Wanted::Between(q), data_type)),
+            (PercentileDisc(q), _) => Accumulator::Values(Values::new(values::Wanted::OneOf(q), data_type)),
+            (Mode, _) => Accumulator::Values(Values::new(values::Wanted::Commonest, data_type)),
             (BitAnd | BitOr | BitXor, _) => Accumulator::Bits(Bits::new(aggregate.function)),
             (AggregateFunction::Regression(function), _) => Accumulator::Regression(regression::Regression::new(function)),
             (FirstValue { ignore_nulls }, _) => Accumulator::Placed(Placed::new(false, ignore_nulls, data_type)),
             (LastValue { ignore_nulls }, _) => Accumulator::Placed(Placed::new(true, ignore_nulls, data_type)),
+            (AggregateFunction::FirstBy { ignore_nulls, order }, _) => {
+                Accumulator::FirstBy(first_by::FirstBy::new(ignore_nulls, order, data_type))
+            }
+            (StringAgg { distinct, order }, _) => Accumulator::TextsInOrder(TextsInOrder::new(distinct, order)),
         }
     }
 }
@@ -219,6 +231,8 @@ macro_rules! each {
             Accumulator::Bits($a) => $body,
             Accumulator::Placed($a) => $body,
             Accumulator::Regression($a) => $body,
+            Accumulator::FirstBy($a) => $body,
+            Accumulator::TextsInOrder($a) => $body,
         }
     };
 }
@@ -243,6 +257,8 @@ impl Accumulate for Accumulator {
             Accumulator::Bits(a) => Accumulator::Bits(a.emptied()),
             Accumulator::Placed(a) => Accumulator::Placed(a.emptied()),
             Accumulator::Regression(a) => Accumulator::Regression(a.emptied()),
+            Accumulator::FirstBy(a) => Accumulator::FirstBy(a.emptied()),
+            Accumulator::TextsInOrder(a) => Accumulator::TextsInOrder(a.emptied()),
         }
     }
 
@@ -273,6 +289,8 @@ impl Accumulate for Accumulator {
             (Accumulator::Bits(a), Accumulator::Bits(b)) => a.merge(b, from, to),
             (Accumulator::Placed(a), Accumulator::Placed(b)) => a.merge(b, from, to),
             (Accumulator::Regression(a), Accumulator::Regression(b)) => a.merge(b, from, to),
+            (Accumulator::FirstBy(a), Accumulator::FirstBy(b)) => a.merge(b, from, to),
+            (Accumulator::TextsInOrder(a), Accumulator::TextsInOrder(b)) => a.merge(b, from, to),
             _ => panic!("tables of one query have the same aggregates"),
         }
     }

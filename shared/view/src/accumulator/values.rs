@@ -1,4 +1,4 @@
-//! PERCENTILE_CONT and PERCENTILE_DISC, exact: all values of every group.
+//! PERCENTILE_CONT, PERCENTILE_DISC and MODE, exact: all values of every group.
 
 use std::sync::Arc;
 
@@ -15,17 +15,19 @@ use twopath_query::{DataType, EvalError};
 
 /// Which value is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Percentile {
+pub enum Wanted {
     /// PERCENTILE_CONT: between two values, a float.
     Between(f64),
     /// PERCENTILE_DISC: one of the values.
     OneOf(f64),
+    /// MODE: the value that is there most often; of several the least.
+    Commonest,
 }
 
 /// The values of every group, in no order.
 #[derive(Debug, Clone)]
 pub struct Values {
-    percentile: Percentile,
+    wanted: Wanted,
     data_type: DataType,
     lists: Lists,
 }
@@ -44,8 +46,8 @@ impl Lists {
 }
 
 impl Values {
-    pub fn new(percentile: Percentile, data_type: DataType) -> Self {
-        Values { percentile, data_type, lists: Lists::new(data_type) }
+    pub fn new(wanted: Wanted, data_type: DataType) -> Self {
+        Values { wanted, data_type, lists: Lists::new(data_type) }
     }
 
     fn float(&self, ordinal: i64) -> f64 {
@@ -65,6 +67,12 @@ impl Values {
     }
 }
 
+/// Of some values, sorted, the first of the longest run of one.
+fn commonest<T: PartialEq + Copy>(sorted: &[T]) -> Option<T> {
+    // Of several that are as long, the last: so from behind.
+    sorted.chunk_by(PartialEq::eq).rev().max_by_key(|run| run.len()).map(|run| run[0])
+}
+
 /// Where PERCENTILE_DISC finds its value among so many in order.
 fn rank(q: f64, count: usize) -> usize {
     ((q * count as f64).ceil() as usize).clamp(1, count) - 1
@@ -76,7 +84,7 @@ fn list_of(item: ArrowType) -> ArrowType {
 
 impl Accumulate for Values {
     fn emptied(&self) -> Self {
-        Values::new(self.percentile, self.data_type)
+        Values::new(self.wanted, self.data_type)
     }
 
     fn grow(&mut self, groups: usize, _complete: bool) {
@@ -122,11 +130,11 @@ impl Accumulate for Values {
     }
 
     fn finalise(&self, groups: &[u32]) -> Result<ArrayRef, EvalError> {
-        Ok(match (&self.lists, self.percentile) {
-            (Lists::Fixed(lists), Percentile::Between(q)) => {
+        Ok(match (&self.lists, self.wanted) {
+            (Lists::Fixed(lists), Wanted::Between(q)) => {
                 Arc::new(groups.iter().map(|&g| self.between(&lists[g as usize], q)).collect::<Float64Array>())
             }
-            (Lists::Fixed(lists), Percentile::OneOf(q)) => {
+            (Lists::Fixed(lists), Wanted::OneOf(q)) => {
                 let nulls: NullBuffer = groups.iter().map(|&g| !lists[g as usize].is_empty()).collect();
                 let value = |&g: &u32| {
                     let mut values = lists[g as usize].clone();
@@ -134,7 +142,26 @@ impl Accumulate for Values {
                 };
                 from_ordinals(groups.iter().map(value).collect(), Some(nulls).filter(|n| n.null_count() > 0), self.data_type)
             }
-            (Lists::Text(lists), Percentile::OneOf(q) | Percentile::Between(q)) => {
+            (Lists::Fixed(lists), Wanted::Commonest) => {
+                let commonest = |&g: &u32| {
+                    let mut values = lists[g as usize].clone();
+                    values.sort_unstable();
+                    commonest(&values)
+                };
+                let values: Vec<Option<i64>> = groups.iter().map(commonest).collect();
+                let nulls: NullBuffer = values.iter().map(Option::is_some).collect();
+                let values = values.into_iter().map(Option::unwrap_or_default).collect();
+                from_ordinals(values, Some(nulls).filter(|n| n.null_count() > 0), self.data_type)
+            }
+            (Lists::Text(lists), Wanted::Commonest) => {
+                let commonest = |&g: &u32| {
+                    let mut texts: Vec<&str> = lists[g as usize].iter().map(AsRef::as_ref).collect();
+                    texts.sort_unstable();
+                    commonest(&texts)
+                };
+                Arc::new(groups.iter().map(commonest).collect::<StringArray>())
+            }
+            (Lists::Text(lists), Wanted::OneOf(q) | Wanted::Between(q)) => {
                 let value = |&g: &u32| {
                     let mut texts: Vec<&str> = lists[g as usize].iter().map(AsRef::as_ref).collect();
                     (!texts.is_empty()).then(|| *texts.select_nth_unstable(rank(q, lists[g as usize].len())).1)
