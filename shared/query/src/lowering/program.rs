@@ -89,6 +89,12 @@ impl Plan {
     /// # Errors
     /// Where expressions become too large.
     pub fn by_topic(&self) -> Result<Program, NotLowered> {
+        // What ties is then in the order of its groups, as everywhere.
+        if let Ok(query) = self.lower() {
+            let mut inputs = Vec::new();
+            let finish = input(self, query, &mut inputs);
+            return Ok(Program { inputs, finish });
+        }
         let narrowed = self.narrowed();
         let mut inputs = Vec::new();
         let finish = cut(&narrowed, &mut inputs)?;
