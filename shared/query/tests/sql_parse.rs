@@ -1,7 +1,7 @@
 //! SQL to the logical query: what is read, and as what.
 
 use arrow_schema::{DataType as Arrow, Field, Schema, TimeUnit};
-use twopath_query::{DataType, Query, parse};
+use twopath_query::{DataType, Query, logical_plan, parse};
 
 fn schema() -> Schema {
     let time = Arrow::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
@@ -336,4 +336,53 @@ fn ways_to_write_windows() {
         "SESSION(TABLE flights, DESCRIPTOR(t), DESCRIPTOR(origin), INTERVAL '5' MINUTE)",
     );
     same("TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR, INTERVAL '0' HOUR)", "TUMBLE(flights, DESCRIPTOR(t), INTERVAL '1' HOUR)");
+    // As RisingWave has it.
+    same("TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR)", "TUMBLE(flights, t, INTERVAL '1 hour')");
+    same(
+        "HOP(TABLE flights, DESCRIPTOR(t), INTERVAL '5' MINUTE, INTERVAL '10' MINUTE)",
+        "HOP(flights, t, INTERVAL '5' MINUTE, INTERVAL '10' MINUTE)",
+    );
+    same(
+        "SESSION(TABLE flights PARTITION BY origin, DESCRIPTOR(t), INTERVAL '5' MINUTE)",
+        "SESSION(flights, t, origin, INTERVAL '5' MINUTE)",
+    );
+}
+
+#[test]
+fn windows_in_group_by_are_those_in_from() {
+    let same = |old: &str, new: &str| assert_eq!(query(old), query(new));
+    for (function, lengths) in [
+        ("TUMBLE", "INTERVAL '1' HOUR"),
+        ("TUMBLE", "INTERVAL '1' MONTH"),
+        ("HOP", "INTERVAL '5' MINUTE, INTERVAL '10' MINUTE"),
+        ("CUMULATE", "INTERVAL '5' MINUTE, INTERVAL '10' MINUTE"),
+    ] {
+        same(
+            &format!(
+                "SELECT {function}_START(t, {lengths}) AS window_start, {function}_END(t, {lengths}) AS window_end, origin, COUNT(*) AS n FROM flights \
+                 GROUP BY {function}(t, {lengths}), origin HAVING {function}_END(t, {lengths}) > TIMESTAMP '2013-01-01' ORDER BY {function}_START(t, {lengths})"
+            ),
+            &format!(
+                "SELECT window_start, window_end, origin, COUNT(*) AS n FROM {function}(flights, t, {lengths}) \
+                 GROUP BY window_{}, origin HAVING window_end > TIMESTAMP '2013-01-01' ORDER BY window_start",
+                if function == "CUMULATE" { "end" } else { "start" }
+            ),
+        );
+    }
+    same(
+        "SELECT origin, SESSION_START(t, INTERVAL '5' MINUTE) AS window_start, SESSION_END(t, INTERVAL '5' MINUTE) AS window_end, COUNT(*) AS n FROM flights \
+         GROUP BY origin, SESSION(t, INTERVAL '5' MINUTE)",
+        "SELECT origin, window_start, window_end, COUNT(*) AS n FROM SESSION(flights, t, origin, INTERVAL '5' MINUTE) GROUP BY origin, window_start, window_end",
+    );
+    let text = |sql: &str| logical_plan(sql, "flights", &schema()).unwrap_or_else(|e| panic!("{}", e.report(sql))).to_string();
+    assert_eq!(
+        text(
+            "SELECT TUMBLE_END(t, INTERVAL '1' HOUR) AS window_end, COUNT(*) AS n FROM WATERMARK(flights, t, INTERVAL '1' MINUTE) \
+             GROUP BY TUMBLE(t, INTERVAL '1' HOUR) EMIT ON WINDOW CLOSE"
+        ),
+        text(
+            "SELECT window_end, COUNT(*) AS n FROM TUMBLE(TABLE WATERMARK(TABLE flights, DESCRIPTOR(t), INTERVAL '1' MINUTE), DESCRIPTOR(t), INTERVAL '1' HOUR) \
+             GROUP BY window_end EMIT ON WINDOW CLOSE"
+        ),
+    );
 }

@@ -267,30 +267,44 @@ impl Text<'_> {
         let grouped = self.random.chance(70);
         let offset = if self.random.chance(30) { ", INTERVAL '90' SECOND" } else { "" };
         let minutes = |n: &str| format!("INTERVAL '{n}' MINUTE");
-        let call = match self.random.below(5) {
-            0 => format!("TUMBLE(TABLE {table}, DESCRIPTOR({time}), {}{offset})", minutes("5")),
+        let (function, lengths) = match self.random.below(5) {
+            0 => ("TUMBLE", minutes("5")),
             1 | 2 => {
                 let (slide, size) = [("2", "10"), ("3", "10"), ("5", "5"), ("7", "4")][self.random.below(4)];
-                format!("HOP(TABLE {table}, DESCRIPTOR({time}), {}, {}{offset})", minutes(slide), minutes(size))
+                ("HOP", format!("{}, {}", minutes(slide), minutes(size)))
             }
-            3 => format!("CUMULATE(TABLE {table}, DESCRIPTOR({time}), {}, {}{offset})", minutes("3"), minutes("12")),
-            _ => {
-                let by: Vec<&str> = keys.iter().map(|&i| names[i].as_str()).collect();
-                let by = if by.is_empty() { String::new() } else { format!(" PARTITION BY {}", by.join(", ")) };
-                format!("SESSION(TABLE {table}{by}, DESCRIPTOR({time}), {})", minutes(self.random.pick(&["1", "2"])))
-            }
+            3 => ("CUMULATE", format!("{}, {}", minutes("3"), minutes("12"))),
+            _ => ("SESSION", minutes(self.random.pick(&["1", "2"]))),
+        };
+        let mut by: Vec<&str> = keys.iter().map(|&i| names[i].as_str()).collect();
+        // The window in GROUP BY is the same one.
+        let is_old = grouped && offset.is_empty() && self.random.chance(25);
+        let (call, bounds) = if is_old {
+            let bounds = ["START", "END"].map(|bound| format!("{function}_{bound}({time}, {lengths})"));
+            (format!("{table} AS {}", self.alias()), bounds)
+        } else {
+            let key = if function == "SESSION" && !by.is_empty() { format!(" PARTITION BY {}", by.join(", ")) } else { String::new() };
+            let offset = if function == "SESSION" { "" } else { offset };
+            let bounds = ["window_start", "window_end"].map(str::to_owned);
+            (format!("{function}(TABLE {table}{key}, DESCRIPTOR({time}), {lengths}{offset})"), bounds)
         };
         // Tumbling windows hold rows without a time, too; the others do not.
         let filter = format!(" WHERE {time} IS NOT NULL");
         let mut items: Vec<(String, Kind)> = keys.iter().map(|&i| (names[i].clone(), columns[i])).collect();
-        items.extend([("window_start".to_owned(), Time), ("window_end".to_owned(), Time)]);
+        items.extend(bounds.map(|bound| (bound, Time)));
         if !grouped {
             items.extend((0..columns.len()).filter(|i| !keys.contains(i)).map(|i| (names[i].clone(), columns[i])));
             let list = list(items.iter().map(|(item, _)| item.clone()));
             let columns = items.into_iter().map(|(_, kind)| kind).collect();
             return Shape { text: format!("SELECT {list} FROM {call}{filter}"), columns };
         }
-        let by = list_plain((1..=items.len()).map(|i| i.to_string()));
+        let window = format!("{function}({time}, {lengths})");
+        let by = if is_old {
+            by.push(&window);
+            by.join(", ")
+        } else {
+            list_plain((1..=items.len()).map(|i| i.to_string()))
+        };
         let int = (0..columns.len()).find(|&i| columns[i] == Int).map_or("1".to_owned(), |i| names[i].clone());
         let aggregates = ["COUNT(*)".to_owned(), format!("CAST(SUM({int}) AS BIGINT)"), format!("MAX({int})")];
         items.extend(aggregates.into_iter().take(1 + self.random.below(3)).map(|a| (a, Int)));
@@ -461,7 +475,24 @@ impl Text<'_> {
             _ => format!("(SELECT {least}(i.{b}) {from})"),
         };
         let op = self.random.pick(&["<", "=", ">="]);
-        match self.random.below(9) {
+        let other = column(self.random, columns, Some(kind)).zip(column(self.random, &inner.columns, Some(kind)));
+        let (c, d) = other.unwrap_or_default();
+        let not = self.random.pick(&["", "NOT "]);
+        match self.random.below(12) {
+            9 => format!("SELECT * FROM ({text}) AS s WHERE (s.{a}, s.{c}) {not}IN (SELECT i.{b}, i.{d} {from})"),
+            10 => {
+                let of = match self.random.below(3) {
+                    0 => format!("SELECT i.{b} AS v, COUNT(*) AS n {from} GROUP BY i.{b}"),
+                    1 => format!("SELECT i.{b} AS v, ROW_NUMBER() OVER (ORDER BY i.{b}) AS n {from} ORDER BY i.{b} LIMIT 2"),
+                    _ => format!("SELECT {least}(i.{b}) AS v, COUNT(*) AS n {from}"),
+                };
+                let (join, on) = [("CROSS JOIN", ""), ("LEFT JOIN", " ON TRUE")][self.random.below(2)];
+                format!("SELECT s.{a} AS c0, l.v AS c1, l.n AS c2 FROM ({text}) AS s {join} LATERAL ({of}) AS l{on}")
+            }
+            11 => {
+                let op = self.random.pick(&["EXCEPT ALL", "INTERSECT ALL"]);
+                format!("SELECT s.{a} AS c0 FROM ({text}) AS s {op} SELECT i.{b} FROM ({}) AS i", inner.text)
+            }
             0 | 1 => format!("SELECT * FROM ({text}) AS s WHERE s.{a} IN (SELECT i.{b} {from})"),
             2 => format!("SELECT * FROM ({text}) AS s WHERE s.{a} NOT IN (SELECT i.{b} {from})"),
             3 => format!("SELECT * FROM ({text}) AS s WHERE {}EXISTS (SELECT 1 {from})", if of { "NOT " } else { "" }),

@@ -5,10 +5,13 @@ use sqlparser::tokenizer::Span;
 
 use super::QueryError;
 use super::from::Relations;
+use super::group_window::GroupWindow;
+use super::row::row;
 use super::scope::{Column, Scope, same_name};
 use super::select::Item;
 use super::source::Source;
 use super::subquery::{AROUND, Subquery};
+use super::window_clause::NamedWindows;
 use crate::function::Function;
 use crate::lowering::nests_too_deeply;
 use crate::plan::OverCall;
@@ -67,6 +70,12 @@ pub(super) struct Binder<'a> {
     pub aliases: Vec<Alias>,
     /// Calls of OVER, and where each stands.
     pub overs: Vec<(OverCall, Item)>,
+    /// What GROUP BY cuts time by.
+    pub group_window: Option<GroupWindow>,
+    /// Calls of GROUPING: what each asks about, and where it stands.
+    pub groupings: Vec<(Vec<Expr>, Span)>,
+    /// What WINDOW names.
+    pub windows: NamedWindows,
     /// What subqueries read from, where an expression may have some.
     pub relations: Option<Relations<'a>>,
     pub subqueries: Vec<Subquery>,
@@ -100,6 +109,9 @@ impl<'a> Binder<'a> {
             reads: Vec::new(),
             aliases: Vec::new(),
             overs: Vec::new(),
+            group_window: None,
+            groupings: Vec::new(),
+            windows: NamedWindows::default(),
             relations: None,
             subqueries: Vec::new(),
             around: None,
@@ -143,6 +155,8 @@ impl<'a> Binder<'a> {
             A::UnaryOp { op, expr } => self.unary(*op, expr),
             A::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } => self.chain(op, ast),
             A::BinaryOp { .. } => self.operators(ast),
+            A::IsNull(arg) if row(arg).is_some() => self.row_is_null(&row(arg).unwrap_or_default(), false, arg.span()),
+            A::IsNotNull(arg) if row(arg).is_some() => self.row_is_null(&row(arg).unwrap_or_default(), true, arg.span()),
             A::IsNull(arg) => self.is_null(arg, false),
             A::IsNotNull(arg) => self.is_null(arg, true),
             A::IsTrue(arg) => self.is_truth(arg, Some(true), false),
@@ -151,9 +165,13 @@ impl<'a> Binder<'a> {
             A::IsNotFalse(arg) => self.is_truth(arg, Some(false), true),
             A::IsUnknown(arg) => self.is_truth(arg, None, false),
             A::IsNotUnknown(arg) => self.is_truth(arg, None, true),
+            A::IsDistinctFrom(left, right) if row(left).is_some() => self.row_is_distinct(left, right, false),
+            A::IsNotDistinctFrom(left, right) if row(left).is_some() => self.row_is_distinct(left, right, true),
             A::IsDistinctFrom(left, right) => self.is_distinct(left, right, false),
             A::IsNotDistinctFrom(left, right) => self.is_distinct(left, right, true),
+            A::Between { expr, negated, low, high } if row(expr).is_some() => self.row_between(expr, low, high, *negated),
             A::Between { expr, negated, low, high } => self.between(expr, low, high, *negated),
+            A::In { expr, target: ast::InTarget::List(list), negated, .. } if row(expr).is_some() => self.row_in_list(expr, list, *negated),
             A::In { expr, target: ast::InTarget::List(list), negated, .. } => self.in_list(expr, list, *negated),
             A::Case { operand, conditions, else_result, case_token, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref(), case_token.0.span)
@@ -188,7 +206,7 @@ impl<'a> Binder<'a> {
             A::AnyOp { left, compare_op, right, .. } => self.quantified((left, compare_op, right), false),
             A::AllOp { left, compare_op, right } => self.quantified((left, compare_op, right), true),
             A::Wildcard(_) | A::QualifiedWildcard(..) => Err(self.error(ast.span(), "* stands only in SELECT * and COUNT(*)")),
-            A::Tuple(_) => Err(self.error(ast.span(), "row values are not supported: compare the columns one by one, joined by AND")),
+            A::Tuple(_) => Err(self.error(ast.span(), "a row of values is compared with another one, and neither put out nor nested: write (a, b) = (1, 'x'), (a, b) IN (...), or two columns")),
             A::Overlay { expr, .. } => {
                 Err(self.error(expr.span(), "OVERLAY is not supported: join LEFT(c, n), the new text and SUBSTRING(c FROM m) with ||"))
             }
@@ -344,11 +362,15 @@ impl<'a> Binder<'a> {
         let mut first = ast;
         while let ast::Expr::BinaryOp { left, op, right } = first
             && !matches!(op, BinaryOperator::And | BinaryOperator::Or)
+            && !compares_rows(first)
         {
             operands.push((op, &**right));
             first = left;
         }
-        let mut bound = self.bind(first)?;
+        let mut bound = match first {
+            ast::Expr::BinaryOp { left, op, right } if compares_rows(first) => self.compared_rows(left, op, right)?,
+            first => self.bind(first)?,
+        };
         for (op, right) in operands.into_iter().rev() {
             let right = self.bind(right)?;
             bound = self.binary_ast(op, bound, right)?;
@@ -373,7 +395,7 @@ impl<'a> Binder<'a> {
         Ok(())
     }
 
-    fn is_null(&mut self, arg: &ast::Expr, negated: bool) -> Result<Bound, QueryError> {
+    pub(super) fn is_null(&mut self, arg: &ast::Expr, negated: bool) -> Result<Bound, QueryError> {
         let bound = self.bind(arg)?;
         let span = bound.span;
         let arg = Box::new(self.settle(bound)?);
@@ -397,7 +419,7 @@ impl<'a> Binder<'a> {
     }
 
     /// `a IS DISTINCT FROM b`: as `a <> b`, with NULL as one more value.
-    fn is_distinct(&mut self, left: &ast::Expr, right: &ast::Expr, negated: bool) -> Result<Bound, QueryError> {
+    pub(super) fn is_distinct(&mut self, left: &ast::Expr, right: &ast::Expr, negated: bool) -> Result<Bound, QueryError> {
         let (left, right) = (self.bind(left)?, self.bind(right)?);
         let span = left.span.union(&right.span);
         let (left, right) = self.unify_two(left, right, "compared by IS DISTINCT FROM")?;
@@ -486,13 +508,19 @@ impl<'a> Binder<'a> {
 
 /// How many nodes the copies of one expression may have.
 const COPIED_MAX: usize = 10_000;
+
+/// Whether an operator stands between row values.
+fn compares_rows(ast: &ast::Expr) -> bool {
+    matches!(ast, ast::Expr::BinaryOp { left, op, right } if !matches!(op, BinaryOperator::And | BinaryOperator::Or) && (row(left).is_some() || row(right).is_some()))
+}
+
 pub(super) fn not(arg: Expr) -> Expr {
     Expr::new(ExprKind::Unary { op: UnaryOp::Not, arg: Box::new(arg) }, DataType::Bool)
 }
 
 /// AND or OR over all, in order, as a balanced tree, so that a long list makes no deep one. What is evaluated, and in which order, is the
 /// same as from left to right: what decides a part decides all.
-fn balanced(op: BinaryOp, mut conditions: Vec<Expr>) -> Expr {
+pub(super) fn balanced(op: BinaryOp, mut conditions: Vec<Expr>) -> Expr {
     if conditions.len() == 1 {
         return conditions.remove(0);
     }

@@ -8,6 +8,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
+use super::lateral::lateral;
 use super::scope::{Scope, fields, nearest, same_name};
 use super::select::bind_query;
 use super::source::Source;
@@ -70,6 +71,10 @@ impl<'a> Relations<'a> {
         };
         let mut left = self.joined(first)?;
         for table in tables {
+            if let Some(of) = lateral(&table.relation) {
+                left = self.beside_lateral(left, of, &table.joins)?;
+                continue;
+            }
             let right = self.joined(table)?;
             left = self.crossed(left, right)?;
         }
@@ -102,7 +107,7 @@ impl<'a> Relations<'a> {
                 let (plan, scope) = self.table_function(name, &list.args)?;
                 self.aliased(plan, scope, alias.as_ref())
             }
-            TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
+            TableFactor::Derived { subquery, alias, sample: None, .. } => {
                 let (plan, scope) = self.subquery(subquery)?;
                 self.aliased(plan, scope, alias.as_ref())
             }
@@ -195,7 +200,7 @@ impl<'a> Relations<'a> {
     }
 
     /// The plan with the names that `alias (a, b, ...)` gives its first columns.
-    fn renamed(&self, plan: Plan, alias: &ast::TableAlias) -> Result<Plan, QueryError> {
+    pub(super) fn renamed(&self, plan: Plan, alias: &ast::TableAlias) -> Result<Plan, QueryError> {
         if alias.columns.is_empty() {
             return Ok(plan);
         }

@@ -34,6 +34,9 @@ impl Binder<'_> {
         if let Some(over) = &call.over {
             return self.over(&name, call, over, span);
         }
+        if let Some(bound) = self.of_grouping(&name, call, span)? {
+            return Ok(bound);
+        }
         if call.args == FunctionArguments::None && self.scope.columns.iter().any(|column| column.name == name) {
             return Err(self.error(span, format!("{name} is a reserved word of SQL: write \"{name}\" for the column")));
         }
@@ -105,17 +108,19 @@ impl Binder<'_> {
 
 fn unknown_function(name: &str) -> String {
     let instead = match name {
-        "now" | "current_timestamp" | "localtimestamp" | "current_date" | "current_time" | "clock_timestamp" | "random" | "gen_random_uuid" => {
-            "an answer depends on the log alone, not on the clock or on chance: write a literal".to_owned()
-        }
+        "now" | "current_timestamp" | "localtimestamp" | "current_date" | "current_time" | "clock_timestamp" | "random"
+        | "gen_random_uuid" => "an answer depends on the log alone, not on the clock or on chance: write a literal".to_owned(),
         "quantile" => "write PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY c), which is exact, or APPROX_QUANTILE(c, 0.5)".to_owned(),
-        "grouping" => "the groupings of ROLLUP and CUBE are told apart by their keys, which are NULL where a grouping has them not: COALESCE a key that may be NULL itself".to_owned(),
         "array_agg" | "list" | "collect_list" | "json_agg" | "json_arrayagg" => {
             "a column holds one value: write STRING_AGG(c, ',' ORDER BY c), or put rows out".to_owned()
         }
         "regexp_matches" | "regexp_match" | "regexp_extract" => "write REGEXP_SUBSTR(c, '[0-9]+'), or REGEXP_LIKE(c, '^N')".to_owned(),
-        "row_number" | "rank" | "dense_rank" | "percent_rank" | "cume_dist" | "ntile" | "lag" | "lead" => "it needs OVER, as in ROW_NUMBER() OVER (PARTITION BY a ORDER BY b)".to_owned(),
-        "tumble" | "hop" | "cumulate" | "session" => "a window stands in FROM: write FROM TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL '1' HOUR)".to_owned(),
+        "row_number" | "rank" | "dense_rank" | "percent_rank" | "cume_dist" | "ntile" | "lag" | "lead" => {
+            "it needs OVER, as in ROW_NUMBER() OVER (PARTITION BY a ORDER BY b)".to_owned()
+        }
+        "tumble" | "hop" | "cumulate" | "session" => {
+            "a window stands in FROM: write FROM TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL '1' HOUR)".to_owned()
+        }
         "if" | "iif" => "write CASE WHEN c THEN a ELSE b END".to_owned(),
         "to_char" | "strftime" | "date_format" => "write CAST(c AS TEXT), or EXTRACT(YEAR FROM c) and the like".to_owned(),
         "age" | "datediff" | "date_diff" => "write a - b, or EXTRACT(EPOCH FROM a - b) for seconds".to_owned(),

@@ -2,15 +2,20 @@
 
 use sqlparser::ast::{self, GroupByExpr, Spanned};
 use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::Span;
 
 use super::QueryError;
-use super::expr::{Binder, Place};
+use super::expr::{Binder, Bound, Place};
 use super::from::clause;
+use super::scope::Scope;
 use super::select::{Item, default_name, named_item};
 use super::source::Source;
-use super::subquery::JOINED;
+use super::subquery::{AROUND, JOINED};
 use crate::plan::{Node, Plan, Window};
 use crate::types::*;
+
+/// While a statement is bound, call `i` of GROUPING is column `GROUPING + i`.
+const GROUPING: usize = 1 << 36;
 
 /// What rows are grouped by.
 #[derive(Default)]
@@ -29,6 +34,18 @@ impl Grouping {
         self.sets.iter_mut().filter(|set| !set.contains(key)).for_each(|set| set.push(key.clone()));
     }
 
+    /// For each grouping what the calls of GROUPING give; none where all keys are one grouping, where each gives 0.
+    pub fn marks(&self, source: &Source<'_>, calls: &[(Vec<Expr>, Span)]) -> Result<Vec<Vec<i64>>, QueryError> {
+        for (args, span) in calls {
+            if args.iter().any(|arg| self.keys.iter().all(|key| key.expr != *arg)) {
+                return Err(source.error(*span, "GROUPING asks about what stands in GROUP BY: write the expression as it stands there"));
+            }
+        }
+        // As PostgreSQL has it: a bit for each argument, the first one being the highest, which is set where the grouping has it not.
+        let mark = |set: &Vec<Expr>, args: &[Expr]| args.iter().fold(0, |bits, arg| bits << 1 | i64::from(!set.contains(arg)));
+        Ok(self.sets.iter().map(|set| calls.iter().map(|(args, _)| mark(set, args)).collect()).collect())
+    }
+
     /// Which of the keys each grouping has, by their numbers; none where all are one grouping.
     pub fn sets(&self) -> Vec<Vec<usize>> {
         let of = |set: &Vec<Expr>| (0..self.keys.len()).filter(|&key| set.contains(&self.keys[key].expr)).collect();
@@ -36,17 +53,17 @@ impl Grouping {
     }
 }
 
-/// Groups of these keys; of several groupings one after the other, with NULL for the keys that one has not.
+/// Groups of these keys; of several groupings one after the other, with NULL for the keys that one has not, and behind the aggregates what marks each.
 pub(super) fn aggregated(
     plan: Plan,
-    (keys, sets): (Vec<NamedExpr>, &[Vec<usize>]),
+    (keys, sets, marks): (Vec<NamedExpr>, &[Vec<usize>], &[Vec<i64>]),
     aggregates: Vec<Aggregate>,
     span: std::ops::Range<usize>,
 ) -> Plan {
     if sets.is_empty() {
         return Plan::new(Node::Aggregate { input: Box::new(plan), keys, aggregates }, span);
     }
-    let of_set = |set: &Vec<usize>| {
+    let of_set = |(set, marks): (&Vec<usize>, &Vec<i64>)| {
         let own: Vec<NamedExpr> = set.iter().map(|&key| keys[key].clone()).collect();
         let value = |(number, key): (usize, &NamedExpr)| {
             let data_type = key.expr.data_type;
@@ -59,11 +76,13 @@ pub(super) fn aggregated(
         let keys = keys.iter().enumerate().map(value);
         let number =
             |(i, a): (usize, &Aggregate)| NamedExpr { name: format!("aggregate{i}"), expr: Expr::column(own.len() + i, a.data_type()) };
-        let columns = keys.chain(aggregates.iter().enumerate().map(number)).collect();
+        let mark =
+            |(i, mark): (usize, &i64)| NamedExpr { name: format!("grouping{i}"), expr: Expr::literal(Value::Int(*mark), DataType::Int) };
+        let columns = keys.chain(aggregates.iter().enumerate().map(number)).chain(marks.iter().enumerate().map(mark)).collect();
         let groups = Node::Aggregate { input: Box::new(plan.clone()), keys: own.clone(), aggregates: aggregates.clone() };
         Plan::new(Node::Project { input: Box::new(Plan::new(groups, span.clone())), columns }, span.clone())
     };
-    Plan::new(Node::Union { inputs: sets.iter().map(of_set).collect() }, span.clone())
+    Plan::new(Node::Union { inputs: sets.iter().zip(marks).map(of_set).collect() }, span.clone())
 }
 
 /// `None` without GROUP BY.
@@ -95,15 +114,28 @@ pub(super) fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[I
     }
     let has_sets = exprs.iter().any(|ast| matches!(ast, ast::Expr::GroupingSets(_) | ast::Expr::Rollup(_) | ast::Expr::Cube(_)));
     grouping.sets = if has_sets { sets } else { Vec::new() };
-    // Where windows cumulate, the end says all; the start follows from it.
+    if let Some(window) = binder.group_window.as_ref().filter(|window| window.is_session()) {
+        window.keys().iter().for_each(|key| grouping.also("window_end", key));
+    }
+    // Where windows cumulate, the end says all; the start follows from it. Of several groupings one may have the start alone.
     for (window, first) in &binder.scope.windows {
         let (start, end) = (window.start(*first), window.end(*first));
-        if matches!(window, Window::Cumulate { .. }) && grouping.keys.iter().any(|k| k.expr == end) {
+        let is_one = grouping.sets.is_empty();
+        if is_one && matches!(window, Window::Cumulate { .. }) && grouping.keys.iter().any(|k| k.expr == end) {
             grouping.keys.retain(|k| k.expr != start);
-            grouping.sets.iter_mut().for_each(|set| set.retain(|key| *key != start));
         }
     }
     Ok(Some(grouping))
+}
+
+/// The end of a window of one size says nothing that its start does not.
+fn as_key(scope: &Scope, expr: Expr) -> Expr {
+    let is_end =
+        |(window, first): &&(Window, usize)| matches!(window, Window::Tumble { .. } | Window::Hop { .. }) && expr == window.end(*first);
+    match scope.windows.iter().find(is_end) {
+        Some((window, first)) => window.start(*first),
+        None => expr,
+    }
 }
 
 /// How many groupings one query may have.
@@ -144,12 +176,7 @@ impl Grouping {
         if aggregate {
             return Err(binder.error(span, "aggregates cannot stand in GROUP BY: group by columns and expressions of them"));
         }
-        // The end of a window of one size says nothing that its start does not.
-        for (window, first) in &binder.scope.windows {
-            if matches!(window, Window::Tumble { .. } | Window::Hop { .. }) && expr == window.end(*first) {
-                expr = window.start(*first);
-            }
-        }
+        expr = as_key(&binder.scope, expr);
         if self.keys.iter().all(|k| k.expr != expr) {
             self.keys.push(NamedExpr { name, expr: expr.clone() });
         }
@@ -163,6 +190,8 @@ pub(super) struct Groups<'a> {
     /// How many columns the input has: higher indexes are aggregates.
     pub columns: usize,
     pub keys: Vec<NamedExpr>,
+    /// The column of a group's row from which on GROUPING stands, where there are several groupings.
+    pub marks: Option<usize>,
 }
 
 impl Groups<'_> {
@@ -183,6 +212,10 @@ impl Groups<'_> {
         }
         match expr.kind {
             ExprKind::Column(i) if i < self.columns => Err(i),
+            ExprKind::Column(i) if (GROUPING..AROUND).contains(&i) => Ok(match self.marks {
+                Some(first) => Expr::column(first + i - GROUPING, expr.data_type),
+                None => Expr::literal(Value::Int(0), expr.data_type),
+            }),
             // What OVER and subqueries give.
             ExprKind::Column(i) if i >= JOINED => Ok(expr.clone()),
             ExprKind::Column(i) => Ok(Expr::column(self.keys.len() + i - self.columns, expr.data_type)),
@@ -190,3 +223,34 @@ impl Groups<'_> {
         }
     }
 }
+
+impl Binder<'_> {
+    /// GROUPING, and the start and end of the window in GROUP BY; `None` for other functions.
+    pub(super) fn of_grouping(&mut self, name: &str, call: &ast::Function, span: Span) -> Result<Option<Bound>, QueryError> {
+        if name != "grouping" {
+            return self.group_window_call(name, call, span);
+        }
+        if !matches!(self.place, Place::Select | Place::Having | Place::OrderBy) {
+            return Err(self.error(span, "GROUPING stands in the select list, in HAVING and in ORDER BY, outside aggregates"));
+        }
+        let args = self.arguments(call, name, span)?;
+        if args.star || args.distinct || !(1..=ARGUMENTS_MAX).contains(&args.list.len()) {
+            return Err(self.error(span, format!("GROUPING takes 1 to {ARGUMENTS_MAX} keys of GROUP BY: write GROUPING(a, b)")));
+        }
+        let before = self.reads.len();
+        let mut keys = Vec::new();
+        for ast in args.list {
+            let key = self.expr(ast)?;
+            keys.push(as_key(&self.scope, key));
+        }
+        self.reads.truncate(before);
+        let number = self.groupings.iter().position(|(known, _)| *known == keys).unwrap_or(self.groupings.len());
+        if number == self.groupings.len() {
+            self.groupings.push((keys, span));
+        }
+        Ok(Some(Bound::typed(Expr::column(GROUPING + number, DataType::Int), span)))
+    }
+}
+
+/// As many as PostgreSQL takes.
+const ARGUMENTS_MAX: usize = 31;

@@ -7,6 +7,7 @@ use twopath_base::LogColumn;
 use super::QueryError;
 use super::expr::{Binder, Bound};
 use super::from::{Relations, TopicSchema};
+use super::lateral::lateral;
 use super::scope::{Column, Scope, same_name};
 use crate::plan::{JoinKind, Moment, Node, Plan, Upserts};
 use crate::types::*;
@@ -29,13 +30,16 @@ impl Relations<'_> {
         Ok((Plan::new(node, span), scope))
     }
 
-    fn join(&mut self, left: (Plan, Scope), join: &ast::Join) -> Result<(Plan, Scope), QueryError> {
+    pub(super) fn join(&mut self, left: (Plan, Scope), join: &ast::Join) -> Result<(Plan, Scope), QueryError> {
         let (kind, constraint) = match &join.join_operator {
             JoinOperator::Join(c) | JoinOperator::Inner(c) => (JoinKind::Inner, c),
             JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => (JoinKind::Left, c),
             JoinOperator::Right(c) | JoinOperator::RightOuter(c) => (JoinKind::Right, c),
             JoinOperator::FullOuter(c) => (JoinKind::Full, c),
             JoinOperator::CrossJoin(JoinConstraint::None) => {
+                if let Some(of) = lateral(&join.relation) {
+                    return self.lateral(left, of, None);
+                }
                 let right = self.factor(&join.relation)?;
                 return self.crossed(left, right);
             }
@@ -45,6 +49,9 @@ impl Relations<'_> {
                 return Err(self.source.error(join.relation.span(), message));
             }
         };
+        if let Some(of) = lateral(&join.relation) {
+            return self.lateral(left, of, Some((kind, constraint)));
+        }
         if let TableFactor::Table { name, alias, version: Some(ast::TableVersion::ForSystemTimeAsOf(at)), .. } = &join.relation {
             return self.temporal(left, (name, alias.as_ref()), at, (kind, constraint));
         }
@@ -154,7 +161,7 @@ impl Relations<'_> {
         Ok((Plan::new(node, span), scope))
     }
 
-    fn on(
+    pub(super) fn on(
         &self,
         scope: &mut Scope,
         constraint: &JoinConstraint,
@@ -238,7 +245,7 @@ impl Relations<'_> {
     }
 
     /// The names of both sides, which differ.
-    fn beside(&self, left: Scope, right: Scope, place: std::ops::Range<usize>) -> Result<Scope, QueryError> {
+    pub(super) fn beside(&self, left: Scope, right: Scope, place: std::ops::Range<usize>) -> Result<Scope, QueryError> {
         let twice = right.relations.iter().find(|r| left.relations.iter().any(|l| l.known_as() == r.known_as()));
         match twice {
             Some(relation) => {

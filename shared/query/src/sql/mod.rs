@@ -10,14 +10,17 @@ mod emit;
 mod expr;
 mod from;
 mod function;
+mod group_window;
 mod grouping;
 mod join;
+mod lateral;
 mod literal;
 mod operator;
 mod order;
 mod ordered;
 mod over;
 mod regex;
+mod row;
 mod scalar;
 mod scope;
 mod select;
@@ -27,6 +30,7 @@ mod table_function;
 mod temporal;
 mod topic;
 mod union;
+mod window_clause;
 
 use arrow_schema::Schema;
 

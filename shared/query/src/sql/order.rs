@@ -35,6 +35,28 @@ pub(super) fn first_of_each(
     }
 }
 
+/// Whether what ties with the last row of FETCH FIRST is there, too.
+pub(super) fn has_ties(query: &ast::Query) -> bool {
+    query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties)
+}
+
+/// The first rows of an order, with those that tie with the last of them: FETCH FIRST ... WITH TIES.
+pub(super) fn first_with_ties(plan: Plan, by: Vec<Order>, (limit, offset): (Option<u64>, u64), span: std::ops::Range<usize>) -> Plan {
+    let width = plan.columns().len();
+    let call = |function| OverCall { function, partition_by: Vec::new(), order_by: by.clone(), frame: Frame::Partition };
+    let calls = vec![call(OverFunction::Rank), call(OverFunction::RowNumber)];
+    let plan = Plan::new(Node::Over { input: Box::new(plan), calls }, span.clone());
+    let bound = |column: usize, op, n: u64| {
+        let n = Expr::literal(Value::Int(i64::try_from(n).unwrap_or(i64::MAX)), DataType::Int);
+        Expr::binary(op, Expr::column(width + column, DataType::Int), n, DataType::Bool)
+    };
+    // Of no rows none ties.
+    let last = if limit == Some(0) { 0 } else { limit.map_or(u64::MAX, |limit| offset.saturating_add(limit)) };
+    let first = (offset > 0).then(|| bound(1, BinaryOp::Greater, offset));
+    let condition = first.into_iter().fold(bound(0, BinaryOp::LessOrEqual, last), Expr::and);
+    Plan::new(Node::Filter { input: Box::new(plan), condition }, span)
+}
+
 /// What DISTINCT ON tells rows apart by, the first of which stays. As in PostgreSQL, ORDER BY begins with it.
 pub(super) fn distinct_on(
     binder: &mut Binder<'_>,

@@ -23,21 +23,9 @@ impl Binder<'_> {
             let message = "OVER stands in the select list: name it in a subquery, and use the name, as in FROM (SELECT ..., ROW_NUMBER() OVER (...) AS n FROM t) s WHERE n <= 3";
             return Err(self.error(span, message));
         }
-        let ast::WindowType::WindowSpec(spec) = over else {
-            return Err(self.error(span, "a named window is not supported: write its clauses after OVER"));
-        };
         let before = self.reads.len();
-        let partition_by = spec.partition_by.iter().map(|e| self.expr(e)).collect::<Result<Vec<_>, _>>()?;
-        let mut order_by = spec.order_by.iter().map(|by| self.over_order(by)).collect::<Result<Vec<_>, _>>()?;
-        let by_log = order_by.is_empty() && spec.window_frame.is_some();
-        if by_log {
-            order_by = self.log_order(span)?;
-        }
-        let frame = match &spec.window_frame {
-            None if order_by.is_empty() => Frame::Partition,
-            None => Frame::Range { before: None },
-            Some(frame) => self.frame(frame, &order_by, span)?,
-        };
+        let spec = self.windows.over(self.source, over)?;
+        let (partition_by, order_by, frame) = self.window_of(&spec, span)?;
         let share = match name {
             "ntile" | "percent_rank" | "cume_dist" => Some(self.share(name, call, span)?),
             _ => None,
@@ -66,6 +54,22 @@ impl Binder<'_> {
             _ => finish.of(value),
         };
         Ok(Bound::typed(value, span))
+    }
+
+    /// What rows are partitioned and ordered by, and the frame.
+    pub(super) fn window_of(&mut self, spec: &ast::WindowSpec, span: Span) -> Result<(Vec<Expr>, Vec<Order>, Frame), QueryError> {
+        let partition_by = spec.partition_by.iter().map(|e| self.expr(e)).collect::<Result<Vec<_>, _>>()?;
+        let mut order_by = spec.order_by.iter().map(|by| self.over_order(by)).collect::<Result<Vec<_>, _>>()?;
+        let by_log = order_by.is_empty() && spec.window_frame.is_some();
+        if by_log {
+            order_by = self.log_order(span)?;
+        }
+        let frame = match &spec.window_frame {
+            None if order_by.is_empty() => Frame::Partition,
+            None => Frame::Range { before: None },
+            Some(frame) => self.frame(frame, &order_by, span)?,
+        };
+        Ok((partition_by, order_by, frame))
     }
 
     fn over_value(&mut self, call: OverCall, item: &Item) -> Expr {

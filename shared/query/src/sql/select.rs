@@ -11,12 +11,13 @@ use super::emit::on_close;
 use super::expr::{Alias, Binder, Place, Read};
 use super::from::{Relations, TopicSchema, clause, name_of};
 use super::grouping::{Groups, aggregated, group_by};
-use super::order::{distinct_on, first_of_each, limit, order_by};
+use super::order::{distinct_on, first_of_each, first_with_ties, has_ties, limit, order_by};
 use super::over::{over_groups, with_overs};
 use super::scope::{Column, Scope, same_name};
 use super::source::Source;
 use super::subquery::{Around, Subqueries, compared_with_around, name_of_value, of_none, reads_subquery};
 use super::union::{ordered_union, set_operation};
+use super::window_clause::NamedWindows;
 use crate::plan::{Node, OverCall, Plan};
 use crate::types::*;
 
@@ -118,6 +119,8 @@ fn bind_select(
         }
         binder.is_where = false;
     }
+    binder.bind_group_window(select)?;
+    binder.windows = NamedWindows::of(source, &select.named_window)?;
     let mut items = select_list(&mut binder, &select.projection)?;
     if items.is_empty() {
         return Err(binder.error(select.select_token.0.span, "the query has no output columns: name them after SELECT, or write *"));
@@ -127,6 +130,7 @@ fn bind_select(
     let having = select.having.as_ref().map(|h| condition(&mut binder, h, (Place::Having, "HAVING"))).transpose()?;
     let order = order_by(&mut binder, query.order_by.as_ref(), select, &items)?;
     let qualify = select.qualify.as_ref().map(|q| condition(&mut binder, q, (Place::OrderBy, "QUALIFY"))).transpose()?;
+    binder.check_named_windows()?;
     let distinct_on = distinct_on(&mut binder, select, &items, &order)?;
     let distinct = matches!(select.distinct, Some(ast::Distinct::Distinct));
     if distinct && let Some((item, ..)) = order.iter().find(|(by, ..)| items.iter().all(|i| i.expr != by.expr)) {
@@ -134,10 +138,13 @@ fn bind_select(
         return Err(source.error(item.span, message));
     }
     let (limit, offset) = limit(source, query, select.select_token.0.span)?;
+    if distinct && has_ties(query) {
+        return Err(source.error(clause(source, select, &[Keyword::FETCH]), "DISTINCT does not go with WITH TIES: write GROUP BY"));
+    }
 
     // A query without GROUP BY, aggregates and HAVING puts rows out; its expressions are over its input.
     let rows = grouping.is_none() && binder.aggregates.is_empty() && having.is_none();
-    let Binder { scope, aggregates, overs, subqueries, .. } = binder;
+    let Binder { scope, aggregates, mut overs, subqueries, groupings, group_window, .. } = binder;
     let subqueries = Subqueries(subqueries);
     let keys_of_around = own_keys.len();
     let is_about_around = keys_of_around > 0;
@@ -160,13 +167,17 @@ fn bind_select(
                 true => Expr::literal(Value::Null, item.expr.data_type),
                 false => of_none(&item.expr, scope.width, &aggregates),
             };
+            around.is_cut_off = is_cut_off;
             around.of_none = Some(items.iter().map(value).collect());
         }
-        if !overs.is_empty() {
-            return Err(source.error(place, "OVER in a subquery about the row around it is not supported: put both into FROM, as a JOIN"));
-        }
+        // What OVER looks at are the rows that are about one row around.
+        overs.iter_mut().for_each(|(call, _)| call.partition_by.extend(own_keys.iter().cloned()));
         if (distinct || distinct_on.is_some()) && (limit.is_some() || offset > 0) {
             return Err(source.error(place, "DISTINCT and LIMIT do not go together in a subquery about the row around it: write GROUP BY"));
+        }
+        if has_ties(query) {
+            return Err(source
+                .error(place, "WITH TIES in a subquery about the row around it is not supported: write RANK() OVER in FROM, as a JOIN"));
         }
         around.is_one_each = limit == Some(1);
         items.extend(own_keys.iter().map(|key| Item { name: "of".into(), expr: key.clone(), reads: Vec::new(), span: place }));
@@ -179,8 +190,12 @@ fn bind_select(
         plan = subqueries.filtered(plan, condition, None, at(&[Keyword::WHERE]))?;
     }
     let grouping = grouping.unwrap_or_default();
-    let sets = grouping.sets();
-    let groups = (!rows).then_some(Groups { source, columns: scope.width, keys: grouping.keys });
+    if let Some(window) = group_window {
+        plan = window.over(source, plan, &grouping.keys, clause(source, select, &[Keyword::GROUP]))?;
+    }
+    let (sets, marks) = (grouping.sets(), grouping.marks(source, &groupings)?);
+    let first_mark = (!sets.is_empty()).then_some(grouping.keys.len() + aggregates.len());
+    let groups = (!rows).then_some(Groups { source, columns: scope.width, keys: grouping.keys, marks: first_mark });
     let over = |item: &Item| groups.as_ref().map_or_else(|| Ok(item.expr.clone()), |g| g.of_group(item));
     let output = items.iter().map(|item| Ok(NamedExpr { name: item.name.clone(), expr: over(item)? }));
     let output = output.collect::<Result<Vec<_>, QueryError>>()?;
@@ -201,7 +216,7 @@ fn bind_select(
         plan = subqueries.attached(plan, exprs, None)?;
         let span = at(&[Keyword::GROUP]);
         let span = if select_has_group_by(select) { span } else { at(&[Keyword::SELECT]) };
-        plan = aggregated(plan, (keys, &sets), aggregates, span);
+        plan = aggregated(plan, (keys, &sets, &marks), aggregates, span);
     }
     if let Some(condition) = having {
         plan = subqueries.filtered(plan, condition, groups.as_ref(), at(&[Keyword::HAVING]))?;
@@ -237,13 +252,16 @@ fn bind_select(
             plan = first_of_each(plan, keys, by, (limit, offset), at(&[Keyword::LIMIT, Keyword::OFFSET]));
         }
     } else if !by.is_empty() {
+        if has_ties(query) {
+            plan = first_with_ties(plan, by.clone(), (limit, offset), at(&[Keyword::FETCH]));
+        }
         plan = Plan::new(Node::Sort { input: Box::new(plan), by }, at(&[Keyword::ORDER]));
     }
     plan = Plan::new(Node::Project { input: Box::new(plan), columns: output }, at(&[Keyword::SELECT]));
     if distinct {
         plan = Plan::new(Node::Distinct { input: Box::new(plan) }, at(&[Keyword::DISTINCT]));
     }
-    if is_cut && !is_about_around {
+    if is_cut && !is_about_around && !has_ties(query) {
         plan = Plan::new(Node::Limit { input: Box::new(plan), limit, offset }, at(&[Keyword::LIMIT, Keyword::OFFSET]));
     }
     Ok(plan)
@@ -255,7 +273,7 @@ fn select_has_group_by(select: &ast::Select) -> bool {
 
 /// Refuses every clause that is not supported.
 fn refuse_clauses(source: &Source<'_>, query: &ast::Query, select: &ast::Select) -> Result<(), QueryError> {
-    let unsupported: [(bool, &[Keyword], &str); 11] = [
+    let unsupported: [(bool, &[Keyword], &str); 10] = [
         (select.top.is_some(), &[Keyword::TOP], "TOP is not supported: write LIMIT n at the end"),
         (select.into.is_some(), &[Keyword::INTO], "SELECT INTO is not supported: a query only reads"),
         (!select.lateral_views.is_empty(), &[Keyword::LATERAL], "LATERAL VIEW is not supported"),
@@ -264,11 +282,6 @@ fn refuse_clauses(source: &Source<'_>, query: &ast::Query, select: &ast::Select)
         (!select.cluster_by.is_empty(), &[Keyword::CLUSTER], "CLUSTER BY is not supported: write ORDER BY"),
         (!select.distribute_by.is_empty(), &[Keyword::DISTRIBUTE], "DISTRIBUTE BY is not supported"),
         (!select.sort_by.is_empty(), &[Keyword::SORT], "SORT BY is not supported: write ORDER BY"),
-        (
-            !select.named_window.is_empty(),
-            &[Keyword::WINDOW],
-            "WINDOW is not supported: write the window out, as in SUM(c) OVER (PARTITION BY a ORDER BY b)",
-        ),
         (select.exclude.is_some(), &[Keyword::EXCLUDE], "EXCLUDE is not supported: name the columns"),
         (select.value_table_mode.is_some() || select.select_modifiers.is_some(), &[], "this form of SELECT is not supported"),
     ];
@@ -280,12 +293,17 @@ fn refuse_clauses(source: &Source<'_>, query: &ast::Query, select: &ast::Select)
 
 /// Refuses what may stand behind any query and is not supported.
 fn refuse_tail(source: &Source<'_>, query: &ast::Query, begin: Span) -> Result<(), QueryError> {
-    let unsupported: [(bool, &[Keyword], &str); 4] = [
+    let unsupported: [(bool, &[Keyword], &str); 5] = [
         (!query.locks.is_empty() || query.for_clause.is_some(), &[Keyword::FOR], "FOR UPDATE and the like are not supported: leave it out"),
         (
-            query.fetch.as_ref().is_some_and(|f| f.with_ties || f.percent),
+            query.fetch.as_ref().is_some_and(|f| f.percent),
             &[Keyword::FETCH],
             "FETCH FIRST takes a number of rows: write FETCH FIRST 10 ROWS ONLY, or LIMIT 10",
+        ),
+        (
+            has_ties(query) && query.order_by.is_none(),
+            &[Keyword::FETCH],
+            "rows tie in an order: write ORDER BY before FETCH FIRST 10 ROWS WITH TIES",
         ),
         (
             query.settings.is_some() || query.format_clause.is_some() || !query.pipe_operators.is_empty(),

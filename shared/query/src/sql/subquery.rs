@@ -13,6 +13,7 @@ use super::QueryError;
 use super::expr::{Binder, Bound, BoundKind, Read, not};
 use super::grouping::Groups;
 use super::over::OVER;
+use super::row::row;
 use super::scope::Scope;
 use super::select::{Item, bind_subquery};
 use super::source::Source;
@@ -36,10 +37,19 @@ pub(super) struct Around {
     pub of_none: Option<Vec<Expr>>,
     /// Whether there is one row at most of those that are about a row around it: LIMIT 1.
     pub is_one_each: bool,
+    /// Whether, of an aggregate, OFFSET or LIMIT 0 leaves nothing.
+    pub is_cut_off: bool,
+}
+
+impl Around {
+    /// For a subquery in a query whose names these are.
+    pub fn of(scope: Scope) -> Self {
+        Around { scope, keys: Vec::new(), reads: Vec::new(), of_none: None, is_one_each: false, is_cut_off: false }
+    }
 }
 
 /// What rows are joined with, how, and on what.
-type Joined = (Plan, JoinKind, Option<Expr>);
+pub(super) type Joined = (Plan, JoinKind, Option<Expr>);
 
 /// A subquery of an expression.
 pub(super) struct Subquery {
@@ -57,22 +67,18 @@ pub(super) struct Subquery {
 impl Binder<'_> {
     /// `x IN (SELECT ...)`.
     pub(super) fn in_subquery(&mut self, arg: &ast::Expr, query: &ast::Query, negated: bool) -> Result<Bound, QueryError> {
-        if matches!(arg, ast::Expr::Tuple(_)) {
-            let message = "row values are not supported: write EXISTS (SELECT 1 FROM t WHERE t.a = s.a AND t.b = s.b)";
-            return Err(self.error(arg.span(), message));
-        }
         let first_read = self.reads.len();
-        let arg = self.bind(arg)?;
-        let span = arg.span;
-        if let BoundKind::Typed(arg) = &arg.kind
-            && reads_over(arg)
-        {
+        let args = row(arg).unwrap_or_else(|| vec![arg]);
+        let args = args.into_iter().map(|ast| self.bind(ast)).collect::<Result<Vec<_>, _>>()?;
+        let span = args.iter().map(|arg| arg.span).reduce(|a, b| a.union(&b)).unwrap_or(arg.span());
+        if args.iter().any(|arg| matches!(&arg.kind, BoundKind::Typed(arg) if reads_over(arg))) {
             let message = "what OVER gives is compared with a subquery where it has a name: write FROM (SELECT ..., ROW_NUMBER() OVER (...) AS n FROM t) s WHERE n IN (SELECT ...)";
             return Err(self.error(span, message));
         }
         let (plan, around) = self.subquery(query, span)?;
-        // It is read twice, by whatever reads it.
-        if size(&plan) > NODES_MAX {
+        // It is read twice, by whatever reads it; for rows once for each way in which values may be NULL.
+        let times = if args.len() > 1 { 3_usize.saturating_pow(args.len() as u32) } else { 1 };
+        if size(&plan).saturating_mul(times) > NODES_MAX {
             return Err(self.error(
                 span,
                 "these queries within queries become too large: nest fewer of them, or name the inner one in FROM, as a JOIN",
@@ -85,34 +91,51 @@ impl Binder<'_> {
         }
         let values = plan.columns();
         let keys = around.keys.len();
-        let [_, ..] = &values[..values.len() - keys] else { return Err(self.error(span, "the subquery puts nothing out")) };
-        if values.len() - keys > 1 {
-            return Err(self.error(span, "IN compares with one column: the subquery puts out several"));
+        let width = values.len() - keys;
+        match (width, args.len()) {
+            (0, _) => return Err(self.error(span, "the subquery puts nothing out")),
+            (width, compared) if width == compared => {}
+            (_, 1) => return Err(self.error(span, "IN compares with one column: the subquery puts out several")),
+            _ => {
+                return Err(
+                    self.error(span, format!("IN compares {} values with as many columns: the subquery puts out {width}", args.len()))
+                );
+            }
         }
-        let value = Bound::typed(Expr::column(JOINED, values[0].1), span);
-        let BoundParts { arg, value } = self.compared(arg, value)?;
+        let mut compared = Vec::new();
+        for (i, arg) in args.into_iter().enumerate() {
+            compared.push(self.compared(arg, Bound::typed(Expr::column(JOINED + i, values[i].1), span))?);
+        }
         // The values that are there, each once, as they are compared: several integers may be one float.
-        let as_compared = value.renumbered(|i| i - JOINED);
-        let equal = equals(arg.clone(), Expr::column(JOINED, value.data_type));
-        let found = with_mark(with_first(plan.clone(), as_compared), true);
-        let own_keys = |first: usize| values[values.len() - keys..].iter().enumerate().map(move |(i, (_, t))| Expr::column(first + i, *t));
+        let plan_as_compared = with_first(plan.clone(), compared.iter().map(|c| c.value.renumbered(|i| i - JOINED)).collect());
+        let equal = compared.iter().enumerate().map(|(i, c)| equals(c.arg.clone(), Expr::column(JOINED + i, c.value.data_type)));
+        let found = with_mark(plan_as_compared.clone(), true);
+        let own_keys = |first: usize| values[width..].iter().enumerate().map(move |(i, (_, t))| Expr::column(first + i, *t));
         let by_keys = |first| self.keys_meet(&around, own_keys(JOINED + first).collect(), span);
-        let is_found = by_keys(1)?.into_iter().fold(equal, Expr::and);
-        let mark = Expr::column(JOINED + 1 + keys, DataType::Bool);
-        // How many values there are, and how many of them are not NULL: of none, nothing is NULL.
-        let counts_at = 2 + keys;
-        let counted = counted(&plan, keys);
-        let counts_meet = by_keys(counts_at)?.into_iter().reduce(Expr::and);
-        let rows = Expr::column(JOINED + counts_at + keys, DataType::Int);
-        let present = Expr::column(JOINED + counts_at + keys + 1, DataType::Int);
-        let is_empty = Expr::binary(BinaryOp::Or, is_null(rows.clone()), equals(rows.clone(), int(0)), DataType::Bool);
-        let unknown = Expr::binary(BinaryOp::Or, is_null(arg), Expr::binary(BinaryOp::Less, present, rows, DataType::Bool), DataType::Bool);
+        let Some(is_found) = equal.chain(by_keys(width)?).reduce(Expr::and) else { unreachable!("there are values") };
+        let mark = Expr::column(JOINED + width + keys, DataType::Bool);
         let bool = |b| Expr::literal(Value::Bool(b), DataType::Bool);
         let null = Expr::literal(Value::Null, DataType::Bool);
-        let branches = vec![(not(is_null(mark)), bool(true)), (is_empty, bool(false)), (unknown, null)];
+        let found_join = (found.clone(), JoinKind::Left, Some(is_found.clone()));
+        let behind = width + keys + 1;
+        let (joins, branches) = if let [BoundParts { arg, .. }] = &compared[..] {
+            // How many values there are, and how many of them are not NULL: of none, nothing is NULL.
+            let counted = counted(&plan, keys);
+            let counts_meet = by_keys(behind)?.into_iter().reduce(Expr::and);
+            let rows = Expr::column(JOINED + behind + keys, DataType::Int);
+            let present = Expr::column(JOINED + behind + keys + 1, DataType::Int);
+            let is_empty = Expr::binary(BinaryOp::Or, is_null(rows.clone()), equals(rows.clone(), int(0)), DataType::Bool);
+            let fewer = Expr::binary(BinaryOp::Less, present, rows, DataType::Bool);
+            let unknown = Expr::binary(BinaryOp::Or, is_null(arg.clone()), fewer, DataType::Bool);
+            let kind = if keys == 0 { JoinKind::Inner } else { JoinKind::Left };
+            let branches = vec![(not(is_null(mark)), bool(true)), (is_empty, bool(false)), (unknown, null)];
+            (vec![found_join, (counted, kind, counts_meet)], branches)
+        } else {
+            let args: Vec<Expr> = compared.into_iter().map(|c| c.arg).collect();
+            let (lookups, unknown) = self.row_unknown(&plan_as_compared, (&args, &around), behind, span)?;
+            ([found_join].into_iter().chain(lookups).collect(), vec![(not(is_null(mark)), bool(true)), (unknown, null)])
+        };
         let value = Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(bool(false))) }, DataType::Bool);
-        let kind = if keys == 0 { JoinKind::Inner } else { JoinKind::Left };
-        let joins = vec![(found.clone(), JoinKind::Left, Some(is_found.clone())), (counted, kind, counts_meet)];
         self.joined_subquery(Subquery { joins, value, holds: Some((found, is_found)), reads: Vec::new(), span }, first_read, negated)
     }
 
@@ -201,14 +224,14 @@ impl Binder<'_> {
         let Some(relations) = &self.relations else {
             return Err(self.error(span, "a subquery cannot stand here: put it into WHERE, HAVING or the select list"));
         };
-        let mut around = Around { scope: self.scope.clone(), keys: Vec::new(), reads: Vec::new(), of_none: None, is_one_each: false };
+        let mut around = Around::of(self.scope.clone());
         let plan = bind_subquery(&mut relations.clone(), query, &mut around)?;
         self.reads.append(&mut around.reads);
         Ok((plan, around))
     }
 
     /// The conditions by which rows around a subquery meet its own, whose side of each key this is.
-    fn keys_meet(&self, around: &Around, own: Vec<Expr>, span: Span) -> Result<Vec<Expr>, QueryError> {
+    pub(super) fn keys_meet(&self, around: &Around, own: Vec<Expr>, span: Span) -> Result<Vec<Expr>, QueryError> {
         let meet = |(key, own): (&Expr, Expr)| {
             let equal = self.binary(BinaryOp::Equal, Bound::typed(key.clone(), span), Bound::typed(own, span))?;
             self.settle(equal)
@@ -216,7 +239,7 @@ impl Binder<'_> {
         around.keys.iter().zip(own).map(meet).collect()
     }
 
-    fn compared(&self, arg: Bound, value: Bound) -> Result<BoundParts, QueryError> {
+    pub(super) fn compared(&self, arg: Bound, value: Bound) -> Result<BoundParts, QueryError> {
         let equal = self.binary(BinaryOp::Equal, arg, value)?;
         let equal = self.settle(equal)?;
         match equal.kind {
@@ -239,9 +262,9 @@ impl Binder<'_> {
 }
 
 /// The sides of a comparison, brought to one type.
-struct BoundParts {
-    arg: Expr,
-    value: Expr,
+pub(super) struct BoundParts {
+    pub arg: Expr,
+    pub value: Expr,
 }
 
 /// How many operators a query may have that is read twice.
@@ -481,7 +504,7 @@ fn with_values(expr: &Expr, values: &BTreeMap<usize, Expr>) -> Expr {
 }
 
 /// The plan with TRUE as a last column, for one who looks whether a row is there; with each of its rows once, where that is wanted.
-fn with_mark(plan: Plan, once: bool) -> Plan {
+pub(super) fn with_mark(plan: Plan, once: bool) -> Plan {
     let span = plan.span.clone();
     let mark = NamedExpr { name: "found".into(), expr: Expr::literal(Value::Bool(true), DataType::Bool) };
     let columns = plan.as_they_are().chain([mark]).collect();
@@ -489,14 +512,14 @@ fn with_mark(plan: Plan, once: bool) -> Plan {
     if once { Plan::new(Node::Distinct { input: Box::new(marked) }, span) } else { marked }
 }
 
-/// The plan with this in the place of its first column.
-fn with_first(plan: Plan, first: Expr) -> Plan {
-    if matches!(first.kind, ExprKind::Column(0)) {
+/// The plan with these in the place of its first columns.
+fn with_first(plan: Plan, first: Vec<Expr>) -> Plan {
+    if first.iter().enumerate().all(|(i, expr)| expr.kind == ExprKind::Column(i)) {
         return plan;
     }
     let span = plan.span.clone();
     let mut columns: Vec<NamedExpr> = plan.as_they_are().collect();
-    columns[0].expr = first;
+    columns.iter_mut().zip(first).for_each(|(column, expr)| column.expr = expr);
     Plan::new(Node::Project { input: Box::new(plan), columns }, span)
 }
 
@@ -542,11 +565,11 @@ pub(super) fn name_of_value(query: &ast::Query, name: impl Fn(&ast::SelectItem) 
     }
 }
 
-fn equals(a: Expr, b: Expr) -> Expr {
+pub(super) fn equals(a: Expr, b: Expr) -> Expr {
     Expr::binary(BinaryOp::Equal, a, b, DataType::Bool)
 }
 
-fn is_null(arg: Expr) -> Expr {
+pub(super) fn is_null(arg: Expr) -> Expr {
     Expr::new(ExprKind::IsNull { arg: Box::new(arg), negated: false }, DataType::Bool)
 }
 

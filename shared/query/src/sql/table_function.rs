@@ -68,7 +68,9 @@ impl Relations<'_> {
             ("session", [table, column, gap]) => self.session(&call, table, None, column, gap),
             ("session", [table, by, column, gap]) if is_call(by, PARTITION_BY) => self.session(&call, table, Some(by), column, gap),
             // As Calcite has it: the key after the time.
-            ("session", [table, column, by, gap]) if is_call(by, "descriptor") => self.session(&call, table, Some(by), column, gap),
+            ("session", [table, column, by, gap]) if is_call(by, "descriptor") || matches!(by, ast::Expr::Identifier(_)) => {
+                self.session(&call, table, Some(by), column, gap)
+            }
             ("watermark", [table, column, delay]) => self.watermark(&call, table, column, delay, None),
             ("watermark", [table, column, delay, idle]) if is_call(idle, IDLE) => self.watermark(&call, table, column, delay, Some(idle)),
             ("upsert", [table]) => self.upsert(&call, table, None),
@@ -140,16 +142,36 @@ impl Relations<'_> {
     ) -> Result<(Plan, Scope), QueryError> {
         let (input, scope) = self.input(call, table)?;
         let column = self.timestamp(call, column, &scope)?;
+        let window = self.window((call.function, &call.form), &[size], offset)?;
+        Ok(self.windowed(call, input, scope, column, window))
+    }
+
+    /// A window of these lengths; a session of no key.
+    pub(super) fn window(
+        &self,
+        (function, form): (&str, &str),
+        lengths: &[&ast::Expr],
+        offset: Option<&&ast::Expr>,
+    ) -> Result<Window, QueryError> {
+        match (function, lengths) {
+            ("tumble", [size]) => self.tumbling(form, size, offset),
+            ("session", [gap]) => Ok(Window::Session { gap_us: self.positive(form, gap, "gap")?, by: Vec::new() }),
+            (_, [step, size]) => self.overlapping((function, form), [step, size], offset),
+            _ => unreachable!("{function} has other lengths"),
+        }
+    }
+
+    fn tumbling(&self, form: &str, size: &ast::Expr, offset: Option<&&ast::Expr>) -> Result<Window, QueryError> {
         let ast::Expr::Interval(interval) = size else {
-            return Err(self.source.error(size.span(), format!("the third argument is the window's size: {}", call.form)));
+            return Err(self.source.error(size.span(), format!("this argument is the window's size: {form}")));
         };
-        let bound = Binder::new(self.source, scope.clone()).interval(interval)?;
+        let bound = Binder::new(self.source, Scope::default()).interval(interval)?;
         let size = self.window_size(bound, interval)?;
-        let offset_us = offset.map_or(Ok(0), |o| self.length(call, o, "offset"))?;
+        let offset_us = offset.map_or(Ok(0), |o| self.length(form, o, "offset"))?;
         if let (WindowSize::Calendar(_), Some(offset)) = (size, offset.filter(|_| offset_us != 0)) {
             return Err(self.source.error(offset.span(), "windows of the calendar have no offset: write a size in days, hours or less"));
         }
-        Ok(self.windowed(call, input, scope, column, Window::Tumble { size, offset_us }))
+        Ok(Window::Tumble { size, offset_us })
     }
 
     fn sliding(
@@ -162,24 +184,33 @@ impl Relations<'_> {
     ) -> Result<(Plan, Scope), QueryError> {
         let (input, scope) = self.input(call, table)?;
         let column = self.timestamp(call, column, &scope)?;
-        let step_us = self.positive(call, step, if call.function == "hop" { "slide" } else { "step" })?;
-        let size_us = self.positive(call, size, "size")?;
-        let offset_us = offset.map_or(Ok(0), |o| self.length(call, o, "offset"))?;
-        let window = if call.function == "hop" {
+        let window = self.window((call.function, &call.form), &[step, size], offset)?;
+        Ok(self.windowed(call, input, scope, column, window))
+    }
+
+    fn overlapping(
+        &self,
+        (function, form): (&str, &str),
+        [step, size]: [&ast::Expr; 2],
+        offset: Option<&&ast::Expr>,
+    ) -> Result<Window, QueryError> {
+        let step_us = self.positive(form, step, if function == "hop" { "slide" } else { "step" })?;
+        let size_us = self.positive(form, size, "size")?;
+        let offset_us = offset.map_or(Ok(0), |o| self.length(form, o, "offset"))?;
+        if function == "hop" {
             // So many windows hold a moment; each is a row of the answer.
             if size_us / step_us > WINDOWS_MAX {
                 let message = format!("a moment would be in more than {WINDOWS_MAX} windows: make the slide longer");
                 return Err(self.source.error(step.span(), message));
             }
-            Window::Hop { slide_us: step_us, size_us, offset_us }
+            Ok(Window::Hop { slide_us: step_us, size_us, offset_us })
         } else {
             if size_us % step_us != 0 || size_us / step_us > WINDOWS_MAX {
-                let message = format!("the size is a whole number of steps, and of no more than {WINDOWS_MAX}: {}", call.form);
+                let message = format!("the size is a whole number of steps, and of no more than {WINDOWS_MAX}: {form}");
                 return Err(self.source.error(size.span(), message));
             }
-            Window::Cumulate { step_us, size_us, offset_us }
-        };
-        Ok(self.windowed(call, input, scope, column, window))
+            Ok(Window::Cumulate { step_us, size_us, offset_us })
+        }
     }
 
     fn session(
@@ -192,7 +223,7 @@ impl Relations<'_> {
     ) -> Result<(Plan, Scope), QueryError> {
         let (input, scope) = self.input(call, table)?;
         let column = self.timestamp(call, column, &scope)?;
-        let gap_us = self.positive(call, gap, "gap")?;
+        let gap_us = self.positive(&call.form, gap, "gap")?;
         let by = by.map_or_else(|| Ok(Vec::new()), |by| self.columns(call, by, &scope))?;
         Ok(self.windowed(call, input, scope, column, Window::Session { gap_us, by }))
     }
@@ -240,7 +271,7 @@ impl Relations<'_> {
                 known.map_err(|message| self.source.error(delay.span(), message))?
             }
             Some(_) => return Err(self.source.error(delay.span(), "a share lies between 0 and 1: write PERCENTILE(0.99)")),
-            None => self.length(call, delay, "delay")?,
+            None => self.length(&call.form, delay, "delay")?,
         };
         if delay_us < 0 {
             return Err(self
@@ -253,7 +284,7 @@ impl Relations<'_> {
                 let Some(interval) = argument(idle) else {
                     return Err(self.source.error(idle.span(), "IDLE takes an interval: write IDLE(INTERVAL '1' MINUTE)"));
                 };
-                Some(self.positive(call, interval, "time without a record")?)
+                Some(self.positive(&call.form, interval, "time without a record")?)
             }
         };
         let Node::Scan { topic, fields } = &input.node else { unreachable!("a topic is scanned") };
@@ -299,8 +330,9 @@ impl Relations<'_> {
 
     /// The timestamp column that DESCRIPTOR names.
     fn timestamp(&self, call: &Call<'_>, ast: &ast::Expr, scope: &Scope) -> Result<usize, QueryError> {
-        let column = match names_of(ast, "descriptor").as_deref() {
-            Some([column]) => *column,
+        let column = match (ast, names_of(ast, "descriptor").as_deref()) {
+            (ast::Expr::Identifier(column), _) => column,
+            (_, Some([column])) => *column,
             _ => return Err(self.source.error(ast.span(), format!("the second argument names the time column: {}", call.form))),
         };
         let Some(found) = scope.column(column) else {
@@ -317,7 +349,10 @@ impl Relations<'_> {
 
     /// The columns that PARTITION BY or DESCRIPTOR names.
     fn columns(&self, call: &Call<'_>, ast: &ast::Expr, scope: &Scope) -> Result<Vec<usize>, QueryError> {
-        let names = names_of(ast, PARTITION_BY).or_else(|| names_of(ast, "descriptor"));
+        let names = match ast {
+            ast::Expr::Identifier(column) => Some(vec![column]),
+            _ => names_of(ast, PARTITION_BY).or_else(|| names_of(ast, "descriptor")),
+        };
         let Some(names) = names.filter(|n| !n.is_empty()) else {
             return Err(self.source.error(ast.span(), format!("name columns: {}", call.form)));
         };
@@ -332,20 +367,20 @@ impl Relations<'_> {
         Ok(columns)
     }
 
-    fn positive(&self, call: &Call<'_>, ast: &ast::Expr, what: &str) -> Result<i64, QueryError> {
-        let us = self.length(call, ast, what)?;
-        if us > 0 { Ok(us) } else { Err(self.source.error(ast.span(), format!("the {what} is longer than nothing: {}", call.form))) }
+    fn positive(&self, form: &str, ast: &ast::Expr, what: &str) -> Result<i64, QueryError> {
+        let us = self.length(form, ast, what)?;
+        if us > 0 { Ok(us) } else { Err(self.source.error(ast.span(), format!("the {what} is longer than nothing: {form}"))) }
     }
 
     /// A length of time in microseconds.
-    fn length(&self, call: &Call<'_>, ast: &ast::Expr, what: &str) -> Result<i64, QueryError> {
+    fn length(&self, form: &str, ast: &ast::Expr, what: &str) -> Result<i64, QueryError> {
         let (interval, sign) = match ast {
             ast::Expr::Interval(interval) => (interval, 1),
             ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => match &**expr {
                 ast::Expr::Interval(interval) => (interval, -1),
-                _ => return Err(self.source.error(ast.span(), format!("the {what} is an INTERVAL: {}", call.form))),
+                _ => return Err(self.source.error(ast.span(), format!("the {what} is an INTERVAL: {form}"))),
             },
-            _ => return Err(self.source.error(ast.span(), format!("the {what} is an INTERVAL: {}", call.form))),
+            _ => return Err(self.source.error(ast.span(), format!("the {what} is an INTERVAL: {form}"))),
         };
         match Binder::new(self.source, Scope::default()).interval(interval)?.kind {
             BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Interval(us)), .. }) => Ok(us.saturating_mul(sign)),

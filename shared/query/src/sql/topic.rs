@@ -2,7 +2,8 @@
 
 use sqlparser::ast::{
     Distinct, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident, InTarget,
-    ObjectName, ObjectNamePart, OrderByKind, Query, SelectItem, SetExpr, TableFactor, TableWithJoins, WindowType,
+    NamedWindowDefinition, NamedWindowExpr, ObjectName, ObjectNamePart, OrderByKind, Query, SelectItem, SetExpr, TableFactor,
+    TableWithJoins, WindowSpec, WindowType,
 };
 
 use super::from::name_of;
@@ -61,6 +62,11 @@ fn of_body<'q>(body: &'q SetExpr, with: &mut Vec<&'q Ident>, topics: &mut Vec<St
             };
             let all = items.chain(on).chain(&select.selection).chain(groups).chain(&select.having).chain(&select.qualify);
             all.for_each(|e| of_expr(e, with, topics));
+            for NamedWindowDefinition(_, window) in &select.named_window {
+                if let NamedWindowExpr::WindowSpec(spec) = window {
+                    of_window(spec, with, topics);
+                }
+            }
         }
         SetExpr::Query(query) => of_query(query, with, topics),
         SetExpr::SetOperation { left, right, .. } => {
@@ -125,6 +131,7 @@ fn of_expr<'q>(expr: &'q Expr, with: &mut Vec<&'q Ident>, topics: &mut Vec<Strin
             operand.iter().chain(else_result).for_each(|e| of_expr(e, with, topics));
             conditions.iter().flat_map(|when| [&when.condition, &when.result]).for_each(|e| of_expr(e, with, topics));
         }
+        Expr::Tuple(exprs) => exprs.iter().for_each(|e| of_expr(e, with, topics)),
         Expr::Function(call) => of_call(call, with, topics),
         _ => {}
     }
@@ -146,8 +153,12 @@ fn of_call<'q>(call: &'q Function, with: &mut Vec<&'q Ident>, topics: &mut Vec<S
     let within = call.within_group.iter().map(|by| &by.expr);
     within.chain(call.filter.as_deref()).for_each(|e| of_expr(e, with, topics));
     if let Some(WindowType::WindowSpec(spec)) = &call.over {
-        spec.partition_by.iter().chain(spec.order_by.iter().map(|by| &by.expr)).for_each(|e| of_expr(e, with, topics));
+        of_window(spec, with, topics);
     }
+}
+
+fn of_window<'q>(spec: &'q WindowSpec, with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
+    spec.partition_by.iter().chain(spec.order_by.iter().map(|by| &by.expr)).for_each(|e| of_expr(e, with, topics));
 }
 
 fn of_table<'q>(table: &'q TableWithJoins, with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
@@ -231,6 +242,8 @@ mod tests {
         let beside = "SELECT (SELECT MAX(n) FROM b), COUNT(*) FILTER (WHERE k IN (SELECT k FROM c)) FROM a WHERE NOT EXISTS (WITH w AS (SELECT * FROM d) SELECT 1 FROM w) \
                       GROUP BY k HAVING SUM(n) > 2 + (SELECT 1 FROM e LIMIT 1) ORDER BY CASE WHEN n = ANY (SELECT n FROM f) THEN 1 END";
         assert_eq!(all(beside), ["a", "b", "c", "d", "e", "f"]);
+        let tuples = "SELECT COUNT(*) OVER w FROM a, LATERAL (SELECT * FROM b WHERE b.k = a.k) l WHERE (k, 1) IN ((SELECT k FROM c LIMIT 1), 2) WINDOW w AS (ORDER BY (SELECT 1 FROM d LIMIT 1))";
+        assert_eq!(all(tuples), ["a", "b", "c", "d"]);
         assert!(found("").is_err());
     }
 }

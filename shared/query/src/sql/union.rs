@@ -7,11 +7,11 @@ use sqlparser::tokenizer::Span;
 use super::QueryError;
 use super::from::Relations;
 use super::operator::{cast, common_number};
-use super::order::{direction, limit};
+use super::order::{direction, first_with_ties, has_ties, limit};
 use super::scope::same_name;
 use super::select::bind_query;
 use super::source::Source;
-use crate::plan::{Node, Plan};
+use crate::plan::{Frame, Node, OverCall, OverFunction, Plan};
 use crate::types::*;
 
 /// `a UNION ALL b`, and UNION, which leaves out rows that are alike; EXCEPT and INTERSECT.
@@ -26,12 +26,16 @@ pub(super) fn set_operation(relations: &mut Relations<'_>, body: &SetExpr) -> Re
         _ => return Err(source.error(place(), format!("{op} BY NAME is not supported: put the columns in the same order"))),
     };
     if *op != SetOperator::Union {
-        if !distinct {
-            let message = format!("{op} ALL is not supported: write {op}, which leaves out rows that are alike");
-            return Err(source.error(place(), message));
-        }
         let inputs = alike(source, inputs, (op, place()))?;
-        return Ok(of_both(inputs, *op == SetOperator::Intersect));
+        let is_intersect = *op == SetOperator::Intersect;
+        if distinct {
+            return Ok(of_both(inputs, is_intersect));
+        }
+        let columns = inputs[0].as_they_are().collect();
+        // Rows that are alike are told apart by their number among those.
+        let both = of_both(inputs.into_iter().map(numbered).collect(), is_intersect);
+        let span = both.span.clone();
+        return Ok(Plan::new(Node::Project { input: Box::new(both), columns }, span));
     }
     // A chain of UNION ALL is one union.
     if !distinct && let Node::Union { inputs: first } = &mut inputs[0].node {
@@ -64,6 +68,14 @@ fn side(relations: &mut Relations<'_>, body: &SetExpr) -> Result<Plan, QueryErro
             bind_query(relations, &query)
         }
     }
+}
+
+/// The rows with the number of each among those that are alike behind their columns.
+fn numbered(plan: Plan) -> Plan {
+    let span = plan.span.clone();
+    let partition_by = plan.as_they_are().map(|column| column.expr).collect();
+    let call = OverCall { function: OverFunction::RowNumber, partition_by, order_by: Vec::new(), frame: Frame::Partition };
+    Plan::new(Node::Over { input: Box::new(plan), calls: vec![call] }, span)
 }
 
 /// The rows of two inputs, each once, that the first has and the second has, or has not. Rows are told apart as groups are: NULL equals NULL.
@@ -171,6 +183,14 @@ pub(super) fn ordered_union(source: &Source<'_>, mut plan: Plan, query: &ast::Qu
         plan = Plan::new(Node::Sort { input: Box::new(plan), by }, span.clone());
     }
     let (rows, offset) = limit(source, query, Span::empty())?;
+    if has_ties(query)
+        && let Node::Sort { input, by } = &plan.node
+    {
+        let columns = plan.as_they_are().collect();
+        let first = first_with_ties(Plan::clone(input), by.clone(), (rows, offset), span.clone());
+        let first = Plan::new(Node::Project { input: Box::new(first), columns }, span.clone());
+        return Ok(Plan::new(Node::Sort { input: Box::new(first), by: by.clone() }, span));
+    }
     if rows.is_some() || offset > 0 {
         plan = Plan::new(Node::Limit { input: Box::new(plan), limit: rows, offset }, span);
     }
