@@ -306,6 +306,8 @@ fn what_is_not_supported() {
         "SELECT DISTINCT ON (origin) origin FROM flights ORDER BY delay",
         "SELECT origin FROM flights QUALIFY delay",
         "SELECT NTILE(0) OVER (ORDER BY delay) FROM flights",
+        "SELECT NTH_VALUE(delay, 0) OVER (ORDER BY delay) FROM flights",
+        "SELECT NTH_VALUE(delay) OVER (ORDER BY delay) FROM flights",
         "SELECT RANK() OVER (ORDER BY delay) IN (SELECT delay FROM flights) FROM flights",
         "SELECT (SELECT MAX(g.delay - f.delay) FROM flights g WHERE g.origin = f.origin) FROM flights f",
         "SELECT DISTINCT ON () origin FROM flights",
@@ -362,6 +364,8 @@ fn what_is_not_supported() {
     1:58 'delay' ORDER BY begins with the expressions of DISTINCT ON: put what chooses among the rows of each behind them
     1:36 'delay' boolean is needed in QUALIFY, not bigint: compare it, as in c <> 0
     1:8 'NTILE' NTILE takes a number of parts, from 1 on: write NTILE(4)
+    1:25 '0' NTH_VALUE takes the number of a row of the frame, from 1 on: write NTH_VALUE(x, 2)
+    1:8 'NTH_VALUE' NTH_VALUE takes a value and the number of a row of the frame: write NTH_VALUE(x, 2)
     1:8 'RANK' what OVER gives is compared with a subquery where it has a name: write FROM (SELECT ..., ROW_NUMBER() OVER (...) AS n FROM t) s WHERE n IN (SELECT ...)
     1:30 'f.delay' 'delay' is of the query around this one, with which a subquery is compared in its WHERE alone: write WHERE s.key = delay there, or a JOIN
     1:8 'DISTINCT' DISTINCT ON names what rows are told apart by: write DISTINCT ON (a)
@@ -369,6 +373,48 @@ fn what_is_not_supported() {
     1:65 'FETCH' rows tie in an order: write ORDER BY before FETCH FIRST 10 ROWS WITH TIES
     1:2 'SELECT origin FROM flights' what stands after a query in parentheses (ORDER BY, LIMIT, FETCH FIRST) is not supported: put it within
     1:65 'FOR' FOR UPDATE and the like are not supported: leave it out
+    "###);
+}
+
+/// Frames of OVER, behind ORDER BY.
+#[test]
+fn frames() {
+    let frames = [
+        "delay ROWS UNBOUNDED FOLLOWING",
+        "delay ROWS 1 FOLLOWING",
+        "delay ROWS BETWEEN CURRENT ROW AND 1 PRECEDING",
+        "delay ROWS BETWEEN 1 PRECEDING AND UNBOUNDED PRECEDING",
+        "delay ROWS -1 PRECEDING",
+        "delay GROUPS BETWEEN 1.5 PRECEDING AND CURRENT ROW",
+        "delay RANGE 1.5 PRECEDING",
+        "delay RANGE INTERVAL '1' HOUR PRECEDING",
+        "distance RANGE BETWEEN CURRENT ROW AND 1e999 FOLLOWING",
+        "CAST(distance AS NUMERIC(10,2)) RANGE -1 PRECEDING",
+        "CAST(distance AS NUMERIC(10,2)) RANGE 99999999999999999999999999999999999999 PRECEDING",
+        "t RANGE 5 PRECEDING",
+        "t RANGE INTERVAL '1' MONTH PRECEDING",
+        "t RANGE INTERVAL '-1 hour' PRECEDING",
+        "origin RANGE 1 PRECEDING",
+        "delay, origin RANGE 1 PRECEDING",
+    ];
+    let sqls = frames.map(|frame| format!("SELECT COUNT(*) OVER (ORDER BY {frame}) FROM flights"));
+    insta::assert_snapshot!(errors(&sqls.each_ref().map(|sql| &sql[..])), @r###"
+    1:8 'COUNT' a frame does not start at UNBOUNDED FOLLOWING: write BETWEEN UNBOUNDED PRECEDING AND ...
+    1:8 'COUNT' a frame that starts behind the row does not end at it: write BETWEEN n FOLLOWING AND m FOLLOWING (m or UNBOUNDED)
+    1:8 'COUNT' a frame does not end before it starts: write BETWEEN n PRECEDING AND m PRECEDING (n or UNBOUNDED)
+    1:8 'COUNT' a frame does not end at UNBOUNDED PRECEDING: write BETWEEN ... AND UNBOUNDED FOLLOWING
+    1:44 '1' ROWS and GROUPS count from 0 on: write a whole number, as in 3 PRECEDING, or UNBOUNDED
+    1:53 '1.5' ROWS and GROUPS count from 0 on: write a whole number, as in 3 PRECEDING, or UNBOUNDED
+    1:44 '1.5' RANGE over bigint goes by a bigint from 0 on: write 5 PRECEDING
+    1:53 ''1'' RANGE over bigint goes by a bigint from 0 on: write 5 PRECEDING
+    1:71 '1e999' RANGE over double precision goes by a double precision from 0 on: write 0.5 PRECEDING
+    1:71 '1' RANGE over numeric goes by a numeric from 0 on: write 0.5 PRECEDING
+    1:70 '99999999999999999999999999999999999999' RANGE over numeric goes by a numeric from 0 on: write 0.5 PRECEDING
+    1:40 '5' RANGE over timestamp goes by an interval from 0 on: write INTERVAL '1' HOUR PRECEDING
+    1:49 ''1'' a month has no fixed length: write days, as in INTERVAL '30 days' PRECEDING
+    1:49 ''-1 hour'' RANGE over timestamp goes by an interval from 0 on: write INTERVAL '1' HOUR PRECEDING
+    1:45 '1' RANGE measures no distance over text: count peers with GROUPS
+    1:8 'COUNT' a distance of RANGE goes by one ORDER BY expression: write OVER (ORDER BY at RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND CURRENT ROW), or count peers with GROUPS
     "###);
 }
 

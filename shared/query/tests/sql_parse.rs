@@ -297,6 +297,62 @@ fn more_than_flat() {
 }
 
 /// Windows that overlap are groups by pane where they are all that a query groups by; else rows, once for each window.
+/// Kept state is known by this text: what is there may not change.
+#[test]
+fn frames_as_json() {
+    let frame = |frame: &str| {
+        let sql = format!("SELECT COUNT(*) OVER (ORDER BY {frame}) FROM flights");
+        let plan = twopath_query::logical_plan(&sql, "flights", &schema()).unwrap_or_else(|e| panic!("{}", e.report(&sql)));
+        let json = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<twopath_query::Plan>(&json).unwrap(), plan);
+        let json = json.split_once("\"frame\":").unwrap().1.split_once("}]").unwrap().0;
+        let text = plan.to_string();
+        let text = text.lines().find_map(|line| line.split_once("OVER (ORDER BY ")).unwrap().1;
+        format!("{json}  {}\n", text.split_once(" NULLS LAST").unwrap().1)
+    };
+    let frames = [
+        "delay",
+        "delay ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+        "delay ROWS UNBOUNDED PRECEDING",
+        "delay ROWS BETWEEN 3 PRECEDING AND 2 FOLLOWING",
+        "delay ROWS BETWEEN CURRENT ROW AND 18446744073709551615 FOLLOWING",
+        "delay RANGE UNBOUNDED PRECEDING",
+        "delay RANGE 5 PRECEDING",
+        "t RANGE INTERVAL '1' HOUR PRECEDING",
+        // What these could not say.
+        "delay ROWS BETWEEN 3 PRECEDING AND 2 PRECEDING",
+        "delay ROWS BETWEEN 0 FOLLOWING AND 2 FOLLOWING",
+        "delay ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING",
+        "delay GROUPS UNBOUNDED PRECEDING",
+        "delay, origin GROUPS BETWEEN 1 PRECEDING AND 2 FOLLOWING",
+        "origin RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+        "delay RANGE BETWEEN UNBOUNDED PRECEDING AND 5 FOLLOWING",
+        "t RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND INTERVAL '1 second' PRECEDING",
+        "distance RANGE 1.5 PRECEDING",
+        "CAST(distance AS NUMERIC(10,2)) RANGE BETWEEN 1.999 FOLLOWING AND 3 FOLLOWING",
+    ];
+    insta::assert_snapshot!(frames.map(frame).concat(), @r###"
+    {"Range":{"before":null}}  )
+    "Partition"  )
+    {"Rows":{"before":null,"after":0}}   ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+    {"Rows":{"before":3,"after":2}}   ROWS BETWEEN 3 PRECEDING AND 2 FOLLOWING)
+    {"Rows":{"before":0,"after":18446744073709551615}}   ROWS BETWEEN CURRENT ROW AND 18446744073709551615 FOLLOWING)
+    {"Range":{"before":null}}  )
+    {"Range":{"before":5}}   RANGE BETWEEN 5 PRECEDING AND CURRENT ROW)
+    {"Range":{"before":3600000000}}   RANGE BETWEEN 3600000000 PRECEDING AND CURRENT ROW)
+    {"RowsBetween":{"start":-3,"end":-2}}   ROWS BETWEEN 3 PRECEDING AND 2 PRECEDING)
+    {"Rows":{"before":0,"after":2}}   ROWS BETWEEN CURRENT ROW AND 2 FOLLOWING)
+    {"RowsBetween":{"start":1,"end":null}}   ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)
+    {"Range":{"before":null}}  )
+    {"GroupsBetween":{"start":-1,"end":2}}  , origin ASC NULLS LAST GROUPS BETWEEN 1 PRECEDING AND 2 FOLLOWING)
+    {"GroupsBetween":{"start":0,"end":null}}   GROUPS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
+    {"RangeBetween":{"start":null,"end":{"Exact":5}}}   RANGE BETWEEN UNBOUNDED PRECEDING AND 5 FOLLOWING)
+    {"RangeBetween":{"start":{"Exact":-3600000000},"end":{"Exact":-1000000}}}   RANGE BETWEEN 3600000000 PRECEDING AND 1000000 PRECEDING)
+    {"RangeBetween":{"start":{"Float":-1.5},"end":{"Float":0.0}}}   RANGE BETWEEN 1.5 PRECEDING AND CURRENT ROW)
+    {"RangeBetween":{"start":{"Exact":200},"end":{"Exact":300}}}   RANGE BETWEEN 2.00 FOLLOWING AND 3.00 FOLLOWING)
+    "###);
+}
+
 #[test]
 fn windows_of_panes() {
     let hop = "FROM HOP(TABLE flights, DESCRIPTOR(t), INTERVAL '6' MINUTE, INTERVAL '15' MINUTE, INTERVAL '1' MINUTE)";

@@ -247,6 +247,13 @@ fn a_row_sees_those_beside_it() {
     assert_eq!(shown(sum(), Frame::Rows { before: Some(1), after: Some(1) }), "1 3, 2 7, 4 14, 8 28, 16 24, 32 32");
     assert_eq!(shown(sum(), Frame::Range { before: None }), "1 1, 2 7, 4 7, 8 15, 16 31, 32 32");
     assert_eq!(shown(sum(), Frame::Range { before: Some(6) }), "1 1, 2 7, 4 7, 8 14, 16 16, 32 32");
+    assert_eq!(shown(sum(), Frame::RowsBetween { start: Some(1), end: Some(2) }), "1 6, 2 12, 4 24, 8 16, 16 -, 32 -");
+    assert_eq!(shown(sum(), Frame::GroupsBetween { start: Some(-2), end: Some(-1) }), "1 -, 2 1, 4 1, 8 7, 16 14, 32 -");
+    let far =
+        |start: Option<i128>, end: Option<i128>| Frame::RangeBetween { start: start.map(Distance::Exact), end: end.map(Distance::Exact) };
+    assert_eq!(shown(sum(), far(Some(-6), Some(-1))), "1 -, 2 1, 4 1, 8 6, 16 16, 32 -");
+    assert_eq!(shown(sum(), far(Some(2), None)), "1 30, 2 24, 4 24, 8 16, 16 16, 32 -");
+    assert_eq!(shown(OverFunction::Nth { arg: column(2), row: 2 }, far(None, Some(0))), "1 -, 2 2, 4 2, 8 2, 16 2, 32 -");
     assert_eq!(shown(lag(1), Frame::Partition), "1 -1, 2 1, 4 2, 8 4, 16 8, 32 -1");
     assert_eq!(shown(lag(-2), Frame::Partition), "1 4, 2 8, 4 16, 8 -1, 16 -1, 32 -1");
     assert_eq!(shown(OverFunction::First(column(2)), Frame::Rows { before: Some(2), after: Some(0) }), "1 1, 2 1, 4 1, 8 2, 16 4, 32 32");

@@ -1,4 +1,4 @@
-//! Answers of whole plans against a real PostgreSQL: subqueries in expressions, EXCEPT and INTERSECT, and what else joins rows with rows.
+//! Answers of whole plans against a real PostgreSQL: subqueries in expressions, EXCEPT and INTERSECT, what else joins rows with rows, and frames.
 //!
 //! As `postgres.rs` does, it wants `TWOPATH_TEST_POSTGRES`. The text is the same for both. The reference, which evaluates the plan as it was bound, and the program that
 //! engines keep both answer; answers are compared as bags, or in their order where the query gives one.
@@ -13,7 +13,7 @@ use twopath_query::{Plan, Value, logical_plan, values};
 use twopath_reference::PlanReference;
 use twopath_view::finish;
 
-const QUERIES: u64 = 1_000;
+const QUERIES: u64 = 1_300;
 
 struct Maker<'a>(&'a mut Random);
 
@@ -184,6 +184,51 @@ impl Maker<'_> {
         (format!("SELECT e.n AS c0, l.n AS c1, l.s AS c2 FROM events e {join} WHERE {outer}"), 3)
     }
 
+    /// Frames of every kind, also over values at the ends of their types.
+    fn framed(&mut self) -> (String, usize) {
+        const ORDERS: [(&str, [&str; 3]); 7] = [
+            ("n", ["3", "0", "9223372036854775807"]),
+            ("m", ["1", "2", "4"]),
+            ("big", ["40", "9223372036854775807", "100"]),
+            ("x", ["1.5", "10", "1e300"]),
+            ("y", ["0", "2.25", "1e308"]),
+            ("d", ["0.5", "7", "1.2575"]),
+            ("t", ["INTERVAL '30 days'", "INTERVAL '100 days 3 hours'", "INTERVAL '1000' HOUR"]),
+        ];
+        let (by, far) = ORDERS[self.0.below(ORDERS.len())];
+        let units = self.0.pick(&["ROWS", "RANGE", "RANGE", "GROUPS"]);
+        let start = self.0.below(4);
+        let end = start.max(1) + self.0.below(5 - start.max(1));
+        let mut bound = |kind| {
+            let far = if units == "RANGE" { self.0.pick(&far) } else { self.0.pick(&["0", "1", "3", "100"]) };
+            match kind {
+                0 => "UNBOUNDED PRECEDING".to_owned(),
+                1 => format!("{far} PRECEDING"),
+                2 => "CURRENT ROW".to_owned(),
+                3 => format!("{far} FOLLOWING"),
+                _ => "UNBOUNDED FOLLOWING".to_owned(),
+            }
+        };
+        let frame = format!("{units} BETWEEN {} AND {}", bound(start), bound(end));
+        let partition = self.0.pick(&["", "PARTITION BY flag ", "PARTITION BY m "]);
+        let direction = self.0.pick(&["", " DESC", " NULLS FIRST", " DESC NULLS LAST"]);
+        // Which of the rows that tie is first, PostgreSQL does not say.
+        let (ties, of) = if units == "ROWS" { (", n, m, x, s, t, flag", self.0.pick(&["n", "s", by])) } else { ("", by) };
+        let calls = ["COUNT(*)", "SUM(n)", "MIN(s)", "MAX(x)", "FIRST_VALUE", "LAST_VALUE", "NTH_VALUE"];
+        let mut call = || match self.0.pick(&calls) {
+            "NTH_VALUE" => format!("NTH_VALUE({of}, {})", 1 + self.0.below(3)),
+            name if name.contains('(') => name.to_owned(),
+            name => format!("{name}({of})"),
+        };
+        let over = format!("OVER ({partition}ORDER BY {by}{direction}{ties} {frame})");
+        let (a, b) = (call(), call());
+        let from = "SELECT n, m, x, s, t, flag, CAST(x AS NUMERIC(10,2)) AS d, \
+             CASE m WHEN 0 THEN 9223372036854775807 - n * n WHEN 1 THEN -9223372036854775807 + n * n ELSE n END AS big, \
+             CASE m WHEN 0 THEN CAST('NaN' AS DOUBLE PRECISION) WHEN 1 THEN CAST('Infinity' AS DOUBLE PRECISION) \
+             WHEN 2 THEN CAST('-Infinity' AS DOUBLE PRECISION) ELSE x END AS y FROM events";
+        (format!("SELECT {by} AS c0, n AS c1, {a} {over} AS c2, {b} {over} AS c3 FROM ({from}) f"), 4)
+    }
+
     /// A query, and how many columns it has.
     fn query(&mut self) -> (String, usize) {
         let outer = self.condition("e");
@@ -196,7 +241,8 @@ impl Maker<'_> {
                 _ => self.lateral(&outer),
             };
         }
-        match self.0.below(16) {
+        match self.0.below(24) {
+            16.. => self.framed(),
             0..=2 => (format!("SELECT e.n AS c0, e.s AS c1 FROM events e WHERE {}", self.test()), 2),
             3 => (format!("SELECT e.m AS c0, e.n AS c1 FROM events e WHERE ({outer}) AND {}", self.test()), 2),
             4 => (format!("SELECT e.m AS c0, e.n AS c1 FROM events e WHERE ({outer}) OR {} OR NOT {}", self.test(), self.test()), 2),

@@ -431,28 +431,47 @@ impl Text<'_> {
             3 => (format!("{}({any}) OVER ({partition}{order})", self.random.pick(&["LAG", "LEAD"])), kind),
             4 => (format!("LAG({int}, 2, 7) OVER ({partition}{order})"), Int),
             5 => {
-                let frame = self.random.pick(&[
-                    "",
-                    " ROWS BETWEEN 1 PRECEDING AND 2 FOLLOWING",
-                    " ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
-                ]);
-                (format!("{}({any}) OVER ({partition}{order}{frame})", self.random.pick(&["FIRST_VALUE", "LAST_VALUE", "MIN"])), kind)
+                let units = self.random.pick(&["ROWS", "GROUPS"]);
+                let frame = if self.random.chance(20) { String::new() } else { self.frame(units, ["1", "2"]) };
+                let call = match self.random.pick(&["FIRST_VALUE", "LAST_VALUE", "MIN", "NTH_VALUE"]) {
+                    "NTH_VALUE" => format!("NTH_VALUE({any}, {})", 1 + self.random.below(3)),
+                    name => format!("{name}({any})"),
+                };
+                (format!("{call} OVER ({partition}{order} {frame})"), kind)
             }
             6 => (format!("CAST(SUM({int}) OVER ({partition}) AS BIGINT)"), Int),
             7 => {
                 let time = column(self.random, columns, Some(Time));
-                let (by, before) = match (time, column(self.random, columns, Some(Int))) {
-                    (Some(time), _) => (time, "INTERVAL '2' MINUTE"),
-                    (None, Some(int)) => (int, "2"),
+                let (by, far) = match (time, column(self.random, columns, Some(Int))) {
+                    (Some(time), _) => (time, ["INTERVAL '2' MINUTE", "INTERVAL '90 seconds'"]),
+                    (None, Some(int)) if self.random.chance(50) => (int, ["2", "9223372036854775807"]),
+                    (None, Some(int)) => (format!("CAST({int} AS DOUBLE PRECISION) / 2"), ["0.5", "1.25"]),
                     (None, None) => return (format!("COUNT(*) OVER ({partition}{order})"), Int),
                 };
-                (format!("COUNT(*) OVER ({partition}ORDER BY {by}{direction} RANGE BETWEEN {before} PRECEDING AND CURRENT ROW)"), Int)
+                let frame = self.frame("RANGE", far);
+                let call = if self.random.chance(50) { "COUNT(*)".to_owned() } else { format!("LAST_VALUE({int})") };
+                (format!("{call} OVER ({partition}ORDER BY {by}{direction} {frame})"), Int)
             }
             _ => {
-                let rows = self.random.pick(&["3 PRECEDING", "UNBOUNDED PRECEDING"]);
-                (format!("CAST(SUM({int}) OVER ({partition}{order} ROWS BETWEEN {rows} AND CURRENT ROW) AS BIGINT)"), Int)
+                let units = self.random.pick(&["ROWS", "GROUPS"]);
+                let frame = self.frame(units, ["3", "1"]);
+                (format!("CAST(SUM({int}) OVER ({partition}{order} {frame}) AS BIGINT)"), Int)
             }
         }
+    }
+
+    /// A frame whose bounds are so far apart.
+    fn frame(&mut self, units: &str, far: [&str; 2]) -> String {
+        let start = self.random.below(4);
+        let end = start.max(1) + self.random.below(5 - start.max(1));
+        let mut bound = |kind| match kind {
+            0 => "UNBOUNDED PRECEDING".to_owned(),
+            1 => format!("{} PRECEDING", self.random.pick(&far)),
+            2 => "CURRENT ROW".to_owned(),
+            3 => format!("{} FOLLOWING", self.random.pick(&far)),
+            _ => "UNBOUNDED FOLLOWING".to_owned(),
+        };
+        format!("{units} BETWEEN {} AND {}", bound(start), bound(end))
     }
 
     /// A query beside another one, which is in an expression of it, or of which it has the rows or has not.

@@ -310,7 +310,7 @@ impl OverCall {
             OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank => Vec::new(),
             OverFunction::Aggregate(aggregate) => aggregate.args().collect(),
             OverFunction::Lag { arg, default, .. } => [arg].into_iter().chain(default).collect(),
-            OverFunction::First(arg) | OverFunction::Last(arg) => vec![arg],
+            OverFunction::First(arg) | OverFunction::Last(arg) | OverFunction::Nth { arg, .. } => vec![arg],
         };
         of_function.into_iter().chain(&self.partition_by).chain(self.order_by.iter().map(|o| &o.expr))
     }
@@ -320,7 +320,7 @@ impl OverCall {
             OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank => Vec::new(),
             OverFunction::Aggregate(aggregate) => aggregate.arg.iter_mut().chain(&mut aggregate.beside).collect(),
             OverFunction::Lag { arg, default, .. } => [arg].into_iter().chain(default).collect(),
-            OverFunction::First(arg) | OverFunction::Last(arg) => vec![arg],
+            OverFunction::First(arg) | OverFunction::Last(arg) | OverFunction::Nth { arg, .. } => vec![arg],
         };
         of_function.into_iter().chain(&mut self.partition_by).chain(self.order_by.iter_mut().map(|o| &mut o.expr))
     }
@@ -329,8 +329,9 @@ impl OverCall {
     fn goes_by_rows(&self) -> bool {
         match self.function {
             OverFunction::Rank | OverFunction::DenseRank => false,
-            OverFunction::RowNumber | OverFunction::Lag { .. } | OverFunction::First(_) | OverFunction::Last(_) => true,
-            OverFunction::Aggregate(_) => matches!(self.frame, Frame::Rows { .. }),
+            OverFunction::RowNumber | OverFunction::Lag { .. } => true,
+            OverFunction::First(_) | OverFunction::Last(_) | OverFunction::Nth { .. } => true,
+            OverFunction::Aggregate(_) => matches!(self.frame, Frame::Rows { .. } | Frame::RowsBetween { .. }),
         }
     }
 
@@ -341,6 +342,7 @@ impl OverCall {
             OverFunction::Lag { arg, rows, default } => OverFunction::Lag { arg: of(arg), rows: *rows, default: default.as_ref().map(of) },
             OverFunction::First(arg) => OverFunction::First(of(arg)),
             OverFunction::Last(arg) => OverFunction::Last(of(arg)),
+            OverFunction::Nth { arg, row } => OverFunction::Nth { arg: of(arg), row: *row },
             ranked @ (OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank) => ranked.clone(),
         };
         let order_by = self.order_by.iter().map(|o| Order { expr: of(&o.expr), ..*o }).collect();

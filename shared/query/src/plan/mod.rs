@@ -148,10 +148,12 @@ pub enum OverFunction {
     First(Expr),
     /// The value in the frame's last row.
     Last(Expr),
+    /// The value in the frame's row of this number, from 1; NULL where it has fewer.
+    Nth { arg: Expr, row: u64 },
 }
 
 /// Which rows of the partition, in its order, a row's value is computed of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Frame {
     /// All of them.
     Partition,
@@ -159,6 +161,23 @@ pub enum Frame {
     Rows { before: Option<u64>, after: Option<u64> },
     /// From so far before this row in the one ORDER BY expression (a number of the integers, or microseconds) to this row's last peer; from the first where `None`.
     Range { before: Option<i64> },
+    /// From one row to another, each so many after this one (before it, where negative); unbounded where `None`. What `Rows` can say is said by that. Nothing where it ends before it
+    /// starts, or beside the partition.
+    RowsBetween { start: Option<i64>, end: Option<i64> },
+    /// As `RowsBetween`, but that groups of peers are counted: from the first row of one to the last row of another.
+    GroupsBetween { start: Option<i64>, end: Option<i64> },
+    /// The rows from one distance to another, from this row in the one ORDER BY expression; unbounded where `None`. No distance leads from NULL or to it: a row with NULL has its peers
+    /// in their place, and to other rows they stand at the end where the order has them, which an unbounded side includes.
+    RangeBetween { start: Option<Distance>, end: Option<Distance> },
+}
+
+/// How far a value is behind another one in the order of ORDER BY (before it, where negative).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Distance {
+    /// Integers; microseconds; of decimals the least digit that the expression's type has.
+    Exact(i128),
+    /// Finite. It is added as floats are: the sum is rounded.
+    Float(f64),
 }
 
 impl OverFunction {
@@ -167,7 +186,9 @@ impl OverFunction {
         match self {
             OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank => DataType::Int,
             OverFunction::Aggregate(aggregate) => aggregate.data_type(),
-            OverFunction::Lag { arg, .. } | OverFunction::First(arg) | OverFunction::Last(arg) => arg.data_type,
+            OverFunction::Lag { arg, .. } | OverFunction::First(arg) | OverFunction::Last(arg) | OverFunction::Nth { arg, .. } => {
+                arg.data_type
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Frame, JoinKind, Node, OverCall, OverFunction, Plan, Upserts, Window};
+use super::{Distance, Frame, JoinKind, Node, OverCall, OverFunction, Plan, Upserts, Window};
+use crate::decimal::Decimal;
 use crate::display::{aggregate_text, identifier};
 use crate::types::*;
 
@@ -137,6 +138,7 @@ impl OverCall {
             }
             OverFunction::First(arg) => format!("FIRST_VALUE({})", of(arg)),
             OverFunction::Last(arg) => format!("LAST_VALUE({})", of(arg)),
+            OverFunction::Nth { arg, row } => format!("NTH_VALUE({}, {row})", of(arg)),
         };
         let mut clauses = Vec::new();
         if !self.partition_by.is_empty() {
@@ -155,6 +157,12 @@ impl OverCall {
             Frame::Rows { before, after } => {
                 clauses.push(format!("ROWS BETWEEN {} AND {}", bound(before, "PRECEDING"), bound(after, "FOLLOWING")));
             }
+            Frame::RowsBetween { start, end } => clauses.push(between("ROWS", start.map(counted), end.map(counted))),
+            Frame::GroupsBetween { start, end } => clauses.push(between("GROUPS", start.map(counted), end.map(counted))),
+            Frame::RangeBetween { start, end } => {
+                let far = |distance| far(distance, self.order_by[0].expr.data_type);
+                clauses.push(between("RANGE", start.map(far), end.map(far)));
+            }
         }
         text.push_str(&format!(" OVER ({})", clauses.join(" ")));
         text
@@ -167,4 +175,23 @@ fn bound(rows: Option<u64>, direction: &str) -> String {
         Some(0) => "CURRENT ROW".to_owned(),
         Some(rows) => format!("{rows} {direction}"),
     }
+}
+
+fn between(units: &str, start: Option<String>, end: Option<String>) -> String {
+    let (start, end) = (start.unwrap_or("UNBOUNDED PRECEDING".to_owned()), end.unwrap_or("UNBOUNDED FOLLOWING".to_owned()));
+    format!("{units} BETWEEN {start} AND {end}")
+}
+
+fn counted(rows: i64) -> String {
+    bound(Some(rows.unsigned_abs()), if rows < 0 { "PRECEDING" } else { "FOLLOWING" })
+}
+
+fn far(distance: Distance, of: DataType) -> String {
+    let (is_before, text) = match (distance, of) {
+        (Distance::Float(0.0) | Distance::Exact(0), _) => return "CURRENT ROW".to_owned(),
+        (Distance::Float(by), _) => (by < 0.0, by.abs().to_string()),
+        (Distance::Exact(by), DataType::Decimal { scale, .. }) => (by < 0, Decimal { unscaled: by.abs(), scale }.to_string()),
+        (Distance::Exact(by), _) => (by < 0, by.unsigned_abs().to_string()),
+    };
+    format!("{text} {}", if is_before { "PRECEDING" } else { "FOLLOWING" })
 }

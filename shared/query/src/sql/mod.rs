@@ -8,6 +8,7 @@ mod aggregate;
 mod dialect;
 mod emit;
 mod expr;
+mod frame;
 mod from;
 mod function;
 mod group_window;

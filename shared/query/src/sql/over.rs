@@ -6,7 +6,7 @@ use twopath_base::LogColumn;
 
 use super::QueryError;
 use super::aggregate::{AGGREGATES, Finish};
-use super::expr::{Binder, Bound, BoundKind, Place};
+use super::expr::{Binder, Bound, Place};
 use super::grouping::Groups;
 use super::operator::cast;
 use super::order::direction;
@@ -108,6 +108,13 @@ impl Binder<'_> {
             ("dense_rank", []) => plain(OverFunction::DenseRank),
             ("first_value", [arg]) => plain(OverFunction::First(self.expr(arg)?)),
             ("last_value", [arg]) => plain(OverFunction::Last(self.expr(arg)?)),
+            ("nth_value", [arg, row]) => match self.expr(row)?.kind {
+                ExprKind::Literal(Value::Int(n @ 1..)) => plain(OverFunction::Nth { arg: self.expr(arg)?, row: n.unsigned_abs() }),
+                _ => Err(self.error(row.span(), "NTH_VALUE takes the number of a row of the frame, from 1 on: write NTH_VALUE(x, 2)")),
+            },
+            ("nth_value", _) => {
+                Err(self.error(span, "NTH_VALUE takes a value and the number of a row of the frame: write NTH_VALUE(x, 2)"))
+            }
             ("lag" | "lead", [arg, rest @ ..]) if rest.len() <= 2 => {
                 let arg = self.expr(arg)?;
                 let rows = match rest.first() {
@@ -126,7 +133,7 @@ impl Binder<'_> {
             }
             _ => {
                 let message = format!(
-                    "{}(...) OVER is not supported: ROW_NUMBER(), RANK(), DENSE_RANK(), PERCENT_RANK(), CUME_DIST(), NTILE(n), LAG, LEAD, FIRST_VALUE, LAST_VALUE and all aggregates are",
+                    "{}(...) OVER is not supported: ROW_NUMBER(), RANK(), DENSE_RANK(), PERCENT_RANK(), CUME_DIST(), NTILE(n), LAG, LEAD, FIRST_VALUE, LAST_VALUE, NTH_VALUE and all aggregates are",
                     name.to_uppercase()
                 );
                 Err(self.error(span, message))
@@ -150,51 +157,6 @@ impl Binder<'_> {
             Ok(Order { expr, descending: false, nulls_first: false })
         });
         by.collect()
-    }
-
-    fn frame(&self, frame: &ast::WindowFrame, order_by: &[Order], span: Span) -> Result<Frame, QueryError> {
-        use ast::WindowFrameBound::{CurrentRow, Following, Preceding};
-        let end = frame.end_bound.as_ref().unwrap_or(&CurrentRow);
-        let wrong = || {
-            let message = "this frame is not supported: write ROWS BETWEEN n PRECEDING AND CURRENT ROW (n or UNBOUNDED, also n FOLLOWING), or RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND CURRENT ROW";
-            self.error(span, message)
-        };
-        let rows = |ast: &ast::Expr| match ast {
-            ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Number(text, _), .. }) => text.parse::<u64>().map_err(|_| wrong()),
-            _ => Err(wrong()),
-        };
-        match (frame.units, &frame.start_bound, end) {
-            (_, Preceding(None), Following(None)) => Ok(Frame::Partition),
-            (ast::WindowFrameUnits::Rows, start, end) => {
-                let before = match start {
-                    Preceding(None) => None,
-                    Preceding(Some(n)) => Some(rows(n)?),
-                    CurrentRow => Some(0),
-                    Following(_) => return Err(wrong()),
-                };
-                let after = match end {
-                    Following(None) => None,
-                    Following(Some(n)) => Some(rows(n)?),
-                    CurrentRow => Some(0),
-                    Preceding(_) => return Err(wrong()),
-                };
-                Ok(Frame::Rows { before, after })
-            }
-            (ast::WindowFrameUnits::Range, Preceding(None), CurrentRow) => Ok(Frame::Range { before: None }),
-            (ast::WindowFrameUnits::Range, Preceding(Some(by)), CurrentRow) => {
-                let [by_one] = order_by else { return Err(wrong()) };
-                let before = match (&**by, by_one.expr.data_type) {
-                    (ast::Expr::Interval(interval), DataType::Timestamp | DataType::Interval) => match self.interval(interval)?.kind {
-                        BoundKind::Typed(Expr { kind: ExprKind::Literal(Value::Interval(us)), .. }) if us >= 0 => us,
-                        _ => return Err(wrong()),
-                    },
-                    (other, DataType::Int) => i64::try_from(rows(other)?).map_err(|_| wrong())?,
-                    _ => return Err(wrong()),
-                };
-                Ok(Frame::Range { before: Some(before) })
-            }
-            _ => Err(wrong()),
-        }
     }
 }
 
@@ -259,6 +221,7 @@ pub(super) fn over_groups(call: &OverCall, item: &Item, groups: Option<&Groups<'
         }
         OverFunction::First(arg) => OverFunction::First(of(arg)?),
         OverFunction::Last(arg) => OverFunction::Last(of(arg)?),
+        OverFunction::Nth { arg, row } => OverFunction::Nth { arg: of(arg)?, row: *row },
         ranked @ (OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank) => ranked.clone(),
     };
     let order_by = call.order_by.iter().map(|o| Ok(Order { expr: of(&o.expr)?, ..*o })).collect::<Result<_, QueryError>>()?;

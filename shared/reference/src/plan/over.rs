@@ -1,5 +1,6 @@
 //! What is computed for a row from the rows beside it.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -10,7 +11,7 @@ use crate::accumulate;
 use crate::key::Key;
 use crate::order::{by_all_columns, by_order};
 use crate::state::State;
-use twopath_query::plan::{Frame, OverCall, OverFunction};
+use twopath_query::plan::{Distance, Frame, OverCall, OverFunction};
 use twopath_query::{Aggregate, EvalError, Expr, Value};
 
 /// The rows with one column more for each call.
@@ -46,6 +47,8 @@ struct Partition<'a> {
     by: Vec<&'a Row>,
     /// For each row the rows that tie with it.
     peers: Vec<Range<usize>>,
+    /// For each row how many groups of rows that tie there are up to its own.
+    groups: Vec<i128>,
     call: &'a OverCall,
 }
 
@@ -59,7 +62,13 @@ impl<'a> Partition<'a> {
             let end = (start..by.len()).find(|&i| !ties(start, i)).unwrap_or(by.len());
             peers.extend(std::iter::repeat_n(start..end, end - start));
         }
-        Partition { rows: members.iter().map(|(_, i)| &rows[*i]).collect(), by, peers, call }
+        let mut number = 0;
+        let groups = peers.iter().enumerate().map(|(i, peers)| {
+            number += i128::from(i == peers.start);
+            number
+        });
+        let groups = groups.collect();
+        Partition { rows: members.iter().map(|(_, i)| &rows[*i]).collect(), by, peers, groups, call }
     }
 
     fn values(&self) -> Result<Vec<Value>, EvalError> {
@@ -79,8 +88,9 @@ impl<'a> Partition<'a> {
                 let default = |i: usize| defaults.as_ref().map_or(Value::Null, |defaults| defaults[i].clone());
                 Ok(each.map(|i| found(i).cloned().unwrap_or_else(|| default(i))).collect())
             }
-            OverFunction::First(arg) => self.each(arg).map(|args| each.map(|i| args[self.frame(i).start].clone()).collect()),
-            OverFunction::Last(arg) => self.each(arg).map(|args| each.map(|i| args[self.frame(i).end - 1].clone()).collect()),
+            OverFunction::First(arg) => self.picked(arg, |frame| frame.first()),
+            OverFunction::Last(arg) => self.picked(arg, |frame| frame.last()),
+            OverFunction::Nth { arg, row } => self.picked(arg, |frame| frame.get(usize::try_from(*row).ok()? - 1)),
             OverFunction::Aggregate(aggregate) => self.aggregated(aggregate),
         }
     }
@@ -90,7 +100,13 @@ impl<'a> Partition<'a> {
         self.rows.iter().map(|row| value(arg, row)).collect()
     }
 
-    /// The frame of the row with this number, which is in it.
+    /// An argument in the row of each frame that `pick` takes.
+    fn picked(&self, arg: &Expr, pick: impl Fn(&[Value]) -> Option<&Value>) -> Result<Vec<Value>, EvalError> {
+        let args = self.each(arg)?;
+        Ok((0..args.len()).map(|i| pick(&args[self.frame(i)]).cloned().unwrap_or(Value::Null)).collect())
+    }
+
+    /// The frame of the row with this number.
     fn frame(&self, i: usize) -> Range<usize> {
         let all = 0..self.rows.len();
         match self.call.frame {
@@ -107,11 +123,53 @@ impl<'a> Partition<'a> {
                 let is_near = |j: &usize| distance(j).is_some_and(|distance| distance <= i128::from(before));
                 (0..i).find(is_near).unwrap_or(self.peers[i].start)..self.peers[i].end
             }
+            Frame::RowsBetween { start, end } => {
+                let behind = |j: usize| j as i128 - i as i128;
+                self.held(|j| [start.is_none_or(|n| behind(j) >= n.into()), end.is_none_or(|n| behind(j) <= n.into())])
+            }
+            Frame::GroupsBetween { start, end } => {
+                let behind = |j: usize| self.groups[j] - self.groups[i];
+                self.held(|j| [start.is_none_or(|n| behind(j) >= n.into()), end.is_none_or(|n| behind(j) <= n.into())])
+            }
+            Frame::RangeBetween { start, end } => self.held(|j| {
+                [
+                    start.is_none_or(|distance| self.side(j, i, distance).is_ge()),
+                    end.is_none_or(|distance| self.side(j, i, distance).is_le()),
+                ]
+            }),
+        }
+    }
+
+    /// The rows that are not before the start and not behind the end, of which `is_held` says the one and the other.
+    fn held(&self, is_held: impl Fn(usize) -> [bool; 2]) -> Range<usize> {
+        let held: Vec<usize> = (0..self.rows.len()).filter(|j| is_held(*j) == [true, true]).collect();
+        held.first().map_or(0..0, |first| *first..first + held.len())
+    }
+
+    /// On which side row `j` is of the point that is so far behind row `i`. No distance leads to NULL or from it.
+    fn side(&self, j: usize, i: usize, distance: Distance) -> Ordering {
+        let (there, here) = (&self.by[j][0], &self.by[i][0]);
+        let descending = self.call.order_by[0].descending;
+        match (there, here, distance) {
+            (Value::Null, _, _) | (_, Value::Null, _) => by_order(self.by[j], self.by[i], &self.call.order_by),
+            (Value::Float(_), Value::Float(from), Distance::Float(by)) => {
+                let point = Value::Float(if descending { from - by } else { from + by });
+                by_order(self.by[j], &[point], &self.call.order_by)
+            }
+            (there, here, Distance::Exact(by)) => {
+                let (there, here) = (number(there).expect("not NULL"), number(here).expect("not NULL"));
+                let (to, from) = if descending { (here, there) } else { (there, here) };
+                // A difference of more than 128 bits is more than any distance.
+                to.checked_sub(from).map_or_else(|| to.cmp(&from), |behind| behind.cmp(&by))
+            }
+            _ => unreachable!("a distance is of the kind of the values"),
         }
     }
 
     /// A frame that only grows is added to, so that running totals take no longer than they must.
     fn aggregated(&self, aggregate: &Aggregate) -> Result<Vec<Value>, EvalError> {
+        // Also in rows that are in no frame.
+        aggregate.args().try_for_each(|arg| self.each(arg).map(drop))?;
         let mut state = State::new(aggregate);
         let mut held = 0..0;
         let mut values = Vec::new();
@@ -135,6 +193,9 @@ impl<'a> Partition<'a> {
 fn number(value: &Value) -> Option<i128> {
     match value {
         Value::Int(n) | Value::Timestamp(n) | Value::Interval(n) => Some((*n).into()),
+        Value::Numeric(n) => Some(*n),
+        // All of one scale.
+        Value::Decimal(n) => Some(n.unscaled),
         Value::Null => None,
         other => unreachable!("typing lets no RANGE over {other:?} through"),
     }

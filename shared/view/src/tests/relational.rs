@@ -285,6 +285,31 @@ fn over_aggregates_frames() {
     assert_eq!(values(OverFunction::Last(column(2)), Frame::Range { before: None }), [2, 2, 4, 8, 16, 32].map(int));
 }
 
+/// Frames that leave out the row itself, and may hold none.
+#[test]
+fn over_looks_at_other_rows() {
+    use twopath_query::plan::Distance::Exact;
+    let table: Table<'_> =
+        (&[("k", Int), ("v", Int), ("x", Int)], ints(&[[1, 10, 1], [1, 10, 2], [1, 13, 4], [1, i64::MAX, 8], [1, N, 16], [2, 5, 32]]));
+    let frames = |function: &OverFunction, frame| over(&table, call(function.clone(), frame)).unwrap();
+    let last = OverFunction::Last(column(2));
+    let or_null = |values: [i64; 6]| ints(&values.map(|v| [v])).concat();
+    assert_eq!(frames(&last, Frame::RowsBetween { start: Some(-3), end: Some(-2) }), or_null([N, N, 1, 2, 4, N]));
+    assert_eq!(frames(&last, Frame::RowsBetween { start: Some(1), end: Some(i64::MAX) }), or_null([16, 16, 16, 16, N, N]));
+    assert_eq!(frames(&last, Frame::RowsBetween { start: Some(2), end: Some(1) }), or_null([N; 6]));
+    assert_eq!(frames(&last, Frame::GroupsBetween { start: Some(-1), end: Some(-1) }), or_null([N, N, 2, 4, 8, N]));
+    assert_eq!(frames(&last, Frame::GroupsBetween { start: Some(i64::MIN), end: Some(1) }), or_null([4, 4, 8, 16, 16, 32]));
+    let far = |start, end| Frame::RangeBetween { start, end };
+    assert_eq!(frames(&last, far(Some(Exact(1)), Some(Exact(3)))), or_null([4, 4, N, N, 16, N]));
+    // Behind all numbers stands NULL, which an unbounded side includes.
+    assert_eq!(frames(&last, far(Some(Exact(i64::MAX.into())), None)), or_null([16, 16, 16, 16, 16, N]));
+    assert_eq!(frames(&last, far(None, Some(Exact(i64::MAX.into())))), or_null([8, 8, 8, 8, 16, 32]));
+    let second = OverFunction::Nth { arg: column(2), row: 2 };
+    assert_eq!(frames(&second, far(Some(Exact(-3)), Some(Exact(0)))), or_null([2, 2, 2, N, N, N]));
+    let counts = OverFunction::Aggregate(Aggregate::new(AggregateFunction::Count, None));
+    assert_eq!(frames(&counts, Frame::GroupsBetween { start: Some(1), end: Some(1) }), or_null([1, 1, 1, 1, 0, 0]));
+}
+
 #[test]
 fn rows_without_an_order_are_ordered_by_all_columns() {
     let (a, b): (Table<'_>, Table<'_>) = ((KV, ints(&[[2, 1], [N, 0], [1, 9], [1, N], [1, 9]])), (KV, ints(&[[1, 3]])));

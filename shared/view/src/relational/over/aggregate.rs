@@ -29,8 +29,8 @@ pub fn aggregate(rows: &Rows, aggregate: &Aggregate, frames: &[Range<u32>], layo
         }
         of_row[row as usize] = different.len() as u32 - 1;
     }
-    let apart =
-        different.windows(2).all(|pair| pair[0].end <= pair[1].start) && different.iter().map(|f| f.len()).sum::<usize>() == rows.count;
+    let each_in_its_own = (0..).zip(frames).all(|(place, frame)| frame.contains(&place));
+    let apart = each_in_its_own && different.windows(2).all(|pair| pair[0].end <= pair[1].start);
     let finished = if apart {
         // Frames that do not overlap are groups.
         accumulator.grow(different.len(), complete);

@@ -45,8 +45,12 @@ fn column(rows: &Rows, call: &OverCall, layout: &Layout) -> Result<ArrayRef, Eva
         OverFunction::DenseRank => numbers(layout, |place| place.peer_number + 1),
         OverFunction::Aggregate(aggregate) => aggregate::aggregate(rows, aggregate, &frames(rows, call, layout)?, layout)?,
         OverFunction::Lag { arg, rows: back, default } => lag(rows, arg, *back, default.as_ref(), layout)?,
-        OverFunction::First(arg) => picked(rows, arg, layout, frames(rows, call, layout)?.iter().map(|f| f.start))?,
-        OverFunction::Last(arg) => picked(rows, arg, layout, frames(rows, call, layout)?.iter().map(|f| f.end - 1))?,
+        OverFunction::First(arg) => picked(rows, arg, layout, frames(rows, call, layout)?.into_iter().map(|mut f| f.next()))?,
+        OverFunction::Last(arg) => picked(rows, arg, layout, frames(rows, call, layout)?.into_iter().map(|mut f| f.next_back()))?,
+        OverFunction::Nth { arg, row } => {
+            let before = usize::try_from(row - 1).unwrap_or(usize::MAX);
+            picked(rows, arg, layout, frames(rows, call, layout)?.into_iter().map(|mut f| f.nth(before)))?
+        }
     })
 }
 
@@ -59,10 +63,10 @@ fn numbers(layout: &Layout, number: impl Fn(&layout::Place) -> u32) -> ArrayRef 
     Arc::new(Int64Array::from(numbers))
 }
 
-/// The value in the row of the place that `at` gives for each place.
-fn picked(rows: &Rows, arg: &Expr, layout: &Layout, at: impl Iterator<Item = u32>) -> Result<ArrayRef, EvalError> {
+/// The value in the row of the place that `at` gives for each place; NULL where it gives none.
+fn picked(rows: &Rows, arg: &Expr, layout: &Layout, at: impl Iterator<Item = Option<u32>>) -> Result<ArrayRef, EvalError> {
     let mut picked = vec![None; rows.count];
-    layout.order.iter().zip(at).for_each(|(&row, at)| picked[row as usize] = Some(layout.order[at as usize]));
+    layout.order.iter().zip(at).for_each(|(&row, at)| picked[row as usize] = at.map(|at| layout.order[at as usize]));
     // Also in rows that no other looks at: what fails in one is the answer.
     let values = rows.eval(arg)?;
     Ok(take(&values, &UInt32Array::from(picked), None).expect("rows that exist"))

@@ -54,6 +54,7 @@ enum Function {
     Lag { arg: Compiled, rows: i64, default: Option<Compiled> },
     First(Compiled),
     Last(Compiled),
+    Nth { arg: Compiled, row: u64 },
 }
 
 impl Over {
@@ -84,6 +85,7 @@ impl Call {
             }
             OverFunction::First(arg) => Function::First(compile(arg)?),
             OverFunction::Last(arg) => Function::Last(compile(arg)?),
+            OverFunction::Nth { arg, row } => Function::Nth { arg: compile(arg)?, row: *row },
         };
         let order_by = call.order_by.iter().map(|o| Ok((compile(&o.expr)?, o.clone()))).collect::<Result<_, SpeedError>>()?;
         Ok(Call { function, order_by, frame: call.frame, width })

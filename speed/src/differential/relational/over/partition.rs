@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use twopath_query::plan::Frame;
+use twopath_query::plan::{Distance, Frame};
 use twopath_query::{EvalError, Order};
 
 use super::{Bound, Call, Function};
@@ -87,14 +87,9 @@ impl<'a> Partition<'a> {
                 let default = |i: usize| defaults.as_ref().map_or(Datum::Null, |defaults| defaults[i].clone());
                 places.map(|i| found(i).unwrap_or_else(|| default(i))).collect()
             }
-            Function::First(arg) => {
-                let args = self.each(arg)?;
-                places.map(|i| args[self.frame(call, i).start].clone()).collect()
-            }
-            Function::Last(arg) => {
-                let args = self.each(arg)?;
-                places.map(|i| args[self.frame(call, i).end - 1].clone()).collect()
-            }
+            Function::First(arg) => self.picked(call, arg, |frame| Some(frame.start))?,
+            Function::Last(arg) => self.picked(call, arg, |frame| frame.end.checked_sub(1))?,
+            Function::Nth { arg, row } => self.picked(call, arg, |frame| frame.start.checked_add(usize::try_from(row - 1).ok()?))?,
             Function::Aggregate { aggregate, args } => self.aggregated(call, aggregate, args)?,
         })
     }
@@ -104,7 +99,17 @@ impl<'a> Partition<'a> {
         self.rows.iter().map(|row| arg.eval(Row::Values(row))).collect()
     }
 
-    /// The places of the frame of the row at this place, which is in it.
+    /// An argument at a place of each frame; NULL where the place is not in it.
+    fn picked(&self, call: &Call, arg: &Compiled, place: impl Fn(&Range<usize>) -> Option<usize>) -> Result<Vec<Datum>, EvalError> {
+        let args = self.each(arg)?;
+        let value = |i| {
+            let frame = self.frame(call, i);
+            place(&frame).filter(|place| frame.contains(place)).map_or(Datum::Null, |place| args[place].clone())
+        };
+        Ok((0..args.len()).map(value).collect())
+    }
+
+    /// The places of the frame of the row at this place.
     fn frame(&self, call: &Call, i: usize) -> Range<usize> {
         let count = self.rows.len();
         match call.frame {
@@ -121,20 +126,47 @@ impl<'a> Partition<'a> {
                 let is_near = |j: &usize| distance(&self.by[*j][0]).is_some_and(|there| (here - there).abs() <= i128::from(before));
                 (0..i).find(is_near).unwrap_or(peers.start)..peers.end
             }
+            Frame::RowsBetween { start, end } => {
+                let after = |n: i64| usize::try_from((i as i64).saturating_add(n)).map_or(0, |place| place.min(count));
+                forward(start.map_or(0, after), end.map_or(count, |n| after(n.saturating_add(1))))
+            }
+            Frame::GroupsBetween { start, end } => {
+                let start = start.map_or(0, |n| self.group_start(i, n));
+                forward(start, end.map_or(count, |n| self.group_start(i, n.saturating_add(1))))
+            }
+            Frame::RangeBetween { start, end } => {
+                let (order, here) = (&call.order_by[0].1, &self.by[i][0]);
+                let places = |is_before: &dyn Fn(&Datum) -> bool| self.by.partition_point(|by| is_before(&by[0]));
+                let start = start.map_or(0, |far| places(&|there| to_point(order, there, here, far).is_lt()));
+                forward(start, end.map_or(count, |far| places(&|there| to_point(order, there, here, far).is_le())))
+            }
         }
+    }
+
+    /// Where the group of peers starts that is so many behind that of a place (before it, where negative): the first place where there are fewer before it, and the last one's end
+    /// where there are fewer behind it.
+    fn group_start(&self, of: usize, groups: i64) -> usize {
+        let mut start = self.peers[of].start;
+        for _ in 0..groups.unsigned_abs() {
+            start = match groups > 0 {
+                true if start < self.peers.len() => self.peers[start].end,
+                false if start > 0 => self.peers[start - 1].start,
+                _ => break,
+            };
+        }
+        start
     }
 
     /// A frame that only grows is added to.
     fn aggregated(&self, call: &Call, aggregate: &Planned, args: &[Compiled]) -> Result<Vec<Datum>, EvalError> {
         let of_row = |row: &&Tuple| args.iter().map(|a| a.eval(Row::Values(row))).collect::<Result<Tuple, EvalError>>();
         let args = self.rows.iter().map(of_row).collect::<Result<Vec<Tuple>, _>>()?;
-        let (mut state, mut held, mut values) = (State::new(aggregate), 0..0, Vec::with_capacity(args.len()));
+        let (mut state, mut held, mut values) = (State::new(aggregate), 0..0, Vec::<Datum>::with_capacity(args.len()));
         for i in 0..args.len() {
             let frame = self.frame(call, i);
-            if frame == held {
+            if let Some(same) = values.last().filter(|_| frame == held) {
                 // As for the row before.
-                let same: Option<&Datum> = values.last();
-                values.extend(same.cloned());
+                values.push(same.clone());
                 continue;
             }
             if frame.start != held.start || frame.end < held.end {
@@ -152,7 +184,34 @@ impl<'a> Partition<'a> {
 fn distance(value: &Datum) -> Option<i128> {
     match value {
         Datum::Int(n) | Datum::Timestamp(n) | Datum::Interval(n) => Some((*n).into()),
+        // Those of one column have one scale.
+        Datum::Numeric(n) | Datum::Decimal { unscaled: n, .. } => Some(n.get()),
         _ => None,
+    }
+}
+
+fn forward(start: usize, end: usize) -> Range<usize> {
+    start..end.max(start)
+}
+
+/// How a value stands in an order to the point that is so far behind another one. NULL stands where the order has it, and no distance leads from there.
+fn to_point(order: &Order, there: &Datum, here: &Datum, far: Distance) -> Ordering {
+    let nulls = if order.nulls_first { Ordering::Less } else { Ordering::Greater };
+    let signed = |ascending: Ordering| if order.descending { ascending.reverse() } else { ascending };
+    match (there, here, far) {
+        (Datum::Null, Datum::Null, _) => Ordering::Equal,
+        (Datum::Null, _, _) => nulls,
+        (_, Datum::Null, _) => nulls.reverse(),
+        (there, Datum::Float(from), Distance::Float(by)) => {
+            signed(there.cmp(&Datum::Float(if order.descending { from - by } else { from + by })))
+        }
+        (there, here, Distance::Exact(by)) => {
+            let (Some(there), Some(here)) = (distance(there), distance(here)) else { unreachable!("a distance between numbers") };
+            let by = if order.descending { -by } else { by };
+            // 38 digits and as many more may be beyond 128 bits, and then beyond all values.
+            signed(there.cmp(&here.saturating_add(by)))
+        }
+        _ => unreachable!("a distance is of the kind of the values"),
     }
 }
 
