@@ -35,7 +35,7 @@ pub fn frames(rows: &Rows, call: &OverCall, layout: &Layout) -> Result<Vec<Range
             };
             layout.places().map(frame).collect()
         }
-        Frame::GroupsBetween { start, end } => of_groups(layout, |groups| Ok(counted(groups, start, end)))?,
+        Frame::GroupsBetween { start, end } => of_groups(layout, |groups| counted(groups, start, end)),
         Frame::Range { before: None } => layout.places().map(|place| place.partition.start..place.peers.end).collect(),
         Frame::Range { before: Some(before) } => {
             near(rows, call, layout, (Some(Distance::Exact(-i128::from(before))), Some(Distance::Exact(0))))?
@@ -50,20 +50,17 @@ fn forward(start: u32, end: u32) -> Range<u32> {
 }
 
 /// The frames of all places, where peers have one frame: `frames` gives it for each of a partition's groups of peers.
-fn of_groups(
-    layout: &Layout,
-    mut frames: impl FnMut(&[Range<u32>]) -> Result<Vec<Range<u32>>, EvalError>,
-) -> Result<Vec<Range<u32>>, EvalError> {
+fn of_groups(layout: &Layout, mut frames: impl FnMut(&[Range<u32>]) -> Vec<Range<u32>>) -> Vec<Range<u32>> {
     let mut all = Vec::with_capacity(layout.order.len());
     let mut others = &layout.peers[..];
     for partition in &layout.partitions {
         let groups;
         (groups, others) = others.split_at(others.partition_point(|peers| peers.start < partition.end));
-        for (peers, frame) in groups.iter().zip(frames(groups)?) {
+        for (peers, frame) in groups.iter().zip(frames(groups)) {
             all.extend(repeat_n(frame, peers.len()));
         }
     }
-    Ok(all)
+    all
 }
 
 /// The place at which the group of this number starts, or the partition ends.
@@ -140,7 +137,7 @@ fn near(
         let row = |group: &Range<u32>| layout.order[group.start as usize];
         values.compare(row(group), row(here), distance)
     };
-    of_groups(layout, |groups| {
+    let frames = of_groups(layout, |groups| {
         let (mut first, mut behind) = (0, if to.is_some() { 0 } else { groups.len() });
         let frame = |here: &Range<u32>| {
             while from.is_some_and(|distance| groups.get(first).is_some_and(|group| compare(group, here, distance).is_lt())) {
@@ -151,6 +148,7 @@ fn near(
             }
             forward(starts(groups, first), starts(groups, behind))
         };
-        Ok(groups.iter().map(frame).collect())
-    })
+        groups.iter().map(frame).collect()
+    });
+    Ok(frames)
 }
