@@ -136,9 +136,28 @@ pub fn parse_months(text: &str, unit: Option<&str>) -> Option<i64> {
 /// What clocks of an IANA zone show at a timestamp, as microseconds since 1970-01-01 00:00 on those clocks. `None` beyond the calendar of zones.
 pub fn local_time(us: i64, zone: chrono_tz::Tz) -> Option<i64> {
     use chrono::{Offset, TimeZone};
-    let at = chrono::DateTime::from_timestamp_micros(us)?.naive_utc();
+    let at = chrono::DateTime::from_timestamp_micros(as_in_table(us)?)?.naive_utc();
     let east_s = zone.offset_from_utc_datetime(&at).fix().local_minus_utc();
     us.checked_add(i64::from(east_s) * US_PER_SECOND)
+}
+
+/// The last year that the tables of zones know, and where it ends.
+const LAST_YEAR_OF_ZONES: i64 = 2099;
+const END_OF_ZONES_US: i64 = 4_102_444_800 * US_PER_SECOND;
+
+/// The moment of a year that the tables of zones know at which clocks are as far from UTC: behind their end summer time goes on as in the newest years that have as
+/// many days and begin on the same day of the week. `None` where the time does not fit.
+fn as_in_table(us: i64) -> Option<i64> {
+    if us < END_OF_ZONES_US {
+        return Some(us);
+    }
+    let (year, _, _) = civil_from_days(us.div_euclid(US_PER_DAY));
+    let first = |year: i64| days_from_civil(year, 1, 1);
+    // In 28 years all kinds of years come, where none of them ends a century.
+    let alike =
+        |known: &i64| first(known + 1) - first(*known) == first(year + 1) - first(year) && (first(year) - first(*known)).rem_euclid(7) == 0;
+    let known = (LAST_YEAR_OF_ZONES - 27..=LAST_YEAR_OF_ZONES).rev().find(alike)?;
+    us.checked_sub((first(year) - first(known)) * US_PER_DAY)
 }
 
 /// The IANA zone of this name, without regard to case.
@@ -297,6 +316,24 @@ impl Scan<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What `TZ=ZONE date -d` says, whose rules have no end.
+    #[test]
+    fn summer_time_goes_on_behind_the_tables() {
+        assert_eq!(days_from_civil(LAST_YEAR_OF_ZONES + 1, 1, 1) * US_PER_DAY, END_OF_ZONES_US);
+        let hours = |name: &str, year: i64, month: u32, day: u32, hour: i64| {
+            let us = days_from_civil(year, month, day) * US_PER_DAY + hour * 3_600 * US_PER_SECOND;
+            (local_time(us, zone(name).unwrap()).unwrap() - us) / (3_600 * US_PER_SECOND)
+        };
+        for year in [2098, 2099, 2100, 2101, 2104, 2150, 2400, 9999] {
+            assert_eq!((hours("America/New_York", year, 1, 15, 0), hours("America/New_York", year, 7, 15, 0)), (-5, -4), "{year}");
+            assert_eq!((hours("Australia/Sydney", year, 1, 15, 0), hours("Australia/Sydney", year, 7, 15, 0)), (11, 10), "{year}");
+            assert_eq!((hours("Asia/Kolkata", year, 7, 15, 0), hours("UTC", year, 7, 15, 0)), (5, 0), "{year}");
+        }
+        // The last Sunday of March 2100 is the 28th.
+        assert_eq!((hours("Europe/Berlin", 2100, 3, 28, 0), hours("Europe/Berlin", 2100, 3, 28, 1)), (1, 2));
+        assert_eq!((hours("Europe/Berlin", 2100, 3, 27, 23), hours("Europe/Berlin", 2100, 10, 31, 1)), (1, 1));
+    }
 
     /// By induction from 1970-01-01, both ways: every day is its neighbour's neighbour, from before year 1 to after year 9999.
     #[test]

@@ -16,7 +16,7 @@ use super::cell::{Cell, Reading, article, shortened};
 use super::nested::{is_nested, json_text};
 use super::number::{exact_float, is_exact_as_float};
 use super::schema::{ColumnType, TimeUnitOfNumbers};
-use super::times::{Times, iso};
+use super::times::{Times, iso, iso_of_ns};
 
 /// A column in a topic's type; a value that does not fit becomes NULL.
 pub fn convert_column(given: &ArrayRef, to: &DataType, time_unit: Option<TimeUnitOfNumbers>) -> Result<ArrayRef, ArrowError> {
@@ -82,9 +82,7 @@ pub(super) fn convert(given: &ArrayRef, to: &DataType, times: &Times) -> Result<
             Ok(Arc::new(TimestampMicrosecondArray::with_timezone(us, "UTC")))
         }
         (Some(ColumnType::Timestamp), Some(ColumnType::Timestamp)) => Ok(Arc::new(in_us(given)?.with_timezone("UTC"))),
-        (Some(ColumnType::Timestamp), Some(ColumnType::Text)) => {
-            Ok(Arc::new(in_us(given)?.iter().map(|us| us.map(iso)).collect::<StringArray>()))
-        }
+        (Some(ColumnType::Timestamp), Some(ColumnType::Text)) => Ok(Arc::new(times_as_text(given)?)),
         // A cast would cut the fraction off.
         (Some(ColumnType::Float), Some(ColumnType::Int)) if from.is_floating() => {
             let floats = cast(given, &DataType::Float64)?;
@@ -143,6 +141,16 @@ fn read(texts: &StringArray, reading: &Reading) -> ArrayRef {
         }
         ColumnType::Text => Arc::new(texts.clone()),
     }
+}
+
+/// Times in ISO 8601, with all digits that they have.
+fn times_as_text(times: &ArrayRef) -> Result<StringArray, ArrowError> {
+    Ok(match times.data_type() {
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            times.as_primitive::<TimestampNanosecondType>().iter().map(|ns| ns.map(iso_of_ns)).collect()
+        }
+        _ => in_us(times)?.iter().map(|us| us.map(iso)).collect(),
+    })
 }
 
 /// Numbers as their shortest decimals: a float's are those of its own width.
@@ -231,10 +239,10 @@ pub(super) fn cell_text(column: &ArrayRef, row: usize) -> String {
         return json_text(&cell, 0);
     }
     if let DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 = cell.data_type() {
-        if let Ok(us) = in_us(&cell)
-            && us.is_valid(0)
+        if let Ok(texts) = times_as_text(&cell)
+            && texts.is_valid(0)
         {
-            return iso(us.value(0));
+            return texts.value(0).to_owned();
         }
         let unit = match cell.data_type() {
             DataType::Timestamp(TimeUnit::Second, _) => "s",

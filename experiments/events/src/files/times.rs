@@ -124,6 +124,17 @@ pub fn iso(us: i64) -> String {
     format!("{year}-{}Z", rest.replacen(' ', "T", 1))
 }
 
+/// The same of nanoseconds, of which no digit is lost.
+pub fn iso_of_ns(ns: i64) -> String {
+    let (us, below) = (ns.div_euclid(1_000), ns.rem_euclid(1_000));
+    if below == 0 {
+        return iso(us);
+    }
+    let whole = iso(us - us.rem_euclid(1_000_000));
+    let fraction = format!("{:09}", ns.rem_euclid(1_000_000_000));
+    format!("{}.{}Z", whole.trim_end_matches('Z'), fraction.trim_end_matches('0'))
+}
+
 /// A day, and what stood with it already.
 struct Day {
     days: i64,
@@ -534,6 +545,9 @@ mod tests {
 
     #[test]
     fn years_before_the_first_are_written() {
+        assert_eq!(iso_of_ns(-1), "1969-12-31T23:59:59.999999999Z");
+        assert_eq!(iso_of_ns(1_000_000_120), "1970-01-01T00:00:01.00000012Z");
+        assert_eq!(iso_of_ns(1_500_000_000), "1970-01-01T00:00:01.5Z");
         assert_eq!(iso(parse("0000-12-31").unwrap()), "0000-12-31T00:00:00Z");
         assert_eq!(iso(parse("-0001-01-01T00:00:00.5").unwrap()), "-0001-01-01T00:00:00.5Z");
         assert_eq!(iso(parse("2024-05-01 12:00").unwrap()), "2024-05-01T12:00:00Z");
