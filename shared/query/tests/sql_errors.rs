@@ -70,7 +70,7 @@ fn names() {
     1:20 'flihgts' the topic is flights, not flihgts: write FROM flights
     1:8 'window_start' 'window_start' needs a window: write FROM TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
     1:8 'smu' there is no function 'smu': did you mean SUM?
-    1:8 'frobnicate' there is no function 'frobnicate': the functions are COUNT, SUM, MIN, MAX, AVG, APPROX_COUNT_DISTINCT, APPROX_QUANTILE, STDDEV, STDDEV_SAMP, STDDEV_POP, VARIANCE, VAR_SAMP, VAR_POP, MEDIAN, PERCENTILE_CONT, PERCENTILE_DISC, BOOL_AND, BOOL_OR, EVERY, BIT_AND, BIT_OR, BIT_XOR, COUNT_IF, MEAN, FIRST_VALUE, LAST_VALUE, FIRST, LAST, CORR, COVAR_POP, COVAR_SAMP, REGR_SLOPE, REGR_INTERCEPT, REGR_R2, REGR_COUNT, REGR_AVGX, REGR_AVGY, REGR_SXX, REGR_SYY, REGR_SXY, STRING_AGG, LISTAGG, GROUP_CONCAT, MIN_BY, MAX_BY, ARG_MIN, ARG_MAX, MODE, ANY_VALUE, COALESCE, IFNULL, NVL, NULLIF, GREATEST, LEAST, ABS, ROUND, FLOOR, CEIL, CEILING, TRUNC, SIGN, MOD, POWER, POW, SQRT, LN, LOG, LOG10, EXP, UPPER, LOWER, LENGTH, CHAR_LENGTH, CHARACTER_LENGTH, TRIM, BTRIM, LTRIM, RTRIM, SUBSTRING, SUBSTR, POSITION, STRPOS, REPLACE, LEFT, RIGHT, SPLIT_PART, STARTS_WITH, REVERSE, REPEAT, LPAD, RPAD, CONCAT, CONCAT_WS, REGEXP_LIKE, REGEXP_SUBSTR, REGEXP_REPLACE, DATE_BIN, DATE_TRUNC, DATE_PART, EXTRACT, TO_TIMESTAMP, TIMEZONE
+    1:8 'frobnicate' there is no function 'frobnicate': the functions are COUNT, SUM, MIN, MAX, AVG, APPROX_COUNT_DISTINCT, APPROX_QUANTILE, STDDEV, STDDEV_SAMP, STDDEV_POP, VARIANCE, VAR_SAMP, VAR_POP, MEDIAN, PERCENTILE_CONT, PERCENTILE_DISC, BOOL_AND, BOOL_OR, EVERY, BIT_AND, BIT_OR, BIT_XOR, COUNT_IF, MEAN, FIRST_VALUE, LAST_VALUE, FIRST, LAST, CORR, COVAR_POP, COVAR_SAMP, REGR_SLOPE, REGR_INTERCEPT, REGR_R2, REGR_COUNT, REGR_AVGX, REGR_AVGY, REGR_SXX, REGR_SYY, REGR_SXY, STRING_AGG, LISTAGG, GROUP_CONCAT, MIN_BY, MAX_BY, ARG_MIN, ARG_MAX, MODE, ANY_VALUE, COALESCE, IFNULL, NVL, NULLIF, GREATEST, LEAST, ABS, ROUND, FLOOR, CEIL, CEILING, TRUNC, SIGN, MOD, POWER, POW, SQRT, LN, LOG, LOG10, EXP, UPPER, LOWER, LENGTH, CHAR_LENGTH, CHARACTER_LENGTH, TRIM, BTRIM, LTRIM, RTRIM, SUBSTRING, SUBSTR, POSITION, STRPOS, REPLACE, LEFT, RIGHT, SPLIT_PART, STARTS_WITH, REVERSE, REPEAT, LPAD, RPAD, CONCAT, CONCAT_WS, REGEXP_LIKE, REGEXP_SUBSTR, REGEXP_REPLACE, DATE_BIN, DATE_TRUNC, DATE_PART, EXTRACT, TO_TIMESTAMP, TO_CHAR, DATE_FORMAT, STRFTIME, TIMEZONE
     1:8 'now' there is no function 'now': an answer depends on the log alone, not on the clock or on chance: write a literal
     1:8 'corr' CORR takes other arguments: write CORR(y, x)
     1:19 'origin' double precision is needed in REGR_SLOPE, not text
@@ -156,6 +156,11 @@ fn groups_and_aggregates() {
 fn types() {
     insta::assert_snapshot!(expr_errors(&[
         "origin + 1",
+        "TO_CHAR(t, 'YYYY-XX')",
+        "TO_CHAR(delay, '999')",
+        "TO_CHAR(t, origin)",
+        "DATE_FORMAT(t, 'yyyy-MM-ddTHH')",
+        "STRFTIME('%Y %Q', t)",
         "t + 1",
         "cancelled * 2",
         "t * INTERVAL '1' HOUR",
@@ -190,6 +195,16 @@ fn types() {
     ]), @r###"
     origin + 1
         1:8 'origin + 1' text + bigint is not defined: turn text into a number with CAST(c AS BIGINT)
+    TO_CHAR(t, 'YYYY-XX')
+        1:19 ''YYYY-XX'' TO_CHAR knows no 'XX': write TO_CHAR(c, 'YYYY-MM-DD HH24:MI:SS')
+    TO_CHAR(delay, '999')
+        1:16 'delay' TO_CHAR is of times: write CAST(c AS TEXT), or ROUND(c, 2)
+    TO_CHAR(t, origin)
+        1:19 'origin' TO_CHAR takes its pattern as it stands: write a text, as in TO_CHAR(c, 'YYYY-MM-DD HH24:MI:SS')
+    DATE_FORMAT(t, 'yyyy-MM-ddTHH')
+        1:23 ''yyyy-MM-ddTHH'' DATE_FORMAT knows no 'T': write DATE_FORMAT(c, 'yyyy-MM-dd HH:mm:ss') or DATE_FORMAT(c, '%Y-%m-%d %H:%i:%s')
+    STRFTIME('%Y %Q', t)
+        1:17 ''%Y %Q'' STRFTIME knows no '%Q': write STRFTIME(c, '%Y-%m-%d %H:%M:%S')
     t + 1
         1:8 't + 1' timestamp + bigint is not defined: add an interval, as in c + INTERVAL '1 day'
     cancelled * 2

@@ -157,6 +157,16 @@ impl Maker<'_> {
             14 => alike("CAST($1 AS TEXT)", &[self.float(0)]),
             15 => alike("CAST($1 AS TEXT)", &[self.time(d)]),
             16 => alike("CAST($1 AS TEXT)", &[self.condition(0)]),
+            17 => {
+                let patterns = [
+                    "YYYY-MM-DD HH24:MI:SS.US",
+                    "FMDD.FMMM.YY, HH:MI AM",
+                    "Day, DD Month YYYY",
+                    "FMDay FMMONTH dy Mon MS",
+                    "DDD Q ID IW D \"of YYYY\" hh12 pm",
+                ];
+                alike(&format!("TO_CHAR($1, '{}')", self.0.pick(&patterns)), &[self.time(d)])
+            }
             _ => alike(&format!("REPEAT($1, {})", self.0.between(-1, 3)), &[text]),
         }
     }

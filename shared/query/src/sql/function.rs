@@ -122,7 +122,7 @@ fn unknown_function(name: &str) -> String {
             "a window stands in FROM: write FROM TUMBLE(TABLE t, DESCRIPTOR(c), INTERVAL '1' HOUR)".to_owned()
         }
         "if" | "iif" => "write CASE WHEN c THEN a ELSE b END".to_owned(),
-        "to_char" | "strftime" | "date_format" => "write CAST(c AS TEXT), or EXTRACT(YEAR FROM c) and the like".to_owned(),
+        "format_datetime" | "formatdatetime" => "write TO_CHAR(c, 'YYYY-MM-DD HH24:MI:SS')".to_owned(),
         "age" | "datediff" | "date_diff" => "write a - b, or EXTRACT(EPOCH FROM a - b) for seconds".to_owned(),
         "dateadd" | "date_add" => "write c + INTERVAL '1 day'".to_owned(),
         _ => {

@@ -29,6 +29,7 @@ mod source;
 mod subquery;
 mod table_function;
 mod temporal;
+mod time_format;
 mod topic;
 mod union;
 mod window_clause;

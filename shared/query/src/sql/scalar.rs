@@ -13,7 +13,7 @@ use crate::types::DataType::{Bool, Float, Int, Numeric, Text, Timestamp};
 use crate::types::*;
 
 /// The functions by their names in SQL, with the form that a call with other arguments is told.
-pub(super) const SCALARS: [(&str, &str); 54] = [
+pub(super) const SCALARS: [(&str, &str); 57] = [
     ("coalesce", "COALESCE(a, b, ...)"),
     ("ifnull", "COALESCE(a, b)"),
     ("nvl", "COALESCE(a, b)"),
@@ -67,6 +67,9 @@ pub(super) const SCALARS: [(&str, &str); 54] = [
     ("date_part", "DATE_PART('hour', c)"),
     ("extract", "EXTRACT(HOUR FROM c)"),
     ("to_timestamp", "TO_TIMESTAMP(seconds)"),
+    ("to_char", "TO_CHAR(c, 'YYYY-MM-DD HH24:MI:SS')"),
+    ("date_format", "DATE_FORMAT(c, 'yyyy-MM-dd HH:mm:ss')"),
+    ("strftime", "STRFTIME(c, '%Y-%m-%d %H:%M:%S')"),
     ("timezone", "c AT TIME ZONE 'Europe/Berlin'"),
 ];
 
@@ -122,6 +125,7 @@ impl Binder<'_> {
             ("date_trunc", [unit, arg]) => return self.date_trunc(unit, arg, span),
             ("date_part", [field, arg]) => return self.date_part(field, arg),
             ("to_timestamp", [arg]) => return self.at_timestamp(arg, span),
+            ("to_char" | "date_format" | "strftime", &[at, pattern]) => return self.time_format(name, [at, pattern], span),
             ("timezone", [zone, at]) => return self.at_time_zone(at, zone),
             _ => {
                 let form = SCALARS.iter().find(|(known, _)| *known == name).map_or("", |(_, form)| form);

@@ -37,6 +37,26 @@ impl DistinctSketch {
     }
 }
 
+/// The bytes of a sketch as they are in whatever order its values came and its parts were merged. Few values are kept as hashes of four bytes each, one after the
+/// other: they are sorted. Of many there are registers, and beside them an estimate that depends on the order: it is left out, and the sketch says that it is not to be
+/// used, as one that was merged says. (Layout: DataSketches' preamble, whose eighth byte has the mode, and whose sixth has flags.)
+fn in_order(mut bytes: Vec<u8>) -> Vec<u8> {
+    const LIST: u8 = 0;
+    const SET: u8 = 1;
+    const OUT_OF_ORDER: u8 = 16;
+    let hashes_from = match bytes[7] & 3 {
+        LIST => 8,
+        SET => 12,
+        _ => {
+            bytes[5] |= OUT_OF_ORDER;
+            bytes[8..16].fill(0);
+            return bytes;
+        }
+    };
+    bytes[hashes_from..].as_chunks_mut::<4>().0.sort_unstable_by_key(|hash| u32::from_le_bytes(*hash));
+    bytes
+}
+
 impl Accumulate for DistinctSketch {
     fn emptied(&self) -> Self {
         DistinctSketch::default()
@@ -90,7 +110,7 @@ impl Accumulate for DistinctSketch {
     fn columns(&self, groups: &[u32]) -> Vec<Column> {
         let mut out = BinaryBuilder::new();
         for &group in groups {
-            out.append_option(self.sketches[group as usize].as_ref().map(|s| s.to_sketch(HllType::Hll8).serialize()));
+            out.append_option(self.sketches[group as usize].as_ref().map(|s| in_order(s.to_sketch(HllType::Hll8).serialize())));
         }
         vec![("hll", Arc::new(out.finish()))]
     }
@@ -112,5 +132,41 @@ impl Accumulate for DistinctSketch {
     fn bytes(&self) -> usize {
         self.sketches.capacity() * size_of::<Option<HllUnion>>()
             + self.sketches.iter().flatten().map(HllUnion::estimated_size).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: impl Iterator<Item = i64>) -> DistinctSketch {
+        let mut sketch = DistinctSketch::default();
+        sketch.grow(1, false);
+        let values: Int64Array = values.map(Some).collect();
+        let groups = vec![0; values.len()];
+        sketch.update(&[Arc::new(values)], &groups);
+        sketch
+    }
+
+    fn at_rest(sketch: &DistinctSketch) -> ArrayRef {
+        sketch.columns(&[0]).remove(0).1
+    }
+
+    /// Of few values, of some and of many: whatever the order, and however they were put together.
+    #[test]
+    fn at_rest_it_does_not_depend_on_the_order() {
+        for count in [1, 5, 8, 100, 380, 3_000, 50_000] {
+            let forth = of(0..count);
+            let back = of((0..count).rev());
+            let mut merged = of((0..count).filter(|i| i % 3 == 0));
+            merged.merge(&of((0..count).rev().filter(|i| i % 3 != 0)), &[0], &[0]);
+            assert_eq!(at_rest(&forth).as_ref(), at_rest(&back).as_ref(), "{count} back");
+            assert_eq!(at_rest(&forth).as_ref(), at_rest(&merged).as_ref(), "{count} merged");
+            let mut loaded = DistinctSketch::default();
+            let columns = [at_rest(&forth)];
+            loaded.load(&mut Reader { columns: columns.iter(), names: vec!["hll".into()] }).unwrap();
+            assert_eq!(at_rest(&loaded).as_ref(), at_rest(&forth).as_ref(), "{count} loaded");
+            assert_eq!(loaded.finalise(&[0]).unwrap().as_ref(), forth.finalise(&[0]).unwrap().as_ref(), "{count}");
+        }
     }
 }
