@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
+use arrow_schema::Schema;
 use polars_core::runtime::THREAD_POOL;
 use twopath_base::Position;
-use twopath_log::Topic;
+use twopath_log::{Topic, with_log_columns};
 use twopath_query::Query;
 use twopath_view::{GroupTable, Selection};
 
 use crate::read::check_horizon;
+use crate::sql::Prepared;
 use crate::timings::Timings;
 use crate::{BatchError, Engine, Logic, by_polars, by_rayon};
 
@@ -77,6 +79,14 @@ fn tables(
 /// processors. Its threads' names start with `POLARS_THREAD_NAME`, else with `polars`.
 pub fn threads() -> usize {
     THREAD_POOL.current_num_threads()
+}
+
+/// Whether engine polars can compute a query's SQL over a topic of this schema; engine rayon can compute any.
+///
+/// # Errors
+/// [`BatchError::Unsupported`] names what of it polars cannot.
+pub fn check_polars(query: &Query, schema: &Schema) -> Result<(), BatchError> {
+    Prepared::new(query, &with_log_columns(schema)).map(drop)
 }
 
 /// A query is over columns by index: they must be those that it was parsed against.

@@ -43,7 +43,7 @@ mod scan;
 mod sql;
 mod timings;
 
-pub use compute::{answer, compute, compute_timed, threads};
+pub use compute::{answer, check_polars, compute, compute_timed, threads};
 pub use engine::Engine;
 pub use error::BatchError;
 pub use incremental::{Incremental, run_incremental};

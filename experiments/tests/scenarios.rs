@@ -233,7 +233,7 @@ fn a_program_without_the_index_says_so() {
 #[test]
 fn isolation() {
     let result = quick("isolation");
-    assert!(figure(&result, "caught_up_at", "log, an hour behind") > 0.0);
+    assert!(figure(&result, "caught_up_at", "log, a minute behind") > 0.0);
 }
 
 #[test]

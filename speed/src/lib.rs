@@ -61,6 +61,6 @@ pub use feed::{FeedKind, FeedQuery, Firings, RowQuery, SpokeLate};
 pub use feed_job::{Feed, FeedReport, Until, run_feed};
 pub use hand::{Flow, Frame, HandWritten, Item, Row};
 pub use job::{JobProgress, Recovery, SpeedJob, replay, replay_joint, start};
-pub use logic::{Engine, Logic, maintains};
+pub use logic::{Engine, Logic, folds, maintains};
 pub use options::{ProgressMode, SpeedOptions};
 pub use state::{Backend, LOCAL_MEMORY, Local, Remote, Standby, kept_state};

@@ -75,6 +75,17 @@ impl Logic {
     }
 }
 
+/// Whether an engine can fold a query's SQL into groups: [`Logic::Sql`].
+///
+/// # Errors
+/// [`SpeedError::Unsupported`] names what of the query it does not know.
+pub fn folds(query: &Query, engine: Engine) -> Result<(), SpeedError> {
+    match engine {
+        Engine::Timely => Ok(()),
+        Engine::Differential => differential::Plan::new(query).map(drop),
+    }
+}
+
 /// Whether an engine keeps the rows of a query: [`Logic::Maintained`].
 ///
 /// # Errors

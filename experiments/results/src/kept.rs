@@ -103,7 +103,11 @@ impl Kept {
             Kept::Comparison(result) => {
                 let of = |id: &str, unit: &str, system: &str, values: &[Option<f64>]| {
                     let values: Vec<f64> = values.iter().copied().flatten().collect();
-                    Figure::measured(id, system, unit, &values, result.provenance.seed)
+                    // Code is counted, and not timed.
+                    match values.first() {
+                        Some(value) if id.starts_with("code_") || id.ends_with("_touched") => Figure::exact(id, system, unit, *value),
+                        _ => Figure::measured(id, system, unit, &values, result.provenance.seed),
+                    }
                 };
                 let question = |q: &crate::result::Question| {
                     q.by_architecture.iter().map(|(system, e)| of(&q.id, &q.unit, system, &e.values)).collect::<Vec<_>>()
@@ -147,7 +151,7 @@ pub struct FigureDiff {
     pub after: Option<f64>,
     /// After over before; none where a side is missing or 0.
     pub ratio: Option<f64>,
-    /// Whether the two intervals have nothing in common (or, of figures without one, the values differ).
+    /// Whether the two intervals have nothing in common; of figures that the same seed gives again, whether the values differ. What was measured once is not.
     pub apart: bool,
 }
 
@@ -176,9 +180,12 @@ pub fn diff(before: &Kept, after: &Kept) -> Vec<FigureDiff> {
     .collect()
 }
 
-/// Whether two intervals have nothing in common; a figure without one is at its value.
+/// Whether two intervals have nothing in common. A figure that is exact is at its value; one that was measured, but not often enough for an interval, decides nothing.
 pub(crate) fn apart(a: &Figure, b: &Figure) -> bool {
-    let ends = |f: &Figure| Some((f.low.or(f.value)?, f.high.or(f.value)?));
+    let ends = |f: &Figure| match (f.low, f.high) {
+        (Some(low), Some(high)) => Some((low, high)),
+        _ => f.value.filter(|_| f.values.is_empty()).map(|value| (value, value)),
+    };
     match (ends(a), ends(b)) {
         (Some((low, high)), Some((low_after, high_after))) => high < low_after || high_after < low,
         _ => false,

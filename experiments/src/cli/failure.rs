@@ -86,7 +86,6 @@ fails_with!(
     twopath_events::workloads::WorkloadError,
     crate::scenarios::backpressure::BackpressureError,
     crate::scenarios::ScenarioError,
-    crate::scenarios::compare::CompareError,
     twopath_results::kept::KeptError,
     twopath_log::LogError,
     twopath_query::EvalError,
@@ -94,6 +93,16 @@ fails_with!(
     twopath_speed::SpeedError,
     twopath_serving::ServingError
 );
+
+/// An option that says what cannot be is a matter of usage.
+impl From<crate::scenarios::compare::CompareError> for Failure {
+    fn from(error: crate::scenarios::compare::CompareError) -> Self {
+        match error {
+            crate::scenarios::compare::CompareError::Setting { .. } => Failure::usage(error.to_string()),
+            error => Failure::of(chain(&error)),
+        }
+    }
+}
 
 impl From<crate::question::QuestionError> for Failure {
     fn from(error: crate::question::QuestionError) -> Self {

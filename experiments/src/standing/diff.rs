@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
-use twopath_base::Position;
+use twopath_base::{LogColumn, Position};
 use twopath_log::Topic;
 use twopath_query::plan::Node;
 use twopath_query::{DataType, ExprKind, Query, Value, values};
@@ -301,9 +301,11 @@ fn number(value: &Value) -> Option<f64> {
 /// Finds the first few records of each example's group, in the order of partitions and offsets.
 fn events_behind(topic: &Topic, query: &Query, keys: &[Vec<Value>], to: &Position, examples: &mut [Example]) -> Result<(), JobError> {
     let names: Vec<String> = query.fields.iter().map(|f| f.name.clone()).collect();
+    // The log's own columns, too, which the query may go by.
+    let columns: Vec<usize> = (0..names.len() + LogColumn::EACH.len()).collect();
     let start = topic.start()?;
     for (partition, end) in to.iter() {
-        for records in topic.range(partition, start.get(partition), end, None)? {
+        for records in topic.range(partition, start.get(partition), end, Some(&columns))? {
             let records = records?;
             let mut groups = None;
             for (key, example) in keys.iter().zip(examples.iter_mut()) {

@@ -15,7 +15,7 @@ pub enum LogError {
     NoSuchFolder { dir: PathBuf },
     #[error("{}: this is no folder; name a folder for topics with --dir", path.display())]
     NoFolder { path: PathBuf },
-    #[error("topic '{name}' exists already: choose another name, or append to it")]
+    #[error("topic '{name}' exists already, or was made just now: choose another name, or append to it")]
     TopicExists { name: String },
     #[error("'{name}' cannot be a topic's name: use letters, digits, '-', '_' and '.', not first a '.', at most 200 of them")]
     BadTopicName { name: String },

@@ -13,7 +13,7 @@ use twopath_storage::{ObjectStores, OsStorage, RealStores, Storage, create_dir_d
 use crate::config::{self, Durability, Retention, TopicConfig};
 use crate::error::LogError;
 use crate::groups::group;
-use crate::local::topic::{LocalTopic, names};
+use crate::local::topic::{LocalTopic, is_topic, names};
 use crate::lock::Held;
 use crate::partition::hold::holds;
 use crate::partition::locks::holds_lock;
@@ -95,7 +95,7 @@ impl Log {
     pub fn topic(&self, name: &str) -> Result<Topic, LogError> {
         config::check_name(name)?;
         let dir = self.dir.join(name);
-        if !dir.join("topic.json").is_file() {
+        if !is_topic(&dir) {
             return Err(LogError::NoSuchTopic { name: name.to_owned(), dir: self.dir.clone(), known: self.topics()? });
         }
         let topic = TopicState::open(&dir, self.storage.clone(), self.clock.clone(), self.stores.clone())?;

@@ -3,7 +3,7 @@
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError, Expr, Query};
 
 use super::datum::Datum;
-use super::expr::{Compiled, Row, compile, name_of, unsupported};
+use super::expr::{Compiled, Row, compile, unsupported};
 use crate::error::SpeedError;
 
 /// How differential computes an aggregate.
@@ -114,7 +114,7 @@ fn method(aggregate: &Aggregate, sums: &mut usize) -> Result<Method, SpeedError>
         (Max, Some(_)) => Method::Max,
         (function, over) => {
             let over = over.map_or_else(|| "*".to_owned(), |t| format!("{t:?}"));
-            return Err(unsupported(format!("{}({over})", name_of(&function))));
+            return Err(unsupported(format!("the aggregate {}({over})", function.sql_name())));
         }
     })
 }

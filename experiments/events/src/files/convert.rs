@@ -13,10 +13,11 @@ use arrow_schema::{ArrowError, DataType, TimeUnit};
 use twopath_query::time::US_PER_DAY;
 
 use super::cell::{Cell, Reading, article, shortened};
+use super::iso::{iso, iso_of_ns};
 use super::nested::{is_nested, json_text};
 use super::number::{exact_float, is_exact_as_float};
 use super::schema::{ColumnType, TimeUnitOfNumbers};
-use super::times::{Times, iso, iso_of_ns};
+use super::times::Times;
 
 /// A column in a topic's type; a value that does not fit becomes NULL.
 pub fn convert_column(given: &ArrayRef, to: &DataType, time_unit: Option<TimeUnitOfNumbers>) -> Result<ArrayRef, ArrowError> {
@@ -212,12 +213,15 @@ fn in_us(column: &ArrayRef) -> Result<TimestampMicrosecondArray, ArrowError> {
     })
 }
 
+/// What is said of bytes that are no text.
+pub const NO_TEXT: &str = "is not text in UTF-8";
+
 /// Why a value did not fit, which conversion made NULL.
 pub(super) fn misfit(given: &ArrayRef, row: usize, to: &DataType, times: &Times) -> String {
     let Some(wanted) = ColumnType::of(to) else { return "it does not fit".into() };
     let text = cell_text(given, row);
     if given.data_type().is_binary_like() && text.starts_with("0x") {
-        return format!("{} is not text in UTF-8", shortened(&text));
+        return format!("{} {NO_TEXT}", shortened(&text));
     }
     let is_time = ColumnType::of(given.data_type()) == Some(ColumnType::Timestamp);
     if is_time && wanted == ColumnType::Timestamp {

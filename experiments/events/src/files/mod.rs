@@ -15,6 +15,7 @@ mod envelope;
 mod error;
 mod infer;
 mod input;
+mod iso;
 mod json;
 mod json_forms;
 mod json_text;
@@ -32,15 +33,16 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-pub use convert::convert_column;
+pub use convert::{NO_TEXT, convert_column};
 pub use envelope::{CHANGED_AT, Envelope};
 pub use error::FileError;
 pub use input::Input;
+pub use iso::iso;
 pub use json::JsonRows;
 pub use options::{Quote, ReadArgs, ReadOptions};
 pub use schema::{ColumnType, SchemaText, TimeUnitOfNumbers};
 pub use time_format::TimeFormat;
-pub use times::{Times, iso};
+pub use times::Times;
 
 /// Rows of one chunk, those that do not fit included. Imports number their chunks to find their place again after a crash, so
 /// another figure would make a half-done import start anew.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use twopath_query::time::{US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, days_from_civil, days_in_month, format_timestamp};
+use twopath_query::time::{US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND, days_from_civil, days_in_month};
 
 use super::cell::trimmed;
 use super::number::Decimal;
@@ -110,29 +110,6 @@ pub(super) fn parse(text: &str) -> Result<i64, NoTime> {
     let mut scan = Scan(before_christ.unwrap_or(text).as_bytes());
     let day = scan.date(before_christ.is_some())?;
     scan.rest_of(day)
-}
-
-/// Microseconds since 1970 as ISO 8601 in UTC: `2013-01-01T10:00:00Z`, with a fraction only where there is one, and the year before 1 as
-/// `0000`, the one before as `-0001`. What it writes is read again as the same time.
-pub fn iso(us: i64) -> String {
-    let text = format_timestamp(us);
-    let Some(text) = text.strip_suffix(" BC") else { return text.replacen(' ', "T", 1) + "Z" };
-    // PostgreSQL's writing, which is of people: the year 1 before Christ is the year 0.
-    let (year, rest) = text.split_once('-').unwrap_or((text, ""));
-    let year = 1 - year.parse::<i64>().unwrap_or(0);
-    let year = if year < 0 { format!("-{:04}", -year) } else { format!("{year:04}") };
-    format!("{year}-{}Z", rest.replacen(' ', "T", 1))
-}
-
-/// The same of nanoseconds, of which no digit is lost.
-pub fn iso_of_ns(ns: i64) -> String {
-    let (us, below) = (ns.div_euclid(1_000), ns.rem_euclid(1_000));
-    if below == 0 {
-        return iso(us);
-    }
-    let whole = iso(us - us.rem_euclid(1_000_000));
-    let fraction = format!("{:09}", ns.rem_euclid(1_000_000_000));
-    format!("{}.{}Z", whole.trim_end_matches('Z'), fraction.trim_end_matches('0'))
 }
 
 /// A day, and what stood with it already.
@@ -447,6 +424,9 @@ pub(super) fn total(days: i64, time_of_day: i64, east: i64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use twopath_query::time::format_timestamp;
+
+    use super::super::iso::iso;
     use super::*;
     use twopath_query::time::parse_timestamp;
 
@@ -545,9 +525,6 @@ mod tests {
 
     #[test]
     fn years_before_the_first_are_written() {
-        assert_eq!(iso_of_ns(-1), "1969-12-31T23:59:59.999999999Z");
-        assert_eq!(iso_of_ns(1_000_000_120), "1970-01-01T00:00:01.00000012Z");
-        assert_eq!(iso_of_ns(1_500_000_000), "1970-01-01T00:00:01.5Z");
         assert_eq!(iso(parse("0000-12-31").unwrap()), "0000-12-31T00:00:00Z");
         assert_eq!(iso(parse("-0001-01-01T00:00:00.5").unwrap()), "-0001-01-01T00:00:00.5Z");
         assert_eq!(iso(parse("2024-05-01 12:00").unwrap()), "2024-05-01T12:00:00Z");

@@ -77,7 +77,7 @@ fn by_factor(result: &CompareResult) -> Vec<String> {
             .iter()
             .filter_map(|(id, noun)| {
                 let e = of_step().find(|e| e.figure == *id && e.decided)?;
-                let depends = if e.factor == Factor::Architecture && !e.everywhere { ", though not with every engine" } else { "" };
+                let depends = if e.factor == Factor::Architecture && !e.everywhere { ", though not of every pair of systems" } else { "" };
                 Some(format!("{} the {noun}{depends}", times(e.ratio?)))
             })
             .collect();

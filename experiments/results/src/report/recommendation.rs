@@ -32,13 +32,23 @@ pub fn recommendation(result: &CompareResult) -> Vec<String> {
         return vec![];
     }
     let at = format!("At {}", played(settings));
+    let crashed: Vec<String> = settings.systems.iter().filter(|s| !has_runs(result, s)).map(|s| s.name.clone()).collect();
     let [only] = eligible.as_slice() else {
         if eligible.is_empty() {
-            return vec![format!("{at}: none of them kept up with the events, so there is nothing to recommend.")];
+            let what =
+                if crashed.len() == settings.systems.len() { "no run came to its end" } else { "none of them kept up with the events" };
+            return vec![format!("{at}: {what}, so there is nothing to recommend.")];
         }
         return among(result, &eligible, &at);
     };
-    vec![format!("{at}: {}, because nothing else kept up with the events.", only.name)]
+    if crashed.is_empty() {
+        return vec![format!("{at}: {}, because nothing else kept up with the events.", only.name)];
+    }
+    vec![format!(
+        "{at}: nothing to choose between, since of {} no run came to its end; {} kept up with the events.",
+        listed(&crashed),
+        only.name
+    )]
 }
 
 fn among(result: &CompareResult, eligible: &[&ComparedSystem], at: &str) -> Vec<String> {

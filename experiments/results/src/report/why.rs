@@ -122,10 +122,10 @@ fn reading(question: &Question, facts: &Facts) -> Option<String> {
     let (worst, _) = *ranked(question).last()?;
     let merging: Vec<String> = facts.by_architecture.iter().filter(|(_, f)| f.merges()).map(|(n, _)| n.clone()).collect();
     if question.winner.is_some() && merging.iter().any(|name| name == worst) {
-        return Some(format!("{} look up two views and merge them at each read, where one view needs one look.", listed(&merging)));
+        return Some(format!("Two views are looked up and merged at each read by {}, where one view needs one look.", listed(&merging)));
     }
     (!merging.is_empty() && question.winner.is_none())
-        .then(|| format!("The merge of two views, which {} make at each read, does not show.", listed(&merging)))
+        .then(|| format!("The merge of two views at each read does not show (by {}).", listed(&merging)))
 }
 
 fn wrong(question: &Question, facts: &Facts) -> Option<String> {

@@ -61,7 +61,18 @@ pub(super) fn run(dir: &Path, args: &RunArgs) -> Result<(), Failure> {
     let bar = progress::bar("", 1);
     // Nobody is kept from running a job that another process runs, too: of a state, the first one then is the owner no more.
     let (_running, mut taken_over) = match args.standby {
-        false => (job.try_run()?, BTreeMap::new()),
+        false => {
+            let running = job.try_run()?;
+            if running.is_none() {
+                bar.suspend(|| {
+                    eprintln!(
+                        "another process runs job '{}', too: where its state is at rest it ends now; to wait beside it, give --standby",
+                        args.name
+                    );
+                });
+            }
+            (running, BTreeMap::new())
+        }
         true => match stand_by(&job, &stop, &bar)? {
             Some(TakenOver { running, states }) => (Some(running), states),
             None => return Ok(()),

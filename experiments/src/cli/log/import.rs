@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use twopath_base::PartitionId;
-use twopath_events::files::{Chunk, EventFile, FileError, FilePart, Input, ReadArgs, ReadOptions, Rejected};
+use twopath_events::files::{Chunk, EventFile, FileError, FilePart, Input, NO_TEXT, ReadArgs, ReadOptions, Rejected};
 use twopath_log::{Address, Durability, LogError, PartitionBy, ProducerSequence, Topic, TopicWriter};
 
 use self::history::{Import, ImportHistory, ImportPlan, Overlap, plan};
@@ -274,12 +274,18 @@ fn show_rejected(piece: &Piece<'_>, shown: &[Rejected], is_refused: bool) {
         eprintln!("  ... and {} more", piece.rejected - shown.len() as u64);
     }
     if is_refused {
-        let column = shown.iter().find_map(|r| r.column.as_deref()).unwrap_or("column");
+        let of_column = shown.iter().find_map(|r| Some((r.column.as_deref()?, &r.reason)));
+        let other_type = match of_column {
+            // As text it is read already.
+            Some((column, reason)) if reason.ends_with(NO_TEXT) => format!("leave column '{column}' out (--columns A,B,...), "),
+            Some((column, _)) => format!("read the column as another type (--schema '{column}:text, *'), "),
+            None => String::new(),
+        };
         // What programs write for a value that is missing.
         let missing = ["NA", "N/A", "NULL", "null", "None", "\\N", "-", "?"];
         let null = missing.iter().find(|text| shown.iter().any(|r| r.reason.starts_with(&format!("'{text}' ")))).unwrap_or(&"TEXT");
         eprintln!(
-            "correct them, read the column as another type (--schema '{column}:text, *'), name what stands for NULL (--null {null}), say how times are written (--time-format, --time-unit), or go on without them (--bad-rows set-aside)"
+            "correct them, {other_type}name what stands for NULL (--null {null}), say how times are written (--time-format, --time-unit), or go on without them (--bad-rows set-aside)"
         );
     }
 }

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use arrow_schema::Schema;
+use twopath_batch::BatchError;
 use twopath_log::Address;
 use twopath_query::Query;
+use twopath_speed::{Engine, SpeedError};
 
 use super::folder::Folder;
 use super::settings::{CompareSettings, HistoryLength};
@@ -12,7 +15,7 @@ use super::{CompareError, topics};
 use crate::harness::RunError;
 use crate::harness::plan::PlannedRun;
 use crate::harness::spec::RunSpec;
-use crate::systems::{BatchEngine, Factors, Job, Killed, Language, QuerySpec, StateBackend};
+use crate::systems::{Architecture, BatchEngine, Factors, Job, Killed, Language, QuerySpec, SpeedEngine, StateBackend};
 use twopath_events::workloads::{self, Pageviews, Workload, built_in};
 use twopath_results::result::{self, LeftOut, Prices, Settings};
 
@@ -79,6 +82,11 @@ pub fn check(settings: &CompareSettings) -> Result<(), CompareError> {
             "is state of a speed layer that takes all; leave --speed-lateness out, or keep the state in memory",
         );
     }
+    if let StateBackend::Remote(server) = &settings.state
+        && let Err(why) = twopath_speed::Remote::ping(server)
+    {
+        return refuse("--state", server.clone(), &format!("does not answer ({why}); start a Redis server there, or take another place"));
+    }
     if !(settings.rate.is_finite() && settings.rate > 0.0) {
         return refuse("--rate", settings.rate.to_string(), "give the events per second, more than 0");
     }
@@ -113,7 +121,7 @@ impl Asked {
         same_answers(settings, &v1, &v2)?;
         let job = Job::new(&spec.name, &workload.name, &workload.schema, &spec.sql_v1, &spec.sql_v2)
             .map_err(|e| CompareError::Sql { option: "--sql", report: e.to_string() })?;
-        let (systems, left_out) = chosen(settings, &job)?;
+        let (systems, left_out) = chosen(settings, &job, &workload.schema)?;
         for system in &systems {
             crate::systems::code::code(&system.factors, &job).map_err(RunError::System)?;
         }
@@ -318,7 +326,7 @@ fn same_answers(settings: &CompareSettings, v1: &Query, v2: &Query) -> Result<()
 }
 
 /// The systems that are meant, each once. What is impossible is refused by name; in a cross it is left out, with the reason.
-fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<LeftOut>), CompareError> {
+fn chosen(settings: &CompareSettings, job: &Job, schema: &Schema) -> Result<(Vec<Chosen>, Vec<LeftOut>), CompareError> {
     let CompareSettings { batch_engine, speed_engine, language, .. } = *settings;
     let refuse = |option, value: &str, problem: &str| CompareError::Setting { option, value: value.into(), problem: problem.into() };
     if language == Some(Language::Hand) && !job.is_written_by_hand() {
@@ -327,6 +335,12 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<Lef
     let late_by_hand = |f: &Factors| {
         let by_hand = settings.speed_lateness.is_some() && f.speed_engine.is_some() && job.language(f.language) == Language::Hand;
         by_hand.then_some("what is late is left out by the compiled query, and this one is written by hand")
+    };
+    // Lambda's parts by hand are groups as the compiled ones are.
+    let kept_by_hand = |f: &Factors| {
+        let finals = f.architecture != Architecture::Lambda && f.speed_engine.is_some() && job.language(f.language) == Language::Hand;
+        (finals && settings.state != StateBackend::Memory)
+            .then_some("final values by hand are kept in their own dataflow, which no checkpoint reaches")
     };
     let not_incremental = |f: &Factors| {
         let other = settings.incremental && f.batch_engine.is_some_and(|engine| engine != BatchEngine::Rayon);
@@ -339,9 +353,11 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<Lef
         let mut left_out = Vec::new();
         for factors in Factors::cross().filter(wanted) {
             let name = factors.name();
-            match factors.impossible().or(unwritten(&factors)).or(not_incremental(&factors)).or(late_by_hand(&factors)) {
+            let known = factors.impossible().or(unwritten(&factors)).or(not_incremental(&factors)).or(late_by_hand(&factors));
+            let known = known.or(kept_by_hand(&factors)).map(String::from);
+            match known.or_else(|| unsupported(job, &factors, schema).map(|(_, problem)| problem)) {
                 None => chosen.push(Chosen { name, architecture: factors.architecture.to_string(), factors }),
-                Some(reason) => left_out.push(LeftOut { name, reason: reason.into() }),
+                Some(reason) => left_out.push(LeftOut { name, reason }),
             }
         }
         return Ok((chosen, left_out));
@@ -356,8 +372,14 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<Lef
         if let Some(problem) = late_by_hand(&factors) {
             return Err(refuse("--speed-lateness", name, &format!("{problem}; give --language sql")));
         }
+        if let Some(problem) = kept_by_hand(&factors) {
+            return Err(refuse("--state", name, &format!("{problem}; give --language sql, or keep its state in memory")));
+        }
         if let Some(problem) = not_incremental(&factors) {
             return Err(refuse("--incremental", name, &format!("{problem}; give --batch-engine rayon --language sql")));
+        }
+        if let Some((instead, problem)) = unsupported(job, &factors, schema) {
+            return Err(refuse("--architectures", name, &format!("{problem}; give {instead}")));
         }
         if chosen.iter().all(|c| c.factors != factors) {
             // A preset keeps its name where only its language is not to be had.
@@ -370,6 +392,28 @@ fn chosen(settings: &CompareSettings, job: &Job) -> Result<(Vec<Chosen>, Vec<Lef
         chosen = chosen.iter().flat_map(|c| [c.clone(), again(c)]).collect();
     }
     Ok((chosen, vec![]))
+}
+
+/// What of the SQL an engine cannot do, and the option that names another.
+fn unsupported(job: &Job, factors: &Factors, schema: &Schema) -> Option<(&'static str, String)> {
+    if factors.language != Language::Sql {
+        return None;
+    }
+    [1, 2].into_iter().find_map(|version| {
+        let query = &job.version(version).query;
+        if factors.batch_engine == Some(BatchEngine::Polars)
+            && let Err(error @ BatchError::Unsupported { .. }) = twopath_batch::check_polars(query, schema)
+        {
+            return Some(("--batch-engine rayon", error.to_string()));
+        }
+        let is_kept = || factors.architecture != Architecture::Lambda && twopath_speed::maintains(query, Engine::Differential).is_ok();
+        match twopath_speed::folds(query, Engine::Differential) {
+            Err(error @ SpeedError::Unsupported { .. }) if factors.speed_engine == Some(SpeedEngine::Differential) && !is_kept() => {
+                Some(("--speed-engine timely", error.to_string()))
+            }
+            _ => None,
+        }
+    })
 }
 
 /// The text itself, or the content of the file of that name.

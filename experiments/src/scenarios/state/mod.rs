@@ -226,7 +226,7 @@ fn chart(notes: &mut Notes, settings: &Settings, measured: &Measured) {
             "replay_rate",
             FIGURES[0].1,
             "events_per_s",
-            "Ten events of each key in the mean, and two million at least, read from the log's start until all of it is at rest, but for what lives in memory. A remote store is asked in each step, a local one is written at intervals.",
+            "So many events of each key in the mean (10 where nothing else was asked for; of few keys more), read from the log's start until all of it is at rest, but for what lives in memory. A remote store is asked in each step, a local one is written at intervals.",
         ),
         ("recovery", FIGURES[2].1, "ms", "After kill -9, with some more events in the log. Who stood by has the state already."),
         ("freshness_p99", FIGURES[1].1, "ms", "While events arrive at the same rate for all."),

@@ -275,6 +275,14 @@ impl contract::Tail for LocalTail {
     }
 }
 
+/// Whether a folder is a topic's. One that may not be looked into is: who opens it then hears why he cannot.
+pub(crate) fn is_topic(dir: &Path) -> bool {
+    match fs::metadata(dir.join("topic.json")) {
+        Ok(found) => found.is_file(),
+        Err(e) => e.kind() == ErrorKind::PermissionDenied,
+    }
+}
+
 /// The topics in a folder, sorted.
 pub(crate) fn names(dir: &Path) -> Result<Vec<String>, LogError> {
     let mut names = Vec::new();
@@ -285,7 +293,7 @@ pub(crate) fn names(dir: &Path) -> Result<Vec<String>, LogError> {
     };
     for entry in entries {
         let name = entry.map_err(LogError::io("list", dir))?.file_name().to_string_lossy().into_owned();
-        if config::check_name(&name).is_ok() && dir.join(&name).join("topic.json").is_file() {
+        if config::check_name(&name).is_ok() && is_topic(&dir.join(&name)) {
             names.push(name);
         }
     }

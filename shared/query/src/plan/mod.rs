@@ -383,7 +383,7 @@ impl Plan {
 
     /// A shape that is no flat query.
     pub(crate) fn not_flat(&self, what: &str) -> NotLowered {
-        self.refused(format!("{what} is computed of groups that engines keep, and is none itself: a feed with EMIT ON WINDOW CLOSE and compare have no place for it here; twopath query, jobs and feeds without EMIT have"))
+        self.refused(format!("{what} is computed of groups that engines keep, and is none itself (ROLLUP, CUBE and GROUPING SETS are a UNION): a feed with EMIT ON WINDOW CLOSE and compare have no place for it here; twopath query, jobs and feeds without EMIT have"))
     }
 
     pub(crate) fn refused(&self, message: impl Into<String>) -> NotLowered {

@@ -153,7 +153,8 @@ impl Binder<'_> {
             }
             [by] if by.options == ast::OrderByOptions::default() || by.options.sort == Some(ast::OrderBySort::Asc) => Some(&by.expr),
             [by, ..] => {
-                let message = "WITHIN GROUP by several columns or descending is not supported here: of a quantile q, write 1 - q";
+                let instead = if name == "mode" { "MODE gives the least of what is as common" } else { "of a quantile q, write 1 - q" };
+                let message = format!("WITHIN GROUP by several columns or descending is not supported here: {instead}");
                 return Err(self.error(by.expr.span(), message));
             }
         };

@@ -29,7 +29,7 @@ pub(super) fn on_close(
     place: Span,
 ) -> Result<Plan, QueryError> {
     let Some(Watermark { time, .. }) = scope.watermarks.first() else {
-        let message = "EMIT ON WINDOW CLOSE needs a watermark: write FROM TUMBLE(TABLE WATERMARK(TABLE t, DESCRIPTOR(c), INTERVAL '5' SECOND), DESCRIPTOR(c), INTERVAL '1' HOUR)";
+        let message = "EMIT ON WINDOW CLOSE stands at a query that reads a watermark itself, and not in a subquery: write FROM TUMBLE(TABLE WATERMARK(TABLE t, DESCRIPTOR(c), INTERVAL '5' SECOND), DESCRIPTOR(c), INTERVAL '1' HOUR)";
         return Err(source.error(place, message));
     };
     let (moment, op) = match scope.windows.first() {

@@ -511,7 +511,8 @@ const COPIED_MAX: usize = 10_000;
 
 /// Whether an operator stands between row values.
 fn compares_rows(ast: &ast::Expr) -> bool {
-    matches!(ast, ast::Expr::BinaryOp { left, op, right } if !matches!(op, BinaryOperator::And | BinaryOperator::Or) && (row(left).is_some() || row(right).is_some()))
+    let ast::Expr::BinaryOp { left, op, right } = ast else { return false };
+    !matches!(op, BinaryOperator::And | BinaryOperator::Or) && (row(left).is_some() || row(right).is_some())
 }
 
 pub(super) fn not(arg: Expr) -> Expr {

@@ -8,6 +8,7 @@ use super::aggregate::AGGREGATES;
 use super::expr::{Binder, Bound};
 use super::scalar::SCALARS;
 use super::scope::nearest;
+use crate::types::Order;
 
 /// What takes DISTINCT. (Of the least and greatest it changes nothing.)
 const TAKE_DISTINCT: [&str; 9] = ["count", "sum", "avg", "mean", "min", "max", "string_agg", "listagg", "group_concat"];
@@ -25,6 +26,8 @@ pub(super) struct Arguments<'a> {
     pub order_by: &'a [ast::OrderByExpr],
     /// IGNORE NULLS.
     pub ignore_nulls: bool,
+    /// The order of OVER, in which rows come to an aggregate there.
+    pub over: Vec<Order>,
 }
 
 impl Binder<'_> {
@@ -81,20 +84,33 @@ impl Binder<'_> {
                 _ => return refuse("this clause"),
             }
         }
+        if !order_by.is_empty() && matches!(name, "min_by" | "max_by" | "arg_min" | "arg_max") {
+            let message =
+                format!("{} goes by its second argument: write FIRST_VALUE(c ORDER BY d DESC NULLS LAST, e)", name.to_uppercase());
+            return Err(self.error(span, message));
+        }
         if !order_by.is_empty() && !TAKE_ORDER.contains(&name) {
             return Err(
                 self.error(span, format!("ORDER BY is not supported in {}(...), which gives the same in any order", name.to_uppercase()))
             );
         }
         if !order_by.is_empty() && call.over.is_some() {
-            return refuse("ORDER BY (it stands in OVER)");
+            return Err(self.error(span, format!("with OVER the rows of {} go by its ORDER BY: write it there", name.to_uppercase())));
         }
         if nulls.is_some() && !matches!(name, "first_value" | "last_value" | "first" | "last") {
             return refuse("IGNORE or RESPECT NULLS (aggregates ignore NULLs)");
         }
         let ignore_nulls = nulls == Some(&ast::NullTreatment::IgnoreNulls);
         let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
-        let mut args = Arguments { distinct, star: false, list: Vec::new(), within_group: &call.within_group, order_by, ignore_nulls };
+        let mut args = Arguments {
+            distinct,
+            star: false,
+            list: Vec::new(),
+            within_group: &call.within_group,
+            order_by,
+            ignore_nulls,
+            over: Vec::new(),
+        };
         for arg in &list.args {
             match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => args.list.push(e),
@@ -111,11 +127,15 @@ fn unknown_function(name: &str) -> String {
         "now" | "current_timestamp" | "localtimestamp" | "current_date" | "current_time" | "clock_timestamp" | "random"
         | "gen_random_uuid" => "an answer depends on the log alone, not on the clock or on chance: write a literal".to_owned(),
         "quantile" => "write PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY c), which is exact, or APPROX_QUANTILE(c, 0.5)".to_owned(),
+        "rollup" | "cube" => {
+            "they stand by themselves in GROUP BY, and not in GROUPING SETS: write the sets out, as in GROUPING SETS ((a, b), (a), ())"
+                .to_owned()
+        }
         "array_agg" | "list" | "collect_list" | "json_agg" | "json_arrayagg" => {
             "a column holds one value: write STRING_AGG(c, ',' ORDER BY c), or put rows out".to_owned()
         }
         "regexp_matches" | "regexp_match" | "regexp_extract" => "write REGEXP_SUBSTR(c, '[0-9]+'), or REGEXP_LIKE(c, '^N')".to_owned(),
-        "row_number" | "rank" | "dense_rank" | "percent_rank" | "cume_dist" | "ntile" | "lag" | "lead" => {
+        "row_number" | "rank" | "dense_rank" | "percent_rank" | "cume_dist" | "ntile" | "lag" | "lead" | "nth_value" => {
             "it needs OVER, as in ROW_NUMBER() OVER (PARTITION BY a ORDER BY b)".to_owned()
         }
         "tumble" | "hop" | "cumulate" | "session" => {

@@ -100,7 +100,9 @@ pub(super) fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[I
     binder.place = Place::GroupBy;
     let mut grouping = Grouping::default();
     let mut sets: Vec<Vec<Expr>> = vec![Vec::new()];
-    for ast in exprs {
+    // `(a, b)` is both of them.
+    let each = exprs.iter().flat_map(|ast| if let ast::Expr::Tuple(all) = ast { &all[..] } else { std::slice::from_ref(ast) });
+    for ast in each {
         let of_ast = sets_of(binder, ast)?;
         let mut bound = Vec::new();
         for set in of_ast {

@@ -31,12 +31,18 @@ impl Binder<'_> {
             let form = if args.list.len() == 2 { "c, d" } else { "c ORDER BY d" };
             return Err(self.error(span, format!("WITHIN GROUP is not supported in {upper}(...): write {upper}({form})")));
         }
-        let by = [args.within_group, args.order_by].concat();
+        let by = match (args.within_group, args.order_by) {
+            ([_, ..], [_, ..]) => return Err(self.error(span, format!("{upper} has one order: write ORDER BY in one place"))),
+            (within, []) => within,
+            (_, by) => by,
+        };
         let order = by.iter().map(|by| {
             let (descending, nulls_first) = direction(self.source, by)?;
             Ok(Order { expr: self.expr(&by.expr)?, descending, nulls_first })
         });
-        let order = order.collect::<Result<Vec<_>, _>>()?;
+        // OVER's, where there is none of its own.
+        let order =
+            order.chain(args.over.iter().filter(|_| by.is_empty() && !args.distinct).cloned().map(Ok)).collect::<Result<Vec<_>, _>>()?;
         match (name, &args.list[..]) {
             ("first_value" | "first" | "last_value" | "last", [arg]) if order.is_empty() => {
                 self.in_log_order(name, arg, args.ignore_nulls, when, span)

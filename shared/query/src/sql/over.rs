@@ -7,6 +7,7 @@ use twopath_base::LogColumn;
 use super::QueryError;
 use super::aggregate::{AGGREGATES, Finish};
 use super::expr::{Binder, Bound, Place};
+use super::function::Arguments;
 use super::grouping::Groups;
 use super::operator::cast;
 use super::order::direction;
@@ -37,7 +38,7 @@ impl Binder<'_> {
             Some(_) => Frame::Range { before: None },
         };
         let (function, finish) = match &share {
-            None => self.over_function(name, call, span)?,
+            None => self.over_function(name, call, &order_by, span)?,
             Some(Share::Part(_)) => (OverFunction::RowNumber, Finish::Nothing),
             Some(Share::Rank) => (OverFunction::Rank, Finish::Nothing),
             Some(Share::UpTo) => (OverFunction::Aggregate(Aggregate::new(AggregateFunction::Count, None)), Finish::Nothing),
@@ -96,9 +97,15 @@ impl Binder<'_> {
         }
     }
 
-    fn over_function(&mut self, name: &str, call: &ast::Function, span: Span) -> Result<(OverFunction, Finish), QueryError> {
+    fn over_function(
+        &mut self,
+        name: &str,
+        call: &ast::Function,
+        order_by: &[Order],
+        span: Span,
+    ) -> Result<(OverFunction, Finish), QueryError> {
         let plain = |function| Ok((function, Finish::Nothing));
-        let args = self.arguments(call, name, span)?;
+        let args = Arguments { over: order_by.to_vec(), ..self.arguments(call, name, span)? };
         if args.ignore_nulls {
             return Err(self.error(span, "IGNORE NULLS is not supported with OVER"));
         }
