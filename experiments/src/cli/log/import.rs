@@ -38,8 +38,8 @@ const KEPT_BYTES: usize = 512 << 20;
 ///
 /// Types of CSV and JSON files are found from their first 10,000 rows: bool, int, float, timestamp (ISO 8601 and what programs' logs
 /// write; UTC where no zone is given), text. A column of which nearly all values are of one type has that type, and the others do not
-/// fit. Numbers that would lose digits do not fit either. Empty CSV cells are NULL, and "" is the empty text. 0517 is the number 517;
-/// give --schema 'code:text, *' to keep it as a text.
+/// fit. Numbers that would lose digits do not fit either; times go to the microsecond, and what is finer is cut off. Empty CSV cells
+/// are NULL, and "" is the empty text. 0517 is the number 517; give --schema 'code:text, *' to keep it as a text.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
