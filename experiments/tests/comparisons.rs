@@ -72,6 +72,13 @@ fn lateness_of_the_speed_layer_alone() {
     let lateness = ["--speed-lateness", "30m", "--history", "20k"];
     let refusal = refused(dir.path(), &[&SMALL[..], &lateness, &["--architectures", "kappa"]].concat());
     assert!(refusal.contains("--speed-lateness kappa: what is late is left out by the compiled query"), "{refusal}");
+    let refusal = refused(dir.path(), &["--architectures", "lambda,kappa", "--state", "local"]);
+    assert!(refusal.contains("--state kappa: final values by hand are kept in their own dataflow"), "{refusal}");
+    let refusal = refused(dir.path(), &["--architectures", "kappa-sql", "--state", "redis://127.0.0.1:1"]);
+    assert!(refusal.contains("--state redis://127.0.0.1:1: does not answer"), "{refusal}");
+    let sql = "SELECT carrier, STRING_AGG(origin, ',') AS o FROM flights GROUP BY carrier";
+    let refusal = refused(dir.path(), &["--architectures", "batch", "--sql", sql]);
+    assert!(refusal.contains("cannot do the aggregate STRING_AGG") && refusal.contains("--batch-engine rayon"), "{refusal}");
     let sql = "SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin";
     let asked = ["--architectures", "batch,lambda-sql,kappa-sql", "--language", "sql", "--sql", sql];
     let result = compare(dir.path(), &[&SMALL[..], &lateness, &asked].concat());

@@ -55,6 +55,18 @@ fn deploy(sandbox: &Sandbox, sql: &str) {
     sandbox.ok(&["job", "deploy", "j", "--sql", sql]);
 }
 
+/// The events behind a difference are found by a query that goes by the log's own columns, too.
+#[test]
+fn a_diff_of_what_goes_by_the_log_shows_its_events() {
+    let sandbox = topic(100);
+    deploy(&sandbox, "SELECT k, LAST_VALUE(n) AS last, MAX_BY(n, time) AS first FROM t GROUP BY k");
+    deploy(&sandbox, "SELECT k, LAST_VALUE(n + 1) AS last, MAX_BY(n, time) AS first FROM t WHERE _offset >= 0 GROUP BY k");
+    let diff: Value = serde_json::from_str(&sandbox.ok(&["job", "diff", "j", "--format", "json"])).unwrap();
+    assert_eq!(diff["changed"], 7, "{diff}");
+    let example = &diff["examples"][0];
+    assert_eq!(example["events"][0]["row"]["k"], example["key"]["k"], "{example}");
+}
+
 #[test]
 fn a_change_of_the_code_from_deployment_to_deletion() {
     let sandbox = topic(1_000);

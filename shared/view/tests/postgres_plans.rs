@@ -214,8 +214,10 @@ impl Maker<'_> {
         let direction = self.0.pick(&["", " DESC", " NULLS FIRST", " DESC NULLS LAST"]);
         // Which of the rows that tie is first, PostgreSQL does not say.
         let (ties, of) = if units == "ROWS" { (", n, m, x, s, t, flag", self.0.pick(&["n", "s", by])) } else { ("", by) };
-        let calls = ["COUNT(*)", "SUM(n)", "MIN(s)", "MAX(x)", "FIRST_VALUE", "LAST_VALUE", "NTH_VALUE"];
-        let mut call = || match self.0.pick(&calls) {
+        let calls = ["COUNT(*)", "SUM(n)", "MIN(s)", "MAX(x)", "FIRST_VALUE", "LAST_VALUE", "NTH_VALUE", "STRING_AGG(s, ', ')"];
+        // Rows that tie come in any order.
+        let calls = &calls[..if units == "ROWS" { 8 } else { 7 }];
+        let mut call = || match self.0.pick(calls) {
             "NTH_VALUE" => format!("NTH_VALUE({of}, {})", 1 + self.0.below(3)),
             name if name.contains('(') => name.to_owned(),
             name => format!("{name}({of})"),
