@@ -145,7 +145,7 @@ fn groups_and_aggregates() {
     1:42 'delay' WITHIN GROUP is not supported in SUM(...)
     1:8 'MODE' MODE(DISTINCT ...) is not supported: DISTINCT goes with COUNT, SUM, AVG and STRING_AGG
     1:8 'MODE' MODE over boolean is not defined: write COUNT(*) FILTER (WHERE c), or aggregate CASE WHEN c THEN 1 ELSE 0 END
-    1:8 'LAST_VALUE' ORDER BY (it stands in OVER) is not supported in LAST_VALUE(...)
+    1:8 'LAST_VALUE' with OVER the rows of LAST_VALUE go by its ORDER BY: write it there
     1:8 'COUNT' COUNT takes other arguments: write COUNT(*) or COUNT(c)
     1:8 'APPROX_QUANTILE' APPROX_QUANTILE takes other arguments: write APPROX_QUANTILE(c, 0.5)
     1:31 '50' the quantile is a number from 0 to 1: write APPROX_QUANTILE(c, 0.99)
