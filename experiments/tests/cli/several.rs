@@ -258,7 +258,11 @@ fn mistakes_say_what_to_write() {
         1,
         "topic bids has no key",
     );
-    refused(&["query", "--sql", "SELECT COUNT(*) FROM bids EMIT ON WINDOW CLOSE"], 1, "EMIT ON WINDOW CLOSE needs a watermark");
+    refused(
+        &["query", "--sql", "SELECT COUNT(*) FROM bids EMIT ON WINDOW CLOSE"],
+        1,
+        "EMIT ON WINDOW CLOSE stands at a query that reads a watermark",
+    );
     refused(
         &["query", "--sql", "SELECT COUNT(*) FROM CUMULATE(TABLE bids, DESCRIPTOR(time), INTERVAL '7' SECOND, INTERVAL '1' MINUTE)"],
         1,

@@ -284,7 +284,7 @@ fn clear_errors() {
     let topic = log.create_topic(config("t", 1)).unwrap();
     assert_eq!(
         log.create_topic(config("t", 1)).err().unwrap().to_string(),
-        "topic 't' exists already: choose another name, or append to it"
+        "topic 't' exists already, or was made just now: choose another name, or append to it"
     );
     assert!(log.topic("u").err().unwrap().to_string().ends_with("it holds t"));
     assert!(log.topic("../t").is_err());
