@@ -6,7 +6,7 @@ use arrow_array::builder::{Decimal128Builder, Int64Builder, ListBuilder, StringB
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Int64Array};
-use arrow_schema::{DataType as ArrowType, Field};
+use arrow_schema::DataType as ArrowType;
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 
@@ -78,10 +78,6 @@ fn insert_text(set: &mut Set<Box<str>>, text: &str) {
     if !set.contains(text) {
         set.insert(text.into());
     }
-}
-
-fn list_of(item: ArrowType) -> ArrowType {
-    ArrowType::List(Arc::new(Field::new_list_field(item, true)))
 }
 
 impl Accumulate for Distinct {
@@ -198,7 +194,7 @@ impl Accumulate for Distinct {
             Sets::Decimal(_, data_type) => arrow_type(*data_type),
             Sets::Fixed(_) => ArrowType::Int64,
         };
-        let column = read.next("distinct", &list_of(item), false)?;
+        let column = read.next_lists("distinct", item)?;
         let lists = column.as_list::<i32>();
         if lists.values().null_count() > 0 {
             return Err("the column 'distinct' has nulls in its lists".into());

@@ -11,12 +11,11 @@ mod decimal;
 mod distinct;
 mod exact;
 mod extreme;
-mod first_by;
+mod first;
 mod float_sum;
 mod latest;
 mod moments;
 mod order;
-mod placed;
 mod presence;
 mod quantile;
 mod rational;
@@ -27,6 +26,8 @@ mod texts;
 mod values;
 mod wide;
 
+use std::sync::Arc;
+
 use arrow_array::{Array, ArrayRef};
 
 use avg::Avg;
@@ -35,11 +36,10 @@ use count::Count;
 use decimal::{DecimalExtreme, DecimalSum};
 use distinct::Distinct;
 use extreme::{Extreme, TextExtreme};
-use first_by::FirstBy;
+use first::{ByLog, ByValues, First};
 use float_sum::FloatSum;
 pub use latest::Latest;
 use moments::Moments;
-use placed::Placed;
 pub use presence::Presence;
 use quantile::Quantiles;
 use regression::Regression;
@@ -102,6 +102,12 @@ impl Reader<'_> {
         self.next_of(name, &[data_type], nullable)
     }
 
+    /// As [`Reader::next`], of lists of this type, none of them null.
+    pub fn next_lists(&mut self, name: &str, item: arrow_schema::DataType) -> Result<ArrayRef, String> {
+        let lists = arrow_schema::DataType::List(Arc::new(arrow_schema::Field::new_list_field(item, true)));
+        self.next(name, &lists, false)
+    }
+
     /// As [`Reader::next`], of one of these types.
     pub fn next_of(&mut self, name: &str, data_types: &[&arrow_schema::DataType], nullable: bool) -> Result<ArrayRef, String> {
         let found = if self.names.is_empty() { None } else { Some(self.names.remove(0)) };
@@ -140,9 +146,9 @@ pub enum Accumulator {
     Moments(Moments),
     Values(Values),
     Bits(Bits),
-    Placed(Placed),
+    First(First<ByLog>),
     Regression(Regression),
-    FirstBy(FirstBy),
+    FirstBy(First<ByValues>),
     TextsInOrder(TextsInOrder),
 }
 
@@ -173,10 +179,10 @@ impl Accumulator {
             (Mode, _) => Accumulator::Values(Values::new(values::Wanted::Commonest, data_type)),
             (BitAnd | BitOr | BitXor, _) => Accumulator::Bits(Bits::new(aggregate.function)),
             (AggregateFunction::Regression(function), _) => Accumulator::Regression(regression::Regression::new(function)),
-            (FirstValue { ignore_nulls }, _) => Accumulator::Placed(Placed::new(false, ignore_nulls, data_type)),
-            (LastValue { ignore_nulls }, _) => Accumulator::Placed(Placed::new(true, ignore_nulls, data_type)),
+            (FirstValue { ignore_nulls }, _) => Accumulator::First(First::new(ByLog { last: false }, ignore_nulls, data_type)),
+            (LastValue { ignore_nulls }, _) => Accumulator::First(First::new(ByLog { last: true }, ignore_nulls, data_type)),
             (AggregateFunction::FirstBy { ignore_nulls, order }, _) => {
-                Accumulator::FirstBy(first_by::FirstBy::new(ignore_nulls, order, data_type))
+                Accumulator::FirstBy(First::new(ByValues(order), ignore_nulls, data_type))
             }
             (StringAgg { distinct, order }, _) => Accumulator::TextsInOrder(TextsInOrder::new(distinct, order)),
         }
@@ -229,7 +235,7 @@ macro_rules! each {
             Accumulator::Moments($a) => $body,
             Accumulator::Values($a) => $body,
             Accumulator::Bits($a) => $body,
-            Accumulator::Placed($a) => $body,
+            Accumulator::First($a) => $body,
             Accumulator::Regression($a) => $body,
             Accumulator::FirstBy($a) => $body,
             Accumulator::TextsInOrder($a) => $body,
@@ -255,7 +261,7 @@ impl Accumulate for Accumulator {
             Accumulator::Moments(a) => Accumulator::Moments(a.emptied()),
             Accumulator::Values(a) => Accumulator::Values(a.emptied()),
             Accumulator::Bits(a) => Accumulator::Bits(a.emptied()),
-            Accumulator::Placed(a) => Accumulator::Placed(a.emptied()),
+            Accumulator::First(a) => Accumulator::First(a.emptied()),
             Accumulator::Regression(a) => Accumulator::Regression(a.emptied()),
             Accumulator::FirstBy(a) => Accumulator::FirstBy(a.emptied()),
             Accumulator::TextsInOrder(a) => Accumulator::TextsInOrder(a.emptied()),
@@ -287,7 +293,7 @@ impl Accumulate for Accumulator {
             (Accumulator::Moments(a), Accumulator::Moments(b)) => a.merge(b, from, to),
             (Accumulator::Values(a), Accumulator::Values(b)) => a.merge(b, from, to),
             (Accumulator::Bits(a), Accumulator::Bits(b)) => a.merge(b, from, to),
-            (Accumulator::Placed(a), Accumulator::Placed(b)) => a.merge(b, from, to),
+            (Accumulator::First(a), Accumulator::First(b)) => a.merge(b, from, to),
             (Accumulator::Regression(a), Accumulator::Regression(b)) => a.merge(b, from, to),
             (Accumulator::FirstBy(a), Accumulator::FirstBy(b)) => a.merge(b, from, to),
             (Accumulator::TextsInOrder(a), Accumulator::TextsInOrder(b)) => a.merge(b, from, to),

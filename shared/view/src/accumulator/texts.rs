@@ -7,7 +7,7 @@ use arrow_array::builder::{BinaryBuilder, Int64Builder, ListBuilder, StringBuild
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, StringArray};
-use arrow_schema::{DataType as ArrowType, Field};
+use arrow_schema::DataType as ArrowType;
 
 use super::order::{counts, rows_of};
 use super::{Accumulate, Column, Reader};
@@ -58,10 +58,6 @@ fn joined(texts: &Texts) -> Result<Option<String>, EvalError> {
         }
     }
     Ok(joined)
-}
-
-fn list_of(item: ArrowType) -> ArrowType {
-    ArrowType::List(Arc::new(Field::new_list_field(item, true)))
 }
 
 impl Accumulate for TextsInOrder {
@@ -130,7 +126,7 @@ impl Accumulate for TextsInOrder {
     }
 
     fn load(&mut self, read: &mut Reader) -> Result<(), String> {
-        let mut lists = |name, item| read.next(name, &list_of(item), false);
+        let mut lists = |name, item| read.next_lists(name, item);
         let (places, texts) = (lists("places", ArrowType::Binary)?, lists("texts", ArrowType::Utf8)?);
         let (begins, times) = (lists("begins", ArrowType::Int64)?, lists("times", ArrowType::Int64)?);
         for group in 0..places.len() {

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Float64Array, StringArray};
 use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType as ArrowType, Field};
+use arrow_schema::DataType as ArrowType;
 
 use super::{Accumulate, Column, Reader, required};
 use crate::canonical::{from_ordinals, ordinal_float, ordinals};
@@ -76,10 +76,6 @@ fn commonest<T: PartialEq + Copy>(sorted: &[T]) -> Option<T> {
 /// Where PERCENTILE_DISC finds its value among so many in order.
 fn rank(q: f64, count: usize) -> usize {
     ((q * count as f64).ceil() as usize).clamp(1, count) - 1
-}
-
-fn list_of(item: ArrowType) -> ArrowType {
-    ArrowType::List(Arc::new(Field::new_list_field(item, true)))
 }
 
 impl Accumulate for Values {
@@ -199,7 +195,7 @@ impl Accumulate for Values {
 
     fn load(&mut self, read: &mut Reader) -> Result<(), String> {
         let item = if matches!(self.lists, Lists::Text(_)) { ArrowType::Utf8 } else { ArrowType::Int64 };
-        let column = read.next("values", &list_of(item), false)?;
+        let column = read.next_lists("values", item)?;
         let lists = column.as_list::<i32>();
         if lists.values().null_count() > 0 {
             return Err("the column 'values' has nulls in its lists".into());
