@@ -12,8 +12,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::report::questions::is_exact;
 use crate::result::{CompareResult, Provenance};
 use crate::scenario::{Figure, ScenarioResult, Verdict};
+
+/// Where runs are kept unless their users say otherwise.
+pub const FOLDER: &str = "twopath-results";
 
 /// A result of either kind.
 #[derive(Debug, Clone)]
@@ -103,9 +107,8 @@ impl Kept {
             Kept::Comparison(result) => {
                 let of = |id: &str, unit: &str, system: &str, values: &[Option<f64>]| {
                     let values: Vec<f64> = values.iter().copied().flatten().collect();
-                    // Code is counted, and not timed.
                     match values.first() {
-                        Some(value) if id.starts_with("code_") || id.ends_with("_touched") => Figure::exact(id, system, unit, *value),
+                        Some(value) if is_exact(id) => Figure::exact(id, system, unit, *value),
                         _ => Figure::measured(id, system, unit, &values, result.provenance.seed),
                     }
                 };

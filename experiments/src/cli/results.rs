@@ -9,7 +9,7 @@ use arrow_array::{ArrayRef, Float64Array, StringArray, UInt64Array};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use twopath_query::Value;
-use twopath_results::kept::{FigureDiff, Kept, Summary, diff, list};
+use twopath_results::kept::{FOLDER, FigureDiff, Kept, Summary, diff, list};
 use twopath_results::number;
 use twopath_results::report::beside::page;
 use twopath_results::report::scenario::{in_words, text};
@@ -34,7 +34,7 @@ Examples:
   twopath results export figures.parquet")]
 pub(super) struct ResultsArgs {
     /// The folder of runs
-    #[arg(long, global = true, value_name = "DIR", default_value = "twopath-results")]
+    #[arg(long, global = true, value_name = "DIR", default_value = FOLDER)]
     results: PathBuf,
     /// What goes to standard output
     #[arg(long, global = true, value_enum, default_value = "table")]
@@ -78,7 +78,7 @@ pub(super) fn run(args: &ResultsArgs) -> Result<ExitCode, Failure> {
     let mut out = std::io::stdout().lock();
     match &args.command {
         Command::List => {
-            let found: Vec<Summary> = list(&args.results)?.iter().map(|(run, kept)| kept.summary(run)).collect();
+            let found: Vec<Summary> = kept(args)?.iter().map(|(run, kept)| kept.summary(run)).collect();
             match args.format {
                 Format::Json => output::report(&mut out, &found)?,
                 Format::Table => show_list(&mut out, &found)?,
@@ -99,7 +99,7 @@ pub(super) fn run(args: &ResultsArgs) -> Result<ExitCode, Failure> {
         }
         Command::Page { runs, out } => {
             let found = match runs.as_slice() {
-                [] => list(&args.results)?,
+                [] => kept(args)?,
                 runs => runs.iter().map(|run| Ok((run.display().to_string(), read(args, run)?))).collect::<Result<_, Failure>>()?,
             };
             if found.is_empty() {
@@ -113,12 +113,23 @@ pub(super) fn run(args: &ResultsArgs) -> Result<ExitCode, Failure> {
             eprintln!("{} runs side by side are in {}", number::count(found.len() as u64), out.display());
         }
         Command::Export { file } => {
-            let rows = exported(&args.results)?;
+            let rows = exported(args)?;
             export(&rows, file)?;
             eprintln!("{} figures are in {}", number::count(rows.len() as u64), file.display());
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// All runs of the folder. One that the user named has to be there; the default's comes with the first run.
+fn kept(args: &ResultsArgs) -> Result<Vec<(String, Kept)>, Failure> {
+    if args.results != Path::new(FOLDER) && !args.results.is_dir() {
+        return Err(Failure::usage(format!(
+            "{}: there is no such folder; name the one that runs are in with --results",
+            args.results.display()
+        )));
+    }
+    Ok(list(&args.results)?)
 }
 
 /// A run by its name in the folder of runs, or by any path.
@@ -163,12 +174,12 @@ struct Exported {
     figure: Figure,
 }
 
-fn exported(dir: &Path) -> Result<Vec<Exported>, Failure> {
+fn exported(args: &ResultsArgs) -> Result<Vec<Exported>, Failure> {
     let of_run = |(run, kept): (String, Kept)| {
         let summary = kept.summary(&run);
         kept.figures().into_iter().map(move |figure| Exported { run: summary.clone(), figure })
     };
-    Ok(list(dir)?.into_iter().flat_map(of_run).collect())
+    Ok(kept(args)?.into_iter().flat_map(of_run).collect())
 }
 
 fn export(rows: &[Exported], file: &Path) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use twopath_log::Durability;
+use twopath_results::kept::FOLDER;
 use twopath_results::report::scenario::page;
 use twopath_results::result::Provenance;
 use twopath_results::scenario::{Figure, Hypothesis, SCENARIO_SCHEMA_VERSION, ScenarioResult, Verdict};
@@ -48,7 +49,7 @@ pub fn run_as(scenario: &Scenario, options: &ScenarioOptions, how: &How) -> Resu
     };
     let started = compare::now();
     let name = format!("{}-{}", scenario.name, started.format("%Y-%m-%dT%H-%M-%SZ"));
-    let out = options.out.clone().unwrap_or_else(|| Path::new("twopath-results").join(name));
+    let out = options.out.clone().unwrap_or_else(|| Path::new(FOLDER).join(name));
     let write = |source| ScenarioError::Out { path: out.display().to_string(), source };
     std::fs::create_dir_all(&out).map_err(write)?;
     let stop = compare::stop_on_signals().map_err(ScenarioError::Signals)?;

@@ -125,6 +125,11 @@ pub fn section(id: &str) -> &'static str {
     ASKED.iter().find(|asked| asked.id == id).map_or("", |asked| asked.section)
 }
 
+/// Whether the figure of this id is the same in every run, since it is counted and not timed.
+pub fn is_exact(id: &str) -> bool {
+    ASKED.iter().any(|asked| asked.id == id && asked.exact)
+}
+
 /// The ids of all questions.
 pub fn ids() -> impl Iterator<Item = &'static str> {
     ASKED.iter().map(|asked| asked.id)

@@ -1,6 +1,6 @@
 //! What to choose, in three sentences that the intervals allow: which and why, where it turns, what is not decided.
 
-use super::questions::hash;
+use super::questions::{hash, is_exact};
 use super::why::listed;
 use crate::number::{count, in_words, significant, times};
 use crate::result::{BreakEven, CompareResult, ComparedSystem, Factor, HistorySource, KeptUp, Outcome, Settings};
@@ -124,7 +124,7 @@ enum Stands {
 /// How one stands against another in a figure; none where either has none.
 fn stands(result: &CompareResult, id: &str, this: &ComparedSystem, other: &ComparedSystem) -> Option<Stands> {
     let found = compared(result, id, this, other)?;
-    let is_exact = id.starts_with("code_") || id.ends_with("_touched");
+    let is_exact = is_exact(id);
     Some(match found.difference {
         difference if !(found.decided || is_exact) || difference == 0.0 => Stands::Open,
         difference if difference < 0.0 => Stands::Less,
