@@ -341,6 +341,29 @@ mod tests {
     }
 
     #[test]
+    fn what_there_was_none_of_costs_nothing() {
+        let charged = |change: &dyn Fn(&mut RunResult, &mut Settings)| {
+            let (mut run, mut settings) = (run(), settings());
+            change(&mut run, &mut settings);
+            charge(&mut run, &settings);
+            run.cost
+        };
+        // A month without events has nothing that it could be shared out over.
+        let idle = charged(&|_, settings| settings.month.events_per_day = 0.0);
+        assert_eq!((idle.money_per_million_events, idle.money.month["events"], idle.money.per_change["cpu"]), (0.0, 0.0, 0.0));
+        near(idle.money.month_total, 4383.0 + 4.0 + 3.0 * 0.5 + 0.25 * 2.0 * 30.4375);
+        // Where no live traffic was seen, all that was used meanwhile is the change's.
+        let at_once = charged(&|run, _| run.cost.phases.as_mut().unwrap().live = phase(0.0, 0, &[("speed", 2.0)], 1 << 30));
+        assert_eq!((at_once.money.per_million_events["cpu"], at_once.money.per_million_events["writing"]), (0.0, 0.0));
+        near(at_once.money.per_change["cpu"], 9.5 * 4.0 * 0.01);
+        near(at_once.money.per_change["writing"], 1.5);
+        // A batch run that begins with the live traffic is of it.
+        let first = charged(&|run, _| run.marks[0].at_ms = 0.0);
+        near(first.money.per_million_events["writing"], 2.0 / 0.4 * 0.5);
+        near(first.money.per_batch_run, 3.0 * 2.0 * 0.01 + 0.25);
+    }
+
+    #[test]
     fn a_run_without_events_is_not_charged() {
         let mut run = RunResult::default();
         charge(&mut run, &settings());
@@ -356,6 +379,10 @@ mod tests {
         std::fs::write(&file, BUNDLED.replace("cpu_hour = 0.040", "cpu_hour = -1")).unwrap();
         let message = read_prices(Some(&file)).unwrap_err().to_string();
         assert!(message.contains("cpu_hour = -1, where 0 or more is expected"), "{message}");
+        std::fs::write(&file, BUNDLED.replace("cpu_hour = 0.040", "cpu_hour = inf")).unwrap();
+        assert!(read_prices(Some(&file)).is_err());
+        std::fs::write(&file, BUNDLED.replace("cpu_hour = 0.040", "cpu_hour = 0")).unwrap();
+        assert_eq!(read_prices(Some(&file)).unwrap().cpu_hour, 0.0);
         std::fs::write(&file, "currency = 'USD'\n").unwrap();
         assert!(read_prices(Some(&file)).unwrap_err().to_string().contains("cpu_hour"));
         let message = read_prices(Some(&dir.path().join("none.toml"))).unwrap_err().to_string();

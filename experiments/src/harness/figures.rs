@@ -113,10 +113,9 @@ impl Bins {
         for (due_us, freshness_us) in events {
             bins[self.of(due_us)].push(freshness_us);
         }
-        let bin = |(i, mut values): (usize, Vec<u64>)| {
-            values.sort_unstable();
-            let at = |q: f64| values.get(((values.len() as f64 * q).ceil() as usize).max(1) - 1).map(|&v| v as f64 / 1e3);
-            Some(FreshnessBin { at_ms: self.at_ms(i), p50_ms: at(0.5)?, p99_ms: at(0.99)?, max_ms: at(1.0)? })
+        let bin = |(i, values): (usize, Vec<u64>)| {
+            let [p50_ms, p99_ms, max_ms] = quantiles_ms(values)?;
+            Some(FreshnessBin { at_ms: self.at_ms(i), p50_ms, p99_ms, max_ms })
         };
         bins.into_iter().enumerate().filter_map(bin).collect()
     }
@@ -127,11 +126,10 @@ impl Bins {
         for (due_us, took_us) in reads {
             bins[self.of(due_us)].push(took_us);
         }
-        let bin = |(i, mut values): (usize, Vec<u64>)| {
-            values.sort_unstable();
-            let at = |q: f64| values.get(((values.len() as f64 * q).ceil() as usize).max(1) - 1).map(|&v| v as f64 / 1e3);
+        let bin = |(i, values): (usize, Vec<u64>)| {
             let count = values.len() as u64;
-            Some(ReadsBin { at_ms: self.at_ms(i), count, p50_ms: at(0.5)?, p99_ms: at(0.99)?, max_ms: at(1.0)? })
+            let [p50_ms, p99_ms, max_ms] = quantiles_ms(values)?;
+            Some(ReadsBin { at_ms: self.at_ms(i), count, p50_ms, p99_ms, max_ms })
         };
         bins.into_iter().enumerate().filter_map(bin).collect()
     }
@@ -147,6 +145,14 @@ impl Bins {
         }
         bins
     }
+}
+
+/// Of microseconds, the 50th and the 99th percentile and the greatest, in milliseconds; none where there are none.
+fn quantiles_ms(mut values_us: Vec<u64>) -> Option<[f64; 3]> {
+    values_us.sort_unstable();
+    let last = values_us.len().checked_sub(1)?;
+    let at = |q: f64| values_us[((values_us.len() as f64 * q).ceil() as usize).saturating_sub(1).min(last)] as f64 / 1e3;
+    Some([0.5, 0.99, 1.0].map(at))
 }
 
 /// None where the run kept up: at no time in the last quarter of the schedule were more events waiting than `normal_us` brings, or at
