@@ -153,12 +153,16 @@ fn field_at<'a>(fields: &[(Cow<'a, str>, Value<'a>)], path: &str) -> Result<Opti
     if let Some((_, value)) = fields.iter().find(|(name, _)| name == path) {
         return Ok(Some(value.clone()));
     }
+    // Names may have points, so that several fields can lead to a place: one that does is enough.
+    let mut nothing = Ok(None);
     for (name, value) in fields.iter().filter(|(name, _)| is_root(name, path)) {
-        if let Some(found) = at_path(value, &path[name.len() + 1..])? {
-            return Ok(Some(found));
+        match at_path(value, &path[name.len() + 1..]) {
+            Ok(None) => {}
+            Ok(found) => return Ok(found),
+            Err(why) => nothing = Err(why),
         }
     }
-    Ok(None)
+    nothing
 }
 
 fn read<'a>(reading: &Reading, value: Value<'a>) -> Result<Cell<'a>, String> {

@@ -33,9 +33,15 @@ pub(super) fn object(text: &str) -> Result<Vec<(Cow<'_, str>, Value<'_>)>, Strin
 }
 
 /// The value at a path of names and numbers in an array, such as `user.emails.0`; none where there is nothing. What is wrong with an
-/// object on the way, for a message.
+/// object on the way, for a message; a value that stands on the way and that nothing leads into is not lost without a word either.
 pub(super) fn at_path<'a>(value: &Value<'a>, path: &str) -> Result<Option<Value<'a>>, String> {
-    let Value::Other(text) = value else { return Ok(None) };
+    let into = |what: &str| Err(format!("'{path}' is looked for within {what}, which is no object"));
+    let text = match value {
+        Value::Other("null") => return Ok(None),
+        Value::Other(text) if text.starts_with(['{', '[']) => text,
+        Value::Number(text) | Value::Other(text) => return into(text),
+        Value::String(text) => return into(&serde_json::Value::from(text.as_ref()).to_string()),
+    };
     // A name may have points itself.
     let ends = path.match_indices('.').map(|(end, _)| end).chain([path.len()]);
     if text.starts_with('{') {
@@ -48,8 +54,9 @@ pub(super) fn at_path<'a>(value: &Value<'a>, path: &str) -> Result<Option<Value<
         return Ok(None);
     }
     let (index, rest) = path.split_once('.').map_or((path, None), |(index, rest)| (index, Some(rest)));
-    let element = || array(text)?.into_iter().nth(index.parse().ok()?);
-    match (element(), rest) {
+    let Ok(index) = index.parse() else { return into("an array") };
+    let element = array(text).and_then(|elements| elements.into_iter().nth(index));
+    match (element, rest) {
         (Some(element), Some(rest)) => at_path(&element, rest),
         (element, _) => Ok(element),
     }
@@ -231,11 +238,17 @@ mod tests {
         assert_eq!(at("user.tags.0"), Some(Value::String("x".into())));
         assert_eq!(at("user.tags.1.n"), Some(Value::Number("1")));
         assert_eq!(at("a.b"), Some(Value::Number("3")));
-        assert_eq!(at("a.b.c"), None);
+        assert_eq!(at_path(&value, "a.b.c").unwrap_err(), "'c' is looked for within 3, which is no object");
         assert_eq!(at_path(&Value::Other(r#"{"a.b":{"c":2}}"#), "a.b.c").unwrap(), Some(Value::Number("2")));
         let twice = Value::Other(r#"{"a":[{"b":1,"b":2}]}"#);
         assert_eq!(at_path(&twice, "a.0.b").unwrap_err(), "the field 'b' stands there twice");
-        assert_eq!((at("user.name"), at("user.tags.9"), at("user.id.x")), (None, None, None));
+        assert_eq!((at("user.name"), at("user.tags.9"), at("user.name.first")), (None, None, None));
+        for (text, what) in [("7", "7"), ("true", "true"), (r#""a\"b""#, r#""a\"b""#), ("[1]", "an array")] {
+            let fields = format!(r#"{{"a":{text},"n":null}}"#);
+            let value = Value::Other(&fields);
+            assert_eq!(at_path(&value, "a.b.c").unwrap_err(), format!("'b.c' is looked for within {what}, which is no object"));
+            assert_eq!(at_path(&value, "n.b.c"), Ok(None));
+        }
     }
 
     #[test]
