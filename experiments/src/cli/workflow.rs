@@ -42,7 +42,7 @@ struct RunArgs {
     /// The workflow
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Which batch engine computes the stages: rayon or polars
+    /// Which batch engine computes the stages: rayon, polars, or timely (a replay)
     #[arg(long, value_name = "ENGINE", default_value = "rayon")]
     engine: BatchEngine,
     /// Give up a run that was not finished, with what it had made, and begin the next one

@@ -34,8 +34,8 @@ pub struct JobVersion {
     /// Why the version cannot be brought further.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// Of a checkpoint, those of all its runs: a group that is in two counts twice.
-    pub groups: u64,
+    /// Of a checkpoint, those of all its runs: a group that is in two counts twice. `None` where a topic that is gone leaves nobody who knows.
+    pub groups: Option<u64>,
     /// Of its files.
     pub bytes: u64,
     /// What its `WATERMARK` leaves out of the log as it is now.
@@ -56,7 +56,7 @@ pub struct PartStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedStatus>,
     pub lag_records: Option<u64>,
-    pub groups: u64,
+    pub groups: Option<u64>,
     #[serde(skip)]
     problem: Option<String>,
 }
@@ -186,7 +186,7 @@ impl StandingJob {
                 .filter(|_| reads.is_some())
                 .map(|end| position.as_ref().map_or(end.records(), |at| end.records_since(at))),
             problem: end.err().map(|e| e.to_string()),
-            groups: groups.unwrap_or(0),
+            groups: groups.or(reads.is_some().then_some(0)),
             position,
             checkpoint,
             refused,

@@ -90,7 +90,8 @@ pub(super) fn describe(dir: &Path, args: &DescribeArgs) -> Result<(), Failure> {
             None if of_parts.is_empty() => "nothing yet".to_owned(),
             None => told(&of_parts),
         };
-        writeln!(out, "\nversion {} ({state}): {} groups, {} bytes, read to {position}, {behind}", v.version, v.groups, v.bytes)?;
+        let groups = v.groups.map_or("nobody knows how many".to_owned(), |groups| groups.to_string());
+        writeln!(out, "\nversion {} ({state}): {groups} groups, {} bytes, read to {position}, {behind}", v.version, v.bytes)?;
         v.sql.trim().lines().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
     Ok(())

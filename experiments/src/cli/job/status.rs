@@ -47,8 +47,8 @@ pub(super) fn run(dir: &Path, args: &StatusArgs) -> Result<(), Failure> {
     let rows = jobs.iter().flat_map(|job| {
         job.versions.iter().map(|v| {
             let one_line = v.sql.split_whitespace().collect::<Vec<_>>().join(" ");
-            let (lag, groups, bytes) =
-                (v.lag_records.map_or(Value::Null, |n| Value::Int(n as i64)), Value::Int(v.groups as i64), Value::Int(v.bytes as i64));
+            let count = |n: Option<u64>| n.map_or(Value::Null, |n| Value::Int(n as i64));
+            let (lag, groups, bytes) = (count(v.lag_records), count(v.groups), Value::Int(v.bytes as i64));
             let state = format!("{:?}", v.state).to_lowercase();
             vec![
                 text(&job.job),
