@@ -1,11 +1,9 @@
 //! Standing jobs over several topics: their answers are the reference's, whatever was killed, wherever their state is.
 
-use std::io::{BufRead, BufReader};
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::sandbox::Sandbox;
+use crate::standing::{self, all_is_read, follow_and_kill, until, versions};
 
 const SQL: &str =
     "SELECT a.seller, COUNT(*) AS n, MAX(b.price) AS most FROM bids b JOIN UPSERT(TABLE auctions) a ON b.auction = a.id GROUP BY a.seller";
@@ -39,30 +37,13 @@ fn check(sandbox: &Sandbox, sql: &str) {
     assert_eq!(sandbox.ok(&["job", "query", "j", "--format", "csv"]), by_reference(sandbox, sql));
 }
 
-fn versions(sandbox: &Sandbox) -> Vec<Value> {
-    let jobs: Value = serde_json::from_str(&sandbox.ok(&["job", "status", "j", "--format", "json"])).unwrap();
-    jobs[0]["versions"].as_array().unwrap().clone()
-}
-
-/// Follows the log with all versions until they have read it, and is killed.
-fn follow_and_kill(sandbox: &Sandbox, more: &[&str]) {
-    let mut child = sandbox.start(&[&["job", "run", "j", "--checkpoint-interval", "20ms"], more].concat());
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(said.any(|line| line.contains("follows the log")));
-    while versions(sandbox).iter().any(|v| v["lag_records"] != 0) {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
-
 fn survives(backend: &str) -> Sandbox {
     let sandbox = sandbox();
     sandbox.ok(&["job", "deploy", "j", "--sql", SQL, "--state", backend]);
     check(&sandbox, SQL);
     append(&sandbox, 300..500);
     if backend != "memory" {
-        follow_and_kill(&sandbox, &["--workers", "2"]);
+        follow_and_kill(&sandbox, &["--workers", "2"], all_is_read);
         check(&sandbox, SQL);
         append(&sandbox, 500..600);
         assert_ne!(versions(&sandbox)[0]["lag_records"], 0);
@@ -96,15 +77,11 @@ fn joins_stand_with_checkpoints() {
 #[test]
 fn joins_stand_in_a_local_index_by_which_another_process_stands() {
     let sandbox = survives("local");
-    let mut other = sandbox.start(&["job", "run", "j", "--checkpoint-interval", "20ms", "--standby"]);
-    let mut said = BufReader::new(other.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let (other, mut said) = standing::start(&sandbox, &["--standby"]);
     assert!(said.any(|line| line.contains("takes over")), "nobody runs the job");
     append(&sandbox, 600..700);
-    while versions(&sandbox)[0]["lag_records"] != 0 {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    other.kill().unwrap();
-    other.wait().unwrap();
+    until(&sandbox, all_is_read);
+    standing::kill(other);
     check(&sandbox, SQL);
     let changelog = "SELECT COUNT(*) > 0 AS some FROM \"j.v1.2.changelog\"";
     assert_eq!(sandbox.ok(&["query", "--sql", changelog, "--format", "csv"]), "some\ntrue\n");
@@ -114,10 +91,7 @@ fn joins_stand_in_a_local_index_by_which_another_process_stands() {
 
 #[test]
 fn joins_stand_on_a_server() {
-    let Ok(server) = std::env::var("TWOPATH_TEST_REDIS") else {
-        println!("SKIPPED: there is no Redis: run this by `tests/redis/server run COMMAND`");
-        return;
-    };
+    let Some(server) = standing::redis() else { return };
     survives(&server).ok(&["job", "drop", "j"]);
 }
 
@@ -188,17 +162,13 @@ fn a_topic_that_is_gone_stops_the_versions_that_read_it_alone() {
     sandbox.ok(&["job", "deploy", "j", "--sql", alone]);
     sandbox.ok(&["job", "deploy", "j", "--sql", SQL]);
     sandbox.ok(&["log", "delete", "auctions"]);
-    let mut child = sandbox.start(&["job", "run", "j", "--checkpoint-interval", "20ms"]);
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let (child, mut said) = standing::start(&sandbox, &[]);
     assert!(said.any(|line| line.contains("version 1 follows the log")));
     assert!(said.any(|line| line.contains("version 2 is not followed")));
     let more: String = (0..50).map(|i| format!("{{\"auction\":{i},\"price\":1}}\n")).collect();
     assert_eq!(sandbox.run_with(&["log", "append", "bids", "--quiet"], &more).code, 0);
-    while versions(&sandbox)[0]["lag_records"] != 0 {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    until(&sandbox, |versions| all_is_read(&versions[..1]));
+    standing::kill(child);
     check(&sandbox, alone);
     // Its successor is no version's yet.
     sandbox.ok(&["job", "delete", "j", "2"]);

@@ -1,5 +1,6 @@
 //! The command line end to end, each test in a clean folder of its own.
 
+mod course;
 mod errors;
 mod events;
 mod feeds;
@@ -15,6 +16,7 @@ mod late;
 mod query;
 mod sandbox;
 mod several;
+mod standing;
 mod state;
 mod tier;
 mod workflow;

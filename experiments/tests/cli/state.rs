@@ -1,11 +1,9 @@
 //! State that survives: standing jobs that go on from a checkpoint, and what status tells of it; the scenario that compares the places for state.
 
-use std::io::{BufRead, BufReader};
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::sandbox::Sandbox;
+use crate::standing::{self, all_is_read, follow_and_kill, until};
 
 const SQL: &str = "SELECT k, COUNT(*) AS n, SUM(n) AS s FROM t GROUP BY k";
 
@@ -29,8 +27,7 @@ fn check(sandbox: &Sandbox) {
 }
 
 fn version(sandbox: &Sandbox) -> Value {
-    let status: Value = serde_json::from_str(&sandbox.ok(&["job", "status", "j", "--format", "json"])).unwrap();
-    status[0]["versions"][0].clone()
+    standing::versions(sandbox).swap_remove(0)
 }
 
 /// The sum of a position's offsets.
@@ -40,14 +37,7 @@ fn records(position: &Value) -> u64 {
 
 /// Runs the job until its checkpoint covers all of the log, and kills it.
 fn run_and_kill(sandbox: &Sandbox, workers: &str, events: u64) {
-    let mut child = sandbox.start(&["job", "run", "j", "--checkpoint-interval", "20ms", "--workers", workers]);
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(said.any(|line| line.contains("follows the log")));
-    while records(&version(sandbox)["checkpoint"]["position"]) < events {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    follow_and_kill(sandbox, &["--workers", workers], |versions| records(&versions[0]["checkpoint"]["position"]) >= events);
 }
 
 #[test]
@@ -161,18 +151,6 @@ fn the_places_for_state_are_compared() {
     }
 }
 
-/// Runs the job until it has read all of the log, and kills it.
-fn follow_and_kill(sandbox: &Sandbox, workers: &str) {
-    let mut child = sandbox.start(&["job", "run", "j", "--workers", workers, "--checkpoint-interval", "20ms"]);
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(said.any(|line| line.contains("follows the log")));
-    while version(sandbox)["lag_records"] != 0 {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
-
 /// A job whose state is in a store is killed again and again, and goes on from what was in the store.
 fn survives(backend: &str) -> Sandbox {
     let sandbox = topic(1_000);
@@ -181,7 +159,7 @@ fn survives(backend: &str) -> Sandbox {
     check(&sandbox);
     for (i, workers) in ["2", "1"].into_iter().enumerate() {
         append(&sandbox, 1_000 + i * 500..1_300 + i * 500);
-        follow_and_kill(&sandbox, workers);
+        follow_and_kill(&sandbox, &["--workers", workers], all_is_read);
         append(&sandbox, 1_300 + i * 500..1_500 + i * 500);
         assert_eq!(version(&sandbox)["lag_records"], 200, "only that is read again");
         check(&sandbox);
@@ -194,7 +172,7 @@ fn a_local_index_survives_and_is_made_again_from_its_changelog_which_can_be_quer
     let sandbox = survives("local");
     let index = find(&sandbox.path("twopath-data/.serving/jobs/j"), "index");
     std::fs::remove_dir_all(index).unwrap();
-    follow_and_kill(&sandbox, "1");
+    follow_and_kill(&sandbox, &[], all_is_read);
     check(&sandbox);
     let groups = "SELECT COUNT(DISTINCT k) AS groups FROM \"j.v1.changelog\" WHERE _generation IS NOT NULL";
     assert_eq!(sandbox.ok(&["query", "--sql", groups, "--format", "csv"]), "groups\n70\n");
@@ -207,10 +185,7 @@ fn state_on_a_server_survives_and_a_server_that_is_not_there_is_named() {
     let sandbox = topic(100);
     let refused = sandbox.run(&["job", "deploy", "j", "--sql", SQL, "--state", "redis://127.0.0.1:1"]);
     assert!(refused.code == 1 && refused.stderr.contains("redis://127.0.0.1:1"), "{}", refused.stderr);
-    let Ok(server) = std::env::var("TWOPATH_TEST_REDIS") else {
-        println!("SKIPPED: there is no Redis: run this by `tests/redis/server run COMMAND`");
-        return;
-    };
+    let Some(server) = standing::redis() else { return };
     survives(&server).ok(&["job", "drop", "j"]);
 }
 
@@ -219,36 +194,28 @@ fn a_standby_takes_over_when_the_one_that_runs_the_job_is_killed() {
     let sandbox = topic(1_000);
     sandbox.ok(&["job", "deploy", "j", "--sql", SQL, "--state", "local:16M"]);
     assert_eq!(version(&sandbox)["backend"], "local:16M");
-    let start = |args: &[&str], until: &str| {
-        let mut child = sandbox.start(&[&["job", "run", "j", "--checkpoint-interval", "20ms"], args].concat());
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        assert!(said.any(|line| line.contains(until)), "{until}");
+    let start = |args: &[&str], wanted: &str| {
+        let (child, mut said) = standing::start(&sandbox, args);
+        assert!(said.any(|line| line.contains(wanted)), "{wanted}");
         (child, said)
-    };
-    let all_read = || {
-        while version(&sandbox)["lag_records"] != 0 {
-            std::thread::sleep(Duration::from_millis(20));
-        }
     };
     let (mut running, _said) = start(&[], "follows the log");
     let mut events = 1_000;
     for _ in 0..3 {
         let (standby, mut said) = start(&["--standby"], "stands by version 1");
         append(&sandbox, events..events + 200);
-        all_read();
-        running.kill().unwrap();
-        running.wait().unwrap();
+        until(&sandbox, all_is_read);
+        standing::kill(running);
         append(&sandbox, events + 200..events + 300);
         events += 300;
         assert!(said.any(|line| line.contains("takes over")));
         let from = said.find(|line| line.contains("follows the log")).unwrap();
         assert!(!from.contains("(0, 0)") && !from.contains("[0, 0]"), "it goes on from what was published: {from}");
-        all_read();
+        until(&sandbox, all_is_read);
         check(&sandbox);
         running = standby;
     }
-    running.kill().unwrap();
-    running.wait().unwrap();
+    standing::kill(running);
 }
 
 #[test]
