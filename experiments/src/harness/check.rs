@@ -6,8 +6,8 @@
 //!
 //! No answer is left out, and none costs more than what changed since the one before it: the reference keeps a [`Digest`] of its groups as it
 //! rolls forward, and a full answer is compared row by row only where its digest is another one. What has been shown to be the reference's
-//! answer is from then on judged by the reference's digests alone. In memory at once: the truth about the history, and a copy of it
-//! ([`Truth`]); of the answers, one per thread.
+//! answer is from then on judged by the reference's digests alone. In memory at once: the truth about the history, and a copy of it for
+//! each of three rolls ([`Truth`]), of which two are of version 2 alone; of the answers, one per thread.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -153,29 +153,44 @@ pub fn check(
         let targets = answers.iter().enumerate().filter(move |(_, a)| a.version == version).map(|(i, a)| (i, a.position.clone()));
         in_order(targets.collect())
     };
+    let arrived = || in_order(answers.iter().enumerate().map(|(i, a)| (i, arrivals.position_at(a.read_us))).collect());
     let asked = Asked { topic, recording, stored };
     let mut judged: Vec<(Verdict, Shown)> = vec![Default::default(); answers.len()];
-    let (by_v1, by_v2) = thread::scope(|scope| {
+    let (by_v1, by_v2, by_arrival) = thread::scope(|scope| {
         let by_v1 = scope.spawn(|| asked.own(truth.clone(), of(1), &one_more));
+        let by_arrival = scope.spawn(|| asked.outdated(truth.right(), arrived(), &one_more));
         let by_v2 = asked.own(truth.right(), of(2), &one_more);
-        (by_v1.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), by_v2)
+        let by_v1 = by_v1.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (by_v1, by_v2, by_arrival.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     for (answer, verdict, shown) in by_v1?.into_iter().chain(by_v2?) {
         judged[answer] = (verdict, shown);
     }
-    let arrived = answers.iter().enumerate().map(|(i, a)| (i, arrivals.position_at(a.read_us)));
-    let mut along = Along::new(topic, truth.right())?;
-    for (answer, at) in in_order(arrived.collect()) {
-        along.roll(&at)?;
-        let right = &mut along.truth.v2;
+    let mut left = vec![false; answers.len()];
+    for (answer, found) in by_arrival? {
         let (verdict, shown) = &mut judged[answer];
-        verdict.outdated = match shown.zip(right.digest()) {
-            Some((own, now)) => own != now,
-            None => asked.compared(answer, right)?.differs,
-        };
-        one_more();
+        match (found, shown) {
+            (Arrived::Compared(differs), _) => verdict.outdated = differs,
+            (Arrived::Digest(now), Some(own)) => verdict.outdated = *own != now,
+            (Arrived::Digest(_), None) => left[answer] = true,
+        }
+    }
+    if left.contains(&true) {
+        let mut along = Along::new(topic, truth.right())?;
+        for (answer, at) in arrived().into_iter().filter(|(answer, _)| left[*answer]) {
+            along.roll(&at)?;
+            judged[answer].0.outdated = asked.compared(answer, &mut along.truth.v2)?.differs;
+        }
     }
     Ok(judged.into_iter().map(|(verdict, _)| verdict).collect())
+}
+
+/// What is known of an answer once the truth has come to all that had arrived when it was read.
+enum Arrived {
+    /// Whether it differs.
+    Compared(bool),
+    /// Of the truth; what the answer's is, is known once it was shown to be right at its own position. One that was not is compared in the end.
+    Digest(Digest),
 }
 
 /// Within one list positions are ordered: a version never goes back, and what has arrived stays.
@@ -258,6 +273,24 @@ impl Asked<'_> {
             done();
         }
         Ok(judged)
+    }
+
+    /// Answers against the truth over what had arrived when they were read.
+    fn outdated(&self, truth: Truth, targets: Vec<(usize, Position)>, done: &impl Fn()) -> Result<Vec<(usize, Arrived)>, RunError> {
+        let mut along = Along::new(self.topic, truth)?;
+        let mut found = Vec::with_capacity(targets.len());
+        for (answer, at) in targets {
+            along.roll(&at)?;
+            let right = &mut along.truth.v2;
+            let is_full = self.recording.answers[answer].key.is_none();
+            let of_it = match right.digest().filter(|_| is_full) {
+                Some(now) => Arrived::Digest(now),
+                None => Arrived::Compared(self.compared(answer, right)?.differs),
+            };
+            found.push((answer, of_it));
+            done();
+        }
+        Ok(found)
     }
 
     /// An answer against a reference that has come to its position.
