@@ -14,7 +14,7 @@ use twopath_batch::{BatchError, Engine, HandWritten, Logic, compute, run_batch};
 use twopath_query::{DataType, Query, Value, parse, values};
 use twopath_reference::compare;
 use twopath_view::store::ViewStore;
-use twopath_view::{MergedGroup, Merging, Part, Selection, answer};
+use twopath_view::{Finish, MergedGroup, Merging, Part, Selection, answer};
 
 /// What the totals by route read of the flights.
 fn schema() -> SchemaRef {
@@ -75,9 +75,9 @@ const ROUTES: Merging = Merging {
         ("air_minutes", Part::Sum(DataType::Int)),
         ("known_last", Part::Max(DataType::Timestamp)),
     ],
-    finish: |group: &MergedGroup| {
+    finish: Finish::Groups(|group: &MergedGroup| {
         ["origin", "dest", "flights", "departures", "miles", "air_minutes", "known_last"].map(|name| group.get(name)).to_vec()
-    },
+    }),
 };
 
 #[test]
@@ -199,7 +199,7 @@ fn every_kind_of_part() {
             ("e", Part::DistinctSketch(DataType::Int)),
             ("q", Part::Quantiles(DataType::Float, 0.9)),
         ],
-        finish: |group| ["hour", "c", "s", "a", "d", "e", "q"].map(|name| group.get(name)).to_vec(),
+        finish: Finish::Groups(|group| ["hour", "c", "s", "a", "d", "e", "q"].map(|name| group.get(name)).to_vec()),
     };
     let plan = |rows: LazyFrame| {
         rows.group_by([col("at").dt().truncate(lit("1h")).alias("hour")]).agg([

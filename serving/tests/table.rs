@@ -8,7 +8,7 @@ use arrow_schema::{DataType as ArrowType, Field, Schema};
 use twopath_base::{Offset, Position};
 use twopath_query::{DataType, EvalError, Query, Value, parse, values};
 use twopath_serving::{ServingError, Table, TableBytes, Tables, is_approximate};
-use twopath_view::{BatchView, Finals, Generation, GroupTable, MergedGroup, Merging, Part, RealtimeView, Selection};
+use twopath_view::{BatchView, Finals, Finish, Generation, GroupTable, MergedGroup, Merging, Part, RealtimeView, Selection};
 
 fn parsed(sql: &str) -> Arc<Query> {
     let schema = Schema::new(vec![Field::new("k", ArrowType::Int64, false), Field::new("v", ArrowType::Int64, false)]);
@@ -214,7 +214,7 @@ const MEANS: Merging = Merging {
     version: 4,
     keys: &[("k", DataType::Int)],
     parts: &[("sum", Part::Sum(DataType::Int)), ("count", Part::Count)],
-    finish: mean,
+    finish: Finish::Groups(mean),
 };
 
 static FINISHED: AtomicUsize = AtomicUsize::new(0);

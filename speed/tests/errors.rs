@@ -9,9 +9,10 @@ use common::{Events, FRAGILE, QUERIES, Views};
 use timely::dataflow::operators::vec::Map;
 use twopath_base::PartitionId;
 use twopath_query::{DataType, EvalError};
-use twopath_speed::jobs::flights::{Kind, hand_written};
+use twopath_speed::jobs::Kind;
+use twopath_speed::jobs::flights::hand_written;
 use twopath_speed::{Engine, Flow, HandWritten, Item, Logic, Row, SpeedError, SpeedOptions, replay, start};
-use twopath_view::{Finals, Merging, Part};
+use twopath_view::{Finals, Finish, Merging, Part};
 
 fn options(workers: usize) -> SpeedOptions {
     SpeedOptions { workers, ..SpeedOptions::default() }
@@ -88,7 +89,7 @@ const COUNTS: Merging = Merging {
     version: 1,
     keys: &[("key", DataType::Text)],
     parts: &[("n", Part::Count)],
-    finish: |group| vec![group.get("key"), group.get("n")],
+    finish: Finish::Groups(|group| vec![group.get("key"), group.get("n")]),
 };
 const COUNTS_SQL: &str = "SELECT key, COUNT(*) AS n FROM events GROUP BY key";
 

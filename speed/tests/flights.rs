@@ -14,7 +14,8 @@ use twopath_query::{EvalError, Value, parse, values};
 use twopath_reference::{Reference, compare};
 use twopath_serving::Table;
 use twopath_serving::jobs::flights::merging;
-use twopath_speed::jobs::flights::{Kind, hand_written};
+use twopath_speed::jobs::Kind;
+use twopath_speed::jobs::flights::hand_written;
 use twopath_speed::{Engine, Logic, SpeedOptions, replay, start};
 use twopath_view::Selection;
 

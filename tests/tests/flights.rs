@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use twopath_base::Position;
 use twopath_batch::{Engine, HandWritten, Logic};
-use twopath_events::workloads::flights;
+use twopath_events::workloads::{departures, flights};
 use twopath_log::{Durability, Entry, Log, Start, Topic};
 use twopath_query::{Query, Value, parse, values};
 use twopath_reference::{Reference, compare};
+use twopath_serving::jobs;
+use twopath_speed::jobs::Kind;
 use twopath_view::{GroupTable, Selection, answer};
 
 /// Enough for flights that leave after midnight, in the night and not at all.
@@ -59,7 +61,7 @@ fn by_speed(topic: &Topic, query: &Query, engine: twopath_speed::Engine) -> Vec<
 
 /// Final values, as a table shows them.
 fn by_hand_speed(topic: &Topic, query: &Query, (name, version): (&str, u32), engine: twopath_speed::Engine) -> Vec<Vec<Value>> {
-    use twopath_speed::jobs::flights::{Kind, hand_written};
+    use twopath_speed::jobs::flights::hand_written;
     let written = hand_written(name, version, engine, Kind::Finals).unwrap();
     let finals = written.finals.unwrap();
     let (query, from) = (Arc::new(query.clone()), (0, Position::zero(topic.partitions())));
@@ -98,6 +100,45 @@ fn by_hand_as_sql_and_by_reference_they_agree() {
     }
 }
 
+/// Lambda's join by hand: both layers give parts of their own part of the log, and the aircraft that fly in one may become known in the other.
+#[test]
+fn a_join_by_hand_is_made_of_what_both_layers_give() {
+    use twopath_speed::Engine::{Differential, Timely};
+    let dir = tempfile::tempdir().unwrap();
+    let workload = departures(1);
+    let topic = Log::open(dir.path()).unwrap().create_topic(workload.topic_config(2, Durability::None)).unwrap();
+    let writer = topic.writer().unwrap();
+    let mut horizons = Vec::new();
+    for from in (0..30_000).step_by(5_000) {
+        writer.append(&workload.batch(from, 5_000)).unwrap();
+        horizons.push(topic.end().unwrap());
+    }
+    writer.close().unwrap();
+    let query = workload.query(Some("by_age")).unwrap();
+    for version in [1, 2] {
+        let parsed = Arc::new(parse(query.sql(version), "departures", topic.schema()).unwrap());
+        let expected = by_reference(&topic, &parsed);
+        assert!(expected.len() > 30, "{} ages", expected.len());
+        let of = ("by_age", version);
+        let (merging, polars) = (jobs::merging("departures", of).unwrap(), twopath_batch::jobs::hand_written("departures", of).unwrap());
+        let parts_query = merging.parts_query(&parsed).unwrap();
+        for horizon in &horizons {
+            let batch = twopath_batch::compute(&topic, &parsed, &Logic::Hand(polars, merging), Engine::Polars, horizon).unwrap();
+            for engine in [Timely, Differential] {
+                let written = twopath_speed::jobs::hand_written("departures", of, engine, Kind::Parts).unwrap();
+                let (logic, from) = (twopath_speed::Logic::Parts(written.code, merging), (0, horizon.clone()));
+                let view = twopath_speed::replay(&topic, parsed.clone(), logic, engine, from, &topic.end().unwrap(), 2).unwrap();
+                let mut parts: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(Arc::as_ref).collect();
+                parts.push(&batch);
+                let merged = answer(&parts_query, &parts, &Selection::default()).unwrap();
+                let rows = values::rows(&merging.finished(&parsed, &merged).unwrap()).unwrap();
+                compare(&parsed, &Ok(expected.clone()), &Ok(rows))
+                    .unwrap_or_else(|d| panic!("version {version}, {engine}, from {horizon}: {d}"));
+            }
+        }
+    }
+}
+
 /// A test that cannot tell the versions apart would show nothing.
 #[test]
 fn the_fix_changes_the_delays() {
@@ -116,8 +157,9 @@ fn the_fix_changes_the_delays() {
 
 #[test]
 fn what_nobody_wrote_is_not_there() {
-    use {twopath_batch::jobs::flights as batch, twopath_speed::jobs::flights as speed};
+    use twopath_batch::jobs::flights as batch;
+    use twopath_speed::jobs::flights as speed;
     assert!(batch::hand_written("delays_by_origin_hour", 3).is_none() && batch::hand_written("delays", 1).is_none());
-    let speed = |name, version| speed::hand_written(name, version, twopath_speed::Engine::Timely, speed::Kind::Parts);
+    let speed = |name, version| speed::hand_written(name, version, twopath_speed::Engine::Timely, Kind::Parts);
     assert!(speed("delays_by_origin_hour", 3).is_none() && speed("delays", 1).is_none());
 }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use twopath_base::Position;
 use twopath_events::files::ReadOptions;
-use twopath_events::workloads::{Workload, own};
+use twopath_events::workloads::{OwnTable, Workload, own};
 use twopath_log::{Durability, Log, Topic};
 use twopath_query::{Query, Value, parse, values};
 use twopath_reference::{Reference, compare};
@@ -46,8 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The answer, which both architectures and the reference gave alike.
 pub fn run(file: &Path) -> Result<Rows, Box<dyn Error>> {
-    let options = ReadOptions { time_column: Some("time".into()), ..ReadOptions::default() };
-    let workload = own(file, &options, SQL, None)?;
+    let clicks = OwnTable { name: None, path: file.into(), time_column: Some("time".into()) };
+    let workload = own(&[clicks], &ReadOptions::default(), SQL, None)?;
     let query = Arc::new(parse(SQL, &workload.name, &workload.schema)?);
     let mut reference = Reference::new((*query).clone());
     reference.push(&workload.batch(0, events(&workload)));

@@ -1,7 +1,7 @@
 //! Stays by page, for the serving layer: which parts both layers give, how they merge, and how an answer is finished.
 
 use twopath_query::{DataType, Value};
-use twopath_view::{MergedGroup, Merging, Part};
+use twopath_view::{Finish, MergedGroup, Merging, Part};
 
 pub const MERGING: Merging = Merging {
     name: "stays_by_url",
@@ -13,7 +13,7 @@ pub const MERGING: Merging = Merging {
         ("stays", Part::Count),
         ("longest", Part::Max(DataType::Int)),
     ],
-    finish,
+    finish: Finish::Groups(finish),
 };
 
 /// From the merged parts of a page to its row in the answer.

@@ -28,15 +28,15 @@ fn files(factors: &Factors, job: &Job) -> Vec<CodeFile> {
     let rust = |layers: &[&str], name: String, v1: &str, v2: &str| file(layers, name, FileLanguage::Rust, v1, v2);
     let mut files = Vec::new();
     if factors.batch_engine.is_some() && !by_stream_engine {
-        let source = |version| twopath_batch::jobs::flights::hand_written(&job.name, version).map_or("", |hand| hand.source);
+        let source = |version| twopath_batch::jobs::hand_written(&job.topic, (&*job.name, version)).map_or("", |hand| hand.source);
         files.push(rust(&["batch"], format!("{}.rs, for polars", job.name), source(1), source(2)));
         files.push(rust(&["batch"], "prelude.rs, for polars".into(), BATCH_PRELUDE, BATCH_PRELUDE));
     }
     if factors.speed_engine.is_some() || by_stream_engine {
-        use twopath_speed::jobs::flights::{PRELUDE, hand_written};
+        use twopath_speed::jobs::{PRELUDE, hand_written};
         let engine = factors.speed_engine.unwrap_or(SpeedEngine::Timely);
-        let source =
-            |version| hand_written(&job.name, version, stream_engine(engine), kind(factors.architecture)).map_or("", |hand| hand.source);
+        let (engine_of, kind) = (stream_engine(engine), kind(factors.architecture));
+        let source = |version| hand_written(&job.topic, (&*job.name, version), engine_of, kind).map_or("", |hand| hand.source);
         let of: &[&str] = match (by_stream_engine, factors.speed_engine) {
             (true, Some(_)) => &["batch", "speed"],
             (true, None) => &["batch"],
@@ -46,7 +46,7 @@ fn files(factors: &Factors, job: &Job) -> Vec<CodeFile> {
         files.push(rust(of, format!("prelude.rs, for {engine}"), PRELUDE, PRELUDE));
     }
     if factors.architecture != Architecture::Kappa {
-        let source = twopath_serving::jobs::flights::source(&job.name).unwrap_or("");
+        let source = twopath_serving::jobs::source(&job.topic, &job.name).unwrap_or("");
         files.push(rust(&["serving"], format!("{}.rs, merging", job.name), source, source));
     }
     files

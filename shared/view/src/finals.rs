@@ -3,14 +3,17 @@
 use arrow_array::{ArrayRef, RecordBatch};
 
 use super::accumulator::{Accumulator, Latest};
+use super::parts::check_groups;
 use super::table::GroupTable;
-use twopath_query::{Aggregate, AggregateFunction, DataType, Expr, NamedExpr, Query};
+use twopath_query::{Aggregate, AggregateFunction, BinaryOp, DataType, Expr, ExprKind, NamedExpr, Query};
 
 /// What a hand-written Kappa says of its rows: the columns by which they replace one another, and the others. Together they are the columns
 /// of the query that the code stands for, by name.
 ///
 /// Final values do not merge with those of other parts of the log (a mean does not merge with a mean), so that there is no batch layer beside
 /// them: one job has all of the log in its state.
+///
+/// Of a query that computes more than groups (a join, groups of groups) a row can go again. A row whose values are all NULL says that, as a record of a keyed topic does.
 #[derive(Debug, Clone, Copy)]
 pub struct Finals {
     /// For messages.
@@ -30,16 +33,17 @@ impl Finals {
     /// # Errors
     /// What of the query final values cannot stand for: HAVING, ORDER BY and LIMIT, keys of other types, a column that is not given.
     pub fn values_query(&self, query: &Query) -> Result<Query, String> {
-        if query.having.is_some() || !query.order_by.is_empty() || query.limit.is_some() || query.rows {
-            return Err("it has HAVING, ORDER BY or LIMIT, or no grouping".into());
-        }
-        let types: Vec<DataType> = query.keys.iter().map(|k| k.expr.data_type).collect();
-        if types != self.keys.iter().map(|(_, t)| *t).collect::<Vec<_>>() {
-            return Err(format!("its keys are of the types {types:?}, and the hand-written ones {:?}", self.keys));
-        }
+        let (of, having) = match query.finish {
+            None => {
+                check_groups(query, self.keys)?;
+                (query.clone(), None)
+            }
+            Some(_) => (Query::over(query.topic.clone(), query.fields.clone()), self.is_there()),
+        };
         let given: Vec<(&str, DataType)> = self.keys.iter().chain(self.values).copied().collect();
-        let output = query.output.iter().map(|wanted| {
-            let (name, t) = (wanted.name.as_str(), wanted.expr.data_type);
+        let wanted = query.answer_columns();
+        let output = wanted.iter().map(|(name, t)| {
+            let (name, t) = (name.as_str(), *t);
             let at = given.iter().position(|g| *g == (name, t));
             let at = at.ok_or_else(|| format!("its column '{name}' of type {t:?} is not among the hand-written ones: {given:?}"))?;
             Ok(NamedExpr { name: name.into(), expr: Expr::column(at, t) })
@@ -52,8 +56,17 @@ impl Finals {
             keys: self.keys.iter().map(key).collect(),
             aggregates: self.values.iter().map(value).collect(),
             output,
-            ..query.clone()
+            having,
+            ..of
         })
+    }
+
+    /// That not all values of a group are NULL.
+    fn is_there(&self) -> Option<Expr> {
+        let value = |(at, (_, t)): (usize, &(&str, DataType))| Expr::column(self.keys.len() + at, *t);
+        let is_there = |value| Expr::new(ExprKind::IsNull { arg: Box::new(value), negated: true }, DataType::Bool);
+        let each = self.values.iter().enumerate().map(|v| is_there(value(v)));
+        each.reduce(|a, b| Expr::binary(BinaryOp::Or, a, b, DataType::Bool))
     }
 
     /// The table of rows that are final as of `order` (counted from 1): columns by the names of the keys and values.

@@ -75,7 +75,7 @@ pub use filter_map::{FilterMap, Passed};
 pub use finals::Finals;
 pub use fold::Fold;
 pub use kept::{KeptError, KeptGroups, key_columns, tables_for};
-pub use parts::{MergedGroup, Merging, Part};
+pub use parts::{Finish, MergedGroup, Merging, Part};
 pub use relational::finish;
 pub use retract::{NotRetractable, counting_rows};
 pub use scattered::Scattered;

@@ -48,11 +48,19 @@ pub struct Merging {
     pub version: u32,
     pub keys: &'static [(&'static str, DataType)],
     pub parts: &'static [(&'static str, Part)],
-    /// From the keys and the merged parts of a group to the values of its row in the answer.
-    pub finish: fn(&MergedGroup) -> Vec<Value>,
+    pub finish: Finish,
 }
 
-/// A group whose parts are merged, for [`Merging::finish`].
+/// How an answer is made of groups whose parts are merged.
+#[derive(Debug, Clone, Copy)]
+pub enum Finish {
+    /// From the keys and the merged parts of a group to the values of its row.
+    Groups(fn(&MergedGroup) -> Vec<Value>),
+    /// From all groups to the rows of the answer: of a query that computes more than groups, such as a join of them.
+    Answer(fn(&[MergedGroup]) -> Vec<Vec<Value>>),
+}
+
+/// A group whose parts are merged, for [`Finish`].
 pub struct MergedGroup<'a> {
     names: &'a [&'static str],
     values: &'a [Value],
@@ -103,24 +111,25 @@ impl Merging {
     /// name, in key order. `query` is the one that the hand-written code stands for.
     ///
     /// # Errors
-    /// What of the query hand-written code cannot stand for: HAVING, ORDER BY and LIMIT, and keys of other types.
+    /// What of the query hand-written code cannot stand for: HAVING, ORDER BY and LIMIT, keys of other types, and more than groups where each is finished by itself.
     pub fn parts_query(&self, query: &Query) -> Result<Query, String> {
-        if query.having.is_some() || !query.order_by.is_empty() || query.limit.is_some() || query.rows {
-            return Err("it has HAVING, ORDER BY or LIMIT, or no grouping".into());
-        }
-        let types: Vec<DataType> = query.keys.iter().map(|k| k.expr.data_type).collect();
-        if types != self.keys.iter().map(|(_, t)| *t).collect::<Vec<_>>() {
-            return Err(format!("its keys are of the types {types:?}, and the hand-written ones {:?}", self.keys));
-        }
+        let types: Vec<DataType> = self.keys.iter().map(|(_, t)| *t).collect();
+        let of = match self.finish {
+            Finish::Groups(_) => {
+                check_groups(query, self.keys)?;
+                query.clone()
+            }
+            Finish::Answer(_) => Query::over(query.topic.clone(), query.fields.clone()),
+        };
         let key = |&(name, t): &(&str, DataType)| NamedExpr { name: name.into(), expr: Expr::column(0, t) };
         let aggregates: Vec<Aggregate> = self.parts.iter().map(|(_, p)| p.aggregate()).collect();
         let part_types = aggregates.iter().map(Aggregate::data_type);
         let output = self.names().into_iter().zip(types.into_iter().chain(part_types)).enumerate();
         let output = output.map(|(i, (name, t))| NamedExpr { name: name.into(), expr: Expr::column(i, t) }).collect();
-        Ok(Query { filter: None, keys: self.keys.iter().map(key).collect(), aggregates, output, ..query.clone() })
+        Ok(Query { filter: None, keys: self.keys.iter().map(key).collect(), aggregates, output, ..of })
     }
 
-    /// Finishes an answer of [`Merging::parts_query`]: one row per group in, one row per group out, in `query`'s columns.
+    /// Finishes an answer of [`Merging::parts_query`]: a row per group in, rows in `query`'s columns out.
     ///
     /// # Errors
     /// The [`EvalError`] of a value that has no place in its column.
@@ -128,12 +137,15 @@ impl Merging {
     /// # Panics
     /// If the code gives another number of values, or values of other types, than the query has.
     pub fn finished(&self, query: &Query, groups: &RecordBatch) -> Result<RecordBatch, EvalError> {
-        let names = self.names();
-        let rows: Vec<Vec<Value>> = rows(groups)?.iter().map(|values| (self.finish)(&MergedGroup { names: &names, values })).collect();
-        let schema = answer_schema(query);
-        let column = |(i, output): (usize, &NamedExpr)| column_of(rows.iter().map(|row| &row[i]), output.expr.data_type);
-        let columns = query.output.iter().enumerate().map(column).collect();
-        Ok(RecordBatch::try_new(schema.clone(), columns).expect("values of the query's types"))
+        let (names, merged) = (self.names(), rows(groups)?);
+        let groups: Vec<MergedGroup<'_>> = merged.iter().map(|values| MergedGroup { names: &names, values }).collect();
+        let rows: Vec<Vec<Value>> = match self.finish {
+            Finish::Groups(finish) => groups.iter().map(finish).collect(),
+            Finish::Answer(finish) => finish(&groups),
+        };
+        let columns = query.answer_columns();
+        let columns = columns.iter().enumerate().map(|(i, (_, t))| column_of(rows.iter().map(|row| &row[i]), *t)).collect();
+        Ok(RecordBatch::try_new(answer_schema(query), columns).expect("values of the query's types"))
     }
 
     /// The table of groups that a layer gives: columns by the names of the keys and parts.
@@ -153,6 +165,21 @@ impl Merging {
     fn names(&self) -> Vec<&'static str> {
         self.keys.iter().map(|(name, _)| *name).chain(self.parts.iter().map(|(name, _)| *name)).collect()
     }
+}
+
+/// That a query is one of groups by keys of these types, and nothing more.
+pub(crate) fn check_groups(query: &Query, keys: &[(&str, DataType)]) -> Result<(), String> {
+    if query.finish.is_some() {
+        return Err("it computes more than groups, and the code gives groups alone".into());
+    }
+    if query.having.is_some() || !query.order_by.is_empty() || query.limit.is_some() || query.rows {
+        return Err("it has HAVING, ORDER BY or LIMIT, or no grouping".into());
+    }
+    let types: Vec<DataType> = query.keys.iter().map(|k| k.expr.data_type).collect();
+    if types != keys.iter().map(|(_, t)| *t).collect::<Vec<_>>() {
+        return Err(format!("its keys are of the types {types:?}, and the hand-written ones {keys:?}"));
+    }
+    Ok(())
 }
 
 impl GroupTable {
@@ -289,10 +316,10 @@ mod tests {
             ("v_all", Part::Distinct(DataType::Int)),
             ("n", Part::Count),
         ],
-        finish: |group| {
+        finish: Finish::Groups(|group| {
             let mean = group.number("v_sum").map(|sum| sum / group.number("n").unwrap_or(f64::NAN));
             vec![group.get("k"), mean.map_or(Value::Null, Value::Float), group.get("v_max"), group.get("v_all"), group.get("n")]
-        },
+        }),
     };
 
     fn groups(rows: &[(&str, &[i64])]) -> RecordBatch {

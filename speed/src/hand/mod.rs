@@ -34,7 +34,7 @@ pub struct HandWritten {
 #[allow(clippy::type_complexity, reason = "streams in, streams out, in the engines' own words")]
 pub enum Flow {
     Timely(for<'s> fn(Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>>),
-    /// Rows that are added stand for groups that changed; those that are taken back are what they replace.
+    /// Rows that are added stand for groups that changed; those that are taken back are what they replace, or, of a query that computes more than groups, rows that go.
     Differential(for<'s> fn(VecCollection<'s, u64, Frame, isize>) -> VecCollection<'s, u64, Row, isize>),
 }
 

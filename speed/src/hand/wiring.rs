@@ -1,6 +1,6 @@
 //! Hand-written code between the source and the state: what it reads, and what its rows become.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
@@ -16,7 +16,7 @@ use twopath_query::{DataType, EvalError, Query};
 use twopath_view::{Finals, GroupTable, Merging, Part, arrow_type, canonical};
 
 use super::row::{ColumnType, items_column};
-use super::{Flow, Frame, HandWritten, Row};
+use super::{Flow, Frame, HandWritten, Item, Row};
 use crate::control::Control;
 use crate::epoch::{EpochPart, Parcels, Read, complete};
 use crate::error::SpeedError;
@@ -84,15 +84,32 @@ impl Prepared {
         Ok(RecordBatch::try_from_iter(names.zip(columns)).expect("columns of one length"))
     }
 
+    /// Whether rows go again: of a query that computes more than groups.
+    fn rows_go(&self) -> bool {
+        matches!(&self.form, Form::Finals { layout, .. } if layout.having.is_some())
+    }
+
     /// Under which generation stands what came of a frame.
     fn generation_of(&self, frame: u64) -> u64 {
         if let Form::Finals { generation, .. } = &self.form { *generation } else { frame }
     }
 
-    /// An epoch's rows as tables of groups.
-    fn tables(&self, epoch: u64, rows: Vec<Row>) -> Result<Vec<EpochPart>, SpeedError> {
+    /// An epoch's rows as tables of groups: those that are given, and of those that are taken back and that none replaces, that they have gone.
+    fn tables(&self, epoch: u64, rows: Vec<(Row, isize)>) -> Result<Vec<EpochPart>, SpeedError> {
         let mut generations: BTreeMap<u64, Vec<Row>> = BTreeMap::new();
-        for row in rows {
+        let (given, taken): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, n)| *n > 0);
+        let mut standing = given.into_iter().map(|(row, _)| row).collect::<Vec<_>>();
+        if let (Form::Finals { finals, .. }, false) = (&self.form, taken.is_empty()) {
+            let key = |row: &Row| format!("{:?}", row.items.get(..finals.keys.len()));
+            let mut known: BTreeSet<String> = standing.iter().map(key).collect();
+            for (mut row, _) in taken {
+                if known.insert(key(&row)) {
+                    row.items.iter_mut().skip(finals.keys.len()).for_each(|item| *item = Item::Null);
+                    standing.push(row);
+                }
+            }
+        }
+        for row in standing {
             generations.entry(self.generation_of(row.generation)).or_default().push(row);
         }
         let part = |(generation, rows): (u64, Vec<Row>)| Ok(EpochPart::Own { generation, table: Arc::new(self.table(epoch, &rows)?) });
@@ -147,12 +164,13 @@ pub(crate) fn parts<'s>(
 ) -> Stream<'s, u64, Parcels<EpochPart>> {
     let (frames, others) = frames(reads, prepared.clone());
     let rows = match prepared.hand.flow {
-        Flow::Timely(flow) => under_their_epoch(flow(frames)),
+        Flow::Timely(flow) => under_their_epoch(flow(frames)).map(|(epoch, row)| (epoch, (row, 1))),
         Flow::Differential(flow) => {
             let frames = under_their_epoch(frames).map(|(epoch, frame)| (frame, epoch, 1));
             let rows = flow(frames.as_collection());
-            // What is taken back is replaced in the same epoch.
-            rows.inner.filter(|(_, _, n)| *n > 0).map(|(row, epoch, _)| (epoch, row))
+            // What is taken back of groups is replaced in the same epoch.
+            let rows_go = prepared.rows_go();
+            rows.inner.filter(move |(_, _, n)| rows_go || *n > 0).map(|(row, epoch, n)| (epoch, (row, n)))
         }
     };
     let prepared = prepared.clone();

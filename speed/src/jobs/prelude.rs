@@ -67,7 +67,7 @@ where
     V: ExchangeData,
     S: Default + 'static,
 {
-    per_epoch(values, false, fold, row)
+    per_epoch(values, false, fold, move |key, group| [row(key, group)])
 }
 
 /// Final values with timely: all values folded by key, and each epoch's changed keys given.
@@ -81,26 +81,28 @@ where
     V: ExchangeData,
     S: Default + 'static,
 {
-    per_epoch(values, true, fold, row)
+    per_epoch(values, true, fold, move |key, group| [row(key, group)])
 }
 
-fn per_epoch<'s, K, V, S>(
+/// Whatever is to be given of the keys that an epoch touched, with timely: its values folded by key, onto what is kept of those before or onto nothing.
+pub fn per_epoch<'s, K, V, S, G>(
     values: Stream<'s, u64, Vec<(K, V)>>,
     keeps: bool,
     fold: impl Fn(&mut S, V) + 'static,
-    row: impl Fn(&K, &S) -> Row + 'static,
-) -> Stream<'s, u64, Vec<Row>>
+    give: impl Fn(&K, &mut S) -> G + 'static,
+) -> Stream<'s, u64, Vec<G::Item>>
 where
     K: ExchangeData + Hash + Eq + Clone,
     V: ExchangeData,
     S: Default + 'static,
+    G: IntoIterator<Item: Clone + 'static>,
 {
     let by_key = Exchange::new(|(key, _): &(K, V)| {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         hasher.finish()
     });
-    values.unary_frontier::<CapacityContainerBuilder<Vec<Row>>, _, _, _>(by_key, "PerEpoch", move |_, _| {
+    values.unary_frontier::<CapacityContainerBuilder<Vec<G::Item>>, _, _, _>(by_key, "PerEpoch", move |_, _| {
         let mut pending = BTreeMap::new();
         let mut state: HashMap<K, S> = HashMap::new();
         let mut changed: HashSet<K> = HashSet::new();
@@ -126,9 +128,10 @@ where
                 let (capability, _) = entry.remove();
                 let mut session = output.session(&capability);
                 if keeps {
-                    changed.drain().for_each(|key| session.give(row(&key, &state[&key])));
+                    let touched = changed.drain().filter_map(|key| Some(give(&key, state.get_mut(&key)?)));
+                    touched.for_each(|given| session.give_iterator(given.into_iter()));
                 } else {
-                    state.drain().for_each(|(key, groups)| session.give(row(&key, &groups)));
+                    state.drain().for_each(|(key, mut group)| session.give_iterator(give(&key, &mut group).into_iter()));
                 }
             }
         }

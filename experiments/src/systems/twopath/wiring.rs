@@ -13,9 +13,9 @@ use twopath_base::meters::{self, Layer};
 use twopath_log::{Barrier, Topic};
 use twopath_query::{Late, Query};
 use twopath_serving::Table;
-use twopath_serving::jobs::flights::merging;
+use twopath_serving::jobs::merging;
 use twopath_speed::checkpoint::Identity;
-use twopath_speed::jobs::flights::{Kind, hand_written};
+use twopath_speed::jobs::{Kind, hand_written};
 use twopath_speed::{Publish, SpeedJob, SpeedOptions};
 use twopath_view::store::{ViewParts, ViewStore};
 use twopath_view::{BatchView, Finals, GroupTable, Merging, RealtimeView, Selection};
@@ -58,7 +58,7 @@ enum Answers {
 
 /// Whether both versions of a job are written by hand, for every layer and engine.
 pub fn is_written_by_hand(job: &Job) -> bool {
-    job.topic == "flights" && [1, 2].iter().all(|&version| merging(&job.name, version).is_some())
+    [1, 2].iter().all(|&version| merging(&job.topic, (&*job.name, version)).is_some())
 }
 
 /// The speed engine's own name for an engine.
@@ -129,15 +129,16 @@ impl VersionLogic {
             return Err(nobody());
         }
         let engine = stream_engine(factors.speed_engine.unwrap_or(SpeedEngine::Timely));
-        let written = hand_written(&job.name, version, engine, kind(factors.architecture)).ok_or_else(nobody)?;
+        let query = (&*job.name, version);
+        let written = hand_written(&job.topic, query, engine, kind(factors.architecture)).ok_or_else(nobody)?;
         let name = format!("{} version {version}", job.name);
         if let Some(finals) = written.finals {
             let layout = Arc::new(finals.values_query(&sql.query).map_err(misfit)?);
             let speed = twopath_speed::Logic::Finals(written.code, finals);
             return Ok(VersionLogic { layout, answers: Answers::Finals(finals), speed, name, ..sql });
         }
-        let merging = merging(&job.name, version).ok_or_else(nobody)?;
-        let polars = twopath_batch::jobs::flights::hand_written(&job.name, version).ok_or_else(nobody)?;
+        let merging = merging(&job.topic, query).ok_or_else(nobody)?;
+        let polars = twopath_batch::jobs::hand_written(&job.topic, query).ok_or_else(nobody)?;
         Ok(VersionLogic {
             layout: Arc::new(merging.parts_query(&sql.query).map_err(misfit)?),
             answers: Answers::Merging(merging),

@@ -1,7 +1,7 @@
 //! Median and tail delays by day and carrier: quantiles do not merge, sketches do.
 
 use twopath_query::{DataType, Value};
-use twopath_view::{MergedGroup, Merging, Part};
+use twopath_view::{Finish, MergedGroup, Merging, Part};
 
 pub const MERGING: Merging = Merging {
     name: "delay_quantiles_by_carrier_day",
@@ -13,7 +13,7 @@ pub const MERGING: Merging = Merging {
         ("delay_p99", Part::Quantiles(DataType::Int, 0.99)),
         ("departures", Part::Count),
     ],
-    finish,
+    finish: Finish::Groups(finish),
 };
 
 fn finish(group: &MergedGroup) -> Vec<Value> {

@@ -1,7 +1,7 @@
 //! Aircraft in use by day and carrier: numbers of distinct aircraft do not merge, sets and sketches of them do.
 
 use twopath_query::{DataType, Value};
-use twopath_view::{MergedGroup, Merging, Part};
+use twopath_view::{Finish, MergedGroup, Merging, Part};
 
 pub const MERGING: Merging = Merging {
     name: "distinct_tails_by_carrier_day",
@@ -12,7 +12,7 @@ pub const MERGING: Merging = Merging {
         ("aircraft_approx", Part::DistinctSketch(DataType::Text)),
         ("flights", Part::Count),
     ],
-    finish,
+    finish: Finish::Groups(finish),
 };
 
 fn finish(group: &MergedGroup) -> Vec<Value> {

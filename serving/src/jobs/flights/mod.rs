@@ -10,11 +10,6 @@ use twopath_view::Merging;
 
 /// How the parts of a built-in flights query merge and finish, if there are layers that give them: `delays_by_origin_hour`,
 /// `delay_quantiles_by_carrier_day`, `distinct_tails_by_carrier_day`, `totals_by_route` or `cancelled_share_by_day`, version 1 or 2.
-///
-/// ```
-/// let merging = twopath_serving::jobs::flights::merging("totals_by_route", 2).unwrap();
-/// assert_eq!((merging.version, merging.keys.len(), merging.parts.len()), (2, 2, 5));
-/// ```
 pub fn merging(query: &str, version: u32) -> Option<Merging> {
     if !matches!(version, 1 | 2) {
         return None;

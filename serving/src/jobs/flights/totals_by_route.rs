@@ -1,7 +1,7 @@
 //! Running totals by route: all of them merge as they are.
 
 use twopath_query::{DataType, Value};
-use twopath_view::{MergedGroup, Merging, Part};
+use twopath_view::{Finish, MergedGroup, Merging, Part};
 
 pub const MERGING: Merging = Merging {
     name: "totals_by_route",
@@ -14,7 +14,7 @@ pub const MERGING: Merging = Merging {
         ("air_minutes", Part::Sum(DataType::Int)),
         ("known_last", Part::Max(DataType::Timestamp)),
     ],
-    finish,
+    finish: Finish::Groups(finish),
 };
 
 fn finish(group: &MergedGroup) -> Vec<Value> {

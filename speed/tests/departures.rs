@@ -1,0 +1,202 @@
+//! A join written by hand gives what the workload's SQL gives, in both versions, also where a table's row comes late and rows of the answer go again.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use common::Random;
+use twopath_base::Position;
+use twopath_log::{Durability, Log, Topic, TopicConfig};
+use twopath_query::{EvalError, Query, Value, parse, values};
+use twopath_reference::{Reference, compare};
+use twopath_serving::Table;
+use twopath_serving::jobs::merging;
+use twopath_speed::jobs::{Kind, hand_written};
+use twopath_speed::{Engine, Logic, SpeedOptions, replay, start};
+use twopath_view::Selection;
+
+/// The texts that `twopath compare` runs.
+macro_rules! sql {
+    ($version:literal) => {
+        concat!(
+            include_str!(concat!("../../experiments/events/src/workloads/departures/views.", $version, ".sql")),
+            include_str!("../../experiments/events/src/workloads/departures/by_age.sql")
+        )
+    };
+}
+
+const VERSIONS: [&str; 2] = [sql!("v1"), sql!("v2")];
+
+fn schema() -> SchemaRef {
+    let time = |name| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false);
+    let text = |name| Field::new(name, DataType::Utf8, true);
+    let number = |name| Field::new(name, DataType::Int64, true);
+    Arc::new(Schema::new(vec![
+        text("event_type"),
+        time("at"),
+        time("known"),
+        text("tailnum"),
+        text("origin"),
+        text("dest"),
+        number("sched_dep_time"),
+        number("dep_time"),
+        number("plane_year"),
+    ]))
+}
+
+/// Flights of three years by seven aircraft, some of them of none, and rows of the aircraft, of which the newest counts, whenever it comes.
+struct Departures {
+    random: Random,
+    /// Of each aircraft's row another second.
+    seconds: Vec<i64>,
+}
+
+impl Departures {
+    fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let mut seconds: Vec<i64> = (1_356_000_000..1_356_004_000).collect();
+        for i in (1..seconds.len()).rev() {
+            seconds.swap(i, random.below(i as u64 + 1) as usize);
+        }
+        Departures { random, seconds }
+    }
+
+    fn batch(&mut self, rows: usize) -> RecordBatch {
+        let mut columns: [Vec<Option<i64>>; 5] = Default::default();
+        let (mut types, mut tails) = (Vec::new(), Vec::new());
+        for _ in 0..rows {
+            let random = &mut self.random;
+            let is_plane = random.below(4) == 0;
+            let known = self.seconds.pop().unwrap();
+            let at = 1_330_000_000 + random.below(70_000_000) as i64;
+            let minute = random.below(24 * 60) as i64;
+            let departed = (minute + random.below(300) as i64 - 50).rem_euclid(24 * 60);
+            let hhmm = |minutes: i64| minutes / 60 * 100 + minutes % 60;
+            types.push(if is_plane { "plane" } else { "flight" });
+            tails.push((is_plane || random.below(6) > 0).then(|| format!("N{}", random.below(7))));
+            let of_flight = |value: i64| (!is_plane).then_some(value);
+            columns[0].push(Some(if is_plane { known } else { at } * 1_000_000));
+            columns[1].push(Some(known * 1_000_000));
+            columns[2].push(of_flight(hhmm(minute)));
+            columns[3].push(of_flight(hhmm(departed)).filter(|_| random.below(8) > 0));
+            columns[4].push((is_plane && random.below(5) > 0).then(|| 1990 + random.below(4) as i64));
+        }
+        let [at, known, scheduled, departed, built] = columns;
+        let time = |times| Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC")) as ArrayRef;
+        let number = |numbers| Arc::new(Int64Array::from(numbers)) as ArrayRef;
+        let text = |texts: Vec<Option<String>>| Arc::new(StringArray::from(texts)) as ArrayRef;
+        let nowhere = || text(vec![Some("JFK".into()); rows]);
+        let types = Arc::new(StringArray::from(types)) as ArrayRef;
+        let columns =
+            vec![types, time(at), time(known), text(tails), nowhere(), nowhere(), number(scheduled), number(departed), number(built)];
+        RecordBatch::try_new(schema(), columns).unwrap()
+    }
+}
+
+fn topic(dir: &std::path::Path, partitions: u32) -> Topic {
+    let config = TopicConfig { partitions, durability: Durability::None, ..TopicConfig::new("departures", schema()) };
+    Log::open(dir).unwrap().create_topic(config).unwrap()
+}
+
+/// A table, and the logic that publishes into it.
+fn by_hand(query: &Arc<Query>, version: u32, (engine, kind): (Engine, Kind), partitions: usize) -> (Table, Logic) {
+    let written = hand_written("departures", ("by_age", version), engine, kind).unwrap();
+    let table = Table::new(Arc::clone(query), partitions);
+    match written.finals {
+        None => {
+            let merging = merging("departures", ("by_age", version)).unwrap();
+            (table.with_merging(merging).unwrap(), Logic::Parts(written.code, merging))
+        }
+        Some(finals) => (table.with_finals(finals).unwrap(), Logic::Finals(written.code, finals)),
+    }
+}
+
+fn answered(table: &Table) -> Result<Vec<Vec<Value>>, EvalError> {
+    values::rows(&table.answer(&Selection::default()).unwrap().rows)
+}
+
+const KINDS: [Kind; 2] = [Kind::Parts, Kind::Finals];
+
+#[test]
+fn by_hand_as_in_sql() {
+    let dir = tempfile::tempdir().unwrap();
+    let topic = topic(dir.path(), 2);
+    let writer = topic.writer().unwrap();
+    let mut departures = Departures::new(2013);
+    let batches: Vec<RecordBatch> = (0..20).map(|_| departures.batch(100)).collect();
+    batches.iter().for_each(|b| drop(writer.append(b).unwrap()));
+    let mut answers = Vec::new();
+    for (version, sql) in (1..).zip(VERSIONS) {
+        let query = Arc::new(parse(sql, "departures", topic.schema()).unwrap());
+        let mut reference = Reference::new((*query).clone());
+        batches.iter().for_each(|b| reference.push(b));
+        let expected = reference.answer();
+        for (engine, kind) in Engine::ALL.into_iter().flat_map(|e| KINDS.map(|kind| (e, kind))) {
+            for workers in 1..=3 {
+                let (table, logic) = by_hand(&query, version, (engine, kind), 2);
+                let from = (0, Position::zero(2));
+                let view = replay(&topic, Arc::clone(&query), logic, engine, from, &topic.end().unwrap(), workers).unwrap();
+                table.publish_realtime(Arc::new(view));
+                if let Err(difference) = compare(&query, &expected, &answered(&table)) {
+                    panic!("version {version}, {kind:?} on {engine} with {workers} workers: {difference}");
+                }
+            }
+        }
+        answers.push(expected.unwrap());
+    }
+    assert_ne!(answers[0], answers[1], "a test that cannot tell the versions apart would show nothing");
+}
+
+/// Jobs that follow the log: an aircraft that becomes known takes its flights from one age to another, and the last of an age takes its row away.
+#[test]
+fn by_hand_along_the_tail() {
+    for (engine, kind) in Engine::ALL.into_iter().flat_map(|e| KINDS.map(|kind| (e, kind))) {
+        let dir = tempfile::tempdir().unwrap();
+        let topic = topic(dir.path(), 3);
+        let writer = topic.writer().unwrap();
+        let query = Arc::new(parse(VERSIONS[1], "departures", topic.schema()).unwrap());
+        let (table, logic) = by_hand(&query, 2, (engine, kind), 3);
+        let table = Arc::new(table);
+        let publish = {
+            let table = Arc::clone(&table);
+            Arc::new(move |view| table.publish_realtime(view))
+        };
+        let options = SpeedOptions { workers: 2, publish_interval: Duration::from_micros(200), ..SpeedOptions::default() };
+        let job = start(&topic, Arc::clone(&query), logic, engine, (0, Position::zero(3)), options, publish).unwrap();
+        let mut departures = Departures::new(7);
+        let mut reference = Reference::new((*query).clone());
+        let (mut before, mut gone) = (Vec::new(), 0);
+        for step in 0..40 {
+            let batch = departures.batch(3);
+            writer.append(&batch).unwrap();
+            reference.push(&batch);
+            if step % 8 == 7 {
+                writer.barrier().unwrap();
+            }
+            let end = topic.end().unwrap();
+            while table.position().as_ref() != Some(&end) {
+                assert!(job.progress().failure.is_none(), "{:?}", job.progress().failure);
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            let expected = reference.answer();
+            if let Err(difference) = compare(&query, &expected, &answered(&table)) {
+                panic!("{kind:?} on {engine}, step {step}: {difference}");
+            }
+            let ages: Vec<Value> = expected.unwrap().into_iter().map(|row| row[0].clone()).collect();
+            gone += before.iter().filter(|age| !ages.contains(age)).count();
+            before = ages;
+        }
+        assert!(gone > 3, "{gone} ages were gone again");
+        job.stop().unwrap();
+    }
+}
+
+#[test]
+fn there_are_no_other_jobs() {
+    assert!(hand_written("departures", ("by_age", 3), Engine::Timely, Kind::Parts).is_none());
+    assert!(hand_written("departures", ("by_wind", 1), Engine::Timely, Kind::Finals).is_none());
+    assert!(merging("departures", ("by_age", 3)).is_none() && merging("departures", ("by_wind", 1)).is_none());
+}
