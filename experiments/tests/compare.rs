@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use twopath::harness::recording::Recording;
 use twopath::scenarios::compare::{CompareSettings, Ending, HistoryLength, run_with};
+use twopath_events::workloads::OwnTable;
 use twopath_results::result::{CompareResult, Outcome, RunResult};
 
 fn settings(out: &Path) -> CompareSettings {
@@ -134,8 +135,7 @@ fn what_no_run_can_be_made_of_is_refused() {
         ask(&|s| s.duration = Duration::ZERO),
         ask(&|s| s.workload = "weather".into()),
         ask(&|s| s.query = Some("no_such_query".into())),
-        ask(&|s| s.events = Some("events.csv".into())),
-        ask(&|s| s.read.time_column = Some("at".into())),
+        ask(&|s| s.events = OwnTable::of(&["events.csv"], &[]).unwrap()),
     ];
     insta::assert_snapshot!(asked.join("\n"));
     assert!(!dir.path().join("out").exists(), "nothing was made");

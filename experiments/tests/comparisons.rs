@@ -121,6 +121,26 @@ fn rows_that_are_taken_back() {
     }
 }
 
+/// The same join written by hand, by each layer's engines, where a table comes late: every answer is right, and the fix deploys both layers of Lambda.
+#[test]
+fn a_join_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = ["--workload", "departures", "--query", "by_age", "--history", "20k"];
+    let result = compare(dir.path(), &[&SMALL[..], &of, &["--architectures", "batch,lambda,lambda-timely,kappa,kappa-backfill"]].concat());
+    sound_with(&result, 3);
+    assert_eq!(runs(&result).len(), 5);
+    let by = |system: &str| runs(&result).iter().find(|run| run["system"] == system).unwrap();
+    for run in runs(&result) {
+        assert_eq!(run["language"], "hand", "{}", run["system"]);
+        assert!(run["time_to_correct_ms"].as_f64().unwrap() > 0.0 && run["answers"]["wrong"].as_u64() > Some(0), "{}", run["system"]);
+    }
+    assert_eq!((&by("lambda")["code"]["layers_touched"], &by("kappa")["code"]["layers_touched"]), (&2.into(), &1.into()));
+    let differential = ["--architectures", "lambda,kappa", "--speed-engine", "differential"];
+    let result = compare(dir.path(), &[&SMALL[..], &of, &differential].concat());
+    sound_with(&result, 3);
+    assert!(runs(&result).iter().all(|run| run["language"] == "hand" && run["speed_engine"] == "differential"));
+}
+
 #[test]
 fn the_cross_has_every_factor() {
     let dir = tempfile::tempdir().unwrap();
@@ -190,6 +210,46 @@ fn ones_own_events_with_a_fix() {
     let more = ["--events", "views.csv", "--delimiter", ";", "--sql", "v1.sql", "--history", "8k", "--rate", "2000", "--duration", "1s"];
     let errors = refused(dir.path(), &more);
     assert!(errors.contains("there are 9000 events, and 2000 of them arrive") && errors.contains("give 7000 or fewer"), "{errors}");
+}
+
+/// Clicks of pages of which half are known only later: events of two files, joined by every engine.
+#[test]
+fn ones_own_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut clicks, mut pages) = ("at,page,ms\n".to_owned(), "since,page,section\n".to_owned());
+    let at = |second: i32| format!("2024-05-01T{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60);
+    for i in 0..9_000 {
+        clicks += &format!("{},p{},{}\n", at(i), i % 37, i % 1_000);
+    }
+    // The last of them while the system is watched.
+    for page in 0..37 {
+        pages += &format!("{},p{page},s{}\n", at(if page % 2 == 0 { 0 } else { 240 * page }), page % 5);
+    }
+    std::fs::write(dir.path().join("clicks.csv"), clicks).unwrap();
+    std::fs::write(dir.path().join("pages.csv"), pages).unwrap();
+    let sql = "SELECT p.section, SUM(c.ms) AS ms, COUNT(*) AS n FROM clicks c LEFT JOIN sites p ON p.page = c.page GROUP BY p.section";
+    let fix = sql.replace("SUM(c.ms)", "SUM(CASE WHEN c.ms < 900 THEN c.ms END)");
+    let tables = ["--events", "clicks.csv", "--events", "sites=pages.csv", "--time-column", "clicks=at", "--time-column", "sites=since"];
+    let asked = ["--sql", sql, "--fix", &fix, "--history", "all"];
+    let all = "batch,lambda-sql,kappa-sql";
+    let result = compare(dir.path(), &[&SMALL[..], &tables, &asked, &["--architectures", all, "--batch-engine", "rayon"]].concat());
+    sound(&result);
+    assert_eq!((&result["settings"]["workload"], &result["settings"]["events_history"]), (&"clicks+sites".into(), &7_037.into()));
+    assert!(result["settings"]["sql_v2"].as_str().unwrap().ends_with(&fix), "{}", result["settings"]["sql_v2"]);
+    for run in runs(&result) {
+        assert_eq!(run["events"], 9_037);
+        assert!(run["time_to_correct_ms"].as_f64().unwrap() > 0.0 && run["answers"]["wrong"].as_u64().unwrap() > 0, "{run}");
+    }
+    // Kept row by row, a page that comes late corrects the rows of its clicks.
+    let kept = ["--architectures", "lambda-sql,kappa-sql", "--speed-engine", "differential"];
+    sound(&compare(dir.path(), &[&SMALL[..], &tables, &asked, &kept].concat()));
+
+    let refusal = refused(dir.path(), &[&SMALL[..], &tables, &["--sql", "SELECT COUNT(*) AS n FROM clicks"]].concat());
+    assert!(refusal.contains("no query reads 'sites': leave --events pages.csv out"), "{refusal}");
+    let refusal = refused(dir.path(), &[&SMALL[..], &tables, &["--sql", "SELECT c.nope FROM clicks c, sites"]].concat());
+    assert!(refusal.contains("--sql: ") && refusal.contains("no column 'nope'"), "{refusal}");
+    let refusal = refused(dir.path(), &["--events", "clicks.csv", "--events", "clicks.csv", "--sql", "SELECT COUNT(*) AS n FROM clicks"]);
+    assert!(refusal.contains("two tables are called 'clicks'"), "{refusal}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use twopath_events::files::ReadArgs;
-use twopath_events::workloads::BUILT_IN;
+use twopath_events::workloads::{BUILT_IN, OwnTable};
 use twopath_log::{Address, Durability};
 use twopath_results::result::Month;
 
@@ -42,9 +42,10 @@ Examples:
   twopath compare --state checkpoint --checkpoint-interval 500ms
   twopath compare --log kafka://localhost:9092/compare
   twopath compare --events clicks.csv --time-column time --sql clicks.sql --fix corrected.sql --history all
+  twopath compare --events orders.csv --events buyers=people.csv --time-column orders=at --sql joined.sql
   twopath compare --format json --out results > result.json")]
 pub(super) struct CompareArgs {
-    /// Which events: flights (recorded); pageviews, nexmark, ysb or theodolite (generated)
+    /// Which events: flights, departures (recorded); pageviews, nexmark, ysb or theodolite (generated)
     #[arg(long, value_name = "NAME", default_value = "flights", value_parser = BUILT_IN, conflicts_with = "events")]
     workload: String,
     /// Which of the workload's queries [default: its first]
@@ -98,12 +99,13 @@ pub(super) struct CompareArgs {
     /// Of the generated events, the order of the runs and the keys that are read
     #[arg(long, value_name = "N", default_value_t = CompareSettings::default().seed)]
     seed: u64,
-    /// Your own events: a Parquet, CSV, JSON Lines or Arrow file, in order of arrival
-    #[arg(long, value_name = "FILE", requires = "sql")]
-    events: Option<PathBuf>,
-    /// The event-time column of your own events
+    /// Your own events: a Parquet, CSV, JSON Lines or Arrow file, in order of arrival. Given several times, each is a table that the query
+    /// reads by its name, and arrives by its event times
+    #[arg(long, value_name = "[NAME=]FILE", requires = "sql")]
+    events: Vec<String>,
+    /// The event-time column of your own events; of one table alone: TABLE=COLUMN
     #[arg(long, value_name = "COLUMN", requires = "events")]
-    time_column: Option<String>,
+    time_column: Vec<String>,
     #[command(flatten)]
     read: ReadArgs,
     /// Your own query, over your own events or the workload's: a SQL text, or a file that holds one
@@ -206,8 +208,8 @@ fn settings(args: CompareArgs) -> Result<CompareSettings, Failure> {
         durability: args.durability,
         log: None,
         seed: args.seed,
-        events: args.events,
-        read: args.read.options(args.time_column.as_deref())?,
+        events: OwnTable::of(&args.events, &args.time_column).map_err(Failure::usage)?,
+        read: args.read.options(None)?,
         query: args.query,
         sql: args.sql,
         fix: args.fix,

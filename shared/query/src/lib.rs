@@ -40,6 +40,7 @@ pub use plan::{Late, Plan};
 pub use query::{PanedWindows, Panes, Query};
 pub use sql::{
     Lateness, QueryError, TopicSchema, column_type, logical_plan, logical_plan_knowing, logical_plan_over, not_lowered, parse, topics_of,
+    with_views,
 };
 pub use types::{
     Aggregate, AggregateFunction, BinaryOp, DataType, Directions, EvalError, Expr, ExprKind, Field, NamedExpr, Order, Regression,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum WorkloadError {
     #[error(
-        "there is no workload '{name}'; choose flights, pageviews, nexmark, ysb or theodolite, or give your own file with --events FILE --time-column C --sql SQL"
+        "there is no workload '{name}'; choose flights, departures, pageviews, nexmark, ysb or theodolite, or give your own file with --events FILE --time-column C --sql SQL"
     )]
     UnknownWorkload { name: String },
     #[error("workload '{workload}' has no query '{name}'; it has: {known}")]
@@ -17,4 +17,16 @@ pub enum WorkloadError {
     BadRows { path: PathBuf, count: u64, first: String },
     #[error("{option} {}: {source}; give a SQL text, or the name of a file that holds one", path.display())]
     ReadSql { option: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("{option}: {report}")]
+    Sql { option: &'static str, report: String },
+    #[error("{option} reads '{name}', and the tables that --events gives are {known}: name a file for it, as in --events {name}=FILE")]
+    NoTable { option: &'static str, name: String, known: String },
+    #[error("no query reads '{name}': leave --events {} out", path.display())]
+    NobodyReads { name: String, path: PathBuf },
+    #[error(
+        "{option}: {problem}. Tables of several files are views of one topic here: in the place of UPSERT, FOR SYSTEM_TIME AS OF and WATERMARK, which ask for a topic, write ROW_NUMBER() OVER (PARTITION BY key ORDER BY time DESC) = 1, ASOF JOIN and --speed-lateness"
+    )]
+    OverViews { option: &'static str, problem: String },
+    #[error("the events of all files together cannot be held in memory as one table: {problem}; give fewer of them")]
+    TooLarge { problem: String },
 }

@@ -24,7 +24,7 @@ pub use departures::departures;
 pub use error::WorkloadError;
 pub use flights::{flights, flights_parquet};
 pub use nexmark::Nexmark;
-pub use own::own;
+pub use own::{OwnTable, own};
 pub use pageviews::{Burst, Pageviews};
 pub use theodolite::Theodolite;
 use tiled::Tiled;

@@ -16,7 +16,7 @@ use crate::harness::RunError;
 use crate::harness::plan::PlannedRun;
 use crate::harness::spec::RunSpec;
 use crate::systems::{Architecture, BatchEngine, Factors, Job, Killed, Language, QuerySpec, SpeedEngine, StateBackend};
-use twopath_events::workloads::{self, Pageviews, Workload, built_in};
+use twopath_events::workloads::{self, OwnTable, Pageviews, Workload, built_in};
 use twopath_results::result::{self, LeftOut, Prices, Settings};
 
 /// Events loaded before the steady phase unless told otherwise: so many that a replay takes seconds.
@@ -45,7 +45,7 @@ pub struct Asked {
     left_out: Vec<LeftOut>,
     pub events_history: u64,
     pub events_steady: u64,
-    /// Of the user's file, what no run plays.
+    /// Of the user's files, what no run plays.
     events_ignored: u64,
     history: result::HistorySource,
     name: String,
@@ -98,9 +98,6 @@ pub fn check(settings: &CompareSettings) -> Result<(), CompareError> {
     {
         return refuse("--log", place.to_string(), "say how the names of the topics that it makes begin: kafka://HOST:PORT/PREFIX");
     }
-    if let (None, Some(column)) = (&settings.events, &settings.read.time_column) {
-        return refuse("--time-column", column.clone(), "goes with --events FILE; the built-in workloads know their own");
-    }
     if let (Some(fix), None) = (&settings.fix, &settings.sql) {
         return refuse("--fix", fix.clone(), "corrects your own query: give that, too, with --sql TEXT_OR_FILE");
     }
@@ -133,10 +130,8 @@ impl Asked {
             return Err(CompareError::Setting { option: "--rate", value: settings.rate.to_string(), problem });
         }
         let all = workload.events();
-        let (own, name) = match &settings.events {
-            Some(file) => (true, file.file_stem().map_or("events".into(), |stem| stem.to_string_lossy().into_owned())),
-            None => (false, settings.workload.clone()),
-        };
+        let own = !settings.events.is_empty();
+        let name = if own { settings.events.iter().map(OwnTable::named).collect::<Vec<_>>().join("+") } else { settings.workload.clone() };
         // Of a file, as many as arrive in time, but never more than half where history is wanted.
         let steady = match (own, all) {
             (true, Some(all)) => steady.min(all),
@@ -280,7 +275,7 @@ impl Asked {
 }
 
 fn workload(settings: &CompareSettings, keys: Option<u64>) -> Result<Workload, CompareError> {
-    let Some(events) = &settings.events else {
+    let Some(first) = settings.events.first() else {
         return match (settings.workload.as_str(), keys) {
             ("pageviews", Some(urls)) => Ok(Pageviews { seed: settings.seed, urls, ..Pageviews::default() }.workload()),
             (_, Some(_)) => Err(CompareError::Setting {
@@ -294,16 +289,22 @@ fn workload(settings: &CompareSettings, keys: Option<u64>) -> Result<Workload, C
     let Some(sql) = &settings.sql else {
         return Err(CompareError::Setting {
             option: "--events",
-            value: events.display().to_string(),
+            value: first.path.display().to_string(),
             problem: "needs the query to ask of them: give --sql TEXT_OR_FILE".into(),
         });
     };
-    Ok(workloads::own(events, &settings.read, sql, settings.fix.as_deref())?)
+    Ok(workloads::own(&settings.events, &settings.read, sql, settings.fix.as_deref())?)
+}
+
+/// What is asked. Where nothing is deployed there is no version but the first, and it is the truth.
+fn query(settings: &CompareSettings, workload: &Workload) -> Result<QuerySpec, CompareError> {
+    let query = both_versions(settings, workload)?;
+    Ok(if settings.deploys { query } else { QuerySpec { sql_v2: query.sql_v1.clone(), ..query } })
 }
 
 /// The query of the workload, or the user's own over its events.
-fn query(settings: &CompareSettings, workload: &Workload) -> Result<QuerySpec, CompareError> {
-    if let (Some(sql), None) = (&settings.sql, &settings.events) {
+fn both_versions(settings: &CompareSettings, workload: &Workload) -> Result<QuerySpec, CompareError> {
+    if let (Some(sql), true) = (&settings.sql, settings.events.is_empty()) {
         let sql_v1 = text_or_file("--sql", sql)?;
         let sql_v2 = settings.fix.as_ref().map_or_else(|| Ok(sql_v1.clone()), |fix| text_or_file("--fix", fix))?;
         return Ok(QuerySpec { name: "sql".into(), sql_v1, sql_v2 });

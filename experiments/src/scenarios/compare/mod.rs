@@ -31,6 +31,7 @@ pub use folder::Folder;
 pub use settings::{CompareSettings, Format, HistoryLength, SweepOf, parse_count, parse_duration};
 use twopath_events::workloads::WorkloadError;
 use twopath_results::conclude;
+use twopath_results::kept::FOLDER;
 use twopath_results::prices::{PricesError, charge, read_prices};
 use twopath_results::report::html;
 use twopath_results::report::table::{Look, table};
@@ -115,7 +116,7 @@ pub fn measure(
     let mut asked = points.iter().map(|p| Asked::new(&p.settings, p.keys)).collect::<Result<Vec<_>, _>>()?;
     topics::check(settings, &planned(&asked[0], settings))?;
     let started = now();
-    let out = settings.out.clone().unwrap_or_else(|| Path::new("twopath-results").join(started.format("%Y-%m-%dT%H-%M-%SZ").to_string()));
+    let out = settings.out.clone().unwrap_or_else(|| Path::new(FOLDER).join(started.format("%Y-%m-%dT%H-%M-%SZ").to_string()));
     let folder = Folder::create(&out)?;
     let occasion = Occasion {
         seed: settings.seed,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use twopath_events::files::ReadOptions;
+use twopath_events::workloads::OwnTable;
 use twopath_log::{Address, Durability};
 use twopath_results::result::Month;
 
@@ -14,7 +15,7 @@ use crate::systems::{BatchEngine, Killed, Language, SpeedEngine, StateBackend};
 /// What the user chose. `Default` gives the defaults of the command line.
 #[derive(Debug, Clone)]
 pub struct CompareSettings {
-    /// One of [`twopath_events::workloads::BUILT_IN`]; with `events` set, a name for the user's own file.
+    /// One of [`twopath_events::workloads::BUILT_IN`]; with `events` given, a name for the user's own.
     pub workload: String,
     /// Presets by name, each at most once.
     pub architectures: Vec<String>,
@@ -51,9 +52,9 @@ pub struct CompareSettings {
     /// A Kafka cluster that is to keep the topics, and how their names begin; none means a folder.
     pub log: Option<Address>,
     pub seed: u64,
-    /// The user's own events: Parquet, CSV, JSON Lines or Arrow.
-    pub events: Option<PathBuf>,
-    /// How `events` is read, with the event-time column.
+    /// The user's own events, of one topic or of several tables: Parquet, CSV, JSON Lines or Arrow. None means the workload's.
+    pub events: Vec<OwnTable>,
+    /// How `events` are read; which column is the event time, each table says itself.
     pub read: ReadOptions,
     /// One of the workload's queries; none means its first.
     pub query: Option<String>,
@@ -108,7 +109,7 @@ impl Default for CompareSettings {
             durability: Durability::None,
             log: None,
             seed: 1,
-            events: None,
+            events: vec![],
             read: ReadOptions::default(),
             query: None,
             sql: None,

@@ -42,7 +42,7 @@ pub use from::TopicSchema;
 pub use scope::data_type as column_type;
 pub use source::Lateness;
 use source::Source;
-pub use topic::topics_of;
+pub use topic::{topics_of, with_views};
 
 /// Why a SQL text is not a query, with the place in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

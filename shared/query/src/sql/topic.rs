@@ -28,6 +28,31 @@ pub fn topics_of(sql: &str) -> Result<Vec<String>, QueryError> {
     select::bind(&source, &[], &query).and_then(|_| Err(source.error_at_start(FORM)))
 }
 
+/// The same question with views before it, each a name and the query that it stands for, as if the text began with them in `WITH`: a text of its own, in which line numbers are others.
+///
+/// ```
+/// let sql = twopath_query::with_views("SELECT id FROM buys", &[("buys", "SELECT id FROM events WHERE kind = 1")])?;
+/// assert_eq!(twopath_query::topics_of(&sql)?, ["events"]);
+/// # Ok::<(), twopath_query::QueryError>(())
+/// ```
+///
+/// # Errors
+/// Where the text is not one query.
+pub fn with_views(sql: &str, views: &[(&str, &str)]) -> Result<String, QueryError> {
+    let source = Source::new(sql);
+    let query = source.parse()?;
+    let views: Vec<String> = views.iter().map(|(name, query)| format!("{} AS (\n  {query}\n)", Ident::with_quote('"', *name))).collect();
+    let views = views.join(",\n");
+    Ok(match &query.with {
+        _ if views.is_empty() => sql.to_owned(),
+        None => format!("WITH {views}\n{sql}"),
+        Some(with) => {
+            let word = source.range(with.with_token.0.span);
+            format!("{}WITH {views},{}", &sql[..word.start], &sql[word.end..])
+        }
+    })
+}
+
 const FORM: &str = "write FROM and the topic's name, or FROM TUMBLE(TABLE name, DESCRIPTOR(column), INTERVAL '1' HOUR)";
 
 /// Adds the topics that a query reads, `with` being the queries that a name may mean instead.
