@@ -233,7 +233,8 @@ fn ones_own_tables() {
     let asked = ["--sql", sql, "--fix", &fix, "--history", "all"];
     let all = "batch,lambda-sql,kappa-sql";
     let result = compare(dir.path(), &[&SMALL[..], &tables, &asked, &["--architectures", all, "--batch-engine", "rayon"]].concat());
-    sound(&result);
+    // No key is read of what computes more than groups.
+    sound_with(&result, 3);
     assert_eq!((&result["settings"]["workload"], &result["settings"]["events_history"]), (&"clicks+sites".into(), &7_037.into()));
     assert!(result["settings"]["sql_v2"].as_str().unwrap().ends_with(&fix), "{}", result["settings"]["sql_v2"]);
     for run in runs(&result) {
@@ -242,7 +243,7 @@ fn ones_own_tables() {
     }
     // Kept row by row, a page that comes late corrects the rows of its clicks.
     let kept = ["--architectures", "lambda-sql,kappa-sql", "--speed-engine", "differential"];
-    sound(&compare(dir.path(), &[&SMALL[..], &tables, &asked, &kept].concat()));
+    sound_with(&compare(dir.path(), &[&SMALL[..], &tables, &asked, &kept].concat()), 3);
 
     let refusal = refused(dir.path(), &[&SMALL[..], &tables, &["--sql", "SELECT COUNT(*) AS n FROM clicks"]].concat());
     assert!(refusal.contains("no query reads 'sites': leave --events pages.csv out"), "{refusal}");

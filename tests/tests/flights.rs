@@ -29,7 +29,7 @@ fn topic(dir: &std::path::Path) -> Topic {
 fn by_reference(topic: &Topic, query: &Query) -> Vec<Vec<Value>> {
     let mut reference = Reference::new(query.clone());
     for (partition, to) in topic.end().unwrap().iter() {
-        let mut reader = topic.reader(partition, Start::First, None).unwrap();
+        let mut reader = topic.reader(partition, Start::First, Some(&query.whole_rows())).unwrap();
         while reader.offset() < to {
             if let Some(Entry::Records(records)) = reader.next().unwrap() {
                 reference.push(&records.batch);

@@ -14,7 +14,7 @@ pub fn plan(events: LazyFrame) -> LazyFrame {
         events.filter(col("event_type").eq(lit("plane"))).group_by([col("tailnum")]).agg([newest().max().alias("newest")]).select([
             col("tailnum"),
             lit(NULL).cast(DataType::Int64).alias("year"),
-            lit(0i64).alias("departures"),
+            lit(0).cast(DataType::Int64).alias("departures"),
             lit(NULL).cast(DataType::Int64).alias("delay_sum"),
             col("newest"),
         ]);
