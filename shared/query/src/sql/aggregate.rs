@@ -95,6 +95,12 @@ impl Binder<'_> {
         let upper = name.to_uppercase();
         match self.place {
             Place::Where => return Err(self.error(span, format!("{upper} cannot stand in WHERE, which sees single rows: use HAVING"))),
+            Place::Values => {
+                return Err(self.error(
+                    span,
+                    format!("{upper} cannot stand in VALUES, or in LATERAL without FROM, where no rows are read: write SELECT ... FROM"),
+                ));
+            }
             Place::GroupBy => {
                 return Err(self.error(span, format!("{upper} cannot stand in GROUP BY: group by columns and expressions of them")));
             }

@@ -134,6 +134,7 @@ fn unknown_function(name: &str) -> String {
         "array_agg" | "list" | "collect_list" | "json_agg" | "json_arrayagg" => {
             "a column holds one value: write STRING_AGG(c, ',' ORDER BY c), or put rows out".to_owned()
         }
+        "values" => "one value is a subquery as (SELECT 5), and rows stand in FROM (VALUES (1, 'a'), (2, 'b')) AS v (id, name)".to_owned(),
         "regexp_matches" | "regexp_match" | "regexp_extract" => "write REGEXP_SUBSTR(c, '[0-9]+'), or REGEXP_LIKE(c, '^N')".to_owned(),
         "row_number" | "rank" | "dense_rank" | "percent_rank" | "cume_dist" | "ntile" | "lag" | "lead" | "nth_value" => {
             "it needs OVER, as in ROW_NUMBER() OVER (PARTITION BY a ORDER BY b)".to_owned()

@@ -32,6 +32,7 @@ mod temporal;
 mod time_format;
 mod topic;
 mod union;
+mod values;
 mod window_clause;
 
 use arrow_schema::Schema;

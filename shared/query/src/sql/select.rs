@@ -17,6 +17,7 @@ use super::scope::{Column, Scope, same_name};
 use super::source::Source;
 use super::subquery::{Around, Subqueries, compared_with_around, name_of_value, of_none, reads_subquery};
 use super::union::{ordered_union, set_operation};
+use super::values::values;
 use super::window_clause::NamedWindows;
 use crate::plan::{Node, OverCall, Plan};
 use crate::types::*;
@@ -31,7 +32,29 @@ pub(super) struct Item {
 }
 
 pub(super) fn bind(source: &Source<'_>, topics: &[TopicSchema<'_>], query: &ast::Query) -> Result<Plan, QueryError> {
-    bind_query(&mut Relations::new(source, topics), query)
+    let mut relations = Relations::new(source, topics);
+    let plan = bind_query(&mut relations, query)?;
+    if !plan.topics().is_empty() {
+        return Ok(plan);
+    }
+    let (topic, place) = (relations.some_topic(), first_word(query));
+    let has_from = !matches!(&*query.body, SetExpr::Select(select) if select.from.is_empty());
+    let message = match has_from {
+        false => format!("the query reads nothing: write FROM {topic}"),
+        true => format!(
+            "the query reads no topic: write FROM {topic}; constants stand beside it, as in FROM {topic} JOIN (VALUES (1, 'a')) AS v (id, name) ON ..."
+        ),
+    };
+    Err(source.error(place, message))
+}
+
+/// Where a query's first rows are written.
+fn first_word(query: &ast::Query) -> Span {
+    match &*query.body {
+        SetExpr::Select(select) => select.select_token.0.span,
+        SetExpr::Query(inner) => first_word(inner),
+        other => other.span(),
+    }
 }
 
 /// The plan of a query or subquery.
@@ -53,6 +76,10 @@ pub(super) fn bind_query(relations: &mut Relations<'_>, query: &ast::Query) -> R
             refuse_tail(relations.source, query, query.span())?;
             let plan = set_operation(relations, &query.body)?;
             ordered_union(relations.source, plan, query)?
+        }
+        SetExpr::Values(rows) => {
+            refuse_tail(relations.source, query, query.span())?;
+            ordered_union(relations.source, values(relations.source, rows)?, query)?
         }
         SetExpr::Query(inner) if is_wrapped(query) => bind_query(relations, inner)?,
         SetExpr::Query(inner) => {
