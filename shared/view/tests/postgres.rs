@@ -229,7 +229,12 @@ impl Maker<'_> {
 
     fn aggregate(&mut self) -> Both {
         let depth = self.0.below(3) as u32;
-        let call = match self.0.below(26) {
+        let call = match self.0.below(28) {
+            26 => alike("COUNT(DISTINCT ($1, $2))", &[self.value(depth), self.value(depth)]),
+            27 => {
+                let theirs = "COUNT(DISTINCT CASE WHEN ($1) IS NOT NULL AND ($2) IS NOT NULL THEN ($1, $2) END)";
+                form("COUNT(DISTINCT $1, $2)", theirs, &[self.value(depth), self.value(depth)])
+            }
             24 | 25 => self.texts(depth),
             17 => {
                 let names =

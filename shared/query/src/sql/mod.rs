@@ -22,6 +22,7 @@ mod ordered;
 mod over;
 mod regex;
 mod row;
+mod row_text;
 mod scalar;
 mod scope;
 mod select;
