@@ -100,6 +100,9 @@ impl Maker<'_> {
             "e.m, ROLLUP (e.flag)",
             "e.m, e.flag",
             "GROUPING SETS ((e.m), (e.m)), CUBE (e.flag)",
+            "GROUPING SETS (ROLLUP (e.m, e.flag), (e.flag))",
+            "GROUPING SETS (CUBE (e.m), (e.flag, e.m)), ROLLUP (e.flag)",
+            "ROLLUP (e.m), CUBE (e.flag, (e.m, e.flag))",
         ]);
         let behind = self.0.pick(&["", " HAVING GROUPING(e.flag) = 0", " HAVING COUNT(*) > 2 ORDER BY GROUPING(e.m, e.flag) DESC, e.m"]);
         let call =

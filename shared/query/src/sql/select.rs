@@ -220,8 +220,8 @@ fn bind_select(
     if let Some(window) = group_window {
         plan = window.over(source, plan, &grouping.keys, clause(source, select, &[Keyword::GROUP]))?;
     }
-    let (sets, marks) = (grouping.sets(), grouping.marks(source, &groupings)?);
-    let first_mark = (!sets.is_empty()).then_some(grouping.keys.len() + aggregates.len());
+    let sets = grouping.all(source, &groupings)?;
+    let first_mark = (!sets.keys.is_empty()).then_some(grouping.keys.len() + aggregates.len());
     let groups = (!rows).then_some(Groups { source, columns: scope.width, keys: grouping.keys, marks: first_mark });
     let over = |item: &Item| groups.as_ref().map_or_else(|| Ok(item.expr.clone()), |g| g.of_group(item));
     let output = items.iter().map(|item| Ok(NamedExpr { name: item.name.clone(), expr: over(item)? }));
@@ -243,7 +243,7 @@ fn bind_select(
         plan = subqueries.attached(plan, exprs, None)?;
         let span = at(&[Keyword::GROUP]);
         let span = if select_has_group_by(select) { span } else { at(&[Keyword::SELECT]) };
-        plan = aggregated(plan, (keys, &sets, &marks), aggregates, span);
+        plan = aggregated(plan, (keys, &sets), aggregates, span);
     }
     if let Some(condition) = having {
         plan = subqueries.filtered(plan, condition, groups.as_ref(), at(&[Keyword::HAVING]))?;
