@@ -234,7 +234,9 @@ fn values_that_matter() -> RecordBatch {
 }
 
 /// Queries over [`values_that_matter`]; some raise errors on the way, which are taken back.
-const EXACT: [&str; 17] = [
+const EXACT: [&str; 19] = [
+    "SELECT a.k, v.name, SUM(a.n) FROM t a FULL JOIN (VALUES (1, 'x'), (NULL, 'y'), (2, 'x'), (2, 'x')) AS v (id, name) ON a.n = v.id GROUP BY a.k, v.name",
+    "SELECT k, 10 / n FROM (SELECT k, n FROM t WHERE n <> 3 UNION ALL VALUES ('e', 5), (NULL, 1 + 1)) u UNION ALL SELECT 'all', (SELECT 7)",
     "SELECT k, SUM(total), AVG(total), COUNT(DISTINCT total), MIN(total), MAX(total), VAR_POP(total) \
      FROM (SELECT k, n, SUM(f) AS total FROM t GROUP BY k, n) g GROUP BY k",
     "SELECT COUNT(*), SUM(total), AVG(total), MIN(mean), MAX(mean) FROM (SELECT k, SUM(d) AS total, AVG(d) AS mean FROM t GROUP BY k) g",

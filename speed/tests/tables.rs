@@ -13,7 +13,7 @@ use twopath_query::TopicSchema;
 use twopath_speed::{FeedKind, FeedQuery, FeedReport, SpeedError, Until, run_feed};
 
 /// With the columns that tell rows apart first, and how many those are.
-const TABLES: [(&str, usize); 7] = [
+const TABLES: [(&str, usize); 9] = [
     ("SELECT key, n, d FROM UPSERT(TABLE events)", 1),
     ("SELECT d, COUNT(*) AS c, SUM(n) AS s, MAX(n) AS most FROM UPSERT(TABLE events) WHERE d % 3 <> 0 GROUP BY d", 1),
     ("SELECT DISTINCT d, n % 3 AS r, TRUE AS there FROM UPSERT(TABLE events)", 2),
@@ -28,6 +28,15 @@ const TABLES: [(&str, usize); 7] = [
     (
         "SELECT window_start, window_end, COUNT(*) AS c, SUM(d) AS s
          FROM HOP(TABLE events, DESCRIPTOR(time), INTERVAL '20' SECOND, INTERVAL '1' MINUTE) GROUP BY window_start, window_end",
+        2,
+    ),
+    (
+        "SELECT key, v.name, n FROM UPSERT(TABLE events) e JOIN (VALUES (0, 'none'), (1, 'one'), (2, 'two')) AS v (d, name) ON e.d % 3 = v.d",
+        1,
+    ),
+    (
+        "SELECT v.d, v.name, COUNT(e.n) AS c FROM (VALUES (0, 'none'), (1, 'one'), (700, 'many')) AS v (d, name)
+         LEFT JOIN UPSERT(TABLE events) e ON e.d = v.d GROUP BY v.d, v.name",
         2,
     ),
 ];

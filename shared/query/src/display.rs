@@ -201,6 +201,7 @@ fn call(f: &mut fmt::Formatter<'_>, function: &Function, args: &[String]) -> fmt
             let flags = ["", ", 'i'", ", 'g'", ", 'gi'"][usize::from(pattern.ignore_case) + 2 * usize::from(*all)];
             write!(f, "REGEXP_REPLACE({value}, {}, {with}{flags})", text(&pattern.text))
         }
+        (function, [left, right]) if function.is_of_bits() => write!(f, "({left} {} {right})", function.sql_name()),
         (Function::Concat, parts) => write!(f, "({})", parts.join(" || ")),
         (Function::AtTimeZone { zone }, [at]) => write!(f, "({at} AT TIME ZONE {})", text(zone)),
         (Function::AddMonths, [at, months]) if months.parse::<i64>().is_ok() => write!(f, "({at} + INTERVAL '{months} months')"),

@@ -83,7 +83,7 @@ pub enum Function {
     RegexLike(Pattern),
     /// The first part of the text that the pattern fits; NULL where it fits none.
     RegexSubstr(Pattern),
-    /// (text, replacement): the first part that the pattern fits, or each, replaced. In the replacement `\1` to `\9` stand for what is in the
+    /// (text, replacement): the first part that the pattern fits, or each, replaced: the search goes on where a part ends, one character further where it is empty. In the replacement `\1` to `\9` stand for what is in the
     /// pattern's parentheses (nothing where they took no part), `\&` for the whole and `\\` for one backslash.
     RegexReplace {
         pattern: Pattern,
@@ -94,6 +94,8 @@ pub enum Function {
     /// Character by character; one whose upper case is not one character stays.
     Upper,
     Lower,
+    /// The first letter or digit of each word as [`Function::Upper`] has it, what follows as [`Function::Lower`] has it; a word is what letters and digits stand together.
+    Initcap,
     /// `TRIM(side chars FROM text)`: (text, chars).
     Trim(Side),
     /// Characters. Int.
@@ -147,9 +149,21 @@ pub enum Function {
     AddMonths,
     /// Int, microseconds since 1970-01-01 UTC. Timestamp.
     FromMicroseconds,
+    /// Of two Ints, bit by bit. Int.
+    BitAnd,
+    BitOr,
+    BitXor,
+    /// (Int, n): n bits to the left or right, n modulo 64; from the left the sign moves in. Int.
+    ShiftLeft,
+    ShiftRight,
 }
 
 impl Function {
+    /// Whether it works on bits, and so has a value for all arguments.
+    pub fn is_of_bits(&self) -> bool {
+        matches!(self, Function::BitAnd | Function::BitOr | Function::BitXor | Function::ShiftLeft | Function::ShiftRight)
+    }
+
     /// The name in SQL, in upper case; of an operator what it is called.
     pub fn sql_name(&self) -> &'static str {
         match self {
@@ -161,6 +175,7 @@ impl Function {
             Function::Concat => "||",
             Function::Upper => "UPPER",
             Function::Lower => "LOWER",
+            Function::Initcap => "INITCAP",
             Function::Trim(Side::Both) => "BTRIM",
             Function::Trim(Side::Leading) => "LTRIM",
             Function::Trim(Side::Trailing) => "RTRIM",
@@ -189,6 +204,11 @@ impl Function {
             Function::AtTimeZone { .. } => "AT TIME ZONE",
             Function::AddMonths => "ADD_MONTHS",
             Function::FromMicroseconds => "FROM_MICROSECONDS",
+            Function::BitAnd => "&",
+            Function::BitOr => "|",
+            Function::BitXor => "#",
+            Function::ShiftLeft => "<<",
+            Function::ShiftRight => ">>",
         }
     }
 }

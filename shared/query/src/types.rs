@@ -500,7 +500,8 @@ impl Expr {
                 }
                 ExprKind::Cast { arg } => !is_sure(arg.data_type, e.data_type),
                 ExprKind::Unary { op, .. } => *op == UnaryOp::Negate,
-                ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } | ExprKind::Call { .. } => true,
+                ExprKind::Call { function, .. } => !function.is_of_bits(),
+                ExprKind::DateTrunc { .. } | ExprKind::Tumble { .. } => true,
                 ExprKind::Column(_) | ExprKind::Literal(_) | ExprKind::IsNull { .. } | ExprKind::Case { .. } | ExprKind::Extract { .. } => {
                     false
                 }

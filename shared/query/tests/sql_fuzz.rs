@@ -15,7 +15,7 @@ fn check(text: &str, seed: u64) {
 }
 
 /// Words that queries are made of, and some that they are not.
-const WORDS: [&str; 64] = [
+const WORDS: [&str; 71] = [
     "SELECT",
     "FROM",
     "events",
@@ -80,6 +80,13 @@ const WORDS: [&str; 64] = [
     "é",
     ";",
     "OVER",
+    "VALUES (",
+    "(VALUES (1, 'a'), (2, NULL)) AS v (id, name)",
+    "UNION ALL",
+    "LATERAL",
+    "GROUPING SETS (ROLLUP (",
+    "~",
+    "<<",
 ];
 
 proptest! {

@@ -24,6 +24,7 @@ pub(super) fn call<'a>(function: &Function, args: Vec<Cell<'a>>) -> Result<Cell<
         Some(Cell::Int(i)) => match function {
             Function::Sign => Ok(Cell::Int(i.signum())),
             Function::FromMicroseconds => Ok(Cell::Timestamp(*i)),
+            function if function.is_of_bits() => Ok(Cell::Int(of_bits(function, *i, args.get(1)))),
             function => unreachable!("{function:?} of {i}"),
         },
         Some(Cell::Timestamp(us)) => match (function, args.get(1)) {
@@ -36,6 +37,21 @@ pub(super) fn call<'a>(function: &Function, args: Vec<Cell<'a>>) -> Result<Cell<
         },
         other => unreachable!("{function:?} of {other:?}"),
     }
+}
+
+/// Bit after bit, the lowest first.
+fn of_bits(function: &Function, left: i64, right: Option<&Cell<'_>>) -> i64 {
+    let Some(Cell::Int(right)) = right else { unreachable!("{function:?} of {left} and {right:?}") };
+    let bit = |of: i64, place: i64| place >= 0 && of >> place.min(63) & 1 == 1;
+    let by = right.rem_euclid(64);
+    let one = |place: i64| match function {
+        Function::BitAnd => bit(left, place) && bit(*right, place),
+        Function::BitOr => bit(left, place) || bit(*right, place),
+        Function::BitXor => bit(left, place) != bit(*right, place),
+        Function::ShiftLeft => bit(left, place - by),
+        _ => bit(left, place + by),
+    };
+    (0..64).map(|place| i64::from(one(place)) << place).fold(0, i64::wrapping_add)
 }
 
 fn most<'a>(greatest: bool, args: Vec<Cell<'a>>) -> Cell<'a> {
@@ -92,8 +108,9 @@ fn of_text<'a>(function: &Function, args: &[Cell<'a>]) -> Result<Cell<'a>, EvalE
         }
         Function::RegexReplace { pattern, all } => {
             let pattern = pattern.regex();
-            let (mut out, mut end) = (String::new(), 0);
-            for captures in pattern.captures_iter(text(0)).take(if *all { usize::MAX } else { 1 }) {
+            let (mut out, mut end, mut from) = (String::new(), 0, 0);
+            // An empty part is looked for behind each character, and the next one behind that.
+            while let Some(captures) = text(0).get(from..).and_then(|_| pattern.captures_at(text(0), from)) {
                 let whole = captures.get(0).expect("what was found");
                 out += &text(0)[end..whole.start()];
                 end = whole.end();
@@ -114,12 +131,29 @@ fn of_text<'a>(function: &Function, args: &[Cell<'a>]) -> Result<Cell<'a>, EvalE
                 if escaped {
                     out.push('\\');
                 }
+                if !all {
+                    break;
+                }
+                from = end;
+                if whole.is_empty() {
+                    from += 1;
+                    while from < text(0).len() && !text(0).is_char_boundary(from) {
+                        from += 1;
+                    }
+                }
             }
             made(out + &text(0)[end..])
         }
         Function::Concat => made((0..args.len()).map(text).collect()),
         Function::Upper => made(text(0).chars().map(|c| other_case(c, c.to_uppercase())).collect()),
         Function::Lower => made(text(0).chars().map(|c| other_case(c, c.to_lowercase())).collect()),
+        Function::Initcap => {
+            let all = chars(0);
+            let is_behind = |i: usize| i > 0 && all[i - 1].is_alphanumeric();
+            let cased =
+                |(i, c): (usize, &char)| if is_behind(i) { other_case(*c, c.to_lowercase()) } else { other_case(*c, c.to_uppercase()) };
+            made(all.iter().enumerate().map(cased).collect())
+        }
         Function::Reverse => {
             let mut all = chars(0);
             all.reverse();

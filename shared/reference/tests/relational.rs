@@ -78,6 +78,7 @@ fn random_relational_queries_are_valid_and_varied() {
             ("session", text.contains("Window SESSION")),
             ("limit", text.contains("Limit")),
             ("distinct", text.contains("Distinct")),
+            ("values", text.contains("Values ")),
         ];
         features.iter().for_each(|(name, is)| *seen.entry(name).or_default() += u64::from(*is));
     }

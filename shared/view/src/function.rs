@@ -67,13 +67,12 @@ pub fn call(function: &Function, args: &[Argument], rows: usize) -> Result<Array
         }
         F::RegexReplace { pattern, all } => {
             let regex = pattern.regex();
-            texts(rows, |row| {
-                let replaced = |(t, with)| regex.replacen(t, usize::from(!all), text::Template(with));
-                Ok(a.text(row).zip(second().text(row)).map(replaced))
-            })?
+            let replaced = |(t, with)| Cow::Owned(text::regex_replace(&regex, *all, t, with));
+            texts(rows, |row| Ok(a.text(row).zip(second().text(row)).map(replaced)))?
         }
         F::Upper => texts(rows, |row| Ok(a.text(row).map(|t| Cow::Owned(text::upper(t)))))?,
         F::Lower => texts(rows, |row| Ok(a.text(row).map(|t| Cow::Owned(text::lower(t)))))?,
+        F::Initcap => texts(rows, |row| Ok(a.text(row).map(|t| Cow::Owned(text::initcap(t)))))?,
         F::Reverse => texts(rows, |row| Ok(a.text(row).map(|t| Cow::Owned(t.chars().rev().collect()))))?,
         F::Trim(side) => texts(rows, |row| {
             Ok(a.text(row).zip(second().text(row)).map(|(t, chars)| {
@@ -135,6 +134,11 @@ pub fn call(function: &Function, args: &[Argument], rows: usize) -> Result<Array
             from_i64((0..rows).map(later).collect::<Result<Int64Array, _>>()?, DataType::Timestamp)
         }
         F::FromMicroseconds => from_i64(a.array.as_primitive::<Int64Type>().clone(), DataType::Timestamp),
+        F::BitAnd => of_ints(a, second(), rows, |x, y| x & y)?,
+        F::BitOr => of_ints(a, second(), rows, |x, y| x | y)?,
+        F::BitXor => of_ints(a, second(), rows, |x, y| x ^ y)?,
+        F::ShiftLeft => of_ints(a, second(), rows, |x, n| x.wrapping_shl(n as u32))?,
+        F::ShiftRight => of_ints(a, second(), rows, |x, n| x.wrapping_shr(n as u32))?,
         F::Greatest | F::Least => unreachable!("GREATEST and LEAST are made of comparisons"),
     })
 }
@@ -156,6 +160,10 @@ fn primitives<T: ArrowPrimitiveType>(
 
 fn ints(rows: usize, f: impl Fn(usize) -> Result<Option<i64>, EvalError>) -> Result<ArrayRef, EvalError> {
     primitives::<Int64Type>(rows, f)
+}
+
+fn of_ints(a: &Argument, b: &Argument, rows: usize, f: impl Fn(i64, i64) -> i64) -> Result<ArrayRef, EvalError> {
+    ints(rows, |row| Ok(a.int(row).zip(b.int(row)).map(|(a, b)| f(a, b))))
 }
 
 fn floats(rows: usize, f: impl Fn(usize) -> Result<Option<f64>, EvalError>) -> Result<ArrayRef, EvalError> {

@@ -1,6 +1,6 @@
 //! Functions of text, in characters, as PostgreSQL has them.
 
-use regex::{Captures, Replacer};
+use regex::{Captures, Regex, Replacer};
 use twopath_query::EvalError;
 
 /// Longer texts are not made by REPEAT.
@@ -29,6 +29,19 @@ fn mapped<I: Iterator<Item = char> + ExactSizeIterator>(text: &str, of: impl Fn(
         }
     };
     text.chars().map(one).collect()
+}
+
+/// The first letter of each word as [`upper`] has it, the others as [`lower`] has them.
+pub fn initcap(text: &str) -> String {
+    let mut capped = String::with_capacity(text.len());
+    let mut is_in_word = false;
+    for c in text.chars() {
+        let mut buffer = [0; 4];
+        let one = c.encode_utf8(&mut buffer);
+        capped += &if is_in_word { lower(one) } else { upper(one) };
+        is_in_word = c.is_alphanumeric();
+    }
+    capped
 }
 
 pub fn length(text: &str) -> i64 {
@@ -89,8 +102,27 @@ pub fn repeat(text: &str, n: i64) -> Result<String, EvalError> {
     Ok(text.repeat(n))
 }
 
+/// The text with the first part that the pattern fits, or each, replaced. As in PostgreSQL an empty part may stand right behind another one.
+pub fn regex_replace(regex: &Regex, all: bool, text: &str, with: &str) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let (mut copied, mut from) = (0, 0);
+    while let Some(captures) = regex.captures_at(text, from) {
+        let part = captures.get_match();
+        replaced.push_str(&text[copied..part.start()]);
+        Template(with).replace_append(&captures, &mut replaced);
+        copied = part.end();
+        let next = text[copied..].chars().next().map_or(1, char::len_utf8);
+        from = if part.is_empty() { copied + next } else { copied };
+        if !all || from > text.len() {
+            break;
+        }
+    }
+    replaced.push_str(&text[copied..]);
+    replaced
+}
+
 /// What REGEXP_REPLACE puts in the place of a part: `\1` to `\9` are groups, `\&` is the whole, and `\\` one backslash.
-pub struct Template<'a>(pub &'a str);
+struct Template<'a>(&'a str);
 
 impl Replacer for Template<'_> {
     fn replace_append(&mut self, captures: &Captures<'_>, out: &mut String) {

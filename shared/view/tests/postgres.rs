@@ -74,7 +74,13 @@ impl Maker<'_> {
             };
         }
         let d = depth - 1;
-        match self.0.below(18) {
+        match self.0.below(21) {
+            17 => alike(&format!("($1 {} $2)", self.0.pick(&["&", "|", "#"])), &[self.int(d), self.int(d)]),
+            18 => {
+                let shift = format!("{} {}", self.0.pick(&["<<", ">>"]), self.0.pick(&["1", "3", "63", "64", "-1"]));
+                form(&format!("($1 {shift})"), &format!("(CAST($1 AS BIGINT) {shift})"), &[self.int(d)])
+            }
+            19 => alike("(~ $1)", &[self.int(d)]),
             0 => alike("($1 + $2)", &[self.int(d), self.int(d)]),
             1 => alike("($1 - $2)", &[self.int(d), self.int(d)]),
             2 => alike("($1 * 3)", &[self.int(d)]),
@@ -91,7 +97,22 @@ impl Maker<'_> {
             13 => form("CAST($1 AS BIGINT)", "CAST(CAST($1 AS INT) AS BIGINT)", &[self.condition(d)]),
             14 => alike("CASE WHEN $1 THEN $2 ELSE $3 END", &[self.condition(d), self.int(d), self.int(d)]),
             15 => {
-                let field = self.0.pick(&["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DOW", "DOY", "ISODOW", "ISOYEAR", "HOUR", "MINUTE"]);
+                let field = self.0.pick(&[
+                    "MILLENNIUM",
+                    "CENTURY",
+                    "DECADE",
+                    "YEAR",
+                    "QUARTER",
+                    "MONTH",
+                    "WEEK",
+                    "DAY",
+                    "DOW",
+                    "DOY",
+                    "ISODOW",
+                    "ISOYEAR",
+                    "HOUR",
+                    "MINUTE",
+                ]);
                 alike(&format!("CAST(EXTRACT({field} FROM $1) AS BIGINT)"), &[self.time(d)])
             }
             16 => alike("CAST($1 AS BIGINT)", &[self.float(d)]),
@@ -107,7 +128,8 @@ impl Maker<'_> {
             };
         }
         let d = depth - 1;
-        match self.0.below(14) {
+        match self.0.below(15) {
+            13 => rounded(alike("CAST(EXTRACT(JULIAN FROM $1) AS DOUBLE PRECISION)", &[self.time(d)])),
             0 => alike("($1 + $2)", &[self.float(d), self.float(d)]),
             1 => alike("($1 * $2)", &[self.float(d), self.float(d)]),
             2 => alike("($1 / 4.0::double precision)", &[self.float(d)]),
@@ -134,10 +156,19 @@ impl Maker<'_> {
         }
         let d = depth - 1;
         let text = self.text(d);
-        match self.0.below(20) {
+        match self.0.below(21) {
+            20 => alike("INITCAP($1)", &[text]),
             18 => alike(&format!("REGEXP_SUBSTR($1, '{}')", self.0.pick(&["[a-z]+", "a.", "[^a]*$", "b|n"])), &[text]),
             19 => {
-                let rest = self.0.pick(&["'a', '-'", "'(.)(a)', '<\\2\\1>', 'g'", "'[ab]+', '\\&\\&', 'i'", "'é', '', 'gi'"]);
+                let rest = self.0.pick(&[
+                    "'a', '-'",
+                    "'a*', '<\\&>', 'g'",
+                    "'', '-', 'g'",
+                    "'x*', '+'",
+                    "'(.)(a)', '<\\2\\1>', 'g'",
+                    "'[ab]+', '\\&\\&', 'i'",
+                    "'é', '', 'gi'",
+                ]);
                 alike(&format!("REGEXP_REPLACE($1, {rest})"), &[text])
             }
             0 => alike("UPPER($1)", &[text]),
@@ -229,7 +260,12 @@ impl Maker<'_> {
 
     fn aggregate(&mut self) -> Both {
         let depth = self.0.below(3) as u32;
-        let call = match self.0.below(26) {
+        let call = match self.0.below(28) {
+            26 => alike("COUNT(DISTINCT ($1, $2))", &[self.value(depth), self.value(depth)]),
+            27 => {
+                let theirs = "COUNT(DISTINCT CASE WHEN ($1) IS NOT NULL AND ($2) IS NOT NULL THEN ($1, $2) END)";
+                form("COUNT(DISTINCT $1, $2)", theirs, &[self.value(depth), self.value(depth)])
+            }
             24 | 25 => self.texts(depth),
             17 => {
                 let names =

@@ -100,6 +100,9 @@ impl Maker<'_> {
             "e.m, ROLLUP (e.flag)",
             "e.m, e.flag",
             "GROUPING SETS ((e.m), (e.m)), CUBE (e.flag)",
+            "GROUPING SETS (ROLLUP (e.m, e.flag), (e.flag))",
+            "GROUPING SETS (CUBE (e.m), (e.flag, e.m)), ROLLUP (e.flag)",
+            "ROLLUP (e.m), CUBE (e.flag, (e.m, e.flag))",
         ]);
         let behind = self.0.pick(&["", " HAVING GROUPING(e.flag) = 0", " HAVING COUNT(*) > 2 ORDER BY GROUPING(e.m, e.flag) DESC, e.m"]);
         let call =
@@ -162,6 +165,17 @@ impl Maker<'_> {
     /// LATERAL: rows, the first of them, groups, and an aggregate.
     fn lateral(&mut self, outer: &str) -> (String, usize) {
         let inner = self.inner_where();
+        if self.0.chance(25) {
+            let join = self.0.pick(&[
+                "CROSS JOIN LATERAL (SELECT e.n + 1, e.s || '!') l (n, s)",
+                ", LATERAL (SELECT e.m * 2 AS n, UPPER(e.s) AS s) l",
+                "CROSS JOIN LATERAL (VALUES (e.n, 'n'), (e.m, e.s), (NULL, 'none'), (7, NULL)) l (n, s)",
+                "LEFT JOIN LATERAL (VALUES (e.m, e.s), (1, 'one')) l (n, s) ON TRUE",
+                "JOIN LATERAL (VALUES (e.n, e.s), (e.m + 1, 'one')) l (n, s) ON l.n > e.m",
+                "CROSS JOIN LATERAL (SELECT e.m + 1 AS k) k JOIN events w ON w.m = k.k CROSS JOIN LATERAL (VALUES (k.k, w.s), (w.n, e.s)) l (n, s)",
+            ]);
+            return (format!("SELECT e.n AS c0, l.n AS c1, l.s AS c2 FROM events e {join} WHERE {outer}"), 3);
+        }
         let of = match self.0.below(8) {
             0 => format!("SELECT w.n, w.s FROM events w WHERE {inner}"),
             1 => format!("SELECT w.n, w.s FROM events w WHERE {inner} ORDER BY w.n DESC NULLS LAST, w.s, w.t LIMIT 2"),
@@ -182,6 +196,110 @@ impl Maker<'_> {
             _ => format!("CROSS JOIN LATERAL ({of}) l RIGHT JOIN events v ON v.n = e.n AND v.m = l.n"),
         };
         (format!("SELECT e.n AS c0, l.n AS c1, l.s AS c2 FROM events e {join} WHERE {outer}"), 3)
+    }
+
+    /// Tables that the text writes out, and queries without FROM.
+    fn values(&mut self, outer: &str) -> (String, usize) {
+        let rows = self.0.pick(&[
+            "(1, 'a'), (2, 'b'), (4, NULL)",
+            "(NULL, 'c'), (3, 'a'), (3, 'a'), (0, 'b')",
+            "('2', 'x'), (3, 'y')",
+            "(1 + 1, 'a' || 'b'), ('5', NULL), (NULL, 'd'), (7, UPPER('e'))",
+        ]);
+        let (k, not) = (self.0.below(6), self.0.pick(&["", "NOT "]));
+        match self.0.below(12) {
+            0 | 1 => {
+                let join = self.0.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
+                (
+                    format!(
+                        "SELECT e.n AS c0, v.name AS c1, v.id AS c2 FROM events e {join} (VALUES {rows}) AS v (id, name) ON e.m = v.id"
+                    ),
+                    3,
+                )
+            }
+            2 => (
+                format!(
+                    "WITH v (id, name) AS (VALUES {rows}) SELECT e.n AS c0, e.m AS c1 FROM events e WHERE ({outer}) AND e.m {not}IN (SELECT id FROM v WHERE name <> 'a')"
+                ),
+                2,
+            ),
+            3 => (
+                format!(
+                    "SELECT e.n AS c0, e.m {not}IN (VALUES ({k}), (3), (NULL)) AS c1 FROM events e WHERE e.m {not}IN (VALUES (1), ({k}))"
+                ),
+                2,
+            ),
+            4 => (
+                format!(
+                    "SELECT e.n AS c0, e.m AS c1 FROM events e WHERE (e.m, e.flag) {not}IN (VALUES ({k}, TRUE), (2, FALSE), (3, TRUE))"
+                ),
+                2,
+            ),
+            5 => {
+                let last = self.0.pick(&[
+                    "SELECT 'total', NULL",
+                    "VALUES ('x', 1), (NULL, 2)",
+                    "SELECT 'total', 10 WHERE 1 = 2",
+                    "(VALUES ('b', 2))",
+                ]);
+                let all = self.0.pick(&["UNION ALL", "UNION", "EXCEPT", "INTERSECT"]);
+                (format!("SELECT e.s AS c0, e.m AS c1 FROM events e WHERE {outer} {all} {last}"), 2)
+            }
+            6 => (
+                format!(
+                    "SELECT e.n AS c0, (SELECT 5) + e.m AS c1, (SELECT 'v') AS c2, (SELECT COUNT(*)) AS c3 FROM events e WHERE {outer} AND e.m > (SELECT {k})"
+                ),
+                4,
+            ),
+            7 => (
+                format!(
+                    "SELECT v.id AS c0, COUNT(e.n) AS c1, MAX(v.name) AS c2 FROM (VALUES {rows}) v (id, name) LEFT JOIN events e ON e.m = v.id AND ({outer}) GROUP BY v.id"
+                ),
+                3,
+            ),
+            8 => (format!("SELECT e.n AS c0, e.m AS c1 FROM events e WHERE {not}EXISTS (SELECT 1 WHERE e.m > {k})"), 2),
+            9 => (
+                format!(
+                    "SELECT e.n AS c0, v.column1 AS c1 FROM events e, (VALUES (3), (1), (NULL), ({k}) ORDER BY column1 DESC LIMIT 2) v WHERE {outer}"
+                ),
+                2,
+            ),
+            10 => (
+                format!(
+                    "SELECT e.n AS c0, v.x AS c1, v.x + e.m AS c2 FROM events e CROSS JOIN (VALUES (1), (0.5), (NULL), (2e0)) v (x) WHERE {outer}"
+                ),
+                3,
+            ),
+            _ => (
+                format!(
+                    "SELECT v.name AS c0, ROW_NUMBER() OVER (PARTITION BY v.name ORDER BY e.n, e.m, e.s, e.t, e.x, v.id) AS c1, e.n AS c2 FROM events e JOIN (SELECT * FROM (VALUES {rows}) AS w (id, name) UNION ALL SELECT {k}, 'k') v ON v.id = e.m"
+                ),
+                3,
+            ),
+        }
+    }
+
+    /// Decimals beside floats and whole numbers.
+    fn numbers(&mut self, outer: &str) -> (String, usize) {
+        let from = "(SELECT n, m, s, flag, x, CAST(n AS DOUBLE PRECISION) / 10 AS f, CAST(CAST(n AS DOUBLE PRECISION) / 10 AS NUMERIC(10,2)) AS d FROM events)";
+        let other = self.0.pick(&["x", "f", "n", "m", "0.5"]);
+        let op = self.0.pick(&["=", "<>", "<", "<=", ">", ">="]);
+        let test = match self.0.below(5) {
+            0 | 1 => format!("e.d {op} {}", if other == "0.5" { other.to_owned() } else { format!("e.{other}") }),
+            2 => "e.d IN (e.x, e.f, 1.25, e.n)".to_owned(),
+            3 => "e.d BETWEEN e.f AND e.x".to_owned(),
+            _ => "(e.d, e.m) >= (e.f, e.n)".to_owned(),
+        };
+        match self.0.below(3) {
+            0 => (format!("SELECT e.n AS c0, e.f AS c1, w.m AS c2 FROM {from} e JOIN {from} w ON e.d = w.f AND ({outer})"), 3),
+            1 => (
+                format!(
+                    "SELECT e.n AS c0, e.f AS c1 FROM {from} e WHERE ({outer}) AND e.f NOT IN (SELECT w.d FROM {from} w WHERE w.d IS NOT NULL AND w.m = e.m)"
+                ),
+                2,
+            ),
+            _ => (format!("SELECT e.n AS c0, e.f AS c1, {test} AS c2 FROM {from} e WHERE {outer}"), 3),
+        }
     }
 
     /// Frames of every kind, also over values at the ends of their types.
@@ -235,7 +353,9 @@ impl Maker<'_> {
     fn query(&mut self) -> (String, usize) {
         let outer = self.condition("e");
         if self.0.chance(45) {
-            return match self.0.below(5) {
+            return match self.0.below(7) {
+                5 => self.values(&outer),
+                6 => self.numbers(&outer),
                 0 => self.named_windows(&outer),
                 1 => self.groupings(&outer),
                 2 => self.rows(&outer),

@@ -67,7 +67,24 @@ fn conditions_keep_their_order() {
 /// Each answers as the other does, which is written with more words.
 #[test]
 fn short_forms_answer_as_long_ones() {
-    const PAIRS: [(&str, &str); 5] = [
+    const PAIRS: [(&str, &str); 8] = [
+        (
+            "SELECT window_start AS s, window_end AS e, COUNT(*) AS n FROM TUMBLE(clicks, at, INTERVAL '5' MINUTE) GROUP BY GROUPING SETS ((window_start), (window_end), (window_end, k))",
+            "SELECT window_start AS s, NULL AS e, COUNT(*) AS n FROM TUMBLE(clicks, at, INTERVAL '5' MINUTE) GROUP BY window_start \
+             UNION ALL SELECT NULL, window_end, COUNT(*) FROM TUMBLE(clicks, at, INTERVAL '5' MINUTE) GROUP BY window_end \
+             UNION ALL SELECT NULL, window_end, COUNT(*) FROM TUMBLE(clicks, at, INTERVAL '5' MINUTE) GROUP BY window_end, k",
+        ),
+        (
+            "SELECT window_start AS s, window_end AS e, GROUPING(window_end, window_start) AS g, MAX(n) AS m FROM HOP(clicks, at, INTERVAL '3' MINUTE, INTERVAL '10' MINUTE) \
+             GROUP BY ROLLUP (window_end, window_start)",
+            "SELECT window_start AS s, window_end AS e, 0 AS g, MAX(n) AS m FROM HOP(clicks, at, INTERVAL '3' MINUTE, INTERVAL '10' MINUTE) GROUP BY window_start, window_end \
+             UNION ALL SELECT NULL, window_end, 1, MAX(n) FROM HOP(clicks, at, INTERVAL '3' MINUTE, INTERVAL '10' MINUTE) GROUP BY window_end \
+             UNION ALL SELECT NULL, NULL, 3, MAX(n) FROM HOP(clicks, at, INTERVAL '3' MINUTE, INTERVAL '10' MINUTE)",
+        ),
+        (
+            "SELECT k, COUNT(DISTINCT n, at) AS a, COUNT(DISTINCT (n, at)) AS b FROM clicks GROUP BY k",
+            "SELECT k, COUNT(*) FILTER (WHERE n IS NOT NULL AND at IS NOT NULL) AS a, COUNT(*) AS b FROM (SELECT DISTINCT k, n, at FROM clicks) d GROUP BY k",
+        ),
         (
             "SELECT UPPER(k) AS u, SESSION_START(at + INTERVAL '1' SECOND, INTERVAL '2' MINUTE) AS s, SESSION_END(at + INTERVAL '1' SECOND, INTERVAL '2' MINUTE) AS e, COUNT(*) AS n \
              FROM clicks WHERE n > 0 GROUP BY UPPER(k), SESSION(at + INTERVAL '1' SECOND, INTERVAL '2' MINUTE)",

@@ -133,6 +133,16 @@ fn call(function: &Function, series: &[Series]) -> Values {
             collected::<_, Int64Chunked>(rows, |row| a.int(row).zip(args[1].int(row)).map(later).transpose())
         }
         F::FromMicroseconds => collected::<_, Int64Chunked>(rows, |row| Ok(a.int(row))),
+        F::BitAnd | F::BitOr | F::BitXor | F::ShiftLeft | F::ShiftRight => collected::<_, Int64Chunked>(rows, |row| {
+            let of_bits = |(a, b): (i64, i64)| match function {
+                F::BitAnd => a & b,
+                F::BitOr => a | b,
+                F::BitXor => a ^ b,
+                F::ShiftLeft => a << b.rem_euclid(64),
+                _ => a >> b.rem_euclid(64),
+            };
+            Ok(a.int(row).zip(args[1].int(row)).map(of_bits))
+        }),
         F::Greatest | F::Least => unreachable!("made of comparisons"),
         function if matches!(a, Argument::Float(_)) => collected::<_, Float64Chunked>(rows, |row| {
             let Some(v) = a.float(row) else { return Ok(None) };

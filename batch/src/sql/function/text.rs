@@ -27,6 +27,15 @@ pub fn call<'a>(function: &Function, args: &[Value<'a>]) -> Result<Cow<'a, str>,
         }
         (Function::Upper, [Text(t)]) => Cow::Owned(t.chars().map(|c| single(c, c.to_uppercase())).collect()),
         (Function::Lower, [Text(t)]) => Cow::Owned(t.chars().map(|c| single(c, c.to_lowercase())).collect()),
+        (Function::Initcap, [Text(t)]) => {
+            let first = |before: Option<char>| !before.is_some_and(char::is_alphanumeric);
+            let before = std::iter::once(None).chain(t.chars().map(Some));
+            let cased = |(before, c): (Option<char>, char)| match first(before) {
+                true => single(c, c.to_uppercase()),
+                false => single(c, c.to_lowercase()),
+            };
+            Cow::Owned(before.zip(t.chars()).map(cased).collect())
+        }
         (Function::Reverse, [Text(t)]) => Cow::Owned(t.chars().rev().collect()),
         (Function::Trim(side), [Text(t), Text(chars)]) => {
             let cut: Vec<char> = chars.chars().collect();
@@ -168,7 +177,19 @@ pub fn regex_replace(regex: &Regex, all: bool, text: &str, with: &str) -> String
         }
         out
     };
-    regex.replacen(text, usize::from(!all), replaced).into_owned()
+    let (mut out, mut end, mut from) = (String::new(), 0, 0);
+    while from <= text.len() {
+        let Some(found) = regex.captures_at(text, from) else { break };
+        let whole = found.get_match().range();
+        out = out + &text[end..whole.start] + &replaced(&found);
+        end = whole.end;
+        if !all {
+            break;
+        }
+        // As in PostgreSQL, an empty part may stand right behind another one.
+        from = if whole.is_empty() { end + text[end..].chars().next().map_or(1, char::len_utf8) } else { end };
+    }
+    out + &text[end..]
 }
 
 #[cfg(test)]
@@ -185,5 +206,7 @@ mod tests {
         let regex = Regex::new("(a)(b)?").unwrap();
         assert_eq!(regex_replace(&regex, true, "xabay", r"<\1\2\&\\\0\>"), r"x<abab\\0\><aa\\0\>y");
         assert_eq!(regex_replace(&regex, false, "aa", r"\"), r"\a");
+        let regex = Regex::new("a*").unwrap();
+        assert_eq!(regex_replace(&regex, true, "baac", "x"), "xbxxcx");
     }
 }

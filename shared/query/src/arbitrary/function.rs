@@ -5,14 +5,20 @@ use super::expr::{Columns, text_literal, time_literal};
 
 impl Columns {
     pub(super) fn int_function(&self, random: &mut Random, depth: u32) -> String {
-        match random.below(8) {
+        match random.below(10) {
+            8 => format!("({} {} {})", self.int(random, depth), random.pick(&["&", "|", "#"]), self.int(random, depth)),
+            9 => format!("(~ {} {} {})", self.int(random, depth), random.pick(&["<<", ">>"]), random.between(-1, 70)),
             0 => format!("LENGTH({})", self.text(random, depth)),
             1 => format!("POSITION({} IN {})", self.needle(random), self.text(random, depth)),
             2 => format!("SIGN({})", self.int(random, depth)),
             3 => format!("GREATEST({}, {}, NULL)", self.int(random, depth), self.int(random, depth)),
             4 => format!("LEAST({}, {})", self.int(random, depth), self.int(random, depth)),
             5 => format!("MOD({}, 7)", self.int(random, depth)),
-            6 => format!("EXTRACT({} FROM {})", random.pick(&["ISODOW", "ISOYEAR", "MICROSECONDS"]), self.time(random, depth)),
+            6 => format!(
+                "EXTRACT({} FROM {})",
+                random.pick(&["ISODOW", "ISOYEAR", "MICROSECONDS", "CENTURY", "DECADE"]),
+                self.time(random, depth)
+            ),
             _ => format!("CHAR_LENGTH(CAST({} AS TEXT))", self.int(random, depth)),
         }
     }
@@ -34,10 +40,18 @@ impl Columns {
 
     pub(super) fn text_function(&self, random: &mut Random, depth: u32) -> String {
         let text = self.text(random, depth);
-        match random.below(18) {
+        match random.below(19) {
+            18 => format!("INITCAP({text})"),
             16 => format!("REGEXP_SUBSTR({text}, {})", random.pick(&["'[a-z]+'", "'b.'", "'[0-9]*$', 'i'"])),
             17 => {
-                let rest = random.pick(&["'a', ''", "'(.)(.)', '\\2\\1', 'g'", "'[^é]', '<\\&>', 'gi'", "'', '\\\\-\\3'"]);
+                let rest = random.pick(&[
+                    "'a', ''",
+                    "'a*', '<\\&>', 'g'",
+                    "'', '-', 'g'",
+                    "'(.)(.)', '\\2\\1', 'g'",
+                    "'[^é]', '<\\&>', 'gi'",
+                    "'', '\\\\-\\3'",
+                ]);
                 format!("REGEXP_REPLACE({text}, {rest})")
             }
             0 => format!("UPPER({text})"),

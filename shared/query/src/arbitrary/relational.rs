@@ -3,6 +3,8 @@
 //! Values are few and times close to one another, so that keys meet, windows overlap and rows tie. Queries raise errors rarely, and never in a join's condition, where it
 //! would depend on which rows an engine holds against one another.
 
+mod beside;
+
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -317,7 +319,7 @@ impl Text<'_> {
     fn sides(&mut self, depth: u32) -> (Shape, String, Shape, String) {
         let left = self.query(depth - 1);
         let right_depth = self.random.below(depth as usize) as u32;
-        let right = self.query(right_depth);
+        let right = if self.random.chance(12) { self.values() } else { self.query(right_depth) };
         (left, self.alias(), right, self.alias())
     }
 
@@ -472,61 +474,6 @@ impl Text<'_> {
             _ => "UNBOUNDED FOLLOWING".to_owned(),
         };
         format!("{units} BETWEEN {} AND {}", bound(start), bound(end))
-    }
-
-    /// A query beside another one, which is in an expression of it, or of which it has the rows or has not.
-    fn with_subquery(&mut self, outer: &Shape) -> String {
-        let (text, columns) = (&outer.text, &outer.columns);
-        let inner = self.query(1);
-        let kinds: Vec<Kind> = [Text, Int, Time].into_iter().filter(|k| columns.contains(k) && inner.columns.contains(k)).collect();
-        let Some(&kind) = kinds.get(self.random.below(kinds.len().max(1))) else { return text.clone() };
-        let both = column(self.random, columns, Some(kind)).zip(column(self.random, &inner.columns, Some(kind)));
-        let (a, b) = both.unwrap_or_default();
-        let (about, of) = match self.equality((outer, "s"), (&inner, "i")) {
-            Some(equal) if self.random.chance(50) => (format!(" WHERE {equal}"), true),
-            _ => (String::new(), false),
-        };
-        let from = format!("FROM ({}) AS i{about}", inner.text);
-        let least = self.random.pick(&["MIN", "MAX"]);
-        let value = match self.random.below(3) {
-            0 if kind == Int => format!("(SELECT COUNT(*) {from})"),
-            1 => format!("(SELECT i.{b} {from} ORDER BY i.{b} LIMIT 1)"),
-            _ => format!("(SELECT {least}(i.{b}) {from})"),
-        };
-        let op = self.random.pick(&["<", "=", ">="]);
-        let other = column(self.random, columns, Some(kind)).zip(column(self.random, &inner.columns, Some(kind)));
-        let (c, d) = other.unwrap_or_default();
-        let not = self.random.pick(&["", "NOT "]);
-        match self.random.below(12) {
-            9 => format!("SELECT * FROM ({text}) AS s WHERE (s.{a}, s.{c}) {not}IN (SELECT i.{b}, i.{d} {from})"),
-            10 => {
-                let of = match self.random.below(3) {
-                    0 => format!("SELECT i.{b} AS v, COUNT(*) AS n {from} GROUP BY i.{b}"),
-                    1 => format!("SELECT i.{b} AS v, ROW_NUMBER() OVER (ORDER BY i.{b}) AS n {from} ORDER BY i.{b} LIMIT 2"),
-                    _ => format!("SELECT {least}(i.{b}) AS v, COUNT(*) AS n {from}"),
-                };
-                let (join, on) = [("CROSS JOIN", ""), ("LEFT JOIN", " ON TRUE")][self.random.below(2)];
-                format!("SELECT s.{a} AS c0, l.v AS c1, l.n AS c2 FROM ({text}) AS s {join} LATERAL ({of}) AS l{on}")
-            }
-            11 => {
-                let op = self.random.pick(&["EXCEPT ALL", "INTERSECT ALL"]);
-                format!("SELECT s.{a} AS c0 FROM ({text}) AS s {op} SELECT i.{b} FROM ({}) AS i", inner.text)
-            }
-            0 | 1 => format!("SELECT * FROM ({text}) AS s WHERE s.{a} IN (SELECT i.{b} {from})"),
-            2 => format!("SELECT * FROM ({text}) AS s WHERE s.{a} NOT IN (SELECT i.{b} {from})"),
-            3 => format!("SELECT * FROM ({text}) AS s WHERE {}EXISTS (SELECT 1 {from})", if of { "NOT " } else { "" }),
-            4 => format!("SELECT * FROM ({text}) AS s WHERE s.{a} {op} {value}"),
-            5 => format!("SELECT s.{a} AS c0, {value} AS c1 FROM ({text}) AS s"),
-            6 => format!(
-                "SELECT s.{a} AS c0, COUNT(*) AS c1 FROM ({text}) AS s GROUP BY s.{a} HAVING MAX(s.{a}) IN (SELECT i.{b} FROM ({}) AS i)",
-                inner.text
-            ),
-            7 => format!("SELECT s.{a} AS c0, s.{a} IN (SELECT i.{b} {from}) AS c1 FROM ({text}) AS s"),
-            _ => {
-                let op = self.random.pick(&["EXCEPT", "INTERSECT"]);
-                format!("SELECT s.{a} AS c0 FROM ({text}) AS s {op} SELECT i.{b} FROM ({}) AS i", inner.text)
-            }
-        }
     }
 
     /// Two queries cut to the kinds that both have.

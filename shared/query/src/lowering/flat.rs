@@ -141,6 +141,7 @@ fn below(plan: &Plan) -> Result<Below, NotLowered> {
         Node::Join { .. } | Node::AsOfJoin { .. } | Node::TemporalJoin { .. } => Err(plan.not_flat("a join")),
         Node::Latest { .. } => Err(plan.not_flat("UPSERT")),
         Node::Input { .. } => Err(plan.not_flat("an input")),
+        Node::Values { .. } => Err(plan.not_flat("a table of constants (VALUES, SELECT without FROM)")),
     }
 }
 

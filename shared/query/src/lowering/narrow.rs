@@ -144,6 +144,14 @@ fn prune(plan: &Plan, needed: &BTreeSet<usize>) -> (Plan, Vec<usize>) {
             (of(Node::Project { input: Box::new(plan.clone()), columns: named }), kept)
         }
         Node::Input { .. } => (plan.clone(), all(plan).into_iter().collect()),
+        Node::Values { columns, rows } => {
+            // As of a projection, below.
+            let can_fail = rows.iter().flatten().any(Expr::can_fail);
+            let kept: Vec<usize> = if can_fail { all(plan).into_iter().collect() } else { some(needed) };
+            let columns = kept.iter().map(|&i| columns[i].clone()).collect();
+            let rows = rows.iter().map(|row| kept.iter().map(|&i| row[i].clone()).collect()).collect();
+            (of(Node::Values { columns, rows }), kept)
+        }
         Node::Filter { input, condition } => {
             let (input, kept) = prune(input, &with(needed, [condition]));
             let condition = condition.over(&kept);

@@ -56,6 +56,7 @@ impl Plan {
                 }
                 keys
             }
+            Node::Values { columns, rows } => keys_of_values(columns.len(), rows),
             _ => self.own_row_key().into_iter().collect(),
         }
     }
@@ -88,10 +89,14 @@ impl Plan {
                 if *kind == JoinKind::Full {
                     return None;
                 }
+                // Of rows that are written out any of their keys will do. (Of others it stays the first, which outputs that are there are told apart by.)
+                let keys = |side: &Plan| side.row_keys().into_iter().take(if side.topics().is_empty() { usize::MAX } else { 1 });
+                let right_is_met = || keys(right).any(|key| met(&key, width, 0..width));
+                let left_is_met = || keys(left).any(|key| met(&key, 0, width..width + right.columns().len()));
                 // One row at most of the one side for each of the other.
-                if matches!(kind, JoinKind::Inner | JoinKind::Left) && met(&of_right, width, 0..width) {
+                if matches!(kind, JoinKind::Inner | JoinKind::Left) && right_is_met() {
                     of_left
-                } else if matches!(kind, JoinKind::Inner | JoinKind::Right) && met(&of_left, 0, width..width + right.columns().len()) {
+                } else if matches!(kind, JoinKind::Inner | JoinKind::Right) && left_is_met() {
                     of_right.into_iter().map(|column| column + width).collect()
                 } else {
                     of_left.into_iter().chain(of_right.into_iter().map(|column| column + width)).collect()
@@ -123,6 +128,27 @@ fn is_one_value(condition: &Expr, column: usize, input: &Plan) -> bool {
         _ => false,
     };
     is_it && (*op == BinaryOp::Equal || *op == BinaryOp::LessOrEqual && is_numbered && *value == Value::Int(1))
+}
+
+/// What tells rows apart that are written out: nothing where there is one, else a column of values that are all different, or all columns together.
+fn keys_of_values(width: usize, rows: &[Vec<Expr>]) -> Vec<Vec<usize>> {
+    if rows.len() < 2 {
+        return vec![Vec::new()];
+    }
+    let literal = |expr: &Expr| match &expr.kind {
+        // One float may be written in several ways.
+        ExprKind::Literal(value) if expr.data_type != DataType::Float => Some(value.clone()),
+        _ => None,
+    };
+    let is_key = |key: &Vec<usize>| {
+        let values = rows.iter().map(|row| key.iter().map(|&column| literal(&row[column])).collect::<Option<Vec<Value>>>());
+        let values = values.collect::<Option<Vec<_>>>();
+        values.is_some_and(|values| values.iter().enumerate().all(|(i, row)| !values[..i].contains(row)))
+    };
+    let each = (0..width).map(|column| vec![column]);
+    let mut keys: Vec<Vec<usize>> = each.chain([(0..width).collect()]).filter(is_key).collect();
+    keys.dedup();
+    keys
 }
 
 fn ascending(mut key: Vec<usize>) -> Vec<usize> {
@@ -175,6 +201,11 @@ mod tests {
         assert_eq!(key(top), Some(vec![0, 1]));
         assert_eq!(key(&top.replace("ROW_NUMBER", "RANK")), None, "of rows that tie there are several");
         assert_eq!(key(&top.replace("SELECT place, n", "SELECT place, n + 1 AS m")), None);
+        let joined =
+            |rows: &str| key(&format!("SELECT t.id, v.name FROM UPSERT(TABLE t) t JOIN (VALUES {rows}) AS v(n, name) ON t.n = v.n"));
+        assert_eq!(joined("(1, 'a'), (2, 'a')"), Some(vec![0]), "of the values one at most for each row");
+        assert_eq!(joined("(1, 'a'), (1, 'b')"), Some(vec![0, 1]));
+        assert_eq!(joined("(1, 'a'), (1, 'a')"), None);
         let hop = "SELECT window_end, window_start, COUNT(*) AS c FROM HOP(TABLE t, DESCRIPTOR(at), INTERVAL '1' MINUTE, INTERVAL '1' HOUR) GROUP BY window_start, window_end";
         assert!(key(hop).is_some_and(|key| key == [0] || key == [1] || key == [0, 1]), "{:?}", key(hop));
     }

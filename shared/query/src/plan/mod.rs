@@ -89,6 +89,8 @@ pub enum Node {
     Latest { input: Box<Plan>, upserts: Upserts },
     /// What engines answer to the input of this number of a [`Program`](crate::Program).
     Input { number: usize, columns: Vec<(String, DataType)> },
+    /// The rows that the text writes out (VALUES; one of them is what SELECT without FROM has below it), at least one. Their expressions read no columns.
+    Values { columns: Vec<(String, DataType)>, rows: Vec<Vec<Expr>> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,7 +215,7 @@ impl Plan {
                 let log = LogColumn::EACH.map(|c| (c.name().to_owned(), log_column_type(c)));
                 fields.iter().map(|f| (f.name.clone(), f.data_type)).chain(log).collect()
             }
-            Node::Input { columns, .. } => columns.clone(),
+            Node::Input { columns, .. } | Node::Values { columns, .. } => columns.clone(),
             Node::Project { columns, .. } => columns.iter().map(|c| (c.name.clone(), c.expr.data_type)).collect(),
             Node::Window { input, window, .. } => {
                 let mut columns = input.columns();
@@ -268,7 +270,7 @@ impl Plan {
             | Node::Distinct { input }
             | Node::Limit { input, .. }
             | Node::Latest { input, .. } => input.names(),
-            Node::Scan { .. } | Node::Project { .. } | Node::Input { .. } => {
+            Node::Scan { .. } | Node::Project { .. } | Node::Input { .. } | Node::Values { .. } => {
                 self.columns().iter().map(|(name, _)| identifier(name)).collect()
             }
         }
@@ -277,7 +279,7 @@ impl Plan {
     /// The operators that this one reads.
     pub fn inputs(&self) -> Vec<&Plan> {
         match &self.node {
-            Node::Scan { .. } | Node::Input { .. } => Vec::new(),
+            Node::Scan { .. } | Node::Input { .. } | Node::Values { .. } => Vec::new(),
             Node::Filter { input, .. }
             | Node::Project { input, .. }
             | Node::Window { input, .. }
@@ -301,7 +303,7 @@ impl Plan {
     pub fn try_map_inputs<E>(&self, f: &mut impl FnMut(&Plan) -> Result<Plan, E>) -> Result<Plan, E> {
         let mut node = self.node.clone();
         match &mut node {
-            Node::Scan { .. } | Node::Input { .. } => {}
+            Node::Scan { .. } | Node::Input { .. } | Node::Values { .. } => {}
             Node::Filter { input, .. }
             | Node::Project { input, .. }
             | Node::Window { input, .. }

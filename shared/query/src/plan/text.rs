@@ -7,6 +7,9 @@ use crate::decimal::Decimal;
 use crate::display::{aggregate_text, identifier};
 use crate::types::*;
 
+/// How many rows that a text writes out are shown.
+const VALUES_SHOWN: usize = 5;
+
 /// An indented tree, each operator above its input.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,6 +41,15 @@ impl Plan {
             Node::Filter { condition, .. } => write!(f, "Filter {}", condition.named(&names)),
             Node::Project { columns, .. } => write!(f, "Project {}", listed(columns)),
             Node::Input { number, .. } => write!(f, "Input {number}"),
+            Node::Values { columns, rows } => {
+                let row = |row: &Vec<Expr>| format!("({})", row.iter().map(Expr::to_string).collect::<Vec<_>>().join(", "));
+                let mut shown: Vec<String> = rows.iter().take(VALUES_SHOWN).map(row).collect();
+                if rows.len() > VALUES_SHOWN {
+                    shown.push(format!("and {} more", rows.len() - VALUES_SHOWN));
+                }
+                let columns: Vec<String> = columns.iter().map(|(name, _)| identifier(name)).collect();
+                write!(f, "Values {} as ({})", shown.join(", "), columns.join(", "))
+            }
             Node::Window { column, window, .. } => {
                 let column = Expr::column(*column, DataType::Timestamp);
                 match window {

@@ -8,6 +8,7 @@ use super::expr::{Binder, Bound, BoundKind, Place};
 use super::function::Arguments;
 use super::operator::cast;
 use super::ordered::ORDERED;
+use super::row::row;
 use crate::function::Function;
 use crate::types::*;
 
@@ -95,6 +96,12 @@ impl Binder<'_> {
         let upper = name.to_uppercase();
         match self.place {
             Place::Where => return Err(self.error(span, format!("{upper} cannot stand in WHERE, which sees single rows: use HAVING"))),
+            Place::Values => {
+                return Err(self.error(
+                    span,
+                    format!("{upper} cannot stand in VALUES, or in LATERAL without FROM, where no rows are read: write SELECT ... FROM"),
+                ));
+            }
             Place::GroupBy => {
                 return Err(self.error(span, format!("{upper} cannot stand in GROUP BY: group by columns and expressions of them")));
             }
@@ -160,6 +167,14 @@ impl Binder<'_> {
         };
         let mut finish = Finish::Nothing;
         let (function, arg) = match (name, &args.list[..], within) {
+            ("count", [_, _, ..], _) if args.distinct => {
+                let values = self.several_as_text(&args.list, false, span)?;
+                return Ok((Aggregate::new(F::CountDistinct, Some(when(values))), finish));
+            }
+            ("count", [arg], _) if args.distinct && row(arg).is_some() => {
+                let values = self.several_as_text(&row(arg).unwrap_or_default(), true, span)?;
+                return Ok((Aggregate::new(F::CountDistinct, Some(when(values))), finish));
+            }
             ("count", [arg], _) if args.distinct => (F::CountDistinct, *arg),
             ("count", [arg], _) => (F::Count, *arg),
             ("sum", [arg], _) if args.distinct => (F::SumDistinct, *arg),
@@ -211,6 +226,7 @@ impl Binder<'_> {
                 return Err(wrong_count(&format!("{}(0.5) WITHIN GROUP (ORDER BY c)", name.to_uppercase())));
             }
             ("approx_quantile", ..) => return Err(wrong_count("APPROX_QUANTILE(c, 0.5)")),
+            ("count", [_, _, ..], _) => return Err(wrong_count("COUNT(DISTINCT a, b), or COUNT(c)")),
             ("count", ..) => return Err(wrong_count("COUNT(*) or COUNT(c)")),
             _ => return Err(wrong_count(&format!("{}(c)", name.to_uppercase()))),
         };

@@ -36,6 +36,7 @@ pub(super) enum BoundKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Where,
+    Values,
     GroupBy,
     Argument,
     Select,
@@ -326,7 +327,10 @@ impl<'a> Binder<'a> {
                 if let Some(scope) = self.around.as_ref().filter(|scope| scope.is_relation(relation)) {
                     return Err(self.error(span, scope.unknown_column(&name.value)));
                 }
-                let message = format!("no relation '{}' in this query: FROM names it {}", relation.value, self.scope.known_as());
+                let message = match &self.scope.known_as()[..] {
+                    "" => format!("no relation '{}' is known where nothing is read: write FROM and a topic", relation.value),
+                    known_as => format!("no relation '{}' in this query: FROM names it {known_as}", relation.value),
+                };
                 Err(self.error(relation.span, message))
             }
             _ => Err(self.error(span, "a column is written as column or relation.column")),
@@ -449,7 +453,7 @@ impl<'a> Binder<'a> {
         Ok(Bound::typed(if negated { not(both) } else { both }, span))
     }
 
-    fn in_list(&mut self, arg: &ast::Expr, list: &[ast::Expr], negated: bool) -> Result<Bound, QueryError> {
+    pub(super) fn in_list(&mut self, arg: &ast::Expr, list: &[ast::Expr], negated: bool) -> Result<Bound, QueryError> {
         let mut all = vec![self.bind(arg)?];
         for item in list {
             all.push(self.bind(item)?);

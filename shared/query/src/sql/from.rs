@@ -1,4 +1,6 @@
 //! FROM: the topic, queries of WITH, subqueries, and windows over them.
+//!
+//! Without FROM there is one row, of constants.
 
 use std::rc::Rc;
 
@@ -12,6 +14,7 @@ use super::lateral::lateral;
 use super::scope::{Scope, fields, nearest, same_name};
 use super::select::bind_query;
 use super::source::Source;
+use super::values::one_row;
 use crate::plan::{Node, Plan};
 use crate::types::*;
 
@@ -65,10 +68,7 @@ impl<'a> Relations<'a> {
     /// The plan of what stands in FROM, and its names.
     pub fn from(&mut self, select: &ast::Select) -> Result<(Plan, Scope), QueryError> {
         let mut tables = select.from.iter();
-        let Some(first) = tables.next() else {
-            let message = format!("the query reads nothing: write FROM {}", self.some_topic());
-            return Err(self.source.error(select.select_token.0.span, message));
-        };
+        let Some(first) = tables.next() else { return Ok(one_row(self.source.range(select.select_token.0.span))) };
         let mut left = self.joined(first)?;
         for table in tables {
             if let Some(of) = lateral(&table.relation) {

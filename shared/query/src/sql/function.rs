@@ -128,12 +128,12 @@ fn unknown_function(name: &str) -> String {
         | "gen_random_uuid" => "an answer depends on the log alone, not on the clock or on chance: write a literal".to_owned(),
         "quantile" => "write PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY c), which is exact, or APPROX_QUANTILE(c, 0.5)".to_owned(),
         "rollup" | "cube" => {
-            "they stand by themselves in GROUP BY, and not in GROUPING SETS: write the sets out, as in GROUPING SETS ((a, b), (a), ())"
-                .to_owned()
+            "they stand in GROUP BY, each by itself: write GROUP BY a, ROLLUP (b, c), or GROUPING SETS (ROLLUP (a, b), (c))".to_owned()
         }
         "array_agg" | "list" | "collect_list" | "json_agg" | "json_arrayagg" => {
             "a column holds one value: write STRING_AGG(c, ',' ORDER BY c), or put rows out".to_owned()
         }
+        "values" => "one value is a subquery as (SELECT 5), and rows stand in FROM (VALUES (1, 'a'), (2, 'b')) AS v (id, name)".to_owned(),
         "regexp_matches" | "regexp_match" | "regexp_extract" => "write REGEXP_SUBSTR(c, '[0-9]+'), or REGEXP_LIKE(c, '^N')".to_owned(),
         "row_number" | "rank" | "dense_rank" | "percent_rank" | "cume_dist" | "ntile" | "lag" | "lead" | "nth_value" => {
             "it needs OVER, as in ROW_NUMBER() OVER (PARTITION BY a ORDER BY b)".to_owned()

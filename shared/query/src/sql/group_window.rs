@@ -5,6 +5,7 @@ use sqlparser::tokenizer::Span;
 
 use super::QueryError;
 use super::expr::{Binder, Bound, Place};
+use super::grouping::nested;
 use super::source::Source;
 use super::subquery::reads_subquery;
 use crate::plan::{Node, Plan, Window};
@@ -90,7 +91,12 @@ impl Binder<'_> {
         let (mut calls, mut of_sets) = (Vec::new(), Vec::new());
         for ast in exprs {
             match ast {
-                ast::Expr::GroupingSets(sets) | ast::Expr::Rollup(sets) | ast::Expr::Cube(sets) => of_sets.extend(sets.iter().flatten()),
+                ast::Expr::GroupingSets(sets) | ast::Expr::Rollup(sets) | ast::Expr::Cube(sets) => {
+                    of_sets.extend(sets.iter().flatten().flat_map(|ast| {
+                        let within = if let ast::Expr::Function(call) = ast { nested(call) } else { None };
+                        within.map_or_else(|| vec![ast], |(_, parts)| parts.concat())
+                    }));
+                }
                 one => calls.push(one),
             }
         }

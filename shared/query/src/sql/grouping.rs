@@ -1,13 +1,13 @@
 //! GROUP BY: what rows are grouped by, and what expressions are over the groups.
 
-use sqlparser::ast::{self, GroupByExpr, Spanned};
+use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Spanned};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
 use super::expr::{Binder, Bound, Place};
 use super::from::clause;
-use super::scope::Scope;
+use super::row::row;
 use super::select::{Item, default_name, named_item};
 use super::source::Source;
 use super::subquery::{AROUND, JOINED};
@@ -23,6 +23,8 @@ pub(super) struct Grouping {
     pub keys: Vec<NamedExpr>,
     /// Of ROLLUP, CUBE and GROUPING SETS: the keys of each grouping, whose groups stand beside one another. None where all keys are one grouping.
     sets: Vec<Vec<Expr>>,
+    /// The ends of windows, each with the start that says the same.
+    ends: Vec<(Expr, Expr)>,
 }
 
 impl Grouping {
@@ -34,10 +36,15 @@ impl Grouping {
         self.sets.iter_mut().filter(|set| !set.contains(key)).for_each(|set| set.push(key.clone()));
     }
 
+    /// Its groupings.
+    pub fn all(&self, source: &Source<'_>, calls: &[(Vec<Expr>, Span)]) -> Result<Sets, QueryError> {
+        Ok(Sets { keys: self.sets(), marks: self.marks(source, calls)?, ends: self.ends.clone() })
+    }
+
     /// For each grouping what the calls of GROUPING give; none where all keys are one grouping, where each gives 0.
-    pub fn marks(&self, source: &Source<'_>, calls: &[(Vec<Expr>, Span)]) -> Result<Vec<Vec<i64>>, QueryError> {
+    fn marks(&self, source: &Source<'_>, calls: &[(Vec<Expr>, Span)]) -> Result<Vec<Vec<i64>>, QueryError> {
         for (args, span) in calls {
-            if args.iter().any(|arg| self.keys.iter().all(|key| key.expr != *arg)) {
+            if args.iter().any(|arg| self.keys.iter().all(|key| key.expr != self.as_key(arg.clone()))) {
                 return Err(source.error(*span, "GROUPING asks about what stands in GROUP BY: write the expression as it stands there"));
             }
         }
@@ -46,30 +53,55 @@ impl Grouping {
         Ok(self.sets.iter().map(|set| calls.iter().map(|(args, _)| mark(set, args)).collect()).collect())
     }
 
-    /// Which of the keys each grouping has, by their numbers; none where all are one grouping.
-    pub fn sets(&self) -> Vec<Vec<usize>> {
+    /// Which of the keys each grouping has.
+    fn sets(&self) -> Vec<Vec<usize>> {
         let of = |set: &Vec<Expr>| (0..self.keys.len()).filter(|&key| set.contains(&self.keys[key].expr)).collect();
         self.sets.iter().map(of).collect()
     }
+
+    /// The end of a window of one size says nothing that its start does not. Of several groupings one may have the one alone, and another one the other.
+    fn as_key(&self, expr: Expr) -> Expr {
+        let start = self.ends.iter().find(|(end, _)| *end == expr).filter(|_| self.sets.is_empty());
+        start.map_or(expr, |(_, start)| start.clone())
+    }
+}
+
+/// What several groupings are made of.
+pub(super) struct Sets {
+    /// Which of the keys each has, by their numbers; none where all keys are one grouping.
+    pub keys: Vec<Vec<usize>>,
+    /// What the calls of GROUPING give for each.
+    pub marks: Vec<Vec<i64>>,
+    /// The ends of windows, which are grouped by as their starts.
+    pub ends: Vec<(Expr, Expr)>,
 }
 
 /// Groups of these keys; of several groupings one after the other, with NULL for the keys that one has not, and behind the aggregates what marks each.
 pub(super) fn aggregated(
     plan: Plan,
-    (keys, sets, marks): (Vec<NamedExpr>, &[Vec<usize>], &[Vec<i64>]),
+    (keys, sets): (Vec<NamedExpr>, &Sets),
     aggregates: Vec<Aggregate>,
     span: std::ops::Range<usize>,
 ) -> Plan {
-    if sets.is_empty() {
+    if sets.keys.is_empty() {
         return Plan::new(Node::Aggregate { input: Box::new(plan), keys, aggregates }, span);
     }
     let of_set = |(set, marks): (&Vec<usize>, &Vec<i64>)| {
-        let own: Vec<NamedExpr> = set.iter().map(|&key| keys[key].clone()).collect();
+        let end = |key: &NamedExpr| sets.ends.iter().find(|(end, _)| *end == key.expr);
+        let grouped_by = |key: &NamedExpr| end(key).map_or_else(|| key.expr.clone(), |(_, start)| start.clone());
+        let mut own: Vec<NamedExpr> = Vec::new();
+        for key in set.iter().map(|&key| &keys[key]) {
+            if own.iter().all(|known| known.expr != grouped_by(key)) {
+                own.push(NamedExpr { name: key.name.clone(), expr: grouped_by(key) });
+            }
+        }
         let value = |(number, key): (usize, &NamedExpr)| {
             let data_type = key.expr.data_type;
-            let expr = match set.iter().position(|&of| of == number) {
-                Some(at) => Expr::column(at, data_type),
-                None => Expr::literal(Value::Null, data_type),
+            let at = || own.iter().position(|known| known.expr == grouped_by(key)).expect("a grouping has its keys");
+            let expr = match end(key) {
+                _ if !set.contains(&number) => Expr::literal(Value::Null, data_type),
+                Some((end, _)) => end.renumbered(|_| at()),
+                None => Expr::column(at(), data_type),
             };
             NamedExpr { name: key.name.clone(), expr }
         };
@@ -82,7 +114,7 @@ pub(super) fn aggregated(
         let groups = Node::Aggregate { input: Box::new(plan.clone()), keys: own.clone(), aggregates: aggregates.clone() };
         Plan::new(Node::Project { input: Box::new(Plan::new(groups, span.clone())), columns }, span.clone())
     };
-    Plan::new(Node::Union { inputs: sets.iter().zip(marks).map(of_set).collect() }, span.clone())
+    Plan::new(Node::Union { inputs: sets.keys.iter().zip(&sets.marks).map(of_set).collect() }, span.clone())
 }
 
 /// `None` without GROUP BY.
@@ -98,8 +130,12 @@ pub(super) fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[I
         return Ok(None);
     }
     binder.place = Place::GroupBy;
-    let mut grouping = Grouping::default();
+    let is_sets = |ast: &ast::Expr| matches!(ast, ast::Expr::GroupingSets(_) | ast::Expr::Rollup(_) | ast::Expr::Cube(_));
+    let has_sets = exprs.iter().any(is_sets);
+    let windows = binder.scope.windows.iter().filter(|(window, _)| matches!(window, Window::Tumble { .. } | Window::Hop { .. }));
+    let ends = windows.map(|(window, first)| (window.end(*first), window.start(*first))).collect();
     let mut sets: Vec<Vec<Expr>> = vec![Vec::new()];
+    let mut grouping = Grouping { ends, sets: if has_sets { sets.clone() } else { Vec::new() }, ..Grouping::default() };
     // `(a, b)` is both of them.
     let each = exprs.iter().flat_map(|ast| if let ast::Expr::Tuple(all) = ast { &all[..] } else { std::slice::from_ref(ast) });
     for ast in each {
@@ -114,8 +150,9 @@ pub(super) fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[I
             return Err(binder.error(span, format!("these are more than {SETS_MAX} groupings: write fewer with GROUPING SETS")));
         }
     }
-    let has_sets = exprs.iter().any(|ast| matches!(ast, ast::Expr::GroupingSets(_) | ast::Expr::Rollup(_) | ast::Expr::Cube(_)));
-    grouping.sets = if has_sets { sets } else { Vec::new() };
+    if has_sets {
+        grouping.sets = sets;
+    }
     if let Some(window) = binder.group_window.as_ref().filter(|window| window.is_session()) {
         window.keys().iter().for_each(|key| grouping.also("window_end", key));
     }
@@ -130,34 +167,60 @@ pub(super) fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[I
     Ok(Some(grouping))
 }
 
-/// The end of a window of one size says nothing that its start does not.
-fn as_key(scope: &Scope, expr: Expr) -> Expr {
-    let is_end =
-        |(window, first): &&(Window, usize)| matches!(window, Window::Tumble { .. } | Window::Hop { .. }) && expr == window.end(*first);
-    match scope.windows.iter().find(is_end) {
-        Some((window, first)) => window.start(*first),
-        None => expr,
-    }
-}
-
 /// How many groupings one query may have.
 const SETS_MAX: usize = 64;
 
 /// The groupings that one item of GROUP BY stands for.
 fn sets_of<'q>(binder: &Binder<'_>, ast: &'q ast::Expr) -> Result<Vec<Vec<&'q ast::Expr>>, QueryError> {
-    let all = |of: &mut dyn Iterator<Item = &'q Vec<ast::Expr>>| of.flatten().collect::<Vec<_>>();
+    let each = |parts: &'q [Vec<ast::Expr>]| parts.iter().map(|part| part.iter().collect()).collect::<Vec<Vec<_>>>();
     match ast {
-        ast::Expr::GroupingSets(sets) => Ok(sets.iter().map(|set| set.iter().collect()).collect()),
-        ast::Expr::Rollup(parts) => Ok((0..=parts.len()).rev().map(|count| all(&mut parts[..count].iter())).collect()),
-        ast::Expr::Cube(parts) if 1 << parts.len().min(63) > SETS_MAX => {
-            Err(binder.error(ast.span(), format!("these are more than {SETS_MAX} groupings: write fewer with GROUPING SETS")))
+        ast::Expr::GroupingSets(sets) => {
+            let mut all = Vec::new();
+            for set in sets {
+                match &set[..] {
+                    // ROLLUP and CUBE stand for their groupings, which the parser takes for calls here.
+                    [ast::Expr::Function(call)] if nested(call).is_some() => {
+                        let (is_cube, parts) = nested(call).unwrap_or_default();
+                        all.extend(if is_cube { cube(binder, &parts, ast)? } else { rollup(&parts) });
+                    }
+                    set => all.push(set.iter().collect()),
+                }
+            }
+            Ok(all)
         }
-        ast::Expr::Cube(parts) => {
-            let set = |chosen: usize| all(&mut parts.iter().enumerate().filter(|(i, _)| chosen >> i & 1 == 1).map(|(_, part)| part));
-            Ok((0..1 << parts.len()).rev().map(set).collect())
-        }
+        ast::Expr::Rollup(parts) => Ok(rollup(&each(parts))),
+        ast::Expr::Cube(parts) => cube(binder, &each(parts), ast),
         one => Ok(vec![vec![one]]),
     }
+}
+
+/// All parts, all but the last, and so on down to none.
+fn rollup<'q>(parts: &[Vec<&'q ast::Expr>]) -> Vec<Vec<&'q ast::Expr>> {
+    (0..=parts.len()).rev().map(|count| parts[..count].concat()).collect()
+}
+
+/// Each choice of parts.
+fn cube<'q>(binder: &Binder<'_>, parts: &[Vec<&'q ast::Expr>], ast: &ast::Expr) -> Result<Vec<Vec<&'q ast::Expr>>, QueryError> {
+    if 1 << parts.len().min(63) > SETS_MAX {
+        return Err(binder.error(ast.span(), format!("these are more than {SETS_MAX} groupings: write fewer with GROUPING SETS")));
+    }
+    let set = |chosen: usize| (0..parts.len()).filter(|i| chosen >> i & 1 == 1).flat_map(|i| parts[i].iter().copied()).collect();
+    Ok((0..1 << parts.len()).rev().map(set).collect())
+}
+
+/// The parts of ROLLUP or CUBE within GROUPING SETS, and which of the two it is.
+pub(super) fn nested(call: &ast::Function) -> Option<(bool, Vec<Vec<&ast::Expr>>)> {
+    let is_cube = match &call.name.to_string().to_lowercase()[..] {
+        "cube" => true,
+        "rollup" => false,
+        _ => return None,
+    };
+    let FunctionArguments::List(list) = &call.args else { return None };
+    let part = |arg| match arg {
+        &FunctionArg::Unnamed(FunctionArgExpr::Expr(ref part)) => Some(row(part).unwrap_or_else(|| vec![part])),
+        _ => None,
+    };
+    Some((is_cube, list.args.iter().map(part).collect::<Option<_>>()?))
 }
 
 impl Grouping {
@@ -178,7 +241,7 @@ impl Grouping {
         if aggregate {
             return Err(binder.error(span, "aggregates cannot stand in GROUP BY: group by columns and expressions of them"));
         }
-        expr = as_key(&binder.scope, expr);
+        expr = self.as_key(expr);
         if self.keys.iter().all(|k| k.expr != expr) {
             self.keys.push(NamedExpr { name, expr: expr.clone() });
         }
@@ -240,11 +303,7 @@ impl Binder<'_> {
             return Err(self.error(span, format!("GROUPING takes 1 to {ARGUMENTS_MAX} keys of GROUP BY: write GROUPING(a, b)")));
         }
         let before = self.reads.len();
-        let mut keys = Vec::new();
-        for ast in args.list {
-            let key = self.expr(ast)?;
-            keys.push(as_key(&self.scope, key));
-        }
+        let keys = args.list.into_iter().map(|ast| self.expr(ast)).collect::<Result<Vec<_>, _>>()?;
         self.reads.truncate(before);
         let number = self.groupings.iter().position(|(known, _)| *known == keys).unwrap_or(self.groupings.len());
         if number == self.groupings.len() {

@@ -1,15 +1,16 @@
 //! LATERAL: a subquery in FROM that is about the row to its left.
 //!
-//! As where it stands in an expression, its rows are told apart by what they compare with that row, and joined by it; here there may be several.
+//! As where it stands in an expression, its rows are told apart by what they compare with that row, and joined by it; here there may be several. What reads nothing else
+//! (`SELECT l.a + 1 AS b`, `VALUES (l.a), (l.b)`) is computed of the row itself, and joins nothing.
 
-use sqlparser::ast::{self, JoinConstraint, JoinOperator, Spanned, TableFactor};
+use sqlparser::ast::{self, GroupByExpr, JoinConstraint, JoinOperator, SelectItem, SetExpr, Spanned, TableFactor};
 
 use super::QueryError;
-use super::expr::Binder;
+use super::expr::{Binder, Place};
 use super::from::{Relations, name_of};
 use super::scope::Scope;
-use super::select::bind_subquery;
-use super::subquery::{Around, is_null, with_mark};
+use super::select::{bind_subquery, default_name};
+use super::subquery::{Around, equals, is_null, with_mark};
 use crate::plan::{JoinKind, Node, Plan};
 use crate::types::*;
 
@@ -56,6 +57,9 @@ impl Relations<'_> {
         if matches!(kind, JoinKind::Right | JoinKind::Full) {
             let message = "LATERAL is asked for each row of the left side: write CROSS JOIN LATERAL or LEFT JOIN LATERAL (...) l ON TRUE";
             return Err(self.source.error(place, message));
+        }
+        if let Some(rows) = rows_of_row(query) {
+            return self.of_row((left, left_scope), rows, (query, alias), how);
         }
         let mut around = Around::of(left_scope.clone());
         let plan = bind_subquery(self, query, &mut around)?;
@@ -107,6 +111,102 @@ impl Relations<'_> {
             (None, on) => on,
         };
         Ok((joined(left, plan, kind, on), scope))
+    }
+}
+
+/// Rows that are computed of the row to their left: what their columns are called, and their values.
+type RowsOfRow<'q> = (Vec<String>, Vec<Vec<&'q ast::Expr>>);
+
+/// The rows of a query that reads nothing: VALUES, or SELECT without FROM and whatever chooses among rows.
+fn rows_of_row(query: &ast::Query) -> Option<RowsOfRow<'_>> {
+    if query.with.is_some() || query.order_by.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
+        return None;
+    }
+    match &*query.body {
+        SetExpr::Values(values) => {
+            let rows: Vec<Vec<&ast::Expr>> = values.rows.iter().map(|row| row.content.iter().collect()).collect();
+            let width = rows.first()?.len();
+            // What is wrong with others is told of all VALUES.
+            let names = (1..=width).map(|column| format!("column{column}")).collect();
+            rows.iter().all(|row| row.len() == width).then_some((names, rows))
+        }
+        SetExpr::Select(select) => {
+            let groups = matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
+            let is_plain = select.from.is_empty() && select.selection.is_none() && select.having.is_none() && select.qualify.is_none();
+            if !is_plain || !groups || select.distinct.is_some() || !select.named_window.is_empty() {
+                return None;
+            }
+            let items = select.projection.iter().map(|item| match item {
+                SelectItem::UnnamedExpr(expr) => Some((default_name(expr), expr)),
+                SelectItem::ExprWithAlias { expr, alias } => Some((name_of(alias), expr)),
+                _ => None,
+            });
+            let (names, row): (Vec<String>, Vec<&ast::Expr>) = items.collect::<Option<Vec<_>>>()?.into_iter().unzip();
+            (!row.is_empty()).then(|| (names, vec![row]))
+        }
+        _ => None,
+    }
+}
+
+impl Relations<'_> {
+    /// Each row with those that are computed of it. Of several each has a number, by which it has its values.
+    fn of_row(
+        &mut self,
+        (left, left_scope): (Plan, Scope),
+        (names, rows): RowsOfRow<'_>,
+        (query, alias): Lateral<'_>,
+        how: Option<(JoinKind, &JoinConstraint)>,
+    ) -> Result<(Plan, Scope), QueryError> {
+        let (place, width) = (query.span(), left_scope.width);
+        let span = left.span.start..self.source.range(place).end.max(left.span.end);
+        let at = |node| Plan::new(node, span.clone());
+        let int = |i: usize| Expr::literal(Value::Int(i as i64), DataType::Int);
+        let mut columns: Vec<NamedExpr> = left.as_they_are().collect();
+        let mut binder = Binder { place: Place::Values, ..Binder::new(self.source, left_scope.clone()) };
+        for (column, name) in names.into_iter().enumerate() {
+            let bound = rows.iter().map(|row| binder.bind(row[column])).collect::<Result<Vec<_>, _>>()?;
+            let mut values = binder.unify(bound, "put into one column of VALUES")?;
+            let Some(last) = values.pop() else { unreachable!("there is a row") };
+            let (data_type, number) = (last.data_type, Expr::column(width, DataType::Int));
+            let branches: Vec<(Expr, Expr)> =
+                values.into_iter().enumerate().map(|(row, value)| (equals(number.clone(), int(row)), value)).collect();
+            let expr = match branches.is_empty() {
+                true => last,
+                false => Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(last)) }, data_type),
+            };
+            binder.check_nesting(&expr, place)?;
+            columns.push(NamedExpr { name, expr });
+        }
+        let own = columns[width..].iter().map(|c| (c.name.clone(), c.expr.data_type)).collect();
+        let numbered = match rows.len() {
+            1 => left,
+            count => {
+                let numbers = (0..count).map(|row| vec![int(row)]).collect();
+                let numbers = Box::new(at(Node::Values { columns: vec![("row".into(), DataType::Int)], rows: numbers }));
+                at(Node::Join { left: Box::new(left), right: numbers, kind: JoinKind::Inner, on: None })
+            }
+        };
+        let plan = at(Node::Project { input: Box::new(numbered), columns });
+        let mut right_scope = Scope::new("the subquery", false, own);
+        if let Some(alias) = alias {
+            if alias.columns.len() > right_scope.width {
+                let message = format!("{} names for {} columns: leave some out", alias.columns.len(), right_scope.width);
+                return Err(self.source.error(alias.name.span, message));
+            }
+            right_scope.relations[0].name = name_of(&alias.name);
+            right_scope.columns.iter_mut().zip(&alias.columns).for_each(|(column, new)| column.name = name_of(&new.name));
+        }
+        let kind = how.map_or(JoinKind::Inner, |(kind, _)| kind);
+        let mut scope = self.beside(left_scope, right_scope, plan.span.clone())?;
+        let on = how.map(|(kind, constraint)| self.on(&mut scope, constraint, kind, width, place)).transpose()?.flatten();
+        match on.filter(|on| !is_true(on)) {
+            None => Ok((plan, scope)),
+            Some(condition) if kind == JoinKind::Inner => Ok((at(Node::Filter { input: Box::new(plan), condition }), scope)),
+            Some(_) => {
+                let message = "what is computed of a row is there for each row: write LEFT JOIN LATERAL (...) l ON TRUE";
+                Err(self.source.error(place, message))
+            }
+        }
     }
 }
 

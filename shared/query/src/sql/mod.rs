@@ -22,6 +22,7 @@ mod ordered;
 mod over;
 mod regex;
 mod row;
+mod row_text;
 mod scalar;
 mod scope;
 mod select;
@@ -32,6 +33,7 @@ mod temporal;
 mod time_format;
 mod topic;
 mod union;
+mod values;
 mod window_clause;
 
 use arrow_schema::Schema;

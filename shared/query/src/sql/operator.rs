@@ -8,6 +8,7 @@ use super::expr::{Binder, Bound, BoundKind, not};
 use super::literal::{decimal_literal, rescaled};
 use crate::data_type;
 use crate::decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
+use crate::function::Function;
 use crate::types::*;
 
 impl Binder<'_> {
@@ -29,7 +30,12 @@ impl Binder<'_> {
                 let bound = self.bind(arg)?;
                 self.negate(bound)
             }
-            _ => Err(self.error(arg.span(), format!("the operator {op} is not supported: use +, - or NOT"))),
+            UnaryOperator::BitwiseNot => {
+                let all = Bound::typed(Expr::literal(Value::Int(-1), DataType::Int), arg.span());
+                let bound = self.bind(arg)?;
+                self.bits(Function::BitXor, bound, all)
+            }
+            _ => Err(self.error(arg.span(), format!("the operator {op} is not supported: use +, -, ~ or NOT"))),
         }
     }
 
@@ -74,12 +80,28 @@ impl Binder<'_> {
             | BinaryOperator::PGRegexIMatch
             | BinaryOperator::PGRegexNotMatch
             | BinaryOperator::PGRegexNotIMatch => return self.regex_operator(op, left, right),
+            BinaryOperator::BitwiseAnd => return self.bits(Function::BitAnd, left, right),
+            BinaryOperator::BitwiseOr => return self.bits(Function::BitOr, left, right),
+            BinaryOperator::PGBitwiseXor => return self.bits(Function::BitXor, left, right),
+            BinaryOperator::PGBitwiseShiftLeft => return self.bits(Function::ShiftLeft, left, right),
+            BinaryOperator::PGBitwiseShiftRight => return self.bits(Function::ShiftRight, left, right),
+            BinaryOperator::PGExp => {
+                return Err(self.error(left.span, "^ is not supported: write POWER(a, b), or a # b for the bits of one of them"));
+            }
             other => {
-                let message = format!("the operator {other} is not supported: use + - * / %, ||, = <> < <= > >=, AND, OR");
+                let message = format!("the operator {other} is not supported: use + - * / %, & | # << >>, ||, = <> < <= > >=, AND, OR");
                 return Err(self.error(left.span, message));
             }
         };
         self.binary(op, left, right)
+    }
+
+    /// Of whole numbers, bit by bit.
+    fn bits(&self, function: Function, left: Bound, right: Bound) -> Result<Bound, QueryError> {
+        let span = left.span.union(&right.span);
+        let what = format!("beside {}", function.sql_name());
+        let args = vec![self.coerce(left, DataType::Int, &what)?, self.coerce(right, DataType::Int, &what)?];
+        Ok(Bound::typed(Expr::call(function, args, DataType::Int), span))
     }
 
     pub(super) fn binary(&self, op: BinaryOp, left: Bound, right: Bound) -> Result<Bound, QueryError> {

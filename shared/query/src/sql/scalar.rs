@@ -13,7 +13,7 @@ use crate::types::DataType::{Bool, Float, Int, Numeric, Text, Timestamp};
 use crate::types::*;
 
 /// The functions by their names in SQL, with the form that a call with other arguments is told.
-pub(super) const SCALARS: [(&str, &str); 57] = [
+pub(super) const SCALARS: [(&str, &str); 58] = [
     ("coalesce", "COALESCE(a, b, ...)"),
     ("ifnull", "COALESCE(a, b)"),
     ("nvl", "COALESCE(a, b)"),
@@ -37,6 +37,7 @@ pub(super) const SCALARS: [(&str, &str); 57] = [
     ("exp", "EXP(a)"),
     ("upper", "UPPER(c)"),
     ("lower", "LOWER(c)"),
+    ("initcap", "INITCAP(c)"),
     ("length", "LENGTH(c)"),
     ("char_length", "CHAR_LENGTH(c)"),
     ("character_length", "CHAR_LENGTH(c)"),
@@ -102,6 +103,7 @@ impl Binder<'_> {
             ("log" | "log10", [a]) => self.call(Function::Log10, &[(a, Float)], Float)?,
             ("exp", [a]) => self.call(Function::Exp, &[(a, Float)], Float)?,
             ("upper", [c]) => self.call(Function::Upper, &[(c, Text)], Text)?,
+            ("initcap", [c]) => self.call(Function::Initcap, &[(c, Text)], Text)?,
             ("lower", [c]) => self.call(Function::Lower, &[(c, Text)], Text)?,
             ("length" | "char_length" | "character_length", [c]) => self.call(Function::Length, &[(c, Text)], Int)?,
             ("trim" | "btrim", [c, chars @ ..]) if chars.len() < 2 => return self.trimmed(Side::Both, c, chars.first().copied(), span),

@@ -160,6 +160,7 @@ impl Scope {
         let near = nearest(name, self.columns.iter().map(|c| c.name.as_str()));
         let listed = self.columns.iter().filter(|c| !c.is_hidden).map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
         let relation = match &self.relations[..] {
+            [] => return format!("no column '{name}' is known where nothing is read: write FROM and a topic"),
             [one] => format!("{}{}", if one.is_topic { "topic " } else { "" }, one.name),
             _ => "what stands in FROM".to_owned(),
         };

@@ -17,6 +17,7 @@ use super::scope::{Column, Scope, same_name};
 use super::source::Source;
 use super::subquery::{Around, Subqueries, compared_with_around, name_of_value, of_none, reads_subquery};
 use super::union::{ordered_union, set_operation};
+use super::values::values;
 use super::window_clause::NamedWindows;
 use crate::plan::{Node, OverCall, Plan};
 use crate::types::*;
@@ -31,7 +32,29 @@ pub(super) struct Item {
 }
 
 pub(super) fn bind(source: &Source<'_>, topics: &[TopicSchema<'_>], query: &ast::Query) -> Result<Plan, QueryError> {
-    bind_query(&mut Relations::new(source, topics), query)
+    let mut relations = Relations::new(source, topics);
+    let plan = bind_query(&mut relations, query)?;
+    if !plan.topics().is_empty() {
+        return Ok(plan);
+    }
+    let (topic, place) = (relations.some_topic(), first_word(query));
+    let has_from = !matches!(&*query.body, SetExpr::Select(select) if select.from.is_empty());
+    let message = match has_from {
+        false => format!("the query reads nothing: write FROM {topic}"),
+        true => format!(
+            "the query reads no topic: write FROM {topic}; constants stand beside it, as in FROM {topic} JOIN (VALUES (1, 'a')) AS v (id, name) ON ..."
+        ),
+    };
+    Err(source.error(place, message))
+}
+
+/// Where a query's first rows are written.
+fn first_word(query: &ast::Query) -> Span {
+    match &*query.body {
+        SetExpr::Select(select) => select.select_token.0.span,
+        SetExpr::Query(inner) => first_word(inner),
+        other => other.span(),
+    }
 }
 
 /// The plan of a query or subquery.
@@ -53,6 +76,10 @@ pub(super) fn bind_query(relations: &mut Relations<'_>, query: &ast::Query) -> R
             refuse_tail(relations.source, query, query.span())?;
             let plan = set_operation(relations, &query.body)?;
             ordered_union(relations.source, plan, query)?
+        }
+        SetExpr::Values(rows) => {
+            refuse_tail(relations.source, query, query.span())?;
+            ordered_union(relations.source, values(relations.source, rows)?, query)?
         }
         SetExpr::Query(inner) if is_wrapped(query) => bind_query(relations, inner)?,
         SetExpr::Query(inner) => {
@@ -193,8 +220,8 @@ fn bind_select(
     if let Some(window) = group_window {
         plan = window.over(source, plan, &grouping.keys, clause(source, select, &[Keyword::GROUP]))?;
     }
-    let (sets, marks) = (grouping.sets(), grouping.marks(source, &groupings)?);
-    let first_mark = (!sets.is_empty()).then_some(grouping.keys.len() + aggregates.len());
+    let sets = grouping.all(source, &groupings)?;
+    let first_mark = (!sets.keys.is_empty()).then_some(grouping.keys.len() + aggregates.len());
     let groups = (!rows).then_some(Groups { source, columns: scope.width, keys: grouping.keys, marks: first_mark });
     let over = |item: &Item| groups.as_ref().map_or_else(|| Ok(item.expr.clone()), |g| g.of_group(item));
     let output = items.iter().map(|item| Ok(NamedExpr { name: item.name.clone(), expr: over(item)? }));
@@ -216,7 +243,7 @@ fn bind_select(
         plan = subqueries.attached(plan, exprs, None)?;
         let span = at(&[Keyword::GROUP]);
         let span = if select_has_group_by(select) { span } else { at(&[Keyword::SELECT]) };
-        plan = aggregated(plan, (keys, &sets, &marks), aggregates, span);
+        plan = aggregated(plan, (keys, &sets), aggregates, span);
     }
     if let Some(condition) = having {
         plan = subqueries.filtered(plan, condition, groups.as_ref(), at(&[Keyword::HAVING]))?;

@@ -17,6 +17,7 @@ use super::row::row;
 use super::scope::Scope;
 use super::select::{Item, bind_subquery};
 use super::source::Source;
+use super::values::constant;
 use crate::plan::{JoinKind, Node, Plan};
 use crate::types::*;
 
@@ -67,6 +68,9 @@ pub(super) struct Subquery {
 impl Binder<'_> {
     /// `x IN (SELECT ...)`.
     pub(super) fn in_subquery(&mut self, arg: &ast::Expr, query: &ast::Query, negated: bool) -> Result<Bound, QueryError> {
+        if let Some(bound) = self.in_values(arg, query, negated)? {
+            return Ok(bound);
+        }
         let first_read = self.reads.len();
         let args = row(arg).unwrap_or_else(|| vec![arg]);
         let args = args.into_iter().map(|ast| self.bind(ast)).collect::<Result<Vec<_>, _>>()?;
@@ -171,6 +175,9 @@ impl Binder<'_> {
         let columns = plan.columns();
         if columns.len() - keys != 1 {
             return Err(self.error(span, "a subquery in an expression gives one value: it puts out several columns"));
+        }
+        if let Some(constant) = constant(&plan).filter(|_| keys == 0) {
+            return Ok(Bound::typed(constant.clone(), span));
         }
         let is_one = if keys == 0 { one_row(&plan).is_some() } else { around.of_none.is_some() || around.is_one_each };
         if !is_one {
@@ -550,6 +557,7 @@ enum Rows {
 fn one_row(plan: &Plan) -> Option<Rows> {
     match &plan.node {
         Node::Aggregate { keys, .. } if keys.is_empty() => Some(Rows::One),
+        Node::Values { rows, .. } if rows.len() == 1 => Some(Rows::One),
         Node::Limit { limit: Some(0 | 1), .. } => Some(Rows::OneOrNone),
         Node::Limit { input, .. } | Node::Filter { input, .. } => one_row(input).map(|_| Rows::OneOrNone),
         Node::Project { input, .. } | Node::Sort { input, .. } | Node::Distinct { input } | Node::Over { input, .. } => one_row(input),

@@ -71,6 +71,14 @@ impl Binder<'_> {
             let us = cast(field(TimeField::Microsecond, arg.clone()), DataType::Float);
             Expr::binary(BinaryOp::Divide, us, Expr::literal(Value::Float(per), DataType::Float), DataType::Float)
         };
+        self.check_copies(&arg, 3, arg_span)?;
+        // A year in pieces of so many: above zero and below it moved, so that each ends where it should.
+        let years = |year: Expr, (is_after, more): (BinaryOp, i64), less: i64, size: i64| {
+            let moved = |by| ints(BinaryOp::Divide, ints(BinaryOp::Add, year.clone(), int(by)), int(size));
+            let condition = Expr::binary(is_after, year.clone(), int(0), DataType::Bool);
+            let otherwise = Some(Box::new(moved(less)));
+            Expr::new(ExprKind::Case { branches: vec![(condition, moved(more))], otherwise }, DataType::Int)
+        };
         let expr = match singular(&upper) {
             "YEAR" => field(TimeField::Year, arg),
             "QUARTER" => field(TimeField::Quarter, arg),
@@ -96,9 +104,18 @@ impl Binder<'_> {
                 let days = Expr::literal(Value::Interval(3 * time::US_PER_DAY), DataType::Interval);
                 field(TimeField::Year, Expr::binary(BinaryOp::Add, monday, days, DataType::Timestamp))
             }
+            // From 1 on; before year 1 from -1 on, where year 0 is the last one.
+            "CENTURY" => years(field(TimeField::Year, arg), (BinaryOp::Greater, 99), -100, 100),
+            "MILLENNIUM" => years(field(TimeField::Year, arg), (BinaryOp::Greater, 999), -1_000, 1_000),
+            "DECADE" => years(field(TimeField::Year, arg), (BinaryOp::GreaterOrEqual, 0), -9, 10),
+            // Days since the year -4713, with their fraction.
+            "JULIAN" => {
+                let floats = |op, a, b| Expr::binary(op, a, Expr::literal(Value::Float(b), DataType::Float), DataType::Float);
+                let days = floats(BinaryOp::Divide, field(TimeField::Epoch, arg), 86_400.0);
+                floats(BinaryOp::Add, days, 2_440_588.0)
+            }
             _ => {
-                let fields =
-                    "YEAR, QUARTER, MONTH, WEEK, DAY, DOW, DOY, ISODOW, ISOYEAR, HOUR, MINUTE, SECOND, MILLISECOND, MICROSECOND or EPOCH";
+                let fields = "MILLENNIUM, CENTURY, DECADE, YEAR, QUARTER, MONTH, WEEK, DAY, DOW, DOY, ISODOW, ISOYEAR, JULIAN, HOUR, MINUTE, SECOND, MILLISECOND, MICROSECOND or EPOCH";
                 return Err(self.error(span, format!("EXTRACT({upper} ...) is not supported: use {fields}")));
             }
         };

@@ -150,6 +150,7 @@ fn alike(source: &Source<'_>, inputs: Vec<Plan>, (op, place): (&SetOperator, Spa
 fn is_null(plan: &Plan, column: usize) -> bool {
     match &plan.node {
         Node::Project { columns, .. } => columns[column].expr.kind == ExprKind::Literal(Value::Null),
+        Node::Values { rows, .. } => rows.iter().all(|row| row[column].kind == ExprKind::Literal(Value::Null)),
         Node::Distinct { input } | Node::Limit { input, .. } => is_null(input, column),
         _ => false,
     }
@@ -173,8 +174,7 @@ pub(super) fn ordered_union(source: &Source<'_>, mut plan: Plan, query: &ast::Qu
                 _ => None,
             };
             let Some(column) = column else {
-                let message =
-                    "UNION, EXCEPT and INTERSECT are ordered by what they put out: name a column of the first query, or give its number";
+                let message = "UNION, EXCEPT, INTERSECT and VALUES are ordered by what they put out: name a column of the first query, or give its number";
                 return Err(source.error(o.expr.span(), message));
             };
             let (descending, nulls_first) = direction(source, o)?;

@@ -1,4 +1,4 @@
-//! Of frames, windows in GROUP BY, rows of values, LATERAL.
+//! Of frames, windows in GROUP BY, rows of values, LATERAL, VALUES.
 
 use super::errors;
 
@@ -101,5 +101,52 @@ fn lateral() {
     1:103 'flights h' rows of this side are kept that no row of LATERAL meets: write LATERAL by CROSS JOIN, before this join
     1:35 'SELECT' WITH TIES in a subquery about the row around it is not supported: write RANK() OVER in FROM, as a JOIN
     1:53 'FETCH' DISTINCT does not go with WITH TIES: write GROUP BY
+    "###);
+}
+
+#[test]
+fn what_is_written_out() {
+    insta::assert_snapshot!(errors(&[
+        "SELECT 1",
+        "SELECT 1 UNION ALL VALUES (2)",
+        "SELECT v.id FROM (VALUES (1)) AS v (id)",
+        "SELECT delay FROM flights JOIN (VALUES (1, 'a'), (2)) AS v (id, name) ON delay = v.id",
+        "SELECT delay FROM flights JOIN (VALUES (1), ('a')) AS v (id) ON delay = v.id",
+        "SELECT delay FROM flights JOIN (VALUES (1), (CAST(NULL AS TEXT))) AS v (id) ON delay = v.id",
+        "SELECT delay FROM flights JOIN (VALUES (delay)) AS v (id) ON delay = v.id",
+        "SELECT delay FROM flights f JOIN (VALUES (f.delay)) AS v (id) ON f.delay = v.id",
+        "SELECT delay FROM flights JOIN (VALUES (COUNT(*))) AS v (id) ON delay = v.id",
+        "SELECT delay FROM flights JOIN (VALUES ((SELECT MAX(delay) FROM flights))) AS v (id) ON delay = v.id",
+        "SELECT delay FROM flights JOIN (VALUES (1), (2) ORDER BY id) AS v (id) ON delay = v.id",
+        "SELECT delay FROM flights WHERE delay IN (VALUES (1, 2))",
+        "SELECT delay FROM flights WHERE (delay, origin) IN (VALUES (1))",
+        "SELECT delay FROM flights WHERE delay IN (VALUES (TRUE))",
+        "SELECT (VALUES (5)) FROM flights",
+        "SELECT delay FROM flights WHERE delay > (SELECT \"x\")",
+        "SELECT delay, origin FROM flights UNION ALL SELECT 'total', NULL",
+        "SELECT 1 FROM flights f, LATERAL (VALUES (f.delay), (f.origin)) v (x)",
+        "SELECT 1 FROM flights f LEFT JOIN LATERAL (SELECT f.delay * 2 AS d) l ON l.d > 3",
+        "SELECT 1 FROM flights f, LATERAL (SELECT SUM(f.delay) AS d) l",
+    ]), @r###"
+    1:1 'SELECT' the query reads nothing: write FROM flights
+    1:1 'SELECT 1 UNION ALL VALUES (2)' the query reads no topic: write FROM flights; constants stand beside it, as in FROM flights JOIN (VALUES (1, 'a')) AS v (id, name) ON ...
+    1:1 'SELECT' the query reads no topic: write FROM flights; constants stand beside it, as in FROM flights JOIN (VALUES (1, 'a')) AS v (id, name) ON ...
+    1:50 '(2)' the rows of VALUES have 2 and 1 values: make them alike
+    1:46 ''a'' 'a' is not a bigint: write a whole number that fits 64 bits, such as 42
+    1:51 'NULL' bigint and text cannot be put into one column of VALUES: CAST one of them
+    1:41 'delay' no column 'delay' is known where nothing is read: write FROM and a topic
+    1:43 'f' no relation 'f' is known where nothing is read: write FROM and a topic
+    1:41 'COUNT' COUNT cannot stand in VALUES, or in LATERAL without FROM, where no rows are read: write SELECT ... FROM
+    1:42 'SELECT MAX(delay) FROM flights' a subquery cannot stand here: put it into WHERE, HAVING or the select list
+    1:58 'id' UNION, EXCEPT, INTERSECT and VALUES are ordered by what they put out: name a column of the first query, or give its number
+    1:33 'delay' IN compares with one column: the subquery puts out several
+    1:34 'delay, origin' IN compares 2 values with as many columns: the subquery puts out 1
+    1:51 'TRUE' bigint and boolean cannot be compared by IN: CAST one of them
+    1:9 'VALUES' there is no function 'values': one value is a subquery as (SELECT 5), and rows stand in FROM (VALUES (1, 'a'), (2, 'b')) AS v (id, name)
+    1:49 '"x"' no column 'x' is known where nothing is read: write FROM and a topic (text stands in single quotes)
+    1:35 'UNION' column '?column?' of UNION is bigint and text: CAST one of them
+    1:54 'f.origin' bigint and text cannot be put into one column of VALUES: CAST one of them
+    1:44 'SELECT f.delay * 2 AS d' what is computed of a row is there for each row: write LEFT JOIN LATERAL (...) l ON TRUE
+    1:42 'SUM' SUM cannot stand in VALUES, or in LATERAL without FROM, where no rows are read: write SELECT ... FROM
     "###);
 }

@@ -153,6 +153,10 @@ impl PlanReference {
             }
             Node::Over { input, calls } => bag(over::beside(self.rows(input)?.rows, calls)?),
             Node::Latest { input, upserts } => bag(upserts::latest(&self.rows(input)?.rows, upserts)),
+            Node::Values { rows, .. } => {
+                let row = |exprs: &Vec<Expr>| exprs.iter().map(|expr| value(expr, &[])).collect::<Result<Row, EvalError>>();
+                bag(rows.iter().map(row).collect::<Result<Vec<Row>, _>>()?)
+            }
         }
     }
 

@@ -19,6 +19,7 @@ mod rows;
 mod sort;
 mod temporal;
 mod union;
+mod values;
 mod window;
 
 use std::sync::Arc;
@@ -102,5 +103,6 @@ fn execute(plan: &Plan, inputs: &[RecordBatch], wanted: usize) -> Result<Rows, E
         Node::Union { inputs } => union::union(inputs.iter().map(all).collect::<Result<_, _>>()?),
         Node::Over { input, calls } => over::over(all(input)?, calls),
         Node::Latest { input, upserts } => Ok(latest::latest(&all(input)?, upserts)),
+        Node::Values { columns, rows } => values::values(columns, rows),
     }
 }

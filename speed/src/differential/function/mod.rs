@@ -73,6 +73,11 @@ fn call(function: &Function, args: &[Datum]) -> Evaluated {
         (Function::AddMonths, [Timestamp(us), Int(months)]) => add_months(*us, *months).map(Timestamp),
         (Function::FromMicroseconds, [Int(us)]) => Ok(Timestamp(*us)),
         (Function::Sign, [Int(v)]) => Ok(Int(v.signum())),
+        (Function::BitAnd, [Int(a), Int(b)]) => Ok(Int(a & b)),
+        (Function::BitOr, [Int(a), Int(b)]) => Ok(Int(a | b)),
+        (Function::BitXor, [Int(a), Int(b)]) => Ok(Int(a ^ b)),
+        (Function::ShiftLeft, [Int(v), Int(n)]) => Ok(Int(v << (n & 63))),
+        (Function::ShiftRight, [Int(v), Int(n)]) => Ok(Int(v >> (n & 63))),
         (function, [Float(v), ..]) => number::call(function, *v, args.get(1)).map(Float),
         (function, args) => text::call(function, args),
     }

@@ -24,6 +24,15 @@ pub fn call(function: &Function, args: &[Datum]) -> Evaluated {
         Function::Concat => made(args.iter().map(text_of).collect()),
         Function::Upper => made(text.chars().map(upper).collect()),
         Function::Lower => made(text.chars().map(lower).collect()),
+        Function::Initcap => {
+            let mut in_word = false;
+            let cased = text.chars().map(|c| {
+                let (is_first, is_of_word) = (!in_word, c.is_alphanumeric());
+                in_word = is_of_word;
+                if is_first { upper(c) } else { lower(c) }
+            });
+            made(cased.collect())
+        }
         Function::Reverse => made(text.chars().rev().collect()),
         Function::Trim(side) => {
             let mut rest = text;
@@ -164,8 +173,9 @@ fn skip_many(pieces: &[Piece], next: &mut [bool]) {
 /// The first part that the pattern fits, or each, replaced; in `with` `\1` and its kind stand for what was found.
 pub fn regex_replace(regex: &Regex, all: bool, text: &str, with: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut end = 0;
-    for found in regex.captures_iter(text).take(if all { usize::MAX } else { 1 }) {
+    let (mut end, mut from) = (0, Some(0));
+    // As in PostgreSQL, an empty part may stand right behind another one.
+    while let Some(found) = from.and_then(|from| regex.captures_at(text, from)) {
         let whole = found.get(0).map_or(0..0, |whole| whole.range());
         out.push_str(&text[end..whole.start]);
         end = whole.end;
@@ -182,6 +192,11 @@ pub fn regex_replace(regex: &Regex, all: bool, text: &str, with: &str) -> String
                 Some(c) => out.extend(['\\', c]),
             }
         }
+        from = match whole.is_empty() {
+            _ if !all => None,
+            false => Some(end),
+            true => text[end..].chars().next().map(|c| end + c.len_utf8()),
+        };
     }
     out + &text[end..]
 }

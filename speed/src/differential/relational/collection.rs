@@ -7,6 +7,7 @@ use differential_dataflow::collection::{AsCollection, concatenate};
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::trace::implementations::{KeyBuilder, KeySpine, ValBuilder, ValSpine};
 use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
@@ -36,6 +37,11 @@ pub type Outcome = Result<Tuple, EvalError>;
 pub struct Errors<'s>(Vec<VecCollection<'s, u64, EvalError, isize>>);
 
 impl<'s> Errors<'s> {
+    /// The dataflow's, once there are sources.
+    pub fn scope(&self) -> Scope<'s, u64> {
+        self.0.first().expect("sources raise errors").scope()
+    }
+
     pub fn push(&mut self, errors: VecCollection<'s, u64, EvalError, isize>) {
         self.0.push(errors);
     }

@@ -31,6 +31,7 @@ mod span;
 mod steps;
 mod temporal;
 mod union;
+mod values;
 mod window;
 
 use std::sync::Arc;

@@ -21,6 +21,7 @@ use super::session::Session;
 use super::source::{Leaf, Source};
 use super::temporal::Temporal;
 use super::union::Union;
+use super::values::Values;
 use super::window::Windows;
 use super::{Operator, name_of, unsupported};
 use crate::error::SpeedError;
@@ -114,6 +115,7 @@ fn operator(plan: &Plan) -> Result<Box<dyn Operator>, SpeedError> {
         }
         Node::Over { input, calls } => Box::new(Over::new(width(input), calls)?),
         Node::Latest { upserts, .. } => Box::new(Latest::new(upserts)),
+        Node::Values { rows, .. } => Box::new(Values::new(rows)?),
         Node::Limit { .. } => return Err(unsupported("LIMIT in a subquery, where rows are kept".to_owned())),
         Node::Sort { .. } => return Err(unsupported("ORDER BY in a subquery, where rows are kept".to_owned())),
         other => return Err(unsupported(format!("the operator {}, where rows are kept", name_of(other)))),

@@ -41,7 +41,9 @@ impl Layout {
         }
         let peers = by.len();
         by.extend(rows.order());
-        let order = sorted(&by, rows.count, rows.count);
+        let mut order = sorted(&by, rows.count, rows.count);
+        // Rows that are alike in all columns have one order in all calls, so that what one gets of each goes together.
+        order.chunk_by_mut(|&a, &b| compare(&by, a, b).is_eq()).for_each(<[u32]>::sort_unstable);
         let partitions = runs(&order, |a, b| numbers[a as usize] == numbers[b as usize]);
         let peers = runs(&order, |a, b| compare(&by[..peers], a, b).is_eq());
         Ok(Layout { order, partitions, peers })
