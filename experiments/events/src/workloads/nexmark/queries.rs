@@ -30,6 +30,7 @@ pub(super) fn all() -> Vec<WorkloadQuery> {
         "q10": "every bid with its day and minute as text",
         "q11": "how many bids each bidder made in each session of activity",
         "q12": "how many bids each bidder made in each 10 seconds of arrival",
+        "q13": "every bid with the row of a table that its auction's number leads to",
         "q14": "bids of a price with the part of the day, and the letters c in their text",
         "q16": "bids, bidders and auctions of each channel and day by rank of price",
         "q17": "bids and prices of each auction and day",
