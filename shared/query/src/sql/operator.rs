@@ -11,6 +11,19 @@ use crate::decimal::{DIGITS_MAX, Decimal, QUOTIENT_SCALE};
 use crate::function::Function;
 use crate::types::*;
 
+/// The comparison that an operator is.
+pub(super) fn comparison(op: &BinaryOperator) -> Option<BinaryOp> {
+    Some(match op {
+        BinaryOperator::Eq => BinaryOp::Equal,
+        BinaryOperator::NotEq => BinaryOp::NotEqual,
+        BinaryOperator::Lt => BinaryOp::Less,
+        BinaryOperator::LtEq => BinaryOp::LessOrEqual,
+        BinaryOperator::Gt => BinaryOp::Greater,
+        BinaryOperator::GtEq => BinaryOp::GreaterOrEqual,
+        _ => return None,
+    })
+}
+
 impl Binder<'_> {
     pub(super) fn unary(&mut self, op: UnaryOperator, arg: &ast::Expr) -> Result<Bound, QueryError> {
         match op {
@@ -63,18 +76,15 @@ impl Binder<'_> {
     }
 
     pub(super) fn binary_ast(&self, op: &BinaryOperator, left: Bound, right: Bound) -> Result<Bound, QueryError> {
+        if let Some(op) = comparison(op) {
+            return self.binary(op, left, right);
+        }
         let op = match op {
             BinaryOperator::Plus => BinaryOp::Add,
             BinaryOperator::Minus => BinaryOp::Subtract,
             BinaryOperator::Multiply => BinaryOp::Multiply,
             BinaryOperator::Divide => BinaryOp::Divide,
             BinaryOperator::Modulo => BinaryOp::Modulo,
-            BinaryOperator::Eq => BinaryOp::Equal,
-            BinaryOperator::NotEq => BinaryOp::NotEqual,
-            BinaryOperator::Lt => BinaryOp::Less,
-            BinaryOperator::LtEq => BinaryOp::LessOrEqual,
-            BinaryOperator::Gt => BinaryOp::Greater,
-            BinaryOperator::GtEq => BinaryOp::GreaterOrEqual,
             BinaryOperator::StringConcat => return self.concat(left, right),
             BinaryOperator::PGRegexMatch
             | BinaryOperator::PGRegexIMatch

@@ -5,6 +5,7 @@ use sqlparser::tokenizer::Span;
 
 use super::QueryError;
 use super::expr::{Binder, Bound, balanced, not};
+use super::operator::comparison;
 use super::subquery::{Around, JOINED, Joined, equals, is_null};
 use crate::plan::{JoinKind, Node, Plan};
 use crate::types::*;
@@ -30,14 +31,8 @@ pub(super) fn row(ast: &ast::Expr) -> Option<Vec<&ast::Expr>> {
 impl Binder<'_> {
     /// `(a, b) < (c, d)`: as the first pair says that is not equal.
     pub(super) fn compared_rows(&mut self, left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr) -> Result<Bound, QueryError> {
-        let op = match op {
-            BinaryOperator::Eq => BinaryOp::Equal,
-            BinaryOperator::NotEq => BinaryOp::NotEqual,
-            BinaryOperator::Lt => BinaryOp::Less,
-            BinaryOperator::LtEq => BinaryOp::LessOrEqual,
-            BinaryOperator::Gt => BinaryOp::Greater,
-            BinaryOperator::GtEq => BinaryOp::GreaterOrEqual,
-            other => return Err(self.error(left.span(), format!("{other} is not defined for rows: write it for their values one by one"))),
+        let Some(op) = comparison(op) else {
+            return Err(self.error(left.span(), format!("{op} is not defined for rows: write it for their values one by one")));
         };
         let span = left.span().union(&right.span());
         Ok(Bound::typed(self.row_comparison(left, op, right)?, span))
