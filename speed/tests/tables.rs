@@ -13,7 +13,7 @@ use twopath_query::TopicSchema;
 use twopath_speed::{FeedKind, FeedQuery, FeedReport, SpeedError, Until, run_feed};
 
 /// With the columns that tell rows apart first, and how many those are.
-const TABLES: [(&str, usize); 9] = [
+const TABLES: [(&str, usize); 12] = [
     ("SELECT key, n, d FROM UPSERT(TABLE events)", 1),
     ("SELECT d, COUNT(*) AS c, SUM(n) AS s, MAX(n) AS most FROM UPSERT(TABLE events) WHERE d % 3 <> 0 GROUP BY d", 1),
     ("SELECT DISTINCT d, n % 3 AS r, TRUE AS there FROM UPSERT(TABLE events)", 2),
@@ -37,6 +37,13 @@ const TABLES: [(&str, usize); 9] = [
     (
         "SELECT v.d, v.name, COUNT(e.n) AS c FROM (VALUES (0, 'none'), (1, 'one'), (700, 'many')) AS v (d, name)
          LEFT JOIN UPSERT(TABLE events) e ON e.d = v.d GROUP BY v.d, v.name",
+        2,
+    ),
+    ("SELECT key, d % 3 AS r, GROUPING(key) AS g, COUNT(*) AS c, SUM(n) AS s FROM UPSERT(TABLE events) GROUP BY ROLLUP (key, d % 3)", 3),
+    ("SELECT key, n % 2 AS h, GROUPING(key, n % 2) AS g, COUNT(*) AS c FROM events GROUP BY CUBE (key, n % 2) HAVING COUNT(*) < 30", 3),
+    (
+        "SELECT 'a' AS part, d % 2 AS h, COUNT(*) AS c, MAX(n) AS most FROM events GROUP BY d % 2
+         UNION ALL SELECT 'b', d % 3, COUNT(*), MIN(n) FROM events WHERE n > 0 GROUP BY d % 3",
         2,
     ),
 ];
@@ -130,6 +137,9 @@ fn what_has_no_key_or_an_order_is_refused() {
     says("SELECT key, n FROM UPSERT(TABLE events) ORDER BY n LIMIT 3", "ORDER BY");
     says("SELECT DISTINCT key, TRUE AS there FROM UPSERT(TABLE events) LIMIT 3", "LIMIT");
     says("SELECT COUNT(*) AS c FROM UPSERT(TABLE events) GROUP BY d", "tell them apart");
+    says("SELECT key, COUNT(*) AS c FROM events GROUP BY ROLLUP (key, n)", "add n and GROUPING(key, n) to the select list");
+    says("SELECT d, COUNT(*) AS c FROM events GROUP BY GROUPING SETS ((d), (d))", "name each grouping once");
+    assert!(query(&events, "SELECT d, COUNT(*) AS c FROM events GROUP BY ROLLUP (d)").is_ok(), "no d is NULL");
     let table = query(&events, TABLES[1].0).unwrap();
     assert_eq!((table.kind(), table.key()), (FeedKind::Table, Some("d")));
     let keyed_by = |key: &str| TopicConfig { partition_by: PartitionBy::Key(key.into()), ..TopicConfig::new("o", table.schema().clone()) };

@@ -54,7 +54,8 @@ enum Command {
 ///
 /// With EMIT ON WINDOW CLOSE each window's rows are appended once, when the watermark has passed its end, and its groups are let go: the feed keeps what is
 /// open, and a restart reads on from the first record of that (which is what its lag counts). With --every there are early rows before that, with --on-time those
-/// that are on time and late ones; a column, firing, says what each row is.
+/// that are on time and late ones; a column, firing, says what each row is. What is more than groups by windows, and goes by the window (a join, a subquery, OVER), is appended
+/// once as well, and kept.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -104,7 +104,7 @@ impl Definition {
             }
         };
         if self.on_time_us.is_some() && query.kind() != FeedKind::Windows {
-            let what = "only windows are on time, those of a query over one topic with EMIT ON WINDOW CLOSE; leave --on-time out";
+            let what = "only groups by windows are on time, those of a query over one topic with EMIT ON WINDOW CLOSE that is no more than that; leave --on-time out";
             return Err(SpeedError::NoFeed { what: what.into() }.into());
         }
         match (query.kind(), self.every_ms) {

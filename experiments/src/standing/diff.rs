@@ -149,7 +149,8 @@ impl Shown {
                 if matches!(plan.node, Node::Limit { .. }) {
                     return Err("with LIMIT or OFFSET a row may be missing for another's sake; compare the query without it".into());
                 }
-                let key = plan.row_key().ok_or("the answer does not show what tells its rows apart: GROUP BY it, and put it out")?;
+                let unnamed = || format!("the answer does not show what tells its rows apart: {}", plan.row_key_hint());
+                let key = plan.row_key().ok_or_else(unnamed)?;
                 let columns = plan.columns();
                 let keys = key.into_iter().map(|column| (columns[column].0.clone(), columns[column].1, column)).collect();
                 Ok(Shown { names: columns.into_iter().map(|(name, _)| name).collect(), keys })

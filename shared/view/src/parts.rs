@@ -185,7 +185,8 @@ pub(crate) fn check_groups(query: &Query, keys: &[(&str, DataType)]) -> Result<(
 impl GroupTable {
     /// A table of groups that another engine computed: `keys` in canonical type, one row per group, and for each aggregate the columns of
     /// its part. AVG of integers and intervals has two, the sum and the count; every other has one, as [`Part`] says (AVG of floats, and sums
-    /// and means of decimals, are the list of the values, too, and so are variances, percentiles and bits). A list is a List or a LargeList.
+    /// and means of decimals, are the list of the values, too, and so are variances, percentiles and bits), but for what looks at several values of
+    /// a row: of those it is the list of each ([`Aggregate::args`]), over the same rows. A list is a List or a LargeList.
     ///
     /// # Errors
     /// What does not fit the query: a column of another type, NULL where there must be a value, a key twice.
@@ -209,6 +210,12 @@ impl GroupTable {
 fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Result<Accumulator, String> {
     use AggregateFunction::*;
     let mut accumulator = Accumulator::new(aggregate);
+    if !aggregate.beside.is_empty() {
+        let (values, owners) = of_rows(aggregate, columns)?;
+        accumulator.grow(groups, false);
+        accumulator.update(&values, &owners);
+        return Ok(accumulator);
+    }
     let of = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
     let two = aggregate.function == Avg && matches!(of, DataType::Int | DataType::Interval);
     let (first, last) = match columns {
@@ -233,9 +240,8 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
         | (CountDistinct | SumDistinct | AvgDistinct | VarPop | VarSamp | PercentileCont(_) | PercentileDisc(_) | Mode, _, None) => {
             return Err(format!("it is handed over as the list of its values, not as {}", first.data_type()));
         }
-        (Regression(_), ..) => return Err("its pairs are not handed over".into()),
-        (FirstValue { .. } | LastValue { .. } | FirstBy { .. } | StringAgg { .. }, ..) => {
-            return Err("what its rows go by is not handed over".into());
+        (Regression(_) | FirstValue { .. } | LastValue { .. } | FirstBy { .. } | StringAgg { .. }, ..) => {
+            return Err("it says nothing of what stands beside its values".into());
         }
         _ if is_list => return Err(format!("it is handed over as one value per group, not as {}", first.data_type())),
         (Count, ..) => load(&mut accumulator, vec![("count", first.clone())])?,
@@ -253,6 +259,22 @@ fn accumulator(aggregate: &Aggregate, columns: &[ArrayRef], groups: usize) -> Re
         (BitAnd | BitOr | BitXor, ..) => load(&mut accumulator, vec![("bits", first.clone())])?,
     }
     Ok(accumulator)
+}
+
+/// Of lists of all that an aggregate looks at in a row: the values, by its arguments, and to which group each row belongs.
+fn of_rows(aggregate: &Aggregate, columns: &[ArrayRef]) -> Result<(Vec<ArrayRef>, Vec<u32>), String> {
+    let lists: Option<Vec<_>> = columns.iter().map(list_of_values).collect();
+    let (values, mut owners): (Vec<ArrayRef>, Vec<Vec<u32>>) = lists.unwrap_or_default().into_iter().unzip();
+    let types = |of: &[ArrayRef]| of.iter().map(|values| values.data_type().to_string()).collect::<Vec<_>>().join(", ");
+    let wanted: Vec<ArrowType> = aggregate.args().map(|arg| arrow_type(arg.data_type)).collect();
+    if values.iter().map(|values| values.data_type()).ne(&wanted) {
+        let wanted: Vec<String> = wanted.iter().map(ArrowType::to_string).collect();
+        return Err(format!("it is handed over as lists of {}, not as {}", wanted.join(", "), types(columns)));
+    }
+    if owners.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err("its lists are not of the same rows".into());
+    }
+    Ok((values, owners.swap_remove(0)))
 }
 
 /// The values of a column of lists, and to which row each belongs; `None` where it is none.
@@ -366,6 +388,47 @@ mod tests {
         let args = [vec![values.clone()], vec![values.clone()], vec![values], vec![]];
         own.update(&[keys], &args, 3).unwrap();
         assert_eq!(table.to_batch(), own.to_batch());
+    }
+
+    #[test]
+    fn rows_of_several_values_are_lists_of_each() {
+        let fields =
+            vec![Field::new("k", ArrowType::Utf8, true), Field::new("v", ArrowType::Int64, true), Field::new("w", ArrowType::Int64, true)];
+        let sql = "SELECT k, CORR(v, w) AS c, MAX_BY(v, w) AS m, STRING_AGG(k, ';' ORDER BY v DESC) AS s FROM t GROUP BY k";
+        let query = twopath_query::parse(sql, "t", &Schema::new(fields)).unwrap();
+        let column = |t: DataType, values: &[Option<i64>]| -> ArrayRef {
+            match t {
+                DataType::Text => Arc::new(values.iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>()),
+                DataType::Float => Arc::new(values.iter().map(|v| v.map(|v| v as f64)).collect::<arrow_array::Float64Array>()),
+                DataType::Bool => Arc::new(values.iter().map(|v| v.map(|v| v > 2)).collect::<arrow_array::BooleanArray>()),
+                DataType::Timestamp => {
+                    let times: arrow_array::TimestampMicrosecondArray = values.iter().copied().collect();
+                    Arc::new(times.with_data_type(arrow_type(t)))
+                }
+                _ => Arc::new(values.iter().copied().collect::<Int64Array>()),
+            }
+        };
+        // Of two groups, the first of three rows and the second of one.
+        let rows: [&[Option<i64>]; 3] =
+            [&[Some(1), Some(4), Some(2), Some(9)], &[Some(3), None, Some(2), Some(8)], &[Some(7), Some(1), Some(7), Some(5)]];
+        let args = |aggregate: &Aggregate| -> Vec<ArrayRef> {
+            aggregate.args().enumerate().map(|(i, arg)| column(arg.data_type, rows[i % 3])).collect()
+        };
+        let list = |values: ArrayRef| -> ArrayRef {
+            let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+            Arc::new(arrow_array::ListArray::new(field, arrow_buffer::OffsetBuffer::from_lengths([3, 1]), values, None))
+        };
+        let keys: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+        let parts: Vec<Vec<ArrayRef>> = query.aggregates.iter().map(|a| args(a).into_iter().map(list).collect()).collect();
+        let table = GroupTable::from_parts(&query, std::slice::from_ref(&keys), &parts).unwrap();
+        let mut own = GroupTable::new(&query);
+        let each: ArrayRef = Arc::new(StringArray::from(vec!["a", "a", "a", "b"]));
+        own.update(&[each], &query.aggregates.iter().map(args).collect::<Vec<_>>(), 4).unwrap();
+        assert_eq!(table.to_batch(), own.to_batch());
+        let mut fewer = parts.clone();
+        fewer[0].pop();
+        let error = GroupTable::from_parts(&query, &[keys], &fewer).unwrap_err();
+        assert!(error.contains("lists of Float64, Float64"), "{error}");
     }
 
     #[test]

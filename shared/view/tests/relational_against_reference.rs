@@ -1,5 +1,6 @@
 //! Queries of every shape against the reference: engines' groups of the flat queries, folded in parts that are merged, and what is computed of their answers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
@@ -146,8 +147,9 @@ fn check(told: &str, sql: &str, random: &mut Random) -> Result<Vec<Vec<Value>>, 
     let mut reference = PlanReference::new(plan.clone());
     events.iter().for_each(|(topic, batch)| reference.push(topic, batch).unwrap());
     let names: Vec<String> = plan.columns().into_iter().map(|(name, _)| name).collect();
-    let program = plan.program().unwrap_or_else(|e| panic!("{told}: {e}\n{sql}"));
     let expected = reference.answer();
+    check_key(&plan, &expected, &format!("{told}\n{sql}"));
+    let program = plan.program().unwrap_or_else(|e| panic!("{told}: {e}\n{sql}"));
     compare_rows(&names, &expected, &ours(random, &program, &events)).unwrap_or_else(|d| panic!("{told}: {d}\n{sql}\n{plan}"));
     // What jobs keep of a plan over one topic: one query, with what is computed of its answer.
     if let Ok(query) = plan.query() {
@@ -157,4 +159,14 @@ fn check(told: &str, sql: &str, random: &mut Random) -> Result<Vec<Vec<Value>>, 
             .unwrap_or_else(|d| panic!("{told}: as one query: {d}\n{sql}\n{plan}"));
     }
     expected
+}
+
+/// What is said to tell rows apart does.
+fn check_key(plan: &Plan, answer: &Result<Vec<Vec<Value>>, EvalError>, told: &str) {
+    let (Some(key), Ok(rows)) = (plan.row_key(), answer) else { return };
+    let mut keys = HashSet::new();
+    for row in rows {
+        let of_row = key.iter().map(|&column| format!("{:?}", row[column])).collect::<Vec<_>>();
+        assert!(keys.insert(of_row), "{told}: two rows have the key {key:?} of {row:?}");
+    }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array};
 use differential_dataflow::difference::Semigroup;
-use twopath_query::{AggregateFunction, Query};
+use twopath_query::{AggregateFunction, DataType, Query};
 use twopath_view::GroupTable;
 
-use super::columns::{column, list, numeric};
+use super::columns::{column, list, lists, numeric};
 use super::datum::Datum;
-use super::elements::{Element, Group, Slot};
+use super::elements::{Element, Group, Slot, Tuple};
 use super::linear::{Sum, Totals};
 use super::plan::{Plan, Planned};
 use crate::epoch::EpochPart;
@@ -21,6 +21,8 @@ pub enum Change {
     Totals(Group, Totals),
     /// How many more of a value there are.
     Element(Element, isize),
+    /// How many more rows with these values there are.
+    Tuple(Tuple, isize),
 }
 
 /// A group's changes.
@@ -29,6 +31,8 @@ struct Changed {
     totals: Totals,
     /// By aggregate: the values that came, each as often as it did.
     values: Vec<Vec<Datum>>,
+    /// By aggregate: what it looks at in the rows that came.
+    tuples: Vec<Vec<Arc<[Datum]>>>,
 }
 
 /// One table per generation.
@@ -43,7 +47,12 @@ pub fn tables(plan: &Plan, query: &Query, changes: Vec<Change>) -> Vec<EpochPart
                 let changed = generations.entry(group.generation).or_default().entry(group.key).or_default();
                 changed.totals.plus_equals(&totals);
             }
-            Change::Element(_, n) if n <= 0 => {}
+            Change::Element(_, n) | Change::Tuple(_, n) if n <= 0 => {}
+            Change::Tuple(Element { slot: Slot { group, aggregate }, value }, n) => {
+                let changed = generations.entry(group.generation).or_default().entry(group.key).or_default();
+                changed.tuples.resize(plan.aggregates.len(), Vec::new());
+                changed.tuples[usize::from(aggregate)].extend(std::iter::repeat_n(value, n as usize));
+            }
             Change::Element(Element { slot: Slot { group, aggregate }, value }, n) => {
                 let changed = generations.entry(group.generation).or_default().entry(group.key).or_default();
                 changed.values.resize(plan.aggregates.len(), Vec::new());
@@ -80,6 +89,13 @@ fn part(at: usize, aggregate: &Planned, groups: &[&Changed]) -> Vec<ArrayRef> {
             _ => vec![sums(place)],
         },
         LinearMultiset(_) | Multiset | Distinct => vec![list(values(), aggregate.arg_type)],
+        Tuples => {
+            let tuples = || groups.iter().map(|g| g.tuples.get(at).map_or(&[][..], Vec::as_slice));
+            let of = |(place, &(_, t)): (usize, &(usize, DataType))| {
+                lists(tuples().map(<[_]>::len), tuples().flatten().map(move |tuple| &tuple[place]), t)
+            };
+            aggregate.tuple.iter().enumerate().map(of).collect()
+        }
         // At most one came; a better one merges over those before it.
         Min | Max => vec![column(values().map(|v| v.last().unwrap_or(&Datum::Null)), aggregate.arg_type)],
     }

@@ -55,9 +55,14 @@ pub fn column<'a>(values: impl Iterator<Item = &'a Datum>, t: DataType) -> Array
 }
 
 /// A column of lists of values of type `t`.
-pub fn list<'a>(lists: impl Iterator<Item = &'a [Datum]> + Clone, t: DataType) -> ArrayRef {
-    let offsets = OffsetBuffer::from_lengths(lists.clone().map(<[Datum]>::len));
-    let values = column(lists.flatten(), t);
+pub fn list<'a>(all: impl Iterator<Item = &'a [Datum]> + Clone, t: DataType) -> ArrayRef {
+    lists(all.clone().map(<[Datum]>::len), all.flatten(), t)
+}
+
+/// A column of lists of these lengths, which all values of type `t` fill one after the other.
+pub fn lists<'a>(lengths: impl Iterator<Item = usize>, values: impl Iterator<Item = &'a Datum>, t: DataType) -> ArrayRef {
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    let values = column(values, t);
     let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
     Arc::new(ListArray::new(field, offsets, values, None))
 }

@@ -30,14 +30,17 @@ impl Hash for Slot {
     }
 }
 
-/// A value of an aggregate's argument, counted by its difference.
+/// A value of an aggregate's argument, or all values that it looks at in a row, counted by its difference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Element {
+pub struct Element<V = Datum> {
     pub slot: Slot,
-    pub value: Datum,
+    pub value: V,
 }
 
-impl Hash for Element {
+/// Of several values of a row.
+pub type Tuple = Element<Arc<[Datum]>>;
+
+impl<V> Hash for Element<V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.slot.hash(state);
     }
@@ -53,6 +56,8 @@ mod tests {
         let group = Group { generation: 3, key: Arc::from([Datum::Int(7), Datum::Null]) };
         let slot = |aggregate| Slot { group: group.clone(), aggregate };
         let element = |aggregate, value| Element { slot: slot(aggregate), value };
+        let tuple: Tuple = Element { slot: slot(4), value: Arc::from([Datum::Int(1), Datum::Null]) };
+        assert_eq!(tuple.hashed(), group.hashed());
         for hash in [slot(0).hashed(), slot(5).hashed(), element(1, Datum::Int(1)).hashed(), element(2, Datum::Null).hashed()] {
             assert_eq!(hash, group.hashed());
         }

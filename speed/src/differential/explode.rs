@@ -14,7 +14,7 @@ use twopath_query::EvalError;
 use twopath_query::values::Columns;
 
 use super::datum::Datum;
-use super::elements::{Element, Group, Slot};
+use super::elements::{Element, Group, Slot, Tuple};
 use super::expr::Row;
 use super::linear::{Sum, Totals};
 use super::plan::{Folded, Method, Plan};
@@ -27,6 +27,8 @@ pub struct Exploded<'s> {
     pub totals: VecCollection<'s, u64, Group, Totals>,
     /// Values that count as often as they occur.
     pub multisets: VecCollection<'s, u64, Element, isize>,
+    /// Several values of a row, which count as often as they occur.
+    pub tuples: VecCollection<'s, u64, Tuple, isize>,
     /// Values of which each counts once.
     pub distinct: VecCollection<'s, u64, Element, isize>,
     /// Values of which the least or greatest is wanted.
@@ -40,6 +42,7 @@ pub struct Exploded<'s> {
 struct Updates {
     totals: Vec<(Group, u64, Totals)>,
     multisets: Vec<(Element, u64, isize)>,
+    tuples: Vec<(Tuple, u64, isize)>,
     distinct: Vec<(Element, u64, isize)>,
     extremes: Vec<((Slot, Datum), u64, isize)>,
 }
@@ -53,18 +56,20 @@ pub fn explode<'s>(reads: Stream<'s, u64, Vec<Read>>, plan: Arc<Plan>, mut retir
     let mut input = builder.new_input(reads, Pipeline);
     let (totals, totals_stream) = builder.new_output();
     let (multisets, multisets_stream) = builder.new_output();
+    let (tuples, tuples_stream) = builder.new_output();
     let (distinct, distinct_stream) = builder.new_output();
     let (extremes, extremes_stream) = builder.new_output();
     let (parts, parts_stream) = builder.new_output();
     let mut totals = OutputBuilder::<_, Builder<(Group, u64, Totals)>>::from(totals);
     let mut multisets = OutputBuilder::<_, Builder<(Element, u64, isize)>>::from(multisets);
+    let mut tuples = OutputBuilder::<_, Builder<(Tuple, u64, isize)>>::from(tuples);
     let mut distinct = OutputBuilder::<_, Builder<(Element, u64, isize)>>::from(distinct);
     let mut extremes = OutputBuilder::<_, Builder<((Slot, Datum), u64, isize)>>::from(extremes);
     let mut parts = OutputBuilder::<_, CapacityContainerBuilder<Parcels<EpochPart>>>::from(parts);
     let mut failed: Option<u64> = None;
     builder.build(move |_| {
         move |_frontiers| {
-            let (mut totals, mut multisets) = (totals.activate(), multisets.activate());
+            let (mut totals, mut multisets, mut tuples) = (totals.activate(), multisets.activate(), tuples.activate());
             let (mut distinct, mut extremes, mut parts) = (distinct.activate(), extremes.activate(), parts.activate());
             input.for_each(|capability, reads| {
                 let epoch = *capability.least().expect("the source sends under a capability");
@@ -90,6 +95,7 @@ pub fn explode<'s>(reads: Stream<'s, u64, Vec<Read>>, plan: Arc<Plan>, mut retir
                 }
                 totals.session(&capability).give_iterator(updates.totals.into_iter());
                 multisets.session(&capability).give_iterator(updates.multisets.into_iter());
+                tuples.session(&capability).give_iterator(updates.tuples.into_iter());
                 distinct.session(&capability).give_iterator(updates.distinct.into_iter());
                 extremes.session(&capability).give_iterator(updates.extremes.into_iter());
                 if !parcels.0.is_empty() {
@@ -101,6 +107,7 @@ pub fn explode<'s>(reads: Stream<'s, u64, Vec<Read>>, plan: Arc<Plan>, mut retir
     Exploded {
         totals: totals_stream.as_collection(),
         multisets: multisets_stream.as_collection(),
+        tuples: tuples_stream.as_collection(),
         distinct: distinct_stream.as_collection(),
         extremes: extremes_stream.as_collection(),
         parts: parts_stream,
@@ -130,13 +137,17 @@ impl Updates {
         let group = Group { generation, key: key.into() };
         let mut totals = Totals { rows: 1, sums: vec![Sum::default(); plan.sums] };
         for (i, aggregate) in plan.aggregates.iter().enumerate() {
+            let slot = || Slot { group: group.clone(), aggregate: i as u16 };
+            if aggregate.method == Method::Tuples {
+                self.tuples.extend(aggregate.tuple_of(&args).map(|value| (Element { slot: slot(), value }, epoch, 1)));
+                continue;
+            }
             let value = match aggregate.arg.map(|arg| &args[arg]) {
                 Some(Datum::Null) => continue,
                 Some(value) => value.clone(),
                 // COUNT(*) counts rows.
                 None => Datum::Bool(true),
             };
-            let slot = || Slot { group: group.clone(), aggregate: i as u16 };
             match aggregate.method {
                 Method::Linear(at) => totals.sums[at] = Sum { sum: whole(&value), count: 1 },
                 Method::LinearMultiset(at) => {
@@ -145,6 +156,7 @@ impl Updates {
                 }
                 Method::Multiset => self.multisets.push((Element { slot: slot(), value }, epoch, 1)),
                 Method::Distinct => self.distinct.push((Element { slot: slot(), value }, epoch, 1)),
+                Method::Tuples => unreachable!("it is over more than one value"),
                 Method::Min | Method::Max => self.extremes.push(((slot(), value), epoch, 1)),
             }
         }

@@ -3,6 +3,7 @@
 //! ```text
 //!               ┌─ totals ───── consolidate ──────────────┐
 //!  frames ─→ explode ─ multisets ─ consolidate ───────────┤
+//!               ├─ tuples ───── consolidate ──────────────┤
 //!               ├─ distinct ─── distinct ─────────────────┼─→ changes per epoch ─→ merge ─→ publish
 //!               ├─ extremes ─── reduce (least, greatest) ─┤
 //!               └─ errors, how far was read ──────────────┘
@@ -70,6 +71,10 @@ pub(crate) fn parts<'s>(
     if plan.aggregates.iter().any(|a| matches!(a.method, Method::Multiset | Method::LinearMultiset(_))) {
         let multisets = exploded.multisets.consolidate();
         changes = changes.concat(multisets.inner.map(|(element, epoch, n)| (epoch, Change::Element(element, n))));
+    }
+    if has(&[Method::Tuples]) {
+        let tuples = exploded.tuples.consolidate();
+        changes = changes.concat(tuples.inner.map(|(tuple, epoch, n)| (epoch, Change::Tuple(tuple, n))));
     }
     if has(&[Method::Distinct]) {
         let arranged = exploded

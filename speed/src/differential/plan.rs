@@ -1,5 +1,7 @@
 //! A query, made ready for differential dataflow.
 
+use std::sync::Arc;
+
 use twopath_query::{Aggregate, AggregateFunction, DataType, EvalError, Expr, Query};
 
 use super::datum::Datum;
@@ -22,6 +24,8 @@ pub enum Method {
     Min,
     /// The greatest value.
     Max,
+    /// All that it is over in a row ([`Planned::tuple`]), as often as it occurs: pairs, and values with what they go by.
+    Tuples,
 }
 
 /// The first half of a query over the columns that it reads and no others.
@@ -38,13 +42,30 @@ pub struct Plan {
 }
 
 /// One aggregate.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Planned {
     pub method: Method,
     /// Which argument it is over; none for COUNT(*).
     pub arg: Option<usize>,
     pub arg_type: DataType,
     pub function: AggregateFunction,
+    /// Of what looks at several values of a row: which arguments those are, and their types.
+    pub tuple: Vec<(usize, DataType)>,
+}
+
+impl Planned {
+    /// What a row counts with, by its arguments; `None` where it does not count.
+    pub fn tuple_of(&self, args: &[Datum]) -> Option<Arc<[Datum]>> {
+        use AggregateFunction::{Regression, StringAgg};
+        let values = || self.tuple.iter().map(|&(arg, _)| &args[arg]);
+        let is_left_out = match self.function {
+            Regression(_) => values().any(Datum::is_null),
+            // FILTER leaves NULL in the last of them.
+            StringAgg { .. } => values().next().is_some_and(Datum::is_null) || values().next_back().is_some_and(Datum::is_null),
+            _ => values().next_back().is_some_and(Datum::is_null),
+        };
+        (!is_left_out).then(|| values().cloned().collect())
+    }
 }
 
 /// What a row comes to: its key, and the values of the arguments.
@@ -64,15 +85,12 @@ impl Plan {
         let mut sums = 0;
         let mut aggregates = Vec::new();
         for aggregate in &query.aggregates {
-            let arg = aggregate.arg.as_ref().map(|arg| {
-                exprs.iter().position(|known| *known == arg).unwrap_or_else(|| {
-                    exprs.push(arg);
-                    exprs.len() - 1
-                })
-            });
             let method = method(aggregate, &mut sums)?;
+            let arg = aggregate.arg.as_ref().map(|arg| number_of(arg, &mut exprs));
             let arg_type = aggregate.arg.as_ref().map_or(DataType::Int, |a| a.data_type);
-            aggregates.push(Planned { method, arg, arg_type, function: aggregate.function });
+            let looked_at = aggregate.args().filter(|_| method == Method::Tuples);
+            let tuple = looked_at.map(|arg| (number_of(arg, &mut exprs), arg.data_type)).collect();
+            aggregates.push(Planned { method, arg, arg_type, function: aggregate.function, tuple });
         }
         let args = exprs.into_iter().map(|e| compile(&e.over(&projection))).collect::<Result<_, _>>()?;
         Ok(Plan { projection, filter, keys, args, aggregates, sums })
@@ -94,6 +112,14 @@ impl Plan {
     }
 }
 
+/// Which of the arguments this is, from now on.
+fn number_of<'q>(arg: &'q Expr, args: &mut Vec<&'q Expr>) -> usize {
+    args.iter().position(|known| *known == arg).unwrap_or_else(|| {
+        args.push(arg);
+        args.len() - 1
+    })
+}
+
 /// The one place where aggregates are known.
 fn method(aggregate: &Aggregate, sums: &mut usize) -> Result<Method, SpeedError> {
     use AggregateFunction::*;
@@ -112,6 +138,7 @@ fn method(aggregate: &Aggregate, sums: &mut usize) -> Result<Method, SpeedError>
         (CountDistinct | SumDistinct | AvgDistinct | ApproxCountDistinct, Some(_)) => Method::Distinct,
         (Min, Some(_)) => Method::Min,
         (Max, Some(_)) => Method::Max,
+        (FirstValue { .. } | LastValue { .. } | FirstBy { .. } | StringAgg { .. } | Regression(_), Some(_)) => Method::Tuples,
         (function, over) => {
             let over = over.map_or_else(|| "*".to_owned(), |t| format!("{t:?}"));
             return Err(unsupported(format!("the aggregate {}({over})", function.sql_name())));

@@ -80,9 +80,8 @@ impl Table {
         })?;
         let plan = Arc::new(maintained.plan.clone());
         let Some(key) = maintained.plan.row_key() else {
-            let what = "its rows may come and go, and no columns of the select list tell them apart; add to it what does: what it groups by, the key of what it joins (as UPSERT has), or \
-                        ROW_NUMBER() with what it is partitioned by. Rows of a FULL JOIN and of a UNION ALL have nothing that does: GROUP BY what names them, with MAX(...) of the rest";
-            return Err(refused(what.into()));
+            let hint = maintained.plan.row_key_hint();
+            return Err(refused(format!("its rows may come and go, and no columns of the select list tell them apart; {hint}")));
         };
         let columns = maintained.rows.keys.len();
         if key.len() == columns {

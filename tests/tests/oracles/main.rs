@@ -34,7 +34,7 @@ const LEFT_OUT: [(&str, &str); 2] = [
 ];
 
 /// What an engine says that it cannot do: correlations.
-const REFUSED: [(&str, &str); 2] = [("batch polars", "arroyo-every-aggregate"), ("differential", "arroyo-every-aggregate")];
+const REFUSED: [(&str, &str); 1] = [("batch polars", "arroyo-every-aggregate")];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("oracles")

@@ -242,10 +242,19 @@ impl Text<'_> {
     }
 
     fn grouped_by(&mut self, columns: &[Kind], keys: Vec<(String, Kind)>, from: &str) -> Shape {
-        let numbers: Vec<String> = (1..=keys.len()).map(|i| i.to_string()).collect();
+        let numbers = (1..=keys.len()).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+        let mark = format!("GROUPING({})", keys.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>().join(", "));
         let mut items = keys;
+        let by = match self.random.below(8) {
+            _ if numbers.is_empty() => String::new(),
+            0 => format!(" GROUP BY {} ({numbers})", self.random.pick(&["ROLLUP", "CUBE"])),
+            1 => format!(" GROUP BY GROUPING SETS (({numbers}), (1))"),
+            _ => format!(" GROUP BY {numbers}"),
+        };
+        if by.contains('(') && self.random.chance(60) {
+            items.push((mark, Int));
+        }
         items.extend(self.aggregates(columns));
-        let by = if numbers.is_empty() { String::new() } else { format!(" GROUP BY {}", numbers.join(", ")) };
         let having = if self.random.chance(20) { " HAVING COUNT(*) > 1" } else { "" };
         let list = list(items.iter().map(|(item, _)| item.clone()));
         Shape { text: format!("SELECT {list} FROM {from}{by}{having}"), columns: items.into_iter().map(|(_, kind)| kind).collect() }

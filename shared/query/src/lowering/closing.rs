@@ -6,6 +6,9 @@ use crate::plan::{Late, Node, NotLowered, Plan};
 use crate::query::Query;
 use crate::types::*;
 
+const NOT_FINAL: &str = "EMIT ON WINDOW CLOSE puts a row out once, and this may change it after its window has closed: join by the window, as in ON a.window_start = b.window_start, and let a subquery go by it, as in \
+                         WHERE s.window_start = t.window_start or (window_start, x) IN (SELECT window_start, ...), each over the same WATERMARK; or leave EMIT out, and rows are corrected as they change";
+
 /// A flat query, and when each of its groups is final.
 ///
 /// ```
@@ -31,15 +34,24 @@ pub struct Closing {
 }
 
 impl Plan {
-    /// The plan as groups that are put out when their windows close; `None` for one that does not ask for that.
+    /// The plan as groups that are put out when their windows close; `None` for one that does not ask for that, and for one of another shape each of whose rows comes when it is final, so that
+    /// whoever keeps them as they come and go puts each out once.
     ///
     /// # Errors
-    /// What more than that it asks for.
+    /// What of it may still change once the window has closed.
     pub fn closing(&self) -> Result<Option<Closing>, NotLowered> {
         let mut found = None;
         let plan = self.without_close(&mut found);
         let Some((groups, condition, late)) = found else { return Ok(None) };
-        let mut query = plan.lower()?;
+        match self.as_closing(&plan, groups, condition, &late) {
+            Err(_) if self.is_settled(&late) => Ok(None),
+            closing => closing.map(Some),
+        }
+    }
+
+    /// The groups of a plan, of which those are let through whose condition is TRUE.
+    fn as_closing(&self, plan: &Plan, groups: Plan, condition: Expr, late: &Late) -> Result<Closing, NotLowered> {
+        let mut query = plan.lower().map_err(|e| NotLowered { message: NOT_FINAL.to_owned(), ..e })?;
         let ExprKind::Binary { op: BinaryOp::LessOrEqual, left: end, .. } = condition.kind else {
             return Err(
                 self.refused("EMIT ON WINDOW CLOSE of rows that are in no window is answered by twopath query alone: GROUP BY a window")
@@ -56,7 +68,7 @@ impl Plan {
         }
         let time = Expr::column(late.time, DataType::Timestamp);
         query.aggregates.push(Aggregate::new(AggregateFunction::Min, Some(time)));
-        Ok(Some(Closing { query, late, end }))
+        Ok(Closing { query, late: late.clone(), end })
     }
 
     /// The plan whose groups show at once, and what was taken out: its input, the condition and the watermark.
@@ -139,13 +151,89 @@ mod tests {
         }
     }
 
+    /// Rows that are final when they come need nobody who knows of windows.
+    #[test]
+    fn what_is_final_when_it_comes_is_put_out_by_whoever_keeps_rows() {
+        let is = |sql: String| assert_eq!(closing(&format!("{sql} EMIT ON WINDOW CLOSE")), Ok(None), "{sql}");
+        for window in ["TUMBLE", "HOP", "CUMULATE", "SESSION"] {
+            let (of, counted) = (over(window), format!("(SELECT window_end, COUNT(*) AS c FROM {} GROUP BY window_end)", over(window)));
+            let by = "GROUP BY window_start, window_end";
+            is(format!("SELECT window_end, n FROM {of}"));
+            is(format!(
+                "SELECT window_end, COUNT(*) AS c FROM {of} t WHERE (window_end, n) IN (SELECT window_end, MAX(n) FROM {of} GROUP BY window_end) {by}"
+            ));
+            is(format!(
+                "SELECT window_end, COUNT(*) AS c FROM {of} t WHERE EXISTS (SELECT 1 FROM {of} s WHERE s.n = t.n + 1 AND s.window_end = t.window_end) {by}"
+            ));
+            is(format!(
+                "SELECT window_end, COUNT(*) AS c FROM {of} t WHERE n NOT IN (SELECT s.n FROM {of} s WHERE s.window_end = t.window_end AND s.n > 3) {by}"
+            ));
+            is(format!(
+                "SELECT t.window_end, COUNT(*) AS c FROM {of} t JOIN {of} s ON s.window_end = t.window_end AND s.n > t.n GROUP BY t.window_start, t.window_end"
+            ));
+            is(format!(
+                "SELECT window_end, n, ROW_NUMBER() OVER (PARTITION BY window_end ORDER BY COUNT(*)) AS place FROM {of} GROUP BY window_start, window_end, n"
+            ));
+            is(format!(
+                "SELECT window_end, COUNT(*) AS c, (SELECT s.c FROM {counted} s WHERE s.window_end = t.window_end ORDER BY s.c LIMIT 1) AS d FROM {of} t {by}"
+            ));
+            is(format!(
+                "SELECT window_end, COUNT(*) AS c FROM {of} t {by} HAVING COUNT(*) > (SELECT AVG(s.c) FROM {counted} s WHERE s.window_end = t.window_end)"
+            ));
+        }
+        is("SELECT n FROM WATERMARK(TABLE t, DESCRIPTOR(at), INTERVAL '5' SECOND)".to_owned());
+        let month = over("TUMBLE").replace("INTERVAL '1' HOUR)", "INTERVAL '1' MONTH)");
+        is(format!(
+            "SELECT t.window_start, s.n, COUNT(*) AS c FROM {month} t JOIN {month} s ON s.window_start = t.window_start GROUP BY t.window_start, s.n"
+        ));
+        is(format!("SELECT window_start, n, GROUPING(n) AS g, COUNT(*) AS c FROM {} GROUP BY window_start, ROLLUP (n)", over("TUMBLE")));
+        let stricter = over("TUMBLE").replace("'5' SECOND", "'3' SECOND");
+        is(format!(
+            "SELECT window_end, COUNT(*) AS c FROM {} t WHERE EXISTS (SELECT 1 FROM {stricter} s WHERE s.window_start = t.window_start) GROUP BY window_end",
+            over("TUMBLE")
+        ));
+        let before = "s.window_end = t.window_start";
+        is(format!(
+            "SELECT window_end, COUNT(*) AS c FROM {0} t WHERE EXISTS (SELECT 1 FROM {0} s WHERE {before}) GROUP BY window_end",
+            over("TUMBLE")
+        ));
+    }
+
+    #[test]
+    fn what_may_change_after_its_window_is_refused() {
+        let of = over("TUMBLE");
+        let counts = |rest: &str| {
+            format!("SELECT window_end, COUNT(*) AS c FROM {of} t {rest} GROUP BY window_start, window_end EMIT ON WINDOW CLOSE")
+        };
+        let refused = |sql: &str| {
+            let plan = closing(sql);
+            assert!(plan.as_ref().is_err_and(|e| e == NOT_FINAL), "{sql}: {plan:?}");
+        };
+        refused(&counts("WHERE n IN (SELECT n FROM t)"));
+        refused(&counts(&format!("WHERE n IN (SELECT n FROM {of})")));
+        refused(&counts("WHERE EXISTS (SELECT 1 FROM t s WHERE s.at = t.at)"));
+        refused(&counts("WHERE n > (SELECT AVG(n) FROM t)"));
+        let lax = of.replace("'5' SECOND", "'7' SECOND");
+        refused(&counts(&format!("WHERE EXISTS (SELECT 1 FROM {lax} s WHERE s.window_start = t.window_start)")));
+        // Of the window behind its own.
+        refused(&counts(&format!("WHERE EXISTS (SELECT 1 FROM {of} s WHERE s.window_start = t.window_end)")));
+        refused(&counts(&format!(
+            "WHERE EXISTS (SELECT 1 FROM {} s WHERE s.window_start = t.window_start)",
+            over("TUMBLE").replace("'1' HOUR", "'2' HOUR")
+        )));
+        let other = of.replace("DESCRIPTOR(at), INTERVAL '1' HOUR", "DESCRIPTOR(other), INTERVAL '1' HOUR");
+        refused(&counts(&format!("WHERE EXISTS (SELECT 1 FROM {other} s WHERE s.window_start = t.window_start)")));
+        let all = format!(
+            "SELECT window_end, COUNT(*) AS c, SUM(COUNT(*)) OVER () AS s FROM {of} GROUP BY window_start, window_end EMIT ON WINDOW CLOSE"
+        );
+        refused(&all);
+        let session = over("SESSION");
+        refused(&format!("SELECT t.n FROM {session} t JOIN {session} s ON s.window_start = t.window_start EMIT ON WINDOW CLOSE"));
+    }
+
     #[test]
     fn what_a_stream_cannot_close_is_refused() {
         let refused = |sql: &str| closing(sql).unwrap_err();
-        let rows = "SELECT n FROM WATERMARK(TABLE t, DESCRIPTOR(at), INTERVAL '5' SECOND) EMIT ON WINDOW CLOSE";
-        assert!(refused(rows).contains("GROUP BY a window"), "{}", refused(rows));
-        let of_windows = format!("SELECT window_start, n FROM {} EMIT ON WINDOW CLOSE", over("TUMBLE"));
-        assert!(refused(&of_windows).contains("grouped by windows"), "{}", refused(&of_windows));
         let other = format!(
             "SELECT window_start, COUNT(*) AS n FROM {} GROUP BY window_start EMIT ON WINDOW CLOSE",
             over("TUMBLE").replace("DESCRIPTOR(at), INTERVAL '1' HOUR", "DESCRIPTOR(other), INTERVAL '1' HOUR")

@@ -125,7 +125,7 @@ impl Plan {
     }
 
     /// Whether this operator is a watermark's filter: whether that filter, made anew, is this one.
-    fn left_out(&self) -> Option<Late> {
+    pub(super) fn left_out(&self) -> Option<Late> {
         let Node::Filter { input, condition } = &self.node else { return None };
         let Node::Scan { topic, fields } = &input.node else { return None };
         let ExprKind::Binary { right: in_time, .. } = &condition.kind else { return None };

@@ -28,7 +28,10 @@
 //! ```
 
 mod key;
+mod key_hint;
+mod known;
 mod late;
+mod settled;
 mod text;
 mod window;
 

@@ -24,6 +24,7 @@ mod key;
 mod latest;
 mod output;
 mod over;
+mod passed;
 mod project;
 mod session;
 mod source;
@@ -31,6 +32,7 @@ mod span;
 mod steps;
 mod temporal;
 mod union;
+mod unread;
 mod values;
 mod window;
 

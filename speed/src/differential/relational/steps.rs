@@ -16,11 +16,13 @@ use super::filter::Filter;
 use super::join::Join;
 use super::latest::Latest;
 use super::over::{First, Over};
+use super::passed::Passed;
 use super::project::Project;
 use super::session::Session;
 use super::source::{Leaf, Source};
 use super::temporal::Temporal;
 use super::union::Union;
+use super::unread::without_unread_moments;
 use super::values::Values;
 use super::window::Windows;
 use super::{Operator, name_of, unsupported};
@@ -53,7 +55,7 @@ impl Steps {
     /// # Errors
     /// [`SpeedError::Unsupported`] names what of the plan this engine does not know.
     pub fn new(plan: &Plan, topics: &[&str]) -> Result<(Self, Vec<Vec<usize>>), SpeedError> {
-        let whole = without_places(plan);
+        let whole = without_unread_moments(&without_places(plan));
         let mut compiling = Compiling { whole: whole.clone(), leaves: Vec::new(), steps: Vec::new(), known: Vec::new() };
         compiling.step(&whole)?;
         let read = |topic: &str| {
@@ -85,9 +87,14 @@ impl Compiling {
             None => {
                 // Another who reads the same OVER reads all of its rows.
                 let first = First::input(plan).filter(|_| plan.inputs().into_iter().all(|over| times(&self.whole, over) == 1));
-                let below = first.map_or_else(|| plan.inputs(), |input| vec![input]);
+                let passed = Passed::inputs(plan);
+                let below = first.map(|input| vec![input]).or_else(|| passed.map(Vec::from)).unwrap_or_else(|| plan.inputs());
                 let inputs = below.into_iter().map(|input| self.step(input)).collect::<Result<_, _>>()?;
-                let operator = if first.is_some() { Box::new(First::new(plan)?) } else { operator(plan)? };
+                let operator: Box<dyn Operator> = match (first, passed) {
+                    (Some(_), _) => Box::new(First::new(plan)?),
+                    (_, Some(_)) => Box::new(Passed::new(plan)?),
+                    _ => operator(plan)?,
+                };
                 Step::Operator { operator, inputs }
             }
         };
