@@ -76,7 +76,7 @@ impl Departures {
             let departed = (minute + random.below(300) as i64 - 50).rem_euclid(24 * 60);
             let hhmm = |minutes: i64| minutes / 60 * 100 + minutes % 60;
             types.push(if is_plane { "plane" } else { "flight" });
-            tails.push((is_plane || random.below(6) > 0).then(|| format!("N{}", random.below(7))));
+            tails.push((random.below(6) > 0).then(|| format!("N{}", random.below(7))));
             let of_flight = |value: i64| (!is_plane).then_some(value);
             columns[0].push(Some(if is_plane { known } else { at } * 1_000_000));
             columns[1].push(Some(known * 1_000_000));

@@ -42,7 +42,7 @@ Examples:
   twopath compare --state checkpoint --checkpoint-interval 500ms
   twopath compare --log kafka://localhost:9092/compare
   twopath compare --events clicks.csv --time-column time --sql clicks.sql --fix corrected.sql --history all
-  twopath compare --events orders.csv --events buyers=people.csv --time-column orders=at --sql joined.sql
+  twopath compare --events clicks.csv --events pages.csv --time-column clicks=at --sql joined.sql
   twopath compare --format json --out results > result.json")]
 pub(super) struct CompareArgs {
     /// Which events: flights, departures (recorded); pageviews, nexmark, ysb or theodolite (generated)

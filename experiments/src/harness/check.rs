@@ -7,7 +7,8 @@
 //! No answer is left out, and none costs more than what changed since the one before it: the reference keeps a [`Digest`] of its groups as it
 //! rolls forward, and a full answer is compared row by row only where its digest is another one. What has been shown to be the reference's
 //! answer is from then on judged by the reference's digests alone. In memory at once: the truth about the history, and a copy of it for
-//! each of three rolls ([`Truth`]), of which two are of version 2 alone; of the answers, one per thread.
+//! each of three rolls ([`Truth`]), of which two are of version 2 alone; of the answers, one per thread. (A fourth roll judges the answers that were not right at their
+//! own position, which are few.)
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};

@@ -25,11 +25,13 @@ fn files(factors: &Factors, job: &Job) -> Vec<CodeFile> {
     if job.language(factors.language) == Language::Sql {
         return vec![file(&layers, format!("{}.sql", job.name), FileLanguage::Sql, &job.v1.sql, &job.v2.sql)];
     }
+    // Of what is not fixed there is one version.
+    let fixed = if job.has_fix() { 2 } else { 1 };
     let rust = |layers: &[&str], name: String, v1: &str, v2: &str| file(layers, name, FileLanguage::Rust, v1, v2);
     let mut files = Vec::new();
     if factors.batch_engine.is_some() && !by_stream_engine {
         let source = |version| twopath_batch::jobs::hand_written(&job.topic, (&*job.name, version)).map_or("", |hand| hand.source);
-        files.push(rust(&["batch"], format!("{}.rs, for polars", job.name), source(1), source(2)));
+        files.push(rust(&["batch"], format!("{}.rs, for polars", job.name), source(1), source(fixed)));
         files.push(rust(&["batch"], "prelude.rs, for polars".into(), BATCH_PRELUDE, BATCH_PRELUDE));
     }
     if factors.speed_engine.is_some() || by_stream_engine {
@@ -42,7 +44,7 @@ fn files(factors: &Factors, job: &Job) -> Vec<CodeFile> {
             (true, None) => &["batch"],
             (false, _) => &["speed"],
         };
-        files.push(rust(of, format!("{}.rs, for {engine}", job.name), source(1), source(2)));
+        files.push(rust(of, format!("{}.rs, for {engine}", job.name), source(1), source(fixed)));
         files.push(rust(of, format!("prelude.rs, for {engine}"), PRELUDE, PRELUDE));
     }
     if factors.architecture != Architecture::Kappa {

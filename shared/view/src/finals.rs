@@ -5,6 +5,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use super::accumulator::{Accumulator, Latest};
 use super::parts::check_groups;
 use super::table::GroupTable;
+use twopath_query::plan::Node;
 use twopath_query::{Aggregate, AggregateFunction, BinaryOp, DataType, Expr, ExprKind, NamedExpr, Query};
 
 /// What a hand-written Kappa says of its rows: the columns by which they replace one another, and the others. Together they are the columns
@@ -33,10 +34,13 @@ impl Finals {
     /// # Errors
     /// What of the query final values cannot stand for: HAVING, ORDER BY and LIMIT, keys of other types, a column that is not given.
     pub fn values_query(&self, query: &Query) -> Result<Query, String> {
-        let (of, having) = match query.finish {
+        let (of, having) = match &query.finish {
             None => {
                 check_groups(query, self.keys)?;
                 (query.clone(), None)
+            }
+            Some(finish) if matches!(finish.node, Node::Sort { .. } | Node::Limit { .. }) => {
+                return Err("it has ORDER BY or LIMIT, which final values do not have".into());
             }
             Some(_) => (Query::over(query.topic.clone(), query.fields.clone()), self.is_there()),
         };
@@ -155,6 +159,10 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let other = Finals { values: &[("average", DataType::Float)], ..MEANS };
         assert!(other.values_query(&query()).unwrap_err().contains("its column 'mean' of type Float is not among"));
+        let fields = vec![Field::new("k", ArrowType::Utf8, true), Field::new("v", ArrowType::Int64, true)];
+        let ordered = "SELECT k, AVG(n) AS mean FROM (SELECT k, v, COUNT(*) AS n FROM t GROUP BY k, v) g GROUP BY k ORDER BY mean LIMIT 1";
+        let ordered = twopath_query::parse(ordered, "t", &Schema::new(fields)).unwrap();
+        assert!(MEANS.values_query(&ordered).unwrap_err().contains("it has ORDER BY or LIMIT"));
         let other = Finals { keys: &[("k", DataType::Int)], ..MEANS };
         assert!(other.values_query(&query()).unwrap_err().contains("its keys are of the types [Text]"));
         let keys: ArrayRef = Arc::new(StringArray::from(vec!["a", "a"]));

@@ -56,7 +56,8 @@ pub struct Merging {
 pub enum Finish {
     /// From the keys and the merged parts of a group to the values of its row.
     Groups(fn(&MergedGroup) -> Vec<Value>),
-    /// From all groups to the rows of the answer: of a query that computes more than groups, such as a join of them.
+    /// From all groups to the rows of the answer, in their order: of a query that computes more than groups, such as a join of them. What the query does to its answer
+    /// (ORDER BY, LIMIT) is this code's.
     Answer(fn(&[MergedGroup]) -> Vec<Vec<Value>>),
 }
 
@@ -111,7 +112,7 @@ impl Merging {
     /// name, in key order. `query` is the one that the hand-written code stands for.
     ///
     /// # Errors
-    /// What of the query hand-written code cannot stand for: HAVING, ORDER BY and LIMIT, keys of other types, and more than groups where each is finished by itself.
+    /// What of the query code that finishes each group by itself cannot stand for: HAVING, ORDER BY and LIMIT, keys of other types, and more than groups.
     pub fn parts_query(&self, query: &Query) -> Result<Query, String> {
         let types: Vec<DataType> = self.keys.iter().map(|(_, t)| *t).collect();
         let of = match self.finish {

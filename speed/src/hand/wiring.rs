@@ -94,9 +94,10 @@ impl Prepared {
         if let Form::Finals { generation, .. } = &self.form { *generation } else { frame }
     }
 
-    /// An epoch's rows as tables of groups: those that are given, and of those that are taken back and that none replaces, that they have gone.
+    /// An epoch's rows as tables of groups. A row that is taken back and that no other replaces has gone, which its table says.
     fn tables(&self, epoch: u64, rows: Vec<(Row, isize)>) -> Result<Vec<EpochPart>, SpeedError> {
         let mut generations: BTreeMap<u64, Vec<Row>> = BTreeMap::new();
+        let rows = if self.rows_go() { consolidated(rows) } else { rows };
         let (given, taken): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, n)| *n > 0);
         let mut standing = given.into_iter().map(|(row, _)| row).collect::<Vec<_>>();
         if let (Form::Finals { finals, .. }, false) = (&self.form, taken.is_empty()) {
@@ -144,6 +145,15 @@ impl Prepared {
             Form::Finals { finals, .. } => finals.keys.iter().chain(finals.values).map(|&(name, t)| (name, plain(t))).collect(),
         }
     }
+}
+
+/// The rows that are left of those that are given and taken back in one epoch. (Floats have no order that differential would go by.)
+fn consolidated(rows: Vec<(Row, isize)>) -> Vec<(Row, isize)> {
+    let mut left: BTreeMap<String, (Row, isize)> = BTreeMap::new();
+    for (row, n) in rows {
+        left.entry(format!("{:?}", row.items)).or_insert((row, 0)).1 += n;
+    }
+    left.into_values().filter(|(_, n)| *n != 0).collect()
 }
 
 /// What a part is handed over as.

@@ -1,4 +1,4 @@
-//! What hand-written queries start with, those over flights and anybody's own. It is counted as code that people write.
+//! What hand-written queries start with, the built-in ones and anybody's own. It is counted as code that people write.
 
 pub use std::collections::{HashMap, HashSet};
 

@@ -1,6 +1,5 @@
 //! JSON objects as events.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -13,7 +12,7 @@ use super::envelope::{Object, Unwrap};
 use super::infer::Seen;
 use super::input::Input;
 use super::json_forms::{Form, JsonGrammar};
-use super::json_text::{Value, at_path};
+use super::json_text::{Value, field_at, is_root};
 use super::rows::{Block, Chunks, Rows};
 use super::schema::{Offered, settle};
 use super::times::Times;
@@ -141,28 +140,6 @@ impl Fields {
 
 fn text_of(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to() + 1))
-}
-
-/// Whether a path leads through the field of that name.
-fn is_root(name: &str, path: &str) -> bool {
-    path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
-}
-
-/// An object's field of that name, or what stands at that path within its fields.
-fn field_at<'a>(fields: &[(Cow<'a, str>, Value<'a>)], path: &str) -> Result<Option<Value<'a>>, String> {
-    if let Some((_, value)) = fields.iter().find(|(name, _)| name == path) {
-        return Ok(Some(value.clone()));
-    }
-    // Names may have points, so that several fields can lead to a place: one that does is enough.
-    let mut nothing = Ok(None);
-    for (name, value) in fields.iter().filter(|(name, _)| is_root(name, path)) {
-        match at_path(value, &path[name.len() + 1..]) {
-            Ok(None) => {}
-            Ok(found) => return Ok(found),
-            Err(why) => nothing = Err(why),
-        }
-    }
-    nothing
 }
 
 fn read<'a>(reading: &Reading, value: Value<'a>) -> Result<Cell<'a>, String> {

@@ -32,9 +32,31 @@ pub(super) fn object(text: &str) -> Result<Vec<(Cow<'_, str>, Value<'_>)>, Strin
     }
 }
 
-/// The value at a path of names and numbers in an array, such as `user.emails.0`; none where there is nothing. What is wrong with an
-/// object on the way, for a message; a value that stands on the way and that nothing leads into is not lost without a word either.
-pub(super) fn at_path<'a>(value: &Value<'a>, path: &str) -> Result<Option<Value<'a>>, String> {
+/// Whether a path leads through the field of that name.
+pub(super) fn is_root(name: &str, path: &str) -> bool {
+    path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// An object's field of that name, or what stands at that path of names and numbers in an array within its fields, such as `user.emails.0`; none where there is nothing. What
+/// is wrong with an object on the way, for a message; a value that stands on the way and that nothing leads into is not lost without a word either.
+pub(super) fn field_at<'a>(fields: &[(Cow<'a, str>, Value<'a>)], path: &str) -> Result<Option<Value<'a>>, String> {
+    if let Some((_, value)) = fields.iter().find(|(name, _)| name == path) {
+        return Ok(Some(value.clone()));
+    }
+    // Names may have points, so that several fields can lead to a place: one that does is enough.
+    let mut nothing = Ok(None);
+    for (name, value) in fields.iter().filter(|(name, _)| is_root(name, path)) {
+        match at_path(value, &path[name.len() + 1..]) {
+            Ok(None) => {}
+            Ok(found) => return Ok(found),
+            Err(why) => nothing = Err(why),
+        }
+    }
+    nothing
+}
+
+/// As [`field_at`], within a value.
+fn at_path<'a>(value: &Value<'a>, path: &str) -> Result<Option<Value<'a>>, String> {
     let into = |what: &str| Err(format!("'{path}' is looked for within {what}, which is no object"));
     let text = match value {
         Value::Other("null") => return Ok(None),
@@ -42,16 +64,8 @@ pub(super) fn at_path<'a>(value: &Value<'a>, path: &str) -> Result<Option<Value<
         Value::Number(text) | Value::Other(text) => return into(text),
         Value::String(text) => return into(&serde_json::Value::from(text.as_ref()).to_string()),
     };
-    // A name may have points itself.
-    let ends = path.match_indices('.').map(|(end, _)| end).chain([path.len()]);
     if text.starts_with('{') {
-        let fields = object(text)?;
-        for end in ends {
-            if let Some((_, inner)) = fields.iter().find(|(name, _)| *name == path[..end]) {
-                return if end == path.len() { Ok(Some(inner.clone())) } else { at_path(inner, &path[end + 1..]) };
-            }
-        }
-        return Ok(None);
+        return field_at(&object(text)?, path);
     }
     let (index, rest) = path.split_once('.').map_or((path, None), |(index, rest)| (index, Some(rest)));
     let Ok(index) = index.parse() else { return into("an array") };
@@ -240,6 +254,8 @@ mod tests {
         assert_eq!(at("a.b"), Some(Value::Number("3")));
         assert_eq!(at_path(&value, "a.b.c").unwrap_err(), "'c' is looked for within 3, which is no object");
         assert_eq!(at_path(&Value::Other(r#"{"a.b":{"c":2}}"#), "a.b.c").unwrap(), Some(Value::Number("2")));
+        let both = Value::Other(r#"{"x":{"a":1,"a.b":2}}"#);
+        assert_eq!(at_path(&both, "x.a.b"), Ok(Some(Value::Number("2"))));
         let twice = Value::Other(r#"{"a":[{"b":1,"b":2}]}"#);
         assert_eq!(at_path(&twice, "a.0.b").unwrap_err(), "the field 'b' stands there twice");
         assert_eq!((at("user.name"), at("user.tags.9"), at("user.name.first")), (None, None, None));

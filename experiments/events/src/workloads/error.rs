@@ -24,7 +24,7 @@ pub enum WorkloadError {
     #[error("no query reads '{name}': leave --events {} out", path.display())]
     NobodyReads { name: String, path: PathBuf },
     #[error(
-        "{option}: {problem}. Tables of several files are views of one topic here: in the place of UPSERT, FOR SYSTEM_TIME AS OF and WATERMARK, which ask for a topic, write ROW_NUMBER() OVER (PARTITION BY key ORDER BY time DESC) = 1, ASOF JOIN and --speed-lateness"
+        "{option}: {problem}. Tables of several files are views of one topic here: in the place of UPSERT, FOR SYSTEM_TIME AS OF and WATERMARK, which ask for a topic, write ROW_NUMBER() OVER (PARTITION BY key ORDER BY time DESC) = 1, ASOF JOIN and --speed-lateness; nor do they have the log's columns (_arrival, _partition, _offset)"
     )]
     OverViews { option: &'static str, problem: String },
     #[error("the events of all files together cannot be held in memory as one table: {problem}; give fewer of them")]

@@ -173,14 +173,14 @@ impl Asked {
     pub fn notes(&self, settings: &CompareSettings) -> Vec<String> {
         let mut notes = Vec::new();
         if self.events_ignored > 0 {
-            notes.push(format!("{} of the file's events are not played: --history all plays them all", self.events_ignored));
+            notes.push(format!("{} of your events are not played: --history all plays them all", self.events_ignored));
         }
         if let result::HistorySource::Tiled { years } = self.history {
             notes.push(format!("the recorded flights are laid out over {years} years, 365 days apart"));
         }
         let wanted = (settings.rate * settings.duration.as_secs_f64()).round() as u64;
         if self.events_steady < wanted {
-            notes.push(format!("the file has only {} events for the steady phase, where {wanted} were wanted", self.events_steady));
+            notes.push(format!("there are only {} events for the steady phase, where {wanted} were wanted", self.events_steady));
         }
         let asked = if settings.matrix { 0 } else { settings.architectures.len() };
         if asked > self.systems.len() {

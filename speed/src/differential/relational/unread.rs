@@ -53,6 +53,9 @@ fn rewritten(plan: &Plan, is_read: &dyn Fn(usize) -> bool) -> Plan {
 
 /// With NULL for its last column, where that is the moment and nobody reads it.
 fn shortened(plan: Plan, is_read: &dyn Fn(usize) -> bool) -> Plan {
+    if !matches!(plan.node, Node::Filter { .. } | Node::Join { .. }) {
+        return plan;
+    }
     let all = plan.columns();
     let last = all.len() - 1;
     let column = |(i, (name, t)): (usize, &(String, DataType))| {
@@ -61,7 +64,7 @@ fn shortened(plan: Plan, is_read: &dyn Fn(usize) -> bool) -> Plan {
     };
     let columns = all.iter().enumerate().map(column).collect();
     let span = plan.span.clone();
-    if is_read(last) || !matches!(plan.node, Node::Filter { .. } | Node::Join { .. }) {
+    if is_read(last) {
         return plan;
     }
     let shown = Plan::new(Node::Project { input: Box::new(plan.clone()), columns }, span);

@@ -1,5 +1,8 @@
 //! Delays by the age of the aircraft, a join, written by hand for the stream engines: flights and the aircraft that flew them are events of one stream, in any order.
 //!
+//! Of the data it is assumed that an aircraft's rows become known after 1970 and a second apart or more: parts carry the second before the year, so that the greatest is the
+//! newest.
+//!
 //! Version 1 computes a delay by subtracting clock times as if they were numbers; version 2 does it right, across midnight too.
 
 use super::{Kind, SourceFile};

@@ -34,7 +34,11 @@ pub(super) fn joint(tables: &[OwnTable], options: &ReadOptions, sql: String, fix
     each_is_read(&names, tables, &sql, &fix)?;
     let mut taken = BTreeSet::from([EVENT_TYPE.to_owned(), EVENT_TIME.to_owned()]);
     let tables = tables.iter().map(|table| Table::read(table, options, &mut taken)).collect::<Result<Vec<_>, _>>()?;
-    let topic = if names.iter().any(|name| name.eq_ignore_ascii_case(TOPIC)) { "all_events" } else { TOPIC };
+    let mut topic = TOPIC.to_owned();
+    while names.iter().any(|name| name.eq_ignore_ascii_case(&topic)) {
+        topic.insert_str(0, "all_");
+    }
+    let topic = topic.as_str();
     let has_times = tables.iter().any(|table| table.times.is_some());
     let first = tables.iter().flat_map(|table| table.times.iter().flatten()).min().copied().unwrap_or(0);
     let schema = schema(&tables, has_times);

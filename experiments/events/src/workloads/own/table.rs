@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// A file of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnTable {
-    /// That stands after FROM; none where the user gave none.
+    /// What stands after FROM; none where the user gave none.
     pub name: Option<String>,
     pub path: PathBuf,
     pub time_column: Option<String>,
@@ -26,6 +26,7 @@ impl OwnTable {
     /// let tables = OwnTable::of(&["orders.csv", "buyers=people.csv"], &["orders=at"]).unwrap();
     /// assert_eq!(tables.iter().map(OwnTable::named).collect::<Vec<_>>(), ["orders", "buyers"]);
     /// assert_eq!((tables[0].time_column.as_deref(), &tables[1].time_column), (Some("at"), &None));
+    /// assert!(OwnTable::of(&["orders.csv"], &["ordrs=at"]).unwrap_err().contains("no table is called 'ordrs'"));
     /// assert!(OwnTable::of(&["a/t.csv", "b/t.csv"], &[]).unwrap_err().contains("two tables are called 't'"));
     /// ```
     ///
@@ -44,10 +45,14 @@ impl OwnTable {
         let mut of_all = None;
         for column in time_columns {
             let column = column.as_ref();
-            let named = column.split_once('=');
-            let of_one = named.and_then(|(name, column)| Some((tables.iter_mut().find(|t| t.named().eq_ignore_ascii_case(name))?, column)));
-            let (before, column) = match of_one {
-                Some((table, column)) => (&mut table.time_column, column),
+            let (before, column) = match column.split_once('=').filter(|(name, _)| is_name(name)) {
+                Some((name, column)) => match tables.iter().position(|table| table.named().eq_ignore_ascii_case(name)) {
+                    Some(table) => (&mut tables[table].time_column, column),
+                    None => {
+                        let known = tables.iter().map(OwnTable::named).collect::<Vec<_>>().join(", ");
+                        return Err(format!("--time-column {name}={column}: no table is called '{name}'; --events gives {known}"));
+                    }
+                },
                 None => (&mut of_all, column),
             };
             if let Some(before) = before.replace(column.to_owned()) {
@@ -64,13 +69,16 @@ impl OwnTable {
 
     /// A file that is there is one, whatever its name.
     fn read(text: &str) -> Self {
-        let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
         let (name, path) = match text.split_once('=') {
             Some((name, path)) if is_name(name) && !Path::new(text).exists() => (Some(name.to_owned()), path),
             _ => (None, text),
         };
         OwnTable { name, path: path.into(), time_column: None }
     }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 fn stem(path: &Path) -> String {

@@ -59,7 +59,7 @@ fn flights(frame: Frame) -> Vec<((Option<String>, i64), (isize, isize))> {
 fn planes(frame: Frame) -> Vec<(Option<String>, (i64, Option<i64>))> {
     let (types, tails) = (texts(&frame, "event_type"), texts(&frame, "tailnum"));
     let (known, built) = (times(&frame, "known"), numbers(&frame, "plane_year"));
-    let rows = (0..frame.batch.num_rows()).filter(|&row| types.value(row) == "plane");
+    let rows = (0..frame.batch.num_rows()).filter(|&row| types.value(row) == "plane" && tails.is_valid(row));
     rows.map(|row| (text(&tails, row), (known.value(row), number(&built, row)))).collect()
 }
 

@@ -60,7 +60,7 @@ fn events(frame: Frame) -> Vec<(Option<String>, Event)> {
     for row in 0..frame.batch.num_rows() {
         let event = match (types.value(row), number(&departed, row)) {
             ("flight", Some(departed)) => Event::Flight { year: year(at.value(row)), delay: delay(scheduled.value(row), departed) },
-            ("plane", _) => Event::Plane { known: known.value(row), built: number(&built, row) },
+            ("plane", _) if tails.is_valid(row) => Event::Plane { known: known.value(row), built: number(&built, row) },
             _ => continue,
         };
         found.push((text(&tails, row), event));
@@ -87,8 +87,11 @@ fn changes(tail: &mut Tail) -> Vec<(Option<i64>, Sums)> {
         let sums = now.entry(built.map(|built| year - built)).or_default();
         *sums = [sums[0] + 1, sums[1] + departures, sums[2] + delay];
     }
-    let before = std::mem::replace(&mut tail.given, now.clone());
-    now.into_iter().chain(before.into_iter().map(|(age, sums)| (age, sums.map(|sum| -sum)))).collect()
+    let added = now.iter().filter(|(age, sums)| tail.given.get(*age) != Some(sums)).map(|(age, sums)| (*age, *sums));
+    let taken = tail.given.iter().filter(|(age, sums)| now.get(*age) != Some(sums)).map(|(age, sums)| (*age, sums.map(|sum| -sum)));
+    let changes = added.chain(taken).collect();
+    tail.given = now;
+    changes
 }
 
 /// Nothing is left of an age that no aircraft has any more.
