@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::report::questions::is_exact;
-use crate::result::{CompareResult, Provenance};
+use crate::result::{CompareResult, Provenance, is_counted};
 use crate::scenario::{Figure, ScenarioResult, Verdict};
 
 /// Where runs are kept unless their users say otherwise.
@@ -108,7 +107,7 @@ impl Kept {
                 let of = |id: &str, unit: &str, system: &str, values: &[Option<f64>]| {
                     let values: Vec<f64> = values.iter().copied().flatten().collect();
                     match values.first() {
-                        Some(value) if is_exact(id) => Figure::exact(id, system, unit, *value),
+                        Some(value) if is_counted(id) => Figure::exact(id, system, unit, *value),
                         _ => Figure::measured(id, system, unit, &values, result.provenance.seed),
                     }
                 };

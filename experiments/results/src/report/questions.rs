@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::facts::Facts;
 use super::why;
 use crate::result::{
-    AnswersBin, Approximate, CompareResult, Estimate, Happening, Money, Outcome, Quantiles, Question, RunResult, Settings,
+    AnswersBin, Approximate, CompareResult, Estimate, Happening, Money, Outcome, Quantiles, Question, RunResult, Settings, is_counted,
 };
 use crate::statistics::{PairedRatio, median, paired_ratio};
 
@@ -15,29 +15,17 @@ struct Asked {
     section: &'static str,
     question: &'static str,
     unit: &'static str,
-    /// The same in every run (lines of code): no interval is needed to name a winner.
-    exact: bool,
     value: fn(&RunResult) -> Option<f64>,
 }
 
-const fn measured(
+const fn asked(
     id: &'static str,
     section: &'static str,
     question: &'static str,
     unit: &'static str,
     value: fn(&RunResult) -> Option<f64>,
 ) -> Asked {
-    Asked { id, section, question, unit, exact: false, value }
-}
-
-const fn exact(
-    id: &'static str,
-    section: &'static str,
-    question: &'static str,
-    unit: &'static str,
-    value: fn(&RunResult) -> Option<f64>,
-) -> Asked {
-    Asked { id, section, question, unit, exact: true, value }
+    Asked { id, section, question, unit, value }
 }
 
 const FRESH: &str = "How fresh";
@@ -49,42 +37,40 @@ const CODE: &str = "What people write";
 const MONEY: &str = "money";
 
 const ASKED: [Asked; 30] = [
-    measured("freshness_p50", FRESH, "Until half of the events are in the answer?", "ms", |r| of(&r.freshness_ms, |q| q.p50)),
-    measured("freshness_p99", FRESH, "Until 99 of 100 events are?", "ms", |r| of(&r.freshness_ms, |q| q.p99)),
-    measured("staleness_p99", FRESH, "Age of what an answer lacks? (99 of 100)", "ms", |r| of(&r.staleness_ms, |q| q.p99)),
-    measured("query_latency_p99", FRESH, "Time to read one key? (99 of 100 reads)", "ms", |r| of(&r.query_latency_ms, |q| q.p99)),
-    measured("wrong_share", RIGHT, "Answers that the fixed code corrects?", "share", |r| share(r, |bin| bin.wrong)),
-    measured("outdated_share", RIGHT, "Answers off the truth of their moment?", "share", |r| share(r, |bin| bin.outdated)),
-    measured("wrong_engine", RIGHT, "Answers that an engine got wrong?", "answers", |r| Some(r.answers.wrong_engine as f64)),
-    measured("late_share", RIGHT, "Answers without what came late?", "share", |r| {
+    asked("freshness_p50", FRESH, "Until half of the events are in the answer?", "ms", |r| of(&r.freshness_ms, |q| q.p50)),
+    asked("freshness_p99", FRESH, "Until 99 of 100 events are?", "ms", |r| of(&r.freshness_ms, |q| q.p99)),
+    asked("staleness_p99", FRESH, "Age of what an answer lacks? (99 of 100)", "ms", |r| of(&r.staleness_ms, |q| q.p99)),
+    asked("query_latency_p99", FRESH, "Time to read one key? (99 of 100 reads)", "ms", |r| of(&r.query_latency_ms, |q| q.p99)),
+    asked("wrong_share", RIGHT, "Answers that the fixed code corrects?", "share", |r| share(r, |bin| bin.wrong)),
+    asked("outdated_share", RIGHT, "Answers off the truth of their moment?", "share", |r| share(r, |bin| bin.outdated)),
+    asked("wrong_engine", RIGHT, "Answers that an engine got wrong?", "answers", |r| Some(r.answers.wrong_engine as f64)),
+    asked("late_share", RIGHT, "Answers without what came late?", "share", |r| {
         late(r, |l| l.wrong as f64 / r.answers.checked.max(1) as f64)
     }),
-    measured("late_for", RIGHT, "A row is wrong for want of it for? (mean)", "ms", |r| late(r, |l| l.row_wrong_for_ms)),
-    measured("late_longest", RIGHT, "The longest?", "ms", |r| late(r, |l| l.row_wrong_longest_ms)),
-    measured("time_to_correct", FIX, "From the fix until every answer is right?", "ms", |r| r.time_to_correct_ms),
-    measured("wrong_for_ms", FIX, "Wrong answers went on after it for?", "ms", |r| Some(r.answers.wrong_for_ms)),
-    measured("freshness_dip", FIX, "Worst freshness while the fix comes in?", "ms", |r| {
-        dip(r, &r.series.freshness, |b| (b.at_ms, b.p99_ms))
-    }),
-    measured("read_dip", FIX, "Slowest reads meanwhile? (99 of 100)", "ms", |r| dip(r, &r.series.reads, |b| (b.at_ms, b.p99_ms))),
-    measured("extra_storage", FIX, "Extra space needed meanwhile?", "bytes", |r| Some(r.extra_storage_bytes_max as f64)),
-    measured("cpu_per_million", COST, "CPU time per million events?", "cpu_s_per_million_events", |r| {
+    asked("late_for", RIGHT, "A row is wrong for want of it for? (mean)", "ms", |r| late(r, |l| l.row_wrong_for_ms)),
+    asked("late_longest", RIGHT, "The longest?", "ms", |r| late(r, |l| l.row_wrong_longest_ms)),
+    asked("time_to_correct", FIX, "From the fix until every answer is right?", "ms", |r| r.time_to_correct_ms),
+    asked("wrong_for_ms", FIX, "Wrong answers went on after it for?", "ms", |r| Some(r.answers.wrong_for_ms)),
+    asked("freshness_dip", FIX, "Worst freshness while the fix comes in?", "ms", |r| dip(r, &r.series.freshness, |b| (b.at_ms, b.p99_ms))),
+    asked("read_dip", FIX, "Slowest reads meanwhile? (99 of 100)", "ms", |r| dip(r, &r.series.reads, |b| (b.at_ms, b.p99_ms))),
+    asked("extra_storage", FIX, "Extra space needed meanwhile?", "bytes", |r| Some(r.extra_storage_bytes_max as f64)),
+    asked("cpu_per_million", COST, "CPU time per million events?", "cpu_s_per_million_events", |r| {
         Some(r.cost.cpu_s_per_million_events.total)
     }),
-    measured("rss", COST, "Memory at its peak?", "bytes", |r| Some(r.cost.rss_bytes_max as f64)),
-    measured("bytes_written", COST, "Bytes written to disk?", "bytes", |r| Some(r.cost.bytes_written as f64)),
-    measured("log_bytes", COST, "Size of the log?", "bytes", |r| Some(r.cost.log_bytes as f64)),
-    measured("view_bytes", COST, "Batch views on disk?", "bytes", |r| Some(r.cost.view_bytes as f64)),
-    measured("state_bytes", COST, "Views in memory?", "bytes", |r| Some(r.cost.state_bytes as f64)),
-    measured("money_month", COST, "The stated month, all together?", MONEY, |r| money(r, |m| Some(m.month_total))),
-    measured("money_events", COST, "Of it, each event's part?", MONEY, |r| money(r, |m| m.month.get("events").copied())),
-    measured("money_standing", COST, "What stands?", MONEY, |r| money(r, |m| m.month.get("standing").copied())),
-    measured("money_changes", COST, "Changes of the code?", MONEY, |r| money(r, |m| m.month.get("changes").copied())),
-    exact("code_lines", CODE, "Lines of query logic, both versions?", "lines", |r| Some(r.code.lines as f64)),
-    exact("code_tokens", CODE, "Its tokens?", "tokens", |r| Some(r.code.tokens as f64)),
-    exact("code_decisions", CODE, "Its decisions?", "decisions", |r| Some(r.code.decisions as f64)),
-    exact("places_touched", CODE, "Places that the fix touched?", "places", |r| Some(r.code.places_touched as f64)),
-    exact("layers_touched", CODE, "Layers to deploy together for it?", "layers", |r| Some(r.code.layers_touched as f64)),
+    asked("rss", COST, "Memory at its peak?", "bytes", |r| Some(r.cost.rss_bytes_max as f64)),
+    asked("bytes_written", COST, "Bytes written to disk?", "bytes", |r| Some(r.cost.bytes_written as f64)),
+    asked("log_bytes", COST, "Size of the log?", "bytes", |r| Some(r.cost.log_bytes as f64)),
+    asked("view_bytes", COST, "Batch views on disk?", "bytes", |r| Some(r.cost.view_bytes as f64)),
+    asked("state_bytes", COST, "Views in memory?", "bytes", |r| Some(r.cost.state_bytes as f64)),
+    asked("money_month", COST, "The stated month, all together?", MONEY, |r| money(r, |m| Some(m.month_total))),
+    asked("money_events", COST, "Of it, each event's part?", MONEY, |r| money(r, |m| m.month.get("events").copied())),
+    asked("money_standing", COST, "What stands?", MONEY, |r| money(r, |m| m.month.get("standing").copied())),
+    asked("money_changes", COST, "Changes of the code?", MONEY, |r| money(r, |m| m.month.get("changes").copied())),
+    asked("code_lines", CODE, "Lines of query logic, both versions?", "lines", |r| Some(r.code.lines as f64)),
+    asked("code_tokens", CODE, "Its tokens?", "tokens", |r| Some(r.code.tokens as f64)),
+    asked("code_decisions", CODE, "Its decisions?", "decisions", |r| Some(r.code.decisions as f64)),
+    asked("places_touched", CODE, "Places that the fix touched?", "places", |r| Some(r.code.places_touched as f64)),
+    asked("layers_touched", CODE, "Layers to deploy together for it?", "layers", |r| Some(r.code.layers_touched as f64)),
 ];
 
 fn of(quantiles: &Quantiles, pick: fn(&Quantiles) -> f64) -> Option<f64> {
@@ -123,11 +109,6 @@ fn share(run: &RunResult, part: fn(&AnswersBin) -> u64) -> Option<f64> {
 /// Of a question that stands in a result.
 pub fn section(id: &str) -> &'static str {
     ASKED.iter().find(|asked| asked.id == id).map_or("", |asked| asked.section)
-}
-
-/// Whether the figure of this id is the same in every run, since it is counted and not timed.
-pub fn is_exact(id: &str) -> bool {
-    ASKED.iter().any(|asked| asked.id == id && asked.exact)
 }
 
 /// The ids of all questions.
@@ -176,14 +157,14 @@ fn answer(asked: &Asked, settings: &Settings, runs: &[RunResult], seed: u64) -> 
                 others += 1;
                 let pairs: Vec<(f64, f64)> = estimate.values.iter().zip(&best_values).filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect();
                 let found = paired_ratio(&pairs, seed ^ hash(asked.id) ^ hash(name));
-                let above = if asked.exact { estimate.median > Some(lowest) } else { found.is_some_and(|found| found.above) };
+                let above = if is_counted(asked.id) { estimate.median > Some(lowest) } else { found.is_some_and(|found| found.above) };
                 if !above {
                     tied.push(name.clone());
                 }
                 if let Some(PairedRatio { ratio, interval, .. }) = found {
                     estimate.ratio = Some(ratio).filter(|r| r.is_finite());
-                    estimate.ratio_low = interval.map(|(low, _)| low).filter(|_| !asked.exact);
-                    estimate.ratio_high = interval.map(|(_, high)| high).filter(|_| !asked.exact);
+                    estimate.ratio_low = interval.map(|(low, _)| low).filter(|_| !is_counted(asked.id));
+                    estimate.ratio_high = interval.map(|(_, high)| high).filter(|_| !is_counted(asked.id));
                 }
             }
             if tied.len() == 1 && others > 0 { (Some(best), vec![]) } else { (None, tied) }
@@ -242,8 +223,7 @@ mod tests {
         result.settings.repeats = 1;
         result.runs.iter_mut().for_each(|run| run.code.lines = if run.architecture == "kappa" { 3 } else { 6 });
         for question in questions(&result) {
-            let exact = question.id.starts_with("code_") || question.id.ends_with("_touched");
-            assert!(question.winner.is_none() || exact, "{}", question.id);
+            assert!(question.winner.is_none() || is_counted(&question.id), "{}", question.id);
             assert!(question.winner.is_some() || question.id != "code_lines");
         }
     }

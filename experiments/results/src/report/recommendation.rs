@@ -1,9 +1,9 @@
 //! What to choose, in three sentences that the intervals allow: which and why, where it turns, what is not decided.
 
-use super::questions::{hash, is_exact};
+use super::questions::hash;
 use super::why::listed;
 use crate::number::{count, in_words, significant, times};
-use crate::result::{BreakEven, CompareResult, ComparedSystem, Factor, HistorySource, KeptUp, Outcome, Settings};
+use crate::result::{BreakEven, CompareResult, ComparedSystem, Factor, HistorySource, KeptUp, Outcome, Settings, is_counted};
 use crate::statistics::{PairedEffect, paired_effect};
 
 /// What a choice rests on, in the order in which it is told: the question's id, and what there is less of.
@@ -124,13 +124,13 @@ enum Stands {
 /// How one stands against another in a figure; none where either has none.
 fn stands(result: &CompareResult, id: &str, this: &ComparedSystem, other: &ComparedSystem) -> Option<Stands> {
     let found = compared(result, id, this, other)?;
-    let is_exact = is_exact(id);
+    let is_counted = is_counted(id);
     Some(match found.difference {
-        difference if !(found.decided || is_exact) || difference == 0.0 => Stands::Open,
+        difference if !(found.decided || is_counted) || difference == 0.0 => Stands::Open,
         difference if difference < 0.0 => Stands::Less,
         _ => Stands::More,
     })
-    .filter(|stands| !(is_exact && *stands == Stands::Open))
+    .filter(|stands| !(is_counted && *stands == Stands::Open))
 }
 
 fn compared(result: &CompareResult, id: &str, this: &ComparedSystem, other: &ComparedSystem) -> Option<PairedEffect> {

@@ -4,6 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// Whether the figure of this id is of code: counted and not timed, so that it is the same in every run, and no interval is needed to name a winner.
+///
+/// ```
+/// use twopath_results::result::is_counted;
+/// assert!(is_counted("code_lines") && is_counted("layers_touched") && !is_counted("freshness_p99"));
+/// ```
+pub fn is_counted(id: &str) -> bool {
+    id.starts_with("code_") || id.ends_with("_touched")
+}
+
 /// One line of the table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Question {

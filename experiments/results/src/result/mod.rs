@@ -5,7 +5,7 @@ mod run;
 
 use std::collections::BTreeMap;
 
-pub use conclusion::{BreakEven, Effect, Estimate, Factor, Question, Sweep, SweepPoint};
+pub use conclusion::{BreakEven, Effect, Estimate, Factor, Question, Sweep, SweepPoint, is_counted};
 pub use run::{
     Answers, AnswersBin, Approximate, Code, CodeSize, Cost, CpuBin, FreshnessBin, Happening, KeptUp, LayerCost, Listing, Mark, Money,
     Outcome, PhaseCosts, Phases, Quantiles, ReadsBin, RunResult, Series, StorageBin,
