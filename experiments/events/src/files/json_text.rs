@@ -251,8 +251,10 @@ mod tests {
         assert_eq!(at("user.id"), Some(Value::Number("7")));
         assert_eq!(at("user.tags.0"), Some(Value::String("x".into())));
         assert_eq!(at("user.tags.1.n"), Some(Value::Number("1")));
-        assert_eq!(at("a.b"), Some(Value::Number("3")));
-        assert_eq!(at_path(&value, "a.b.c").unwrap_err(), "'c' is looked for within 3, which is no object");
+        // A field of that very name comes first, and of several on the way one that leads there is enough.
+        assert_eq!(at("a.b"), Some(Value::Other(r#"{"c":2}"#)));
+        assert_eq!(at("a.b.c"), Some(Value::Number("2")));
+        assert_eq!(at_path(&value, "a.b.d").unwrap_err(), "'d' is looked for within 3, which is no object");
         assert_eq!(at_path(&Value::Other(r#"{"a.b":{"c":2}}"#), "a.b.c").unwrap(), Some(Value::Number("2")));
         let both = Value::Other(r#"{"x":{"a":1,"a.b":2}}"#);
         assert_eq!(at_path(&both, "x.a.b"), Ok(Some(Value::Number("2"))));
