@@ -118,22 +118,23 @@ fn answers(answers: &[Recorded], verdicts: &[Verdict], deployed_us: u64) -> Answ
 fn approximate(answers: &[Recorded], verdicts: &[Verdict]) -> Approximate {
     let wrong = || verdicts.iter().filter(|v| v.wrong_approximate);
     // By row, since when it is wrong; and for how long rows were, until a full answer had them right.
-    let (mut since_us, mut rows_ms) = (HashMap::<u64, u64>::new(), Vec::new());
+    let (mut since_us, mut rows_us) = (HashMap::<u64, u64>::new(), Vec::new());
     for (answer, verdict) in answers.iter().zip(verdicts).filter(|(answer, _)| answer.key.is_none()) {
         let mut still: HashMap<u64, u64> =
             verdict.wrong_rows.iter().map(|row| (*row, since_us.remove(row).unwrap_or(answer.read_us))).collect();
         std::mem::swap(&mut since_us, &mut still);
-        rows_ms.extend(still.into_values().map(|since_us| ms(answer.read_us, since_us)));
+        rows_us.extend(still.into_values().map(|since_us| answer.read_us.saturating_sub(since_us)));
     }
     let end_us = answers.last().map_or(0, |last| last.read_us);
-    rows_ms.extend(since_us.into_values().map(|since_us| ms(end_us, since_us)));
+    rows_us.extend(since_us.into_values().map(|since_us| end_us.saturating_sub(since_us)));
     let mean = |sum: f64, count: usize| sum / count.max(1) as f64;
     Approximate {
         answers: answers.iter().filter(|a| a.approximate).count() as u64,
         wrong: wrong().count() as u64,
-        rows: rows_ms.len() as u64,
-        row_wrong_for_ms: mean(rows_ms.iter().sum(), rows_ms.len()),
-        row_wrong_longest_ms: rows_ms.iter().copied().fold(0.0, f64::max),
+        rows: rows_us.len() as u64,
+        // Of whole microseconds, whose sum is exact: no mean lies above the longest.
+        row_wrong_for_ms: mean(rows_us.iter().sum::<u64>() as f64, rows_us.len()) / 1e3,
+        row_wrong_longest_ms: ms(rows_us.iter().copied().max().unwrap_or(0), 0),
         error_mean: mean(wrong().map(|v| v.error_own).sum(), wrong().count()),
         error_max: wrong().map(|v| v.error_own).fold(0.0, f64::max),
     }

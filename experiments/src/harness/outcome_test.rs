@@ -154,6 +154,9 @@ fn rows_are_wrong_until_a_full_answer_has_them_right() {
     assert_eq!((found.answers, found.wrong, found.rows), (2, 4, 3));
     assert_eq!((found.row_wrong_for_ms, found.row_wrong_longest_ms), (3.0, 6.5));
     assert_eq!((found.error_mean, found.error_max), (3.0, 4.0));
+    // Three rows for as long as one another: three times 999.914 is a little more than their sum as a float.
+    let alike = approximate(&[read(0), read(999_914)], &[verdict(&[1, 2, 3], 1.0), verdict(&[], 0.0)]);
+    assert_eq!((alike.rows, alike.row_wrong_for_ms, alike.row_wrong_longest_ms), (3, 999.914, 999.914));
 }
 
 #[test]
