@@ -482,6 +482,17 @@ impl Expr {
         }
     }
 
+    /// Whether it reads a column of those that are meant.
+    pub fn reads(&self, mut is_meant: impl FnMut(usize) -> bool) -> bool {
+        let mut reads = false;
+        self.visit(&mut |e| {
+            if let ExprKind::Column(column) = e.kind {
+                reads = reads || is_meant(column);
+            }
+        });
+        reads
+    }
+
     /// The conditions that all hold where it does: what its ANDs connect, from left to right.
     pub fn conjuncts(&self) -> Vec<&Expr> {
         match &self.kind {

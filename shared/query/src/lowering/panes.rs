@@ -111,9 +111,7 @@ impl Paned {
 
 /// Whether the expression reads a column that says the window.
 pub(super) fn reads_window(expr: &Expr) -> bool {
-    let mut reads = false;
-    expr.visit(&mut |e| reads |= matches!(e.kind, ExprKind::Column(i) if i >= WINDOW));
-    reads
+    expr.reads(|i| i >= WINDOW)
 }
 
 fn gcd(a: i64, b: i64) -> i64 {

@@ -1,6 +1,6 @@
 //! Which columns tell a plan's rows apart.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use twopath_base::LogColumn;
@@ -201,9 +201,11 @@ fn keys_of_values(width: usize, rows: &[Vec<Expr>]) -> Vec<Vec<usize>> {
         _ => None,
     };
     let is_key = |key: &Vec<usize>| {
-        let values = rows.iter().map(|row| key.iter().map(|&column| literal(&row[column])).collect::<Option<Vec<Value>>>());
-        let values = values.collect::<Option<Vec<_>>>();
-        values.is_some_and(|values| values.iter().enumerate().all(|(i, row)| !values[..i].contains(row)))
+        let mut seen = HashSet::new();
+        rows.iter().all(|row| {
+            let values = key.iter().map(|&column| literal(&row[column])).collect::<Option<Vec<Value>>>();
+            values.is_some_and(|values| seen.insert(format!("{values:?}")))
+        })
     };
     let each = (0..width).map(|column| vec![column]);
     let mut keys: Vec<Vec<usize>> = each.chain([(0..width).collect()]).filter(is_key).collect();
@@ -225,11 +227,7 @@ fn conjuncts(on: &Option<Expr>) -> impl Iterator<Item = &Expr> {
 fn equals(condition: &Expr, column: usize, other: &Range<usize>) -> bool {
     let ExprKind::Binary { op: BinaryOp::Equal, left, right } = &condition.kind else { return false };
     let is_column = |e: &Expr| matches!(e.kind, ExprKind::Column(i) if i == column);
-    let is_of_other = |e: &Expr| {
-        let mut is = true;
-        e.visit(&mut |e| is &= !matches!(e.kind, ExprKind::Column(i) if !other.contains(&i)));
-        is
-    };
+    let is_of_other = |e: &Expr| !e.reads(|i| !other.contains(&i));
     is_column(left) && is_of_other(right) || is_column(right) && is_of_other(left)
 }
 

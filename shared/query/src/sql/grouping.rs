@@ -236,9 +236,7 @@ impl Grouping {
                 (same.map_or_else(|| default_name(ast), |i| i.name.clone()), expr)
             }
         };
-        let mut aggregate = false;
-        expr.visit(&mut |e| aggregate |= matches!(e.kind, ExprKind::Column(i) if (binder.scope.width..JOINED).contains(&i)));
-        if aggregate {
+        if expr.reads(|i| (binder.scope.width..JOINED).contains(&i)) {
             return Err(binder.error(span, "aggregates cannot stand in GROUP BY: group by columns and expressions of them"));
         }
         expr = self.as_key(expr);

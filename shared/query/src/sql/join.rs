@@ -147,8 +147,8 @@ impl Relations<'_> {
             BinaryOp::GreaterOrEqual => BinaryOp::LessOrEqual,
             _ => return Err(wrong()),
         };
-        let of_left = |e: &Expr| reads(e).all(|i| i < width);
-        let of_right = |e: &Expr| reads(e).all(|i| i >= width);
+        let of_left = |e: &Expr| !e.reads(|i| i >= width);
+        let of_right = |e: &Expr| !e.reads(|i| i < width);
         let (op, left_at, right_at) = match (of_left(&a) && of_right(&b), of_right(&a) && of_left(&b)) {
             (true, _) => (op, *a, *b),
             (_, true) => (flipped, *b, *a),
@@ -195,7 +195,7 @@ impl Relations<'_> {
             JoinConstraint::UsingAlias(..) => Err(self.source.error(place, "USING (...) AS is not supported: leave AS and the name out")),
             JoinConstraint::Natural => {
                 let shown = |of_left: bool| {
-                    let is_of = move |c: &&Column| !c.is_merged && !c.is_hidden && reads(&c.expr).all(|i| (i < width) == of_left);
+                    let is_of = move |c: &&Column| !c.is_merged && !c.is_hidden && !c.expr.reads(|i| (i < width) != of_left);
                     scope.columns.iter().filter(is_of).map(|c| c.name.clone())
                 };
                 let of_right: Vec<String> = shown(false).collect();
@@ -219,7 +219,7 @@ impl Relations<'_> {
         let find = |of_left: bool| {
             let mut found = (0..scope.columns.len()).filter(|&i| {
                 let c = &scope.columns[i];
-                !c.is_merged && !c.is_hidden && same_name(ident, &c.name) && reads(&c.expr).all(|i| (i < width) == of_left)
+                !c.is_merged && !c.is_hidden && same_name(ident, &c.name) && !c.expr.reads(|i| (i < width) != of_left)
             });
             match (found.next(), found.next()) {
                 (Some(one), None) => Ok(one),
@@ -279,15 +279,4 @@ impl Relations<'_> {
         let order = time.filter(|_| by_time).into_iter().chain(log).collect();
         Upserts { key, order, payload }
     }
-}
-
-/// The columns that an expression reads.
-fn reads(expr: &Expr) -> impl Iterator<Item = usize> {
-    let mut columns = Vec::new();
-    expr.visit(&mut |e| {
-        if let ExprKind::Column(i) = e.kind {
-            columns.push(i);
-        }
-    });
-    columns.into_iter()
 }

@@ -474,9 +474,7 @@ pub(super) fn of_none(expr: &Expr, width: usize, aggregates: &[Aggregate]) -> Ex
 
 /// Whether an expression reads what OVER gives.
 fn reads_over(expr: &Expr) -> bool {
-    let mut found = false;
-    expr.visit(&mut |e| found |= matches!(e.kind, ExprKind::Column(i) if i >= OVER));
-    found
+    expr.reads(|i| i >= OVER)
 }
 
 /// Whether an expression reads what a subquery gives.

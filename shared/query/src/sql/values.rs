@@ -45,11 +45,7 @@ pub(super) fn one_row(span: std::ops::Range<usize>) -> (Plan, Scope) {
 
 /// The value that a plan is, where it is one that no row decides.
 pub(super) fn constant(plan: &Plan) -> Option<&Expr> {
-    let reads_nothing = |expr: &&Expr| {
-        let mut reads = false;
-        expr.visit(&mut |e| reads |= matches!(e.kind, ExprKind::Column(_)));
-        !reads
-    };
+    let reads_nothing = |expr: &&Expr| !expr.reads(|_| true);
     match &plan.node {
         Node::Values { rows, .. } => match &rows[..] {
             [row] => row.first(),

@@ -35,7 +35,7 @@ impl Passed {
     /// The rows, and what passes them, where the plan is such a condition and puts out nothing but the rows.
     pub fn inputs(plan: &Plan) -> Option<[&Plan; 2]> {
         let (columns, [left, right], _) = parts(plan)?;
-        let reads_right = columns.iter().any(|column| reads_from(&column.expr, left.columns().len()));
+        let reads_right = columns.iter().any(|column| column.expr.reads(|i| i >= left.columns().len()));
         (is_one_value(right) && !reads_right).then_some([left, right])
     }
 
@@ -62,15 +62,8 @@ fn parts(plan: &Plan) -> Option<Parts<'_>> {
         return None;
     };
     let width = left.columns().len();
-    let is_moment = at.data_type == DataType::Timestamp && !reads_from(at, width) && limit.kind == ExprKind::Column(width);
+    let is_moment = at.data_type == DataType::Timestamp && !at.reads(|i| i >= width) && limit.kind == ExprKind::Column(width);
     is_moment.then_some((&columns[..], [&**left, &**right], (&**at, *op == BinaryOp::LessOrEqual)))
-}
-
-/// Whether it reads a column from this one on.
-fn reads_from(expr: &Expr, first: usize) -> bool {
-    let mut reads = false;
-    expr.visit(&mut |e| reads |= matches!(e.kind, ExprKind::Column(i) if i >= first));
-    reads
 }
 
 /// Whether it is one row of one column.

@@ -1,7 +1,7 @@
 //! A plan in which the moment that rows are passed by ([`Passed`]) is put out no further than it is read: each time that it moves on, all rows beside it would be other ones.
 
 use twopath_query::plan::{Node, OverCall, OverFunction, Window};
-use twopath_query::{Aggregate, DataType, Expr, ExprKind, NamedExpr, Plan, Value};
+use twopath_query::{Aggregate, DataType, Expr, NamedExpr, Plan, Value};
 
 use super::passed::Passed;
 
@@ -58,23 +58,20 @@ fn shortened(plan: Plan, is_read: &dyn Fn(usize) -> bool) -> Plan {
     }
     let all = plan.columns();
     let last = all.len() - 1;
+    if is_read(last) {
+        return plan;
+    }
     let column = |(i, (name, t)): (usize, &(String, DataType))| {
         let expr = if i == last { Expr::literal(Value::Null, *t) } else { Expr::column(i, *t) };
         NamedExpr { name: name.clone(), expr }
     };
     let columns = all.iter().enumerate().map(column).collect();
-    let span = plan.span.clone();
-    if is_read(last) {
-        return plan;
-    }
-    let shown = Plan::new(Node::Project { input: Box::new(plan.clone()), columns }, span);
+    let shown = Plan::new(Node::Project { input: Box::new(plan.clone()), columns }, plan.span.clone());
     if Passed::inputs(&shown).is_some() { shown } else { plan }
 }
 
 fn reads(expr: &Expr, column: usize) -> bool {
-    let mut reads = false;
-    expr.visit(&mut |e| reads |= e.kind == ExprKind::Column(column));
-    reads
+    expr.reads(|i| i == column)
 }
 
 fn reads_in(call: &OverCall, column: usize) -> bool {
