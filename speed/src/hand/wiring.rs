@@ -94,23 +94,14 @@ impl Prepared {
         if let Form::Finals { generation, .. } = &self.form { *generation } else { frame }
     }
 
-    /// An epoch's rows as tables of groups. A row that is taken back and that no other replaces has gone, which its table says.
+    /// An epoch's rows as tables of groups.
     fn tables(&self, epoch: u64, rows: Vec<(Row, isize)>) -> Result<Vec<EpochPart>, SpeedError> {
         let mut generations: BTreeMap<u64, Vec<Row>> = BTreeMap::new();
-        let rows = if self.rows_go() { consolidated(rows) } else { rows };
-        let (given, taken): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, n)| *n > 0);
-        let mut standing = given.into_iter().map(|(row, _)| row).collect::<Vec<_>>();
-        if let (Form::Finals { finals, .. }, false) = (&self.form, taken.is_empty()) {
-            let key = |row: &Row| format!("{:?}", row.items.get(..finals.keys.len()));
-            let mut known: BTreeSet<String> = standing.iter().map(key).collect();
-            for (mut row, _) in taken {
-                if known.insert(key(&row)) {
-                    row.items.iter_mut().skip(finals.keys.len()).for_each(|item| *item = Item::Null);
-                    standing.push(row);
-                }
-            }
-        }
-        for row in standing {
+        let rows = match &self.form {
+            Form::Finals { finals, .. } if self.rows_go() => standing(rows, finals.keys.len()),
+            _ => rows.into_iter().map(|(row, _)| row).collect(),
+        };
+        for row in rows {
             generations.entry(self.generation_of(row.generation)).or_default().push(row);
         }
         let part = |(generation, rows): (u64, Vec<Row>)| Ok(EpochPart::Own { generation, table: Arc::new(self.table(epoch, &rows)?) });
@@ -145,6 +136,21 @@ impl Prepared {
             Form::Finals { finals, .. } => finals.keys.iter().chain(finals.values).map(|&(name, t)| (name, plain(t))).collect(),
         }
     }
+}
+
+/// What an epoch leaves standing of rows that begin with so many keys. One that is taken back and that no other replaces has gone, and stands as NULLs.
+fn standing(rows: Vec<(Row, isize)>, keys: usize) -> Vec<Row> {
+    let key = |row: &Row| format!("{:?}", row.items.get(..keys));
+    let (given, taken): (Vec<_>, Vec<_>) = consolidated(rows).into_iter().partition(|(_, n)| *n > 0);
+    let mut known: BTreeSet<String> = given.iter().map(|(row, _)| key(row)).collect();
+    let gone = taken.into_iter().map(|(row, _)| row).filter(|row| known.insert(key(row)));
+    let gone: Vec<Row> = gone
+        .map(|mut row| {
+            row.items.iter_mut().skip(keys).for_each(|item| *item = Item::Null);
+            row
+        })
+        .collect();
+    given.into_iter().map(|(row, _)| row).chain(gone).collect()
 }
 
 /// The rows that are left of those that are given and taken back in one epoch. (Floats have no order that differential would go by.)
