@@ -121,6 +121,29 @@ fn rows_that_are_taken_back() {
     }
 }
 
+/// A join by hand that Lambda's batch layer makes: its answers say that they are approximate, and the oracle counts for how long an aircraft that came late was amiss; Kappa's lack
+/// nothing.
+#[test]
+fn a_join_that_waits_for_the_next_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = ["--workload", "departures", "--query", "by_maker", "--history", "20k", "--architectures", "batch,lambda,lambda-sql,kappa"];
+    let result = compare(dir.path(), &[&SMALL[..], &of].concat());
+    sound_with(&result, 3);
+    for run in runs(&result) {
+        let approximate = &run["answers"]["approximate"];
+        let Some(figure) = approximate.as_object() else {
+            assert_ne!(run["system"], "lambda");
+            continue;
+        };
+        assert_eq!(run["system"], "lambda", "the others join all there is");
+        assert!(figure["wrong"].as_u64() > Some(0) && figure["row_wrong_for_ms"].as_f64() > Some(0.0), "{approximate}");
+        assert!(figure["wrong"].as_u64() <= figure["answers"].as_u64(), "{approximate}");
+    }
+    let asks = |id: &str| result["questions"].as_array().unwrap().iter().any(|q| q["id"] == id);
+    assert!(asks("late_for") && asks("late_share"));
+    assert_eq!(runs(&result).iter().filter(|run| run["answers"]["approximate"].is_object()).count(), 1);
+}
+
 /// The same join written by hand, by each layer's engines, where a table comes late: every answer is right, and the fix deploys both layers of Lambda.
 #[test]
 fn a_join_by_hand() {

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use twopath_base::sync::lock;
 use twopath_base::{Coverage, CoveragePart, Position};
 use twopath_query::{EvalError, Query};
-use twopath_view::{self as view, Answer, BatchView, Finals, Generation, GroupTable, Merging, RealtimeView, Selection};
+use twopath_view::{self as view, Answer, BatchView, Finals, Finish, Generation, GroupTable, Merging, RealtimeView, Selection};
 
 use crate::ServingError;
 
@@ -23,7 +23,7 @@ pub struct Table {
     partitions: usize,
     /// The log's start: what is before it is gone, and nobody answers for it.
     lower: Position,
-    /// Whether the realtime view leaves records out, on purpose.
+    /// Whether the realtime view leaves records out, on purpose, or what they say of the batch view's.
     is_approximate: bool,
     state: ArcSwap<State>,
     /// Publications come from two layers; each builds on the state that the other left.
@@ -64,13 +64,15 @@ impl Table {
     }
 
     /// The table of a hand-written view: what is published into it are the parts that `merging` names, laid out for
-    /// [`Merging::parts_query`]; answers are merged of them, and finished.
+    /// [`Merging::parts_query`]; answers are merged of them, and finished. Coverage says of each generation that it is approximate where the merging is
+    /// ([`Finish::Approximate`]).
     ///
     /// # Errors
     /// [`ServingError::HandWritten`] where the parts cannot stand for the table's query.
     pub fn with_merging(self, merging: Merging) -> Result<Self, ServingError> {
         let layout = merging.parts_query(&self.query).map_err(|reason| refused(merging.name, merging.version, reason))?;
-        Ok(Table { layout: Arc::new(layout), merging: Some(merging), ..self })
+        let is_approximate = self.is_approximate || matches!(merging.finish, Finish::Approximate(_));
+        Ok(Table { layout: Arc::new(layout), merging: Some(merging), is_approximate, ..self })
     }
 
     /// The table of a hand-written view of final values: of each group, the newest row is the answer's. There is no batch view beside it.
@@ -209,7 +211,8 @@ impl Table {
     }
 }
 
-/// Whether an answer that covers this is approximate: whether a part of it that has records leaves some out on purpose ([`Table::approximate`]).
+/// Whether an answer that covers this is approximate: whether a part of it that has records leaves some out on purpose ([`Table::approximate`]), or what they say of the batch
+/// view's ([`Finish::Approximate`]).
 pub fn is_approximate(coverage: &Coverage) -> bool {
     coverage.parts.iter().any(|part| part.source.ends_with(APPROXIMATE) && part.lower != part.upper)
 }

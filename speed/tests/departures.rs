@@ -20,15 +20,19 @@ use twopath_view::Selection;
 
 /// The texts that `twopath compare` runs.
 macro_rules! sql {
-    ($version:literal) => {
+    ($version:literal, $query:literal) => {
         concat!(
             include_str!(concat!("../../experiments/events/src/workloads/departures/views.", $version, ".sql")),
-            include_str!("../../experiments/events/src/workloads/departures/by_age.sql")
+            include_str!(concat!("../../experiments/events/src/workloads/departures/", $query, ".sql"))
         )
     };
 }
 
-const VERSIONS: [&str; 2] = [sql!("v1"), sql!("v2")];
+/// A query, and its versions.
+type Versions = (&'static str, [&'static str; 2]);
+
+const QUERIES: [Versions; 2] =
+    [("by_age", [sql!("v1", "by_age"), sql!("v2", "by_age")]), ("by_maker", [sql!("v1", "by_maker"), sql!("v2", "by_maker")])];
 
 fn schema() -> SchemaRef {
     let time = |name| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false);
@@ -44,6 +48,7 @@ fn schema() -> SchemaRef {
         number("sched_dep_time"),
         number("dep_time"),
         number("plane_year"),
+        text("plane_manufacturer"),
     ]))
 }
 
@@ -66,7 +71,7 @@ impl Departures {
 
     fn batch(&mut self, rows: usize) -> RecordBatch {
         let mut columns: [Vec<Option<i64>>; 5] = Default::default();
-        let (mut types, mut tails) = (Vec::new(), Vec::new());
+        let (mut types, mut tails, mut makers) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rows {
             let random = &mut self.random;
             let is_plane = random.below(4) == 0;
@@ -83,6 +88,7 @@ impl Departures {
             columns[2].push(of_flight(hhmm(minute)));
             columns[3].push(of_flight(hhmm(departed)).filter(|_| random.below(8) > 0));
             columns[4].push((is_plane && random.below(5) > 0).then(|| 1990 + random.below(25) as i64));
+            makers.push((is_plane && random.below(5) > 0).then(|| format!("Maker {}", random.below(4))));
         }
         let [at, known, scheduled, departed, built] = columns;
         let time = |times| Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC")) as ArrayRef;
@@ -90,8 +96,18 @@ impl Departures {
         let text = |texts: Vec<Option<String>>| Arc::new(StringArray::from(texts)) as ArrayRef;
         let nowhere = || text(vec![Some("JFK".into()); rows]);
         let types = Arc::new(StringArray::from(types)) as ArrayRef;
-        let columns =
-            vec![types, time(at), time(known), text(tails), nowhere(), nowhere(), number(scheduled), number(departed), number(built)];
+        let columns = vec![
+            types,
+            time(at),
+            time(known),
+            text(tails),
+            nowhere(),
+            nowhere(),
+            number(scheduled),
+            number(departed),
+            number(built),
+            text(makers),
+        ];
         RecordBatch::try_new(schema(), columns).unwrap()
     }
 }
@@ -102,12 +118,12 @@ fn topic(dir: &std::path::Path, partitions: u32) -> Topic {
 }
 
 /// A table, and the logic that publishes into it.
-fn by_hand(query: &Arc<Query>, version: u32, (engine, kind): (Engine, Kind), partitions: usize) -> (Table, Logic) {
-    let written = hand_written("departures", ("by_age", version), engine, kind).unwrap();
+fn by_hand(query: &Arc<Query>, of: (&str, u32), (engine, kind): (Engine, Kind), partitions: usize) -> (Table, Logic) {
+    let written = hand_written("departures", of, engine, kind).unwrap();
     let table = Table::new(Arc::clone(query), partitions);
     match written.finals {
         None => {
-            let merging = merging("departures", ("by_age", version)).unwrap();
+            let merging = merging("departures", of).unwrap();
             (table.with_merging(merging).unwrap(), Logic::Parts(written.code, merging))
         }
         Some(finals) => (table.with_finals(finals).unwrap(), Logic::Finals(written.code, finals)),
@@ -140,18 +156,24 @@ fn by_hand_as_in_sql() {
     let writer = topic.writer().unwrap();
     let mut departures = Departures::new(2013);
     (0..20).for_each(|_| drop(writer.append(&departures.batch(100)).unwrap()));
+    for (name, versions) in QUERIES {
+        as_in_sql(&topic, name, versions);
+    }
+}
+
+fn as_in_sql(topic: &Topic, name: &str, versions: [&str; 2]) {
     let mut answers = Vec::new();
-    for (version, sql) in (1..).zip(VERSIONS) {
+    for (version, sql) in (1..).zip(versions) {
         let query = Arc::new(parse(sql, "departures", topic.schema()).unwrap());
-        let expected = by_reference(&topic, &query);
+        let expected = by_reference(topic, &query);
         for (engine, kind) in Engine::ALL.into_iter().flat_map(|e| KINDS.map(|kind| (e, kind))) {
             for workers in 1..=3 {
-                let (table, logic) = by_hand(&query, version, (engine, kind), 2);
+                let (table, logic) = by_hand(&query, (name, version), (engine, kind), 2);
                 let from = (0, Position::zero(2));
-                let view = replay(&topic, Arc::clone(&query), logic, engine, from, &topic.end().unwrap(), workers).unwrap();
+                let view = replay(topic, Arc::clone(&query), logic, engine, from, &topic.end().unwrap(), workers).unwrap();
                 table.publish_realtime(Arc::new(view));
                 if let Err(difference) = compare(&query, &expected, &answered(&table)) {
-                    panic!("version {version}, {kind:?} on {engine} with {workers} workers: {difference}");
+                    panic!("{name} version {version}, {kind:?} on {engine} with {workers} workers: {difference}");
                 }
             }
         }
@@ -162,13 +184,23 @@ fn by_hand_as_in_sql() {
 
 /// Jobs that follow the log: an aircraft that becomes known takes its flights from one age to another, and the last of an age takes its row away.
 #[test]
-fn by_hand_along_the_tail() {
+fn by_age_along_the_tail() {
+    along_the_tail(QUERIES[0], 3);
+}
+
+#[test]
+fn by_maker_along_the_tail() {
+    along_the_tail(QUERIES[1], 0);
+}
+
+/// `least`: more rows than these must be gone again.
+fn along_the_tail((name, versions): Versions, least: usize) {
     for (engine, kind) in Engine::ALL.into_iter().flat_map(|e| KINDS.map(|kind| (e, kind))) {
         let dir = tempfile::tempdir().unwrap();
         let topic = topic(dir.path(), 3);
         let writer = topic.writer().unwrap();
-        let query = Arc::new(parse(VERSIONS[1], "departures", topic.schema()).unwrap());
-        let (table, logic) = by_hand(&query, 2, (engine, kind), 3);
+        let query = Arc::new(parse(versions[1], "departures", topic.schema()).unwrap());
+        let (table, logic) = by_hand(&query, (name, 2), (engine, kind), 3);
         let table = Arc::new(table);
         let publish = {
             let table = Arc::clone(&table);
@@ -190,13 +222,13 @@ fn by_hand_along_the_tail() {
             }
             let expected = by_reference(&topic, &query);
             if let Err(difference) = compare(&query, &expected, &answered(&table)) {
-                panic!("{kind:?} on {engine}, step {step}: {difference}");
+                panic!("{name}, {kind:?} on {engine}, step {step}: {difference}");
             }
-            let ages: Vec<Value> = expected.unwrap().into_iter().map(|row| row[0].clone()).collect();
-            gone += before.iter().filter(|age| !ages.contains(age)).count();
-            before = ages;
+            let keys: Vec<Value> = expected.unwrap().into_iter().map(|row| row[0].clone()).collect();
+            gone += before.iter().filter(|key| !keys.contains(key)).count();
+            before = keys;
         }
-        assert!(gone > 3, "{gone} ages were gone again");
+        assert!(gone > least, "{gone} rows of {name} were gone again");
         job.stop().unwrap();
     }
 }

@@ -1,10 +1,14 @@
 //! The built-in queries over real flights: by hand for each engine, as SQL on each engine, and by the reference interpreter.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
 use twopath_base::Position;
 use twopath_batch::{Engine, HandWritten, Logic};
-use twopath_events::workloads::{departures, flights};
+use twopath_events::workloads::{Workload, departures, flights};
 use twopath_log::{Durability, Entry, Log, Start, Topic};
 use twopath_query::{Query, Value, parse, values};
 use twopath_reference::{Reference, compare};
@@ -100,13 +104,10 @@ fn by_hand_as_sql_and_by_reference_they_agree() {
     }
 }
 
-/// Lambda's join by hand: both layers give parts of their own part of the log, and the aircraft that fly in one may become known in the other.
-#[test]
-fn a_join_by_hand_is_made_of_what_both_layers_give() {
-    use twopath_speed::Engine::{Differential, Timely};
-    let dir = tempfile::tempdir().unwrap();
+/// The first departures, with the tables that come late, and where the log ended after each 5,000 of them.
+fn departed(dir: &std::path::Path) -> (Workload, Topic, Vec<Position>) {
     let workload = departures(1);
-    let topic = Log::open(dir.path()).unwrap().create_topic(workload.topic_config(2, Durability::None)).unwrap();
+    let topic = Log::open(dir).unwrap().create_topic(workload.topic_config(2, Durability::None)).unwrap();
     let writer = topic.writer().unwrap();
     let mut horizons = Vec::new();
     for from in (0..30_000).step_by(5_000) {
@@ -114,29 +115,100 @@ fn a_join_by_hand_is_made_of_what_both_layers_give() {
         horizons.push(topic.end().unwrap());
     }
     writer.close().unwrap();
+    (workload, topic, horizons)
+}
+
+/// What Lambda by hand answers at the log's end: its batch layer has read up to the horizon, its speed layer from there on.
+fn by_both_layers(
+    topic: &Topic,
+    parsed: &Arc<Query>,
+    of: (&str, u32),
+    engine: twopath_speed::Engine,
+    horizon: &Position,
+) -> Vec<Vec<Value>> {
+    let (merging, polars) = (jobs::merging("departures", of).unwrap(), twopath_batch::jobs::hand_written("departures", of).unwrap());
+    let parts_query = merging.parts_query(parsed).unwrap();
+    let batch = twopath_batch::compute(topic, parsed, &Logic::Hand(polars, merging), Engine::Polars, horizon).unwrap();
+    let written = twopath_speed::jobs::hand_written("departures", of, engine, Kind::Parts).unwrap();
+    let (logic, from) = (twopath_speed::Logic::Parts(written.code, merging), (0, horizon.clone()));
+    let view = twopath_speed::replay(topic, parsed.clone(), logic, engine, from, &topic.end().unwrap(), 2).unwrap();
+    let mut parts: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(Arc::as_ref).collect();
+    parts.push(&batch);
+    let merged = answer(&parts_query, &parts, &Selection::default()).unwrap();
+    values::rows(&merging.finished(parsed, &merged).unwrap()).unwrap()
+}
+
+const STREAM_ENGINES: [twopath_speed::Engine; 2] = [twopath_speed::Engine::Timely, twopath_speed::Engine::Differential];
+
+/// Lambda's join by hand: both layers give parts of their own part of the log, and the aircraft that fly in one may become known in the other.
+#[test]
+fn a_join_by_hand_is_made_of_what_both_layers_give() {
+    let dir = tempfile::tempdir().unwrap();
+    let (workload, topic, horizons) = departed(dir.path());
     let query = workload.query(Some("by_age")).unwrap();
     for version in [1, 2] {
         let parsed = Arc::new(parse(query.sql(version), "departures", topic.schema()).unwrap());
         let expected = by_reference(&topic, &parsed);
         assert!(expected.len() > 30, "{} ages", expected.len());
-        let of = ("by_age", version);
-        let (merging, polars) = (jobs::merging("departures", of).unwrap(), twopath_batch::jobs::hand_written("departures", of).unwrap());
-        let parts_query = merging.parts_query(&parsed).unwrap();
-        for horizon in &horizons {
-            let batch = twopath_batch::compute(&topic, &parsed, &Logic::Hand(polars, merging), Engine::Polars, horizon).unwrap();
-            for engine in [Timely, Differential] {
-                let written = twopath_speed::jobs::hand_written("departures", of, engine, Kind::Parts).unwrap();
-                let (logic, from) = (twopath_speed::Logic::Parts(written.code, merging), (0, horizon.clone()));
-                let view = twopath_speed::replay(&topic, parsed.clone(), logic, engine, from, &topic.end().unwrap(), 2).unwrap();
-                let mut parts: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(Arc::as_ref).collect();
-                parts.push(&batch);
-                let merged = answer(&parts_query, &parts, &Selection::default()).unwrap();
-                let rows = values::rows(&merging.finished(&parsed, &merged).unwrap()).unwrap();
-                compare(&parsed, &Ok(expected.clone()), &Ok(rows))
-                    .unwrap_or_else(|d| panic!("version {version}, {engine}, from {horizon}: {d}"));
+        for (horizon, engine) in horizons.iter().flat_map(|horizon| STREAM_ENGINES.map(|engine| (horizon, engine))) {
+            let rows = by_both_layers(&topic, &parsed, ("by_age", version), engine, horizon);
+            compare(&parsed, &Ok(expected.clone()), &Ok(rows))
+                .unwrap_or_else(|d| panic!("version {version}, {engine}, from {horizon}: {d}"));
+        }
+    }
+}
+
+/// A join that the batch layer makes: what becomes known of an aircraft after the horizon moves the flights that came after it, and none of before. That, and nothing else, is
+/// what answers lack; once the batch layer has read everything they lack nothing.
+#[test]
+fn a_join_by_the_batch_layer_lacks_what_is_known_later_of_earlier_flights() {
+    let dir = tempfile::tempdir().unwrap();
+    let (workload, topic, horizons) = departed(dir.path());
+    let query = workload.query(Some("by_maker")).unwrap();
+    // Departures and the sum of their delays by maker, of answers whose events have none in common.
+    let sums = |answers: &[Vec<Vec<Value>>]| {
+        let mut sums: BTreeMap<String, (i128, f64)> = BTreeMap::new();
+        for row in answers.iter().flatten() {
+            let [maker, Value::Numeric(departures), Value::Float(delay)] = &row[..] else { panic!("{row:?}") };
+            let of = sums.entry(format!("{maker:?}")).or_default();
+            *of = (of.0 + departures, of.1 + (delay * *departures as f64).round());
+        }
+        sums
+    };
+    for version in [1, 2] {
+        let parsed = Arc::new(parse(query.sql(version), "departures", topic.schema()).unwrap());
+        let expected = by_reference(&topic, &parsed);
+        assert!(expected.len() > 10, "{} makers", expected.len());
+        for (read, horizon) in (1_u64..).zip(&horizons) {
+            // Of the flights after the horizon all aircraft are known that are known at the end.
+            let (mut before, mut after) = (Reference::new((*parsed).clone()), Reference::new((*parsed).clone()));
+            for from in (0..30_000).step_by(5_000) {
+                let batch = workload.batch(from, 5_000);
+                if from < 5_000 * read {
+                    before.push(&batch);
+                    after.push(&planes(&batch));
+                } else {
+                    after.push(&batch);
+                }
+            }
+            let lacking = sums(&[before.answer().unwrap(), after.answer().unwrap()]);
+            let is_last = horizon == horizons.last().unwrap();
+            assert_eq!(lacking == sums(std::slice::from_ref(&expected)), is_last, "from {horizon}: aircraft become known late");
+            for engine in STREAM_ENGINES {
+                let rows = by_both_layers(&topic, &parsed, ("by_maker", version), engine, horizon);
+                assert_eq!(sums(std::slice::from_ref(&rows)), lacking, "version {version}, {engine}, from {horizon}");
+                if is_last {
+                    compare(&parsed, &Ok(expected.clone()), &Ok(rows)).unwrap_or_else(|d| panic!("version {version}, {engine}: {d}"));
+                }
             }
         }
     }
+}
+
+/// The aircraft among events.
+fn planes(events: &RecordBatch) -> RecordBatch {
+    let types = events.column_by_name("event_type").unwrap().as_string::<i32>();
+    filter_record_batch(events, &BooleanArray::from_unary(types, |t| t == "plane")).unwrap()
 }
 
 /// A test that cannot tell the versions apart would show nothing.

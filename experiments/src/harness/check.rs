@@ -381,8 +381,11 @@ fn errors(query: &Query, column: usize, given: &[Vec<Value>], right: &[Vec<Value
     let is_key = |output: &NamedExpr| matches!(output.expr.kind, ExprKind::Column(i) if i < query.keys.len());
     let keys: Vec<usize> = match &query.finish {
         None => (0..query.output.len()).filter(|&c| is_key(&query.output[c])).collect(),
-        // What names a row is not known: all but the number that is measured.
-        Some(finish) => (0..finish.columns().len()).filter(|&c| c != column).collect(),
+        // Where the plan does not say what names a row, it is all but the number that is measured.
+        Some(finish) => {
+            let named = query.maintained().and_then(|maintained| maintained.plan.row_key()).filter(|key| !key.contains(&column));
+            named.unwrap_or_else(|| (0..finish.columns().len()).filter(|&c| c != column).collect())
+        }
     };
     let keyed = |rows: &[Vec<Value>]| -> HashMap<String, f64> {
         let key = |row: &Vec<Value>| keys.iter().map(|&c| format!("{:?};", row[c])).collect();

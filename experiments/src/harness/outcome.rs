@@ -49,8 +49,7 @@ pub fn outcome(spec: &RunSpec, recording: &Recording, job: &Job, arrivals: &Arri
         query_latency_ms: quantiles(&latency),
         staleness_ms: quantiles(&staleness),
         answers: Answers {
-            approximate: (spec.speed_lateness_ms.is_some() && spec.factors.speed_engine.is_some())
-                .then(|| approximate(&recording.answers, verdicts)),
+            approximate: leaves_out(spec, &recording.answers).then(|| approximate(&recording.answers, verdicts)),
             ..answers(&recording.answers, verdicts, deployed_us)
         },
         time_to_correct_ms: corrected_us.map(|at_us| ms(at_us, deployed_us)),
@@ -112,6 +111,11 @@ fn answers(answers: &[Recorded], verdicts: &[Verdict], deployed_us: u64) -> Answ
         error_max: errors().fold(0.0, f64::max),
         approximate: None,
     }
+}
+
+/// Whether answers may lack something on purpose: what came late for the speed layer, or what its part of the log says of the batch view's.
+fn leaves_out(spec: &RunSpec, answers: &[Recorded]) -> bool {
+    spec.speed_lateness_ms.is_some() && spec.factors.speed_engine.is_some() || answers.iter().any(|answer| answer.approximate)
 }
 
 /// What the answers lacked that said of themselves that they are approximate.

@@ -59,6 +59,9 @@ pub enum Finish {
     /// From all groups to the rows of the answer, in their order: of a query that computes more than groups, such as a join of them. What the query does to its answer
     /// (ORDER BY, LIMIT) is this code's.
     Answer(fn(&[MergedGroup]) -> Vec<Vec<Value>>),
+    /// As [`Finish::Answer`], of layers that have each computed more than groups of what they have read: what a layer's part of the log says of the other's does not reach it,
+    /// so that answers with both are approximate, until a batch run has read it all.
+    Approximate(fn(&[MergedGroup]) -> Vec<Vec<Value>>),
 }
 
 /// A group whose parts are merged, for [`Finish`].
@@ -120,7 +123,7 @@ impl Merging {
                 check_groups(query, self.keys)?;
                 query.clone()
             }
-            Finish::Answer(_) => Query::over(query.topic.clone(), query.fields.clone()),
+            Finish::Answer(_) | Finish::Approximate(_) => Query::over(query.topic.clone(), query.fields.clone()),
         };
         let key = |&(name, t): &(&str, DataType)| NamedExpr { name: name.into(), expr: Expr::column(0, t) };
         let aggregates: Vec<Aggregate> = self.parts.iter().map(|(_, p)| p.aggregate()).collect();
@@ -142,7 +145,7 @@ impl Merging {
         let groups: Vec<MergedGroup<'_>> = merged.iter().map(|values| MergedGroup { names: &names, values }).collect();
         let rows: Vec<Vec<Value>> = match self.finish {
             Finish::Groups(finish) => groups.iter().map(finish).collect(),
-            Finish::Answer(finish) => finish(&groups),
+            Finish::Answer(finish) | Finish::Approximate(finish) => finish(&groups),
         };
         let columns = query.answer_columns();
         let columns = columns.iter().enumerate().map(|(i, (_, t))| column_of(rows.iter().map(|row| &row[i]), *t)).collect();

@@ -36,6 +36,7 @@ pub fn departures(seed: u64) -> Workload {
         time_column: Some("at".into()),
         queries: vec![
             query("by_age", "delays by the age of the aircraft", sql!("v1", "by_age"), sql!("v2", "by_age")),
+            query("by_maker", "delays by the maker of the aircraft", sql!("v1", "by_maker"), sql!("v2", "by_maker")),
             query("by_wind", "delays by the wind of the hour", sql!("v1", "by_wind"), sql!("v2", "by_wind")),
             query("by_time_zone", "delays by the time zone of the destination", sql!("v1", "by_time_zone"), sql!("v2", "by_time_zone")),
         ],

@@ -82,7 +82,7 @@ fn money(run: &RunResult, part: fn(&Money) -> Option<f64>) -> Option<f64> {
     part(&run.cost.money).filter(|_| run.cost.money.month_total > 0.0)
 }
 
-/// Where everybody takes what comes late, or this system has no speed layer that would leave it out, nothing is lacked.
+/// Of a system whose answers never said that they are approximate, nothing is lacked.
 fn late(run: &RunResult, part: impl Fn(&Approximate) -> f64) -> Option<f64> {
     Some(run.answers.approximate.as_ref().map_or(0.0, part))
 }
@@ -129,7 +129,8 @@ pub fn figure(id: &str, run: &RunResult) -> Option<f64> {
 pub fn questions(result: &CompareResult) -> Vec<Question> {
     let settings = &result.settings;
     let facts = Facts::new(result);
-    let is_asked = |asked: &&Asked| settings.speed_lateness_ms.is_some() || !asked.id.starts_with("late_");
+    let leaves_out = result.leaves_out();
+    let is_asked = |asked: &&Asked| leaves_out || !asked.id.starts_with("late_");
     ASKED
         .iter()
         .filter(is_asked)

@@ -43,6 +43,13 @@ pub struct CompareResult {
     pub complete: bool,
 }
 
+impl CompareResult {
+    /// Whether a run's answers may have lacked something on purpose, as they said of themselves.
+    pub fn leaves_out(&self) -> bool {
+        self.settings.speed_lateness_ms.is_some() || self.runs.iter().any(|run| run.answers.approximate.is_some())
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Provenance {
     /// Of Twopath; `unknown` outside a checkout. `+dirty` where the work tree had changes.

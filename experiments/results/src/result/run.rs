@@ -124,12 +124,12 @@ pub struct Answers {
     pub error_mean: f64,
     /// The largest of them.
     pub error_max: f64,
-    /// Of a run whose speed layer leaves out what comes late.
+    /// Of a run whose speed layer leaves out what comes late, or joins only what it has itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approximate: Option<Approximate>,
 }
 
-/// Answers that said of themselves that they are approximate, because a speed layer left out what came late.
+/// Answers that said of themselves that they are approximate, because a speed layer left out what came late, or what it says of older events.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Approximate {
     /// That said so.

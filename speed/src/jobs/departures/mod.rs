@@ -1,7 +1,7 @@
-//! Delays by the age of the aircraft, a join, written by hand for the stream engines: flights and the aircraft that flew them are events of one stream, in any order.
+//! Delays by the age and by the maker of the aircraft, joins, written by hand for the stream engines: flights and the aircraft that flew them are events of one stream, in any order.
 //!
-//! Of the data it is assumed that an aircraft's rows become known after 1970 and a second apart or more: parts carry the second before the year, so that the greatest is the
-//! newest.
+//! Of the data it is assumed that an aircraft's rows become known after 1970 and a second apart or more: parts carry the second, so that the greatest is the newest; and that
+//! no maker's name is empty, which stands for one that is not known.
 //!
 //! Version 1 computes a delay by subtracting clock times as if they were numbers; version 2 does it right, across midnight too.
 
@@ -13,6 +13,8 @@ macro_rules! files {
         $(mod $folder {
             pub mod by_age_v1;
             pub mod by_age_v2;
+            pub mod by_maker_v1;
+            pub mod by_maker_v2;
         })*
     };
 }
@@ -24,12 +26,14 @@ macro_rules! choose {
         Some(match ($query, $version) {
             ("by_age", 1) => $kind!($folder, by_age_v1),
             ("by_age", 2) => $kind!($folder, by_age_v2),
+            ("by_maker", 1) => $kind!($folder, by_maker_v1),
+            ("by_maker", 2) => $kind!($folder, by_maker_v2),
             _ => return None,
         })
     };
 }
 
-/// The hand-written code of a query over departures, if there is any: `by_age`, version 1 or 2.
+/// The hand-written code of a query over departures, if there is any: `by_age` or `by_maker`, version 1 or 2.
 pub fn hand_written(query: &str, version: u32, engine: Engine, kind: Kind) -> Option<SourceFile> {
     match (engine, kind) {
         (Engine::Timely, Kind::Parts) => choose!(query, version, timely_parts, parts),
