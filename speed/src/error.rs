@@ -92,10 +92,12 @@ pub enum SpeedError {
     StateGone { place: String, lower: Position, from: Position, told: String },
     #[error("{logic} keeps final values in its own dataflow, which no checkpoint reaches; keep its state in memory, or take SQL")]
     OwnState { logic: String },
-    #[error(
-        "feed '{name}' has no state to keep; leave --state out, or give it a query with groups, without EMIT, with nothing above them and without --every"
-    )]
+    #[error("feed '{name}' has no state to keep; leave --state out, or give it a query with groups or joins, without EMIT")]
     NoState { name: String },
+    #[error(
+        "feed '{name}' keeps rows and not groups, which only checkpoints reach; give --state checkpoint, or leave it out; or give it a query with groups and nothing above them, without --every"
+    )]
+    KeptRows { name: String },
     #[error(
         "{place}: the state cannot be read or written there: {reason}; see that the place is there and has room, and start the job again"
     )]

@@ -4,7 +4,7 @@
 //! exact. Nothing is said of an order between the topics; what needs one (a join as of a moment) takes it from the time at which the log took each record.
 
 use twopath_base::{PartitionId, Position};
-use twopath_log::{LogError, Tail, Topic};
+use twopath_log::{Hold, LogError, Tail, Topic};
 
 /// The topics of a job.
 #[derive(Clone)]
@@ -51,6 +51,22 @@ impl Input {
     pub fn end(&self) -> Result<Position, LogError> {
         let ends = self.topics.iter().map(Topic::end).collect::<Result<Vec<_>, _>>()?;
         Ok(joint(&ends))
+    }
+
+    /// The least joint position from which on the topics can be asked.
+    pub fn since(&self) -> Result<Position, LogError> {
+        let each = self.topics.iter().map(Topic::since).collect::<Result<Vec<_>, _>>()?;
+        Ok(joint(&each))
+    }
+
+    /// For as long as it lives, retention leaves in the topics what comes from there on.
+    pub fn hold(&self, why: &str, from: &Position) -> Result<Vec<Hold>, LogError> {
+        let mut offsets = from.offsets().iter().copied();
+        let held = self.topics.iter().map(|topic| {
+            let from = Position::new(offsets.by_ref().take(topic.partitions()).collect());
+            topic.hold(why, &from)
+        });
+        Ok(held.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
     pub fn tails(&self) -> Result<Tails, LogError> {

@@ -59,11 +59,11 @@ pub struct SpeedJob {
     threads: Option<Threads>,
     /// When how many records had been read, and where the log ended.
     samples: Mutex<VecDeque<(Instant, u64, u64)>>,
-    topic: Topic,
+    input: Input,
     checkpoints: Option<Arc<CheckpointStore>>,
     recovery: Recovery,
     /// Without checkpoints: for as long as the job lives, retention leaves what it would have to replay.
-    _hold: Option<Hold>,
+    _holds: Vec<Hold>,
 }
 
 /// Follows the topic from `from` (the number of a generation, and the position in it where reading starts: its barrier's, or 0 and
@@ -91,30 +91,31 @@ pub fn start(
     }
     let layout = middle.layout(&query);
     let identity = Identity::of(topic, &layout, &logic.name());
-    let KeptState { checkpoints, keeper, restored, refused } = KeptState::open(&options.backend, identity, &layout, topic, &from)?;
+    let input = Input::of(topic);
+    let KeptState { checkpoints, keeper, restored, refused } = KeptState::open(&options.backend, identity, &layout, &input, &from)?;
     let recovery = Recovery { checkpoint: restored.as_ref().map(|restored| restored.manifest.clone()), refused };
     let from = restored.as_ref().map_or(from, Restored::reads_from);
-    let mut hold = topic.hold("a job that follows the log", &from.1)?;
+    let mut holds = input.hold("a job that follows the log", &from.1)?;
     let recovering_to = restored.as_ref().map(|_| end.clone());
     let keeps = keeper.is_some();
     let keeper = keeper.map(|keeper| (keeper, Changes::new()));
     let beginning = Beginning { from, generations: restored.map(|restored| restored.generations), keeper };
     check(topic, &beginning.from, None, &options)?;
-    let mut threads = Threads::of(&Input::of(topic), query, middle, beginning, (None, recovering_to), &options, publish)?;
+    let mut threads = Threads::of(&input, query, middle, beginning, (None, recovering_to), &options, publish)?;
     let control = threads.control();
     if let Some((store, Some(interval))) = &checkpoints {
-        threads.take_checkpoints(store, topic, *interval, hold.take(), || Ok(()))?;
+        threads.take_checkpoints(store, &input, *interval, std::mem::take(&mut holds), || Ok(()))?;
     }
     Ok(SpeedJob {
         control,
         progress_mode: options.progress_mode,
         threads: Some(threads),
         samples: Mutex::new(VecDeque::from([(Instant::now(), 0, end.records())])),
-        topic: topic.clone(),
+        input,
         checkpoints: checkpoints.map(|(store, _)| store),
         recovery,
         // A keeper tells the log by itself.
-        _hold: hold.filter(|_| !keeps),
+        _holds: if keeps { Vec::new() } else { holds },
     })
 }
 
@@ -243,7 +244,7 @@ impl SpeedJob {
     /// # Errors
     /// [`SpeedError::Fenced`] where another process has taken over; whatever keeps files from being written.
     pub fn take_checkpoint(&self) -> Result<(), SpeedError> {
-        let commit = |store: &Arc<CheckpointStore>| store.commit(&self.control.latest(), &self.topic, self.control.now_us());
+        let commit = |store: &Arc<CheckpointStore>| store.commit(&self.control.latest(), &self.input, self.control.now_us());
         self.threads.as_ref().map_or(Ok(()), Threads::write_now)?;
         self.checkpoints.as_ref().map_or(Ok(()), |store| commit(store).map(drop))
     }
@@ -326,7 +327,7 @@ pub(crate) struct KeptState {
 }
 
 impl KeptState {
-    /// Finds what a job starts from whose log would else be read from `from` on.
+    /// Finds what a job starts from whose log would else be read from `from` on. Of several topics only checkpoints can be kept.
     ///
     /// # Errors
     /// As of [`start`]: of kept state.
@@ -334,17 +335,17 @@ impl KeptState {
         backend: &Backend,
         identity: Identity,
         layout: &Arc<Query>,
-        topic: &Topic,
+        input: &Input,
         from: &(u64, Position),
     ) -> Result<KeptState, SpeedError> {
         if let Backend::Checkpoints(checkpoints) = backend {
             let store = CheckpointStore::of(checkpoints, identity)?;
-            let (restored, refused) = store.restore(topic, layout, &from.1)?;
+            let (restored, refused) = store.restore(input, layout, &from.1)?;
             return Ok(KeptState { checkpoints: Some((Arc::new(store), checkpoints.interval)), keeper: None, restored, refused });
         }
         let mut keeper = Keeper::open(backend, identity, layout)?;
         let (restored, refused) = match &mut keeper {
-            Some(keeper) => keeper.begin(topic, from)?,
+            Some(keeper) => keeper.begin(input.first(), from)?,
             None => (None, Vec::new()),
         };
         Ok(KeptState { checkpoints: None, keeper: keeper.filter(Keeper::owns), restored, refused })

@@ -173,17 +173,19 @@ impl Middle {
     pub fn adds_runs(&self, follows: bool) -> bool {
         match self {
             Middle::Feed(flow) => flow.keeps,
-            Middle::Windows(_) | Middle::Table(_) => false,
+            Middle::Table(flow) => flow.restored.is_some(),
+            Middle::Windows(_) => false,
             _ => follows,
         }
     }
 
-    /// What the groups are laid out for: the query, or what hand-written code gives in its place.
+    /// What the groups are laid out for: the query, or what hand-written code gives in its place, or a table's base.
     pub fn layout(&self, query: &Arc<Query>) -> Arc<Query> {
         match self {
             Middle::Maintained(rows) => Arc::clone(&rows.layout),
             Middle::Hand(prepared) => Arc::clone(prepared.layout()),
-            Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) | Middle::Windows(_) | Middle::Table(_) => Arc::clone(query),
+            Middle::Table(flow) => Arc::clone(flow.base_layout().unwrap_or(query)),
+            Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) | Middle::Windows(_) => Arc::clone(query),
         }
     }
 

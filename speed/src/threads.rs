@@ -153,13 +153,13 @@ impl Threads {
     pub fn take_checkpoints(
         &mut self,
         store: &Arc<CheckpointStore>,
-        topic: &Topic,
+        input: &Input,
         interval: Duration,
-        hold: Option<Hold>,
+        holds: Vec<Hold>,
         first: impl Fn() -> Result<(), SpeedError> + Send + 'static,
     ) -> Result<(), SpeedError> {
-        let (control, store, topic) = (self.control(), Arc::clone(store), topic.clone());
-        self.helpers.push(spawn("checkpoint", move || take_in_turn(&control, &store, &topic, interval, hold, first))?);
+        let (control, store, input) = (self.control(), Arc::clone(store), input.clone());
+        self.helpers.push(spawn("checkpoint", move || take_in_turn(&control, &store, &input, interval, holds, first))?);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use twopath_base::Position;
 use twopath_log::{Compaction, Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig, TopicWriter};
 use twopath_query::{Plan, Query, TopicSchema};
 use twopath_reference::PlanReference;
-use twopath_speed::{FeedQuery, FeedReport, SpeedError, Until, run_feed};
+use twopath_speed::{Backend, Checkpoints, Feed, FeedQuery, FeedReport, SpeedError, Until, run_feed};
 
 /// With the columns that tell rows apart first, and how many those are.
 const TABLES: [(&str, usize); 6] = [
@@ -99,6 +99,18 @@ impl Both {
         workers: usize,
         stop: &AtomicBool,
     ) -> Result<FeedReport, SpeedError> {
+        self.run_kept(Backend::Memory, every, sql, until, workers, stop)
+    }
+
+    fn run_kept(
+        &self,
+        backend: Backend,
+        every: Option<Duration>,
+        sql: &str,
+        until: &Until,
+        workers: usize,
+        stop: &AtomicBool,
+    ) -> Result<FeedReport, SpeedError> {
         let query = FeedQuery::kept(self.plan(sql).maintained())?;
         let log = log(&self.events);
         if !log.topics().unwrap().contains(&"out".to_owned()) {
@@ -108,7 +120,7 @@ impl Both {
             query.check_output(&config).unwrap();
             log.create_topic(config).unwrap();
         }
-        run_feed(feed(&self.events, query, every), until, workers, stop)
+        run_feed(Feed { backend, ..feed(&self.events, query, every) }, until, workers, stop)
     }
 
     fn to_the_end(&self, sql: &str, workers: usize) -> Result<FeedReport, SpeedError> {
@@ -178,6 +190,32 @@ fn the_newest_rows_are_the_answer_at_a_joint_position() {
                 let again = both.to_the_end(sql, 1 + (round + 1) % 3).unwrap();
                 assert_eq!((again.rows_read, again.rows_appended, again.rows_read_again), (0, 0, all), "{place}");
             }
+        }
+    }
+}
+
+/// What is kept at rest is of one joint position.
+#[test]
+fn what_is_kept_at_rest_is_of_a_joint_position() {
+    for (number, (sql, key)) in TABLES.into_iter().enumerate() {
+        let mut both = Both::new((2, 3), 70 + number as u64);
+        let dir = both.events.dir.path().join("f.feed/checkpoints");
+        let stop = AtomicBool::new(false);
+        let run = |both: &Both, workers| {
+            let backend = Backend::Checkpoints(Checkpoints::every(Duration::from_millis(1), &dir));
+            both.run_kept(backend, None, sql, &Until::End, workers, &stop)
+        };
+        let mut before = 0;
+        for round in 0..4 {
+            both.append(6);
+            let (workers, place) = (1 + round % 3, format!("{sql}, round {round}"));
+            let report = run(&both, workers).unwrap_or_else(|e| panic!("{place}: {e}"));
+            assert_eq!(both.shown(key), both.wanted(sql, key), "{place}");
+            let all = both.events.end().records() + both.places.end().unwrap().records();
+            assert_eq!((report.rows_read, report.rows_read_again), (all - before, 0), "{place}");
+            let again = run(&both, 1 + (round + 1) % 3).unwrap();
+            assert_eq!((again.rows_read, again.rows_appended, again.rows_read_again), (0, 0, 0), "{place}");
+            before = all;
         }
     }
 }

@@ -1,16 +1,24 @@
 //! Plans whose rows differential keeps, against the reference, which evaluates the plan anew at each position: random queries of every relational shape over random streams.
 //! A failure names its seed; `SEED=n` runs that one alone, and `SEEDS` sets how many are tried.
 
+mod common;
+
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use arrow_array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use common::table::{as_table, shown};
 use twopath_base::{Offset, Position};
 use twopath_log::{Durability, Entry, Log, PartitionBy, Start, Topic, TopicConfig};
 use twopath_query::arbitrary::{Random, TOPICS, relational_schema, relational_sql, relational_stream, relational_topics};
-use twopath_query::{EvalError, Plan, Query, TopicSchema, Value, logical_plan_over, values};
+use twopath_query::plan::Node;
+use twopath_query::{Aggregate, AggregateFunction, EvalError, Expr, NamedExpr, Plan, Query, TopicSchema, Value, logical_plan_over, values};
 use twopath_reference::{PlanReference, compare_rows};
-use twopath_speed::{Engine, Logic, SpeedError, SpeedOptions, replay, replay_joint, start};
+use twopath_speed::{
+    Backend, Checkpoints, Engine, Feed, FeedQuery, Logic, SpeedError, SpeedOptions, Until, replay, replay_joint, run_feed, start,
+};
 use twopath_view::{GroupTable, RealtimeView, Selection, answer};
 
 /// Of a hundred random plans over one topic, so many may be refused: they have LIMIT in a subquery, or a join as of a moment on less than the table's key.
@@ -136,6 +144,59 @@ fn a_replay_to_any_position_is_what_the_plan_says() {
         }
     }
     refused.check();
+}
+
+/// Each row of a plan once, with how often it is there: a table whose rows are told apart, whatever the plan.
+fn counted(plan: Plan) -> Plan {
+    let key = |(i, (_, t))| NamedExpr { name: format!("k{i}"), expr: Expr::column(i, t) };
+    let keys = plan.columns().into_iter().enumerate().map(key).collect();
+    let aggregates = vec![Aggregate::new(AggregateFunction::Count, None)];
+    Plan::new(Node::Aggregate { input: Box::new(plan), keys, aggregates }, 0..0)
+}
+
+/// A feed of a random plan, whose rows are kept at rest: it goes on from what was kept, with another number of workers, reads nothing of it again, and leaves the table that the plan
+/// says; or stops, where the plan says that a row raises an error.
+#[test]
+fn a_feed_goes_on_from_what_is_kept_at_rest() {
+    let (mut left, mut raised) = (0, 0);
+    for seed in seeds(20_000, 300) {
+        let Some((mut random, plan, query, batches)) = case(seed) else { continue };
+        let plan = counted(plan);
+        let Ok(made) = FeedQuery::kept(plan.maintained()) else { continue };
+        let (dir, key) = (tempfile::tempdir().unwrap(), plan.columns().len() - 1);
+        let topic = topic(&mut random, &query.topic, dir.path());
+        let config = TopicConfig { durability: Durability::None, ..TopicConfig::new("out", made.schema().clone()) };
+        let out = Log::open(dir.path()).unwrap().create_topic(config).unwrap();
+        let writer = topic.writer().unwrap();
+        for some in batches.chunks(batches.len().div_ceil(4).max(1)) {
+            some.iter().for_each(|batch| drop(writer.append(batch).unwrap()));
+            let expected = reference(std::slice::from_ref(&topic), &plan, &[topic.end().unwrap()]);
+            let group = topic.local().unwrap().group_or_new("feed.f").unwrap();
+            let feed = Feed {
+                name: "f".into(),
+                producer: "f".into(),
+                inputs: vec![(topic.clone(), group)],
+                query: FeedQuery::kept(plan.maintained()).unwrap(),
+                output: out.clone(),
+                writer: out.writer().unwrap(),
+                backend: Backend::Checkpoints(Checkpoints::every(Duration::from_millis(1), &dir.path().join("kept"))),
+                every: None,
+                dir: dir.path().join("f"),
+            };
+            let workers = 1 + random.below(3);
+            match (expected, run_feed(feed, &Until::End, workers, &AtomicBool::new(false))) {
+                (Ok(rows), Ok(report)) => {
+                    assert_eq!(report.rows_read_again, 0, "seed {seed}");
+                    assert_eq!(shown(&out, key), as_table(rows, key), "seed {seed}, {workers} workers: {plan}");
+                    left += 1;
+                }
+                (Err(_), Err(SpeedError::FeedTable { .. })) => raised += 1,
+                (expected, given) => panic!("seed {seed}: expected {expected:?}, given {given:?}\n{plan}"),
+            }
+        }
+    }
+    println!("{left} tables, {raised} errors");
+    assert!(left > 100 && raised > 0, "{left} tables, {raised} errors");
 }
 
 /// Over several topics, which are read as one: at a joint position.

@@ -4,13 +4,14 @@
 mod common;
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use common::table::{Table, as_table, shown};
 use common::{Events, feed};
 use twopath_base::Position;
 use twopath_log::{Log, PartitionBy, TopicConfig};
 use twopath_query::TopicSchema;
-use twopath_speed::{FeedKind, FeedQuery, FeedReport, SpeedError, Until, run_feed};
+use twopath_speed::{Backend, Checkpoints, Feed, FeedKind, FeedQuery, FeedReport, SpeedError, Until, run_feed};
 
 /// With the columns that tell rows apart first, and how many those are.
 const TABLES: [(&str, usize); 12] = [
@@ -63,6 +64,10 @@ fn plan(events: &Events, sql: &str) -> twopath_query::Plan {
 }
 
 fn run(events: &Events, sql: &str, until: &Until, workers: usize) -> Result<FeedReport, SpeedError> {
+    run_kept(events, sql, until, workers, Backend::Memory)
+}
+
+fn run_kept(events: &Events, sql: &str, until: &Until, workers: usize, backend: Backend) -> Result<FeedReport, SpeedError> {
     let query = query(events, sql)?;
     if !log(events).topics().unwrap().contains(&"out".to_owned()) {
         let config = TopicConfig::new("out", query.schema().clone());
@@ -71,7 +76,7 @@ fn run(events: &Events, sql: &str, until: &Until, workers: usize) -> Result<Feed
         query.check_output(&config).unwrap();
         log(events).create_topic(config).unwrap();
     }
-    run_feed(feed(events, query, None), until, workers, &AtomicBool::new(false))
+    run_feed(Feed { backend, ..feed(events, query, None) }, until, workers, &AtomicBool::new(false))
 }
 
 fn wanted(events: &Events, sql: &str, to: &Position, key: usize) -> Table {
@@ -100,6 +105,87 @@ fn the_newest_rows_are_the_answer_and_nothing_is_appended_twice() {
             }
         }
     }
+}
+
+/// Rows that are kept at rest: a start reads what they are computed of and what came after it, by another number of workers; where the newest checkpoint is damaged it reads the one
+/// before, and where all are, the log.
+#[test]
+fn what_is_kept_at_rest_is_not_read_again() {
+    for (number, (sql, key)) in TABLES.into_iter().enumerate() {
+        for partitions in [1, 3] {
+            let mut events = Events::new(partitions, 80 + number as u64);
+            let dir = events.dir.path().join("f.feed/checkpoints");
+            let kept = || Backend::Checkpoints(Checkpoints::every(Duration::from_millis(1), &dir));
+            // Where the checkpoints stand that were kept.
+            let mut kept_at = vec![0];
+            for round in 0..6 {
+                for _ in 0..8 {
+                    let rows = 1 + events.random.below(12) as usize;
+                    let batch = events.batch(rows);
+                    events.writer.append(&batch).unwrap();
+                }
+                let (workers, place) = (1 + round % 3, format!("{sql}, {partitions} partitions, round {round}"));
+                let (end, before) = (events.end(), *kept_at.last().unwrap());
+                // In the third round the newest checkpoint is damaged, in the fifth all are.
+                let damaged = match round {
+                    2 => damage(&dir, 1),
+                    4 => damage(&dir, usize::MAX),
+                    _ => 0,
+                };
+                let report = run_kept(&events, sql, &Until::End, workers, kept()).unwrap_or_else(|e| panic!("{place}: {e}"));
+                assert_eq!(shown(&log(&events).topic("out").unwrap(), key), wanted(&events, sql, &end, key), "{place}");
+                assert_eq!(report.rows_read, end.records() - before, "{place}");
+                match damaged {
+                    0 => assert_eq!(report.rows_read_again, 0, "{place}"),
+                    1 => assert!(report.rows_read_again < before, "{place}"),
+                    _ => assert_eq!(report.rows_read_again, before, "{place}"),
+                }
+                let again = run_kept(&events, sql, &Until::End, 1 + (round + 1) % 3, kept()).unwrap();
+                assert_eq!((again.rows_read, again.rows_appended, again.rows_read_again), (0, 0, 0), "{place}");
+                kept_at.push(end.records());
+            }
+        }
+    }
+}
+
+/// Of a changelog the newest rows are kept, and not those that they took the place of.
+#[test]
+fn of_a_changelog_the_newest_rows_are_kept_at_rest() {
+    let (sql, key) = TABLES[0];
+    let mut events = Events::new(2, 3);
+    let dir = events.dir.path().join("f.feed/checkpoints");
+    let kept = || Backend::Checkpoints(Checkpoints::every(Duration::from_secs(3600), &dir));
+    for round in 0..30 {
+        let batch = events.batch(100);
+        events.writer.append(&batch).unwrap();
+        run_kept(&events, sql, &Until::End, 1, kept()).unwrap();
+        assert_eq!(shown(&log(&events).topic("out").unwrap(), key), wanted(&events, sql, &events.end(), key), "round {round}");
+    }
+    let newest = checkpoints(&dir).pop().unwrap();
+    let text = String::from_utf8(std::fs::read(newest).unwrap()).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(text.split_once('\n').unwrap().1).unwrap();
+    let runs = manifest["generations"][0]["runs"].as_array().unwrap();
+    let rows: u64 = runs.iter().map(|run| run["groups"].as_u64().unwrap()).sum();
+    assert_eq!(rows, 21, "keys, NULL among them, of 3,000 rows");
+}
+
+/// The files of checkpoints, the oldest first.
+fn checkpoints(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with("checkpoint-"));
+    files.sort();
+    files
+}
+
+/// Cuts a byte off each of the newest checkpoints; how many those are.
+fn damage(dir: &std::path::Path, most: usize) -> usize {
+    let newest: Vec<_> = checkpoints(dir).into_iter().rev().take(most).collect();
+    for path in &newest {
+        let mut bytes = std::fs::read(path).unwrap();
+        bytes.pop();
+        std::fs::write(path, bytes).unwrap();
+    }
+    newest.len()
 }
 
 /// A process that died after it appended and before it committed: the output is further than the group.

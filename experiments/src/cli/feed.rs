@@ -94,9 +94,9 @@ struct RunArgs {
     /// Worker threads
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
-    /// Where a changelog's groups are kept, so that a restart does not read the whole input again: by `checkpoint`s; with each epoch on a Redis server
-    /// (`redis://HOST:PORT`); at intervals in a `local` index with a changelog, a topic named feed.NAME.changelog; or in `memory` alone [default: where they
-    /// were kept before, else memory]
+    /// Where a feed's groups are kept, so that a restart does not read the whole input again: by `checkpoint`s; with each epoch on a Redis server
+    /// (`redis://HOST:PORT`); at intervals in a `local` index with a changelog, a topic named feed.NAME.changelog; or in `memory` alone. Of what is more than groups, joins
+    /// and the like, checkpoints keep the rows that it is computed of [default: where they were kept before, else memory]
     #[arg(long, value_name = "BACKEND")]
     state: Option<StateBackend>,
     /// From the start of one checkpoint to the start of the next; how often a local state is written
@@ -269,7 +269,8 @@ fn run_one(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         // One does not go on without the other.
         stop.fetch_or(report.is_err(), Ordering::Relaxed);
         report.map_err(|e| match e {
-            FeedError::Speed(SpeedError::NoFeed { .. } | SpeedError::NoState { .. }) | FeedError::BadName { .. } => Failure::usage(e),
+            FeedError::Speed(SpeedError::NoFeed { .. } | SpeedError::NoState { .. } | SpeedError::KeptRows { .. })
+            | FeedError::BadName { .. } => Failure::usage(e),
             other => other.into(),
         })
     };

@@ -26,7 +26,7 @@ pub struct Definition {
     pub output: String,
     /// A SELECT over what it reads.
     pub sql: String,
-    /// Where a changelog's groups are kept.
+    /// Where a changelog's groups are kept, and the base of a table's rows.
     #[serde(default)]
     pub state: StateBackend,
     /// How often the changes of its rows are appended at most, in milliseconds; as soon as they come where `None`.

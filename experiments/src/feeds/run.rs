@@ -34,8 +34,10 @@ pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, how: &Fee
     let inputs = feed.inputs().map(|input| log.topic(input)).collect::<Result<Vec<_>, _>>()?;
     let query = feed.query(&inputs)?;
     // Before anything of it is kept.
-    if feed.state != StateBackend::Memory && query.kind() != FeedKind::Changelog {
-        return Err(SpeedError::NoState { name: feed.name.clone() }.into());
+    match (query.kind(), &feed.state) {
+        (_, StateBackend::Memory) | (FeedKind::Changelog, _) | (FeedKind::Table, StateBackend::Checkpoint) => {}
+        (FeedKind::Table, _) => return Err(SpeedError::KeptRows { name: feed.name.clone() }.into()),
+        (FeedKind::Rows | FeedKind::Windows, _) => return Err(SpeedError::NoState { name: feed.name.clone() }.into()),
     }
     feed.check(log.dir())?;
     if let Some(earlier) = Definition::earlier(log.dir(), &feed.name)? {

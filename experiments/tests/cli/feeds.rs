@@ -159,6 +159,8 @@ fn killed_windows_and_tables_become_what_a_question_answers() {
         vec!["feed", "run", "a", "kept", "--sql", table, "--workers", "2"],
         vec!["feed", "run", "a", "names", "joined", "--sql", join],
         vec!["feed", "run", "a", "fired", "--sql", &windows, "--every", "50ms", "--on-time", "500ms"],
+        vec!["feed", "run", "a", "rested", "--sql", table, "--workers", "2", "--state", "checkpoint", "--checkpoint-interval", "30ms"],
+        vec!["feed", "run", "a", "names", "joined_rested", "--sql", join, "--state", "checkpoint", "--checkpoint-interval", "30ms"],
     ];
     // Both partitions have spoken.
     let first: String = (0..20).map(|i| format!("{{\"time\":\"2024-01-01T00:00:00Z\",\"who\":\"user{i}\",\"n\":{i}}}\n")).collect();
@@ -166,9 +168,9 @@ fn killed_windows_and_tables_become_what_a_question_answers() {
     let (mut importer, sender) = append_at(&sandbox, |i| format!("2024-01-01T00:{:02}:{:02}.{:03}Z", i / 6000, i / 100 % 60, i % 100 * 10));
     let follow = |args: &[&str]| sandbox.start(&[args, &["--follow"]].concat());
     let mut running = feeds.each_ref().map(|args| follow(args));
-    for i in 0..24u64 {
+    for i in 0..30u64 {
         std::thread::sleep(Duration::from_millis(30 + i * 7919 % 97));
-        let (child, args) = (&mut running[i as usize % 4], &feeds[i as usize % 4]);
+        let (child, args) = (&mut running[i as usize % 6], &feeds[i as usize % 6]);
         child.kill().unwrap();
         child.wait().unwrap();
         *child = follow(args);
@@ -210,6 +212,12 @@ fn killed_windows_and_tables_become_what_a_question_answers() {
     );
     assert_eq!(answer("SELECT digit, users, newest FROM UPSERT(TABLE kept)"), answer(table));
     assert_eq!(answer("SELECT digit, name, events FROM UPSERT(TABLE joined)"), answer(join));
+    assert_eq!(answer("SELECT digit, users, newest FROM UPSERT(TABLE rested)"), answer(table));
+    assert_eq!(answer("SELECT digit, name, events FROM UPSERT(TABLE joined_rested)"), answer(join));
+    for (feed, reads_again) in [(1, true), (2, true), (4, false), (5, false)] {
+        let report = sandbox.run(&feeds[feed]);
+        assert!(report.code == 0 && report.stderr.contains("read again") == reads_again, "{}", report.stderr);
+    }
     let listed = sandbox.ok(&["feed", "list"]);
     assert!(listed.contains("a, names"), "{listed}");
     sandbox.ok(&["log", "verify", "closed"]);

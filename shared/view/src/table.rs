@@ -224,6 +224,8 @@ impl GroupTable {
             *self = other.clone();
         } else {
             self.merge_groups(other, &(0..other.len() as u32).collect::<Vec<_>>());
+            // What was at rest does not say so of itself.
+            self.nets |= other.nets;
             self.let_go_of_nothing();
         }
     }

@@ -16,9 +16,9 @@ const MAGIC: &str = "twopath-checkpoint 1 ";
 /// What a checkpoint is of. One of another topic or another query is never taken for one's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The topic's name, for messages.
+    /// The topic's name, for messages; of several, all of them.
     pub topic: String,
-    /// The topic's id, which one that later has the same name does not share; where there is none, its address.
+    /// The topic's id, which one that later has the same name does not share; where there is none, its address. Of several topics all of them.
     pub topic_id: String,
     /// Of what the groups are laid out for, and of the code that makes them: 16 hex digits.
     pub query: String,

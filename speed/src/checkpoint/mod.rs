@@ -35,6 +35,7 @@ use twopath_storage::{OsStorage, Storage};
 use twopath_view::Generation;
 
 use crate::error::SpeedError;
+use crate::input::Input;
 pub use manifest::{GenerationAtRest, Identity, Manifest, RunAtRest};
 pub(crate) use manifest::{decode as decode_checked, encode as encode_checked};
 pub(crate) use schedule::take_in_turn;
@@ -100,12 +101,19 @@ pub struct Newest {
 impl Identity {
     /// Of a topic, the query that groups are laid out for, and the name of the code that makes them.
     pub fn of(topic: &Topic, layout: &Query, code: &str) -> Identity {
-        let topic_id = topic.local().map_or_else(|_| topic.address(), |local| local.id());
+        Self::of_input(&Input::of(topic), layout, code)
+    }
+
+    /// As [`Self::of`], of all topics that are read.
+    pub(crate) fn of_input(input: &Input, layout: &Query, code: &str) -> Identity {
+        let id = |topic: &Topic| topic.local().map_or_else(|_| topic.address(), |local| local.id());
+        let each = |of: &dyn Fn(&Topic) -> String, between: &str| input.topics().iter().map(of).collect::<Vec<_>>().join(between);
+        let (topic, topic_id) = (each(&|topic| topic.name().to_owned(), ", "), each(&id, "+"));
         let text = serde_json::to_string(layout).expect("a query is JSON");
         // FNV-1a of 64 bits.
         let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         let query = text.bytes().chain([0]).chain(code.bytes()).fold(0xcbf2_9ce4_8422_2325, hash);
-        Identity { topic: topic.name().to_owned(), topic_id, query: format!("{query:016x}") }
+        Identity { topic, topic_id, query: format!("{query:016x}") }
     }
 }
 
@@ -115,7 +123,7 @@ impl Identity {
 /// The folder, or the topic, cannot be read.
 pub fn newest_checkpoint(dir: &Path, topic: &Topic, query: &Query) -> Result<Newest, SpeedError> {
     let store = CheckpointStore::open_to_read(Arc::new(OsStorage), dir, Identity::of(topic, query, "sql"));
-    store.newest(topic)
+    store.newest(&Input::of(topic))
 }
 
 /// Whether a living process owns the checkpoints of a folder.

@@ -3,20 +3,21 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use twopath_log::{Hold, Topic};
+use twopath_log::Hold;
 
 use super::store::CheckpointStore;
 use crate::control::Control;
 use crate::error::SpeedError;
+use crate::input::Input;
 
 /// Takes a checkpoint every `interval` until the job stops. One that fails is told, and tried again the next time; the job goes on. A job that
 /// was fenced stops. `first` is done once it is known what goes into the checkpoint, and before it is taken.
 pub(crate) fn take_in_turn(
     control: &Control,
     store: &CheckpointStore,
-    topic: &Topic,
+    input: &Input,
     interval: Duration,
-    mut hold: Option<Hold>,
+    mut holds: Vec<Hold>,
     first: impl Fn() -> Result<(), SpeedError>,
 ) {
     let mut next = Instant::now().checked_add(interval);
@@ -34,18 +35,18 @@ pub(crate) fn take_in_turn(
         }
         next = Instant::now().checked_add(interval);
         let view = control.latest();
-        match first().and_then(|()| store.commit(&view, topic, control.now_us())) {
-            Ok(Some(_)) => hold = hold_again(store, topic).or(hold),
+        match first().and_then(|()| store.commit(&view, input, control.now_us())) {
+            Ok(Some(_)) => holds = hold_again(store, input).unwrap_or(holds),
             Ok(None) => {}
             Err(error @ SpeedError::Fenced { .. }) => control.fail(error),
             Err(error) => tracing::warn!(%error, "no checkpoint was taken"),
         }
     }
-    drop(hold);
+    drop(holds);
 }
 
 /// What the oldest of the kept checkpoints would have to replay stays in the log.
-fn hold_again(store: &CheckpointStore, topic: &Topic) -> Option<Hold> {
+fn hold_again(store: &CheckpointStore, input: &Input) -> Option<Vec<Hold>> {
     let oldest = store.oldest_kept()?;
-    topic.hold("a job that starts again from its checkpoints", &oldest).ok().flatten()
+    input.hold("a job that starts again from its checkpoints", &oldest).ok()
 }

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use twopath_base::Position;
 use twopath_base::checksum::crc32c;
 use twopath_base::sync::lock;
-use twopath_log::Topic;
 use twopath_query::Query;
 use twopath_storage::{Storage, create_dir_durably, remove_if_there, write_atomically};
 use twopath_view::{Generation, GroupTable, RealtimeView};
@@ -20,6 +19,7 @@ use twopath_view::{Generation, GroupTable, RealtimeView};
 use super::manifest::{self, GenerationAtRest, Identity, Manifest, RunAtRest, fence_name, manifest_name, number_of, run_epoch, run_name};
 use super::{Checkpoints, Newest, Refused, Restored, run, whole};
 use crate::error::SpeedError;
+use crate::input::Input;
 
 const LOCK: &str = "lock";
 const ORIGIN: &str = "origin";
@@ -140,11 +140,11 @@ impl CheckpointStore {
     ///
     /// # Errors
     /// There were checkpoints, none is whole, and the log no longer has what they began with; or the folder cannot be read.
-    pub fn restore(&self, topic: &Topic, layout: &Query, from: &Position) -> Result<(Option<Restored>, Vec<Refused>), SpeedError> {
+    pub fn restore(&self, input: &Input, layout: &Query, from: &Position) -> Result<(Option<Restored>, Vec<Refused>), SpeedError> {
         let mut attempts = 0;
         let (restored, refused) = loop {
             attempts += 1;
-            let (found, refused) = self.newest_by(topic, |manifest| self.read(manifest, layout))?;
+            let (found, refused) = self.newest_by(input, |manifest| self.read(manifest, layout))?;
             // The owner may have swept what was being read; then there is a newer one.
             let swept = refused.iter().any(|r| !r.file.exists());
             if !swept || found.is_some() || attempts == ATTEMPTS {
@@ -162,9 +162,9 @@ impl CheckpointStore {
     }
 
     /// The newest checkpoint that is whole, without its state.
-    pub fn newest(&self, topic: &Topic) -> Result<Newest, SpeedError> {
+    pub fn newest(&self, input: &Input) -> Result<Newest, SpeedError> {
         let (found, refused) =
-            self.newest_by(topic, |manifest| manifest.runs().try_for_each(|at_rest| self.verified(at_rest).map(drop)))?;
+            self.newest_by(input, |manifest| manifest.runs().try_for_each(|at_rest| self.verified(at_rest).map(drop)))?;
         Ok(Newest { manifest: found.map(|(manifest, ())| manifest), refused })
     }
 
@@ -173,7 +173,7 @@ impl CheckpointStore {
     ///
     /// # Errors
     /// [`SpeedError::Fenced`] where another owner came since, and whatever keeps files from being written; then what was there stays.
-    pub fn commit(&self, view: &RealtimeView, topic: &Topic, now_us: i64) -> Result<Option<Manifest>, SpeedError> {
+    pub fn commit(&self, view: &RealtimeView, input: &Input, now_us: i64) -> Result<Option<Manifest>, SpeedError> {
         let Some(owned) = &self.owned else { return Ok(None) };
         let mut owned = lock(owned);
         let what = (view.generations[0].number, view.position().clone());
@@ -200,7 +200,7 @@ impl CheckpointStore {
             let (lower, upper) = (generation.lower.clone(), generation.upper.clone());
             generations.push(GenerationAtRest { number: generation.number, lower, upper, runs: at_rest });
         }
-        let arrivals_us = whole::arrivals_us(topic, view.position())?;
+        let arrivals_us = whole::arrivals_us(input, view.position())?;
         let number = owned.next_number;
         let manifest = Manifest { number, epoch: owned.epoch, identity: self.identity.clone(), taken_us: now_us, generations, arrivals_us };
 
@@ -294,7 +294,7 @@ impl CheckpointStore {
     }
 
     /// Tries the checkpoints from the newest on, until `read` makes something of one.
-    fn newest_by<T>(&self, topic: &Topic, read: impl Fn(&Manifest) -> Result<T, Refused>) -> Result<Found<T>, SpeedError> {
+    fn newest_by<T>(&self, input: &Input, read: impl Fn(&Manifest) -> Result<T, Refused>) -> Result<Found<T>, SpeedError> {
         let mut numbers: Vec<u64> = self.names()?.iter().filter_map(|name| number_of(name, CHECKPOINT)).collect();
         numbers.sort_unstable_by(|a, b| b.cmp(a));
         let mut refused = Vec::new();
@@ -308,7 +308,7 @@ impl CheckpointStore {
                     continue;
                 }
             };
-            if let Some(reason) = whole::misfit(&manifest, &self.identity, topic)? {
+            if let Some(reason) = whole::misfit(&manifest, &self.identity, input)? {
                 refused.push(refuse(reason));
                 continue;
             }

@@ -4,7 +4,7 @@
 //!  log ─→ frames ─┬─→ an engine, which exchanges by key ─→ merge ─→ (to worker 0) ─→ publish
 //!        a worker's │                                   state per    snapshots       one view per
 //!        partitions │                                   generation                   completed epoch
-//!                   └─→ a feed: see [`crate::feed`] ──→ append ─→ merge and publish, where its state is kept
+//!                   └─→ a feed: see [`crate::feed`] ──→ append; beside it merge and publish, where its state is kept
 //!
 //!  compiled for timely:       partial (a small table per generation) ─→ (each worker takes the groups whose keys are its own)
 //!                             (of an epoch with many groups its rows) ─→ (each worker gets those whose groups are its own)
@@ -111,8 +111,17 @@ impl Wiring {
                 }
                 Middle::Windows(flow) => return feed::close(reads, flow, &self.control).probe().0,
                 Middle::Table(flow) => {
-                    let rows = differential::maintained(reads, &flow.table.rows, &self.control);
-                    return feed::show(rows, flow, &self.control).probe().0;
+                    let rows = &flow.table.rows;
+                    let Some(restored) = &flow.restored else {
+                        let rows = differential::maintained(reads, rows, &self.control);
+                        return feed::show(rows, flow, &self.control).probe().0;
+                    };
+                    let restored = restored.take(scope.index(), peers);
+                    let (rows, base) = differential::with_base(reads, rows, &restored, &self.control);
+                    let probe = ProbeHandle::new();
+                    feed::show(rows, flow, &self.control).probe_with(&probe);
+                    base.merge(self).publish(self.publisher(peers, None)).probe_with(&probe);
+                    return probe;
                 }
                 Middle::Timely(plan) => reads.partial(&self.query, plan.clone()),
                 Middle::Maintained(rows) => differential::maintained(reads, rows, &self.control),

@@ -5,11 +5,14 @@
 //! frames ─→ the plan's rows, each with how many more of it there are ─→ (to worker 0) ─→ those of keys that have changed ─→ the output
 //! ```
 //!
-//! **Once.** The output is the table that it leaves: of each key the newest row. A start reads that, and the input from its first record on, and appends nothing before it is at
+//! **Once.** The output is the table that it leaves: of each key the newest row. A start reads that, and the input from its first record on, or from where its base was kept, and appends nothing before it is at
 //! the input's end as it was; then what differs. So whatever died when, the output becomes what the query says, nothing is appended that is there, and no row is older than the one that it
 //! takes the place of. (An input that lost records with its machine is another one: then the output goes back to what is left of it.)
 //!
 //! **A row of which nothing but its key is not NULL** is none: in a topic it would be a deletion.
+//!
+//! **What is kept at rest**, where it is, is the base of the rows ([`crate::differential`]) at some position of the input: a start reads that in the place of the input up to there. It may be of
+//! before the output or after it, since nothing is appended before all of the input is read as it was.
 //!
 //! **Several topics** are read as one, whose position is a joint one ([`crate::input`]): a table beside a stream changes meanwhile, and each change corrects what was appended. What the
 //! output shows once all is read depends on the position alone, not on which topic was read first. Their positions are committed one after the other: they tell how far the feed is, and
@@ -99,6 +102,11 @@ impl Table {
         &self.schema
     }
 
+    /// What tells its base from that of other plans.
+    pub fn code(&self) -> String {
+        format!("rows of {}", serde_json::to_string(&*self.plan).expect("a plan is JSON"))
+    }
+
     /// What it reads, in the order in which it does.
     pub fn topics(&self) -> Vec<&str> {
         self.plan.topics()
@@ -185,6 +193,30 @@ pub(crate) struct TableFlow {
     pub shower: Arc<Mutex<Shower>>,
     /// Hears how far the feed has come. It is hung up when all workers have ended.
     pub done: Sender<ReadTo>,
+    /// Where the base of the rows is kept: what was kept of it before.
+    pub restored: Option<Shares>,
+}
+
+/// Tables that workers take their shares of, each once.
+#[derive(Clone, Default)]
+pub(crate) struct Shares(Arc<Mutex<Vec<Option<Arc<GroupTable>>>>>);
+
+impl Shares {
+    pub fn of(tables: Vec<Arc<GroupTable>>) -> Self {
+        Shares(Arc::new(Mutex::new(tables.into_iter().map(Some).collect())))
+    }
+
+    /// Those of one of so many workers.
+    pub fn take(&self, worker: usize, workers: usize) -> Vec<Arc<GroupTable>> {
+        lock(&self.0).iter_mut().skip(worker).step_by(workers).filter_map(Option::take).collect()
+    }
+}
+
+impl TableFlow {
+    /// What the kept tables are laid out for, where they are kept.
+    pub fn base_layout(&self) -> Option<&Arc<Query>> {
+        self.restored.as_ref().map(|_| self.table.rows.base_layout())
+    }
 }
 
 impl Shower {

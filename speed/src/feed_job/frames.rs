@@ -13,6 +13,7 @@ use crate::checkpoint::Identity;
 use crate::epoch::Reached;
 use crate::error::SpeedError;
 use crate::feed::{FeedFlow, FeedKind, FeedState, GENERATION, Purpose};
+use crate::input::Input;
 use crate::job::KeptState;
 use crate::options::SpeedOptions;
 use crate::sink::topic::TopicSink;
@@ -30,7 +31,7 @@ pub(super) fn run_frames(feed: Feed, until: &Until, workers: usize, stop: &Atomi
     let sink = TopicSink::open(name, &producer, &input, output, writer)?;
     let from = Position::new(delivered.iter().map(|(_, offset)| *offset).collect());
     let layout = Arc::new(query.query().clone());
-    let mut kept = KeptState::open(&backend, Identity::of(&input, &layout, &code), &layout, &input, &beginning_of(&input))?;
+    let mut kept = KeptState::open(&backend, Identity::of(&input, &layout, &code), &layout, &Input::of(&input), &beginning_of(&input))?;
     let options = SpeedOptions { workers, ..SpeedOptions::default() };
     let run = Run { input, state: Arc::new(FeedState::new(query, sink, workers, is_kept)), options, stop };
     let mut report = FeedReport::default();
@@ -142,12 +143,12 @@ impl Run<'_> {
         if let Some((store, Some(interval))) = &checkpoints {
             let state = Arc::clone(&self.state);
             // A state that outlived its output would be a hole in it.
-            threads.take_checkpoints(store, &self.input, *interval, None, move || Ok(state.sink.sync()?))?;
+            threads.take_checkpoints(store, &Input::of(&self.input), *interval, Vec::new(), move || Ok(state.sink.sync()?))?;
         }
         let read = self.commit_to_the_end(threads, &reached, Some(member))?;
         if let Some((store, _)) = &checkpoints {
             self.state.sink.sync()?;
-            store.commit(&control.latest(), &self.input, control.now_us())?;
+            store.commit(&control.latest(), &Input::of(&self.input), control.now_us())?;
         }
         Ok(read)
     }

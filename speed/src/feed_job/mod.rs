@@ -21,7 +21,7 @@ use windows::run_windows;
 /// keeps retention from removing what the feed still needs: of a changelog's input and a table's, everything.)
 ///
 /// # Errors
-/// [`SpeedError::NotWhole`], [`SpeedError::FeedShared`], [`SpeedError::FeedAhead`], [`SpeedError::NoState`] before anything is appended;
+/// [`SpeedError::NotWhole`], [`SpeedError::FeedShared`], [`SpeedError::FeedAhead`], [`SpeedError::NoState`] and [`SpeedError::KeptRows`] before anything is appended;
 /// [`SpeedError::FeedRow`] when it meets such a row; what reading and appending bring; and, of kept state, as of [`start`](crate::start).
 ///
 /// ```
@@ -58,8 +58,10 @@ pub fn run_feed(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) ->
         feed.query.check_input(&feed.name, number, input)?;
     }
     let kind = feed.query.kind();
-    if !matches!(feed.backend, Backend::Memory) && kind != FeedKind::Changelog {
-        return Err(SpeedError::NoState { name: feed.name });
+    match (kind, &feed.backend) {
+        (_, Backend::Memory) | (FeedKind::Changelog, _) | (FeedKind::Table, Backend::Checkpoints(_)) => {}
+        (FeedKind::Table, _) => return Err(SpeedError::KeptRows { name: feed.name }),
+        (FeedKind::Rows | FeedKind::Windows, _) => return Err(SpeedError::NoState { name: feed.name }),
     }
     match kind {
         FeedKind::Rows | FeedKind::Changelog => run_frames(feed, until, workers, stop),

@@ -29,7 +29,7 @@ pub struct Feed {
     pub output: Topic,
     /// The output's.
     pub writer: TopicWriter,
-    /// Where a changelog's groups are kept.
+    /// Where a changelog's groups are kept, and the base of a table's rows.
     pub backend: Backend,
     /// Of a table and of windows: how often changes are appended at most, so that of those in between the last counts; as soon as they come where `None`.
     pub every: Option<Duration>,
@@ -64,7 +64,7 @@ pub struct FeedReport {
     pub rows_appended: u64,
     /// Rows that an earlier run of the feed had appended already.
     pub rows_left_out: u64,
-    /// Rows of the input that were read once more to make the state again: of a changelog and a table all that was read, or what came after what was kept of it; of windows
+    /// Rows of the input that were read once more to make the state again: of a changelog and a table all that was read, or what came after what was kept; of windows
     /// what came after the first record of one that is open.
     pub rows_read_again: u64,
     /// Of a feed of windows: those of [`rows_appended`](Self::rows_appended) that were not final.

@@ -6,23 +6,39 @@ use std::sync::{Arc, Mutex};
 
 use twopath_base::Position;
 use twopath_base::sync::lock;
+use twopath_view::{Generation, GroupTable};
 
 use super::run::{Feed, FeedReport, Until, all_of, until_the_end};
+use crate::checkpoint::{Identity, Restored};
 use crate::error::SpeedError;
-use crate::feed::{FeedKind, GENERATION, Shower, TableFlow, When};
+use crate::feed::{FeedKind, GENERATION, Shares, Shower, TableFlow, When};
 use crate::input::Input;
+use crate::job::KeptState;
 use crate::logic::Middle;
 use crate::options::SpeedOptions;
 use crate::sink::numbered::NumberedSink;
+use crate::state::Backend;
 use crate::threads::{Beginning, Threads};
 
-/// As [`run_feed`](crate::run_feed), of a table: reads the input from its first record on, at each start.
+/// As [`run_feed`](crate::run_feed), of a table: reads the input from its first record on at each start, or from where the base of its rows was kept.
 pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
-    let Feed { name, producer, inputs, query, output, writer, every, .. } = feed;
+    let Feed { name, producer, inputs, query, output, writer, every, backend, .. } = feed;
     let table = query.into_table().expect("a feed of a table");
     let mut members = inputs.iter().map(|(topic, group)| all_of(&name, topic, group, FeedKind::Table)).collect::<Result<Vec<_>, _>>()?;
-    let delivered = members.iter().flat_map(|member| member.delivered()).map(|(_, offset)| offset.0).sum();
+    let delivered: u64 = members.iter().flat_map(|member| member.delivered()).map(|(_, offset)| offset.0).sum();
     let input = Input::joint(&inputs.into_iter().map(|(topic, _)| topic).collect::<Vec<_>>());
+    let start = (GENERATION, Position::zero(input.partitions()));
+    let mut kept = match &backend {
+        Backend::Memory => None,
+        _ => {
+            let layout = table.rows.base_layout();
+            Some(KeptState::open(&backend, Identity::of_input(&input, layout, &table.code()), layout, &input, &start)?)
+        }
+    };
+    // Below there a compacted topic may have lost what took the place of rows that were kept.
+    let since = input.since()?;
+    let restored = kept.as_mut().and_then(|kept| kept.restored.take()).filter(|restored| restored.manifest.position().covers(&since));
+    let from = restored.as_ref().map_or(start, Restored::reads_from);
     // Nobody else appends from here on; what others appended is of no more of the input than there is now.
     let sink = NumberedSink::open(name, &producer, "table", output, writer.into())?;
     let end = input.end()?;
@@ -37,11 +53,19 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
     let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, end, workers, When::of(every, to.as_ref()))?));
     let (sender, done) = channel();
     let query = Arc::new(table.query().clone());
-    let flow = TableFlow { table, shower: Arc::clone(&shower), done: sender };
-    let beginning = Beginning { from: (GENERATION, Position::zero(input.partitions())), generations: None, keeper: None };
+    let (tables, generations) = restored.map(taken_apart).unzip();
+    let restored = kept.as_ref().map(|_| Shares::of(tables.unwrap_or_default()));
+    let flow = TableFlow { table, shower: Arc::clone(&shower), done: sender, restored };
+    let read_before = from.1.records();
+    let beginning = Beginning { from, generations, keeper: None };
     let options = SpeedOptions::default();
     let options = SpeedOptions { workers, publish_interval: every.unwrap_or(options.publish_interval), ..options };
-    let threads = Threads::of(&input, query, Middle::Table(Box::new(flow)), beginning, (to, None), &options, Arc::new(|_| {}))?;
+    let mut threads = Threads::of(&input, query, Middle::Table(Box::new(flow)), beginning, (to, None), &options, Arc::new(|_| {}))?;
+    let control = threads.control();
+    let checkpoints = kept.and_then(|kept| kept.checkpoints);
+    if let Some((store, Some(interval))) = &checkpoints {
+        threads.take_checkpoints(store, &input, *interval, Vec::new(), || Ok(()))?;
+    }
     let read = until_the_end(threads, &done, stop, |done| {
         // Before all of the input is read as it was, nothing is appended.
         let Some(read_to) = done.into_iter().rfind(|read_to| !read_to.is_empty()) else { return Ok(()) };
@@ -53,7 +77,21 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
         }
         Ok(())
     })?;
+    if let Some((store, _)) = &checkpoints {
+        store.commit(&control.latest(), &input, control.now_us())?;
+    }
     let rows_appended = lock(&shower).rows_appended;
-    let rows_read_again = read.min(delivered);
+    let rows_read_again = read.min(delivered.saturating_sub(read_before));
     Ok(FeedReport { rows_read: read - rows_read_again, rows_appended, rows_read_again, ..FeedReport::default() })
+}
+
+/// The tables that were kept, and the generations without them: the dataflow gives their rows again, as it gives those that it reads.
+fn taken_apart(restored: Restored) -> (Vec<Arc<GroupTable>>, Vec<Generation>) {
+    let mut tables = Vec::new();
+    let without = |generation: Generation| {
+        tables.extend(generation.tables);
+        Generation::of(generation.number, (generation.lower, generation.upper), Vec::new())
+    };
+    let generations = restored.generations.into_iter().map(without).collect();
+    (tables, generations)
 }

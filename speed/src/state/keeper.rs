@@ -22,6 +22,7 @@ use crate::checkpoint::{GenerationAtRest, Identity, Manifest, Refused, Restored,
 use crate::costs::StoreCosts;
 use crate::epoch::GenerationRange;
 use crate::error::SpeedError;
+use crate::input::Input;
 
 /// How long a store that went away is waited for, while the job stands still.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -145,7 +146,7 @@ impl Keeper {
                 }
                 _ => {
                     let start = GenerationAtRest { number: from.0, lower: from.1.clone(), upper: from.1.clone(), runs: Vec::new() };
-                    let (identity, arrivals_us) = (self.identity.clone(), arrivals_us(topic, &from.1)?);
+                    let (identity, arrivals_us) = (self.identity.clone(), arrivals_us(&Input::of(topic), &from.1)?);
                     let manifest = Manifest { number, epoch, identity, taken_us: 0, generations: vec![start], arrivals_us };
                     let gone = before.iter().flat_map(|head| &head.manifest.generations).map(|g| g.number).collect();
                     (Head { manifest, groups: vec![0] }, gone)
@@ -183,7 +184,7 @@ impl Keeper {
                 of.query, identity.query
             )));
         }
-        let found = match misfit(&head.manifest, &self.identity, topic)? {
+        let found = match misfit(&head.manifest, &self.identity, &Input::of(topic))? {
             Some(reason) => Err(reason),
             None => self.decode(&head, &loaded),
         };
@@ -247,7 +248,7 @@ impl Keeper {
         }
         let generations: Vec<GenerationAtRest> = ranges.iter().map(at_rest).collect();
         let position = &generations.last().expect("a view has a generation").upper;
-        let arrivals_us = if before.position() == position { before.arrivals_us } else { arrivals_us(topic, position)? };
+        let arrivals_us = if before.position() == position { before.arrivals_us } else { arrivals_us(&Input::of(topic), position)? };
         let manifest = Manifest { number: before.number + 1, taken_us: now_us, generations, arrivals_us, ..before };
         let changed: Vec<Changed> = changes.iter().map(|(&g, tables)| self.changed(g, tables)).collect();
         let started = Instant::now();

@@ -13,9 +13,12 @@
 //! which evaluates everything anew, would raise one, and nowhere else.
 //!
 //! **What is refused** is refused by its name when the plan is compiled: see [`steps`].
+//!
+//! **What is kept at rest**, where somebody keeps it, is the [`base`] of all of these collections, and not what is computed of it.
 
 mod aggregate;
 mod as_of;
+mod base;
 mod collection;
 mod distinct;
 mod filter;
@@ -41,11 +44,13 @@ use std::sync::Arc;
 use timely::dataflow::Stream;
 use timely::dataflow::operators::Concat;
 use twopath_query::Query;
+use twopath_view::GroupTable;
 
 use super::expr::{name_of, unsupported};
 use crate::control::Control;
 use crate::epoch::{EpochPart, Parcels, Read};
 use crate::error::SpeedError;
+use base::Base;
 use collection::{Collection, Errors};
 use steps::{Step, Steps};
 
@@ -61,6 +66,7 @@ pub struct Maintained {
     /// The query that readers answer with.
     pub layout: Arc<Query>,
     steps: Arc<Steps>,
+    base: Arc<Base>,
     /// Under which generation the rows stand.
     generation: u64,
 }
@@ -80,25 +86,58 @@ impl Maintained {
     /// # Errors
     /// As [`Self::new`].
     pub fn of(kept: &twopath_query::Maintained, topics: &[&str], generation: u64) -> Result<Self, SpeedError> {
-        let (steps, projections) = Steps::new(&kept.plan, topics)?;
-        Ok(Maintained { projections, layout: Arc::new(kept.rows.clone()), steps: Arc::new(steps), generation })
+        let (mut steps, projections) = Steps::new(&kept.plan, topics)?;
+        let base = Arc::new(Base::new(&kept.rows.topic, std::mem::take(&mut steps.base)));
+        Ok(Maintained { projections, layout: Arc::new(kept.rows.clone()), steps: Arc::new(steps), base, generation })
+    }
+
+    /// What the tables of its base are laid out for ([`with_base`]).
+    pub fn base_layout(&self) -> &Arc<Query> {
+        &self.base.layout
     }
 }
 
 /// What the rows of the plan become in each epoch, on the worker that keeps them.
 pub fn maintained<'s>(reads: Stream<'s, u64, Vec<Read>>, plan: &Maintained, control: &Arc<Control>) -> Stream<'s, u64, Parcels<EpochPart>> {
+    flow(reads, plan, None, control).0
+}
+
+/// As [`maintained`], of a plan whose base was kept before: `restored` is this worker's share of it, which is not read again. Beside the rows come the changes of the base itself, to be kept,
+/// with what was kept of it before as the first.
+pub fn with_base<'s>(
+    reads: Stream<'s, u64, Vec<Read>>,
+    plan: &Maintained,
+    restored: &[Arc<GroupTable>],
+    control: &Arc<Control>,
+) -> (Stream<'s, u64, Parcels<EpochPart>>, Stream<'s, u64, Parcels<EpochPart>>) {
+    flow(reads, plan, Some(restored), control)
+}
+
+fn flow<'s>(
+    reads: Stream<'s, u64, Vec<Read>>,
+    plan: &Maintained,
+    restored: Option<&[Arc<GroupTable>]>,
+    control: &Arc<Control>,
+) -> (Stream<'s, u64, Parcels<EpochPart>>, Stream<'s, u64, Parcels<EpochPart>>) {
     let mut errors = Errors::default();
-    let (mut sources, parts) = source::read(reads, &plan.steps, &mut errors);
+    let before = restored.map(|tables| plan.base.rows(tables)).unwrap_or_default();
+    let generation = restored.map(|_| plan.generation);
+    let mut sources = source::read(reads, &plan.steps, (before, generation), &mut errors);
     let mut collections: Vec<Collection<'s>> = Vec::new();
     for step in &plan.steps.steps {
         let collection = match step {
-            Step::Source => sources.pop_front().expect("as many collections as sources"),
+            Step::Source => sources.rows.pop_front().expect("as many collections as sources"),
             Step::Operator { operator, inputs } => {
                 operator.over(inputs.iter().map(|&input| collections[input].clone()).collect(), &mut errors)
             }
         };
         collections.push(collection);
     }
+    let base = match generation {
+        Some(generation) => sources.read_of_base.concat(plan.base.changes(&collections, generation, control)),
+        None => sources.read_of_base,
+    };
     let rows = collections.pop().expect("a plan has an operator");
-    parts.concat(output::rows(rows, &plan.layout, plan.generation, control)).concat(output::errors(errors, control))
+    let rows = sources.read.concat(output::rows(rows, &plan.layout, plan.generation, control)).concat(output::errors(errors, control));
+    (rows, base)
 }

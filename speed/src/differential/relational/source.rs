@@ -14,6 +14,7 @@ use twopath_query::plan::Node;
 use twopath_query::values::Columns;
 use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, Plan};
 
+use super::base::BaseRows;
 use super::collection::{Collection, Errors, Tuple};
 use super::steps::Steps;
 use crate::differential::datum::Datum;
@@ -110,12 +111,23 @@ impl Source {
 
 type Builder<D> = CapacityContainerBuilder<Vec<D>>;
 
-/// The rows of each source; and how far was read.
+/// What comes of reading.
+pub struct Sourced<'s> {
+    /// The rows of each source.
+    pub rows: VecDeque<Collection<'s>>,
+    /// How far was read.
+    pub read: Stream<'s, u64, Parcels<EpochPart>>,
+    /// How far, and what rows raised, for whoever keeps the base.
+    pub read_of_base: Stream<'s, u64, Parcels<EpochPart>>,
+}
+
+/// Reads, and gives each source's rows of `before` first, which had been read before ([`Base`](super::base::Base)). `generation` is what rows are kept under, if they are.
 pub fn read<'s>(
     reads: Stream<'s, u64, Vec<Read>>,
     steps: &Arc<Steps>,
+    (mut before, generation): (Vec<BaseRows>, Option<u64>),
     errors: &mut Errors<'s>,
-) -> (VecDeque<Collection<'s>>, Stream<'s, u64, Parcels<EpochPart>>) {
+) -> Sourced<'s> {
     let index = reads.scope().index();
     let mut builder = OperatorBuilder::new("Sources".to_owned(), reads.scope());
     let mut input = builder.new_input(reads, Pipeline);
@@ -127,16 +139,21 @@ pub fn read<'s>(
     }
     let (raised, raised_stream) = builder.new_output();
     let (parts, parts_stream) = builder.new_output();
+    let (base, base_stream) = builder.new_output();
     let mut raised = OutputBuilder::<_, Builder<(EvalError, u64, isize)>>::from(raised);
     let mut parts = OutputBuilder::<_, CapacityContainerBuilder<Parcels<EpochPart>>>::from(parts);
+    let mut base = OutputBuilder::<_, CapacityContainerBuilder<Parcels<EpochPart>>>::from(base);
     let steps = Arc::clone(steps);
     builder.build(move |_| {
         move |_frontiers| {
             let mut outputs: Vec<_> = outputs.iter_mut().map(|output| output.activate()).collect();
-            let (mut raised, mut parts) = (raised.activate(), parts.activate());
+            let (mut raised, mut parts, mut base) = (raised.activate(), parts.activate(), base.activate());
             input.for_each(|capability, reads| {
                 let epoch = *capability.least().expect("the source sends under a capability");
-                let (mut failed, mut parcels) = (Vec::new(), Parcels::default());
+                let (mut failed, mut parcels, mut of_base) = (Vec::new(), Parcels::default(), Parcels::default());
+                for (output, rows) in outputs.iter_mut().zip(&mut before) {
+                    output.session(&capability).give_iterator(std::mem::take(rows).into_iter().map(|(row, more)| (row, epoch, more)));
+                }
                 for read in reads.drain(..) {
                     match read {
                         Read::Records { topic, records: Records { batch, .. }, .. } => {
@@ -153,7 +170,19 @@ pub fn read<'s>(
                                 }
                             }
                         }
-                        Read::Closed(reached) => parcels.0.push((index, EpochPart::Closed(reached))),
+                        Read::Closed(reached) => {
+                            if generation.is_some() {
+                                of_base.0.push((index, EpochPart::Closed(reached.clone())));
+                            }
+                            parcels.0.push((index, EpochPart::Closed(reached)));
+                        }
+                    }
+                }
+                if let Some(generation) = generation {
+                    let error = |(error, ..): &(EvalError, u64, isize)| (index, EpochPart::Error { generation, error: error.clone() });
+                    of_base.0.extend(failed.iter().map(error));
+                    if !of_base.0.is_empty() {
+                        base.session(&capability).give_container(&mut of_base);
                     }
                 }
                 raised.session(&capability).give_iterator(failed.into_iter());
@@ -164,5 +193,5 @@ pub fn read<'s>(
         }
     });
     errors.push(raised_stream.as_collection());
-    (collections, parts_stream)
+    Sourced { rows: collections, read: parts_stream, read_of_base: base_stream }
 }

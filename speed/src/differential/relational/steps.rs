@@ -6,15 +6,16 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
-use twopath_query::Plan;
 use twopath_query::plan::{Node, Window};
+use twopath_query::{DataType, Plan};
 
 use super::aggregate::Aggregation;
 use super::as_of::AsOf;
+use super::base::BaseCollection;
 use super::distinct::Distinct;
 use super::filter::Filter;
 use super::join::Join;
-use super::latest::Latest;
+use super::latest::{Newest, Present};
 use super::over::{First, Over};
 use super::passed::Passed;
 use super::project::Project;
@@ -33,6 +34,8 @@ pub struct Steps {
     pub sources: Vec<Source>,
     /// The last one gives the plan's rows.
     pub steps: Vec<Step>,
+    /// Of which collections all others can be computed: one for each source.
+    pub base: Vec<BaseCollection>,
 }
 
 pub enum Step {
@@ -45,8 +48,10 @@ struct Compiling {
     whole: Plan,
     leaves: Vec<Leaf>,
     steps: Vec<Step>,
-    /// What each step computes.
-    known: Vec<Plan>,
+    /// What each step computes; a step within an operator of the plan is nobody else's.
+    known: Vec<Option<Plan>>,
+    /// Steps that give of each source's rows those of which all others above can be computed, by the source's step.
+    newest: Vec<(usize, usize)>,
 }
 
 impl Steps {
@@ -56,7 +61,8 @@ impl Steps {
     /// [`SpeedError::Unsupported`] names what of the plan this engine does not know.
     pub fn new(plan: &Plan, topics: &[&str]) -> Result<(Self, Vec<Vec<usize>>), SpeedError> {
         let whole = without_unread_moments(&without_places(plan));
-        let mut compiling = Compiling { whole: whole.clone(), leaves: Vec::new(), steps: Vec::new(), known: Vec::new() };
+        let mut compiling =
+            Compiling { whole: whole.clone(), leaves: Vec::new(), steps: Vec::new(), known: Vec::new(), newest: Vec::new() };
         compiling.step(&whole)?;
         let read = |topic: &str| {
             let columns: BTreeSet<usize> =
@@ -69,14 +75,15 @@ impl Steps {
             leaf.compiled(topic, &projections[topic])
         };
         let sources = compiling.leaves.iter().map(compiled).collect::<Result<_, _>>()?;
-        Ok((Steps { sources, steps: compiling.steps }, projections))
+        let base = compiling.base();
+        Ok((Steps { sources, steps: compiling.steps, base }, projections))
     }
 }
 
 impl Compiling {
     /// The number of the step that computes this plan.
     fn step(&mut self, plan: &Plan) -> Result<usize, SpeedError> {
-        if let Some(known) = self.known.iter().position(|known| known == plan) {
+        if let Some(known) = self.known.iter().position(|known| known.as_ref() == Some(plan)) {
             return Ok(known);
         }
         let step = match Leaf::of(plan) {
@@ -89,7 +96,14 @@ impl Compiling {
                 let first = First::input(plan).filter(|_| plan.inputs().into_iter().all(|over| times(&self.whole, over) == 1));
                 let passed = Passed::inputs(plan);
                 let below = first.map(|input| vec![input]).or_else(|| passed.map(Vec::from)).unwrap_or_else(|| plan.inputs());
-                let inputs = below.into_iter().map(|input| self.step(input)).collect::<Result<_, _>>()?;
+                let mut inputs = below.into_iter().map(|input| self.step(input)).collect::<Result<Vec<_>, _>>()?;
+                if let Node::Latest { upserts, .. } = &plan.node {
+                    let source = inputs[0];
+                    self.steps.push(Step::Operator { operator: Box::new(Newest::new(upserts)), inputs });
+                    self.known.push(None);
+                    inputs = vec![self.steps.len() - 1];
+                    self.newest.push((source, inputs[0]));
+                }
                 let operator: Box<dyn Operator> = match (first, passed) {
                     (Some(_), _) => Box::new(First::new(plan)?),
                     (_, Some(_)) => Box::new(Passed::new(plan)?),
@@ -99,8 +113,22 @@ impl Compiling {
             }
         };
         self.steps.push(step);
-        self.known.push(plan.clone());
+        self.known.push(Some(plan.clone()));
         Ok(self.steps.len() - 1)
+    }
+
+    /// Each source's own rows, or those that [`Newest`] leaves of them where nobody else reads them.
+    fn base(&self) -> Vec<BaseCollection> {
+        let sources = self.steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::Source));
+        let collection = |(source, _): (usize, &Step)| {
+            let readers =
+                self.steps.iter().filter(|step| matches!(step, Step::Operator { inputs, .. } if inputs.contains(&source))).count();
+            let newest = self.newest.iter().find(|(of, _)| *of == source && readers == 1);
+            let plan = self.known[source].as_ref().expect("a source is a part of the plan");
+            let types: Vec<DataType> = plan.columns().into_iter().map(|(_, t)| t).collect();
+            BaseCollection { step: newest.map_or(source, |(_, newest)| *newest), types }
+        };
+        sources.map(collection).collect()
     }
 }
 
@@ -121,7 +149,8 @@ fn operator(plan: &Plan) -> Result<Box<dyn Operator>, SpeedError> {
             Box::new(Temporal::new((width(left), width(right)), *kind, on.as_ref(), at, upserts)?)
         }
         Node::Over { input, calls } => Box::new(Over::new(width(input), calls)?),
-        Node::Latest { upserts, .. } => Box::new(Latest::new(upserts)),
+        // Of the newest rows, which are a step of their own.
+        Node::Latest { upserts, .. } => Box::new(Present::new(upserts)),
         Node::Values { rows, .. } => Box::new(Values::new(rows)?),
         Node::Limit { .. } => return Err(unsupported("LIMIT in a subquery, where rows are kept".to_owned())),
         Node::Sort { .. } => return Err(unsupported("ORDER BY in a subquery, where rows are kept".to_owned())),
