@@ -119,6 +119,13 @@ fn rows_that_are_taken_back() {
             assert!(workload != "nexmark" || run["answers"]["wrong"] == 0, "{}", run["system"]);
         }
     }
+    // Rows that are kept have a base at rest.
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["--workload", "nexmark", "--query", "q4", "--architectures", "kappa-sql", "--speed-engine", "differential"];
+    let kept = ["--language", "sql", "--history", "20k", "--state", "checkpoint", "--checkpoint-interval", "100ms"];
+    let result = compare(dir.path(), &[&SMALL[..], &args, &kept].concat());
+    sound_with(&result, 3);
+    assert_eq!((&result["settings"]["state"], &runs(&result)[0]["answers"]["wrong"]), (&"checkpoint".into(), &0.into()));
 }
 
 /// A join by hand that Lambda's batch layer makes: its answers say that they are approximate, and the oracle counts for how long an aircraft that came late was amiss; Kappa's lack

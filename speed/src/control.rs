@@ -38,6 +38,7 @@ pub(crate) struct Control {
     /// Generations below this have been dropped from the published views.
     dropped_below: AtomicU64,
     records_read: AtomicU64,
+    /// By worker: of what is published, and then of its base.
     state_bytes: Vec<AtomicUsize>,
     /// What keeping the state in a store has cost, and up to where it is there.
     stored: Mutex<(StoreCosts, Option<Position>)>,
@@ -49,6 +50,8 @@ pub(crate) struct Control {
     view: Mutex<Arc<RealtimeView>>,
     /// What the state is, published or not.
     latest: Mutex<Arc<RealtimeView>>,
+    /// What is put at rest in the place of the view, where rows are kept: their base.
+    base: Mutex<Option<Arc<RealtimeView>>>,
     /// Up to where a job that started from a checkpoint reads before it publishes: where the log ended then. `None` once it is there.
     recovering_to: Mutex<Option<Position>>,
 }
@@ -78,12 +81,13 @@ impl Control {
             drop_below: AtomicU64::new(number),
             dropped_below: AtomicU64::new(number),
             records_read: AtomicU64::new(0),
-            state_bytes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            state_bytes: (0..2 * workers).map(|_| AtomicUsize::new(0)).collect(),
             stored: Mutex::default(),
             due: Mutex::default(),
             turn: Mutex::default(),
             latest: Mutex::new(Arc::clone(&view)),
             view: Mutex::new(view),
+            base: Mutex::default(),
             recovering_to: Mutex::new(recovering_to),
         }
     }
@@ -261,6 +265,15 @@ impl Control {
     /// What the state is, also while a job recovers and publishes nothing.
     pub fn latest(&self) -> Arc<RealtimeView> {
         Arc::clone(&lock(&self.latest))
+    }
+
+    pub fn set_base(&self, base: RealtimeView) {
+        *lock(&self.base) = Some(Arc::new(base));
+    }
+
+    /// What of the state is put at rest.
+    pub fn to_rest(&self) -> Arc<RealtimeView> {
+        lock(&self.base).clone().unwrap_or_else(|| self.latest())
     }
 
     /// Whether the job is still reading what had been in the log when it started from a checkpoint.

@@ -10,7 +10,7 @@ use twopath_log::{Hold, Topic};
 use twopath_query::Query;
 use twopath_view::RealtimeView;
 
-use crate::checkpoint::{CheckpointStats, CheckpointStore, Identity, Manifest, Refused, Restored};
+use crate::checkpoint::{CheckpointStats, CheckpointStore, Identity, Manifest, Refused, Restored, RestoredBase};
 use crate::control::{Control, Publish};
 use crate::costs::StoreCosts;
 use crate::differential::Maintained;
@@ -85,21 +85,31 @@ pub fn start(
     publish: Publish,
 ) -> Result<SpeedJob, SpeedError> {
     let end = topic.end()?;
-    let middle = Middle::new(&query, logic, engine, from.0)?;
-    if !matches!(options.backend, Backend::Memory) && middle.gives_finals() {
-        return Err(SpeedError::OwnState { logic: logic.name() });
-    }
-    let layout = middle.layout(&query);
-    let identity = Identity::of(topic, &layout, &logic.name());
-    let input = Input::of(topic);
+    let mut middle = Middle::new(&query, logic, engine, from.0)?;
+    let base = match (&middle, &options.backend) {
+        (_, Backend::Memory) => None,
+        (Middle::Maintained(rows, _), Backend::Checkpoints(_)) => Some(Arc::clone(rows)),
+        (middle, _) if middle.gives_finals() => return Err(SpeedError::OwnState { logic: logic.name() }),
+        _ => None,
+    };
+    let layout = base.as_ref().map_or_else(|| middle.layout(&query), |rows| Arc::clone(rows.base_layout()));
+    let code = base.as_ref().map_or_else(|| logic.name(), |rows| rows.code().to_owned());
+    let (input, identity) = (Input::of(topic), Identity::of(topic, &layout, &code));
     let KeptState { checkpoints, keeper, restored, refused } = KeptState::open(&options.backend, identity, &layout, &input, &from)?;
     let recovery = Recovery { checkpoint: restored.as_ref().map(|restored| restored.manifest.clone()), refused };
-    let from = restored.as_ref().map_or(from, Restored::reads_from);
+    let (from, generations) = match base {
+        Some(rows) => {
+            let RestoredBase { tables, generations, from } = RestoredBase::of(restored, &input.since()?, from);
+            middle = Middle::Maintained(rows, Some(tables));
+            (from, generations)
+        }
+        None => (restored.as_ref().map_or(from, Restored::reads_from), restored.map(|restored| restored.generations)),
+    };
     let mut holds = input.hold("a job that follows the log", &from.1)?;
-    let recovering_to = restored.as_ref().map(|_| end.clone());
+    let recovering_to = generations.as_ref().map(|_| end.clone());
     let keeps = keeper.is_some();
     let keeper = keeper.map(|keeper| (keeper, Changes::new()));
-    let beginning = Beginning { from, generations: restored.map(|restored| restored.generations), keeper };
+    let beginning = Beginning { from, generations, keeper };
     check(topic, &beginning.from, None, &options)?;
     let mut threads = Threads::of(&input, query, middle, beginning, (None, recovering_to), &options, publish)?;
     let control = threads.control();
@@ -188,7 +198,7 @@ pub fn replay_joint(
     for ((topic, start), to) in topics.iter().zip(&starts).zip(to) {
         check(topic, &(0, start.clone()), Some(to), &options)?;
     }
-    let (query, middle) = (Arc::clone(&rows.layout), Middle::Maintained(Arc::new(rows)));
+    let (query, middle) = (Arc::clone(&rows.layout), Middle::Maintained(Arc::new(rows), None));
     let beginning = Beginning { from: (0, joint(&starts)), generations: None, keeper: None };
     view_at(&Input::joint(topics), query, middle, beginning, &joint(to), &options)
 }
@@ -244,7 +254,7 @@ impl SpeedJob {
     /// # Errors
     /// [`SpeedError::Fenced`] where another process has taken over; whatever keeps files from being written.
     pub fn take_checkpoint(&self) -> Result<(), SpeedError> {
-        let commit = |store: &Arc<CheckpointStore>| store.commit(&self.control.latest(), &self.input, self.control.now_us());
+        let commit = |store: &Arc<CheckpointStore>| store.commit(&self.control.to_rest(), &self.input, self.control.now_us());
         self.threads.as_ref().map_or(Ok(()), Threads::write_now)?;
         self.checkpoints.as_ref().map_or(Ok(()), |store| commit(store).map(drop))
     }

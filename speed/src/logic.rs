@@ -7,6 +7,7 @@ use std::sync::Arc;
 use twopath_query::Query;
 use twopath_view::{Finals, Fold, Merging};
 
+use crate::checkpoint::Shares;
 use crate::differential;
 use crate::error::SpeedError;
 use crate::feed::{ClosingFlow, FeedFlow, TableFlow};
@@ -106,7 +107,8 @@ fn maintained(query: &Query, engine: Engine, generation: u64) -> Result<differen
 pub(crate) enum Middle {
     Timely(Fold),
     Differential(Arc<differential::Plan>),
-    Maintained(Arc<differential::Maintained>),
+    /// Where the base of the rows is kept: what was kept of it before.
+    Maintained(Arc<differential::Maintained>, Option<Shares>),
     Hand(Prepared),
     /// Not a view but a topic comes of it.
     Feed(FeedFlow),
@@ -131,7 +133,7 @@ impl Middle {
         Ok(match logic {
             Logic::Sql if engine == Engine::Timely => Middle::Timely(Fold::new(query)),
             Logic::Sql => Middle::Differential(Arc::new(differential::Plan::new(query)?)),
-            Logic::Maintained => Middle::Maintained(Arc::new(maintained(query, engine, generation)?)),
+            Logic::Maintained => Middle::Maintained(Arc::new(maintained(query, engine, generation)?), None),
             Logic::Parts(hand, merging) => {
                 let layout = Arc::new(merging.parts_query(query).map_err(|e| misfit(&hand, e))?);
                 Middle::Hand(Prepared::new(query, hand, Form::Parts { merging, layout })?)
@@ -156,7 +158,7 @@ impl Middle {
         match self {
             Middle::Timely(plan) => Some(plan.projection()),
             Middle::Differential(plan) => Some(&plan.projection),
-            Middle::Maintained(rows) => Some(&rows.projections[topic]),
+            Middle::Maintained(rows, _) => Some(&rows.projections[topic]),
             Middle::Hand(prepared) => Some(&prepared.columns),
             Middle::Feed(flow) => flow.projection(),
             Middle::Windows(flow) => Some(flow.projection()),
@@ -173,19 +175,27 @@ impl Middle {
     pub fn adds_runs(&self, follows: bool) -> bool {
         match self {
             Middle::Feed(flow) => flow.keeps,
-            Middle::Table(flow) => flow.restored.is_some(),
+            Middle::Table(_) => self.keeps_base(),
             Middle::Windows(_) => false,
             _ => follows,
         }
     }
 
-    /// What the groups are laid out for: the query, or what hand-written code gives in its place, or a table's base.
+    /// Whether rows are kept, and at rest their base.
+    pub fn keeps_base(&self) -> bool {
+        match self {
+            Middle::Maintained(_, restored) => restored.is_some(),
+            Middle::Table(flow) => flow.restored.is_some(),
+            _ => false,
+        }
+    }
+
+    /// What the groups are laid out for: the query, or what hand-written code gives in its place.
     pub fn layout(&self, query: &Arc<Query>) -> Arc<Query> {
         match self {
-            Middle::Maintained(rows) => Arc::clone(&rows.layout),
+            Middle::Maintained(rows, _) => Arc::clone(&rows.layout),
             Middle::Hand(prepared) => Arc::clone(prepared.layout()),
-            Middle::Table(flow) => Arc::clone(flow.base_layout().unwrap_or(query)),
-            Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) | Middle::Windows(_) => Arc::clone(query),
+            Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) | Middle::Windows(_) | Middle::Table(_) => Arc::clone(query),
         }
     }
 
@@ -197,7 +207,7 @@ impl Middle {
     /// Whether the groups are final over all that was read, so that they cannot be told apart by generations.
     pub fn gives_finals(&self) -> bool {
         match self {
-            Middle::Maintained(_) => true,
+            Middle::Maintained(..) => true,
             Middle::Hand(prepared) => prepared.gives_finals(),
             Middle::Timely(_) | Middle::Differential(_) | Middle::Feed(_) | Middle::Windows(_) | Middle::Table(_) => false,
         }

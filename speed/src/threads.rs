@@ -77,9 +77,16 @@ impl Threads {
         let barriers = if input.topics().len() == 1 { topic.barriers()? } else { Vec::new() };
         let nothing = || vec![Generation::of(from.0, (from.1.clone(), from.1.clone()), Vec::new())];
         let at_start = generations.clone().unwrap_or_else(nothing);
-        let view = RealtimeView { generations: at_start, published_us: options.clock.now_us(), error: None };
+        let view = |generations| RealtimeView { generations, published_us: options.clock.now_us(), error: None };
+        // Rows are computed of their base first: until then there are none.
+        let none_yet = |g: &Generation| vec![Generation::of(g.number, (g.lower.clone(), g.lower.clone()), Vec::new())];
+        let keeps_base = middle.keeps_base();
+        let shown = view(if keeps_base { none_yet(&at_start[0]) } else { at_start.clone() });
         let (tails, clock) = (input.tails()?, Arc::clone(&options.clock));
-        let control = Arc::new(Control::new(tails, clock, publish, view, recovering_to, options.workers));
+        let control = Arc::new(Control::new(tails, clock, publish, shown, recovering_to, options.workers));
+        if keeps_base {
+            control.set_base(view(at_start));
+        }
         let (merges, tasks) = channel();
         let mut helpers = Vec::new();
         let follows = to.is_none();

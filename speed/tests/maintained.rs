@@ -235,6 +235,55 @@ fn a_replay_to_any_joint_position_is_what_the_plan_says() {
     refused.check();
 }
 
+/// A job whose rows are kept at rest: stopped anywhere and started again, with another number of workers, it publishes nothing before it is where the log was, and then what the plan says.
+#[test]
+fn a_job_goes_on_from_what_is_kept_at_rest() {
+    let mut refused = Refused::default();
+    let mut restarts = 0;
+    for seed in seeds(60_000, 200) {
+        let Some((mut random, plan, query, batches)) = case(seed) else { continue };
+        let dir = tempfile::tempdir().unwrap();
+        let topic = topic(&mut random, &query.topic, dir.path());
+        let writer = topic.writer().unwrap();
+        let rows = query.maintained().unwrap().rows;
+        for some in batches.chunks(batches.len().div_ceil(4).max(1)) {
+            let kept = Backend::Checkpoints(Checkpoints::every(Duration::from_millis(1), &dir.path().join("kept")));
+            let workers = 1 + random.below(3);
+            let options = SpeedOptions { workers, backend: kept, ..SpeedOptions::default() };
+            let from = (0, Position::zero(topic.partitions()));
+            let before = topic.end().unwrap();
+            let published = Arc::new(std::sync::Mutex::new(Vec::new()));
+            let publish = {
+                let published = Arc::clone(&published);
+                Arc::new(move |view: Arc<RealtimeView>| published.lock().unwrap().push(view.position().clone()))
+            };
+            let started = start(&topic, Arc::clone(&query), Logic::Maintained, Engine::Differential, from, options, publish);
+            let Some(job) = refused.of(started) else { break };
+            let restored = job.recovery().checkpoint.is_some();
+            restarts += u32::from(restored);
+            for batch in some {
+                writer.append(batch).unwrap();
+                let end = topic.end().unwrap();
+                while job.view().position() != &end {
+                    assert!(job.progress().failure.is_none(), "seed {seed}: {:?}\n{plan}", job.progress().failure);
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+                let expected = reference(std::slice::from_ref(&topic), &plan, std::slice::from_ref(&end));
+                check(seed, &format!("at {end} with {workers} workers"), &plan, &expected, &rows_of(&rows, &job.view()));
+            }
+            if random.chance(50) {
+                job.take_checkpoint().unwrap();
+            }
+            job.stop().unwrap();
+            let early = published.lock().unwrap().iter().find(|position| restored && !position.covers(&before)).cloned();
+            assert_eq!(early, None, "seed {seed}: before the state was there");
+        }
+    }
+    println!("{restarts} starts from what was kept");
+    assert!(restarts > 50, "{restarts}");
+    refused.check();
+}
+
 /// A job that follows reads in epochs: what each takes back and gives anew comes to what the plan says at its position.
 #[test]
 fn a_job_that_follows_is_what_the_plan_says_at_every_position() {

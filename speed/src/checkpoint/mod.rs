@@ -26,13 +26,15 @@ mod store;
 mod whole;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use twopath_base::Position;
+use twopath_base::sync::lock;
 use twopath_log::Topic;
 use twopath_query::Query;
 use twopath_storage::{OsStorage, Storage};
-use twopath_view::Generation;
+use twopath_view::{Generation, GroupTable};
 
 use crate::error::SpeedError;
 use crate::input::Input;
@@ -85,9 +87,45 @@ pub(crate) struct Restored {
 
 impl Restored {
     /// The generation and the position at which reading goes on.
-    pub fn reads_from(&self) -> (u64, twopath_base::Position) {
+    pub fn reads_from(&self) -> (u64, Position) {
         let last = self.generations.last().expect("a checkpoint has a generation");
         (last.number, last.upper.clone())
+    }
+}
+
+/// Tables that workers take their shares of, each once.
+#[derive(Clone, Default)]
+pub(crate) struct Shares(Arc<Mutex<Vec<Option<Arc<GroupTable>>>>>);
+
+impl Shares {
+    /// Those of one of so many workers.
+    pub fn take(&self, worker: usize, workers: usize) -> Vec<Arc<GroupTable>> {
+        lock(&self.0).iter_mut().skip(worker).step_by(workers).filter_map(Option::take).collect()
+    }
+}
+
+/// The base of rows that was kept: its tables, which the dataflow gives as it gives what it reads, and what they are of.
+pub(crate) struct RestoredBase {
+    pub tables: Shares,
+    /// The generations, without tables; `None` where nothing was kept.
+    pub generations: Option<Vec<Generation>>,
+    /// Where reading goes on.
+    pub from: (u64, Position),
+}
+
+impl RestoredBase {
+    /// Of what was restored; from `start` on where it is not to be used: below `since` a compacted topic may have lost what took the place of rows that were kept.
+    pub fn of(restored: Option<Restored>, since: &Position, start: (u64, Position)) -> RestoredBase {
+        let Some(restored) = restored.filter(|restored| restored.manifest.position().covers(since)) else {
+            return RestoredBase { tables: Shares::default(), generations: None, from: start };
+        };
+        let (from, mut tables) = (restored.reads_from(), Vec::new());
+        let without = |generation: Generation| {
+            tables.extend(generation.tables.into_iter().map(Some));
+            Generation::of(generation.number, (generation.lower, generation.upper), Vec::new())
+        };
+        let generations = Some(restored.generations.into_iter().map(without).collect());
+        RestoredBase { tables: Shares(Arc::new(Mutex::new(tables))), generations, from }
     }
 }
 

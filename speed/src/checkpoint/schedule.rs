@@ -34,7 +34,7 @@ pub(crate) fn take_in_turn(
             }
         }
         next = Instant::now().checked_add(interval);
-        let view = control.latest();
+        let view = control.to_rest();
         match first().and_then(|()| store.commit(&view, input, control.now_us())) {
             Ok(Some(_)) => holds = hold_again(store, input).unwrap_or(holds),
             Ok(None) => {}

@@ -16,7 +16,8 @@ use crate::epoch::{EpochPart, Parcels, Reached, Share, by_address};
 use crate::state::memory::Runs;
 
 pub(super) trait Merge<'s> {
-    fn merge(self, wiring: &Wiring) -> Stream<'s, u64, Parcels<Share>>;
+    /// `is_base` is said of the base of rows, beside the rows themselves.
+    fn merge(self, wiring: &Wiring, is_base: bool) -> Stream<'s, u64, Parcels<Share>>;
 }
 
 /// What was kept of this worker's share. A run whose keys are all of one worker is taken as it is, so that it need not be written again.
@@ -56,7 +57,7 @@ struct Pending {
 }
 
 impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
-    fn merge(self, wiring: &Wiring) -> Stream<'s, u64, Parcels<Share>> {
+    fn merge(self, wiring: &Wiring, is_base: bool) -> Stream<'s, u64, Parcels<Share>> {
         let (worker, peers) = (self.scope().index(), self.scope().peers());
         let query = Arc::clone(&wiring.query);
         let fold = wiring.middle.fold().cloned();
@@ -126,7 +127,8 @@ impl<'s> Merge<'s> for Stream<'s, u64, Parcels<EpochPart>> {
                     }
                     state.values_mut().for_each(|groups| groups.tidy());
                     if keeping.has_groups_in_memory() {
-                        control.set_state_bytes(worker, state.values().map(|groups| groups.bytes()).sum());
+                        let place = if is_base { peers + worker } else { worker };
+                        control.set_state_bytes(place, state.values().map(|groups| groups.bytes()).sum());
                     }
                     let generations = state.iter().map(|(&generation, groups)| (generation, groups.snapshot())).collect();
                     let share = Share { worker, reached, generations, changes, errors, raised: raised.clone() };

@@ -4,7 +4,9 @@
 //!  log ─→ frames ─┬─→ an engine, which exchanges by key ─→ merge ─→ (to worker 0) ─→ publish
 //!        a worker's │                                   state per    snapshots       one view per
 //!        partitions │                                   generation                   completed epoch
-//!                   └─→ a feed: see [`crate::feed`] ──→ append; beside it merge and publish, where its state is kept
+//!                   └─→ a feed: see [`crate::feed`] ──→ append ─→ merge and publish, where its state is kept
+//!
+//!  where rows are kept, their base beside them: merge ─→ publish, to be put at rest
 //!
 //!  compiled for timely:       partial (a small table per generation) ─→ (each worker takes the groups whose keys are its own)
 //!                             (of an epoch with many groups its rows) ─→ (each worker gets those whose groups are its own)
@@ -32,8 +34,8 @@ mod partial;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
-use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::Probe;
+use timely::dataflow::{ProbeHandle, Stream};
 use timely::worker::Worker;
 use twopath_base::Position;
 use twopath_base::sync::lock;
@@ -42,7 +44,7 @@ use twopath_query::Query;
 use twopath_view::Generation;
 
 use crate::control::Control;
-use crate::epoch::{GenerationRange, ReadProgress};
+use crate::epoch::{EpochPart, GenerationRange, Parcels, ReadProgress};
 use crate::error::SpeedError;
 use crate::input::Input;
 use crate::logic::Middle;
@@ -101,6 +103,10 @@ impl Wiring {
         let peers = worker.peers();
         Ok(worker.dataflow_named("speed", |scope| {
             let reads = frames(scope, partitions, self);
+            let probe = ProbeHandle::new();
+            let keep = |base: Stream<'_, u64, Parcels<EpochPart>>| {
+                base.merge(self, true).publish(Publisher { is_base: true, ..self.publisher(peers, None) }).probe_with(&probe);
+            };
             let parts = match &self.middle {
                 Middle::Feed(flow) => {
                     let appended = feed::append(reads, flow, &self.control);
@@ -118,18 +124,24 @@ impl Wiring {
                     };
                     let restored = restored.take(scope.index(), peers);
                     let (rows, base) = differential::with_base(reads, rows, &restored, &self.control);
-                    let probe = ProbeHandle::new();
+                    keep(base);
                     feed::show(rows, flow, &self.control).probe_with(&probe);
-                    base.merge(self).publish(self.publisher(peers, None)).probe_with(&probe);
                     return probe;
                 }
                 Middle::Timely(plan) => reads.partial(&self.query, plan.clone()),
-                Middle::Maintained(rows) => differential::maintained(reads, rows, &self.control),
+                Middle::Maintained(rows, None) => differential::maintained(reads, rows, &self.control),
+                Middle::Maintained(rows, Some(restored)) => {
+                    let restored = restored.take(scope.index(), peers);
+                    let (rows, base) = differential::with_base(reads, rows, &restored, &self.control);
+                    keep(base);
+                    rows
+                }
                 Middle::Differential(plan) => differential::parts(reads, plan, &self.query, &self.control),
                 Middle::Hand(prepared) => hand::parts(reads, prepared, &self.control),
             };
             let writes = if scope.index() == 0 { lock(&self.writes).take() } else { None };
-            parts.merge(self).publish(self.publisher(peers, writes)).probe().0
+            parts.merge(self, false).publish(self.publisher(peers, writes)).probe_with(&probe);
+            probe
         }))
     }
 
@@ -142,6 +154,7 @@ impl Wiring {
             },
             whole_barriers: self.to.is_none(),
             is_one: self.middle.is_one_generation(),
+            is_base: false,
             shares: vec![Vec::new(); peers],
             error: None,
             changes: changes.unwrap_or_default(),

@@ -43,5 +43,5 @@ pub(crate) use flow::{FeedFlow, FeedState, GENERATION, Purpose, append, tell};
 pub(crate) use mark::{Mark, mark_path};
 pub use query::{FeedKind, FeedQuery};
 pub use rows::RowQuery;
-pub(crate) use table::{Shares, Shower, TableFlow, show};
+pub(crate) use table::{Shower, TableFlow, show};
 pub(crate) use when::When;

@@ -45,6 +45,7 @@ use super::changelog::{check_kept, check_whole};
 use super::flow::GENERATION;
 use super::query::{can_be_key, in_a_topic};
 use super::when::When;
+use crate::checkpoint::Shares;
 use crate::control::Control;
 use crate::differential::Maintained;
 use crate::epoch::{EpochPart, Parcels, take_and_tell};
@@ -100,11 +101,6 @@ impl Table {
 
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
-    }
-
-    /// What tells its base from that of other plans.
-    pub fn code(&self) -> String {
-        format!("rows of {}", serde_json::to_string(&*self.plan).expect("a plan is JSON"))
     }
 
     /// What it reads, in the order in which it does.
@@ -195,28 +191,6 @@ pub(crate) struct TableFlow {
     pub done: Sender<ReadTo>,
     /// Where the base of the rows is kept: what was kept of it before.
     pub restored: Option<Shares>,
-}
-
-/// Tables that workers take their shares of, each once.
-#[derive(Clone, Default)]
-pub(crate) struct Shares(Arc<Mutex<Vec<Option<Arc<GroupTable>>>>>);
-
-impl Shares {
-    pub fn of(tables: Vec<Arc<GroupTable>>) -> Self {
-        Shares(Arc::new(Mutex::new(tables.into_iter().map(Some).collect())))
-    }
-
-    /// Those of one of so many workers.
-    pub fn take(&self, worker: usize, workers: usize) -> Vec<Arc<GroupTable>> {
-        lock(&self.0).iter_mut().skip(worker).step_by(workers).filter_map(Option::take).collect()
-    }
-}
-
-impl TableFlow {
-    /// What the kept tables are laid out for, where they are kept.
-    pub fn base_layout(&self) -> Option<&Arc<Query>> {
-        self.restored.as_ref().map(|_| self.table.rows.base_layout())
-    }
 }
 
 impl Shower {

@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use twopath_base::Position;
 use twopath_base::sync::lock;
-use twopath_view::{Generation, GroupTable};
 
 use super::run::{Feed, FeedReport, Until, all_of, until_the_end};
-use crate::checkpoint::{Identity, Restored};
+use crate::checkpoint::{Identity, RestoredBase};
 use crate::error::SpeedError;
-use crate::feed::{FeedKind, GENERATION, Shares, Shower, TableFlow, When};
+use crate::feed::{FeedKind, GENERATION, Shower, TableFlow, When};
 use crate::input::Input;
 use crate::job::KeptState;
 use crate::logic::Middle;
@@ -32,13 +31,11 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
         Backend::Memory => None,
         _ => {
             let layout = table.rows.base_layout();
-            Some(KeptState::open(&backend, Identity::of_input(&input, layout, &table.code()), layout, &input, &start)?)
+            Some(KeptState::open(&backend, Identity::of_input(&input, layout, table.rows.code()), layout, &input, &start)?)
         }
     };
-    // Below there a compacted topic may have lost what took the place of rows that were kept.
-    let since = input.since()?;
-    let restored = kept.as_mut().and_then(|kept| kept.restored.take()).filter(|restored| restored.manifest.position().covers(&since));
-    let from = restored.as_ref().map_or(start, Restored::reads_from);
+    let restored = kept.as_mut().and_then(|kept| kept.restored.take());
+    let RestoredBase { tables, generations, from } = RestoredBase::of(restored, &input.since()?, start);
     // Nobody else appends from here on; what others appended is of no more of the input than there is now.
     let sink = NumberedSink::open(name, &producer, "table", output, writer.into())?;
     let end = input.end()?;
@@ -53,8 +50,7 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
     let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, end, workers, When::of(every, to.as_ref()))?));
     let (sender, done) = channel();
     let query = Arc::new(table.query().clone());
-    let (tables, generations) = restored.map(taken_apart).unzip();
-    let restored = kept.as_ref().map(|_| Shares::of(tables.unwrap_or_default()));
+    let restored = kept.is_some().then_some(tables);
     let flow = TableFlow { table, shower: Arc::clone(&shower), done: sender, restored };
     let read_before = from.1.records();
     let beginning = Beginning { from, generations, keeper: None };
@@ -78,20 +74,9 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
         Ok(())
     })?;
     if let Some((store, _)) = &checkpoints {
-        store.commit(&control.latest(), &input, control.now_us())?;
+        store.commit(&control.to_rest(), &input, control.now_us())?;
     }
     let rows_appended = lock(&shower).rows_appended;
     let rows_read_again = read.min(delivered.saturating_sub(read_before));
     Ok(FeedReport { rows_read: read - rows_read_again, rows_appended, rows_read_again, ..FeedReport::default() })
-}
-
-/// The tables that were kept, and the generations without them: the dataflow gives their rows again, as it gives those that it reads.
-fn taken_apart(restored: Restored) -> (Vec<Arc<GroupTable>>, Vec<Generation>) {
-    let mut tables = Vec::new();
-    let without = |generation: Generation| {
-        tables.extend(generation.tables);
-        Generation::of(generation.number, (generation.lower, generation.upper), Vec::new())
-    };
-    let generations = restored.generations.into_iter().map(without).collect();
-    (tables, generations)
 }

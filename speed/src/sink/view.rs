@@ -20,6 +20,8 @@ pub(crate) struct Publisher {
     pub whole_barriers: bool,
     /// Whether there is one generation, which no barrier ends.
     pub is_one: bool,
+    /// Whether it is the base of the rows, which nobody reads and which is put at rest.
+    pub is_base: bool,
     /// Per worker: its runs by generation.
     pub shares: Vec<Vec<(u64, Vec<Arc<GroupTable>>)>>,
     /// The error of the oldest generation that has one.
@@ -106,7 +108,11 @@ impl Publisher {
             }
             _ => ranges.into_iter().map(|r| Generation::of(r.number, (r.lower, r.upper), self.tables(r.number))).collect(),
         };
-        self.control.publish(RealtimeView { generations, published_us: self.control.now_us(), error });
+        let view = RealtimeView { generations, published_us: self.control.now_us(), error };
+        if self.is_base {
+            return self.control.set_base(view);
+        }
+        self.control.publish(view);
         if let Some(feed) = &mut self.feed {
             // Nobody listens any more to a feed that has been stopped.
             feed.reached.drain(..).for_each(|reached| drop(feed.told.send(reached)));

@@ -107,7 +107,7 @@ impl VersionLogic {
         }
     }
 
-    /// Of a version of a job, as a cell of the cross has it, whose stream keeps its state there: kept rows are in the process alone.
+    /// Of a version of a job, as a cell of the cross has it, whose stream keeps its state there: kept rows are in the process, and at rest by checkpoints.
     ///
     /// # Errors
     /// Nobody has written it by hand.
@@ -115,7 +115,7 @@ impl VersionLogic {
         let query = job.version(version).query.clone();
         if factors.language == Language::Sql {
             return Ok(match (factors.architecture, factors.speed_engine) {
-                (Architecture::Kappa, Some(engine)) if *state == StateBackend::Memory => VersionLogic::sql_alone(query, engine),
+                (Architecture::Kappa, Some(engine)) if !state.is_store() => VersionLogic::sql_alone(query, engine),
                 _ => VersionLogic::sql(query),
             });
         }

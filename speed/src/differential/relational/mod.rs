@@ -67,6 +67,7 @@ pub struct Maintained {
     pub layout: Arc<Query>,
     steps: Arc<Steps>,
     base: Arc<Base>,
+    code: String,
     /// Under which generation the rows stand.
     generation: u64,
 }
@@ -88,12 +89,18 @@ impl Maintained {
     pub fn of(kept: &twopath_query::Maintained, topics: &[&str], generation: u64) -> Result<Self, SpeedError> {
         let (mut steps, projections) = Steps::new(&kept.plan, topics)?;
         let base = Arc::new(Base::new(&kept.rows.topic, std::mem::take(&mut steps.base)));
-        Ok(Maintained { projections, layout: Arc::new(kept.rows.clone()), steps: Arc::new(steps), base, generation })
+        let code = format!("rows of {}", serde_json::to_string(&kept.plan).expect("a plan is JSON"));
+        Ok(Maintained { projections, layout: Arc::new(kept.rows.clone()), steps: Arc::new(steps), base, code, generation })
     }
 
     /// What the tables of its base are laid out for ([`with_base`]).
     pub fn base_layout(&self) -> &Arc<Query> {
         &self.base.layout
+    }
+
+    /// What tells its base from that of other plans.
+    pub fn code(&self) -> &str {
+        &self.code
     }
 }
 
