@@ -129,14 +129,14 @@ impl Query {
         }
     }
 
-    /// Whether groups can be asked for by key: not where they are put together to windows, or more is computed of them.
+    /// Whether groups can be asked for by key: not where they are put together to windows, or more is computed of them, or the answer is cut.
     pub fn has_keys(&self) -> bool {
-        !self.keys.is_empty() && self.panes.is_none() && self.finish.is_none()
+        !self.keys.is_empty() && self.panes.is_none() && self.answers_by_group()
     }
 
-    /// Whether an answer can be made of some of the groups: not where more is computed of them, nor where rows are cut at LIMIT and the rest is let go.
+    /// Whether an answer can be made of some of the groups: not where more is computed of them, nor where LIMIT or OFFSET cuts it, so that the others decide which are in it.
     pub fn answers_by_group(&self) -> bool {
-        self.finish.is_none() && !(self.rows && self.limit.is_some())
+        self.finish.is_none() && self.limit.is_none() && self.offset == 0
     }
 
     /// Whether it reads what only the log knows of a record.

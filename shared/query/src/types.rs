@@ -560,7 +560,7 @@ pub enum EvalError {
     DivisionByZero,
     #[error("number out of range; cast to DOUBLE PRECISION before the arithmetic, if an approximate result will do")]
     OutOfRange,
-    #[error("invalid text for {to:?}: '{text}'; filter such rows out, or guard the CAST with CASE")]
+    #[error("'{text}' is no {}; filter such rows out, or guard the CAST with CASE", to.sql_name())]
     InvalidText { text: String, to: DataType },
     /// A function has no value for this argument.
     #[error("{what}; filter such rows out, or guard the call with CASE")]

@@ -415,12 +415,23 @@ impl Maker<'_> {
                 (format!("SELECT DISTINCT ON (e.m) e.m AS c0, e.n AS c1 FROM events e WHERE {outer} ORDER BY e.m, e.n DESC{fetch}"), 2)
             }
             13 => {
-                let kind = self.0.pick(&["NATURAL JOIN", "NATURAL LEFT JOIN", "NATURAL FULL JOIN"]);
+                let kind = self.0.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
+                // Whole numbers and floats: what both come to is of one type.
+                let (of_a, of_b) = *self.0.pick(&[&("n", "n"), &("n", "x"), &("x", "n"), &("x", "x")]);
+                let (list, columns) = *self.0.pick(&[
+                    &("*", 3),
+                    &("a.*", 2),
+                    &("b.*, a.c1", 3),
+                    &("c0, a.c0 AS of_a, b.c0 AS of_b", 3),
+                    &("c0 / 2 AS half, a.c0 IS NULL AS none", 2),
+                    &("COUNT(*) AS n, COUNT(c0) AS c, COUNT(a.c0) AS of_a, COUNT(b.c0) AS of_b", 4),
+                ]);
+                let (natural, using) = *self.0.pick(&[&("NATURAL ", ""), &("", " USING (c0)")]);
                 (
                     format!(
-                        "SELECT * FROM (SELECT n AS c0, m AS c1 FROM events e WHERE {outer}) a {kind} (SELECT n AS c0, s AS c2 FROM events WHERE flag) b"
+                        "SELECT {list} FROM (SELECT {of_a} AS c0, m AS c1 FROM events e WHERE {outer}) a {natural}{kind} (SELECT {of_b} AS c0, s AS c2 FROM events WHERE flag) b{using}"
                     ),
-                    3,
+                    columns,
                 )
             }
             14 if self.0.chance(50) => {

@@ -227,7 +227,7 @@ impl<'a> Binder<'a> {
             [] => match self.alias(name, span) {
                 Ok(alias) => return Ok(alias),
                 Err(unknown) => {
-                    let found = self.around(|scope| scope.named(name), span)?;
+                    let found = self.around(|scope| scope.named(name), |c| &c.expr, span)?;
                     return found.map(|(found, expr)| self.read_around(found, expr, span)).ok_or(unknown);
                 }
             },
@@ -249,10 +249,15 @@ impl<'a> Binder<'a> {
     ///
     /// # Errors
     /// It is, and stands elsewhere than in WHERE.
-    fn around(&self, named: impl Fn(&Scope) -> Vec<&Column>, span: Span) -> Result<Option<(String, Expr)>, QueryError> {
+    fn around(
+        &self,
+        named: impl Fn(&Scope) -> Vec<&Column>,
+        meant: impl Fn(&Column) -> &Expr,
+        span: Span,
+    ) -> Result<Option<(String, Expr)>, QueryError> {
         let Some(scope) = &self.around else { return Ok(None) };
         match named(scope)[..] {
-            [one] if self.is_where => Ok(Some((one.name.clone(), one.expr.clone()))),
+            [one] if self.is_where => Ok(Some((one.name.clone(), meant(one).clone()))),
             [one] => {
                 let message = format!(
                     "'{0}' is of the query around this one, with which a subquery is compared in its WHERE alone: write WHERE s.key = {0} there, or a JOIN",
@@ -309,8 +314,8 @@ impl<'a> Binder<'a> {
         match parts {
             [relation, name] if self.scope.is_relation(relation) => match self.scope.named_in(relation, name)[..] {
                 [one] => {
-                    let (found, expr) = (one.name.clone(), one.expr.clone());
-                    Ok(self.read(found, expr, span))
+                    let (found, own) = (one.name.clone(), one.own.clone());
+                    Ok(self.read(found, own, span))
                 }
                 [] => Err(self.error(span, self.scope.unknown_column(&name.value))),
                 _ => {
@@ -319,8 +324,11 @@ impl<'a> Binder<'a> {
                 }
             },
             [relation, name] => {
-                let of_around =
-                    self.around(|scope| if scope.is_relation(relation) { scope.named_in(relation, name) } else { Vec::new() }, span)?;
+                let of_around = self.around(
+                    |scope| if scope.is_relation(relation) { scope.named_in(relation, name) } else { Vec::new() },
+                    |c| &c.own,
+                    span,
+                )?;
                 if let Some((found, expr)) = of_around {
                     return Ok(self.read_around(found, expr, span));
                 }

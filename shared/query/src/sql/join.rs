@@ -223,7 +223,17 @@ impl Relations<'_> {
             });
             match (found.next(), found.next()) {
                 (Some(one), None) => Ok(one),
-                _ => Err(self.source.error(ident.span, format!("each side of the join has one column '{}' for USING", ident.value))),
+                (None, _) => {
+                    let side = if of_left { "left" } else { "right" };
+                    Err(self.source.error(ident.span, format!("the {side} side of the join has no column '{}' for USING", ident.value)))
+                }
+                _ => {
+                    let message = format!(
+                        "a side of the join has several columns '{0}', of which USING takes one: write ON with their relations' names",
+                        ident.value
+                    );
+                    Err(self.source.error(ident.span, message))
+                }
             }
         };
         let (left, right) = (find(true)?, find(false)?);
@@ -232,10 +242,12 @@ impl Relations<'_> {
         let sides = (Bound::typed(a.clone(), ident.span), Bound::typed(b.clone(), ident.span));
         let equal = binder.binary(BinaryOp::Equal, sides.0, sides.1)?;
         let equal = binder.settle(equal)?;
+        let of_left = Expr::new(ExprKind::IsNull { arg: Box::new(a.clone()), negated: true }, DataType::Bool);
+        // What both come to is of the type that holds either.
+        let (a, b) = binder.unify_two(Bound::typed(a, ident.span), Bound::typed(b, ident.span), "joined by USING")?;
         scope.columns[right].is_merged = true;
         scope.columns[left].joined = Some(place);
         let data_type = a.data_type;
-        let of_left = Expr::new(ExprKind::IsNull { arg: Box::new(a.clone()), negated: true }, DataType::Bool);
         scope.columns[left].expr = match kind {
             JoinKind::Inner | JoinKind::Left => a,
             JoinKind::Right => b,

@@ -131,7 +131,15 @@ impl Binder<'_> {
                         _ => return Err(self.error(ast.span(), format!("{} goes back by a whole number of rows", name.to_uppercase()))),
                     },
                 };
-                let default = rest.get(1).map(|ast| self.expr_of(ast, arg.data_type, "as LAG's default")).transpose()?;
+                let (arg, default) = match rest.get(1) {
+                    None => (arg, None),
+                    Some(ast) => {
+                        let (value, default) = (Bound::typed(arg, span), self.bind(ast)?);
+                        let (arg, default) =
+                            self.unify_two(value, default, &format!("a value of {} and its default", name.to_uppercase()))?;
+                        (arg, Some(default))
+                    }
+                };
                 plain(OverFunction::Lag { arg, rows: if name == "lag" { rows } else { -rows }, default })
             }
             _ if AGGREGATES.contains(&name) => {

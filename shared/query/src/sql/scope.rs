@@ -45,7 +45,10 @@ pub(super) struct Column {
     /// Into [`Scope::relations`].
     pub relation: usize,
     pub name: String,
+    /// What its bare name means: of one that USING made of two, what both come to.
     pub expr: Expr,
+    /// What its name means behind its relation's.
+    pub own: Expr,
     /// Whether USING made one column of it and another, which is the one that its bare name means.
     pub is_merged: bool,
     /// Where it is that one: which join made it so last, counting up, and its place among the names of that.
@@ -57,8 +60,7 @@ pub(super) struct Column {
 impl Scope {
     pub fn new(relation: &str, is_topic: bool, columns: Vec<(String, DataType)>) -> Self {
         let width = columns.len();
-        let column =
-            |(i, (name, t))| Column { relation: 0, name, expr: Expr::column(i, t), is_merged: false, joined: None, is_hidden: false };
+        let column = |(i, (name, t))| Column::of(name, Expr::column(i, t));
         let columns = columns.into_iter().enumerate().map(column).collect();
         let relations = vec![Relation { name: relation.to_owned(), is_topic, alias: None }];
         Scope { relations, columns, width, windows: Vec::new(), watermarks: Vec::new() }
@@ -90,7 +92,7 @@ impl Scope {
         // A subquery over a window may have put these names out: those of this window are meant.
         self.columns.retain(|c| c.name != "window_start" && c.name != "window_end");
         for (name, expr) in [("window_start", start), ("window_end", end)] {
-            self.columns.push(Column { relation: 0, name: name.to_owned(), expr, is_merged: false, joined: None, is_hidden: false });
+            self.columns.push(Column::of(name.to_owned(), expr));
         }
         self.windows.push((window.clone(), self.width));
         self.width += window.columns().len();
@@ -101,7 +103,8 @@ impl Scope {
     pub fn beside(mut self, right: Scope) -> Self {
         let (relations, width) = (self.relations.len(), self.width);
         let moved = |expr: &Expr| expr.renumbered(|i| i + width);
-        self.columns.extend(right.columns.into_iter().map(|c| Column { relation: c.relation + relations, expr: moved(&c.expr), ..c }));
+        let column = |c: Column| Column { relation: c.relation + relations, expr: moved(&c.expr), own: moved(&c.own), ..c };
+        self.columns.extend(right.columns.into_iter().map(column));
         self.windows.extend(right.windows.into_iter().map(|(window, first)| (window.after(width), first + width)));
         let watermarks = right.watermarks.into_iter().map(|w| Watermark { time: moved(&w.time), ..w });
         self.watermarks.extend(watermarks);
@@ -116,7 +119,7 @@ impl Scope {
         self.among(name, |c| !c.is_merged)
     }
 
-    /// As [`Scope::named`], of the relation that is known by this name.
+    /// As [`Scope::named`], of the relation that is known by this name, which has columns of its own beside those that USING makes of two.
     pub fn named_in(&self, relation: &Ident, name: &Ident) -> Vec<&Column> {
         self.among(name, |c| same_name(relation, self.relations[c.relation].known_as()))
     }
@@ -175,6 +178,13 @@ impl Scope {
     }
 }
 
+impl Column {
+    /// Of the first relation.
+    fn of(name: String, expr: Expr) -> Self {
+        Column { relation: 0, name, own: expr.clone(), expr, is_merged: false, joined: None, is_hidden: false }
+    }
+}
+
 impl Relation {
     pub fn known_as(&self) -> &str {
         self.alias.as_ref().unwrap_or(&self.name)
@@ -219,7 +229,8 @@ pub fn data_type(arrow: &ArrowType) -> Option<DataType> {
 /// The name nearest to a mistyped one, if any is near.
 pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
-    let tolerance = (name.chars().count() / 3).clamp(1, 3);
+    // Of one letter or two any other is as near.
+    let tolerance = (name.chars().count() / 3).min(3);
     names.map(|n| (distance(&name, &n.to_lowercase()), n)).min().filter(|(d, _)| *d <= tolerance).map(|(_, n)| n)
 }
 

@@ -401,14 +401,16 @@ fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec
                     return Err(binder.error(span, "* takes no options: name the columns"));
                 }
                 // As PostgreSQL has it, what USING joins by stands first, of the last join before that of those before it.
-                let (mut joined, others): (Vec<_>, Vec<_>) = all_columns(&binder.scope, span).into_iter().partition(|c| c.joined.is_some());
+                let shown = binder.scope.columns.iter().filter(|c| !c.is_hidden && !c.is_merged);
+                let (mut joined, others): (Vec<_>, Vec<_>) = shown.partition(|c| c.joined.is_some());
                 joined.sort_by_key(|c| c.joined.map(|(join, place)| (Reverse(join), place)));
-                items.extend(joined.into_iter().chain(others).map(|c| c.item));
+                items.extend(joined.into_iter().chain(others).map(|c| item_of_all(c, &c.expr, span)));
             }
             SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), _) => match &name.0[..] {
                 [ast::ObjectNamePart::Identifier(ident)] if binder.scope.is_relation(ident) => {
                     let of = binder.scope.relations.iter().position(|r| same_name(ident, r.known_as()));
-                    items.extend(all_columns(&binder.scope, name.span()).into_iter().filter(|c| Some(c.relation) == of).map(|c| c.item));
+                    let shown = binder.scope.columns.iter().filter(|c| !c.is_hidden && Some(c.relation) == of);
+                    items.extend(shown.map(|c| item_of_all(c, &c.own, name.span())));
                 }
                 _ => return Err(binder.error(name.span(), format!("no relation '{name}' in this query: write *"))),
             },
@@ -418,26 +420,15 @@ fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec
     Ok(items)
 }
 
-/// One column of `*`.
-struct OfAll {
-    relation: usize,
-    joined: Option<(usize, usize)>,
-    item: Item,
-}
-
-/// What `*` puts out.
-fn all_columns(scope: &Scope, span: Span) -> Vec<OfAll> {
-    let item = |column: &Column| {
-        let mut reads = Vec::new();
-        column.expr.visit(&mut |e| {
-            if let ExprKind::Column(i) = e.kind {
-                reads.push(Read { column: i, name: column.name.clone(), span });
-            }
-        });
-        let item = Item { name: column.name.clone(), expr: column.expr.clone(), reads, span };
-        OfAll { relation: column.relation, joined: column.joined, item }
-    };
-    scope.columns.iter().filter(|c| !c.is_hidden && !c.is_merged).map(item).collect()
+/// One column of `*`, which means this.
+fn item_of_all(column: &Column, expr: &Expr, span: Span) -> Item {
+    let mut reads = Vec::new();
+    expr.visit(&mut |e| {
+        if let ExprKind::Column(i) = e.kind {
+            reads.push(Read { column: i, name: column.name.clone(), span });
+        }
+    });
+    Item { name: column.name.clone(), expr: expr.clone(), reads, span }
 }
 
 pub(super) fn bind_item(binder: &mut Binder<'_>, name: String, ast: &ast::Expr) -> Result<Item, QueryError> {

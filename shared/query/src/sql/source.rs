@@ -278,15 +278,21 @@ fn without_left_of_asof(tokens: Vec<TokenWithSpan>) -> (Vec<TokenWithSpan>, Vec<
     (read, joins)
 }
 
-/// `INTERVAL '1' WEEK` as `INTERVAL '1 WEEK'`: the parser knows other units only. The place stays that of the text.
+/// Units that the parser does not know behind an interval's text.
+const UNITS: [&str; 12] =
+    ["week", "weeks", "quarter", "quarters", "years", "months", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds"];
+
+/// `INTERVAL '1' WEEK` as `INTERVAL '1 WEEK'`: the parser knows other units only, and takes what it does not know for a name. The place stays that of the text.
 fn with_units_in_texts(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let is_interval = |t: &TokenWithSpan| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::INTERVAL);
     let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     for token in tokens {
         if let Token::Word(word) = &token.token
-            && matches!(word.value.to_ascii_lowercase().as_str(), "week" | "weeks" | "quarter" | "quarters")
+            && word.quote_style.is_none()
+            && UNITS.contains(&word.value.to_ascii_lowercase().as_str())
             && let [.., before, TokenWithSpan { token: Token::SingleQuotedString(text), .. }] = &mut kept[..]
             && is_interval(before)
+            && text.trim().parse::<f64>().is_ok()
         {
             *text += &format!(" {}", word.value);
             continue;

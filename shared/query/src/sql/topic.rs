@@ -58,6 +58,10 @@ const FORM: &str = "write FROM and the topic's name, or FROM TUMBLE(TABLE name, 
 /// Adds the topics that a query reads, `with` being the queries that a name may mean instead.
 fn of_query<'q>(query: &'q Query, with: &mut Vec<&'q Ident>, topics: &mut Vec<String>) {
     let before = with.len();
+    // Refused with what it is when it is bound.
+    if let Some(recursive) = query.with.as_ref().filter(|with| with.recursive) {
+        with.extend(recursive.cte_tables.iter().map(|cte| &cte.alias.name));
+    }
     for cte in query.with.iter().flat_map(|w| &w.cte_tables) {
         // A query of WITH sees only those before it.
         of_query(&cte.query, with, topics);
