@@ -8,7 +8,9 @@ use twopath_view::KeptError;
 /// Why there is no answer, or why a step of a job's versions was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ServingError {
-    #[error("the query computes more of its groups, so that none of them is part of the answer: ask for the whole answer, without a key")]
+    #[error(
+        "a group alone does not say its part of the answer, of which the query computes more, or which it cuts at LIMIT or OFFSET: ask for the whole answer, without a key"
+    )]
     NoGroups,
     #[error("nothing has been published yet; ask again once the first view is there")]
     NothingPublished,

@@ -267,6 +267,9 @@ pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
             Rows::Values(rows) => rows.len(),
         };
         eprintln!("{count} rows; exact for position {}", positions.join(" and "));
+    }
+    // What is left out is told whoever reads.
+    if format != Format::Json {
         late.iter().for_each(|late| eprintln!("{}", late.told()));
     }
     Ok(())

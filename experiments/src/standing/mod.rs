@@ -413,9 +413,13 @@ impl StandingJob {
         let path = self.dir.join(format!("{}.lock", self.name.replace(['/', '\0'], "_")));
         let io = |source| JobError::Io { path: path.clone(), source };
         fs::create_dir_all(&self.dir).map_err(io)?;
-        let lock = File::create(&path).map_err(io)?;
-        lock.lock().map_err(io)?;
+        let lock = match File::create(&path) {
+            // Where nothing can be written nobody does a step, and what there is can be read.
+            Err(e) if !make && e.kind() == std::io::ErrorKind::ReadOnlyFilesystem => None,
+            lock => Some(lock.map_err(io)?),
+        };
         // Let go of when the file is closed, also by the process's end.
+        lock.as_ref().map_or(Ok(()), File::lock).map_err(io)?;
         step(&Tables::open(&self.dir, &self.name)?)
     }
 

@@ -41,7 +41,11 @@ impl Held {
                 Err(TryLockError::Error(e)) => return Err(LogError::io("lock", path)(e)),
             }
             if let Some(held) = Held::of(file, path) {
-                held.say(holder).map_err(LogError::io("write", path))?;
+                match held.say(holder).map_err(LogError::io("write", path)) {
+                    // Who it is only messages ask; and upkeep is what makes room.
+                    Err(LogError::DiskFull { .. }) => {}
+                    said => said?,
+                }
                 return Ok(Some(held));
             }
         }

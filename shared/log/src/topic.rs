@@ -225,8 +225,8 @@ impl Topic {
     /// that is kept elsewhere than in a folder has its own retention, and nothing is held.
     pub fn hold(&self, who: &str, since: &Position) -> Result<Option<Hold>, LogError> {
         match self.local.as_ref().map(|topic| topic.hold(who, since)).transpose() {
-            // Who cannot write there can only read, and is told if what it reads is taken away meanwhile.
-            Err(e) if e.is_read_only() => {
+            // Who cannot write there, or finds no room, can only read, and is told if what it reads is taken away meanwhile.
+            Err(e) if e.is_read_only() || matches!(e, LogError::DiskFull { .. }) => {
                 tracing::debug!("nothing can be held in topic '{}': {e}", self.name());
                 Ok(None)
             }

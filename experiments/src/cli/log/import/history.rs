@@ -187,7 +187,9 @@ pub(super) fn plan(history: &ImportHistory, topic: &str, input: &Input, options:
         let Some(from) = next_row(input, grown.bytes)? else {
             let message =
                 format!("{file}: its line {} was not complete when it was imported, and has become longer", line_at(input, grown.bytes)?);
-            let help = format!("the row stands in '{topic}' as it was; --again imports all rows of the file once more");
+            let help = format!(
+                "the row stands in '{topic}' as it was, or among those that were set aside; import what is new as a file of its own, or all rows of the file once more with --again"
+            );
             return Err(Failure::with_help(message, help));
         };
         let mut parts = Vec::new();
