@@ -251,7 +251,11 @@ fn mistakes_say_what_to_write() {
     refused(&["query", "--sql", join, "--at", "planes=3"], 2, "the query reads no topic planes");
     refused(&["query", "--sql", join, "--at", "bids=70"], 2, "lies beyond the end of the topic");
     refused(&["query", "--sql", join, "--engine", "merged", "--horizon", "3"], 2, "the query reads several");
-    refused(&["query", "--sql", "SELECT price, id FROM bids JOIN auctions USING (id)"], 1, "each side of the join has one column 'id'");
+    refused(
+        &["query", "--sql", "SELECT price, id FROM bids JOIN auctions USING (id)"],
+        1,
+        "the left side of the join has no column 'id' for USING",
+    );
     refused(&["query", "--sql", "SELECT time FROM bids b JOIN bids b ON TRUE"], 1, "two relations are known as b");
     refused(
         &["query", "--sql", "SELECT seller FROM bids b JOIN bids FOR SYSTEM_TIME AS OF b.time AS a ON TRUE"],

@@ -131,12 +131,17 @@ impl Query {
 
     /// Whether groups can be asked for by key: not where they are put together to windows, or more is computed of them, or the answer is cut.
     pub fn has_keys(&self) -> bool {
-        !self.keys.is_empty() && self.panes.is_none() && self.answers_by_group()
+        !self.keys.is_empty() && self.panes.is_none() && self.finish.is_none() && !self.is_cut()
     }
 
-    /// Whether an answer can be made of some of the groups: not where more is computed of them, nor where LIMIT or OFFSET cuts it, so that the others decide which are in it.
+    /// Whether an answer can be made of some of the groups: not where more is computed of them, nor where rows are cut at LIMIT and the rest is let go.
     pub fn answers_by_group(&self) -> bool {
-        self.finish.is_none() && self.limit.is_none() && self.offset == 0
+        self.finish.is_none() && !(self.rows && self.limit.is_some())
+    }
+
+    /// Whether LIMIT or OFFSET cuts the answer, so that the other groups decide whether one is in it.
+    pub fn is_cut(&self) -> bool {
+        self.limit.is_some() || self.offset > 0
     }
 
     /// Whether it reads what only the log knows of a record.

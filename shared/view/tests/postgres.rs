@@ -207,7 +207,7 @@ impl Maker<'_> {
             return if self.0.chance(15) { same("TIMESTAMP '2013-02-28 12:30:00.25'") } else { same("t") };
         }
         let time = self.time(depth - 1);
-        match self.0.below(7) {
+        match self.0.below(8) {
             0 => {
                 let unit = self.0.pick(&["millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year"]);
                 alike(&format!("DATE_TRUNC('{unit}', $1)"), &[time])
@@ -220,6 +220,10 @@ impl Maker<'_> {
             }
             4 => alike("CAST(CAST($1 AS TEXT) AS TIMESTAMP)", &[time]),
             5 => alike("GREATEST($1, t)", &[time]),
+            6 => {
+                let many = ["m * INTERVAL '90 minutes'", "INTERVAL '1 hour' * m * 0.25", "(t - $1) * 2", "INTERVAL '7 days' / 2"];
+                alike(&format!("($1 + {})", self.0.pick(&many)), &[time])
+            }
             _ => time,
         }
     }

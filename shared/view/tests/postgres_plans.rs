@@ -418,21 +418,21 @@ impl Maker<'_> {
                 let kind = self.0.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
                 // Whole numbers and floats: what both come to is of one type.
                 let (of_a, of_b) = *self.0.pick(&[&("n", "n"), &("n", "x"), &("x", "n"), &("x", "x")]);
+                let (natural, using) = *self.0.pick(&[&("NATURAL ", ""), &("", " USING (c0)")]);
+                let join = format!(
+                    "(SELECT {of_a} AS c0, m AS c1 FROM events e WHERE {outer}) a {natural}{kind} (SELECT {of_b} AS c0, s AS c2 FROM events WHERE flag) b{using}"
+                );
                 let (list, columns) = *self.0.pick(&[
                     &("*", 3),
                     &("a.*", 2),
-                    &("b.*, a.c1", 3),
-                    &("c0, a.c0 AS of_a, b.c0 AS of_b", 3),
-                    &("c0 / 2 AS half, a.c0 IS NULL AS none", 2),
-                    &("COUNT(*) AS n, COUNT(c0) AS c, COUNT(a.c0) AS of_a, COUNT(b.c0) AS of_b", 4),
+                    &("c0, a.c0 AS c1, b.c0 AS c2", 3),
+                    &("c0 / 2 AS c0, a.c0 IS NULL AS c1", 2),
+                    &("COUNT(*) AS c0, COUNT(c0) AS c1, COUNT(a.c0) AS c2, COUNT(b.c0) AS c3", 4),
                 ]);
-                let (natural, using) = *self.0.pick(&[&("NATURAL ", ""), &("", " USING (c0)")]);
-                (
-                    format!(
-                        "SELECT {list} FROM (SELECT {of_a} AS c0, m AS c1 FROM events e WHERE {outer}) a {natural}{kind} (SELECT {of_b} AS c0, s AS c2 FROM events WHERE flag) b{using}"
-                    ),
-                    columns,
-                )
+                match self.0.chance(15) {
+                    true => (format!("SELECT q.c0, q.c2 AS c1 FROM (SELECT b.*, a.c1 AS other FROM {join}) q"), 2),
+                    false => (format!("SELECT {list} FROM {join}"), columns),
+                }
             }
             14 if self.0.chance(50) => {
                 let sets = self.0.pick(&[

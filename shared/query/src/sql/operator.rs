@@ -180,6 +180,9 @@ impl Binder<'_> {
             }
             (BinaryOp::Subtract, Timestamp, Timestamp) => Interval,
             (BinaryOp::Add | BinaryOp::Subtract, Interval, Interval) => Interval,
+            (BinaryOp::Multiply, Interval, number) if number.is_number() => return self.scaled(op, left, right),
+            (BinaryOp::Multiply, number, Interval) if number.is_number() => return self.scaled(op, right, left),
+            (BinaryOp::Divide, Interval, number) if number.is_number() => return self.scaled(op, left, right),
             _ => {
                 let hint = match (left_type, right_type) {
                     (Interval, _) | (_, Interval) if !matches!(op, BinaryOp::Add | BinaryOp::Subtract) => {
@@ -197,6 +200,27 @@ impl Binder<'_> {
         let left = self.coerce(left, left_type, "here")?;
         let right = self.coerce(right, right_type, "here")?;
         Ok(Expr::binary(op, left, right, result))
+    }
+
+    /// So many times an interval, or a part of it: microseconds that are counted from a moment, less that moment.
+    fn scaled(&self, op: BinaryOp, interval: Bound, number: Bound) -> Result<Expr, QueryError> {
+        use DataType::{Float, Int, Interval, Timestamp};
+        let is_whole = number.data_type() == Some(Int) && op == BinaryOp::Multiply;
+        let interval = self.coerce(interval, Interval, "here")?;
+        let us = match interval.kind {
+            // Exact, and out of range where it is.
+            ExprKind::Literal(Value::Interval(us)) if is_whole => {
+                let number = self.coerce(number, Int, "here")?;
+                Expr::binary(op, Expr::literal(Value::Int(us), Int), number, Int)
+            }
+            _ => {
+                let seconds = Expr::new(ExprKind::Extract { field: TimeField::Epoch, arg: Box::new(interval) }, Float);
+                let scaled = Expr::binary(op, seconds, self.coerce(number, Float, "here")?, Float);
+                cast(Expr::binary(BinaryOp::Multiply, scaled, Expr::literal(Value::Float(1e6), Float), Float), Int)
+            }
+        };
+        let since = Expr::call(Function::FromMicroseconds, vec![us], Timestamp);
+        Ok(Expr::binary(BinaryOp::Subtract, since, Expr::literal(Value::Timestamp(0), Timestamp), Interval))
     }
 
     /// Of two numbers, one a decimal and neither a float.

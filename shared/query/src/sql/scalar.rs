@@ -13,7 +13,7 @@ use crate::types::DataType::{Bool, Float, Int, Numeric, Text, Timestamp};
 use crate::types::*;
 
 /// The functions by their names in SQL, with the form that a call with other arguments is told.
-pub(super) const SCALARS: [(&str, &str); 58] = [
+pub(super) const SCALARS: [(&str, &str); 70] = [
     ("coalesce", "COALESCE(a, b, ...)"),
     ("ifnull", "COALESCE(a, b)"),
     ("nvl", "COALESCE(a, b)"),
@@ -67,6 +67,18 @@ pub(super) const SCALARS: [(&str, &str); 58] = [
     ("date_trunc", "DATE_TRUNC('hour', c)"),
     ("date_part", "DATE_PART('hour', c)"),
     ("extract", "EXTRACT(HOUR FROM c)"),
+    ("year", "YEAR(c)"),
+    ("quarter", "QUARTER(c)"),
+    ("month", "MONTH(c)"),
+    ("week", "WEEK(c)"),
+    ("day", "DAY(c)"),
+    ("dayofmonth", "DAYOFMONTH(c)"),
+    ("dayofyear", "DAYOFYEAR(c)"),
+    ("hour", "HOUR(c)"),
+    ("minute", "MINUTE(c)"),
+    ("second", "SECOND(c)"),
+    ("timestampadd", "TIMESTAMPADD(MINUTE, 5, c)"),
+    ("timestampdiff", "TIMESTAMPDIFF(MINUTE, a, b)"),
     ("to_timestamp", "TO_TIMESTAMP(seconds)"),
     ("to_char", "TO_CHAR(c, 'YYYY-MM-DD HH24:MI:SS')"),
     ("date_format", "DATE_FORMAT(c, 'yyyy-MM-dd HH:mm:ss')"),
@@ -126,6 +138,12 @@ impl Binder<'_> {
             ("date_bin", [size, at, origin]) => return self.date_bin(size, at, origin, span),
             ("date_trunc", [unit, arg]) => return self.date_trunc(unit, arg, span),
             ("date_part", [field, arg]) => return self.date_part(field, arg),
+            ("year" | "quarter" | "month" | "week" | "day" | "hour" | "minute", [arg]) => return self.part(name, span, arg),
+            ("dayofmonth", [arg]) => return self.part("day", span, arg),
+            ("dayofyear", [arg]) => return self.part("doy", span, arg),
+            ("second", [arg]) => return self.whole_second(arg, span),
+            ("timestampadd", [unit, count, at]) => return self.timestamp_add(unit, count, at, span),
+            ("timestampdiff", [unit, from, to]) => return self.timestamp_diff(unit, from, to, span),
             ("to_timestamp", [arg]) => return self.at_timestamp(arg, span),
             ("to_char" | "date_format" | "strftime", &[at, pattern]) => return self.time_format(name, [at, pattern], span),
             ("timezone", [zone, at]) => return self.at_time_zone(at, zone),

@@ -46,8 +46,60 @@ impl Binder<'_> {
         self.part(&field.to_string(), arg.span(), arg)
     }
 
+    /// `SECOND(c)`: without its fraction.
+    pub(super) fn whole_second(&mut self, arg: &ast::Expr, span: Span) -> Result<Bound, QueryError> {
+        let second = self.part("second", span, arg)?;
+        let second = self.settle(second)?;
+        let whole = Expr::call(Function::Trunc, vec![second], DataType::Float);
+        Ok(Bound::typed(Expr::new(ExprKind::Cast { arg: Box::new(whole) }, DataType::Int), span))
+    }
+
+    /// `TIMESTAMPADD(MINUTE, 5, c)` is `c + INTERVAL '5 minute'`.
+    pub(super) fn timestamp_add(&mut self, unit: &ast::Expr, count: &ast::Expr, at: &ast::Expr, span: Span) -> Result<Bound, QueryError> {
+        let ExprKind::Literal(Value::Int(number)) = self.expr(count)?.kind else {
+            let message =
+                "TIMESTAMPADD adds a whole number that is written out: write TIMESTAMPADD(MINUTE, 5, c), or c + INTERVAL '5 minutes'";
+            return Err(self.error(count.span(), message));
+        };
+        let value = ast::Value::SingleQuotedString(format!("{number} {unit}"));
+        let interval = ast::Expr::Interval(ast::Interval {
+            value: Box::new(ast::Expr::Value(ast::ValueWithSpan { value, span: unit.span() })),
+            leading_field: None,
+            leading_precision: None,
+            last_field: None,
+            fractional_seconds_precision: None,
+        });
+        let sum = ast::Expr::BinaryOp { left: Box::new(at.clone()), op: ast::BinaryOperator::Plus, right: Box::new(interval) };
+        let sum = self.bind(&sum)?;
+        Ok(Bound { span, ..sum })
+    }
+
+    /// `TIMESTAMPDIFF(MINUTE, a, b)`: how many whole ones lie between.
+    pub(super) fn timestamp_diff(&mut self, unit: &ast::Expr, from: &ast::Expr, to: &ast::Expr, span: Span) -> Result<Bound, QueryError> {
+        let seconds = match unit.to_string().to_lowercase().as_str() {
+            "second" => 1.0,
+            "minute" => 60.0,
+            "hour" => 3600.0,
+            "day" => 86_400.0,
+            "week" => 604_800.0,
+            other => {
+                let message = format!(
+                    "{other} has no fixed length to count by: use SECOND, MINUTE, HOUR, DAY or WEEK, or subtract what EXTRACT gives of both"
+                );
+                return Err(self.error(unit.span(), message));
+            }
+        };
+        let what = "in TIMESTAMPDIFF";
+        let (from, to) = (self.expr_of(from, DataType::Timestamp, what)?, self.expr_of(to, DataType::Timestamp, what)?);
+        let between = Expr::binary(BinaryOp::Subtract, to, from, DataType::Interval);
+        let epoch = Expr::new(ExprKind::Extract { field: TimeField::Epoch, arg: Box::new(between) }, DataType::Float);
+        let many = Expr::binary(BinaryOp::Divide, epoch, Expr::literal(Value::Float(seconds), DataType::Float), DataType::Float);
+        let whole = Expr::call(Function::Trunc, vec![many], DataType::Float);
+        Ok(Bound::typed(Expr::new(ExprKind::Cast { arg: Box::new(whole) }, DataType::Int), span))
+    }
+
     /// A field of a timestamp or an interval. Fields that are made of others are put together here.
-    fn part(&mut self, name: &str, span: Span, arg: &ast::Expr) -> Result<Bound, QueryError> {
+    pub(super) fn part(&mut self, name: &str, span: Span, arg: &ast::Expr) -> Result<Bound, QueryError> {
         let bound = self.bind(arg)?;
         let arg_span = bound.span;
         let arg = match bound.data_type() {
