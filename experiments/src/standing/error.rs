@@ -20,7 +20,7 @@ pub enum JobError {
     OtherTopic { job: String, topic: String, other: String },
     #[error(
         "the tables of job '{job}' hold the records of an earlier topic '{topic}', which was deleted since, and not of the one that has this name \
-         now; deploy the query as a job of another name, or remove {} and deploy it anew",
+         now; deploy the query as a job of another name, or drop this one with `twopath job drop {job}` ({}) and deploy it anew",
         dir.display()
     )]
     EarlierTopic { job: String, topic: String, dir: PathBuf },

@@ -55,6 +55,18 @@ fn deploy(sandbox: &Sandbox, sql: &str) {
     sandbox.ok(&["job", "deploy", "j", "--sql", sql]);
 }
 
+/// Of an answer that LIMIT or OFFSET cuts, a group alone does not know whether it is in it.
+#[test]
+fn a_key_of_an_answer_that_is_cut_is_refused() {
+    let sandbox = topic(70);
+    for (name, sql) in [("top", format!("{V1} ORDER BY n DESC, k LIMIT 1")), ("rest", format!("{V1} ORDER BY n DESC, k OFFSET 1"))] {
+        sandbox.ok(&["job", "deploy", name, "--sql", &sql]);
+        sandbox.ok(&["job", "query", name]);
+        let refused = sandbox.run(&["job", "query", name, "--key", "k3"]);
+        assert!(refused.code == 2 && refused.stderr.contains("which it cuts at LIMIT or OFFSET"), "{}", refused.stderr);
+    }
+}
+
 /// The events behind a difference are found by a query that goes by the log's own columns, too.
 #[test]
 fn a_diff_of_what_goes_by_the_log_shows_its_events() {

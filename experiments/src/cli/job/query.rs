@@ -43,7 +43,7 @@ pub(super) fn run(dir: &Path, args: &QueryArgs) -> Result<(), Failure> {
         None => job.active(1)?,
         Some(version) => job.version(version, 1, Keeping::Reads)?,
     };
-    let key = match standing.reads().of_groups().filter(|(_, query)| query.answers_by_group()) {
+    let key = match standing.reads().of_groups().filter(|(_, query)| query.answers_by_group() && !query.is_cut()) {
         _ if args.key.is_empty() => None,
         Some((_, query)) => Some(parse_key(query, &args.key)?),
         None => return Err(Failure::usage(ServingError::NoGroups)),

@@ -141,8 +141,11 @@ impl Asked {
             option: "--history",
             value: wanted.to_string(),
             problem: format!(
-                "there are {there} events, and {steady} of them arrive during the steady phase; give {} or fewer",
-                there - steady
+                "there are {there} events, and {steady} of them arrive during the steady phase; {}",
+                match there - steady {
+                    0 => "make that shorter by --duration, or slower by --rate".to_owned(),
+                    left => format!("give {left} or fewer"),
+                }
             ),
         };
         let events_history = match (settings.history, all) {
