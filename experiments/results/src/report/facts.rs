@@ -10,6 +10,8 @@ use crate::statistics::median;
 pub struct Facts<'a> {
     pub settings: &'a Settings,
     pub by_architecture: BTreeMap<String, ArchitectureFacts>,
+    /// [`CompareResult::leaves_out`].
+    pub leaves_out: bool,
 }
 
 /// Of one architecture. All times are milliseconds; none where no run has it.
@@ -51,7 +53,8 @@ pub struct ArchitectureFacts {
 impl<'a> Facts<'a> {
     pub fn new(result: &'a CompareResult) -> Self {
         let of = |name: &String| (name.clone(), architecture_facts(result.runs.iter().filter(|run| run.system == *name)));
-        Facts { settings: &result.settings, by_architecture: result.settings.systems.iter().map(|system| of(&system.name)).collect() }
+        let by_architecture = result.settings.systems.iter().map(|system| of(&system.name)).collect();
+        Facts { settings: &result.settings, by_architecture, leaves_out: result.leaves_out() }
     }
 }
 

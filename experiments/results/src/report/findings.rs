@@ -22,7 +22,7 @@ pub fn findings(result: &CompareResult) -> Vec<String> {
     found.extend(said(result, "code_lines", "The query logic that people had to write, both versions, in lines:"));
     found.extend(said(result, "places_touched", "Places that the fix had to touch:"));
     found.extend(by_factor(result));
-    found.extend(checked(&facts, result.leaves_out()));
+    found.extend(checked(&facts));
     found
 }
 
@@ -125,14 +125,14 @@ fn trouble(result: &CompareResult, facts: &Facts) -> Vec<String> {
     found
 }
 
-fn checked(facts: &Facts, leaves_out: bool) -> Option<String> {
+fn checked(facts: &Facts) -> Option<String> {
     let checked: u64 = facts.by_architecture.values().map(|f| f.answers.checked).sum();
     let flawed: u64 = facts.by_architecture.values().map(|f| f.answers.wrong_engine).sum();
     (checked > 0 && flawed == 0).then(|| {
         format!(
             "{} answers were checked against the reference interpreter at their own position: every one was what its code should give{}.",
             count(checked),
-            if leaves_out { ", but for those that said that they are approximate" } else { "" }
+            if facts.leaves_out { ", but for those that said that they are approximate" } else { "" }
         )
     })
 }

@@ -81,8 +81,9 @@ fn wrong_engine(facts: &Facts) -> String {
         facts.by_architecture.iter().filter(|(_, f)| f.answers.wrong_engine > 0).map(|(name, _)| name.clone()).collect();
     if flawed.is_empty() {
         format!(
-            "All {} answers were what the reference interpreter gives for the serving code at the answer's own position.",
-            count(checked)
+            "All {} answers were what the reference interpreter gives for the serving code at the answer's own position{}.",
+            count(checked),
+            if facts.leaves_out { ", but for those that said that they are approximate" } else { "" }
         )
     } else {
         format!(

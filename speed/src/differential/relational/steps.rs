@@ -99,6 +99,7 @@ impl Compiling {
                 let mut inputs = below.into_iter().map(|input| self.step(input)).collect::<Result<Vec<_>, _>>()?;
                 if let Node::Latest { upserts, .. } = &plan.node {
                     let source = inputs[0];
+                    assert!(matches!(self.steps[source], Step::Source), "UPSERT is of a topic, of which conditions stand above it");
                     self.steps.push(Step::Operator { operator: Box::new(Newest::new(upserts)), inputs });
                     self.known.push(None);
                     inputs = vec![self.steps.len() - 1];
