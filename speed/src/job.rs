@@ -27,7 +27,7 @@ const RATE_WINDOW: Duration = Duration::from_secs(3);
 /// How far a job is.
 #[derive(Debug, Clone)]
 pub struct JobProgress {
-    /// What the published view covers.
+    /// What the published view covers; of a job of rows that started from a checkpoint, nothing before its rows are there again.
     pub position: Position,
     /// The log's end.
     pub end: Position,
@@ -96,7 +96,10 @@ pub fn start(
     let code = base.as_ref().map_or_else(|| logic.name(), |rows| rows.code().to_owned());
     let (input, identity) = (Input::of(topic), Identity::of(topic, &layout, &code));
     let KeptState { checkpoints, keeper, restored, refused } = KeptState::open(&options.backend, identity, &layout, &input, &from)?;
-    let recovery = Recovery { checkpoint: restored.as_ref().map(|restored| restored.manifest.clone()), refused };
+    let newest = restored.as_ref().map(|restored| restored.manifest.clone());
+    // Readers may have seen what it had, also where it is not to be used.
+    let recovering_to = newest.as_ref().map(|_| end.clone());
+    let keeps_base = base.is_some();
     let (from, generations) = match base {
         Some(rows) => {
             let RestoredBase { tables, generations, from } = RestoredBase::of(restored, &input.since()?, from);
@@ -105,12 +108,17 @@ pub fn start(
         }
         None => (restored.as_ref().map_or(from, Restored::reads_from), restored.map(|restored| restored.generations)),
     };
+    let recovery = Recovery { checkpoint: newest.filter(|_| generations.is_some()), refused };
     let mut holds = input.hold("a job that follows the log", &from.1)?;
-    let recovering_to = generations.as_ref().map(|_| end.clone());
     let keeps = keeper.is_some();
     let keeper = keeper.map(|keeper| (keeper, Changes::new()));
     let beginning = Beginning { from, generations, keeper };
-    check(topic, &beginning.from, None, &options)?;
+    if keeps_base && beginning.generations.is_some() && options.workers > 0 {
+        // It goes on anywhere in the log: rows are of no generation.
+        topic.check_readable(&beginning.from.1, &end)?;
+    } else {
+        check(topic, &beginning.from, None, &options)?;
+    }
     let mut threads = Threads::of(&input, query, middle, beginning, (None, recovering_to), &options, publish)?;
     let control = threads.control();
     if let Some((store, Some(interval))) = &checkpoints {

@@ -263,6 +263,9 @@ fn a_job_goes_on_from_what_is_kept_at_rest() {
             restarts += u32::from(restored);
             for batch in some {
                 writer.append(batch).unwrap();
+                if random.chance(20) {
+                    writer.barrier().unwrap();
+                }
                 let end = topic.end().unwrap();
                 while job.view().position() != &end {
                     assert!(job.progress().failure.is_none(), "seed {seed}: {:?}\n{plan}", job.progress().failure);

@@ -114,9 +114,20 @@ pub(crate) struct RestoredBase {
 }
 
 impl RestoredBase {
-    /// Of what was restored; from `start` on where it is not to be used: below `since` a compacted topic may have lost what took the place of rows that were kept.
+    /// Of what was restored; from `start` on where it is not to be used: where it began in another generation, and below `since`, where a compacted topic may have lost what took the
+    /// place of rows that were kept.
     pub fn of(restored: Option<Restored>, since: &Position, start: (u64, Position)) -> RestoredBase {
-        let Some(restored) = restored.filter(|restored| restored.manifest.position().covers(since)) else {
+        let fits = |restored: &Restored| {
+            let fits = restored.manifest.position().covers(since) && restored.generations[0].number == start.0;
+            if !fits {
+                tracing::warn!(
+                    number = restored.manifest.number,
+                    "a checkpoint of rows is passed over: the log has changed below it, or it began elsewhere"
+                );
+            }
+            fits
+        };
+        let Some(restored) = restored.filter(fits) else {
             return RestoredBase { tables: Shares::default(), generations: None, from: start };
         };
         let (from, mut tables) = (restored.reads_from(), Vec::new());

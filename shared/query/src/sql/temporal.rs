@@ -69,8 +69,9 @@ impl Binder<'_> {
             last_field: None,
             fractional_seconds_precision: None,
         });
-        let sum = ast::Expr::BinaryOp { left: Box::new(at.clone()), op: ast::BinaryOperator::Plus, right: Box::new(interval) };
-        let sum = self.bind(&sum)?;
+        let at = Bound::typed(self.expr_of(at, DataType::Timestamp, "in TIMESTAMPADD")?, span);
+        let interval = self.bind(&interval)?;
+        let sum = self.binary(BinaryOp::Add, at, interval)?;
         Ok(Bound { span, ..sum })
     }
 
