@@ -15,7 +15,7 @@ fn windows_with_names() {
         "SELECT origin FROM flights WINDOW w AS (ORDER BY dely)",
     ]), @r###"
     1:20 'w' no window 'w' stands before this: write WINDOW w AS (PARTITION BY a ORDER BY b) behind HAVING
-    1:20 'vw' no window 'vw' stands before this: did you mean vv?
+    1:20 'vw' no window 'vw' stands before this: write WINDOW vw AS (PARTITION BY a ORDER BY b) behind HAVING
     1:21 'w' window 'w' has an ORDER BY, which stays as it is: write the whole window out
     1:21 'w' window 'w' says what rows are partitioned by, which stays as it is: write the whole window out
     1:25 'w' window 'w' has a frame, so that nothing is added to it: write OVER w without parentheses
