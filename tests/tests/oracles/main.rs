@@ -1,11 +1,13 @@
 //! The 112 cases in `tests/oracles`: rows that the tests of other stream processors expect, asked of the reference and of every engine.
 //!
 //! Each table of a case is a topic of two partitions: a keyed one is a keyed topic, in which a deletion is a tombstone. The rows of a step arrive at one moment, one
-//! second after those of the step before. After each step that is checked the case's query (`tests/oracles/queries`) is answered over the log as it then is.
+//! second after those of the step before. After each step that is checked the case's query (`tests/oracles/queries`) is answered over the log as it then is; and jobs are stopped at a checkpoint
+//! after each step, and resumed by 2 and 3 workers in turn.
 
 mod case;
 mod engines;
 mod expected;
+mod resumed;
 mod rows;
 mod table;
 
@@ -19,6 +21,7 @@ use twopath_query::{TopicSchema, logical_plan_over};
 use twopath_storage::OsStorage;
 
 use case::Case;
+use resumed::Resumed;
 use table::Table;
 
 /// What cannot be asked yet, and why not.
@@ -80,24 +83,29 @@ fn one(case: &Case) -> Result<(), String> {
     let clock = ManualClock::at(0);
     let log = Log::with(Arc::new(OsStorage), Arc::new(clock.clone()), dir.path()).unwrap();
     let mut tables: Vec<Table> = case.tables.iter().map(|t| Table::create(&log, t, case.changes(&t.name))).collect();
+    let mut resumed = Resumed::new();
     for step in 1..=case.last_step() {
         clock.set(step * 1_000_000);
         tables.iter_mut().for_each(|t| t.append(step));
-        let Some(expected) = case.expected.get(&step) else { continue };
         let topics: Vec<&Table> = tables.iter().collect();
-        check(&sql, &topics, case, expected).map_err(|e| format!("after step {step}: {e}"))?;
+        let expected = case.expected.get(&step).map(Vec::as_slice);
+        check(&sql, &topics, case, expected, &mut resumed).map_err(|e| format!("after step {step}: {e}"))?;
     }
     Ok(())
 }
 
-/// The reference and all engines.
-fn check(sql: &str, tables: &[&Table], case: &Case, expected: &[rows::Row]) -> Result<(), String> {
+/// The reference and all engines, where something is expected; jobs go on in any case.
+fn check(sql: &str, tables: &[&Table], case: &Case, expected: Option<&[rows::Row]>, resumed: &mut Resumed) -> Result<(), String> {
     let topics: Vec<TopicSchema<'_>> =
         tables.iter().map(|t| TopicSchema { name: t.topic.name(), schema: &t.schema, key: t.key.as_deref(), time: None }).collect();
     let plan = logical_plan_over(sql, &topics).map_err(|e| e.report(sql))?;
     if plan.columns().len() != case.columns.len() {
         return Err(format!("the query has {} columns and the case {}", plan.columns().len(), case.columns.len()));
     }
+    let topics: Vec<&Topic> = tables.iter().map(|t| &t.topic).collect();
+    let program = plan.program().map_err(|e| e.message)?;
+    let by_jobs = resumed.step(&plan, &program, &topics);
+    let Some(expected) = expected else { return Ok(()) };
     let mut differences = Vec::new();
     let mut compare = |who: &str, got: engines::Rows| {
         let got = got.map_err(|e| e.to_string());
@@ -105,12 +113,11 @@ fn check(sql: &str, tables: &[&Table], case: &Case, expected: &[rows::Row]) -> R
             differences.push(format!("{who}: {difference}"));
         }
     };
-    let topics: Vec<&Topic> = tables.iter().map(|t| &t.topic).collect();
     compare("reference", engines::by_reference(plan.clone(), &topics));
     if let Some(got) = engines::by_kept_rows(&plan, &topics) {
         compare("differential, which keeps the rows", got);
     }
-    let program = plan.program().map_err(|e| e.message)?;
+    by_jobs.into_iter().for_each(|(who, got)| compare(&who, got));
     for engine in engines::ENGINES {
         let is_listed = REFUSED.contains(&(engine, &case.id));
         match engines::by_engine(engine, &program, &topics) {
