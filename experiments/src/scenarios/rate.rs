@@ -1,10 +1,15 @@
 //! `rate`: the highest rate that each architecture sustains, by search. Sustained, as Karimov and Theodolite define it, means: no event is
-//! left over, and the lag does not grow: after warm-up its slope is at most 1 % of the load.
+//! left over, and the lag does not grow: after warm-up its slope is at most 1 % of the load. The slope is Theil's and Sen's (the median of the
+//! slopes between all pairs of points), which a stall of a moment does not turn.
+//!
+//! H. Theil, A rank-invariant method of linear and polynomial regression analysis (1950); P. K. Sen, Estimates of the regression coefficient
+//! based on Kendall's tau (1968).
 
 use std::time::Duration;
 
 use twopath_results::result::{KeptUp, Outcome, RunResult};
 use twopath_results::scenario::{Axis, Cell, Chart, Figure, Line, Point, Table, differs};
+use twopath_results::statistics::median;
 
 use super::compare::CompareSettings;
 use super::{Lab, Notes, Scenario, ScenarioError};
@@ -91,25 +96,28 @@ fn run(lab: &Lab, notes: &mut Notes) -> Result<(), ScenarioError> {
 }
 
 /// Doubles the rate until it is too high (or halves it until it is not), then halves the ratio between the highest that was sustained and the
-/// lowest that was not. A search after another one begins with what that found, and goes in steps of the precision: each rate is tried anew, and where the two agree that is soon done.
+/// lowest that was not. A search after another one begins with what that found, and goes in steps of the precision: each rate is tried anew,
+/// and where the two agree that is soon done.
 ///
-/// What else a machine does makes a rate fail now and then, and makes none succeed: so a rate is too high once it has failed twice.
+/// Near what a system sustains, some tries at a rate succeed and others do not: the majority of three decides. While a first search only
+/// doubles, one that succeeds is enough.
 fn search(lab: &Lab, notes: &mut Notes, name: &str, repeat: u32, before: Option<f64>) -> Result<(f64, Vec<Tried>), ScenarioError> {
-    let (most_rates, attempts, precision) = lab.pick((14, 2, 1.08), (2, 1, 2.0));
+    let (most_rates, most_attempts, precision) = lab.pick((14, 3, 1.08), (2, 1, 2.0));
     let before = before.filter(|&rate| rate > 0.0);
-    let (mut rate, first_step) = before.map_or((lab.pick(50_000.0, 5_000.0), 2.0), |rate| (rate, precision));
+    let (mut rate, first_step) = before.map_or((lab.pick(200_000.0, 5_000.0), 2.0), |rate| (rate, precision));
     let (mut low, mut high): (Option<f64>, Option<f64>) = (None, None);
     let mut tried = vec![];
     for number in 0..most_rates {
-        let mut sustained = false;
-        for again in ["", "-again"].iter().take(attempts) {
-            let one = attempt(lab, notes, (name, repeat, again), rate)?;
-            sustained = one.sustained;
+        let doubling = before.is_none() && high.is_none();
+        let mut votes = Votes { of: most_attempts, ..Votes::default() };
+        let sustained = loop {
+            let one = attempt(lab, notes, (name, repeat, votes.cast()), rate)?;
+            votes.add(one.sustained);
             tried.push(one);
-            if sustained {
-                break;
+            if let Some(decided) = if doubling && votes.yes > 0 { Some(true) } else { votes.majority() } {
+                break decided;
             }
-        }
+        };
         *(if sustained { &mut low } else { &mut high }) = Some(rate);
         // What is far from where it was is found by doubling.
         let step = if number < 2 { first_step } else { 2.0 };
@@ -125,19 +133,42 @@ fn search(lab: &Lab, notes: &mut Notes, name: &str, repeat: u32, before: Option<
     Ok((low.unwrap_or(0.0), tried))
 }
 
-/// One run at one rate.
-fn attempt(lab: &Lab, notes: &mut Notes, (name, repeat, again): (&str, u32, &str), rate: f64) -> Result<Tried, ScenarioError> {
-    let duration = lab.pick(Duration::from_secs(4), Duration::from_millis(600));
+/// What the tries at one rate say, of an odd number that there may be.
+#[derive(Default)]
+struct Votes {
+    of: u32,
+    yes: u32,
+    no: u32,
+}
+
+impl Votes {
+    fn cast(&self) -> u32 {
+        self.yes + self.no
+    }
+
+    fn add(&mut self, sustained: bool) {
+        *(if sustained { &mut self.yes } else { &mut self.no }) += 1;
+    }
+
+    /// What more than half of all say; `None` while it is open.
+    fn majority(&self) -> Option<bool> {
+        [(self.yes, true), (self.no, false)].into_iter().find(|(votes, _)| 2 * votes > self.of).map(|(_, decided)| decided)
+    }
+}
+
+/// One run at one rate: the `number`th try of a search.
+fn attempt(lab: &Lab, notes: &mut Notes, (name, repeat, number): (&str, u32, u32), rate: f64) -> Result<Tried, ScenarioError> {
+    let duration = lab.pick(Duration::from_secs(6), Duration::from_millis(600));
     let settings = CompareSettings {
         deploys: false,
         repeats: 1,
         read_rate: 50.0,
         full_read_rate: 1.0,
-        seed: lab.seed.wrapping_add(u64::from(repeat)),
+        seed: lab.seed.wrapping_add(u64::from(repeat * 3 + number)),
         ..lab.settings(&[name], lab.pick(100_000, 2_000), rate, duration)
     };
     let left_over = notes.events_never_covered;
-    let result = match lab.compare(notes, &format!("{name}-{repeat}-{rate}{again}"), settings) {
+    let result = match lab.compare(notes, &format!("{name}-{repeat}-{rate}-{number}"), settings) {
         Ok(result) => result,
         // Whoever goes under at a rate does not sustain it.
         Err(ScenarioError::Crashed { message }) => {
@@ -157,20 +188,23 @@ fn attempt(lab: &Lab, notes: &mut Notes, (name, repeat, again): (&str, u32, &str
 }
 
 /// How fast the lag grows after warm-up, as a share of the load: an event that is later by one millisecond for each millisecond that passes
-/// finds the whole load added to the lag. Least squares over the medians of the freshness.
+/// finds the whole load added to the lag. Theil's and Sen's, over the medians of the freshness.
 fn slope(run: &RunResult) -> f64 {
     let end = run.series.freshness.last().map_or(0.0, |bin| bin.at_ms);
     let points: Vec<(f64, f64)> =
         run.series.freshness.iter().filter(|bin| bin.at_ms >= WARM_UP * end).map(|bin| (bin.at_ms, bin.p50_ms)).collect();
-    least_squares_slope(&points)
+    median_slope(&points)
 }
 
-fn least_squares_slope(points: &[(f64, f64)]) -> f64 {
-    let n = points.len() as f64;
-    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
-    let (x, y) = (mean(|p| p.0), mean(|p| p.1));
-    let spread: f64 = points.iter().map(|p| (p.0 - x).powi(2)).sum();
-    if spread > 0.0 { points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / spread } else { 0.0 }
+/// The median of the slopes between all pairs of points; 0 of fewer than two.
+fn median_slope(points: &[(f64, f64)]) -> f64 {
+    let slopes: Vec<f64> = points
+        .iter()
+        .enumerate()
+        .flat_map(|(index, a)| points[index + 1..].iter().map(move |b| (b.1 - a.1) / (b.0 - a.0)))
+        .filter(|slope| slope.is_finite())
+        .collect();
+    median(&slopes).unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -180,8 +214,30 @@ mod tests {
     #[test]
     fn a_lag_that_grows_with_time_has_its_slope() {
         let growing: Vec<(f64, f64)> = (0..20).map(|i| (f64::from(i) * 50.0, 3.0 + f64::from(i) * 50.0 * 0.25)).collect();
-        assert!((least_squares_slope(&growing) - 0.25).abs() < 1e-12);
-        assert_eq!(least_squares_slope(&[(0.0, 5.0), (1.0, 5.0)]), 0.0);
-        assert_eq!(least_squares_slope(&[]), 0.0);
+        assert!((median_slope(&growing) - 0.25).abs() < 1e-12);
+        assert_eq!(median_slope(&[(0.0, 5.0), (1.0, 5.0)]), 0.0);
+        assert_eq!(median_slope(&[]), 0.0);
+    }
+
+    #[test]
+    fn a_stall_that_is_worked_off_turns_no_slope() {
+        let mut flat: Vec<(f64, f64)> = (0..40).map(|i| (f64::from(i) * 50.0, 2.0)).collect();
+        for (behind, point) in [300.0, 250.0, 200.0, 150.0, 100.0, 50.0].into_iter().zip(&mut flat[30..]) {
+            point.1 += behind;
+        }
+        assert!(median_slope(&flat).abs() < 0.001);
+    }
+
+    #[test]
+    fn two_of_three_decide() {
+        let mut votes = Votes { of: 3, ..Votes::default() };
+        votes.add(false);
+        votes.add(true);
+        assert_eq!((votes.majority(), votes.cast()), (None, 2));
+        votes.add(true);
+        assert_eq!(votes.majority(), Some(true));
+        let mut once = Votes { of: 1, ..Votes::default() };
+        once.add(false);
+        assert_eq!(once.majority(), Some(false));
     }
 }
