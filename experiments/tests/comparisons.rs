@@ -151,11 +151,28 @@ fn a_join_that_waits_for_the_next_batch() {
     assert_eq!(runs(&result).iter().filter(|run| run["answers"]["approximate"].is_object()).count(), 1);
 }
 
-/// The same join written by hand, by each layer's engines, where a table comes late: every answer is right, and the fix deploys both layers of Lambda.
+/// An equi-join written by hand, by each layer's engines, where a table comes late.
 #[test]
 fn a_join_by_hand() {
+    by_hand("by_age");
+}
+
+/// As of event time: the wind that was reported last before a departure, where reports come late.
+#[test]
+fn a_join_as_of_event_time_by_hand() {
+    by_hand("by_last_wind");
+}
+
+/// Within an interval: flights of an aircraft, of which one may be the batch layer's and the other the speed layer's.
+#[test]
+fn an_interval_join_by_hand() {
+    by_hand("carry_over");
+}
+
+/// Every answer is right, and the fix deploys both layers of Lambda.
+fn by_hand(query: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let of = ["--workload", "departures", "--query", "by_age", "--history", "20k"];
+    let of = ["--workload", "departures", "--query", query, "--history", "20k"];
     let result = compare(dir.path(), &[&SMALL[..], &of, &["--architectures", "batch,lambda,lambda-timely,kappa,kappa-backfill"]].concat());
     sound_with(&result, 3);
     assert_eq!(runs(&result).len(), 5);

@@ -140,20 +140,23 @@ fn by_both_layers(
 
 const STREAM_ENGINES: [twopath_speed::Engine; 2] = [twopath_speed::Engine::Timely, twopath_speed::Engine::Differential];
 
-/// Lambda's join by hand: both layers give parts of their own part of the log, and the aircraft that fly in one may become known in the other.
+/// Lambda's joins by hand: both layers give parts of their own part of the log, and what flights of one are joined with may become known in the other. Of flights that are paired the batch layer
+/// gives pairs, and its last flights beside them.
 #[test]
 fn a_join_by_hand_is_made_of_what_both_layers_give() {
     let dir = tempfile::tempdir().unwrap();
     let (workload, topic, horizons) = departed(dir.path());
-    let query = workload.query(Some("by_age")).unwrap();
-    for version in [1, 2] {
-        let parsed = Arc::new(parse(query.sql(version), "departures", topic.schema()).unwrap());
-        let expected = by_reference(&topic, &parsed);
-        assert!(expected.len() > 30, "{} ages", expected.len());
-        for (horizon, engine) in horizons.iter().flat_map(|horizon| STREAM_ENGINES.map(|engine| (horizon, engine))) {
-            let rows = by_both_layers(&topic, &parsed, ("by_age", version), engine, horizon);
-            compare(&parsed, &Ok(expected.clone()), &Ok(rows))
-                .unwrap_or_else(|d| panic!("version {version}, {engine}, from {horizon}: {d}"));
+    for (name, rows) in [("by_age", 30), ("by_last_wind", 5), ("carry_over", 8)] {
+        let query = workload.query(Some(name)).unwrap();
+        for version in [1, 2] {
+            let parsed = Arc::new(parse(query.sql(version), "departures", topic.schema()).unwrap());
+            let expected = by_reference(&topic, &parsed);
+            assert!(expected.len() > rows, "{name}: {} rows", expected.len());
+            for (horizon, engine) in horizons.iter().flat_map(|horizon| STREAM_ENGINES.map(|engine| (horizon, engine))) {
+                let rows = by_both_layers(&topic, &parsed, (name, version), engine, horizon);
+                compare(&parsed, &Ok(expected.clone()), &Ok(rows))
+                    .unwrap_or_else(|d| panic!("{name} version {version}, {engine}, from {horizon}: {d}"));
+            }
         }
     }
 }

@@ -7,8 +7,8 @@ use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-pub use arrow_array::{Array, Int64Array, StringArray};
+use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
+pub use arrow_array::{Array, Float64Array, Int64Array, StringArray};
 pub use differential_dataflow::VecCollection;
 use differential_dataflow::collection::AsCollection;
 use differential_dataflow::difference::{IsZero, Multiply, Semigroup};
@@ -40,6 +40,10 @@ pub fn times(frame: &Frame, name: &str) -> Int64Array {
 
 pub fn numbers(frame: &Frame, name: &str) -> Int64Array {
     frame.batch[name].as_primitive::<Int64Type>().clone()
+}
+
+pub fn floats(frame: &Frame, name: &str) -> Float64Array {
+    frame.batch[name].as_primitive::<Float64Type>().clone()
 }
 
 pub fn texts(frame: &Frame, name: &str) -> StringArray {

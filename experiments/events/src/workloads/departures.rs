@@ -37,6 +37,13 @@ pub fn departures(seed: u64) -> Workload {
         queries: vec![
             query("by_age", "delays by the age of the aircraft", sql!("v1", "by_age"), sql!("v2", "by_age")),
             query("by_maker", "delays by the maker of the aircraft", sql!("v1", "by_maker"), sql!("v2", "by_maker")),
+            query("by_last_wind", "delays by the wind that was reported last", sql!("v1", "by_last_wind"), sql!("v2", "by_last_wind")),
+            query(
+                "carry_over",
+                "how a delay carries over to the aircraft's next flights",
+                sql!("v1", "carry_over"),
+                sql!("v2", "carry_over"),
+            ),
             query("by_wind", "delays by the wind of the hour", sql!("v1", "by_wind"), sql!("v2", "by_wind")),
             query("by_time_zone", "delays by the time zone of the destination", sql!("v1", "by_time_zone"), sql!("v2", "by_time_zone")),
         ],
