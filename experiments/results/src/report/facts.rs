@@ -56,6 +56,11 @@ impl<'a> Facts<'a> {
         let by_architecture = result.settings.systems.iter().map(|system| of(&system.name)).collect();
         Facts { settings: &result.settings, by_architecture, leaves_out: result.leaves_out() }
     }
+
+    /// The end of a sentence about all answers: which of them it is not about.
+    pub fn but_approximate(&self) -> &'static str {
+        if self.leaves_out { ", but for those that said that they are approximate" } else { "" }
+    }
 }
 
 impl ArchitectureFacts {

@@ -132,7 +132,7 @@ fn checked(facts: &Facts) -> Option<String> {
         format!(
             "{} answers were checked against the reference interpreter at their own position: every one was what its code should give{}.",
             count(checked),
-            if facts.leaves_out { ", but for those that said that they are approximate" } else { "" }
+            facts.but_approximate()
         )
     })
 }

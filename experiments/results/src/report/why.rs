@@ -83,7 +83,7 @@ fn wrong_engine(facts: &Facts) -> String {
         format!(
             "All {} answers were what the reference interpreter gives for the serving code at the answer's own position{}.",
             count(checked),
-            if facts.leaves_out { ", but for those that said that they are approximate" } else { "" }
+            facts.but_approximate()
         )
     } else {
         format!(
