@@ -414,6 +414,15 @@ impl Maker<'_> {
                 let fetch = self.0.pick(&["", " FETCH FIRST 4 ROWS ONLY", " OFFSET 1 ROW FETCH NEXT ROW ONLY"]);
                 (format!("SELECT DISTINCT ON (e.m) e.m AS c0, e.n AS c1 FROM events e WHERE {outer} ORDER BY e.m, e.n DESC{fetch}"), 2)
             }
+            // What USING makes one stands first in its own join, and not in the one around it.
+            13 if self.0.chance(25) => {
+                let mut kind = || self.0.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
+                let (around, within) = (kind(), kind());
+                let inner = format!(
+                    "(SELECT n AS c0, m AS c2 FROM events WHERE flag) b {within} (SELECT m AS c2, s AS c3 FROM events e WHERE {outer}) c USING (c2)"
+                );
+                (format!("SELECT * FROM (SELECT n AS c0, x AS c1 FROM events WHERE NOT flag) a {around} ({inner}) USING (c0)"), 4)
+            }
             13 => {
                 let kind = self.0.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
                 // Whole numbers and floats: what both come to is of one type.

@@ -179,17 +179,20 @@ impl Relations<'_> {
             }
             JoinConstraint::Using(names) => {
                 let mut on: Option<Expr> = None;
-                let join = scope.columns.iter().filter_map(|column| column.joined).map(|(join, _)| join + 1).max().unwrap_or(0);
-                for (place, name) in names.iter().enumerate() {
+                let mut joined_by = Vec::new();
+                for name in names {
                     let [ast::ObjectNamePart::Identifier(ident)] = &name.0[..] else {
                         return Err(self.source.error(name.span(), "USING takes the names of columns"));
                     };
-                    let equal = self.using(scope, (ident, (join, place)), kind, width)?;
+                    let (equal, column) = self.using(scope, ident, kind, width)?;
+                    joined_by.push(column);
                     on = Some(match on {
                         None => equal,
                         Some(before) => Expr::binary(BinaryOp::And, before, equal, DataType::Bool),
                     });
                 }
+                // As PostgreSQL has it, before what else the join has.
+                scope.put_first(&joined_by);
                 Ok(on)
             }
             JoinConstraint::UsingAlias(..) => Err(self.source.error(place, "USING (...) AS is not supported: leave AS and the name out")),
@@ -208,14 +211,8 @@ impl Relations<'_> {
         }
     }
 
-    /// One column for both sides' column of a name.
-    fn using(
-        &self,
-        scope: &mut Scope,
-        (ident, place): (&ast::Ident, (usize, usize)),
-        kind: JoinKind,
-        width: usize,
-    ) -> Result<Expr, QueryError> {
+    /// One column for both sides' column of a name: that they are equal, and which of the scope's it is.
+    fn using(&self, scope: &mut Scope, ident: &ast::Ident, kind: JoinKind, width: usize) -> Result<(Expr, usize), QueryError> {
         let find = |of_left: bool| {
             let mut found = (0..scope.columns.len()).filter(|&i| {
                 let c = &scope.columns[i];
@@ -246,14 +243,13 @@ impl Relations<'_> {
         // What both come to is of the type that holds either.
         let (a, b) = binder.unify_two(Bound::typed(a, ident.span), Bound::typed(b, ident.span), "joined by USING")?;
         scope.columns[right].is_merged = true;
-        scope.columns[left].joined = Some(place);
         let data_type = a.data_type;
         scope.columns[left].expr = match kind {
             JoinKind::Inner | JoinKind::Left => a,
             JoinKind::Right => b,
             JoinKind::Full => Expr::new(ExprKind::Case { branches: vec![(of_left, a)], otherwise: Some(Box::new(b)) }, data_type),
         };
-        Ok(equal)
+        Ok((equal, left))
     }
 
     /// The names of both sides, which differ.

@@ -12,7 +12,7 @@ use crate::types::*;
 pub(super) struct Scope {
     /// What FROM names, from left to right.
     pub relations: Vec<Relation>,
-    /// In the order of `SELECT *`.
+    /// Those of each relation in its order.
     pub columns: Vec<Column>,
     /// How many columns the input has: aggregates are numbered from here.
     pub width: usize,
@@ -51,8 +51,8 @@ pub(super) struct Column {
     pub own: Expr,
     /// Whether USING made one column of it and another, which is the one that its bare name means.
     pub is_merged: bool,
-    /// Where it is that one: which join made it so last, counting up, and its place among the names of that.
-    pub joined: Option<(usize, usize)>,
+    /// Its place in `SELECT *`.
+    pub place: usize,
     /// Whether `SELECT *` leaves it out, and another column of the name hides it: the log's own.
     pub is_hidden: bool,
 }
@@ -60,7 +60,7 @@ pub(super) struct Column {
 impl Scope {
     pub fn new(relation: &str, is_topic: bool, columns: Vec<(String, DataType)>) -> Self {
         let width = columns.len();
-        let column = |(i, (name, t))| Column::of(name, Expr::column(i, t));
+        let column = |(i, (name, t))| Column::of(name, Expr::column(i, t), i);
         let columns = columns.into_iter().enumerate().map(column).collect();
         let relations = vec![Relation { name: relation.to_owned(), is_topic, alias: None }];
         Scope { relations, columns, width, windows: Vec::new(), watermarks: Vec::new() }
@@ -92,7 +92,7 @@ impl Scope {
         // A subquery over a window may have put these names out: those of this window are meant.
         self.columns.retain(|c| c.name != "window_start" && c.name != "window_end");
         for (name, expr) in [("window_start", start), ("window_end", end)] {
-            self.columns.push(Column::of(name.to_owned(), expr));
+            self.columns.push(Column::of(name.to_owned(), expr, self.next_place()));
         }
         self.windows.push((window.clone(), self.width));
         self.width += window.columns().len();
@@ -101,9 +101,10 @@ impl Scope {
     /// The names of a join: its columns are those of the left side and then those of the right one.
     #[must_use]
     pub fn beside(mut self, right: Scope) -> Self {
-        let (relations, width) = (self.relations.len(), self.width);
+        let (relations, width, place) = (self.relations.len(), self.width, self.next_place());
         let moved = |expr: &Expr| expr.renumbered(|i| i + width);
-        let column = |c: Column| Column { relation: c.relation + relations, expr: moved(&c.expr), own: moved(&c.own), ..c };
+        let column =
+            |c: Column| Column { relation: c.relation + relations, expr: moved(&c.expr), own: moved(&c.own), place: c.place + place, ..c };
         self.columns.extend(right.columns.into_iter().map(column));
         self.windows.extend(right.windows.into_iter().map(|(window, first)| (window.after(width), first + width)));
         let watermarks = right.watermarks.into_iter().map(|w| Watermark { time: moved(&w.time), ..w });
@@ -111,6 +112,24 @@ impl Scope {
         self.relations.extend(right.relations);
         self.width += right.width;
         self
+    }
+
+    /// Behind all columns, in `SELECT *`.
+    fn next_place(&self) -> usize {
+        self.columns.iter().map(|c| c.place + 1).max().unwrap_or(0)
+    }
+
+    /// Puts these columns before all others in `SELECT *`.
+    pub fn put_first(&mut self, columns: &[usize]) {
+        self.columns.iter_mut().for_each(|c| c.place += columns.len());
+        columns.iter().enumerate().for_each(|(place, &column)| self.columns[column].place = place);
+    }
+
+    /// The columns of `SELECT *`, in its order.
+    pub fn shown(&self) -> Vec<&Column> {
+        let mut shown: Vec<&Column> = self.columns.iter().filter(|c| !c.is_hidden && !c.is_merged).collect();
+        shown.sort_by_key(|c| c.place);
+        shown
     }
 
     /// The columns of this name: none, one, or several that cannot be told apart. An unquoted name that no column has exactly is looked for
@@ -180,8 +199,8 @@ impl Scope {
 
 impl Column {
     /// Of the first relation.
-    fn of(name: String, expr: Expr) -> Self {
-        Column { relation: 0, name, own: expr.clone(), expr, is_merged: false, joined: None, is_hidden: false }
+    fn of(name: String, expr: Expr, place: usize) -> Self {
+        Column { relation: 0, name, own: expr.clone(), expr, is_merged: false, place, is_hidden: false }
     }
 }
 

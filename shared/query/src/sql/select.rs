@@ -1,7 +1,5 @@
 //! Binding of a whole statement: the select list, grouping, and what happens at answering time.
 
-use std::cmp::Reverse;
-
 use sqlparser::ast::{self, GroupByExpr, SelectItem, SetExpr, Spanned};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Span;
@@ -400,11 +398,7 @@ fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec
                 if !plain {
                     return Err(binder.error(span, "* takes no options: name the columns"));
                 }
-                // As PostgreSQL has it, what USING joins by stands first, of the last join before that of those before it.
-                let shown = binder.scope.columns.iter().filter(|c| !c.is_hidden && !c.is_merged);
-                let (mut joined, others): (Vec<_>, Vec<_>) = shown.partition(|c| c.joined.is_some());
-                joined.sort_by_key(|c| c.joined.map(|(join, place)| (Reverse(join), place)));
-                items.extend(joined.into_iter().chain(others).map(|c| item_of_all(c, &c.expr, span)));
+                items.extend(binder.scope.shown().into_iter().map(|c| item_of_all(c, &c.expr, span)));
             }
             SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), _) => match &name.0[..] {
                 [ast::ObjectNamePart::Identifier(ident)] if binder.scope.is_relation(ident) => {
