@@ -15,7 +15,7 @@ use super::log::ForeignArgs;
 use super::output::{self, Format};
 use super::{Failure, late, sql};
 use crate::feeds::{Definition, Until};
-use crate::question::{self, Asked, LateRecords, Question, Rows, batch_views};
+use crate::question::{self, Asked, Compacted, LateRecords, Question, Rows, batch_views};
 use crate::systems::{BatchEngine, SpeedEngine};
 
 /// Answers a SQL query over a topic
@@ -100,6 +100,7 @@ pub(super) struct Answered {
     /// By topic.
     coverage: Vec<(String, Coverage)>,
     late: Vec<LateRecords>,
+    compacted: Vec<Compacted>,
 }
 
 impl From<Engine> for question::Engine {
@@ -141,7 +142,7 @@ pub(super) fn run(place: &Address, args: &QueryArgs) -> Result<ExitCode, Failure
     let asked = Asked { at, horizon: args.horizon.clone(), workers: usize::from(args.workers), incremental };
     let late_feed = args.late_to.as_ref().map(|output| late_feed(place, &question, output)).transpose()?;
     let question::Answered { names, rows, coverage, late } = question.answer(args.engine.into(), &asked)?;
-    show(&Answered { names, rows, coverage, late }, args.format)?;
+    show(&Answered { names, rows, coverage, late, compacted: question.compacted()? }, args.format)?;
     if let Some((dir, feed)) = late_feed {
         let number =
             question.topics.iter().position(|t| t.config().name == feed.input).expect("what is late is of a topic that the query reads");
@@ -205,11 +206,11 @@ fn positions(topics: &[Topic], at: &[String]) -> Result<Vec<Position>, Failure> 
 
 pub(super) fn rows_of(rows: RecordBatch, coverage: Vec<(String, Coverage)>, late: Vec<LateRecords>) -> Answered {
     let names = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
-    Answered { names, rows: Rows::Columns(rows), coverage, late }
+    Answered { names, rows: Rows::Columns(rows), coverage, late, compacted: Vec::new() }
 }
 
 pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
-    let Answered { names, rows, coverage, late } = answered;
+    let Answered { names, rows, coverage, late, compacted } = answered;
     if let (Format::Json, Some(name)) =
         (format, names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)).map(|(_, name)| name))
     {
@@ -239,10 +240,7 @@ pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
             let (position, parts) = covered(coverage);
             let columns: Vec<String> = names.iter().map(|n| output::json_text(n)).collect();
             let rows: Vec<String> = values.iter().map(|row| output::json_row(names, row)).collect();
-            let late = match &late[..] {
-                [] => String::new(),
-                late => format!("\"late\":{},", serde_json::to_string(late).map_err(Failure::of)?),
-            };
+            let late = json_list("late", late)? + &json_list("compacted", compacted)?;
             writeln!(
                 out,
                 "{{\"position\":{},\"coverage\":{},{late}\"columns\":[{}],\"rows\":[{}{}]}}",
@@ -270,9 +268,17 @@ pub(super) fn show(answered: &Answered, format: Format) -> Result<(), Failure> {
     }
     // What is left out is told whoever reads.
     if format != Format::Json {
-        late.iter().for_each(|late| eprintln!("{}", late.told()));
+        late.iter().map(LateRecords::told).chain(compacted.iter().map(Compacted::told)).for_each(|told| eprintln!("{told}"));
     }
     Ok(())
+}
+
+/// A member of the object, where there is anything in it.
+fn json_list<T: serde::Serialize>(name: &str, list: &[T]) -> Result<String, Failure> {
+    match list {
+        [] => Ok(String::new()),
+        list => Ok(format!("\"{name}\":{},", serde_json::to_string(list).map_err(Failure::of)?)),
+    }
 }
 
 /// The position that an answer is exact for, and what it came from: of several topics, by topic.

@@ -5,6 +5,7 @@
 //! differential keeps the rows of a whole plan, over one topic or several, where it can.
 //! Every answer is exact for one joint position: an offset for each partition of each topic.
 
+mod compacted;
 mod engines;
 mod error;
 mod late;
@@ -18,6 +19,8 @@ use twopath_log::{PartitionBy, Topic};
 use twopath_query::{Late, Plan, Program, QueryError, TopicSchema, Value, time};
 
 use crate::systems::{BatchEngine, SpeedEngine};
+pub use compacted::Compacted;
+pub(crate) use compacted::needs_newest_alone;
 pub(crate) use engines::check_within;
 pub use error::QuestionError;
 pub use late::LateRecords;
@@ -151,6 +154,15 @@ impl Question {
             None => twopath_view::finish(&self.program, &answers)?,
         };
         Ok(Answered { names: self.columns(), rows: Rows::Columns(rows), coverage, late: self.late(asked)? })
+    }
+
+    /// What compaction has taken of what is counted.
+    ///
+    /// # Errors
+    /// A topic whose manifest cannot be read.
+    pub fn compacted(&self) -> Result<Vec<Compacted>, QuestionError> {
+        let topics = self.names.iter().map(String::as_str).zip(&self.topics);
+        Compacted::of(&self.plan, topics)
     }
 
     /// What each `WATERMARK` leaves out.

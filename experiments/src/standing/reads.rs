@@ -9,7 +9,7 @@ use twopath_query::{self as query, Plan, Program, Query, QueryError};
 use twopath_view::finish;
 
 use super::JobError;
-use crate::question::plan_of;
+use crate::question::{Compacted, QuestionError, needs_newest_alone, plan_of};
 
 /// The SQL of a version over its topics.
 pub struct Reads {
@@ -78,11 +78,15 @@ impl Reads {
 
     /// Whether what compaction takes of a topic changes nothing of the answer: of the topic it reads the newest row of each key alone.
     pub(super) fn needs_newest_alone(&self, topic: &Topic) -> bool {
-        let key = match &topic.config().partition_by {
-            twopath_log::PartitionBy::Key(key) => key,
-            twopath_log::PartitionBy::RoundRobin => return false,
-        };
-        self.plan.maintained().plan.reads_newest_alone(topic.name(), key)
+        needs_newest_alone(&self.plan, topic.name(), topic)
+    }
+
+    /// What compaction has taken of what is counted.
+    ///
+    /// # Errors
+    /// A topic whose manifest cannot be read.
+    pub fn compacted(&self) -> Result<Vec<Compacted>, QuestionError> {
+        Compacted::of(&self.plan, self.each().map(|(topic, _)| (topic.name(), topic)))
     }
 }
 

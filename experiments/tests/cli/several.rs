@@ -239,6 +239,29 @@ fn the_past_of_a_compacted_table_is_not_made_up() {
     assert!(past.code == 1 && past.stderr.contains("would count less than those before it"), "{}", past.stderr);
 }
 
+/// What compaction has taken is not counted, and whoever counts is told; not who reads each key's newest row alone.
+#[test]
+fn what_compaction_took_of_what_is_counted_is_told() {
+    let sandbox = sandbox();
+    let (counted, newest) = ("SELECT COUNT(*) AS n FROM auctions", "SELECT COUNT(*) AS n FROM UPSERT(TABLE auctions) a");
+    let told = "of auctions compaction has kept each key's newest event alone below ";
+    assert!(!sandbox.run(&["query", "--sql", counted]).stderr.contains("compaction"));
+    sandbox.ok(&["log", "compact", "auctions", "--dirty-ratio", "0"]);
+    let json =
+        |sql: &str| -> serde_json::Value { serde_json::from_str(&sandbox.ok(&["query", "--sql", sql, "--format", "json"])).unwrap() };
+    for format in ["table", "csv"] {
+        let done = sandbox.run(&["query", "--sql", counted, "--format", format]);
+        assert!(done.code == 0 && done.stderr.contains(told), "{}", done.stderr);
+    }
+    assert_eq!((&json(counted)["compacted"][0]["topic"], json(counted)["compacted"][0]["to"].is_string()), (&"auctions".into(), true));
+    assert!(json(newest)["compacted"].is_null() && !sandbox.run(&["query", "--sql", newest]).stderr.contains("compaction"));
+    // A job's first version counts less than none before it, and says so.
+    let first = sandbox.run(&["job", "deploy", "counts", "--sql", counted]);
+    assert!(first.code == 0 && first.stderr.contains(told), "{}", first.stderr);
+    let first = sandbox.run(&["job", "deploy", "newest", "--sql", newest]);
+    assert!(first.code == 0 && !first.stderr.contains("compaction"), "{}", first.stderr);
+}
+
 #[test]
 fn mistakes_say_what_to_write() {
     let sandbox = sandbox();

@@ -51,6 +51,9 @@ pub(super) fn run(dir: &Path, args: &DeployArgs) -> Result<(), Failure> {
     let names = twopath_query::topics_of(&text).map_err(|e| Failure::sql(&e, &text))?;
     let topics = names.iter().map(|name| log::open_topic(dir, name)).collect::<Result<Vec<_>, _>>()?;
     let reads = Reads::of(&text, topics).map_err(|e| Failure::sql(&e, &text))?;
+    for compacted in reads.compacted().map_err(Failure::of)? {
+        eprintln!("{}", compacted.told());
+    }
     let late = args.late_to.as_ref().map(|output| late::feed(dir, &reads.plan().late(), output)).transpose()?;
     let job = StandingJob::named(dir, &args.name);
     let how = Deployment {
