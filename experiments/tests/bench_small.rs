@@ -43,7 +43,8 @@ fn every_bench_runs_small() {
             "nexmark_q8",
             "ysb",
             "hop",
-            "workers"
+            "workers",
+            "workers_apart"
         ]
     );
     assert!(result.ratios.iter().all(|r| r.ratio.is_finite() && r.ratio > 0.0), "{:?}", result.ratios);

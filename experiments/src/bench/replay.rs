@@ -10,7 +10,7 @@ use twopath_query::{Query, parse};
 use twopath_view::{GroupTable, Selection, answer};
 
 use super::events::{Pageviews, Totals, hand_written_loop};
-use super::{BenchError, Ratio, Setting, side_by_side, speed_ratio, timed};
+use super::{BenchError, Ratio, Setting, Size, joined, side_by_side, speed_ratio, timed};
 
 /// The speed layer with one worker from the log, against a competent single-threaded program over columns in memory.
 pub fn speed_against_loop(Setting { dir, size, .. }: Setting) -> Result<Vec<Ratio>, BenchError> {
@@ -234,16 +234,63 @@ pub fn two_workers_against_one(Setting { dir, size, .. }: Setting) -> Result<Vec
         let took = start.elapsed();
         agree("workers", &totals_of(&query, &tables)?, &expected).map(|()| took)
     };
-    let pairs = side_by_side(size.rounds, |_| run(2), |_| run(1))?;
-    Ok(vec![speed_ratio(
-        "workers",
-        "replay of the same query over two partitions, 2 workers against 1",
-        1.6,
-        1.9,
-        &pairs,
-        size.events as f64 / 1e6,
-        "million events/s",
-    )])
+    let workers = side_by_side(size.rounds, |_| run(2), |_| run(1))?;
+    let apart = apart(dir, size)?;
+    let million = size.events as f64 / 1e6;
+    Ok(vec![
+        speed_ratio(
+            "workers",
+            "replay of the same query over two partitions, 2 workers against 1",
+            1.6,
+            1.9,
+            &workers,
+            million,
+            "million events/s",
+        ),
+        speed_ratio(
+            "workers_apart",
+            "two replays of half of the events each, 1 worker each, at once against in turn: what the machine gives two that share nothing",
+            1.0,
+            2.0,
+            &apart,
+            million,
+            "million events/s",
+        ),
+    ])
+}
+
+/// The control of [`two_workers_against_one`]: jobs that hand each other nothing, and so run at once as fast as two of this machine's cores let them.
+fn apart(dir: &Path, size: Size) -> Result<Vec<(f64, f64)>, BenchError> {
+    let log = Log::open(&dir.join("apart"))?;
+    let half = |seed: u64| {
+        let topic = Pageviews::generate(size.events / 2, seed, 65_536).log(&log, &format!("pageviews{seed}"), 1, Durability::None)?;
+        let (query, end) = (Arc::new(Pageviews::query(&topic)), topic.end()?);
+        let expected = totals_of(&query, &replay(&topic, &query, &end, 1)?)?;
+        Ok::<_, BenchError>((topic, query, end, expected))
+    };
+    let (first, second) = (half(1)?, half(2)?);
+    let replayed = |(topic, query, end, _): &(Topic, Arc<Query>, Position, Totals)| replay(topic, query, end, 1);
+    let told = |start: Instant, tables: [Result<Vec<Arc<GroupTable>>, BenchError>; 2]| {
+        let took = start.elapsed();
+        for (tables, (_, query, _, expected)) in tables.into_iter().zip([&first, &second]) {
+            agree("workers_apart", &totals_of(query, &tables?)?, expected)?;
+        }
+        Ok(took)
+    };
+    let at_once = |_| {
+        let start = Instant::now();
+        let tables = std::thread::scope(|scope| {
+            let beside = scope.spawn(|| replayed(&first));
+            let second = replayed(&second);
+            [joined(beside), second]
+        });
+        told(start, tables)
+    };
+    let in_turn = |_| {
+        let start = Instant::now();
+        told(start, [replayed(&first), replayed(&second)])
+    };
+    side_by_side(size.rounds, at_once, in_turn)
 }
 
 fn sealed_files(topic: &Topic) -> Result<Vec<PathBuf>, BenchError> {
