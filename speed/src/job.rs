@@ -93,7 +93,7 @@ pub fn start(
         _ => None,
     };
     let layout = base.as_ref().map_or_else(|| middle.layout(&query), |rows| Arc::clone(rows.base_layout()));
-    let code = base.as_ref().map_or_else(|| logic.name(), |rows| rows.code().to_owned());
+    let code = base.as_ref().map_or_else(|| logic.name(), |rows| rows.code());
     let (input, identity) = (Input::of(topic), Identity::of(topic, &layout, &code));
     let KeptState { checkpoints, keeper, restored, refused } = KeptState::open(&options.backend, identity, &layout, &input, &from)?;
     let newest = restored.as_ref().map(|restored| restored.manifest.clone());

@@ -4,11 +4,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use twopath_log::{Log, LogError, Start, Topic};
-use twopath_speed::{Feed, FeedKind, FeedReport, SpeedError, Until};
+use twopath_speed::{Feed, FeedReport, Until};
 
 use super::output::output_topic;
 use super::{Definition, FeedError, OutputOptions, TopicIds};
-use crate::systems::{Keeping, StateBackend};
+use crate::systems::Keeping;
 
 /// How a feed is run: all of it may differ from run to run.
 #[derive(Clone)]
@@ -33,12 +33,9 @@ impl<'a> FeedRun<'a> {
 pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, how: &FeedRun<'_>) -> Result<FeedReport, FeedError> {
     let inputs = feed.inputs().map(|input| log.topic(input)).collect::<Result<Vec<_>, _>>()?;
     let query = feed.query(&inputs)?;
+    let backend = feed.backend(log, &inputs[0].local()?.id(), Keeping::Owns { checkpoint_interval: how.checkpoint_interval });
     // Before anything of it is kept.
-    match (query.kind(), &feed.state) {
-        (_, StateBackend::Memory) | (FeedKind::Changelog, _) | (FeedKind::Table, StateBackend::Checkpoint) => {}
-        (FeedKind::Table, _) => return Err(SpeedError::KeptRows { name: feed.name.clone() }.into()),
-        (FeedKind::Rows | FeedKind::Windows, _) => return Err(SpeedError::NoState { name: feed.name.clone() }.into()),
-    }
+    query.kind().check_state(&feed.name, &backend)?;
     feed.check(log.dir())?;
     if let Some(earlier) = Definition::earlier(log.dir(), &feed.name)? {
         feed.check_kind(&earlier, &inputs)?;
@@ -53,7 +50,6 @@ pub fn run_feed(log: &Log, feed: &Definition, made_as: &OutputOptions, how: &Fee
     let output = output_topic(log, feed, &inputs[0], &query, made_as)?;
     let writer = output.writer()?;
     let life = keep(log, feed, &inputs, (&output, is_new))?;
-    let backend = feed.backend(log, &inputs[0].local()?.id(), Keeping::Owns { checkpoint_interval: how.checkpoint_interval });
     let dir = feed.state_dir(log.dir());
     let with_group = |input: Topic| -> Result<_, LogError> {
         let group = input.local()?.group_or_new(&feed.group())?;

@@ -34,8 +34,8 @@ mod partial;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
+use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::Probe;
-use timely::dataflow::{ProbeHandle, Stream};
 use timely::worker::Worker;
 use twopath_base::Position;
 use twopath_base::sync::lock;
@@ -43,8 +43,10 @@ use twopath_log::Barrier;
 use twopath_query::Query;
 use twopath_view::Generation;
 
+use crate::checkpoint::Shares;
 use crate::control::Control;
-use crate::epoch::{EpochPart, GenerationRange, Parcels, ReadProgress};
+use crate::differential::Maintained;
+use crate::epoch::{GenerationRange, ReadProgress};
 use crate::error::SpeedError;
 use crate::input::Input;
 use crate::logic::Middle;
@@ -104,8 +106,15 @@ impl Wiring {
         Ok(worker.dataflow_named("speed", |scope| {
             let reads = frames(scope, partitions, self);
             let probe = ProbeHandle::new();
-            let keep = |base: Stream<'_, u64, Parcels<EpochPart>>| {
-                base.merge(self, true).publish(Publisher { is_base: true, ..self.publisher(peers, None) }).probe_with(&probe);
+            let index = scope.index();
+            // The rows of a plan. Where they are kept, their base goes to rest.
+            let maintained = |reads, rows: &Maintained, restored: Option<&Shares>| {
+                let restored = restored.map(|shares| shares.take(index, peers));
+                let (rows, base) = differential::maintained(reads, rows, restored.as_deref(), &self.control);
+                if restored.is_some() {
+                    base.merge(self, true).publish(Publisher { is_base: true, ..self.publisher(peers, None) }).probe_with(&probe);
+                }
+                rows
             };
             let parts = match &self.middle {
                 Middle::Feed(flow) => {
@@ -117,29 +126,16 @@ impl Wiring {
                 }
                 Middle::Windows(flow) => return feed::close(reads, flow, &self.control).probe().0,
                 Middle::Table(flow) => {
-                    let rows = &flow.table.rows;
-                    let Some(restored) = &flow.restored else {
-                        let rows = differential::maintained(reads, rows, &self.control);
-                        return feed::show(rows, flow, &self.control).probe().0;
-                    };
-                    let restored = restored.take(scope.index(), peers);
-                    let (rows, base) = differential::with_base(reads, rows, &restored, &self.control);
-                    keep(base);
+                    let rows = maintained(reads, &flow.table.rows, flow.restored.as_ref());
                     feed::show(rows, flow, &self.control).probe_with(&probe);
                     return probe;
                 }
                 Middle::Timely(plan) => reads.partial(&self.query, plan.clone()),
-                Middle::Maintained(rows, None) => differential::maintained(reads, rows, &self.control),
-                Middle::Maintained(rows, Some(restored)) => {
-                    let restored = restored.take(scope.index(), peers);
-                    let (rows, base) = differential::with_base(reads, rows, &restored, &self.control);
-                    keep(base);
-                    rows
-                }
+                Middle::Maintained(rows, restored) => maintained(reads, rows, restored.as_ref()),
                 Middle::Differential(plan) => differential::parts(reads, plan, &self.query, &self.control),
                 Middle::Hand(prepared) => hand::parts(reads, prepared, &self.control),
             };
-            let writes = if scope.index() == 0 { lock(&self.writes).take() } else { None };
+            let writes = if index == 0 { lock(&self.writes).take() } else { None };
             parts.merge(self, false).publish(self.publisher(peers, writes)).probe_with(&probe);
             probe
         }))

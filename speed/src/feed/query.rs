@@ -17,6 +17,7 @@ use super::rows::RowQuery;
 use super::table::Table;
 use crate::error::SpeedError;
 use crate::sink::topic::TopicSink;
+use crate::state::Backend;
 
 /// What a feed appends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -28,6 +29,21 @@ pub enum FeedKind {
     Windows,
     /// The rows of a query of any shape: each change of one, by its key.
     Table,
+}
+
+impl FeedKind {
+    /// That such a feed can keep its state there.
+    ///
+    /// # Errors
+    /// [`SpeedError::KeptRows`]: rows of a table come to rest in checkpoints alone. [`SpeedError::NoState`]: it has none to keep.
+    pub fn check_state(self, feed: &str, backend: &Backend) -> Result<(), SpeedError> {
+        let name = || feed.to_owned();
+        match (self, backend) {
+            (_, Backend::Memory) | (FeedKind::Changelog, _) | (FeedKind::Table, Backend::Checkpoints(_)) => Ok(()),
+            (FeedKind::Table, _) => Err(SpeedError::KeptRows { name: name() }),
+            (FeedKind::Rows | FeedKind::Windows, _) => Err(SpeedError::NoState { name: name() }),
+        }
+    }
 }
 
 /// A feed's query, made ready.

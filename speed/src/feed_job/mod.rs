@@ -9,7 +9,6 @@ use std::sync::atomic::AtomicBool;
 
 use crate::error::SpeedError;
 use crate::feed::FeedKind;
-use crate::state::Backend;
 use frames::run_frames;
 pub use run::{Feed, FeedReport, Until};
 use table::run_table;
@@ -58,11 +57,7 @@ pub fn run_feed(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) ->
         feed.query.check_input(&feed.name, number, input)?;
     }
     let kind = feed.query.kind();
-    match (kind, &feed.backend) {
-        (_, Backend::Memory) | (FeedKind::Changelog, _) | (FeedKind::Table, Backend::Checkpoints(_)) => {}
-        (FeedKind::Table, _) => return Err(SpeedError::KeptRows { name: feed.name }),
-        (FeedKind::Rows | FeedKind::Windows, _) => return Err(SpeedError::NoState { name: feed.name }),
-    }
+    kind.check_state(&feed.name, &feed.backend)?;
     match kind {
         FeedKind::Rows | FeedKind::Changelog => run_frames(feed, until, workers, stop),
         FeedKind::Windows => run_windows(feed, until, workers, stop),

@@ -27,15 +27,16 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
     let delivered: u64 = members.iter().flat_map(|member| member.delivered()).map(|(_, offset)| offset.0).sum();
     let input = Input::joint(&inputs.into_iter().map(|(topic, _)| topic).collect::<Vec<_>>());
     let start = (GENERATION, Position::zero(input.partitions()));
-    let mut kept = match &backend {
-        Backend::Memory => None,
+    let (restored, generations, from, checkpoints) = match &backend {
+        Backend::Memory => (None, None, start, None),
         _ => {
             let layout = table.rows.base_layout();
-            Some(KeptState::open(&backend, Identity::of_input(&input, layout, table.rows.code()), layout, &input, &start)?)
+            let identity = Identity::of_input(&input, layout, &table.rows.code());
+            let KeptState { restored, checkpoints, .. } = KeptState::open(&backend, identity, layout, &input, &start)?;
+            let RestoredBase { tables, generations, from } = RestoredBase::of(restored, &input.since()?, start);
+            (Some(tables), generations, from, checkpoints)
         }
     };
-    let restored = kept.as_mut().and_then(|kept| kept.restored.take());
-    let RestoredBase { tables, generations, from } = RestoredBase::of(restored, &input.since()?, start);
     // Nobody else appends from here on; what others appended is of no more of the input than there is now.
     let sink = NumberedSink::open(name, &producer, "table", output, writer.into())?;
     let end = input.end()?;
@@ -50,7 +51,6 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
     let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, end, workers, When::of(every, to.as_ref()))?));
     let (sender, done) = channel();
     let query = Arc::new(table.query().clone());
-    let restored = kept.is_some().then_some(tables);
     let flow = TableFlow { table, shower: Arc::clone(&shower), done: sender, restored };
     let read_before = from.1.records();
     let beginning = Beginning { from, generations, keeper: None };
@@ -58,7 +58,6 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
     let options = SpeedOptions { workers, publish_interval: every.unwrap_or(options.publish_interval), ..options };
     let mut threads = Threads::of(&input, query, Middle::Table(Box::new(flow)), beginning, (to, None), &options, Arc::new(|_| {}))?;
     let control = threads.control();
-    let checkpoints = kept.and_then(|kept| kept.checkpoints);
     if let Some((store, Some(interval))) = &checkpoints {
         threads.take_checkpoints(store, &input, *interval, Vec::new(), || Ok(()))?;
     }

@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 use timely::dataflow::Stream;
 use timely::dataflow::operators::Concat;
-use twopath_query::Query;
+use twopath_query::{Plan, Query};
 use twopath_view::GroupTable;
 
 use super::expr::{name_of, unsupported};
@@ -67,7 +67,8 @@ pub struct Maintained {
     pub layout: Arc<Query>,
     steps: Arc<Steps>,
     base: Arc<Base>,
-    code: String,
+    /// What it was made of.
+    plan: Plan,
     /// Under which generation the rows stand.
     generation: u64,
 }
@@ -89,38 +90,24 @@ impl Maintained {
     pub fn of(kept: &twopath_query::Maintained, topics: &[&str], generation: u64) -> Result<Self, SpeedError> {
         let (mut steps, projections) = Steps::new(&kept.plan, topics)?;
         let base = Arc::new(Base::new(&kept.rows.topic, std::mem::take(&mut steps.base)));
-        let code = format!("rows of {}", serde_json::to_string(&kept.plan).expect("a plan is JSON"));
-        Ok(Maintained { projections, layout: Arc::new(kept.rows.clone()), steps: Arc::new(steps), base, code, generation })
+        let (layout, plan) = (Arc::new(kept.rows.clone()), kept.plan.clone());
+        Ok(Maintained { projections, layout, steps: Arc::new(steps), base, plan, generation })
     }
 
-    /// What the tables of its base are laid out for ([`with_base`]).
+    /// What the tables of its base are laid out for ([`maintained`]).
     pub fn base_layout(&self) -> &Arc<Query> {
         &self.base.layout
     }
 
     /// What tells its base from that of other plans.
-    pub fn code(&self) -> &str {
-        &self.code
+    pub fn code(&self) -> String {
+        format!("rows of {}", serde_json::to_string(&self.plan).expect("a plan is JSON"))
     }
 }
 
-/// What the rows of the plan become in each epoch, on the worker that keeps them.
-pub fn maintained<'s>(reads: Stream<'s, u64, Vec<Read>>, plan: &Maintained, control: &Arc<Control>) -> Stream<'s, u64, Parcels<EpochPart>> {
-    flow(reads, plan, None, control).0
-}
-
-/// As [`maintained`], of a plan whose base was kept before: `restored` is this worker's share of it, which is not read again. Beside the rows come the changes of the base itself, to be kept,
-/// with what was kept of it before as the first.
-pub fn with_base<'s>(
-    reads: Stream<'s, u64, Vec<Read>>,
-    plan: &Maintained,
-    restored: &[Arc<GroupTable>],
-    control: &Arc<Control>,
-) -> (Stream<'s, u64, Parcels<EpochPart>>, Stream<'s, u64, Parcels<EpochPart>>) {
-    flow(reads, plan, Some(restored), control)
-}
-
-fn flow<'s>(
+/// What the rows of the plan become in each epoch, on the worker that keeps them. Of a plan whose base is kept, `restored` is this worker's share of what was kept before, which is not read again;
+/// the changes of the base itself then come beside the rows, with what was kept before as the first.
+pub fn maintained<'s>(
     reads: Stream<'s, u64, Vec<Read>>,
     plan: &Maintained,
     restored: Option<&[Arc<GroupTable>]>,
