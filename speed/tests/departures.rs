@@ -58,7 +58,7 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-/// Flights of three years by seven aircraft, some of them of none, and rows of the aircraft, of which the newest counts, whenever it comes. Ten flights leave within a day and somewhat more, in any
+/// Flights of twenty years by seven aircraft, some of them of none, and rows of the aircraft, of which the newest counts, whenever it comes. Ten flights leave within eleven hours, in any
 /// order, and of some hours of it the wind is reported, once.
 struct Departures {
     random: Random,
@@ -85,7 +85,7 @@ impl Departures {
         for _ in 0..rows {
             let random = &mut self.random;
             let known = self.seconds.pop().unwrap();
-            let at = 1_330_000_000 + self.rows / 10 * 350_000 + random.below(100_000) as i64;
+            let at = 1_330_000_000 + self.rows / 10 * 3_500_000 + random.below(40_000) as i64;
             self.rows += 1;
             let (origin, hour) = (random.below(2) as usize, at / 3_600);
             let is_report = random.below(4) == 0 && self.reported.insert((origin, hour));
@@ -102,7 +102,7 @@ impl Departures {
                 "flight"
             });
             origins.push((random.below(8) > 0).then(|| ["JFK", "LGA"][origin].to_owned()));
-            winds.push((is_report && random.below(8) > 0).then(|| random.below(300) as f64 / 10.0));
+            winds.push((is_report && random.below(8) > 0).then(|| random.below(1_000) as f64 / 10.0));
             tails.push((random.below(6) > 0).then(|| format!("N{}", random.below(7))));
             let of_flight = |value: i64| (!is_plane && !is_report).then_some(value);
             columns[0].push(Some(if is_plane { known } else { at } * 1_000_000));

@@ -59,7 +59,8 @@ fn reports(frame: Frame) -> Vec<((Option<String>, i64), (i64, i64))> {
     let (types, origins, at) = (texts(&frame, "event_type"), texts(&frame, "origin"), times(&frame, "at"));
     let winds = floats(&frame, "wind_speed");
     let mut found = Vec::new();
-    for row in (0..frame.batch.num_rows()).filter(|&row| types.value(row) == "weather" && winds.is_valid(row)) {
+    let is_report = |row: &usize| types.value(*row) == "weather" && origins.is_valid(*row) && winds.is_valid(*row);
+    for row in (0..frame.batch.num_rows()).filter(is_report) {
         let (hour, wind) = (window(at.value(row), HOUR_US), wind(winds.value(row)));
         let hours = (0..=GOOD_FOR).map(|later| hour + later * HOUR_US);
         found.extend(hours.map(|of| ((text(&origins, row), of), (hour, wind))));

@@ -17,38 +17,35 @@ pub const CODE: HandWritten = HandWritten {
 };
 
 fn rows<'s>(frames: VecCollection<'s, u64, Frame, isize>) -> VecCollection<'s, u64, Row, isize> {
-    let flown = rows_of_changes(frames.clone().explode(flights).consolidate(), |(generation, origin, hour), (departures, delay)| Row {
-        generation: *generation,
-        items: vec![origin.as_deref().into(), (*hour).into(), (*departures as i64).into(), (*delay as i64).into(), Item::Null],
-    });
-    let reported = rows_of_changes(frames.explode(reports).consolidate(), |(generation, origin, hour), wind| Row {
-        generation: *generation,
-        items: vec![origin.as_deref().into(), (*hour).into(), 0_i64.into(), Item::Null, wind.0.into()],
-    });
-    flown.concat(reported)
+    let hours = frames.explode(events).consolidate();
+    rows_of_changes(hours, |(generation, origin, hour), (departures, delay, wind)| {
+        let delay = (*departures > 0).then_some(*delay as i64);
+        let wind = (*wind > NO_WIND).then_some(wind.0);
+        let items = vec![origin.as_deref().into(), (*hour).into(), (*departures as i64).into(), delay.into(), wind.into()];
+        Row { generation: *generation, items }
+    })
 }
 
-/// By airport and hour: a departure, and its delay.
-fn flights(frame: Frame) -> Vec<((u64, Option<String>, i64), (isize, isize))> {
+/// What an event tells of its airport's hour: a departure, its delay, the wind.
+type Told = (isize, isize, Greatest);
+
+/// Of what is no report.
+const NO_WIND: Greatest = Greatest(i64::MIN);
+
+fn events(frame: Frame) -> Vec<((u64, Option<String>, i64), Told)> {
     let (types, origins, at) = (texts(&frame, "event_type"), texts(&frame, "origin"), times(&frame, "at"));
     let (scheduled, departed) = (numbers(&frame, "sched_dep_time"), numbers(&frame, "dep_time"));
+    let winds = floats(&frame, "wind_speed");
     let mut found = Vec::new();
     for row in 0..frame.batch.num_rows() {
-        if let ("flight", Some(departed)) = (types.value(row), number(&departed, row)) {
-            let delay = delay(scheduled.value(row), departed);
-            found.push(((frame.generation, text(&origins, row), window(at.value(row), HOUR_US)), (1, delay as isize)));
-        }
+        let told = match (types.value(row), number(&departed, row)) {
+            ("flight", Some(departed)) => (1, delay(scheduled.value(row), departed) as isize, NO_WIND),
+            ("weather", _) if winds.is_valid(row) => (0, 0, Greatest(wind(winds.value(row)))),
+            _ => continue,
+        };
+        found.push(((frame.generation, text(&origins, row), window(at.value(row), HOUR_US)), told));
     }
     found
-}
-
-/// By airport and hour: the wind.
-fn reports(frame: Frame) -> Vec<((u64, Option<String>, i64), Greatest)> {
-    let (types, origins, at) = (texts(&frame, "event_type"), texts(&frame, "origin"), times(&frame, "at"));
-    let winds = floats(&frame, "wind_speed");
-    let rows = (0..frame.batch.num_rows()).filter(|&row| types.value(row) == "weather" && winds.is_valid(row));
-    let key = |row| (frame.generation, text(&origins, row), window(at.value(row), HOUR_US));
-    rows.map(|row| (key(row), Greatest(wind(winds.value(row))))).collect()
 }
 
 /// In steps of five miles per hour.

@@ -60,7 +60,7 @@ fn events(frame: Frame) -> Vec<((Option<String>, i64), Event)> {
         let (origin, hour) = (text(&origins, row), window(at.value(row), HOUR_US));
         match (types.value(row), number(&departed, row)) {
             ("flight", Some(departed)) => found.push(((origin, hour), Event::Flight { delay: delay(scheduled.value(row), departed) })),
-            ("weather", _) if winds.is_valid(row) => {
+            ("weather", _) if origins.is_valid(row) && winds.is_valid(row) => {
                 let wind = wind(winds.value(row));
                 let hours = (0..=GOOD_FOR).map(|later| hour + later * HOUR_US);
                 found.extend(hours.map(|of| ((origin.clone(), of), Event::Report { hour, wind })));
