@@ -46,7 +46,6 @@ mod feed_job;
 mod hand;
 mod input;
 mod job;
-pub mod jobs;
 mod logic;
 mod options;
 mod sink;

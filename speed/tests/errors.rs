@@ -9,8 +9,6 @@ use common::{Events, FRAGILE, QUERIES, Views};
 use timely::dataflow::operators::vec::Map;
 use twopath_base::PartitionId;
 use twopath_query::{DataType, EvalError};
-use twopath_speed::jobs::Kind;
-use twopath_speed::jobs::flights::hand_written;
 use twopath_speed::{Engine, Flow, HandWritten, Item, Logic, Row, SpeedError, SpeedOptions, replay, start};
 use twopath_view::{Finals, Finish, Merging, Part};
 
@@ -160,13 +158,15 @@ fn an_engine_refuses_what_is_not_its_own() {
 #[test]
 fn hand_written_logic_for_another_topic_is_refused() {
     let events = Events::new(1, 4);
-    let written = hand_written("distinct_tails_by_carrier_day", 1, Engine::Timely, Kind::Finals).unwrap();
-    let finals = Finals { keys: &[("key", DataType::Text)], values: &[("n", DataType::Int)], ..written.finals.unwrap() };
-    let logic = Logic::Finals(written.code, finals);
+    let columns = &[("carrier", DataType::Text), ("sched_dep", DataType::Timestamp)];
+    let flow = Flow::Timely(|frames| frames.map(|f| row(f.generation, vec![])));
+    let code = HandWritten { name: "departures_by_carrier", version: 1, columns, flow };
+    let (keys, values) = (&[("key", DataType::Text)], &[("n", DataType::Int)]);
+    let logic = Logic::Finals(code, Finals { name: "departures_by_carrier", version: 1, keys, values });
     let result = replay(&events.topic, events.query(COUNTS_SQL), logic, Engine::Timely, (0, events.start()), &events.start(), 1);
     assert_eq!(
         result.map(drop).unwrap_err().to_string(),
-        "'distinct_tails_by_carrier_day version 1' reads a column 'sched_dep' of type Timestamp, which topic 'events' does not have \
+        "'departures_by_carrier version 1' reads a column 'carrier' of type Text, which topic 'events' does not have \
          (it has time Timestamp, key Text, n Int, d Int); use SQL for this topic"
     );
 }

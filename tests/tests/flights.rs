@@ -9,11 +9,11 @@ use arrow_select::filter::filter_record_batch;
 use twopath_base::Position;
 use twopath_batch::{Engine, HandWritten, Logic};
 use twopath_events::workloads::{Workload, departures, flights};
+use twopath_jobs::Kind;
 use twopath_log::{Durability, Entry, Log, Start, Topic};
 use twopath_query::{Query, Value, parse, values};
 use twopath_reference::{Reference, compare};
 use twopath_serving::jobs;
-use twopath_speed::jobs::Kind;
 use twopath_view::{GroupTable, Selection, answer};
 
 /// Enough for flights that leave after midnight, in the night and not at all.
@@ -65,7 +65,7 @@ fn by_speed(topic: &Topic, query: &Query, engine: twopath_speed::Engine) -> Vec<
 
 /// Final values, as a table shows them.
 fn by_hand_speed(topic: &Topic, query: &Query, (name, version): (&str, u32), engine: twopath_speed::Engine) -> Vec<Vec<Value>> {
-    use twopath_speed::jobs::flights::hand_written;
+    use twopath_jobs::flights::hand_written;
     let written = hand_written(name, version, engine, Kind::Finals).unwrap();
     let finals = written.finals.unwrap();
     let (query, from) = (Arc::new(query.clone()), (0, Position::zero(topic.partitions())));
@@ -129,7 +129,7 @@ fn by_both_layers(
     let (merging, polars) = (jobs::merging("departures", of).unwrap(), twopath_batch::jobs::hand_written("departures", of).unwrap());
     let parts_query = merging.parts_query(parsed).unwrap();
     let batch = twopath_batch::compute(topic, parsed, &Logic::Hand(polars, merging), Engine::Polars, horizon).unwrap();
-    let written = twopath_speed::jobs::hand_written("departures", of, engine, Kind::Parts).unwrap();
+    let written = twopath_jobs::hand_written("departures", of, engine, Kind::Parts).unwrap();
     let (logic, from) = (twopath_speed::Logic::Parts(written.code, merging), (0, horizon.clone()));
     let view = twopath_speed::replay(topic, parsed.clone(), logic, engine, from, &topic.end().unwrap(), 2).unwrap();
     let mut parts: Vec<&GroupTable> = view.generations.iter().flat_map(|g| &g.tables).map(Arc::as_ref).collect();
@@ -236,7 +236,7 @@ fn the_fix_changes_the_delays() {
 #[test]
 fn what_nobody_wrote_is_not_there() {
     use twopath_batch::jobs::flights as batch;
-    use twopath_speed::jobs::flights as speed;
+    use twopath_jobs::flights as speed;
     assert!(batch::hand_written("delays_by_origin_hour", 3).is_none() && batch::hand_written("delays", 1).is_none());
     let speed = |name, version| speed::hand_written(name, version, twopath_speed::Engine::Timely, Kind::Parts);
     assert!(speed("delays_by_origin_hour", 3).is_none() && speed("delays", 1).is_none());

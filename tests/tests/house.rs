@@ -19,6 +19,7 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     ("shared/view", "twopath-view", &["twopath-base", "twopath-storage", "twopath-query"]),
     ("batch", "twopath-batch", &["twopath-base", "twopath-storage", "twopath-log", "twopath-query", "twopath-view"]),
     ("speed", "twopath-speed", &["twopath-base", "twopath-storage", "twopath-log", "twopath-query", "twopath-view"]),
+    ("speed/jobs", "twopath-jobs", &["twopath-query", "twopath-view", "twopath-speed"]),
     ("serving", "twopath-serving", &["twopath-base", "twopath-storage", "twopath-query", "twopath-view"]),
     ("experiments/events", "twopath-events", &["twopath-base", "twopath-storage", "twopath-log", "twopath-query"]),
     ("experiments/results", "twopath-results", &["twopath-base"]),

@@ -1,7 +1,7 @@
 //! Stays by page, for the speed layer, on timely: parts for Lambda, which merge with the batch layer's, and final values for Kappa, whose job
 //! has all of the log in its state.
 
-use twopath_speed::jobs::prelude::*;
+use twopath_jobs::prelude::*;
 
 /// For Lambda.
 pub const PARTS: HandWritten = HandWritten { flow: Flow::Timely(parts), ..FINALS };

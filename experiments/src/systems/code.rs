@@ -35,7 +35,7 @@ fn files(factors: &Factors, job: &Job) -> Vec<CodeFile> {
         files.push(rust(&["batch"], "prelude.rs, for polars".into(), BATCH_PRELUDE, BATCH_PRELUDE));
     }
     if factors.speed_engine.is_some() || by_stream_engine {
-        use twopath_speed::jobs::{PRELUDE, hand_written};
+        use twopath_jobs::{PRELUDE, hand_written};
         let engine = factors.speed_engine.unwrap_or(SpeedEngine::Timely);
         let (engine_of, kind) = (stream_engine(engine), kind(factors.architecture));
         let source = |version| hand_written(&job.topic, (&*job.name, version), engine_of, kind).map_or("", |hand| hand.source);

@@ -1,0 +1,53 @@
+//! How a delay carries over to what the same aircraft flies within twelve hours, version 2: parts, for Lambda, on timely. Pairs are made when parts are merged: a flight may belong to
+//! one that the batch layer has read.
+
+use crate::prelude::*;
+
+pub const CODE: HandWritten = HandWritten {
+    name: "carry_over",
+    version: 2,
+    columns: &[
+        ("event_type", DataType::Text),
+        ("at", DataType::Timestamp),
+        ("tailnum", DataType::Text),
+        ("sched_dep_time", DataType::Int),
+        ("dep_time", DataType::Int),
+    ],
+    flow: Flow::Timely(rows),
+};
+
+fn rows<'s>(frames: Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>> {
+    parts_per_epoch(
+        frames.flat_map(flights),
+        |flights: &mut i64, ()| *flights += 1,
+        |(generation, tail, at, late), flights| Row {
+            generation: *generation,
+            items: vec![Some(&**tail).into(), (*at).into(), (*late).into(), (*flights).into(), 0_i64.into(), Item::Null],
+        },
+    )
+}
+
+/// By tail number: when it was to leave, and how late it did.
+fn flights(frame: Frame) -> Vec<((u64, String, i64, i64), ())> {
+    let (types, tails, at) = (texts(&frame, "event_type"), texts(&frame, "tailnum"), times(&frame, "at"));
+    let (scheduled, departed) = (numbers(&frame, "sched_dep_time"), numbers(&frame, "dep_time"));
+    let mut found = Vec::new();
+    for row in 0..frame.batch.num_rows() {
+        if let ("flight", Some(tail), Some(departed)) = (types.value(row), text(&tails, row), number(&departed, row)) {
+            let late = delay(scheduled.value(row), departed);
+            found.push(((frame.generation, tail, at.value(row), late), ()));
+        }
+    }
+    found
+}
+
+/// Minutes since midnight of a clock time written HHMM.
+fn minutes(hhmm: i64) -> i64 {
+    hhmm / 100 * 60 + hhmm % 100
+}
+
+/// Minutes from the scheduled to the actual departure. Nobody leaves over an hour early: then it is the next day.
+fn delay(scheduled: i64, departed: i64) -> i64 {
+    let delay = minutes(departed) - minutes(scheduled);
+    if delay < -60 { delay + 24 * 60 } else { delay }
+}

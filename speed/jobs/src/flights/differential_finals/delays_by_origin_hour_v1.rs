@@ -1,0 +1,48 @@
+//! Delays by hour and airport, version 1: final values, for Kappa, on differential.
+
+use crate::prelude::*;
+
+pub const CODE: HandWritten = HandWritten {
+    name: "delays_by_origin_hour",
+    version: 1,
+    columns: &[
+        ("sched_dep", DataType::Timestamp),
+        ("origin", DataType::Text),
+        ("sched_dep_time", DataType::Int),
+        ("dep_time", DataType::Int),
+    ],
+    flow: Flow::Differential(rows),
+};
+
+pub const FINALS: Finals = Finals {
+    name: "delays_by_origin_hour",
+    version: 1,
+    keys: &[("hour", DataType::Timestamp), ("origin", DataType::Text)],
+    values: &[("delay_avg", DataType::Float), ("delay_max", DataType::Int), ("departures", DataType::Int)],
+};
+
+fn rows<'s>(frames: VecCollection<'s, u64, Frame, isize>) -> VecCollection<'s, u64, Row, isize> {
+    frames.explode(departures).count_total().map(|((hour, origin), (departures, sum, max))| Row {
+        generation: 0,
+        items: vec![hour.into(), (&origin).into(), (sum as f64 / departures as f64).into(), max.0.into(), (departures as i64).into()],
+    })
+}
+
+fn departures(frame: Frame) -> Vec<((i64, String), (isize, isize, Greatest))> {
+    let (times, origins) = (times(&frame, "sched_dep"), texts(&frame, "origin"));
+    let (scheduled, departed) = (numbers(&frame, "sched_dep_time"), numbers(&frame, "dep_time"));
+    let mut found = Vec::new();
+    for row in 0..frame.batch.num_rows() {
+        if let Some(departed) = number(&departed, row) {
+            let key = (window(times.value(row), HOUR_US), origins.value(row).to_owned());
+            let delay = delay(scheduled.value(row), departed);
+            found.push((key, (1, delay as isize, Greatest(delay))));
+        }
+    }
+    found
+}
+
+/// Minutes from the scheduled to the actual departure, both clock times written HHMM.
+fn delay(scheduled: i64, departed: i64) -> i64 {
+    departed - scheduled
+}

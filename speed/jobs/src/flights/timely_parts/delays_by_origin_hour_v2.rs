@@ -1,0 +1,60 @@
+//! Delays by hour and airport, version 2: parts, for Lambda, on timely.
+
+use crate::prelude::*;
+
+pub const CODE: HandWritten = HandWritten {
+    name: "delays_by_origin_hour",
+    version: 2,
+    columns: &[
+        ("sched_dep", DataType::Timestamp),
+        ("origin", DataType::Text),
+        ("sched_dep_time", DataType::Int),
+        ("dep_time", DataType::Int),
+    ],
+    flow: Flow::Timely(rows),
+};
+
+#[derive(Default)]
+struct Delays {
+    sum: i64,
+    max: Option<i64>,
+    departures: i64,
+}
+
+fn rows<'s>(frames: Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>> {
+    parts_per_epoch(frames.flat_map(departures), add, |(generation, hour, origin), group| Row {
+        generation: *generation,
+        items: vec![(*hour).into(), origin.into(), group.sum.into(), group.max.into(), group.departures.into()],
+    })
+}
+
+fn departures(frame: Frame) -> Vec<((u64, i64, String), i64)> {
+    let (times, origins) = (times(&frame, "sched_dep"), texts(&frame, "origin"));
+    let (scheduled, departed) = (numbers(&frame, "sched_dep_time"), numbers(&frame, "dep_time"));
+    let mut found = Vec::new();
+    for row in 0..frame.batch.num_rows() {
+        if let Some(departed) = number(&departed, row) {
+            let key = (frame.generation, window(times.value(row), HOUR_US), origins.value(row).to_owned());
+            let delay = delay(scheduled.value(row), departed);
+            found.push((key, delay));
+        }
+    }
+    found
+}
+
+fn add(delays: &mut Delays, delay: i64) {
+    delays.sum += delay;
+    delays.max = delays.max.max(Some(delay));
+    delays.departures += 1;
+}
+
+/// Minutes since midnight of a clock time written HHMM.
+fn minutes(hhmm: i64) -> i64 {
+    hhmm / 100 * 60 + hhmm % 100
+}
+
+/// Minutes from the scheduled to the actual departure. Nobody leaves over an hour early: then it is the next day.
+fn delay(scheduled: i64, departed: i64) -> i64 {
+    let delay = minutes(departed) - minutes(scheduled);
+    if delay < -60 { delay + 24 * 60 } else { delay }
+}

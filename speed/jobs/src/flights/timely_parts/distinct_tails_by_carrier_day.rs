@@ -1,0 +1,37 @@
+//! Aircraft in use by day and carrier, both versions: parts, for Lambda, on timely.
+
+use crate::prelude::*;
+
+pub const CODE: HandWritten = HandWritten {
+    name: "distinct_tails_by_carrier_day",
+    version: 1,
+    columns: &[("sched_dep", DataType::Timestamp), ("carrier", DataType::Text), ("tailnum", DataType::Text)],
+    flow: Flow::Timely(rows),
+};
+
+#[derive(Default)]
+struct Aircraft {
+    tails: HashSet<String>,
+    flights: i64,
+}
+
+fn rows<'s>(frames: Stream<'s, u64, Vec<Frame>>) -> Stream<'s, u64, Vec<Row>> {
+    parts_per_epoch(frames.flat_map(flights), add, |(generation, day, carrier), group| {
+        let tails = || Item::list(&group.tails);
+        Row { generation: *generation, items: vec![(*day).into(), carrier.into(), tails(), tails(), group.flights.into()] }
+    })
+}
+
+fn flights(frame: Frame) -> Vec<((u64, i64, String), Option<String>)> {
+    let (times, carriers, tails) = (times(&frame, "sched_dep"), texts(&frame, "carrier"), texts(&frame, "tailnum"));
+    let flight = |row| {
+        let key = (frame.generation, window(times.value(row), DAY_US), carriers.value(row).to_owned());
+        (key, text(&tails, row))
+    };
+    (0..frame.batch.num_rows()).map(flight).collect()
+}
+
+fn add(aircraft: &mut Aircraft, tail: Option<String>) {
+    aircraft.tails.extend(tail);
+    aircraft.flights += 1;
+}
