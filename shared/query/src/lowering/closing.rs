@@ -49,6 +49,13 @@ impl Plan {
         }
     }
 
+    /// Whether each of its rows is let through when it is final.
+    pub(crate) fn is_let_through_finally(&self) -> bool {
+        let mut found = None;
+        self.without_close(&mut found);
+        found.is_some_and(|(_, _, late)| self.is_settled(&late))
+    }
+
     /// The groups of a plan, of which those are let through whose condition is TRUE.
     fn as_closing(&self, plan: &Plan, groups: Plan, condition: Expr, late: &Late) -> Result<Closing, NotLowered> {
         let mut query = plan.lower().map_err(|e| NotLowered { message: NOT_FINAL.to_owned(), ..e })?;
@@ -224,7 +231,7 @@ mod tests {
         let other = of.replace("DESCRIPTOR(at), INTERVAL '1' HOUR", "DESCRIPTOR(other), INTERVAL '1' HOUR");
         refused(&counts(&format!("WHERE EXISTS (SELECT 1 FROM {other} s WHERE s.window_start = t.window_start)")));
         let all = format!(
-            "SELECT window_end, COUNT(*) AS c, SUM(COUNT(*)) OVER () AS s FROM {of} GROUP BY window_start, window_end EMIT ON WINDOW CLOSE"
+            "SELECT window_end, COUNT(*) AS c, SUM(COUNT(*)) OVER (ORDER BY window_start) AS s FROM {of} GROUP BY window_start, window_end EMIT ON WINDOW CLOSE"
         );
         refused(&all);
         let session = over("SESSION");

@@ -24,6 +24,8 @@ pub struct Maintained {
     /// The rows of the plan as a query of rows, each counted, and what is done with them when an answer is asked for: their order and LIMIT. Only the types of its keys
     /// count, which are the plan's columns; its topic is the first that the plan reads.
     pub rows: Query,
+    /// Whether each row of the plan is let through when it is final (`EMIT ON WINDOW CLOSE`), so that whoever is given it has it for good.
+    pub is_final: bool,
 }
 
 impl Query {
@@ -123,7 +125,7 @@ impl Plan {
         let finish = (!matches!(finish.node, Node::Input { .. })).then(|| Box::new(finish));
         let count = vec![Aggregate::new(AggregateFunction::Count, None)];
         let rows = Query { output: keys.clone(), keys, aggregates: count, rows: true, finish, ..Query::over(topic, fields) };
-        Maintained { plan, rows }
+        Maintained { plan, rows, is_final: self.is_let_through_finally() }
     }
 
     /// The plan with these in the place of its inputs, by their numbers.

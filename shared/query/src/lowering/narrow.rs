@@ -313,7 +313,8 @@ impl Upserts {
 }
 
 impl OverCall {
-    fn exprs(&self) -> impl Iterator<Item = &Expr> {
+    /// All that it evaluates in a row.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
         let of_function: Vec<&Expr> = match &self.function {
             OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank => Vec::new(),
             OverFunction::Aggregate(aggregate) => aggregate.args().collect(),

@@ -44,6 +44,16 @@ impl Late {
         either(either(is_null(&time), is_null(&watermark)), in_time)
     }
 
+    /// The watermark of a topic whose records this condition lets through: whether the condition, made anew, is this one.
+    pub fn of_condition(topic: &str, fields: &[Field], condition: &Expr) -> Option<Late> {
+        let ExprKind::Binary { right: in_time, .. } = &condition.kind else { return None };
+        let ExprKind::Binary { left: time, right: least, .. } = &in_time.kind else { return None };
+        let ExprKind::Binary { right: delay, .. } = &least.kind else { return None };
+        let (ExprKind::Column(time), ExprKind::Literal(Value::Interval(us))) = (&time.kind, &delay.kind) else { return None };
+        let late = Late { topic: topic.to_owned(), fields: fields.to_vec(), time: *time, delay_us: us.checked_neg()?, idle_us: None };
+        (*time < fields.len() && late.in_time() == *condition).then_some(late)
+    }
+
     /// The topic's watermark, as one row: the least of those at the ends of its partitions, of which those without a record do not count, nor those that are idle: whose newest
     /// record arrived longer before the newest of all that count than [`Late::idle_us`].
     pub(crate) fn watermark(&self, topic: Plan, span: &Range<usize>) -> Plan {
@@ -124,16 +134,11 @@ impl Plan {
         us.checked_neg()
     }
 
-    /// Whether this operator is a watermark's filter: whether that filter, made anew, is this one.
+    /// Whether this operator is a watermark's filter.
     pub(super) fn left_out(&self) -> Option<Late> {
         let Node::Filter { input, condition } = &self.node else { return None };
         let Node::Scan { topic, fields } = &input.node else { return None };
-        let ExprKind::Binary { right: in_time, .. } = &condition.kind else { return None };
-        let ExprKind::Binary { left: time, right: least, .. } = &in_time.kind else { return None };
-        let ExprKind::Binary { right: delay, .. } = &least.kind else { return None };
-        let (ExprKind::Column(time), ExprKind::Literal(Value::Interval(us))) = (&time.kind, &delay.kind) else { return None };
-        let late = Late { topic: topic.clone(), fields: fields.clone(), time: *time, delay_us: us.checked_neg()?, idle_us: None };
-        (*time < fields.len() && late.in_time() == *condition).then_some(late)
+        Late::of_condition(topic, fields, condition)
     }
 }
 

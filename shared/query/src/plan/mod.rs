@@ -43,6 +43,7 @@ use twopath_base::LogColumn;
 use crate::display::{aggregate_text, identifier};
 use crate::types::*;
 pub use late::Late;
+pub use settled::longest_us;
 pub use window::{Window, WindowSize};
 pub(crate) use window::{later, tumble};
 

@@ -126,7 +126,6 @@ impl Settled {
     }
 }
 
-/// Of an expression that goes by one column of times: that column, how much earlier than it the value may be, and how much later, at most (microseconds).
 fn around(expr: &Expr) -> Option<(usize, i64, i64)> {
     let earlier = |arg: &Expr, us: i64| {
         let (column, before, behind) = around(arg)?;
@@ -146,12 +145,30 @@ fn around(expr: &Expr) -> Option<(usize, i64, i64)> {
     }
 }
 
-/// The column that an expression moves, and by how much.
+/// See [`Expr::moved`].
 pub(super) fn moved(expr: &Expr) -> Option<(usize, i64)> {
-    around(expr).filter(|(_, before, behind)| before.checked_neg() == Some(*behind)).map(|(column, _, us)| (column, us))
+    expr.moved()
 }
 
-fn longest_us(unit: TimeUnit) -> i64 {
+impl Expr {
+    /// Of an expression that goes by one column of times: that column, how much earlier than it the value may be, and how much later, at most (microseconds).
+    pub fn around(&self) -> Option<(usize, i64, i64)> {
+        around(self)
+    }
+
+    /// The column that it moves, and by how many microseconds, where it does no more than that.
+    ///
+    /// ```
+    /// use twopath_query::{DataType, Expr};
+    /// assert_eq!(Expr::column(3, DataType::Timestamp).moved(), Some((3, 0)));
+    /// ```
+    pub fn moved(&self) -> Option<(usize, i64)> {
+        around(self).filter(|(_, before, behind)| before.checked_neg() == Some(*behind)).map(|(column, _, us)| (column, us))
+    }
+}
+
+/// How long a unit is at most, in microseconds.
+pub fn longest_us(unit: TimeUnit) -> i64 {
     let days = |days: i64| days * crate::time::US_PER_DAY;
     match unit {
         TimeUnit::Year => days(366),

@@ -9,10 +9,10 @@ use sqlparser::tokenizer::Span;
 
 use super::QueryError;
 use super::grouping::Groups;
-use super::scope::{Scope, Watermark};
+use super::scope::Scope;
 use super::select::Item;
 use super::source::Source;
-use crate::plan::{JoinKind, Late, Node, Plan};
+use crate::plan::{Distance, Frame, JoinKind, Late, Node, OverCall, OverFunction, Plan};
 use crate::types::*;
 
 /// The rows of a topic that are not late.
@@ -20,24 +20,55 @@ pub(super) fn on_time(topic: Plan, late: &Late, span: Range<usize>) -> Plan {
     Plan::new(Node::Filter { input: Box::new(topic), condition: late.in_time() }, span)
 }
 
+/// When a row of what stands in FROM is final, and how the watermark is to compare with that: by the end of its window, or without one by its event time. Of several that are joined it is that of
+/// the first which every row has; where each may be missing, of the first that is there.
+pub(super) fn moment(from: &Plan, scope: &Scope) -> Option<(Expr, BinaryOp)> {
+    let of_windows = scope.windows.iter().map(|(window, first)| (window.end(*first), *first));
+    let of_times = scope.watermarks.iter().filter_map(|watermark| Some((watermark.time.clone(), watermark.time.moved()?.0)));
+    let (op, moments): (_, Vec<(Expr, usize)>) = match scope.windows[..] {
+        [] => (BinaryOp::Less, of_times.collect()),
+        _ => (BinaryOp::LessOrEqual, of_windows.collect()),
+    };
+    let there = moments.iter().find(|(_, column)| !may_be_missing(from, *column)).map(|(moment, _)| moment.clone());
+    let first_there = moments.into_iter().map(|(moment, _)| moment).rev().reduce(|otherwise, moment| {
+        let is_there = Expr::new(ExprKind::IsNull { arg: Box::new(moment.clone()), negated: true }, DataType::Bool);
+        let branches = vec![(is_there, moment)];
+        Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(otherwise)) }, DataType::Timestamp)
+    });
+    there.or(first_there).map(|moment| (moment, op))
+}
+
+/// Whether the column is of a side that an outer join may leave out.
+fn may_be_missing(plan: &Plan, column: usize) -> bool {
+    match &plan.node {
+        Node::Filter { input, .. } | Node::Window { input, .. } | Node::Over { input, .. } if column < input.columns().len() => {
+            may_be_missing(input, column)
+        }
+        Node::Join { left, right, kind, .. } | Node::AsOfJoin { left, right, kind, .. } | Node::TemporalJoin { left, right, kind, .. } => {
+            match column.checked_sub(left.columns().len()) {
+                None => matches!(kind, JoinKind::Right | JoinKind::Full) || may_be_missing(left, column),
+                Some(column) => matches!(kind, JoinKind::Left | JoinKind::Full) || may_be_missing(right, column),
+            }
+        }
+        _ => false,
+    }
+}
+
 /// The rows, or groups, that no record which is not late can change any more.
 pub(super) fn on_close(
     source: &Source<'_>,
     mut plan: Plan,
-    scope: &Scope,
+    (scope, moment): (&Scope, Option<(Expr, BinaryOp)>),
     groups: Option<&Groups<'_>>,
     place: Span,
 ) -> Result<Plan, QueryError> {
-    let Some(Watermark { time, .. }) = scope.watermarks.first() else {
-        let message = "EMIT ON WINDOW CLOSE stands at a query that reads a watermark itself, and not in a subquery: write FROM TUMBLE(TABLE WATERMARK(TABLE t, DESCRIPTOR(c), INTERVAL '5' SECOND), DESCRIPTOR(c), INTERVAL '1' HOUR)";
+    let Some((moment, op)) = moment.filter(|_| !scope.watermarks.is_empty()) else {
+        let message = "EMIT ON WINDOW CLOSE stands at a query that reads a watermark itself, and not in a subquery: write FROM TUMBLE(TABLE WATERMARK(TABLE t, DESCRIPTOR(c), INTERVAL '5' SECOND), DESCRIPTOR(c), INTERVAL '1' HOUR), and what a subquery would do in WHERE, GROUP BY, HAVING or QUALIFY (as in QUALIFY ROW_NUMBER() OVER (PARTITION BY window_start ORDER BY c) = 1)";
         return Err(source.error(place, message));
     };
-    let (moment, op) = match scope.windows.first() {
-        Some((window, first)) => (window.end(*first), BinaryOp::LessOrEqual),
-        None => (time.clone(), BinaryOp::Less),
-    };
     let item = Item { name: "the window or the event time".into(), expr: moment, reads: Vec::new(), span: place };
-    let moment = groups.map_or_else(|| Ok(item.expr.clone()), |g| g.of_group(&item))?;
+    let message = "EMIT ON WINDOW CLOSE puts a group out when no record can change it any more: GROUP BY window_start or window_end, or by the event time that the watermark is of";
+    let moment = groups.map_or_else(|| Ok(item.expr.clone()), |g| g.of_group(&item).map_err(|_| source.error(place, message)))?;
     for watermark in &scope.watermarks {
         let span = plan.span.clone();
         let width = plan.columns().len();
@@ -47,4 +78,65 @@ pub(super) fn on_close(
         plan = Plan::new(Node::Filter { input: Box::new(Plan::new(both, span.clone())), condition }, span);
     }
     Ok(plan)
+}
+
+/// What OVER computes of rows that come after one is final once those are there: where it looks so many rows ahead in the order of the event time, rows are held back until so many follow them.
+/// `moment` is when the rows themselves are, over the input of OVER.
+pub(super) fn held_back(source: &Source<'_>, plan: Plan, moment: &Expr, place: Span) -> Result<Plan, QueryError> {
+    let Node::Over { input, calls } = &plan.node else { return Ok(plan) };
+    if plan.is_let_through_finally() {
+        return Ok(plan);
+    }
+    let mut marks = Vec::new();
+    for call in calls {
+        let by_time = call.order_by.first().is_some_and(|by| {
+            let column = |e: &Expr| e.moved().map(|(column, _)| column);
+            !by.descending && column(&by.expr).is_some() && column(&by.expr) == column(moment)
+        });
+        match ahead(call) {
+            Ahead::By(0) => {}
+            Ahead::By(rows) if by_time => {
+                let function = OverFunction::Lag { arg: Expr::literal(Value::Bool(true), DataType::Bool), rows: -rows, default: None };
+                marks.push(OverCall { function, frame: Frame::Partition, ..call.clone() });
+            }
+            _ => {
+                let message = "EMIT ON WINDOW CLOSE puts out rows that nothing changes any more, and OVER looks at rows after them that are still to come: PARTITION BY the window, or look no \
+                               further than some rows ahead in the order of the event time (LEAD, ROWS ... FOLLOWING)";
+                return Err(source.error(place, message));
+            }
+        }
+    }
+    if marks.is_empty() {
+        return Ok(plan);
+    }
+    let first = input.columns().len() + calls.len();
+    let follow = (first..first + marks.len()).map(|column| {
+        let mark = Box::new(Expr::column(column, DataType::Bool));
+        Expr::new(ExprKind::IsNull { arg: mark, negated: true }, DataType::Bool)
+    });
+    let condition = follow.reduce(|a, b| Expr::binary(BinaryOp::And, a, b, DataType::Bool)).expect("there is a mark");
+    let calls = calls.iter().cloned().chain(marks).collect();
+    let over = Plan::new(Node::Over { input: input.clone(), calls }, plan.span.clone());
+    Ok(Plan::new(Node::Filter { input: Box::new(over), condition }, plan.span))
+}
+
+/// How far after a row it is looked.
+enum Ahead {
+    /// By so many rows.
+    By(i64),
+    ToAny,
+}
+
+fn ahead(call: &OverCall) -> Ahead {
+    let rows = |rows: Option<i64>| rows.map_or(Ahead::ToAny, |rows| Ahead::By(rows.max(0)));
+    match (&call.function, call.frame) {
+        (OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank, _) => Ahead::By(0),
+        (OverFunction::Lag { rows: before, .. }, _) => rows(before.checked_neg()),
+        (_, Frame::Range { .. }) => Ahead::By(0),
+        (_, Frame::Rows { after, .. }) => rows(after.and_then(|after| i64::try_from(after).ok())),
+        (_, Frame::RowsBetween { end, .. }) => rows(end),
+        (_, Frame::GroupsBetween { end: Some(..=0), .. }) => Ahead::By(0),
+        (_, Frame::RangeBetween { end: Some(Distance::Exact(..=0)), .. }) => Ahead::By(0),
+        (_, Frame::Partition | Frame::GroupsBetween { .. } | Frame::RangeBetween { .. }) => Ahead::ToAny,
+    }
 }

@@ -97,10 +97,12 @@ impl Binder<'_> {
         if !order_by.is_empty() && call.over.is_some() {
             return Err(self.error(span, format!("with OVER the rows of {} go by its ORDER BY: write it there", name.to_uppercase())));
         }
-        if nulls.is_some() && !matches!(name, "first_value" | "last_value" | "first" | "last") {
-            return refuse("IGNORE or RESPECT NULLS (aggregates ignore NULLs)");
-        }
         let ignore_nulls = nulls == Some(&ast::NullTreatment::IgnoreNulls);
+        // What looks at rows respects NULLs unless it is told not to.
+        let looks_at_rows = matches!(name, "lag" | "lead" | "nth_value") && !ignore_nulls;
+        if nulls.is_some() && !looks_at_rows && !matches!(name, "first_value" | "last_value" | "first" | "last") {
+            return refuse(if ignore_nulls { "IGNORE NULLS" } else { "RESPECT NULLS (aggregates ignore NULLs)" });
+        }
         let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
         let mut args = Arguments {
             distinct,

@@ -5,7 +5,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Span;
 
 use super::QueryError;
-use super::emit::on_close;
+use super::emit::{held_back, moment, on_close};
 use super::expr::{Alias, Binder, Place, Read};
 use super::from::{Relations, TopicSchema, clause, name_of};
 use super::grouping::{Groups, aggregated, group_by};
@@ -67,7 +67,7 @@ pub(super) fn bind_query(relations: &mut Relations<'_>, query: &ast::Query) -> R
             bind_select(relations, (plan, scope), (query, select), emit, None)?
         }
         _ if emit.is_some() => {
-            let message = "EMIT ON WINDOW CLOSE goes with one SELECT: put the UNION into FROM, or the other way round";
+            let message = "EMIT ON WINDOW CLOSE goes with one SELECT, and not with UNION and its kind: ask for each part by itself";
             return Err(relations.source.error(emit.unwrap_or(Span::empty()), message));
         }
         SetExpr::SetOperation { .. } => {
@@ -145,6 +145,7 @@ fn bind_select(
         binder.is_where = false;
     }
     binder.bind_group_window(select)?;
+    let moment = if emit.is_some() { moment(&plan, &binder.scope) } else { None };
     binder.windows = NamedWindows::of(source, &select.named_window)?;
     let mut items = select_list(&mut binder, &select.projection)?;
     if items.is_empty() {
@@ -247,7 +248,8 @@ fn bind_select(
         plan = subqueries.filtered(plan, condition, groups.as_ref(), at(&[Keyword::HAVING]))?;
     }
     if let Some(place) = emit {
-        plan = on_close(source, plan, &scope, groups.as_ref(), place)?;
+        let moment = moment.clone();
+        plan = on_close(source, plan, (&scope, moment), groups.as_ref(), place)?;
     }
     let calls = overs.into_iter().map(|(call, item)| over_groups(&call, &item, groups.as_ref()));
     let mut calls = calls.collect::<Result<Vec<_>, QueryError>>()?;
@@ -257,6 +259,10 @@ fn bind_select(
     if !calls.is_empty() {
         let width = plan.columns().len();
         plan = Plan::new(Node::Over { input: Box::new(plan), calls }, at(&[Keyword::OVER]));
+        if let (Some(place), Some((moment, _))) = (emit, &moment) {
+            let item = Item { name: String::new(), expr: moment.clone(), reads: Vec::new(), span: place };
+            plan = held_back(source, plan, &over(&item)?, place)?;
+        }
         let exprs =
             output.iter_mut().map(|o| &mut o.expr).chain(by.iter_mut().map(|o| &mut o.expr)).chain(&mut qualify).chain(&mut distinct_on);
         exprs.for_each(|expr| *expr = with_overs(expr, width));

@@ -538,7 +538,7 @@ fn nested_queries_and_new_forms() {
     1:8 'delay' months are added to a timestamp, not to a bigint
     1:8 'PERCENTILE_CONT' PERCENTILE_CONT takes other arguments: write PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY c)
     1:8 'FIRST_VALUE' FIRST_VALUE goes by the log's order, and s does not say where its rows stand: write FIRST_VALUE(c ORDER BY d), or put _arrival, _partition and _offset out there, too
-    1:8 'SUM' IGNORE or RESPECT NULLS (aggregates ignore NULLs) is not supported in SUM(...)
+    1:8 'SUM' IGNORE NULLS is not supported in SUM(...)
     1:8 'CURRENT_TIMESTAMP' there is no function 'current_timestamp': an answer depends on the log alone, not on the clock or on chance: write a literal
     "###);
 }
