@@ -122,7 +122,7 @@ pub fn start(
     let mut threads = Threads::of(&input, query, middle, beginning, (None, recovering_to), &options, publish)?;
     let control = threads.control();
     if let Some((store, Some(interval))) = &checkpoints {
-        threads.take_checkpoints(store, &input, *interval, std::mem::take(&mut holds), || Ok(()))?;
+        threads.take_checkpoints(store, &input, *interval, std::mem::take(&mut holds), |_| Ok(true))?;
     }
     Ok(SpeedJob {
         control,

@@ -163,7 +163,7 @@ impl Threads {
         input: &Input,
         interval: Duration,
         holds: Vec<Hold>,
-        first: impl Fn() -> Result<(), SpeedError> + Send + 'static,
+        first: impl Fn(&RealtimeView) -> Result<bool, SpeedError> + Send + 'static,
     ) -> Result<(), SpeedError> {
         let (control, store, input) = (self.control(), Arc::clone(store), input.clone());
         self.helpers.push(spawn("checkpoint", move || take_in_turn(&control, &store, &input, interval, holds, first))?);

@@ -2,15 +2,17 @@
 
 mod common;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use common::{Events, Random, feed};
 use twopath_base::{PartitionId, Position};
 use twopath_log::{Entry, Log, PartitionBy, Start, TopicConfig};
 use twopath_query::{Plan, Value, values};
-use twopath_speed::{FeedKind, FeedQuery, Until, run_feed};
+use twopath_speed::{Backend, Checkpoints, Feed, FeedKind, FeedQuery, FeedReport, Until, run_feed};
 
 const SECOND: i64 = 1_000_000;
 
@@ -79,6 +81,10 @@ fn appended(log: &Log) -> Vec<String> {
 }
 
 fn run(events: &Events, sql: &str, workers: usize) -> u64 {
+    run_kept(events, sql, Backend::Memory, workers).rows_appended
+}
+
+fn run_kept(events: &Events, sql: &str, backend: Backend, workers: usize) -> FeedReport {
     let log = Log::open(events.dir.path()).unwrap();
     let plan = plan(events, sql);
     assert!(matches!(plan.closing(), Ok(None)), "{sql}: {:?}", plan.closing().err());
@@ -90,7 +96,41 @@ fn run(events: &Events, sql: &str, workers: usize) -> u64 {
         query.check_output(&config).unwrap();
         log.create_topic(config).unwrap();
     }
-    run_feed(feed(events, query, None), &Until::End, workers, &AtomicBool::new(false)).unwrap().rows_appended
+    let feed = Feed { backend, ..feed(events, query, None) };
+    run_feed(feed, &Until::End, workers, &AtomicBool::new(false)).unwrap()
+}
+
+fn checkpoints(events: &Events) -> PathBuf {
+    events.dir.path().join("f.feed/checkpoints")
+}
+
+/// The same where what is open is kept at rest, from which each start goes on; and that does not grow with what is closed.
+#[test]
+fn what_is_closed_is_kept_no_longer() {
+    for (number, sql) in QUERIES.into_iter().enumerate() {
+        for window in ["TUMBLE", "HOP"] {
+            let sql = format!("{} EMIT ON WINDOW CLOSE", sql.replace(" W ", &format!(" {} ", windows(window))));
+            let mut events = Events::new(2, 190 + number as u64);
+            let log = Log::open(events.dir.path()).unwrap();
+            let mut now = 1_357_000_000 * SECOND;
+            let mut sizes = Vec::new();
+            for (round, steps) in [12, 12, 40, 12, 160, 12].into_iter().enumerate() {
+                for step in 0..steps {
+                    let rows = 1 + events.random.below(5) as usize;
+                    let batch = batch(&mut events, now, rows);
+                    events.writer.append_to(PartitionId(step % 2), &batch, None).unwrap();
+                    now += SECOND;
+                }
+                let backend = || Backend::Checkpoints(Checkpoints::every(Duration::from_millis(1), &checkpoints(&events)));
+                run_kept(&events, &sql, backend(), 1 + round % 3);
+                assert_eq!(appended(&log), wanted(&events, &sql, &events.end()), "{sql}, round {round}");
+                let again = run_kept(&events, &sql, backend(), 1 + (round + 1) % 3);
+                assert_eq!((again.rows_appended, again.rows_read, again.rows_read_again), (0, 0, 0), "{sql}, round {round}");
+                sizes.push(common::bytes_at_rest(&checkpoints(&events)));
+            }
+            assert!(sizes[5] < 2 * sizes[1], "{sql}: {sizes:?}");
+        }
+    }
 }
 
 /// Every row that the reference has is appended once, and none is taken back; the reference itself takes none back from one frame to the next.

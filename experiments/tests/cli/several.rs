@@ -35,6 +35,55 @@ fn every_engine(sandbox: &Sandbox, sql: &str, more: &[&str], rows: &[&str]) {
     }
 }
 
+/// A row that an outer join leaves without the other side is final by the window of the side that is there.
+#[test]
+fn a_row_of_one_side_is_final_by_its_own_window() {
+    let sandbox = Sandbox::new();
+    sandbox.write("l.csv", "id,t\n1,2020-01-01T00:00:01Z\n3,2020-01-01T00:00:04Z\n9,2020-01-01T00:05:00Z\n");
+    sandbox.write("r.csv", "id,t\n1,2020-01-01T00:00:02Z\n2,2020-01-01T00:00:03Z\n9,2020-01-01T00:05:00Z\n");
+    for topic in ["l", "r"] {
+        sandbox.ok(&["log", "import", topic, "--from", &format!("{topic}.csv"), "--time-column", "t"]);
+    }
+    let on_time = |topic: &str| format!("WATERMARK(TABLE {topic}, DESCRIPTOR(t), INTERVAL '5' SECOND)");
+    let window = |topic: &str| format!("TUMBLE(TABLE {}, DESCRIPTOR(t), INTERVAL '10' SECOND)", on_time(topic));
+    let (both, left, right) = ("1,1", "3,", ",2");
+    for (kind, rows) in
+        [("JOIN", &[both][..]), ("LEFT JOIN", &[both, left]), ("RIGHT JOIN", &[right, both]), ("FULL JOIN", &[right, both, left])]
+    {
+        let ordered = |from: String| format!("SELECT a.id AS l, b.id AS r FROM {from} ORDER BY l NULLS FIRST EMIT ON WINDOW CLOSE");
+        let windows = format!("{} a {kind} {} b ON a.id = b.id AND a.window_start = b.window_start", window("l"), window("r"));
+        every_engine(&sandbox, &ordered(windows), &[], rows);
+        let rows_alone = format!("{} a {kind} {} b ON a.id = b.id", on_time("l"), on_time("r"));
+        every_engine(&sandbox, &ordered(rows_alone), &[], rows);
+    }
+}
+
+/// What OVER computes of rows to come waits for them.
+#[test]
+fn rows_that_look_ahead_wait() {
+    let sandbox = Sandbox::new();
+    sandbox.write("s.csv", "id,v,t\n1,5,2020-01-01T00:00:01Z\n2,6,2020-01-01T00:00:02Z\n3,7,2020-01-01T00:00:09Z\n");
+    sandbox.write("more.csv", "id,v,t\n4,9,2020-01-01T00:00:30Z\n");
+    sandbox.ok(&["log", "import", "s", "--from", "s.csv", "--time-column", "t"]);
+    let from = "FROM WATERMARK(TABLE s, DESCRIPTOR(t), INTERVAL '5' SECOND)";
+    let lead = format!("SELECT id, LEAD(id) OVER (ORDER BY t) AS next, LAG(id) OVER (ORDER BY t) AS before {from} EMIT ON WINDOW CLOSE");
+    let beside =
+        format!("SELECT id, MAX(v) OVER (ORDER BY t ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS most {from} EMIT ON WINDOW CLOSE");
+    every_engine(&sandbox, &lead, &[], &["1,2,"]);
+    every_engine(&sandbox, &beside, &[], &["1,6"]);
+    sandbox.ok(&["log", "import", "s", "--from", "more.csv", "--time-column", "t"]);
+    every_engine(&sandbox, &lead, &[], &["1,2,", "2,3,1"]);
+    every_engine(&sandbox, &beside, &[], &["1,6", "2,7"]);
+    for over in [
+        "COUNT(*) OVER ()",
+        "LEAD(id) OVER (ORDER BY v)",
+        "LAST_VALUE(id) OVER (ORDER BY t ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)",
+    ] {
+        let refused = sandbox.run(&["query", "--sql", &format!("SELECT id, {over} AS x {from} EMIT ON WINDOW CLOSE")]);
+        assert!(refused.code == 2 && refused.stderr.contains("rows after them that are still to come"), "{over}: {}", refused.stderr);
+    }
+}
+
 /// Arguments with names are told by them, in any order.
 #[test]
 fn arguments_by_name() {

@@ -2,10 +2,18 @@
 //!
 //! Each query, version, engine and kind is one whole file, and beside [`prelude`] they need nothing; a query that its code change leaves as it is has one file for both versions.
 //! How the parts of a query merge and finish is written in the serving layer (`twopath_serving::jobs`).
-
-use twopath_view::Finals;
+//!
+//! ```
+//! use twopath_jobs::{Kind, hand_written};
+//! use twopath_speed::Engine;
+//! let written = hand_written("flights", ("totals_by_route", 2), Engine::Differential, Kind::Finals).unwrap();
+//! assert_eq!(written.code.engine(), Engine::Differential);
+//! assert!(written.source.contains("count_total"));
+//! assert!(hand_written("nexmark", ("q0", 1), Engine::Timely, Kind::Parts).is_none());
+//! ```
 
 use twopath_speed::{Engine, HandWritten};
+use twopath_view::Finals;
 
 /// A file of a topic's folder of parts, or of final values.
 macro_rules! parts {
@@ -54,16 +62,7 @@ pub struct SourceFile {
 /// What all files use, whole.
 pub const PRELUDE: &str = include_str!("prelude.rs");
 
-/// The hand-written code of a query of a built-in workload, if there is any.
-///
-/// ```
-/// use twopath_speed::Engine;
-/// use twopath_jobs::{Kind, hand_written};
-/// let written = hand_written("flights", ("totals_by_route", 2), Engine::Differential, Kind::Finals).unwrap();
-/// assert_eq!(written.code.engine(), Engine::Differential);
-/// assert!(written.source.contains("count_total"));
-/// assert!(hand_written("nexmark", ("q0", 1), Engine::Timely, Kind::Parts).is_none());
-/// ```
+/// The hand-written code of a query of a built-in workload in one of its versions, if there is any.
 pub fn hand_written(workload: &str, (query, version): (&str, u32), engine: Engine, kind: Kind) -> Option<SourceFile> {
     match workload {
         "flights" => flights::hand_written(query, version, engine, kind),

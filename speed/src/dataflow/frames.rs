@@ -103,13 +103,14 @@ pub(super) fn frames<'s>(scope: Scope<'s, u64>, partitions: Vec<Partition>, wiri
         _ => EPOCH_ROWS_MAX,
     };
     let pace = wiring.max_records_per_s.map(|all| all / scope.peers() as f64);
+    let nothing = wiring.restores_base();
     source::<_, CapacityContainerBuilder<Vec<Read>>, _, _>(scope, "Frames", move |capability, info| {
         let again = scope.activator_for(info.address.clone());
         control.register(scope.worker().sync_activator_for(info.address.to_vec()));
         let mut capability = Some(capability);
         let pace = pace.map(Pace::new);
         let mut epoch =
-            Epoch { partitions, control: Arc::clone(&control), open: false, rows_max, rows_left: 0, barriers: Vec::new(), pace };
+            Epoch { partitions, control: Arc::clone(&control), open: false, nothing, rows_max, rows_left: 0, barriers: Vec::new(), pace };
         move |output| {
             let Some(held) = &mut capability else { return };
             if control.stopped() {
@@ -160,6 +161,8 @@ struct Epoch {
     control: Arc<Control>,
     /// Whether reading for it has begun.
     open: bool,
+    /// Whether nothing is read in it.
+    nothing: bool,
     /// How many rows it takes at most.
     rows_max: u64,
     /// How many rows it still takes before it is closed though there are more.
@@ -174,6 +177,9 @@ impl Epoch {
     fn begin(&mut self, at_once: bool) {
         let lag: u64 = self.partitions.iter_mut().map(|p| p.begin(&self.control)).sum();
         self.rows_left = if at_once { u64::MAX } else { (lag / LAG_SHARE).clamp(EPOCH_ROWS_MIN.min(self.rows_max), self.rows_max) };
+        if std::mem::take(&mut self.nothing) {
+            self.rows_left = 0;
+        }
         self.open = true;
     }
 

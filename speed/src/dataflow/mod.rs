@@ -39,13 +39,13 @@ use timely::dataflow::operators::Probe;
 use timely::worker::Worker;
 use twopath_base::Position;
 use twopath_base::sync::lock;
-use twopath_log::Barrier;
+use twopath_log::{Barrier, Topic};
 use twopath_query::Query;
 use twopath_view::Generation;
 
 use crate::checkpoint::Shares;
 use crate::control::Control;
-use crate::differential::Maintained;
+use crate::differential::{Around, Maintained};
 use crate::epoch::{GenerationRange, ReadProgress};
 use crate::error::SpeedError;
 use crate::input::Input;
@@ -107,10 +107,12 @@ impl Wiring {
             let reads = frames(scope, partitions, self);
             let probe = ProbeHandle::new();
             let index = scope.index();
+            let partitions = self.input.topics().iter().map(Topic::partitions).collect();
+            let around = Around { partitions, restored: self.restores_base() };
             // The rows of a plan. Where they are kept, their base goes to rest.
             let maintained = |reads, rows: &Maintained, restored: Option<&Shares>| {
                 let restored = restored.map(|shares| shares.take(index, peers));
-                let (rows, base) = differential::maintained(reads, rows, restored.as_deref(), &self.control);
+                let (rows, base) = differential::maintained(reads, rows, restored.as_deref(), &around, &self.control);
                 if restored.is_some() {
                     base.merge(self, true).publish(Publisher { is_base: true, ..self.publisher(peers, None) }).probe_with(&probe);
                 }
@@ -139,6 +141,11 @@ impl Wiring {
             parts.merge(self, false).publish(self.publisher(peers, writes)).probe_with(&probe);
             probe
         }))
+    }
+
+    /// Whether a table starts from the base of its rows, which has the first epoch for itself.
+    fn restores_base(&self) -> bool {
+        matches!(&self.middle, Middle::Table(flow) if flow.restored.is_some()) && self.generations.is_some()
     }
 
     fn publisher(&self, peers: usize, writes: Option<(Writes, Changes)>) -> Publisher {

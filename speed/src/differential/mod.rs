@@ -45,7 +45,7 @@ use timely::dataflow::operators::vec::Map;
 use twopath_query::Query;
 
 pub(crate) use plan::Plan;
-pub(crate) use relational::{Maintained, maintained};
+pub(crate) use relational::{Around, Maintained, maintained};
 
 use crate::control::Control;
 use crate::epoch::{EpochPart, Parcels, Read, complete};

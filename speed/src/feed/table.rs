@@ -78,7 +78,7 @@ impl Table {
         if maintained.rows.finish.is_some() {
             return Err(refused("leave ORDER BY, LIMIT and OFFSET out; a topic has the order of its changes".into()));
         }
-        let rows = Maintained::of(&maintained, &maintained.plan.topics(), GENERATION).map_err(|e| match e {
+        let rows = Maintained::once(&maintained, &maintained.plan.topics(), GENERATION).map_err(|e| match e {
             SpeedError::Unsupported { what, .. } => refused(format!("{what} is not kept as rows come and go; ask it with twopath query")),
             other => other,
         })?;
@@ -175,6 +175,12 @@ pub(crate) struct Shower {
     read_to: Vec<(Offset, u64)>,
     /// Nothing is appended before it is all read.
     known: Position,
+    /// Whether that is so.
+    knows_all: bool,
+    /// Whether what is appended is for good: rows only come, each once, and are forgotten once they are appended.
+    once: bool,
+    /// Whether it started from a base, so that rows that were appended before need not come again.
+    restored: bool,
     when: When,
     pub rows_appended: u64,
 }
@@ -194,8 +200,14 @@ pub(crate) struct TableFlow {
 }
 
 impl Shower {
-    /// Reads what the output shows. `known` is how far the input goes now.
-    pub fn new(table: Table, sink: NumberedSink, known: Position, workers: usize, when: When) -> Result<Shower, SpeedError> {
+    /// Reads what the output shows. `known` is how far the input goes now, and whether there was a base to start from.
+    pub fn new(
+        table: Table,
+        sink: NumberedSink,
+        (known, restored): (Position, bool),
+        workers: usize,
+        when: When,
+    ) -> Result<Shower, SpeedError> {
         let types = |of_key: bool| {
             let columns = (0..table.schema.fields().len()).filter(|column| table.key.contains(column) == of_key);
             columns.map(|column| table.schema.field(column).data_type().clone()).collect::<Vec<_>>()
@@ -210,7 +222,24 @@ impl Shower {
         let nothing = rest.convert_columns(&nulls).expect("columns of the converter's types").row(0).owned();
         let read_to = vec![(Offset(0), 0); known.partitions()];
         let (of_keys, changed, raised) = (HashMap::new(), BTreeSet::new(), vec![None; workers]);
-        let mut shower = Shower { table, sink, keys, rest, nothing, of_keys, changed, raised, read_to, known, when, rows_appended: 0 };
+        let (once, knows_all, rows_appended) = (table.rows.lets_go(), false, 0);
+        let mut shower = Shower {
+            table,
+            sink,
+            keys,
+            rest,
+            nothing,
+            of_keys,
+            changed,
+            raised,
+            read_to,
+            known,
+            knows_all,
+            once,
+            restored,
+            when,
+            rows_appended,
+        };
         shower.read_output()?;
         Ok(shower)
     }
@@ -269,17 +298,32 @@ impl Shower {
                 }
             }
         }
-        let read_to = || self.read_to.iter().enumerate().map(|(p, &(offset, barriers))| (PartitionId(p as u32), offset, barriers));
-        let at = Position::new(read_to().map(|(_, offset, _)| offset).collect());
-        if !at.covers(&self.known) || !self.when.is_now(&at, control) {
+        let at = self.at();
+        self.knows_all |= at.covers(&self.known);
+        if !self.knows_all || !self.when.is_now(&at, control) {
             return Ok(Vec::new());
         }
-        let read_to: ReadTo = read_to().collect();
-        if let Some(error) = self.raised.iter().flatten().next() {
-            return Err(self.failed(error.clone()));
+        self.append()?;
+        Ok(self.read_to.iter().enumerate().map(|(p, &(offset, barriers))| (PartitionId(p as u32), offset, barriers)).collect())
+    }
+
+    /// How far the input was read.
+    fn at(&self) -> Position {
+        Position::new(self.read_to.iter().map(|(offset, _)| *offset).collect())
+    }
+
+    /// Has the output hold for good all that comes of the input up to a position, if that has come here; then the base of the rows as it was there may be put at rest, since what it has let go
+    /// makes no row again.
+    pub fn put_out(&mut self, to: &Position) -> Result<bool, SpeedError> {
+        if !self.once {
+            return Ok(true);
+        }
+        if !self.knows_all || !self.at().covers(to) {
+            return Ok(false);
         }
         self.append()?;
-        Ok(read_to)
+        self.sync()?;
+        Ok(true)
     }
 
     fn merge(&mut self, table: &GroupTable) -> Result<(), SpeedError> {
@@ -302,9 +346,17 @@ impl Shower {
 
     /// Appends the rows of keys that show something else than the output, in the order of keys.
     fn append(&mut self) -> Result<(), SpeedError> {
+        if let Some(error) = self.raised.iter().flatten().next() {
+            return Err(self.failed(error.clone()));
+        }
         let mut differing: Vec<(OwnedRow, OwnedRow)> = Vec::new();
         for key in std::mem::take(&mut self.changed) {
             let Entry::Occupied(mut entry) = self.of_keys.entry(key) else { continue };
+            // Of a row that stays, and that nothing comes of any more, the output alone knows.
+            if self.once && self.restored && entry.get().rows.is_empty() {
+                entry.remove();
+                continue;
+            }
             let of_key = entry.get_mut();
             let row = match &of_key.rows[..] {
                 [] => None,
@@ -318,7 +370,7 @@ impl Shower {
                 differing.push((entry.key().clone(), row.clone().unwrap_or_else(|| self.nothing.clone())));
                 entry.get_mut().shown = row;
             }
-            if entry.get().shown.is_none() && entry.get().rows.is_empty() {
+            if self.once || entry.get().shown.is_none() && entry.get().rows.is_empty() {
                 entry.remove();
             }
         }

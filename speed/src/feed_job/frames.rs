@@ -143,7 +143,9 @@ impl Run<'_> {
         if let Some((store, Some(interval))) = &checkpoints {
             let state = Arc::clone(&self.state);
             // A state that outlived its output would be a hole in it.
-            threads.take_checkpoints(store, &Input::of(&self.input), *interval, Vec::new(), move || Ok(state.sink.sync()?))?;
+            threads.take_checkpoints(store, &Input::of(&self.input), *interval, Vec::new(), move |_| {
+                Ok(state.sink.sync().map(|()| true)?)
+            })?;
         }
         let read = self.commit_to_the_end(threads, &reached, Some(member))?;
         if let Some((store, _)) = &checkpoints {

@@ -3,9 +3,11 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use twopath_base::Position;
 use twopath_base::sync::lock;
+use twopath_view::RealtimeView;
 
 use super::run::{Feed, FeedReport, Until, all_of, until_the_end};
 use crate::checkpoint::{Identity, RestoredBase};
@@ -18,6 +20,9 @@ use crate::options::SpeedOptions;
 use crate::sink::numbered::NumberedSink;
 use crate::state::Backend;
 use crate::threads::{Beginning, Threads};
+
+/// How long a checkpoint waits for the output.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// As [`run_feed`](crate::run_feed), of a table: reads the input from its first record on at each start, or from where the base of its rows was kept.
 pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &AtomicBool) -> Result<FeedReport, SpeedError> {
@@ -48,7 +53,9 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
     if to.as_ref().is_some_and(|to| to.records() == 0) {
         return Ok(FeedReport::default());
     }
-    let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, end, workers, When::of(every, to.as_ref()))?));
+    let when = When::of(every, to.as_ref());
+    let is_restored = generations.is_some();
+    let shower = Arc::new(Mutex::new(Shower::new(table.clone(), sink, (end, is_restored), workers, when)?));
     let (sender, done) = channel();
     let query = Arc::new(table.query().clone());
     let flow = TableFlow { table, shower: Arc::clone(&shower), done: sender, restored };
@@ -59,7 +66,9 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
     let mut threads = Threads::of(&input, query, Middle::Table(Box::new(flow)), beginning, (to, None), &options, Arc::new(|_| {}))?;
     let control = threads.control();
     if let Some((store, Some(interval))) = &checkpoints {
-        threads.take_checkpoints(store, &input, *interval, Vec::new(), || Ok(()))?;
+        let (shower, control) = (Arc::clone(&shower), threads.control());
+        let first = move |base: &RealtimeView| put_out(&shower, base, || !control.stopped());
+        threads.take_checkpoints(store, &input, *interval, Vec::new(), first)?;
     }
     let read = until_the_end(threads, &done, stop, |done| {
         // Before all of the input is read as it was, nothing is appended.
@@ -73,9 +82,28 @@ pub(super) fn run_table(feed: Feed, until: &Until, workers: usize, stop: &Atomic
         Ok(())
     })?;
     if let Some((store, _)) = &checkpoints {
-        store.commit(&control.to_rest(), &input, control.now_us())?;
+        let base = control.to_rest();
+        // All that the workers had has come to the output.
+        if put_out(&shower, &base, || false)? {
+            store.commit(&base, &input, control.now_us())?;
+        }
     }
     let rows_appended = lock(&shower).rows_appended;
     let rows_read_again = read.min(delivered.saturating_sub(read_before));
     Ok(FeedReport { rows_read: read - rows_read_again, rows_appended, rows_read_again, ..FeedReport::default() })
+}
+
+/// Waits until the output has what the base of the rows was made of, for as long as it may: it is ahead by moments.
+fn put_out(shower: &Mutex<Shower>, base: &RealtimeView, may_wait: impl Fn() -> bool) -> Result<bool, SpeedError> {
+    let Some(last) = base.generations.last() else { return Ok(true) };
+    let started = Instant::now();
+    loop {
+        if lock(shower).put_out(&last.upper)? {
+            return Ok(true);
+        }
+        if !may_wait() || started.elapsed() > PATIENCE {
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }

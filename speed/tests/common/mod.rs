@@ -3,6 +3,7 @@
 
 pub mod table;
 
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -186,6 +187,12 @@ impl Events {
             panic!("at {} (from {from}): {difference}", view.position());
         }
     }
+}
+
+/// The bytes of the runs that checkpoints are made of: those that none has any more are swept.
+pub fn bytes_at_rest(dir: &Path) -> u64 {
+    let files = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap());
+    files.filter(|file| file.file_name().to_string_lossy().starts_with("run")).map(|file| file.metadata().unwrap().len()).sum()
 }
 
 /// A view's answer.

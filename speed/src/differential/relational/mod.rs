@@ -21,7 +21,9 @@ mod as_of;
 mod base;
 mod collection;
 mod distinct;
+mod expire;
 mod filter;
+mod finals;
 mod join;
 mod key;
 mod latest;
@@ -52,7 +54,7 @@ use crate::epoch::{EpochPart, Parcels, Read};
 use crate::error::SpeedError;
 use base::Base;
 use collection::{Collection, Errors};
-use steps::{Step, Steps};
+use steps::{Holds, Step, Steps};
 
 /// What makes a collection of those below it.
 trait Operator: Send + Sync {
@@ -88,7 +90,20 @@ impl Maintained {
     /// # Errors
     /// As [`Self::new`].
     pub fn of(kept: &twopath_query::Maintained, topics: &[&str], generation: u64) -> Result<Self, SpeedError> {
-        let (mut steps, projections) = Steps::new(&kept.plan, topics)?;
+        Self::held(Holds::Nobody, kept, topics, generation)
+    }
+
+    /// As [`Self::of`], for whoever is given each row once and has it for good: what no other row comes of any more is let go, where that can be told.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn once(kept: &twopath_query::Maintained, topics: &[&str], generation: u64) -> Result<Self, SpeedError> {
+        let holds = if kept.is_final { Holds::Final } else { Holds::Grown };
+        Self::held(holds, kept, topics, generation)
+    }
+
+    fn held(holds: Holds, kept: &twopath_query::Maintained, topics: &[&str], generation: u64) -> Result<Self, SpeedError> {
+        let (mut steps, projections) = Steps::new(&kept.plan, topics, holds)?;
         let base = Arc::new(Base::new(&kept.rows.topic, std::mem::take(&mut steps.base)));
         let (layout, plan) = (Arc::new(kept.rows.clone()), kept.plan.clone());
         Ok(Maintained { projections, layout, steps: Arc::new(steps), base, plan, generation })
@@ -99,10 +114,23 @@ impl Maintained {
         &self.base.layout
     }
 
+    /// Whether rows of its topics are let go. Then none of its own goes, and one that has been there may not come again after a start from its base.
+    pub fn lets_go(&self) -> bool {
+        self.steps.steps.iter().any(|step| matches!(step, Step::Expire { .. }))
+    }
+
     /// What tells its base from that of other plans.
     pub fn code(&self) -> String {
         format!("rows of {}", serde_json::to_string(&self.plan).expect("a plan is JSON"))
     }
+}
+
+/// What a plan's dataflow stands in.
+pub struct Around {
+    /// How many each of the topics has.
+    pub partitions: Vec<usize>,
+    /// Whether the first epoch has what was kept before, and nothing else.
+    pub restored: bool,
 }
 
 /// What the rows of the plan become in each epoch, on the worker that keeps them. Of a plan whose base is kept, `restored` is this worker's share of what was kept before, which is not read again;
@@ -111,6 +139,7 @@ pub fn maintained<'s>(
     reads: Stream<'s, u64, Vec<Read>>,
     plan: &Maintained,
     restored: Option<&[Arc<GroupTable>]>,
+    around: &Around,
     control: &Arc<Control>,
 ) -> (Stream<'s, u64, Parcels<EpochPart>>, Stream<'s, u64, Parcels<EpochPart>>) {
     let mut errors = Errors::default();
@@ -123,6 +152,12 @@ pub fn maintained<'s>(
             Step::Source => sources.rows.pop_front().expect("as many collections as sources"),
             Step::Operator { operator, inputs } => {
                 operator.over(inputs.iter().map(|&input| collections[input].clone()).collect(), &mut errors)
+            }
+            &Step::Expire { ref expire, rows, moments } => {
+                expire.over(collections[rows].clone(), collections[moments].clone(), &around.partitions)
+            }
+            &Step::Passed { ref passed, rows, limit } => {
+                passed.over(collections[rows].clone(), collections[limit].clone(), around.restored, &mut errors)
             }
         };
         collections.push(collection);

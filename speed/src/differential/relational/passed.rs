@@ -29,6 +29,8 @@ pub struct Passed {
     /// Whether it is at that very moment.
     inclusive: bool,
     columns: Project,
+    /// Whether rows that were passed are given for good: they are forgotten, what changes them later does not come through, and the moment does not go back.
+    once: bool,
 }
 
 impl Passed {
@@ -41,9 +43,14 @@ impl Passed {
 
     /// # Errors
     /// What of the plan this engine does not know.
-    pub fn new(plan: &Plan) -> Result<Self, SpeedError> {
+    pub fn new(plan: &Plan, once: bool) -> Result<Self, SpeedError> {
         let Some((columns, _, (at, inclusive))) = parts(plan) else { unreachable!("a condition on what is passed") };
-        Ok(Passed { at: Arc::new(compile(at)?), inclusive, columns: Project::new(columns)? })
+        Ok(Passed { at: Arc::new(compile(at)?), inclusive, columns: Project::new(columns)?, once })
+    }
+
+    /// When a row of the first side is passed.
+    pub fn moment(plan: &Plan) -> Option<&Expr> {
+        parts(plan).map(|(_, _, (at, _))| at)
     }
 }
 
@@ -78,9 +85,9 @@ fn is_one_value(plan: &Plan) -> bool {
     plan.columns().len() == 1 && is_one_row(plan)
 }
 
-impl Operator for Passed {
-    fn over<'s>(&self, mut inputs: Vec<Collection<'s>>, errors: &mut Errors<'s>) -> Collection<'s> {
-        let (limits, rows) = (inputs.remove(1), inputs.remove(0));
+impl Passed {
+    /// `restored` says that the first epoch has what was kept before, of which what was passed by then has been given.
+    pub fn over<'s>(&self, rows: Collection<'s>, limits: Collection<'s>, restored: bool, errors: &mut Errors<'s>) -> Collection<'s> {
         let at = Arc::clone(&self.at);
         let rows = evaluated(rows, "Moments", errors, move |row: Tuple| {
             let at = at.eval(Row::Values(&row))?;
@@ -89,7 +96,8 @@ impl Operator for Passed {
         // Every worker knows what passes, and a row comes to the same one each time.
         let by_row = Exchange::new(|((_, row), _, _): &((Datum, Tuple), u64, isize)| row.hashed());
         let limits = limits.inner.broadcast();
-        let mut standing = Standing { inclusive: self.inclusive, rows: BTreeMap::new(), limits: BTreeMap::new() };
+        let (inclusive, once) = (self.inclusive, self.once);
+        let mut standing = Standing { inclusive, rows: BTreeMap::new(), limits: BTreeMap::new() };
         let mut pending: BTreeMap<u64, (Capability<u64>, Changes)> = BTreeMap::new();
         type Builder = CapacityContainerBuilder<Vec<(Tuple, u64, isize)>>;
         let passed = rows.inner.binary_frontier::<_, Builder, _, _, _, _>(limits, by_row, Pipeline, "Passed", move |_, _| {
@@ -112,7 +120,11 @@ impl Operator for Passed {
                     }
                     let (epoch, (capability, changes)) = entry.remove_entry();
                     let mut session = output.session(&capability);
-                    standing.take(changes, |row, n| session.give((row, epoch, n)));
+                    let give = |row, n| session.give((row, epoch, n));
+                    match once {
+                        true => standing.take_once(changes, restored && epoch == 0, give),
+                        false => standing.take(changes, give),
+                    }
                 }
             }
         });
@@ -173,6 +185,30 @@ impl Standing {
     }
 }
 
+impl Standing {
+    /// Gives the rows that an epoch passes, but where they `were_given`, and forgets them. The rows of an epoch come before its limit; whatever comes later to what was passed changes nothing.
+    fn take_once(&mut self, changes: Changes, were_given: bool, mut give: impl FnMut(Tuple, isize)) {
+        for ((at, row), n) in changes.rows {
+            if passed(&self.limits, &at, self.inclusive) > 0 {
+                continue;
+            }
+            let rows = self.rows.entry(at).or_default();
+            let count = rows.entry(row).or_default();
+            *count += n;
+            rows.retain(|_, n| *n != 0);
+        }
+        let limits = changes.limits.into_iter().filter(|(limit, n)| *n > 0 && !limit.is_null()).map(|(limit, _)| limit);
+        let Some(limit) = limits.chain(self.limits.keys().next().cloned()).max() else { return };
+        self.limits = BTreeMap::from([(limit, 1)]);
+        while let Some(first) = self.rows.first_entry().filter(|first| passed(&self.limits, first.key(), self.inclusive) > 0) {
+            let rows = first.remove();
+            if !were_given {
+                rows.into_iter().for_each(|(row, n)| give(row, n));
+            }
+        }
+    }
+}
+
 /// How many of these limits pass a moment.
 fn passed(limits: &BTreeMap<Datum, isize>, at: &Datum, inclusive: bool) -> isize {
     let from = if inclusive { Bound::Included(at) } else { Bound::Excluded(at) };
@@ -213,5 +249,23 @@ mod tests {
             assert_eq!(gone.len(), 4);
             assert!(standing.rows.is_empty());
         }
+    }
+
+    #[test]
+    fn what_is_given_for_good_is_forgotten() {
+        let mut standing = Standing { inclusive: true, rows: BTreeMap::new(), limits: BTreeMap::new() };
+        let mut take = |rows: &[((Datum, Tuple), isize)], limits: &[(i64, isize)], were_given: bool| {
+            let limits = limits.iter().map(|&(limit, n)| (Datum::Timestamp(limit), n)).collect();
+            let mut given = Vec::new();
+            standing.take_once(Changes { rows: rows.to_vec(), limits }, were_given, |row, n| given.push((row[0].clone(), n)));
+            given.sort();
+            (given, standing.rows.len())
+        };
+        let one = |id: i64, n: isize| (Datum::Int(id), n);
+        assert_eq!(take(&[(row(5, 0), 1), (row(10, 1), 1), (row(20, 2), 2)], &[(5, 1)], true), (vec![], 2));
+        assert_eq!(take(&[(row(10, 1), -1), (row(10, 3), 1)], &[(5, -1), (10, 1)], false), (vec![one(3, 1)], 1));
+        assert_eq!(take(&[(row(10, 3), -1), (row(7, 4), 1)], &[(10, -1), (8, 1)], false), (vec![], 1), "late, and a moment that goes back");
+        assert_eq!(take(&[(row(9, 5), 1)], &[], false), (vec![], 1));
+        assert_eq!(take(&[(row(20, 2), -2)], &[(8, -1), (30, 1)], false), (vec![], 0));
     }
 }

@@ -10,9 +10,9 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use twopath_log::Records;
-use twopath_query::plan::Node;
+use twopath_query::plan::{Late, Node};
 use twopath_query::values::Columns;
-use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, Plan};
+use twopath_query::{BinaryOp, DataType, EvalError, Expr, ExprKind, Field, Plan};
 
 use super::base::BaseRows;
 use super::collection::{Collection, Errors, Tuple};
@@ -25,8 +25,18 @@ use crate::error::SpeedError;
 /// A condition and columns over a topic's columns: first the one, then the others.
 pub struct Leaf {
     pub topic: String,
+    fields: Vec<Field>,
     filter: Option<Expr>,
     columns: Vec<Expr>,
+    gives: Gives,
+}
+
+/// What is given of what is read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Gives {
+    Rows,
+    /// Of each frame its partition and the greatest value of the only column, a time.
+    Furthest,
 }
 
 /// A [`Leaf`] over the columns that are read.
@@ -35,15 +45,16 @@ pub struct Source {
     topic: usize,
     filter: Option<Compiled>,
     columns: Vec<Compiled>,
+    gives: Gives,
 }
 
 impl Leaf {
     /// The plan, if it is no more than that.
     pub fn of(plan: &Plan) -> Option<Leaf> {
         match &plan.node {
-            Node::Scan { topic, .. } => {
+            Node::Scan { topic, fields } => {
                 let columns = plan.columns().into_iter().enumerate().map(|(i, (_, t))| Expr::column(i, t)).collect();
-                Some(Leaf { topic: topic.clone(), filter: None, columns })
+                Some(Leaf { topic: topic.clone(), fields: fields.clone(), filter: None, columns, gives: Gives::Rows })
             }
             Node::Filter { input, condition } => {
                 let below = Leaf::of(input).filter(Leaf::hands_through)?;
@@ -61,6 +72,37 @@ impl Leaf {
                 Some(Leaf { columns, ..below })
             }
             _ => None,
+        }
+    }
+
+    /// How far the partitions of a topic are in event time.
+    pub fn furthest(late: &Late) -> Leaf {
+        let columns = vec![Expr::column(late.time, DataType::Timestamp)];
+        Leaf { topic: late.topic.clone(), fields: late.fields.clone(), filter: None, columns, gives: Gives::Furthest }
+    }
+
+    /// What it leaves out because it is late, and which of its columns has the event time.
+    pub fn times(&self) -> Option<(usize, Late)> {
+        let conditions = self.filter.as_ref()?.conjuncts();
+        let late = conditions.into_iter().find_map(|condition| Late::of_condition(&self.topic, &self.fields, condition))?;
+        let column = self.columns.iter().position(|column| column.kind == ExprKind::Column(late.time))?;
+        Some((column, late))
+    }
+
+    /// Its columns that go by the event time, each with how much earlier than that it can be, and how much later, at most, in microseconds.
+    pub fn near_event_time(&self) -> impl Iterator<Item = (usize, i64, i64)> {
+        let time = self.times().map(|(_, late)| late.time);
+        let near = move |(column, expr): (usize, &Expr)| {
+            expr.around().filter(|(of, ..)| Some(*of) == time).map(|(_, before, behind)| (column, before, behind))
+        };
+        self.columns.iter().enumerate().filter_map(near)
+    }
+
+    /// The types of what it gives.
+    pub fn types(&self) -> Vec<DataType> {
+        match self.gives {
+            Gives::Rows => self.columns.iter().map(|column| column.data_type).collect(),
+            Gives::Furthest => vec![DataType::Int, DataType::Timestamp],
         }
     }
 
@@ -93,7 +135,7 @@ impl Leaf {
     pub fn compiled(&self, topic: usize, projection: &[usize]) -> Result<Source, SpeedError> {
         let filter = self.filter.as_ref().map(|f| compile(&f.over(projection))).transpose()?;
         let columns = self.columns.iter().map(|c| compile(&c.over(projection))).collect::<Result<_, _>>()?;
-        Ok(Source { topic, filter, columns })
+        Ok(Source { topic, filter, columns, gives: self.gives })
     }
 }
 
@@ -106,6 +148,24 @@ impl Source {
             return Ok(None);
         }
         self.columns.iter().map(|c| c.eval(row).map(Datum::into_key)).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// What it gives of a frame; errors go to `failed`.
+    fn give(&self, records: &Records, columns: &Columns<'_>, mut give: impl FnMut(Tuple), mut failed: impl FnMut(EvalError)) {
+        let rows = (0..records.batch.num_rows()).map(|row| Row::Batch { columns, row });
+        match self.gives {
+            Gives::Rows => rows.for_each(|row| match self.row(row) {
+                Ok(Some(row)) => give(row),
+                Ok(None) => {}
+                Err(error) => failed(error),
+            }),
+            Gives::Furthest => {
+                let times = rows.filter_map(|row| self.columns[0].eval(row).ok()).filter(|time| !time.is_null());
+                if let Some(time) = times.max() {
+                    give(Tuple::from([Datum::Int(records.partition.0.into()), time]));
+                }
+            }
+        }
     }
 }
 
@@ -156,18 +216,13 @@ pub fn read<'s>(
                 }
                 for read in reads.drain(..) {
                     match read {
-                        Read::Records { topic, records: Records { batch, .. }, .. } => {
-                            let columns = Columns::of(&batch);
+                        Read::Records { topic, records, .. } => {
+                            let columns = Columns::of(&records.batch);
                             let of_topic = steps.sources.iter().zip(&mut outputs).filter(|(source, _)| source.topic == topic);
                             for (source, output) in of_topic {
                                 let mut session = output.session(&capability);
-                                for row in 0..batch.num_rows() {
-                                    match source.row(Row::Batch { columns: &columns, row }) {
-                                        Ok(Some(row)) => session.give((row, epoch, 1)),
-                                        Ok(None) => {}
-                                        Err(error) => failed.push((error, epoch, 1)),
-                                    }
-                                }
+                                let give = |row| session.give((row, epoch, 1));
+                                source.give(&records, &columns, give, |error| failed.push((error, epoch, 1)));
                             }
                         }
                         Read::Closed(reached) => {

@@ -7,14 +7,16 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use twopath_query::plan::{Node, Window};
-use twopath_query::{DataType, Plan};
+use twopath_query::{Aggregate, AggregateFunction, Expr, ExprKind, Plan};
 
 use super::aggregate::Aggregation;
 use super::as_of::AsOf;
 use super::base::BaseCollection;
 use super::distinct::Distinct;
+use super::expire::{Expire, Greatest, Grown, Watermark};
 use super::filter::Filter;
-use super::join::Join;
+use super::finals::Finals;
+use super::join::{Interval, Join};
 use super::latest::{Newest, Present};
 use super::over::{First, Over};
 use super::passed::Passed;
@@ -40,7 +42,32 @@ pub struct Steps {
 
 pub enum Step {
     Source,
-    Operator { operator: Box<dyn Operator>, inputs: Vec<usize> },
+    Operator {
+        operator: Box<dyn Operator>,
+        inputs: Vec<usize>,
+    },
+    /// Rows that are let go, and what moves the watermark by which they are.
+    Expire {
+        expire: Expire,
+        rows: usize,
+        moments: usize,
+    },
+    /// Rows that a moment passes.
+    Passed {
+        passed: Passed,
+        rows: usize,
+        limit: usize,
+    },
+}
+
+/// Who has rows of the plan for good, so that what they were made of can be let go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Holds {
+    Nobody,
+    /// Who is given those to which rows are added and none is taken away.
+    Grown,
+    /// Who is also given those that are final.
+    Final,
 }
 
 /// Steps in the making.
@@ -52,17 +79,31 @@ struct Compiling {
     known: Vec<Option<Plan>>,
     /// Steps that give of each source's rows those of which all others above can be computed, by the source's step.
     newest: Vec<(usize, usize)>,
+    /// A join whose rows are let go.
+    interval: Option<Interval>,
+    /// Rows that are let go once those that they are of have been passed.
+    finals: Option<Finals>,
+    topics: Vec<String>,
 }
 
 impl Steps {
-    /// The steps, and the columns that they read, ascending, by topic; the plan reads no others than `topics`.
+    /// The steps, and the columns that they read, ascending, by topic; the plan reads no others than `topics`. Where somebody `holds` the plan's rows for good, what nothing comes of any more is
+    /// let go, and none of the plan's rows with it.
     ///
     /// # Errors
     /// [`SpeedError::Unsupported`] names what of the plan this engine does not know.
-    pub fn new(plan: &Plan, topics: &[&str]) -> Result<(Self, Vec<Vec<usize>>), SpeedError> {
+    pub fn new(plan: &Plan, topics: &[&str], holds: Holds) -> Result<(Self, Vec<Vec<usize>>), SpeedError> {
         let whole = without_unread_moments(&without_places(plan));
-        let mut compiling =
-            Compiling { whole: whole.clone(), leaves: Vec::new(), steps: Vec::new(), known: Vec::new(), newest: Vec::new() };
+        let mut compiling = Compiling {
+            interval: Interval::of(&whole).filter(|_| holds != Holds::Nobody),
+            finals: Finals::of(&whole).filter(|_| holds == Holds::Final),
+            topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
+            whole: whole.clone(),
+            leaves: Vec::new(),
+            steps: Vec::new(),
+            known: Vec::new(),
+            newest: Vec::new(),
+        };
         compiling.step(&whole)?;
         let read = |topic: &str| {
             let columns: BTreeSet<usize> =
@@ -86,6 +127,16 @@ impl Compiling {
         if let Some(known) = self.known.iter().position(|known| known.as_ref() == Some(plan)) {
             return Ok(known);
         }
+        if let Some(interval) = self.interval.take_if(|interval| interval.join == *plan) {
+            return self.interval(plan, interval);
+        }
+        if let Some(finals) = self.finals.take_if(|finals| finals.passed == *plan) {
+            return self.finals(plan, finals);
+        }
+        if let Some([rows, limit]) = Passed::inputs(plan) {
+            let (rows, limit) = (self.step(rows)?, self.step(limit)?);
+            return Ok(self.push(Step::Passed { passed: Passed::new(plan, false)?, rows, limit }, Some(plan.clone())));
+        }
         let step = match Leaf::of(plan) {
             Some(leaf) => {
                 self.leaves.push(leaf);
@@ -94,42 +145,107 @@ impl Compiling {
             None => {
                 // Another who reads the same OVER reads all of its rows.
                 let first = First::input(plan).filter(|_| plan.inputs().into_iter().all(|over| times(&self.whole, over) == 1));
-                let passed = Passed::inputs(plan);
-                let below = first.map(|input| vec![input]).or_else(|| passed.map(Vec::from)).unwrap_or_else(|| plan.inputs());
+                let below = first.map_or_else(|| plan.inputs(), |input| vec![input]);
                 let mut inputs = below.into_iter().map(|input| self.step(input)).collect::<Result<Vec<_>, _>>()?;
                 if let Node::Latest { upserts, .. } = &plan.node {
                     let source = inputs[0];
                     assert!(matches!(self.steps[source], Step::Source), "UPSERT is of a topic, of which conditions stand above it");
-                    self.steps.push(Step::Operator { operator: Box::new(Newest::new(upserts)), inputs });
-                    self.known.push(None);
-                    inputs = vec![self.steps.len() - 1];
+                    inputs = vec![self.push(Step::Operator { operator: Box::new(Newest::new(upserts)), inputs }, None)];
                     self.newest.push((source, inputs[0]));
                 }
-                let operator: Box<dyn Operator> = match (first, passed) {
-                    (Some(_), _) => Box::new(First::new(plan)?),
-                    (_, Some(_)) => Box::new(Passed::new(plan)?),
-                    _ => operator(plan)?,
+                let operator: Box<dyn Operator> = match first {
+                    Some(_) => Box::new(First::new(plan)?),
+                    None => operator(plan)?,
                 };
                 Step::Operator { operator, inputs }
             }
         };
+        Ok(self.push(step, Some(plan.clone())))
+    }
+
+    /// A join whose sides are read, let go, joined, and of whose pairs none goes with them.
+    fn interval(&mut self, plan: &Plan, interval: Interval) -> Result<usize, SpeedError> {
+        for side in interval.sides {
+            let rows = self.step(&side.rows)?;
+            let Some(after_us) = side.after_us else { continue };
+            let topic =
+                self.topics.iter().position(|topic| *topic == side.late.topic).expect("a plan reads the topics that it is made for");
+            self.leaves.push(Leaf::furthest(&side.late));
+            let read = self.push(Step::Source, None);
+            let moments = self.greatest(read, vec![0]);
+            let by = Watermark::OfTopic { topic, delay_us: side.late.delay_us };
+            self.expire(rows, Expire { time: side.time, after_us, by }, moments);
+        }
+        let inputs = plan.inputs().into_iter().map(|input| self.step(input)).collect::<Result<Vec<_>, _>>()?;
+        let join = self.push(Step::Operator { operator: operator(plan)?, inputs }, None);
+        Ok(self.push(Step::Operator { operator: Box::new(Grown), inputs: vec![join] }, Some(plan.clone())))
+    }
+
+    /// Rows that are passed for good, of what is let go once it has been.
+    fn finals(&mut self, plan: &Plan, finals: Finals) -> Result<usize, SpeedError> {
+        let [rows, limit] = Passed::inputs(plan).expect("rows that are passed");
+        let moments = self.limit(limit)?;
+        for needed in finals.leaves {
+            let rows = self.step(&needed.rows)?;
+            self.expire(rows, Expire { time: needed.time, after_us: needed.after_us, by: Watermark::OfPlan }, moments);
+        }
+        let rows = self.step(rows)?;
+        Ok(self.push(Step::Passed { passed: Passed::new(plan, true)?, rows, limit: moments }, Some(plan.clone())))
+    }
+
+    /// What passes rows, the greatest of something by key: of what is read for it no more is kept than that.
+    fn limit(&mut self, plan: &Plan) -> Result<usize, SpeedError> {
+        for part in parts(plan) {
+            let Node::Aggregate { input, keys, aggregates } = &part.node else { continue };
+            let column = |e: &Expr| if let ExprKind::Column(column) = e.kind { Some(column) } else { None };
+            let is_greatest = |a: &Aggregate| a.function == AggregateFunction::Max && a.arg.as_ref().and_then(column).is_some();
+            let key: Option<Vec<usize>> = keys.iter().map(|key| column(&key.expr)).collect();
+            let (Some(key), true) = (key, Leaf::of(input).is_some() && aggregates.iter().all(is_greatest)) else { continue };
+            let read = self.step(input)?;
+            if !matches!(self.steps[read], Step::Source) {
+                continue;
+            }
+            let of_input = self.known[read].take();
+            let greatest = self.greatest(read, key);
+            self.known[greatest] = of_input;
+        }
+        self.step(plan)
+    }
+
+    /// The greatest of what a source reads, by key.
+    fn greatest(&mut self, read: usize, key: Vec<usize>) -> usize {
+        let greatest = self.push(Step::Operator { operator: Box::new(Greatest { key }), inputs: vec![read] }, None);
+        self.newest.push((read, greatest));
+        greatest
+    }
+
+    /// Whoever reads these rows from here on reads them as long as they are there.
+    fn expire(&mut self, rows: usize, expire: Expire, moments: usize) {
+        let plan = self.known[rows].take();
+        let let_go = self.push(Step::Expire { expire, rows, moments }, plan);
+        self.newest.push((rows, let_go));
+    }
+
+    fn push(&mut self, step: Step, plan: Option<Plan>) -> usize {
         self.steps.push(step);
-        self.known.push(Some(plan.clone()));
-        Ok(self.steps.len() - 1)
+        self.known.push(plan);
+        self.steps.len() - 1
     }
 
     /// Each source's own rows, or those that [`Newest`] leaves of them where nobody else reads them.
     fn base(&self) -> Vec<BaseCollection> {
         let sources = self.steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::Source));
-        let collection = |(source, _): (usize, &Step)| {
-            let readers =
-                self.steps.iter().filter(|step| matches!(step, Step::Operator { inputs, .. } if inputs.contains(&source))).count();
+        let collection = |((source, _), leaf): ((usize, &Step), &Leaf)| {
+            let reads = |step: &&Step| match step {
+                Step::Source => false,
+                Step::Operator { inputs, .. } => inputs.contains(&source),
+                Step::Expire { rows, .. } | Step::Passed { rows, .. } => *rows == source,
+            };
+            let readers = self.steps.iter().filter(reads).count();
             let newest = self.newest.iter().find(|(of, _)| *of == source && readers == 1);
-            let plan = self.known[source].as_ref().expect("a source is a part of the plan");
-            let types: Vec<DataType> = plan.columns().into_iter().map(|(_, t)| t).collect();
-            BaseCollection { step: newest.map_or(source, |(_, newest)| *newest), types }
+            BaseCollection { step: newest.map_or(source, |(_, newest)| *newest), types: leaf.types() }
         };
-        sources.map(collection).collect()
+        sources.zip(&self.leaves).map(collection).collect()
     }
 }
 
@@ -157,6 +273,11 @@ fn operator(plan: &Plan) -> Result<Box<dyn Operator>, SpeedError> {
         Node::Sort { .. } => return Err(unsupported("ORDER BY in a subquery, where rows are kept".to_owned())),
         other => return Err(unsupported(format!("the operator {}, where rows are kept", name_of(other)))),
     })
+}
+
+/// A plan with all that is below it, from the bottom.
+fn parts(plan: &Plan) -> Vec<&Plan> {
+    plan.inputs().into_iter().flat_map(parts).chain([plan]).collect()
 }
 
 /// How often a part stands in a plan.

@@ -1,6 +1,7 @@
 //! Joins: inner ones by key, and of outer ones the rows that found no other.
 
 mod condition;
+mod interval;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::differential::datum::Datum;
 use crate::differential::expr::{Compiled, Row, compile};
 use crate::error::SpeedError;
 pub use condition::Condition;
+pub use interval::Interval;
 
 pub struct Join {
     kind: JoinKind,
