@@ -230,6 +230,45 @@ fn a_file_without_one_object_is_told_why() {
     assert_eq!(reasons, ["line 2, column 'a.b': the field 'b' stands there twice"]);
 }
 
+#[test]
+fn intervals_of_parquet_are_refused_wherever_they_stand() {
+    let months: ArrayRef = Arc::new(IntervalYearMonthArray::from(vec![14]));
+    let within = StructArray::from(vec![(Arc::new(Field::new("x", months.data_type().clone(), true)), months.clone())]);
+    let all = batch(vec![("k", Arc::new(Int64Array::from(vec![1]))), ("v", months), ("s", Arc::new(within))]);
+    let file = written(&all, FileFormat::Parquet, "none");
+    for text in ["v:text", "s:text", "s.x:text", "k:int, *"] {
+        let reason = read_bytes("a.parquet", &file, schema(text)).unwrap_err().to_string();
+        assert!(reason.contains("whose months would be lost") && !reason.contains("--schema"), "{text}: {reason}");
+    }
+    assert_eq!(read_bytes("a.parquet", &file, schema("k:int")).unwrap().0, strings(&[&["1"]]));
+    // Arrow has them in full.
+    let file = written(&all, FileFormat::Arrow, "none");
+    let wanted = strings(&[&["1 years 2 mons", "{\"x\":\"1 years 2 mons\"}"]]);
+    assert_eq!(read_bytes("a.arrow", &file, schema("v:text, s:text")).unwrap().0, wanted);
+}
+
+/// What Arrow's own texts hide: each is of one row, and named.
+#[test]
+fn values_beyond_their_types_are_refused_by_row() {
+    let all = batch(vec![
+        ("clock", Arc::new(Time32SecondArray::from(vec![5, 86_400]))),
+        ("passed", Arc::new(DurationSecondArray::from(vec![5, i64::MAX]))),
+        ("day", Arc::new(Date32Array::from(vec![0, i32::MAX]))),
+    ]);
+    let file = written(&all, FileFormat::Arrow, "none");
+    let column = |schema_text: &str| read_bytes("a.arrow", &file, schema(schema_text)).unwrap();
+    assert_eq!(
+        column("clock:text"),
+        (strings(&[&["00:00:05"]]), vec!["line 2, column 'clock': '86400' is not a time of a day".to_owned()])
+    );
+    assert_eq!(column("passed:text"), (strings(&[&["PT5S"], &["PT9223372036854775807S"]]), vec![]));
+    for to in ["text", "timestamp"] {
+        let (rows, reasons) = column(&format!("day:{to}"));
+        assert_eq!(rows, strings(&[&["1970-01-01T00:00:00Z"]]));
+        assert!(reasons[0].starts_with("line 2, column 'day': '2147483647 days since 1970' is farther away"), "{reasons:?}");
+    }
+}
+
 fn written(batch: &RecordBatch, format: FileFormat, codec: &str) -> Vec<u8> {
     let mut out = Vec::new();
     if format == FileFormat::Parquet {

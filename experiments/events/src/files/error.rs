@@ -52,6 +52,12 @@ pub enum FileError {
     #[error("{}: column '{column}' is of the type {given}, which a topic cannot hold; leave it out with --columns{}", path.display(), text_advice(*has_text, column))]
     ColumnType { path: PathBuf, column: String, given: String, has_text: bool },
     #[error(
+        "{}: column '{column}' has intervals as Parquet keeps them, whose months would be lost; leave it out with --columns, or write the file anew \
+         with a number or a text in their place, as DuckDB's epoch(v) or v::VARCHAR",
+        path.display()
+    )]
+    ParquetInterval { path: PathBuf, column: String },
+    #[error(
         "{}: the time column '{column}' holds numbers; say what they count with --time-unit s, ms, us or ns, or how they are written with \
          --time-format, such as '%Y%m%d' or '%Y'",
         path.display()

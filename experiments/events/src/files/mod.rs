@@ -26,6 +26,7 @@ mod rows;
 mod schema;
 mod time_format;
 mod times;
+mod value_text;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -42,7 +43,7 @@ pub use json::JsonRows;
 pub use options::{Quote, ReadArgs, ReadOptions};
 pub use schema::{ColumnType, SchemaText, TimeUnitOfNumbers};
 pub use time_format::TimeFormat;
-pub use times::Times;
+pub use times::{TOO_FAR, Times};
 
 /// Rows of one chunk, those that do not fit included. Imports number their chunks to find their place again after a crash, so
 /// another figure would make a half-done import start anew.

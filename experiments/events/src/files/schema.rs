@@ -174,8 +174,29 @@ impl SchemaText {
     }
 }
 
-/// What a file offers: a column's name and type, if the type is one that a topic can hold, else the type's name.
-pub(super) type Offered = (String, Result<ColumnType, String>, bool);
+/// What a file offers: a column's name, its type, and whether it may be NULL.
+pub(super) type Offered = (String, Result<ColumnType, Foreign>, bool);
+
+/// A type that no column of a topic has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Foreign {
+    Type {
+        given: String,
+        has_text: bool,
+    },
+    /// Months, days and milliseconds, or what has them within: what reads Parquet here drops the months.
+    ParquetInterval,
+}
+
+impl Foreign {
+    pub fn refused(&self, path: &Path, column: &str) -> FileError {
+        let (path, column) = (path.to_owned(), column.to_owned());
+        match self {
+            Foreign::Type { given, has_text } => FileError::ColumnType { path, column, given: given.clone(), has_text: *has_text },
+            Foreign::ParquetInterval => FileError::ParquetInterval { path, column },
+        }
+    }
+}
 
 /// Chooses a file's columns and settles their types: which of the offered columns to take, and the schema they make.
 pub(super) fn settle(path: &Path, offered: &[Offered], options: &ReadOptions) -> Result<(Vec<Option<usize>>, SchemaRef), FileError> {
@@ -228,10 +249,7 @@ pub(super) fn settle(path: &Path, offered: &[Offered], options: &ReadOptions) ->
         let is_time = options.time_column.as_ref() == Some(name);
         let column_type = match (declared, found) {
             (Some(declared), _) => declared,
-            (None, Err(given)) => {
-                let (path, column, has_text) = (path.to_owned(), name.clone(), true);
-                return Err(FileError::ColumnType { path, column, given: given.clone(), has_text });
-            }
+            (None, Err(foreign)) => return Err(foreign.refused(path, name)),
             (None, Ok(found)) => match found {
                 ColumnType::Text if is_time => ColumnType::Timestamp,
                 ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. } if is_time && options.times.read_numbers() => {

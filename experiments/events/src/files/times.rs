@@ -30,6 +30,9 @@ pub(super) enum NoTime {
     Number,
 }
 
+/// What is said of a time that microseconds in 64 bits do not reach.
+pub const TOO_FAR: &str = "is farther away than a timestamp reaches (from the year -290307 to 294247)";
+
 impl fmt::Display for NoTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -37,7 +40,7 @@ impl fmt::Display for NoTime {
             NoTime::DayOrMonth => {
                 "may begin with the day or with the month; say which with --time-format '%d/%m/%Y' or '%m/%d/%Y' and the like"
             }
-            NoTime::TooFar => "is farther away than a timestamp reaches (from the year -290307 to 294247)",
+            NoTime::TooFar => TOO_FAR,
             NoTime::Number => "is a number; say what it counts with --time-unit, or how it is written with --time-format",
         })
     }
