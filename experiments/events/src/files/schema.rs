@@ -134,7 +134,8 @@ impl SchemaText {
     /// From a text, or from the file of that name; in a file, lines separate as commas do, and `#` begins a comment.
     pub fn read(text_or_file: &str) -> Result<Self, FileError> {
         let path = Path::new(text_or_file);
-        if !text_or_file.contains(':') || path.is_file() {
+        // A star alone is all columns, as it is behind others.
+        if (!text_or_file.contains(':') && text_or_file.trim() != "*") || path.is_file() {
             let text = std::fs::read_to_string(path).map_err(|e| FileError::io(path, e))?;
             let lines: Vec<&str> = text.lines().map(|line| line.split('#').next().unwrap_or("")).collect();
             return Self::parse(&lines.join(","));
@@ -206,7 +207,12 @@ pub(super) fn settle(path: &Path, offered: &[Offered], options: &ReadOptions) ->
     for (i, (name, ..)) in offered.iter().enumerate() {
         if offered[..i].iter().any(|(n, ..)| n == name) {
             let is_csv = options.format == Some(FileFormat::Csv) || FileFormat::of_name(path) == Some(FileFormat::Csv);
-            return Err(FileError::RepeatedColumn { path: path.to_owned(), column: name.clone(), is_csv });
+            let advice = match &options.header {
+                Some(_) => "give each a name of its own in --header".to_owned(),
+                None if is_csv => format!("rename one, or name all with --header A,B,... --skip-lines {}", options.skip_lines + 1),
+                None => "rename one".to_owned(),
+            };
+            return Err(FileError::RepeatedColumn { path: path.to_owned(), column: name.clone(), advice });
         }
     }
     if let Some(time) = &options.time_column

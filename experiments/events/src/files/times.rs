@@ -206,11 +206,16 @@ impl Scan<'_> {
         let Day { days, mut time_of_day, mut zone } = day;
         if time_of_day.is_none() && !self.0.is_empty() {
             self.one_of(b",");
-            if self.one_of(b"Tt:_").is_none() {
+            let separator = self.one_of(b"Tt:_");
+            if separator.is_none() {
                 self.byte(b' ').ok_or(NoTime::Unknown)?;
                 self.spaces();
             }
-            time_of_day = Some(self.time_of_day()?);
+            // Whole hours, `T12Z`.
+            time_of_day = Some(match (separator, self.count_digits(), self.0.get(2).copied()) {
+                (Some(b'T' | b't'), 2, None | Some(b'Z' | b'z' | b'+' | b'-')) => clock(self.digits(2)?, 0, 0, 0).ok_or(NoTime::Unknown)?,
+                _ => self.time_of_day()?,
+            });
         }
         if zone.is_none() {
             zone = self.zone()?;
