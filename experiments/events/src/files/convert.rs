@@ -145,7 +145,7 @@ fn float_text(float: impl Into<f64> + Copy + std::fmt::Display) -> String {
 }
 
 /// What is said of bytes that are no text.
-pub const NO_TEXT: &str = "is not text in UTF-8";
+const NO_TEXT: &str = "is not text in UTF-8";
 
 /// Why a value did not fit, which conversion made NULL.
 pub(super) fn misfit(given: &ArrayRef, row: usize, to: &DataType, times: &Times) -> String {
