@@ -98,6 +98,11 @@ fn times_are_cut_downwards_and_far_ones_refused() {
     );
     let wanted = [&["0000-12-31T00:00:00Z"][..], &["2024-07-01T00:00:00Z"], &["2024-05-02T00:00:00Z"], &["2024-05-01T12:00:00.123Z"]];
     assert_eq!((rows, none), (strings(&wanted), vec![]));
+    // Whole hours.
+    let at = || ReadOptions { time_column: Some("at".into()), ..Default::default() };
+    let (rows, reasons) = read("a.csv", "at\n2024-05-01T12Z\n2024-05-01t12+02\n20240501T12\n2024-05-01T25Z\n", at());
+    assert_eq!(rows, strings(&[&["2024-05-01T12:00:00Z"], &["2024-05-01T10:00:00Z"], &["2024-05-01T12:00:00Z"]]));
+    assert!(reasons.len() == 1 && reasons[0].contains("'2024-05-01T25Z'"), "{reasons:?}");
     // Whether it is day or month is asked, and can be told.
     let day = "at\n05/01/2024\n13/01/2024\n";
     let (_, reasons) = read("a.csv", day, ReadOptions { time_column: Some("at".into()), ..Default::default() });
@@ -223,11 +228,108 @@ fn a_file_without_one_object_is_told_why() {
         let told = refused("a.jsonl", content);
         assert!(told.ends_with(reason), "{content}: {told}");
     }
-    assert!(refused("a.jsonl", "{}\n").contains("no rows, so that the columns are not known"));
+    assert!(refused("a.jsonl", "\n").contains("no rows, so that the columns are not known"));
+    assert!(refused("a.jsonl", "{}\n").contains("its objects have no fields, so that the columns are not known"));
     // A field that stands twice within another is no value either.
     let (rows, reasons) = read("a.jsonl", "{\"a\":{\"b\":1}}\n{\"a\":{\"b\":1,\"b\":2}}\n", schema("a.b:int"));
     assert_eq!(rows, strings(&[&["1"]]));
     assert_eq!(reasons, ["line 2, column 'a.b': the field 'b' stands there twice"]);
+}
+
+/// Into a topic that has a field of an object alone, the object's others are as unknown as any other field.
+#[test]
+fn no_field_within_another_is_lost() {
+    let target = Arc::new(Schema::new(vec![Field::new("i", DataType::Int64, true), Field::new("u.id", DataType::Int64, true)]));
+    let lines = concat!(
+        "{\"i\":1,\"u\":{\"id\":5}}\n",
+        "{\"i\":2,\"u\":{\"id\":5,\"x\":\"lost\"}}\n",
+        "{\"i\":3,\"u\":{\"id\":6},\"u.id\":7}\n",
+        "{\"i\":4,\"u\":null}\n",
+        "{\"i\":5,\"u\":{\"y\":{\"z\":1}}}\n",
+    );
+    let into = ReadOptions { target: Some(target), ..Default::default() };
+    let (rows, reasons) = read("a.jsonl", lines, into.clone());
+    assert_eq!(rows, strings(&[&["1", "5"], &["4", "-"]]));
+    let wanted = [
+        "line 2, column 'u.x': there is no such column in the schema",
+        "line 3, column 'u.id': the field 'u.id' stands there twice",
+        "line 5, column 'u.y': there is no such column in the schema",
+    ];
+    assert_eq!(reasons, wanted);
+    // Who names columns leaves out the others.
+    let named = ReadOptions { columns: Some(vec!["i".into(), "u.id".into()]), ..into };
+    let (rows, reasons) = read("a.jsonl", lines, named);
+    assert_eq!(rows, strings(&[&["1", "5"], &["2", "5"], &["4", "-"], &["5", "-"]]));
+    assert_eq!(reasons, [wanted[1]]);
+    // Where both are columns, neither is lost.
+    let (rows, none) = read("a.jsonl", "{\"u.id\":2,\"u\":{\"id\":3}}\n", ReadOptions::default());
+    assert_eq!((rows, none), (strings(&[&["2", "{\"id\":3}"]]), vec![]));
+}
+
+#[test]
+fn a_field_of_later_rows_is_taken_where_it_is_named() {
+    let mut lines: String = (0..10_001).map(|i| format!("{{\"a\":{i}}}\n")).collect();
+    lines += "{\"a\":1,\"b\":2}\n";
+    let columns = |names: &[&str]| Some(names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
+    let only = |names: &[&str]| ReadOptions { columns: columns(names), ..Default::default() };
+    let (rows, none) = read("a.jsonl", &lines, only(&["a"]));
+    assert_eq!((rows.len(), none), (10_002, vec![]));
+    let late = read_bytes("a.jsonl", lines.as_bytes(), only(&["a", "b"])).unwrap_err().to_string();
+    assert!(late.contains("the first 10000 rows have no column 'b'") && late.contains("--schema 'b:text, *'"), "{late}");
+    let (rows, none) = read("a.jsonl", &lines, ReadOptions { columns: columns(&["a", "b"]), ..schema("b:text, *") });
+    assert_eq!((rows[10_001].clone(), none), (vec!["1".to_owned(), "2".to_owned()], vec![]));
+    let missing = read_bytes("a.jsonl", b"{\"a\":1}\n", only(&["a", "b"])).unwrap_err().to_string();
+    assert!(missing.ends_with("no column 'b'; the file has a"), "{missing}");
+}
+
+#[test]
+fn names_and_marks_that_stand_twice() {
+    let header = ReadOptions { header: Some(vec!["a".into(), "a".into()]), ..Default::default() };
+    let told = read_bytes("a.csv", b"1,2\n3,4\n", header).unwrap_err().to_string();
+    assert!(told.ends_with("two columns are called 'a'; give each a name of its own in --header"), "{told}");
+    let told = read_bytes("a.csv", b"x\na,a\n1,2\n", ReadOptions { skip_lines: 1, ..Default::default() }).unwrap_err().to_string();
+    assert!(told.ends_with("rename one, or name all with --header A,B,... --skip-lines 2"), "{told}");
+    assert_eq!(read("a.csv", "\u{feff}\u{feff}a,b\n1,2\n", schema("a:int, b:int")).0, strings(&[&["1", "2"]]));
+    assert_eq!(read("a.jsonl", "\u{feff}\u{feff}{\"a\":1}\n", schema("a:int")).0, strings(&[&["1"]]));
+}
+
+#[test]
+fn intervals_of_parquet_are_refused_wherever_they_stand() {
+    let months: ArrayRef = Arc::new(IntervalYearMonthArray::from(vec![14]));
+    let within = StructArray::from(vec![(Arc::new(Field::new("x", months.data_type().clone(), true)), months.clone())]);
+    let all = batch(vec![("k", Arc::new(Int64Array::from(vec![1]))), ("v", months), ("s", Arc::new(within))]);
+    let file = written(&all, FileFormat::Parquet, "none");
+    for text in ["v:text", "s:text", "s.x:text", "k:int, *"] {
+        let reason = read_bytes("a.parquet", &file, schema(text)).unwrap_err().to_string();
+        assert!(reason.contains("whose months would be lost") && !reason.contains("--schema"), "{text}: {reason}");
+    }
+    assert_eq!(read_bytes("a.parquet", &file, schema("k:int")).unwrap().0, strings(&[&["1"]]));
+    // Arrow has them in full.
+    let file = written(&all, FileFormat::Arrow, "none");
+    let wanted = strings(&[&["1 years 2 mons", "{\"x\":\"1 years 2 mons\"}"]]);
+    assert_eq!(read_bytes("a.arrow", &file, schema("v:text, s:text")).unwrap().0, wanted);
+}
+
+/// What Arrow's own texts hide: each is of one row, and named.
+#[test]
+fn values_beyond_their_types_are_refused_by_row() {
+    let all = batch(vec![
+        ("clock", Arc::new(Time32SecondArray::from(vec![5, 86_400]))),
+        ("passed", Arc::new(DurationSecondArray::from(vec![5, i64::MAX]))),
+        ("day", Arc::new(Date32Array::from(vec![0, i32::MAX]))),
+    ]);
+    let file = written(&all, FileFormat::Arrow, "none");
+    let column = |schema_text: &str| read_bytes("a.arrow", &file, schema(schema_text)).unwrap();
+    assert_eq!(
+        column("clock:text"),
+        (strings(&[&["00:00:05"]]), vec!["line 2, column 'clock': '86400' is not a time of a day".to_owned()])
+    );
+    assert_eq!(column("passed:text"), (strings(&[&["PT5S"], &["PT9223372036854775807S"]]), vec![]));
+    for to in ["text", "timestamp"] {
+        let (rows, reasons) = column(&format!("day:{to}"));
+        assert_eq!(rows, strings(&[&["1970-01-01T00:00:00Z"]]));
+        assert!(reasons[0].starts_with("line 2, column 'day': '2147483647 days since 1970' is farther away"), "{reasons:?}");
+    }
 }
 
 fn written(batch: &RecordBatch, format: FileFormat, codec: &str) -> Vec<u8> {

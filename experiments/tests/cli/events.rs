@@ -96,6 +96,23 @@ fn lines_that_do_not_fit_are_told_and_left_out() {
 }
 
 #[test]
+fn no_field_of_an_object_is_dropped() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["log", "create", "a", "--schema", "i:int, u.id:int"]);
+    let lines = concat!(
+        "{\"i\":1,\"u\":{\"id\":5}}\n",
+        "{\"i\":2,\"u\":{\"id\":5,\"x\":\"lost\"}}\n",
+        "{\"i\":3,\"u\":{\"id\":5},\"u.id\":6}\n",
+        "{\"i\":4,\"u.id\":7}\n",
+    );
+    let done = sandbox.run_with(&["log", "append", "a"], lines);
+    assert_eq!(done.code, 1);
+    assert!(done.stderr.contains("line 2, column 'u.x': there is no such column in the schema"), "{}", done.stderr);
+    assert!(done.stderr.contains("line 3, column 'u.id': the field 'u.id' stands there twice"), "{}", done.stderr);
+    assert_eq!(sandbox.ok(&["log", "cat", "a", "--format", "csv"]), "i,u.id\n1,5\n4,7\n");
+}
+
+#[test]
 fn cat_chooses() {
     let sandbox = topic("2");
     let lines: String =

@@ -220,3 +220,58 @@ fn changes_of_a_database_are_a_table() {
     let csv = sandbox.run(&["log", "import", "other", "--from", "planes.csv", "--envelope", "debezium"]);
     assert_eq!((csv.code, csv.stderr.contains("envelopes are of JSON objects")), (1, true), "{}", csv.stderr);
 }
+
+/// The way out that a refused import names is one that leads out.
+#[test]
+fn advice_is_of_what_would_help() {
+    let sandbox = Sandbox::new();
+    let import = |name: &str, content: &str, more: &[&str]| {
+        sandbox.write(name, content);
+        let done = sandbox.run(&[&["log", "import", "a", "--from", name][..], more].concat());
+        assert_eq!(done.code, 1, "{}", done.stderr);
+        done.stderr.lines().last().unwrap_or_default().to_owned()
+    };
+    let end = ", or go on without them (--bad-rows set-aside)";
+    let good = "2024-05-01,1\n2024-05-01,2\n2024-05-01,3\n";
+    let new = import("a.csv", &format!("at,v\n{good}2024-05-01,NA\n"), &["--time-column", "at"]);
+    assert_eq!(
+        new,
+        format!("correct them, read the column as another type (--schema 'v:text, *'), name what stands for NULL (--null NA){end}")
+    );
+    let json = import("a.jsonl", "{\"v\":1}\n{\"v\":2}\n{\"v\":3}\n{\"v\":\"x\"}\n", &[]);
+    assert_eq!(json, format!("correct them, read the column as another type (--schema 'v:text, *'){end}"));
+    let time = import("a.csv", &format!("at,v\n{good}soon,4\n"), &["--time-column", "at"]);
+    let (column, format) = ("take another column for the time (--time-column)", "say how times are written (--time-format, --time-unit)");
+    assert_eq!(time, format!("correct them, {column}, {format}{end}"));
+    let path = import("a.jsonl", "{\"u\":{\"id\":1}}\n{\"u\":2}\n", &["--schema", "u.id:int"]);
+    assert_eq!(path, format!("correct them, take 'u' whole, as text (--schema 'u:text, *'){end}"));
+    // A topic has its types.
+    sandbox.write("b.csv", format!("at,v\n{good}"));
+    sandbox.ok(&["log", "import", "a", "--from", "b.csv", "--time-column", "at"]);
+    let other = import("c.csv", "at,v\n2024-05-01,x\n", &[]);
+    let wanted = "import them into another topic ('a' has column 'v' as int), name what stands for NULL (--null TEXT)";
+    assert_eq!(other, format!("correct them, {wanted}{end}"));
+    assert_eq!(import("d.csv", "at,v\nsoon,1\n", &[]), format!("correct them, {format}{end}"));
+}
+
+#[test]
+fn options_of_csv_are_refused_for_other_files() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jsonl", "{\"v\":1}\n");
+    sandbox.write("a.csv", "w\n1\n");
+    for option in [&["--null", "NA"][..], &["--header", "v"], &["--delimiter", ";"], &["--no-quotes"], &["--skip-lines", "1"]] {
+        let done = sandbox.run(&[&["log", "import", "a", "--from", "a.jsonl"][..], option].concat());
+        assert!(done.code == 2 && done.stderr.contains(&format!("{} is for CSV, and a.jsonl is none", option[0])), "{}", done.stderr);
+    }
+    // A star alone is all columns.
+    sandbox.ok(&["log", "import", "a", "--from", "a.csv", "--schema", "*", "--null", "NA"]);
+    assert!(sandbox.run(&["log", "import", "a", "--from", "a.csv", "--null", "NA"]).stderr.contains("already imported"));
+}
+
+#[test]
+fn long_numbers_that_are_times_are_no_texts() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", "at,v\n20240501120000123456,20240501120000123456\n20240502120000123456,20240502120000123456\n");
+    let done = sandbox.run(&["log", "import", "a", "--from", "a.csv", "--time-column", "at", "--time-format", "%Y%m%d%H%M%S%f"]);
+    assert!(done.code == 0 && !done.stderr.contains("column 'at'"), "{}", done.stderr);
+}

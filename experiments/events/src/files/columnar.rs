@@ -15,11 +15,12 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Type as Physical;
 
-use super::convert::{cell_text, convert, convertible, misfit};
+use super::convert::{convert, convertible, misfit};
 use super::input::Input;
-use super::nested::{column_at, find};
-use super::schema::{ColumnType, Offered, settle};
+use super::nested::{any_within, column_at, find};
+use super::schema::{ColumnType, Foreign, Offered, settle};
 use super::times::Times;
+use super::value_text::{cell_text, has_text};
 use super::{CHUNK_BYTES, CHUNK_ROWS, Chunk, FileError, FileFormat, ReadOptions, Rejected};
 
 /// Batches of a row group that wait for those before them.
@@ -183,7 +184,11 @@ fn with_far_times(metadata: ArrowReaderMetadata) -> parquet::errors::Result<Arro
 impl Converter {
     fn new(input: &Input, format: &'static str, file_schema: &SchemaRef, options: &ReadOptions) -> Result<Self, FileError> {
         let path = input.name();
-        let column_type = |of: &DataType| ColumnType::of(of).ok_or_else(|| of.to_string());
+        let foreign = |of: &DataType| match format == "Parquet" && any_within(of, &|of: &DataType| matches!(of, DataType::Interval(_))) {
+            true => Foreign::ParquetInterval,
+            false => Foreign::Type { given: of.to_string(), has_text: has_text(of) },
+        };
+        let column_type = |of: &DataType| ColumnType::of(of).ok_or_else(|| foreign(of));
         let mut offered: Vec<Offered> =
             file_schema.fields().iter().map(|f| (f.name().clone(), column_type(f.data_type()), f.is_nullable())).collect();
         let mut places: Vec<(Vec<usize>, DataType)> =
@@ -216,12 +221,14 @@ impl Converter {
         let (sources, schema) = settle(path, &offered, options)?;
         for (field, source) in schema.fields().iter().zip(&sources) {
             let given = source.map(|s| &places[s].1);
-            if let Some(given) = given.filter(|given| !convertible(given, field.data_type(), &options.times)) {
-                let (path, column) = (path.to_owned(), field.name().clone());
-                return Err(match (ColumnType::of(given), ColumnType::of(field.data_type())) {
-                    (Some(ColumnType::Int | ColumnType::Float), Some(ColumnType::Timestamp)) => FileError::TimeOfNumbers { path, column },
-                    _ => FileError::ColumnType { path, column, given: given.to_string(), has_text: false },
-                });
+            let Some(given) = given else { continue };
+            match (foreign(given), ColumnType::of(given), ColumnType::of(field.data_type())) {
+                (Foreign::ParquetInterval, ..) => return Err(Foreign::ParquetInterval.refused(path, field.name())),
+                _ if convertible(given, field.data_type(), &options.times) => {}
+                (_, Some(ColumnType::Int | ColumnType::Float), Some(ColumnType::Timestamp)) => {
+                    return Err(FileError::TimeOfNumbers { path: path.to_owned(), column: field.name().clone() });
+                }
+                _ => return Err(Foreign::Type { given: given.to_string(), has_text: false }.refused(path, field.name())),
             }
         }
         let sources = sources.into_iter().map(|s| s.map(|s| places[s].0.clone())).collect();
@@ -276,8 +283,9 @@ impl Converter {
                 columns.push(new_null_array(field.data_type(), part.num_rows()));
                 continue;
             };
-            let given = column_at(part.column(places[0]), &places[1..])?;
-            let column = convert(&given, field.data_type(), &self.times)?;
+            let in_column = |e: ArrowError| ArrowError::CastError(format!("column '{}': {e}", field.name()));
+            let given = column_at(part.column(places[0]), &places[1..]).map_err(in_column)?;
+            let column = convert(&given, field.data_type(), &self.times).map_err(in_column)?;
             // A dictionary may have NULL as a value, which only logical nulls tell.
             let given_nulls = given.logical_nulls();
             let missing = column.nulls().map(|nulls| !nulls.inner());

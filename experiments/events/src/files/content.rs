@@ -1,6 +1,6 @@
 //! What a file is, by what it begins with.
 
-use super::input::Input;
+use super::input::{Input, mark};
 use super::{FileError, FileFormat};
 
 /// The format of a file: as the user says, else what its content shows beyond doubt, else what its name says, else what its first line looks like.
@@ -34,7 +34,7 @@ fn shown(start: &[u8]) -> Option<FileFormat> {
 
 /// Text whose name says nothing, as of a pipe: an object or an array, or a line that a delimiter divides.
 fn guessed(start: &[u8]) -> Option<FileFormat> {
-    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let text = start[mark(start)..].trim_ascii_start();
     let line = text.split(|b| *b == b'\n').next().filter(|line| !line.is_empty())?;
     match line[0] {
         b'{' | b'[' => Some(FileFormat::Jsonl),

@@ -4,20 +4,16 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Date64Type, Float16Type, Float32Type, Float64Type, Int64Type};
-use arrow_array::types::{TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType};
+use arrow_array::types::{Float16Type, Float32Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
-use arrow_schema::{ArrowError, DataType, TimeUnit};
-use twopath_query::time::US_PER_DAY;
+use arrow_cast::can_cast_types;
+use arrow_schema::{ArrowError, DataType};
 
 use super::cell::{Cell, Reading, article, shortened};
-use super::iso::{iso, iso_of_ns};
-use super::nested::{is_nested, json_text};
 use super::number::{exact_float, is_exact_as_float};
 use super::schema::{ColumnType, TimeUnitOfNumbers};
 use super::times::Times;
+use super::value_text::{BinaryLike, cast, cell_text, exact_text, has_text, in_us, texts_of_bytes, times_as_text};
 
 /// A column in a topic's type; a value that does not fit becomes NULL.
 pub fn convert_column(given: &ArrayRef, to: &DataType, time_unit: Option<TimeUnitOfNumbers>) -> Result<ArrayRef, ArrowError> {
@@ -29,23 +25,13 @@ pub(super) fn convertible(from: &DataType, to: &DataType, times: &Times) -> bool
     match (from, ColumnType::of(from), ColumnType::of(to)) {
         (DataType::Dictionary(_, values), ..) => convertible(values, to, times),
         (DataType::RunEndEncoded(_, values), ..) => convertible(values.data_type(), to, times),
-        (_, _, Some(ColumnType::Text)) => is_nested(from) || can_cast_types(from, &DataType::Utf8) || from.is_binary_like(),
+        (_, _, Some(ColumnType::Text)) => has_text(from),
         (_, Some(ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. }), Some(ColumnType::Timestamp)) => times.read_numbers(),
         (_, Some(ColumnType::Bool | ColumnType::Timestamp), Some(ColumnType::Decimal { .. })) => false,
         (_, Some(ColumnType::Timestamp | ColumnType::Text), Some(ColumnType::Timestamp)) => true,
         (_, Some(ColumnType::Text), Some(_)) => true,
         (_, Some(_), Some(_)) => can_cast_types(from, to),
         _ => false,
-    }
-}
-
-trait BinaryLike {
-    fn is_binary_like(&self) -> bool;
-}
-
-impl BinaryLike for DataType {
-    fn is_binary_like(&self) -> bool {
-        matches!(self, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
     }
 }
 
@@ -108,16 +94,12 @@ pub(super) fn convert(given: &ArrayRef, to: &DataType, times: &Times) -> Result<
             Ok(Arc::new(floats))
         }
         (Some(ColumnType::Float), Some(ColumnType::Text)) if from.is_floating() => Ok(Arc::new(texts_of_numbers(given)?)),
-        (None, Some(ColumnType::Text)) if is_nested(from) => {
-            let text = |row| given.is_valid(row).then(|| json_text(given, row));
+        (None, Some(ColumnType::Text)) => {
+            let text = |row| if given.is_valid(row) { exact_text(given, row).ok() } else { None };
             Ok(Arc::new((0..given.len()).map(text).collect::<StringArray>()))
         }
         _ => cast(given, to),
     }
-}
-
-fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
-    cast_with_options(array, to, &CastOptions { safe: true, ..Default::default() })
 }
 
 /// Texts read as values; one that does not fit becomes NULL.
@@ -144,16 +126,6 @@ fn read(texts: &StringArray, reading: &Reading) -> ArrayRef {
     }
 }
 
-/// Times in ISO 8601, with all digits that they have.
-fn times_as_text(times: &ArrayRef) -> Result<StringArray, ArrowError> {
-    Ok(match times.data_type() {
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            times.as_primitive::<TimestampNanosecondType>().iter().map(|ns| ns.map(iso_of_ns)).collect()
-        }
-        _ => in_us(times)?.iter().map(|us| us.map(iso)).collect(),
-    })
-}
-
 /// Numbers as their shortest decimals: a float's are those of its own width.
 fn texts_of_numbers(numbers: &ArrayRef) -> Result<StringArray, ArrowError> {
     Ok(match numbers.data_type() {
@@ -172,49 +144,8 @@ fn float_text(float: impl Into<f64> + Copy + std::fmt::Display) -> String {
     }
 }
 
-/// Bytes as the text that they are in UTF-8, sixteen bytes of a fixed width as a UUID; what is no text becomes NULL.
-fn texts_of_bytes(bytes: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    if let DataType::FixedSizeBinary(width) = bytes.data_type() {
-        let text = |value: &[u8]| if *width == 16 { Some(uuid(value)) } else { String::from_utf8(value.to_vec()).ok() };
-        let texts = bytes.as_fixed_size_binary().iter().map(|value| value.and_then(text)).collect::<StringArray>();
-        return Ok(Arc::new(texts));
-    }
-    let bytes = cast(bytes, &DataType::LargeBinary)?;
-    let texts = bytes.as_binary::<i64>().iter().map(|value| value.and_then(|value| std::str::from_utf8(value).ok()));
-    Ok(Arc::new(texts.collect::<StringArray>()))
-}
-
-/// As RFC 9562 writes it.
-fn uuid(bytes: &[u8]) -> String {
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
-
-/// A timestamp or date column in microseconds, rounded down, without a zone; NULL where they do not fit. With a zone, Arrow counts in UTC
-/// already; without, UTC is meant.
-fn in_us(column: &ArrayRef) -> Result<TimestampMicrosecondArray, ArrowError> {
-    let unit = TimeUnitOfNumbers::to_us;
-    Ok(match column.data_type() {
-        DataType::Timestamp(TimeUnit::Second, _) => {
-            column.as_primitive::<TimestampSecondType>().unary_opt(|n| unit(TimeUnitOfNumbers::S, n))
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            column.as_primitive::<TimestampMillisecondType>().unary_opt(|n| unit(TimeUnitOfNumbers::Ms, n))
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            column.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<&str>)
-        }
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            column.as_primitive::<TimestampNanosecondType>().unary_opt(|n| unit(TimeUnitOfNumbers::Ns, n))
-        }
-        DataType::Date32 => column.as_primitive::<Date32Type>().unary_opt(|days| i64::from(days).checked_mul(US_PER_DAY)),
-        DataType::Date64 => column.as_primitive::<Date64Type>().unary_opt(|n| unit(TimeUnitOfNumbers::Ms, n)),
-        other => return Err(ArrowError::CastError(format!("{other} holds no times"))),
-    })
-}
-
 /// What is said of bytes that are no text.
-pub const NO_TEXT: &str = "is not text in UTF-8";
+const NO_TEXT: &str = "is not text in UTF-8";
 
 /// Why a value did not fit, which conversion made NULL.
 pub(super) fn misfit(given: &ArrayRef, row: usize, to: &DataType, times: &Times) -> String {
@@ -222,6 +153,11 @@ pub(super) fn misfit(given: &ArrayRef, row: usize, to: &DataType, times: &Times)
     let text = cell_text(given, row);
     if given.data_type().is_binary_like() && text.starts_with("0x") {
         return format!("{} {NO_TEXT}", shortened(&text));
+    }
+    if wanted == ColumnType::Text
+        && let Err(reason) = exact_text(given, row)
+    {
+        return reason;
     }
     let is_time = ColumnType::of(given.data_type()) == Some(ColumnType::Timestamp);
     if is_time && wanted == ColumnType::Timestamp {
@@ -231,38 +167,4 @@ pub(super) fn misfit(given: &ArrayRef, row: usize, to: &DataType, times: &Times)
         Err(reason) => reason,
         Ok(_) => format!("'{}' is not {}", shortened(&text), article(wanted)),
     }
-}
-
-/// A value as text, whatever it is.
-pub(super) fn cell_text(column: &ArrayRef, row: usize) -> String {
-    let cell = column.slice(row, 1);
-    if cell.is_null(0) {
-        return String::new();
-    }
-    if is_nested(cell.data_type()) {
-        return json_text(&cell, 0);
-    }
-    if let DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 = cell.data_type() {
-        if let Ok(texts) = times_as_text(&cell)
-            && texts.is_valid(0)
-        {
-            return texts.value(0).to_owned();
-        }
-        let unit = match cell.data_type() {
-            DataType::Timestamp(TimeUnit::Second, _) => "s",
-            DataType::Timestamp(TimeUnit::Nanosecond, _) => "ns",
-            DataType::Date32 => "days",
-            _ => "ms",
-        };
-        let number = cast(&cell, &DataType::Int64).map(|n| n.as_primitive::<Int64Type>().value(0));
-        return number.map(|n| format!("{n} {unit} since 1970")).unwrap_or_default();
-    }
-    if cell.data_type().is_binary_like()
-        && let Ok(texts) = texts_of_bytes(&cell)
-        && texts.is_valid(0)
-    {
-        return texts.as_string::<i32>().value(0).to_owned();
-    }
-    let text = ArrayFormatter::try_new(&cell, &FormatOptions::default()).map(|f| f.value(0).to_string()).unwrap_or_default();
-    if cell.data_type().is_binary_like() { format!("0x{text}") } else { text }
 }

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 
 use super::cell::{Cell, Reading};
 use super::columns::{Columns, readings};
 use super::dialect::{CsvGrammar, Dialect, RowFault, Span};
 use super::infer::Seen;
-use super::input::Input;
+use super::input::{Input, mark};
 use super::number::Decimal;
 use super::rows::{Block, Chunks, Grammar, Next, Rows};
 use super::schema::{Offered, settle};
@@ -59,7 +59,7 @@ impl CsvRows {
     pub fn open(input: &Input, options: &ReadOptions, part: FilePart) -> Result<Self, FileError> {
         let path = input.name();
         let start = input.start(1 << 16)?;
-        let mark = if start.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let mark = mark(&start);
         let told = told_delimiter(&start[mark..]);
         // Where the line that tells the delimiter ends.
         let (told, begin) = match told {
@@ -98,7 +98,8 @@ impl CsvRows {
         }
         let (sources, schema) = settle(path, &offered, options)?;
         for (field, source) in schema.fields().iter().zip(&sources) {
-            if options.target.is_none() && source.is_some_and(|s| seen[s].is_long_numbers()) && options.type_of(field.name()).is_none() {
+            let is_text = field.data_type() == &DataType::Utf8 && options.type_of(field.name()).is_none();
+            if options.target.is_none() && is_text && source.is_some_and(|s| seen[s].is_long_numbers()) {
                 notes.push(long_numbers(field.name()));
             }
         }

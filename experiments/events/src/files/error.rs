@@ -47,10 +47,22 @@ pub enum FileError {
     MissingColumn { path: PathBuf, column: String, known: String },
     #[error("{}: column '{column}' is not in the topic, which has {known}; choose the file's columns with --columns", path.display())]
     ExtraColumn { path: PathBuf, column: String, known: String },
-    #[error("{}: two columns are called '{column}'; rename one{}", path.display(), if *is_csv { ", or name all with --header A,B,... --skip-lines 1" } else { "" })]
-    RepeatedColumn { path: PathBuf, column: String, is_csv: bool },
+    #[error("{}: two columns are called '{column}'; {advice}", path.display())]
+    RepeatedColumn { path: PathBuf, column: String, advice: String },
     #[error("{}: column '{column}' is of the type {given}, which a topic cannot hold; leave it out with --columns{}", path.display(), text_advice(*has_text, column))]
     ColumnType { path: PathBuf, column: String, given: String, has_text: bool },
+    #[error(
+        "{}: column '{column}' has intervals as Parquet keeps them, whose months would be lost; leave it out with --columns, or write the file anew \
+         with a number or a text in their place, as DuckDB's epoch(v) or v::VARCHAR",
+        path.display()
+    )]
+    ParquetInterval { path: PathBuf, column: String },
+    #[error(
+        "{}: the first {rows} rows have no column '{column}', which is where types are found; if later ones have it, give its type with \
+         --schema '{column}:{column_type}, *'",
+        path.display()
+    )]
+    LateColumn { path: PathBuf, column: String, column_type: &'static str, rows: usize },
     #[error(
         "{}: the time column '{column}' holds numbers; say what they count with --time-unit s, ms, us or ns, or how they are written with \
          --time-format, such as '%Y%m%d' or '%Y'",
@@ -61,6 +73,8 @@ pub enum FileError {
     TimeType { path: PathBuf, column: String, given: String },
     #[error("{}: no rows, so that the columns are not known; give --schema", path.display())]
     Empty { path: PathBuf },
+    #[error("{}: its objects have no fields, so that the columns are not known; give --schema", path.display())]
+    NoFields { path: PathBuf },
     #[error(
         "'{text}' is not a schema: {reason}; write it as \"time:timestamp, name:text, n:int, x:float, price:decimal(12,2), ok:bool\", with * for all other columns"
     )]

@@ -201,6 +201,11 @@ fn skip_zeros(source: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
+/// How many bytes of a text's start are byte-order marks: programs that add one do so also where there is one.
+pub(super) fn mark(text: &[u8]) -> usize {
+    text.chunks(3).take_while(|bytes| *bytes == b"\xef\xbb\xbf").count() * 3
+}
+
 /// Writes all of it to a temporary file that has no name.
 fn spool(mut source: impl Read) -> io::Result<(File, u64)> {
     let mut file = tempfile::tempfile()?;

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use twopath_log::{RowDecoder, RowDecoders};
 
 use super::cell::{Cell, Reading};
 use super::columns::{Columns, readings};
 use super::envelope::{Object, Unwrap};
 use super::infer::Seen;
-use super::input::Input;
+use super::input::{Input, mark};
 use super::json_forms::{Form, JsonGrammar};
-use super::json_text::{Value, field_at, is_root};
+use super::json_text::{Value, children, field_at, is_root, named};
 use super::rows::{Block, Chunks, Rows};
 use super::schema::{Offered, settle};
 use super::times::Times;
@@ -34,9 +34,7 @@ pub struct JsonRows {
 struct Fields {
     schema: SchemaRef,
     readings: Vec<Reading>,
-    /// Fields of the file that the user chose to leave out.
-    left_out: Vec<String>,
-    /// Whether fields that the schema does not name are left out, too.
+    /// Whether fields that the schema does not name are left out.
     named_only: bool,
     unwrap: Unwrap,
 }
@@ -44,13 +42,8 @@ struct Fields {
 impl JsonRows {
     /// Lines that are given one by one with [`JsonRows::push_line`].
     pub fn of_lines(schema: &SchemaRef, times: impl Into<Times>) -> Self {
-        let fields = Fields {
-            schema: schema.clone(),
-            readings: readings(schema, &times.into()),
-            left_out: Vec::new(),
-            named_only: false,
-            unwrap: Unwrap::default(),
-        };
+        let fields =
+            Fields { schema: schema.clone(), readings: readings(schema, &times.into()), named_only: false, unwrap: Unwrap::default() };
         JsonRows { line: 0, columns: Columns::new(schema), fields, rejected: Vec::new() }
     }
 
@@ -69,7 +62,7 @@ impl JsonRows {
         self.line += 1;
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let line = if self.line == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+        let line = if self.line == 1 { &line[mark(line)..] } else { line };
         if line.iter().all(u8::is_ascii_whitespace) {
             return false;
         }
@@ -115,15 +108,19 @@ impl Fields {
 
     fn cells<'a>(&self, fields: &Object<'a>) -> Result<Vec<Cell<'a>>, Misfit> {
         if !self.named_only
-            && let Some((name, _)) = fields.iter().find(|(name, _)| !self.knows(name))
+            && let Some(path) = fields.iter().find_map(|(name, value)| self.unknown(name, value))
         {
-            return Err((Some(name.to_string()), "there is no such column in the schema".into()));
+            return Err((Some(path), "there is no such column in the schema".into()));
         }
         let mut cells = Vec::with_capacity(self.readings.len());
         for (field, reading) in self.schema.fields().iter().zip(&self.readings) {
             let cell = match field_at(fields, field.name()) {
                 Ok(None) => reading.null(),
                 Ok(Some(value)) => read(reading, value),
+                // The object is a column, too, so that neither is lost.
+                Err(_) if self.is_taken_whole(field.name()) && named(fields, field.name()).is_some() => {
+                    named(fields, field.name()).map_or_else(|| reading.null(), |value| read(reading, value.clone()))
+                }
                 Err(reason) => Err(reason),
             };
             cells.push(cell.map_err(|reason| (Some(field.name().clone()), reason))?);
@@ -131,10 +128,22 @@ impl Fields {
         Ok(cells)
     }
 
-    fn knows(&self, name: &str) -> bool {
-        self.schema.index_of(name).is_ok()
-            || self.left_out.iter().any(|n| n == name)
-            || self.schema.fields().iter().any(|f| is_root(name, f.name()))
+    /// Where a value stands that no column takes: at this path, or within what stands there. None where all of it is taken.
+    fn unknown(&self, path: &str, value: &Value<'_>) -> Option<String> {
+        if self.schema.fields().find(path).is_some() {
+            return None;
+        }
+        if !self.schema.fields().iter().any(|f| is_root(path, f.name())) {
+            return Some(path.to_owned());
+        }
+        // What cannot be taken apart is told where the column is looked for.
+        let inner = children(value).unwrap_or_default();
+        inner.iter().find_map(|(name, value)| self.unknown(&format!("{path}.{name}"), value))
+    }
+
+    /// Whether an object that a path leads through is a column itself.
+    fn is_taken_whole(&self, path: &str) -> bool {
+        self.schema.fields().iter().any(|f| is_root(f.name(), path))
     }
 }
 
@@ -178,7 +187,8 @@ impl JsonFile {
             return Err(FileError::NoParts { path: path.to_owned() });
         }
         let grammar = || JsonGrammar::new(form, path.to_owned());
-        let sample = Rows::new(input, mark, u64::MAX, 1, grammar()).block(SAMPLE_ROWS)?.unwrap_or_default();
+        let mut sampled = Rows::new(input, mark, u64::MAX, 1, grammar());
+        let sample = sampled.block(SAMPLE_ROWS)?.unwrap_or_default();
         let unwrap = Unwrap::of(options);
         let mut fault = None;
         let mut objects = Vec::new();
@@ -202,7 +212,8 @@ impl JsonFile {
             // Without one row that can be read, the first fault is why.
             return Err(match fault {
                 Some(reason) => FileError::Malformed { path: path.into(), format: "JSON", reason },
-                None => FileError::Empty { path: path.into() },
+                None if objects.is_empty() => FileError::Empty { path: path.into() },
+                None => FileError::NoFields { path: path.into() },
             });
         }
         // A field that the sample's objects lack may stand in later ones: what is asked for by name counts as offered. A path is
@@ -222,6 +233,13 @@ impl JsonFile {
                 seen.push(one);
             }
         }
+        let mut asked_for = options.columns.iter().flatten().chain(&options.time_column);
+        if let Some(column) = asked_for.find(|name| !names.contains(name))
+            && sampled.block(1)?.is_some()
+        {
+            let column_type = if options.time_column.as_ref() == Some(column) { "timestamp" } else { "text" };
+            return Err(FileError::LateColumn { path: path.into(), column: column.clone(), column_type, rows: sample.rows.len() });
+        }
         let is_whole_field_wanted = |name: &String| {
             let topic = options.target.as_ref().filter(|_| options.columns.is_none());
             topic.is_none_or(|t| t.index_of(name).is_ok() || !t.fields().iter().any(|f| is_root(name, f.name())))
@@ -233,13 +251,14 @@ impl JsonFile {
             .map(|(name, seen)| (name.clone(), Ok(seen.column_type()), true))
             .collect();
         let (_, schema) = settle(path, &offered, options)?;
-        let inferred = |name: &str| options.target.is_none() && options.type_of(name).is_none() && schema.index_of(name).is_ok();
-        let long = names.iter().zip(&seen).filter(|(name, seen)| seen.is_long_numbers() && inferred(name));
+        let is_text = |name: &str| schema.fields().find(name).is_some_and(|(_, field)| field.data_type() == &DataType::Utf8);
+        let inferred = |name: &str| options.target.is_none() && options.type_of(name).is_none();
+        let long = names.iter().zip(&seen).filter(|(name, seen)| seen.is_long_numbers() && inferred(name) && is_text(name));
         let notes = long.map(|(name, _)| super::csv::long_numbers(name)).collect();
         let fields = Fields {
             readings: readings(&schema, &options.times),
-            left_out: names.into_iter().filter(|n| schema.index_of(n).is_err()).collect(),
-            named_only: false,
+            // Who names columns leaves out all others, those included that only later rows have.
+            named_only: options.columns.is_some() || options.schema.as_ref().is_some_and(|s| !s.rest),
             unwrap,
             schema: schema.clone(),
         };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use memchr::{memchr, memchr_iter};
 
 use super::FileError;
-use super::input::Input;
+use super::input::{Input, mark};
 use super::json_text::object;
 use super::rows::{Grammar, Next};
 
@@ -24,7 +24,7 @@ impl Form {
     /// From the start of a file, and how many bytes of it are a byte-order mark.
     pub fn of(input: &Input) -> Result<(Self, u64), FileError> {
         let start = input.start(START_BYTES)?;
-        let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start);
+        let text = &start[mark(&start)..];
         let mark = (start.len() - text.len()) as u64;
         let is_all = input.bytes() <= start.len() as u64;
         let Some(first) = text.iter().position(|b| !b.is_ascii_whitespace()) else { return Ok((Form::Lines, mark)) };
@@ -96,6 +96,10 @@ impl Grammar for JsonGrammar {
                     return Ok(Next::Row { row: 0..0, end, lines: lines_to(end), lines_before: 0 });
                 }
                 Some(b',') if self.form == Form::Array && !is_separated => is_separated = true,
+                Some(b',') if self.form == Form::Array => return Err(malformed(at, "nothing stands before this comma of the array")),
+                Some(b']') if self.form == Form::Array && self.has_elements && is_separated => {
+                    return Err(malformed(at, "nothing stands between the last comma and the end of the array"));
+                }
                 Some(b']') if self.form == Form::Array => {
                     return match text[at + 1..].iter().all(u8::is_ascii_whitespace) {
                         true if is_all => Ok(Next::End),
@@ -109,6 +113,8 @@ impl Grammar for JsonGrammar {
             at += 1;
         }
         match value_end(&text[at..], is_all) {
+            // A comma or a bracket that closes nothing.
+            Some(0) => Err(malformed(at, "something stands here that is no object")),
             Some(length) => {
                 self.has_elements = true;
                 Ok(Next::Row { row: at..at + length, end: at + length, lines: lines_to(at + length), lines_before: lines_to(at) })
@@ -176,6 +182,7 @@ mod tests {
         assert_eq!(rows("{\n \"a\": 1\n}\n{\"a\":\n2}{}").unwrap(), [row(1, "{\n \"a\": 1\n}"), row(4, "{\"a\":\n2}"), row(5, "{}")]);
         assert_eq!(rows("[{},7,\"x, y\",null]").unwrap(), [row(1, "{}"), row(1, "7"), row(1, "\"x, y\""), row(1, "null")]);
         assert_eq!(rows("[]").unwrap(), []);
+        assert_eq!(rows("\u{feff}\u{feff}{}").unwrap(), [row(1, "{}")]);
         // A line that is broken does not make the next ones its own.
         assert_eq!(rows("{\"a\":1\n{\"a\":2}\n").unwrap(), [row(1, "{\"a\":1\n"), row(2, "{\"a\":2}\n")]);
     }
@@ -187,6 +194,11 @@ mod tests {
             ("[{\"a\":1},\n{\"a\":2", "line 2: the object that begins here is not closed"),
             ("[{}\n{}]", "line 2: a comma is missing"),
             ("[{}] x", "behind the end of the array"),
+            ("[{},\n,{}]", "line 2: nothing stands before this comma"),
+            ("[{},{},\n]", "line 2: nothing stands between the last comma and the end"),
+            ("[{},}]", "line 1: something stands here that is no object"),
+            ("{\n\"a\":1\n}\n}\n", "line 4: something stands here that is no object"),
+            ("{\n\"a\":1\n},\n{\"a\":2}", "line 3: something stands here that is no object"),
         ] {
             let error = rows(text).unwrap_err();
             assert!(error.contains(wanted), "{error}");

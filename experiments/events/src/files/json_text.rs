@@ -37,22 +37,44 @@ pub(super) fn is_root(name: &str, path: &str) -> bool {
     path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// An object's field of that name, or what stands at that path of names and numbers in an array within its fields, such as `user.emails.0`; none where there is nothing. What
-/// is wrong with an object on the way, for a message; a value that stands on the way and that nothing leads into is not lost without a word either.
+/// An object's field of that very name.
+pub(super) fn named<'f, 'a>(fields: &'f [(Cow<'a, str>, Value<'a>)], name: &str) -> Option<&'f Value<'a>> {
+    fields.iter().find(|(n, _)| n == name).map(|(_, value)| value)
+}
+
+/// An object's field of that name, or what stands at that path of names and numbers in an array within its fields, such as `user.emails.0`;
+/// none where there is nothing. What is wrong with an object on the way, for a message; a value that stands on the way and that nothing
+/// leads into is not lost without a word either, nor is one of two that stand at the same place.
 pub(super) fn field_at<'a>(fields: &[(Cow<'a, str>, Value<'a>)], path: &str) -> Result<Option<Value<'a>>, String> {
-    if let Some((_, value)) = fields.iter().find(|(name, _)| name == path) {
-        return Ok(Some(value.clone()));
+    let mut found = named(fields, path).cloned();
+    // Most are no paths.
+    if !path.contains('.') {
+        return Ok(found);
     }
     // Names may have points, so that several fields can lead to a place: one that does is enough.
-    let mut nothing = Ok(None);
+    let mut fault = None;
     for (name, value) in fields.iter().filter(|(name, _)| is_root(name, path)) {
         match at_path(value, &path[name.len() + 1..]) {
             Ok(None) => {}
-            Ok(found) => return Ok(found),
-            Err(why) => nothing = Err(why),
+            Ok(Some(_)) if found.is_some() => return Err(format!("the field '{path}' stands there twice")),
+            Ok(one) => found = one,
+            Err(why) => fault = Some(why),
         }
     }
-    nothing
+    match (found, fault) {
+        (None, Some(why)) => Err(why),
+        (found, _) => Ok(found),
+    }
+}
+
+/// The fields of an object, or the elements of an array by their numbers; none for other values, and where there is a fault in it.
+pub(super) fn children<'a>(value: &Value<'a>) -> Option<Vec<(Cow<'a, str>, Value<'a>)>> {
+    let Value::Other(text) = *value else { return None };
+    match text.as_bytes().first() {
+        Some(b'{') => object(text).ok(),
+        Some(b'[') => Some(array(text)?.into_iter().enumerate().map(|(i, element)| (Cow::Owned(i.to_string()), element)).collect()),
+        _ => None,
+    }
 }
 
 /// As [`field_at`], within a value.
@@ -251,8 +273,8 @@ mod tests {
         assert_eq!(at("user.id"), Some(Value::Number("7")));
         assert_eq!(at("user.tags.0"), Some(Value::String("x".into())));
         assert_eq!(at("user.tags.1.n"), Some(Value::Number("1")));
-        // A field of that very name comes first, and of several on the way one that leads there is enough.
-        assert_eq!(at("a.b"), Some(Value::Other(r#"{"c":2}"#)));
+        // Of several on the way one that leads there is enough, and two that do are one too many.
+        assert_eq!(at_path(&value, "a.b").unwrap_err(), "the field 'a.b' stands there twice");
         assert_eq!(at("a.b.c"), Some(Value::Number("2")));
         assert_eq!(at_path(&value, "a.b.d").unwrap_err(), "'d' is looked for within 3, which is no object");
         assert_eq!(at_path(&Value::Other(r#"{"a.b":{"c":2}}"#), "a.b.c").unwrap(), Some(Value::Number("2")));

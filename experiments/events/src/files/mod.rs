@@ -26,6 +26,7 @@ mod rows;
 mod schema;
 mod time_format;
 mod times;
+mod value_text;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-pub use convert::{NO_TEXT, convert_column};
+pub use convert::convert_column;
 pub use envelope::{CHANGED_AT, Envelope};
 pub use error::FileError;
 pub use input::Input;
@@ -42,7 +43,7 @@ pub use json::JsonRows;
 pub use options::{Quote, ReadArgs, ReadOptions};
 pub use schema::{ColumnType, SchemaText, TimeUnitOfNumbers};
 pub use time_format::TimeFormat;
-pub use times::Times;
+pub use times::{TOO_FAR, Times};
 
 /// Rows of one chunk, those that do not fit included. Imports number their chunks to find their place again after a crash, so
 /// another figure would make a half-done import start anew.
@@ -110,9 +111,15 @@ impl FilePart {
     pub const ALL: FilePart = FilePart { from: 0, to: u64::MAX, line: 1 };
 }
 
+/// The format of a file: as the user says it, or as it is found.
+pub fn format_of(input: &Input, options: &ReadOptions) -> Result<FileFormat, FileError> {
+    content::format(input, options.format)
+}
+
 /// An open event file.
 pub struct EventFile {
     path: PathBuf,
+    format: FileFormat,
     schema: SchemaRef,
     rows: Rows,
 }
@@ -131,7 +138,7 @@ impl EventFile {
 
     /// A file that is open already, or a part of it.
     pub fn of(input: &Input, options: &ReadOptions, part: FilePart) -> Result<Self, FileError> {
-        let format = content::format(input, options.format)?;
+        let format = format_of(input, options)?;
         if options.envelope.is_some() && format != FileFormat::Jsonl {
             return Err(FileError::NoEnvelopes { path: input.name().to_owned() });
         }
@@ -147,7 +154,7 @@ impl EventFile {
             Rows::Json(rows) => rows.schema(),
             Rows::Columnar(rows) => rows.schema(),
         };
-        Ok(EventFile { path: input.name().to_owned(), schema: schema.clone(), rows })
+        Ok(EventFile { path: input.name().to_owned(), format, schema: schema.clone(), rows })
     }
 
     /// Of every chunk, in the topic's types.
@@ -157,6 +164,10 @@ impl EventFile {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub fn format(&self) -> FileFormat {
+        self.format
     }
 
     /// What the user should know of how the file is read.

@@ -109,7 +109,8 @@ impl ReadArgs {
     pub fn options(&self, time_column: Option<&str>) -> Result<ReadOptions, FileError> {
         Ok(ReadOptions {
             format: self.input_format,
-            schema: self.schema.as_deref().map(SchemaText::read).transpose()?,
+            // A star alone says nothing that is not so without it.
+            schema: self.schema.as_deref().map(SchemaText::read).transpose()?.filter(|schema| !schema.columns.is_empty()),
             target: None,
             time_column: time_column.map(String::from),
             times: Times { unit: self.time_unit, formats: self.time_format.clone() },
@@ -124,6 +125,19 @@ impl ReadArgs {
         })
     }
 
+    /// An option that is there and that CSV alone has.
+    pub fn of_csv(&self) -> Option<&'static str> {
+        let given = [
+            ("--delimiter", self.delimiter.is_some()),
+            ("--quote", self.quote.is_some()),
+            ("--no-quotes", self.no_quotes),
+            ("--header", self.header.is_some()),
+            ("--skip-lines", self.skip_lines > 0),
+            ("--null", !self.null.is_empty()),
+        ];
+        given.iter().find(|(_, is_given)| *is_given).map(|(option, _)| *option)
+    }
+
     /// As the user could have written them; empty for the defaults. A schema that stands in a file is its text.
     pub fn text(&self) -> Result<String, FileError> {
         let mut parts = Vec::new();
@@ -134,8 +148,10 @@ impl ReadArgs {
         if let Some(schema) = &self.schema {
             let schema = SchemaText::read(schema)?;
             let mut columns: Vec<String> = schema.columns.iter().map(|(name, t)| format!("{name}:{}", t.text())).collect();
-            columns.extend(schema.rest.then(|| "*".to_owned()));
-            add("schema", columns.join(", "));
+            if !columns.is_empty() {
+                columns.extend(schema.rest.then(|| "*".to_owned()));
+                add("schema", columns.join(", "));
+            }
         }
         self.columns.iter().for_each(|columns| add("columns", columns.join(",")));
         self.time_unit.iter().for_each(|unit| add("time-unit", format!("{unit:?}").to_lowercase()));

@@ -134,7 +134,8 @@ impl SchemaText {
     /// From a text, or from the file of that name; in a file, lines separate as commas do, and `#` begins a comment.
     pub fn read(text_or_file: &str) -> Result<Self, FileError> {
         let path = Path::new(text_or_file);
-        if !text_or_file.contains(':') || path.is_file() {
+        // A star alone is all columns, as it is behind others.
+        if (!text_or_file.contains(':') && text_or_file.trim() != "*") || path.is_file() {
             let text = std::fs::read_to_string(path).map_err(|e| FileError::io(path, e))?;
             let lines: Vec<&str> = text.lines().map(|line| line.split('#').next().unwrap_or("")).collect();
             return Self::parse(&lines.join(","));
@@ -174,8 +175,29 @@ impl SchemaText {
     }
 }
 
-/// What a file offers: a column's name and type, if the type is one that a topic can hold, else the type's name.
-pub(super) type Offered = (String, Result<ColumnType, String>, bool);
+/// What a file offers: a column's name, its type, and whether it may be NULL.
+pub(super) type Offered = (String, Result<ColumnType, Foreign>, bool);
+
+/// A type that no column of a topic has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Foreign {
+    Type {
+        given: String,
+        has_text: bool,
+    },
+    /// Months, days and milliseconds, or what has them within: what reads Parquet here drops the months.
+    ParquetInterval,
+}
+
+impl Foreign {
+    pub fn refused(&self, path: &Path, column: &str) -> FileError {
+        let (path, column) = (path.to_owned(), column.to_owned());
+        match self {
+            Foreign::Type { given, has_text } => FileError::ColumnType { path, column, given: given.clone(), has_text: *has_text },
+            Foreign::ParquetInterval => FileError::ParquetInterval { path, column },
+        }
+    }
+}
 
 /// Chooses a file's columns and settles their types: which of the offered columns to take, and the schema they make.
 pub(super) fn settle(path: &Path, offered: &[Offered], options: &ReadOptions) -> Result<(Vec<Option<usize>>, SchemaRef), FileError> {
@@ -185,7 +207,12 @@ pub(super) fn settle(path: &Path, offered: &[Offered], options: &ReadOptions) ->
     for (i, (name, ..)) in offered.iter().enumerate() {
         if offered[..i].iter().any(|(n, ..)| n == name) {
             let is_csv = options.format == Some(FileFormat::Csv) || FileFormat::of_name(path) == Some(FileFormat::Csv);
-            return Err(FileError::RepeatedColumn { path: path.to_owned(), column: name.clone(), is_csv });
+            let advice = match &options.header {
+                Some(_) => "give each a name of its own in --header".to_owned(),
+                None if is_csv => format!("rename one, or name all with --header A,B,... --skip-lines {}", options.skip_lines + 1),
+                None => "rename one".to_owned(),
+            };
+            return Err(FileError::RepeatedColumn { path: path.to_owned(), column: name.clone(), advice });
         }
     }
     if let Some(time) = &options.time_column
@@ -228,10 +255,7 @@ pub(super) fn settle(path: &Path, offered: &[Offered], options: &ReadOptions) ->
         let is_time = options.time_column.as_ref() == Some(name);
         let column_type = match (declared, found) {
             (Some(declared), _) => declared,
-            (None, Err(given)) => {
-                let (path, column, has_text) = (path.to_owned(), name.clone(), true);
-                return Err(FileError::ColumnType { path, column, given: given.clone(), has_text });
-            }
+            (None, Err(foreign)) => return Err(foreign.refused(path, name)),
             (None, Ok(found)) => match found {
                 ColumnType::Text if is_time => ColumnType::Timestamp,
                 ColumnType::Int | ColumnType::Float | ColumnType::Decimal { .. } if is_time && options.times.read_numbers() => {

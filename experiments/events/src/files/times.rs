@@ -30,6 +30,9 @@ pub(super) enum NoTime {
     Number,
 }
 
+/// What is said of a time that microseconds in 64 bits do not reach.
+pub const TOO_FAR: &str = "is farther away than a timestamp reaches (from the year -290307 to 294247)";
+
 impl fmt::Display for NoTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -37,7 +40,7 @@ impl fmt::Display for NoTime {
             NoTime::DayOrMonth => {
                 "may begin with the day or with the month; say which with --time-format '%d/%m/%Y' or '%m/%d/%Y' and the like"
             }
-            NoTime::TooFar => "is farther away than a timestamp reaches (from the year -290307 to 294247)",
+            NoTime::TooFar => TOO_FAR,
             NoTime::Number => "is a number; say what it counts with --time-unit, or how it is written with --time-format",
         })
     }
@@ -203,11 +206,16 @@ impl Scan<'_> {
         let Day { days, mut time_of_day, mut zone } = day;
         if time_of_day.is_none() && !self.0.is_empty() {
             self.one_of(b",");
-            if self.one_of(b"Tt:_").is_none() {
+            let separator = self.one_of(b"Tt:_");
+            if separator.is_none() {
                 self.byte(b' ').ok_or(NoTime::Unknown)?;
                 self.spaces();
             }
-            time_of_day = Some(self.time_of_day()?);
+            // Whole hours, `T12Z`.
+            time_of_day = Some(match (separator, self.count_digits(), self.0.get(2).copied()) {
+                (Some(b'T' | b't'), 2, None | Some(b'Z' | b'z' | b'+' | b'-')) => clock(self.digits(2)?, 0, 0, 0).ok_or(NoTime::Unknown)?,
+                _ => self.time_of_day()?,
+            });
         }
         if zone.is_none() {
             zone = self.zone()?;

@@ -1,5 +1,6 @@
 //! `twopath log import`: the events of files into a topic, once.
 
+mod advice;
 mod history;
 mod paths;
 
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use twopath_base::PartitionId;
-use twopath_events::files::{Chunk, EventFile, FileError, FilePart, Input, NO_TEXT, ReadArgs, ReadOptions, Rejected};
+use twopath_events::files::{Chunk, EventFile, FileError, FileFormat, FilePart, Input, ReadArgs, ReadOptions, Rejected, format_of};
 use twopath_log::{Address, Durability, LogError, PartitionBy, ProducerSequence, Topic, TopicWriter};
 
 use self::history::{Import, ImportHistory, ImportPlan, Overlap, plan};
@@ -122,6 +123,7 @@ pub(super) fn run(place: &Address, args: &ImportArgs) -> Result<ExitCode, Failur
         is_new
     });
     let inputs = inputs.map(|path| Input::open(path)).collect::<Result<Vec<_>, _>>()?;
+    check_csv_options(&inputs, &options, &args.read)?;
     let mut history = existing.as_ref().map(ImportHistory::of).transpose()?.unwrap_or_default();
     let mut pieces = pieces(name, existing.is_some(), &history, &inputs, &written, args)?;
     if let Some(topic) = &existing {
@@ -130,7 +132,7 @@ pub(super) fn run(place: &Address, args: &ImportArgs) -> Result<ExitCode, Failur
     if pieces.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let schema = check(&mut pieces, &mut options, args)?;
+    let schema = check(&mut pieces, &mut options, existing.is_some().then_some(name), args)?;
     let rejected: u64 = pieces.iter().map(|p| p.rejected).sum();
     if rejected > 0 && args.bad_rows == BadRows::Refuse {
         return Ok(ExitCode::FAILURE);
@@ -187,6 +189,18 @@ fn schema_failure(error: FileError) -> Failure {
     }
 }
 
+/// An option of CSV has no effect on other files, which a user should know.
+fn check_csv_options(inputs: &[Input], options: &ReadOptions, args: &ReadArgs) -> Result<(), Failure> {
+    let Some(option) = args.of_csv() else { return Ok(()) };
+    for input in inputs {
+        if format_of(input, options)? == FileFormat::Csv {
+            return Ok(());
+        }
+    }
+    let files = if inputs.len() == 1 { format!("{} is none", inputs[0].name().display()) } else { "these files are none".into() };
+    Err(Failure::usage(format!("{option} is for CSV, and {files}; leave it out")))
+}
+
 /// The event-time column: the user's, which must be the topic's where that exists.
 fn time_column(args: &ImportArgs, existing: Option<&Topic>) -> Result<Option<String>, Failure> {
     let Some(config) = existing.map(Topic::config) else { return Ok(args.time_column.clone()) };
@@ -237,8 +251,13 @@ fn pieces<'a>(
 }
 
 /// Reads all files to their ends, counts the rows that fit and those that do not, and shows the first of these. Gives the topic's schema, which
-/// the first file makes where there is none.
-fn check(pieces: &mut [Piece<'_>], options: &mut ReadOptions, args: &ImportArgs) -> Result<arrow_schema::SchemaRef, Failure> {
+/// the first file makes where there is none; `topic` is the name of one that exists.
+fn check(
+    pieces: &mut [Piece<'_>],
+    options: &mut ReadOptions,
+    topic: Option<&str>,
+    args: &ImportArgs,
+) -> Result<arrow_schema::SchemaRef, Failure> {
     let mut kept_bytes = 0;
     for piece in pieces.iter_mut() {
         let mut file = EventFile::of(piece.input, options, piece.part)?;
@@ -261,6 +280,9 @@ fn check(pieces: &mut [Piece<'_>], options: &mut ReadOptions, args: &ImportArgs)
         bar.finish_and_clear();
         if piece.rejected > 0 {
             show_rejected(piece, &shown, args.bad_rows == BadRows::Refuse);
+            if args.bad_rows == BadRows::Refuse {
+                eprintln!("{}", advice::advice(&shown, &file, options, topic));
+            }
         }
     }
     options.target.clone().ok_or_else(|| Failure::of("no file to import"))
@@ -272,21 +294,6 @@ fn show_rejected(piece: &Piece<'_>, shown: &[Rejected], is_refused: bool) {
     shown.iter().for_each(|r| eprintln!("  {r}"));
     if piece.rejected > shown.len() as u64 {
         eprintln!("  ... and {} more", piece.rejected - shown.len() as u64);
-    }
-    if is_refused {
-        let of_column = shown.iter().find_map(|r| Some((r.column.as_deref()?, &r.reason)));
-        let other_type = match of_column {
-            // As text it is read already.
-            Some((column, reason)) if reason.ends_with(NO_TEXT) => format!("leave column '{column}' out (--columns A,B,...), "),
-            Some((column, _)) => format!("read the column as another type (--schema '{column}:text, *'), "),
-            None => String::new(),
-        };
-        // What programs write for a value that is missing.
-        let missing = ["NA", "N/A", "NULL", "null", "None", "\\N", "-", "?"];
-        let null = missing.iter().find(|text| shown.iter().any(|r| r.reason.starts_with(&format!("'{text}' ")))).unwrap_or(&"TEXT");
-        eprintln!(
-            "correct them, {other_type}name what stands for NULL (--null {null}), say how times are written (--time-format, --time-unit), or go on without them (--bad-rows set-aside)"
-        );
     }
 }
 
