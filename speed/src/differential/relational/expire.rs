@@ -94,10 +94,10 @@ impl Expire {
                     }
                 });
                 moments.for_each(|capability, data| {
-                    for (row, epoch, n) in data.drain(..).filter(|(_, _, n)| *n > 0) {
-                        let moment = match &row[..] {
-                            &[Datum::Timestamp(at)] => Some((0, at)),
-                            &[Datum::Int(partition), Datum::Timestamp(at)] => Some((partition, at)),
+                    for (row, epoch, _) in data.drain(..).filter(|(_, _, n)| *n > 0) {
+                        let moment = match row[..] {
+                            [Datum::Timestamp(at)] => Some((0, at)),
+                            [Datum::Int(partition), Datum::Timestamp(at)] => Some((partition, at)),
                             _ => None,
                         };
                         if let Some((partition, at)) = moment {
