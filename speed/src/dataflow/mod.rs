@@ -143,9 +143,9 @@ impl Wiring {
         }))
     }
 
-    /// Whether a table starts from the base of its rows, which has the first epoch for itself.
+    /// Whether a table that lets go starts from the base of its rows, which has the first epoch for itself.
     fn restores_base(&self) -> bool {
-        matches!(&self.middle, Middle::Table(flow) if flow.restored.is_some()) && self.generations.is_some()
+        matches!(&self.middle, Middle::Table(flow) if flow.restored.is_some() && flow.table.rows.lets_go()) && self.generations.is_some()
     }
 
     fn publisher(&self, peers: usize, writes: Option<(Writes, Changes)>) -> Publisher {

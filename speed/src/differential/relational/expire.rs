@@ -161,13 +161,14 @@ impl Standing {
     }
 }
 
-/// What comes, and nothing that goes: of rows that are let go only because nothing more comes of them.
+/// What comes, and nothing that goes: of rows that are let go only because nothing more comes of them. Where both sides of a pair go one after the other, a join gives it and takes it at one time:
+/// that is nothing.
 pub struct Grown;
 
 impl Operator for Grown {
     fn over<'s>(&self, mut inputs: Vec<Collection<'s>>, _: &mut Errors<'s>) -> Collection<'s> {
         use timely::dataflow::operators::vec::Filter;
-        inputs.remove(0).inner.filter(|(_, _, n)| *n > 0).as_collection()
+        inputs.remove(0).consolidate().inner.filter(|(_, _, n)| *n > 0).as_collection()
     }
 }
 

@@ -224,7 +224,9 @@ mod tests {
         let sql = format!("{} EMIT ON WINDOW CLOSE", sql.replace(" W", &format!(" {windows}")));
         let plan = twopath_query::logical_plan(&sql, "t", &schema).unwrap_or_else(|e| panic!("{}", e.report(&sql))).maintained();
         assert!(plan.is_final, "{sql}");
-        let finals = Finals::of(&super::super::unread::without_unread_moments(&plan.plan))?;
+        let plan = super::super::unread::without_unread_moments(&plan.plan);
+        println!("{plan}");
+        let finals = Finals::of(&plan)?;
         Some(finals.leaves.iter().map(|leaf| leaf.after_us / 1_000_000).collect())
     }
 
