@@ -95,12 +95,36 @@ impl Restored {
 
 /// Tables that workers take their shares of, each once.
 #[derive(Clone, Default)]
-pub(crate) struct Shares(Arc<Mutex<Vec<Option<Arc<GroupTable>>>>>);
+pub(crate) struct Shares(Arc<Mutex<Untaken>>);
+
+#[derive(Default)]
+struct Untaken {
+    tables: Vec<Option<Arc<GroupTable>>>,
+    /// How many workers have taken their groups of all of them.
+    taken: usize,
+}
 
 impl Shares {
+    fn new(tables: Vec<Option<Arc<GroupTable>>>) -> Shares {
+        Shares(Arc::new(Mutex::new(Untaken { tables, taken: 0 })))
+    }
+
     /// Those of one of so many workers.
     pub fn take(&self, worker: usize, workers: usize) -> Vec<Arc<GroupTable>> {
-        lock(&self.0).iter_mut().skip(worker).step_by(workers).filter_map(Option::take).collect()
+        lock(&self.0).tables.iter_mut().skip(worker).step_by(workers).filter_map(Option::take).collect()
+    }
+
+    /// One of so many workers' groups, merged, of all tables: what one has of a group and what another takes from it come to the same worker.
+    pub fn take_by_key(&self, layout: &Query, worker: usize, workers: usize) -> Vec<Arc<GroupTable>> {
+        let tables: Vec<Arc<GroupTable>> = lock(&self.0).tables.iter().flatten().cloned().collect();
+        let mut merged = GroupTable::new(layout);
+        tables.iter().for_each(|table| merged.merge_part(table, worker, workers));
+        let mut untaken = lock(&self.0);
+        untaken.taken += 1;
+        if untaken.taken == workers {
+            untaken.tables.clear();
+        }
+        vec![Arc::new(merged)]
     }
 }
 
@@ -136,7 +160,7 @@ impl RestoredBase {
             Generation::of(generation.number, (generation.lower, generation.upper), Vec::new())
         };
         let generations = Some(restored.generations.into_iter().map(without).collect());
-        RestoredBase { tables: Shares(Arc::new(Mutex::new(tables))), generations, from }
+        RestoredBase { tables: Shares::new(tables), generations, from }
     }
 }
 

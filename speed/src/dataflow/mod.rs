@@ -111,7 +111,10 @@ impl Wiring {
             let around = Around { partitions, restored: self.restores_base() };
             // The rows of a plan. Where they are kept, their base goes to rest.
             let maintained = |reads, rows: &Maintained, restored: Option<&Shares>| {
-                let restored = restored.map(|shares| shares.take(index, peers));
+                let restored = restored.map(|shares| match rows.lets_go() {
+                    true => shares.take_by_key(rows.base_layout(), index, peers),
+                    false => shares.take(index, peers),
+                });
                 let (rows, base) = differential::maintained(reads, rows, restored.as_deref(), &around, &self.control);
                 if restored.is_some() {
                     base.merge(self, true).publish(Publisher { is_base: true, ..self.publisher(peers, None) }).probe_with(&probe);
