@@ -83,6 +83,8 @@ struct Compiling {
     interval: Option<Interval>,
     /// Rows that are let go once those that they are of have been passed.
     finals: Option<Finals>,
+    /// Whether there are such: what is passed then is passed for good.
+    once: bool,
     topics: Vec<String>,
 }
 
@@ -94,9 +96,11 @@ impl Steps {
     /// [`SpeedError::Unsupported`] names what of the plan this engine does not know.
     pub fn new(plan: &Plan, topics: &[&str], holds: Holds) -> Result<(Self, Vec<Vec<usize>>), SpeedError> {
         let whole = without_unread_moments(&without_places(plan));
+        let finals = Finals::of(&whole).filter(|_| holds == Holds::Final);
         let mut compiling = Compiling {
             interval: Interval::of(&whole).filter(|_| holds != Holds::Nobody),
-            finals: Finals::of(&whole).filter(|_| holds == Holds::Final),
+            once: finals.is_some(),
+            finals,
             topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
             whole: whole.clone(),
             leaves: Vec::new(),
@@ -135,7 +139,7 @@ impl Compiling {
         }
         if let Some([rows, limit]) = Passed::inputs(plan) {
             let (rows, limit) = (self.step(rows)?, self.step(limit)?);
-            return Ok(self.push(Step::Passed { passed: Passed::new(plan, false)?, rows, limit }, Some(plan.clone())));
+            return Ok(self.push(Step::Passed { passed: Passed::new(plan, self.once)?, rows, limit }, Some(plan.clone())));
         }
         let step = match Leaf::of(plan) {
             Some(leaf) => {
