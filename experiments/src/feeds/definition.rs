@@ -100,7 +100,13 @@ impl Definition {
         } else {
             match plan.closing().map_err(|e| wrong(not_lowered(&self.sql, e)))? {
                 Some(closing) => FeedQuery::closing(closing, firings)?,
-                None => FeedQuery::new(plan.query().map_err(|e| wrong(not_lowered(&self.sql, e)))?)?,
+                None => {
+                    let kept = plan.maintained();
+                    match kept.is_final {
+                        true => FeedQuery::kept(kept)?,
+                        false => FeedQuery::new(plan.query().map_err(|e| wrong(not_lowered(&self.sql, e)))?)?,
+                    }
+                }
             }
         };
         if self.on_time_us.is_some() && query.kind() != FeedKind::Windows {
