@@ -225,7 +225,7 @@ mod tests {
         let schema = Schema::new(vec![at, Field::new("k", Arrow::Int64, true), Field::new("n", Arrow::Int64, true)]);
         let (function, size) = window.split_once(' ').unwrap();
         let windows = format!("{function}(TABLE WATERMARK(TABLE t, DESCRIPTOR(at), INTERVAL '5' SECOND), DESCRIPTOR(at), {size})");
-        let sql = format!("{} EMIT ON WINDOW CLOSE", sql.replace(" W", &format!(" {windows}")));
+        let sql = format!("{sql} EMIT ON WINDOW CLOSE").replace(" W ", &format!(" {windows} "));
         let plan = twopath_query::logical_plan(&sql, "t", &schema).unwrap_or_else(|e| panic!("{}", e.report(&sql))).maintained();
         assert!(plan.is_final, "{sql}");
         let plan = super::super::unread::without_unread_moments(&plan.plan);
