@@ -266,6 +266,29 @@ fn no_field_within_another_is_lost() {
     assert_eq!((rows, none), (strings(&[&["2", "{\"id\":3}"]]), vec![]));
 }
 
+/// Nor one within a column of a file that has its types.
+#[test]
+fn no_field_within_a_struct_is_lost() {
+    let field = |name: &str, of: ArrayRef| (Arc::new(Field::new(name, of.data_type().clone(), true)), of);
+    let inner: ArrayRef = Arc::new(StructArray::from(vec![field("z", Arc::new(Int64Array::from(vec![9])))]));
+    let both = StructArray::from(vec![field("id", Arc::new(Int64Array::from(vec![5]))), field("y", inner)]);
+    let all = batch(vec![("i", Arc::new(Int64Array::from(vec![1]))), ("u", Arc::new(both))]);
+    let into = |columns: &[&str]| {
+        let fields: Vec<Field> = columns.iter().map(|name| Field::new(*name, DataType::Int64, true)).collect();
+        ReadOptions { target: Some(Arc::new(Schema::new(fields))), ..Default::default() }
+    };
+    for (format, name) in [(FileFormat::Parquet, "a.parquet"), (FileFormat::Arrow, "a.arrow")] {
+        let file = written(&all, format, "none");
+        let refused = |columns: &[&str]| read_bytes(name, &file, into(columns)).unwrap_err().to_string();
+        assert!(refused(&["i", "u.id"]).contains("'u.y'"), "{}", refused(&["i", "u.id"]));
+        assert!(refused(&["i", "u.y.z"]).contains("'u.id'"), "{}", refused(&["i", "u.y.z"]));
+        let (rows, none) = read_bytes(name, &file, into(&["i", "u.y.z", "u.id"])).unwrap();
+        assert_eq!((rows, none), (strings(&[&["1", "9", "5"]]), vec![]));
+        let named = ReadOptions { columns: Some(vec!["u.id".into()]), ..into(&["u.id"]) };
+        assert_eq!(read_bytes(name, &file, named).unwrap().0, strings(&[&["5"]]));
+    }
+}
+
 #[test]
 fn a_field_of_later_rows_is_taken_where_it_is_named() {
     let mut lines: String = (0..10_001).map(|i| format!("{{\"a\":{i}}}\n")).collect();

@@ -181,6 +181,22 @@ fn with_far_times(metadata: ArrowReaderMetadata) -> parquet::errors::Result<Arro
     ArrowReaderMetadata::try_new(metadata.metadata().clone(), ArrowReaderOptions::new().with_schema(Arc::new(schema)))
 }
 
+/// Whether a topic has fields of this column by their paths, and not the column itself.
+fn is_by_fields(name: &str, target: &Schema) -> bool {
+    target.index_of(name).is_err() && target.fields().iter().any(|f| f.name().starts_with(&format!("{name}.")))
+}
+
+/// The paths of the fields within a column that a topic does not have.
+fn fields_beside(name: &str, of: &DataType, target: &Schema) -> Vec<String> {
+    match of {
+        _ if target.index_of(name).is_ok() => Vec::new(),
+        DataType::Struct(fields) if is_by_fields(name, target) => {
+            fields.iter().flat_map(|field| fields_beside(&format!("{name}.{}", field.name()), field.data_type(), target)).collect()
+        }
+        _ => vec![name.to_owned()],
+    }
+}
+
 impl Converter {
     fn new(input: &Input, format: &'static str, file_schema: &SchemaRef, options: &ReadOptions) -> Result<Self, FileError> {
         let path = input.name();
@@ -206,17 +222,16 @@ impl Converter {
             }
         }
         if let (Some(target), None) = (&options.target, &options.columns) {
-            // A struct of which the topic has fields is not itself one of its columns.
-            let keep: Vec<bool> = offered
-                .iter()
-                .map(|(name, ..)| {
-                    target.index_of(name).is_ok() || !target.fields().iter().any(|f| f.name().starts_with(&format!("{name}.")))
-                })
-                .collect();
-            let mut kept = keep.iter();
-            offered.retain(|_| *kept.next().unwrap_or(&true));
-            let mut kept = keep.iter();
-            places.retain(|_| *kept.next().unwrap_or(&true));
+            // A struct of which the topic has fields is not itself one of its columns. Its other fields are offered as any column is, so that none is lost without a word.
+            for field in file_schema.fields().iter().filter(|field| is_by_fields(field.name(), target)) {
+                let place = offered.iter().position(|(name, ..)| name == field.name()).expect("each column of the file is offered");
+                drop((offered.remove(place), places.remove(place)));
+                for name in fields_beside(field.name(), field.data_type(), target) {
+                    let (place, of) = find(file_schema.fields(), &name).expect("a field of the file");
+                    offered.push((name, column_type(&of), true));
+                    places.push((place, of));
+                }
+            }
         }
         let (sources, schema) = settle(path, &offered, options)?;
         for (field, source) in schema.fields().iter().zip(&sources) {
