@@ -39,6 +39,31 @@ fn exprs(all: &[&str]) -> String {
 }
 
 #[test]
+fn short_forms_mean_the_long_ones() {
+    let same = |short: &str, long: &str| assert_eq!(canonical(short), canonical(long));
+    same(
+        "SELECT origin, delay / 2 AS half, COUNT(*), 1 AS one, MAX(delay) + 1 AS most FROM flights GROUP BY ALL HAVING COUNT(*) > 1",
+        "SELECT origin, delay / 2 AS half, COUNT(*), 1 AS one, MAX(delay) + 1 AS most FROM flights GROUP BY origin, delay / 2 HAVING COUNT(*) > 1",
+    );
+    same("SELECT COUNT(*) FROM flights GROUP BY ALL", "SELECT COUNT(*) FROM flights");
+    same("SELECT origin, tail FROM flights GROUP BY ALL", "SELECT origin, tail FROM flights GROUP BY origin, tail");
+    let windows = "FROM TUMBLE(TABLE flights, DESCRIPTOR(t), INTERVAL '1' HOUR)";
+    same(
+        &format!("SELECT window_start, window_end, origin, COUNT(*) AS c {windows} GROUP BY ALL"),
+        &format!("SELECT window_start, window_end, origin, COUNT(*) AS c {windows} GROUP BY window_start, window_end, origin"),
+    );
+    same(
+        &format!("SELECT window_time, COUNT(*) AS c {windows} GROUP BY window_start, window_end, window_time"),
+        &format!(
+            "SELECT window_end + INTERVAL '-1' MILLISECOND AS window_time, COUNT(*) AS c {windows} GROUP BY window_start, window_end, window_end + INTERVAL '-1 ms'"
+        ),
+    );
+    same("SELECT * EXCLUDE (t, \"Air Time\", day, took, Tail) FROM flights", "SELECT origin, delay, distance, cancelled FROM flights");
+    same("SELECT f.* EXCLUDE t FROM flights f", "SELECT origin, tail, delay, distance, cancelled, \"Air Time\", day, took FROM flights");
+    same("SELECT t + INTERVAL '500' MILLISECOND AS later FROM flights", "SELECT t + INTERVAL '0.5' SECOND AS later FROM flights");
+}
+
+#[test]
 fn conversions_are_written_out() {
     insta::assert_snapshot!(exprs(&[
         "delay + 1.5",

@@ -254,6 +254,9 @@ fn a_row_sees_those_beside_it() {
     assert_eq!(shown(sum(), far(Some(-6), Some(-1))), "1 -, 2 1, 4 1, 8 6, 16 16, 32 -");
     assert_eq!(shown(sum(), far(Some(2), None)), "1 30, 2 24, 4 24, 8 16, 16 16, 32 -");
     assert_eq!(shown(OverFunction::Nth { arg: column(2), row: 2 }, far(None, Some(0))), "1 -, 2 2, 4 2, 8 2, 16 2, 32 -");
+    let known = |last| OverFunction::Known { arg: column(0), last };
+    assert_eq!(shown(known(true), Frame::Rows { before: Some(1), after: Some(0) }), "1 1, 2 3, 4 3, 8 9, 16 9, 32 2");
+    assert_eq!(shown(known(false), Frame::RowsBetween { start: Some(1), end: Some(2) }), "1 3, 2 3, 4 9, 8 -, 16 -, 32 -");
     assert_eq!(shown(lag(1), Frame::Partition), "1 -1, 2 1, 4 2, 8 4, 16 8, 32 -1");
     assert_eq!(shown(lag(-2), Frame::Partition), "1 4, 2 8, 4 16, 8 -1, 16 -1, 32 -1");
     assert_eq!(shown(OverFunction::First(column(2)), Frame::Rows { before: Some(2), after: Some(0) }), "1 1, 2 1, 4 1, 8 2, 16 4, 32 32");

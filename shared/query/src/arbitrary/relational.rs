@@ -446,6 +446,7 @@ impl Text<'_> {
                 let frame = if self.random.chance(20) { String::new() } else { self.frame(units, ["1", "2"]) };
                 let call = match self.random.pick(&["FIRST_VALUE", "LAST_VALUE", "MIN", "NTH_VALUE"]) {
                     "NTH_VALUE" => format!("NTH_VALUE({any}, {})", 1 + self.random.below(3)),
+                    name @ ("FIRST_VALUE" | "LAST_VALUE") if direction == " NULLS FIRST" => format!("{name}({any}) IGNORE NULLS"),
                     name => format!("{name}({any})"),
                 };
                 (format!("{call} OVER ({partition}{order} {frame})"), kind)

@@ -44,16 +44,26 @@ impl Plan {
         let plan = self.without_close(&mut found);
         let Some((groups, condition, late)) = found else { return Ok(None) };
         match self.as_closing(&plan, groups, condition, &late) {
-            Err(_) if self.is_settled(&late) => Ok(None),
+            Err(_) if self.is_let_through_finally() => Ok(None),
             closing => closing.map(Some),
         }
     }
 
     /// Whether each of its rows is let through when it is final.
     pub(crate) fn is_let_through_finally(&self) -> bool {
-        let mut found = None;
-        self.without_close(&mut found);
-        found.is_some_and(|(_, _, late)| self.is_settled(&late))
+        let mut lates = Vec::new();
+        self.lets_through_by(&mut lates);
+        !lates.is_empty() && self.is_settled(&lates)
+    }
+
+    /// The watermarks by which it lets rows through, each once.
+    fn lets_through_by(&self, lates: &mut Vec<Late>) {
+        if let Some((_, _, late)) = self.on_close()
+            && !lates.contains(&late)
+        {
+            lates.push(late);
+        }
+        self.inputs().into_iter().for_each(|input| input.lets_through_by(lates));
     }
 
     /// The groups of a plan, of which those are let through whose condition is TRUE.

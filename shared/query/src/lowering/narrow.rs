@@ -319,7 +319,9 @@ impl OverCall {
             OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank => Vec::new(),
             OverFunction::Aggregate(aggregate) => aggregate.args().collect(),
             OverFunction::Lag { arg, default, .. } => [arg].into_iter().chain(default).collect(),
-            OverFunction::First(arg) | OverFunction::Last(arg) | OverFunction::Nth { arg, .. } => vec![arg],
+            OverFunction::First(arg) | OverFunction::Last(arg) | OverFunction::Nth { arg, .. } | OverFunction::Known { arg, .. } => {
+                vec![arg]
+            }
         };
         of_function.into_iter().chain(&self.partition_by).chain(self.order_by.iter().map(|o| &o.expr))
     }
@@ -329,7 +331,9 @@ impl OverCall {
             OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank => Vec::new(),
             OverFunction::Aggregate(aggregate) => aggregate.arg.iter_mut().chain(&mut aggregate.beside).collect(),
             OverFunction::Lag { arg, default, .. } => [arg].into_iter().chain(default).collect(),
-            OverFunction::First(arg) | OverFunction::Last(arg) | OverFunction::Nth { arg, .. } => vec![arg],
+            OverFunction::First(arg) | OverFunction::Last(arg) | OverFunction::Nth { arg, .. } | OverFunction::Known { arg, .. } => {
+                vec![arg]
+            }
         };
         of_function.into_iter().chain(&mut self.partition_by).chain(self.order_by.iter_mut().map(|o| &mut o.expr))
     }
@@ -339,7 +343,7 @@ impl OverCall {
         match self.function {
             OverFunction::Rank | OverFunction::DenseRank => false,
             OverFunction::RowNumber | OverFunction::Lag { .. } => true,
-            OverFunction::First(_) | OverFunction::Last(_) | OverFunction::Nth { .. } => true,
+            OverFunction::First(_) | OverFunction::Last(_) | OverFunction::Nth { .. } | OverFunction::Known { .. } => true,
             OverFunction::Aggregate(_) => matches!(self.frame, Frame::Rows { .. } | Frame::RowsBetween { .. }),
         }
     }
@@ -352,6 +356,7 @@ impl OverCall {
             OverFunction::First(arg) => OverFunction::First(of(arg)),
             OverFunction::Last(arg) => OverFunction::Last(of(arg)),
             OverFunction::Nth { arg, row } => OverFunction::Nth { arg: of(arg), row: *row },
+            OverFunction::Known { arg, last } => OverFunction::Known { arg: of(arg), last: *last },
             ranked @ (OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank) => ranked.clone(),
         };
         let order_by = self.order_by.iter().map(|o| Order { expr: of(&o.expr), ..*o }).collect();

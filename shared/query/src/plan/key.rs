@@ -129,10 +129,6 @@ pub(super) fn below(columns: &[NamedExpr], shown: &Shown) -> Shown {
 /// Of a join: the row of one side, where it finds one row at most on the other, or both.
 fn joined_keys((left, right): (&Plan, &Plan), kind: JoinKind, on: &Option<Expr>, shown: &Shown) -> Vec<Vec<usize>> {
     let (width, all) = (left.columns().len(), left.columns().len() + right.columns().len());
-    // A row of each side that found no other may have NULLs in all of the key.
-    if kind == JoinKind::Full {
-        return Vec::new();
-    }
     let met = |side: &Plan, before: usize, other: Range<usize>| {
         let is_met = |key: &Vec<usize>| key.iter().all(|&column| conjuncts(on).any(|c| equals(c, column + before, &other)));
         side.row_keys(&side.all_shown()).iter().any(is_met)
@@ -148,7 +144,13 @@ fn joined_keys((left, right): (&Plan, &Plan), kind: JoinKind, on: &Option<Expr>,
     if matches!(kind, JoinKind::Inner | JoinKind::Right) && met(left, 0, width..all) {
         keys.extend(of_right.iter().cloned());
     }
-    let both = of_left.first().zip(of_right.first()).map(|(left, right)| [&left[..], &right[..]].concat());
+    // A row of each side that found no other may have NULLs in all of the key, unless a column of each says whether its side is there.
+    let is_there = |column: usize| match column.checked_sub(width) {
+        None => left.known(column).is_no_null(),
+        Some(column) => right.known(column).is_no_null(),
+    };
+    let can_be = |key: &&Vec<usize>| kind != JoinKind::Full || key.iter().any(|&column| is_there(column));
+    let both = of_left.iter().find(can_be).zip(of_right.iter().find(can_be)).map(|(left, right)| [&left[..], &right[..]].concat());
     keys.extend(both);
     keys
 }
@@ -285,7 +287,10 @@ mod tests {
         assert_eq!(join("LEFT", "a.n = b.id"), Some(vec![0]));
         assert_eq!(join("", "b.n = a.id"), Some(vec![1]));
         assert_eq!(join("LEFT", "b.n = a.id"), Some(vec![0, 1]));
-        assert_eq!(join("FULL", "a.n = b.id"), None, "rows that found no other may both have a key of NULL");
+        assert_eq!(join("FULL", "a.n = b.id"), Some(vec![0, 1]), "no id is NULL but where its side is not there");
+        let groups = "(SELECT n, COUNT(*) AS c FROM t GROUP BY n)";
+        let full = |list: &str| key(&format!("SELECT {list} FROM {groups} a FULL JOIN {groups} b ON a.n = b.n + 1"));
+        assert_eq!(full("a.n, b.n AS m, a.c"), None, "rows that found no other may both have a key of NULL");
         assert_eq!(join("", "a.n = b.id + b.n"), Some(vec![0, 1]));
     }
 

@@ -20,7 +20,7 @@ impl Known {
         *self == Known::One(Value::Null)
     }
 
-    fn is_no_null(&self) -> bool {
+    pub fn is_no_null(&self) -> bool {
         matches!(self, Known::One(value) if *value != Value::Null) || *self == Known::NoNull
     }
 

@@ -31,6 +31,7 @@ mod key;
 mod key_hint;
 mod known;
 mod late;
+mod near;
 mod settled;
 mod text;
 mod window;
@@ -43,6 +44,7 @@ use twopath_base::LogColumn;
 use crate::display::{aggregate_text, identifier};
 use crate::types::*;
 pub use late::Late;
+pub use near::{Apart, Near, met};
 pub use settled::longest_us;
 pub use window::{Window, WindowSize};
 pub(crate) use window::{later, tumble};
@@ -156,6 +158,8 @@ pub enum OverFunction {
     Last(Expr),
     /// The value in the frame's row of this number, from 1; NULL where it has fewer.
     Nth { arg: Expr, row: u64 },
+    /// The first value in the frame that is not NULL, or the last one; NULL where all are.
+    Known { arg: Expr, last: bool },
 }
 
 /// Which rows of the partition, in its order, a row's value is computed of.
@@ -192,9 +196,11 @@ impl OverFunction {
         match self {
             OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank => DataType::Int,
             OverFunction::Aggregate(aggregate) => aggregate.data_type(),
-            OverFunction::Lag { arg, .. } | OverFunction::First(arg) | OverFunction::Last(arg) | OverFunction::Nth { arg, .. } => {
-                arg.data_type
-            }
+            OverFunction::Lag { arg, .. }
+            | OverFunction::First(arg)
+            | OverFunction::Last(arg)
+            | OverFunction::Nth { arg, .. }
+            | OverFunction::Known { arg, .. } => arg.data_type,
         }
     }
 }

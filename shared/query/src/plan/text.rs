@@ -151,6 +151,9 @@ impl OverCall {
             OverFunction::First(arg) => format!("FIRST_VALUE({})", of(arg)),
             OverFunction::Last(arg) => format!("LAST_VALUE({})", of(arg)),
             OverFunction::Nth { arg, row } => format!("NTH_VALUE({}, {row})", of(arg)),
+            OverFunction::Known { arg, last } => {
+                format!("{}({}) IGNORE NULLS", if *last { "LAST_VALUE" } else { "FIRST_VALUE" }, of(arg))
+            }
         };
         let mut clauses = Vec::new();
         if !self.partition_by.is_empty() {

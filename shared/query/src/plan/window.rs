@@ -42,6 +42,16 @@ impl Window {
         }
     }
 
+    /// How much earlier than a row's time the first of these columns can be, and how much later, in microseconds; a session's bounds depend on other rows.
+    pub fn near_us(&self) -> Option<(i64, i64)> {
+        match *self {
+            Window::Tumble { size: WindowSize::Fixed(size_us), .. } | Window::Hop { size_us, .. } => Some((size_us - 1, 0)),
+            Window::Tumble { size: WindowSize::Calendar(unit), .. } => Some((super::longest_us(unit) - 1, 0)),
+            Window::Cumulate { size_us, .. } => Some((0, size_us)),
+            Window::Session { .. } => None,
+        }
+    }
+
     /// The same window of an input that has `columns` more columns before its own.
     pub(crate) fn after(self, columns: usize) -> Self {
         match self {

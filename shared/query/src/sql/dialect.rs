@@ -1,4 +1,4 @@
-//! The SQL that is read: PostgreSQL's, and `FOR SYSTEM_TIME AS OF`.
+//! The SQL that is read: PostgreSQL's, `FOR SYSTEM_TIME AS OF` and `* EXCLUDE`.
 
 use std::any::TypeId;
 
@@ -6,7 +6,7 @@ use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 
-/// PostgreSQL's dialect, and tables as of a moment, which the parser knows only in other dialects.
+/// PostgreSQL's dialect, and what the parser knows only in others: tables as of a moment, and `*` without some columns.
 #[derive(Debug)]
 pub(super) struct TwopathDialect;
 
@@ -26,6 +26,10 @@ impl Dialect for TwopathDialect {
     }
 
     fn supports_table_versioning(&self) -> bool {
+        true
+    }
+
+    fn supports_select_wildcard_exclude(&self) -> bool {
         true
     }
 

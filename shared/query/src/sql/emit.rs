@@ -12,7 +12,7 @@ use super::grouping::Groups;
 use super::scope::Scope;
 use super::select::Item;
 use super::source::Source;
-use crate::plan::{Distance, Frame, JoinKind, Late, Node, OverCall, OverFunction, Plan};
+use crate::plan::{Apart, Distance, Frame, JoinKind, Late, Near, Node, OverCall, OverFunction, Plan, later};
 use crate::types::*;
 
 /// The rows of a topic that are not late.
@@ -21,8 +21,65 @@ pub(super) fn on_time(topic: Plan, late: &Late, span: Range<usize>) -> Plan {
 }
 
 /// When a row of what stands in FROM is final, and how the watermark is to compare with that: by the end of its window, or without one by its event time. Of several that are joined it is that of
-/// the first which every row has; where each may be missing, of the first that is there.
-pub(super) fn moment(from: &Plan, scope: &Scope) -> Option<(Expr, BinaryOp)> {
+/// the first which every row has; where each may be missing, of the first that is there. A row of an outer join that has found no other waits until it can find none.
+///
+/// # Errors
+/// Where it may find one at any time; `place` is that of EMIT.
+pub(super) fn moment(
+    source: &Source<'_>,
+    (from, scope): (&Plan, &Scope),
+    is_grouped: bool,
+    place: Span,
+) -> Result<Option<(Expr, BinaryOp)>, QueryError> {
+    let Some((moment, op)) = first_moment(from, scope) else { return Ok(None) };
+    let alone = if scope.windows.is_empty() { alone(from, scope) } else { Vec::new() };
+    let mut branches = Vec::new();
+    for Alone { time, without, at_most_us } in alone {
+        let Some(later_us) = at_most_us else {
+            let message = "EMIT ON WINDOW CLOSE puts out what nothing changes any more, and a row of an outer join that has found no other may find one at any time: say in ON how far apart the event \
+                           times are, as in ON a.k = b.k AND b.at BETWEEN a.at AND a.at + INTERVAL '1' HOUR";
+            return Err(source.error(place, message));
+        };
+        let settled = later(time.clone(), later_us);
+        if is_grouped && time == moment {
+            return Ok(Some((later(time, later_us.max(0)), op)));
+        }
+        branches.push((Expr::new(ExprKind::IsNull { arg: Box::new(without), negated: false }, DataType::Bool), settled));
+    }
+    if branches.is_empty() {
+        return Ok(Some((moment, op)));
+    }
+    Ok(Some((Expr::new(ExprKind::Case { branches, otherwise: Some(Box::new(moment)) }, DataType::Timestamp), op)))
+}
+
+/// A side of an outer join of two streams, of which rows are there without another, too.
+struct Alone {
+    /// Its event time, and that of the other side.
+    time: Expr,
+    without: Expr,
+    /// How much later than its own the event time of another that it finds is, at most, in microseconds.
+    at_most_us: Option<i64>,
+}
+
+fn alone(from: &Plan, scope: &Scope) -> Vec<Alone> {
+    let (Node::Join { left, kind, on, .. }, [a, b]) = (&from.node, &scope.watermarks[..]) else { return Vec::new() };
+    let width = left.columns().len();
+    let (Some((left_time, 0)), Some((right_time, 0))) = (a.time.moved(), b.time.moved()) else { return Vec::new() };
+    let Some(right_column) = right_time.checked_sub(width).filter(|_| left_time < width) else { return Vec::new() };
+    let near = (&[Near::is(left_time)][..], &[Near::is(right_column)][..]);
+    let apart = Apart::of(on.iter().flat_map(Expr::conjuncts), near, width);
+    let of_left = Alone { time: a.time.clone(), without: b.time.clone(), at_most_us: apart.most_us };
+    let at_most_us = apart.least_us.and_then(i64::checked_neg);
+    let of_right = Alone { time: b.time.clone(), without: a.time.clone(), at_most_us };
+    match kind {
+        JoinKind::Inner => Vec::new(),
+        JoinKind::Left => vec![of_left],
+        JoinKind::Right => vec![of_right],
+        JoinKind::Full => vec![of_left, of_right],
+    }
+}
+
+fn first_moment(from: &Plan, scope: &Scope) -> Option<(Expr, BinaryOp)> {
     let of_windows = scope.windows.iter().map(|(window, first)| (window.end(*first), *first));
     let of_times = scope.watermarks.iter().filter_map(|watermark| Some((watermark.time.clone(), watermark.time.moved()?.0)));
     let (op, moments): (_, Vec<(Expr, usize)>) = match scope.windows[..] {
@@ -138,5 +195,41 @@ fn ahead(call: &OverCall) -> Ahead {
         (_, Frame::GroupsBetween { end: Some(..=0), .. }) => Ahead::By(0),
         (_, Frame::RangeBetween { end: Some(Distance::Exact(..=0)), .. }) => Ahead::By(0),
         (_, Frame::Partition | Frame::GroupsBetween { .. } | Frame::RangeBetween { .. }) => Ahead::ToAny,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{DataType as Arrow, Field, Schema, TimeUnit};
+
+    use crate::{TopicSchema, logical_plan_over};
+
+    /// The plan over two streams A and B, or what is wrong with it.
+    fn plan(sql: &str) -> Result<String, String> {
+        let at = Field::new("at", Arrow::Timestamp(TimeUnit::Microsecond, None), true);
+        let schema = Schema::new(vec![at, Field::new("n", Arrow::Int64, true)]);
+        let stream = |topic: &str| format!(" WATERMARK(TABLE {topic}, DESCRIPTOR(at), INTERVAL '5' SECOND) ");
+        let sql = format!("{sql} EMIT ON WINDOW CLOSE").replace(" A ", &stream("a")).replace(" B ", &stream("b"));
+        let topic = |name| TopicSchema { name, schema: &schema, key: None, time: Some("at") };
+        logical_plan_over(&sql, &[topic("a"), topic("b")]).map(|plan| plan.to_string()).map_err(|e| e.report(&sql))
+    }
+
+    #[test]
+    fn a_row_without_another_waits_until_it_can_find_none() {
+        let of = |kind: &str, on: &str| plan(&format!("SELECT x.n, y.n AS m FROM A x {kind} JOIN B y ON x.n = y.n {on}"));
+        let within = "AND y.at BETWEEN x.at - INTERVAL '3' MINUTE AND x.at + INTERVAL '1' HOUR";
+        let waits = |kind: &str| {
+            let plan = of(kind, within).unwrap();
+            let moment = plan.split("CASE").nth(1).and_then(|case| case.split("END").next()).unwrap_or_default();
+            (moment.contains("01:00:00"), moment.contains("00:03:00"))
+        };
+        assert_eq!(["", "LEFT", "RIGHT", "FULL"].map(waits), [(false, false), (true, false), (false, true), (true, true)]);
+        for (kind, on) in [("LEFT", ""), ("LEFT", "AND y.at >= x.at"), ("RIGHT", "AND y.at <= x.at"), ("FULL", "AND y.at <= x.at")] {
+            let told = of(kind, on).unwrap_err();
+            assert!(told.contains("may find one at any time"), "{kind} {on}: {told}");
+        }
+        assert!(of("", "").is_ok() && of("LEFT", "AND y.at <= x.at").is_ok());
+        let grouped = plan(&format!("SELECT x.at, COUNT(*) AS c FROM A x LEFT JOIN B y ON x.n = y.n {within} GROUP BY x.at")).unwrap();
+        assert!(!grouped.contains("CASE") && grouped.contains("INTERVAL '01:00:00'"), "{grouped}");
     }
 }

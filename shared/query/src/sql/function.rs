@@ -99,7 +99,7 @@ impl Binder<'_> {
         }
         let ignore_nulls = nulls == Some(&ast::NullTreatment::IgnoreNulls);
         // What looks at rows respects NULLs unless it is told not to.
-        let looks_at_rows = matches!(name, "lag" | "lead" | "nth_value") && !ignore_nulls;
+        let looks_at_rows = matches!(name, "lag" | "lead" | "nth_value") && (!ignore_nulls || call.over.is_some());
         if nulls.is_some() && !looks_at_rows && !matches!(name, "first_value" | "last_value" | "first" | "last") {
             return refuse(if ignore_nulls { "IGNORE NULLS" } else { "RESPECT NULLS (aggregates ignore NULLs)" });
         }

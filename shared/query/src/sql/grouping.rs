@@ -120,13 +120,14 @@ pub(super) fn aggregated(
 /// `None` without GROUP BY.
 pub(super) fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[Item]) -> Result<Option<Grouping>, QueryError> {
     let span = clause(binder.source, select, &[Keyword::GROUP]);
-    let GroupByExpr::Expressions(exprs, modifiers) = &select.group_by else {
-        return Err(binder.error(span, "GROUP BY ALL is not supported: name the columns"));
+    let (exprs, modifiers, is_by_all) = match &select.group_by {
+        GroupByExpr::All(modifiers) => (&[][..], modifiers, true),
+        GroupByExpr::Expressions(exprs, modifiers) => (&exprs[..], modifiers, false),
     };
     if !modifiers.is_empty() {
         return Err(binder.error(span, "this form of GROUP BY is not supported: write GROUP BY ROLLUP (a, b)"));
     }
-    if exprs.is_empty() {
+    if exprs.is_empty() && !is_by_all {
         return Ok(None);
     }
     binder.place = Place::GroupBy;
@@ -136,6 +137,14 @@ pub(super) fn group_by(binder: &mut Binder<'_>, select: &ast::Select, items: &[I
     let ends = windows.map(|(window, first)| (window.end(*first), window.start(*first))).collect();
     let mut sets: Vec<Vec<Expr>> = vec![Vec::new()];
     let mut grouping = Grouping { ends, sets: if has_sets { sets.clone() } else { Vec::new() }, ..Grouping::default() };
+    if is_by_all {
+        // What reads columns alone: neither aggregates, nor what OVER and subqueries give, nor literals.
+        let width = binder.scope.width;
+        for item in items.iter().filter(|item| item.expr.reads(|i| i < width) && !item.expr.reads(|i| i >= width)) {
+            let key = grouping.as_key(item.expr.clone());
+            grouping.also(&item.name, &key);
+        }
+    }
     // `(a, b)` is both of them.
     let each = exprs.iter().flat_map(|ast| if let ast::Expr::Tuple(all) = ast { &all[..] } else { std::slice::from_ref(ast) });
     for ast in each {

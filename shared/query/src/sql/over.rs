@@ -107,7 +107,15 @@ impl Binder<'_> {
         let plain = |function| Ok((function, Finish::Nothing));
         let args = Arguments { over: order_by.to_vec(), ..self.arguments(call, name, span)? };
         if args.ignore_nulls {
-            return Err(self.error(span, "IGNORE NULLS is not supported with OVER"));
+            return match (name, &args.list[..]) {
+                ("first_value" | "last_value", [arg]) => {
+                    plain(OverFunction::Known { arg: self.expr(arg)?, last: name == "last_value" })
+                }
+                _ => Err(self.error(
+                    span,
+                    "with OVER, IGNORE NULLS goes with FIRST_VALUE and LAST_VALUE: write LAST_VALUE(x) IGNORE NULLS OVER (ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) for the last one before",
+                )),
+            };
         }
         match (name, &args.list[..]) {
             ("row_number", []) => plain(OverFunction::RowNumber),
@@ -237,6 +245,7 @@ pub(super) fn over_groups(call: &OverCall, item: &Item, groups: Option<&Groups<'
         OverFunction::First(arg) => OverFunction::First(of(arg)?),
         OverFunction::Last(arg) => OverFunction::Last(of(arg)?),
         OverFunction::Nth { arg, row } => OverFunction::Nth { arg: of(arg)?, row: *row },
+        OverFunction::Known { arg, last } => OverFunction::Known { arg: of(arg)?, last: *last },
         ranked @ (OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank) => ranked.clone(),
     };
     let order_by = call.order_by.iter().map(|o| Ok(Order { expr: of(&o.expr)?, ..*o })).collect::<Result<_, QueryError>>()?;

@@ -4,7 +4,7 @@ use arrow_schema::{DataType as ArrowType, Schema};
 use sqlparser::ast::Ident;
 use twopath_base::LogColumn;
 
-use crate::plan::{Plan, Window};
+use crate::plan::{Plan, Window, later};
 use crate::types::*;
 
 /// The names that expressions can use: the columns of what stands in FROM.
@@ -86,13 +86,14 @@ impl Scope {
         }
     }
 
-    /// Adds the names of a window's start and end. The input has the columns that say which window it is as its last ones.
+    /// Adds the names of a window's start and end, and Flink's of its last millisecond, which `*` does not show. The input has the columns that say which window it is as its last ones.
     pub fn add_window(&mut self, window: &Window) {
         let (start, end) = (window.start(self.width), window.end(self.width));
         // A subquery over a window may have put these names out: those of this window are meant.
-        self.columns.retain(|c| c.name != "window_start" && c.name != "window_end");
-        for (name, expr) in [("window_start", start), ("window_end", end)] {
-            self.columns.push(Column::of(name.to_owned(), expr, self.next_place()));
+        self.columns.retain(|c| !["window_start", "window_end", "window_time"].contains(&&c.name[..]));
+        let time = later(end.clone(), -1_000);
+        for (name, expr, is_hidden) in [("window_start", start, false), ("window_end", end, false), ("window_time", time, true)] {
+            self.columns.push(Column { is_hidden, ..Column::of(name.to_owned(), expr, self.next_place()) });
         }
         self.windows.push((window.clone(), self.width));
         self.width += window.columns().len();

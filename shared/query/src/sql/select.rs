@@ -145,7 +145,7 @@ fn bind_select(
         binder.is_where = false;
     }
     binder.bind_group_window(select)?;
-    let moment = if emit.is_some() { moment(&plan, &binder.scope) } else { None };
+    let from = emit.map(|place| (place, plan.clone()));
     binder.windows = NamedWindows::of(source, &select.named_window)?;
     let mut items = select_list(&mut binder, &select.projection)?;
     if items.is_empty() {
@@ -215,6 +215,10 @@ fn bind_select(
     if let Some(condition) = own_condition {
         plan = subqueries.filtered(plan, condition, None, at(&[Keyword::WHERE]))?;
     }
+    let moment = match &from {
+        Some((place, from)) => moment(source, (from, &scope), !rows, *place)?,
+        None => None,
+    };
     let grouping = grouping.unwrap_or_default();
     if let Some(window) = group_window {
         plan = window.over(source, plan, &grouping.keys, clause(source, select, &[Keyword::GROUP]))?;
@@ -395,22 +399,15 @@ fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec
             }
             SelectItem::Wildcard(options) => {
                 let span = options.wildcard_token.0.span;
-                let plain = options.opt_ilike.is_none()
-                    && options.opt_exclude.is_none()
-                    && options.opt_except.is_none()
-                    && options.opt_replace.is_none()
-                    && options.opt_rename.is_none()
-                    && options.opt_alias.is_none();
-                if !plain {
-                    return Err(binder.error(span, "* takes no options: name the columns"));
-                }
-                items.extend(binder.scope.shown().into_iter().map(|c| item_of_all(c, &c.expr, span)));
+                let shown = without_excluded(binder, binder.scope.shown(), options)?;
+                items.extend(shown.into_iter().map(|c| item_of_all(c, &c.expr, span)));
             }
-            SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), _) => match &name.0[..] {
+            SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), options) => match &name.0[..] {
                 [ast::ObjectNamePart::Identifier(ident)] if binder.scope.is_relation(ident) => {
                     let of = binder.scope.relations.iter().position(|r| same_name(ident, r.known_as()));
-                    let shown = binder.scope.columns.iter().filter(|c| !c.is_hidden && Some(c.relation) == of);
-                    items.extend(shown.map(|c| item_of_all(c, &c.own, name.span())));
+                    let shown = binder.scope.columns.iter().filter(|c| !c.is_hidden && Some(c.relation) == of).collect();
+                    let shown = without_excluded(binder, shown, options)?;
+                    items.extend(shown.into_iter().map(|c| item_of_all(c, &c.own, name.span())));
                 }
                 _ => return Err(binder.error(name.span(), format!("no relation '{name}' in this query: write *"))),
             },
@@ -418,6 +415,37 @@ fn select_list(binder: &mut Binder<'_>, projection: &[SelectItem]) -> Result<Vec
         }
     }
     Ok(items)
+}
+
+/// The columns of `*` but those that EXCLUDE names.
+fn without_excluded<'c>(
+    binder: &Binder<'_>,
+    mut columns: Vec<&'c Column>,
+    options: &ast::WildcardAdditionalOptions,
+) -> Result<Vec<&'c Column>, QueryError> {
+    let is_other = options.opt_ilike.is_some()
+        || options.opt_except.is_some()
+        || options.opt_replace.is_some()
+        || options.opt_rename.is_some()
+        || options.opt_alias.is_some();
+    if is_other {
+        return Err(binder.error(options.wildcard_token.0.span, "* takes no option but EXCLUDE (a, b): name the columns"));
+    }
+    let excluded = match &options.opt_exclude {
+        None => &[],
+        Some(ast::ExcludeSelectItem::Single(name)) => std::slice::from_ref(name),
+        Some(ast::ExcludeSelectItem::Multiple(names)) => &names[..],
+    };
+    let all: Vec<&str> = columns.iter().map(|column| &column.name[..]).collect();
+    for name in excluded {
+        let ident = if let [ast::ObjectNamePart::Identifier(ident)] = &name.0[..] { Some(ident) } else { None };
+        let Some(ident) = ident.filter(|ident| all.iter().any(|column| same_name(ident, column))) else {
+            let message = format!("* has no column '{name}' that could be left out: it has {}", all.join(", "));
+            return Err(binder.error(name.span(), message));
+        };
+        columns.retain(|column| !same_name(ident, &column.name));
+    }
+    Ok(columns)
 }
 
 /// One column of `*`, which means this.

@@ -279,8 +279,22 @@ fn without_left_of_asof(tokens: Vec<TokenWithSpan>) -> (Vec<TokenWithSpan>, Vec<
 }
 
 /// Units that the parser does not know behind an interval's text.
-const UNITS: [&str; 12] =
-    ["week", "weeks", "quarter", "quarters", "years", "months", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds"];
+const UNITS: [&str; 14] = [
+    "week",
+    "weeks",
+    "quarter",
+    "quarters",
+    "years",
+    "months",
+    "days",
+    "hours",
+    "minutes",
+    "seconds",
+    "millisecond",
+    "milliseconds",
+    "microsecond",
+    "microseconds",
+];
 
 /// `INTERVAL '1' WEEK` as `INTERVAL '1 WEEK'`: the parser knows other units only, and takes what it does not know for a name. The place stays that of the text.
 fn with_units_in_texts(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {

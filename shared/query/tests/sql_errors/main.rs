@@ -302,7 +302,9 @@ fn what_is_not_supported() {
         "SELECT COUNT(*) FROM TUMBLE(TABLE flights, DESCRIPTOR(t), 60)",
         "SELECT origin FROM flights FOR UPDATE",
         "SELECT origin INTO x FROM flights",
-        "SELECT * EXCLUDE (origin) FROM flights",
+        "SELECT * EXCLUDE (orign) FROM flights",
+        "SELECT COUNT(* EXCLUDE (origin)) FROM flights",
+        "SELECT origin, delay + COUNT(*) FROM flights GROUP BY ALL",
         "SELECT $1 FROM flights",
         "SELECT origin FROM flights f WHERE EXISTS (SELECT 1 FROM flights g WHERE g.delay > f.delay)",
         "SELECT origin FROM flights f WHERE EXISTS (SELECT COUNT(*) FROM flights g WHERE g.delay = f.delay)",
@@ -358,7 +360,9 @@ fn what_is_not_supported() {
     1:59 '60' this argument is the window's size: write TUMBLE(TABLE flights, DESCRIPTOR(column), INTERVAL '1' HOUR)
     1:28 'FOR' FOR UPDATE and the like are not supported: leave it out
     1:15 'INTO' SELECT INTO is not supported: a query only reads
-    1:10 'EXCLUDE' expected end of statement, found EXCLUDE
+    1:19 'orign' * has no column 'orign' that could be left out: it has t, origin, delay, distance, cancelled
+    1:8 'COUNT' a named argument or * is not supported in COUNT(...)
+    1:16 'delay' 'delay' is neither grouped nor aggregated: add it to GROUP BY, or aggregate it, as in MAX(delay)
     1:8 '$1' parameters are not supported: write the value itself
     1:74 'g.delay > f.delay' a subquery is compared with the row around it by equalities that are joined by AND, as in WHERE s.key = t.key: write what else there is as a JOIN
     1:44 'SELECT COUNT(*) FROM flights g WHERE g.delay = f.delay' an aggregate without GROUP BY always exists: leave the aggregate out, or add GROUP BY

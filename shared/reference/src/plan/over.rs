@@ -90,6 +90,8 @@ impl<'a> Partition<'a> {
             }
             OverFunction::First(arg) => self.picked(arg, |frame| frame.first()),
             OverFunction::Last(arg) => self.picked(arg, |frame| frame.last()),
+            OverFunction::Known { arg, last: false } => self.picked(arg, |frame| frame.iter().find(|value| **value != Value::Null)),
+            OverFunction::Known { arg, last: true } => self.picked(arg, |frame| frame.iter().rfind(|value| **value != Value::Null)),
             OverFunction::Nth { arg, row } => self.picked(arg, |frame| frame.get(usize::try_from(*row).ok()? - 1)),
             OverFunction::Aggregate(aggregate) => self.aggregated(aggregate),
         }

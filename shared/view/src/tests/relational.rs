@@ -297,6 +297,11 @@ fn over_looks_at_other_rows() {
     assert_eq!(frames(&last, Frame::RowsBetween { start: Some(-3), end: Some(-2) }), or_null([N, N, 1, 2, 4, N]));
     assert_eq!(frames(&last, Frame::RowsBetween { start: Some(1), end: Some(i64::MAX) }), or_null([16, 16, 16, 16, N, N]));
     assert_eq!(frames(&last, Frame::RowsBetween { start: Some(2), end: Some(1) }), or_null([N; 6]));
+    let known = |last| OverFunction::Known { arg: column(1), last };
+    let before = Frame::Rows { before: Some(1), after: Some(0) };
+    assert_eq!(frames(&known(true), before), or_null([10, 10, 13, i64::MAX, i64::MAX, 5]));
+    assert_eq!(frames(&known(false), Frame::RowsBetween { start: Some(1), end: Some(2) }), or_null([10, 13, i64::MAX, N, N, N]));
+    assert_eq!(frames(&known(false), Frame::RowsBetween { start: Some(0), end: Some(0) }), or_null([10, 10, 13, i64::MAX, N, 5]));
     assert_eq!(frames(&last, Frame::GroupsBetween { start: Some(-1), end: Some(-1) }), or_null([N, N, 2, 4, 8, N]));
     assert_eq!(frames(&last, Frame::GroupsBetween { start: Some(i64::MIN), end: Some(1) }), or_null([4, 4, 8, 16, 16, 32]));
     let far = |start, end| Frame::RangeBetween { start, end };

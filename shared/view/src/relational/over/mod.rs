@@ -51,6 +51,15 @@ fn column(rows: &Rows, call: &OverCall, layout: &Layout) -> Result<ArrayRef, Eva
             let before = usize::try_from(row - 1).unwrap_or(usize::MAX);
             picked(rows, arg, layout, frames(rows, call, layout)?.into_iter().map(|mut f| f.nth(before)))?
         }
+        OverFunction::Known { arg, last } => {
+            let frames = frames(rows, call, layout)?;
+            let near = nearest_known(&rows.eval(arg)?, layout, *last);
+            let known = frames.into_iter().map(|frame| {
+                let from = if *last { frame.end.checked_sub(1)? } else { frame.start };
+                near.get(from as usize)?.filter(|at| frame.contains(at))
+            });
+            picked(rows, arg, layout, known)?
+        }
     })
 }
 
@@ -70,6 +79,25 @@ fn picked(rows: &Rows, arg: &Expr, layout: &Layout, at: impl Iterator<Item = Opt
     // Also in rows that no other looks at: what fails in one is the answer.
     let values = rows.eval(arg)?;
     Ok(take(&values, &UInt32Array::from(picked), None).expect("rows that exist"))
+}
+
+/// For each place the nearest one with a value that is not NULL: at it or before it, or else at it or after it.
+fn nearest_known(values: &ArrayRef, layout: &Layout, before: bool) -> Vec<Option<u32>> {
+    let nulls = values.logical_nulls();
+    let is_known = |at: u32| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(layout.order[at as usize] as usize));
+    let mut near = vec![None; layout.order.len()];
+    let mut known = None;
+    let mut look = |at: u32| {
+        known = if is_known(at) { Some(at) } else { known };
+        near[at as usize] = known;
+    };
+    let all = 0..layout.order.len() as u32;
+    if before {
+        all.for_each(&mut look)
+    } else {
+        all.rev().for_each(&mut look)
+    }
+    near
 }
 
 fn lag(rows: &Rows, arg: &Expr, back: i64, default: Option<&Expr>, layout: &Layout) -> Result<ArrayRef, EvalError> {
