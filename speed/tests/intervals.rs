@@ -1,7 +1,8 @@
-//! Feeds of interval joins: each pair is put out once, as the query has it, and what no event that is still to come can be paired with is kept no longer.
+//! Feeds of interval joins: each pair is put out once, as the query has it, rows of outer joins until they have found another, and what no event that is still to come can be paired with is kept no longer.
 
 mod common;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -37,9 +38,31 @@ const QUERIES: [&str; 7] = [
      JOIN TUMBLE(TABLE Y , DESCRIPTOR(time), INTERVAL '4' SECOND) y ON x.window_start = y.window_start AND x.key = y.key",
 ];
 
+/// Whose rows are there without another, too: a row that finds one later goes.
+const OUTER: [&str; 8] = [
+    "SELECT x._partition AS p, x._offset AS o, y._partition AS q, y._offset AS u, x.key, y.d FROM X x LEFT JOIN Y y
+     ON x.key = y.key AND y.time BETWEEN x.time AND x.time + INTERVAL '5' SECOND",
+    "SELECT x._partition AS p, x._offset AS o, y._partition AS q, y._offset AS u, x.key, y.d FROM X x RIGHT JOIN Y y
+     ON x.key = y.key AND y.time BETWEEN x.time - INTERVAL '4' SECOND AND x.time + INTERVAL '1' SECOND WHERE y.d > 2",
+    "SELECT x._partition AS p, x._offset AS o, y._partition AS q, y._offset AS u, x.d AS d, y.d AS e FROM X x FULL JOIN Y y
+     ON x.key = y.key AND y.time BETWEEN x.time - INTERVAL '2' SECOND AND x.time + INTERVAL '3' SECOND",
+    // With itself, and by more than the times and a key.
+    "SELECT x._partition AS p, x._offset AS o, y._partition AS q, y._offset AS u, x.d FROM X x LEFT JOIN X y
+     ON x.key = y.key AND x.n < y.n AND y.time > x.time AND y.time <= x.time + INTERVAL '3' SECOND",
+    "SELECT x._partition AS p, x._offset AS o, y._partition AS q, y._offset AS u, x.d AS d, y.d AS e FROM X x FULL JOIN X y
+     ON x.key = y.key AND y.time = x.time + INTERVAL '2' SECOND",
+    // In one window, of which the time of a row is no column.
+    "SELECT x._partition AS p, x._offset AS o, y._partition AS q, y._offset AS u, x.window_start, y.d FROM TUMBLE(TABLE X , DESCRIPTOR(time), INTERVAL '4' SECOND) x
+     LEFT JOIN TUMBLE(TABLE Y , DESCRIPTOR(time), INTERVAL '4' SECOND) y ON x.window_start = y.window_start AND x.key = y.key",
+    "SELECT x._partition AS p, x._offset AS o, y._partition AS q, y._offset AS u, x.window_start AS w, y.window_start AS v, y.d FROM TUMBLE(TABLE X , DESCRIPTOR(time), INTERVAL '4' SECOND) x
+     FULL JOIN TUMBLE(TABLE Y , DESCRIPTOR(time), INTERVAL '4' SECOND) y ON x.window_start = y.window_start AND x.key = y.key AND x.d <> y.d",
+    // Of one side there is no telling when.
+    "SELECT x._partition AS p, x._offset AS o, y._partition AS q, y._offset AS u, x.d FROM X x LEFT JOIN Y y ON x.key = y.key AND y.d <> x.d AND y.time <= x.time",
+];
+
 fn sql(query: &str) -> String {
     let on_time = |topic: &str, delay: i64| format!("WATERMARK(TABLE {topic}, DESCRIPTOR(time), INTERVAL '{delay}' SECOND)");
-    query.replace("X ", &format!("{} ", on_time("events", 3))).replace("Y ", &format!("{} ", on_time("others", 1)))
+    query.replace(" X ", &format!(" {} ", on_time("events", 3))).replace(" Y ", &format!(" {} ", on_time("others", 1)))
 }
 
 struct Both {
@@ -78,6 +101,10 @@ impl Both {
     }
 
     fn run(&self, sql: &str, backend: Backend, workers: usize) -> FeedReport {
+        run_feed(self.feed(sql, backend), &Until::End, workers, &AtomicBool::new(false)).unwrap_or_else(|e| panic!("{sql}: {e}"))
+    }
+
+    fn feed(&self, sql: &str, backend: Backend) -> Feed {
         let query = FeedQuery::kept(self.plan(sql).maintained()).unwrap_or_else(|e| panic!("{sql}: {e}"));
         assert_eq!(query.kind(), FeedKind::Table);
         let log = Log::open(self.events.dir.path()).unwrap();
@@ -87,8 +114,7 @@ impl Both {
                 TopicConfig { partitions: 2, partition_by: PartitionBy::Key(key), ..TopicConfig::new("out", query.schema().clone()) };
             log.create_topic(config).unwrap();
         }
-        let feed = Feed { backend, ..feed(&self.events, query, None) };
-        run_feed(feed, &Until::End, workers, &AtomicBool::new(false)).unwrap_or_else(|e| panic!("{sql}: {e}"))
+        Feed { backend, ..feed(&self.events, query, None) }
     }
 
     fn wanted(&self, sql: &str) -> Vec<String> {
@@ -122,6 +148,31 @@ impl Both {
             }
         }
         sorted(rows)
+    }
+
+    /// What the output shows: of each key, which is the first four columns, the newest row, unless that is a tombstone. Beside it, how many tombstones it has.
+    fn shown(&self) -> (Vec<String>, usize) {
+        let output = Log::open(self.events.dir.path()).unwrap().topic("out").unwrap();
+        let (mut rows, mut tombstones) = (HashMap::new(), 0);
+        for q in 0..output.partitions() as u32 {
+            let mut reader = output.reader(PartitionId(q), Start::First, None).unwrap();
+            while let Some(entry) = reader.next().unwrap() {
+                let Entry::Records(records) = entry else { continue };
+                for row in values::rows(&records.batch).unwrap() {
+                    let is_tombstone = row[4..].iter().all(|value| *value == Value::Null);
+                    let before = rows.insert(format!("{:?}", &row[..4]), (!is_tombstone).then_some(row));
+                    assert!(!is_tombstone || before.is_some_and(|row| row.is_some()), "a tombstone of nothing");
+                    tombstones += usize::from(is_tombstone);
+                }
+            }
+        }
+        (sorted(rows.into_values().flatten().collect()), tombstones)
+    }
+
+    /// The query's rows that a topic can show: of others nothing but the key is not NULL.
+    fn can_be_shown(&self, sql: &str) -> Vec<String> {
+        let nothing = format!("{}]", "Null, ".repeat(self.plan(sql).columns().len() - 4).trim_end_matches(", "));
+        self.wanted(sql).into_iter().filter(|row| !row.ends_with(&nothing)).collect()
     }
 
     fn checkpoints(&self) -> PathBuf {
@@ -175,10 +226,172 @@ fn each_pair_is_put_out_once() {
     }
 }
 
+#[test]
+fn rows_without_another_go_once_they_have_found_one() {
+    let mut gone = 0;
+    for (number, query) in OUTER.into_iter().enumerate() {
+        let sql = sql(query);
+        for (partitions, at_rest) in [((1, 1), false), ((2, 3), true), ((2, 1), true), ((3, 2), true)] {
+            let mut both = Both::new(partitions, 60 + number as u64);
+            let backend = |both: &Both| if at_rest { kept_in(&both.checkpoints()) } else { Backend::Memory };
+            for round in 0..8 {
+                both.append(10);
+                both.run(&sql, backend(&both), 1 + round % 3);
+                assert_eq!(both.shown().0, both.can_be_shown(&sql), "{sql}, {partitions:?} partitions, at rest: {at_rest}, round {round}");
+                let again = both.run(&sql, backend(&both), 1 + (round + 1) % 3);
+                assert_eq!(
+                    (again.rows_read, again.rows_appended),
+                    (0, 0),
+                    "{sql}, {partitions:?} partitions, at rest: {at_rest}, round {round}"
+                );
+            }
+            gone += both.shown().1;
+        }
+    }
+    assert!(gone > 100, "{gone} rows went");
+}
+
+/// `EMIT ON WINDOW CLOSE`: rows without another wait until they can find none, and nothing that is put out changes.
+#[test]
+fn what_is_final_is_put_out_once() {
+    let queries = [
+        format!("{} EMIT ON WINDOW CLOSE", OUTER[0].replace(", x.key, y.d FROM", ", x.d AS d, y.d AS e FROM")),
+        format!("{} EMIT ON WINDOW CLOSE", OUTER[1].replace(", x.key, y.d FROM", ", x.d AS d, y.d AS e FROM")),
+        format!("{} EMIT ON WINDOW CLOSE", OUTER[2]),
+        "SELECT x.time, COUNT(*) AS c, COUNT(y.d) AS found FROM X x LEFT JOIN Y y ON x.key = y.key AND y.time BETWEEN x.time AND x.time + INTERVAL '3' SECOND
+         GROUP BY x.time EMIT ON WINDOW CLOSE"
+            .to_owned(),
+    ];
+    let mut alone = 0;
+    for (number, query) in queries.iter().enumerate() {
+        let sql = sql(query);
+        for (partitions, at_rest) in [((1, 1), false), ((2, 2), true)] {
+            let mut both = Both::new(partitions, 80 + number as u64);
+            let backend = |both: &Both| if at_rest { kept_in(&both.checkpoints()) } else { Backend::Memory };
+            for round in 0..8 {
+                both.append(10);
+                both.run(&sql, backend(&both), 1 + round % 2);
+                assert_eq!(both.appended(), both.wanted(&sql), "{sql}, {partitions:?} partitions, at rest: {at_rest}, round {round}");
+            }
+            alone += both.appended().iter().filter(|row| row.contains("Null, Null")).count();
+        }
+    }
+    assert!(alone > 40, "{alone}");
+}
+
+/// Windows of two topics, which are final once both watermarks have passed them; what they were made of is kept no longer.
+#[test]
+fn windows_of_two_topics_are_put_out_once_both_have_passed_them() {
+    let of = |join: &str, select: &str| {
+        format!(
+            "SELECT x.window_start, {select} FROM TUMBLE(TABLE X , DESCRIPTOR(time), INTERVAL '4' SECOND) x
+             {join} TUMBLE(TABLE Y , DESCRIPTOR(time), INTERVAL '4' SECOND) y ON x.window_start = y.window_start AND x.key = y.key"
+        )
+    };
+    let queries = [
+        format!("{} GROUP BY x.window_start, x.window_end", of("JOIN", "COUNT(*) AS c, MAX(y.d - x.d) AS most")),
+        format!("{} GROUP BY x.window_start, x.window_end, x.key", of("LEFT JOIN", "x.key, COUNT(*) AS c, COUNT(y.d) AS found")),
+        format!(
+            "{} GROUP BY x.window_start, x.window_end, x.key QUALIFY place <= 2",
+            of("JOIN", "x.key, COUNT(*) AS c, ROW_NUMBER() OVER (PARTITION BY x.window_start ORDER BY COUNT(*) DESC, x.key) AS place")
+        ),
+        of("LEFT JOIN", "x._partition AS p, x._offset AS o, y._partition AS q, y._offset AS u, x.d, y.d AS e"),
+    ];
+    for (number, query) in queries.iter().enumerate() {
+        let sql = format!("{} EMIT ON WINDOW CLOSE", sql(query));
+        let mut both = Both::new((2, 2), 100 + number as u64);
+        assert!(both.plan(&sql).maintained().is_final, "{sql}");
+        let mut sizes = Vec::new();
+        for (round, steps) in [60, 10, 10, 10, 400, 10, 10, 10].into_iter().enumerate() {
+            both.append(steps);
+            both.run(&sql, kept_in(&both.checkpoints()), 1 + round % 3);
+            assert_eq!(both.appended(), both.wanted(&sql), "{sql}, round {round}");
+            assert_eq!(both.run(&sql, kept_in(&both.checkpoints()), 1 + (round + 1) % 3).rows_appended, 0);
+            sizes.push(common::bytes_at_rest(&both.checkpoints()));
+        }
+        assert!(both.appended().len() > 20, "{sql}");
+        assert!(sizes[7] < 2 * sizes[3], "{sql}: {sizes:?}");
+    }
+}
+
+/// The slower of the two says when: what the faster one has passed is not let go before.
+#[test]
+fn the_slower_topic_is_waited_for() {
+    let query = "SELECT x.window_start, COUNT(*) AS c, MAX(y.d) AS most FROM TUMBLE(TABLE X , DESCRIPTOR(time), INTERVAL '4' SECOND) x
+                 JOIN TUMBLE(TABLE Y , DESCRIPTOR(time), INTERVAL '4' SECOND) y ON x.window_start = y.window_start GROUP BY x.window_start, x.window_end EMIT ON WINDOW CLOSE";
+    let sql = sql(query);
+    let mut both = Both::new((1, 1), 120);
+    let from = both.now;
+    let (mut of_events, mut of_others) = (from, from);
+    for round in 0..12 {
+        for _ in 0..10 {
+            let events = batch(&mut both.events, of_events, 2);
+            both.events.writer.append(&events).unwrap();
+            // In turn the one is far ahead, and the other.
+            let others = batch(&mut both.events, of_others, 2);
+            both.writer.append(&others).unwrap();
+            of_events += if round % 4 < 2 { 2 * SECOND } else { SECOND / 4 };
+            of_others += if round % 4 < 2 { SECOND / 4 } else { 2 * SECOND };
+        }
+        both.run(&sql, kept_in(&both.checkpoints()), 1 + round % 2);
+        assert_eq!(both.appended(), both.wanted(&sql), "round {round}");
+    }
+    assert!(both.appended().len() > 10);
+}
+
+/// While a feed runs and its checkpoints are taken, epochs are as short as they can be: what is let go, and what passes, moves with each.
+#[test]
+fn rows_come_while_it_runs() {
+    let windows =
+        "FROM TUMBLE(TABLE X , DESCRIPTOR(time), INTERVAL '4' SECOND) x LEFT JOIN TUMBLE(TABLE Y , DESCRIPTOR(time), INTERVAL '4' SECOND) y
+                   ON x.window_start = y.window_start AND x.key = y.key";
+    let closed = [
+        format!(
+            "SELECT x.window_start, COUNT(*) AS c, COUNT(y.d) AS found {windows} GROUP BY x.window_start, x.window_end EMIT ON WINDOW CLOSE"
+        ),
+        format!(
+            "SELECT x.window_start, x.key, COUNT(*) AS c, RANK() OVER (PARTITION BY x.window_start ORDER BY COUNT(*)) AS place {windows}
+             GROUP BY x.window_start, x.window_end, x.key EMIT ON WINDOW CLOSE"
+        ),
+    ];
+    let outer = [0, 2, 3, 5].map(|number| (OUTER[number].to_owned(), false));
+    for (number, (query, is_final)) in closed.into_iter().map(|query| (query, true)).chain(outer).enumerate() {
+        let sql = sql(&query);
+        let mut both = Both::new((2, 2), 140 + number as u64);
+        for (round, steps) in [120, 80].into_iter().enumerate() {
+            let (feed, stop) = (both.feed(&sql, kept_in(&both.checkpoints())), AtomicBool::new(false));
+            std::thread::scope(|scope| {
+                let running = scope.spawn(|| run_feed(feed, &Until::Stopped, 1 + round, &stop));
+                for _ in 0..steps {
+                    both.append(1);
+                    std::thread::sleep(Duration::from_millis(3));
+                }
+                stop.store(true, std::sync::atomic::Ordering::SeqCst);
+                running.join().unwrap().unwrap_or_else(|e| panic!("{sql}: {e}"));
+            });
+            // It was stopped somewhere.
+            both.run(&sql, kept_in(&both.checkpoints()), 2 - round);
+            match is_final {
+                true => assert_eq!(both.appended(), both.wanted(&sql), "{sql}, round {round}"),
+                false => assert_eq!(both.shown().0, both.can_be_shown(&sql), "{sql}, round {round}"),
+            }
+        }
+        assert!(is_final || both.shown().1 > 3, "{sql}: {} rows went", both.shown().1);
+    }
+}
+
 /// A feed that is killed between its checkpoints: the output is ahead of what is at rest.
 #[test]
 fn the_output_may_be_ahead_of_what_is_at_rest() {
-    let sql = sql(QUERIES[0]);
+    ahead(QUERIES[0], |both, sql| assert_eq!(both.appended(), both.wanted(sql)));
+    for outer in OUTER {
+        // What went in the meantime comes and goes in one epoch now.
+        ahead(outer, |both, sql| assert_eq!(both.shown().0, both.can_be_shown(sql), "{sql}"));
+    }
+}
+
+fn ahead(query: &str, check: impl Fn(&Both, &str)) {
+    let sql = sql(query);
     let mut both = Both::new((2, 2), 11);
     let copy = both.events.dir.path().join("copy");
     for round in 0..5 {
@@ -194,7 +407,7 @@ fn the_output_may_be_ahead_of_what_is_at_rest() {
     both.append(3);
     let report = both.run(&sql, kept_in(&both.checkpoints()), 2);
     assert!(report.rows_read_again > 0, "{report:?}");
-    assert_eq!(both.appended(), both.wanted(&sql));
+    check(&both, &sql);
 }
 
 /// What is at rest is what can still be paired, and not all that ever came.
@@ -209,13 +422,13 @@ fn what_is_past_is_kept_no_longer() {
             for steps in [steps, 10, 10, 10] {
                 both.append(steps);
                 both.run(&sql, kept_in(&both.checkpoints()), 2);
-                assert_eq!(both.appended(), both.wanted(&sql));
+                assert_eq!(both.shown().0, both.can_be_shown(&sql));
             }
             sizes.push(common::bytes_at_rest(&both.checkpoints()));
         }
         (sizes[0], sizes[1])
     };
-    for query in [QUERIES[0], QUERIES[2], QUERIES[6]] {
+    for query in [QUERIES[0], QUERIES[2], QUERIES[6], OUTER[0], OUTER[2], OUTER[3], OUTER[5]] {
         let (first, last) = bytes(query);
         assert!(last < 2 * first, "{query}: {first} bytes became {last}");
     }

@@ -150,12 +150,24 @@ impl Table {
 }
 
 /// Rows of one key.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct OfKey {
     /// What the query's rows have beside the key, and how often: one, once its epoch is complete.
     rows: Vec<(OwnedRow, i64)>,
     /// What the output's newest row of the key has, unless that is a tombstone.
     shown: Option<OwnedRow>,
+}
+
+impl OfKey {
+    /// Where rows are forgotten once they are appended: one that goes was appended, and whoever is told that it is gone has no other need of that.
+    fn forgets(&mut self, nothing: &OwnedRow) {
+        if let Some(gone) = self.rows.iter().position(|(_, count)| *count < 0) {
+            self.shown = Some(self.rows.swap_remove(gone).0);
+        }
+        if self.rows.len() > 1 {
+            self.rows.retain(|(row, _)| row != nothing);
+        }
+    }
 }
 
 /// What worker 0 keeps: the query's rows, and those of the output.
@@ -177,7 +189,7 @@ pub(crate) struct Shower {
     known: Position,
     /// Whether that is so.
     knows_all: bool,
-    /// Whether what is appended is for good: rows only come, each once, and are forgotten once they are appended.
+    /// Whether what was made of rows is let go: they are forgotten once they are appended, and go only where they are told to be gone ([`Maintained::lets_go`]).
     once: bool,
     /// Whether it started from a base, so that rows that were appended before need not come again.
     restored: bool,
@@ -358,6 +370,9 @@ impl Shower {
                 continue;
             }
             let of_key = entry.get_mut();
+            if self.once {
+                of_key.forgets(&self.nothing);
+            }
             let row = match &of_key.rows[..] {
                 [] => None,
                 [(row, 1)] => Some(row).filter(|row| **row != self.nothing).cloned(),

@@ -9,18 +9,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use twopath_query::plan::{JoinKind, Late, Node, OverCall, Window, WindowSize, longest_us};
-use twopath_query::{Aggregate, BinaryOp, DataType, Expr, ExprKind, NamedExpr, Plan, TimeUnit};
+use twopath_query::plan::{JoinKind, Late, Node, OverCall, WindowSize, longest_us, met};
+use twopath_query::{Aggregate, DataType, Expr, ExprKind, NamedExpr, Plan, TimeUnit};
 
 use super::passed::Passed;
 use super::source::Leaf;
 
 /// Rows that are put out when they are passed, and what they are made of.
 pub struct Finals {
-    /// The operator that passes them.
-    pub passed: Plan,
+    /// The operators that pass them, one for each watermark, from the last one down.
+    pub gates: Vec<Plan>,
     /// What is read of topics.
     pub leaves: Vec<Needed>,
+    /// Whether OVER stands above. It looks at rows beside one another that are passed at one moment, so that it needs them no longer than that.
+    pub is_over: bool,
 }
 
 /// Rows of a topic, as they are read.
@@ -28,8 +30,8 @@ pub struct Needed {
     pub rows: Plan,
     /// Their column of event times.
     pub time: usize,
-    /// They are needed until the moment is so much after their event times, in microseconds.
-    pub after_us: i64,
+    /// They are needed until what passes each gate is so much after their event times, in microseconds.
+    pub after_us: Vec<i64>,
 }
 
 /// A column, and how much later than the event time of a row of each leaf that has to do with its own row it can be.
@@ -66,7 +68,7 @@ struct Rows {
 impl Rows {
     /// Whether none of these raises an error of what is computed.
     fn bear<'e>(&self, mut exprs: impl Iterator<Item = &'e Expr>) -> bool {
-        !exprs.any(|expr| expr.can_fail() && expr.reads(|column| self.computed.contains(&column)))
+        !exprs.any(|expr| expr.can_fail() && self.are_computed(expr))
     }
 
     fn are_computed(&self, expr: &Expr) -> bool {
@@ -75,29 +77,79 @@ impl Rows {
 }
 
 impl Finals {
-    /// Of a plan that does nothing to what was passed but to filter and to project.
+    /// Of a plan that does nothing to what was passed but to filter, to project, and to look at those that are passed at one moment.
     pub fn of(plan: &Plan) -> Option<Finals> {
-        let mut passed = plan;
-        let rows = loop {
-            match (Passed::inputs(passed), &passed.node) {
-                (Some([rows, _]), _) => break rows,
-                (None, Node::Project { input, .. } | Node::Filter { input, .. }) => passed = input,
-                _ => return None,
+        // From the top down to the first gate that rows come through.
+        let (mut chain, mut gates, mut is_over, mut next) = (Vec::new(), Vec::new(), false, plan);
+        loop {
+            chain.push(next);
+            match (Passed::inputs(next), &next.node) {
+                (Some([rows, _]), _) => {
+                    gates.push(next);
+                    next = rows;
+                }
+                (None, Node::Project { input, .. } | Node::Filter { input, .. }) => next = input,
+                (None, Node::Over { input, .. }) if gates.is_empty() => {
+                    is_over = true;
+                    next = input;
+                }
+                _ => break,
             }
-        };
-        // What several watermarks pass, one after the other, is let go by the first of them.
-        if let Some(finals) = Finals::of(rows) {
-            return Some(finals);
+        }
+        let first = chain.iter().rposition(|plan| Passed::inputs(plan).is_some())?;
+        if is_over && !are_at_one_moment(chain[..=first].iter().rev().copied()) {
+            return None;
         }
         let mut leaves: Vec<(Plan, usize, Late)> = Vec::new();
-        let rows = rows_of(rows, &mut leaves)?;
-        let at = Passed::moment(passed)?;
-        let moment = through(&rows.bounds, at, 0).next().filter(|_| rows.bear([at].into_iter()))?;
-        let needed =
-            |(number, (rows, time, _)): (usize, (Plan, usize, Late))| Some(Needed { rows, time, after_us: *moment.after_us.get(&number)? });
+        let mut moments = Vec::new();
+        for gate in &gates {
+            let rows = rows_of(Passed::inputs(gate)?[0], &mut leaves)?;
+            let at = Passed::moment(gate)?;
+            moments.push(through(&rows.bounds, at, 0).next().filter(|_| rows.bear([at].into_iter()))?);
+        }
+        let needed = |(number, (rows, time, _)): (usize, (Plan, usize, Late))| {
+            let after_us = moments.iter().map(|moment| moment.after_us.get(&number).copied()).collect::<Option<_>>()?;
+            Some(Needed { rows, time, after_us })
+        };
         let leaves = leaves.into_iter().enumerate().map(needed).collect::<Option<_>>()?;
-        Some(Finals { passed: passed.clone(), leaves })
+        Some(Finals { gates: gates.into_iter().cloned().collect(), leaves, is_over })
     }
+}
+
+/// Whether OVER, where it stands above rows that are passed, looks at such alone as are passed at one moment. The plans go up from the first that passes them.
+fn are_at_one_moment<'p>(up: impl Iterator<Item = &'p Plan>) -> bool {
+    // Columns that say the moment, as they are or moved.
+    let says = |by: &BTreeSet<usize>, columns: &[NamedExpr]| -> BTreeSet<usize> {
+        let is_by = |(_, named): &(usize, &NamedExpr)| named.expr.moved().is_some_and(|(column, _)| by.contains(&column));
+        columns.iter().enumerate().filter(is_by).map(|(column, _)| column).collect()
+    };
+    let mut by: Option<BTreeSet<usize>> = None;
+    for plan in up {
+        if let Some(at) = Passed::moment(plan).filter(|_| Passed::inputs(plan).is_some()) {
+            let mut read = BTreeSet::new();
+            at.visit(&mut |e| {
+                if let ExprKind::Column(column) = e.kind {
+                    read.insert(column);
+                }
+            });
+            if read.len() != 1 || by.as_ref().is_some_and(|by| !read.is_subset(by)) {
+                return false;
+            }
+            by = by.or(Some(read));
+        }
+        let Some(by) = &mut by else { return false };
+        match &plan.node {
+            Node::Project { columns, .. } => *by = says(by, columns),
+            Node::Over { calls, .. } => {
+                let is_by = |expr: &Expr| expr.moved().is_some_and(|(column, _)| by.contains(&column));
+                if !calls.iter().all(|call| call.partition_by.iter().any(is_by)) {
+                    return false;
+                }
+            }
+            _ => {}
+        }
+    }
+    true
 }
 
 /// What is known of a plan's rows; `None` where something is read of which nothing is known.
@@ -110,6 +162,11 @@ fn rows_of(plan: &Plan, leaves: &mut Vec<(Plan, usize, Late)>) -> Option<Rows> {
         });
         let bounds = leaf.near_event_time().map(|(column, _, us)| Bound { column, after_us: [(number, us)].into() }).collect();
         return Some(Rows { bounds, computed: BTreeSet::new() });
+    }
+    // What passes rows leaves them as they are.
+    if let (Some([rows, _]), Node::Project { columns, .. }) = (Passed::inputs(plan), &plan.node) {
+        let exprs = columns.iter().map(|column| &column.expr).chain(Passed::moment(plan));
+        return Some(rows_of(rows, leaves).filter(|rows| rows.bear(exprs))?.projected(columns));
     }
     match &plan.node {
         Node::Distinct { input } => rows_of(input, leaves),
@@ -129,7 +186,7 @@ fn rows_of(plan: &Plan, leaves: &mut Vec<(Plan, usize, Late)>) -> Option<Rows> {
             let mut rows = rows_of(input, leaves)?;
             let width = input.columns().len();
             // A start is not later than the row; of a session the end has no bound.
-            let later = if let Window::Cumulate { size_us, .. } = window { *size_us } else { 0 };
+            let later = window.near_us().map_or(0, |(_, behind)| behind);
             let of_time = rows.bounds.iter().filter(|bound| bound.column == *column);
             let more = of_time.map(|bound| bound.later(width, later)).collect::<Option<Vec<_>>>()?;
             rows.bounds.extend(more);
@@ -200,16 +257,14 @@ fn through(below: &[Bound], expr: &Expr, column: usize) -> impl Iterator<Item = 
 
 /// Of pairs for which a condition says that two columns are equal, each moved by so much. A row that found no other has to do with those that it would have found.
 fn joined((left, right): (&[Bound], &[Bound]), width: usize, condition: &Expr) -> Vec<Bound> {
-    let ExprKind::Binary { op: BinaryOp::Equal, left: a, right: b } = &condition.kind else { return Vec::new() };
-    let Some(((a, a_us), (b, b_us))) = a.moved().zip(b.moved()) else { return Vec::new() };
-    let ((l, l_us), (r, r_us)) = if a < width { ((a, a_us), (b, b_us)) } else { ((b, b_us), (a, a_us)) };
+    let Some((l, r, later_us)) = met(condition, width) else { return Vec::new() };
     let of_left = left.iter().find(|bound| bound.column == l);
-    let of_right = right.iter().find(|bound| bound.column + width == r);
+    let of_right = right.iter().find(|bound| bound.column == r);
     let (Some(of_left), Some(of_right)) = (of_left, of_right) else { return Vec::new() };
-    // l + l_us = r + r_us.
-    let as_left = r_us.checked_sub(l_us).and_then(|us| of_right.later(l, us));
-    let as_right = l_us.checked_sub(r_us).and_then(|us| of_left.later(r, us));
-    let of_pairs = [as_left.map(|other| of_left.with(&other)), as_right.map(|other| Bound { column: r, ..of_right.clone() }.with(&other))];
+    let as_left = later_us.checked_neg().and_then(|us| of_right.later(l, us));
+    let as_right = of_left.later(r + width, later_us);
+    let of_pairs =
+        [as_left.map(|other| of_left.with(&other)), as_right.map(|other| Bound { column: r + width, ..of_right.clone() }.with(&other))];
     of_pairs.into_iter().flatten().collect()
 }
 
@@ -230,7 +285,7 @@ mod tests {
         assert!(plan.is_final, "{sql}");
         let plan = super::super::unread::without_unread_moments(&plan.plan);
         let finals = Finals::of(&plan)?;
-        let mut seconds: Vec<i64> = finals.leaves.iter().map(|leaf| leaf.after_us / 1_000_000).collect();
+        let mut seconds: Vec<i64> = finals.leaves.iter().flat_map(|leaf| &leaf.after_us).map(|us| us / 1_000_000).collect();
         seconds.dedup();
         Some(seconds)
     }
@@ -244,7 +299,10 @@ mod tests {
         assert_eq!(needed("TUMBLE INTERVAL '7' SECOND", most), Some(vec![7]));
         let first =
             "SELECT window_start, k, n, ROW_NUMBER() OVER (PARTITION BY window_start ORDER BY n) AS place FROM W QUALIFY place <= 2";
-        assert_eq!(needed("TUMBLE INTERVAL '7' SECOND", first), None, "OVER stands above what is passed");
+        assert_eq!(needed("TUMBLE INTERVAL '7' SECOND", first), Some(vec![7]));
+        assert_eq!(needed("TUMBLE INTERVAL '1' MONTH", first), Some(vec![31 * 86_400]));
+        let all = first.replace("PARTITION BY window_start", "PARTITION BY k").replace("ORDER BY n", "ORDER BY window_start, n");
+        assert_eq!(needed("TUMBLE INTERVAL '7' SECOND", &all), None, "it looks at windows of before");
         let rows = "SELECT _partition AS p, _offset AS o, window_start FROM W";
         assert_eq!(needed("CUMULATE INTERVAL '2' SECOND, INTERVAL '8' SECOND", rows), Some(vec![8]));
         assert_eq!(needed("TUMBLE INTERVAL '1' MONTH", rows), Some(vec![31 * 86_400]));

@@ -30,6 +30,7 @@ mod latest;
 mod output;
 mod over;
 mod passed;
+mod pending;
 mod project;
 mod session;
 mod source;
@@ -114,7 +115,8 @@ impl Maintained {
         &self.base.layout
     }
 
-    /// Whether rows of its topics are let go. Then none of its own goes, and one that has been there may not come again after a start from its base.
+    /// Whether rows of its topics are let go. Then none of its own goes with them, and one that has been there may not come again after a start from its base. A row that goes for good is told, beside its
+    /// going, by one that has its key and NULL in all other columns: at a start from a base it may come and go in one epoch, and its key is where others have seen it.
     pub fn lets_go(&self) -> bool {
         self.steps.steps.iter().any(|step| matches!(step, Step::Expire { .. }))
     }
@@ -153,8 +155,13 @@ pub fn maintained<'s>(
             Step::Operator { operator, inputs } => {
                 operator.over(inputs.iter().map(|&input| collections[input].clone()).collect(), &mut errors)
             }
-            &Step::Expire { ref expire, rows, moments } => {
-                expire.over(collections[rows].clone(), collections[moments].clone(), &around.partitions)
+            Step::Expire { expire, rows, moments } => {
+                let moments = moments.iter().map(|&moments| collections[moments].clone()).collect();
+                expire.over(collections[*rows].clone(), moments, &around.partitions)
+            }
+            &Step::Alone { ref alone, came, found, moments } => {
+                let rows = (collections[came].clone(), collections[found].clone());
+                alone.over(rows, collections[moments].clone(), &around.partitions, around.restored)
             }
             &Step::Passed { ref passed, rows, limit } => {
                 passed.over(collections[rows].clone(), collections[limit].clone(), around.restored, &mut errors)

@@ -8,7 +8,6 @@ use differential_dataflow::collection::AsCollection;
 use differential_dataflow::hashable::Hashable;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator as _;
 use timely::dataflow::operators::vec::Broadcast;
 use twopath_query::plan::{JoinKind, Node};
@@ -16,6 +15,7 @@ use twopath_query::{BinaryOp, DataType, Expr, ExprKind, Plan};
 
 use super::Operator;
 use super::collection::{Collection, Errors, Tuple, evaluated};
+use super::pending::Pending;
 use super::project::Project;
 use crate::differential::datum::Datum;
 use crate::differential::expr::{Compiled, Row, compile};
@@ -98,27 +98,21 @@ impl Passed {
         let limits = limits.inner.broadcast();
         let (inclusive, once) = (self.inclusive, self.once);
         let mut standing = Standing { inclusive, rows: BTreeMap::new(), limits: BTreeMap::new() };
-        let mut pending: BTreeMap<u64, (Capability<u64>, Changes)> = BTreeMap::new();
+        let mut pending: Pending<Changes> = Pending::new();
         type Builder = CapacityContainerBuilder<Vec<(Tuple, u64, isize)>>;
         let passed = rows.inner.binary_frontier::<_, Builder, _, _, _, _>(limits, by_row, Pipeline, "Passed", move |_, _| {
             move |(rows, of_rows), (limits, of_limits), output| {
                 rows.for_each(|capability, data| {
                     for (row, epoch, n) in data.drain(..) {
-                        let held = || (capability.delayed(&epoch, 0), Changes::default());
-                        pending.entry(epoch).or_insert_with(held).1.rows.push((row, n));
+                        pending.of(epoch, &capability, epoch).rows.push((row, n));
                     }
                 });
                 limits.for_each(|capability, data| {
                     for (limit, epoch, n) in data.drain(..) {
-                        let held = || (capability.delayed(&epoch, 0), Changes::default());
-                        pending.entry(epoch).or_insert_with(held).1.limits.push((limit[0].clone(), n));
+                        pending.of(epoch, &capability, epoch).limits.push((limit[0].clone(), n));
                     }
                 });
-                while let Some(entry) = pending.first_entry() {
-                    if of_rows.less_equal(entry.key()) || of_limits.less_equal(entry.key()) {
-                        break;
-                    }
-                    let (epoch, (capability, changes)) = entry.remove_entry();
+                while let Some((epoch, capability, changes)) = pending.complete([of_rows, of_limits]) {
                     let mut session = output.session(&capability);
                     let give = |row, n| session.give((row, epoch, n));
                     match once {

@@ -6,17 +6,17 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
-use twopath_query::plan::{Node, Window};
+use twopath_query::plan::{JoinKind, Late, Node, Window};
 use twopath_query::{Aggregate, AggregateFunction, Expr, ExprKind, Plan};
 
 use super::aggregate::Aggregation;
 use super::as_of::AsOf;
 use super::base::BaseCollection;
 use super::distinct::Distinct;
-use super::expire::{Expire, Greatest, Grown, Watermark};
+use super::expire::{Alone, Expire, Greatest, Grown, Least, Pulse, Until, Watermark};
 use super::filter::Filter;
 use super::finals::Finals;
-use super::join::{Interval, Join};
+use super::join::{Found, Gone, Interval, Join, Outer, WithNulls};
 use super::latest::{Newest, Present};
 use super::over::{First, Over};
 use super::passed::Passed;
@@ -46,10 +46,17 @@ pub enum Step {
         operator: Box<dyn Operator>,
         inputs: Vec<usize>,
     },
-    /// Rows that are let go, and what moves the watermark by which they are.
+    /// Rows that are let go, and what moves the watermarks by which they are.
     Expire {
         expire: Expire,
         rows: usize,
+        moments: Vec<usize>,
+    },
+    /// Rows of an outer join that have found no other.
+    Alone {
+        alone: Alone,
+        came: usize,
+        found: usize,
         moments: usize,
     },
     /// Rows that a moment passes.
@@ -81,10 +88,12 @@ struct Compiling {
     newest: Vec<(usize, usize)>,
     /// A join whose rows are let go.
     interval: Option<Interval>,
+    /// How far topics are in event time, by which such rows are.
+    moments: Vec<(Late, usize)>,
+    /// Rows that are there no more for good.
+    gone: Option<usize>,
     /// Rows that are let go once those that they are of have been passed.
     finals: Option<Finals>,
-    /// Whether there are such: what is passed then is passed for good.
-    once: bool,
     topics: Vec<String>,
 }
 
@@ -99,7 +108,8 @@ impl Steps {
         let finals = Finals::of(&whole).filter(|_| holds == Holds::Final);
         let mut compiling = Compiling {
             interval: Interval::of(&whole).filter(|_| holds != Holds::Nobody),
-            once: finals.is_some(),
+            moments: Vec::new(),
+            gone: None,
             finals,
             topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
             whole: whole.clone(),
@@ -108,7 +118,16 @@ impl Steps {
             known: Vec::new(),
             newest: Vec::new(),
         };
-        compiling.step(&whole)?;
+        let is_pulse = compiling.finals.as_ref().is_some_and(|finals| finals.is_over);
+        let rows = compiling.step(&whole)?;
+        if is_pulse {
+            compiling.push(Step::Operator { operator: Box::new(Grown), inputs: vec![rows] }, None);
+        }
+        if let Some(gone) = compiling.gone {
+            let key = whole.row_key().expect("whoever holds rows tells them apart");
+            let gone = compiling.push(Step::Operator { operator: Box::new(Gone { key }), inputs: vec![gone] }, None);
+            compiling.push(Step::Operator { operator: Box::new(Union), inputs: vec![rows, gone] }, None);
+        }
         let read = |topic: &str| {
             let columns: BTreeSet<usize> =
                 compiling.leaves.iter().filter(|leaf| leaf.topic == topic).flat_map(Leaf::columns_read).collect();
@@ -134,12 +153,12 @@ impl Compiling {
         if let Some(interval) = self.interval.take_if(|interval| interval.join == *plan) {
             return self.interval(plan, interval);
         }
-        if let Some(finals) = self.finals.take_if(|finals| finals.passed == *plan) {
+        if let Some(finals) = self.finals.take_if(|finals| finals.gates[0] == *plan) {
             return self.finals(plan, finals);
         }
         if let Some([rows, limit]) = Passed::inputs(plan) {
             let (rows, limit) = (self.step(rows)?, self.step(limit)?);
-            return Ok(self.push(Step::Passed { passed: Passed::new(plan, self.once)?, rows, limit }, Some(plan.clone())));
+            return Ok(self.push(Step::Passed { passed: Passed::new(plan, false)?, rows, limit }, Some(plan.clone())));
         }
         let step = match Leaf::of(plan) {
             Some(leaf) => {
@@ -169,36 +188,83 @@ impl Compiling {
 
     /// A join whose sides are read, let go, joined, and of whose pairs none goes with them.
     fn interval(&mut self, plan: &Plan, interval: Interval) -> Result<usize, SpeedError> {
-        for side in interval.sides {
+        for side in interval.sides.into_iter().filter(|side| !side.until.is_empty()) {
             let rows = self.step(&side.rows)?;
-            let Some(after_us) = side.after_us else { continue };
-            let topic =
-                self.topics.iter().position(|topic| *topic == side.late.topic).expect("a plan reads the topics that it is made for");
-            self.leaves.push(Leaf::furthest(&side.late));
-            let read = self.push(Step::Source, None);
-            let moments = self.greatest(read, vec![0]);
-            let by = Watermark::OfTopic { topic, delay_us: side.late.delay_us };
-            self.expire(rows, Expire { time: side.time, after_us, by }, moments);
+            let (until, moments) = side.until.iter().map(|until| self.until(&until.late, until.after_us)).unzip();
+            self.expire(rows, Expire { time: side.time, until }, moments);
         }
-        let inputs = plan.inputs().into_iter().map(|input| self.step(input)).collect::<Result<Vec<_>, _>>()?;
-        let join = self.push(Step::Operator { operator: operator(plan)?, inputs }, None);
-        Ok(self.push(Step::Operator { operator: Box::new(Grown), inputs: vec![join] }, Some(plan.clone())))
+        let Node::Join { left, right, on, .. } = &plan.node else { unreachable!("an interval join") };
+        let inputs = [self.step(left)?, self.step(right)?];
+        let join = Join::new(width(left), width(right), JoinKind::Inner, on.as_ref())?;
+        let pairs = self.push(Step::Operator { operator: Box::new(join), inputs: inputs.to_vec() }, None);
+        let grown = |pairs| Step::Operator { operator: Box::new(Grown), inputs: vec![pairs] };
+        if interval.outer.is_empty() {
+            return Ok(self.push(grown(pairs), Some(plan.clone())));
+        }
+        let (mut rows, mut gone) = (vec![self.push(grown(pairs), None)], Vec::new());
+        for Outer { is_left, near, settled } in interval.outer {
+            let came = self.push(grown(inputs[usize::from(!is_left)]), None);
+            let found = Found { is_left, left: width(left) };
+            let found = self.push(Step::Operator { operator: Box::new(found), inputs: vec![pairs] }, None);
+            let found = self.push(grown(found), None);
+            let (settled, moments) = self.until(&settled.late, settled.after_us);
+            let alone = self.push(Step::Alone { alone: Alone { near, settled }, came, found, moments }, None);
+            let mut with_nulls = |side: usize| {
+                let operator = WithNulls { is_left, others: if is_left { width(right) } else { width(left) } };
+                self.push(Step::Operator { operator: Box::new(operator), inputs: vec![side] }, None)
+            };
+            rows.push(with_nulls(alone));
+            gone.push(with_nulls(found));
+        }
+        let mut gone = self.push(Step::Operator { operator: Box::new(Union), inputs: gone }, None);
+        for above in &interval.above {
+            gone = self.push(Step::Operator { operator: operator(above)?, inputs: vec![gone] }, None);
+        }
+        self.gone = Some(gone);
+        Ok(self.push(Step::Operator { operator: Box::new(Union), inputs: rows }, Some(plan.clone())))
     }
 
-    /// Rows that are passed for good, of what is let go once it has been.
+    /// Until a topic's watermark is so much after a row's event time, and the step that tells how far the topic is.
+    fn until(&mut self, late: &Late, after_us: i64) -> (Until, usize) {
+        let topic = self.topics.iter().position(|topic| *topic == late.topic).expect("a plan reads the topics that it is made for");
+        let until = Until { by: Watermark::OfTopic { topic, delay_us: late.delay_us }, after_us };
+        if let Some((_, known)) = self.moments.iter().find(|(of, _)| of == late) {
+            return (until, *known);
+        }
+        self.leaves.push(Leaf::furthest(late));
+        let read = self.push(Step::Source, None);
+        let moments = self.greatest(read, vec![0]);
+        self.moments.push((late.clone(), moments));
+        (until, moments)
+    }
+
+    /// Rows that are passed for good by the last gate, of what is let go once they have been.
     fn finals(&mut self, plan: &Plan, finals: Finals) -> Result<usize, SpeedError> {
-        let [rows, limit] = Passed::inputs(plan).expect("rows that are passed");
-        let moments = self.limit(limit)?;
+        let limits = finals.gates.iter().map(|gate| Passed::inputs(gate).expect("rows that are passed")[1]);
+        let limits = limits.map(|limit| self.limit(limit)).collect::<Result<Vec<_>, _>>()?;
         for needed in finals.leaves {
             let rows = self.step(&needed.rows)?;
-            self.expire(rows, Expire { time: needed.time, after_us: needed.after_us, by: Watermark::OfPlan }, moments);
+            let until = needed.after_us.into_iter().map(|after_us| Until { by: Watermark::OfPlan, after_us }).collect();
+            self.expire(rows, Expire { time: needed.time, until }, limits.clone());
         }
+        let [rows, _] = Passed::inputs(plan).expect("rows that are passed");
         let rows = self.step(rows)?;
-        Ok(self.push(Step::Passed { passed: Passed::new(plan, true)?, rows, limit: moments }, Some(plan.clone())))
+        // Rows come through the other gates when the slowest has passed them, which the last one has not done before.
+        let several = limits.iter().any(|limit| *limit != limits[0]);
+        let limit = if several { self.push(Step::Operator { operator: Box::new(Least), inputs: limits }, None) } else { limits[0] };
+        let passed = Step::Passed { passed: Passed::new(plan, true)?, rows, limit };
+        if !finals.is_over {
+            return Ok(self.push(passed, Some(plan.clone())));
+        }
+        let passed = self.push(passed, None);
+        Ok(self.push(Step::Operator { operator: Box::new(Pulse), inputs: vec![passed] }, Some(plan.clone())))
     }
 
-    /// What passes rows, the greatest of something by key: of what is read for it no more is kept than that.
+    /// What passes rows, the greatest of something by key: of what is read for it no more is kept than that. It does not go back: what it has passed may have been let go.
     fn limit(&mut self, plan: &Plan) -> Result<usize, SpeedError> {
+        if let Some(known) = self.known.iter().position(|known| known.as_ref() == Some(plan)) {
+            return Ok(known);
+        }
         for part in parts(plan) {
             let Node::Aggregate { input, keys, aggregates } = &part.node else { continue };
             let column = |e: &Expr| if let ExprKind::Column(column) = e.kind { Some(column) } else { None };
@@ -213,7 +279,9 @@ impl Compiling {
             let greatest = self.greatest(read, key);
             self.known[greatest] = of_input;
         }
-        self.step(plan)
+        let limit = self.step(plan)?;
+        let known = self.known[limit].take();
+        Ok(self.push(Step::Operator { operator: Box::new(Greatest { key: Vec::new() }), inputs: vec![limit] }, known))
     }
 
     /// The greatest of what a source reads, by key.
@@ -224,7 +292,7 @@ impl Compiling {
     }
 
     /// Whoever reads these rows from here on reads them as long as they are there.
-    fn expire(&mut self, rows: usize, expire: Expire, moments: usize) {
+    fn expire(&mut self, rows: usize, expire: Expire, moments: Vec<usize>) {
         let plan = self.known[rows].take();
         let let_go = self.push(Step::Expire { expire, rows, moments }, plan);
         self.newest.push((rows, let_go));
@@ -241,7 +309,7 @@ impl Compiling {
         let sources = self.steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::Source));
         let collection = |((source, _), leaf): ((usize, &Step), &Leaf)| {
             let reads = |step: &&Step| match step {
-                Step::Source => false,
+                Step::Source | Step::Alone { .. } => false,
                 Step::Operator { inputs, .. } => inputs.contains(&source),
                 Step::Expire { rows, .. } | Step::Passed { rows, .. } => *rows == source,
             };

@@ -79,7 +79,9 @@ fn reads_in(call: &OverCall, column: usize) -> bool {
         OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank => false,
         OverFunction::Aggregate(aggregate) => aggregate.args().any(|arg| reads(arg, column)),
         OverFunction::Lag { arg, default, .. } => reads(arg, column) || default.as_ref().is_some_and(|default| reads(default, column)),
-        OverFunction::First(arg) | OverFunction::Last(arg) | OverFunction::Nth { arg, .. } => reads(arg, column),
+        OverFunction::First(arg) | OverFunction::Last(arg) | OverFunction::Nth { arg, .. } | OverFunction::Known { arg, .. } => {
+            reads(arg, column)
+        }
     };
     of_function || call.partition_by.iter().any(|by| reads(by, column)) || call.order_by.iter().any(|by| reads(&by.expr, column))
 }

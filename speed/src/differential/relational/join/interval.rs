@@ -1,62 +1,121 @@
 //! Interval joins: how long a row of each side can still find another, where what comes too late is left out (`WATERMARK`).
 //!
 //! A condition such as `b.at BETWEEN a.at AND a.at + INTERVAL '1' HOUR` says how far apart the event times of a pair may be. What is still to come of a side has event times that its topic's
-//! watermark has not passed; so a row has found all others once the other side's watermark is farther away than that. Rows of inner joins are then of no use to anybody who has been given
-//! their pairs. That both are in one window says how far apart they are, too.
+//! watermark has not passed; so a row has found all others once the other side's watermark is farther away than that: it is settled, and its pairs are of no use to anybody who has been given
+//! them. That both are in one window says how far apart they are, too.
+//!
+//! Of an outer join a row that is not settled has to know whether it has found another. So what it has found stays at least until it is settled itself, which both sides' watermarks tell.
 
-use twopath_query::plan::{JoinKind, Late, Node, Window, WindowSize, longest_us};
-use twopath_query::{BinaryOp, Expr, ExprKind, Plan};
+use twopath_query::plan::{Apart, JoinKind, Late, Near, Node};
+use twopath_query::{Expr, Plan};
 
 use crate::differential::relational::source::Leaf;
 
-/// An inner join within an interval, of rows that only come.
+/// A join within an interval, of rows that only come.
 pub struct Interval {
     /// The join.
     pub join: Plan,
     /// What is read of a topic, each once: both sides, or the one that is joined with itself.
     pub sides: Vec<Side>,
+    /// Of an outer join, the sides of which rows that have found no other are there, too.
+    pub outer: Vec<Outer>,
+    /// What stands above an outer join, from there on: it filters and projects, and raises nothing.
+    pub above: Vec<Plan>,
 }
 
 /// Rows that are read of a topic and joined.
+#[derive(Debug)]
 pub struct Side {
     pub rows: Plan,
     /// Their column of event times.
     pub time: usize,
-    /// What they are joined with has found them once its own watermark is this much after their event time, in microseconds; `None` where it may at any time.
-    pub after_us: Option<i64>,
-    /// The watermark that counts.
+    /// They are let go once all of this has come; without any they stay.
+    pub until: Vec<Until>,
+}
+
+/// A topic's watermark that is this much after a row's event time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Until {
     pub late: Late,
+    pub after_us: i64,
+}
+
+/// A side of a join whose rows are there without another, too.
+#[derive(Debug)]
+pub struct Outer {
+    pub is_left: bool,
+    /// A column of the side that is near the event time: a row is settled by it, a little later than it might be.
+    pub near: usize,
+    pub settled: Until,
 }
 
 impl Interval {
     /// The join of a plan that does nothing above it but to filter and to project, if it is one within an interval.
     pub fn of(plan: &Plan) -> Option<Interval> {
-        let (mut join, mut above) = (plan, Vec::new());
+        let (mut join, mut above, mut conditions) = (plan, Vec::new(), Vec::new());
         loop {
-            match &join.node {
+            let below = match &join.node {
                 // Over other columns.
-                Node::Project { input, .. } => (join, above) = (input, Vec::new()),
+                Node::Project { input, .. } => {
+                    conditions.clear();
+                    input
+                }
                 Node::Filter { input, condition } => {
-                    above.push(condition);
-                    join = input;
+                    conditions.push(condition);
+                    input
                 }
                 _ => break,
+            };
+            above.insert(0, join);
+            join = below;
+        }
+        let Node::Join { left, right, kind, on } = &join.node else { return None };
+        let (width, left, right) = (left.columns().len(), Read::of(left)?, Read::of(right)?);
+        let keeps = [matches!(kind, JoinKind::Left | JoinKind::Full), matches!(kind, JoinKind::Right | JoinKind::Full)];
+        if keeps != [false; 2] {
+            // A row that has found no other is not asked for more than that it has not; and what stands above comes to see it even where it was never there.
+            conditions.clear();
+            if above.iter().any(|plan| can_fail(plan)) {
+                return None;
             }
         }
-        let Node::Join { left, right, kind: JoinKind::Inner, on } = &join.node else { return None };
-        let (width, left, right) = (left.columns().len(), Read::of(left)?, Read::of(right)?);
-        let conditions = above.into_iter().chain(on.as_ref()).flat_map(Expr::conjuncts);
-        let apart = Apart::of(conditions, (&left.near, &right.near), width);
-        let side =
-            |rows: &Read, after_us, other: &Read| Side { rows: rows.leaf.clone(), time: rows.time, after_us, late: other.late.clone() };
-        let of_left = side(&left, apart.most_us, &right);
-        let of_right = side(&right, apart.least_us.and_then(i64::checked_neg), &left);
-        if of_left.rows == of_right.rows {
-            let after_us = of_left.after_us.zip(of_right.after_us).map(|(a, b)| a.max(b));
-            return after_us.is_some().then(|| Interval { join: join.clone(), sides: vec![Side { after_us, ..of_left }] });
+        let apart = Apart::of(conditions.into_iter().chain(on.as_ref()).flat_map(Expr::conjuncts), (&left.near, &right.near), width);
+        let after_us = [apart.most_us, apart.least_us.and_then(i64::checked_neg)];
+        let sides = [&left, &right];
+        let mut outer = Vec::new();
+        for side in [0, 1].into_iter().filter(|&side| keeps[side]) {
+            let near = sides[side].near.iter().min_by_key(|near| i128::from(near.before) + i128::from(near.behind))?;
+            let settled = Until { late: sides[1 - side].late.clone(), after_us: after_us[side]?.checked_add(near.before)? };
+            outer.push((side, *near, settled));
         }
-        let is_any = of_left.after_us.is_some() || of_right.after_us.is_some();
-        is_any.then(|| Interval { join: join.clone(), sides: vec![of_left, of_right] })
+        // By the watermark of the other side it has found all others; and by that of its own all of those are settled, each of which is so much later than itself at most.
+        let until = |side: usize| {
+            let mut until = vec![Until { late: sides[1 - side].late.clone(), after_us: after_us[side]? }];
+            if let Some((_, near, settled)) = outer.iter().find(|(other, ..)| *other == 1 - side) {
+                let after_us = after_us[side]?.checked_add(near.behind)?.checked_add(settled.after_us)?;
+                until.push(Until { late: settled.late.clone(), after_us });
+            }
+            Some(until)
+        };
+        let side = |side: usize, until| Side { rows: sides[side].leaf.clone(), time: sides[side].time, until };
+        let both = match (until(0), until(1)) {
+            (None, None) => return None,
+            (Some(of_left), Some(of_right)) if left.leaf == right.leaf => vec![side(0, of_left.into_iter().chain(of_right).collect())],
+            _ if left.leaf == right.leaf => return None,
+            (of_left, of_right) => vec![side(0, of_left.unwrap_or_default()), side(1, of_right.unwrap_or_default())],
+        };
+        let outer = outer.into_iter().map(|(side, near, settled)| Outer { is_left: side == 0, near: near.column, settled }).collect();
+        let above = if keeps == [false; 2] { Vec::new() } else { above.into_iter().cloned().collect() };
+        Some(Interval { join: join.clone(), sides: both, outer, above })
+    }
+}
+
+/// Whether an expression of a filter or a projection raises something.
+fn can_fail(plan: &Plan) -> bool {
+    match &plan.node {
+        Node::Filter { condition, .. } => condition.can_fail(),
+        Node::Project { columns, .. } => columns.iter().any(|column| column.expr.can_fail()),
+        _ => true,
     }
 }
 
@@ -67,24 +126,6 @@ struct Read {
     time: usize,
     late: Late,
     near: Vec<Near>,
-}
-
-/// A column whose values are near the event time of their row.
-#[derive(Clone, Copy)]
-struct Near {
-    column: usize,
-    /// How much earlier and how much later they can be, in microseconds.
-    before: i64,
-    behind: i64,
-}
-
-impl Near {
-    /// As an expression gives it, if it goes by one of these.
-    fn through(of: &[Near], expr: &Expr, column: usize) -> Option<Near> {
-        let (read, before, behind) = expr.around()?;
-        let near = of.iter().find(|near| near.column == read)?;
-        Some(Near { column, before: near.before.checked_add(before)?, behind: near.behind.checked_add(behind)? })
-    }
 }
 
 impl Read {
@@ -104,12 +145,7 @@ impl Read {
             }
             Node::Window { input, column, window } => {
                 let mut read = Read::of(input)?;
-                let (before, behind) = match window {
-                    Window::Tumble { size: WindowSize::Fixed(size_us), .. } | Window::Hop { size_us, .. } => (size_us - 1, 0),
-                    Window::Tumble { size: WindowSize::Calendar(unit), .. } => (longest_us(*unit) - 1, 0),
-                    Window::Cumulate { size_us, .. } => (0, *size_us),
-                    Window::Session { .. } => return None,
-                };
+                let (before, behind) = window.near_us()?;
                 let width = input.columns().len();
                 let time = read.near.iter().find(|near| near.column == *column).copied();
                 let bound = time.and_then(|time| {
@@ -121,50 +157,6 @@ impl Read {
             }
             _ => None,
         }
-    }
-}
-
-/// How much later than the left row's the right row's event time may be, in microseconds.
-#[derive(Debug, PartialEq, Default)]
-struct Apart {
-    least_us: Option<i64>,
-    most_us: Option<i64>,
-}
-
-impl Apart {
-    /// Of conditions that all hold over pairs, whose columns these are; the right ones come after so many left ones.
-    fn of<'e>(conditions: impl Iterator<Item = &'e Expr>, (left, right): (&[Near], &[Near]), width: usize) -> Apart {
-        let right: Vec<Near> = right.iter().map(|near| Near { column: near.column + width, ..*near }).collect();
-        let mut apart = Apart::default();
-        for condition in conditions {
-            let ExprKind::Binary { op, left: a, right: b } = &condition.kind else { continue };
-            let sides = |a: &Expr, b: &Expr| Near::through(left, a, 0).zip(Near::through(&right, b, 0));
-            let (op, a, b) = match (sides(a, b), sides(b, a)) {
-                (Some((a, b)), _) => (*op, a, b),
-                (None, Some((a, b))) => (turned(*op), a, b),
-                (None, None) => continue,
-            };
-            if matches!(op, BinaryOp::Less | BinaryOp::LessOrEqual | BinaryOp::Equal) {
-                let least = a.before.checked_add(b.behind).and_then(i64::checked_neg);
-                apart.least_us = apart.least_us.max(least);
-            }
-            if matches!(op, BinaryOp::Greater | BinaryOp::GreaterOrEqual | BinaryOp::Equal) {
-                let most = a.behind.checked_add(b.before);
-                apart.most_us = apart.most_us.into_iter().chain(most).min();
-            }
-        }
-        apart
-    }
-}
-
-/// The comparison with its sides changed.
-fn turned(op: BinaryOp) -> BinaryOp {
-    match op {
-        BinaryOp::Less => BinaryOp::Greater,
-        BinaryOp::LessOrEqual => BinaryOp::GreaterOrEqual,
-        BinaryOp::Greater => BinaryOp::Less,
-        BinaryOp::GreaterOrEqual => BinaryOp::LessOrEqual,
-        other => other,
     }
 }
 
@@ -181,14 +173,53 @@ mod tests {
 
     /// How long the rows of each side are needed, in minutes.
     fn needed(on: &str) -> Option<Vec<Option<i64>>> {
+        let interval = interval("JOIN", &format!("WHERE {on}"))?;
+        let minutes = |side: &Side| match &side.until[..] {
+            [] => None,
+            [until] => Some(until.after_us / MINUTE),
+            more => panic!("{more:?}"),
+        };
+        Some(interval.sides.iter().map(minutes).collect())
+    }
+
+    fn interval(join: &str, on: &str) -> Option<Interval> {
         let time = |name: &str| Field::new(name, Arrow::Timestamp(TimeUnit::Microsecond, None), true);
         let schema = Arc::new(Schema::new(vec![time("at"), Field::new("k", Arrow::Int64, true), time("other")]));
         let of = |topic: &str| format!("WATERMARK(TABLE {topic}, DESCRIPTOR(at), INTERVAL '5' SECOND)");
-        let sql = format!("SELECT x.k, y.other FROM {} x JOIN {} y ON x.k = y.k WHERE {on}", of("a"), of("b"));
+        let sql = format!("SELECT x.k, y.other FROM {} x {join} {} y ON x.k = y.k {on}", of("a"), of("b"));
         let topic = |name| TopicSchema { name, schema: &schema, key: None, time: Some("at") };
         let plan = twopath_query::logical_plan_over(&sql, &[topic("a"), topic("b")]).unwrap().maintained().plan;
-        let minutes = |side: &Side| side.after_us.map(|us| us / MINUTE);
-        Interval::of(&plan).map(|interval| interval.sides.iter().map(minutes).collect())
+        Interval::of(&plan)
+    }
+
+    #[test]
+    fn what_outer_rows_have_found_stays_until_they_are_settled() {
+        /// By which topic's watermark the rows of each side are let go, so many minutes after their event times; and those without another are settled.
+        type Needed = (Vec<Vec<(String, i64)>>, Vec<(bool, i64)>);
+        fn needed(join: &str, on: &str) -> Option<Needed> {
+            let interval = interval(join, on)?;
+            let until = |until: &Until| (until.late.topic.clone(), until.after_us / MINUTE);
+            let sides = interval.sides.iter().map(|side| side.until.iter().map(until).collect()).collect();
+            Some((sides, interval.outer.iter().map(|outer| (outer.is_left, outer.settled.after_us / MINUTE)).collect()))
+        }
+        let by = |topic: &str, minutes| (topic.to_owned(), minutes);
+        let hour = "AND y.at BETWEEN x.at - INTERVAL '5' MINUTE AND x.at + INTERVAL '60' MINUTE";
+        let left = (vec![vec![by("b", 60)], vec![by("a", 5), by("b", 65)]], vec![(true, 60)]);
+        assert_eq!(needed("LEFT JOIN", hour), Some(left));
+        let right = (vec![vec![by("b", 60), by("a", 65)], vec![by("a", 5)]], vec![(false, 5)]);
+        assert_eq!(needed("RIGHT JOIN", hour), Some(right));
+        let full = (vec![vec![by("b", 60), by("a", 65)], vec![by("a", 5), by("b", 65)]], vec![(true, 60), (false, 5)]);
+        assert_eq!(needed("FULL JOIN", hour), Some(full));
+        let before = (vec![vec![by("b", 0)], vec![]], vec![(true, 0)]);
+        assert_eq!(needed("LEFT JOIN", "AND y.at <= x.at"), Some(before), "y may always find another");
+        assert_eq!(needed("RIGHT JOIN", "AND y.at <= x.at"), None, "y is never settled");
+        assert_eq!(
+            needed("LEFT JOIN", &format!("WHERE {}", &hour[4..])).map(|(_, outer)| outer),
+            None,
+            "WHERE says nothing of rows without another"
+        );
+        let fails = format!("{hour} WHERE 10 / x.k > 1");
+        assert_eq!(needed("LEFT JOIN", &fails).map(|_| ()), None, "it would be asked of rows that are not there");
     }
 
     #[test]
@@ -220,7 +251,7 @@ mod tests {
             );
             let topic = |name| TopicSchema { name, schema: &schema, key: None, time: Some("at") };
             let plan = twopath_query::logical_plan_over(&sql, &[topic("a"), topic("b")]).unwrap().maintained().plan;
-            Interval::of(&plan).map(|interval| interval.sides.iter().map(|side| side.after_us).collect::<Vec<_>>())
+            Interval::of(&plan).map(|interval| interval.sides.iter().map(|side| Some(side.until[0].after_us)).collect::<Vec<_>>())
         };
         let both = Some(vec![Some(10 * MINUTE - 1); 2]);
         assert_eq!(needed("TUMBLE INTERVAL '10' MINUTE"), both);

@@ -2,6 +2,7 @@
 
 mod condition;
 mod interval;
+mod outer;
 
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ use crate::differential::datum::Datum;
 use crate::differential::expr::{Compiled, Row, compile};
 use crate::error::SpeedError;
 pub use condition::Condition;
-pub use interval::Interval;
+pub use interval::{Interval, Outer};
+pub use outer::{Found, Gone, WithNulls};
 
 pub struct Join {
     kind: JoinKind,

@@ -55,6 +55,7 @@ enum Function {
     First(Compiled),
     Last(Compiled),
     Nth { arg: Compiled, row: u64 },
+    Known { arg: Compiled, last: bool },
 }
 
 impl Over {
@@ -86,6 +87,7 @@ impl Call {
             OverFunction::First(arg) => Function::First(compile(arg)?),
             OverFunction::Last(arg) => Function::Last(compile(arg)?),
             OverFunction::Nth { arg, row } => Function::Nth { arg: compile(arg)?, row: *row },
+            OverFunction::Known { arg, last } => Function::Known { arg: compile(arg)?, last: *last },
         };
         let order_by = call.order_by.iter().map(|o| Ok((compile(&o.expr)?, o.clone()))).collect::<Result<_, SpeedError>>()?;
         Ok(Call { function, order_by, frame: call.frame, width })

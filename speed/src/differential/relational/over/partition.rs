@@ -90,6 +90,7 @@ impl<'a> Partition<'a> {
             Function::First(arg) => self.picked(call, arg, |frame| Some(frame.start))?,
             Function::Last(arg) => self.picked(call, arg, |frame| frame.end.checked_sub(1))?,
             Function::Nth { arg, row } => self.picked(call, arg, |frame| frame.start.checked_add(usize::try_from(row - 1).ok()?))?,
+            Function::Known { arg, last } => self.known(call, arg, *last)?,
             Function::Aggregate { aggregate, args } => self.aggregated(call, aggregate, args)?,
         })
     }
@@ -105,6 +106,26 @@ impl<'a> Partition<'a> {
         let value = |i| {
             let frame = self.frame(call, i);
             place(&frame).filter(|place| frame.contains(place)).map_or(Datum::Null, |place| args[place].clone())
+        };
+        Ok((0..args.len()).map(value).collect())
+    }
+
+    /// The first argument of each frame that is not NULL, or the last one.
+    fn known(&self, call: &Call, arg: &Compiled, last: bool) -> Result<Vec<Datum>, EvalError> {
+        let args = self.each(arg)?;
+        // For each place how many before it have a value; the place of each value.
+        let mut before = Vec::with_capacity(args.len() + 1);
+        let mut places = Vec::new();
+        for (place, arg) in args.iter().enumerate() {
+            before.push(places.len());
+            places.extend((!arg.is_null()).then_some(place));
+        }
+        before.push(places.len());
+        let value = |i| {
+            let frame = self.frame(call, i);
+            let within = if frame.is_empty() { &[] } else { &places[before[frame.start]..before[frame.end]] };
+            let place = if last { within.last() } else { within.first() };
+            place.map_or(Datum::Null, |&place| args[place].clone())
         };
         Ok((0..args.len()).map(value).collect())
     }
