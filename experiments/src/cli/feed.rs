@@ -48,14 +48,15 @@ enum Command {
 /// column only the newest row of each group is kept.
 ///
 /// A SELECT of any other shape (joins, also of several topics; groups of groups, OVER, UPSERT) is kept as a table by the engine differential: rows that have
-/// changed are appended by their key, and a row that goes leaves one that is NULL but for its key. It reads its whole inputs again when it starts.
+/// changed are appended by their key, and a row that goes leaves one that is NULL but for its key. It reads its whole inputs
+/// again when it starts, or with --state checkpoint what came since. What is past is let go where the watermarks of both sides say so (interval joins).
 ///
 /// With --every TIME what changed is appended at that interval, and not at once.
 ///
 /// With EMIT ON WINDOW CLOSE each window's rows are appended once, when the watermark has passed its end, and its groups are let go: the feed keeps what is
 /// open, and a restart reads on from the first record of that (which is what its lag counts). With --every there are early rows before that, with --on-time those
-/// that are on time and late ones; a column, firing, says what each row is. What is more than groups by windows, and goes by the window (a join, a subquery, OVER), is appended
-/// once as well, and kept.
+/// that are on time and late ones; a column, firing, says what each row is. What is more than groups by windows, and goes by the window (a join, also
+/// of several topics that have a WATERMARK each; a subquery, OVER), is appended once as well.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
